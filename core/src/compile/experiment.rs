@@ -1,0 +1,198 @@
+//! One experiment.
+
+use super::names::unknown;
+use super::rules::Rules;
+use super::shared::{Shared, unique};
+use super::shares::{self, Share};
+use crate::decide::{AttributePath, ExperimentParts, Slot, Split, Variant};
+use crate::document::{ExperimentConfig, MetricConfig, MetricKind, Status};
+use crate::finding::{Code, Findings};
+use crate::hash::{BUCKETS, Bucketer, Purpose, Range, salt_of_epoch};
+use std::collections::HashMap;
+
+/// A compiled experiment that may still be left out.
+pub(super) struct Compiled {
+    pub parts: ExperimentParts,
+    pub uses_shared: bool,
+}
+
+pub(super) fn compile(written: &ExperimentConfig, shared: &Shared, findings: &mut Findings) -> Compiled {
+    super::check_hashing(written.unit.as_deref(), written.salt.as_deref(), written.epoch, findings);
+    check_times(written, findings);
+    check_metrics(&written.metrics, findings);
+    let epoch = written.epoch.unwrap_or(1);
+    let salt = salt_of_epoch(written.salt.as_deref().unwrap_or(&written.experiment), epoch);
+    let ranges = compile_variants(written, findings);
+    let traffic = written.traffic_allocation;
+    let below = traffic.map_or(BUCKETS, |it| shares::to_buckets(it, 1.0, "traffic_allocation", findings));
+    if below == 0 && !findings.is_broken("traffic_allocation") && traffic == Some(0.0) {
+        findings
+            .add(Code::NoTraffic, "traffic_allocation", "nobody takes part")
+            .help("use `status: paused` to stop new units, or give it traffic");
+    }
+    let unit = written.unit.as_deref().unwrap_or("user_id");
+    let slot = compile_slot(written, unit, shared, findings);
+    let mut rules = Rules::new(shared, findings);
+    let targeting = rules.compile(&written.targeting_rules, "targeting_rules");
+    let uses_segment = rules.uses_segment;
+    let holdouts = shared.holdouts_of(&written.experiment);
+    let uses_shared = uses_segment || slot.is_some() || !holdouts.is_empty();
+    let parts = ExperimentParts {
+        key: (*written.experiment).into(),
+        unit: AttributePath::new(unit),
+        status: written.status,
+        epoch,
+        starts_at: written.starts_at.map(|it| it.0),
+        ends_at: written.ends_at.map(|it| it.0),
+        winner: written.winner.as_ref().and_then(|key| find(written, key, "winner", findings)),
+        overrides: compile_overrides(written, findings),
+        holdouts,
+        slot,
+        targeting,
+        traffic: Bucketer::new(&salt, Purpose::Traffic),
+        below,
+        split: Split::new(Bucketer::new(&salt, Purpose::Variant), ranges),
+        variants: written
+            .variants
+            .iter()
+            .map(|it| Variant { key: (*it.key).into(), payload: it.payload.clone() })
+            .collect(),
+        metrics: written.metrics.clone().into(),
+    };
+    Compiled { parts, uses_shared }
+}
+
+fn compile_variants(written: &ExperimentConfig, findings: &mut Findings) -> Vec<(Range, usize)> {
+    let variants = &written.variants;
+    unique("variant", "variants", variants.iter().map(|it| &*it.key), findings);
+    if variants.is_empty() && !findings.is_broken("variants") {
+        findings
+            .add(Code::NoVariants, "", "the experiment has no variants")
+            .help("add `variants:`, at least two");
+    }
+    if variants.len() == 1 {
+        findings.add(Code::SingleVariant, "variants", "there is only one variant").help("add a control");
+    }
+    let wanted: Vec<Share<'_>> = variants
+        .iter()
+        .enumerate()
+        .map(|(at, it)| Share {
+            path: format!("variants[{at}]"),
+            allocation: it.allocation,
+            ranges: it.ranges.as_deref(),
+        })
+        .collect();
+    let ranges = shares::compile("variants", &wanted, findings);
+    if !ranges.is_empty() {
+        let named = |key: &str| written.overrides.values().any(|it| it == key);
+        let keys: Vec<(&str, bool)> = variants.iter().map(|it| (&*it.key, named(&it.key))).collect();
+        warn_of_unreachable(&keys, &ranges, findings);
+    }
+    ranges
+}
+
+/// Notes variants with no buckets that are not reached otherwise either. `keys` are those of `variants`, with
+/// whether something else reaches them.
+pub(super) fn warn_of_unreachable(keys: &[(&str, bool)], ranges: &[(Range, usize)], findings: &mut Findings) {
+    for (at, (key, reached)) in keys.iter().enumerate() {
+        let mine = |(range, index): &(Range, usize)| *index == at && !range.is_empty();
+        if !reached && !ranges.iter().any(mine) {
+            findings
+                .add(Code::VariantUnreachable, format!("variants[{at}]"), format!("nobody can get `{key}`"))
+                .help("give it a share, or drop it");
+        }
+    }
+}
+
+fn compile_slot(
+    written: &ExperimentConfig,
+    unit: &str,
+    shared: &Shared,
+    findings: &mut Findings,
+) -> Option<Slot> {
+    let key = written.layer.as_deref()?;
+    let Some(layer) = shared.layers.get(key) else {
+        let known = shared.layers.keys().map(String::as_str);
+        unknown(Code::UnknownLayer, "layer", key, known, "layer", findings);
+        return None;
+    };
+    if layer.unit != unit {
+        findings
+            .add(
+                Code::LayerMismatch,
+                "layer",
+                format!("the layer buckets `{}`, and the experiment `{unit}`", layer.unit),
+            )
+            .help("give both the same `unit`");
+    }
+    let Some(ranges) = layer.slots.get(&*written.experiment) else {
+        findings
+            .add(Code::LayerMismatch, "layer", format!("the layer `{key}` has no slot for this experiment"))
+            .help(format!("add {{experiment: {}, ranges: …}} to its slots", &*written.experiment));
+        return None;
+    };
+    Some(Slot { layer: layer.layer.clone(), ranges: ranges.clone().into() })
+}
+
+fn compile_overrides(written: &ExperimentConfig, findings: &mut Findings) -> HashMap<Box<str>, usize> {
+    let mut overrides = HashMap::new();
+    for (unit, variant) in &written.overrides {
+        let path = format!("overrides.{unit}");
+        if unit.trim().is_empty() {
+            findings.add(Code::BlankText, "overrides", "a unit is blank").help("name a unit");
+        }
+        if let Some(index) = find(written, variant, &path, findings) {
+            overrides.insert(unit.as_str().into(), index);
+        }
+    }
+    overrides
+}
+
+fn find(written: &ExperimentConfig, key: &str, path: &str, findings: &mut Findings) -> Option<usize> {
+    let found = written.variants.iter().position(|it| *it.key == *key);
+    if found.is_none() {
+        let known = written.variants.iter().map(|it| &*it.key);
+        unknown(Code::UnknownVariant, "variant", key, known, path, findings);
+    }
+    found
+}
+
+fn check_times(written: &ExperimentConfig, findings: &mut Findings) {
+    if let (Some(start), Some(end)) = (written.starts_at, written.ends_at)
+        && end <= start
+        && !findings.is_broken("starts_at")
+        && !findings.is_broken("ends_at")
+    {
+        let place = findings.place("starts_at");
+        findings
+            .add(Code::DatesReversed, "ends_at", "it ends before it starts, or at once")
+            .help("`ends_at` must be later than `starts_at`")
+            .related(place, "it starts here");
+    }
+    if written.winner.is_some() && written.status != Status::Completed && !findings.is_broken("status") {
+        findings
+            .add(
+                Code::WinnerIgnored,
+                "winner",
+                format!("nobody gets the winner while it is {}", written.status),
+            )
+            .help("write `status: completed`, or drop the winner");
+    }
+}
+
+fn check_metrics(metrics: &[MetricConfig], findings: &mut Findings) {
+    unique("metric", "metrics", metrics.iter().map(|it| &*it.key), findings);
+    for (at, metric) in metrics.iter().enumerate() {
+        let path = format!("metrics[{at}]");
+        let needs_property = matches!(metric.kind, MetricKind::Sum | MetricKind::Mean);
+        if needs_property && metric.property.is_none() && !findings.is_broken(&path) {
+            findings
+                .add(Code::MetricInvalid, path.as_str(), format!("a {} needs a `property`", metric.kind))
+                .help("name the property of the event that holds the number");
+        }
+        let event = format!("{path}.event");
+        if metric.event.trim().is_empty() && !findings.is_broken(&event) {
+            findings.add(Code::MetricInvalid, event, "the event is blank").help("name the events to count");
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Documents become a catalog, and everything that is wrong in them becomes findings, all at once.
+//!
+//! | file | what |
+//! |---|---|
+//! | `names` | who is called what: duplicate keys, equal salts, look-ups with "did you mean" |
+//! | `shared` | segments, layers, holdouts |
+//! | `experiment`, `flag` | one document of each kind |
+//! | `shares` | allocations and ranges |
+//! | `rules`, `operators` | conditions, and what each operator takes |
+//! | `lint` | rules that work and do not do what was meant |
+
+mod experiment;
+mod flag;
+mod lint;
+mod names;
+mod operators;
+mod rules;
+mod shared;
+mod shares;
+
+use crate::decide::Catalog;
+use crate::document::Document;
+use crate::finding::{Code, Finding, Findings};
+use names::Names;
+use shared::Shared;
+
+/// A catalog, and what is wrong in the documents that it was made from.
+#[derive(Debug)]
+pub struct Compilation {
+    /// The documents without errors.
+    pub catalog: Catalog,
+    /// Everything found, in the order of the documents.
+    pub findings: Vec<Finding>,
+}
+
+/// Compiles documents together. `documents[i]` is the document that findings call `i`; `None` stands for one
+/// whose kind could not be told. `findings` are those of reading them.
+///
+/// A document with an error is left out of the catalog and takes no other down: a flag whose prerequisite is
+/// left out serves its default, and a rule that serves an experiment left out is passed over. What uses a
+/// segment, a layer or a holdout of a shared document with an error is left out with it, because guessing
+/// would let units in.
+#[must_use]
+pub fn compile(documents: &[Option<Document>], mut findings: Findings) -> Compilation {
+    let names = Names::collect(documents, &mut findings);
+    let shared = Shared::compile(documents, &names, &mut findings);
+    let mut compiled = Vec::new();
+    for (index, document) in documents.iter().enumerate() {
+        if let Some(Document::Experiment(written)) = document {
+            findings.turn_to(index);
+            compiled.push((index, experiment::compile(written, &shared, &mut findings)));
+        }
+    }
+    let experiments: Vec<_> = compiled
+        .into_iter()
+        .filter(|(index, compiled)| !findings.has_error(*index) && shared.may_use(compiled.uses_shared))
+        .map(|(_, compiled)| crate::decide::Experiment::new(compiled.parts))
+        .collect();
+    let flags = flag::compile_all(documents, &experiments, &shared, &names, &mut findings);
+    shared.warn_of_unused(&mut findings);
+    let mut findings = findings.into_list();
+    findings.sort_by_key(|finding| finding.place.document);
+    Compilation { catalog: Catalog::new(experiments, flags), findings }
+}
+
+/// Checks what experiments and flags have in common: what is hashed, and by which attribute.
+fn check_hashing(unit: Option<&str>, salt: Option<&str>, epoch: Option<u32>, findings: &mut Findings) {
+    for (name, text) in [("unit", unit), ("salt", salt)] {
+        if text.is_some_and(|text| text.trim().is_empty()) && !findings.is_broken(name) {
+            findings
+                .add(Code::BlankText, name, format!("`{name}` is blank"))
+                .help("leave it out, or name one");
+        }
+    }
+    if epoch == Some(0) && !findings.is_broken("epoch") {
+        findings
+            .add(Code::InvalidValue, "epoch", "epochs are counted from 1")
+            .help("write 1, or leave it out");
+    }
+}

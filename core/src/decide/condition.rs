@@ -1,0 +1,164 @@
+//! Compiled conditions and their evaluation.
+
+use super::subject::USER_ID;
+use super::{Given, Step, Test, Trace};
+use crate::document;
+use serde_json::Value;
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// A compiled condition.
+#[derive(Debug, Clone)]
+pub(crate) enum Condition {
+    All(Box<[Condition]>),
+    Any(Box<[Condition]>),
+    /// True unless all of these are.
+    Not(Box<[Condition]>),
+    Segment(Arc<Segment>),
+    Leaf(Box<Leaf>),
+}
+
+/// Named conditions.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    pub key: Box<str>,
+    pub when: Box<[Condition]>,
+}
+
+/// One value of the subject against one test.
+#[derive(Debug, Clone)]
+pub(crate) struct Leaf {
+    pub source: Source,
+    pub test: Test,
+    /// The leaf as written, for explanations.
+    pub written: document::Leaf,
+}
+
+/// Where a leaf's value comes from.
+#[derive(Debug, Clone)]
+pub(crate) enum Source {
+    Attribute(AttributePath),
+    /// The present time.
+    Now,
+    /// The unit of the experiment or flag.
+    Unit,
+}
+
+/// A dotted path into the attributes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AttributePath {
+    text: Box<str>,
+    is_user_id: bool,
+}
+
+impl AttributePath {
+    pub(crate) fn new(text: &str) -> Self {
+        Self { text: text.into(), is_user_id: text == USER_ID }
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    #[inline]
+    pub(crate) fn is_user_id(&self) -> bool {
+        self.is_user_id
+    }
+
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.text.split('.')
+    }
+}
+
+/// Whether all conditions hold. Without a trace the first that does not ends the evaluation; an explanation
+/// shows them all.
+#[inline]
+pub(crate) fn all_hold<T: Trace>(conditions: &[Condition], given: Given<'_>, trace: &mut T) -> bool {
+    let mut holds = true;
+    for condition in conditions {
+        holds &= condition.holds(given, trace);
+        if !holds && !T::EVERY {
+            return false;
+        }
+    }
+    holds
+}
+
+impl Condition {
+    fn holds<T: Trace>(&self, given: Given<'_>, trace: &mut T) -> bool {
+        match self {
+            Self::Leaf(leaf) => leaf.holds(given, trace),
+            Self::All(conditions) => nested(trace, "all", |trace| all_hold(conditions, given, trace)),
+            Self::Any(conditions) => nested(trace, "any", |trace| any_holds(conditions, given, trace)),
+            Self::Not(conditions) => nested(trace, "not", |trace| !all_hold(conditions, given, trace)),
+            Self::Segment(segment) => {
+                nested(trace, &segment.key, |trace| all_hold(&segment.when, given, trace))
+            }
+        }
+    }
+}
+
+fn any_holds<T: Trace>(conditions: &[Condition], given: Given<'_>, trace: &mut T) -> bool {
+    let mut holds = false;
+    for condition in conditions {
+        holds |= condition.holds(given, trace);
+        if holds && !T::EVERY {
+            return true;
+        }
+    }
+    holds
+}
+
+/// Evaluates inside a nesting that the trace shows.
+fn nested<T: Trace>(trace: &mut T, name: &str, evaluate: impl FnOnce(&mut T) -> bool) -> bool {
+    trace.record(|| Step::Open { name: name.to_owned() });
+    let holds = evaluate(trace);
+    trace.record(|| Step::Close { holds });
+    holds
+}
+
+impl Leaf {
+    fn holds<T: Trace>(&self, given: Given<'_>, trace: &mut T) -> bool {
+        let holds = match &self.source {
+            Source::Now => matches!(&self.test, Test::Time(test) if test.holds(given.now)),
+            Source::Unit => given.unit.is_some_and(|unit| self.test.holds_for_text(unit)),
+            Source::Attribute(path) => self.holds_for_attribute(path, given),
+        };
+        trace.record(|| self.step(given, holds));
+        holds
+    }
+
+    fn holds_for_attribute(&self, path: &AttributePath, given: Given<'_>) -> bool {
+        if path.is_user_id()
+            && let Some(id) = given.subject.given_user_id()
+        {
+            return self.test.holds_for_text(id);
+        }
+        match given.subject.attribute(path) {
+            Some(value) => self.test.holds_for(value),
+            None => matches!(self.test, Test::NotExists),
+        }
+    }
+
+    fn step(&self, given: Given<'_>, holds: bool) -> Step {
+        let (attribute, actual) = match &self.source {
+            Source::Now => ("now", Some(Value::String(given.now.to_string()))),
+            Source::Unit => ("unit", given.unit.map(|unit| Value::String(unit.to_owned()))),
+            Source::Attribute(path) => {
+                let id = given.subject.given_user_id().filter(|_| path.is_user_id());
+                let actual = match id {
+                    Some(id) => Some(Cow::Owned(Value::String(id.to_owned()))),
+                    None => given.subject.attribute(path).map(Cow::Borrowed),
+                };
+                (path.as_str(), actual.map(Cow::into_owned))
+            }
+        };
+        Step::Condition {
+            attribute: attribute.to_owned(),
+            operator: self.written.operator,
+            expected: self.written.value.clone(),
+            actual,
+            holds,
+        }
+    }
+}

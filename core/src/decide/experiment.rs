@@ -1,0 +1,346 @@
+//! Deciding an experiment.
+
+use super::condition::all_hold;
+use super::{AttributePath, Condition, Given, Reason, Split, Stage, Step, Subject, Trace};
+use crate::document::{MetricConfig, Status};
+use crate::hash::{BUCKETS, Bucketer, Range};
+use jiff::Timestamp;
+use serde_json::Value;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// A compiled experiment.
+#[derive(Debug)]
+pub struct Experiment(Parts);
+
+/// What the compiler makes an experiment from.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub key: Box<str>,
+    pub unit: AttributePath,
+    pub status: Status,
+    pub epoch: u32,
+    pub starts_at: Option<Timestamp>,
+    pub ends_at: Option<Timestamp>,
+    pub winner: Option<usize>,
+    pub overrides: HashMap<Box<str>, usize>,
+    pub holdouts: Box<[Arc<Holdout>]>,
+    pub slot: Option<Slot>,
+    pub targeting: Box<[Condition]>,
+    pub traffic: Bucketer,
+    /// In the traffic when the bucket is below.
+    pub below: u32,
+    pub split: Split,
+    pub variants: Box<[Variant]>,
+    pub metrics: Box<[MetricConfig]>,
+}
+
+/// A variant of a compiled experiment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Variant {
+    /// Its key.
+    pub key: Box<str>,
+    /// What it means to the program that asks.
+    pub payload: Option<Value>,
+}
+
+/// Units that are held out.
+#[derive(Debug)]
+pub(crate) struct Holdout {
+    pub key: Box<str>,
+    pub unit: AttributePath,
+    pub bucketer: Bucketer,
+    /// Held out when the bucket is below.
+    pub below: u32,
+}
+
+/// A layer of mutually exclusive experiments.
+#[derive(Debug)]
+pub(crate) struct Layer {
+    pub key: Box<str>,
+    pub bucketer: Bucketer,
+}
+
+/// The part of a layer that an experiment owns.
+#[derive(Debug, Clone)]
+pub(crate) struct Slot {
+    pub layer: Arc<Layer>,
+    pub ranges: Box<[Range]>,
+}
+
+/// An earlier assignment, which wins over the hash while its epoch lasts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pin<'a> {
+    /// The assigned variant's key.
+    pub variant: &'a str,
+    /// The experiment's epoch at the assignment.
+    pub epoch: u32,
+}
+
+/// What was decided, and why.
+#[derive(Debug, Clone, Copy)]
+pub struct Decision<'a> {
+    /// The experiment.
+    pub experiment: &'a Experiment,
+    /// The variant; `None` for a unit that does not take part.
+    pub variant: Option<&'a Variant>,
+    /// Why.
+    pub reason: Reason,
+}
+
+impl Experiment {
+    pub(crate) fn new(parts: Parts) -> Self {
+        Self(parts)
+    }
+
+    /// The key.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.0.key
+    }
+
+    /// The attribute that is randomised.
+    #[must_use]
+    pub fn unit_attribute(&self) -> &str {
+        self.0.unit.as_str()
+    }
+
+    /// The epoch, from 1.
+    #[must_use]
+    pub fn epoch(&self) -> u32 {
+        self.0.epoch
+    }
+
+    /// Where it is in its life.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.0.status
+    }
+
+    /// The variants in the order of the document.
+    #[must_use]
+    pub fn variants(&self) -> &[Variant] {
+        &self.0.variants
+    }
+
+    /// The share of each variant, in buckets of 1,000,000.
+    #[must_use]
+    pub fn variant_buckets(&self) -> Vec<u32> {
+        self.0.split.sizes(self.0.variants.len())
+    }
+
+    /// The traffic, in buckets of 1,000,000.
+    #[must_use]
+    pub fn traffic_buckets(&self) -> u32 {
+        self.0.below
+    }
+
+    /// The layer's key, if it is in one.
+    #[must_use]
+    pub fn layer(&self) -> Option<&str> {
+        self.0.slot.as_ref().map(|slot| &*slot.layer.key)
+    }
+
+    /// What is measured.
+    #[must_use]
+    pub fn metrics(&self) -> &[MetricConfig] {
+        &self.0.metrics
+    }
+
+    /// Decides for a subject at a time, with an earlier assignment if there is one.
+    #[must_use]
+    pub fn decide(&self, subject: &Subject<'_>, now: Timestamp, pin: Option<Pin<'_>>) -> Decision<'_> {
+        self.evaluate(subject, now, pin, &mut ())
+    }
+
+    /// The same decision, and every step on the way to it.
+    #[must_use]
+    pub fn explain(
+        &self,
+        subject: &Subject<'_>,
+        now: Timestamp,
+        pin: Option<Pin<'_>>,
+    ) -> (Decision<'_>, Vec<Step>) {
+        let mut steps = Vec::new();
+        (self.evaluate(subject, now, pin, &mut steps), steps)
+    }
+
+    /// The order of evaluation: the first question that decides ends it.
+    #[inline]
+    pub(crate) fn evaluate<T: Trace>(
+        &self,
+        subject: &Subject<'_>,
+        now: Timestamp,
+        pin: Option<Pin<'_>>,
+        trace: &mut T,
+    ) -> Decision<'_> {
+        let unit = subject.unit(&self.0.unit);
+        let Some(unit) = unit.as_deref() else {
+            trace.record(|| {
+                let detail = format!("the subject has no `{}`, or a blank one", self.0.unit.as_str());
+                Step::stage(Stage::Unit, true, detail)
+            });
+            return self.out(Reason::UnitMissing);
+        };
+        trace.record(|| Step::stage(Stage::Unit, false, format!("`{}` is {unit:?}", self.0.unit.as_str())));
+        let given = Given { subject, now, unit: Some(unit) };
+        if let Some(decision) = self.by_status(now, trace) {
+            return decision;
+        }
+        if let Some(decision) = self.by_override(unit, trace) {
+            return decision;
+        }
+        if self.is_held_out(subject, trace) {
+            return self.out(Reason::Holdout);
+        }
+        if let Some(decision) = self.by_pin(pin, trace) {
+            return decision;
+        }
+        if self.is_paused(trace) {
+            return self.out(Reason::NotActive);
+        }
+        if !self.owns_slot(unit, trace) {
+            return self.out(Reason::OtherInLayer);
+        }
+        if !self.is_targeted(given, trace) {
+            return self.out(Reason::Targeting);
+        }
+        if !self.is_in_traffic(unit, trace) {
+            return self.out(Reason::Traffic);
+        }
+        let decision = self.with(self.0.split.choose(unit, trace), Reason::Assigned);
+        trace.record(|| {
+            let key = decision.variant.map_or("none", |variant| &variant.key);
+            Step::stage(Stage::Variant, true, format!("the bucket is in the range of `{key}`"))
+        });
+        decision
+    }
+
+    fn out(&self, reason: Reason) -> Decision<'_> {
+        Decision { experiment: self, variant: None, reason }
+    }
+
+    fn with(&self, variant: usize, reason: Reason) -> Decision<'_> {
+        Decision { experiment: self, variant: self.0.variants.get(variant), reason }
+    }
+
+    fn by_status<T: Trace>(&self, now: Timestamp, trace: &mut T) -> Option<Decision<'_>> {
+        let (decision, detail) = match self.0.status {
+            Status::Draft => (Some(self.out(Reason::NotActive)), "draft"),
+            Status::Completed => match self.0.winner {
+                Some(winner) => (Some(self.with(winner, Reason::Winner)), "completed, with a winner"),
+                None => (Some(self.out(Reason::NotActive)), "completed, without a winner"),
+            },
+            _ if self.0.starts_at.is_some_and(|start| now < start) => {
+                (Some(self.out(Reason::NotActive)), "not started yet")
+            }
+            _ if self.0.ends_at.is_some_and(|end| now >= end) => (Some(self.out(Reason::NotActive)), "ended"),
+            Status::Active => (None, "active"),
+            Status::Paused => (None, "paused; earlier assignments hold"),
+        };
+        trace.record(|| Step::stage(Stage::Status, decision.is_some(), detail));
+        decision
+    }
+
+    fn by_override<T: Trace>(&self, unit: &str, trace: &mut T) -> Option<Decision<'_>> {
+        // Most experiments have none, and then nothing needs to be hashed.
+        let found = if self.0.overrides.is_empty() { None } else { self.0.overrides.get(unit) };
+        trace.record(|| {
+            let detail = match found {
+                Some(_) => "the document names a variant for this unit".to_owned(),
+                None => format!("none of {} is for this unit", self.0.overrides.len()),
+            };
+            Step::stage(Stage::Override, found.is_some(), detail)
+        });
+        found.map(|variant| self.with(*variant, Reason::Override))
+    }
+
+    fn is_held_out<T: Trace>(&self, subject: &Subject<'_>, trace: &mut T) -> bool {
+        for holdout in &self.0.holdouts {
+            let Some(unit) = subject.unit(&holdout.unit) else { continue };
+            let held = holdout.bucketer.bucket(&unit) < holdout.below;
+            let range = Range { start: 0, end: holdout.below };
+            trace.record(|| Step::bucket(&holdout.bucketer, &unit, range));
+            if held {
+                let detail = || format!("held out by `{}`", holdout.key);
+                trace.record(|| Step::stage(Stage::Holdout, true, detail()));
+                return true;
+            }
+        }
+        let count = self.0.holdouts.len();
+        trace.record(|| Step::stage(Stage::Holdout, false, format!("in none of {count}")));
+        false
+    }
+
+    fn by_pin<T: Trace>(&self, pin: Option<Pin<'_>>, trace: &mut T) -> Option<Decision<'_>> {
+        let pinned = pin.filter(|pin| pin.epoch == self.0.epoch).and_then(|pin| {
+            let is_it = |variant: &Variant| *variant.key == *pin.variant;
+            self.0.variants.iter().position(is_it)
+        });
+        trace.record(|| {
+            let detail = match (pin, pinned) {
+                (None, _) => "no earlier assignment".to_owned(),
+                (Some(pin), Some(_)) => format!("assigned to `{}` earlier", pin.variant),
+                (Some(pin), None) if pin.epoch != self.0.epoch => {
+                    format!("an earlier assignment is of epoch {}, now it is {}", pin.epoch, self.0.epoch)
+                }
+                (Some(pin), None) => format!("the assigned variant `{}` no longer exists", pin.variant),
+            };
+            Step::stage(Stage::Pin, pinned.is_some(), detail)
+        });
+        pinned.map(|variant| self.with(variant, Reason::Pinned))
+    }
+
+    fn is_paused<T: Trace>(&self, trace: &mut T) -> bool {
+        let paused = self.0.status == Status::Paused;
+        if paused {
+            trace.record(|| Step::stage(Stage::Status, true, "paused: no new units"));
+        }
+        paused
+    }
+
+    fn owns_slot<T: Trace>(&self, unit: &str, trace: &mut T) -> bool {
+        let Some(slot) = &self.0.slot else {
+            trace.record(|| Step::stage(Stage::Layer, false, "in no layer"));
+            return true;
+        };
+        let bucket = slot.layer.bucketer.bucket(unit);
+        let owned = slot.ranges.iter().find(|range| range.contains(bucket));
+        trace.record(|| {
+            let range = owned.or(slot.ranges.first()).copied().unwrap_or_default();
+            Step::bucket(&slot.layer.bucketer, unit, range)
+        });
+        trace.record(|| {
+            let whose = if owned.is_some() { "this experiment" } else { "another, or nobody" };
+            let detail = format!("the bucket of layer `{}` belongs to {whose}", slot.layer.key);
+            Step::stage(Stage::Layer, owned.is_none(), detail)
+        });
+        owned.is_some()
+    }
+
+    fn is_targeted<T: Trace>(&self, given: Given<'_>, trace: &mut T) -> bool {
+        let targeted = all_hold(&self.0.targeting, given, trace);
+        trace.record(|| {
+            let detail = match (self.0.targeting.len(), targeted) {
+                (0, _) => "no rules: everybody",
+                (_, true) => "all rules match",
+                (_, false) => "not all rules match",
+            };
+            Step::stage(Stage::Targeting, !targeted, detail)
+        });
+        targeted
+    }
+
+    fn is_in_traffic<T: Trace>(&self, unit: &str, trace: &mut T) -> bool {
+        // Nobody's bucket can be above, so the hash is not needed.
+        let everybody = self.0.below >= BUCKETS;
+        let inside = everybody || self.0.traffic.bucket(unit) < self.0.below;
+        let range = Range { start: 0, end: self.0.below };
+        trace.record(|| Step::bucket(&self.0.traffic, unit, range));
+        trace.record(|| {
+            let detail = if inside { "in the traffic" } else { "not in the traffic" };
+            Step::stage(Stage::Traffic, !inside, detail)
+        });
+        inside
+    }
+}

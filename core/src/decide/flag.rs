@@ -1,0 +1,335 @@
+//! Deciding a flag.
+
+use super::condition::all_hold;
+use super::{
+    AttributePath, Catalog, Condition, Decision, FlagReason, Given, OpenFeatureReason, Split, Stage, Step,
+    Subject, Trace,
+};
+use crate::hash::{BUCKETS, Bucketer, Range};
+use jiff::Timestamp;
+use serde_json::Value;
+use std::collections::HashMap;
+
+/// A compiled flag.
+#[derive(Debug)]
+pub struct Flag {
+    pub(crate) key: Box<str>,
+    pub(crate) enabled: bool,
+    pub(crate) unit: AttributePath,
+    pub(crate) variants: Box<[FlagVariant]>,
+    pub(crate) default: usize,
+    pub(crate) prerequisites: Box<[Prerequisite]>,
+    pub(crate) overrides: HashMap<Box<str>, usize>,
+    pub(crate) rules: Box<[Rule]>,
+    pub(crate) rollout: Option<Rollout>,
+}
+
+/// A variant of a compiled flag.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FlagVariant {
+    /// Its key.
+    pub key: Box<str>,
+    /// Its value.
+    pub value: Value,
+}
+
+/// A flag, by index, that must give a variant, by index.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Prerequisite {
+    pub flag: usize,
+    pub variant: usize,
+}
+
+#[derive(Debug)]
+pub(crate) struct Rule {
+    pub name: Box<str>,
+    pub when: Box<[Condition]>,
+    pub serve: Serve,
+}
+
+#[derive(Debug)]
+pub(crate) enum Serve {
+    Variant(usize),
+    Split(Split),
+    Experiment {
+        /// The experiment's index in the catalog.
+        index: usize,
+        /// The flag's variant for each variant of the experiment.
+        variants: Box<[usize]>,
+    },
+}
+
+/// The flat form: targeting, a percentage, and what the units in it get.
+#[derive(Debug)]
+pub(crate) struct Rollout {
+    pub targeting: Box<[Condition]>,
+    pub bucketer: Bucketer,
+    /// In the rollout when the bucket is below.
+    pub below: u32,
+    pub serve: Split,
+}
+
+/// What a flag gave, and why.
+#[derive(Debug, Clone, Copy)]
+pub struct Evaluation<'a> {
+    /// The flag's variant; `None` when no flag has the key.
+    pub variant: Option<&'a FlagVariant>,
+    /// Why.
+    pub reason: FlagReason,
+    /// The same in the words of OpenFeature.
+    pub open_feature: OpenFeatureReason,
+    /// The name of the rule that decided.
+    pub rule: Option<&'a str>,
+    /// The experiment's decision, when a rule served one.
+    pub decision: Option<Decision<'a>>,
+}
+
+impl Flag {
+    /// The key.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// The attribute that rollouts and splits are drawn by.
+    #[must_use]
+    pub fn unit_attribute(&self) -> &str {
+        self.unit.as_str()
+    }
+
+    /// Whether it is enabled.
+    #[must_use]
+    pub fn is_enabled(&self) -> bool {
+        self.enabled
+    }
+
+    /// The variants in the order of the document.
+    #[must_use]
+    pub fn variants(&self) -> &[FlagVariant] {
+        &self.variants
+    }
+
+    fn by_default(&self, reason: FlagReason, open_feature: OpenFeatureReason) -> Evaluation<'_> {
+        self.with(self.default, reason, open_feature)
+    }
+
+    fn with(&self, variant: usize, reason: FlagReason, open_feature: OpenFeatureReason) -> Evaluation<'_> {
+        let variant = self.variants.get(variant);
+        Evaluation { variant, reason, open_feature, rule: None, decision: None }
+    }
+}
+
+/// The order of evaluation of flags. It is the catalog's because a flag may ask other flags and experiments.
+impl Catalog {
+    /// Evaluates a flag for a subject at a time.
+    #[must_use]
+    pub fn evaluate(&self, flag: &str, subject: &Subject<'_>, now: Timestamp) -> Evaluation<'_> {
+        match self.flag(flag) {
+            Some(flag) => self.evaluate_flag(flag, subject, now),
+            None => Evaluation {
+                variant: None,
+                reason: FlagReason::FlagNotFound,
+                open_feature: OpenFeatureReason::Error,
+                rule: None,
+                decision: None,
+            },
+        }
+    }
+
+    /// Evaluates a flag of this catalog.
+    #[must_use]
+    pub fn evaluate_flag<'a>(
+        &'a self,
+        flag: &'a Flag,
+        subject: &Subject<'_>,
+        now: Timestamp,
+    ) -> Evaluation<'a> {
+        self.trace_flag(flag, subject, now, &mut ())
+    }
+
+    /// The same evaluation, and every step on the way to it.
+    #[must_use]
+    pub fn explain_flag<'a>(
+        &'a self,
+        flag: &'a Flag,
+        subject: &Subject<'_>,
+        now: Timestamp,
+    ) -> (Evaluation<'a>, Vec<Step>) {
+        let mut steps = Vec::new();
+        (self.trace_flag(flag, subject, now, &mut steps), steps)
+    }
+
+    fn trace_flag<'a, T: Trace>(
+        &'a self,
+        flag: &'a Flag,
+        subject: &Subject<'_>,
+        now: Timestamp,
+        trace: &mut T,
+    ) -> Evaluation<'a> {
+        trace.record(|| {
+            Step::stage(Stage::Enabled, !flag.enabled, if flag.enabled { "enabled" } else { "not enabled" })
+        });
+        if !flag.enabled {
+            return flag.by_default(FlagReason::FlagDisabled, OpenFeatureReason::Disabled);
+        }
+        if !self.prerequisites_hold(flag, subject, now, trace) {
+            return flag.by_default(FlagReason::Prerequisite, OpenFeatureReason::Default);
+        }
+        let unit = subject.unit(&flag.unit);
+        let given = Given { subject, now, unit: unit.as_deref() };
+        if let Some(evaluation) = by_override(flag, given, trace) {
+            return evaluation;
+        }
+        for rule in &flag.rules {
+            if let Some(evaluation) = self.by_rule(flag, rule, given, trace) {
+                return evaluation;
+            }
+        }
+        by_rollout(flag, given, trace)
+    }
+
+    fn prerequisites_hold<T: Trace>(
+        &self,
+        flag: &Flag,
+        subject: &Subject<'_>,
+        now: Timestamp,
+        trace: &mut T,
+    ) -> bool {
+        for prerequisite in &flag.prerequisites {
+            let Some(other) = self.flags().get(prerequisite.flag) else { return false };
+            trace.record(|| Step::Open { name: format!("flag {}", other.key) });
+            let evaluation = self.trace_flag(other, subject, now, trace);
+            let wanted = other.variants.get(prerequisite.variant);
+            let holds = evaluation.variant.map(|it| &it.key) == wanted.map(|it| &it.key);
+            trace.record(|| Step::Close { holds });
+            if !holds {
+                let detail = || format!("`{}` does not give the variant that is needed", other.key);
+                trace.record(|| Step::stage(Stage::Prerequisite, true, detail()));
+                return false;
+            }
+        }
+        trace.record(|| {
+            Step::stage(Stage::Prerequisite, false, format!("all {} are met", flag.prerequisites.len()))
+        });
+        true
+    }
+
+    fn by_rule<'a, T: Trace>(
+        &'a self,
+        flag: &'a Flag,
+        rule: &'a Rule,
+        given: Given<'_>,
+        trace: &mut T,
+    ) -> Option<Evaluation<'a>> {
+        trace.record(|| Step::Open { name: format!("rule {}", rule.name) });
+        let matches = all_hold(&rule.when, given, trace);
+        let evaluation = if matches { self.serve(flag, rule, given, trace) } else { None };
+        trace.record(|| Step::Close { holds: matches });
+        trace.record(|| {
+            let detail = match (matches, &evaluation) {
+                (false, _) => format!("`{}` does not match", rule.name),
+                (true, None) => format!("`{}` matches, and its experiment gives no variant", rule.name),
+                (true, Some(_)) => format!("`{}` matches", rule.name),
+            };
+            Step::stage(Stage::Rule, evaluation.is_some(), detail)
+        });
+        evaluation.map(|evaluation| Evaluation { rule: Some(&rule.name), ..evaluation })
+    }
+
+    fn serve<'a, T: Trace>(
+        &'a self,
+        flag: &'a Flag,
+        rule: &'a Rule,
+        given: Given<'_>,
+        trace: &mut T,
+    ) -> Option<Evaluation<'a>> {
+        match &rule.serve {
+            Serve::Variant(variant) => {
+                let everybody = rule.when.is_empty();
+                let word =
+                    if everybody { OpenFeatureReason::Static } else { OpenFeatureReason::TargetingMatch };
+                Some(flag.with(*variant, FlagReason::Rule, word))
+            }
+            Serve::Split(split) => {
+                let Some(unit) = given.unit else {
+                    return Some(flag.by_default(FlagReason::UnitMissing, OpenFeatureReason::Error));
+                };
+                let variant = split.choose(unit, trace);
+                Some(flag.with(variant, FlagReason::Rule, OpenFeatureReason::Split))
+            }
+            Serve::Experiment { index, variants } => {
+                let experiment = self.experiments().get(*index)?;
+                let decision = experiment.evaluate(given.subject, given.now, None, trace);
+                let key = &decision.variant?.key;
+                let position = experiment.variants().iter().position(|it| it.key == *key)?;
+                let variant = *variants.get(position)?;
+                let evaluation = flag.with(variant, FlagReason::Rule, OpenFeatureReason::Split);
+                Some(Evaluation { decision: Some(decision), ..evaluation })
+            }
+        }
+    }
+}
+
+fn by_override<'a, T: Trace>(flag: &'a Flag, given: Given<'_>, trace: &mut T) -> Option<Evaluation<'a>> {
+    let found = match given.unit {
+        Some(unit) if !flag.overrides.is_empty() => flag.overrides.get(unit),
+        _ => None,
+    };
+    trace.record(|| {
+        let detail = match found {
+            Some(_) => "the document names a variant for this unit".to_owned(),
+            None => format!("none of {} is for this unit", flag.overrides.len()),
+        };
+        Step::stage(Stage::Override, found.is_some(), detail)
+    });
+    found.map(|variant| flag.with(*variant, FlagReason::Override, OpenFeatureReason::TargetingMatch))
+}
+
+fn by_rollout<'a, T: Trace>(flag: &'a Flag, given: Given<'_>, trace: &mut T) -> Evaluation<'a> {
+    let Some(rollout) = &flag.rollout else {
+        trace.record(|| Step::stage(Stage::Default, true, "nothing else applies"));
+        return flag.by_default(FlagReason::Default, OpenFeatureReason::Default);
+    };
+    let targeted = all_hold(&rollout.targeting, given, trace);
+    trace.record(|| {
+        let detail = if targeted { "all targeting rules match" } else { "not all targeting rules match" };
+        Step::stage(Stage::Targeting, !targeted, detail)
+    });
+    if !targeted {
+        return flag.by_default(FlagReason::TargetingRulesNotMet, OpenFeatureReason::Default);
+    }
+    rollout.draw(flag, given, trace)
+}
+
+impl Rollout {
+    fn draw<'a, T: Trace>(&'a self, flag: &'a Flag, given: Given<'_>, trace: &mut T) -> Evaluation<'a> {
+        let everybody = self.below >= BUCKETS;
+        let Some(unit) = given.unit else {
+            if everybody && !self.serve.is_several() {
+                // Nothing has to be drawn, so that nobody needs a unit.
+                return flag.with(self.serve.choose("", &mut ()), FlagReason::Enabled, self.word());
+            }
+            trace.record(|| Step::stage(Stage::Unit, true, "a share has to be drawn, and there is no unit"));
+            return flag.by_default(FlagReason::UnitMissing, OpenFeatureReason::Error);
+        };
+        let inside = everybody || self.bucketer.bucket(unit) < self.below;
+        trace.record(|| Step::bucket(&self.bucketer, unit, Range { start: 0, end: self.below }));
+        trace.record(|| {
+            Step::stage(Stage::Rollout, true, if inside { "in the rollout" } else { "not in the rollout" })
+        });
+        if !inside {
+            return flag.by_default(FlagReason::NotInRollout, OpenFeatureReason::Default);
+        }
+        flag.with(self.serve.choose(unit, trace), FlagReason::Enabled, self.word())
+    }
+
+    fn word(&self) -> OpenFeatureReason {
+        if self.below < BUCKETS || self.serve.is_several() {
+            OpenFeatureReason::Split
+        } else if self.targeting.is_empty() {
+            OpenFeatureReason::Static
+        } else {
+            OpenFeatureReason::TargetingMatch
+        }
+    }
+}

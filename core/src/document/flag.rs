@@ -1,0 +1,106 @@
+//! A feature flag, as written.
+
+use super::read::record;
+use super::rule::Condition;
+use super::scalar::{HashScheme, Key};
+use crate::hash::Range;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+record! {
+    /// A feature flag. Without `variants` it is a boolean one, with the variants `on` (true) and `off` (false).
+    ///
+    /// The flat form (`targeting_rules`, `rollout_percentage`) is one rule; `rules` are tried before it.
+    pub struct FeatureFlagConfig {
+        /// The flag's key, unique among flags.
+        pub flag: Key,
+        /// What it is about.
+        pub description: Option<String>,
+        /// Who answers for it.
+        pub owner: Option<String>,
+        /// Off: everybody gets the default variant.
+        pub enabled: bool,
+        /// The attribute that rollouts and splits are drawn by; `user_id` by default.
+        pub unit: Option<String>,
+        /// How units are bucketed; `abx-1` by default.
+        pub hash: Option<HashScheme>,
+        /// What is hashed with the unit; the key by default.
+        pub salt: Option<String>,
+        /// Counts deliberate re-randomisations, from 1.
+        pub epoch: Option<u32>,
+        /// The variants; `on` and `off` by default.
+        #[serde(default)]
+        pub variants: Vec<FlagVariantConfig>,
+        /// Who gets nothing else gets this one; `off` by default.
+        pub default_variant: Option<String>,
+        /// Flags that must give a certain variant first.
+        #[serde(default)]
+        pub prerequisites: Vec<PrerequisiteConfig>,
+        /// Units that get a variant whatever the rules say: unit -> variant.
+        #[serde(default)]
+        pub overrides: BTreeMap<String, String>,
+        /// Tried in order; the first whose conditions match serves.
+        #[serde(default)]
+        pub rules: Vec<FlagRuleConfig>,
+        /// Who may take part in the rollout; a list means all of its conditions.
+        #[serde(default)]
+        pub targeting_rules: Vec<Condition>,
+        /// The share of units in the rollout, from 0 to 100. Raising it never moves a unit.
+        pub rollout_percentage: Option<f64>,
+    }
+}
+
+record! {
+    /// One of the values that a flag can take.
+    pub struct FlagVariantConfig {
+        /// The variant's key, unique in the flag.
+        pub key: Key,
+        /// A boolean, string, number or object.
+        pub value: Value,
+        /// The share of the rollout, from 0 to 1.
+        pub allocation: Option<f64>,
+        /// The buckets themselves, instead of an allocation.
+        pub ranges: Option<Vec<Range>>,
+        /// What it is.
+        pub description: Option<String>,
+    }
+}
+
+record! {
+    /// A flag that must give a certain variant before this one is looked at.
+    pub struct PrerequisiteConfig {
+        /// The other flag's key.
+        pub flag: String,
+        /// The variant that it must give.
+        pub variant: String,
+    }
+}
+
+record! {
+    /// Whom a rule is for, and what it serves: exactly one of `serve`, `split` and `experiment`.
+    pub struct FlagRuleConfig {
+        /// A name that decisions carry.
+        pub name: Option<String>,
+        /// The conditions; a list means all, and no list means everybody.
+        #[serde(default)]
+        pub when: Vec<Condition>,
+        /// One variant for all.
+        pub serve: Option<String>,
+        /// Variants by share.
+        pub split: Option<Vec<SplitConfig>>,
+        /// The variant of this experiment; where it gives none, the next rule is tried.
+        pub experiment: Option<String>,
+    }
+}
+
+record! {
+    /// One share of a split.
+    pub struct SplitConfig {
+        /// The variant's key.
+        pub variant: String,
+        /// The share, from 0 to 1; equal shares if none is written.
+        pub allocation: Option<f64>,
+        /// The buckets themselves, instead of an allocation.
+        pub ranges: Option<Vec<Range>>,
+    }
+}

@@ -1,0 +1,98 @@
+//! What is written: documents as plain types, read from JSON values with every finding at once.
+//!
+//! Where a value came from (a YAML file, a table) is the reader's business; here are only its meaning-free
+//! shape and its places, as paths.
+
+mod catalog;
+mod experiment;
+mod flag;
+mod read;
+mod rule;
+mod scalar;
+
+use crate::finding::{Code, Findings, did_you_mean};
+use read::{At, Written};
+use serde_json::Value;
+
+pub use catalog::{CatalogConfig, HoldoutConfig, LayerConfig, SegmentConfig, SharedConfig, SlotConfig};
+pub use experiment::{
+    Direction, ExperimentConfig, MetricConfig, MetricKind, MetricRole, Status, VariantConfig,
+};
+pub use flag::{FeatureFlagConfig, FlagRuleConfig, FlagVariantConfig, PrerequisiteConfig, SplitConfig};
+pub(crate) use read::{describe, quote};
+pub use rule::{Condition, Leaf, Negated, Operator};
+pub use scalar::{HashScheme, Key, Moment, Window};
+
+/// One document of any kind.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, schemars::JsonSchema)]
+#[serde(untagged)]
+pub enum Document {
+    /// An experiment.
+    Experiment(Box<ExperimentConfig>),
+    /// A feature flag.
+    Flag(Box<FeatureFlagConfig>),
+    /// The segments, layers and holdouts that experiments and flags share.
+    Catalog(Box<CatalogConfig>),
+}
+
+impl Document {
+    /// Reads a document of any kind; the kind is told by the key `experiment`, `flag` or `catalog`.
+    /// Every finding goes to `findings`, about the document that it is turned to. A document with errors is
+    /// still returned, with defaults where it could not be read, so that its meaning can be checked as well.
+    /// `None`: not even the kind could be told.
+    pub fn read(value: &Value, findings: &mut Findings) -> Option<Self> {
+        const KINDS: [&str; 3] = ["experiment", "flag", "catalog"];
+        let Value::Object(map) = value else {
+            let message = format!("expected a document, found {}", describe(value));
+            findings
+                .add(Code::UnknownKind, "", message)
+                .help("a document is a mapping that starts with `experiment:`, `flag:` or `catalog:`");
+            return None;
+        };
+        let mut kinds = KINDS.into_iter().filter(|kind| map.contains_key(*kind));
+        let Some(kind) = kinds.next() else {
+            let near = map.keys().find_map(|name| Some((name, did_you_mean(name, KINDS)?)));
+            let finding = match near {
+                Some((name, near)) => findings
+                    .add(Code::UnknownKind, name.as_str(), "this tells no kind of document")
+                    .help(format!("did you mean `{near}`?")),
+                None => findings.add(Code::UnknownKind, "", "the document does not tell its kind"),
+            };
+            if finding.help.is_none() {
+                finding.help("start it with `experiment: KEY`, `flag: KEY` or `catalog:`");
+            }
+            return None;
+        };
+        if let Some(second) = kinds.next() {
+            findings
+                .add(Code::UnknownKind, second, format!("the document is a {kind} and a {second} at once"))
+                .help("put a line `---` between two documents in one file");
+            return None;
+        }
+        Some(match kind {
+            "experiment" => Self::Experiment(Box::new(Written::read(value, At::Root, findings))),
+            "flag" => Self::Flag(Box::new(Written::read(value, At::Root, findings))),
+            _ => Self::Catalog(Box::new(Written::read(value, At::Root, findings))),
+        })
+    }
+
+    /// The kind's word: `experiment`, `flag` or `catalog`.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Experiment(_) => "experiment",
+            Self::Flag(_) => "flag",
+            Self::Catalog(_) => "catalog",
+        }
+    }
+
+    /// The document's key; the shared catalog has none.
+    #[must_use]
+    pub fn key(&self) -> Option<&str> {
+        match self {
+            Self::Experiment(it) => Some(&it.experiment),
+            Self::Flag(it) => Some(&it.flag),
+            Self::Catalog(_) => None,
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! Reading a document from JSON values, all findings at once.
+//!
+//! Derived `Deserialize` stops at the first error and knows no path, so documents are read by the trait
+//! [`Written`] instead: a value that cannot be read leaves a finding and a default, and reading goes on.
+//! The macro [`record`] makes a struct with its serde and JSON Schema derives and its reader from one
+//! declaration, so the three cannot drift apart.
+
+use crate::finding::{Code, Findings, did_you_mean};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// A path into a document while it is read; becomes text only when a finding needs it.
+#[derive(Clone, Copy)]
+pub(crate) enum At<'a> {
+    Root,
+    Field(&'a At<'a>, &'a str),
+    Index(&'a At<'a>, usize),
+}
+
+impl fmt::Display for At<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Root => Ok(()),
+            Self::Field(At::Root, name) => f.write_str(name),
+            Self::Field(parent, name) => write!(f, "{parent}.{name}"),
+            Self::Index(parent, index) => write!(f, "{parent}[{index}]"),
+        }
+    }
+}
+
+/// What can stand in a document.
+pub(crate) trait Written: Sized {
+    /// Reads a value; whatever is wrong with it becomes findings, and a default stands in.
+    fn read(value: &Value, at: At<'_>, findings: &mut Findings) -> Self;
+
+    /// What stands for a field that is not written; `None` where it must be.
+    fn absent() -> Option<Self> {
+        None
+    }
+
+    /// What stands in after a finding.
+    fn stand_in() -> Self;
+}
+
+/// Notes that a value is of a wrong type, and lets the default stand in.
+pub(crate) fn wrong_type<T: Written>(
+    expected: &str,
+    value: &Value,
+    at: At<'_>,
+    findings: &mut Findings,
+) -> T {
+    refuse(Code::WrongType, format!("expected {expected}, found {}", describe(value)), None, at, findings)
+}
+
+/// Notes that a value cannot be used, and lets the default stand in.
+pub(crate) fn refuse<T: Written>(
+    code: Code,
+    message: String,
+    help: Option<String>,
+    at: At<'_>,
+    findings: &mut Findings,
+) -> T {
+    findings.add(code, at.to_string(), message).help = help;
+    findings.mark_broken(at.to_string());
+    T::stand_in()
+}
+
+/// A value in a few words, for messages.
+pub(crate) fn describe(value: &Value) -> String {
+    match value {
+        Value::Null => "nothing".to_owned(),
+        Value::Bool(it) => format!("the boolean {it}"),
+        Value::Number(it) => format!("the number {it}"),
+        Value::String(it) => format!("the string {}", quote(it)),
+        Value::Array(it) => format!("a list of {}", it.len()),
+        Value::Object(it) => format!("a mapping of {}", it.len()),
+    }
+}
+
+/// A text in quotes, cut where it is long.
+pub(crate) fn quote(text: &str) -> String {
+    const LONG: usize = 60;
+    if text.chars().count() <= LONG {
+        return format!("{text:?}");
+    }
+    let start: String = text.chars().take(LONG).collect();
+    format!("{:?}", start + "…")
+}
+
+/// Reads one field of a mapping.
+pub(crate) fn field<T: Written>(
+    map: &Map<String, Value>,
+    name: &str,
+    at: At<'_>,
+    findings: &mut Findings,
+) -> T {
+    if let Some(value) = map.get(name) {
+        return T::read(value, At::Field(&at, name), findings);
+    }
+    T::absent().unwrap_or_else(|| {
+        // The misspelt field that stands for this one already has a finding that says so.
+        let path = At::Field(&at, name).to_string();
+        if !findings.is_broken(&path) {
+            findings
+                .add(Code::MissingField, at.to_string(), format!("`{name}` is missing"))
+                .help(format!("add `{name}:`"));
+            findings.mark_broken(path);
+        }
+        T::stand_in()
+    })
+}
+
+/// Notes fields that nobody knows.
+pub(crate) fn check_unknown(map: &Map<String, Value>, known: &[&str], at: At<'_>, findings: &mut Findings) {
+    for name in map.keys().filter(|name| !known.contains(&name.as_str())) {
+        let path = At::Field(&at, name).to_string();
+        let unwritten = known.iter().copied().filter(|known| !map.contains_key(*known));
+        let near = did_you_mean(name, unwritten);
+        let finding = findings.add(Code::UnknownField, path, format!("unknown field {}", quote(name)));
+        if let Some(near) = near {
+            finding.help(format!("did you mean `{near}`?"));
+            findings.mark_broken(At::Field(&at, near).to_string());
+        } else {
+            finding.help(format!("known fields: {}", known.join(", ")));
+        }
+    }
+}
+
+impl Written for bool {
+    fn read(value: &Value, at: At<'_>, findings: &mut Findings) -> Self {
+        match value {
+            Value::Bool(it) => *it,
+            other => wrong_type("true or false", other, at, findings),
+        }
+    }
+    fn stand_in() -> Self {
+        false
+    }
+}
+
+impl Written for f64 {
+    fn read(value: &Value, at: At<'_>, findings: &mut Findings) -> Self {
+        value.as_f64().unwrap_or_else(|| wrong_type("a number", value, at, findings))
+    }
+    fn stand_in() -> Self {
+        0.0
+    }
+}
+
+impl Written for u32 {
+    fn read(value: &Value, at: At<'_>, findings: &mut Findings) -> Self {
+        let read = value.as_u64().and_then(|it| Self::try_from(it).ok());
+        read.unwrap_or_else(|| wrong_type("a whole number of 0 or more", value, at, findings))
+    }
+    fn stand_in() -> Self {
+        0
+    }
+}
+
+impl Written for String {
+    fn read(value: &Value, at: At<'_>, findings: &mut Findings) -> Self {
+        match value {
+            Value::String(it) => it.clone(),
+            other => {
+                let help = matches!(other, Value::Number(_) | Value::Bool(_))
+                    .then(|| format!("write it in quotes: \"{other}\""));
+                let message = format!("expected a string, found {}", describe(other));
+                refuse(Code::WrongType, message, help, at, findings)
+            }
+        }
+    }
+    fn stand_in() -> Self {
+        Self::new()
+    }
+}
+
+impl Written for Value {
+    fn read(value: &Value, _: At<'_>, _: &mut Findings) -> Self {
+        value.clone()
+    }
+    fn stand_in() -> Self {
+        Self::Null
+    }
+}
+
+impl<T: Written> Written for Option<T> {
+    fn read(value: &Value, at: At<'_>, findings: &mut Findings) -> Self {
+        (!value.is_null()).then(|| T::read(value, at, findings))
+    }
+    fn absent() -> Option<Self> {
+        Some(None)
+    }
+    fn stand_in() -> Self {
+        None
+    }
+}
+
+impl<T: Written> Written for Vec<T> {
+    fn read(value: &Value, at: At<'_>, findings: &mut Findings) -> Self {
+        match value {
+            Value::Array(list) => list
+                .iter()
+                .enumerate()
+                .map(|(index, item)| T::read(item, At::Index(&at, index), findings))
+                .collect(),
+            other => wrong_type("a list", other, at, findings),
+        }
+    }
+    fn absent() -> Option<Self> {
+        Some(Self::new())
+    }
+    fn stand_in() -> Self {
+        Self::new()
+    }
+}
+
+impl<T: Written> Written for BTreeMap<String, T> {
+    fn read(value: &Value, at: At<'_>, findings: &mut Findings) -> Self {
+        match value {
+            Value::Object(map) => map
+                .iter()
+                .map(|(name, item)| (name.clone(), T::read(item, At::Field(&at, name), findings)))
+                .collect(),
+            other => wrong_type("a mapping", other, at, findings),
+        }
+    }
+    fn absent() -> Option<Self> {
+        Some(Self::new())
+    }
+    fn stand_in() -> Self {
+        Self::new()
+    }
+}
+
+/// Declares a mapping of a document: the struct, its derives and its reader. A field of type `Option`, `Vec`
+/// or `BTreeMap` may be left out; every other one must be written.
+macro_rules! record {
+    ($(#[$attribute:meta])* pub struct $name:ident {
+        $($(#[$field_attribute:meta])* pub $field:ident: $type:ty,)*
+    }) => {
+        $(#[$attribute])*
+        #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, schemars::JsonSchema)]
+        #[schemars(deny_unknown_fields)]
+        pub struct $name { $($(#[$field_attribute])* pub $field: $type,)* }
+
+        impl $name {
+            pub(crate) const FIELDS: &'static [&'static str] = &[$(stringify!($field)),*];
+        }
+
+        impl $crate::document::read::Written for $name {
+            fn read(
+                value: &serde_json::Value,
+                at: $crate::document::read::At<'_>,
+                findings: &mut $crate::finding::Findings,
+            ) -> Self {
+                use $crate::document::read;
+                let serde_json::Value::Object(map) = value else {
+                    return read::wrong_type("a mapping", value, at, findings);
+                };
+                read::check_unknown(map, Self::FIELDS, at, findings);
+                Self { $($field: read::field(map, stringify!($field), at, findings),)* }
+            }
+            fn stand_in() -> Self {
+                Self::default()
+            }
+        }
+    };
+}
+
+/// Declares a closed set of words.
+macro_rules! words {
+    ($(#[$attribute:meta])* pub enum $name:ident {
+        $($(#[$variant_attribute:meta])* $variant:ident = $word:literal,)*
+    }) => {
+        $(#[$attribute])*
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, serde::Serialize, schemars::JsonSchema)]
+        pub enum $name { $($(#[$variant_attribute])* #[serde(rename = $word)] $variant,)* }
+
+        impl $name {
+            /// Every word, in the order of the declaration.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// The word, as it is written.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word,)* }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl $crate::document::read::Written for $name {
+            fn read(
+                value: &serde_json::Value,
+                at: $crate::document::read::At<'_>,
+                findings: &mut $crate::finding::Findings,
+            ) -> Self {
+                use $crate::document::read;
+                let serde_json::Value::String(text) = value else {
+                    return read::wrong_type("a word", value, at, findings);
+                };
+                if let Some(found) = Self::ALL.iter().find(|it| it.as_str() == text) {
+                    return *found;
+                }
+                let words = || Self::ALL.iter().map(|it| it.as_str());
+                let help = match $crate::finding::did_you_mean(text, words()) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("one of: {}", words().collect::<Vec<_>>().join(", ")),
+                };
+                let message = format!("{} is none of the words known here", read::quote(text));
+                read::refuse($crate::finding::Code::UnknownWord, message, Some(help), at, findings)
+            }
+            fn stand_in() -> Self {
+                Self::default()
+            }
+        }
+    };
+}
+
+pub(crate) use {record, words};

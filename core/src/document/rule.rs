@@ -1,0 +1,223 @@
+//! Conditions, as written.
+
+use super::read::{At, Written, describe, record, refuse, words};
+use crate::finding::{Code, Findings};
+use crate::hash::Range;
+use serde_json::Value;
+
+/// A condition: a leaf, or a nesting of conditions.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, schemars::JsonSchema)]
+#[serde(untagged)]
+#[schemars(deny_unknown_fields)]
+pub enum Condition {
+    /// True when all are.
+    All {
+        /// The conditions.
+        all: Vec<Condition>,
+    },
+    /// True when at least one is.
+    Any {
+        /// The conditions.
+        any: Vec<Condition>,
+    },
+    /// True when its condition is not; a list means all of it.
+    Not {
+        /// The condition, or a list of them.
+        not: Negated,
+    },
+    /// True for units of a segment.
+    Segment {
+        /// The segment's key.
+        segment: String,
+    },
+    /// One attribute against one value.
+    Leaf(Leaf),
+}
+
+/// What `not:` negates: one condition, or a list that means all of them.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, schemars::JsonSchema)]
+#[serde(untagged)]
+pub enum Negated {
+    /// One.
+    One(Box<Condition>),
+    /// All of these.
+    All(Vec<Condition>),
+}
+
+record! {
+    /// One attribute against one value.
+    pub struct Leaf {
+        /// The dotted path of the attribute. `before`, `after` and `time_window` look at the present time
+        /// where it is left out, and `percentage` at the unit.
+        pub attribute: Option<String>,
+        /// How they are compared.
+        pub operator: Operator,
+        /// What the attribute is compared with.
+        pub value: Option<Value>,
+        /// What `percentage` hashes with the attribute.
+        pub salt: Option<String>,
+    }
+}
+
+words! {
+    /// How an attribute is compared with a value. A missing or wrongly typed attribute makes every operator
+    /// false, `not_exists` apart.
+    pub enum Operator {
+        /// The same string, number or boolean.
+        #[default]
+        Equals = "equals",
+        /// Another string, number or boolean.
+        NotEquals = "not_equals",
+        /// One of a list.
+        In = "in",
+        /// None of a list.
+        NotIn = "not_in",
+        /// A greater number.
+        GreaterThan = "greater_than",
+        /// A number at least as great.
+        GreaterOrEqual = "greater_or_equal",
+        /// A smaller number.
+        LessThan = "less_than",
+        /// A number at most as great.
+        LessOrEqual = "less_or_equal",
+        /// A number from the first to the second of a list, both included.
+        Between = "between",
+        /// A string with this part, or a list with this element.
+        Contains = "contains",
+        /// A string without this part, or a list without this element.
+        NotContains = "not_contains",
+        /// A string with this start.
+        StartsWith = "starts_with",
+        /// A string with this end.
+        EndsWith = "ends_with",
+        /// A string in which a regular expression finds something.
+        Matches = "matches",
+        /// Anything but nothing.
+        Exists = "exists",
+        /// Nothing.
+        NotExists = "not_exists",
+        /// A string or list with at least one of a list.
+        ContainsAny = "contains_any",
+        /// A string or list with all of a list.
+        ContainsAll = "contains_all",
+        /// A string of so many characters, or a list of so many elements.
+        LengthEquals = "length_equals",
+        /// A longer string or list.
+        LengthGreaterThan = "length_greater_than",
+        /// A string or list at least as long.
+        LengthGreaterOrEqual = "length_greater_or_equal",
+        /// A shorter string or list.
+        LengthLessThan = "length_less_than",
+        /// A string or list at most as long.
+        LengthLessOrEqual = "length_less_or_equal",
+        /// An earlier time.
+        Before = "before",
+        /// This time or a later one.
+        After = "after",
+        /// A time of day and week: `{start, end, days, zone}`.
+        TimeWindow = "time_window",
+        /// The same semantic version.
+        SemverEquals = "semver_equals",
+        /// Another semantic version.
+        SemverNotEquals = "semver_not_equals",
+        /// A greater semantic version.
+        SemverGreaterThan = "semver_greater_than",
+        /// A semantic version at least as great.
+        SemverGreaterOrEqual = "semver_greater_or_equal",
+        /// A smaller semantic version.
+        SemverLessThan = "semver_less_than",
+        /// A semantic version at most as great.
+        SemverLessOrEqual = "semver_less_or_equal",
+        /// A semantic version in a range, as `>=1.2, <2`.
+        SemverRange = "semver_range",
+        /// A place `{lat, lon}` within `{lat, lon, radius_km}`.
+        GeoWithin = "geo_within",
+        /// An IP address in a network or in one of a list of them (CIDR).
+        IpIn = "ip_in",
+        /// A share of units from 0 to 100, by a salt of its own.
+        Percentage = "percentage",
+    }
+}
+
+impl Default for Condition {
+    fn default() -> Self {
+        Self::All { all: Vec::new() }
+    }
+}
+
+impl Default for Negated {
+    fn default() -> Self {
+        Self::All(Vec::new())
+    }
+}
+
+impl Negated {
+    /// The conditions, all of which are negated together.
+    #[must_use]
+    pub fn conditions(&self) -> &[Condition] {
+        match self {
+            Self::One(condition) => std::slice::from_ref(condition),
+            Self::All(conditions) => conditions,
+        }
+    }
+}
+
+impl Written for Negated {
+    fn read(value: &Value, at: At<'_>, findings: &mut Findings) -> Self {
+        if value.is_array() {
+            Self::All(Written::read(value, at, findings))
+        } else {
+            Self::One(Box::new(Written::read(value, at, findings)))
+        }
+    }
+    fn stand_in() -> Self {
+        Self::default()
+    }
+}
+
+impl Written for Condition {
+    fn read(value: &Value, at: At<'_>, findings: &mut Findings) -> Self {
+        const NESTINGS: [&str; 4] = ["all", "any", "not", "segment"];
+        const HELP: &str =
+            "a condition is {attribute, operator, value}, or one of `all:`, `any:`, `not:` and `segment:`";
+        let Value::Object(map) = value else {
+            let message = format!("expected a condition, found {}", describe(value));
+            return refuse(Code::WrongType, message, Some(HELP.to_owned()), at, findings);
+        };
+        let Some(nesting) = NESTINGS.into_iter().find(|name| map.contains_key(*name)) else {
+            return Self::Leaf(Written::read(value, at, findings));
+        };
+        for other in map.keys().filter(|name| *name != nesting) {
+            let message = format!("{other:?} cannot stand beside `{nesting}`");
+            findings.add(Code::UnknownField, At::Field(&at, other).to_string(), message).help(HELP);
+        }
+        let inner = At::Field(&at, nesting);
+        let value = map.get(nesting).unwrap_or(&Value::Null);
+        match nesting {
+            "all" => Self::All { all: Written::read(value, inner, findings) },
+            "any" => Self::Any { any: Written::read(value, inner, findings) },
+            "not" => Self::Not { not: Written::read(value, inner, findings) },
+            _ => Self::Segment { segment: Written::read(value, inner, findings) },
+        }
+    }
+    fn stand_in() -> Self {
+        Self::default()
+    }
+}
+
+impl Written for Range {
+    fn read(value: &Value, at: At<'_>, findings: &mut Findings) -> Self {
+        let bound = |index: usize| value.get(index)?.as_u64().and_then(|it| u32::try_from(it).ok());
+        match (value.as_array().map(Vec::len), bound(0), bound(1)) {
+            (Some(2), Some(start), Some(end)) => Self { start, end },
+            _ => {
+                let help = "write [first bucket, one past the last], as [0, 250000]".to_owned();
+                let message = format!("expected a range of buckets, found {}", describe(value));
+                refuse(Code::WrongType, message, Some(help), at, findings)
+            }
+        }
+    }
+    fn stand_in() -> Self {
+        Self::default()
+    }
+}

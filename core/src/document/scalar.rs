@@ -1,0 +1,220 @@
+//! The single values of a document.
+
+use super::read::{At, Written, quote, refuse, words, wrong_type};
+use crate::finding::{Code, Findings};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Serialize;
+use serde_json::Value;
+use std::borrow::Cow;
+use std::ops::Deref;
+
+/// The name of a document or of a part of one: `[a-z0-9][a-z0-9._-]{0,63}`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct Key(String);
+
+impl Key {
+    fn is_valid(text: &str) -> bool {
+        let simple = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+        text.len() <= 64
+            && text.bytes().next().is_some_and(simple)
+            && text.bytes().all(|byte| simple(byte) || matches!(byte, b'.' | b'_' | b'-'))
+    }
+
+    /// A key near to a text that is none.
+    fn near(text: &str) -> String {
+        let kept = |c: char| {
+            if c.is_ascii_alphanumeric() || ".-".contains(c) { c.to_ascii_lowercase() } else { '_' }
+        };
+        let near: String = text.trim().chars().map(kept).take(64).collect();
+        near.trim_start_matches(['.', '_', '-']).to_owned()
+    }
+}
+
+impl Deref for Key {
+    type Target = str;
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Written for Key {
+    fn read(value: &Value, at: At<'_>, findings: &mut Findings) -> Self {
+        let text = String::read(value, at, findings);
+        if Self::is_valid(&text) {
+            return Self(text);
+        }
+        if !value.is_string() {
+            return Self::stand_in();
+        }
+        let near = Self::near(&text);
+        let help = if Self::is_valid(&near) {
+            format!("for example `{near}`")
+        } else {
+            "a key has 1 to 64 of a-z, 0-9, `.`, `_` and `-`, and starts with a letter or digit".to_owned()
+        };
+        refuse(Code::InvalidKey, format!("{} is not a key", quote(&text)), Some(help), at, findings)
+    }
+    fn stand_in() -> Self {
+        Self::default()
+    }
+}
+
+impl JsonSchema for Key {
+    fn schema_name() -> Cow<'static, str> {
+        "Key".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "pattern": "^[a-z0-9][a-z0-9._-]{0,63}$"})
+    }
+}
+
+/// A point in time: RFC 3339 with an offset, or a date, which is its midnight in UTC.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Moment(pub Timestamp);
+
+impl Moment {
+    /// Reads `2026-03-01T09:00:00Z`, `2026-03-01T09:00:00+01:00` or `2026-03-01`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        if let Ok(timestamp) = text.parse() {
+            return Some(Self(timestamp));
+        }
+        // `Date` would also take the date of a date-time without an offset, which must be refused.
+        let date: Date = (text.len() == 10).then(|| text.parse().ok()).flatten()?;
+        jiff::tz::TimeZone::UTC.to_timestamp(date.at(0, 0, 0, 0)).ok().map(Self)
+    }
+
+    /// How to write one.
+    pub(crate) const HELP: &'static str =
+        "write it as 2026-03-01T09:00:00Z, 2026-03-01T09:00:00+01:00 or 2026-03-01 (midnight in UTC)";
+}
+
+impl Written for Moment {
+    fn read(value: &Value, at: At<'_>, findings: &mut Findings) -> Self {
+        let Value::String(text) = value else {
+            return wrong_type("a date or a time with its offset", value, at, findings);
+        };
+        Self::parse(text).unwrap_or_else(|| {
+            let message = format!("{} is not a date, nor a time with its offset", quote(text));
+            refuse(Code::InvalidDate, message, Some(Self::HELP.to_owned()), at, findings)
+        })
+    }
+    fn stand_in() -> Self {
+        Self::default()
+    }
+}
+
+impl JsonSchema for Moment {
+    fn schema_name() -> Cow<'static, str> {
+        "Moment".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "description": "RFC 3339 with an offset, or a date (its midnight in UTC)",
+            "pattern": r"^\d{4}-\d{2}-\d{2}([Tt ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?([Zz]|[+-]\d{2}:?\d{2}))?$"
+        })
+    }
+}
+
+/// A length of time, as `30m`, `24h` or `7d`; a day has 24 hours here. Held in seconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Window {
+    /// The length in seconds.
+    pub seconds: i64,
+}
+
+impl Window {
+    fn parse(text: &str) -> Option<Self> {
+        let unit = text.chars().next_back()?;
+        let number: i64 = text.strip_suffix(unit)?.trim().parse().ok().filter(|number| *number > 0)?;
+        let seconds = match unit {
+            's' => 1,
+            'm' => 60,
+            'h' => 3_600,
+            'd' => 86_400,
+            'w' => 604_800,
+            _ => return None,
+        };
+        number.checked_mul(seconds).map(|seconds| Self { seconds })
+    }
+}
+
+impl Serialize for Window {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{}s", self.seconds))
+    }
+}
+
+impl Written for Window {
+    fn read(value: &Value, at: At<'_>, findings: &mut Findings) -> Self {
+        let Value::String(text) = value else {
+            return wrong_type("a length of time, as 24h or 7d", value, at, findings);
+        };
+        Self::parse(text).unwrap_or_else(|| {
+            let help = "write a whole number and s, m, h, d or w: 24h, 7d".to_owned();
+            let message = format!("{} is not a length of time", quote(text));
+            refuse(Code::InvalidDate, message, Some(help), at, findings)
+        })
+    }
+    fn stand_in() -> Self {
+        Self::default()
+    }
+}
+
+impl JsonSchema for Window {
+    fn schema_name() -> Cow<'static, str> {
+        "Window".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "pattern": r"^[1-9]\d* ?[smhdw]$"})
+    }
+}
+
+words! {
+    /// How units are bucketed.
+    pub enum HashScheme {
+        /// murmur3 of `salt:purpose:unit`.
+        #[default]
+        Abx1 = "abx-1",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_need_an_offset_or_no_time() {
+        assert!(Moment::parse("2026-03-01T09:00:00Z").is_some());
+        assert_eq!(
+            Moment::parse("2026-03-01T01:00:00+01:00"),
+            Moment::parse("2026-03-01"),
+            "a date is its midnight in UTC"
+        );
+        for bad in ["2026-03-01T09:00:00", "2026-02-30", "tomorrow", "", "1e400"] {
+            assert_eq!(Moment::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn windows_are_whole_numbers_of_a_unit() {
+        assert_eq!(Window::parse("7d"), Some(Window { seconds: 604_800 }));
+        for bad in ["7", "d", "-1d", "0h", "7 days", "9223372036854775807w", "é"] {
+            assert_eq!(Window::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn keys_are_plain() {
+        for good in ["a", "checkout_redesign", "0.1-x", &"k".repeat(64)] {
+            assert!(Key::is_valid(good), "{good}");
+        }
+        for bad in ["", "_a", "A", "é", "a b", "a\0", "a\u{202e}", &"k".repeat(65)] {
+            assert!(!Key::is_valid(bad), "{bad}");
+        }
+        assert_eq!(Key::near(" Checkout Redesign"), "checkout_redesign");
+    }
+}

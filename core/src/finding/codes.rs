@@ -1,0 +1,219 @@
+//! Every finding code, with its severity and explanation. Codes are part of the API: they are added, never
+//! renamed.
+
+use super::Severity;
+use Severity::{Error, Warning};
+use std::fmt;
+
+macro_rules! codes {
+    ($($variant:ident $code:literal $severity:ident $summary:literal $explanation:literal;)*) => {
+        /// What kind of thing is wrong: a stable word in kebab-case.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, schemars::JsonSchema)]
+        pub enum Code { $(#[doc = $summary] #[serde(rename = $code)] $variant,)* }
+
+        impl Code {
+            /// Every code, in the order in which documents are checked.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// The stable word.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $code,)* }
+            }
+
+            /// How bad a finding of this code is.
+            #[must_use]
+            pub const fn severity(self) -> Severity {
+                match self { $(Self::$variant => $severity,)* }
+            }
+
+            /// What it means, in a few words.
+            #[must_use]
+            pub const fn summary(self) -> &'static str {
+                match self { $(Self::$variant => $summary,)* }
+            }
+
+            /// Why it matters and how to mend it.
+            #[must_use]
+            pub const fn explanation(self) -> &'static str {
+                match self { $(Self::$variant => $explanation,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    YamlSyntax "yaml-syntax" Error
+        "The file is not YAML."
+        "Nothing in the file can be read from the marked place on. Common causes are a tab used as indentation, \
+         a missing quote, and a colon followed by a space inside an unquoted text.";
+    NotText "not-text" Error
+        "The file is not UTF-8 text, or holds control characters."
+        "Documents are UTF-8. A NUL or another control character is invisible in an editor and would become part \
+         of a key, so the file is refused. A byte order mark and CRLF line ends are fine.";
+    TooLarge "too-large" Error
+        "The file has more than 256 KiB, or too many values."
+        "Configuration is read by people and travels to every function. Put large sets of units into an \
+         attribute or a segment that your program computes, and split the file at `---`.";
+    TooDeep "too-deep" Error
+        "Values are nested too deeply."
+        "No document needs more than a few levels. Use a `segment` for conditions that nest this far.";
+    AliasBudget "alias-budget" Error
+        "YAML aliases expand to too many values."
+        "An alias repeats a value, and aliases of aliases grow exponentially. Write the values out, or use a \
+         segment.";
+    DuplicateField "duplicate-field" Error
+        "A field is written twice in one mapping."
+        "YAML forbids it, and readers differ in which one they keep. Keep one of the two.";
+    NonFiniteNumber "non-finite-number" Error
+        "A number is infinite, not a number, or too large."
+        "`.nan`, `.inf` and numbers such as 1e400 cannot be compared or shared out.";
+    UnsupportedYaml "unsupported-yaml" Error
+        "A part of YAML that documents do not use."
+        "Tags (`!x`), and mapping keys that are not plain text, have no meaning in a document.";
+    UnknownKind "unknown-kind" Error
+        "The document does not tell what it is."
+        "A document holds exactly one of the keys `experiment`, `flag` and `catalog`. Several documents in one \
+         file are separated by a line `---`.";
+    UnknownField "unknown-field" Error
+        "A field that no document has."
+        "It is refused rather than ignored, because a misspelt `targeting_rules` would let everybody in.";
+    MissingField "missing-field" Error
+        "A field that must be written is missing."
+        "There is no default that would be right for most.";
+    WrongType "wrong-type" Error
+        "A value of another type was expected."
+        "YAML reads unquoted words by their look: `user: 123` is a number and `user: \"123\"` is a string.";
+    UnknownWord "unknown-word" Error
+        "A word that is not among those allowed here."
+        "The message lists the words, or the nearest one.";
+    InvalidKey "invalid-key" Error
+        "A key has characters that keys may not have."
+        "A key has 1 to 64 of a-z, 0-9, `.`, `_` and `-`, and starts with a letter or a digit. Keys are hashed, \
+         stored and put into addresses, so look-alikes and invisible characters are kept out.";
+    InvalidDate "invalid-date" Error
+        "A date, time or length of time cannot be read."
+        "Times need an offset, so that they mean the same everywhere: 2026-03-01T09:00:00Z. A date alone is its \
+         midnight in UTC. Lengths are whole numbers with s, m, h, d or w.";
+    DuplicateKey "duplicate-key" Error
+        "Two documents, or two parts of one, have the same key."
+        "A key names one thing. Rename one of the two; to keep the variants of those who are assigned already, \
+         give the renamed document its old key as `salt`.";
+    DuplicateSalt "duplicate-salt" Warning
+        "Two documents hash with the same salt."
+        "Units then fall into the same place in both: the two are not independent, and each one's results carry \
+         the other's effect. Give each its own `salt`, or leave it out.";
+    NoVariants "no-variants" Error
+        "There are no variants."
+        "An experiment needs at least two variants to compare; a flag leaves `variants` out to be a boolean one.";
+    SingleVariant "single-variant" Warning
+        "There is only one variant."
+        "Everybody in the traffic gets the same, so nothing is compared. Add a control.";
+    AllocationMissing "allocation-missing" Error
+        "Some variants have an allocation and others have none."
+        "Either every variant has an `allocation` (or `ranges`), or none has and all get equal shares.";
+    AllocationRange "allocation-range" Error
+        "A share is not within its limits."
+        "An allocation is a number from 0 to 1, a percentage one from 0 to 100.";
+    AllocationSum "allocation-sum" Error
+        "The allocations do not sum to 1."
+        "Sums within 0.01 of 1 are normalised; any other is a mistake that would give someone else's share away.";
+    AllocationNormalised "allocation-normalised" Warning
+        "The allocations sum to nearly 1 and were normalised."
+        "Each share was divided by the sum. Write shares that sum to 1 to say what you mean.";
+    RangeInvalid "range-invalid" Error
+        "Ranges of buckets overlap, leave gaps or run over the end."
+        "There are 1,000,000 buckets, from 0 to 999,999. A range holds its first bucket and not its last: \
+         [0, 500000] and [500000, 1000000] are two halves. The ranges of variants must cover every bucket once.";
+    VariantUnreachable "variant-unreachable" Warning
+        "Nobody can get this variant."
+        "Its share is 0 buckets and no override names it. Drop it, or give it a share.";
+    NoTraffic "no-traffic" Warning
+        "Nobody takes part."
+        "The traffic or rollout is 0, so that the document does nothing. Use `status: paused`, or `enabled: false` \
+         in a flag, to say so.";
+    DatesReversed "dates-reversed" Error
+        "It ends before it starts."
+        "`ends_at` must be later than `starts_at`.";
+    WinnerIgnored "winner-ignored" Warning
+        "A winner is named, and the experiment is not completed."
+        "`winner` is served only under `status: completed`.";
+    UnknownVariant "unknown-variant" Error
+        "A variant that the document does not have."
+        "Every variant that is named must be in `variants`; a flag without `variants` has `on` and `off`.";
+    UnknownSegment "unknown-segment" Error
+        "A segment that no catalog document has."
+        "Segments are written under `catalog: segments:`.";
+    UnknownLayer "unknown-layer" Error
+        "A layer that no catalog document has."
+        "Layers are written under `catalog: layers:`.";
+    UnknownExperiment "unknown-experiment" Error
+        "An experiment that does not exist."
+        "It is named by a slot, a holdout or a rule.";
+    UnknownFlag "unknown-flag" Error
+        "A flag that does not exist."
+        "It is named by a prerequisite.";
+    LayerMismatch "layer-mismatch" Error
+        "A layer and an experiment do not name each other."
+        "An experiment in a layer says `layer:`, and the layer has a slot for it. Both must randomise the same \
+         `unit`.";
+    SlotOverlap "slot-overlap" Error
+        "Two slots of a layer own the same buckets."
+        "The experiments of a layer exclude each other; a unit in two slots would be in both.";
+    SegmentCycle "segment-cycle" Error
+        "A segment contains itself."
+        "Segments may name other segments, not one another in a circle.";
+    PrerequisiteCycle "prerequisite-cycle" Error
+        "A flag is its own prerequisite."
+        "Prerequisites may name other flags, not one another in a circle, and no more than 8 in a chain.";
+    InvalidOperator "invalid-operator" Error
+        "A condition whose operator and fields do not fit together."
+        "Most operators need `attribute` and `value`; `exists` and `not_exists` take no `value`; only \
+         `percentage` takes a `salt`, and needs it.";
+    InvalidValue "invalid-value" Error
+        "A condition's value does not fit its operator."
+        "The message says what the operator takes.";
+    InvalidRegex "invalid-regex" Error
+        "A regular expression cannot be compiled."
+        "Expressions run in linear time, so there are no look-around and no back-references, and they may not \
+         grow beyond 1 MiB when compiled.";
+    InvalidZone "invalid-zone" Error
+        "A time zone that does not exist."
+        "Zones are IANA names, as Europe/Berlin or UTC.";
+    NeverMatches "never-matches" Warning
+        "A condition that can never be true."
+        "Its parts contradict each other, or its set is empty. Whoever it was meant for is left out.";
+    RuleUnreachable "rule-unreachable" Warning
+        "A rule that is never reached."
+        "An earlier rule serves everybody whom this one could match.";
+    NegativeMissing "negative-missing" Warning
+        "`not:` matches everybody without the attribute."
+        "A missing attribute makes the inner condition false, and `not` turns that into true. Put \
+         `{attribute: x, operator: exists}` beside it, or use the operator's own negative (`not_equals`, `not_in`), \
+         which is false for a missing attribute.";
+    MixedValues "mixed-values" Warning
+        "The variants of a flag have values of different types."
+        "A program asks for a boolean, string, number or object, and gets its own default for any other type.";
+    MetricInvalid "metric-invalid" Error
+        "A metric that cannot be computed."
+        "`sum` and `mean` need the `property` that they are made of; `event` may not be blank.";
+    BlankText "blank-text" Error
+        "A text that must say something is blank."
+        "An empty unit, salt or attribute would be the same for everybody.";
+    UnusedSegment "unused-segment" Warning
+        "A segment that nothing uses."
+        "Drop it, or check that the rule that should use it spells its key the same.";
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl std::str::FromStr for Code {
+    type Err = ();
+    fn from_str(text: &str) -> Result<Self, ()> {
+        Self::ALL.iter().copied().find(|code| code.as_str() == text).ok_or(())
+    }
+}

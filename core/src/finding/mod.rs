@@ -1,0 +1,177 @@
+//! Something wrong in a document: a finding is data, and its code is part of the API.
+
+mod codes;
+
+use serde::Serialize;
+use std::fmt;
+
+pub use codes::Code;
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// The document cannot be used.
+    Error,
+    /// The document works, and probably not as meant.
+    Warning,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        })
+    }
+}
+
+/// A place in a document: which document, and the path to a value in it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, schemars::JsonSchema)]
+pub struct Place {
+    /// The document's index among those that were compiled together.
+    pub document: usize,
+    /// The path to the value, as in `variants[1].allocation`; empty for the whole document.
+    pub path: String,
+}
+
+/// Another place that a finding is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub struct Related {
+    /// Where.
+    pub place: Place,
+    /// What is there.
+    pub message: String,
+}
+
+/// Something wrong in a document. It points by path, so that it is true for YAML in a repository and for JSON
+/// in a table alike.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub struct Finding {
+    /// The stable code.
+    pub code: Code,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What is wrong.
+    pub message: String,
+    /// Where.
+    pub place: Place,
+    /// How to mend it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
+    /// Other places that belong to it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub related: Vec<Related>,
+}
+
+impl Finding {
+    /// Adds how to mend it.
+    pub fn help(&mut self, help: impl Into<String>) -> &mut Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Adds another place.
+    pub fn related(&mut self, place: Place, message: impl Into<String>) -> &mut Self {
+        self.related.push(Related { place, message: message.into() });
+        self
+    }
+}
+
+/// Collects the findings of several documents.
+#[derive(Debug, Default)]
+pub struct Findings {
+    document: usize,
+    list: Vec<Finding>,
+    /// Places whose value could not be read and was replaced by a default. What is concluded from such a
+    /// value would be noise on top of the finding that is already there.
+    broken: Vec<Place>,
+}
+
+impl Findings {
+    /// Turns to a document: what is added from now on is about it.
+    pub fn turn_to(&mut self, document: usize) {
+        self.document = document;
+    }
+
+    /// Adds a finding about a path of the current document.
+    pub fn add(&mut self, code: Code, path: impl Into<String>, message: impl Into<String>) -> &mut Finding {
+        let place = self.place(path);
+        let index = self.list.len();
+        self.list.push(Finding {
+            code,
+            severity: code.severity(),
+            message: message.into(),
+            place,
+            help: None,
+            related: Vec::new(),
+        });
+        #[expect(clippy::indexing_slicing, reason = "pushed on the line above")]
+        &mut self.list[index]
+    }
+
+    /// A place in the current document.
+    pub fn place(&self, path: impl Into<String>) -> Place {
+        Place { document: self.document, path: path.into() }
+    }
+
+    /// Notes that a value of the current document was replaced by a default.
+    pub fn mark_broken(&mut self, path: impl Into<String>) {
+        let place = self.place(path);
+        self.broken.push(place);
+    }
+
+    /// Whether the value at a path of the current document, or one inside it, was replaced by a default.
+    pub fn is_broken(&self, path: &str) -> bool {
+        self.broken.iter().any(|place| place.document == self.document && is_at_or_inside(&place.path, path))
+    }
+
+    /// Whether a document has a finding that keeps it out of the catalog.
+    pub fn has_error(&self, document: usize) -> bool {
+        self.list.iter().any(|f| f.place.document == document && f.severity == Severity::Error)
+    }
+
+    /// The findings in the order in which they were added.
+    pub fn into_list(self) -> Vec<Finding> {
+        self.list
+    }
+}
+
+fn is_at_or_inside(path: &str, outer: &str) -> bool {
+    path.strip_prefix(outer)
+        .is_some_and(|rest| outer.is_empty() || rest.is_empty() || rest.starts_with(['.', '[']))
+}
+
+/// ` (did you mean …?)` for a word that is not among those known, when one is near.
+pub fn did_you_mean<'w>(word: &str, known: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
+    let word = word.to_lowercase();
+    known
+        .into_iter()
+        .map(|candidate| (strsim::jaro_winkler(&word, candidate), candidate))
+        .filter(|(similarity, _)| *similarity > 0.8)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_words_are_suggested_and_far_ones_are_not() {
+        let known = ["greater_than", "less_than", "equals"];
+        assert_eq!(did_you_mean("greater_then", known), Some("greater_than"));
+        assert_eq!(did_you_mean("Equals", known), Some("equals"));
+        assert_eq!(did_you_mean("zzz", known), None);
+    }
+
+    #[test]
+    fn broken_values_are_known_by_their_ancestors() {
+        let mut findings = Findings::default();
+        findings.mark_broken("variants[1].allocation");
+        assert!(findings.is_broken("variants"));
+        assert!(findings.is_broken("variants[1]"));
+        assert!(!findings.is_broken("variants[10]"));
+        assert!(!findings.is_broken("variants[1].allocation.x"));
+    }
+}

@@ -1,0 +1,45 @@
+//! The pure heart of `abx`: no clock, network, file, environment, thread or async.
+//!
+//! A change belongs where the data is at that moment of its life:
+//!
+//! | module | what happens there |
+//! |---|---|
+//! | [`document`] | JSON values become documents: what is *written*, with every finding at once |
+//! | [`compile`] | documents become a [`Catalog`]: what *decides*; meaning is checked and parsed here |
+//! | [`decide`] | a catalog, a subject and a time become a decision with its reason, and its explanation |
+//! | [`hash`] | a salt, a purpose and a unit become a bucket; allocations become ranges |
+//! | [`finding`] | what is wrong in a document, as data |
+//! | [`simulate`] | decisions for many units are counted |
+//! | [`statistics`] | counts become p-values, each formula with its source |
+//!
+//! ```
+//! use abx_core::{Subject, compile, document::Document, finding::Findings};
+//!
+//! let written = serde_json::json!({
+//!     "experiment": "checkout_redesign", "status": "active",
+//!     "variants": [{"key": "control", "allocation": 0.5}, {"key": "redesign", "allocation": 0.5}],
+//! });
+//! let mut findings = Findings::default();
+//! let document = Document::read(&written, &mut findings);
+//! let compiled = compile(&[document], findings);
+//! assert!(compiled.findings.is_empty());
+//!
+//! let experiment = compiled.catalog.experiment("checkout_redesign").expect("it was compiled");
+//! let attributes = serde_json::Map::new();
+//! let now = jiff::Timestamp::UNIX_EPOCH;
+//! let decision = experiment.decide(&Subject::new("user_123", &attributes), now, None);
+//! assert_eq!(decision.variant.map(|variant| &*variant.key), Some("redesign"));
+//! ```
+
+pub mod compile;
+pub mod decide;
+pub mod document;
+pub mod finding;
+pub mod hash;
+pub mod simulate;
+pub mod statistics;
+
+pub use compile::{Compilation, compile};
+pub use decide::{Catalog, Decision, Evaluation, Experiment, Flag, Pin, Reason, Subject};
+pub use document::{ExperimentConfig, FeatureFlagConfig};
+pub use hash::ConsistentHasher;
