@@ -1,1 +1,7 @@
-fn main() {}
+//! The command `abx`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    abx_cli::main()
+}

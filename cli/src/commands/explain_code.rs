@@ -1,0 +1,76 @@
+//! What does a finding's code mean?
+
+use crate::error::Error;
+use crate::report::{FormatArg, Report};
+use abx_core::finding::{Code, Severity, did_you_mean};
+use serde::Serialize;
+use std::fmt::Write as _;
+
+/// Explain the code of a finding, or list all codes
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  abx explain-code allocation-sum\n  abx explain-code")]
+pub struct Args {
+    /// The code, as `abx validate` shows it; all codes if none is given
+    code: Option<String>,
+    #[command(flatten)]
+    pub(super) format: FormatArg,
+}
+
+/// The codes that were asked for.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub struct ExplainCodeReport {
+    codes: Vec<Explained>,
+}
+
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+struct Explained {
+    code: Code,
+    severity: Severity,
+    summary: &'static str,
+    explanation: &'static str,
+}
+
+/// Looks the code up.
+pub fn run(args: &Args) -> Result<ExplainCodeReport, Error> {
+    let explain = |code: &Code| Explained {
+        code: *code,
+        severity: code.severity(),
+        summary: code.summary(),
+        explanation: code.explanation(),
+    };
+    let codes = match &args.code {
+        None => Code::ALL.iter().map(explain).collect(),
+        Some(text) => match text.parse::<Code>() {
+            Ok(code) => vec![explain(&code)],
+            Err(()) => {
+                let near = did_you_mean(text, Code::ALL.iter().map(|code| code.as_str()));
+                let help = near.map_or("`abx explain-code` lists all codes".to_owned(), |near| {
+                    format!("did you mean `{near}`?")
+                });
+                return Err(Error::caller(format!("no finding has the code {text:?}")).help(help));
+            }
+        },
+    };
+    Ok(ExplainCodeReport { codes })
+}
+
+impl Report for ExplainCodeReport {
+    fn human(&self) -> String {
+        let mut text = String::new();
+        match self.codes.as_slice() {
+            [only] => {
+                let _ = writeln!(
+                    text,
+                    "{} ({})\n\n{}\n\n{}",
+                    only.code, only.severity, only.summary, only.explanation
+                );
+            }
+            all => {
+                for it in all {
+                    let _ = writeln!(text, "{:<22} {:<8} {}", it.code, it.severity, it.summary);
+                }
+            }
+        }
+        text
+    }
+}

@@ -1,0 +1,41 @@
+//! The commands: one file each, all of the same shape.
+
+pub mod explain_code;
+
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::report::{self, Format, Report};
+use clap::{Parser, Subcommand};
+
+/// Check, simulate, explain and operate experiments and feature flags.
+#[derive(Debug, Parser)]
+#[command(name = "abx", version, max_term_width = 100, propagate_version = true)]
+pub struct Abx {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    ExplainCode(explain_code::Args),
+}
+
+/// Runs a command and writes what it found.
+#[must_use]
+pub fn dispatch(abx: Abx) -> Exit {
+    match abx.command {
+        Command::ExplainCode(args) => finish(explain_code::run(&args), args.format.format),
+    }
+}
+
+fn finish(outcome: Result<impl Report, Error>, format: Format) -> Exit {
+    match outcome {
+        Ok(report) => report::write(&report, format),
+        Err(error) => fail(&error),
+    }
+}
+
+fn fail(error: &Error) -> Exit {
+    anstream::eprintln!("abx: {error}");
+    error.exit()
+}

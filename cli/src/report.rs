@@ -1,0 +1,64 @@
+//! What a command found, and the one place that writes it.
+
+use crate::exit::{self, Exit};
+use clap::ValueEnum;
+use serde::Serialize;
+use std::io::{self, Write as _};
+
+/// What a command found. Its `Serialize` form *is* the JSON output.
+pub trait Report: Serialize {
+    /// For a person; may hold ANSI styles, which are taken out where nobody sees them.
+    fn human(&self) -> String;
+
+    /// How the command ends.
+    fn exit(&self) -> Exit {
+        exit::DONE
+    }
+}
+
+/// How a report is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Format {
+    /// For a person.
+    #[default]
+    Human,
+    /// For a program.
+    Json,
+}
+
+/// The option that every command has.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub struct FormatArg {
+    /// How to write the result
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub format: Format,
+}
+
+/// Writes a report to stdout.
+pub fn write(report: &impl Report, format: Format) -> Exit {
+    let text = match format {
+        Format::Human => report.human(),
+        Format::Json => match serde_json::to_string_pretty(report) {
+            Ok(json) => json + "\n",
+            Err(error) => {
+                anstream::eprintln!("abx: the report cannot be written as JSON: {error}");
+                return exit::BUG;
+            }
+        },
+    };
+    write_text(&text, report.exit())
+}
+
+/// Writes text to stdout. A reader that has closed the pipe has seen enough: that is no error.
+#[must_use]
+pub fn write_text(text: &str, exit: Exit) -> Exit {
+    let mut stdout = anstream::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Ok(()) => exit,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => exit::DONE,
+        Err(error) => {
+            anstream::eprintln!("abx: stdout: {error}");
+            exit::WORLD
+        }
+    }
+}
