@@ -1,1 +1,9 @@
-//! The deployed functions of `abx`.
+//! The deployed functions of `abx`, as a library: what Lambda runs, the command runs too.
+//!
+//! | module | what happens there |
+//! |---|---|
+//! | [`ports`] | what the functions need from the world, as traits |
+//! | [`adapters`] | who fulfils them: AWS, and one `SQLite` file |
+
+pub mod adapters;
+pub mod ports;

@@ -1,0 +1,145 @@
+//! Assignments in DynamoDB: one item each, under `user_id` and `experiment_key`.
+
+use super::Breaker;
+use super::dynamo::{Conditional, Item, item, n, number, parsed, put_if, s, text, unreadable};
+use super::error::port_error;
+use crate::ports::{AssignmentStore, PortError, Put, StoredAssignment, check_key, check_unit};
+use aws_sdk_dynamodb::Client;
+use serde_json::{Map, Value};
+use std::collections::HashMap;
+
+/// What may be replaced: nothing there, an older epoch's, or one that has expired and that DynamoDB has not deleted yet.
+const FREE: &str = "attribute_not_exists(#user) OR #epoch < :epoch OR #ttl <= :now";
+
+/// The [`AssignmentStore`] of a table.
+#[derive(Debug)]
+pub struct DynamoAssignments {
+    client: Client,
+    table: String,
+    breaker: Breaker,
+}
+
+impl DynamoAssignments {
+    /// Uses a table through a client, which should have the budget of a request.
+    #[must_use]
+    pub fn new(client: Client, table: impl Into<String>) -> Self {
+        Self { client, table: table.into(), breaker: Breaker::default() }
+    }
+
+    /// The breaker before the table, for a metric.
+    #[must_use]
+    pub fn breaker(&self) -> &Breaker {
+        &self.breaker
+    }
+
+    async fn get_item(
+        &self,
+        unit: &str,
+        experiment_key: &str,
+    ) -> Result<Option<StoredAssignment>, PortError> {
+        let request = self.client.get_item().table_name(&self.table);
+        let request = request.key("user_id", s(unit)).key("experiment_key", s(experiment_key));
+        let answer = request.send().await.map_err(|error| port_error("GetItem", error))?;
+        answer.item().map(read).transpose()
+    }
+
+    /// All of a unit's items. One query reads 4 KB, a dozen assignments, for what a batch get charges for each item; it
+    /// also has no unprocessed keys to ask for again.
+    async fn query(&self, unit: &str) -> Result<HashMap<String, StoredAssignment>, PortError> {
+        let request = self.client.query().table_name(&self.table).key_condition_expression("#user = :user");
+        let request = request.expression_attribute_names("#user", "user_id");
+        let mut pages = request.expression_attribute_values(":user", s(unit)).into_paginator().send();
+        let mut found = HashMap::new();
+        while let Some(page) = pages.next().await {
+            for item in page.map_err(|error| port_error("Query", error))?.items() {
+                found.insert(text(item, "experiment_key")?, item.clone());
+            }
+        }
+        found.into_iter().map(|(key, item)| Ok((key, read(&item)?))).collect()
+    }
+
+    async fn put(&self, assignment: &StoredAssignment, now: i64) -> Result<Put, PortError> {
+        let request = self.client.put_item().table_name(&self.table).set_item(Some(write(assignment)?));
+        let request = request
+            .condition_expression(FREE)
+            .expression_attribute_names("#user", "user_id")
+            .expression_attribute_names("#epoch", "epoch")
+            .expression_attribute_names("#ttl", "ttl")
+            .expression_attribute_values(":epoch", n(assignment.epoch))
+            .expression_attribute_values(":now", n(now));
+        match put_if(request).await? {
+            Conditional::Done => Ok(Put::Stored),
+            Conditional::Refused(None) => {
+                Err(PortError::permanent("PutItem was refused without the item that is there"))
+            }
+            Conditional::Refused(Some(there)) => {
+                let there = read(&there)?;
+                Ok(if there.is_echo_of(assignment) { Put::Stored } else { Put::Existing(there) })
+            }
+        }
+    }
+}
+
+impl AssignmentStore for DynamoAssignments {
+    async fn get(&self, unit: &str, experiment_key: &str) -> Result<Option<StoredAssignment>, PortError> {
+        check_key(unit, experiment_key)?;
+        self.breaker.call(self.get_item(unit, experiment_key)).await
+    }
+
+    async fn get_many(
+        &self,
+        unit: &str,
+        experiment_keys: &[&str],
+    ) -> Result<Vec<Option<StoredAssignment>>, PortError> {
+        check_unit(unit)?;
+        match experiment_keys {
+            [] => Ok(Vec::new()),
+            [only] => Ok(vec![self.get(unit, only).await?]),
+            several => {
+                let found = self.breaker.call(self.query(unit)).await?;
+                Ok(several.iter().map(|key| found.get(*key).cloned()).collect())
+            }
+        }
+    }
+
+    async fn put_if_absent(&self, assignment: &StoredAssignment, now: i64) -> Result<Put, PortError> {
+        assignment.check()?;
+        self.breaker.call(self.put(assignment, now)).await
+    }
+}
+
+/// The context is stored as JSON text, not as a map: DynamoDB's numbers end at 1e126, and a context may hold any.
+fn write(assignment: &StoredAssignment) -> Result<Item, PortError> {
+    let mut item = item([
+        ("user_id", s(&assignment.user_id)),
+        ("experiment_key", s(&assignment.experiment_key)),
+        ("variant", s(&assignment.variant)),
+        ("assignment_id", s(&assignment.assignment_id)),
+        ("epoch", n(assignment.epoch)),
+        ("revision", n(assignment.revision)),
+        ("assigned_at", s(assignment.assigned_at.to_string())),
+        ("ttl", n(assignment.ttl)),
+    ]);
+    if let Some(context) = &assignment.context {
+        item.insert("context".to_owned(), s(serde_json::to_string(context).map_err(PortError::permanent)?));
+    }
+    Ok(item)
+}
+
+fn read(item: &Item) -> Result<StoredAssignment, PortError> {
+    Ok(StoredAssignment {
+        user_id: text(item, "user_id")?,
+        experiment_key: text(item, "experiment_key")?,
+        variant: text(item, "variant")?,
+        assignment_id: text(item, "assignment_id")?,
+        epoch: number(item, "epoch")?,
+        revision: number(item, "revision")?,
+        assigned_at: parsed(item, "assigned_at", "a time")?,
+        context: item.contains_key("context").then(|| read_context(item)).transpose()?,
+        ttl: number(item, "ttl")?,
+    })
+}
+
+fn read_context(item: &Item) -> Result<Map<String, Value>, PortError> {
+    serde_json::from_str(&text(item, "context")?).map_err(|_| unreadable("context", "a JSON object"))
+}

@@ -1,0 +1,98 @@
+//! SDK clients that give up in time.
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_dynamodb::config::Credentials;
+use std::time::Duration;
+
+/// How long a call may take, and how often it is tried.
+///
+/// The SDK's own defaults have no read timeout: a peer that accepts and stays silent was measured to hang a request for more
+/// than 30 s. Adaptive retry was rejected: it may delay the first attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    /// For a connection to stand, TLS included.
+    pub connect: Duration,
+    /// For one attempt.
+    pub attempt: Duration,
+    /// For all attempts and the pauses between them.
+    pub operation: Duration,
+    /// How many attempts, the first included.
+    pub attempts: u32,
+    /// The pause before the second attempt, at most; it doubles from then on.
+    pub backoff: Duration,
+}
+
+impl Budget {
+    /// On the path of a request, which is answered within 50 ms whatever a store does.
+    pub const REQUEST: Self = Self {
+        connect: Duration::from_millis(30),
+        attempt: Duration::from_millis(25),
+        operation: Duration::from_millis(45),
+        attempts: 2,
+        backoff: Duration::from_millis(3),
+    };
+
+    /// Where somebody waits for it to be done: publishing from a desk, loading the catalog at a cold start.
+    pub const PATIENT: Self = Self {
+        connect: Duration::from_secs(3),
+        attempt: Duration::from_secs(5),
+        operation: Duration::from_secs(15),
+        attempts: 4,
+        backoff: Duration::from_millis(50),
+    };
+
+    pub(super) fn timeouts(&self) -> TimeoutConfig {
+        TimeoutConfig::builder()
+            .connect_timeout(self.connect)
+            .operation_attempt_timeout(self.attempt)
+            .operation_timeout(self.operation)
+            .build()
+    }
+
+    fn retries(&self) -> RetryConfig {
+        RetryConfig::standard().with_max_attempts(self.attempts).with_initial_backoff(self.backoff)
+    }
+}
+
+/// Region and credentials from the environment, as every AWS tool finds them; the endpoint replaces AWS where it is given.
+pub async fn load(endpoint: Option<&str>) -> SdkConfig {
+    let loader = aws_config::defaults(BehaviorVersion::latest());
+    match endpoint {
+        Some(endpoint) => loader.endpoint_url(endpoint),
+        None => loader,
+    }
+    .load()
+    .await
+}
+
+/// An emulator at an endpoint: nothing is read from the environment, so nothing of a real account can be reached.
+#[must_use]
+pub fn emulator(endpoint: &str) -> SdkConfig {
+    let credentials = Credentials::new("local", "local", None, None, "emulator");
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::from_static("us-east-1"))
+        .credentials_provider(aws_sdk_dynamodb::config::SharedCredentialsProvider::new(credentials))
+        .endpoint_url(endpoint)
+        .build()
+}
+
+/// A DynamoDB client that keeps to a budget.
+#[must_use]
+pub fn dynamodb(config: &SdkConfig, budget: Budget) -> aws_sdk_dynamodb::Client {
+    let config = aws_sdk_dynamodb::config::Builder::from(config)
+        .timeout_config(budget.timeouts())
+        .retry_config(budget.retries());
+    aws_sdk_dynamodb::Client::from_conf(config.build())
+}
+
+/// A Kinesis client that keeps to a budget.
+#[must_use]
+pub fn kinesis(config: &SdkConfig, budget: Budget) -> aws_sdk_kinesis::Client {
+    let config = aws_sdk_kinesis::config::Builder::from(config)
+        .timeout_config(budget.timeouts())
+        .retry_config(budget.retries());
+    aws_sdk_kinesis::Client::from_conf(config.build())
+}

@@ -1,0 +1,73 @@
+//! DynamoDB items, and the conditional write that everything here is made of.
+
+use super::error::port_error;
+use crate::ports::PortError;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
+use std::collections::HashMap;
+use std::str::FromStr;
+
+pub(super) type Item = HashMap<String, AttributeValue>;
+
+/// How a conditional write ended.
+pub(super) enum Conditional {
+    Done,
+    /// The condition did not hold; what is there instead came with the refusal, in the same round trip.
+    Refused(Option<Item>),
+}
+
+/// Puts an item under the condition of the request.
+pub(super) async fn put_if(put: PutItemFluentBuilder) -> Result<Conditional, PortError> {
+    let all_old = ReturnValuesOnConditionCheckFailure::AllOld;
+    match put.return_values_on_condition_check_failure(all_old).send().await {
+        Ok(_) => Ok(Conditional::Done),
+        Err(error) => match error.as_service_error() {
+            Some(PutItemError::ConditionalCheckFailedException(refused)) => {
+                Ok(Conditional::Refused(refused.item().cloned()))
+            }
+            _ => Err(port_error("PutItem", error)),
+        },
+    }
+}
+
+pub(super) fn s(text: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(text.into())
+}
+
+pub(super) fn n(number: impl ToString + Copy) -> AttributeValue {
+    AttributeValue::N(number.to_string())
+}
+
+/// An item with these attributes.
+pub(super) fn item<const N: usize>(attributes: [(&str, AttributeValue); N]) -> Item {
+    attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// A string of an item.
+pub(super) fn text(item: &Item, name: &str) -> Result<String, PortError> {
+    let value = item.get(name).and_then(|value| value.as_s().ok());
+    value.cloned().ok_or_else(|| unreadable(name, "a string"))
+}
+
+/// What a string of an item stands for.
+pub(super) fn parsed<T: FromStr>(item: &Item, name: &str, what: &str) -> Result<T, PortError> {
+    text(item, name)?.parse().map_err(|_| unreadable(name, what))
+}
+
+/// A number of an item.
+pub(super) fn number<T: FromStr>(item: &Item, name: &str) -> Result<T, PortError> {
+    let value = item.get(name).and_then(|value| value.as_n().ok());
+    value.and_then(|digits| digits.parse().ok()).ok_or_else(|| unreadable(name, "a number in range"))
+}
+
+/// The bytes of an item.
+pub(super) fn bytes<'a>(item: &'a Item, name: &str) -> Result<&'a [u8], PortError> {
+    let value = item.get(name).and_then(|value| value.as_b().ok());
+    value.map(Blob::as_ref).ok_or_else(|| unreadable(name, "binary"))
+}
+
+pub(super) fn unreadable(name: &str, expected: &str) -> PortError {
+    PortError::permanent(format!("a stored item cannot be read: `{name}` is missing, or is not {expected}"))
+}

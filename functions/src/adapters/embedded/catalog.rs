@@ -1,0 +1,115 @@
+//! The catalog in the file.
+
+use super::EmbeddedStore;
+use super::assignments::unreadable;
+use crate::ports::{
+    CHUNK_BYTES, CatalogStore, Flip, Head, PortError, PutRevision, RevisionInfo, RevisionMeta,
+    no_such_revision,
+};
+use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, named_params};
+
+const MANIFESTS: &str = "SELECT revision, created_at, author, message, bytes, checksum FROM revisions";
+
+impl CatalogStore for EmbeddedStore {
+    async fn head(&self) -> Result<Option<Head>, PortError> {
+        self.with(|connection| Ok(head(connection)?.map(|revision| Head { revision })))
+    }
+
+    async fn revision(&self, revision: u64) -> Result<Option<Vec<u8>>, PortError> {
+        let found = self.with(|connection| {
+            let Some(info) = manifest(connection, revision)? else { return Ok(None) };
+            let data = "SELECT data FROM revisions WHERE revision = ?1";
+            let data: Vec<u8> = connection.prepare_cached(data)?.query_row([revision], |row| row.get(0))?;
+            Ok(Some((info, data)))
+        })?;
+        found.map(|(info, data)| info.join(&data.chunks(CHUNK_BYTES).collect::<Vec<_>>())).transpose()
+    }
+
+    async fn put_revision(
+        &self,
+        revision: u64,
+        bytes: &[u8],
+        meta: &RevisionMeta,
+    ) -> Result<PutRevision, PortError> {
+        let info = RevisionInfo::of(revision, bytes, meta)?;
+        let there = self.with(|connection| {
+            let new = insert(connection, &info, bytes)?;
+            if new { Ok(None) } else { manifest(connection, revision) }
+        })?;
+        Ok(if there.is_none_or(|there| there == info) { PutRevision::Stored } else { PutRevision::Taken })
+    }
+
+    async fn flip_head(&self, from: Option<u64>, to: u64) -> Result<Flip, PortError> {
+        let flip = self.with(|connection| flip(connection, from, to))?;
+        flip.ok_or_else(|| no_such_revision(to))
+    }
+
+    async fn revisions(&self) -> Result<Vec<RevisionInfo>, PortError> {
+        self.with(|connection| {
+            let mut statement = connection.prepare_cached(&format!("{MANIFESTS} ORDER BY revision DESC"))?;
+            statement.query_map((), read)?.collect()
+        })
+    }
+}
+
+fn head(connection: &Connection) -> rusqlite::Result<Option<u64>> {
+    connection.prepare_cached("SELECT revision FROM head")?.query_row((), |row| row.get(0)).optional()
+}
+
+/// Moves the head if it is `from`; `None` if there is no revision `to`.
+fn flip(connection: &mut Connection, from: Option<u64>, to: u64) -> rusqlite::Result<Option<Flip>> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    if manifest(&transaction, to)?.is_none() {
+        return Ok(None);
+    }
+    let actual = head(&transaction)?;
+    if actual == Some(to) {
+        return Ok(Some(Flip::Done));
+    }
+    if actual != from {
+        return Ok(Some(Flip::Lost { actual }));
+    }
+    transaction.execute("INSERT OR REPLACE INTO head (id, revision) VALUES (1, ?1)", [to])?;
+    transaction.commit()?;
+    Ok(Some(Flip::Done))
+}
+
+fn manifest(connection: &Connection, revision: u64) -> rusqlite::Result<Option<RevisionInfo>> {
+    let sql = format!("{MANIFESTS} WHERE revision = ?1");
+    connection.prepare_cached(&sql)?.query_row([revision], read).optional()
+}
+
+/// Whether the number was free.
+fn insert(connection: &Connection, info: &RevisionInfo, data: &[u8]) -> rusqlite::Result<bool> {
+    let sql = "
+        INSERT INTO revisions (revision, created_at, author, message, bytes, checksum, data)
+        VALUES (:revision, :created_at, :author, :message, :bytes, :checksum, :data)
+        ON CONFLICT DO NOTHING";
+    let changed = connection.prepare_cached(sql)?.execute(named_params! {
+        ":revision": info.revision,
+        ":created_at": info.meta.created_at.to_string(),
+        ":author": info.meta.author,
+        ":message": info.meta.message,
+        ":bytes": info.bytes,
+        ":checksum": info.checksum,
+        ":data": data,
+    })?;
+    Ok(changed == 1)
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<RevisionInfo> {
+    let created_at: String = row.get("created_at")?;
+    let bytes: u64 = row.get("bytes")?;
+    Ok(RevisionInfo {
+        revision: row.get("revision")?,
+        meta: RevisionMeta {
+            created_at: created_at.parse().map_err(unreadable)?,
+            author: row.get("author")?,
+            message: row.get("message")?,
+        },
+        bytes,
+        // As many as it would have elsewhere: a copy of the file's revisions to AWS compares equal.
+        chunks: u32::try_from(bytes.div_ceil(CHUNK_BYTES as u64)).map_err(unreadable)?,
+        checksum: row.get("checksum")?,
+    })
+}

@@ -1,0 +1,100 @@
+//! The ports in one `SQLite` file, which any tool for such files opens.
+//!
+//! | file | what it keeps |
+//! |---|---|
+//! | `schema.sql` | the tables, each with what its columns mean |
+//! | `catalog`, `assignments`, `events` | one port each, on [`EmbeddedStore`] |
+
+mod assignments;
+mod catalog;
+mod events;
+
+use crate::ports::PortError;
+use rusqlite::{Connection, ErrorCode};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// Raised with every change to `schema.sql` that an older program could not live with.
+const SCHEMA_VERSION: i64 = 1;
+
+/// All ports in one file.
+///
+/// Its methods are async by their traits only: they call the library in place, under a mutex. A call takes some
+/// microseconds (see `tests/contract.rs`, `latency`), less than handing it to a thread for blocking work and back.
+///
+/// Log and file are written, not synced, at each commit (`synchronous = NORMAL` under WAL): whoever kills the program loses nothing;
+/// whoever pulls the plug may lose the last moments, but gets a sound file.
+#[derive(Debug)]
+pub struct EmbeddedStore {
+    connection: Mutex<Connection>,
+}
+
+impl EmbeddedStore {
+    /// Opens a file, or makes it. The error is permanent for what is not a file of ours.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, PortError> {
+        let path = path.as_ref();
+        let connection = Connection::open(path).and_then(|connection| {
+            prepare(&connection)?;
+            Ok(connection)
+        });
+        let connection = connection.map_err(|error| {
+            let why = format!("{} cannot be used as a store: {error}", path.display());
+            if is_busy(&error) { PortError::transient(why) } else { PortError::permanent(why) }
+        })?;
+        Self::of(connection)
+    }
+
+    /// A store in memory, gone when it is dropped.
+    pub fn in_memory() -> Result<Self, PortError> {
+        let connection = Connection::open_in_memory().and_then(|connection| {
+            prepare(&connection)?;
+            Ok(connection)
+        });
+        Self::of(connection.map_err(port_error)?)
+    }
+
+    fn of(connection: Connection) -> Result<Self, PortError> {
+        let version: i64 = connection
+            .query_row("SELECT version FROM abx_schema", (), |row| row.get(0))
+            .map_err(port_error)?;
+        if version > SCHEMA_VERSION {
+            let why =
+                format!("the store was made by a newer abx (version {version} instead of {SCHEMA_VERSION})");
+            return Err(PortError::permanent(why));
+        }
+        Ok(Self { connection: Mutex::new(connection) })
+    }
+
+    /// Does something with the connection.
+    pub(crate) fn with<T>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, PortError> {
+        // Whoever panicked had a transaction at most, and dropping it rolled it back.
+        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        work(&mut connection).map_err(port_error)
+    }
+}
+
+fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+    // Another program may be writing: wait for it rather than fail.
+    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
+    connection.set_prepared_statement_cache_capacity(64);
+    connection.execute_batch(include_str!("schema.sql"))?;
+    connection.execute(
+        "INSERT INTO abx_schema (id, version) VALUES (1, ?1) ON CONFLICT DO NOTHING",
+        [SCHEMA_VERSION],
+    )?;
+    Ok(())
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+}
+
+fn port_error(error: rusqlite::Error) -> PortError {
+    if is_busy(&error) { PortError::transient(error) } else { PortError::permanent(error) }
+}

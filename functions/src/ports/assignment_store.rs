@@ -1,0 +1,119 @@
+//! Where assignments are kept.
+
+use super::PortError;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// The longest unit that can be stored, in bytes of UTF-8: the limit of a DynamoDB partition key.
+pub const MAX_UNIT_BYTES: usize = 2048;
+
+/// The longest experiment key that can be stored, in bytes: the limit of a DynamoDB sort key.
+pub const MAX_EXPERIMENT_KEY_BYTES: usize = 1024;
+
+/// A decision that was stored, and from then on wins over the hash.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StoredAssignment {
+    /// The unit: a user's id, or the value of another attribute that the experiment randomises.
+    pub user_id: String,
+    /// The experiment.
+    pub experiment_key: String,
+    /// The variant's key.
+    pub variant: String,
+    /// Names this assignment in events.
+    pub assignment_id: String,
+    /// The experiment's epoch at the assignment.
+    pub epoch: u32,
+    /// The catalog's revision at the assignment.
+    pub revision: u64,
+    /// When it was decided.
+    pub assigned_at: Timestamp,
+    /// What was known about the unit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<Map<String, Value>>,
+    /// When it ends, in seconds since 1970.
+    pub ttl: i64,
+}
+
+impl StoredAssignment {
+    /// Whether it has ended at a time given in seconds since 1970. Stores delete late (DynamoDB within days), so
+    /// whoever reads an assignment asks.
+    #[must_use]
+    pub fn is_expired(&self, now: i64) -> bool {
+        self.ttl <= now
+    }
+
+    /// Whether a store keeps `self` although `new` wants its place, at a time in seconds since 1970.
+    #[must_use]
+    pub fn holds_against(&self, new: &Self, now: i64) -> bool {
+        self.epoch >= new.epoch && !self.is_expired(now)
+    }
+
+    /// Whether `self` is what an earlier attempt of the same call stored, whose answer was lost.
+    pub(crate) fn is_echo_of(&self, put: &Self) -> bool {
+        self.assignment_id == put.assignment_id
+            && self.variant == put.variant
+            && self.assigned_at == put.assigned_at
+    }
+
+    /// Refuses what one of the stores could not keep, so that all of them behave the same.
+    pub(crate) fn check(&self) -> Result<(), PortError> {
+        check_key(&self.user_id, &self.experiment_key)
+    }
+}
+
+/// Refuses keys that one of the stores could not keep.
+pub(crate) fn check_key(unit: &str, experiment_key: &str) -> Result<(), PortError> {
+    check_unit(unit)?;
+    check_length("the experiment key", experiment_key, MAX_EXPERIMENT_KEY_BYTES)
+}
+
+/// Refuses a unit that one of the stores could not keep.
+pub(crate) fn check_unit(unit: &str) -> Result<(), PortError> {
+    check_length("the unit", unit, MAX_UNIT_BYTES)
+}
+
+fn check_length(what: &str, text: &str, limit: usize) -> Result<(), PortError> {
+    match text.len() {
+        0 => Err(PortError::permanent(format!("{what} is empty"))),
+        length if length > limit => {
+            Err(PortError::permanent(format!("{what} has {length} bytes; at most {limit} can be stored")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// How an attempt to store an assignment ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Put {
+    /// It is stored.
+    Stored,
+    /// Another one was there first, and is what the unit has.
+    Existing(StoredAssignment),
+}
+
+/// Keeps the first assignment of each unit and experiment.
+pub trait AssignmentStore: Send + Sync {
+    /// What is stored, expired or not: see [`StoredAssignment::is_expired`]. May miss what was stored in the last second.
+    fn get(
+        &self,
+        unit: &str,
+        experiment_key: &str,
+    ) -> impl Future<Output = Result<Option<StoredAssignment>, PortError>> + Send;
+
+    /// As [`get`](Self::get) for several experiments of one unit: one entry for each key, in the order of `experiment_keys`.
+    fn get_many(
+        &self,
+        unit: &str,
+        experiment_keys: &[&str],
+    ) -> impl Future<Output = Result<Vec<Option<StoredAssignment>>, PortError>> + Send;
+
+    /// Stores, in one round trip, unless an assignment is there that has this epoch or a later one and has not
+    /// expired at `now` (seconds since 1970). Of any number of concurrent calls one stores, and the others get what
+    /// it stored. A call that is repeated because its answer was lost is `Stored` again.
+    fn put_if_absent(
+        &self,
+        assignment: &StoredAssignment,
+        now: i64,
+    ) -> impl Future<Output = Result<Put, PortError>> + Send;
+}

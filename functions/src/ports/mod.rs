@@ -1,0 +1,24 @@
+//! What the functions need from the world, as traits. [`adapters`](crate::adapters) holds who fulfils them.
+//!
+//! | port | what it keeps |
+//! |---|---|
+//! | [`CatalogStore`] | immutable revisions of the catalog, and which of them is head |
+//! | [`AssignmentStore`] | which variant a unit got, once and for all |
+//! | [`EventSink`] | exposures and evaluations, on their way to the stream |
+//!
+//! Every port answers with [`PortError`], which says one thing that a caller acts on: is it worth another try?
+//! One suite of tests (`tests/contract/`) says what a port promises and runs over all of its adapters.
+
+mod assignment_store;
+mod catalog_store;
+mod error;
+mod event_sink;
+
+pub use assignment_store::{
+    AssignmentStore, MAX_EXPERIMENT_KEY_BYTES, MAX_UNIT_BYTES, Put, StoredAssignment,
+};
+pub(crate) use assignment_store::{check_key, check_unit};
+pub use catalog_store::{CHUNK_BYTES, CatalogStore, Flip, Head, PutRevision, RevisionInfo, RevisionMeta};
+pub(crate) use catalog_store::{half_written, no_such_revision};
+pub use error::PortError;
+pub use event_sink::{Event, EventSink, MAX_EVENT_BYTES, SendReport};
