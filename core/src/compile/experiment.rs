@@ -4,7 +4,7 @@ use super::names::unknown;
 use super::rules::Rules;
 use super::shared::{Shared, unique};
 use super::shares::{self, Share};
-use crate::decide::{AttributePath, ExperimentParts, Slot, Split, Variant};
+use crate::decide::{AttributePath, ExperimentParts, Slot, Split, USER_ID, Variant};
 use crate::document::{ExperimentConfig, MetricConfig, MetricKind, Status};
 use crate::finding::{Code, Findings};
 use crate::hash::{BUCKETS, Bucketer, Purpose, Range, salt_of_epoch};
@@ -17,7 +17,8 @@ pub(super) struct Compiled {
 }
 
 pub(super) fn compile(written: &ExperimentConfig, shared: &Shared, findings: &mut Findings) -> Compiled {
-    super::check_hashing(written.unit.as_deref(), written.salt.as_deref(), written.epoch, findings);
+    super::check_hashing("", written.unit.as_deref(), written.salt.as_deref(), findings);
+    super::check_epoch(written.epoch, findings);
     check_times(written, findings);
     check_metrics(&written.metrics, findings);
     let epoch = written.epoch.unwrap_or(1);
@@ -25,18 +26,22 @@ pub(super) fn compile(written: &ExperimentConfig, shared: &Shared, findings: &mu
     let ranges = compile_variants(written, findings);
     let traffic = written.traffic_allocation;
     let below = traffic.map_or(BUCKETS, |it| shares::to_buckets(it, 1.0, "traffic_allocation", findings));
-    if below == 0 && !findings.is_broken("traffic_allocation") && traffic == Some(0.0) {
+    if below == 0
+        && !findings.is_broken("traffic_allocation")
+        && traffic.is_some_and(|it| (0.0..=1.0).contains(&it))
+    {
         findings
             .add(Code::NoTraffic, "traffic_allocation", "nobody takes part")
             .help("use `status: paused` to stop new units, or give it traffic");
     }
-    let unit = written.unit.as_deref().unwrap_or("user_id");
+    let unit = written.unit.as_deref().unwrap_or(USER_ID);
     let slot = compile_slot(written, unit, shared, findings);
-    let mut rules = Rules::new(shared, findings);
+    let mut rules = Rules::new(shared, unit, findings);
     let targeting = rules.compile(&written.targeting_rules, "targeting_rules");
     let uses_segment = rules.uses_segment;
     let holdouts = shared.holdouts_of(&written.experiment);
-    let uses_shared = uses_segment || slot.is_some() || !holdouts.is_empty();
+    let uses_shared =
+        uses_segment || written.layer.is_some() || !holdouts.is_empty() || shared.is_lost("holdouts");
     let parts = ExperimentParts {
         key: (*written.experiment).into(),
         unit: AttributePath::new(unit),
@@ -113,19 +118,25 @@ fn compile_slot(
     let key = written.layer.as_deref()?;
     let Some(layer) = shared.layers.get(key) else {
         let known = shared.layers.keys().map(String::as_str);
-        unknown(Code::UnknownLayer, "layer", key, known, "layer", findings);
+        if !shared.is_lost("layers") {
+            unknown(Code::UnknownLayer, "layer", key, known, "layer", findings);
+        }
         return None;
     };
-    if layer.unit != unit {
+    if let Some(other) = layer.unit.as_deref().filter(|it| *it != unit && !findings.is_broken("unit")) {
         findings
             .add(
                 Code::LayerMismatch,
                 "layer",
-                format!("the layer buckets `{}`, and the experiment `{unit}`", layer.unit),
+                format!("the layer buckets `{other}`, and the experiment `{unit}`"),
             )
             .help("give both the same `unit`");
     }
     let Some(ranges) = layer.slots.get(&*written.experiment) else {
+        // A slot, or the experiment's key, that could not be read has its finding already.
+        if layer.slots_lost || written.experiment.is_empty() {
+            return None;
+        }
         findings
             .add(Code::LayerMismatch, "layer", format!("the layer `{key}` has no slot for this experiment"))
             .help(format!("add {{experiment: {}, ranges: …}} to its slots", &*written.experiment));
@@ -150,7 +161,7 @@ fn compile_overrides(written: &ExperimentConfig, findings: &mut Findings) -> Has
 
 fn find(written: &ExperimentConfig, key: &str, path: &str, findings: &mut Findings) -> Option<usize> {
     let found = written.variants.iter().position(|it| *it.key == *key);
-    if found.is_none() {
+    if found.is_none() && !super::variants_lost(written.variants.iter().map(|it| &*it.key), findings) {
         let known = written.variants.iter().map(|it| &*it.key);
         unknown(Code::UnknownVariant, "variant", key, known, path, findings);
     }

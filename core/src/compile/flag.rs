@@ -1,5 +1,6 @@
 //! Flags: one by one, then their prerequisites among each other.
 
+use super::chains::{self, Fault, LARGEST, LONGEST};
 use super::experiment::warn_of_unreachable;
 use super::lint::implies;
 use super::names::{Names, unknown};
@@ -7,16 +8,14 @@ use super::rules::Rules;
 use super::shared::{Shared, unique};
 use super::shares::{self, Share};
 use crate::decide::{
-    AttributePath, Experiment, Flag, FlagVariant, Prerequisite, Rollout, Rule, Serve, Split,
+    AttributePath, Experiment, Flag, FlagVariant, Prerequisite, Rollout, Rule, Serve, Split, USER_ID,
 };
-use crate::document::{Document, FeatureFlagConfig, FlagRuleConfig, SplitConfig};
+use crate::document::{Document, FeatureFlagConfig, FlagRuleConfig, PrerequisiteConfig, SplitConfig};
 use crate::finding::{Code, Findings};
 use crate::hash::{BUCKETS, Bucketer, Purpose, Range, salt_of_epoch};
 use serde_json::Value;
 use std::collections::HashMap;
 
-/// How many prerequisites may follow one another.
-const LONGEST_CHAIN: usize = 8;
 /// Stands for a flag or experiment that is not in the catalog; looking it up finds nothing.
 const NOWHERE: usize = usize::MAX;
 
@@ -27,11 +26,11 @@ pub(super) fn compile_all(
     names: &Names<'_>,
     findings: &mut Findings,
 ) -> Vec<Flag> {
+    check_chains(documents, names, findings);
     let mut compiled = Vec::new();
     for (index, document) in documents.iter().enumerate() {
         let Some(Document::Flag(written)) = document else { continue };
         findings.turn_to(index);
-        check_chain(written, documents, names, findings);
         let mut compiler = FlagCompiler { written, documents, experiments, shared, names, findings };
         let (flag, uses_shared) = compiler.compile();
         compiled.push((index, written, flag, uses_shared));
@@ -46,7 +45,7 @@ pub(super) fn compile_all(
     compiled
         .into_iter()
         .map(|(_, written, mut flag, _)| {
-            let resolve = |it: &crate::document::PrerequisiteConfig| {
+            let resolve = |it: &PrerequisiteConfig| {
                 let flag = places.get(it.flag.as_str()).copied().unwrap_or(NOWHERE);
                 let keys = variants.get(flag).map_or(&[][..], Vec::as_slice);
                 let variant = keys.iter().position(|key| **key == *it.variant).unwrap_or(NOWHERE);
@@ -58,40 +57,33 @@ pub(super) fn compile_all(
         .collect()
 }
 
-/// Notes a flag that is its own prerequisite, or at the start of a chain that is too long.
-fn check_chain(
-    written: &FeatureFlagConfig,
-    documents: &[Option<Document>],
-    names: &Names<'_>,
-    findings: &mut Findings,
-) {
-    let next = |key: &str| match names.flags.get(key).and_then(|index| documents.get(*index)) {
-        Some(Some(Document::Flag(flag))) => flag.prerequisites.as_slice(),
-        _ => &[],
+/// Notes flags that are their own prerequisite, and chains of prerequisites that are too long. A flag that only
+/// needs such a one stays, and serves its default because the other is left out.
+fn check_chains(documents: &[Option<Document>], names: &Names<'_>, findings: &mut Findings) {
+    let named_by = |document: &Option<Document>| match document {
+        Some(Document::Flag(flag)) => {
+            flag.prerequisites.iter().filter_map(|it| names.flags.get(it.flag.as_str()).copied()).collect()
+        }
+        _ => Vec::new(),
     };
-    // Breadth first by levels, each flag once a level, so that a lattice of flags costs no more than its size.
-    let mut level: Vec<&str> = written.prerequisites.iter().map(|it| it.flag.as_str()).collect();
-    for _ in 0..LONGEST_CHAIN {
-        if level.contains(&&*written.flag) {
-            findings
-                .add(Code::PrerequisiteCycle, "prerequisites", format!("`{}` needs itself", &*written.flag))
-                .help("drop one of the prerequisites on the circle");
-            return;
-        }
-        level = level.iter().flat_map(|key| next(key)).map(|it| it.flag.as_str()).collect();
-        level.sort_unstable();
-        level.dedup();
-        if level.is_empty() {
-            return;
-        }
+    let named: Vec<Vec<usize>> = documents.iter().map(named_by).collect();
+    for (index, fault) in chains::sort(&named, &vec![1; named.len()]).faults {
+        let Some(Some(Document::Flag(written))) = documents.get(index) else { continue };
+        let key = &*written.flag;
+        let (message, help) = match fault {
+            Fault::Circle => (format!("`{key}` needs itself"), "drop one of the prerequisites on the circle"),
+            Fault::Long => {
+                let message = format!("more than {LONGEST} prerequisites follow one another below `{key}`");
+                (message, "ask the last one directly")
+            }
+            Fault::Large => {
+                let message = format!("`{key}` asks more than {LARGEST} flags by way of its prerequisites");
+                (message, "drop prerequisites that others ask as well")
+            }
+        };
+        findings.turn_to(index);
+        findings.add(Code::PrerequisiteCycle, "prerequisites", message).help(help);
     }
-    findings
-        .add(
-            Code::PrerequisiteCycle,
-            "prerequisites",
-            format!("more than {LONGEST_CHAIN} prerequisites follow one another, or go round"),
-        )
-        .help("ask the last one directly");
 }
 
 struct FlagCompiler<'a> {
@@ -107,7 +99,8 @@ impl FlagCompiler<'_> {
     /// The flag, its prerequisites still empty, and whether it uses what is shared.
     fn compile(&mut self) -> (Flag, bool) {
         let written = self.written;
-        super::check_hashing(written.unit.as_deref(), written.salt.as_deref(), written.epoch, self.findings);
+        super::check_hashing("", written.unit.as_deref(), written.salt.as_deref(), self.findings);
+        super::check_epoch(written.epoch, self.findings);
         let salt =
             salt_of_epoch(written.salt.as_deref().unwrap_or(&written.flag), written.epoch.unwrap_or(1));
         let variants = variants_of(written);
@@ -123,7 +116,7 @@ impl FlagCompiler<'_> {
         let flag = Flag {
             key: (*written.flag).into(),
             enabled: written.enabled,
-            unit: AttributePath::new(written.unit.as_deref().unwrap_or("user_id")),
+            unit: AttributePath::new(self.unit()),
             default,
             prerequisites: Box::default(),
             overrides: self.compile_overrides(),
@@ -173,19 +166,23 @@ impl FlagCompiler<'_> {
     fn check_prerequisites(&mut self) {
         for (at, prerequisite) in self.written.prerequisites.iter().enumerate() {
             let path = format!("prerequisites[{at}]");
-            let index = self.names.flags.get(prerequisite.flag.as_str());
-            let Some(Some(Document::Flag(other))) = index.and_then(|index| self.documents.get(*index)) else {
-                let known = self.names.flags.keys().copied();
-                let path = format!("{path}.flag");
-                unknown(Code::UnknownFlag, "flag", &prerequisite.flag, known, &path, self.findings);
+            let index = self.names.flags.get(prerequisite.flag.as_str()).copied();
+            let found = index.and_then(|index| Some((index, self.documents.get(index)?.as_ref()?)));
+            let Some((index, Document::Flag(other))) = found else {
+                if !self.names.incomplete {
+                    let known = self.names.flags.keys().copied();
+                    let path = format!("{path}.flag");
+                    unknown(Code::UnknownFlag, "flag", &prerequisite.flag, known, &path, self.findings);
+                }
                 continue;
             };
-            let variants = variants_of(other);
-            if !variants.iter().any(|it| *it.key == *prerequisite.variant) {
+            let keys = variant_keys(other);
+            // Variants that could not be read are the other document's mistake, and must not cost this one.
+            let readable = !self.findings.is_broken_in(index, "variants");
+            if readable && !keys.contains(&&*prerequisite.variant) {
                 let kind = format!("variant of the flag `{}`:", prerequisite.flag);
-                let known = variants.iter().map(|it| &*it.key);
                 let path = format!("{path}.variant");
-                unknown(Code::UnknownVariant, &kind, &prerequisite.variant, known, &path, self.findings);
+                unknown(Code::UnknownVariant, &kind, &prerequisite.variant, keys, &path, self.findings);
             }
         }
     }
@@ -215,7 +212,8 @@ impl FlagCompiler<'_> {
                     .help("put the narrower rule first, or drop it")
                     .related(place, "whoever this one is for is served here");
             }
-            let mut rules = Rules::new(self.shared, self.findings);
+            let mut rules =
+                Rules::new(self.shared, self.written.unit.as_deref().unwrap_or(USER_ID), self.findings);
             let when = rules.compile(&rule.when, &format!("{path}.when"));
             *uses_segment |= rules.uses_segment;
             let name = rule.name.clone().unwrap_or_else(|| (at + 1).to_string());
@@ -249,6 +247,7 @@ impl FlagCompiler<'_> {
                     self.findings
                         .add(Code::MissingField, path, "a rule serves exactly one thing")
                         .help("write one of `serve: VARIANT`, `split: […]` and `experiment: KEY`");
+                    self.findings.mark_broken(path);
                 }
                 None
             }
@@ -256,11 +255,12 @@ impl FlagCompiler<'_> {
     }
 
     fn compile_split(&mut self, split: &[SplitConfig], salt: &str, path: &str) -> Option<Serve> {
-        let mut variants = Vec::new();
-        for (at, share) in split.iter().enumerate() {
-            variants.push(self.find(&share.variant, &format!("{path}[{at}].variant"))?);
-        }
-        if split.is_empty() {
+        let find =
+            |(at, share): (usize, &SplitConfig)| self.find(&share.variant, &format!("{path}[{at}].variant"));
+        // All are looked up before the first that is missing ends it.
+        let variants: Vec<Option<usize>> = split.iter().enumerate().map(find).collect();
+        let variants: Vec<usize> = variants.into_iter().collect::<Option<_>>()?;
+        if split.is_empty() && !self.findings.is_lost(path) {
             self.findings.add(Code::NoVariants, path, "the split is empty").help("name variants and shares");
             return None;
         }
@@ -280,15 +280,21 @@ impl FlagCompiler<'_> {
 
     fn compile_experiment(&mut self, key: &str, path: &str) -> Option<Serve> {
         let index = self.names.experiments.get(key);
-        let Some(Some(Document::Experiment(written))) = index.and_then(|it| self.documents.get(*it)) else {
-            let known = self.names.experiments.keys().copied();
-            unknown(Code::UnknownExperiment, "experiment", key, known, path, self.findings);
-            return None;
+        let found = index.and_then(|index| Some((*index, self.documents.get(*index)?.as_ref()?)));
+        let Some((document, Document::Experiment(written))) = found else {
+            if !self.names.incomplete {
+                let known = self.names.experiments.keys().copied();
+                unknown(Code::UnknownExperiment, "experiment", key, known, path, self.findings);
+                return None;
+            }
+            return Some(Serve::Experiment { index: NOWHERE, variants: Box::default() });
         };
+        let lost = self.are_variants_lost();
         let mut variants = Vec::new();
         for variant in &written.variants {
             match self.position(&variant.key) {
                 Some(at) => variants.push(at),
+                None if lost || self.findings.is_broken_in(document, "variants") => {}
                 None => {
                     let message =
                         format!("the experiment's variant `{}` is no variant of this flag", &*variant.key);
@@ -311,28 +317,47 @@ impl FlagCompiler<'_> {
         uses_segment: &mut bool,
     ) -> Option<Rollout> {
         let written = self.written;
-        let is_flat = written.rollout_percentage.is_some() || !written.targeting_rules.is_empty();
-        if !is_flat && !written.rules.is_empty() {
+        let has_shares = written.variants.iter().any(|it| it.allocation.is_some() || it.ranges.is_some());
+        let is_flat =
+            written.rollout_percentage.is_some() || !written.targeting_rules.is_empty() || has_shares;
+        if !is_flat && (!written.rules.is_empty() || self.findings.is_broken("rules")) {
             return None;
         }
-        if is_flat
-            && let Some(at) =
-                written.rules.iter().position(|it| it.when.is_empty() && it.experiment.is_none())
-        {
-            let path =
-                if written.rollout_percentage.is_some() { "rollout_percentage" } else { "targeting_rules" };
+        let for_everybody = |(at, it): (usize, &FlagRuleConfig)| {
+            let readable = !self.findings.is_broken(&format!("rules[{at}]"));
+            it.when.is_empty() && it.experiment.is_none() && readable
+        };
+        if is_flat && let Some(at) = written.rules.iter().enumerate().position(for_everybody) {
+            let path = if written.rollout_percentage.is_some() {
+                "rollout_percentage"
+            } else if written.targeting_rules.is_empty() {
+                "variants"
+            } else {
+                "targeting_rules"
+            };
             let place = self.findings.place(format!("rules[{at}]"));
             self.findings
                 .add(Code::RuleUnreachable, path, "the rollout is never reached")
                 .help("give the rule conditions, or drop one of the two")
                 .related(place, "this rule is for everybody");
         }
-        let mut rules = Rules::new(self.shared, self.findings);
+        let mut rules =
+            Rules::new(self.shared, self.written.unit.as_deref().unwrap_or(USER_ID), self.findings);
         let targeting = rules.compile(&written.targeting_rules, "targeting_rules");
         *uses_segment |= rules.uses_segment;
         let below = written
             .rollout_percentage
             .map_or(BUCKETS, |it| shares::to_buckets(it, 100.0, "rollout_percentage", self.findings));
+        if written.rollout_percentage == Some(0.0)
+            && !self.findings.is_broken("rollout_percentage")
+            && written.enabled
+            && written.rules.is_empty()
+            && written.overrides.is_empty()
+        {
+            self.findings
+                .add(Code::NoTraffic, "rollout_percentage", "everybody gets the default variant")
+                .help("use `enabled: false` to say so, or raise it");
+        }
         let ranges = self.rollout_ranges(default, variants);
         Some(Rollout {
             targeting,
@@ -397,19 +422,34 @@ impl FlagCompiler<'_> {
         self.written.overrides.values().any(|it| it == key) || self.written.rules.iter().any(by_rule)
     }
 
+    fn unit(&self) -> &str {
+        self.written.unit.as_deref().unwrap_or(USER_ID)
+    }
+
+    fn are_variants_lost(&self) -> bool {
+        super::variants_lost(self.written.variants.iter().map(|it| &*it.key), self.findings)
+    }
+
     fn position(&self, key: &str) -> Option<usize> {
-        variants_of(self.written).iter().position(|it| *it.key == *key)
+        variant_keys(self.written).iter().position(|it| *it == key)
     }
 
     fn find(&mut self, key: &str, path: &str) -> Option<usize> {
         let found = self.position(key);
-        if found.is_none() {
-            let variants = variants_of(self.written);
-            let known = variants.iter().map(|it| &*it.key);
+        if found.is_none() && !self.are_variants_lost() {
+            let known = variant_keys(self.written);
             unknown(Code::UnknownVariant, "variant", key, known, path, self.findings);
         }
         found
     }
+}
+
+/// The keys of [`variants_of`], without their values.
+fn variant_keys(written: &FeatureFlagConfig) -> Vec<&str> {
+    if written.variants.is_empty() {
+        return vec!["on", "off"];
+    }
+    written.variants.iter().map(|it| &*it.key).collect()
 }
 
 /// The variants of a flag; a boolean one has `on` and `off`.

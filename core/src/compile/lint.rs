@@ -1,103 +1,141 @@
 //! Rules that can be evaluated, and do not do what was meant.
 
-use crate::decide::Number;
+use crate::decide::{Number, USER_ID, same};
 use crate::document::{Condition, Leaf, Operator};
 use crate::finding::{Code, Findings};
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
 
-/// Notes what looks wrong in a list of conditions, all of which must hold.
-pub(super) fn conditions(written: &[Condition], path: &str, findings: &mut Findings) {
-    conjunction(written, path, &HashSet::new(), findings);
+/// Notes what looks wrong in a list of conditions, all of which must hold. `unit` is the attribute that whoever
+/// is asked has.
+pub(super) fn conditions(written: &[Condition], path: &str, unit: &str, findings: &mut Findings) {
+    let mut lint = Lint { present: vec![USER_ID, unit], findings };
+    lint.conjunction(placed(written, path));
 }
 
-/// `present` are the attributes that the conditions around this list already ask to be there.
-fn conjunction<'d>(
-    written: &'d [Condition],
-    path: &str,
-    present: &HashSet<&'d str>,
-    findings: &mut Findings,
-) {
-    let mut leaves = Vec::new();
-    collect_leaves(written, path, &mut leaves);
-    contradictions(&leaves, findings);
-    let mut present = present.clone();
-    present.extend(
-        leaves
-            .iter()
-            .filter(|(leaf, _)| leaf.operator != Operator::NotExists)
-            .filter_map(|(leaf, _)| leaf.attribute.as_deref()),
-    );
-    for (at, condition) in written.iter().enumerate() {
-        inside(condition, &format!("{path}[{at}]"), &present, findings);
+/// A condition and its path.
+type Placed<'d> = (&'d Condition, String);
+
+fn placed<'d>(written: &'d [Condition], path: &str) -> Vec<Placed<'d>> {
+    written.iter().enumerate().map(|(at, condition)| (condition, format!("{path}[{at}]"))).collect()
+}
+
+struct Lint<'d, 'f> {
+    /// The attributes that are there wherever the conditions that are looked at matter. A stack: what a list
+    /// adds is taken away at its end.
+    present: Vec<&'d str>,
+    findings: &'f mut Findings,
+}
+
+impl<'d> Lint<'d, '_> {
+    /// Conditions that must all hold.
+    fn conjunction(&mut self, written: Vec<Placed<'d>>) {
+        let mut leaves = Vec::new();
+        self.collect_leaves(&written, &mut leaves);
+        contradictions(&leaves, self.findings);
+        let before = self.present.len();
+        self.present.extend(written.iter().flat_map(|(condition, _)| asked(condition)));
+        for (condition, path) in written {
+            self.inside(condition, &path);
+        }
+        self.present.truncate(before);
     }
-}
 
-fn inside<'d>(condition: &'d Condition, path: &str, present: &HashSet<&'d str>, findings: &mut Findings) {
-    match condition {
-        // The leaves of a nested `all` were looked at with those around it.
-        Condition::All { all } => {
-            for (at, condition) in all.iter().enumerate() {
-                inside(condition, &format!("{path}.all[{at}]"), present, findings);
+    /// The leaves that must all hold, those of nested `all` too. One that could not be read says nothing.
+    fn collect_leaves(&self, written: &[Placed<'d>], into: &mut Vec<(&'d Leaf, String)>) {
+        for (condition, path) in written {
+            match condition {
+                Condition::Leaf(leaf) if !self.findings.is_broken(path) => into.push((leaf, path.clone())),
+                Condition::All { all } => self.collect_leaves(&placed(all, &format!("{path}.all")), into),
+                _ => {}
             }
         }
-        Condition::Any { any } => {
-            if any.is_empty() && !findings.is_broken(path) {
-                findings
-                    .add(Code::NeverMatches, format!("{path}.any"), "`any` of nothing is never true")
-                    .help("name at least one condition");
+    }
+
+    fn inside(&mut self, condition: &'d Condition, path: &str) {
+        match condition {
+            // The leaves of a nested `all` were looked at with those around it.
+            Condition::All { all } => {
+                for (condition, path) in placed(all, &format!("{path}.all")) {
+                    self.inside(condition, &path);
+                }
             }
-            for (at, condition) in any.iter().enumerate() {
-                let path = format!("{path}.any[{at}]");
-                conjunction(std::slice::from_ref(condition), &path_of_only(&path), present, findings);
+            Condition::Any { any } => {
+                self.note_empty("any", any.is_empty(), path);
+                for one in placed(any, &format!("{path}.any")) {
+                    self.conjunction(vec![one]);
+                }
             }
-        }
-        Condition::Not { not } => {
-            let mut leaves = Vec::new();
-            negated_leaves(not.conditions(), &mut leaves);
-            let mut noted = HashSet::new();
-            for leaf in leaves {
-                let Some(attribute) = leaf.attribute.as_deref() else { continue };
-                let asks = !matches!(leaf.operator, Operator::Exists | Operator::NotExists);
-                if asks && attribute != "user_id" && !present.contains(attribute) && noted.insert(attribute) {
-                    findings
-                        .add(
-                            Code::NegativeMissing,
-                            format!("{path}.not"),
-                            format!("this matches everybody who has no `{attribute}`"),
-                        )
-                        .help(format!(
-                            "put {{attribute: {attribute}, operator: exists}} beside it, or use the operator's own \
-                             negative"
-                        ));
+            Condition::Not { not } => {
+                self.note_empty("not", not.conditions().is_empty(), path);
+                self.negated(not.conditions(), &format!("{path}.not"));
+            }
+            Condition::Segment { .. } => {}
+            Condition::Leaf(leaf) => {
+                let empty = leaf.value.as_ref().and_then(Value::as_array).is_some_and(Vec::is_empty);
+                if empty && leaf.operator == Operator::In && !self.findings.is_broken(path) {
+                    self.findings
+                        .add(Code::NeverMatches, format!("{path}.value"), "nothing is in an empty list")
+                        .help("name at least one value, or drop the condition");
                 }
             }
         }
-        Condition::Segment { .. } => {}
-        Condition::Leaf(leaf) => {
-            let empty = leaf.value.as_ref().and_then(Value::as_array).is_some_and(Vec::is_empty);
-            if empty && leaf.operator == Operator::In {
-                findings
-                    .add(Code::NeverMatches, format!("{path}.value"), "nothing is in an empty list")
-                    .help("name at least one value, or drop the condition");
+    }
+
+    fn note_empty(&mut self, nesting: &str, empty: bool, path: &str) {
+        let path = format!("{path}.{nesting}");
+        if empty && !self.findings.is_lost(&path) {
+            self.findings
+                .add(Code::NeverMatches, path, format!("`{nesting}` of nothing is never true"))
+                .help("name at least one condition");
+        }
+    }
+
+    fn negated(&mut self, written: &'d [Condition], path: &str) {
+        if self.findings.is_broken(path) {
+            return;
+        }
+        let mut leaves = Vec::new();
+        negated_leaves(written, &mut leaves);
+        let mut noted = HashSet::new();
+        for leaf in leaves {
+            let Some(attribute) = leaf.attribute.as_deref() else { continue };
+            let asks = !matches!(leaf.operator, Operator::Exists | Operator::NotExists);
+            if asks && !self.present.contains(&attribute) && noted.insert(attribute) {
+                self.findings
+                    .add(
+                        Code::NegativeMissing,
+                        path,
+                        format!("this matches everybody who has no `{attribute}`"),
+                    )
+                    .help(format!(
+                        "put {{attribute: {attribute}, operator: exists}} beside it, or use the operator's own \
+                         negative"
+                    ));
             }
         }
     }
 }
 
-/// [`conjunction`] numbers the conditions of its list; the list of one inside an `any` has its number already.
-fn path_of_only(path: &str) -> String {
-    path.strip_suffix(']').and_then(|path| path.rsplit_once('[')).map_or(path, |(list, _)| list).to_owned()
-}
-
-/// The leaves that must all hold, those of nested `all` too.
-fn collect_leaves<'d>(written: &'d [Condition], path: &str, into: &mut Vec<(&'d Leaf, String)>) {
-    for (at, condition) in written.iter().enumerate() {
-        match condition {
-            Condition::Leaf(leaf) => into.push((leaf, format!("{path}[{at}]"))),
-            Condition::All { all } => collect_leaves(all, &format!("{path}[{at}].all"), into),
-            _ => {}
+/// The attributes without which a condition does not hold.
+fn asked(condition: &Condition) -> Vec<&str> {
+    match condition {
+        Condition::Leaf(leaf) if leaf.operator != Operator::NotExists => {
+            leaf.attribute.as_deref().into_iter().collect()
         }
+        Condition::All { all } => all.iter().flat_map(asked).collect(),
+        Condition::Any { any } => {
+            let mut each = any.iter().map(asked);
+            let first = each.next().unwrap_or_default();
+            each.fold(first, |common, one| common.into_iter().filter(|it| one.contains(it)).collect())
+        }
+        Condition::Not { not } => match not.conditions() {
+            [Condition::Leaf(leaf)] if leaf.operator == Operator::NotExists => {
+                leaf.attribute.as_deref().into_iter().collect()
+            }
+            _ => Vec::new(),
+        },
+        Condition::Leaf(_) | Condition::Segment { .. } => Vec::new(),
     }
 }
 
@@ -134,7 +172,7 @@ fn contradictions(leaves: &[(&Leaf, String)], findings: &mut Findings) {
         let left = by_attribute.entry(attribute).or_default();
         let before = left.is_possible();
         left.narrow(leaf);
-        if before && !left.is_possible() && !findings.is_broken(path) {
+        if before && !left.is_possible() {
             findings
                 .add(
                     Code::NeverMatches,
@@ -171,7 +209,10 @@ impl<'d> Left<'d> {
     fn keep_only(&mut self, values: &'d [Value]) {
         self.values = Some(match self.values.take() {
             None => values.iter().collect(),
-            Some(kept) => kept.into_iter().filter(|it| values.contains(it)).collect(),
+            Some(kept) => kept
+                .into_iter()
+                .filter(|it| values.iter().any(|value| same(value, it) == Some(true)))
+                .collect(),
         });
     }
 

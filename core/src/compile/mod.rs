@@ -2,6 +2,7 @@
 //!
 //! | file | what |
 //! |---|---|
+//! | `chains` | what names one another: circles, and chains that are too long |
 //! | `names` | who is called what: duplicate keys, equal salts, look-ups with "did you mean" |
 //! | `shared` | segments, layers, holdouts |
 //! | `experiment`, `flag` | one document of each kind |
@@ -9,6 +10,7 @@
 //! | `rules`, `operators` | conditions, and what each operator takes |
 //! | `lint` | rules that work and do not do what was meant |
 
+mod chains;
 mod experiment;
 mod flag;
 mod lint;
@@ -57,24 +59,38 @@ pub fn compile(documents: &[Option<Document>], mut findings: Findings) -> Compil
         .map(|(_, compiled)| crate::decide::Experiment::new(compiled.parts))
         .collect();
     let flags = flag::compile_all(documents, &experiments, &shared, &names, &mut findings);
-    shared.warn_of_unused(&mut findings);
+    // A rule that could not be read may use any segment.
+    if !names.incomplete && !findings.any_broken() {
+        shared.warn_of_unused(&mut findings);
+    }
     let mut findings = findings.into_list();
     findings.sort_by_key(|finding| finding.place.document);
     Compilation { catalog: Catalog::new(experiments, flags), findings }
 }
 
-/// Checks what experiments and flags have in common: what is hashed, and by which attribute.
-fn check_hashing(unit: Option<&str>, salt: Option<&str>, epoch: Option<u32>, findings: &mut Findings) {
+/// Checks what is hashed, and by which attribute. `prefix` is where the two are written: empty, or a path with
+/// a dot at its end.
+fn check_hashing(prefix: &str, unit: Option<&str>, salt: Option<&str>, findings: &mut Findings) {
     for (name, text) in [("unit", unit), ("salt", salt)] {
-        if text.is_some_and(|text| text.trim().is_empty()) && !findings.is_broken(name) {
+        let path = format!("{prefix}{name}");
+        if text.is_some_and(|text| text.trim().is_empty()) && !findings.is_broken(&path) {
             findings
-                .add(Code::BlankText, name, format!("`{name}` is blank"))
+                .add(Code::BlankText, path, format!("`{name}` is blank"))
                 .help("leave it out, or name one");
         }
     }
+}
+
+fn check_epoch(epoch: Option<u32>, findings: &mut Findings) {
     if epoch == Some(0) && !findings.is_broken("epoch") {
         findings
             .add(Code::InvalidValue, "epoch", "epochs are counted from 1")
             .help("write 1, or leave it out");
     }
+}
+
+/// Whether variants of the current document, of these keys, could not be read in full: one that is not among
+/// them may then have been written.
+fn variants_lost<'k>(mut keys: impl Iterator<Item = &'k str>, findings: &Findings) -> bool {
+    findings.is_lost("variants") || keys.any(str::is_empty)
 }

@@ -10,6 +10,8 @@ use std::collections::HashMap;
 pub(super) struct Names<'d> {
     pub experiments: HashMap<&'d str, usize>,
     pub flags: HashMap<&'d str, usize>,
+    /// Whether a document could not be read at all. A name that nobody has may then be that document's.
+    pub incomplete: bool,
 }
 
 impl<'d> Names<'d> {
@@ -21,14 +23,16 @@ impl<'d> Names<'d> {
             findings.turn_to(index);
             match document {
                 Some(Document::Experiment(it)) => {
-                    claim(&mut names.experiments, "experiment", &it.experiment, index, findings);
-                    let salt = it.salt.as_deref().unwrap_or(&it.experiment);
-                    claim_salt(&mut salts, &[Purpose::Variant], salt, it.epoch, index, findings);
+                    if claim(&mut names.experiments, "experiment", &it.experiment, index, findings) {
+                        let salt = it.salt.as_deref().unwrap_or(&it.experiment);
+                        claim_salt(&mut salts, &[Purpose::Variant], salt, it.epoch, index, findings);
+                    }
                 }
                 Some(Document::Flag(it)) => {
-                    claim(&mut names.flags, "flag", &it.flag, index, findings);
-                    let salt = it.salt.as_deref().unwrap_or(&it.flag);
-                    claim_salt(&mut salts, purposes(it), salt, it.epoch, index, findings);
+                    if claim(&mut names.flags, "flag", &it.flag, index, findings) {
+                        let salt = it.salt.as_deref().unwrap_or(&it.flag);
+                        claim_salt(&mut salts, purposes(it), salt, it.epoch, index, findings);
+                    }
                 }
                 Some(Document::Catalog(_)) => match shared {
                     None => shared = Some(index),
@@ -40,7 +44,7 @@ impl<'d> Names<'d> {
                             .related(place, "the first one");
                     }
                 },
-                None => {}
+                None => names.incomplete = true,
             }
         }
         names
@@ -57,15 +61,16 @@ fn purposes(flag: &FeatureFlagConfig) -> &'static [Purpose] {
     }
 }
 
+/// Takes a key; false for one that is taken already, or could not be read.
 fn claim<'d>(
     names: &mut HashMap<&'d str, usize>,
     kind: &str,
     key: &'d str,
     index: usize,
     findings: &mut Findings,
-) {
+) -> bool {
     if key.is_empty() {
-        return;
+        return false;
     }
     let first = *names.entry(key).or_insert(index);
     if first != index {
@@ -75,6 +80,7 @@ fn claim<'d>(
             .help("rename one; give it the old key as `salt` to keep everybody's variant")
             .related(place, "the first one");
     }
+    first == index
 }
 
 fn claim_salt<'d>(

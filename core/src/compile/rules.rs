@@ -11,21 +11,23 @@ use crate::finding::{Code, Findings};
 /// Compiles the conditions of one document.
 pub(super) struct Rules<'a> {
     shared: &'a Shared,
+    /// The attribute of the unit, which is never missing where rules are asked.
+    unit: &'a str,
     findings: &'a mut Findings,
     /// Whether a segment was named.
     pub uses_segment: bool,
 }
 
 impl<'a> Rules<'a> {
-    pub(super) fn new(shared: &'a Shared, findings: &'a mut Findings) -> Self {
-        Self { shared, findings, uses_segment: false }
+    pub(super) fn new(shared: &'a Shared, unit: &'a str, findings: &'a mut Findings) -> Self {
+        Self { shared, unit, findings, uses_segment: false }
     }
 
     /// Compiles a list, all of whose conditions must hold. A condition that cannot be compiled leaves a finding
     /// and is left out; the document does not get into the catalog.
     pub(super) fn compile(&mut self, written: &[document::Condition], path: &str) -> Box<[Condition]> {
         let compiled = self.list(written, path);
-        lint::conditions(written, path, self.findings);
+        lint::conditions(written, path, self.unit, self.findings);
         compiled
     }
 
@@ -59,6 +61,10 @@ impl<'a> Rules<'a> {
         self.shared.note_use(key);
         if let Some(segment) = self.shared.segments.get(key) {
             return Some(Condition::Segment(segment.clone()));
+        }
+        // It has a finding where it is written, and whoever uses it is left out with it.
+        if self.shared.has_segment(key) || self.shared.is_lost("segments") {
+            return None;
         }
         let known = self.shared.segments.keys().map(String::as_str);
         unknown(Code::UnknownSegment, "segment", key, known, &format!("{path}.segment"), self.findings);

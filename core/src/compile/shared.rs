@@ -1,10 +1,11 @@
 //! Segments, layers and holdouts.
 
+use super::chains::{self, Fault, LARGEST, LONGEST};
 use super::names::{Names, unknown};
 use super::rules::Rules;
 use super::shares::{check_range, to_buckets};
-use crate::decide::{AttributePath, Holdout, Layer, Segment};
-use crate::document::{Condition, Document, HoldoutConfig, LayerConfig, SegmentConfig, SharedConfig};
+use crate::decide::{AttributePath, Holdout, Layer, Segment, USER_ID};
+use crate::document::{Condition, Document, HoldoutConfig, LayerConfig, SharedConfig};
 use crate::finding::{Code, Findings, Place};
 use crate::hash::{Bucketer, Purpose, Range};
 use std::cell::RefCell;
@@ -17,6 +18,8 @@ pub(super) struct Shared {
     /// The index of the document, if there is one.
     document: Option<usize>,
     has_error: bool,
+    /// The lists, as `segments`, that could not be read in full. What is not in them may have been written.
+    lost: Vec<&'static str>,
     pub segments: HashMap<String, Arc<Segment>>,
     pub layers: HashMap<String, CompiledLayer>,
     pub holdouts: Vec<CompiledHoldout>,
@@ -28,9 +31,12 @@ pub(super) struct Shared {
 #[derive(Debug)]
 pub(super) struct CompiledLayer {
     pub layer: Arc<Layer>,
-    pub unit: String,
+    /// `None`: it could not be read.
+    pub unit: Option<String>,
     /// Experiment -> its buckets.
     pub slots: HashMap<String, Vec<Range>>,
+    /// Whether the owner of a slot could not be read.
+    pub slots_lost: bool,
 }
 
 #[derive(Debug)]
@@ -46,13 +52,19 @@ impl Shared {
         names: &Names<'_>,
         findings: &mut Findings,
     ) -> Self {
-        let found = documents.iter().enumerate().find_map(|(index, document)| match document {
+        let mut all = documents.iter().enumerate().filter_map(|(index, document)| match document {
             Some(Document::Catalog(it)) => Some((index, &it.catalog)),
             _ => None,
         });
-        let Some((index, written)) = found else { return Self::default() };
+        let Some((index, written)) = all.next() else {
+            // Without holdouts: else any file that cannot be read would take every experiment down.
+            let lost = if names.incomplete { vec!["segments", "layers"] } else { Vec::new() };
+            return Self { has_error: names.incomplete, lost, ..Self::default() };
+        };
         findings.turn_to(index);
+        let several = all.next().is_some();
         let mut shared = Self { document: Some(index), ..Self::default() };
+        shared.lost = lost_lists(written, several, findings);
         shared.compile_segments(written, findings);
         for (at, layer) in written.layers.iter().enumerate() {
             shared.compile_layer(layer, &format!("catalog.layers[{at}]"), documents, names, findings);
@@ -61,8 +73,18 @@ impl Shared {
             shared.compile_holdout(holdout, &format!("catalog.holdouts[{at}]"), names, findings);
         }
         check_unique(written, findings);
-        shared.has_error = findings.has_error(index);
+        shared.has_error = several || findings.has_error(index);
         shared
+    }
+
+    /// Whether a list, as `segments`, could not be read in full.
+    pub(super) fn is_lost(&self, list: &str) -> bool {
+        self.lost.contains(&list)
+    }
+
+    /// Whether a segment is written, even if it could not be compiled.
+    pub(super) fn has_segment(&self, key: &str) -> bool {
+        self.segment_paths.iter().any(|(written, _)| written == key)
     }
 
     /// Whether a document that uses (or does not use) what is shared can be compiled.
@@ -87,39 +109,38 @@ impl Shared {
 
     /// Compiles segments so that each comes after those that it names.
     fn compile_segments(&mut self, written: &SharedConfig, findings: &mut Findings) {
-        let by_key: HashMap<&str, (usize, &SegmentConfig)> =
-            written.segments.iter().enumerate().map(|(at, it)| (&*it.key, (at, it))).collect();
-        let mut waiting: Vec<(usize, &SegmentConfig)> = written.segments.iter().enumerate().collect();
-        for (at, segment) in &waiting {
-            self.segment_paths.push((segment.key.to_string(), format!("catalog.segments[{at}]")));
+        let segments = &written.segments;
+        let path_of = |at: usize| format!("catalog.segments[{at}]");
+        self.segment_paths =
+            segments.iter().enumerate().map(|(at, it)| (it.key.to_string(), path_of(at))).collect();
+        let places: HashMap<&str, usize> =
+            segments.iter().enumerate().rev().map(|(at, it)| (&*it.key, at)).collect();
+        let mut named = Vec::new();
+        let mut weights = Vec::new();
+        for segment in segments {
+            let mut names = Vec::new();
+            weights.push(collect_segments(&segment.when, &mut names));
+            named.push(names.into_iter().filter_map(|name| places.get(name).copied()).collect());
         }
-        while !waiting.is_empty() {
-            let before = waiting.len();
-            waiting.retain(|(at, segment)| {
-                let mut named = Vec::new();
-                collect_segments(&segment.when, &mut named);
-                let ready = |name: &&str| self.segments.contains_key(*name) || !by_key.contains_key(*name);
-                if !named.iter().all(ready) {
-                    return true;
-                }
-                let path = format!("catalog.segments[{at}].when");
-                let when = Rules::new(self, findings).compile(&segment.when, &path);
-                let key = segment.key.to_string();
-                let compiled = Segment { key: key.as_str().into(), when };
-                self.segments.insert(key, Arc::new(compiled));
-                false
-            });
-            if waiting.len() == before {
-                for (at, segment) in waiting {
-                    findings
-                        .add(
-                            Code::SegmentCycle,
-                            format!("catalog.segments[{at}].when"),
-                            format!("the segment `{}` needs itself, by way of others", &*segment.key),
-                        )
-                        .help("break the circle: write one of the conditions out");
-                }
-                return;
+        let sorted = chains::sort(&named, &weights);
+        for (at, fault) in &sorted.faults {
+            let Some(segment) = segments.get(*at) else { continue };
+            note_fault(&segment.key, *fault, &format!("{}.when", path_of(*at)), findings);
+        }
+        // Those without a place in the order are compiled for what else is wrong in them.
+        let mut in_order = vec![false; segments.len()];
+        for at in &sorted.order {
+            in_order.get_mut(*at).into_iter().for_each(|it| *it = true);
+        }
+        let others = (0..segments.len()).filter(|at| in_order.get(*at) == Some(&false));
+        for at in sorted.order.iter().copied().chain(others.clone()) {
+            let Some(segment) = segments.get(at) else { continue };
+            let when =
+                Rules::new(self, USER_ID, findings).compile(&segment.when, &format!("{}.when", path_of(at)));
+            let compiled = Segment { key: (*segment.key).into(), when };
+            let faulty = sorted.faults.iter().any(|(faulty, _)| *faulty == at);
+            if !faulty && in_order.get(at) == Some(&true) {
+                self.segments.insert(segment.key.to_string(), Arc::new(compiled));
             }
         }
     }
@@ -132,12 +153,17 @@ impl Shared {
         names: &Names<'_>,
         findings: &mut Findings,
     ) {
+        super::check_hashing(&format!("{path}."), written.unit.as_deref(), written.salt.as_deref(), findings);
         let mut slots: HashMap<String, Vec<Range>> = HashMap::new();
         let mut owned: Vec<(Range, String)> = Vec::new();
         for (at, slot) in written.slots.iter().enumerate() {
             let path = format!("{path}.slots[{at}]");
-            match names.experiments.get(slot.experiment.as_str()).and_then(|it| documents.get(*it)) {
+            let index = names.experiments.get(slot.experiment.as_str()).copied();
+            match index.and_then(|it| documents.get(it)) {
                 Some(Some(Document::Experiment(it))) if it.layer.as_deref() == Some(&*written.key) => {}
+                // It has a finding where it is written.
+                Some(_) if index.is_some_and(|it| findings.is_broken_in(it, "layer")) => {}
+                Some(_) if written.key.is_empty() => {}
                 Some(_) => {
                     findings
                         .add(
@@ -150,6 +176,7 @@ impl Shared {
                         )
                         .help(format!("write `layer: {}` in the experiment", &*written.key));
                 }
+                None if names.incomplete => {}
                 None => unknown(
                     Code::UnknownExperiment,
                     "experiment",
@@ -170,8 +197,11 @@ impl Shared {
         check_overlaps(owned, findings);
         let salt = written.salt.as_deref().unwrap_or(&written.key);
         let layer = Layer { key: (*written.key).into(), bucketer: Bucketer::new(salt, Purpose::Layer) };
-        let unit = written.unit.clone().unwrap_or_else(|| "user_id".to_owned());
-        self.layers.insert(written.key.to_string(), CompiledLayer { layer: Arc::new(layer), unit, slots });
+        let unit = written.unit.clone().unwrap_or_else(|| USER_ID.to_owned());
+        let unit = Some(unit).filter(|_| !findings.is_broken(&format!("{path}.unit")));
+        let slots_lost = slots.contains_key("") || findings.is_lost(&format!("{path}.slots"));
+        let layer = CompiledLayer { layer: Arc::new(layer), unit, slots, slots_lost };
+        self.layers.insert(written.key.to_string(), layer);
     }
 
     fn compile_holdout(
@@ -181,8 +211,9 @@ impl Shared {
         names: &Names<'_>,
         findings: &mut Findings,
     ) {
+        super::check_hashing(&format!("{path}."), written.unit.as_deref(), written.salt.as_deref(), findings);
         for (at, experiment) in written.experiments.iter().flatten().enumerate() {
-            if !names.experiments.contains_key(experiment.as_str()) {
+            if !names.incomplete && !names.experiments.contains_key(experiment.as_str()) {
                 let path = format!("{path}.experiments[{at}]");
                 let known = names.experiments.keys().copied();
                 unknown(Code::UnknownExperiment, "experiment", experiment, known, &path, findings);
@@ -192,12 +223,14 @@ impl Shared {
         let salt = written.salt.as_deref().unwrap_or(&written.key);
         let holdout = Holdout {
             key: (*written.key).into(),
-            unit: AttributePath::new(written.unit.as_deref().unwrap_or("user_id")),
+            unit: AttributePath::new(written.unit.as_deref().unwrap_or(USER_ID)),
             bucketer: Bucketer::new(salt, Purpose::Holdout),
             below,
         };
-        self.holdouts
-            .push(CompiledHoldout { holdout: Arc::new(holdout), experiments: written.experiments.clone() });
+        // Experiments that cannot be read may be any.
+        let readable = !findings.is_broken(&format!("{path}.experiments"));
+        let experiments = written.experiments.clone().filter(|_| readable);
+        self.holdouts.push(CompiledHoldout { holdout: Arc::new(holdout), experiments });
     }
 
     /// The holdouts that an experiment is subject to.
@@ -211,9 +244,13 @@ impl Shared {
 
 fn check_overlaps(mut owned: Vec<(Range, String)>, findings: &mut Findings) {
     owned.sort();
-    for pair in owned.windows(2) {
-        let [(first, first_path), (second, path)] = pair else { continue };
-        if second.start < first.end {
+    // The one before that reaches furthest; it need not be the neighbour.
+    let mut furthest: Option<&(Range, String)> = None;
+    for slot in &owned {
+        let (second, path) = slot;
+        if let Some((first, first_path)) = furthest
+            && second.start < first.end
+        {
             let place: Place = findings.place(first_path.as_str());
             let message =
                 format!("the buckets from {} to {} have two owners", second.start, second.end.min(first.end));
@@ -221,6 +258,9 @@ fn check_overlaps(mut owned: Vec<(Range, String)>, findings: &mut Findings) {
                 .add(Code::SlotOverlap, path.as_str(), message)
                 .help(format!("start it at {}, or shorten the other", first.end))
                 .related(place, "the other slot");
+        }
+        if furthest.is_none_or(|(first, _)| first.end < second.end) {
+            furthest = Some(slot);
         }
     }
 }
@@ -256,15 +296,46 @@ pub(super) fn unique<'k>(
     }
 }
 
-/// The segments that conditions name, at any depth.
-fn collect_segments<'d>(conditions: &'d [Condition], into: &mut Vec<&'d str>) {
+/// The segments that conditions name, at any depth; returns how many conditions there are.
+fn collect_segments<'d>(conditions: &'d [Condition], into: &mut Vec<&'d str>) -> u64 {
+    let mut count = 0;
     for condition in conditions {
+        count += 1;
         match condition {
-            Condition::All { all } => collect_segments(all, into),
-            Condition::Any { any } => collect_segments(any, into),
-            Condition::Not { not } => collect_segments(not.conditions(), into),
+            Condition::All { all } => count += collect_segments(all, into),
+            Condition::Any { any } => count += collect_segments(any, into),
+            Condition::Not { not } => count += collect_segments(not.conditions(), into),
             Condition::Segment { segment } => into.push(segment),
             Condition::Leaf(_) => {}
         }
     }
+    count
+}
+
+/// The lists of a catalog of which not everything could be read; all, where another catalog has more.
+fn lost_lists(written: &SharedConfig, several: bool, findings: &Findings) -> Vec<&'static str> {
+    let unnamed = |name: &str| match name {
+        "segments" => written.segments.iter().any(|it| it.key.is_empty()),
+        "layers" => written.layers.iter().any(|it| it.key.is_empty()),
+        _ => false,
+    };
+    let is_lost = |name: &&str| several || unnamed(name) || findings.is_lost(&format!("catalog.{name}"));
+    ["segments", "layers", "holdouts"].into_iter().filter(is_lost).collect()
+}
+
+fn note_fault(key: &str, fault: Fault, path: &str, findings: &mut Findings) {
+    let (message, help) = match fault {
+        Fault::Circle => {
+            (format!("the segment `{key}` needs itself"), "break the circle: write one of the conditions out")
+        }
+        Fault::Long => (
+            format!("more than {LONGEST} segments follow one another below `{key}`"),
+            "write one of the conditions out",
+        ),
+        Fault::Large => (
+            format!("`{key}` comes to more than {LARGEST} conditions by way of others"),
+            "name fewer segments, or let the program compute an attribute",
+        ),
+    };
+    findings.add(Code::SegmentCycle, path, message).help(help);
 }

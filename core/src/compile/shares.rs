@@ -13,7 +13,11 @@ pub(super) struct Share<'d> {
 
 /// The ranges of each share, with its index; empty after an error. `path` is the list's.
 pub(super) fn compile(path: &str, shares: &[Share<'_>], findings: &mut Findings) -> Vec<(Range, usize)> {
-    if shares.is_empty() || findings.is_broken(path) {
+    let broken = |share: &Share<'_>| {
+        let inside = |name: &str| findings.is_broken(&format!("{}.{name}", share.path));
+        findings.is_lost(&share.path) || inside("allocation") || inside("ranges")
+    };
+    if shares.is_empty() || shares.iter().any(broken) {
         return Vec::new();
     }
     let written = shares.iter().filter(|share| share.ranges.is_some()).count();

@@ -196,7 +196,10 @@ impl Catalog {
         trace: &mut T,
     ) -> bool {
         for prerequisite in &flag.prerequisites {
-            let Some(other) = self.flags().get(prerequisite.flag) else { return false };
+            let Some(other) = self.flags().get(prerequisite.flag) else {
+                trace.record(|| Step::stage(Stage::Prerequisite, true, "a flag that is needed is left out"));
+                return false;
+            };
             trace.record(|| Step::Open { name: format!("flag {}", other.key) });
             let evaluation = self.trace_flag(other, subject, now, trace);
             let wanted = other.variants.get(prerequisite.variant);

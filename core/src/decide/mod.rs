@@ -22,8 +22,11 @@ pub use flag::{Evaluation, Flag, FlagVariant};
 pub(crate) use flag::{Prerequisite, Rollout, Rule, Serve};
 pub use reason::{FlagReason, OpenFeatureReason, Reason};
 pub(crate) use split::Split;
+pub(crate) use subject::USER_ID;
 pub use subject::{LimitError, Limits, Subject};
-pub(crate) use test::{Comparison, Geo, Number, Set, Test, TimeTest, TimeWindow, Weekdays, lenient_version};
+pub(crate) use test::{
+    Comparison, Geo, Number, Set, Test, TimeTest, TimeWindow, Weekdays, lenient_version, same,
+};
 pub(crate) use trace::Trace;
 pub use trace::{Stage, Step};
 

@@ -186,24 +186,32 @@ impl Set {
         Some(set)
     }
 
-    /// Whether the value is in the set; `None` if the set has no value of its type.
+    /// Whether the value is in the set; `None` if the set has only values of other types. Nothing is in an
+    /// empty one, whatever its type.
     fn find(&self, value: &Value) -> Option<bool> {
         match value {
             Value::String(text) => self.find_text(text),
             Value::Number(number) => {
                 let number = Number::of(number);
-                (!self.numbers.is_empty()).then(|| self.numbers.iter().any(|it| it.compare(number).is_eq()))
+                let found = self.numbers.iter().any(|it| it.compare(number).is_eq());
+                (!self.numbers.is_empty() || self.is_empty()).then_some(found)
             }
-            Value::Bool(it) => (!self.booleans.is_empty()).then(|| self.booleans.contains(it)),
+            Value::Bool(it) => {
+                (!self.booleans.is_empty() || self.is_empty()).then(|| self.booleans.contains(it))
+            }
             _ => None,
         }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.strings.is_empty() && self.numbers.is_empty() && self.booleans.is_empty()
     }
 
     fn find_text(&self, text: &str) -> Option<bool> {
         // Most sets hold a handful of countries or plans, and comparing those is faster than hashing.
         const FEW: usize = 8;
         match self.strings.len() {
-            0 => None,
+            0 => self.is_empty().then_some(false),
             1..=FEW => Some(self.strings.iter().any(|it| **it == *text)),
             _ => Some(self.strings.contains(text)),
         }
@@ -211,7 +219,7 @@ impl Set {
 }
 
 /// Whether two scalars are the same; `None` for different types.
-pub(super) fn same(a: &Value, b: &Value) -> Option<bool> {
+pub(crate) fn same(a: &Value, b: &Value) -> Option<bool> {
     match (a, b) {
         (Value::String(a), Value::String(b)) => Some(a == b),
         (Value::Number(a), Value::Number(b)) => Some(Number::of(a).compare(Number::of(b)).is_eq()),

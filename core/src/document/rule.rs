@@ -1,7 +1,7 @@
 //! Conditions, as written.
 
-use super::read::{At, Written, describe, record, refuse, words};
-use crate::finding::{Code, Findings};
+use super::read::{At, Written, describe, quote, record, refuse, words};
+use crate::finding::{Code, Findings, did_you_mean};
 use crate::hash::Range;
 use serde_json::Value;
 
@@ -185,7 +185,20 @@ impl Written for Condition {
             return refuse(Code::WrongType, message, Some(HELP.to_owned()), at, findings);
         };
         let Some(nesting) = NESTINGS.into_iter().find(|name| map.contains_key(*name)) else {
-            return Self::Leaf(Written::read(value, at, findings));
+            let is_leaf = |name: &String| Leaf::FIELDS.contains(&name.as_str());
+            // Without a field of a leaf it is a misspelt nesting, and no leaf that lacks an operator.
+            let Some(other) = map.keys().next().filter(|_| !map.keys().any(is_leaf)) else {
+                return Self::Leaf(Written::read(value, at, findings));
+            };
+            let near = map.keys().find_map(|name| Some((name, did_you_mean(name, NESTINGS)?)));
+            let (name, help) = match near {
+                Some((name, near)) => (name, format!("did you mean `{near}`?")),
+                None => (other, HELP.to_owned()),
+            };
+            let message = format!("unknown field {}", quote(name));
+            findings.add(Code::UnknownField, At::Field(&at, name).to_string(), message).help(help);
+            findings.mark_broken(at.to_string());
+            return Self::stand_in();
         };
         for other in map.keys().filter(|name| *name != nesting) {
             let message = format!("{other:?} cannot stand beside `{nesting}`");
@@ -208,14 +221,12 @@ impl Written for Condition {
 impl Written for Range {
     fn read(value: &Value, at: At<'_>, findings: &mut Findings) -> Self {
         let bound = |index: usize| value.get(index)?.as_u64().and_then(|it| u32::try_from(it).ok());
-        match (value.as_array().map(Vec::len), bound(0), bound(1)) {
-            (Some(2), Some(start), Some(end)) => Self { start, end },
-            _ => {
-                let help = "write [first bucket, one past the last], as [0, 250000]".to_owned();
-                let message = format!("expected a range of buckets, found {}", describe(value));
-                refuse(Code::WrongType, message, Some(help), at, findings)
-            }
+        if let (Some(2), Some(start), Some(end)) = (value.as_array().map(Vec::len), bound(0), bound(1)) {
+            return Self { start, end };
         }
+        let help = "write [first bucket, one past the last], as [0, 250000]".to_owned();
+        let message = format!("expected a range of buckets, found {}", describe(value));
+        refuse(Code::WrongType, message, Some(help), at, findings)
     }
     fn stand_in() -> Self {
         Self::default()

@@ -161,11 +161,13 @@ codes! {
         "Two slots of a layer own the same buckets."
         "The experiments of a layer exclude each other; a unit in two slots would be in both.";
     SegmentCycle "segment-cycle" Error
-        "A segment contains itself."
-        "Segments may name other segments, not one another in a circle.";
+        "A segment contains itself, or too many others."
+        "Segments may name other segments, not one another in a circle, no more than 8 in a chain, and no more \
+         than 10,000 conditions in all: each decision asks them all.";
     PrerequisiteCycle "prerequisite-cycle" Error
-        "A flag is its own prerequisite."
-        "Prerequisites may name other flags, not one another in a circle, and no more than 8 in a chain.";
+        "A flag is its own prerequisite, or has too many."
+        "Prerequisites may name other flags, not one another in a circle, no more than 8 in a chain, and no \
+         more than 10,000 in all.";
     InvalidOperator "invalid-operator" Error
         "A condition whose operator and fields do not fit together."
         "Most operators need `attribute` and `value`; `exists` and `not_exists` take no `value`; only \
@@ -182,7 +184,7 @@ codes! {
         "Zones are IANA names, as Europe/Berlin or UTC.";
     NeverMatches "never-matches" Warning
         "A condition that can never be true."
-        "Its parts contradict each other, or its set is empty. Whoever it was meant for is left out.";
+        "Its parts contradict each other, or its list is empty. Whoever it was meant for is left out.";
     RuleUnreachable "rule-unreachable" Warning
         "A rule that is never reached."
         "An earlier rule serves everybody whom this one could match.";

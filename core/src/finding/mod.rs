@@ -122,16 +122,34 @@ impl Findings {
     }
 
     /// Whether the value at a path of the current document, or one inside it, was replaced by a default.
+    #[must_use]
     pub fn is_broken(&self, path: &str) -> bool {
-        self.broken.iter().any(|place| place.document == self.document && is_at_or_inside(&place.path, path))
+        self.is_broken_in(self.document, path)
+    }
+
+    /// The same for a document that is not the current one.
+    pub(crate) fn is_broken_in(&self, document: usize, path: &str) -> bool {
+        self.broken.iter().any(|place| place.document == document && is_at_or_inside(&place.path, path))
+    }
+
+    /// Whether the value at a path of the current document, or one around it, was replaced by a default.
+    pub(crate) fn is_lost(&self, path: &str) -> bool {
+        self.broken.iter().any(|place| place.document == self.document && is_at_or_inside(path, &place.path))
+    }
+
+    /// Whether a value of any document was replaced by a default.
+    pub(crate) fn any_broken(&self) -> bool {
+        !self.broken.is_empty()
     }
 
     /// Whether a document has a finding that keeps it out of the catalog.
+    #[must_use]
     pub fn has_error(&self, document: usize) -> bool {
         self.list.iter().any(|f| f.place.document == document && f.severity == Severity::Error)
     }
 
     /// The findings in the order in which they were added.
+    #[must_use]
     pub fn into_list(self) -> Vec<Finding> {
         self.list
     }
@@ -173,5 +191,7 @@ mod tests {
         assert!(findings.is_broken("variants[1]"));
         assert!(!findings.is_broken("variants[10]"));
         assert!(!findings.is_broken("variants[1].allocation.x"));
+        assert!(findings.is_lost("variants[1].allocation.x"));
+        assert!(!findings.is_lost("variants[1]"));
     }
 }

@@ -15,6 +15,18 @@ pub enum UnitStyle {
     Email,
 }
 
+impl UnitStyle {
+    /// The word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sequential => "sequential",
+            Self::Uuid => "uuid",
+            Self::Email => "email",
+        }
+    }
+}
+
 /// The n-th unit of a style and a seed.
 #[derive(Debug, Clone, Copy)]
 pub struct Units {
