@@ -10,13 +10,22 @@ use std::fmt;
 pub struct Subject<'a> {
     user_id: Option<&'a str>,
     attributes: &'a Map<String, Value>,
+    /// Whether the user id stands for every unit that the attributes do not give.
+    any_unit: bool,
 }
 
 impl<'a> Subject<'a> {
     /// A subject; a blank user id is none. The id's bytes are hashed as they are, never trimmed or normalised.
     #[must_use]
     pub fn new(user_id: &'a str, attributes: &'a Map<String, Value>) -> Self {
-        Self { user_id: present(user_id), attributes }
+        Self { user_id: present(user_id), attributes, any_unit: false }
+    }
+
+    /// A subject whose id stands for the unit of every document, whatever attribute that is, unless the
+    /// attributes give it: for simulated units.
+    #[must_use]
+    pub fn any_unit(id: &'a str, attributes: &'a Map<String, Value>) -> Self {
+        Self { any_unit: true, ..Self::new(id, attributes) }
     }
 
     /// The user id, where there is one: given, or else the attribute `user_id` if that is a string.
@@ -39,9 +48,10 @@ impl<'a> Subject<'a> {
         {
             return Some(Cow::Borrowed(id));
         }
-        match self.attribute(attribute)? {
-            Value::String(text) => present(text).map(Cow::Borrowed),
-            Value::Number(number) if !number.is_f64() => Some(Cow::Owned(number.to_string())),
+        match self.attribute(attribute) {
+            Some(Value::String(text)) => present(text).map(Cow::Borrowed),
+            Some(Value::Number(number)) if !number.is_f64() => Some(Cow::Owned(number.to_string())),
+            None if self.any_unit => self.user_id.map(Cow::Borrowed),
             _ => None,
         }
     }
@@ -189,6 +199,9 @@ mod tests {
         for missing in ["user_id", "share", "blank", "absent"] {
             assert_eq!(unit(missing), None, "{missing}");
         }
+        let simulated = Subject::any_unit("u", attributes(&context));
+        assert_eq!(simulated.unit(&AttributePath::new("absent")).as_deref(), Some("u"));
+        assert_eq!(simulated.unit(&AttributePath::new("account")).as_deref(), Some("42"));
     }
 
     #[test]

@@ -112,7 +112,7 @@ impl<'c> Tally<'c> {
         let mut buffer = String::with_capacity(64);
         for index in indices {
             units.write(index, &mut buffer);
-            self.count(&Subject::new(&buffer, attributes), now);
+            self.count(&Subject::any_unit(&buffer, attributes), now);
         }
     }
 
