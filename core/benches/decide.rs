@@ -116,7 +116,8 @@ fn targeted(criterion: &mut Criterion) {
     // Some units are in the 20 % and some are not, so both are measured.
     let units: Vec<String> = (0..64).map(|index| format!("user_{index}")).collect();
     let mut group = criterion.benchmark_group("targeted");
-    for (name, key) in [("two conditions", "pricing"), ("two conditions, one a semantic version", "versions")] {
+    for (name, key) in [("two conditions", "pricing"), ("two conditions, one a semantic version", "versions")]
+    {
         let experiment = catalog.experiment(key).unwrap();
         let mut next = 0;
         group.bench_function(format!("{name}, 20 % traffic, three variants"), |bencher| {

@@ -165,10 +165,17 @@ pub fn did_you_mean<'w>(word: &str, known: impl IntoIterator<Item = &'w str>) ->
     let word = word.to_lowercase();
     known
         .into_iter()
-        .map(|candidate| (strsim::jaro_winkler(&word, candidate), candidate))
+        .map(|candidate| (similarity(&word, &candidate.to_lowercase()), candidate))
         .filter(|(similarity, _)| *similarity > 0.8)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, candidate)| candidate)
+}
+
+/// From 0 to 1. Jaro-Winkler thinks little of one wrong letter in a short word (`ky` for `key`), so that one
+/// edit counts as near wherever it leaves more than a letter.
+fn similarity(a: &str, b: &str) -> f64 {
+    let near = a.len().min(b.len()) > 1 && strsim::osa_distance(a, b) <= 1;
+    f64::max(strsim::jaro_winkler(a, b), if near { 0.9 } else { 0.0 })
 }
 
 #[cfg(test)]
@@ -181,6 +188,8 @@ mod tests {
         assert_eq!(did_you_mean("greater_then", known), Some("greater_than"));
         assert_eq!(did_you_mean("Equals", known), Some("equals"));
         assert_eq!(did_you_mean("zzz", known), None);
+        assert_eq!(did_you_mean("ky", ["key", "value"]), Some("key"));
+        assert_eq!(did_you_mean("europe/berln", ["Europe/Berlin"]), Some("Europe/Berlin"));
     }
 
     #[test]

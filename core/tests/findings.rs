@@ -1,0 +1,432 @@
+//! Proves every finding that the core makes: a small document for each code, with the place and the advice.
+#![expect(clippy::needless_pass_by_value, reason = "documents are written in place")]
+
+mod common;
+
+use abx_core::document::Operator;
+use abx_core::finding::{Code, Finding};
+use common::{colours, compiled, experiment, flag};
+use serde_json::{Value, json};
+
+/// Documents that lead to one finding, in the first of them.
+struct Case {
+    code: Code,
+    path: &'static str,
+    /// A part of the help.
+    help: &'static str,
+    documents: Vec<Value>,
+}
+
+fn case<const N: usize>(code: Code, path: &'static str, help: &'static str, documents: [Value; N]) -> Case {
+    Case { code, path, help, documents: documents.into() }
+}
+
+fn named(key: &str, mut document: Value) -> Value {
+    let kind = if document["flag"].is_null() { "experiment" } else { "flag" };
+    document[kind] = json!(key);
+    document
+}
+
+fn variants(variants: Value) -> Value {
+    experiment(json!({"variants": variants}))
+}
+
+fn rules(conditions: Value) -> Value {
+    experiment(json!({"targeting_rules": conditions}))
+}
+
+fn leaf(attribute: &str, operator: Operator, value: Value) -> Value {
+    json!({"attribute": attribute, "operator": operator.as_str(), "value": value})
+}
+
+fn written() -> Vec<Case> {
+    let end = json!({"starts_at": "2026-03-02", "ends_at": "2026-03-01"});
+    vec![
+        case(Code::UnknownKind, "", "start it with", [json!({"status": "draft"})]),
+        case(Code::UnknownKind, "experimnt", "did you mean `experiment`?", [json!({"experimnt": "e"})]),
+        case(Code::UnknownKind, "", "a document is a mapping", [json!(["e"])]),
+        case(Code::UnknownKind, "flag", "`---`", [experiment(json!({"flag": "f"}))]),
+        case(
+            Code::UnknownField,
+            "trafic_allocation",
+            "`traffic_allocation`",
+            [experiment(json!({"trafic_allocation": 0.5}))],
+        ),
+        case(
+            Code::UnknownField,
+            "variants[0].colour",
+            "known fields: key",
+            [variants(json!([{"key": "a", "colour": "red"}, {"key": "b"}]))],
+        ),
+        case(
+            Code::MissingField,
+            "",
+            "add `status:`",
+            [json!({"experiment": "e", "variants": [{"key": "a"}, {"key": "b"}]})],
+        ),
+        case(Code::MissingField, "rules[0]", "write one of", [flag(json!({"rules": [{"name": "x"}]}))]),
+        case(Code::WrongType, "owner", "in quotes: \"7\"", [experiment(json!({"owner": 7}))]),
+        case(
+            Code::WrongType,
+            "variants[1].value",
+            "",
+            [flag(json!({
+                "variants": [{"key": "a", "value": "x"}, {"key": "b", "value": ["y"]}], "default_variant": "a",
+            }))],
+        ),
+        case(Code::UnknownWord, "status", "did you mean `active`?", [experiment(json!({"status": "activ"}))]),
+        case(Code::UnknownWord, "hash", "one of: abx-1", [experiment(json!({"hash": "md5"}))]),
+        case(
+            Code::InvalidKey,
+            "experiment",
+            "`checkout_redesign`",
+            [named("Checkout Redesign", experiment(json!({})))],
+        ),
+        case(
+            Code::InvalidDate,
+            "ends_at",
+            "midnight in UTC",
+            [experiment(json!({"ends_at": "2026-03-01T09:00:00"}))],
+        ),
+        case(
+            Code::InvalidDate,
+            "metrics[0].window",
+            "24h, 7d",
+            [experiment(json!({
+                "metrics": [{"key": "m", "event": "buy", "kind": "count", "window": "7 days"}],
+            }))],
+        ),
+        case(Code::DatesReversed, "ends_at", "later than", [experiment(end)]),
+        case(Code::WinnerIgnored, "winner", "status: completed", [experiment(json!({"winner": "control"}))]),
+        case(
+            Code::MetricInvalid,
+            "metrics[0]",
+            "property",
+            [experiment(json!({"metrics": [{"key": "m", "event": "buy", "kind": "sum"}]}))],
+        ),
+        case(Code::BlankText, "unit", "leave it out", [experiment(json!({"unit": " "}))]),
+        case(
+            Code::BlankText,
+            "catalog.layers[0].salt",
+            "leave it out",
+            [json!({"catalog": {"layers": [{"key": "l", "salt": ""}]}})],
+        ),
+        case(Code::InvalidValue, "epoch", "write 1", [experiment(json!({"epoch": 0}))]),
+    ]
+}
+
+fn shares() -> Vec<Case> {
+    let halves =
+        json!([{"key": "a", "ranges": [[0, 400_000]]}, {"key": "b", "ranges": [[500_000, 1_000_000]]}]);
+    vec![
+        case(Code::NoVariants, "", "at least two", [variants(json!([]))]),
+        case(Code::NoVariants, "rules[0].split", "name variants", [flag(json!({"rules": [{"split": []}]}))]),
+        case(Code::SingleVariant, "variants", "control", [variants(json!([{"key": "a"}]))]),
+        case(
+            Code::AllocationMissing,
+            "variants[1]",
+            "equal shares",
+            [variants(json!([{"key": "a", "allocation": 0.5}, {"key": "b"}]))],
+        ),
+        case(Code::AllocationMissing, "variants", "by `rules`", [colours(json!({}))]),
+        case(
+            Code::AllocationRange,
+            "traffic_allocation",
+            "Write 0.2",
+            [experiment(json!({"traffic_allocation": 20}))],
+        ),
+        case(Code::AllocationRange, "rollout_percentage", "", [flag(json!({"rollout_percentage": 101}))]),
+        case(
+            Code::AllocationSum,
+            "variants",
+            "0.1 of the units",
+            [variants(json!([{"key": "a", "allocation": 0.5}, {"key": "b", "allocation": 0.4}]))],
+        ),
+        case(
+            Code::AllocationNormalised,
+            "variants",
+            "sum to 1",
+            [variants(json!([{"key": "a", "allocation": 0.5}, {"key": "b", "allocation": 0.495}]))],
+        ),
+        case(Code::RangeInvalid, "variants[1].ranges", "once", [variants(halves)]),
+        case(
+            Code::RangeInvalid,
+            "variants[0].ranges[0]",
+            "at most 1000000",
+            [variants(json!([{"key": "a", "ranges": [[0, 1_000_001]]}, {"key": "b", "ranges": []}]))],
+        ),
+        case(
+            Code::VariantUnreachable,
+            "variants[0]",
+            "give it a share",
+            [variants(json!([{"key": "a", "allocation": 0}, {"key": "b", "allocation": 1}]))],
+        ),
+        case(Code::NoTraffic, "traffic_allocation", "paused", [experiment(json!({"traffic_allocation": 0}))]),
+        case(
+            Code::NoTraffic,
+            "rollout_percentage",
+            "enabled: false",
+            [flag(json!({"rollout_percentage": 0}))],
+        ),
+        case(
+            Code::MixedValues,
+            "variants[1].value",
+            "one type",
+            [flag(json!({
+                "variants": [{"key": "a", "value": "x"}, {"key": "b", "value": 1}], "default_variant": "a",
+            }))],
+        ),
+    ]
+}
+
+fn names() -> Vec<Case> {
+    let needs = |key: &str, other: &str| {
+        named(key, flag(json!({"prerequisites": [{"flag": other, "variant": "on"}]})))
+    };
+    let slot = |ranges: Value| json!({"experiment": "e", "ranges": ranges});
+    let layer = |slots: Value| json!({"catalog": {"layers": [{"key": "checkout", "slots": slots}]}});
+    let inside = || experiment(json!({"layer": "checkout"}));
+    vec![
+        case(
+            Code::DuplicateKey,
+            "variants[1].key",
+            "rename one",
+            [variants(json!([{"key": "a"}, {"key": "a"}]))],
+        ),
+        case(
+            Code::DuplicateKey,
+            "catalog.segments[1].key",
+            "rename one",
+            [
+                json!({"catalog": {"segments": [{"key": "s"}, {"key": "s"}]}}),
+                rules(json!([{"segment": "s"}])),
+            ],
+        ),
+        case(
+            Code::UnknownVariant,
+            "overrides.u",
+            "`treatment`",
+            [experiment(json!({"overrides": {"u": "treatmnt"}}))],
+        ),
+        case(
+            Code::UnknownVariant,
+            "prerequisites[0].variant",
+            "known: on, off",
+            [
+                flag(json!({"prerequisites": [{"flag": "g", "variant": "maybe"}]})),
+                named("g", flag(json!({}))),
+            ],
+        ),
+        case(
+            Code::UnknownVariant,
+            "rules[0].experiment",
+            "same key",
+            [
+                colours(json!({"rules": [{"experiment": "e"}]})),
+                variants(json!([{"key": "red"}, {"key": "gone"}])),
+            ],
+        ),
+        case(
+            Code::UnknownSegment,
+            "targeting_rules[1].all[0].segment",
+            "`germans`",
+            [
+                rules(json!([{"segment": "germans"}, {"all": [{"segment": "german"}]}])),
+                json!({"catalog": {"segments": [{"key": "germans"}]}}),
+            ],
+        ),
+        case(Code::UnknownLayer, "layer", "no layer is written", [inside()]),
+        case(
+            Code::UnknownExperiment,
+            "catalog.holdouts[0].experiments[1]",
+            "`checkout`",
+            [
+                json!({"catalog": {"holdouts": [{"key": "h", "allocation": 0.1, "experiments": ["checkout", "chekout"]}]}}),
+                named("checkout", experiment(json!({}))),
+            ],
+        ),
+        case(Code::UnknownFlag, "prerequisites[0].flag", "known: f", [needs("f", "zzz")]),
+        case(Code::LayerMismatch, "layer", "add {experiment: e", [inside(), layer(json!([]))]),
+        case(
+            Code::LayerMismatch,
+            "catalog.layers[0].slots[0].experiment",
+            "layer: checkout",
+            [layer(json!([slot(json!([[0, 5]]))])), experiment(json!({}))],
+        ),
+        case(
+            Code::SlotOverlap,
+            "catalog.layers[0].slots[1].ranges[0]",
+            "start it at 50",
+            [layer(json!([slot(json!([[0, 50], [60, 70]])), slot(json!([[40, 60]]))])), inside()],
+        ),
+        case(
+            Code::SegmentCycle,
+            "catalog.segments[0].when",
+            "break the circle",
+            [
+                json!({"catalog": {"segments": [{"key": "s", "when": [{"not": {"segment": "s"}}]}]}}),
+                rules(json!([{"segment": "s"}])),
+            ],
+        ),
+        case(Code::PrerequisiteCycle, "prerequisites", "drop one", [needs("f", "f")]),
+        case(
+            Code::UnusedSegment,
+            "catalog.segments[0].key",
+            "spelling",
+            [json!({"catalog": {"segments": [{"key": "s"}]}})],
+        ),
+    ]
+}
+
+fn conditions() -> Vec<Case> {
+    use Operator as Op;
+    let window = json!({"start": "09:00", "zone": "Europe/Berln"});
+    let never = json!([leaf("a", Op::Equals, json!("x")), {"all": [leaf("a", Op::In, json!(["y"]))]}]);
+    let negated = |condition: Value| json!([{"any": [leaf("b", Op::Equals, json!(1)), condition]}]);
+    vec![
+        case(
+            Code::UnknownField,
+            "targeting_rules[0].segmnt",
+            "did you mean `segment`?",
+            [rules(json!([{"segmnt": "s"}]))],
+        ),
+        case(
+            Code::UnknownWord,
+            "targeting_rules[0].operator",
+            "`greater_than`",
+            [rules(json!([{"attribute": "a", "operator": "greater_then", "value": 1}]))],
+        ),
+        case(
+            Code::InvalidOperator,
+            "targeting_rules[0]",
+            "add `attribute:`",
+            [rules(json!([{"operator": "equals", "value": 1}]))],
+        ),
+        case(
+            Code::InvalidOperator,
+            "targeting_rules[0].value",
+            "drop it",
+            [rules(json!([leaf("a", Op::Exists, json!(true))]))],
+        ),
+        case(
+            Code::InvalidValue,
+            "targeting_rules[0].value",
+            "use `in`",
+            [rules(json!([leaf("a", Op::Equals, json!([1]))]))],
+        ),
+        case(
+            Code::InvalidValue,
+            "targeting_rules[0].any[1].not[0].value",
+            "",
+            [rules(
+                json!([{"any": [leaf("a", Op::Exists, Value::Null), {"not": [leaf("user_id", Op::Between, json!([2, 1]))]}]}]),
+            )],
+        ),
+        case(
+            Code::InvalidRegex,
+            "targeting_rules[0].value",
+            "look-around",
+            [rules(json!([leaf("a", Op::Matches, json!("(?<=a)b"))]))],
+        ),
+        case(
+            Code::InvalidZone,
+            "targeting_rules[0].value.zone",
+            "`Europe/Berlin`",
+            [rules(json!([leaf("a", Op::TimeWindow, window)]))],
+        ),
+        case(Code::NeverMatches, "targeting_rules[1].all[0]", "use `any:`", [rules(never)]),
+        case(Code::NeverMatches, "targeting_rules[0].any", "at least one", [rules(json!([{"any": []}]))]),
+        case(Code::NeverMatches, "targeting_rules[0].not", "at least one", [rules(json!([{"not": []}]))]),
+        case(
+            Code::NeverMatches,
+            "targeting_rules[0].any[1].value",
+            "at least one",
+            [rules(negated(leaf("a", Op::In, json!([]))))],
+        ),
+        case(
+            Code::NeverMatches,
+            "targeting_rules[0].any[1].all[1]",
+            "use `any:`",
+            [rules(negated(
+                json!({"all": [leaf("a", Op::LessThan, json!(1)), leaf("a", Op::GreaterThan, json!(2))]}),
+            ))],
+        ),
+        case(
+            Code::NegativeMissing,
+            "targeting_rules[0].any[1].not",
+            "operator: exists",
+            [rules(negated(json!({"not": leaf("a", Op::Equals, json!(1))})))],
+        ),
+        case(
+            Code::RuleUnreachable,
+            "rules[1]",
+            "narrower rule first",
+            [flag(json!({"rules": [
+                {"when": [leaf("a", Op::Equals, json!(1))], "serve": "on"},
+                {"when": [leaf("b", Op::Equals, json!(1)), leaf("a", Op::Equals, json!(1))], "serve": "off"},
+            ]}))],
+        ),
+        case(
+            Code::RuleUnreachable,
+            "rollout_percentage",
+            "give the rule conditions",
+            [flag(json!({"rules": [{"serve": "on"}], "rollout_percentage": 50}))],
+        ),
+    ]
+}
+
+fn cases() -> Vec<Case> {
+    written().into_iter().chain(shares()).chain(names()).chain(conditions()).chain([doubled()]).collect()
+}
+
+fn doubled() -> Case {
+    // The second document has the finding, so it is looked for by hand below.
+    case(
+        Code::DuplicateSalt,
+        "",
+        "`salt` of its own",
+        [experiment(json!({})), named("g", experiment(json!({"salt": "e"})))],
+    )
+}
+
+#[test]
+fn each_mistake_is_one_finding_at_its_place() {
+    for Case { code, path, help, documents } in cases() {
+        let findings = compiled(&documents).findings;
+        let [finding] = &findings[..] else { panic!("{code} at {path:?}: {findings:#?}") };
+        let place = usize::from(code == Code::DuplicateSalt);
+        assert_eq!((finding.code, &*finding.place.path, finding.place.document), (code, path, place));
+        assert_eq!(finding.severity, code.severity());
+        assert!(finding.help.as_deref().unwrap_or_default().contains(help), "{finding:#?}");
+    }
+}
+
+#[test]
+fn no_code_is_forgotten() {
+    let of_the_reader = [
+        Code::YamlSyntax,
+        Code::NotText,
+        Code::TooLarge,
+        Code::TooDeep,
+        Code::AliasBudget,
+        Code::DuplicateField,
+        Code::NonFiniteNumber,
+        Code::UnsupportedYaml,
+    ];
+    let tested: Vec<Code> = cases().into_iter().map(|case| case.code).chain(of_the_reader).collect();
+    for code in Code::ALL {
+        assert!(tested.contains(code), "{code}");
+    }
+}
+
+#[test]
+fn a_finding_is_data() {
+    let findings: Vec<Finding> = compiled(&[experiment(json!({"status": "activ"}))]).findings;
+    let expected = json!([{
+        "code": "unknown-word", "severity": "error",
+        "message": "\"activ\" is none of the words known here",
+        "place": {"document": 0, "path": "status"},
+        "help": "did you mean `active`?",
+    }]);
+    assert_eq!(serde_json::to_value(findings).ok(), Some(expected));
+}
