@@ -38,15 +38,21 @@ pub struct FormatArg {
 pub fn write(report: &impl Report, format: Format) -> Exit {
     let text = match format {
         Format::Human => report.human(),
-        Format::Json => match serde_json::to_string_pretty(report) {
-            Ok(json) => json + "\n",
-            Err(error) => {
-                anstream::eprintln!("abx: the report cannot be written as JSON: {error}");
-                return exit::BUG;
-            }
-        },
+        Format::Json => json(report),
     };
     write_text(&text, report.exit())
+}
+
+/// A value as JSON text.
+///
+/// # Panics
+///
+/// If a map in it has keys that are not texts, which no report has: that would be a bug.
+#[must_use]
+pub fn json(value: &impl Serialize) -> String {
+    #[expect(clippy::expect_used, reason = "reports hold no map with keys that are not texts")]
+    let text = serde_json::to_string_pretty(value).expect("a report is JSON");
+    text + "\n"
 }
 
 /// Writes text to stdout. A reader that has closed the pipe has seen enough: that is no error.

@@ -1,6 +1,7 @@
 //! The commands: one file each, all of the same shape.
 
 pub mod explain_code;
+pub mod validate;
 
 use crate::error::Error;
 use crate::exit::Exit;
@@ -17,6 +18,7 @@ pub struct Abx {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Validate(validate::Args),
     ExplainCode(explain_code::Args),
 }
 
@@ -24,6 +26,10 @@ enum Command {
 #[must_use]
 pub fn dispatch(abx: Abx) -> Exit {
     match abx.command {
+        Command::Validate(args) => match validate::run(&args) {
+            Ok(report) => report::write_text(&report.print(args.format), report.exit()),
+            Err(error) => fail(&error),
+        },
         Command::ExplainCode(args) => finish(explain_code::run(&args), args.format.format),
     }
 }

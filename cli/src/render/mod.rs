@@ -1,1 +1,3 @@
 //! How reports look to a person.
+
+pub mod findings;

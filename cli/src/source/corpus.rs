@@ -1,14 +1,14 @@
 //! All files of a run, compiled together.
 
 use super::files::{self, SourceFile};
+use super::located::{Located, Places};
 use super::mark::Mark;
 use super::yaml::{self, Fault};
 use crate::error::Error;
 use abx_core::document::Document;
-use abx_core::finding::{Code, Finding, Findings, Severity};
+use abx_core::finding::{Code, Findings, Severity};
 use abx_core::{Catalog, compile};
 use serde_json::Value;
-use std::ops::Range;
 use std::path::PathBuf;
 
 /// The documents of some files, parsed and not yet compiled.
@@ -17,13 +17,14 @@ pub struct Corpus {
     files: Vec<SourceFile>,
     /// Each document's file, place and value.
     documents: Vec<Origin>,
-    findings: Vec<Located>,
+    faults: Vec<(usize, Fault)>,
 }
 
+/// A document and where it comes from.
 #[derive(Debug)]
-struct Origin {
-    file: usize,
-    mark: Mark,
+pub(super) struct Origin {
+    pub(super) file: usize,
+    pub(super) mark: Mark,
     value: Value,
 }
 
@@ -40,38 +41,6 @@ pub struct Checked {
     pub findings: Vec<Located>,
 }
 
-/// A finding with its place in a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Located {
-    /// The stable code.
-    pub code: Code,
-    /// How bad it is.
-    pub severity: Severity,
-    /// What is wrong.
-    pub message: String,
-    /// How to mend it.
-    pub help: Option<String>,
-    /// The index of the file.
-    pub file: usize,
-    /// The bytes to underline.
-    pub span: Range<usize>,
-    /// The path in the document; empty for what is wrong in the file as a whole.
-    pub path: String,
-    /// Other places that belong to it.
-    pub related: Vec<LocatedRelated>,
-}
-
-/// Another place that a finding is about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LocatedRelated {
-    /// The index of the file.
-    pub file: usize,
-    /// The bytes to underline.
-    pub span: Range<usize>,
-    /// What is there.
-    pub message: String,
-}
-
 impl Corpus {
     /// Reads the YAML files that some paths name; `-` is standard input.
     pub fn load(paths: &[PathBuf]) -> Result<Self, Error> {
@@ -83,10 +52,21 @@ impl Corpus {
         Ok(corpus)
     }
 
+    /// Takes texts as if they were the files of these names.
+    #[must_use]
+    pub fn from_texts<N: Into<String>, T: Into<String>>(texts: impl IntoIterator<Item = (N, T)>) -> Self {
+        let mut corpus = Self::default();
+        for (name, text) in texts {
+            let (file, fault) = files::accept(name.into(), text.into().into_bytes());
+            corpus.add(file, fault);
+        }
+        corpus
+    }
+
     fn add(&mut self, file: SourceFile, fault: Option<Fault>) {
         let index = self.files.len();
         if let Some(fault) = fault {
-            self.findings.push(located(fault, index));
+            self.faults.push((index, fault));
             self.files.push(file);
             return;
         }
@@ -94,9 +74,9 @@ impl Corpus {
         if parsed.documents.is_empty() && parsed.faults.is_empty() {
             let message = "there is no document in this file";
             let help = "start one with `experiment: KEY`, `flag: KEY` or `catalog:`";
-            self.findings.push(located(Fault::new(Code::UnknownKind, 0..0, message, help), index));
+            self.faults.push((index, Fault::new(Code::UnknownKind, 0..0, message, help)));
         }
-        self.findings.extend(parsed.faults.into_iter().map(|fault| located(fault, index)));
+        self.faults.extend(parsed.faults.into_iter().map(|fault| (index, fault)));
         let origin = |(value, mark)| Origin { file: index, mark, value };
         self.documents.extend(parsed.documents.into_iter().map(origin));
         self.files.push(file);
@@ -112,40 +92,16 @@ impl Corpus {
             documents.push(Document::read(&origin.value, &mut findings));
         }
         let compiled = compile(&documents, findings);
-        let mut found = std::mem::take(&mut self.findings);
-        found.extend(compiled.findings.into_iter().map(|finding| self.locate(finding)));
-        found.sort_by_key(|it| (it.file, it.span.start, it.span.end));
+        let places = Places::of(&self.files);
+        let faults = std::mem::take(&mut self.faults);
+        let mut found: Vec<_> = faults.into_iter().map(|(file, fault)| places.of_fault(file, fault)).collect();
+        found.extend(compiled.findings.into_iter().map(|it| places.of_finding(&self.documents, it)));
+        found.sort_by_key(|it| (it.place.index, it.place.span.start, it.place.span.end));
         Checked {
             catalog: compiled.catalog,
             documents: self.documents.len(),
             files: self.files,
             findings: found,
-        }
-    }
-
-    fn locate(&self, finding: Finding) -> Located {
-        let place = |place: &abx_core::finding::Place, code: Code| match self.documents.get(place.document) {
-            Some(origin) => (origin.file, origin.mark.locate(&place.path, code)),
-            None => (0, 0..0),
-        };
-        let (file, span) = place(&finding.place, finding.code);
-        let related = finding
-            .related
-            .iter()
-            .map(|it| {
-                let (file, span) = place(&it.place, finding.code);
-                LocatedRelated { file, span, message: it.message.clone() }
-            })
-            .collect();
-        Located {
-            code: finding.code,
-            severity: finding.severity,
-            message: finding.message,
-            help: finding.help,
-            file,
-            span,
-            path: finding.place.path,
-            related,
         }
     }
 }
@@ -154,20 +110,5 @@ impl Checked {
     /// The findings that keep a document out of the catalog.
     pub fn errors(&self) -> impl Iterator<Item = &Located> {
         self.findings.iter().filter(|it| it.severity == Severity::Error)
-    }
-}
-
-fn located(fault: Fault, file: usize) -> Located {
-    let related =
-        fault.related.into_iter().map(|(span, message)| LocatedRelated { file, span, message }).collect();
-    Located {
-        code: fault.code,
-        severity: fault.code.severity(),
-        message: fault.message,
-        help: fault.help,
-        file,
-        span: fault.span,
-        path: String::new(),
-        related,
     }
 }

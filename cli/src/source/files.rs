@@ -63,7 +63,7 @@ pub(super) fn is_stdin(path: &Path) -> bool {
     path == Path::new("-")
 }
 
-/// Reads a file; what is wrong with its bytes is a fault, and its text is then empty or cut.
+/// Reads a file, or the start of one that is too large.
 pub(super) fn read(path: &Path) -> Result<(SourceFile, Option<Fault>), Error> {
     let name =
         if is_stdin(path) { "<stdin>".to_owned() } else { path.display().to_string().replace('\\', "/") };
@@ -76,24 +76,26 @@ pub(super) fn read(path: &Path) -> Result<(SourceFile, Option<Fault>), Error> {
     } else {
         File::open(path).map_err(unreadable)?.take(limit).read_to_end(&mut bytes).map_err(unreadable)?;
     }
+    Ok(accept(name, bytes))
+}
+
+/// Takes bytes as a file; what is wrong with them is a fault, and the text is then empty or cut.
+pub(super) fn accept(name: String, mut bytes: Vec<u8>) -> (SourceFile, Option<Fault>) {
     if bytes.len() > MAX_BYTES {
         bytes.truncate(200);
         let text = String::from_utf8_lossy(&bytes).lines().next().unwrap_or_default().to_owned();
         let message = format!("the file has more than {} KiB", MAX_BYTES / 1024);
         let fault = Fault::new(Code::TooLarge, 0..0, message, "split it at `---` into several files");
-        return Ok((SourceFile { name, text }, Some(fault)));
+        return (SourceFile { name, text }, Some(fault));
     }
     match String::from_utf8(bytes) {
-        Ok(text) => Ok((SourceFile { name, text }, None)),
+        Ok(text) => (SourceFile { name, text }, None),
         Err(error) => {
             let good = error.utf8_error().valid_up_to();
             let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
             let span = good..good + char::REPLACEMENT_CHARACTER.len_utf8();
-            let message = "this byte is not UTF-8";
-            Ok((
-                SourceFile { name, text },
-                Some(Fault::new(Code::NotText, span, message, "save the file as UTF-8")),
-            ))
+            let fault = Fault::new(Code::NotText, span, "this byte is not UTF-8", "save the file as UTF-8");
+            (SourceFile { name, text }, Some(fault))
         }
     }
 }

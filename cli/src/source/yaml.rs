@@ -163,10 +163,10 @@ impl Builder {
                 self.refuse_tag(tag_name.is_some(), tag, &span);
                 self.open(span.start, anchor, Kind::Map(Map::new(), Vec::new(), None))?;
             }
-            Event::SequenceEnd | Event::MappingEnd => self.close(span.end)?,
+            Event::SequenceEnd | Event::MappingEnd => self.close(span.end),
             Event::Scalar(text, style, anchor, tag_name) => {
                 self.refuse_tag(tag_name.is_some(), tag, &span);
-                self.scalar(&text, style, anchor, span)?;
+                self.scalar(&text, style, anchor, span);
             }
             Event::Alias(id) => self.alias(id, span)?,
             _ => {}
@@ -201,16 +201,16 @@ impl Builder {
         Ok(())
     }
 
-    fn close(&mut self, end: usize) -> Step<()> {
-        let Some(Open { start, anchor, kind }) = self.open.pop() else { return Ok(()) };
+    fn close(&mut self, end: usize) {
+        let Some(Open { start, anchor, kind }) = self.open.pop() else { return };
         let (value, inside) = match kind {
             Kind::List(values, marks) => (Value::Array(values), Inside::Items(marks)),
             Kind::Map(map, fields, _) => (Value::Object(map), Inside::Fields(fields)),
         };
-        self.put(value, Mark { span: start..end, inside }, anchor)
+        self.put(value, Mark { span: start..end, inside }, anchor);
     }
 
-    fn scalar(&mut self, text: &str, style: ScalarStyle, anchor: usize, span: Range<usize>) -> Step<()> {
+    fn scalar(&mut self, text: &str, style: ScalarStyle, anchor: usize, span: Range<usize>) {
         if let Some(Open { kind: Kind::Map(map, fields, pending @ None), .. }) = self.open.last_mut() {
             if map.contains_key(text) {
                 let first = fields.iter().find(|(name, ..)| name == text).map(|(_, span, _)| span.clone());
@@ -225,7 +225,7 @@ impl Builder {
                 });
             }
             *pending = Some((text.to_owned(), span));
-            return Ok(());
+            return;
         }
         let value = if style == ScalarStyle::Plain {
             plain(text).unwrap_or_else(|message| {
@@ -240,7 +240,7 @@ impl Builder {
         } else {
             Value::String(text.to_owned())
         };
-        self.put(value, Mark { span, inside: Inside::Nothing }, anchor)
+        self.put(value, Mark { span, inside: Inside::Nothing }, anchor);
     }
 
     fn alias(&mut self, id: usize, span: Range<usize>) -> Step<()> {
@@ -254,11 +254,12 @@ impl Builder {
             return Err(Some(Fault::new(Code::AliasBudget, span, message, "write the values out")));
         }
         let (value, inside) = (value.clone(), mark.inside.clone());
-        self.put(value, Mark { span, inside }, 0)
+        self.put(value, Mark { span, inside }, 0);
+        Ok(())
     }
 
     /// Puts a complete value where it belongs.
-    fn put(&mut self, value: Value, mark: Mark, anchor: usize) -> Step<()> {
+    fn put(&mut self, value: Value, mark: Mark, anchor: usize) {
         if anchor != 0 {
             self.anchors.insert(anchor, (value.clone(), mark.clone()));
         }
@@ -277,7 +278,6 @@ impl Builder {
                 _ => {}
             },
         }
-        Ok(())
     }
 }
 

@@ -1,0 +1,124 @@
+//! Findings that know their file, line and column: what every format prints.
+
+use super::corpus::Origin;
+use super::files::SourceFile;
+use super::lines::Lines;
+use super::yaml::Fault;
+use abx_core::finding::{Code, Finding, Severity};
+use schemars::JsonSchema;
+use serde::Serialize;
+use std::cell::OnceCell;
+use std::ops::Range;
+
+/// A finding with its place in a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Located {
+    /// The stable code.
+    pub code: Code,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What is wrong.
+    pub message: String,
+    /// How to mend it.
+    pub help: Option<String>,
+    /// Where it is.
+    #[serde(flatten)]
+    pub place: FilePlace,
+    /// The path in the document, as in `variants[1].allocation`; empty for what is wrong in the file as a whole.
+    pub path: String,
+    /// Other places that belong to it.
+    pub related: Vec<LocatedRelated>,
+}
+
+/// Another place that a finding is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct LocatedRelated {
+    /// What is there.
+    pub message: String,
+    /// Where it is.
+    #[serde(flatten)]
+    pub place: FilePlace,
+}
+
+/// A place in a file. Lines and columns count from 1, and a column is a character.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct FilePlace {
+    /// The name of the file.
+    pub file: String,
+    /// The line of the first character.
+    pub line: usize,
+    /// Its column.
+    pub column: usize,
+    /// The line of the last character.
+    pub end_line: usize,
+    /// The column after the last character.
+    pub end_column: usize,
+    /// The index of the file among those that were read.
+    #[serde(skip)]
+    pub index: usize,
+    /// The bytes to underline.
+    #[serde(skip)]
+    pub span: Range<usize>,
+}
+
+/// Finds lines and columns; a file's lines are counted when the first finding needs them.
+pub(super) struct Places<'f> {
+    files: &'f [SourceFile],
+    lines: Vec<OnceCell<Lines<'f>>>,
+}
+
+impl<'f> Places<'f> {
+    pub(super) fn of(files: &'f [SourceFile]) -> Self {
+        Self { files, lines: files.iter().map(|_| OnceCell::new()).collect() }
+    }
+
+    /// The place of what is wrong in a file.
+    pub(super) fn of_fault(&self, file: usize, fault: Fault) -> Located {
+        let related = fault.related.into_iter();
+        Located {
+            code: fault.code,
+            severity: fault.code.severity(),
+            message: fault.message,
+            help: fault.help,
+            place: self.place(file, fault.span),
+            path: String::new(),
+            related: related
+                .map(|(span, message)| LocatedRelated { place: self.place(file, span), message })
+                .collect(),
+        }
+    }
+
+    /// The place of what is wrong in a document.
+    pub(super) fn of_finding(&self, documents: &[Origin], finding: Finding) -> Located {
+        let place = |place: &abx_core::finding::Place, code: Code| match documents.get(place.document) {
+            Some(origin) => self.place(origin.file, origin.mark.locate(&place.path, code)),
+            None => self.place(0, 0..0),
+        };
+        let related = finding.related.into_iter();
+        Located {
+            code: finding.code,
+            severity: finding.severity,
+            message: finding.message,
+            help: finding.help,
+            place: place(&finding.place, finding.code),
+            related: related
+                .map(|it| LocatedRelated { place: place(&it.place, finding.code), message: it.message })
+                .collect(),
+            path: finding.place.path,
+        }
+    }
+
+    fn place(&self, index: usize, span: Range<usize>) -> FilePlace {
+        let name_and_text = self.files.get(index).map_or(("", ""), |it| (&*it.name, &*it.text));
+        let (line, column, end_line, end_column) = match self.lines.get(index) {
+            Some(cell) => {
+                let lines = cell.get_or_init(|| Lines::of(name_and_text.1));
+                let (line, column) = lines.position(span.start);
+                let (end_line, end_column) = lines.position(span.end);
+                (line, column, end_line, end_column)
+            }
+            None => (1, 1, 1, 1),
+        };
+        FilePlace { file: name_and_text.0.to_owned(), line, column, end_line, end_column, index, span }
+    }
+}
