@@ -1,0 +1,112 @@
+//! Conditions with one mistake.
+
+use super::common::{experiment, flag};
+use super::{Case, case};
+use abx_core::document::Operator;
+use abx_core::finding::Code;
+use serde_json::{Value, json};
+
+pub(crate) fn rules(conditions: Value) -> Value {
+    experiment(json!({"targeting_rules": conditions}))
+}
+
+fn leaf(attribute: &str, operator: Operator, value: Value) -> Value {
+    json!({"attribute": attribute, "operator": operator.as_str(), "value": value})
+}
+
+pub(crate) fn cases() -> Vec<Case> {
+    use Operator as Op;
+    let window = json!({"start": "09:00", "zone": "Europe/Berln"});
+    let never = json!([leaf("a", Op::Equals, json!("x")), {"all": [leaf("a", Op::In, json!(["y"]))]}]);
+    let negated = |condition: Value| json!([{"any": [leaf("b", Op::Equals, json!(1)), condition]}]);
+    vec![
+        case(
+            Code::UnknownField,
+            "targeting_rules[0].segmnt",
+            "did you mean `segment`?",
+            [rules(json!([{"segmnt": "s"}]))],
+        ),
+        case(
+            Code::UnknownWord,
+            "targeting_rules[0].operator",
+            "`greater_than`",
+            [rules(json!([{"attribute": "a", "operator": "greater_then", "value": 1}]))],
+        ),
+        case(
+            Code::InvalidOperator,
+            "targeting_rules[0]",
+            "add `attribute:`",
+            [rules(json!([{"operator": "equals", "value": 1}]))],
+        ),
+        case(
+            Code::InvalidOperator,
+            "targeting_rules[0].value",
+            "drop it",
+            [rules(json!([leaf("a", Op::Exists, json!(true))]))],
+        ),
+        case(
+            Code::InvalidValue,
+            "targeting_rules[0].value",
+            "use `in`",
+            [rules(json!([leaf("a", Op::Equals, json!([1]))]))],
+        ),
+        case(
+            Code::InvalidValue,
+            "targeting_rules[0].any[1].not[0].value",
+            "",
+            [rules(
+                json!([{"any": [leaf("a", Op::Exists, Value::Null), {"not": [leaf("user_id", Op::Between, json!([2, 1]))]}]}]),
+            )],
+        ),
+        case(
+            Code::InvalidRegex,
+            "targeting_rules[0].value",
+            "look-around",
+            [rules(json!([leaf("a", Op::Matches, json!("(?<=a)b"))]))],
+        ),
+        case(
+            Code::InvalidZone,
+            "targeting_rules[0].value.zone",
+            "`Europe/Berlin`",
+            [rules(json!([leaf("a", Op::TimeWindow, window)]))],
+        ),
+        case(Code::NeverMatches, "targeting_rules[1].all[0]", "use `any:`", [rules(never)]),
+        case(Code::NeverMatches, "targeting_rules[0].any", "at least one", [rules(json!([{"any": []}]))]),
+        case(Code::NeverMatches, "targeting_rules[0].not", "at least one", [rules(json!([{"not": []}]))]),
+        case(
+            Code::NeverMatches,
+            "targeting_rules[0].any[1].value",
+            "at least one",
+            [rules(negated(leaf("a", Op::In, json!([]))))],
+        ),
+        case(
+            Code::NeverMatches,
+            "targeting_rules[0].any[1].all[1]",
+            "use `any:`",
+            [rules(negated(
+                json!({"all": [leaf("a", Op::LessThan, json!(1)), leaf("a", Op::GreaterThan, json!(2))]}),
+            ))],
+        ),
+        case(
+            Code::NegativeMissing,
+            "targeting_rules[0].any[1].not",
+            "operator: exists",
+            [rules(negated(json!({"not": leaf("a", Op::Equals, json!(1))})))],
+        ),
+        case(
+            Code::RuleUnreachable,
+            "rules[1]",
+            "narrower rule first",
+            [flag(json!({"rules": [
+                {"when": [leaf("a", Op::Equals, json!(1))], "serve": "on"},
+                {"when": [leaf("b", Op::Equals, json!(1)), leaf("a", Op::Equals, json!(1))], "serve": "off"},
+            ]}))],
+        ),
+        case(
+            Code::RuleUnreachable,
+            "rollout_percentage",
+            "give the rule conditions",
+            [flag(json!({"rules": [{"serve": "on"}], "rollout_percentage": 50}))],
+        ),
+    ]
+}
