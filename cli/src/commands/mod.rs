@@ -1,7 +1,10 @@
 //! The commands: one file each, all of the same shape.
 
+pub mod completions;
 pub mod explain_code;
 pub mod validate;
+pub mod reports;
+pub mod schema;
 
 use crate::error::Error;
 use crate::exit::Exit;
@@ -20,6 +23,8 @@ pub struct Abx {
 enum Command {
     Validate(validate::Args),
     ExplainCode(explain_code::Args),
+    Schema(schema::Args),
+    Completions(completions::Args),
 }
 
 /// Runs a command and writes what it found.
@@ -31,6 +36,8 @@ pub fn dispatch(abx: Abx) -> Exit {
             Err(error) => fail(&error),
         },
         Command::ExplainCode(args) => finish(explain_code::run(&args), args.format.format),
+        Command::Schema(args) => finish(schema::run(&args), args.format.format),
+        Command::Completions(args) => finish(completions::run(&args), args.format.format),
     }
 }
 

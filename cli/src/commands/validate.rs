@@ -42,6 +42,12 @@ pub enum Format {
     Human,
     /// For a program
     Json,
+    /// SARIF 2.1.0, for GitHub code scanning and editors
+    Sarif,
+    /// Workflow commands, for the lines of a pull request in GitHub Actions
+    Github,
+    /// JUnit XML, for the test results of a CI server
+    Junit,
 }
 
 /// What was found in the documents.
@@ -85,6 +91,10 @@ impl ValidateReport {
         match format {
             Format::Human => self.human(),
             Format::Json => report::json(self),
+            Format::Sarif => report::json(&findings::sarif(&self.findings)),
+            // Lines that are no commands go to the log.
+            Format::Github => findings::github(&self.findings) + &self.summary(),
+            Format::Junit => findings::junit(&self.findings, &self.sources, self.deny_warnings),
         }
     }
 

@@ -1,0 +1,47 @@
+//! How does my shell complete `abx`?
+
+use super::Abx;
+use crate::error::Error;
+use crate::report::{FormatArg, Report};
+use clap::CommandFactory as _;
+use clap_complete::Shell;
+use serde::Serialize;
+
+/// Print the completions for a shell
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  abx completions bash > ~/.local/share/bash-completion/completions/abx
+  abx completions zsh > \"${fpath[1]}/_abx\"
+  abx completions fish > ~/.config/fish/completions/abx.fish")]
+pub struct Args {
+    /// The shell
+    #[arg(value_enum)]
+    shell: Shell,
+    #[command(flatten)]
+    pub(super) format: FormatArg,
+}
+
+/// A script for a shell.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub struct CompletionsReport {
+    /// The shell's name.
+    shell: String,
+    /// What it reads.
+    script: String,
+}
+
+/// Makes the script from the command's own definition.
+pub fn run(args: &Args) -> Result<CompletionsReport, Error> {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Abx::command(), "abx", &mut script);
+    Ok(CompletionsReport {
+        shell: args.shell.to_string(),
+        script: String::from_utf8_lossy(&script).into_owned(),
+    })
+}
+
+impl Report for CompletionsReport {
+    fn human(&self) -> String {
+        self.script.clone()
+    }
+}

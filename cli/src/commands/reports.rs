@@ -1,0 +1,18 @@
+//! The JSON form of every command's report, as a schema.
+
+use schemars::{JsonSchema, Schema};
+
+/// Makes a schema.
+type SchemaOf = fn() -> Schema;
+
+/// The commands that have a report, and its schema.
+pub const REPORTS: &[(&str, SchemaOf)] = &[
+    ("completions", of::<super::completions::CompletionsReport>),
+    ("explain-code", of::<super::explain_code::ExplainCodeReport>),
+    ("validate", of::<super::validate::ValidateReport>),
+];
+
+/// The schema of what a type is written as.
+fn of<T: JsonSchema>() -> Schema {
+    schemars::generate::SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<T>()
+}
