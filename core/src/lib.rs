@@ -5,7 +5,7 @@
 //! | module | what happens there |
 //! |---|---|
 //! | [`document`] | JSON values become documents: what is *written*, with every finding at once |
-//! | [`compile`] | documents become a [`Catalog`]: what *decides*; meaning is checked and parsed here |
+//! | [`mod@compile`] | documents become a [`Catalog`]: what *decides*; meaning is checked and parsed here |
 //! | [`decide`] | a catalog, a subject and a time become a decision with its reason, and its explanation |
 //! | [`hash`] | a salt, a purpose and a unit become a bucket; allocations become ranges |
 //! | [`finding`] | what is wrong in a document, as data |

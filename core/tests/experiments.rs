@@ -1,14 +1,14 @@
 //! Proves the order of evaluation of experiments: each reason, and that each step beats those after it.
 #![expect(
-    clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::needless_pass_by_value,
-    reason = "tests of documents written in place"
+    clippy::unwrap_used,
+    reason = "documents are written in place"
 )]
 
 mod common;
 
-use abx_core::decide::Stage;
-use abx_core::decide::Step;
+use abx_core::decide::{Stage, Step};
 use abx_core::hash::{Bucketer, Purpose};
 use abx_core::{Catalog, Pin, Reason, Subject};
 use common::{at, attributes, catalog, experiment, noon};
@@ -58,7 +58,7 @@ fn from_step_on(step: usize) -> (Catalog, &'static str, Option<Pin<'static>>) {
         "status": status,
         "layer": "checkout",
         "targeting_rules": [{"attribute": "user_id", "operator": if applies(7) { "ends_with" } else { "starts_with" }, "value": "user"}],
-        "traffic_allocation": if applies(8) { 0 } else { 1 },
+        "traffic_allocation": u8::from(!applies(8)),
     });
     if applies(2) {
         fields["overrides"] = json!({"user_17": "control"});
@@ -67,7 +67,7 @@ fn from_step_on(step: usize) -> (Catalog, &'static str, Option<Pin<'static>>) {
         "layers": [{"key": "checkout", "slots": [
             {"experiment": "e", "ranges": [mine]}, {"experiment": "other", "ranges": [others]},
         ]}],
-        "holdouts": [{"key": "global", "allocation": if applies(3) { 1 } else { 0 }}],
+        "holdouts": [{"key": "global", "allocation": u8::from(applies(3))}],
     }});
     let mut other = experiment(json!({"layer": "checkout"}));
     other["experiment"] = json!("other");

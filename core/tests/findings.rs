@@ -1,5 +1,9 @@
 //! Proves every finding that the core makes: a small document for each code, with the place and the advice.
-#![expect(clippy::needless_pass_by_value, reason = "documents are written in place")]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::needless_pass_by_value,
+    reason = "documents are written in place"
+)]
 
 mod common;
 #[path = "findings/conditions.rs"]

@@ -1,9 +1,5 @@
 //! Proves the order of evaluation of flags: each reason with its word of OpenFeature, in every form of flag.
-#![expect(
-    clippy::unwrap_used,
-    clippy::needless_pass_by_value,
-    reason = "tests of documents written in place"
-)]
+#![expect(clippy::needless_pass_by_value, clippy::unwrap_used, reason = "documents are written in place")]
 
 mod common;
 

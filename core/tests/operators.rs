@@ -1,9 +1,5 @@
 //! Proves every operator: what it matches, what not, and that wrong types and missing attributes match nothing.
-#![expect(
-    clippy::unwrap_used,
-    clippy::needless_pass_by_value,
-    reason = "tests of documents written in place"
-)]
+#![expect(clippy::needless_pass_by_value, clippy::unwrap_used, reason = "documents are written in place")]
 
 mod common;
 

@@ -1,6 +1,6 @@
 //! Proves for random documents and contexts what must hold for all: nothing panics, an explanation is the
 //! decision, a decision depends on nothing else, and raising a share moves nobody.
-#![expect(clippy::unwrap_used, reason = "tests of documents made in place")]
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "documents are written in place")]
 
 mod common;
 #[path = "properties/generators.rs"]

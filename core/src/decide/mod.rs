@@ -1,7 +1,7 @@
 //! A catalog, a subject and a time become a decision with its reason.
 //!
 //! Everything here is immutable and allocates nothing on the way to a decision. The code that decides also
-//! explains: it is generic over [`Trace`], and `()` traces nothing.
+//! explains: it is generic over the trait `Trace`, and `()` traces nothing.
 
 mod catalog;
 mod condition;
