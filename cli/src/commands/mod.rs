@@ -1,7 +1,11 @@
 //! The commands: one file each, all of the same shape.
 
+pub mod assign;
+pub mod explain;
 pub mod completions;
 pub mod explain_code;
+pub mod inputs;
+pub mod simulate;
 pub mod validate;
 pub mod reports;
 pub mod schema;
@@ -21,6 +25,9 @@ pub struct Abx {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Simulate(simulate::Args),
+    Assign(assign::Args),
+    Explain(explain::Args),
     Validate(validate::Args),
     ExplainCode(explain_code::Args),
     Schema(schema::Args),
@@ -31,6 +38,9 @@ enum Command {
 #[must_use]
 pub fn dispatch(abx: Abx) -> Exit {
     match abx.command {
+        Command::Simulate(args) => finish(simulate::run(&args), args.format.format),
+        Command::Assign(args) => finish(assign::run(&args), args.format.format),
+        Command::Explain(args) => finish(explain::run(&args), args.format.format),
         Command::Validate(args) => match validate::run(&args) {
             Ok(report) => report::write_text(&report.print(args.format), report.exit()),
             Err(error) => fail(&error),

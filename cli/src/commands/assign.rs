@@ -1,0 +1,197 @@
+//! What does a unit get?
+
+use super::inputs::{self, AtArg, ContextArgs, FromArg};
+use crate::error::Error;
+use crate::exit::{self, Exit};
+use crate::render::style::{DIM, TITLE};
+use crate::render::table;
+use crate::report::{FormatArg, Report};
+use crate::source::Checked;
+use abx_core::decide::{FlagReason, OpenFeatureReason};
+use abx_core::{Decision, Evaluation, Flag, Reason, Subject};
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+use std::fmt::Write as _;
+
+/// Show what a unit gets from every experiment and flag, or from one
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  abx assign user_123
+  abx assign user_123 checkout_redesign --context country=DE --context app.version=2.1.0
+  abx assign user_123 --context-json '{\"plan\": \"pro\"}' --at 2026-03-01 --format json")]
+pub struct Args {
+    /// The unit: a user id, hashed as it is
+    unit: String,
+    /// The key of an experiment or flag; all by default
+    key: Option<String>,
+    #[command(flatten)]
+    from: FromArg,
+    #[command(flatten)]
+    context: ContextArgs,
+    #[command(flatten)]
+    at: AtArg,
+    #[command(flatten)]
+    pub(super) format: FormatArg,
+}
+
+/// What a unit gets.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub struct AssignReport {
+    unit: String,
+    /// The time of the decisions (RFC 3339).
+    #[schemars(with = "String")]
+    at: Timestamp,
+    experiments: Vec<ExperimentRow>,
+    flags: Vec<FlagRow>,
+    /// Errors that keep documents out; see `abx validate`.
+    errors: usize,
+}
+
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(super) struct ExperimentRow {
+    experiment: String,
+    /// `null` for a unit that does not take part.
+    variant: Option<String>,
+    reason: Reason,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payload: Option<Value>,
+}
+
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(super) struct FlagRow {
+    flag: String,
+    variant: Option<String>,
+    value: Value,
+    reason: FlagReason,
+    open_feature_reason: OpenFeatureReason,
+    /// The rule that decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<String>,
+}
+
+impl ExperimentRow {
+    pub(super) fn new(decision: &Decision<'_>) -> Self {
+        Self {
+            experiment: decision.experiment.key().to_owned(),
+            variant: decision.variant.map(|it| it.key.to_string()),
+            reason: decision.reason,
+            payload: decision.variant.and_then(|it| it.payload.clone()),
+        }
+    }
+
+    pub(super) fn key(&self) -> &str {
+        &self.experiment
+    }
+
+    pub(super) fn outcome(&self) -> String {
+        format!("{} ({})", self.variant.as_deref().unwrap_or("no variant"), self.reason)
+    }
+}
+
+impl FlagRow {
+    pub(super) fn new(flag: &Flag, evaluation: &Evaluation<'_>) -> Self {
+        Self {
+            flag: flag.key().to_owned(),
+            variant: evaluation.variant.map(|it| it.key.to_string()),
+            value: evaluation.variant.map_or(Value::Null, |it| it.value.clone()),
+            reason: evaluation.reason,
+            open_feature_reason: evaluation.open_feature,
+            rule: evaluation.rule.map(str::to_owned),
+        }
+    }
+
+    pub(super) fn key(&self) -> &str {
+        &self.flag
+    }
+
+    pub(super) fn outcome(&self) -> String {
+        format!("{} = {} ({})", self.variant.as_deref().unwrap_or("no variant"), self.value, self.reason)
+    }
+}
+
+/// Decides everything that was asked for.
+pub fn run(args: &Args) -> Result<AssignReport, Error> {
+    let attributes = args.context.attributes()?;
+    let subject = subject(&args.unit, &attributes)?;
+    let checked = inputs::load(&args.from.from)?;
+    let now = args.at.time();
+    let wanted = |key: &str| args.key.as_deref().is_none_or(|it| it == key);
+    let experiments = checked.catalog.experiments().iter().filter(|it| wanted(it.key()));
+    let flags = checked.catalog.flags().iter().filter(|it| wanted(it.key()));
+    let report = AssignReport {
+        unit: args.unit.clone(),
+        at: now,
+        experiments: experiments.map(|it| ExperimentRow::new(&it.decide(&subject, now, None))).collect(),
+        flags: flags.map(|it| FlagRow::new(it, &checked.catalog.evaluate_flag(it, &subject, now))).collect(),
+        errors: checked.errors().count(),
+    };
+    match &args.key {
+        Some(key) if report.experiments.is_empty() && report.flags.is_empty() => Err(missing(key, &checked)),
+        _ => Ok(report),
+    }
+}
+
+/// A subject with a user id.
+pub(super) fn subject<'a>(
+    unit: &'a str,
+    attributes: &'a serde_json::Map<String, Value>,
+) -> Result<Subject<'a>, Error> {
+    let subject = Subject::new(unit, attributes);
+    if subject.user_id().is_none() {
+        return Err(
+            Error::caller("the unit is empty or blank").help("an empty unit would be the same for everybody")
+        );
+    }
+    Ok(subject)
+}
+
+/// The error for a key that is neither an experiment's nor a flag's.
+pub(super) fn missing(key: &str, checked: &Checked) -> Error {
+    let experiments = checked.catalog.experiments().iter().map(abx_core::Experiment::key);
+    let known = experiments.chain(checked.catalog.flags().iter().map(Flag::key));
+    inputs::unknown_key("experiment or flag", key, known, checked)
+}
+
+impl Report for AssignReport {
+    fn human(&self) -> String {
+        let mut text = format!("{TITLE}{}{TITLE:#} {DIM}at {}{DIM:#}\n", self.unit.escape_debug(), self.at);
+        if !self.experiments.is_empty() {
+            let rows = self.experiments.iter().map(|it| {
+                let variant = it.variant.as_deref().unwrap_or("-");
+                vec![it.experiment.clone(), variant.to_owned(), it.reason.to_string()]
+            });
+            let _ = writeln!(text, "\n{}", table::plain(&["experiment", "variant", "reason"], &[], rows));
+        }
+        if !self.flags.is_empty() {
+            let rows = self.flags.iter().map(|it| {
+                let variant = it.variant.as_deref().unwrap_or("-");
+                let reason = match &it.rule {
+                    Some(rule) => format!("{} {rule}", it.reason),
+                    None => it.reason.to_string(),
+                };
+                vec![it.flag.clone(), variant.to_owned(), it.value.to_string(), reason]
+            });
+            let _ = writeln!(text, "\n{}", table::plain(&["flag", "variant", "value", "reason"], &[], rows));
+        }
+        text + &left_out(self.errors)
+    }
+
+    fn exit(&self) -> Exit {
+        exit_with_errors(self.errors)
+    }
+}
+
+/// The line about documents that are left out; empty where none is.
+pub(super) fn left_out(errors: usize) -> String {
+    match errors {
+        0 => String::new(),
+        1 => "\n1 error keeps documents out: see `abx validate`\n".to_owned(),
+        count => format!("\n{count} errors keep documents out: see `abx validate`\n"),
+    }
+}
+
+/// An answer from a part of the documents is one with findings.
+pub(super) fn exit_with_errors(errors: usize) -> Exit {
+    if errors == 0 { exit::DONE } else { exit::FINDINGS }
+}

@@ -1,0 +1,149 @@
+//! Arguments that several commands share.
+
+use crate::error::Error;
+use crate::source::{Checked, Corpus};
+use abx_core::decide::Limits;
+use abx_core::document::Moment;
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+use std::fs;
+use std::io::{self, Read as _};
+use std::path::PathBuf;
+
+/// Where the documents are.
+#[derive(Debug, clap::Args)]
+pub struct FromArg {
+    /// Files or folders with the documents
+    #[arg(long, value_name = "PATH", default_value = "experiments")]
+    pub from: Vec<PathBuf>,
+}
+
+/// The attributes of a subject.
+#[derive(Debug, clap::Args)]
+pub struct ContextArgs {
+    /// An attribute, as country=DE or app.version=2.1.0; numbers, true and false are taken as such
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub context: Vec<String>,
+    /// Attributes as a JSON object; @FILE reads a file, - reads standard input
+    #[arg(long, value_name = "JSON")]
+    pub context_json: Option<String>,
+}
+
+/// The time of a decision.
+#[derive(Debug, clap::Args)]
+pub struct AtArg {
+    /// Decide as of this time, as 2026-03-01T09:00:00Z or 2026-03-01; now by default
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub at: Option<Timestamp>,
+}
+
+impl AtArg {
+    /// The time asked for, or the present one.
+    pub fn time(&self) -> Timestamp {
+        self.at.unwrap_or_else(Timestamp::now)
+    }
+}
+
+fn parse_time(text: &str) -> Result<Timestamp, String> {
+    Moment::parse(text)
+        .map(|moment| moment.0)
+        .ok_or_else(|| "write it as 2026-03-01T09:00:00Z, or as 2026-03-01 for midnight in UTC".to_owned())
+}
+
+impl ContextArgs {
+    /// The attributes, within the limits of the functions.
+    pub fn attributes(&self) -> Result<Map<String, Value>, Error> {
+        let mut attributes = self.json_attributes()?;
+        for pair in &self.context {
+            let (name, value) =
+                pair.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or_else(|| {
+                    Error::caller(format!("{pair:?} is not an attribute")).help("write --context NAME=VALUE")
+                })?;
+            attributes.insert(name.to_owned(), guess(value));
+        }
+        check(&attributes)?;
+        Ok(attributes)
+    }
+
+    fn json_attributes(&self) -> Result<Map<String, Value>, Error> {
+        let Some(argument) = &self.context_json else { return Ok(Map::new()) };
+        let (name, text) = match argument.strip_prefix('@') {
+            Some(file) => (file, fs::read_to_string(file)),
+            None if argument == "-" => ("<stdin>", io::read_to_string(io::stdin().lock().take(MAX_JSON))),
+            None => ("--context-json", Ok(argument.clone())),
+        };
+        let text = text.map_err(|error| Error::world(format!("{name}: {error}")))?;
+        serde_json::from_str(&text).map_err(|error| {
+            Error::caller(format!("{name}: {error}")).help("write an object, as {\"country\": \"DE\"}")
+        })
+    }
+}
+
+/// Standard input is read this far, in bytes; a context is far smaller.
+const MAX_JSON: u64 = 64 << 20;
+
+/// Checks attributes against the limits of the functions.
+pub fn check(attributes: &Map<String, Value>) -> Result<(), Error> {
+    Limits::default().check(attributes).map_err(|error| {
+        Error::caller(error.to_string()).help("the functions refuse such a context as well; send less")
+    })
+}
+
+/// A text that looks like a number or boolean is one; everything else is a string.
+#[must_use]
+pub fn guess(text: &str) -> Value {
+    match text {
+        "true" | "TRUE" | "True" => return Value::Bool(true),
+        "false" | "FALSE" | "False" => return Value::Bool(false),
+        _ => {}
+    }
+    let starts_like_json = text.starts_with(|c: char| c.is_ascii_digit() || "-[{".contains(c));
+    let parsed = if starts_like_json { serde_json::from_str(text).ok() } else { None };
+    parsed.unwrap_or_else(|| Value::String(text.to_owned()))
+}
+
+/// Loads and compiles documents. Those with errors are left out, as everywhere; with none left there is nothing
+/// to do.
+pub fn load(paths: &[PathBuf]) -> Result<Checked, Error> {
+    let checked = Corpus::load(paths)?.compile();
+    let is_empty = checked.catalog.experiments().is_empty() && checked.catalog.flags().is_empty();
+    if is_empty && checked.errors().next().is_some() {
+        return Err(Error::caller("every document has errors").help("see `abx validate`"));
+    }
+    Ok(checked)
+}
+
+/// The error for a key that is not in the catalog.
+pub fn unknown_key<'k>(
+    kind: &str,
+    key: &str,
+    known: impl Iterator<Item = &'k str>,
+    checked: &Checked,
+) -> Error {
+    let error = Error::caller(format!("there is no {kind} {key:?}"));
+    if let Some(near) = abx_core::finding::did_you_mean(key, known) {
+        return error.help(format!("did you mean `{near}`?"));
+    }
+    match checked.errors().count() {
+        0 => error.help("name the folder of the documents"),
+        count => error.help(format!("{count} errors keep documents out: see `abx validate`")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn values_are_taken_as_they_look() {
+        assert_eq!(guess("DE"), json!("DE"));
+        assert_eq!(guess("42"), json!(42));
+        assert_eq!(guess("-1.5"), json!(-1.5));
+        assert_eq!(guess("TRUE"), json!(true));
+        assert_eq!(guess("2.1.0"), json!("2.1.0"));
+        assert_eq!(guess("007"), json!("007"));
+        assert_eq!(guess("[1, 2]"), json!([1, 2]));
+        assert_eq!(guess(""), json!(""));
+    }
+}

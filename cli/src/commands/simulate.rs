@@ -1,0 +1,177 @@
+//! Who gets what, over many units? And is it what the documents say?
+
+mod people;
+mod report;
+
+use super::inputs::{self, AtArg, ContextArgs};
+use crate::error::Error;
+use crate::report::FormatArg;
+use abx_core::Experiment;
+use abx_core::simulate::{Tally, UnitStyle, Units};
+use clap::ValueEnum;
+use indicatif::{ProgressBar, ProgressStyle};
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+use std::num::NonZero;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+pub use report::SimulateReport;
+
+/// Simulate experiments over many units: traffic, variants, exclusions, balance and independence
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  abx simulate experiments/
+  abx simulate experiments/ --experiment checkout_redesign --users 10000000 --ids uuid
+  abx simulate experiments/ --context country=DE --context plan=pro
+  abx simulate experiments/ --users-file players.csv --id-column userid
+
+Exit code 1: the variants or the traffic do not follow their allocations, or two experiments depend on one
+another (with the chance of a false alarm, over all tests together, that --alpha says).")]
+pub struct Args {
+    /// Files or folders with the documents
+    #[arg(required = true)]
+    paths: Vec<PathBuf>,
+    /// Only this experiment; may be given several times
+    #[arg(long, value_name = "KEY")]
+    experiment: Vec<String>,
+    /// How many units to generate
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = parse_count)]
+    users: u64,
+    /// What generated units look like
+    #[arg(long, value_enum, default_value_t)]
+    ids: Ids,
+    /// Another seed is another sample of units
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// Take the units from a CSV file (with a header) or a JSONL file; other columns are attributes
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["users", "ids", "seed"])]
+    users_file: Option<PathBuf>,
+    /// The column or field with the unit's id; by default `user_id`, `userid`, `unit` or `id`
+    #[arg(long, value_name = "NAME", requires = "users_file")]
+    id_column: Option<String>,
+    #[command(flatten)]
+    context: ContextArgs,
+    #[command(flatten)]
+    at: AtArg,
+    /// The chance of a false alarm over all tests together
+    #[arg(long, value_name = "SHARE", default_value_t = 0.001, value_parser = parse_share)]
+    alpha: f64,
+    /// Threads; by default one a core
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZero<usize>>,
+    #[command(flatten)]
+    pub(super) format: FormatArg,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+enum Ids {
+    /// `user_17`
+    #[default]
+    Sequential,
+    /// `6f1c2a3e-…`
+    Uuid,
+    /// `ada.lovelace17@example.com`
+    Email,
+}
+
+fn parse_count(text: &str) -> Result<u64, String> {
+    let plain: String = text.chars().filter(|c| *c != '_' && *c != ',').collect();
+    plain.parse().ok().filter(|it| *it > 0).ok_or_else(|| "write a whole number of 1 or more".to_owned())
+}
+
+fn parse_share(text: &str) -> Result<f64, String> {
+    let share = text.parse().ok().filter(|it| *it > 0.0 && *it < 1.0);
+    share.ok_or_else(|| "write a number between 0 and 1".to_owned())
+}
+
+/// Counts the decisions for all units.
+pub fn run(args: &Args) -> Result<SimulateReport, Error> {
+    let checked = inputs::load(&args.paths)?;
+    let attributes = args.context.attributes()?;
+    let experiments = wanted(args, &checked)?;
+    let now = args.at.time();
+    let (tally, source) = match &args.users_file {
+        Some(file) => {
+            let tally = people::count(file, args.id_column.as_deref(), &experiments, &attributes, now)?;
+            (tally, file.display().to_string())
+        }
+        None => {
+            let style = match args.ids {
+                Ids::Sequential => UnitStyle::Sequential,
+                Ids::Uuid => UnitStyle::Uuid,
+                Ids::Email => UnitStyle::Email,
+            };
+            let units = Units::new(style, args.seed);
+            (
+                count_generated(args, units, &experiments, &attributes, now),
+                format!("generated, {}", style.as_str()),
+            )
+        }
+    };
+    Ok(SimulateReport::new(&tally, source, args.alpha, checked.errors().count()))
+}
+
+/// The experiments that were asked for.
+fn wanted<'c>(args: &Args, checked: &'c crate::source::Checked) -> Result<Vec<&'c Experiment>, Error> {
+    let all = checked.catalog.experiments();
+    if args.experiment.is_empty() {
+        if all.is_empty() {
+            return Err(Error::caller("there is no experiment in these documents"));
+        }
+        return Ok(all.iter().collect());
+    }
+    let find = |key: &String| {
+        let known = all.iter().map(Experiment::key);
+        checked.catalog.experiment(key).ok_or_else(|| inputs::unknown_key("experiment", key, known, checked))
+    };
+    args.experiment.iter().map(find).collect()
+}
+
+/// Generated units in pieces, on several threads. A unit depends on its number only, so the result does not
+/// depend on the threads.
+fn count_generated<'c>(
+    args: &Args,
+    units: Units,
+    experiments: &[&'c Experiment],
+    attributes: &Map<String, Value>,
+    now: Timestamp,
+) -> Tally<'c> {
+    const PIECE: u64 = 1 << 16;
+    let threads = args.threads.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZero::get);
+    let next = AtomicU64::new(0);
+    let bar = progress(args.users);
+    let work = || {
+        let mut tally = Tally::new(experiments);
+        loop {
+            let start = next.fetch_add(PIECE, Ordering::Relaxed);
+            if start >= args.users {
+                return tally;
+            }
+            let end = args.users.min(start + PIECE);
+            tally.count_generated(units, start..end, attributes, now);
+            bar.inc(end - start);
+        }
+    };
+    let mut whole = Tally::new(experiments);
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        for worker in workers {
+            match worker.join() {
+                Ok(tally) => whole.merge(&tally),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+    });
+    bar.finish_and_clear();
+    whole
+}
+
+/// A bar on stderr, and only where somebody watches: indicatif hides it elsewhere.
+fn progress(total: u64) -> ProgressBar {
+    let bar = ProgressBar::new(total);
+    let style =
+        ProgressStyle::with_template("{bar:40} {human_pos} of {human_len} units, {per_sec}, {eta} left");
+    bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}

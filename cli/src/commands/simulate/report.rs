@@ -1,0 +1,245 @@
+//! What a simulation found.
+
+use crate::commands::assign::left_out;
+use crate::exit::{self, Exit};
+use crate::render::numbers::{bar, count, p_value, percent, share};
+use crate::render::style::{BAD, DIM, GOOD, TITLE};
+use crate::render::table;
+use crate::report::Report;
+use abx_core::Reason;
+use abx_core::hash::BUCKETS;
+use abx_core::simulate::{ExperimentTally, Pair, Tally};
+use abx_core::statistics::ChiSquare;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+/// Who got what, and whether it is what the documents say.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub struct SimulateReport {
+    /// How many units there were.
+    units: u64,
+    /// Where they came from.
+    source: String,
+    experiments: Vec<ExperimentReport>,
+    independence: IndependenceReport,
+    /// A test fails below this p-value: alpha over the number of tests (Bonferroni).
+    threshold: f64,
+    /// Whether every test passed.
+    balanced: bool,
+    /// Errors that keep documents out; see `abx validate`.
+    errors: usize,
+}
+
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+struct ExperimentReport {
+    experiment: String,
+    status: abx_core::document::Status,
+    /// Of the units that reached the traffic: the share that is in, as written and as observed (0 to 1).
+    traffic: Share,
+    /// Does the traffic follow its allocation? `null` with nothing to test.
+    traffic_test: Option<ChiSquare>,
+    variants: Vec<VariantReport>,
+    /// Do the variants follow their allocations? `null` with nothing to test.
+    variants_test: Option<ChiSquare>,
+    /// Units by reason.
+    reasons: BTreeMap<Reason, u64>,
+}
+
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+struct VariantReport {
+    variant: String,
+    /// Units that got it, for whatever reason.
+    units: u64,
+    /// Units that drew it by bucket; the shares are of these.
+    drawn: u64,
+    share: Share,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, schemars::JsonSchema)]
+struct Share {
+    expected: f64,
+    observed: f64,
+}
+
+/// Are the experiments drawn independently of one another?
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+struct IndependenceReport {
+    /// Pairs of experiments with enough units in both.
+    tested: usize,
+    /// Pairs with too few, and therefore not tested.
+    too_few: usize,
+    /// Pairs that depend on one another.
+    dependent: Vec<PairReport>,
+    /// The least p-value of all pairs tested.
+    least_p_value: Option<f64>,
+}
+
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+struct PairReport {
+    first: String,
+    second: String,
+    test: ChiSquare,
+}
+
+impl SimulateReport {
+    pub(super) fn new(tally: &Tally<'_>, source: String, alpha: f64, errors: usize) -> Self {
+        let experiments: Vec<ExperimentReport> =
+            tally.experiments().iter().map(ExperimentReport::new).collect();
+        let tested: Vec<(&Pair, ChiSquare)> =
+            tally.pairs().iter().filter_map(|pair| Some((pair, pair.independence()?))).collect();
+        let own = experiments.iter().flat_map(|it| [it.traffic_test, it.variants_test]).flatten().count();
+        #[expect(clippy::cast_precision_loss, reason = "the number of tests is small")]
+        let threshold = alpha / (own + tested.len()).max(1) as f64;
+        let key = |index: usize| experiments.get(index).map_or(String::new(), |it| it.experiment.clone());
+        let dependent: Vec<PairReport> = tested
+            .iter()
+            .filter(|(_, test)| test.p_value < threshold)
+            .map(|(pair, test)| PairReport { first: key(pair.first), second: key(pair.second), test: *test })
+            .collect();
+        let independence = IndependenceReport {
+            tested: tested.len(),
+            too_few: tally.pairs().len() - tested.len(),
+            least_p_value: tested.iter().map(|(_, test)| test.p_value).min_by(f64::total_cmp),
+            dependent,
+        };
+        let fits = |test: &Option<ChiSquare>| test.is_none_or(|it| it.p_value >= threshold);
+        let balanced = independence.dependent.is_empty()
+            && experiments.iter().all(|it| fits(&it.traffic_test) && fits(&it.variants_test));
+        Self { units: tally.units(), source, experiments, independence, threshold, balanced, errors }
+    }
+}
+
+impl ExperimentReport {
+    fn new(tally: &ExperimentTally<'_>) -> Self {
+        let experiment = tally.experiment;
+        let inside = tally.count(Reason::Assigned);
+        let reached = inside + tally.count(Reason::Traffic);
+        let buckets = experiment.variant_buckets();
+        let of_all = |buckets: u32| f64::from(buckets) / f64::from(BUCKETS);
+        let counts = tally.variants.iter().zip(&tally.drawn).zip(&buckets);
+        Self {
+            experiment: experiment.key().to_owned(),
+            status: experiment.status(),
+            traffic: Share {
+                expected: of_all(experiment.traffic_buckets()),
+                observed: share(inside, reached),
+            },
+            traffic_test: tally.traffic_fits(),
+            variants: experiment
+                .variants()
+                .iter()
+                .zip(counts)
+                .map(|(variant, ((units, drawn), buckets))| VariantReport {
+                    variant: variant.key.to_string(),
+                    units: *units,
+                    drawn: *drawn,
+                    share: Share { expected: of_all(*buckets), observed: share(*drawn, inside) },
+                })
+                .collect(),
+            variants_test: tally.variants_fit(),
+            reasons: Reason::ALL
+                .into_iter()
+                .filter(|reason| tally.count(*reason) > 0)
+                .map(|reason| (reason, tally.count(reason)))
+                .collect(),
+        }
+    }
+
+    fn human(&self, threshold: f64) -> String {
+        let mut text = format!("{TITLE}{}{TITLE:#} {DIM}{}{DIM:#}\n", self.experiment, self.status);
+        let widest = self.variants.iter().map(|it| it.share.observed).fold(0.0, f64::max).max(1e-9);
+        let drew = self.reasons.contains_key(&Reason::Assigned);
+        let observed = |share: f64| if drew { percent(share) } else { "-".to_owned() };
+        let rows = self.variants.iter().map(|it| {
+            vec![
+                it.variant.clone(),
+                percent(it.share.expected),
+                observed(it.share.observed),
+                count(it.units),
+                bar(it.share.observed / widest, 24),
+            ]
+        });
+        let header = ["variant", "expected", "observed", "units", ""];
+        let _ = writeln!(text, "{}", table::plain(&header, &[1, 2, 3], rows));
+        let traffic = format!("{} of {}", percent(self.traffic.observed), percent(self.traffic.expected));
+        if drew {
+            let _ = writeln!(text, "  traffic   {traffic} {}", verdict(self.traffic_test, threshold));
+            let _ = writeln!(text, "  balance   {}", verdict(self.variants_test, threshold));
+        }
+        let _ = writeln!(text, "  reasons   {}", self.reasons_line());
+        text
+    }
+
+    fn reasons_line(&self) -> String {
+        let words = self.reasons.iter().map(|(reason, units)| format!("{reason} {}", count(*units)));
+        words.collect::<Vec<_>>().join(" · ")
+    }
+}
+
+fn verdict(test: Option<ChiSquare>, threshold: f64) -> String {
+    match test {
+        None => String::new(),
+        Some(it) => {
+            let numbers = format!("χ² = {:.2}, {}", it.statistic, p_value(it.p_value));
+            if it.p_value < threshold {
+                format!("{BAD}does not fit: {numbers}{BAD:#}")
+            } else {
+                format!("{GOOD}fits{GOOD:#} {DIM}{numbers}{DIM:#}")
+            }
+        }
+    }
+}
+
+impl IndependenceReport {
+    fn human(&self) -> String {
+        if self.tested + self.too_few == 0 {
+            return String::new();
+        }
+        let least = self.least_p_value.map_or(String::new(), |p| format!(", least {}", p_value(p)));
+        let few = match self.too_few {
+            0 => String::new(),
+            few => format!("; {few} with too few units in both"),
+        };
+        let mut text = if self.dependent.is_empty() {
+            format!("{GOOD}independent{GOOD:#}: all {} pairs tested{least}{few}\n", self.tested)
+        } else {
+            format!("{BAD}dependent{BAD:#}: {} of {} pairs tested{few}\n", self.dependent.len(), self.tested)
+        };
+        for pair in &self.dependent {
+            let numbers = format!("χ² = {:.2}, {}", pair.test.statistic, p_value(pair.test.p_value));
+            let _ = writeln!(text, "  {} and {}: {numbers}", pair.first, pair.second);
+        }
+        if !self.dependent.is_empty() {
+            text.push_str("  give each experiment a salt of its own\n");
+        }
+        text
+    }
+}
+
+impl Report for SimulateReport {
+    fn human(&self) -> String {
+        let mut text =
+            format!("{TITLE}{} units{TITLE:#} {DIM}({}){DIM:#}\n\n", count(self.units), self.source);
+        for experiment in &self.experiments {
+            text.push_str(&experiment.human(self.threshold));
+            text.push('\n');
+        }
+        text.push_str(&self.independence.human());
+        let by_targeting = |it: &&ExperimentReport| it.reasons.get(&Reason::Targeting) == Some(&self.units);
+        let names: Vec<&str> =
+            self.experiments.iter().filter(by_targeting).map(|it| it.experiment.as_str()).collect();
+        if !names.is_empty() {
+            let _ = writeln!(
+                text,
+                "targeting leaves everybody out of {}: give attributes with --context or --users-file",
+                names.join(", ")
+            );
+        }
+        text + &left_out(self.errors)
+    }
+
+    fn exit(&self) -> Exit {
+        if self.balanced && self.errors == 0 { exit::DONE } else { exit::FINDINGS }
+    }
+}

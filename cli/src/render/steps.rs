@@ -1,0 +1,63 @@
+//! An explanation's steps, as a person reads them.
+
+use super::style::{BAD, DIM, GOOD};
+use abx_core::decide::Step;
+use serde_json::Value;
+use std::fmt::Write as _;
+
+/// One line a step, nestings indented.
+#[must_use]
+pub fn steps(steps: &[Step]) -> String {
+    let mut text = String::new();
+    let mut depth = 1;
+    for step in steps {
+        if matches!(step, Step::Close { .. }) {
+            depth -= 1;
+        }
+        let indent = "  ".repeat(depth);
+        let line = match step {
+            Step::Stage { stage, decides, detail } => {
+                let mark = if *decides { format!("{GOOD}●{GOOD:#}") } else { format!("{DIM}○{DIM:#}") };
+                format!("{mark} {stage:<12} {detail}")
+            }
+            Step::Open { name } => format!("{DIM}{name}:{DIM:#}"),
+            Step::Close { holds } => format!("{} {}", mark(*holds), outcome(*holds)),
+            Step::Condition { attribute, operator, expected, actual, holds } => {
+                let expected = expected.as_ref().map_or(String::new(), |it| format!(" {}", short(it)));
+                let actual = actual.as_ref().map_or("missing".to_owned(), short);
+                format!("{} {attribute} {operator}{expected}; actual: {actual}", mark(*holds))
+            }
+            Step::Bucket { purpose, text, hash, bucket, range } => {
+                let inside = if range.contains(*bucket) { "in" } else { "not in" };
+                let text = short(&Value::String(text.clone()));
+                format!(
+                    "{DIM}# {purpose}: murmur3 of {text} is {hash}, bucket {bucket} {inside} {}..{}{DIM:#}",
+                    range.start, range.end
+                )
+            }
+        };
+        let _ = writeln!(text, "{indent}{line}");
+        if matches!(step, Step::Open { .. }) {
+            depth += 1;
+        }
+    }
+    text
+}
+
+fn mark(holds: bool) -> String {
+    if holds { format!("{GOOD}✓{GOOD:#}") } else { format!("{BAD}✗{BAD:#}") }
+}
+
+fn outcome(holds: bool) -> &'static str {
+    if holds { "holds" } else { "does not hold" }
+}
+
+/// A value as JSON, cut where it is long.
+fn short(value: &Value) -> String {
+    const LONG: usize = 100;
+    let text = value.to_string();
+    if text.chars().count() <= LONG {
+        return text;
+    }
+    text.chars().take(LONG).chain("…".chars()).collect()
+}
