@@ -43,12 +43,6 @@ impl StoredAssignment {
         self.ttl <= now
     }
 
-    /// Whether a store keeps `self` although `new` wants its place, at a time in seconds since 1970.
-    #[must_use]
-    pub fn holds_against(&self, new: &Self, now: i64) -> bool {
-        self.epoch >= new.epoch && !self.is_expired(now)
-    }
-
     /// Whether `self` is what an earlier attempt of the same call stored, whose answer was lost.
     pub(crate) fn is_echo_of(&self, put: &Self) -> bool {
         self.assignment_id == put.assignment_id

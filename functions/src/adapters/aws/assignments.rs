@@ -39,7 +39,7 @@ impl DynamoAssignments {
     ) -> Result<Option<StoredAssignment>, PortError> {
         let request = self.client.get_item().table_name(&self.table);
         let request = request.key("user_id", s(unit)).key("experiment_key", s(experiment_key));
-        let answer = request.send().await.map_err(|error| port_error("GetItem", error))?;
+        let answer = Box::pin(request.send()).await.map_err(|error| port_error("GetItem", error))?;
         answer.item().map(read).transpose()
     }
 

@@ -47,8 +47,8 @@ impl DynamoCatalog {
 
     async fn read(&self, pk: &str, sk: &str, fresh: bool) -> Result<Option<Item>, PortError> {
         let request = self.client.get_item().table_name(&self.table).consistent_read(fresh);
-        let answer = request.key("pk", s(pk)).key("sk", s(sk)).send().await;
-        Ok(answer.map_err(|error| port_error("GetItem", error))?.item)
+        let answer = Box::pin(request.key("pk", s(pk)).key("sk", s(sk)).send());
+        Ok(answer.await.map_err(|error| port_error("GetItem", error))?.item)
     }
 
     async fn manifest(&self, revision: u64) -> Result<Option<RevisionInfo>, PortError> {
@@ -105,8 +105,8 @@ impl CatalogStore for DynamoCatalog {
         if let Some(info) = self.manifest(revision).await? {
             return self.chunks(&info).await.map(Some);
         }
-        let leftover = self.query(&chunks_key(revision), "").limit(1).send().await;
-        match leftover.map_err(|error| port_error("Query", error))?.count() {
+        let leftover = Box::pin(self.query(&chunks_key(revision), "").limit(1).send());
+        match leftover.await.map_err(|error| port_error("Query", error))?.count() {
             0 => Ok(None),
             _ => Err(half_written(revision)),
         }

@@ -21,7 +21,7 @@ pub(super) enum Conditional {
 /// Puts an item under the condition of the request.
 pub(super) async fn put_if(put: PutItemFluentBuilder) -> Result<Conditional, PortError> {
     let all_old = ReturnValuesOnConditionCheckFailure::AllOld;
-    match put.return_values_on_condition_check_failure(all_old).send().await {
+    match Box::pin(put.return_values_on_condition_check_failure(all_old).send()).await {
         Ok(_) => Ok(Conditional::Done),
         Err(error) => match error.as_service_error() {
             Some(PutItemError::ConditionalCheckFailedException(refused)) => {

@@ -42,7 +42,7 @@ impl KinesisSink {
         let entries: Result<_, _> = batch.iter().filter_map(|index| events.get(*index)).map(entry).collect();
         let request = self.client.put_records().stream_name(&self.stream);
         let request = request.set_records(Some(entries.map_err(PortError::permanent)?));
-        let answer = request.send().await.map_err(|error| port_error("PutRecords", error))?;
+        let answer = Box::pin(request.send()).await.map_err(|error| port_error("PutRecords", error))?;
         let mut cause = None;
         let mut failed = Vec::new();
         for (position, index) in batch.iter().enumerate() {

@@ -8,6 +8,8 @@
 //! | `catalog`, `assignments` | the tables, one file each |
 //! | `tables` | makes the tables, for tests and emulators; the CDK app makes the real ones |
 //! | `events` | Kinesis |
+//!
+//! A call of the SDK is a future of ten kilobytes; each is boxed where it is made, so that no router carries it.
 
 mod assignments;
 mod breaker;

@@ -1,0 +1,191 @@
+//! The embedded store keeps every promise, and what it kept survives its program.
+
+use crate::assignments::assignment;
+use crate::catalog::{Breakable, meta};
+use crate::events::{Visible, numbered};
+use abx_functions::adapters::embedded::EmbeddedStore;
+use abx_functions::ports::{AssignmentStore, CatalogStore, Event, EventSink, Flip, Head, Put};
+use rusqlite::Connection;
+use std::io::{BufRead, BufReader, Write};
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// A store whose file goes when it is dropped.
+struct Temporary {
+    store: EmbeddedStore,
+    folder: TempDir,
+}
+
+impl Temporary {
+    #[expect(clippy::unused_async, reason = "opened as the other stores are")]
+    async fn open() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self { store: EmbeddedStore::open(file(&folder)).unwrap(), folder }
+    }
+
+    /// As any other program would.
+    fn execute(&self, sql: &str, revision: u64) {
+        let connection = Connection::open(file(&self.folder)).unwrap();
+        assert_eq!(connection.execute(sql, [revision]).unwrap(), 1);
+    }
+}
+
+fn file(folder: &TempDir) -> PathBuf {
+    folder.path().join("abx.sqlite")
+}
+
+impl Deref for Temporary {
+    type Target = EmbeddedStore;
+
+    fn deref(&self) -> &EmbeddedStore {
+        &self.store
+    }
+}
+
+impl Breakable for Temporary {
+    async fn lose_chunk(&self, revision: u64) {
+        self.execute("UPDATE revisions SET data = substr(data, 1, 350000) WHERE revision = ?1", revision);
+    }
+
+    async fn change_byte(&self, revision: u64) {
+        let sql = "UPDATE revisions SET data = CAST(x'00' || substr(data, 2) AS BLOB) WHERE revision = ?1";
+        self.execute(sql, revision);
+    }
+
+    async fn lose_manifest(&self, _: u64) -> bool {
+        false
+    }
+}
+
+impl Visible for Temporary {
+    fn received(&self) -> Vec<Event> {
+        self.events_after(0, u32::MAX).unwrap().into_iter().map(|(_, event)| event).collect()
+    }
+}
+
+async fn in_memory() -> EmbeddedStore {
+    EmbeddedStore::in_memory().unwrap()
+}
+
+crate::assignment_store!(in_memory);
+crate::catalog_store!(Temporary::open);
+crate::event_sink!(Temporary::open);
+
+#[tokio::test]
+async fn all_is_there_after_reopening() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mine, events) = (assignment("u\0😀", "e", "a"), numbered(3));
+    let store = EmbeddedStore::open(file(&folder)).unwrap();
+    store.put_if_absent(&mine, 0).await.unwrap();
+    store.put_revision(4, b"four", &meta("why")).await.unwrap();
+    assert_eq!(store.flip_head(None, 4).await.unwrap(), Flip::Done);
+    assert!(store.send(&events).await.failed.is_empty());
+    drop(store);
+    let store = EmbeddedStore::open(file(&folder)).unwrap();
+    assert_eq!(store.get("u\0😀", "e").await.unwrap(), Some(mine));
+    assert_eq!(store.head().await.unwrap(), Some(Head { revision: 4 }));
+    assert_eq!(store.revision(4).await.unwrap().unwrap(), b"four");
+    let numbers: Vec<i64> = store.events_after(1, 10).unwrap().iter().map(|(number, _)| *number).collect();
+    assert_eq!(numbers, [2, 3]);
+}
+
+#[tokio::test]
+async fn two_programs_share_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let stores = [EmbeddedStore::open(file(&folder)).unwrap(), EmbeddedStore::open(file(&folder)).unwrap()];
+    let (first, second) = (assignment("u", "e", "first"), assignment("u", "e", "second"));
+    assert_eq!(stores[0].put_if_absent(&first, 0).await.unwrap(), Put::Stored);
+    assert_eq!(stores[1].put_if_absent(&second, 0).await.unwrap(), Put::Existing(first));
+}
+
+#[test]
+fn what_is_not_a_store_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(
+        file(&folder),
+        "a text, long enough that nobody could take it for an empty file".repeat(100),
+    )
+    .unwrap();
+    for path in [file(&folder), folder.path().to_owned(), folder.path().join("no/such/folder")] {
+        let error = EmbeddedStore::open(&path).unwrap_err();
+        assert!(!error.is_transient() && error.to_string().contains(&*path.to_string_lossy()), "{error}");
+    }
+    let newer = folder.path().join("newer.sqlite");
+    drop(EmbeddedStore::open(&newer).unwrap());
+    Connection::open(&newer).unwrap().execute("UPDATE abx_schema SET version = 99", ()).unwrap();
+    assert!(EmbeddedStore::open(&newer).unwrap_err().to_string().contains("newer abx"));
+}
+
+const WRITER_FILE: &str = "ABX_TEST_WRITER_FILE";
+
+/// The program that is killed: this test again, in a process of its own. It says what it stored, after it stored it.
+#[test]
+#[ignore = "the other half of `a_killed_program_loses_nothing`"]
+fn writer() {
+    let Ok(path) = std::env::var(WRITER_FILE) else { return };
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let store = EmbeddedStore::open(path).unwrap();
+    for number in 0.. {
+        let mine = assignment(&number.to_string(), "e", "a");
+        assert_eq!(runtime.block_on(store.put_if_absent(&mine, 0)).unwrap(), Put::Stored);
+        writeln!(std::io::stdout(), "\nstored {number}").unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_killed_program_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let last = write_until_killed(&file(&folder));
+    let store = EmbeddedStore::open(file(&folder)).unwrap();
+    for number in 0..=last {
+        assert!(store.get(&number.to_string(), "e").await.unwrap().is_some(), "{number}");
+    }
+}
+
+/// The last number that the killed program said it stored.
+fn write_until_killed(path: &Path) -> u64 {
+    let mut program = Command::new(std::env::current_exe().unwrap());
+    program.args(["--exact", "embedded::writer", "--ignored", "--nocapture"]).env(WRITER_FILE, path);
+    let mut writer = program.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let lines = BufReader::new(writer.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let mut stored =
+        lines.filter_map(|line| line.strip_prefix("stored ").and_then(|number| number.parse().ok()));
+    let seen: Option<u64> = stored.by_ref().find(|number| *number >= 500);
+    writer.kill().unwrap();
+    writer.wait().unwrap();
+    stored.last().or(seen).expect("it stored something")
+}
+
+#[tokio::test]
+#[ignore = "a measurement: cargo test -p abx-functions --test contract latency -- --ignored --nocapture"]
+async fn latency() {
+    let store = Temporary::open().await;
+    let assignments: Vec<_> =
+        (0..20_000).map(|number| assignment(&format!("user_{number}"), "e", "a")).collect();
+    let (mut put, mut again, mut get) = (Vec::new(), Vec::new(), Vec::new());
+    for mine in &assignments {
+        let start = Instant::now();
+        store.put_if_absent(mine, 0).await.unwrap();
+        put.push(start.elapsed());
+    }
+    for mine in &assignments {
+        let start = Instant::now();
+        store.put_if_absent(mine, 0).await.unwrap();
+        again.push(start.elapsed());
+        let start = Instant::now();
+        store.get(&mine.user_id, "e").await.unwrap();
+        get.push(start.elapsed());
+    }
+    for (what, times) in [("put_if_absent, new", put), ("put_if_absent, there", again), ("get", get)] {
+        let (p50, p99, worst) = percentiles(times);
+        eprintln!("{what}: p50 {p50:?}, p99 {p99:?}, worst {worst:?}");
+    }
+}
+
+fn percentiles(mut times: Vec<Duration>) -> (Duration, Duration, Duration) {
+    times.sort_unstable();
+    (times[times.len() / 2], times[times.len() * 99 / 100], times[times.len() - 1])
+}

@@ -1,0 +1,127 @@
+//! When AWS is slow, busy, ill or talks nonsense, a call ends within its budget, and the next ones cost nothing.
+
+use crate::assignments::assignment;
+use crate::events::numbered;
+use crate::http::{Answer, serve};
+use abx_functions::adapters::aws::{
+    Budget, DynamoAssignments, DynamoCatalog, KinesisSink, dynamodb, emulator, kinesis,
+};
+use abx_functions::ports::{AssignmentStore, CatalogStore, EventSink, PortError};
+use serde_json::json;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// The budget is 45 ms; the rest is for a busy machine.
+const IN_TIME: Duration = Duration::from_millis(250);
+
+const FAULTS: [&str; 7] = ["silence", "500", "500 in no words", "throttle", "busy", "cut", "half"];
+
+fn fault(name: &str) -> Answer {
+    let refusal =
+        |code: &str| json!({"__type": format!("com.amazonaws#{code}"), "message": "no"}).to_string();
+    let item = json!({"Item": {"variant": {"S": "a"}, "revision": {"N": "1"}}}).to_string();
+    match name {
+        "silence" => Answer::Silence,
+        "500" => Answer::Json(500, refusal("InternalServerError")),
+        "500 in no words" => Answer::Json(503, String::new()),
+        "throttle" => Answer::Json(400, refusal("ThrottlingException")),
+        "busy" => Answer::Json(400, refusal("ProvisionedThroughputExceededException")),
+        "cut" => Answer::Cut(item),
+        _ => Answer::Json(200, item[..item.len() / 2].to_owned()),
+    }
+}
+
+/// An endpoint with one fault, and how many requests it saw.
+async fn faulty(name: &'static str) -> (String, Arc<AtomicUsize>) {
+    let seen = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&seen);
+    let endpoint = serve(move |_| {
+        count.fetch_add(1, Ordering::SeqCst);
+        fault(name)
+    });
+    (endpoint.await, seen)
+}
+
+/// Waits for an error, which has to be transient and in time.
+async fn fails<T: std::fmt::Debug>(what: &str, call: impl Future<Output = Result<T, PortError>>) {
+    let start = Instant::now();
+    let error = call.await.expect_err(what);
+    let took = start.elapsed();
+    eprintln!("{what}: {took:?}: {error}");
+    assert!(error.is_transient(), "{what}: {error:?}");
+    assert!(took < IN_TIME, "{what} took {took:?}");
+}
+
+#[tokio::test]
+async fn every_call_fails_in_time() {
+    for name in FAULTS {
+        let (endpoint, _) = faulty(name).await;
+        let client = dynamodb(&emulator(&endpoint), Budget::REQUEST);
+        let (catalog, store) = (DynamoCatalog::new(client.clone(), "c"), DynamoAssignments::new(client, "a"));
+        fails(&format!("{name}, head"), catalog.head()).await;
+        fails(&format!("{name}, revision"), catalog.revision(1)).await;
+        fails(&format!("{name}, revisions"), catalog.revisions()).await;
+        fails(&format!("{name}, get"), store.get("u", "e")).await;
+        fails(&format!("{name}, get_many"), store.get_many("u", &["e", "f"])).await;
+        fails(&format!("{name}, put"), store.put_if_absent(&assignment("u", "e", "a"), 0)).await;
+    }
+}
+
+#[tokio::test]
+async fn nobody_listens() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let store = DynamoAssignments::new(dynamodb(&emulator(&endpoint), Budget::REQUEST), "a");
+    fails("nobody", store.get("u", "e")).await;
+}
+
+#[tokio::test]
+async fn after_five_failures_nobody_asks_for_a_second() {
+    let (endpoint, seen) = faulty("500").await;
+    let store = DynamoAssignments::new(dynamodb(&emulator(&endpoint), Budget::REQUEST), "a");
+    for _ in 0..5 {
+        fails("closed", store.get("u", "e")).await;
+    }
+    let asked = seen.load(Ordering::SeqCst);
+    assert!((5..=10).contains(&asked), "at most two attempts each, not {asked}");
+    assert!(store.breaker().is_open(Instant::now()));
+    let start = Instant::now();
+    for _ in 0..1000 {
+        assert!(store.put_if_absent(&assignment("u", "e", "a"), 0).await.unwrap_err().is_transient());
+    }
+    assert!(start.elapsed() < IN_TIME, "refusing costs nothing");
+    assert_eq!(seen.load(Ordering::SeqCst), asked, "nobody asked");
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    fails("probe", store.get("u", "e")).await;
+    assert!(seen.load(Ordering::SeqCst) > asked, "one asked again");
+    assert!(store.breaker().is_open(Instant::now()));
+}
+
+#[tokio::test]
+async fn a_refusal_is_no_failure() {
+    let endpoint =
+        serve(|_| Answer::Json(400, json!({"__type": "ValidationException", "message": "no"}).to_string()))
+            .await;
+    let store = DynamoAssignments::new(dynamodb(&emulator(&endpoint), Budget::REQUEST), "a");
+    for _ in 0..20 {
+        assert!(!store.get("u", "e").await.unwrap_err().is_transient());
+    }
+    assert!(!store.breaker().is_open(Instant::now()), "whoever refuses is there");
+}
+
+#[tokio::test]
+async fn a_sink_gives_up_in_bounded_time() {
+    for name in FAULTS {
+        let (endpoint, seen) = faulty(name).await;
+        let sink = KinesisSink::new(kinesis(&emulator(&endpoint), Budget::REQUEST), "events");
+        let start = Instant::now();
+        let report = sink.send(&numbered(3)).await;
+        let took = start.elapsed();
+        assert_eq!(report.failed, [0, 1, 2], "{name}");
+        assert!(report.cause.unwrap().is_transient(), "{name}");
+        assert!(took < IN_TIME * 2, "{name} took {took:?}");
+        assert!(seen.load(Ordering::SeqCst) <= 6, "{name}: three rounds of two attempts");
+    }
+}

@@ -1,0 +1,67 @@
+//! A small HTTP server for tests, which answers as it is told, or not at all.
+
+use std::sync::Arc;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// What to do with a request.
+pub(crate) enum Answer {
+    /// Nothing, ever; the connection stays open.
+    Silence,
+    /// A status and a JSON body.
+    Json(u16, String),
+    /// A 200 whose connection ends in the middle of the body.
+    Cut(String),
+}
+
+/// Serves in the background; each request's body goes to `answer`. Returns the endpoint.
+pub(crate) async fn serve(answer: impl Fn(&[u8]) -> Answer + Send + Sync + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let answer = Arc::new(answer);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let answer = Arc::clone(&answer);
+            tokio::spawn(async move { converse(stream, &*answer).await });
+        }
+    });
+    endpoint
+}
+
+async fn converse(mut stream: TcpStream, answer: &(impl Fn(&[u8]) -> Answer + Sync)) -> Option<()> {
+    let mut unread = Vec::new();
+    loop {
+        let body = request(&mut stream, &mut unread).await?;
+        match answer(&body) {
+            Answer::Silence => std::future::pending().await,
+            Answer::Json(status, json) => respond(&mut stream, status, json.len(), &json).await?,
+            Answer::Cut(json) => return respond(&mut stream, 200, json.len(), &json[..json.len() / 2]).await,
+        }
+    }
+}
+
+async fn respond(stream: &mut TcpStream, status: u16, length: usize, body: &str) -> Option<()> {
+    let head = format!(
+        "HTTP/1.1 {status} Status\r\ncontent-type: application/x-amz-json-1.0\r\ncontent-length: {length}\r\n\r\n"
+    );
+    stream.write_all((head + body).as_bytes()).await.ok()
+}
+
+/// The body of the next request; `None` at the end of the connection.
+async fn request(stream: &mut TcpStream, unread: &mut Vec<u8>) -> Option<Vec<u8>> {
+    loop {
+        if let Some(end) = unread.windows(4).position(|four| four == b"\r\n\r\n") {
+            let head = String::from_utf8_lossy(&unread[..end]).to_lowercase();
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
+            let whole = end + 4 + length.map_or(0, |length| length.trim().parse().unwrap());
+            if unread.len() >= whole {
+                let rest = unread.split_off(whole);
+                return Some(std::mem::replace(unread, rest).split_off(end + 4));
+            }
+            unread.reserve(whole - unread.len());
+        }
+        if stream.read_buf(unread).await.ok()? == 0 {
+            return None;
+        }
+    }
+}

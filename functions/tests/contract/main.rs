@@ -1,0 +1,89 @@
+//! What each port promises, over each of its adapters, and what the AWS adapters do when AWS fails.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `assignments`, `catalog`, `events` | the promises of one port each, for any adapter of it |
+//! | `embedded`, `dynamodb`, `kinesis` | the adapters, each with a fresh store for each promise |
+//! | `faults` | silent peers, 500s, throttles and cut answers |
+//! | `http` | a small HTTP server that answers as it is told, or not at all |
+//!
+//! DynamoDB is an emulator in this process, spoken to over the wire with the real SDK; nothing has to be installed or started.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "tests fail by panicking, and report measurements"
+)]
+
+mod assignments;
+mod catalog;
+mod dynamodb;
+mod embedded;
+mod events;
+mod faults;
+mod http;
+mod kinesis;
+
+/// One test for each promise of a port, each over a store of its own.
+macro_rules! promises {
+    ($port:ident, $open:path: $($promise:ident)*) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $promise() {
+                $crate::$port::$promise($open().await).await;
+            }
+        )*
+    };
+}
+
+/// All promises of the port `AssignmentStore`.
+macro_rules! assignment_store {
+    ($open:path) => {
+        $crate::promises! { assignments, $open:
+            what_is_stored_is_found
+            racers_converge
+            a_new_epoch_replaces
+            an_expired_one_is_replaced
+            a_repeated_put_is_stored_again
+            units_are_raw_bytes
+            impossible_keys_are_refused
+            many_come_in_the_order_asked
+            contexts_hold_any_json
+        }
+    };
+}
+
+/// All promises of the port `CatalogStore`.
+macro_rules! catalog_store {
+    ($open:path) => {
+        $crate::promises! { catalog, $open:
+            an_empty_store_has_nothing
+            revisions_of_all_sizes_come_back
+            a_number_belongs_to_one_revision
+            racing_publishers_do_not_mix
+            the_head_moves_only_from_where_it_is
+            racing_flips_have_one_winner
+            the_head_never_points_nowhere
+            the_newest_is_listed_first
+            a_lost_chunk_is_an_error
+            a_changed_byte_is_an_error
+            a_half_written_revision_is_an_error_until_it_is_put
+        }
+    };
+}
+
+/// All promises of the port `EventSink`.
+macro_rules! event_sink {
+    ($open:path) => {
+        $crate::promises! { events, $open:
+            all_arrive_in_order
+            many_arrive
+            one_that_is_too_long_is_lost_alone
+            any_unit_may_send
+        }
+    };
+}
+
+pub(crate) use {assignment_store, catalog_store, event_sink, promises};
