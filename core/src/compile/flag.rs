@@ -1,18 +1,19 @@
 //! Flags: one by one, then their prerequisites among each other.
 
-use super::chains::{self, Fault, LARGEST, LONGEST};
-use super::experiment::warn_of_unreachable;
+mod prerequisites;
+mod rollout;
+
 use super::lint::implies;
 use super::names::{Names, unknown};
 use super::rules::Rules;
 use super::shared::{Shared, unique};
 use super::shares::{self, Share};
 use crate::decide::{
-    AttributePath, Experiment, Flag, FlagVariant, Prerequisite, Rollout, Rule, Serve, Split, USER_ID,
+    AttributePath, Experiment, Flag, FlagVariant, Prerequisite, Rule, Serve, Split, USER_ID,
 };
 use crate::document::{Document, FeatureFlagConfig, FlagRuleConfig, PrerequisiteConfig, SplitConfig};
 use crate::finding::{Code, Findings};
-use crate::hash::{BUCKETS, Bucketer, Purpose, Range, salt_of_epoch};
+use crate::hash::{Bucketer, Purpose, salt_of_epoch};
 use serde_json::Value;
 use std::collections::HashMap;
 
@@ -26,7 +27,7 @@ pub(super) fn compile_all(
     names: &Names<'_>,
     findings: &mut Findings,
 ) -> Vec<Flag> {
-    check_chains(documents, names, findings);
+    prerequisites::check_chains(documents, names, findings);
     let mut compiled = Vec::new();
     for (index, document) in documents.iter().enumerate() {
         let Some(Document::Flag(written)) = document else { continue };
@@ -55,35 +56,6 @@ pub(super) fn compile_all(
             flag
         })
         .collect()
-}
-
-/// Notes flags that are their own prerequisite, and chains of prerequisites that are too long. A flag that only
-/// needs such a one stays, and serves its default because the other is left out.
-fn check_chains(documents: &[Option<Document>], names: &Names<'_>, findings: &mut Findings) {
-    let named_by = |document: &Option<Document>| match document {
-        Some(Document::Flag(flag)) => {
-            flag.prerequisites.iter().filter_map(|it| names.flags.get(it.flag.as_str()).copied()).collect()
-        }
-        _ => Vec::new(),
-    };
-    let named: Vec<Vec<usize>> = documents.iter().map(named_by).collect();
-    for (index, fault) in chains::sort(&named, &vec![1; named.len()]).faults {
-        let Some(Some(Document::Flag(written))) = documents.get(index) else { continue };
-        let key = &*written.flag;
-        let (message, help) = match fault {
-            Fault::Circle => (format!("`{key}` needs itself"), "drop one of the prerequisites on the circle"),
-            Fault::Long => {
-                let message = format!("more than {LONGEST} prerequisites follow one another below `{key}`");
-                (message, "ask the last one directly")
-            }
-            Fault::Large => {
-                let message = format!("`{key}` asks more than {LARGEST} flags by way of its prerequisites");
-                (message, "drop prerequisites that others ask as well")
-            }
-        };
-        findings.turn_to(index);
-        findings.add(Code::PrerequisiteCycle, "prerequisites", message).help(help);
-    }
 }
 
 struct FlagCompiler<'a> {
@@ -116,7 +88,7 @@ impl FlagCompiler<'_> {
         let flag = Flag {
             key: (*written.flag).into(),
             enabled: written.enabled,
-            unit: AttributePath::new(self.unit()),
+            unit: AttributePath::new(unit_of(written)),
             default,
             prerequisites: Box::default(),
             overrides: self.compile_overrides(),
@@ -163,30 +135,6 @@ impl FlagCompiler<'_> {
         0
     }
 
-    fn check_prerequisites(&mut self) {
-        for (at, prerequisite) in self.written.prerequisites.iter().enumerate() {
-            let path = format!("prerequisites[{at}]");
-            let index = self.names.flags.get(prerequisite.flag.as_str()).copied();
-            let found = index.and_then(|index| Some((index, self.documents.get(index)?.as_ref()?)));
-            let Some((index, Document::Flag(other))) = found else {
-                if !self.names.incomplete {
-                    let known = self.names.flags.keys().copied();
-                    let path = format!("{path}.flag");
-                    unknown(Code::UnknownFlag, "flag", &prerequisite.flag, known, &path, self.findings);
-                }
-                continue;
-            };
-            let keys = variant_keys(other);
-            // Variants that could not be read are the other document's mistake, and must not cost this one.
-            let readable = !self.findings.is_broken_in(index, "variants");
-            if readable && !keys.contains(&&*prerequisite.variant) {
-                let kind = format!("variant of the flag `{}`:", prerequisite.flag);
-                let path = format!("{path}.variant");
-                unknown(Code::UnknownVariant, &kind, &prerequisite.variant, keys, &path, self.findings);
-            }
-        }
-    }
-
     fn compile_overrides(&mut self) -> HashMap<Box<str>, usize> {
         let mut overrides = HashMap::new();
         for (unit, variant) in &self.written.overrides {
@@ -212,8 +160,7 @@ impl FlagCompiler<'_> {
                     .help("put the narrower rule first, or drop it")
                     .related(place, "whoever this one is for is served here");
             }
-            let mut rules =
-                Rules::new(self.shared, self.written.unit.as_deref().unwrap_or(USER_ID), self.findings);
+            let mut rules = Rules::new(self.shared, unit_of(self.written), self.findings);
             let when = rules.compile(&rule.when, &format!("{path}.when"));
             *uses_segment |= rules.uses_segment;
             let name = rule.name.clone().unwrap_or_else(|| (at + 1).to_string());
@@ -308,124 +255,6 @@ impl FlagCompiler<'_> {
         Some(Serve::Experiment { index, variants: variants.into() })
     }
 
-    /// The flat form; `None` where only `rules` are written.
-    fn compile_rollout(
-        &mut self,
-        salt: &str,
-        default: usize,
-        variants: &[FlagVariant],
-        uses_segment: &mut bool,
-    ) -> Option<Rollout> {
-        let written = self.written;
-        let has_shares = written.variants.iter().any(|it| it.allocation.is_some() || it.ranges.is_some());
-        let is_flat =
-            written.rollout_percentage.is_some() || !written.targeting_rules.is_empty() || has_shares;
-        if !is_flat && (!written.rules.is_empty() || self.findings.is_broken("rules")) {
-            return None;
-        }
-        let for_everybody = |(at, it): (usize, &FlagRuleConfig)| {
-            let readable = !self.findings.is_broken(&format!("rules[{at}]"));
-            it.when.is_empty() && it.experiment.is_none() && readable
-        };
-        if is_flat && let Some(at) = written.rules.iter().enumerate().position(for_everybody) {
-            let path = if written.rollout_percentage.is_some() {
-                "rollout_percentage"
-            } else if written.targeting_rules.is_empty() {
-                "variants"
-            } else {
-                "targeting_rules"
-            };
-            let place = self.findings.place(format!("rules[{at}]"));
-            self.findings
-                .add(Code::RuleUnreachable, path, "the rollout is never reached")
-                .help("give the rule conditions, or drop one of the two")
-                .related(place, "this rule is for everybody");
-        }
-        let mut rules =
-            Rules::new(self.shared, self.written.unit.as_deref().unwrap_or(USER_ID), self.findings);
-        let targeting = rules.compile(&written.targeting_rules, "targeting_rules");
-        *uses_segment |= rules.uses_segment;
-        let below = written
-            .rollout_percentage
-            .map_or(BUCKETS, |it| shares::to_buckets(it, 100.0, "rollout_percentage", self.findings));
-        if written.rollout_percentage == Some(0.0)
-            && !self.findings.is_broken("rollout_percentage")
-            && written.enabled
-            && written.rules.is_empty()
-            && written.overrides.is_empty()
-        {
-            self.findings
-                .add(Code::NoTraffic, "rollout_percentage", "everybody gets the default variant")
-                .help("use `enabled: false` to say so, or raise it");
-        }
-        let ranges = self.rollout_ranges(default, variants);
-        Some(Rollout {
-            targeting,
-            bucketer: Bucketer::new(salt, Purpose::Rollout),
-            below,
-            serve: Split::new(Bucketer::new(salt, Purpose::Variant), ranges),
-        })
-    }
-
-    /// What units in the rollout get: shares where the variants have them, else the one variant that is not
-    /// the default.
-    fn rollout_ranges(&mut self, default: usize, variants: &[FlagVariant]) -> Vec<(Range, usize)> {
-        let written = &self.written.variants;
-        if written.iter().any(|it| it.allocation.is_some() || it.ranges.is_some()) {
-            let wanted: Vec<Share<'_>> = written
-                .iter()
-                .enumerate()
-                .map(|(at, it)| Share {
-                    path: format!("variants[{at}]"),
-                    allocation: it.allocation,
-                    ranges: it.ranges.as_deref(),
-                })
-                .collect();
-            let ranges = shares::compile("variants", &wanted, self.findings);
-            if !ranges.is_empty() {
-                let keys: Vec<(&str, bool)> = variants
-                    .iter()
-                    .enumerate()
-                    .map(|(at, it)| (&*it.key, at == default || self.is_named(&it.key)))
-                    .collect();
-                warn_of_unreachable(&keys, &ranges, self.findings);
-            }
-            return ranges;
-        }
-        let everybody = Range { start: 0, end: BUCKETS };
-        let mut others = (0..variants.len()).filter(|at| *at != default);
-        match (others.next(), others.next()) {
-            (Some(only), None) => vec![(everybody, only)],
-            (None, _) => vec![(everybody, default)],
-            _ => {
-                if !self.findings.is_broken("variants") {
-                    self.findings
-                        .add(
-                            Code::AllocationMissing,
-                            "variants",
-                            "the rollout does not tell who gets which variant",
-                        )
-                        .help("give every variant an `allocation`, or serve them by `rules`");
-                }
-                Vec::new()
-            }
-        }
-    }
-
-    /// Whether an override or a rule names a variant.
-    fn is_named(&self, key: &str) -> bool {
-        let by_rule = |rule: &FlagRuleConfig| {
-            rule.serve.as_deref() == Some(key)
-                || rule.experiment.is_some()
-                || rule.split.iter().flatten().any(|it| it.variant == key)
-        };
-        self.written.overrides.values().any(|it| it == key) || self.written.rules.iter().any(by_rule)
-    }
-
-    fn unit(&self) -> &str {
-        self.written.unit.as_deref().unwrap_or(USER_ID)
-    }
-
     fn are_variants_lost(&self) -> bool {
         super::variants_lost(self.written.variants.iter().map(|it| &*it.key), self.findings)
     }
@@ -442,6 +271,10 @@ impl FlagCompiler<'_> {
         }
         found
     }
+}
+
+fn unit_of(written: &FeatureFlagConfig) -> &str {
+    written.unit.as_deref().unwrap_or(USER_ID)
 }
 
 /// The keys of [`variants_of`], without their values.

@@ -1,11 +1,11 @@
 //! Segments, layers and holdouts.
 
-use super::chains::{self, Fault, LARGEST, LONGEST};
+mod segments;
+
 use super::names::{Names, unknown};
-use super::rules::Rules;
 use super::shares::{check_range, to_buckets};
 use crate::decide::{AttributePath, Holdout, Layer, Segment, USER_ID};
-use crate::document::{Condition, Document, HoldoutConfig, LayerConfig, SharedConfig};
+use crate::document::{Document, HoldoutConfig, LayerConfig, SharedConfig};
 use crate::finding::{Code, Findings, Place};
 use crate::hash::{Bucketer, Purpose, Range};
 use std::cell::RefCell;
@@ -104,44 +104,6 @@ impl Shared {
             findings
                 .add(Code::UnusedSegment, format!("{path}.key"), format!("nothing uses the segment `{key}`"))
                 .help("drop it, or check the spelling where it should be used");
-        }
-    }
-
-    /// Compiles segments so that each comes after those that it names.
-    fn compile_segments(&mut self, written: &SharedConfig, findings: &mut Findings) {
-        let segments = &written.segments;
-        let path_of = |at: usize| format!("catalog.segments[{at}]");
-        self.segment_paths =
-            segments.iter().enumerate().map(|(at, it)| (it.key.to_string(), path_of(at))).collect();
-        let places: HashMap<&str, usize> =
-            segments.iter().enumerate().rev().map(|(at, it)| (&*it.key, at)).collect();
-        let mut named = Vec::new();
-        let mut weights = Vec::new();
-        for segment in segments {
-            let mut names = Vec::new();
-            weights.push(collect_segments(&segment.when, &mut names));
-            named.push(names.into_iter().filter_map(|name| places.get(name).copied()).collect());
-        }
-        let sorted = chains::sort(&named, &weights);
-        for (at, fault) in &sorted.faults {
-            let Some(segment) = segments.get(*at) else { continue };
-            note_fault(&segment.key, *fault, &format!("{}.when", path_of(*at)), findings);
-        }
-        // Those without a place in the order are compiled for what else is wrong in them.
-        let mut in_order = vec![false; segments.len()];
-        for at in &sorted.order {
-            in_order.get_mut(*at).into_iter().for_each(|it| *it = true);
-        }
-        let others = (0..segments.len()).filter(|at| in_order.get(*at) == Some(&false));
-        for at in sorted.order.iter().copied().chain(others.clone()) {
-            let Some(segment) = segments.get(at) else { continue };
-            let when =
-                Rules::new(self, USER_ID, findings).compile(&segment.when, &format!("{}.when", path_of(at)));
-            let compiled = Segment { key: (*segment.key).into(), when };
-            let faulty = sorted.faults.iter().any(|(faulty, _)| *faulty == at);
-            if !faulty && in_order.get(at) == Some(&true) {
-                self.segments.insert(segment.key.to_string(), Arc::new(compiled));
-            }
         }
     }
 
@@ -296,22 +258,6 @@ pub(super) fn unique<'k>(
     }
 }
 
-/// The segments that conditions name, at any depth; returns how many conditions there are.
-fn collect_segments<'d>(conditions: &'d [Condition], into: &mut Vec<&'d str>) -> u64 {
-    let mut count = 0;
-    for condition in conditions {
-        count += 1;
-        match condition {
-            Condition::All { all } => count += collect_segments(all, into),
-            Condition::Any { any } => count += collect_segments(any, into),
-            Condition::Not { not } => count += collect_segments(not.conditions(), into),
-            Condition::Segment { segment } => into.push(segment),
-            Condition::Leaf(_) => {}
-        }
-    }
-    count
-}
-
 /// The lists of a catalog of which not everything could be read; all, where another catalog has more.
 fn lost_lists(written: &SharedConfig, several: bool, findings: &Findings) -> Vec<&'static str> {
     let unnamed = |name: &str| match name {
@@ -321,21 +267,4 @@ fn lost_lists(written: &SharedConfig, several: bool, findings: &Findings) -> Vec
     };
     let is_lost = |name: &&str| several || unnamed(name) || findings.is_lost(&format!("catalog.{name}"));
     ["segments", "layers", "holdouts"].into_iter().filter(is_lost).collect()
-}
-
-fn note_fault(key: &str, fault: Fault, path: &str, findings: &mut Findings) {
-    let (message, help) = match fault {
-        Fault::Circle => {
-            (format!("the segment `{key}` needs itself"), "break the circle: write one of the conditions out")
-        }
-        Fault::Long => (
-            format!("more than {LONGEST} segments follow one another below `{key}`"),
-            "write one of the conditions out",
-        ),
-        Fault::Large => (
-            format!("`{key}` comes to more than {LARGEST} conditions by way of others"),
-            "name fewer segments, or let the program compute an attribute",
-        ),
-    };
-    findings.add(Code::SegmentCycle, path, message).help(help);
 }

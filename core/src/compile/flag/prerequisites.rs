@@ -1,0 +1,62 @@
+//! Prerequisites: flags that exist, variants that they have, and no circles.
+
+use super::{FlagCompiler, variant_keys};
+use crate::compile::chains::{self, Fault, LARGEST, LONGEST};
+use crate::compile::names::{Names, unknown};
+use crate::document::Document;
+use crate::finding::{Code, Findings};
+
+/// Notes flags that are their own prerequisite, and chains of prerequisites that are too long. A flag that only
+/// needs such a one stays, and serves its default because the other is left out.
+pub(super) fn check_chains(documents: &[Option<Document>], names: &Names<'_>, findings: &mut Findings) {
+    let named_by = |document: &Option<Document>| match document {
+        Some(Document::Flag(flag)) => {
+            flag.prerequisites.iter().filter_map(|it| names.flags.get(it.flag.as_str()).copied()).collect()
+        }
+        _ => Vec::new(),
+    };
+    let named: Vec<Vec<usize>> = documents.iter().map(named_by).collect();
+    for (index, fault) in chains::sort(&named, &vec![1; named.len()]).faults {
+        let Some(Some(Document::Flag(written))) = documents.get(index) else { continue };
+        let key = &*written.flag;
+        let (message, help) = match fault {
+            Fault::Circle => (format!("`{key}` needs itself"), "drop one of the prerequisites on the circle"),
+            Fault::Long => {
+                let message = format!("more than {LONGEST} prerequisites follow one another below `{key}`");
+                (message, "ask the last one directly")
+            }
+            Fault::Large => {
+                let message = format!("`{key}` asks more than {LARGEST} flags by way of its prerequisites");
+                (message, "drop prerequisites that others ask as well")
+            }
+        };
+        findings.turn_to(index);
+        findings.add(Code::PrerequisiteCycle, "prerequisites", message).help(help);
+    }
+}
+
+impl FlagCompiler<'_> {
+    pub(super) fn check_prerequisites(&mut self) {
+        for (at, prerequisite) in self.written.prerequisites.iter().enumerate() {
+            let path = format!("prerequisites[{at}]");
+            let index = self.names.flags.get(prerequisite.flag.as_str()).copied();
+            let found = index.and_then(|index| Some((index, self.documents.get(index)?.as_ref()?)));
+            let Some((index, Document::Flag(other))) = found else {
+                if !self.names.incomplete {
+                    let known = self.names.flags.keys().copied();
+                    let path = format!("{path}.flag");
+                    unknown(Code::UnknownFlag, "flag", &prerequisite.flag, known, &path, self.findings);
+                }
+                continue;
+            };
+            let keys = variant_keys(other);
+            // Variants that could not be read are the other document's mistake, and must not cost this one.
+            let readable = !self.findings.is_broken_in(index, "variants");
+            if readable && !keys.contains(&&*prerequisite.variant) {
+                let kind = format!("variant of the flag `{}`:", prerequisite.flag);
+                let path = format!("{path}.variant");
+                unknown(Code::UnknownVariant, &kind, &prerequisite.variant, keys, &path, self.findings);
+            }
+        }
+    }
+}
