@@ -1,0 +1,293 @@
+//! The snapshot that serves.
+
+use super::{Snapshot, decode};
+use crate::ports::{CatalogStore, PortError};
+use arc_swap::ArcSwap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::Mutex as AsyncMutex;
+use tokio::time::{Instant, timeout};
+
+/// How old a snapshot may get before the head is asked again.
+const MAX_AGE: Duration = Duration::from_secs(10);
+/// How long the one request that refreshes waits for it, at most; the others do not wait at all.
+const PATIENCE: Duration = Duration::from_millis(20);
+
+/// Holds the compiled catalog of a store.
+///
+/// An environment that is frozen has no timers, so the age is checked at each request. A failed refresh changes
+/// nothing: the last good snapshot serves, and its age is a metric.
+#[derive(Debug)]
+pub struct CatalogHolder<S> {
+    store: S,
+    snapshot: ArcSwap<Snapshot>,
+    state: Mutex<State>,
+    /// Held by the one reader that fetches.
+    fetching: AsyncMutex<()>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// When the head was last read with success.
+    checked_at: Option<Instant>,
+    /// When it is to be read next.
+    due_at: Instant,
+    failures: u64,
+}
+
+/// How fresh the snapshot is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Freshness {
+    /// Since the head was last read with success; `None`: never, so that a bundled snapshot or none serves.
+    pub age: Option<Duration>,
+    /// Refreshes that failed since then.
+    pub failures: u64,
+}
+
+impl<S: CatalogStore + 'static> CatalogHolder<S> {
+    /// Holds a first snapshot, which serves until the store is read: the one bundled with the program, or an empty
+    /// one.
+    pub fn new(store: S, bundled: Snapshot) -> Self {
+        let state = State { checked_at: None, due_at: Instant::now(), failures: 0 };
+        Self {
+            store,
+            snapshot: ArcSwap::from_pointee(bundled),
+            state: Mutex::new(state),
+            fetching: AsyncMutex::new(()),
+        }
+    }
+
+    /// The store.
+    pub fn store(&self) -> &S {
+        &self.store
+    }
+
+    /// Loads the head, however long that takes: for the start, before requests. An error leaves the snapshot.
+    pub async fn load(&self) -> Result<(), PortError> {
+        let _one = self.fetching.lock().await;
+        self.fetch().await
+    }
+
+    /// The snapshot for a request. One request in about ten seconds refreshes it, and waits for that a little;
+    /// all others are served at once.
+    pub async fn current(self: &Arc<Self>) -> Arc<Snapshot> {
+        if self.take_turn() {
+            let holder = Arc::clone(self);
+            // A task of its own, so that a slow fetch goes on after this request was answered.
+            let refresh = tokio::spawn(async move {
+                if let Ok(_one) = holder.fetching.try_lock() {
+                    // What failed is counted, and tried again at the next turn.
+                    let _ = holder.fetch().await;
+                }
+            });
+            let _ = timeout(PATIENCE, refresh).await;
+        }
+        self.snapshot.load_full()
+    }
+
+    /// The snapshot that serves now, without a look at its age.
+    pub fn held(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
+
+    /// How fresh the snapshot is.
+    pub fn freshness(&self) -> Freshness {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        Freshness { age: state.checked_at.map(|at| at.elapsed()), failures: state.failures }
+    }
+
+    /// Whether this request is the one that refreshes. The next turn is set at once, so that there is one.
+    fn take_turn(&self) -> bool {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let mine = now >= state.due_at;
+        if mine {
+            state.due_at = now + spread(MAX_AGE);
+        }
+        mine
+    }
+
+    async fn fetch(&self) -> Result<(), PortError> {
+        let fetched = self.fetch_head().await;
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match fetched {
+            Ok(snapshot) => {
+                let now = Instant::now();
+                state.checked_at = Some(now);
+                state.due_at = now + spread(MAX_AGE);
+                state.failures = 0;
+                if let Some(snapshot) = snapshot {
+                    self.snapshot.store(Arc::new(snapshot));
+                }
+                Ok(())
+            }
+            Err(error) => {
+                state.failures += 1;
+                Err(error)
+            }
+        }
+    }
+
+    /// The head's snapshot; `None` where it is held already, or nothing was ever published.
+    async fn fetch_head(&self) -> Result<Option<Snapshot>, PortError> {
+        let held = self.snapshot.load_full();
+        let Some(head) = self.store.head().await? else { return Ok(None) };
+        if head.revision == held.revision && !held.is_empty() {
+            return Ok(None);
+        }
+        let number = head.revision;
+        let bytes = self.store.revision(number).await?.ok_or_else(|| {
+            PortError::permanent(format!("the head names revision {number}, which does not exist"))
+        })?;
+        let documents = decode(&bytes).map_err(PortError::permanent)?;
+        Ok(Some(Snapshot::compile(number, documents, &held)))
+    }
+}
+
+/// A time give or take a fifth, so that environments that started together do not ask together.
+fn spread(time: Duration) -> Duration {
+    time.mul_f64(fastrand::f64().mul_add(0.4, 0.8))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::encode;
+    use crate::ports::{Flip, Head, PutRevision, RevisionInfo, RevisionMeta};
+    use serde_json::json;
+    use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+
+    /// A store whose answers a test decides.
+    #[derive(Debug, Default)]
+    struct Fake {
+        head: AtomicU64,
+        is_down: AtomicBool,
+        is_silent: AtomicBool,
+        head_reads: AtomicU64,
+        revision_reads: AtomicU64,
+    }
+
+    impl CatalogStore for Fake {
+        async fn head(&self) -> Result<Option<Head>, PortError> {
+            self.head_reads.fetch_add(1, Relaxed);
+            if self.is_silent.load(Relaxed) {
+                std::future::pending::<()>().await;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            if self.is_down.load(Relaxed) {
+                return Err(PortError::transient("down"));
+            }
+            Ok(Some(self.head.load(Relaxed)).filter(|it| *it > 0).map(|revision| Head { revision }))
+        }
+
+        async fn revision(&self, revision: u64) -> Result<Option<Vec<u8>>, PortError> {
+            self.revision_reads.fetch_add(1, Relaxed);
+            if revision == 13 {
+                return Err(PortError::permanent("written half"));
+            }
+            let flag = json!({"flag": format!("flag_{revision}"), "enabled": true});
+            Ok(Some(encode(&[flag]).unwrap()))
+        }
+
+        async fn put_revision(&self, _: u64, _: &[u8], _: &RevisionMeta) -> Result<PutRevision, PortError> {
+            Ok(PutRevision::Taken)
+        }
+
+        async fn flip_head(&self, _: Option<u64>, _: u64) -> Result<Flip, PortError> {
+            Ok(Flip::Done)
+        }
+
+        async fn revisions(&self) -> Result<Vec<RevisionInfo>, PortError> {
+            Ok(Vec::new())
+        }
+    }
+
+    fn holder(head: u64) -> Arc<CatalogHolder<Fake>> {
+        let fake = Fake { head: head.into(), ..Fake::default() };
+        Arc::new(CatalogHolder::new(fake, Snapshot::default()))
+    }
+
+    async fn pass(seconds: u64) {
+        tokio::time::advance(Duration::from_secs(seconds)).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_thousand_requests_make_one_fetch() {
+        let holder = holder(1);
+        let requests = (0..1000).map(|_| {
+            let holder = Arc::clone(&holder);
+            tokio::spawn(async move { holder.current().await.revision })
+        });
+        for request in requests.collect::<Vec<_>>() {
+            request.await.unwrap();
+        }
+        assert_eq!(holder.store.head_reads.load(Relaxed), 1);
+        assert_eq!(holder.current().await.revision, 1);
+        pass(13).await;
+        holder.store.head.store(2, Relaxed);
+        assert_eq!(holder.current().await.revision, 2);
+        assert_eq!(holder.store.head_reads.load(Relaxed), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_last_good_snapshot_serves_while_the_store_is_down() {
+        let holder = holder(1);
+        holder.load().await.unwrap();
+        holder.store.is_down.store(true, Relaxed);
+        for minutes in 1..=10 {
+            pass(60).await;
+            assert_eq!(holder.current().await.revision, 1);
+            assert!(holder.freshness().age.unwrap() >= Duration::from_secs(60 * minutes));
+            assert_eq!(holder.freshness().failures, minutes);
+        }
+        holder.store.is_down.store(false, Relaxed);
+        pass(13).await;
+        holder.current().await;
+        assert_eq!(holder.freshness().failures, 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_store_costs_one_request_a_little() {
+        let holder = holder(1);
+        holder.load().await.unwrap();
+        holder.store.is_silent.store(true, Relaxed);
+        pass(13).await;
+        let start = Instant::now();
+        assert_eq!(holder.current().await.revision, 1);
+        assert_eq!(start.elapsed(), PATIENCE);
+        let start = Instant::now();
+        holder.current().await;
+        assert_eq!(start.elapsed(), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_revision_written_half_is_never_served() {
+        let holder = holder(1);
+        holder.load().await.unwrap();
+        holder.store.head.store(13, Relaxed);
+        assert!(holder.load().await.is_err());
+        assert_eq!(holder.held().revision, 1);
+        assert!(holder.held().catalog.flag("flag_1").is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_rollback_is_served_as_any_other_head() {
+        let holder = holder(2);
+        holder.load().await.unwrap();
+        holder.store.head.store(1, Relaxed);
+        pass(13).await;
+        assert_eq!(holder.current().await.revision, 1);
+        assert!(holder.held().catalog.flag("flag_2").is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_store_the_bundled_snapshot_serves() {
+        let flag = json!({"flag": "bundled", "enabled": true});
+        let fake = Fake { is_down: true.into(), ..Fake::default() };
+        let bundled = Snapshot::compile(7, vec![flag], &Snapshot::default());
+        let holder = Arc::new(CatalogHolder::new(fake, bundled));
+        assert!(holder.load().await.is_err());
+        assert!(holder.current().await.catalog.flag("bundled").is_some());
+        assert_eq!(holder.freshness().age, None);
+    }
+}

@@ -1,0 +1,15 @@
+//! The life of a configuration: documents become a revision, a revision becomes what serves.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `revision` | documents as the bytes of a revision, and back |
+//! | `snapshot` | a compiled revision; what does not compile keeps its previous form |
+//! | `holder` | the snapshot that serves, swapped whole, and refreshed by one reader |
+
+mod holder;
+mod revision;
+mod snapshot;
+
+pub use holder::{CatalogHolder, Freshness};
+pub use revision::{RevisionError, decode, encode};
+pub use snapshot::Snapshot;
