@@ -115,7 +115,7 @@ fn what_is_not_a_store_is_refused() {
     }
     let newer = folder.path().join("newer.sqlite");
     drop(EmbeddedStore::open(&newer).unwrap());
-    Connection::open(&newer).unwrap().execute("UPDATE abx_schema SET version = 99", ()).unwrap();
+    Connection::open(&newer).unwrap().pragma_update(None, "user_version", 99).unwrap();
     assert!(EmbeddedStore::open(&newer).unwrap_err().to_string().contains("newer abx"));
 }
 

@@ -100,6 +100,14 @@ async fn after_five_failures_nobody_asks_for_a_second() {
 }
 
 #[tokio::test]
+async fn warming_up_has_more_time_than_a_request() {
+    let endpoint = serve(|_| Answer::Late(150, "{}".to_owned())).await;
+    let store = DynamoAssignments::new(dynamodb(&emulator(&endpoint), Budget::REQUEST), "a");
+    store.warm_up().await.unwrap();
+    fails("late", store.get("u", "e")).await;
+}
+
+#[tokio::test]
 async fn a_refusal_is_no_failure() {
     let endpoint =
         serve(|_| Answer::Json(400, json!({"__type": "ValidationException", "message": "no"}).to_string()))

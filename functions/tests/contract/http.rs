@@ -1,6 +1,7 @@
 //! A small HTTP server for tests, which answers as it is told, or not at all.
 
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -10,6 +11,8 @@ pub(crate) enum Answer {
     Silence,
     /// A status and a JSON body.
     Json(u16, String),
+    /// A 200 after this many milliseconds.
+    Late(u64, String),
     /// A 200 whose connection ends in the middle of the body.
     Cut(String),
 }
@@ -35,6 +38,10 @@ async fn converse(mut stream: TcpStream, answer: &(impl Fn(&[u8]) -> Answer + Sy
         match answer(&body) {
             Answer::Silence => std::future::pending().await,
             Answer::Json(status, json) => respond(&mut stream, status, json.len(), &json).await?,
+            Answer::Late(milliseconds, json) => {
+                tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+                respond(&mut stream, 200, json.len(), &json).await?;
+            }
             Answer::Cut(json) => return respond(&mut stream, 200, json.len(), &json[..json.len() / 2]).await,
         }
     }

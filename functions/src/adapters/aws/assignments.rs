@@ -4,9 +4,14 @@ use super::Breaker;
 use super::dynamo::{Conditional, Item, item, n, number, parsed, put_if, s, text, unreadable};
 use super::error::port_error;
 use crate::ports::{AssignmentStore, PortError, Put, StoredAssignment, check_key, check_unit};
-use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::{Client, Config};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
+use std::time::Duration;
+
+/// How long a function's init waits for its first connection.
+const WARM_UP: Duration = Duration::from_secs(1);
 
 /// What may be replaced: nothing there, an older epoch's, or one that has expired and that DynamoDB has not deleted yet.
 const FREE: &str = "attribute_not_exists(#user) OR #epoch < :epoch OR #ttl <= :now";
@@ -30,6 +35,19 @@ impl DynamoAssignments {
     #[must_use]
     pub fn breaker(&self) -> &Breaker {
         &self.breaker
+    }
+
+    /// Opens a connection before the first request comes, for a function's init: the TLS handshake is longer than an attempt
+    /// of a request may be. It reads an item that does not exist, for 0.5 RCU; the breaker hears nothing of it.
+    pub async fn warm_up(&self) -> Result<(), PortError> {
+        let usual = self.client.config().timeout_config().cloned();
+        // The connect timeout stays: with another one the SDK would keep this connection apart from those of requests.
+        let longer = usual.unwrap_or_else(TimeoutConfig::disabled).to_builder();
+        let longer = longer.operation_attempt_timeout(WARM_UP).operation_timeout(WARM_UP).build();
+        let request = self.client.get_item().table_name(&self.table);
+        let request = request.key("user_id", s("-")).key("experiment_key", s("-")).customize();
+        let request = request.config_override(Config::builder().timeout_config(longer));
+        Box::pin(request.send()).await.map(|_| ()).map_err(|error| port_error("GetItem", error))
     }
 
     async fn get_item(

@@ -21,8 +21,8 @@ pub struct Breaker {
 struct State {
     /// When the latest failures were, the oldest first; never more than it takes to open.
     recent: VecDeque<Instant>,
-    /// Open if this is set; the time of the next probe.
-    closed_until_probe: Option<Instant>,
+    /// Open if this is set, until then at least: the time of the next probe.
+    open_until: Option<Instant>,
 }
 
 /// Leave to make one call.
@@ -63,11 +63,11 @@ impl Breaker {
     /// A probe that never comes back (its future was dropped) needs no care: the next one follows a pause later.
     pub fn admit(&self, now: Instant) -> Option<Permit> {
         let mut state = self.lock();
-        match state.closed_until_probe {
+        match state.open_until {
             None => Some(Permit { probe: false }),
             Some(at) if now < at => None,
             Some(_) => {
-                state.closed_until_probe = Some(now + self.pause);
+                state.open_until = Some(now + self.pause);
                 Some(Permit { probe: true })
             }
         }
@@ -89,14 +89,14 @@ impl Breaker {
         let full = state.recent.len() == self.failures;
         let within = state.recent.front().is_some_and(|first| now.duration_since(*first) <= self.window);
         if full && within {
-            state.closed_until_probe = Some(now + self.pause);
+            state.open_until = Some(now + self.pause);
         }
     }
 
     /// Whether calls are refused.
     #[must_use]
     pub fn is_open(&self, now: Instant) -> bool {
-        self.lock().closed_until_probe.is_some_and(|at| now < at)
+        self.lock().open_until.is_some_and(|at| now < at)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -21,7 +21,7 @@ const SCHEMA_VERSION: i64 = 1;
 /// All ports in one file.
 ///
 /// Its methods are async by their traits only: they call the library in place, under a mutex. A call takes some
-/// microseconds (see `tests/contract.rs`, `latency`), less than handing it to a thread for blocking work and back.
+/// microseconds (`latency` in `tests/contract/embedded.rs` measures it), less than handing it to a thread for blocking work and back.
 ///
 /// Log and file are written, not synced, at each commit (`synchronous = NORMAL` under WAL): whoever kills the program loses nothing;
 /// whoever pulls the plug may lose the last moments, but gets a sound file.
@@ -34,35 +34,25 @@ impl EmbeddedStore {
     /// Opens a file, or makes it. The error is permanent for what is not a file of ours.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, PortError> {
         let path = path.as_ref();
-        let connection = Connection::open(path).and_then(|connection| {
-            prepare(&connection)?;
-            Ok(connection)
-        });
-        let connection = connection.map_err(|error| {
+        let opened = Connection::open(path).map_err(port_error).and_then(Self::of);
+        opened.map_err(|error| {
             let why = format!("{} cannot be used as a store: {error}", path.display());
-            if is_busy(&error) { PortError::transient(why) } else { PortError::permanent(why) }
-        })?;
-        Self::of(connection)
+            if error.is_transient() { PortError::transient(why) } else { PortError::permanent(why) }
+        })
     }
 
     /// A store in memory, gone when it is dropped.
     pub fn in_memory() -> Result<Self, PortError> {
-        let connection = Connection::open_in_memory().and_then(|connection| {
-            prepare(&connection)?;
-            Ok(connection)
-        });
-        Self::of(connection.map_err(port_error)?)
+        Self::of(Connection::open_in_memory().map_err(port_error)?)
     }
 
     fn of(connection: Connection) -> Result<Self, PortError> {
-        let version: i64 = connection
-            .query_row("SELECT version FROM abx_schema", (), |row| row.get(0))
-            .map_err(port_error)?;
+        let version = configure(&connection).map_err(port_error)?;
         if version > SCHEMA_VERSION {
-            let why =
-                format!("the store was made by a newer abx (version {version} instead of {SCHEMA_VERSION})");
-            return Err(PortError::permanent(why));
+            return Err(PortError::permanent("it was made by a newer abx"));
         }
+        connection.execute_batch(include_str!("schema.sql")).map_err(port_error)?;
+        connection.pragma_update(None, "user_version", SCHEMA_VERSION).map_err(port_error)?;
         Ok(Self { connection: Mutex::new(connection) })
     }
 
@@ -77,18 +67,14 @@ impl EmbeddedStore {
     }
 }
 
-fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+/// Sets up a connection; the version of the schema that the file has, 0 if it has none.
+fn configure(connection: &Connection) -> rusqlite::Result<i64> {
     // Another program may be writing: wait for it rather than fail.
     connection.busy_timeout(Duration::from_secs(5))?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     connection.set_prepared_statement_cache_capacity(64);
-    connection.execute_batch(include_str!("schema.sql"))?;
-    connection.execute(
-        "INSERT INTO abx_schema (id, version) VALUES (1, ?1) ON CONFLICT DO NOTHING",
-        [SCHEMA_VERSION],
-    )?;
-    Ok(())
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
 fn is_busy(error: &rusqlite::Error) -> bool {

@@ -1,10 +1,5 @@
 BEGIN IMMEDIATE;
 
-CREATE TABLE IF NOT EXISTS abx_schema (
-  id      INTEGER PRIMARY KEY CHECK (id = 1),
-  version INTEGER NOT NULL
-) STRICT;
-
 -- Published catalogs. A row is written in one transaction, so it needs no chunks.
 CREATE TABLE IF NOT EXISTS revisions (
   revision   INTEGER PRIMARY KEY,
