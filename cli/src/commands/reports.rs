@@ -7,8 +7,11 @@ type SchemaOf = fn() -> Schema;
 
 /// The commands that have a report, and its schema.
 pub const REPORTS: &[(&str, SchemaOf)] = &[
+    ("assign", of::<super::assign::AssignReport>),
     ("completions", of::<super::completions::CompletionsReport>),
+    ("explain", of::<super::explain::ExplainReport>),
     ("explain-code", of::<super::explain_code::ExplainCodeReport>),
+    ("simulate", of::<super::simulate::SimulateReport>),
     ("validate", of::<super::validate::ValidateReport>),
 ];
 
