@@ -3,7 +3,9 @@
 mod codes;
 
 use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::ops::Bound;
 
 pub use codes::Code;
 
@@ -19,7 +21,7 @@ pub enum Severity {
 
 impl fmt::Display for Severity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        f.pad(match self {
             Self::Error => "error",
             Self::Warning => "warning",
         })
@@ -83,9 +85,10 @@ impl Finding {
 pub struct Findings {
     document: usize,
     list: Vec<Finding>,
-    /// Places whose value could not be read and was replaced by a default. What is concluded from such a
-    /// value would be noise on top of the finding that is already there.
-    broken: Vec<Place>,
+    /// By document, the paths whose value could not be read and was replaced by a default. What is concluded
+    /// from such a value would be noise on top of the finding that is already there. Sorted, because each of
+    /// thousands of conditions asks.
+    broken: BTreeMap<usize, BTreeSet<String>>,
 }
 
 impl Findings {
@@ -117,8 +120,7 @@ impl Findings {
 
     /// Notes that a value of the current document was replaced by a default.
     pub fn mark_broken(&mut self, path: impl Into<String>) {
-        let place = self.place(path);
-        self.broken.push(place);
+        self.broken.entry(self.document).or_default().insert(path.into());
     }
 
     /// Whether the value at a path of the current document, or one inside it, was replaced by a default.
@@ -129,12 +131,20 @@ impl Findings {
 
     /// The same for a document that is not the current one.
     pub(crate) fn is_broken_in(&self, document: usize, path: &str) -> bool {
-        self.broken.iter().any(|place| place.document == document && is_at_or_inside(&place.path, path))
+        let Some(broken) = self.broken.get(&document) else { return false };
+        let inside = |separator: char| {
+            let outer = format!("{path}{separator}");
+            let bounds = (Bound::Included(outer.as_str()), Bound::Unbounded);
+            broken.range::<str, _>(bounds).next().is_some_and(|it| it.starts_with(&outer))
+        };
+        path.is_empty() || broken.contains(path) || inside('.') || inside('[')
     }
 
     /// Whether the value at a path of the current document, or one around it, was replaced by a default.
     pub(crate) fn is_lost(&self, path: &str) -> bool {
-        self.broken.iter().any(|place| place.document == self.document && is_at_or_inside(path, &place.path))
+        let Some(broken) = self.broken.get(&self.document) else { return false };
+        let mut outer = path.match_indices(['.', '[']).filter_map(|(at, _)| path.get(..at));
+        broken.contains(path) || broken.contains("") || outer.any(|it| broken.contains(it))
     }
 
     /// Whether a value of any document was replaced by a default.
@@ -153,11 +163,6 @@ impl Findings {
     pub fn into_list(self) -> Vec<Finding> {
         self.list
     }
-}
-
-fn is_at_or_inside(path: &str, outer: &str) -> bool {
-    path.strip_prefix(outer)
-        .is_some_and(|rest| outer.is_empty() || rest.is_empty() || rest.starts_with(['.', '[']))
 }
 
 /// ` (did you mean …?)` for a word that is not among those known, when one is near.
