@@ -84,6 +84,8 @@ pub(crate) async fn a_repeated_put_is_stored_again(store: impl AssignmentStore) 
     for _ in 0..3 {
         assert_eq!(put(&store, &mine).await, Put::Stored, "the answer before was lost");
     }
+    let twin = StoredAssignment { assignment_id: "twin".to_owned(), ..mine.clone() };
+    assert_eq!(put(&store, &twin).await, Put::Existing(mine), "another call, the same moment");
 }
 
 pub(crate) async fn units_are_raw_bytes(store: impl AssignmentStore) {
