@@ -7,7 +7,7 @@
 //! | `flags` | - | 15 us for 100 flags |
 //! | `simulate` | the bare loop: ids made in place, two hashes | 12 M units/s |
 
-#![expect(clippy::unwrap_used, missing_docs, reason = "a bench")]
+#![expect(clippy::unwrap_used, reason = "a bench")]
 
 use abx_core::document::Document;
 use abx_core::finding::Findings;

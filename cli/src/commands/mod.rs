@@ -1,14 +1,14 @@
 //! The commands: one file each, all of the same shape.
 
 pub mod assign;
-pub mod explain;
 pub mod completions;
+pub mod explain;
 pub mod explain_code;
 pub mod inputs;
-pub mod simulate;
-pub mod validate;
 pub mod reports;
 pub mod schema;
+pub mod simulate;
+pub mod validate;
 
 use crate::error::Error;
 use crate::exit::Exit;

@@ -17,5 +17,8 @@ pub const REPORTS: &[(&str, SchemaOf)] = &[
 
 /// The schema of what a type is written as.
 fn of<T: JsonSchema>() -> Schema {
-    schemars::generate::SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<T>()
+    schemars::generate::SchemaSettings::draft2020_12()
+        .for_serialize()
+        .into_generator()
+        .into_root_schema_for::<T>()
 }

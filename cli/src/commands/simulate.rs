@@ -27,8 +27,8 @@ pub use report::SimulateReport;
   abx simulate experiments/ --context country=DE --context plan=pro
   abx simulate experiments/ --users-file players.csv --id-column userid
 
-Exit code 1: the variants or the traffic do not follow their allocations, or two experiments depend on one
-another (with the chance of a false alarm, over all tests together, that --alpha says).")]
+Exit code 1: variants or traffic do not follow their allocations, or two experiments depend on
+one another; --alpha is the chance of a false alarm.")]
 pub struct Args {
     /// Files or folders with the documents
     #[arg(required = true)]

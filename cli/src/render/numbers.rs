@@ -23,7 +23,13 @@ pub fn percent(share: f64) -> String {
 /// A p-value: three digits, and no more zeroes than anybody reads.
 #[must_use]
 pub fn p_value(p: f64) -> String {
-    if p < 0.000_1 { format!("p = {p:.1e}") } else { format!("p = {p:.4}") }
+    if p < 1e-300 {
+        "p < 1e-300".to_owned()
+    } else if p < 0.000_1 {
+        format!("p = {p:.1e}")
+    } else {
+        format!("p = {p:.4}")
+    }
 }
 
 /// A share of a whole; 0 of nothing.
@@ -59,6 +65,7 @@ mod tests {
         assert_eq!(percent(0.123_456), "12.35 %");
         assert_eq!(p_value(0.05), "p = 0.0500");
         assert_eq!(p_value(1e-9), "p = 1.0e-9");
+        assert_eq!(p_value(0.0), "p < 1e-300");
         assert_eq!(bar(0.5, 4), "██");
         assert_eq!(bar(0.0, 4), "");
         assert_eq!(bar(1.0 / 32.0, 4), "▏");

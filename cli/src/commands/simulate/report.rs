@@ -164,8 +164,8 @@ impl ExperimentReport {
         let _ = writeln!(text, "{}", table::plain(&header, &[1, 2, 3], rows));
         let traffic = format!("{} of {}", percent(self.traffic.observed), percent(self.traffic.expected));
         if drew {
-            let _ = writeln!(text, "  traffic   {traffic} {}", verdict(self.traffic_test, threshold));
-            let _ = writeln!(text, "  balance   {}", verdict(self.variants_test, threshold));
+            let _ = writeln!(text, "  traffic   {traffic}{}", verdict(self.traffic_test, threshold));
+            let _ = writeln!(text, "  balance  {}", verdict(self.variants_test, threshold));
         }
         let _ = writeln!(text, "  reasons   {}", self.reasons_line());
         text
@@ -179,13 +179,13 @@ impl ExperimentReport {
 
 fn verdict(test: Option<ChiSquare>, threshold: f64) -> String {
     match test {
-        None => String::new(),
+        None => " not tested".to_owned(),
         Some(it) => {
             let numbers = format!("χ² = {:.2}, {}", it.statistic, p_value(it.p_value));
             if it.p_value < threshold {
-                format!("{BAD}does not fit: {numbers}{BAD:#}")
+                format!(" {BAD}does not fit: {numbers}{BAD:#}")
             } else {
-                format!("{GOOD}fits{GOOD:#} {DIM}{numbers}{DIM:#}")
+                format!(" {GOOD}fits{GOOD:#} {DIM}{numbers}{DIM:#}")
             }
         }
     }
@@ -193,8 +193,11 @@ fn verdict(test: Option<ChiSquare>, threshold: f64) -> String {
 
 impl IndependenceReport {
     fn human(&self) -> String {
-        if self.tested + self.too_few == 0 {
-            return String::new();
+        if self.tested == 0 {
+            return match self.too_few {
+                0 => String::new(),
+                few => format!("independence is not tested: {few} pairs with too few units in both\n"),
+            };
         }
         let least = self.least_p_value.map_or(String::new(), |p| format!(", least {}", p_value(p)));
         let few = match self.too_few {

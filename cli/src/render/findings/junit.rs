@@ -28,8 +28,7 @@ pub fn junit(findings: &[Located], files: &[SourceFile], deny_warnings: bool) ->
             let message = escape(&format!("line {}: {}", first.place.line, first.message));
             let text = list(of_file().filter(|it| fails(it)));
             let code = first.code;
-            let _ =
-                writeln!(cases, "      <failure type=\"{code}\" message=\"{message}\">{text}</failure>");
+            let _ = writeln!(cases, "      <failure type=\"{code}\" message=\"{message}\">{text}</failure>");
         }
         if of_file().any(|it| !fails(it)) {
             let text = list(of_file().filter(|it| !fails(it)));
@@ -56,8 +55,9 @@ fn list<'f>(findings: impl Iterator<Item = &'f Located>) -> String {
 /// Text between tags.
 fn escape_text(text: &str) -> String {
     // XML 1.0 has no way to write other control characters, nor these two.
-    let is_writable =
-        |c: char| matches!(c, '\t' | '\n' | '\r') || !(c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}'));
+    let is_writable = |c: char| {
+        matches!(c, '\t' | '\n' | '\r') || !(c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}'))
+    };
     let text: String = text.chars().map(|c| if is_writable(c) { c } else { '\u{fffd}' }).collect();
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('\r', "&#13;")
 }
