@@ -58,8 +58,14 @@ pub fn json(value: &impl Serialize) -> String {
 /// Writes text to stdout. A reader that has closed the pipe has seen enough: that is no error.
 #[must_use]
 pub fn write_text(text: &str, exit: Exit) -> Exit {
-    let mut stdout = anstream::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    let mut stdout = io::stdout().lock();
+    // Taking styles out looks at every byte, so it is left out where there are none.
+    let written = if text.contains('\u{1b}') {
+        anstream::AutoStream::auto(&mut stdout).write_all(text.as_bytes())
+    } else {
+        stdout.write_all(text.as_bytes())
+    };
+    match written.and_then(|()| stdout.flush()) {
         Ok(()) => exit,
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => exit::DONE,
         Err(error) => {

@@ -94,7 +94,8 @@ impl Corpus {
         let compiled = compile(&documents, findings);
         let places = Places::of(&self.files);
         let faults = std::mem::take(&mut self.faults);
-        let mut found: Vec<_> = faults.into_iter().map(|(file, fault)| places.of_fault(file, fault)).collect();
+        let mut found: Vec<_> =
+            faults.into_iter().map(|(file, fault)| places.of_fault(file, fault)).collect();
         found.extend(compiled.findings.into_iter().map(|it| places.of_finding(&self.documents, it)));
         found.sort_by_key(|it| (it.place.index, it.place.span.start, it.place.span.end));
         Checked {

@@ -42,7 +42,7 @@ impl Mark {
                 None => break,
             }
         }
-        let of_name = matches!(code, Code::UnknownField | Code::DuplicateField);
+        let of_name = matches!(code, Code::UnknownField | Code::UnknownKind);
         match name {
             // A list or mapping is too large to underline; its name stands for it.
             Some(name) if of_name || here.inside != Inside::Nothing || here.span.is_empty() => name.clone(),

@@ -15,6 +15,8 @@ use std::ops::Range;
 pub const MAX_BYTES: usize = 256 * 1024;
 /// Lists and mappings inside one another.
 const MAX_DEPTH: usize = 48;
+/// Values in a file: more than fit into one that is written by a person, and few enough to be read at once.
+const MAX_VALUES: usize = 32_768;
 /// Values that all aliases of a file may stand for together.
 const MAX_ALIASED: usize = 10_000;
 
@@ -57,12 +59,13 @@ pub fn parse(text: &str) -> Parsed {
         return parsed;
     }
     let options = options! {
-        flow_nesting_limit: MAX_DEPTH * 2,
-        block_nesting_limit: MAX_DEPTH * 2,
+        flow_nesting_limit: MAX_DEPTH,
+        block_nesting_limit: MAX_DEPTH,
     };
     let mut parser = Parser::new_from_str_with_options(text, options);
+    let mut values = 0;
     loop {
-        let mut builder = Builder::default();
+        let mut builder = Builder { values, ..Builder::default() };
         let mut ended = true;
         while let Some(next) = parser.next_event() {
             let step = match next {
@@ -82,9 +85,11 @@ pub fn parse(text: &str) -> Parsed {
                 }
             }
         }
+        values = builder.values;
         parsed.faults.append(&mut builder.faults);
         // What is not YAML may be followed by what is; who breaks a budget is not read any further.
-        let over_budget = |fault: &Fault| matches!(fault.code, Code::TooDeep | Code::AliasBudget);
+        let over_budget =
+            |fault: &Fault| matches!(fault.code, Code::TooDeep | Code::TooLarge | Code::AliasBudget);
         if ended || parsed.faults.iter().any(over_budget) || !parser.proceed_next_document().unwrap_or(false)
         {
             return parsed;
@@ -112,9 +117,16 @@ fn syntax(error: &ScanError, text: &str) -> Fault {
         "check the indentation, and quote texts that hold `: `, `#`, `{` or `[`"
     };
     let kind = error.kind().to_string();
-    let is_deep = kind.contains("nesting") || kind.contains("recursion");
-    let code = if is_deep { Code::TooDeep } else { Code::YamlSyntax };
-    Fault::new(code, start..start + length, error.info(), help)
+    if kind.contains("nesting") || kind.contains("recursion") {
+        return too_deep(start);
+    }
+    Fault::new(Code::YamlSyntax, start..start + length, error.info(), help)
+}
+
+fn too_deep(start: usize) -> Fault {
+    let message = format!("values are nested more than {MAX_DEPTH} levels deep");
+    let help = "documents need a few levels; use a segment for conditions that nest this far";
+    Fault::new(Code::TooDeep, start..start + 1, message, help)
 }
 
 /// Makes values from events. The stack is its own, so that no nesting can overflow the thread's.
@@ -122,6 +134,7 @@ fn syntax(error: &ScanError, text: &str) -> Fault {
 struct Builder {
     open: Vec<Open>,
     anchors: HashMap<usize, (Value, Mark)>,
+    values: usize,
     aliased: usize,
     faults: Vec<Fault>,
     done: Option<(Value, Mark)>,
@@ -150,6 +163,7 @@ impl Builder {
         span: Range<usize>,
         tag: Option<Range<usize>>,
     ) -> Step<Option<(Value, Mark)>> {
+        self.count(&event, &span)?;
         match event {
             Event::DocumentEnd => {
                 self.anchors.clear();
@@ -174,6 +188,18 @@ impl Builder {
         Ok(None)
     }
 
+    fn count(&mut self, event: &Event<'_>, span: &Range<usize>) -> Step<()> {
+        let is_value =
+            matches!(event, Event::Scalar(..) | Event::SequenceStart(..) | Event::MappingStart(..));
+        self.values += usize::from(is_value);
+        if self.values <= MAX_VALUES {
+            return Ok(());
+        }
+        let message = format!("the file holds more than {MAX_VALUES} values");
+        let help = "split it, or keep large sets of units in an attribute that your program computes";
+        Err(Some(Fault::new(Code::TooLarge, span.clone(), message, help)))
+    }
+
     fn refuse_tag(&mut self, is_tagged: bool, tag: Option<Range<usize>>, span: &Range<usize>) {
         if is_tagged {
             let span = tag.unwrap_or_else(|| span.clone());
@@ -188,9 +214,7 @@ impl Builder {
 
     fn open(&mut self, start: usize, anchor: usize, kind: Kind) -> Step<()> {
         if self.open.len() >= MAX_DEPTH {
-            let message = format!("values are nested more than {MAX_DEPTH} levels deep");
-            let help = "documents need a few levels; use a segment for conditions that nest this far";
-            return Err(Some(Fault::new(Code::TooDeep, start..start + 1, message, help)));
+            return Err(Some(too_deep(start)));
         }
         if matches!(self.open.last(), Some(Open { kind: Kind::Map(_, _, None), .. })) {
             let message = "the name of a field must be plain text";

@@ -5,79 +5,179 @@
 use super::in_words;
 use crate::source::{FilePlace, Located};
 use abx_core::finding::{Code, Severity};
-use serde_json::{Value, json};
+use serde::Serialize;
 use std::fmt::Write as _;
 
 /// One run, with the rules that found something.
 #[must_use]
-pub fn sarif(findings: &[Located]) -> Value {
+pub fn sarif(findings: &[Located]) -> impl Serialize {
     let is_used = |code: &&Code| findings.iter().any(|it| it.code == **code);
     let codes: Vec<Code> = Code::ALL.iter().filter(is_used).copied().collect();
-    json!({
-        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
-        "version": "2.1.0",
-        "runs": [{
-            "tool": {"driver": {
-                "name": "abx",
-                "semanticVersion": env!("CARGO_PKG_VERSION"),
-                "rules": codes.iter().map(rule).collect::<Vec<_>>(),
-            }},
-            "columnKind": "unicodeCodePoints",
-            "results": findings.iter().map(|it| result(it, &codes)).collect::<Vec<_>>(),
-        }],
-    })
+    let results = findings.iter().map(|it| Result::of(it, &codes)).collect();
+    let rules = codes.iter().map(|code| Rule::of(*code)).collect();
+    let driver = Driver { name: "abx", semantic_version: env!("CARGO_PKG_VERSION"), rules };
+    let run = Run { tool: Tool { driver }, column_kind: "unicodeCodePoints", results };
+    Log { schema: "https://json.schemastore.org/sarif-2.1.0.json", version: "2.1.0", runs: [run] }
 }
 
-const fn level(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Error => "error",
-        Severity::Warning => "warning",
+// The names of these are those of the standard.
+
+#[derive(Serialize)]
+struct Log<'f> {
+    #[serde(rename = "$schema")]
+    schema: &'static str,
+    version: &'static str,
+    runs: [Run<'f>; 1],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Run<'f> {
+    tool: Tool,
+    column_kind: &'static str,
+    results: Vec<Result<'f>>,
+}
+
+#[derive(Serialize)]
+struct Tool {
+    driver: Driver,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Driver {
+    name: &'static str,
+    semantic_version: &'static str,
+    rules: Vec<Rule>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Rule {
+    id: Code,
+    name: Code,
+    short_description: Message,
+    full_description: Message,
+    help: Help,
+    default_configuration: Configuration,
+}
+
+#[derive(Serialize)]
+struct Message {
+    text: String,
+}
+
+#[derive(Serialize)]
+struct Help {
+    text: String,
+    markdown: String,
+}
+
+#[derive(Serialize)]
+struct Configuration {
+    level: Severity,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Result<'f> {
+    rule_id: Code,
+    rule_index: Option<usize>,
+    /// `error` and `warning` are words of the standard, too.
+    level: Severity,
+    message: Message,
+    locations: [Location<'f>; 1],
+    related_locations: Vec<Location<'f>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Location<'f> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<usize>,
+    physical_location: Physical,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    logical_locations: Vec<Logical<'f>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<Message>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Physical {
+    artifact_location: Artifact,
+    region: Region,
+}
+
+#[derive(Serialize)]
+struct Artifact {
+    uri: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Region {
+    start_line: usize,
+    start_column: usize,
+    end_line: usize,
+    end_column: usize,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Logical<'f> {
+    fully_qualified_name: &'f str,
+}
+
+impl Rule {
+    fn of(code: Code) -> Self {
+        let (summary, explanation) = (code.summary(), code.explanation());
+        Self {
+            id: code,
+            name: code,
+            short_description: Message { text: summary.to_owned() },
+            full_description: Message { text: explanation.to_owned() },
+            help: Help {
+                text: format!("{summary} {explanation}"),
+                markdown: format!("**{summary}**\n\n{explanation}"),
+            },
+            default_configuration: Configuration { level: code.severity() },
+        }
     }
 }
 
-fn rule(code: &Code) -> Value {
-    let text = format!("{} {}", code.summary(), code.explanation());
-    json!({
-        "id": code,
-        "name": code,
-        "shortDescription": {"text": code.summary()},
-        "fullDescription": {"text": code.explanation()},
-        "help": {"text": text, "markdown": format!("**{}**\n\n{}", code.summary(), code.explanation())},
-        "defaultConfiguration": {"level": level(code.severity())},
-    })
-}
-
-fn result(finding: &Located, codes: &[Code]) -> Value {
-    let mut location = physical(&finding.place);
-    if !finding.path.is_empty() {
-        location["logicalLocations"] = json!([{"fullyQualifiedName": finding.path}]);
+impl<'f> Result<'f> {
+    fn of(finding: &'f Located, codes: &[Code]) -> Self {
+        let mut location = Location::of(&finding.place);
+        if !finding.path.is_empty() {
+            location.logical_locations.push(Logical { fully_qualified_name: &finding.path });
+        }
+        let related = finding.related.iter().enumerate().map(|(index, it)| {
+            let message = Some(Message { text: it.message.clone() });
+            Location { id: Some(index + 1), message, ..Location::of(&it.place) }
+        });
+        Self {
+            rule_id: finding.code,
+            rule_index: codes.iter().position(|code| *code == finding.code),
+            level: finding.severity,
+            message: Message { text: in_words(finding) },
+            locations: [location],
+            related_locations: related.collect(),
+        }
     }
-    let related = finding.related.iter().enumerate().map(|(index, it)| {
-        let mut location = physical(&it.place);
-        location["id"] = (index + 1).into();
-        location["message"] = json!({"text": it.message});
-        location
-    });
-    json!({
-        "ruleId": finding.code,
-        "ruleIndex": codes.iter().position(|code| *code == finding.code),
-        "level": level(finding.severity),
-        "message": {"text": in_words(finding)},
-        "locations": [location],
-        "relatedLocations": related.collect::<Vec<_>>(),
-    })
 }
 
-fn physical(place: &FilePlace) -> Value {
-    json!({"physicalLocation": {
-        "artifactLocation": {"uri": uri(&place.file)},
-        "region": {
-            "startLine": place.line,
-            "startColumn": place.column,
-            "endLine": place.end_line,
-            "endColumn": place.end_column,
-        },
-    }})
+impl Location<'_> {
+    fn of(place: &FilePlace) -> Self {
+        let region = Region {
+            start_line: place.line,
+            start_column: place.column,
+            end_line: place.end_line,
+            end_column: place.end_column,
+        };
+        let physical_location = Physical { artifact_location: Artifact { uri: uri(&place.file) }, region };
+        Self { id: None, physical_location, logical_locations: Vec::new(), message: None }
+    }
 }
 
 /// A path as a reference: relative ones stay so, because the reader knows the root of the repository.

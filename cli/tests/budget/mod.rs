@@ -1,0 +1,81 @@
+//! Runs the real command over a file and measures what it used.
+
+use serde::Deserialize;
+use std::fmt;
+use std::fs::{self, File};
+use std::io::{BufReader, BufWriter, Write as _};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use wait4::Wait4 as _;
+
+const CPU: Duration = Duration::from_millis(50);
+/// A child's peak is counted from that of its parent on, because it starts as a copy of it. So nothing large
+/// may be held here: large files are written piece by piece, and of reports only the places are read.
+const MEMORY: u64 = 32 * 1024 * 1024;
+
+/// What the command said, and what it took to say it.
+pub(crate) struct Ran {
+    pub(crate) exit: i32,
+    pub(crate) output: PathBuf,
+    cpu: Duration,
+    memory: u64,
+}
+
+/// What is read of a JSON report.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Report {
+    pub(crate) errors: usize,
+    pub(crate) findings: Vec<Place>,
+}
+
+/// What is read of a finding.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Place {
+    code: String,
+    line: usize,
+    column: usize,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}:{}", self.code, self.line, self.column)
+    }
+}
+
+impl Ran {
+    /// Runs `abx validate` with these options over a file with these bytes so many times.
+    pub(crate) fn over(options: &[&str], bytes: &[u8], times: usize) -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("bad_input");
+        fs::create_dir_all(&folder).expect("a folder for the test");
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let (input, output) = (folder.join(format!("{number}.yaml")), folder.join(format!("{number}.out")));
+        let mut file = BufWriter::new(File::create(&input).expect("the input is made"));
+        for _ in 0..times {
+            file.write_all(bytes).expect("the input is written");
+        }
+        drop(file);
+        // A file rather than a pipe: nobody has to read while the command runs.
+        let stdout = File::create(&output).expect("a file for the output");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_abx"));
+        command.arg("validate").args(options).arg(&input).stdout(stdout).stderr(Stdio::inherit());
+        let used = command.spawn().expect("the command starts").wait4().expect("the command ends");
+        let exit = used.status.code().unwrap_or(-1);
+        Self { exit, output, cpu: used.rusage.utime + used.rusage.stime, memory: used.rusage.maxrss }
+    }
+
+    /// The JSON report.
+    pub(crate) fn report(&self) -> Report {
+        let output = BufReader::new(File::open(&self.output).expect("the output is there"));
+        serde_json::from_reader(output).expect("a JSON report")
+    }
+
+    /// Whatever is written in a file, looking at it costs little.
+    pub(crate) fn assert_cheap(&self, name: &str) {
+        eprintln!("{name}: {:?}, {} KiB", self.cpu, self.memory / 1024);
+        assert!(self.cpu < CPU, "{name}: {:?} of CPU", self.cpu);
+        assert!(self.memory < MEMORY, "{name}: {} KiB of memory", self.memory / 1024);
+    }
+}

@@ -1,0 +1,152 @@
+//! The published schemas: they take what the reader takes and what the commands write.
+
+use boon::{Compiler, SchemaIndex, Schemas};
+use serde_json::Value;
+use std::path::Path;
+use std::process::Command;
+
+/// What the command writes.
+fn abx(arguments: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_abx")).args(arguments).output().expect("the command runs");
+    String::from_utf8(output.stdout).expect("text")
+}
+
+/// A schema, ready to validate.
+struct Schema {
+    schemas: Schemas,
+    index: SchemaIndex,
+}
+
+impl Schema {
+    fn new(arguments: &[&str]) -> Self {
+        let schema = serde_json::from_str(&abx(arguments)).expect("a schema is JSON");
+        let (mut schemas, mut compiler) = (Schemas::new(), Compiler::new());
+        compiler.add_resource("schema.json", schema).expect("a schema has an address");
+        let index = compiler.compile("schema.json", &mut schemas).expect("a schema is valid");
+        Self { schemas, index }
+    }
+
+    fn takes(&self, value: &Value) -> Result<(), String> {
+        self.schemas.validate(value, self.index).map_err(|error| format!("{error:#}"))
+    }
+}
+
+/// The documents of a text that has no faults.
+fn documents(text: &str) -> Vec<Value> {
+    let parsed = abx_cli::source::parse(text);
+    assert_eq!(parsed.faults, []);
+    parsed.documents.into_iter().map(|(value, _)| value).collect()
+}
+
+/// A document of each kind, with every nesting of conditions.
+const DOCUMENTS: &str = r#"
+experiment: a
+status: active
+starts_at: 2026-03-01T09:00:00+01:00
+ends_at: 2026-04-01
+epoch: 2
+owner: null
+variants:
+  - {key: x, ranges: [[0, 500000]], payload: {any: [thing]}}
+  - {key: "y", ranges: [[500000, 1000000]]}
+targeting_rules:
+  - all: [{any: [{segment: s}, {not: {attribute: a.b, operator: exists}}]}]
+  - not: [{attribute: n, operator: between, value: [1, 2.5]}]
+  - {attribute: a, operator: percentage, value: 10, salt: z}
+overrides: {"user 1": x}
+metrics: [{key: m, event: paid, kind: mean, property: amount, role: guardrail, window: 7d}]
+---
+flag: f
+enabled: true
+rollout_percentage: 12.5
+variants: [{key: on, value: true}, {key: off, value: false}]
+default_variant: off
+prerequisites: [{flag: g, variant: on}]
+rules:
+  - {name: r, when: [{segment: s}], serve: on}
+  - split: [{variant: on, allocation: 0.5}, {variant: off, allocation: 0.5}]
+  - experiment: a
+---
+catalog:
+  segments: [{key: s, when: [{attribute: x, operator: in, value: [1]}]}]
+  layers: [{key: l, slots: [{experiment: a, ranges: [[0, 10]]}]}]
+  holdouts: [{key: h, allocation: 0.05, experiments: [a]}]
+"#;
+
+#[test]
+fn documents_are_taken() {
+    let schema = Schema::new(&["schema"]);
+    for document in documents(DOCUMENTS) {
+        assert_eq!(schema.takes(&document), Ok(()), "{document}");
+    }
+}
+
+#[test]
+fn the_projects_own_documents_are_taken() {
+    let schema = Schema::new(&["schema"]);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../experiments");
+    for entry in folder.read_dir().expect("the folder is there") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_some_and(|it| it == "yaml") {
+            for document in documents(&std::fs::read_to_string(&path).expect("a text")) {
+                assert_eq!(schema.takes(&document), Ok(()), "{}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn what_the_reader_refuses_is_refused() {
+    let schema = Schema::new(&["schema"]);
+    for bad in [
+        "{}",
+        "hello",
+        "experiment: a",
+        "flag: f",
+        "flag: A B\nenabled: true",
+        "flag: f\nenabled: on",
+        "flag: f\nenabled: true\nenable: true",
+        "flag: f\nenabled: true\nexperiment: a\nstatus: draft",
+        "flag: f\nenabled: true\ntargeting_rules: [{attribute: a, operator: greater_then, value: 1}]",
+        "flag: f\nenabled: true\ntargeting_rules: [{all: [], any: []}]",
+        "flag: f\nenabled: true\nrules: [{serv: on}]",
+        "experiment: a\nstatus: draft\nvariants: [{key: x, alocation: 1}]",
+        "experiment: a\nstatus: draft\nstarts_at: tomorrow",
+        "experiment: a\nstatus: draft\nmetrics: [{key: m, event: e, kind: conversion, window: 7}]",
+        "catalog: {segment: []}",
+        "catalog: {layers: [{key: l, slots: [{experiment: a, ranges: [[0]]}]}]}",
+    ] {
+        for document in documents(bad) {
+            assert!(schema.takes(&document).is_err(), "{bad}");
+        }
+    }
+}
+
+#[test]
+fn reports_are_as_described() {
+    let folder = |name: &str| format!("{}/tests/sessions/{name}", env!("CARGO_MANIFEST_DIR"));
+    let (broken, warned) = (folder("broken"), folder("warned"));
+    for arguments in [
+        &["validate", &broken, &warned][..],
+        &["explain-code"],
+        &["explain-code", "too-deep"],
+        &["completions", "bash"],
+    ] {
+        let report = abx(&[arguments, &["--format", "json"]].concat());
+        let schema = Schema::new(&["schema", "--report", arguments[0]]);
+        let report = serde_json::from_str(&report).expect("a report is JSON");
+        assert_eq!(schema.takes(&report), Ok(()), "{arguments:?}");
+    }
+}
+
+/// A change of what documents may hold shows in this file. `UPDATE=1` writes it.
+#[test]
+fn the_schema_of_documents_is_the_published_one() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/document.schema.json");
+    let schema = abx(&["schema"]);
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&path, &schema).expect("the file is written");
+    }
+    let published = std::fs::read_to_string(&path).expect("the file is there");
+    assert_eq!(schema, published, "run this test with UPDATE=1 and look at what changed");
+}
