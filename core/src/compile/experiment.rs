@@ -8,7 +8,7 @@ use crate::decide::{AttributePath, ExperimentParts, Slot, Split, USER_ID, Varian
 use crate::document::{ExperimentConfig, MetricConfig, MetricKind, Status};
 use crate::finding::{Code, Findings};
 use crate::hash::{BUCKETS, Bucketer, Purpose, Range, salt_of_epoch};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 /// A compiled experiment that may still be left out.
 pub(super) struct Compiled {
@@ -145,8 +145,8 @@ fn compile_slot(
     Some(Slot { layer: layer.layer.clone(), ranges: ranges.clone().into() })
 }
 
-fn compile_overrides(written: &ExperimentConfig, findings: &mut Findings) -> HashMap<Box<str>, usize> {
-    let mut overrides = HashMap::new();
+fn compile_overrides(written: &ExperimentConfig, findings: &mut Findings) -> BTreeMap<Box<str>, usize> {
+    let mut overrides = BTreeMap::new();
     for (unit, variant) in &written.overrides {
         let path = format!("overrides.{unit}");
         if unit.trim().is_empty() {

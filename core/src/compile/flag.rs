@@ -15,7 +15,7 @@ use crate::document::{Document, FeatureFlagConfig, FlagRuleConfig, PrerequisiteC
 use crate::finding::{Code, Findings};
 use crate::hash::{Bucketer, Purpose, salt_of_epoch};
 use serde_json::Value;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Stands for a flag or experiment that is not in the catalog; looking it up finds nothing.
 const NOWHERE: usize = usize::MAX;
@@ -135,8 +135,8 @@ impl FlagCompiler<'_> {
         0
     }
 
-    fn compile_overrides(&mut self) -> HashMap<Box<str>, usize> {
-        let mut overrides = HashMap::new();
+    fn compile_overrides(&mut self) -> BTreeMap<Box<str>, usize> {
+        let mut overrides = BTreeMap::new();
         for (unit, variant) in &self.written.overrides {
             if unit.trim().is_empty() {
                 self.findings.add(Code::BlankText, "overrides", "a unit is blank").help("name a unit");

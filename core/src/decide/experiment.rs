@@ -6,7 +6,7 @@ use crate::document::{MetricConfig, Status};
 use crate::hash::{BUCKETS, Bucketer, Range};
 use jiff::Timestamp;
 use serde_json::Value;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A compiled experiment.
@@ -23,7 +23,8 @@ pub(crate) struct Parts {
     pub starts_at: Option<Timestamp>,
     pub ends_at: Option<Timestamp>,
     pub winner: Option<usize>,
-    pub overrides: HashMap<Box<str>, usize>,
+    /// Units are long and alike, and overrides few: comparing some is faster than hashing one.
+    pub overrides: BTreeMap<Box<str>, usize>,
     pub holdouts: Box<[Arc<Holdout>]>,
     pub slot: Option<Slot>,
     pub targeting: Box<[Condition]>,
@@ -243,8 +244,7 @@ impl Experiment {
     }
 
     fn by_override<T: Trace>(&self, unit: &str, trace: &mut T) -> Option<Decision<'_>> {
-        // Most experiments have none, and then nothing needs to be hashed.
-        let found = if self.0.overrides.is_empty() { None } else { self.0.overrides.get(unit) };
+        let found = self.0.overrides.get(unit);
         trace.record(|| {
             let detail = match found {
                 Some(_) => "the document names a variant for this unit".to_owned(),

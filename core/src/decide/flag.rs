@@ -8,7 +8,7 @@ use super::{
 use crate::hash::{BUCKETS, Bucketer, Range};
 use jiff::Timestamp;
 use serde_json::Value;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 /// A compiled flag.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub struct Flag {
     pub(crate) variants: Box<[FlagVariant]>,
     pub(crate) default: usize,
     pub(crate) prerequisites: Box<[Prerequisite]>,
-    pub(crate) overrides: HashMap<Box<str>, usize>,
+    pub(crate) overrides: BTreeMap<Box<str>, usize>,
     pub(crate) rules: Box<[Rule]>,
     pub(crate) rollout: Option<Rollout>,
 }
@@ -275,8 +275,8 @@ impl Catalog {
 
 fn by_override<'a, T: Trace>(flag: &'a Flag, given: Given<'_>, trace: &mut T) -> Option<Evaluation<'a>> {
     let found = match given.unit {
-        Some(unit) if !flag.overrides.is_empty() => flag.overrides.get(unit),
-        _ => None,
+        Some(unit) => flag.overrides.get(unit),
+        None => None,
     };
     trace.record(|| {
         let detail = match found {

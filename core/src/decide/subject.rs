@@ -76,7 +76,8 @@ impl<'a> Subject<'a> {
 pub(crate) const USER_ID: &str = "user_id";
 
 fn present(text: &str) -> Option<&str> {
-    (!text.trim().is_empty()).then_some(text)
+    // Ends at the first character that is not white space, which is nearly always the first.
+    text.contains(|c: char| !c.is_whitespace()).then_some(text)
 }
 
 /// How large a context may be.

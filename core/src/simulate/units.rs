@@ -87,19 +87,8 @@ fn pick<'n>(names: &[&'n str; 8], random: u64) -> &'n str {
 }
 
 /// `write!` takes five times as long.
-fn push_number(mut number: u64, buffer: &mut String) {
-    let mut digits = [0_u8; 20];
-    let mut used = 0;
-    for digit in digits.iter_mut().rev() {
-        *digit = b'0' + u8::try_from(number % 10).unwrap_or_default();
-        number /= 10;
-        used += 1;
-        if number == 0 {
-            break;
-        }
-    }
-    let text = digits.get(digits.len() - used..).and_then(|digits| std::str::from_utf8(digits).ok());
-    buffer.push_str(text.unwrap_or_default());
+fn push_number(number: u64, buffer: &mut String) {
+    buffer.push_str(itoa::Buffer::new().format(number));
 }
 
 fn push_uuid(high: u64, low: u64, buffer: &mut String) {
