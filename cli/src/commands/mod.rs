@@ -5,9 +5,14 @@ pub mod completions;
 pub mod explain;
 pub mod explain_code;
 pub mod inputs;
+pub mod publish;
+pub mod pull;
 pub mod reports;
+pub mod revisions;
+pub mod rollback;
 pub mod schema;
 pub mod simulate;
+pub mod store;
 pub mod validate;
 
 use crate::error::Error;
@@ -30,6 +35,10 @@ enum Command {
     Explain(explain::Args),
     Validate(validate::Args),
     ExplainCode(explain_code::Args),
+    Publish(publish::Args),
+    Rollback(rollback::Args),
+    Revisions(revisions::Args),
+    Pull(pull::Args),
     Schema(schema::Args),
     Completions(completions::Args),
 }
@@ -46,6 +55,10 @@ pub fn dispatch(abx: Abx) -> Exit {
             Err(error) => fail(&error),
         },
         Command::ExplainCode(args) => finish(explain_code::run(&args), args.format.format),
+        Command::Publish(args) => finish(publish::run(&args), args.format.format),
+        Command::Rollback(args) => finish(rollback::run(&args), args.format.format),
+        Command::Revisions(args) => finish(revisions::run(&args), args.format.format),
+        Command::Pull(args) => finish(pull::run(&args), args.format.format),
         Command::Schema(args) => finish(schema::run(&args), args.format.format),
         Command::Completions(args) => finish(completions::run(&args), args.format.format),
     }

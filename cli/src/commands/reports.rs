@@ -11,6 +11,10 @@ pub const REPORTS: &[(&str, SchemaOf)] = &[
     ("completions", of::<super::completions::CompletionsReport>),
     ("explain", of::<super::explain::ExplainReport>),
     ("explain-code", of::<super::explain_code::ExplainCodeReport>),
+    ("publish", of::<super::publish::PublishReport>),
+    ("pull", of::<super::pull::PullReport>),
+    ("revisions", of::<super::revisions::RevisionsReport>),
+    ("rollback", of::<super::rollback::RollbackReport>),
     ("simulate", of::<super::simulate::SimulateReport>),
     ("validate", of::<super::validate::ValidateReport>),
 ];

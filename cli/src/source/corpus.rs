@@ -37,6 +37,8 @@ pub struct Checked {
     pub files: Vec<SourceFile>,
     /// How many documents they hold.
     pub documents: usize,
+    /// The documents as written, each with the index of its file.
+    pub values: Vec<(usize, Value)>,
     /// Everything found, by file and place.
     pub findings: Vec<Located>,
 }
@@ -101,6 +103,7 @@ impl Corpus {
         Checked {
             catalog: compiled.catalog,
             documents: self.documents.len(),
+            values: self.documents.into_iter().map(|origin| (origin.file, origin.value)).collect(),
             files: self.files,
             findings: found,
         }

@@ -1,0 +1,137 @@
+//! What would a new revision change? And, with `--yes`: make it.
+
+mod plan;
+
+use super::store::{self, StoreArgs, unanswered};
+use crate::error::Error;
+use crate::render::style::{DIM, GOOD, TITLE};
+use crate::report::{FormatArg, Report};
+use crate::source::Corpus;
+use abx_functions::catalog::{decode, encode};
+use abx_functions::ports::{CatalogStore, Flip, PutRevision, RevisionMeta};
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+pub use plan::Plan;
+
+/// Publish documents as a new revision; without --yes only show what it would change
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  abx publish
+  abx publish --yes --message 'open the checkout test to everybody'
+  abx publish experiments/ --table abx-catalog --yes")]
+pub struct Args {
+    /// Files or folders with the documents
+    #[arg(default_value = "experiments", value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Publish, instead of only showing what would change
+    #[arg(long)]
+    yes: bool,
+    /// Why, for the list of revisions
+    #[arg(long, short, value_name = "TEXT", default_value = "")]
+    message: String,
+    /// Who, for the list of revisions; the user of this machine by default
+    #[arg(long, value_name = "NAME", env = "USER", default_value = "unknown", hide_env_values = true)]
+    author: String,
+    #[command(flatten)]
+    store: StoreArgs,
+    #[command(flatten)]
+    pub(super) format: FormatArg,
+}
+
+/// What changes, and whether it was published.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub struct PublishReport {
+    store: String,
+    /// The revision that served before; `null` where there was none.
+    head: Option<u64>,
+    plan: Plan,
+    /// The new revision; `null` where nothing was published.
+    published: Option<u64>,
+}
+
+/// Compares the documents with the head, and publishes them if asked to.
+pub fn run(args: &Args) -> Result<PublishReport, Error> {
+    let checked = Corpus::load(&args.paths)?.compile();
+    let errors = checked.errors().count();
+    if errors > 0 {
+        let message = format!("nothing is published while the documents have errors ({errors})");
+        return Err(Error::caller(message).help("see `abx validate`"));
+    }
+    let documents: Vec<Value> = checked.values.into_iter().map(|(_, value)| value).collect();
+    store::block_on(async {
+        let store = args.store.open().await?;
+        let head = head(&store).await?;
+        let before = documents_of(&store, head).await?;
+        let plan = Plan::new(&before, &documents);
+        let meta = RevisionMeta {
+            created_at: Timestamp::now(),
+            author: args.author.clone(),
+            message: args.message.clone(),
+        };
+        let published = if args.yes && !plan.is_empty() {
+            Some(publish(&store, head, &documents, &meta).await?)
+        } else {
+            None
+        };
+        Ok(PublishReport { store: args.store.name(), head, plan, published })
+    })
+}
+
+/// The number of the revision that serves.
+pub async fn head(store: &impl CatalogStore) -> Result<Option<u64>, Error> {
+    Ok(store.head().await.map_err(unanswered)?.map(|head| head.revision))
+}
+
+/// The documents of a revision; none of none.
+pub async fn documents_of(store: &impl CatalogStore, revision: Option<u64>) -> Result<Vec<Value>, Error> {
+    let Some(number) = revision else { return Ok(Vec::new()) };
+    let bytes = store.revision(number).await.map_err(unanswered)?.ok_or_else(|| {
+        Error::caller(format!("there is no revision {number}")).help("`abx revisions` lists them")
+    })?;
+    decode(&bytes).map_err(|error| Error::world(format!("revision {number}: {error}")))
+}
+
+/// Writes a new revision whole, and then makes it the head by one conditional write.
+pub async fn publish(
+    store: &impl CatalogStore,
+    head: Option<u64>,
+    documents: &[Value],
+    meta: &RevisionMeta,
+) -> Result<u64, Error> {
+    let bytes = encode(documents).map_err(|error| Error::world(error.to_string()))?;
+    let newest = store.revisions().await.map_err(unanswered)?.first().map_or(0, |it| it.revision);
+    let number = newest.max(head.unwrap_or(0)) + 1;
+    let raced = |who: String| {
+        Error::world(format!("somebody else published meanwhile: {who}"))
+            .help("look at the plan again, with what they changed")
+    };
+    match store.put_revision(number, &bytes, meta).await.map_err(unanswered)? {
+        PutRevision::Stored => {}
+        PutRevision::Taken => return Err(raced(format!("revision {number} is theirs"))),
+    }
+    match store.flip_head(head, number).await.map_err(unanswered)? {
+        Flip::Done => Ok(number),
+        Flip::Lost { actual } => Err(raced(match actual {
+            Some(actual) => format!("the head is revision {actual}"),
+            None => "the head is gone".to_owned(),
+        })),
+    }
+}
+
+impl Report for PublishReport {
+    fn human(&self) -> String {
+        let head = self.head.map_or("nothing published yet".to_owned(), |it| format!("revision {it}"));
+        let mut text = format!("{TITLE}{}{TITLE:#} {DIM}({head}){DIM:#}\n", self.store);
+        text.push_str(&self.plan.human());
+        let _ = match self.published {
+            Some(number) => writeln!(text, "\n{GOOD}published{GOOD:#} as revision {number}"),
+            None if self.plan.is_empty() => writeln!(text, "nothing to publish"),
+            None => writeln!(text, "\nnothing was published: add --yes"),
+        };
+        text
+    }
+}

@@ -1,0 +1,72 @@
+//! Make an earlier revision serve again.
+
+use super::publish::{Plan, documents_of, head};
+use super::store::{self, StoreArgs, unanswered};
+use crate::error::Error;
+use crate::render::style::{DIM, GOOD, TITLE};
+use crate::report::{FormatArg, Report};
+use abx_functions::ports::{CatalogStore, Flip};
+use serde::Serialize;
+
+/// Make an earlier revision serve again, at once
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  abx rollback\n  abx rollback 41 --table abx-catalog")]
+pub struct Args {
+    /// The revision; by default the one before the head
+    revision: Option<u64>,
+    #[command(flatten)]
+    store: StoreArgs,
+    #[command(flatten)]
+    pub(super) format: FormatArg,
+}
+
+/// What serves now, and what that changed.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub struct RollbackReport {
+    store: String,
+    /// The revision that served before.
+    from: u64,
+    /// The revision that serves now.
+    to: u64,
+    plan: Plan,
+}
+
+/// Flips the head.
+pub fn run(args: &Args) -> Result<RollbackReport, Error> {
+    store::block_on(async {
+        let store = args.store.open().await?;
+        let from = head(&store).await?.ok_or_else(|| Error::caller("nothing was ever published"))?;
+        let to = match args.revision {
+            Some(revision) => revision,
+            None => before(&store, from).await?,
+        };
+        let old = documents_of(&store, Some(from)).await?;
+        let new = documents_of(&store, Some(to)).await?;
+        match store.flip_head(Some(from), to).await.map_err(unanswered)? {
+            Flip::Done => {
+                Ok(RollbackReport { store: args.store.name(), from, to, plan: Plan::new(&old, &new) })
+            }
+            Flip::Lost { actual } => {
+                let actual = actual.map_or("gone".to_owned(), |it| format!("revision {it}"));
+                Err(Error::world(format!("somebody else moved the head meanwhile: it is {actual}"))
+                    .help("look at `abx revisions` and decide again"))
+            }
+        }
+    })
+}
+
+async fn before(store: &impl CatalogStore, head: u64) -> Result<u64, Error> {
+    let revisions = store.revisions().await.map_err(unanswered)?;
+    let before = revisions.iter().map(|it| it.revision).find(|number| *number < head);
+    before.ok_or_else(|| Error::caller(format!("there is no revision before {head}")))
+}
+
+impl Report for RollbackReport {
+    fn human(&self) -> String {
+        let Self { store, from, to, .. } = self;
+        format!(
+            "{TITLE}{store}{TITLE:#} {DIM}(revision {from}){DIM:#}\n{}\n{GOOD}revision {to} serves{GOOD:#}\n",
+            self.plan.human()
+        )
+    }
+}
