@@ -6,6 +6,7 @@ use crate::document::{MetricConfig, Status};
 use crate::hash::{BUCKETS, Bucketer, Range};
 use jiff::Timestamp;
 use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -104,6 +105,12 @@ impl Experiment {
     #[must_use]
     pub fn unit_attribute(&self) -> &str {
         self.0.unit.as_str()
+    }
+
+    /// The unit of a subject: what is hashed, and what an assignment is stored under.
+    #[must_use]
+    pub fn unit<'a>(&self, subject: &Subject<'a>) -> Option<Cow<'a, str>> {
+        subject.unit(&self.0.unit)
     }
 
     /// The epoch, from 1.

@@ -8,6 +8,7 @@ use super::{
 use crate::hash::{BUCKETS, Bucketer, Range};
 use jiff::Timestamp;
 use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// A compiled flag.
@@ -95,6 +96,12 @@ impl Flag {
     #[must_use]
     pub fn unit_attribute(&self) -> &str {
         self.unit.as_str()
+    }
+
+    /// The unit of a subject, where it has one.
+    #[must_use]
+    pub fn unit<'a>(&self, subject: &Subject<'a>) -> Option<Cow<'a, str>> {
+        subject.unit(&self.unit)
     }
 
     /// Whether it is enabled.
