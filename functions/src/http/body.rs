@@ -1,0 +1,68 @@
+//! JSON with limits.
+
+use super::ApiError;
+use abx_core::decide::Limits;
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, Visitor};
+use serde_json::{Map, Value};
+use std::fmt;
+
+/// The longest body, in bytes.
+pub const MAX_BODY_BYTES: usize = 64 * 1024;
+
+/// Reads JSON. Its length bounds what reading it allocates, and the reader's own limit its depth.
+pub fn parse<'b, T: Deserialize<'b>>(body: &'b [u8]) -> Result<T, ApiError> {
+    if body.len() > MAX_BODY_BYTES {
+        return Err(ApiError::body_too_large());
+    }
+    if body.is_empty() {
+        return Err(ApiError::invalid("the body is empty; send a JSON object"));
+    }
+    serde_json::from_slice(body)
+        .map_err(|error| ApiError::invalid(format!("the body cannot be read: {}", super::error::shown(&error.to_string()))))
+}
+
+/// Checks a context, and the ids beside it.
+pub(crate) fn check_context<'a>(
+    context: &Map<String, Value>,
+    ids: impl IntoIterator<Item = (&'static str, &'a str)>,
+) -> Result<(), ApiError> {
+    let limits = Limits::default();
+    for (name, id) in ids {
+        if id.len() > limits.string_bytes {
+            let message = format!("`{name}` has more than {} bytes", limits.string_bytes);
+            return Err(ApiError::context_too_large(message));
+        }
+    }
+    limits.check(context).map_err(|error| ApiError::context_too_large(error.to_string()))
+}
+
+/// An id in JSON: a string, or an integer, which counts as its digits, as it does among attributes.
+pub(crate) fn deserialize_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    struct Id;
+
+    impl Visitor<'_> for Id {
+        type Value = String;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a string or an integer")
+        }
+        fn visit_str<E: Error>(self, text: &str) -> Result<String, E> {
+            Ok(text.to_owned())
+        }
+        fn visit_string<E: Error>(self, text: String) -> Result<String, E> {
+            Ok(text)
+        }
+        fn visit_u64<E: Error>(self, number: u64) -> Result<String, E> {
+            Ok(number.to_string())
+        }
+        fn visit_i64<E: Error>(self, number: i64) -> Result<String, E> {
+            Ok(number.to_string())
+        }
+        fn visit_unit<E: Error>(self) -> Result<String, E> {
+            Ok(String::new())
+        }
+    }
+
+    deserializer.deserialize_any(Id)
+}

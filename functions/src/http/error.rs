@@ -1,0 +1,127 @@
+//! Refusals.
+
+use super::Reply;
+use axum::http::StatusCode;
+use serde::Serialize;
+use std::borrow::Cow;
+use std::fmt;
+
+/// Why a request was not answered. It becomes `{"error": {"code", "message", "request_id"}}`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiError {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// What a program acts on; part of the API.
+    pub code: &'static str,
+    /// What a person reads.
+    pub message: Cow<'static, str>,
+}
+
+#[derive(Serialize)]
+struct Written<'a> {
+    error: Inner<'a>,
+}
+
+#[derive(Serialize)]
+struct Inner<'a> {
+    code: &'a str,
+    message: &'a str,
+    request_id: &'a str,
+}
+
+impl ApiError {
+    fn new(status: StatusCode, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { status, code, message: message.into() }
+    }
+
+    /// 400 `invalid_request`: what was sent is not what is documented.
+    pub fn invalid(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_request", message)
+    }
+
+    /// 400 `context_too_large`: too many attributes, too long a string, or nested too deeply.
+    pub fn context_too_large(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "context_too_large", message)
+    }
+
+    /// 400 `unit_missing`: the attribute that is randomised is missing or blank.
+    #[must_use]
+    pub fn unit_missing(attribute: &str) -> Self {
+        let message = format!("`{attribute}` is missing or blank; it is what this experiment randomises");
+        Self::new(StatusCode::BAD_REQUEST, "unit_missing", message)
+    }
+
+    /// 403 `origin_not_allowed`: a browser asks for a page whose origin is not in the list.
+    #[must_use]
+    pub fn origin_not_allowed() -> Self {
+        let message = "this origin is not in ABX_CORS_ORIGINS";
+        Self::new(StatusCode::FORBIDDEN, "origin_not_allowed", message)
+    }
+
+    /// 404 `experiment_not_found`.
+    #[must_use]
+    pub fn experiment_not_found(key: &str) -> Self {
+        let message = format!("no experiment has the key `{}`", shown(key));
+        Self::new(StatusCode::NOT_FOUND, "experiment_not_found", message)
+    }
+
+    /// 404 `flag_not_found`.
+    #[must_use]
+    pub fn flag_not_found(key: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "flag_not_found", format!("no flag has the key `{}`", shown(key)))
+    }
+
+    /// 404 `not_found`: no such path.
+    #[must_use]
+    pub fn not_found(path: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", format!("there is nothing at {}", shown(path)))
+    }
+
+    /// 405 `method_not_allowed`.
+    #[must_use]
+    pub fn method_not_allowed(method: &str, path: &str) -> Self {
+        let message = format!("{} does not take {}", shown(path), shown(method));
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
+    }
+
+    /// 413 `body_too_large`.
+    #[must_use]
+    pub fn body_too_large() -> Self {
+        let message = format!("the body has more than {} bytes", super::MAX_BODY_BYTES);
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message)
+    }
+
+    /// 500 `internal`: a bug.
+    #[must_use]
+    pub fn internal() -> Self {
+        let message = "the function failed; its log has the request id";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message)
+    }
+
+    /// 503 `catalog_unavailable`: nothing was ever loaded, and nothing is bundled.
+    #[must_use]
+    pub fn catalog_unavailable() -> Self {
+        let message = "no catalog could be loaded yet; ask again in a moment";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "catalog_unavailable", message)
+    }
+
+    /// As an answer.
+    #[must_use]
+    pub fn reply(&self, request_id: &str) -> Reply {
+        let inner = Inner { code: self.code, message: &self.message, request_id };
+        Reply::json(self.status, &Written { error: inner })
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code, self.message)
+    }
+}
+
+impl std::error::Error for ApiError {}
+
+/// The start of what a caller sent, without what a terminal would act on.
+pub(super) fn shown(text: &str) -> String {
+    text.chars().take(80).flat_map(char::escape_debug).collect()
+}

@@ -1,0 +1,210 @@
+//! What stands before every handler.
+
+use super::{ApiError, Cors, MAX_BODY_BYTES, Query, Reply};
+use crate::telemetry::{Counter, Level, Telemetry};
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::Request;
+use axum::http::header::{CONTENT_LENGTH, RETRY_AFTER};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use axum::routing::get;
+use futures_util::FutureExt;
+use serde_json::json;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Instant;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The id of an invocation, which the runtime adds to a request's extensions.
+#[derive(Debug, Clone)]
+pub(crate) struct InvocationId(pub String);
+
+/// What a handler sees of a request.
+#[derive(Debug)]
+pub struct Call {
+    /// Names the request in answers and logs.
+    pub request_id: String,
+    /// The URL's query, as it came.
+    pub query: Option<String>,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The whole body, of at most [`MAX_BODY_BYTES`].
+    pub body: Bytes,
+}
+
+impl Call {
+    /// The URL's parameters.
+    pub fn query(&self) -> Result<Query, ApiError> {
+        Query::parse(self.query.as_deref())
+    }
+}
+
+/// Stands before the handlers of a function: request ids, limits, CORS, metrics; and a panic ends in an answer.
+pub struct Front {
+    telemetry: Arc<Telemetry>,
+    cors: Cors,
+    health: Box<dyn Fn() -> Reply + Send + Sync>,
+}
+
+impl std::fmt::Debug for Front {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Front").field("cors", &self.cors).finish_non_exhaustive()
+    }
+}
+
+impl Front {
+    /// Answers `/health` by a function that must not wait.
+    pub fn new(
+        telemetry: Arc<Telemetry>,
+        cors: Cors,
+        health: impl Fn() -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        Self { telemetry, cors, health: Box::new(health) }
+    }
+
+    /// Answers an HTTP request by a handler.
+    pub async fn serve<F>(&self, request: Request, handler: impl FnOnce(Call) -> F) -> Response<Body>
+    where
+        F: Future<Output = Result<Reply, ApiError>>,
+    {
+        let start = Instant::now();
+        let origin = self.cors.allowed(request.headers());
+        let (parts, body) = request.into_parts();
+        let invocation = parts.extensions.get().map(|InvocationId(id)| &**id);
+        let request_id = request_id(invocation, &parts.headers);
+        let id_header = HeaderValue::from_str(&request_id);
+        let is_preflight = Cors::is_preflight(&parts.method, &parts.headers);
+        let reply = if is_preflight {
+            preflight(origin.is_some()).unwrap_or_else(|refusal| self.refuse(&refusal, &request_id))
+        } else {
+            let query = parts.uri.query().map(str::to_owned);
+            self.read(request_id, query, parts.headers, body, handler).await
+        };
+        self.telemetry.answered(reply.status.as_u16(), start.elapsed());
+        let mut response = reply.into_response();
+        if let Ok(id) = id_header {
+            response.headers_mut().insert(REQUEST_ID, id);
+        }
+        self.cors.mark(origin, response.headers_mut());
+        response
+    }
+
+    /// Answers a direct call by a handler, with the request's id.
+    pub async fn serve_direct<F>(&self, request_id: &str, handler: F) -> Reply
+    where
+        F: Future<Output = Result<Reply, ApiError>>,
+    {
+        let start = Instant::now();
+        let reply = self.guard(request_id, handler).await;
+        self.telemetry.answered(reply.status.as_u16(), start.elapsed());
+        reply
+    }
+
+    async fn read<F>(
+        &self,
+        request_id: String,
+        query: Option<String>,
+        headers: HeaderMap,
+        body: Body,
+        handler: impl FnOnce(Call) -> F,
+    ) -> Reply
+    where
+        F: Future<Output = Result<Reply, ApiError>>,
+    {
+        let body = match read_body(&headers, body).await {
+            Ok(body) => body,
+            Err(refusal) => return self.refuse(&refusal, &request_id),
+        };
+        let id = request_id.clone();
+        self.guard(&id, async move { handler(Call { request_id, query, headers, body }).await }).await
+    }
+
+    /// Runs a handler; a refusal becomes its answer, and so does a panic, so that the process lives.
+    async fn guard<F>(&self, request_id: &str, handler: F) -> Reply
+    where
+        F: Future<Output = Result<Reply, ApiError>>,
+    {
+        match AssertUnwindSafe(handler).catch_unwind().await {
+            Ok(Ok(reply)) => reply,
+            Ok(Err(refusal)) => self.refuse(&refusal, request_id),
+            Err(panic) => {
+                self.telemetry.count(Counter::Panics, 1);
+                let fields = json!({"message": panic_message(&*panic)});
+                self.telemetry.log(Level::Error, "panic", Some(request_id), &fields);
+                ApiError::internal().reply(request_id)
+            }
+        }
+    }
+
+    fn refuse(&self, refusal: &ApiError, request_id: &str) -> Reply {
+        self.telemetry.reason(refusal.code);
+        if self.telemetry.writes(Level::Debug) {
+            let fields = json!({"code": refusal.code, "status": refusal.status.as_u16()});
+            self.telemetry.log(Level::Debug, "request_refused", Some(request_id), &fields);
+        }
+        let reply = refusal.reply(request_id);
+        match refusal.status {
+            StatusCode::SERVICE_UNAVAILABLE => reply.with(RETRY_AFTER, HeaderValue::from_static("1")),
+            _ => reply,
+        }
+    }
+}
+
+/// Makes a router of some routes: `/health`, and refusals in our form for everything else.
+pub fn finish(routes: Router, front: &Arc<Front>) -> Router {
+    let (health, missing, other) = (Arc::clone(front), Arc::clone(front), Arc::clone(front));
+    routes
+        .route(
+            "/health",
+            get(async move |request: Request| {
+                health.serve(request, async |_| Ok((health.health)())).await
+            }),
+        )
+        .fallback(async move |request: Request| {
+            let path = request.uri().path().to_owned();
+            missing.serve(request, async move |_| Err(ApiError::not_found(&path))).await
+        })
+        .method_not_allowed_fallback(async move |request: Request| {
+            let refusal = ApiError::method_not_allowed(request.method().as_str(), request.uri().path());
+            other.serve(request, async move |_| Err(refusal)).await
+        })
+}
+
+/// The id of a request: that of the invocation, else the caller's if it is fit for a header and a log, else a new one.
+#[must_use]
+pub fn request_id(invocation: Option<&str>, headers: &HeaderMap) -> String {
+    let fit = |id: &&str| (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic());
+    let theirs = || headers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).filter(fit);
+    match invocation.or_else(theirs) {
+        Some(id) => id.to_owned(),
+        None => format!("{:032x}", fastrand::u128(..)),
+    }
+}
+
+fn preflight(is_allowed: bool) -> Result<Reply, ApiError> {
+    if !is_allowed {
+        return Err(ApiError::origin_not_allowed());
+    }
+    let mut headers = HeaderMap::new();
+    Cors::answer_preflight(&mut headers);
+    let mut reply = Reply::empty(StatusCode::NO_CONTENT);
+    reply.headers = headers.into_iter().filter_map(|(name, value)| Some((name?, value))).collect();
+    Ok(reply)
+}
+
+/// A body that says how long it is is refused unread; any other is read up to the limit.
+async fn read_body(headers: &HeaderMap, body: Body) -> Result<Bytes, ApiError> {
+    let told = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if told.is_some_and(|length| length > MAX_BODY_BYTES as u64) {
+        return Err(ApiError::body_too_large());
+    }
+    // The other error is a caller who went away, and reads no answer.
+    axum::body::to_bytes(body, MAX_BODY_BYTES).await.map_err(|_| ApiError::body_too_large())
+}
+
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
+}
+

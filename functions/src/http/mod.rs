@@ -1,0 +1,26 @@
+//! What every router shares: reading a request, and answering it, also when it is wrong.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `envelope` | [`LambdaResponse`], and [`Reply`], which becomes one or an HTTP response |
+//! | `error` | [`ApiError`]: code, status and message of a refusal |
+//! | `front` | [`Front`]: request ids, limits, CORS, metrics and panics, around every handler |
+//! | `cors` | which pages may ask |
+//! | `query` | parameters of a URL |
+//! | `body` | JSON with limits |
+
+mod body;
+mod cors;
+mod envelope;
+mod error;
+mod front;
+mod query;
+
+pub use body::{MAX_BODY_BYTES, parse};
+pub(crate) use body::{check_context, deserialize_id};
+pub use cors::Cors;
+pub use envelope::{LambdaResponse, Reply};
+pub use error::ApiError;
+pub(crate) use front::InvocationId;
+pub use front::{Call, Front, finish, request_id};
+pub use query::Query;

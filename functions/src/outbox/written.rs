@@ -1,0 +1,111 @@
+//! Events as JSON.
+
+use crate::ports::Event;
+use crate::telemetry::hex;
+use jiff::Timestamp;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+/// How many hexadecimal digits an id has: 128 bits.
+const ID_DIGITS: usize = 32;
+
+/// The id of what is told by its parts, the same in every process: SHA-256 over each part's length and bytes.
+#[must_use]
+pub fn event_id(kind: &str, parts: &[&[u8]]) -> String {
+    let mut hash = Sha256::new();
+    // The lengths keep ("ab", "c") and ("a", "bc") apart.
+    for part in std::iter::once(kind.as_bytes()).chain(parts.iter().copied()) {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    hex(&hash.finalize(), ID_DIGITS)
+}
+
+/// Says that a unit saw a variant.
+#[derive(Debug, Clone, Copy)]
+pub struct Exposure<'a> {
+    /// The experiment.
+    pub experiment: &'a str,
+    /// The variant.
+    pub variant: &'a str,
+    /// The unit.
+    pub unit: &'a str,
+    /// The catalog's revision.
+    pub revision: u64,
+    /// The experiment's epoch.
+    pub epoch: u32,
+    /// When.
+    pub timestamp: Timestamp,
+}
+
+/// Says what a flag gave a unit.
+#[derive(Debug, Clone, Copy)]
+pub struct Evaluated<'a> {
+    /// The flag.
+    pub flag: &'a str,
+    /// The variant.
+    pub variant: &'a str,
+    /// The unit.
+    pub unit: &'a str,
+    /// Why.
+    pub reason: &'a str,
+    /// The catalog's revision.
+    pub revision: u64,
+    /// When.
+    pub timestamp: Timestamp,
+}
+
+#[derive(Serialize)]
+struct ExposureEvent<'a> {
+    event_id: String,
+    #[serde(rename = "type")]
+    kind: &'a str,
+    experiment: &'a str,
+    variant: &'a str,
+    unit: &'a str,
+    revision: u64,
+    epoch: u32,
+    timestamp: Timestamp,
+}
+
+#[derive(Serialize)]
+struct EvaluationEvent<'a> {
+    event_id: String,
+    #[serde(rename = "type")]
+    kind: &'a str,
+    flag: &'a str,
+    variant: &'a str,
+    unit: &'a str,
+    reason: &'a str,
+    revision: u64,
+    timestamp: Timestamp,
+}
+
+impl Exposure<'_> {
+    /// As an event. The same unit, experiment, epoch and variant have the same id wherever they are met.
+    #[must_use]
+    pub fn event(&self) -> Event {
+        let Self { experiment, variant, unit, revision, epoch, timestamp } = *self;
+        let kind = "exposure";
+        let parts = [unit.as_bytes(), experiment.as_bytes(), &epoch.to_be_bytes(), variant.as_bytes()];
+        let event_id = event_id(kind, &parts);
+        event(unit, &ExposureEvent { event_id, kind, experiment, variant, unit, revision, epoch, timestamp })
+    }
+}
+
+impl Evaluated<'_> {
+    /// As an event. The same flag, variant, unit and revision have the same id wherever they are met.
+    #[must_use]
+    pub fn event(&self) -> Event {
+        let Self { flag, variant, unit, reason, revision, timestamp } = *self;
+        let kind = "evaluation";
+        let parts = [flag.as_bytes(), variant.as_bytes(), unit.as_bytes(), &revision.to_be_bytes()];
+        let event_id = event_id(kind, &parts);
+        event(unit, &EvaluationEvent { event_id, kind, flag, variant, unit, reason, revision, timestamp })
+    }
+}
+
+fn event(unit: &str, written: &impl Serialize) -> Event {
+    // Strings and numbers can always be written.
+    Event { partition_key: unit.to_owned(), data: serde_json::to_vec(written).unwrap_or_default() }
+}

@@ -1,0 +1,281 @@
+//! What a function is told by its environment. Only the programs in `src/bin` read the environment itself.
+
+use crate::telemetry::Level;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// Where a deployed function finds the revision that it was bundled with.
+pub const BUNDLED_REVISION: &str = "/var/task/revision.json.gz";
+
+const MAX_TTL_DAYS: u32 = 3650;
+
+/// When an exposure goes to the stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Exposures {
+    /// Never.
+    Off,
+    /// After the response: no request waits for the stream, and what a dying process holds is lost.
+    #[default]
+    After,
+    /// Before the response: nothing that was answered is lost, and a request takes a round trip longer.
+    Sync,
+}
+
+impl FromStr for Exposures {
+    type Err = ();
+
+    fn from_str(word: &str) -> Result<Self, ()> {
+        match word {
+            "off" => Ok(Self::Off),
+            "after" => Ok(Self::After),
+            "sync" => Ok(Self::Sync),
+            _ => Err(()),
+        }
+    }
+}
+
+/// Which function reads its settings: each needs others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Function {
+    /// Assigns; needs a table for that.
+    Assignment,
+    /// Evaluates flags.
+    Flags,
+}
+
+/// The settings of a function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// `ABX_CATALOG_TABLE`: the table of revisions.
+    pub catalog_table: String,
+    /// `ABX_ASSIGNMENTS_TABLE`: the table of assignments; empty for a function that needs none.
+    pub assignments_table: String,
+    /// `ABX_EVENT_STREAM`: the Kinesis stream, unless exposures are off.
+    pub event_stream: Option<String>,
+    /// `ABX_EXPOSURES`: `off`, `after` or `sync`; `after` by default.
+    pub exposures: Exposures,
+    /// `ABX_ASSIGNMENT_TTL_DAYS`: how long an assignment lasts; 90 by default.
+    pub assignment_ttl_days: u32,
+    /// `ABX_CORS_ORIGINS`: the origins whose pages may ask, separated by commas; none by default.
+    pub cors_origins: Vec<String>,
+    /// `ABX_ENDPOINT_URL`: an emulator instead of AWS.
+    pub endpoint_url: Option<String>,
+    /// `ABX_BUNDLED_REVISION`: a file that serves while the table cannot be read; by default
+    /// [`BUNDLED_REVISION`], where there is one.
+    pub bundled_revision: Option<PathBuf>,
+    /// `ABX_LOG_LEVEL`: `debug`, `info`, `warn` or `error`; `info` by default.
+    pub log_level: Level,
+    /// `ABX_CACHE_ASSIGNMENTS`: how many assignments a process remembers; 10,000 by default, some 3 MB.
+    pub cache_assignments: NonZeroUsize,
+}
+
+/// A variable that is wrong or missing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Its name.
+    pub name: String,
+    /// What is wrong.
+    pub what: String,
+    /// What would be right.
+    pub example: &'static str,
+}
+
+/// Every variable that is wrong or missing; never empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettingsError(pub Vec<Problem>);
+
+impl fmt::Display for SettingsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of the environment's variables cannot be used:", self.0.len())?;
+        for Problem { name, what, example } in &self.0 {
+            write!(f, " {name} {what} (for example {name}={example});")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for SettingsError {}
+
+impl Settings {
+    /// Reads the variables of a function; all that is wrong is reported at once. An empty variable counts as missing, and
+    /// one that begins with `ABX_` and is not known is a mistake, because it was meant to say something.
+    pub fn from_vars(
+        function: Function,
+        vars: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, SettingsError> {
+        let vars = vars.into_iter().filter(|(name, value)| name.starts_with("ABX_") && !value.is_empty());
+        let mut reader = Reader { vars: vars.collect(), problems: Vec::new() };
+        let exposures = reader.parse("ABX_EXPOSURES", "after", "is not one of off, after, sync");
+        let exposures = exposures.unwrap_or_default();
+        let settings = Self {
+            catalog_table: reader.required("ABX_CATALOG_TABLE", "abx-catalog"),
+            assignments_table: match function {
+                Function::Assignment => reader.required("ABX_ASSIGNMENTS_TABLE", "abx-assignments"),
+                Function::Flags => reader.take("ABX_ASSIGNMENTS_TABLE").unwrap_or_default(),
+            },
+            event_stream: match exposures {
+                Exposures::Off => reader.take("ABX_EVENT_STREAM"),
+                _ => Some(reader.required("ABX_EVENT_STREAM", "abx-events")),
+            },
+            exposures,
+            assignment_ttl_days: reader.ttl_days(),
+            cors_origins: reader.origins(),
+            endpoint_url: reader.endpoint(),
+            bundled_revision: reader.take("ABX_BUNDLED_REVISION").map(PathBuf::from),
+            log_level: reader
+                .parse("ABX_LOG_LEVEL", "info", "is not one of debug, info, warn, error")
+                .unwrap_or_default(),
+            cache_assignments: reader
+                .parse("ABX_CACHE_ASSIGNMENTS", "10000", "is not a whole number above 0")
+                .unwrap_or(const { NonZeroUsize::new(10_000).unwrap() }),
+        };
+        reader.finish(settings)
+    }
+}
+
+/// Takes variables, and collects what is wrong with them.
+struct Reader {
+    vars: BTreeMap<String, String>,
+    problems: Vec<Problem>,
+}
+
+impl Reader {
+    fn take(&mut self, name: &str) -> Option<String> {
+        self.vars.remove(name)
+    }
+
+    fn problem(&mut self, name: &str, what: impl Into<String>, example: &'static str) {
+        self.problems.push(Problem { name: name.to_owned(), what: what.into(), example });
+    }
+
+    fn required(&mut self, name: &str, example: &'static str) -> String {
+        self.take(name).unwrap_or_else(|| {
+            self.problem(name, "is missing", example);
+            String::new()
+        })
+    }
+
+    fn parse<T: FromStr>(&mut self, name: &str, example: &'static str, what: &str) -> Option<T> {
+        let value = self.take(name)?;
+        let parsed = value.parse().ok();
+        if parsed.is_none() {
+            self.problem(name, format!("is {value:?}, which {what}"), example);
+        }
+        parsed
+    }
+
+    fn ttl_days(&mut self) -> u32 {
+        let name = "ABX_ASSIGNMENT_TTL_DAYS";
+        let days = self.parse(name, "90", "is not a whole number").unwrap_or(90);
+        if !(1..=MAX_TTL_DAYS).contains(&days) {
+            self.problem(name, format!("is {days}, which is not between 1 and {MAX_TTL_DAYS}"), "90");
+        }
+        days
+    }
+
+    fn origins(&mut self) -> Vec<String> {
+        let name = "ABX_CORS_ORIGINS";
+        let example = "https://shop.example.com,http://localhost:3000";
+        let written = self.take(name).unwrap_or_default();
+        let origins: Vec<String> =
+            written.split(',').map(str::trim).filter(|it| !it.is_empty()).map(str::to_owned).collect();
+        for origin in &origins {
+            let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+            if origin == "*" {
+                self.problem(name, "holds *, which would let every page ask in its visitors' names", example);
+            } else if !host.is_some_and(is_host) {
+                let what = format!("holds {origin:?}, which is not a scheme and a host, as browsers send them");
+                self.problem(name, what, example);
+            }
+        }
+        origins
+    }
+
+    fn endpoint(&mut self) -> Option<String> {
+        let name = "ABX_ENDPOINT_URL";
+        let url = self.take(name)?;
+        if !(url.starts_with("http://") || url.starts_with("https://")) {
+            self.problem(name, format!("is {url:?}, which is not an http URL"), "http://127.0.0.1:4566");
+        }
+        Some(url)
+    }
+
+    fn finish(mut self, settings: Settings) -> Result<Settings, SettingsError> {
+        for name in std::mem::take(&mut self.vars).into_keys() {
+            self.problem(&name, "is not known", "");
+        }
+        if self.problems.is_empty() { Ok(settings) } else { Err(SettingsError(self.problems)) }
+    }
+}
+
+/// A host, perhaps with a port: what an `Origin` header has after the scheme.
+fn is_host(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-.:[]".contains(&byte);
+    !text.is_empty() && text.bytes().all(allowed) && !text.bytes().any(|byte| byte.is_ascii_uppercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(vars: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+        let vars = vars.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Settings::from_vars(Function::Assignment, vars)
+    }
+
+    const NEEDED: [(&str, &str); 3] =
+        [("ABX_CATALOG_TABLE", "c"), ("ABX_ASSIGNMENTS_TABLE", "a"), ("ABX_EVENT_STREAM", "e")];
+
+    #[test]
+    fn what_is_not_said_has_its_default() {
+        let settings = read(&NEEDED).unwrap();
+        assert_eq!(settings.exposures, Exposures::After);
+        assert_eq!(settings.assignment_ttl_days, 90);
+        assert_eq!(settings.log_level, Level::Info);
+        assert_eq!(settings.cache_assignments.get(), 10_000);
+        assert!(settings.cors_origins.is_empty());
+    }
+
+    #[test]
+    fn each_function_needs_its_own() {
+        let flags = [("ABX_CATALOG_TABLE".to_owned(), "c".to_owned()), ("ABX_EXPOSURES".into(), "off".into())];
+        let settings = Settings::from_vars(Function::Flags, flags).unwrap();
+        assert_eq!(settings.event_stream, None);
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_said_at_once() {
+        let error = read(&[
+            ("ABX_CATALOG_TABLE", ""),
+            ("ABX_EXPOSURES", "later"),
+            ("ABX_ASSIGNMENT_TTL_DAYS", "0"),
+            ("ABX_CORS_ORIGINS", "https://shop.example.com, *, shop.example.com,https://a.example/path"),
+            ("ABX_ENDPOINT_URL", "localhost:4566"),
+            ("ABX_LOG_LEVEL", "loud"),
+            ("ABX_CACHE_ASSIGNMENTS", "0"),
+            ("ABX_CACHE_ASSIGNMENT", "1"),
+            ("PATH", "/bin"),
+        ])
+        .unwrap_err();
+        let names: Vec<&str> = error.0.iter().map(|problem| &*problem.name).collect();
+        let expected = [
+            "ABX_EXPOSURES",
+            "ABX_CATALOG_TABLE",
+            "ABX_ASSIGNMENTS_TABLE",
+            "ABX_EVENT_STREAM",
+            "ABX_ASSIGNMENT_TTL_DAYS",
+            "ABX_CORS_ORIGINS",
+            "ABX_CORS_ORIGINS",
+            "ABX_CORS_ORIGINS",
+            "ABX_ENDPOINT_URL",
+            "ABX_LOG_LEVEL",
+            "ABX_CACHE_ASSIGNMENTS",
+            "ABX_CACHE_ASSIGNMENT",
+        ];
+        assert_eq!(names, expected);
+        assert!(error.to_string().contains("ABX_CATALOG_TABLE is missing"), "{error}");
+    }
+}

@@ -1,0 +1,98 @@
+//! One event as one line of JSON.
+
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use std::fmt::{self, Write};
+use std::str::FromStr;
+
+/// How much an event matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Level {
+    /// For one who looks for a fault: each request.
+    Debug,
+    /// What happens once in a while: a start, a new revision.
+    #[default]
+    Info,
+    /// Something was not as it should be, and the request was answered all the same.
+    Warn,
+    /// A request was not answered, or something was lost.
+    Error,
+}
+
+impl Level {
+    /// Every level, the lowest first.
+    pub const ALL: [Self; 4] = [Self::Debug, Self::Info, Self::Warn, Self::Error];
+
+    /// The word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Debug => "DEBUG",
+            Self::Info => "INFO",
+            Self::Warn => "WARN",
+            Self::Error => "ERROR",
+        }
+    }
+}
+
+impl FromStr for Level {
+    type Err = ();
+
+    fn from_str(word: &str) -> Result<Self, ()> {
+        Self::ALL.into_iter().find(|level| level.as_str().eq_ignore_ascii_case(word)).ok_or(())
+    }
+}
+
+impl Serialize for Level {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// What stands for a unit in a log: the first 16 hexadecimal digits of its SHA-256.
+#[must_use]
+pub fn hashed(unit: &str) -> String {
+    hex(&Sha256::digest(unit.as_bytes()), 16)
+}
+
+/// The first digits of a hash.
+pub(crate) fn hex(bytes: &[u8], digits: usize) -> String {
+    let mut text = String::with_capacity(digits);
+    for byte in bytes.iter().take(digits / 2) {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    level: Level,
+    time: jiff::Timestamp,
+    event: &'a str,
+    function: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<&'a str>,
+    #[serde(flatten)]
+    fields: &'a Value,
+}
+
+pub(super) fn line(
+    level: Level,
+    event: &str,
+    function: &str,
+    request_id: Option<&str>,
+    fields: &Value,
+) -> String {
+    let line = Line { level, time: jiff::Timestamp::now(), event, function, request_id, fields };
+    // JSON escapes every control character, so that no field can begin a line of its own.
+    let mut text = serde_json::to_string(&line).unwrap_or_default();
+    text.push('\n');
+    text
+}

@@ -1,0 +1,148 @@
+//! What is counted between two lines of metrics.
+
+use std::time::{Duration, Instant};
+
+/// The most values that one metric may have in a line.
+const MAX_VALUES: usize = 100;
+
+/// What is counted, apart from requests and reasons.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counter {
+    /// Assignments that the process knew.
+    CacheHits,
+    /// Assignments that had to be asked for.
+    CacheMisses,
+    /// Answers without the store, because it was slow or away.
+    StoreFallbacks,
+    /// Events that were given to the stream.
+    EventsSent,
+    /// Events that were lost on their way.
+    EventsLost,
+    /// Lookups of documents in the held catalog that found one.
+    CatalogHits,
+    /// Lookups in a catalog that was never loaded.
+    CatalogMisses,
+    /// Handlers that panicked.
+    Panics,
+}
+
+impl Counter {
+    /// Every counter.
+    pub const ALL: [Self; 8] = [
+        Self::CacheHits,
+        Self::CacheMisses,
+        Self::StoreFallbacks,
+        Self::EventsSent,
+        Self::EventsLost,
+        Self::CatalogHits,
+        Self::CatalogMisses,
+        Self::Panics,
+    ];
+
+    /// The metric's name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::CacheHits => "CacheHits",
+            Self::CacheMisses => "CacheMisses",
+            Self::StoreFallbacks => "StoreFallbacks",
+            Self::EventsSent => "EventsSent",
+            Self::EventsLost => "EventsLost",
+            Self::CatalogHits => "CatalogHits",
+            Self::CatalogMisses => "CatalogMisses",
+            Self::Panics => "Panics",
+        }
+    }
+}
+
+/// The counts since the last line.
+#[derive(Debug)]
+pub(super) struct Metrics {
+    pub requests: u64,
+    pub client_errors: u64,
+    pub server_errors: u64,
+    /// Of a process's first request.
+    pub cold_starts: u64,
+    /// In milliseconds.
+    pub latencies: Vec<f64>,
+    /// In seconds.
+    pub catalog_age: Option<f64>,
+    /// A dozen at most: looking through them is faster than hashing.
+    pub reasons: Vec<(&'static str, u64)>,
+    counters: [u64; Counter::ALL.len()],
+    /// When the last line was written.
+    since: Option<Instant>,
+}
+
+impl Metrics {
+    pub(super) fn new() -> Self {
+        Self {
+            requests: 0,
+            client_errors: 0,
+            server_errors: 0,
+            cold_starts: 1,
+            latencies: Vec::with_capacity(MAX_VALUES),
+            catalog_age: None,
+            reasons: Vec::with_capacity(16),
+            counters: [0; Counter::ALL.len()],
+            since: None,
+        }
+    }
+
+    pub(super) fn count(&mut self, counter: Counter, amount: u64) {
+        if let Some(count) = self.counters.get_mut(counter as usize) {
+            *count += amount;
+        }
+    }
+
+    pub(super) fn counter(&self, counter: Counter) -> u64 {
+        self.counters.get(counter as usize).copied().unwrap_or_default()
+    }
+
+    pub(super) fn reason(&mut self, reason: &'static str) {
+        match self.reasons.iter_mut().find(|(word, _)| *word == reason) {
+            Some((_, count)) => *count += 1,
+            None => self.reasons.push((reason, 1)),
+        }
+    }
+
+    pub(super) fn answered(&mut self, status: u16, took: Duration) {
+        self.requests += 1;
+        match status {
+            400..500 => self.client_errors += 1,
+            500.. => self.server_errors += 1,
+            _ => {}
+        }
+        self.latencies.push(took.as_secs_f64() * 1000.0);
+    }
+
+    pub(super) fn catalog(&mut self, age: Option<Duration>) {
+        self.catalog_age = age.map(|age| age.as_secs_f64());
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.latencies.len() >= MAX_VALUES
+    }
+
+    /// Whether nothing was counted. A cold start is not counted by itself: it has a first request.
+    pub(super) fn is_empty(&self) -> bool {
+        self.requests == 0 && self.reasons.is_empty() && self.counters.iter().all(|count| *count == 0)
+    }
+
+    pub(super) fn age(&self, now: Instant) -> Option<Duration> {
+        self.since.map(|since| now.duration_since(since))
+    }
+
+    /// Begins again.
+    pub(super) fn clear(&mut self, now: Instant) {
+        self.requests = 0;
+        self.client_errors = 0;
+        self.server_errors = 0;
+        self.cold_starts = 0;
+        self.latencies.clear();
+        self.catalog_age = None;
+        self.reasons.clear();
+        self.counters = [0; Counter::ALL.len()];
+        self.since = Some(now);
+    }
+}

@@ -1,0 +1,235 @@
+//! What a function says about itself: one JSON line an event, and metrics in CloudWatch's embedded metric format.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `line` | one event as one line of JSON, whatever is in its fields |
+//! | `metrics` | what is counted between two lines of metrics |
+//! | `emf` | the lines of metrics |
+//!
+//! Attribute values are never written, and of a unit only the first 16 digits of its SHA-256. Requests have no line of
+//! their own above level `debug`: metrics count them, the stream holds each exposure, and a line for each request would cost
+//! more than the request.
+//!
+//! The serializer is a page of our own. `metrics_cloudwatch_embedded` (0.10, alive) records through the one global
+//! recorder of the `metrics` crate: two functions in one process (`abx dev`, and every test) would share it, and its
+//! labels cost a hash and a lookup in a map for each count on the path of a request.
+
+mod emf;
+mod line;
+mod metrics;
+
+pub(crate) use line::hex;
+pub use line::{Level, hashed};
+pub use metrics::Counter;
+
+use metrics::Metrics;
+use serde_json::Value;
+use std::fmt;
+use std::io::Write;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long metrics are gathered at most, while requests come.
+const MAX_AGE: Duration = Duration::from_secs(10);
+
+/// Where a function writes its log and its metrics.
+pub struct Telemetry {
+    function: &'static str,
+    level: Level,
+    metrics: Mutex<Metrics>,
+    out: Mutex<Box<dyn Write + Send>>,
+}
+
+impl fmt::Debug for Telemetry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Telemetry").field("function", &self.function).finish_non_exhaustive()
+    }
+}
+
+impl Telemetry {
+    /// Writes to `out` what is at least of a level.
+    pub fn new(function: &'static str, level: Level, out: impl Write + Send + 'static) -> Self {
+        Self { function, level, metrics: Mutex::new(Metrics::new()), out: Mutex::new(Box::new(out)) }
+    }
+
+    /// Writes to the standard output, which Lambda takes to CloudWatch.
+    #[must_use]
+    pub fn stdout(function: &'static str, level: Level) -> Self {
+        Self::new(function, level, std::io::stdout())
+    }
+
+    /// Writes nothing.
+    #[must_use]
+    pub fn silent(function: &'static str) -> Self {
+        Self::new(function, Level::Error, std::io::sink())
+    }
+
+    /// Whether events of this level are written: ask before making costly fields.
+    #[must_use]
+    pub fn writes(&self, level: Level) -> bool {
+        level >= self.level
+    }
+
+    /// Writes an event, a name in `snake_case`, with fields that hold neither attribute values nor bare units.
+    pub fn log(&self, level: Level, event: &str, request_id: Option<&str>, fields: &Value) {
+        if self.writes(level) {
+            self.write(&line::line(level, event, self.function, request_id, fields));
+        }
+    }
+
+    /// Counts.
+    pub fn count(&self, counter: Counter, amount: u64) {
+        if amount > 0 {
+            self.metrics().count(counter, amount);
+        }
+    }
+
+    /// Counts a decision, an evaluation or a refusal by its reason.
+    pub fn reason(&self, reason: &'static str) {
+        self.metrics().reason(reason);
+    }
+
+    /// Counts decisions that were made together, under one lock.
+    pub fn reasons(&self, reasons: impl Iterator<Item = &'static str>) {
+        let mut metrics = self.metrics();
+        reasons.for_each(|reason| metrics.reason(reason));
+    }
+
+    /// Counts an answered request. Lines of metrics are written once they are full, or old.
+    pub fn answered(&self, status: u16, took: Duration) {
+        let lines = {
+            let mut metrics = self.metrics();
+            metrics.answered(status, took);
+            let due = metrics.is_full() || metrics.age(Instant::now()).is_none_or(|age| age >= MAX_AGE);
+            if due { self.take_lines(&mut metrics) } else { String::new() }
+        };
+        self.write(&lines);
+    }
+
+    /// Notes how old the catalog is; `None` where it was never read.
+    pub fn catalog(&self, age: Option<Duration>) {
+        self.metrics().catalog(age);
+    }
+
+    /// Writes the metrics that were gathered, for a process that ends.
+    pub fn flush(&self) {
+        let lines = self.take_lines(&mut self.metrics());
+        self.write(&lines);
+    }
+
+    fn take_lines(&self, metrics: &mut Metrics) -> String {
+        let now = jiff::Timestamp::now().as_millisecond();
+        let lines = emf::lines(metrics, self.function, now);
+        metrics.clear(Instant::now());
+        lines
+    }
+
+    fn metrics(&self) -> MutexGuard<'_, Metrics> {
+        self.metrics.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self, lines: &str) {
+        if !lines.is_empty() {
+            let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+            // Nobody is left to be told that the log cannot be written.
+            let _ = out.write_all(lines.as_bytes()).and_then(|()| out.flush());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use std::sync::Arc;
+
+    /// A sink that a test reads.
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Written {
+        fn lines(&self) -> Vec<Value> {
+            let bytes = std::mem::take(&mut *self.0.lock().unwrap());
+            let text = String::from_utf8(bytes).unwrap();
+            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        }
+    }
+
+    fn telemetry(level: Level) -> (Telemetry, Written) {
+        let written = Written::default();
+        (Telemetry::new("assignment", level, written.clone()), written)
+    }
+
+    #[test]
+    fn an_event_is_one_line_whatever_is_in_it() {
+        let (telemetry, written) = telemetry(Level::Info);
+        let hostile = "a\nb\u{1b}[31m\"\\ \u{202e}\0";
+        telemetry.log(Level::Warn, "store_fallback", Some(hostile), &json!({"unit": hashed(hostile)}));
+        telemetry.log(Level::Debug, "too_low", None, &json!({}));
+        let raw = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(raw.matches('\n').count(), 1);
+        assert!(!raw.contains('\u{1b}'));
+        let [line] = &written.lines()[..] else { panic!("one line") };
+        assert_eq!(line["level"], "WARN");
+        assert_eq!(line["event"], "store_fallback");
+        assert_eq!(line["function"], "assignment");
+        assert_eq!(line["request_id"], hostile);
+        assert_eq!(line["unit"].as_str().unwrap().len(), 16);
+        assert!(line["time"].as_str().unwrap().parse::<jiff::Timestamp>().is_ok());
+    }
+
+    #[test]
+    fn metrics_are_lines_of_the_embedded_format() {
+        let (telemetry, written) = telemetry(Level::Info);
+        telemetry.reason("assigned");
+        telemetry.reason("assigned");
+        telemetry.reason("traffic");
+        telemetry.count(Counter::CacheHits, 3);
+        telemetry.catalog(Some(Duration::from_millis(2500)));
+        telemetry.answered(200, Duration::from_micros(1500));
+        let lines = written.lines();
+        let all = &lines[0];
+        assert_eq!(all["Requests"], 1);
+        assert_eq!(all["CacheHits"], 3);
+        assert_eq!(all["ColdStarts"], 1);
+        assert_eq!(all["CatalogAge"], 2.5);
+        assert_eq!(all["Latency"], json!([1.5]));
+        assert_eq!(all["Function"], "assignment");
+        let directive = &all["_aws"]["CloudWatchMetrics"][0];
+        assert_eq!(directive["Namespace"], "abx");
+        assert_eq!(directive["Dimensions"], json!([["Function"]]));
+        assert!(directive["Metrics"].as_array().unwrap().contains(&json!({"Name": "Latency", "Unit": "Milliseconds"})));
+        let assigned = lines.iter().find(|line| line["Reason"] == "assigned").unwrap();
+        assert_eq!(assigned["Decisions"], 2);
+        assert_eq!(assigned["_aws"]["CloudWatchMetrics"][0]["Dimensions"], json!([["Function", "Reason"]]));
+    }
+
+    #[test]
+    fn a_hundred_requests_share_their_lines() {
+        let (telemetry, written) = telemetry(Level::Info);
+        telemetry.answered(200, Duration::ZERO);
+        assert_eq!(written.lines().len(), 1, "the first is written at once, with the cold start");
+        for _ in 0..99 {
+            telemetry.answered(500, Duration::ZERO);
+        }
+        assert!(written.lines().is_empty());
+        telemetry.answered(404, Duration::ZERO);
+        let [line] = &written.lines()[..] else { panic!("one line") };
+        assert_eq!(line["Requests"], 100);
+        assert_eq!(line["ServerErrors"], 99);
+        assert_eq!(line["ClientErrors"], 1);
+        assert_eq!(line["Latency"].as_array().unwrap().len(), 100);
+        assert!(line.get("ColdStarts").is_none());
+        telemetry.flush();
+        assert!(written.lines().is_empty(), "nothing was counted since");
+    }
+}
