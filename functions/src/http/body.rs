@@ -66,3 +66,9 @@ pub(crate) fn deserialize_id<'de, D: Deserializer<'de>>(deserializer: D) -> Resu
 
     deserializer.deserialize_any(Id)
 }
+
+/// The attributes of a caller who sent none.
+pub(crate) fn no_attributes() -> &'static Map<String, Value> {
+    static NONE: std::sync::LazyLock<Map<String, Value>> = std::sync::LazyLock::new(Map::new);
+    &NONE
+}

@@ -7,9 +7,11 @@
 //! | `front` | [`Front`]: request ids, limits, CORS, metrics and panics, around every handler |
 //! | `cors` | which pages may ask |
 //! | `query` | parameters of a URL |
+//! | `catalog` | the catalog, as requests see it |
 //! | `body` | JSON with limits |
 
 mod body;
+mod catalog;
 mod cors;
 mod envelope;
 mod error;
@@ -17,7 +19,7 @@ mod front;
 mod query;
 
 pub use body::{MAX_BODY_BYTES, parse};
-pub(crate) use body::{check_context, deserialize_id};
+pub(crate) use body::{check_context, deserialize_id, no_attributes};
 pub use cors::Cors;
 pub use envelope::{LambdaResponse, Reply};
 pub use error::ApiError;

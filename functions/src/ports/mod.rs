@@ -13,6 +13,7 @@ mod assignment_store;
 mod catalog_store;
 mod error;
 mod event_sink;
+mod shared;
 
 pub use assignment_store::{
     AssignmentStore, MAX_EXPERIMENT_KEY_BYTES, MAX_UNIT_BYTES, Put, StoredAssignment,

@@ -89,9 +89,11 @@ impl Metrics {
         }
     }
 
-    pub(super) fn count(&mut self, counter: Counter, amount: u64) {
-        if let Some(count) = self.counters.get_mut(counter as usize) {
-            *count += amount;
+    /// Counts; what was counted before.
+    pub(super) fn count(&mut self, counter: Counter, amount: u64) -> u64 {
+        match self.counters.get_mut(counter as usize) {
+            Some(count) => std::mem::replace(count, *count + amount),
+            None => 0,
         }
     }
 

@@ -77,11 +77,10 @@ impl Telemetry {
         }
     }
 
-    /// Counts.
-    pub fn count(&self, counter: Counter, amount: u64) {
-        if amount > 0 {
-            self.metrics().count(counter, amount);
-        }
+    /// Counts; what was counted before since the last line of metrics, so that a fault that goes on for an hour can be
+    /// logged once a line instead of once a request.
+    pub fn count(&self, counter: Counter, amount: u64) -> u64 {
+        if amount > 0 { self.metrics().count(counter, amount) } else { 0 }
     }
 
     /// Counts a decision, an evaluation or a refusal by its reason.

@@ -1,0 +1,143 @@
+//! The assignments that the process knows.
+
+use crate::ports::StoredAssignment;
+use jiff::Timestamp;
+use lru::LruCache;
+use std::hash::{BuildHasher, RandomState};
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// How long it is believed that the store has no assignment of a unit, in seconds: another process may store one.
+const ABSENT_SECONDS: i64 = 60;
+
+/// Under what an assignment is known. Another epoch is another assignment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Key<'a> {
+    pub unit: &'a str,
+    pub experiment: &'a str,
+    pub epoch: u32,
+}
+
+/// What is kept of an assignment. Not its context, which may be sixty times as long.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Kept {
+    pub variant: Box<str>,
+    pub assignment_id: Box<str>,
+    pub epoch: u32,
+    pub assigned_at: Timestamp,
+    ttl: i64,
+}
+
+impl From<StoredAssignment> for Kept {
+    fn from(stored: StoredAssignment) -> Self {
+        Self {
+            variant: stored.variant.into(),
+            assignment_id: stored.assignment_id.into(),
+            epoch: stored.epoch,
+            assigned_at: stored.assigned_at,
+            ttl: stored.ttl,
+        }
+    }
+}
+
+/// What is known of a unit in an experiment.
+#[derive(Debug, Clone)]
+pub(super) enum Known {
+    /// The store holds this.
+    Stored(Arc<Kept>),
+    /// The store held nothing a moment ago.
+    Absent,
+}
+
+/// The last used assignments.
+#[derive(Debug)]
+pub(super) struct Cache {
+    /// By the hash of the key, so that looking something up allocates nothing; the entry holds the key.
+    entries: Mutex<LruCache<u64, Entry>>,
+    hasher: RandomState,
+}
+
+#[derive(Debug)]
+struct Entry {
+    unit: Box<str>,
+    experiment: Box<str>,
+    epoch: u32,
+    known: Known,
+    /// In seconds since 1970.
+    until: i64,
+}
+
+impl Cache {
+    pub(super) fn new(size: NonZeroUsize) -> Self {
+        Self { entries: Mutex::new(LruCache::new(size)), hasher: RandomState::new() }
+    }
+
+    /// What is known, at a time in seconds since 1970.
+    pub(super) fn get(&self, key: Key<'_>, now: i64) -> Option<Known> {
+        let hash = self.hasher.hash_one(key);
+        let mut entries = self.lock();
+        let entry = entries.get(&hash)?;
+        let same = *entry.unit == *key.unit && *entry.experiment == *key.experiment && entry.epoch == key.epoch;
+        (same && now < entry.until).then(|| entry.known.clone())
+    }
+
+    /// Remembers what the store holds.
+    pub(super) fn put(&self, key: Key<'_>, kept: Arc<Kept>) {
+        let until = kept.ttl;
+        self.insert(key, Known::Stored(kept), until);
+    }
+
+    /// Remembers that the store holds nothing.
+    pub(super) fn put_absent(&self, key: Key<'_>, now: i64) {
+        self.insert(key, Known::Absent, now.saturating_add(ABSENT_SECONDS));
+    }
+
+    fn insert(&self, key: Key<'_>, known: Known, until: i64) {
+        let hash = self.hasher.hash_one(key);
+        let entry = Entry {
+            unit: key.unit.into(),
+            experiment: key.experiment.into(),
+            epoch: key.epoch,
+            known,
+            until,
+        };
+        self.lock().put(hash, entry);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, LruCache<u64, Entry>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: Key<'_> = Key { unit: "u", experiment: "e", epoch: 1 };
+
+    fn kept(ttl: i64) -> Arc<Kept> {
+        let assigned_at = Timestamp::UNIX_EPOCH;
+        Arc::new(Kept { variant: "a".into(), assignment_id: "1".into(), epoch: 1, assigned_at, ttl })
+    }
+
+    #[test]
+    fn an_assignment_is_known_until_it_ends() {
+        let cache = Cache::new(NonZeroUsize::MIN);
+        cache.put(KEY, kept(100));
+        assert!(matches!(cache.get(KEY, 99), Some(Known::Stored(_))));
+        assert!(cache.get(KEY, 100).is_none());
+        assert!(cache.get(Key { epoch: 2, ..KEY }, 99).is_none(), "another epoch");
+        cache.put(Key { unit: "v", ..KEY }, kept(100));
+        assert!(cache.get(KEY, 0).is_none(), "one is all that it holds");
+    }
+
+    #[test]
+    fn absence_is_believed_for_a_minute() {
+        let cache = Cache::new(NonZeroUsize::MIN);
+        cache.put_absent(KEY, 1_000);
+        assert!(matches!(cache.get(KEY, 1_059), Some(Known::Absent)));
+        assert!(cache.get(KEY, 1_060).is_none());
+        cache.put(KEY, kept(2_000));
+        assert!(matches!(cache.get(KEY, 1_001), Some(Known::Stored(_))));
+    }
+}

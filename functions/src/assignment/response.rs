@@ -1,0 +1,61 @@
+//! What is answered.
+
+use abx_core::Reason;
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+use std::borrow::Cow;
+
+/// What a unit got, and why.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AssignmentResponse<'a> {
+    /// The experiment.
+    pub experiment_key: &'a str,
+    /// The user id, as it was sent.
+    pub user_id: Option<&'a str>,
+    /// The unit that was assigned: the user id, or the value of another attribute.
+    pub unit: Cow<'a, str>,
+    /// The variant's key; null for a unit that does not take part.
+    pub variant: Option<&'a str>,
+    /// What the document says that the variant means.
+    pub payload: Option<&'a Value>,
+    /// Why.
+    pub reason: Reason,
+    /// Whether the unit takes part: not by an override, and not as everybody after the end.
+    pub in_experiment: bool,
+    /// The experiment's epoch.
+    pub epoch: u32,
+    /// The catalog's revision that decided.
+    pub revision: u64,
+    /// Names the assignment in events; null for a unit that does not take part.
+    pub assignment_id: Option<Cow<'a, str>>,
+    /// Whether this is what the store holds. `false` with the reason `assigned`, and without `peek`: the store was slow or
+    /// away, and the variant was computed.
+    pub persisted: bool,
+    /// When the unit was first assigned; null for a unit that does not take part.
+    pub assigned_at: Option<Timestamp>,
+}
+
+/// What a unit got in several experiments.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct BatchResponse<'a> {
+    /// The user id, as it was sent.
+    pub user_id: Option<&'a str>,
+    /// The catalog's revision that decided all of them.
+    pub revision: u64,
+    /// One for each experiment that was found, in the order of the request.
+    pub assignments: Vec<AssignmentResponse<'a>>,
+    /// One for each experiment that could not be answered.
+    pub errors: Vec<BatchError<'a>>,
+}
+
+/// Why one experiment of a batch has no answer.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct BatchError<'a> {
+    /// The experiment, as it was asked for.
+    pub experiment_key: &'a str,
+    /// As in the error of a request.
+    pub code: &'static str,
+    /// As in the error of a request.
+    pub message: Cow<'static, str>,
+}

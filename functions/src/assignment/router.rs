@@ -1,0 +1,71 @@
+//! Paths and direct payloads.
+
+use super::{AssignRequest, Service};
+use crate::http::{ApiError, LambdaResponse, Reply, finish, parse};
+use crate::ports::{AssignmentStore, CatalogStore, EventSink};
+use axum::Router;
+use axum::extract::Request;
+use axum::routing::{get, post};
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny};
+use std::sync::Arc;
+
+/// The router of the deployed function.
+pub fn router<C, S, E>(service: Arc<Service<C, S, E>>) -> Router
+where
+    C: CatalogStore + 'static,
+    S: AssignmentStore + 'static,
+    E: EventSink + 'static,
+{
+    let front = Arc::clone(service.front());
+    finish(routes(service), &front)
+}
+
+/// Its own paths, for a router that has others too; [`finish`] makes it whole.
+pub fn routes<C, S, E>(service: Arc<Service<C, S, E>>) -> Router
+where
+    C: CatalogStore + 'static,
+    S: AssignmentStore + 'static,
+    E: EventSink + 'static,
+{
+    let (by_url, by_body, batch) = (Arc::clone(&service), Arc::clone(&service), service);
+    let by_url = get(async move |request: Request| {
+        let handler = async |call: crate::http::Call| {
+            by_url.answer(&AssignRequest::from_query(call.query()?)?).await
+        };
+        by_url.front.serve(request, handler).await
+    });
+    let by_body = by_url.post(async move |request: Request| {
+        let handler = async |call: crate::http::Call| by_body.answer(&parse(&call.body)?).await;
+        by_body.front.serve(request, handler).await
+    });
+    let batch = post(async move |request: Request| {
+        let handler = async |call: crate::http::Call| batch.answer_batch(&parse(&call.body)?).await;
+        batch.front.serve(request, handler).await
+    });
+    Router::new().route("/assign", by_body).route("/assign/batch", batch)
+}
+
+impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> Service<C, S, E> {
+    /// Answers the JSON of `POST /assign`, or of `POST /assign/batch` if it has `experiment_keys` (null for all), sent as the
+    /// payload of an invocation.
+    pub async fn handle_direct(&self, payload: &[u8], request_id: &str) -> LambdaResponse {
+        self.front.serve_direct(request_id, self.direct(payload)).await.into_envelope()
+    }
+
+    async fn direct(&self, payload: &[u8]) -> Result<Reply, ApiError> {
+        let Kind { is_batch } = parse(payload)?;
+        if is_batch { self.answer_batch(&parse(payload)?).await } else { self.answer(&parse(payload)?).await }
+    }
+}
+
+/// What tells a batch from a single request.
+#[derive(Deserialize)]
+struct Kind {
+    #[serde(default, rename = "experiment_keys", deserialize_with = "is_there")]
+    is_batch: bool,
+}
+
+fn is_there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    IgnoredAny::deserialize(deserializer).map(|_| true)
+}

@@ -1,0 +1,274 @@
+//! Decide, remember, store, expose.
+
+use super::cache::{Cache, Kept, Known};
+use super::question::{Answer, Question};
+use super::{AssignRequest, AssignmentResponse};
+use crate::catalog::{CatalogHolder, Snapshot};
+use crate::http::{ApiError, Cors, Front, Reply};
+use crate::outbox::{Exposure, Outbox};
+use crate::ports::{AssignmentStore, CatalogStore, EventSink, PortError, Put, StoredAssignment};
+use crate::settings::Exposures;
+use crate::telemetry::{Counter, Level, Telemetry};
+use abx_core::{Reason, Subject};
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
+
+/// How long the stores may take in all. The adapters give up by themselves 3 ms before, and tell their breakers why.
+const BUDGET: Duration = Duration::from_millis(48);
+
+/// What the service is told beside its ports.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// How long an assignment lasts.
+    pub ttl_days: u32,
+    /// How many assignments are remembered.
+    pub cache: NonZeroUsize,
+    /// When exposures are sent.
+    pub exposures: Exposures,
+    /// The origins whose pages may ask.
+    pub cors: Cors,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            ttl_days: 90,
+            cache: const { NonZeroUsize::new(10_000).unwrap() },
+            exposures: Exposures::After,
+            cors: Cors::default(),
+        }
+    }
+}
+
+/// When a request is decided, and until when it waits for stores.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    /// The time of all decisions.
+    pub now: Timestamp,
+    pub(super) deadline: Instant,
+}
+
+impl Moment {
+    /// A request that came this very moment, and that is decided as of `now`.
+    #[must_use]
+    pub fn at(now: Timestamp) -> Self {
+        Self { now, deadline: Instant::now() + BUDGET }
+    }
+
+    /// A request that came this very moment.
+    #[must_use]
+    pub fn now() -> Self {
+        Self::at(Timestamp::now())
+    }
+}
+
+/// The assignment function, over its ports.
+#[derive(Debug)]
+pub struct Service<C, S, E> {
+    pub(super) catalog: Arc<CatalogHolder<C>>,
+    pub(super) store: S,
+    pub(super) outbox: Outbox<E>,
+    pub(super) telemetry: Arc<Telemetry>,
+    pub(super) cache: Cache,
+    pub(super) front: Arc<Front>,
+    ttl_days: u32,
+}
+
+impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> Service<C, S, E> {
+    /// Assigns by a catalog, keeps assignments in a store and sends exposures to a sink.
+    pub fn new(
+        catalog: Arc<CatalogHolder<C>>,
+        store: S,
+        sink: E,
+        telemetry: Arc<Telemetry>,
+        options: Options,
+    ) -> Self {
+        let held = Arc::clone(&catalog);
+        let front = Front::new(Arc::clone(&telemetry), options.cors, move || held.health());
+        Self {
+            catalog,
+            store,
+            outbox: Outbox::new(sink, options.exposures, Arc::clone(&telemetry)),
+            telemetry,
+            cache: Cache::new(options.cache),
+            front: Arc::new(front),
+            ttl_days: options.ttl_days,
+        }
+    }
+
+    /// The queue of exposures; whoever runs the service flushes it.
+    pub fn outbox(&self) -> &Outbox<E> {
+        &self.outbox
+    }
+
+    /// The log and the metrics.
+    pub fn telemetry(&self) -> &Telemetry {
+        &self.telemetry
+    }
+
+    /// What stands before the handlers.
+    pub fn front(&self) -> &Arc<Front> {
+        &self.front
+    }
+
+    /// The snapshot of a request.
+    pub async fn snapshot(&self) -> Result<Arc<Snapshot>, ApiError> {
+        self.catalog.serving(&self.telemetry).await
+    }
+
+    /// Answers one experiment for one unit.
+    pub async fn assign<'s>(
+        &self,
+        snapshot: &'s Snapshot,
+        request: &'s AssignRequest,
+        moment: Moment,
+    ) -> Result<AssignmentResponse<'s>, ApiError> {
+        let key = &*request.experiment_key;
+        let experiment =
+            snapshot.catalog.experiment(key).ok_or_else(|| ApiError::experiment_not_found(key))?;
+        let context = request.context.as_ref();
+        let subject = Subject::new(&request.user_id, context.unwrap_or(crate::http::no_attributes()));
+        let unit =
+            experiment.unit(&subject).ok_or_else(|| ApiError::unit_missing(experiment.unit_attribute()))?;
+        let revision = snapshot.revision;
+        let question =
+            Question { experiment, subject, unit, now: moment.now, revision, enrolls: !request.peek };
+        let answer = self.resolve(&question, context, moment.deadline).await;
+        self.telemetry.reason(answer.decision.reason.as_str());
+        if request.expose && !request.peek {
+            self.expose(&question, &answer);
+        }
+        Ok(question.response(&answer))
+    }
+
+    /// Answers a request that was read.
+    pub(super) async fn answer(&self, request: &AssignRequest) -> Result<Reply, ApiError> {
+        request.check()?;
+        let moment = Moment::now();
+        let snapshot = self.snapshot().await?;
+        let reply = Reply::ok(&self.assign(&snapshot, request, moment).await?);
+        self.outbox.settle().await;
+        Ok(reply)
+    }
+
+    async fn resolve<'s>(
+        &self,
+        question: &Question<'s>,
+        context: Option<&Map<String, Value>>,
+        deadline: Instant,
+    ) -> Answer<'s> {
+        let hashed = question.decide();
+        let by_hash = Answer { decision: hashed, kept: None };
+        if !question.hangs_on_a_pin() {
+            return by_hash;
+        }
+        let stores = question.is_to_be_stored(&hashed);
+        if let Some(known) = self.known(question, stores) {
+            return known.map_or(by_hash, |kept| question.with(kept));
+        }
+        if stores {
+            let assignment = question.assignment(&hashed, context, self.ttl_days);
+            return self.store(question, by_hash, assignment, deadline).await;
+        }
+        let asked = self.store.get(&question.unit, question.experiment.key());
+        match self.in_time(deadline, asked).await {
+            Some(found) => self.found(question, found).map_or(by_hash, |kept| question.with(kept)),
+            None => by_hash,
+        }
+    }
+
+    /// What the process knows: `None` if the store has to be asked, `Some(None)` if it holds nothing.
+    pub(super) fn known(&self, question: &Question<'_>, stores: bool) -> Option<Option<Arc<Kept>>> {
+        let known = match self.cache.get(question.key(), question.now.as_second()) {
+            Some(Known::Stored(kept)) => Some(Some(kept)),
+            Some(Known::Absent) if !stores => Some(None),
+            _ => None,
+        };
+        self.telemetry.count(if known.is_some() { Counter::CacheHits } else { Counter::CacheMisses }, 1);
+        known
+    }
+
+    /// Remembers what was read from the store; `None` if that is nothing, or does not count.
+    pub(super) fn found(&self, question: &Question<'_>, found: Option<StoredAssignment>) -> Option<Arc<Kept>> {
+        let (key, now) = (question.key(), question.now.as_second());
+        let valid = found.filter(|found| found.epoch == key.epoch && !found.is_expired(now));
+        let Some(valid) = valid else {
+            self.cache.put_absent(key, now);
+            return None;
+        };
+        let kept = Arc::new(Kept::from(valid));
+        self.cache.put(key, Arc::clone(&kept));
+        Some(kept)
+    }
+
+    /// Stores what the hash decided, unless another assignment is there, which then is the answer.
+    pub(super) async fn store<'s>(
+        &self,
+        question: &Question<'s>,
+        by_hash: Answer<'s>,
+        assignment: StoredAssignment,
+        deadline: Instant,
+    ) -> Answer<'s> {
+        let put = self.store.put_if_absent(&assignment, question.now.as_second());
+        match self.in_time(deadline, put).await {
+            None => by_hash,
+            Some(Put::Stored) => {
+                let kept = Arc::new(Kept::from(assignment));
+                self.cache.put(question.key(), Arc::clone(&kept));
+                Answer { kept: Some(kept), ..by_hash }
+            }
+            Some(Put::Existing(there)) if there.epoch == question.experiment.epoch() => {
+                let kept = Arc::new(Kept::from(there));
+                self.cache.put(question.key(), Arc::clone(&kept));
+                question.with(kept)
+            }
+            // A later epoch than this catalog's: it will be here in some seconds.
+            Some(Put::Existing(_)) => by_hash,
+        }
+    }
+
+    pub(super) fn ttl_days(&self) -> u32 {
+        self.ttl_days
+    }
+
+    /// Waits for a store, until the deadline; `None` if it failed or was late, which costs the caller nothing but `persisted`.
+    pub(super) async fn in_time<T>(
+        &self,
+        deadline: Instant,
+        asked: impl Future<Output = Result<T, PortError>>,
+    ) -> Option<T> {
+        let why = match timeout_at(deadline, asked).await {
+            Ok(Ok(answer)) => return Some(answer),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "it did not answer in time".to_owned(),
+        };
+        if self.telemetry.count(Counter::StoreFallbacks, 1) == 0 {
+            self.telemetry.log(Level::Warn, "store_fallback", None, &json!({"why": why}));
+        }
+        None
+    }
+
+    /// Records that the unit sees its variant, if that counts.
+    pub(super) fn expose(&self, question: &Question<'_>, answer: &Answer<'_>) {
+        let decision = &answer.decision;
+        let (Reason::Assigned | Reason::Pinned, Some(variant)) = (decision.reason, decision.variant) else {
+            return;
+        };
+        let key = question.key();
+        self.outbox.record((key, &*variant.key), || {
+            let exposure = Exposure {
+                experiment: key.experiment,
+                variant: &variant.key,
+                unit: key.unit,
+                revision: question.revision,
+                epoch: key.epoch,
+                timestamp: question.now,
+            };
+            exposure.event()
+        });
+    }
+}

@@ -1,0 +1,87 @@
+//! What is sent.
+
+use crate::http::{ApiError, Query, check_context, deserialize_id, no_attributes};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+/// How many flags may be named at once.
+const MAX_KEYS: usize = 256;
+
+/// Asks for one flag.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FlagRequest {
+    /// The flag; the path names it where there is one.
+    #[serde(default)]
+    pub flag_key: Option<String>,
+    /// Whom it is for. A flag that draws no shares needs none.
+    #[serde(default, deserialize_with = "deserialize_id")]
+    pub user_id: String,
+    /// Attributes.
+    #[serde(default)]
+    pub context: Option<Map<String, Value>>,
+}
+
+/// Asks for some or all flags.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FlagsRequest {
+    /// The flags; all, if left out.
+    #[serde(default)]
+    pub flag_keys: Option<Vec<String>>,
+    /// Whom they are for.
+    #[serde(default, deserialize_with = "deserialize_id")]
+    pub user_id: String,
+    /// Attributes.
+    #[serde(default)]
+    pub context: Option<Map<String, Value>>,
+}
+
+impl FlagRequest {
+    /// From a URL, whose other parameters are no attributes.
+    pub fn from_query(mut query: Query) -> Result<Self, ApiError> {
+        let user_id = query.take("user_id")?.unwrap_or_default();
+        Ok(Self { user_id, ..Self::default() })
+    }
+
+    /// The key: the path's, or else the body's.
+    pub fn key<'a>(&'a self, path: Option<&'a str>) -> Result<&'a str, ApiError> {
+        match (path, self.flag_key.as_deref()) {
+            (Some(path), None) => Ok(path),
+            (Some(path), Some(key)) if path == key => Ok(path),
+            (Some(_), Some(_)) => {
+                Err(ApiError::invalid("`flag_key` names another flag than the path"))
+            }
+            (None, Some(key)) => Ok(key),
+            (None, None) => Err(ApiError::invalid("`flag_key` is missing")),
+        }
+    }
+
+    /// The attributes.
+    pub(super) fn attributes(&self) -> &Map<String, Value> {
+        self.context.as_ref().unwrap_or(no_attributes())
+    }
+
+    /// Refuses what is over the limits.
+    pub fn check(&self) -> Result<(), ApiError> {
+        let key = self.flag_key.as_deref().unwrap_or_default();
+        check_context(self.attributes(), [("user_id", &*self.user_id), ("flag_key", key)])
+    }
+}
+
+impl FlagsRequest {
+    /// The attributes.
+    pub(super) fn attributes(&self) -> &Map<String, Value> {
+        self.context.as_ref().unwrap_or(no_attributes())
+    }
+
+    /// Refuses what is over the limits.
+    pub fn check(&self) -> Result<(), ApiError> {
+        let keys = self.flag_keys.as_deref().unwrap_or_default();
+        if keys.len() > MAX_KEYS {
+            return Err(ApiError::invalid(format!("more than {MAX_KEYS} flags are named")));
+        }
+        let ids = keys.iter().map(|key| ("flag_keys", &**key));
+        check_context(self.attributes(), ids.chain([("user_id", &*self.user_id)]))
+    }
+}

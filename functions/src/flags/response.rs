@@ -1,0 +1,78 @@
+//! What is answered.
+
+use abx_core::decide::{FlagReason, OpenFeatureReason};
+use abx_core::{Evaluation, Flag, Reason};
+use serde::Serialize;
+use serde_json::Value;
+
+/// What a flag gave, and why.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FlagResponse<'a> {
+    /// The flag.
+    pub flag_key: &'a str,
+    /// The user id, as it was sent.
+    pub user_id: Option<&'a str>,
+    /// The variant's key.
+    pub variant: Option<&'a str>,
+    /// The variant's value.
+    pub value: Option<&'a Value>,
+    /// Why.
+    pub reason: FlagReason,
+    /// The same in the words of OpenFeature.
+    pub open_feature_reason: OpenFeatureReason,
+    /// The rule that decided.
+    pub rule: Option<&'a str>,
+    /// The experiment that the rule served.
+    pub experiment: Option<ServedExperiment<'a>>,
+    /// The catalog's revision.
+    pub revision: u64,
+}
+
+/// The decision of an experiment that a flag served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct ServedExperiment<'a> {
+    /// The experiment.
+    pub experiment_key: &'a str,
+    /// Its variant.
+    pub variant: Option<&'a str>,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// What several flags gave.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FlagsResponse<'a> {
+    /// The user id, as it was sent.
+    pub user_id: Option<&'a str>,
+    /// The catalog's revision that decided all of them.
+    pub revision: u64,
+    /// One for each flag, in the order of the request or of the catalog.
+    pub flags: Vec<FlagResponse<'a>>,
+    /// The flags that were named and that do not exist.
+    pub not_found: Vec<&'a str>,
+}
+
+impl<'a> FlagResponse<'a> {
+    pub(super) fn of(
+        flag: &'a Flag,
+        evaluation: &Evaluation<'a>,
+        user_id: Option<&'a str>,
+        revision: u64,
+    ) -> Self {
+        Self {
+            flag_key: flag.key(),
+            user_id,
+            variant: evaluation.variant.map(|variant| &*variant.key),
+            value: evaluation.variant.map(|variant| &variant.value),
+            reason: evaluation.reason,
+            open_feature_reason: evaluation.open_feature,
+            rule: evaluation.rule,
+            experiment: evaluation.decision.map(|decision| ServedExperiment {
+                experiment_key: decision.experiment.key(),
+                variant: decision.variant.map(|variant| &*variant.key),
+                reason: decision.reason,
+            }),
+            revision,
+        }
+    }
+}

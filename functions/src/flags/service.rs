@@ -1,0 +1,176 @@
+//! Evaluate, and record what was evaluated.
+
+use super::{FlagRequest, FlagResponse, FlagsRequest, FlagsResponse};
+use crate::catalog::{CatalogHolder, Snapshot};
+use crate::http::{ApiError, Cors, Front, Reply};
+use crate::outbox::{Evaluated, Exposure, Outbox};
+use crate::ports::{CatalogStore, EventSink};
+use crate::settings::Exposures;
+use crate::telemetry::Telemetry;
+use abx_core::{Evaluation, Flag, Reason, Subject};
+use jiff::Timestamp;
+use std::sync::Arc;
+
+/// What the service is told beside its ports.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// When evaluations are sent.
+    pub exposures: Exposures,
+    /// The origins whose pages may ask.
+    pub cors: Cors,
+}
+
+/// The flag function, over its ports.
+#[derive(Debug)]
+pub struct Service<C, E> {
+    catalog: Arc<CatalogHolder<C>>,
+    outbox: Outbox<E>,
+    telemetry: Arc<Telemetry>,
+    pub(super) front: Arc<Front>,
+}
+
+impl<C: CatalogStore + 'static, E: EventSink> Service<C, E> {
+    /// Evaluates the flags of a catalog, and sends to a sink what was evaluated.
+    pub fn new(
+        catalog: Arc<CatalogHolder<C>>,
+        sink: E,
+        telemetry: Arc<Telemetry>,
+        options: Options,
+    ) -> Self {
+        let held = Arc::clone(&catalog);
+        let front = Front::new(Arc::clone(&telemetry), options.cors, move || held.health());
+        let outbox = Outbox::new(sink, options.exposures, Arc::clone(&telemetry));
+        Self { catalog, outbox, telemetry, front: Arc::new(front) }
+    }
+
+    /// The queue of evaluations; whoever runs the service flushes it.
+    pub fn outbox(&self) -> &Outbox<E> {
+        &self.outbox
+    }
+
+    /// The log and the metrics.
+    pub fn telemetry(&self) -> &Telemetry {
+        &self.telemetry
+    }
+
+    /// What stands before the handlers.
+    pub fn front(&self) -> &Arc<Front> {
+        &self.front
+    }
+
+    /// The snapshot of a request.
+    pub async fn snapshot(&self) -> Result<Arc<Snapshot>, ApiError> {
+        self.catalog.serving(&self.telemetry).await
+    }
+
+    /// Evaluates one flag, and records it.
+    pub fn evaluate<'s>(
+        &self,
+        snapshot: &'s Snapshot,
+        key: &str,
+        subject: &Subject<'s>,
+        now: Timestamp,
+    ) -> Result<FlagResponse<'s>, ApiError> {
+        let flag = snapshot.catalog.flag(key).ok_or_else(|| ApiError::flag_not_found(key))?;
+        let evaluation = snapshot.catalog.evaluate_flag(flag, subject, now);
+        self.telemetry.reason(evaluation.reason.as_str());
+        self.record(snapshot, flag, &evaluation, subject, now);
+        Ok(FlagResponse::of(flag, &evaluation, subject.user_id(), snapshot.revision))
+    }
+
+    /// Evaluates all flags, and records them.
+    pub fn evaluate_all<'s>(
+        &self,
+        snapshot: &'s Snapshot,
+        subject: &Subject<'s>,
+        now: Timestamp,
+    ) -> Vec<FlagResponse<'s>> {
+        self.evaluate_each(snapshot, snapshot.catalog.flags().iter(), subject, now)
+    }
+
+    fn evaluate_each<'s>(
+        &self,
+        snapshot: &'s Snapshot,
+        flags: impl Iterator<Item = &'s Flag>,
+        subject: &Subject<'s>,
+        now: Timestamp,
+    ) -> Vec<FlagResponse<'s>> {
+        let user_id = subject.user_id();
+        let evaluated: Vec<FlagResponse<'s>> = flags
+            .map(|flag| {
+                let evaluation = snapshot.catalog.evaluate_flag(flag, subject, now);
+                self.record(snapshot, flag, &evaluation, subject, now);
+                FlagResponse::of(flag, &evaluation, user_id, snapshot.revision)
+            })
+            .collect();
+        self.telemetry.reasons(evaluated.iter().map(|response| response.reason.as_str()));
+        evaluated
+    }
+
+    /// Answers a request for one flag.
+    pub(super) async fn answer(&self, request: &FlagRequest, path: Option<&str>) -> Result<Reply, ApiError> {
+        request.check()?;
+        let key = request.key(path)?;
+        let snapshot = self.snapshot().await?;
+        let subject = Subject::new(&request.user_id, request.attributes());
+        let reply = Reply::ok(&self.evaluate(&snapshot, key, &subject, Timestamp::now())?);
+        self.outbox.settle().await;
+        Ok(reply)
+    }
+
+    /// Answers a request for some or all flags.
+    pub(super) async fn answer_bulk(&self, request: &FlagsRequest) -> Result<Reply, ApiError> {
+        request.check()?;
+        let snapshot = self.snapshot().await?;
+        let subject = Subject::new(&request.user_id, request.attributes());
+        let now = Timestamp::now();
+        let mut not_found = Vec::new();
+        let flags = match &request.flag_keys {
+            None => self.evaluate_all(&snapshot, &subject, now),
+            Some(keys) => {
+                let named = keys.iter().filter_map(|key| {
+                    let flag = snapshot.catalog.flag(key);
+                    if flag.is_none() {
+                        not_found.push(&**key);
+                    }
+                    flag
+                });
+                self.evaluate_each(&snapshot, named, &subject, now)
+            }
+        };
+        let (user_id, revision) = (subject.user_id(), snapshot.revision);
+        let reply = Reply::ok(&FlagsResponse { user_id, revision, flags, not_found });
+        self.outbox.settle().await;
+        Ok(reply)
+    }
+
+    /// Records what a flag gave a unit, and that the unit saw a variant of the experiment that the flag served. Who has no unit cannot
+    /// be counted.
+    fn record(
+        &self,
+        snapshot: &Snapshot,
+        flag: &Flag,
+        evaluation: &Evaluation<'_>,
+        subject: &Subject<'_>,
+        now: Timestamp,
+    ) {
+        if self.outbox.mode() == Exposures::Off {
+            return;
+        }
+        let revision = snapshot.revision;
+        let (Some(variant), Some(unit)) = (evaluation.variant, flag.unit(subject)) else { return };
+        self.outbox.record((flag.key(), &*variant.key, &*unit, revision), || {
+            let reason = evaluation.reason.as_str();
+            Evaluated { flag: flag.key(), variant: &variant.key, unit: &unit, reason, revision, timestamp: now }
+                .event()
+        });
+        let Some(decision) = evaluation.decision.filter(|it| it.reason == Reason::Assigned) else { return };
+        let experiment = decision.experiment;
+        let (Some(variant), Some(unit)) = (decision.variant, experiment.unit(subject)) else { return };
+        let epoch = experiment.epoch();
+        self.outbox.record((experiment.key(), &*variant.key, &*unit, epoch, "exposure"), || {
+            let (experiment, variant) = (experiment.key(), &*variant.key);
+            Exposure { experiment, variant, unit: &unit, revision, epoch, timestamp: now }.event()
+        });
+    }
+}

@@ -1,0 +1,52 @@
+//! The catalog, as requests see it.
+
+use super::{ApiError, Reply};
+use crate::catalog::{CatalogHolder, Snapshot};
+use crate::ports::CatalogStore;
+use crate::telemetry::{Counter, Telemetry};
+use axum::http::StatusCode;
+use serde::Serialize;
+use std::sync::Arc;
+
+/// What `/health` says.
+#[derive(Serialize)]
+struct Health<'a> {
+    status: &'static str,
+    revision: u64,
+    /// Since the head was last read; null if it never was.
+    catalog_age_seconds: Option<u64>,
+    /// Documents that did not compile and serve in their previous form.
+    held_back: &'a [String],
+}
+
+impl<C: CatalogStore + 'static> CatalogHolder<C> {
+    /// The snapshot of a request, or a refusal if there is none at all.
+    pub(crate) async fn serving(self: &Arc<Self>, telemetry: &Telemetry) -> Result<Arc<Snapshot>, ApiError> {
+        let snapshot = self.current().await;
+        telemetry.catalog(self.freshness().age);
+        let is_there = is_there(&snapshot);
+        telemetry.count(if is_there { Counter::CatalogHits } else { Counter::CatalogMisses }, 1);
+        if is_there { Ok(snapshot) } else { Err(ApiError::catalog_unavailable()) }
+    }
+
+    /// Whether a request could be answered now.
+    pub(crate) fn health(&self) -> Reply {
+        let snapshot = self.held();
+        let (status, word) = match is_there(&snapshot) {
+            true => (StatusCode::OK, "ok"),
+            false => (StatusCode::SERVICE_UNAVAILABLE, "catalog_unavailable"),
+        };
+        let health = Health {
+            status: word,
+            revision: snapshot.revision,
+            catalog_age_seconds: self.freshness().age.map(|age| age.as_secs()),
+            held_back: &snapshot.held_back,
+        };
+        Reply::json(status, &health)
+    }
+}
+
+/// Whether anything was ever loaded. A revision without documents is something.
+fn is_there(snapshot: &Snapshot) -> bool {
+    snapshot.revision > 0 || !snapshot.is_empty()
+}
