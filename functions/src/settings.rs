@@ -187,7 +187,8 @@ impl Reader {
             if origin == "*" {
                 self.problem(name, "holds *, which would let every page ask in its visitors' names", example);
             } else if !host.is_some_and(is_host) {
-                let what = format!("holds {origin:?}, which is not a scheme and a host, as browsers send them");
+                let what =
+                    format!("holds {origin:?}, which is not a scheme and a host, as browsers send them");
                 self.problem(name, what, example);
             }
         }
@@ -241,7 +242,8 @@ mod tests {
 
     #[test]
     fn each_function_needs_its_own() {
-        let flags = [("ABX_CATALOG_TABLE".to_owned(), "c".to_owned()), ("ABX_EXPOSURES".into(), "off".into())];
+        let flags =
+            [("ABX_CATALOG_TABLE".to_owned(), "c".to_owned()), ("ABX_EXPOSURES".into(), "off".into())];
         let settings = Settings::from_vars(Function::Flags, flags).unwrap();
         assert_eq!(settings.event_stream, None);
     }

@@ -103,7 +103,8 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> Service<C, S, 
         units.dedup();
         let reads = units.iter().map(|unit| {
             let of_unit = |it: &&Open<'_>| it.next == Next::Read && *it.question.unit == **unit;
-            let keys: Vec<&str> = open.iter().filter(of_unit).map(|it| it.question.experiment.key()).collect();
+            let keys: Vec<&str> =
+                open.iter().filter(of_unit).map(|it| it.question.experiment.key()).collect();
             async move { self.in_time(moment.deadline, self.store.get_many(unit, &keys)).await }
         });
         let found = join_all(reads).await;
@@ -161,4 +162,3 @@ fn asked_for<'s>(
 fn batch_error(experiment_key: &str, error: ApiError) -> BatchError<'_> {
     BatchError { experiment_key, code: error.code, message: error.message }
 }
-

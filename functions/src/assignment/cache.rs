@@ -77,7 +77,8 @@ impl Cache {
         let hash = self.hasher.hash_one(key);
         let mut entries = self.lock();
         let entry = entries.get(&hash)?;
-        let same = *entry.unit == *key.unit && *entry.experiment == *key.experiment && entry.epoch == key.epoch;
+        let same =
+            *entry.unit == *key.unit && *entry.experiment == *key.experiment && entry.epoch == key.epoch;
         (same && now < entry.until).then(|| entry.known.clone())
     }
 

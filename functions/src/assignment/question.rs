@@ -103,8 +103,7 @@ impl<'a> Question<'a> {
             in_experiment: takes_part,
             epoch: decision.experiment.epoch(),
             revision: self.revision,
-            assignment_id: takes_part
-                .then(|| Cow::Owned(known_id.unwrap_or_else(|| self.assignment_id()))),
+            assignment_id: takes_part.then(|| Cow::Owned(known_id.unwrap_or_else(|| self.assignment_id()))),
             persisted: kept.is_some(),
             assigned_at: takes_part.then(|| kept.as_ref().map_or(self.now, |kept| kept.assigned_at)),
         }

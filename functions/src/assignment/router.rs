@@ -30,9 +30,8 @@ where
 {
     let (by_url, by_body, batch) = (Arc::clone(&service), Arc::clone(&service), service);
     let by_url = get(async move |request: Request| {
-        let handler = async |call: crate::http::Call| {
-            by_url.answer(&AssignRequest::from_query(call.query()?)?).await
-        };
+        let handler =
+            async |call: crate::http::Call| by_url.answer(&AssignRequest::from_query(call.query()?)?).await;
         by_url.front.serve(request, handler).await
     });
     let by_body = by_url.post(async move |request: Request| {

@@ -193,7 +193,11 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> Service<C, S, 
     }
 
     /// Remembers what was read from the store; `None` if that is nothing, or does not count.
-    pub(super) fn found(&self, question: &Question<'_>, found: Option<StoredAssignment>) -> Option<Arc<Kept>> {
+    pub(super) fn found(
+        &self,
+        question: &Question<'_>,
+        found: Option<StoredAssignment>,
+    ) -> Option<Arc<Kept>> {
         let (key, now) = (question.key(), question.now.as_second());
         let valid = found.filter(|found| found.epoch == key.epoch && !found.is_expired(now));
         let Some(valid) = valid else {

@@ -6,7 +6,7 @@
 
 use super::etag::{etag, matches};
 use super::{FlagResponse, Service};
-use crate::http::{ApiError, Call, Reply, check_context, no_attributes};
+use crate::http::{ApiError, Call, Reply, check_context, is_object, no_attributes};
 use crate::ports::{CatalogStore, EventSink};
 use abx_core::Subject;
 use abx_core::decide::{FlagReason, OpenFeatureReason};
@@ -97,8 +97,11 @@ impl<C: CatalogStore + 'static, E: EventSink> Service<C, E> {
         let subject = subject(attributes);
         let reply = match self.evaluate(&snapshot, key, &subject, Timestamp::now()) {
             Err(error) => {
-                let refusal =
-                    Refusal { status: error.status, code: "FLAG_NOT_FOUND", details: error.message.into_owned() };
+                let refusal = Refusal {
+                    status: error.status,
+                    code: "FLAG_NOT_FOUND",
+                    details: error.message.into_owned(),
+                };
                 refusal.reply(Some(key))
             }
             Ok(response) => match item(&response) {
@@ -137,6 +140,9 @@ impl<C: CatalogStore + 'static, E: EventSink> Service<C, E> {
 
 fn read(body: &[u8]) -> Result<Option<Map<String, Value>>, Refusal> {
     let refuse = |code, details: String| Refusal { status: StatusCode::BAD_REQUEST, code, details };
+    if !is_object(body) {
+        return Err(refuse("PARSE_ERROR", "the body is not a JSON object".to_owned()));
+    }
     let request: Request = serde_json::from_slice(body).map_err(|error| {
         let code = if error.classify() == Category::Data { "INVALID_CONTEXT" } else { "PARSE_ERROR" };
         refuse(code, error.to_string())
@@ -157,7 +163,8 @@ fn subject(attributes: &Map<String, Value>) -> Subject<'_> {
 fn item<'a>(response: &FlagResponse<'a>) -> Item<'a> {
     let key = response.flag_key;
     if response.reason == FlagReason::UnitMissing {
-        let (code, details) = ("TARGETING_KEY_MISSING", "a share has to be drawn, and the context has no unit");
+        let (code, details) =
+            ("TARGETING_KEY_MISSING", "a share has to be drawn, and the context has no unit");
         return Item::Failure(Failure { key: Some(key), code, details });
     }
     let experiment = response.experiment;

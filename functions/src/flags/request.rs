@@ -49,9 +49,7 @@ impl FlagRequest {
         match (path, self.flag_key.as_deref()) {
             (Some(path), None) => Ok(path),
             (Some(path), Some(key)) if path == key => Ok(path),
-            (Some(_), Some(_)) => {
-                Err(ApiError::invalid("`flag_key` names another flag than the path"))
-            }
+            (Some(_), Some(_)) => Err(ApiError::invalid("`flag_key` names another flag than the path")),
             (None, Some(key)) => Ok(key),
             (None, None) => Err(ApiError::invalid("`flag_key` is missing")),
         }

@@ -31,12 +31,7 @@ pub struct Service<C, E> {
 
 impl<C: CatalogStore + 'static, E: EventSink> Service<C, E> {
     /// Evaluates the flags of a catalog, and sends to a sink what was evaluated.
-    pub fn new(
-        catalog: Arc<CatalogHolder<C>>,
-        sink: E,
-        telemetry: Arc<Telemetry>,
-        options: Options,
-    ) -> Self {
+    pub fn new(catalog: Arc<CatalogHolder<C>>, sink: E, telemetry: Arc<Telemetry>, options: Options) -> Self {
         let held = Arc::clone(&catalog);
         let front = Front::new(Arc::clone(&telemetry), options.cors, move || held.health());
         let outbox = Outbox::new(sink, options.exposures, Arc::clone(&telemetry));
@@ -161,8 +156,15 @@ impl<C: CatalogStore + 'static, E: EventSink> Service<C, E> {
         let (Some(variant), Some(unit)) = (evaluation.variant, flag.unit(subject)) else { return };
         self.outbox.record((flag.key(), &*variant.key, &*unit, revision), || {
             let reason = evaluation.reason.as_str();
-            Evaluated { flag: flag.key(), variant: &variant.key, unit: &unit, reason, revision, timestamp: now }
-                .event()
+            Evaluated {
+                flag: flag.key(),
+                variant: &variant.key,
+                unit: &unit,
+                reason,
+                revision,
+                timestamp: now,
+            }
+            .event()
         });
         let Some(decision) = evaluation.decision.filter(|it| it.reason == Reason::Assigned) else { return };
         let experiment = decision.experiment;

@@ -15,11 +15,17 @@ pub fn parse<'b, T: Deserialize<'b>>(body: &'b [u8]) -> Result<T, ApiError> {
     if body.len() > MAX_BODY_BYTES {
         return Err(ApiError::body_too_large());
     }
-    if body.is_empty() {
-        return Err(ApiError::invalid("the body is empty; send a JSON object"));
+    if !is_object(body) {
+        return Err(ApiError::invalid("the body is not a JSON object"));
     }
-    serde_json::from_slice(body)
-        .map_err(|error| ApiError::invalid(format!("the body cannot be read: {}", super::error::shown(&error.to_string()))))
+    serde_json::from_slice(body).map_err(|error| {
+        ApiError::invalid(format!("the body cannot be read: {}", super::error::shown(&error.to_string())))
+    })
+}
+
+/// Whether JSON can only be an object. Serde also reads structures from arrays, and `["u", "e"]` is nothing that we documented.
+pub(crate) fn is_object(body: &[u8]) -> bool {
+    body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{')
 }
 
 /// Checks a context, and the ids beside it.

@@ -157,9 +157,7 @@ pub fn finish(routes: Router, front: &Arc<Front>) -> Router {
     routes
         .route(
             "/health",
-            get(async move |request: Request| {
-                health.serve(request, async |_| Ok((health.health)())).await
-            }),
+            get(async move |request: Request| health.serve(request, async |_| Ok((health.health)())).await),
         )
         .fallback(async move |request: Request| {
             let path = request.uri().path().to_owned();
@@ -207,4 +205,3 @@ fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }
-

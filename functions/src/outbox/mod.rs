@@ -18,7 +18,9 @@ use std::collections::VecDeque;
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::Mutex as AsyncMutex;
+use tokio::time::Instant;
 
 /// How many events wait at most: some 3 MB.
 const CAPACITY: usize = 10_000;
@@ -26,6 +28,8 @@ const CAPACITY: usize = 10_000;
 const BATCH: usize = 500;
 /// How often an event is sent before it counts as lost; the adapter tries each time more than once.
 const TRIES: u8 = 3;
+/// How long a stream that did not take everything is left alone.
+const PAUSE: Duration = Duration::from_secs(1);
 /// How many events are known to have been recorded: some 400 KB.
 const SEEN: NonZeroUsize = const { NonZeroUsize::new(10_000).unwrap() };
 
@@ -38,8 +42,8 @@ pub struct Outbox<E> {
     queue: Mutex<VecDeque<Waiting>>,
     seen: Mutex<LruCache<u64, ()>>,
     hasher: RandomState,
-    /// Held by the one who sends, so that events of one unit stay in order.
-    sending: AsyncMutex<()>,
+    /// Held by the one who sends, so that events of one unit stay in order. It is when the stream may be asked again.
+    sending: AsyncMutex<Option<Instant>>,
 }
 
 #[derive(Debug)]
@@ -97,35 +101,48 @@ impl<E: EventSink> Outbox<E> {
         }
     }
 
-    /// Sends what waits. What the stream does not take now waits again, for the next flush, a few times.
+    /// Sends what waits. What the stream does not take now waits again, for the next flush, a few times; and a stream that is away is
+    /// left alone for a second, because an environment that waits for it serves nobody.
     pub async fn flush(&self) {
-        let _one = self.sending.lock().await;
+        let mut resume = self.sending.lock().await;
+        if resume.is_none_or(|at| at <= Instant::now()) {
+            let is_well = self.send_all().await;
+            *resume = (!is_well).then(|| Instant::now() + PAUSE);
+        }
+    }
+
+    /// Whether all was taken.
+    async fn send_all(&self) -> bool {
+        let mut is_well = true;
         let mut left = self.waiting();
         while left > 0 {
             let batch = self.take(left.min(BATCH));
             left = if batch.is_empty() { 0 } else { left.saturating_sub(batch.len()) };
-            self.send(batch).await;
+            is_well &= self.send(batch).await;
         }
+        is_well
     }
 
     /// Sends what waits at the end of the process; what cannot be sent is counted as lost.
     pub async fn close(&self) {
+        let _one = self.sending.lock().await;
         for _ in 0..TRIES {
-            self.flush().await;
+            self.send_all().await;
         }
         let left = self.waiting();
         self.lose(left, "the process ends");
     }
 
-    async fn send(&self, mut batch: Vec<Waiting>) {
+    async fn send(&self, mut batch: Vec<Waiting>) -> bool {
         if batch.is_empty() {
-            return;
+            return true;
         }
         // The events are taken out for the call, because a port takes a slice of them.
         let tries: Vec<u8> = batch.iter().map(|waiting| waiting.tries + 1).collect();
         let events: Vec<Event> = batch.drain(..).map(|waiting| waiting.event).collect();
         let SendReport { failed, cause } = self.sink.send(&events).await;
         self.telemetry.count(Counter::EventsSent, (events.len() - failed.len().min(events.len())) as u64);
+        let is_well = failed.is_empty();
         let again = cause.as_ref().is_none_or(crate::ports::PortError::is_transient);
         let mut failed = failed.into_iter().peekable();
         let mut lost = 0;
@@ -140,6 +157,7 @@ impl<E: EventSink> Outbox<E> {
             }
         }
         self.lose(lost, &cause.map(|cause| cause.to_string()).unwrap_or_default());
+        is_well
     }
 
     fn push(&self, events: impl IntoIterator<Item = Waiting>) {

@@ -206,7 +206,12 @@ mod tests {
         let directive = &all["_aws"]["CloudWatchMetrics"][0];
         assert_eq!(directive["Namespace"], "abx");
         assert_eq!(directive["Dimensions"], json!([["Function"]]));
-        assert!(directive["Metrics"].as_array().unwrap().contains(&json!({"Name": "Latency", "Unit": "Milliseconds"})));
+        assert!(
+            directive["Metrics"]
+                .as_array()
+                .unwrap()
+                .contains(&json!({"Name": "Latency", "Unit": "Milliseconds"}))
+        );
         let assigned = lines.iter().find(|line| line["Reason"] == "assigned").unwrap();
         assert_eq!(assigned["Decisions"], 2);
         assert_eq!(assigned["_aws"]["CloudWatchMetrics"][0]["Dimensions"], json!([["Function", "Reason"]]));

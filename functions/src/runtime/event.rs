@@ -1,0 +1,262 @@
+//! What API Gateway (payloads 1.0 and 2.0), function URLs (2.0) and load balancers send.
+
+use crate::http::{ApiError, InvocationId, LambdaResponse, MAX_BODY_BYTES};
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, Uri};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+/// Base64 of the longest body, and a few line breaks.
+const MAX_BASE64: usize = MAX_BODY_BYTES / 3 * 4 + 1024;
+
+type Texts = Option<BTreeMap<String, Option<String>>>;
+type Lists = Option<BTreeMap<String, Option<Vec<String>>>>;
+
+/// An event that stands for an HTTP request. Only what is used is read, and nearly all of it may be missing.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct HttpEvent<'a> {
+    http_method: Option<String>,
+    path: Option<String>,
+    raw_path: Option<String>,
+    raw_query_string: Option<String>,
+    query_string_parameters: Texts,
+    multi_value_query_string_parameters: Lists,
+    headers: Texts,
+    multi_value_headers: Lists,
+    #[serde(borrow)]
+    body: Option<Cow<'a, str>>,
+    #[serde(default)]
+    is_base64_encoded: Option<bool>,
+    #[serde(default)]
+    request_context: Context,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Context {
+    stage: Option<String>,
+    http: Option<Http>,
+    elb: Option<IgnoredAny>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Http {
+    method: Option<String>,
+}
+
+/// What only an HTTP event has.
+#[derive(Deserialize)]
+struct Probe {
+    #[serde(rename = "requestContext")]
+    request_context: Option<IgnoredAny>,
+}
+
+/// Whether a payload stands for an HTTP request.
+pub(super) fn is_http(payload: &[u8]) -> bool {
+    serde_json::from_slice::<Probe>(payload).is_ok_and(|probe| probe.request_context.is_some())
+}
+
+impl<'a> HttpEvent<'a> {
+    pub(super) fn read(payload: &'a [u8]) -> Result<Self, ApiError> {
+        let unreadable = |error| ApiError::invalid(format!("the event cannot be read: {error}"));
+        serde_json::from_slice(payload).map_err(unreadable)
+    }
+
+    /// Whether headers are lists, and have to be in the answer: a load balancer ignores the other form then.
+    pub(super) fn has_lists_only(&self) -> bool {
+        self.headers.is_none() && self.multi_value_headers.is_some()
+    }
+
+    /// As an HTTP request.
+    pub(super) fn into_request(self, invocation: &str) -> Result<Request, ApiError> {
+        let http = self.request_context.http.as_ref();
+        let method = self.http_method.as_deref().or_else(|| http?.method.as_deref()).unwrap_or_default();
+        let method = Method::from_bytes(method.as_bytes())
+            .map_err(|_| ApiError::invalid("the event has no HTTP method"))?;
+        let uri = Uri::try_from(self.uri()).map_err(|_| ApiError::invalid("the event has no URL"))?;
+        let headers = self.headers();
+        let mut request = Request::new(Body::from(self.into_body()?));
+        *request.method_mut() = method;
+        *request.uri_mut() = uri;
+        *request.headers_mut() = headers;
+        request.extensions_mut().insert(InvocationId(invocation.to_owned()));
+        Ok(request)
+    }
+
+    fn uri(&self) -> String {
+        let path = self.raw_path.as_deref().or(self.path.as_deref()).unwrap_or("/");
+        let mut uri = String::with_capacity(path.len() + 64);
+        push_encoded(&mut uri, self.without_stage(path), b"/%:@!$&'()*+,;=-._~");
+        if uri.is_empty() {
+            uri.push('/');
+        }
+        let query = self.query();
+        if !query.is_empty() {
+            uri.push('?');
+            uri.push_str(&query);
+        }
+        uri
+    }
+
+    /// The paths of payload 2.0 begin with the stage, unless it is the default one.
+    fn without_stage<'p>(&self, path: &'p str) -> &'p str {
+        let stage = self.request_context.stage.as_deref().filter(|_| self.raw_path.is_some());
+        let rest = stage.and_then(|stage| path.strip_prefix('/')?.strip_prefix(stage));
+        rest.filter(|rest| rest.is_empty() || rest.starts_with('/')).unwrap_or(path)
+    }
+
+    fn query(&self) -> String {
+        if let Some(raw) = &self.raw_query_string {
+            return encoded(raw, QUERY);
+        }
+        let lists = self.multi_value_query_string_parameters.iter().flatten();
+        let mut pairs: Vec<(&str, &str)> = lists
+            .flat_map(|(name, values)| values.iter().flatten().map(move |value| (&**name, &**value)))
+            .collect();
+        if pairs.is_empty() {
+            let single = self.query_string_parameters.iter().flatten();
+            pairs = single.map(|(name, value)| (&**name, value.as_deref().unwrap_or_default())).collect();
+        }
+        // A load balancer leaves them as they came; API Gateway decodes them.
+        let keep: &[u8] = if self.request_context.elb.is_some() { QUERY } else { b"-._~" };
+        let mut query = String::new();
+        for (name, value) in pairs {
+            let separator = if query.is_empty() { "" } else { "&" };
+            query.push_str(separator);
+            push_encoded(&mut query, name, keep);
+            query.push('=');
+            push_encoded(&mut query, value, keep);
+        }
+        query
+    }
+
+    fn headers(&self) -> HeaderMap {
+        let lists = self.multi_value_headers.iter().flatten();
+        let mut pairs: Vec<(&str, &str)> = lists
+            .flat_map(|(name, values)| values.iter().flatten().map(move |value| (&**name, &**value)))
+            .collect();
+        if pairs.is_empty() {
+            let single = self.headers.iter().flatten();
+            pairs = single.filter_map(|(name, value)| Some((&**name, value.as_deref()?))).collect();
+        }
+        let mut headers = HeaderMap::with_capacity(pairs.len());
+        for (name, value) in pairs {
+            // A header that no server would let through is nothing that a handler misses.
+            let pair = (HeaderName::try_from(name), HeaderValue::try_from(value));
+            if let (Ok(name), Ok(value)) = pair {
+                headers.append(name, value);
+            }
+        }
+        headers
+    }
+
+    fn into_body(self) -> Result<Vec<u8>, ApiError> {
+        let body = self.body.unwrap_or_default();
+        if self.is_base64_encoded != Some(true) {
+            return Ok(body.into_owned().into_bytes());
+        }
+        if body.len() > MAX_BASE64 {
+            return Err(ApiError::body_too_large());
+        }
+        STANDARD.decode(body.as_bytes()).map_err(|_| ApiError::invalid("the body of the event is not base64"))
+    }
+}
+
+/// An answer, as its envelope.
+pub(super) async fn envelope(response: Response<Body>) -> LambdaResponse {
+    let (parts, body) = response.into_parts();
+    // Our own bodies are in memory already, and reading them does not fail.
+    let body = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
+    LambdaResponse::of(parts.status, &parts.headers, &body)
+}
+
+/// What may stand in a query as it is, if it is encoded already.
+const QUERY: &[u8] = b"%&=+-._~!$'()*,;:@/?";
+
+fn encoded(text: &str, keep: &[u8]) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    push_encoded(&mut encoded, text, keep);
+    encoded
+}
+
+/// Percent-encodes all but letters, digits and what is to be kept.
+fn push_encoded(target: &mut String, text: &str, keep: &[u8]) {
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || keep.contains(&byte) {
+            target.push(char::from(byte));
+        } else {
+            let _ = write!(target, "%{byte:02X}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn request(event: &Value) -> Result<Request, ApiError> {
+        HttpEvent::read(event.to_string().as_bytes())?.into_request("id")
+    }
+
+    fn uri(event: &Value) -> String {
+        request(event).unwrap().uri().to_string()
+    }
+
+    #[test]
+    fn every_form_gives_the_same_url() {
+        let v1 = json!({"httpMethod": "GET", "path": "/assign", "requestContext": {"stage": "prod"},
+            "queryStringParameters": {"user_id": "a b&c"}, "multiValueQueryStringParameters": {"user_id": ["a b&c"]}});
+        let v2 = json!({"version": "2.0", "rawPath": "/prod/assign", "rawQueryString": "user_id=a%20b%26c",
+            "requestContext": {"stage": "prod", "http": {"method": "GET"}}});
+        let url = json!({"version": "2.0", "rawPath": "/assign", "rawQueryString": "user_id=a%20b%26c",
+            "requestContext": {"stage": "$default", "http": {"method": "GET"}}});
+        let alb = json!({"httpMethod": "GET", "path": "/assign", "requestContext": {"elb": {"targetGroupArn": "x"}},
+            "queryStringParameters": {"user_id": "a%20b%26c"}});
+        for event in [&v1, &v2, &url, &alb] {
+            assert!(is_http(event.to_string().as_bytes()));
+            assert_eq!(uri(event), "/assign?user_id=a%20b%26c", "{event}");
+        }
+        assert!(!is_http(br#"{"user_id": "u", "experiment_key": "e"}"#));
+    }
+
+    #[test]
+    fn only_a_whole_segment_is_the_stage() {
+        let event = |path: &str| json!({"rawPath": path, "requestContext": {"stage": "assign", "http": {"method": "GET"}}});
+        assert_eq!(uri(&event("/assign/assign")), "/assign");
+        assert_eq!(uri(&event("/assignment")), "/assignment");
+        assert_eq!(uri(&event("/assign")), "/");
+    }
+
+    #[test]
+    fn garbage_is_refused() {
+        let context = json!({"http": {"method": "POST"}});
+        for event in [
+            json!({"requestContext": {}}),
+            json!({"requestContext": {"http": {"method": "G T"}}}),
+            json!({"requestContext": 7}),
+            json!({"requestContext": context, "body": "*", "isBase64Encoded": true}),
+            json!({"requestContext": context, "body": "A".repeat(200_000), "isBase64Encoded": true}),
+            json!({"requestContext": context, "headers": 5}),
+        ] {
+            let refusal = request(&event).unwrap_err();
+            assert!(refusal.status.is_client_error(), "{event}: {refusal}");
+        }
+    }
+
+    #[test]
+    fn headers_that_no_server_would_send_are_left_out() {
+        let event = json!({"requestContext": {"http": {"method": "GET"}}, "rawPath": "/ü \u{0}",
+            "headers": {"a b": "1", "x-a": "1\n2", "x-b": "2", "x-c": null}});
+        let request = request(&event).unwrap();
+        assert_eq!(request.uri(), "/%C3%BC%20%00");
+        assert_eq!(request.headers().len(), 1);
+    }
+}

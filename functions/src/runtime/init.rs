@@ -1,0 +1,181 @@
+//! Settings become ports on AWS, and these a service.
+
+use super::{Host, Served, run};
+use crate::adapters::aws::{Budget, DynamoAssignments, DynamoCatalog, KinesisSink, dynamodb, kinesis, load};
+use crate::catalog::{CatalogHolder, Snapshot, decode};
+use crate::http::Cors;
+use crate::ports::{CatalogStore, Event, EventSink, SendReport};
+use crate::settings::{BUNDLED_REVISION, Exposures, Function, Settings, SettingsError};
+use crate::telemetry::{Level, Telemetry};
+use crate::{assignment as assigning, flags as flagging};
+use aws_config::SdkConfig;
+use serde_json::json;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// Reading the catalog happens beside requests, and a handshake takes longer than a request may.
+const CATALOG: Budget = Budget {
+    connect: Duration::from_secs(1),
+    attempt: Duration::from_secs(1),
+    operation: Duration::from_secs(2),
+    attempts: 2,
+    backoff: Duration::from_millis(20),
+};
+/// Nobody waits for events, but an environment that sends serves nobody.
+const EVENTS: Budget = Budget {
+    connect: Duration::from_millis(200),
+    attempt: Duration::from_millis(250),
+    operation: Duration::from_millis(400),
+    attempts: 2,
+    backoff: Duration::from_millis(20),
+};
+/// How long the start waits for the tables. Lambda gives an init 10 s.
+const INIT: Duration = Duration::from_secs(3);
+
+/// The variables of a process.
+type Vars = Vec<(String, String)>;
+
+/// Runs the assignment function until its process is told to end.
+pub async fn assignment(vars: impl IntoIterator<Item = (String, String)>) -> ExitCode {
+    let vars: Vars = vars.into_iter().collect();
+    let settings = match read(Function::Assignment, &vars) {
+        Ok(settings) => settings,
+        Err(code) => return code,
+    };
+    let telemetry = Arc::new(Telemetry::stdout("assignment", settings.log_level));
+    let config = load(settings.endpoint_url.as_deref()).await;
+    let catalog = catalog(&config, &settings, &telemetry);
+    let client = dynamodb(&config, Budget::REQUEST);
+    let store = DynamoAssignments::new(client, &*settings.assignments_table);
+    // A store that cannot be reached now may be later; requests are answered without it.
+    let _ = tokio::join!(load_catalog(&catalog, &telemetry), timeout(INIT, store.warm_up()));
+    let options = assigning::Options {
+        ttl_days: settings.assignment_ttl_days,
+        cache: settings.cache_assignments,
+        exposures: settings.exposures,
+        cors: Cors::new(settings.cors_origins.clone()),
+    };
+    let sink = Sink::new(&config, &settings);
+    let service = assigning::Service::new(catalog, store, sink, Arc::clone(&telemetry), options);
+    serve(Arc::new(service), &telemetry, &vars).await
+}
+
+/// Runs the flag function until its process is told to end.
+pub async fn flags(vars: impl IntoIterator<Item = (String, String)>) -> ExitCode {
+    let vars: Vars = vars.into_iter().collect();
+    let settings = match read(Function::Flags, &vars) {
+        Ok(settings) => settings,
+        Err(code) => return code,
+    };
+    let telemetry = Arc::new(Telemetry::stdout("flags", settings.log_level));
+    let config = load(settings.endpoint_url.as_deref()).await;
+    let catalog = catalog(&config, &settings, &telemetry);
+    load_catalog(&catalog, &telemetry).await;
+    let cors = Cors::new(settings.cors_origins.clone());
+    let options = flagging::Options { exposures: settings.exposures, cors };
+    let sink = Sink::new(&config, &settings);
+    let service = flagging::Service::new(catalog, sink, Arc::clone(&telemetry), options);
+    serve(Arc::new(service), &telemetry, &vars).await
+}
+
+/// The settings, or how the process ends without them.
+fn read(function: Function, vars: &Vars) -> Result<Settings, ExitCode> {
+    Settings::from_vars(function, vars.iter().cloned()).map_err(|SettingsError(problems)| {
+        let name = match function {
+            Function::Assignment => "assignment",
+            Function::Flags => "flags",
+        };
+        let told: Vec<_> = problems
+            .iter()
+            .map(|it| json!({"name": it.name, "what": it.what, "example": it.example}))
+            .collect();
+        let fields = json!({"problems": told});
+        Telemetry::stdout(name, Level::Error).log(Level::Error, "wrong_settings", None, &fields);
+        ExitCode::from(2)
+    })
+}
+
+async fn serve<F: Served>(function: Arc<F>, telemetry: &Telemetry, vars: &Vars) -> ExitCode {
+    let limit = vars.iter().find(|(name, _)| name == "AWS_LAMBDA_MAX_CONCURRENCY");
+    let several = limit.is_some_and(|(_, limit)| limit.parse().is_ok_and(|limit: u32| limit > 1));
+    let host = if several { Host::Instance } else { Host::Lambda };
+    match run(function, host).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            telemetry.log(Level::Error, "runtime_ended", None, &json!({"why": error.to_string()}));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn catalog(
+    config: &SdkConfig,
+    settings: &Settings,
+    telemetry: &Telemetry,
+) -> Arc<CatalogHolder<DynamoCatalog>> {
+    let bundled = match &settings.bundled_revision {
+        Some(path) => bundled(path, telemetry),
+        None if Path::new(BUNDLED_REVISION).exists() => bundled(Path::new(BUNDLED_REVISION), telemetry),
+        None => Snapshot::default(),
+    };
+    let store = DynamoCatalog::new(dynamodb(config, CATALOG), &*settings.catalog_table);
+    Arc::new(CatalogHolder::new(store, bundled))
+}
+
+/// The revision in a file, as number 0: whatever the table has is newer.
+fn bundled(path: &Path, telemetry: &Telemetry) -> Snapshot {
+    let read = std::fs::read(path).map_err(|error| error.to_string());
+    match read.and_then(|bytes| decode(&bytes).map_err(|error| error.to_string())) {
+        Ok(documents) => Snapshot::compile(0, documents, &Snapshot::default()),
+        Err(why) => {
+            let fields = json!({"path": path.display().to_string(), "why": why});
+            telemetry.log(Level::Error, "bundled_revision_unreadable", None, &fields);
+            Snapshot::default()
+        }
+    }
+}
+
+/// Loads the head before the first request. A failure is no reason not to start: what is bundled serves, and the next
+/// request tries again.
+async fn load_catalog<C: CatalogStore + 'static>(catalog: &Arc<CatalogHolder<C>>, telemetry: &Telemetry) {
+    let why = match timeout(INIT, catalog.load()).await {
+        Ok(Ok(())) => None,
+        Ok(Err(error)) => Some(error.to_string()),
+        Err(_) => Some("it did not answer in time".to_owned()),
+    };
+    let held = catalog.held();
+    let fields = json!({
+        "revision": held.revision,
+        "experiments": held.catalog.experiments().len(),
+        "flags": held.catalog.flags().len(),
+        "held_back": held.held_back,
+        "why": why,
+    });
+    match why {
+        None => telemetry.log(Level::Info, "catalog_loaded", None, &fields),
+        Some(_) => telemetry.log(Level::Warn, "catalog_not_loaded", None, &fields),
+    }
+}
+
+/// The stream, or nothing where exposures are off.
+#[derive(Debug)]
+struct Sink(Option<KinesisSink>);
+
+impl Sink {
+    fn new(config: &SdkConfig, settings: &Settings) -> Self {
+        let stream = settings.event_stream.as_ref().filter(|_| settings.exposures != Exposures::Off);
+        Self(stream.map(|stream| KinesisSink::new(kinesis(config, EVENTS), &**stream)))
+    }
+}
+
+impl EventSink for Sink {
+    async fn send(&self, events: &[Event]) -> SendReport {
+        match &self.0 {
+            Some(stream) => stream.send(events).await,
+            None => SendReport::default(),
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! One invocation, whatever its payload is.
+
+use super::event::{HttpEvent, envelope, is_http};
+use crate::http::{ApiError, LambdaResponse};
+use crate::ports::{AssignmentStore, CatalogStore, EventSink};
+use crate::telemetry::Telemetry;
+use crate::{assignment, flags};
+use axum::Router;
+use axum::extract::Request;
+use std::sync::Arc;
+use tower::ServiceExt;
+
+/// A function that can be deployed.
+pub trait Served: Send + Sync + Sized + 'static {
+    /// Its router.
+    fn router(self: &Arc<Self>) -> Router;
+    /// Answers a payload that is no HTTP event.
+    fn direct(&self, payload: &[u8], request_id: &str) -> impl Future<Output = LambdaResponse> + Send;
+    /// Sends what waits, after a response.
+    fn flush(&self) -> impl Future<Output = ()> + Send;
+    /// Sends what waits, before the process ends.
+    fn close(&self) -> impl Future<Output = ()> + Send;
+    /// Its log and metrics.
+    fn telemetry(&self) -> &Telemetry;
+}
+
+/// Answers invocations as the deployed function does: `abx dev` calls it for its own `Invoke` path.
+#[derive(Debug)]
+pub struct Invoker<F> {
+    function: Arc<F>,
+    router: Router,
+}
+
+impl<F> Clone for Invoker<F> {
+    fn clone(&self) -> Self {
+        Self { function: Arc::clone(&self.function), router: self.router.clone() }
+    }
+}
+
+impl<F: Served> Invoker<F> {
+    /// Answers by a function.
+    #[must_use]
+    pub fn new(function: Arc<F>) -> Self {
+        Self { router: function.router(), function }
+    }
+
+    /// The function.
+    #[must_use]
+    pub fn function(&self) -> &Arc<F> {
+        &self.function
+    }
+
+    /// Answers a payload: an HTTP event goes through the router, everything else is a direct call.
+    pub async fn invoke(&self, payload: &[u8], request_id: &str) -> LambdaResponse {
+        if !is_http(payload) {
+            return self.function.direct(payload, request_id).await;
+        }
+        let event = HttpEvent::read(payload);
+        let with_lists = event.as_ref().is_ok_and(HttpEvent::has_lists_only);
+        let answer = match event.and_then(|event| event.into_request(request_id)) {
+            Ok(request) => self.route(request).await,
+            Err(refusal) => refuse(&refusal, request_id),
+        };
+        if with_lists { answer.with_multi_value_headers() } else { answer }
+    }
+
+    async fn route(&self, request: Request) -> LambdaResponse {
+        match self.router.clone().oneshot(request).await {
+            Ok(response) => envelope(response).await,
+            Err(never) => match never {},
+        }
+    }
+}
+
+fn refuse(refusal: &ApiError, request_id: &str) -> LambdaResponse {
+    refusal.reply(request_id).into_envelope()
+}
+
+impl<C, S, E> Served for assignment::Service<C, S, E>
+where
+    C: CatalogStore + 'static,
+    S: AssignmentStore + 'static,
+    E: EventSink + 'static,
+{
+    fn router(self: &Arc<Self>) -> Router {
+        assignment::router(Arc::clone(self))
+    }
+    async fn direct(&self, payload: &[u8], request_id: &str) -> LambdaResponse {
+        self.handle_direct(payload, request_id).await
+    }
+    async fn flush(&self) {
+        self.outbox().flush().await;
+    }
+    async fn close(&self) {
+        self.outbox().close().await;
+        self.telemetry().flush();
+    }
+    fn telemetry(&self) -> &Telemetry {
+        self.telemetry()
+    }
+}
+
+impl<C, E> Served for flags::Service<C, E>
+where
+    C: CatalogStore + 'static,
+    E: EventSink + 'static,
+{
+    fn router(self: &Arc<Self>) -> Router {
+        flags::router(Arc::clone(self))
+    }
+    async fn direct(&self, payload: &[u8], request_id: &str) -> LambdaResponse {
+        self.handle_direct(payload, request_id).await
+    }
+    async fn flush(&self) {
+        self.outbox().flush().await;
+    }
+    async fn close(&self) {
+        self.outbox().close().await;
+        self.telemetry().flush();
+    }
+    fn telemetry(&self) -> &Telemetry {
+        self.telemetry()
+    }
+}
