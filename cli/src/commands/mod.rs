@@ -2,6 +2,7 @@
 
 pub mod assign;
 pub mod completions;
+pub mod dev;
 pub mod explain;
 pub mod explain_code;
 pub mod inputs;
@@ -39,6 +40,7 @@ enum Command {
     Rollback(rollback::Args),
     Revisions(revisions::Args),
     Pull(pull::Args),
+    Dev(dev::Args),
     Schema(schema::Args),
     Completions(completions::Args),
 }
@@ -59,6 +61,10 @@ pub fn dispatch(abx: Abx) -> Exit {
         Command::Rollback(args) => finish(rollback::run(&args), args.format.format),
         Command::Revisions(args) => finish(revisions::run(&args), args.format.format),
         Command::Pull(args) => finish(pull::run(&args), args.format.format),
+        Command::Dev(args) => match dev::run(&args) {
+            Ok(exit) => exit,
+            Err(error) => fail(&error),
+        },
         Command::Schema(args) => finish(schema::run(&args), args.format.format),
         Command::Completions(args) => finish(completions::run(&args), args.format.format),
     }

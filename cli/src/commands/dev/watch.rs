@@ -1,0 +1,111 @@
+//! Edited documents become the head, as a revision each.
+//!
+//! So there is one truth, the store's head: an edit moves it, `abx publish` and `abx rollback` move it, and after
+//! a restart it is where it was.
+
+use crate::commands::publish::{documents_of, head, publish};
+use crate::commands::store::unanswered;
+use crate::error::Error;
+use crate::source::{Checked, Corpus, Located, SourceFile};
+use abx_core::finding::Severity;
+use abx_functions::catalog::Snapshot;
+use abx_functions::ports::{CatalogStore, RevisionMeta};
+use jiff::Timestamp;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+/// Watches documents. It looks at the files' times rather than asking the system to be told, because that works
+/// on every file system and with every editor, and a few dozen files cost nothing.
+#[derive(Debug)]
+pub(super) struct Watch {
+    paths: Vec<PathBuf>,
+    seen: BTreeMap<PathBuf, Option<(SystemTime, u64)>>,
+    /// The last good form of each file: its documents.
+    good: BTreeMap<String, Vec<Value>>,
+}
+
+/// What an edit did.
+#[derive(Debug)]
+pub(super) enum Edit {
+    /// The documents are a new revision, and serve.
+    Published(u64),
+    /// The documents are the newest revision already.
+    Same,
+}
+
+/// What a look at the files found.
+#[derive(Debug)]
+pub(super) struct Look {
+    pub(super) edit: Edit,
+    pub(super) findings: Vec<Located>,
+    pub(super) files: Vec<SourceFile>,
+}
+
+impl Watch {
+    pub(super) fn new(paths: Vec<PathBuf>) -> Self {
+        Self { paths, seen: BTreeMap::new(), good: BTreeMap::new() }
+    }
+
+    /// Whether a file was written, made or deleted since the last call; the first call says yes.
+    pub(super) fn has_changed(&mut self) -> bool {
+        // A file that is being replaced may be away for a moment; that is a change like any other.
+        let files = crate::source::find(&self.paths).unwrap_or_default();
+        let stamp = |path: &PathBuf| {
+            let metadata = path.metadata().ok()?;
+            Some((metadata.modified().ok()?, metadata.len()))
+        };
+        let seen = files.into_iter().map(|path| (path.clone(), stamp(&path))).collect();
+        let changed = seen != self.seen;
+        self.seen = seen;
+        changed
+    }
+
+    /// Reads the files and, if their documents are not the newest revision, publishes them. A file with an error
+    /// counts in its last good form.
+    pub(super) async fn take(&mut self, store: &impl CatalogStore) -> Result<Look, Error> {
+        let checked = Corpus::load(&self.paths)?.compile();
+        let documents = self.remember(&checked);
+        let Checked { findings, files, .. } = checked;
+        let edit = self.publish(store, documents).await?;
+        Ok(Look { edit, findings, files })
+    }
+
+    /// The documents of all files, each in its present form or, if that has errors, in its last good one.
+    fn remember(&mut self, checked: &Checked) -> Vec<Value> {
+        let bad: BTreeSet<usize> = checked
+            .findings
+            .iter()
+            .filter(|it| it.severity == Severity::Error)
+            .map(|it| it.place.index)
+            .collect();
+        let present: BTreeSet<&str> = checked.files.iter().map(|file| file.name.as_str()).collect();
+        self.good.retain(|name, _| present.contains(name.as_str()));
+        for (index, file) in checked.files.iter().enumerate().filter(|(index, _)| !bad.contains(index)) {
+            let documents =
+                checked.values.iter().filter(|(file, _)| *file == index).map(|(_, value)| value.clone());
+            self.good.insert(file.name.clone(), documents.collect());
+        }
+        self.good.values().flatten().cloned().collect()
+    }
+
+    async fn publish(&self, store: &impl CatalogStore, documents: Vec<Value>) -> Result<Edit, Error> {
+        let newest = store.revisions().await.map_err(unanswered)?.first().map(|it| it.revision);
+        // Compared with the newest, not with the head: after a rollback the files are what was rolled back, and
+        // only another edit may undo that.
+        let is_new = newest.is_none() || documents_of(store, newest).await? != documents;
+        // Good files may not fit together with the old form of another; then nothing changes until all is well.
+        let fits = || Snapshot::compile(0, documents.clone(), &Snapshot::default()).held_back.is_empty();
+        if documents.is_empty() || !is_new || !fits() {
+            return Ok(Edit::Same);
+        }
+        let meta = RevisionMeta {
+            created_at: Timestamp::now(),
+            author: "abx dev".to_owned(),
+            message: "saved".to_owned(),
+        };
+        let head = head(store).await?;
+        publish(store, head, &documents, &meta).await.map(Edit::Published)
+    }
+}
