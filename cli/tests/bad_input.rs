@@ -3,7 +3,13 @@
 
 mod budget;
 
+use abx_cli::source::Corpus;
+use abx_core::Subject;
+use abx_core::decide::FlagReason;
 use budget::{Place, Ran};
+use jiff::Timestamp;
+use serde_json::Map;
+use std::time::{Duration, Instant};
 
 /// Every finding, as `code line:column`, in the order of the file.
 fn expect(name: &str, text: impl AsRef<[u8]>, findings: &[&str]) {
@@ -55,11 +61,15 @@ fn aliases_stand_for_a_bounded_number_of_values() {
     let mut laughs = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..30 {
         let aliases = vec![format!("*a{}", level - 1); 9].join(", ");
-        laughs += &format!("a{level}: &a{level} [{aliases}]\n");
+        laughs.extend([format!("a{level}: &a{level} [{aliases}]\n")]);
     }
-    expect("billion laughs", laughs, &["alias-budget 5:10"]);
+    expect("billion laughs", laughs, &["alias-budget 4:9"]);
     let list = format!("a: &a x\nb: [{}*a]\n", "*a, ".repeat(50_000));
-    expect("alias list", list, &["alias-budget 2:40005"]);
+    expect("alias list", list, &["alias-budget 2:40001"]);
+    let long = format!("a: &a '{}'\nb: [{}*a]\n", "x".repeat(100_000), "*a, ".repeat(9_000));
+    expect("a long text often", long, &["alias-budget 2:13"]);
+    let nested = "&a [".repeat(40) + &"x, ".repeat(30_000) + &"]".repeat(40);
+    expect("anchors in anchors", nested, &["alias-budget 1:160"]);
     expect("an alias of what is around it", "a: &a [*a]\n", &["alias-budget 1:8"]);
     expect("an alias of nothing", "a: *b\n", &["yaml-syntax 1:4"]);
     let good =
@@ -179,6 +189,20 @@ fn expressions_are_linear_and_small() {
 }
 
 #[test]
+fn no_text_makes_an_expression_slow() {
+    let flag = flag_with("  - {attribute: a, operator: matches, value: '(a+)+$'}\n");
+    let catalog = Corpus::from_texts([("f.yaml", flag)]).compile().catalog;
+    let attributes = Map::from_iter([("a".to_owned(), ("a".repeat(100_000) + "!").into())]);
+    let started = Instant::now();
+    let evaluation = catalog.evaluate("f", &Subject::new("u", &attributes), Timestamp::UNIX_EPOCH);
+    assert!(
+        started.elapsed() < Duration::from_secs(1),
+        "back-tracking would take longer than the universe has"
+    );
+    assert_eq!(evaluation.reason, FlagReason::TargetingRulesNotMet);
+}
+
+#[test]
 fn units_and_keys_say_something() {
     expect("an empty unit", format!("{GOOD}unit: ''\n"), &["blank-text 4:7"]);
     expect("a blank salt", format!("{GOOD}salt: ' '\n"), &["blank-text 4:7"]);
@@ -217,8 +241,10 @@ fn a_thousand_mistakes_are_all_found() {
     let variant = "- {key: A B, allocaton: 0.5, payload: {x: .nan}}\n";
     let text = format!("experiment: a\nstatus: draft\nvariants:\n{}", variant.repeat(350));
     expect_count("of three kinds", text, 1_050);
-    let unknown: String = (0..1_000).map(|number| format!("field_{number}: 1\n")).collect();
+    let unknown = (0..1_000).map(|number| format!("field_{number}: 1\n")).collect::<Vec<_>>().concat();
     expect_count("unknown fields", format!("{GOOD}{unknown}"), 1_000);
+    let names = (0..1_000).map(|number| format!("u{number}: x, ")).collect::<Vec<_>>().concat();
+    expect_count("names written twice", format!("{GOOD}overrides: {{{names}{names}}}\n"), 1_000);
 }
 
 #[test]

@@ -18,7 +18,7 @@ pub struct SourceFile {
 }
 
 /// The YAML files that some paths name, in the order of their names; folders are searched all the way down.
-pub(super) fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
+pub fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
     let mut found = BTreeSet::new();
     for path in paths {
         if is_stdin(path) || path.is_file() {

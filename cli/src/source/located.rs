@@ -110,6 +110,7 @@ impl<'f> Places<'f> {
 
     fn place(&self, index: usize, span: Range<usize>) -> FilePlace {
         let name_and_text = self.files.get(index).map_or(("", ""), |it| (&*it.name, &*it.text));
+        let span = snapped(name_and_text.1, span);
         let (line, column, end_line, end_column) = match self.lines.get(index) {
             Some(cell) => {
                 let lines = cell.get_or_init(|| Lines::of(name_and_text.1));
@@ -121,4 +122,12 @@ impl<'f> Places<'f> {
         };
         FilePlace { file: name_and_text.0.to_owned(), line, column, end_line, end_column, index, span }
     }
+}
+
+/// The span, made to begin and end with a character of the text.
+fn snapped(text: &str, span: Range<usize>) -> Range<usize> {
+    let is_end = |at: &usize| text.is_char_boundary(*at);
+    let start = (0..=span.start.min(text.len())).rev().find(is_end).unwrap_or(0);
+    let end = (span.end.max(start)..text.len()).find(is_end).unwrap_or(text.len());
+    start..end
 }

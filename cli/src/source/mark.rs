@@ -20,8 +20,36 @@ pub enum Inside {
     Nothing,
     /// The items of a list.
     Items(Vec<Mark>),
-    /// The fields of a mapping: name, bytes of the name, value.
-    Fields(Vec<(String, Range<usize>, Mark)>),
+    /// The fields of a mapping.
+    Fields(Fields),
+}
+
+/// A field's name, the bytes of the name, and the place of its value.
+pub(super) type Field = (String, Range<usize>, Mark);
+
+/// The places of the fields of a mapping, to be looked up by name.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Fields {
+    by_name: Vec<Field>,
+    /// The name that is written first.
+    first: Option<Range<usize>>,
+}
+
+impl Fields {
+    /// Takes the fields in the order in which they are written; each name is there once.
+    #[must_use]
+    pub fn new(mut written: Vec<Field>) -> Self {
+        let first = written.first().map(|(_, span, _)| span.clone());
+        written.sort_by(|a, b| a.0.cmp(&b.0));
+        Self { by_name: written, first }
+    }
+
+    /// The field of a name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Field> {
+        let index = self.by_name.binary_search_by(|(known, ..)| known.as_str().cmp(name)).ok()?;
+        self.by_name.get(index)
+    }
 }
 
 impl Mark {
@@ -62,15 +90,11 @@ impl Mark {
             Inside::Fields(fields) => {
                 let path = path.strip_prefix('.').unwrap_or(path);
                 // Names may hold dots themselves (`overrides` has units), so the longest one is meant.
-                fields
-                    .iter()
-                    .filter_map(|(name, span, value)| {
-                        let rest = path.strip_prefix(name.as_str())?;
-                        let ends = rest.is_empty() || rest.starts_with(['.', '[']);
-                        ends.then_some((name.len(), (Some(span), value, rest)))
-                    })
-                    .max_by_key(|(length, _)| *length)
-                    .map(|(_, step)| step)
+                let ends = path.match_indices(['.', '[']).map(|(at, _)| at).chain([path.len()]);
+                ends.rev().find_map(|end| {
+                    let (name, rest) = path.split_at_checked(end)?;
+                    fields.get(name).map(|(_, span, value)| (Some(span), value, rest))
+                })
             }
         }
     }
@@ -78,19 +102,60 @@ impl Mark {
     /// What to underline for the value: a scalar itself; of a mapping in a list, its first field's name.
     fn head(&self) -> Range<usize> {
         match &self.inside {
-            Inside::Fields(fields) => fields.first().map_or(self.span.clone(), |(_, name, _)| name.clone()),
+            Inside::Fields(fields) => fields.first.clone().unwrap_or(self.span.clone()),
             Inside::Items(items) => items.first().map_or(self.span.clone(), Mark::head),
             Inside::Nothing => self.span.clone(),
         }
     }
+}
 
-    /// How many values there are, this one included.
-    #[must_use]
-    pub fn count(&self) -> usize {
-        1 + match &self.inside {
-            Inside::Nothing => 0,
-            Inside::Items(items) => items.iter().map(Mark::count).sum(),
-            Inside::Fields(fields) => fields.iter().map(|(_, _, value)| value.count()).sum(),
+#[cfg(test)]
+mod tests {
+    use super::super::yaml::parse;
+    use super::*;
+
+    /// What is underlined for a path.
+    fn underlined<'t>(text: &'t str, path: &str, code: Code) -> &'t str {
+        let parsed = parse(text);
+        let (_, mark) = parsed.documents.first().expect("a document");
+        text.get(mark.locate(path, code)).expect("a span of the text")
+    }
+
+    const TEXT: &str = "experiment: a\nvariants:\n  - key: x\n    allocation: 0.5\n  - {key: y}\noverrides: {u.1: x, u: y, \"v[0]\": z}\nempty:\nowner: ''\n";
+
+    #[test]
+    fn values_are_underlined_and_large_ones_by_their_name() {
+        for (path, expected) in [
+            ("experiment", "a"),
+            ("variants", "variants"),
+            ("variants[0].allocation", "0.5"),
+            ("variants[0]", "key"),
+            ("variants[1].key", "y"),
+            ("overrides", "overrides"),
+            ("empty", "empty"),
+            ("owner", "''"),
+            ("", "experiment"),
+        ] {
+            assert_eq!(underlined(TEXT, path, Code::WrongType), expected, "{path}");
         }
+    }
+
+    #[test]
+    fn names_may_hold_dots_and_brackets() {
+        assert_eq!(underlined(TEXT, "overrides.u.1", Code::WrongType), "x");
+        assert_eq!(underlined(TEXT, "overrides.u", Code::WrongType), "y");
+        assert_eq!(underlined(TEXT, "overrides.v[0]", Code::WrongType), "z");
+    }
+
+    #[test]
+    fn unknown_fields_are_underlined_themselves() {
+        assert_eq!(underlined(TEXT, "variants[0].allocation", Code::UnknownField), "allocation");
+    }
+
+    #[test]
+    fn a_path_that_leads_nowhere_ends_on_the_way() {
+        assert_eq!(underlined(TEXT, "variants[0].salt", Code::MissingField), "key");
+        assert_eq!(underlined(TEXT, "variants[7].key", Code::MissingField), "variants");
+        assert_eq!(underlined(TEXT, "owner.name[", Code::WrongType), "''");
     }
 }

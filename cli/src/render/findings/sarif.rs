@@ -91,13 +91,13 @@ struct Result<'f> {
 }
 
 #[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
 struct Location<'f> {
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<usize>,
-    physical_location: Physical,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    logical_locations: Vec<Logical<'f>>,
+    #[serde(rename = "physicalLocation")]
+    physical: Physical,
+    #[serde(rename = "logicalLocations", skip_serializing_if = "Vec::is_empty")]
+    logical: Vec<Logical<'f>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<Message>,
 }
@@ -150,7 +150,7 @@ impl<'f> Result<'f> {
     fn of(finding: &'f Located, codes: &[Code]) -> Self {
         let mut location = Location::of(&finding.place);
         if !finding.path.is_empty() {
-            location.logical_locations.push(Logical { fully_qualified_name: &finding.path });
+            location.logical.push(Logical { fully_qualified_name: &finding.path });
         }
         let related = finding.related.iter().enumerate().map(|(index, it)| {
             let message = Some(Message { text: it.message.clone() });
@@ -175,8 +175,8 @@ impl Location<'_> {
             end_line: place.end_line,
             end_column: place.end_column,
         };
-        let physical_location = Physical { artifact_location: Artifact { uri: uri(&place.file) }, region };
-        Self { id: None, physical_location, logical_locations: Vec::new(), message: None }
+        let physical = Physical { artifact_location: Artifact { uri: uri(&place.file) }, region };
+        Self { id: None, physical, logical: Vec::new(), message: None }
     }
 }
 

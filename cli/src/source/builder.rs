@@ -1,0 +1,252 @@
+//! Events of YAML become values and marks, within limits.
+
+use super::mark::{Field, Fields, Inside, Mark};
+use super::scalar;
+use super::yaml::Fault;
+use abx_core::finding::Code;
+use granit_parser::{Event, ScalarStyle};
+use serde_json::{Map, Value};
+use std::collections::HashMap;
+use std::ops::Range;
+
+/// Lists and mappings inside one another.
+pub(super) const MAX_DEPTH: usize = 48;
+/// Values in a file: more than fit into one that is written by a person, and few enough to be read at once.
+const MAX_VALUES: usize = 32_768;
+/// Values that all anchors and aliases of a document may stand for together.
+const MAX_REPEATED: usize = 10_000;
+
+/// Makes values from events. The stack is its own, so that no nesting can overflow the thread's.
+#[derive(Default)]
+pub(super) struct Builder {
+    open: Vec<Open>,
+    anchors: HashMap<usize, (Value, Mark)>,
+    values: usize,
+    repeated: usize,
+    pub(super) faults: Vec<Fault>,
+    done: Option<(Value, Mark)>,
+}
+
+/// A list or mapping whose end has not been seen.
+struct Open {
+    start: usize,
+    anchor: usize,
+    kind: Kind,
+}
+
+enum Kind {
+    List(Vec<Value>, Vec<Mark>),
+    Map(OpenMap),
+}
+
+#[derive(Default)]
+struct OpenMap {
+    values: Map<String, Value>,
+    fields: Vec<Field>,
+    /// Names that were there already.
+    repeated: Vec<(String, Range<usize>)>,
+    /// A name whose value has not been seen.
+    pending: Option<(String, Range<usize>)>,
+}
+
+/// The end of a document's parsing: with a fault, or with those already noted.
+pub(super) type Step<T> = Result<T, Option<Fault>>;
+
+impl Builder {
+    /// A builder of one document, after so many values in those before it.
+    pub(super) fn after(values: usize) -> Self {
+        Self { values, ..Self::default() }
+    }
+
+    /// How many values the file has so far.
+    pub(super) const fn values(&self) -> usize {
+        self.values
+    }
+
+    /// Takes an event; returns a document when it is complete.
+    pub(super) fn take(
+        &mut self,
+        event: Event<'_>,
+        span: Range<usize>,
+        tag: Option<Range<usize>>,
+    ) -> Step<Option<(Value, Mark)>> {
+        self.count(&event, &span)?;
+        match event {
+            Event::DocumentEnd => {
+                self.anchors.clear();
+                return Ok(self.done.take().filter(|(value, _)| !value.is_null()));
+            }
+            Event::SequenceStart(_, anchor, tag_name) => {
+                self.refuse_tag(tag_name.is_some(), tag, &span);
+                self.open(span.start, anchor, Kind::List(Vec::new(), Vec::new()))?;
+            }
+            Event::MappingStart(_, anchor, tag_name) => {
+                self.refuse_tag(tag_name.is_some(), tag, &span);
+                self.open(span.start, anchor, Kind::Map(OpenMap::default()))?;
+            }
+            Event::SequenceEnd | Event::MappingEnd => self.close(span.end)?,
+            Event::Scalar(text, style, anchor, tag_name) => {
+                self.refuse_tag(tag_name.is_some(), tag, &span);
+                self.scalar(&text, style, anchor, span)?;
+            }
+            Event::Alias(id) => self.alias(id, span)?,
+            _ => {}
+        }
+        Ok(None)
+    }
+
+    fn count(&mut self, event: &Event<'_>, span: &Range<usize>) -> Step<()> {
+        let is_value =
+            matches!(event, Event::Scalar(..) | Event::SequenceStart(..) | Event::MappingStart(..));
+        self.values += usize::from(is_value);
+        if self.values <= MAX_VALUES {
+            return Ok(());
+        }
+        let message = format!("the file holds more than {MAX_VALUES} values");
+        let help = "split it, or keep large sets of units in an attribute that your program computes";
+        Err(Some(Fault::new(Code::TooLarge, span.clone(), message, help)))
+    }
+
+    fn refuse_tag(&mut self, is_tagged: bool, tag: Option<Range<usize>>, span: &Range<usize>) {
+        if is_tagged {
+            let span = tag.unwrap_or_else(|| span.clone());
+            self.faults.push(Fault::new(
+                Code::UnsupportedYaml,
+                span,
+                "tags have no meaning in documents",
+                "drop the tag; quote a value to make it a string",
+            ));
+        }
+    }
+
+    fn open(&mut self, start: usize, anchor: usize, kind: Kind) -> Step<()> {
+        if self.open.len() >= MAX_DEPTH {
+            return Err(Some(too_deep(start)));
+        }
+        if matches!(self.open.last(), Some(Open { kind: Kind::Map(OpenMap { pending: None, .. }), .. })) {
+            let message = "the name of a field must be plain text";
+            let help = "quote it, if it starts with `[` or `{`";
+            return Err(Some(Fault::new(Code::UnsupportedYaml, start..start + 1, message, help)));
+        }
+        self.open.push(Open { start, anchor, kind });
+        Ok(())
+    }
+
+    fn close(&mut self, end: usize) -> Step<()> {
+        let Some(Open { start, anchor, kind }) = self.open.pop() else { return Ok(()) };
+        let (value, inside) = match kind {
+            Kind::List(values, marks) => (Value::Array(values), Inside::Items(marks)),
+            Kind::Map(map) => {
+                let fields = Fields::new(map.fields);
+                self.faults.extend(map.repeated.into_iter().map(|it| duplicate(it, &fields)));
+                (Value::Object(map.values), Inside::Fields(fields))
+            }
+        };
+        self.put(value, Mark { span: start..end, inside }, anchor)
+    }
+
+    fn scalar(&mut self, text: &str, style: ScalarStyle, anchor: usize, span: Range<usize>) -> Step<()> {
+        if let Some(Open { kind: Kind::Map(map), .. }) = self.open.last_mut()
+            && map.pending.is_none()
+        {
+            if map.values.contains_key(text) {
+                map.repeated.push((text.to_owned(), span.clone()));
+            }
+            map.pending = Some((text.to_owned(), span));
+            return Ok(());
+        }
+        let value = if style == ScalarStyle::Plain {
+            scalar::plain(text).unwrap_or_else(|()| {
+                self.faults.push(Fault::new(
+                    Code::NonFiniteNumber,
+                    span.clone(),
+                    format!("{} is not a finite number", shortened(text)),
+                    "write a finite number, or quote it to make it a string",
+                ));
+                Value::Null
+            })
+        } else {
+            Value::String(text.to_owned())
+        };
+        self.put(value, Mark { span, inside: Inside::Nothing }, anchor)
+    }
+
+    fn alias(&mut self, id: usize, span: Range<usize>) -> Step<()> {
+        let Some((value, mark)) = self.anchors.get(&id) else {
+            let message = "an alias stands inside the value that it names";
+            return Err(Some(Fault::new(Code::AliasBudget, span, message, "write the value out")));
+        };
+        let (inside, weight) = (mark.inside.clone(), weight(value));
+        // The value is only copied when the budget has room for it.
+        let value = (weight <= MAX_REPEATED).then(|| value.clone());
+        self.repeat(weight, &span)?;
+        self.put(value.unwrap_or_default(), Mark { span, inside }, 0)
+    }
+
+    /// Counts values that are held once more: both by an anchor, for aliases to come, and by an alias.
+    fn repeat(&mut self, weight: usize, span: &Range<usize>) -> Step<()> {
+        self.repeated += weight;
+        if self.repeated <= MAX_REPEATED {
+            return Ok(());
+        }
+        let message = format!("anchors and aliases stand for more than {MAX_REPEATED} values");
+        Err(Some(Fault::new(Code::AliasBudget, span.clone(), message, "write the values out")))
+    }
+
+    /// Puts a complete value where it belongs.
+    fn put(&mut self, value: Value, mark: Mark, anchor: usize) -> Step<()> {
+        if anchor != 0 {
+            self.repeat(weight(&value), &(mark.span.start..mark.span.start + 1))?;
+            self.anchors.insert(anchor, (value.clone(), mark.clone()));
+        }
+        match self.open.last_mut().map(|open| &mut open.kind) {
+            None => self.done = Some((value, mark)),
+            Some(Kind::List(values, marks)) => {
+                values.push(value);
+                marks.push(mark);
+            }
+            Some(Kind::Map(map)) => match map.pending.take() {
+                // The first of two fields of a name is kept; the second has its fault.
+                Some((name, span)) if !map.values.contains_key(&name) => {
+                    map.fields.push((name.clone(), span, mark));
+                    map.values.insert(name, value);
+                }
+                _ => {}
+            },
+        }
+        Ok(())
+    }
+}
+
+/// The fault of nesting.
+pub(super) fn too_deep(start: usize) -> Fault {
+    let message = format!("values are nested more than {MAX_DEPTH} levels deep");
+    let help = "documents need a few levels; use a segment for conditions that nest this far";
+    Fault::new(Code::TooDeep, start..start + 1, message, help)
+}
+
+fn duplicate((name, span): (String, Range<usize>), fields: &Fields) -> Fault {
+    let first = fields.get(&name).map(|(_, span, _)| (span.clone(), "it is written here first".to_owned()));
+    let message = format!("the field {:?} is written twice", shortened(&name));
+    Fault { related: first, ..Fault::new(Code::DuplicateField, span, message, "keep one of the two") }
+}
+
+/// How much of the budget of aliases a value takes: one for each value in it, and more for long texts.
+fn weight(value: &Value) -> usize {
+    let of_text = |text: &str| text.len() / 32;
+    1 + match value {
+        Value::String(text) => of_text(text),
+        Value::Array(items) => items.iter().map(weight).sum(),
+        Value::Object(map) => map.iter().map(|(name, value)| of_text(name) + weight(value)).sum(),
+        _ => 0,
+    }
+}
+
+/// A text for a message.
+fn shortened(text: &str) -> String {
+    const LONG: usize = 60;
+    match text.char_indices().nth(LONG) {
+        Some((end, _)) => text.get(..end).unwrap_or_default().to_owned() + "…",
+        None => text.to_owned(),
+    }
+}
