@@ -1,0 +1,113 @@
+//! What goes to the stream, and what is lost.
+
+use crate::world::{Mood, Setup, World, experiment};
+use abx_functions::settings::Exposures;
+use serde_json::{Value, json};
+
+async fn world(exposures: Exposures) -> World {
+    let flag = json!({"flag": "f", "enabled": true, "variants": [
+            {"key": "control", "value": "a"}, {"key": "treatment", "value": "b"}],
+        "rules": [{"name": "test", "experiment": "e"}], "default_variant": "control"});
+    let documents = vec![experiment("e", &json!({"overrides": {"tester": "control"}})), flag];
+    World::new(Setup { documents, exposures, origins: Vec::new() }).await
+}
+
+fn ask(unit: &str) -> Value {
+    json!({"user_id": unit, "experiment_key": "e"})
+}
+
+#[tokio::test]
+async fn an_exposure_says_who_saw_what() {
+    let world = world(Exposures::After).await;
+    let answer = world.post_json("/assign", ask("u")).await.ok();
+    assert!(world.stream.take().is_empty(), "it waits for the response");
+    world.assignment.outbox().flush().await;
+    assert_eq!(world.stream.keys(), ["u"]);
+    let [event] = &world.stream.take()[..] else { panic!("one event") };
+    assert_eq!(event["type"], "exposure");
+    for name in ["variant", "revision", "epoch"] {
+        assert_eq!(event[name], answer[name], "{name}");
+    }
+    assert_eq!((&event["experiment"], &event["unit"]), (&json!("e"), &json!("u")));
+    assert_eq!(event["event_id"].as_str().unwrap().len(), 32);
+    let twin = world.twin().await;
+    twin.post_json("/assign", ask("u")).await.ok();
+    twin.assignment.outbox().flush().await;
+    assert_eq!(twin.stream.take()[0]["event_id"], event["event_id"], "the same in every process");
+}
+
+#[tokio::test]
+async fn only_who_takes_part_is_exposed_and_once() {
+    let world = world(Exposures::After).await;
+    for _ in 0..3 {
+        world.post_json("/assign", ask("u")).await.ok();
+        world.post_json("/assign", ask("tester")).await.ok();
+        let quiet = json!({"user_id": "v", "experiment_key": "e", "expose": false});
+        world.post_json("/assign", quiet).await.ok();
+    }
+    assert_eq!(world.assignment.outbox().waiting(), 1);
+}
+
+#[tokio::test]
+async fn sync_sends_before_the_response_and_off_never() {
+    let sync = world(Exposures::Sync).await;
+    sync.post_json("/assign", ask("u")).await.ok();
+    assert_eq!(sync.stream.take().len(), 1);
+    let off = world(Exposures::Off).await;
+    off.post_json("/assign", ask("u")).await.ok();
+    off.post_json("/flags/f", json!({"user_id": "u"})).await.ok();
+    assert_eq!(off.assignment.outbox().waiting() + off.flags.outbox().waiting(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_is_away_for_a_while_loses_nothing() {
+    let world = world(Exposures::Sync).await;
+    world.stream.set(Mood::Failing);
+    world.post_json("/assign", ask("u")).await.ok();
+    world.post_json("/assign", ask("v")).await.ok();
+    assert_eq!(world.assignment.outbox().waiting(), 2, "the stream is left alone for a second");
+    world.stream.set(Mood::Well);
+    tokio::time::advance(std::time::Duration::from_secs(1)).await;
+    world.post_json("/assign", ask("w")).await.ok();
+    assert_eq!(world.stream.take().len(), 3);
+    assert_eq!(world.assignment.outbox().waiting(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_lost_is_counted_exactly() {
+    let world = world(Exposures::After).await;
+    for unit in 0..10_050 {
+        world.assign(ask(&format!("u{unit}")), 0).await;
+    }
+    assert_eq!(world.assignment.outbox().waiting(), 10_000);
+    world.stream.set(Mood::Failing);
+    world.assignment.outbox().close().await;
+    assert_eq!(world.assignment.outbox().waiting(), 0);
+    world.assignment.telemetry().flush();
+    let log = world.log.text();
+    let lost: Vec<u64> = log
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .filter_map(|line| line["EventsLost"].as_u64())
+        .collect();
+    assert_eq!(lost.iter().sum::<u64>(), 10_050);
+}
+
+#[tokio::test]
+async fn evaluations_are_recorded_once_and_so_is_the_experiment_that_a_flag_serves() {
+    let world = world(Exposures::After).await;
+    for _ in 0..3 {
+        world.post_json("/flags/f", json!({"user_id": "u"})).await.ok();
+        world.post_json("/flags", json!({"user_id": "u"})).await.ok();
+    }
+    world.post_json("/flags/f", json!({})).await;
+    world.flags.outbox().flush().await;
+    let events = world.stream.take();
+    let kinds: Vec<&str> = events.iter().map(|event| event["type"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["evaluation", "exposure"]);
+    assert_eq!(events[0]["flag"], "f");
+    assert_eq!(events[0]["variant"], events[1]["variant"]);
+    world.assign(ask("u"), 0).await;
+    world.assignment.outbox().flush().await;
+    assert_eq!(world.stream.take()[0]["event_id"], events[1]["event_id"], "the same exposure by either way");
+}
