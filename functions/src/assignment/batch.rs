@@ -1,5 +1,6 @@
 //! Some or all experiments for one unit.
 
+use super::cache::Known;
 use super::question::{Answer, Question};
 use super::{AssignmentResponse, BatchError, BatchRequest, BatchResponse, Moment, Service};
 use crate::catalog::Snapshot;
@@ -48,7 +49,9 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> Service<C, S, 
         self.store_all(&mut open, request, moment).await;
         self.telemetry.reasons(open.iter().map(|it| it.answer.decision.reason.as_str()));
         if request.expose && !request.peek {
-            open.iter().for_each(|it| self.expose(&it.question, &it.answer));
+            for it in &open {
+                self.expose(&it.question, &it.answer);
+            }
         }
         let assignments: Vec<AssignmentResponse<'s>> =
             open.iter().map(|it| it.question.response(&it.answer)).collect();
@@ -89,8 +92,8 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> Service<C, S, 
             return Open { question, answer, next: Next::Nothing };
         }
         match self.known(&question, question.is_to_be_stored(&answer.decision)) {
-            Some(Some(kept)) => Open { answer: question.with(kept), question, next: Next::Nothing },
-            Some(None) => Open { question, answer, next: Next::Nothing },
+            Some(Known::Stored(kept)) => Open { answer: question.with(kept), question, next: Next::Nothing },
+            Some(Known::Absent) => Open { question, answer, next: Next::Nothing },
             None => Open { question, answer, next: Next::Read },
         }
     }

@@ -168,7 +168,10 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> Service<C, S, 
         }
         let stores = question.is_to_be_stored(&hashed);
         if let Some(known) = self.known(question, stores) {
-            return known.map_or(by_hash, |kept| question.with(kept));
+            return match known {
+                Known::Stored(kept) => question.with(kept),
+                Known::Absent => by_hash,
+            };
         }
         if stores {
             let assignment = question.assignment(&hashed, context, self.ttl_days);
@@ -181,13 +184,10 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> Service<C, S, 
         }
     }
 
-    /// What the process knows: `None` if the store has to be asked, `Some(None)` if it holds nothing.
-    pub(super) fn known(&self, question: &Question<'_>, stores: bool) -> Option<Option<Arc<Kept>>> {
-        let known = match self.cache.get(question.key(), question.now.as_second()) {
-            Some(Known::Stored(kept)) => Some(Some(kept)),
-            Some(Known::Absent) if !stores => Some(None),
-            _ => None,
-        };
+    /// What the process knows; `None` if the store has to be asked. What is to be stored is not known to be absent.
+    pub(super) fn known(&self, question: &Question<'_>, stores: bool) -> Option<Known> {
+        let known = self.cache.get(question.key(), question.now.as_second());
+        let known = known.filter(|known| matches!(known, Known::Stored(_)) || !stores);
         self.telemetry.count(if known.is_some() { Counter::CacheHits } else { Counter::CacheMisses }, 1);
         known
     }
@@ -219,7 +219,6 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> Service<C, S, 
     ) -> Answer<'s> {
         let put = self.store.put_if_absent(&assignment, question.now.as_second());
         match self.in_time(deadline, put).await {
-            None => by_hash,
             Some(Put::Stored) => {
                 let kept = Arc::new(Kept::from(assignment));
                 self.cache.put(question.key(), Arc::clone(&kept));
@@ -230,8 +229,8 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> Service<C, S, 
                 self.cache.put(question.key(), Arc::clone(&kept));
                 question.with(kept)
             }
-            // A later epoch than this catalog's: it will be here in some seconds.
-            Some(Put::Existing(_)) => by_hash,
+            // No answer; or a later epoch than this catalog's, which will be here in some seconds.
+            None | Some(Put::Existing(_)) => by_hash,
         }
     }
 

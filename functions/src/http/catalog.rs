@@ -3,9 +3,10 @@
 use super::{ApiError, Reply};
 use crate::catalog::{CatalogHolder, Snapshot};
 use crate::ports::CatalogStore;
-use crate::telemetry::{Counter, Telemetry};
+use crate::telemetry::{Counter, Level, Telemetry};
 use axum::http::StatusCode;
 use serde::Serialize;
+use serde_json::json;
 use std::sync::Arc;
 
 /// What `/health` says.
@@ -24,6 +25,10 @@ impl<C: CatalogStore + 'static> CatalogHolder<C> {
     pub(crate) async fn serving(self: &Arc<Self>, telemetry: &Telemetry) -> Result<Arc<Snapshot>, ApiError> {
         let snapshot = self.current().await;
         telemetry.catalog(self.freshness().age);
+        if telemetry.is_new_revision(snapshot.revision) {
+            let fields = json!({"revision": snapshot.revision, "held_back": snapshot.held_back});
+            telemetry.log(Level::Info, "revision_serves", None, &fields);
+        }
         let is_there = is_there(&snapshot);
         telemetry.count(if is_there { Counter::CatalogHits } else { Counter::CatalogMisses }, 1);
         if is_there { Ok(snapshot) } else { Err(ApiError::catalog_unavailable()) }
@@ -32,9 +37,10 @@ impl<C: CatalogStore + 'static> CatalogHolder<C> {
     /// Whether a request could be answered now.
     pub(crate) fn health(&self) -> Reply {
         let snapshot = self.held();
-        let (status, word) = match is_there(&snapshot) {
-            true => (StatusCode::OK, "ok"),
-            false => (StatusCode::SERVICE_UNAVAILABLE, "catalog_unavailable"),
+        let (status, word) = if is_there(&snapshot) {
+            (StatusCode::OK, "ok")
+        } else {
+            (StatusCode::SERVICE_UNAVAILABLE, "catalog_unavailable")
         };
         let health = Health {
             status: word,

@@ -71,8 +71,9 @@ pub async fn run<F: Served>(function: Arc<F>, host: Host) -> Result<(), Error> {
         let (invoker, flush) = (invoker.clone(), flush.clone());
         async move { Ok::<_, Infallible>(answer(&invoker, flush, event).await) }
     });
+    let runtime = Box::pin(Runtime::new(handler).run_concurrent());
     let ended = tokio::select! {
-        ended = Runtime::new(handler).run_concurrent() => ended,
+        ended = runtime => ended,
         _ = terminate.recv() => Ok(()),
     };
     if timeout(LAST_MOMENTS, function.close()).await.is_err() {

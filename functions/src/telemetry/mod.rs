@@ -26,6 +26,7 @@ use metrics::Metrics;
 use serde_json::Value;
 use std::fmt;
 use std::io::Write;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -38,6 +39,7 @@ pub struct Telemetry {
     level: Level,
     metrics: Mutex<Metrics>,
     out: Mutex<Box<dyn Write + Send>>,
+    revision: AtomicU64,
 }
 
 impl fmt::Debug for Telemetry {
@@ -49,7 +51,13 @@ impl fmt::Debug for Telemetry {
 impl Telemetry {
     /// Writes to `out` what is at least of a level.
     pub fn new(function: &'static str, level: Level, out: impl Write + Send + 'static) -> Self {
-        Self { function, level, metrics: Mutex::new(Metrics::new()), out: Mutex::new(Box::new(out)) }
+        Self {
+            function,
+            level,
+            metrics: Mutex::new(Metrics::new()),
+            out: Mutex::new(Box::new(out)),
+            revision: AtomicU64::new(0),
+        }
     }
 
     /// Writes to the standard output, which Lambda takes to CloudWatch.
@@ -103,6 +111,11 @@ impl Telemetry {
             if due { self.take_lines(&mut metrics) } else { String::new() }
         };
         self.write(&lines);
+    }
+
+    /// Whether another revision of the catalog serves than at the last call.
+    pub fn is_new_revision(&self, revision: u64) -> bool {
+        self.revision.load(Relaxed) != revision && self.revision.swap(revision, Relaxed) != revision
     }
 
     /// Notes how old the catalog is; `None` where it was never read.

@@ -7,6 +7,7 @@ use axum::http::{Method, Request};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::collections::HashSet;
+use std::fmt::Write;
 
 const PATHS: [&str; 6] = [
     "/assign",
@@ -51,7 +52,10 @@ async fn ids_are_bytes_and_nothing_is_made_of_them() {
         assert_eq!(answer["user_id"], id);
         assert_eq!(answer["reason"], "assigned", "{id:?} is nobody else");
         assert!(ids.insert(answer["assignment_id"].clone()));
-        let by_url: String = id.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        let mut by_url = String::new();
+        for byte in id.bytes() {
+            write!(by_url, "%{byte:02x}").unwrap();
+        }
         let path = format!("/assign?experiment_key=e&user_id={by_url}");
         assert_eq!(world.get(&path).await.ok()["reason"], "pinned", "{id:?}");
     }

@@ -275,7 +275,7 @@ pub(crate) fn experiment(key: &str, other: &Value) -> Value {
 
 /// The same experiment, with everybody in one variant.
 pub(crate) fn all_in(key: &str, variant: &str, other: &Value) -> Value {
-    let share = |key: &str| if key == variant { 1 } else { 0 };
+    let share = |key: &str| i32::from(key == variant);
     let variants = ["control", "treatment"].map(|key| json!({"key": key, "allocation": share(key)}));
     let mut document = experiment(key, other);
     document["variants"] = json!(variants);

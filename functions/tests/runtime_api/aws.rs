@@ -1,0 +1,111 @@
+//! DynamoDB, as an emulator in this process, and a Kinesis that remembers what it was sent.
+
+use abx_functions::adapters::aws::{
+    Budget, DynamoAssignments, DynamoCatalog, create_tables, dynamodb, emulator,
+};
+use abx_functions::catalog::encode;
+use abx_functions::ports::{CatalogStore, RevisionMeta};
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::routing::post;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use std::sync::{Arc, Mutex};
+use tokio::net::TcpListener;
+
+/// The tables and the stream of one test.
+pub(crate) struct Aws {
+    dynamodb: String,
+    kinesis: String,
+    sent: Arc<Mutex<Vec<Value>>>,
+}
+
+/// One experiment and one flag.
+pub(crate) fn documents() -> Vec<Value> {
+    vec![
+        json!({"experiment": "e", "status": "active", "variants": [
+            {"key": "control", "allocation": 0.5}, {"key": "treatment", "allocation": 0.5}]}),
+        json!({"flag": "f", "enabled": true}),
+    ]
+}
+
+impl Aws {
+    pub(crate) async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let database = dynoxide::Database::memory().unwrap();
+        tokio::spawn(dynoxide::server::serve_on(listener, database));
+        let sent = Arc::new(Mutex::new(Vec::new()));
+        let aws = Self { dynamodb: endpoint, kinesis: kinesis(Arc::clone(&sent)).await, sent };
+        create_tables(&aws.client(), "catalog", "assignments").await.unwrap();
+        aws
+    }
+
+    fn client(&self) -> aws_sdk_dynamodb::Client {
+        dynamodb(&emulator(&self.dynamodb), Budget::PATIENT)
+    }
+
+    pub(crate) fn assignments(&self) -> DynamoAssignments {
+        DynamoAssignments::new(self.client(), "assignments")
+    }
+
+    pub(crate) async fn publish(&self, revision: u64, documents: &[Value]) {
+        let catalog = DynamoCatalog::new(self.client(), "catalog");
+        let meta =
+            RevisionMeta { created_at: Timestamp::UNIX_EPOCH, author: "t".into(), message: "t".into() };
+        catalog.put_revision(revision, &encode(documents).unwrap(), &meta).await.unwrap();
+        let from = (revision > 1).then(|| revision - 1);
+        catalog.flip_head(from, revision).await.unwrap();
+    }
+
+    /// What a function has to be told.
+    pub(crate) fn vars(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("ABX_CATALOG_TABLE", "catalog".into()),
+            ("ABX_ASSIGNMENTS_TABLE", "assignments".into()),
+            ("ABX_EVENT_STREAM", "events".into()),
+            ("AWS_ENDPOINT_URL_DYNAMODB", self.dynamodb.clone()),
+            ("AWS_ENDPOINT_URL_KINESIS", self.kinesis.clone()),
+        ]
+    }
+
+    /// The events that arrived.
+    pub(crate) fn sent(&self) -> Vec<Value> {
+        self.sent.lock().unwrap().clone()
+    }
+}
+
+async fn kinesis(sent: Arc<Mutex<Vec<Value>>>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let router = Router::new().route("/", post(put_records)).with_state(sent);
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    endpoint
+}
+
+async fn put_records(State(sent): State<Arc<Mutex<Vec<Value>>>>, body: Bytes) -> String {
+    let request: Value = serde_json::from_slice(&body).unwrap();
+    let records = request["Records"].as_array().unwrap();
+    for record in records {
+        let data = STANDARD.decode(record["Data"].as_str().unwrap()).unwrap();
+        sent.lock().unwrap().push(serde_json::from_slice(&data).unwrap());
+    }
+    let taken = vec![json!({"SequenceNumber": "1", "ShardId": "shardId-0"}); records.len()];
+    json!({"FailedRecordCount": 0, "Records": taken}).to_string()
+}
+
+/// An address that accepts and never answers.
+pub(crate) async fn silence() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let mut held = Vec::new();
+        while let Ok((stream, _)) = listener.accept().await {
+            held.push(stream);
+        }
+    });
+    endpoint
+}

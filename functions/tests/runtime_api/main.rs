@@ -1,0 +1,22 @@
+//! The deployed programs themselves, under a small Runtime API of the tests' own.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `lambda` | the Runtime API and the Extensions API, and a process under them |
+//! | `aws` | DynamoDB (an emulator in this process) and a Kinesis that remembers |
+//! | `events` | what API Gateway, function URLs and load balancers send |
+//! | `serving`, `ending`, `faults` | the tests |
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
+
+mod aws;
+mod ending;
+mod events;
+mod faults;
+mod lambda;
+mod serving;
