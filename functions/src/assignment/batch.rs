@@ -1,7 +1,7 @@
 //! Some or all experiments for one unit.
 
-use super::cache::Known;
 use super::question::{Answer, Question};
+use super::service::Begun;
 use super::{AssignmentResponse, BatchError, BatchRequest, BatchResponse, Moment, Service};
 use crate::catalog::Snapshot;
 use crate::http::{ApiError, Reply};
@@ -81,20 +81,15 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> Service<C, S, 
             };
             let (now, revision) = (moment.now, snapshot.revision);
             let question = Question { experiment, subject, unit, now, revision, enrolls: !request.peek };
-            open.push(self.begin(question));
+            open.push(self.open_one(question));
         }
         (open, errors)
     }
 
-    fn begin<'s>(&self, question: Question<'s>) -> Open<'s> {
-        let answer = Answer { decision: question.decide(), kept: None };
-        if !question.hangs_on_a_pin() {
-            return Open { question, answer, next: Next::Nothing };
-        }
-        match self.known(&question, question.is_to_be_stored(&answer.decision)) {
-            Some(Known::Stored(kept)) => Open { answer: question.with(kept), question, next: Next::Nothing },
-            Some(Known::Absent) => Open { question, answer, next: Next::Nothing },
-            None => Open { question, answer, next: Next::Read },
+    fn open_one<'s>(&self, question: Question<'s>) -> Open<'s> {
+        match self.begin(&question) {
+            Begun::Answered(answer) => Open { question, answer, next: Next::Nothing },
+            Begun::Open { by_hash, .. } => Open { question, answer: by_hash, next: Next::Read },
         }
     }
 

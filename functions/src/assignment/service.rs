@@ -66,6 +66,14 @@ impl Moment {
     }
 }
 
+/// What is known of a question before the store is asked.
+pub(super) enum Begun<'a> {
+    /// Its answer.
+    Answered(Answer<'a>),
+    /// What the hash says, and whether that is to be stored if the store has nothing else.
+    Open { by_hash: Answer<'a>, stores: bool },
+}
+
 /// The assignment function, over its ports.
 #[derive(Debug)]
 pub struct Service<C, S, E> {
@@ -161,20 +169,12 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> Service<C, S, 
         context: Option<&Map<String, Value>>,
         deadline: Instant,
     ) -> Answer<'s> {
-        let hashed = question.decide();
-        let by_hash = Answer { decision: hashed, kept: None };
-        if !question.hangs_on_a_pin() {
-            return by_hash;
-        }
-        let stores = question.is_to_be_stored(&hashed);
-        if let Some(known) = self.known(question, stores) {
-            return match known {
-                Known::Stored(kept) => question.with(kept),
-                Known::Absent => by_hash,
-            };
-        }
+        let (by_hash, stores) = match self.begin(question) {
+            Begun::Answered(answer) => return answer,
+            Begun::Open { by_hash, stores } => (by_hash, stores),
+        };
         if stores {
-            let assignment = question.assignment(&hashed, context, self.ttl_days);
+            let assignment = question.assignment(&by_hash.decision, context, self.ttl_days);
             return self.store(question, by_hash, assignment, deadline).await;
         }
         let asked = self.store.get(&question.unit, question.experiment.key());
@@ -184,12 +184,25 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> Service<C, S, 
         }
     }
 
-    /// What the process knows; `None` if the store has to be asked. What is to be stored is not known to be absent.
-    pub(super) fn known(&self, question: &Question<'_>, stores: bool) -> Option<Known> {
+    /// Answers without the store, where that is possible. A known assignment comes first: with it, one decision is enough.
+    pub(super) fn begin<'s>(&self, question: &Question<'s>) -> Begun<'s> {
         let known = self.cache.get(question.key(), question.now.as_second());
-        let known = known.filter(|known| matches!(known, Known::Stored(_)) || !stores);
-        self.telemetry.count(if known.is_some() { Counter::CacheHits } else { Counter::CacheMisses }, 1);
-        known
+        if let Some(Known::Stored(kept)) = known {
+            self.telemetry.count(Counter::CacheHits, 1);
+            return Begun::Answered(question.with(kept));
+        }
+        let by_hash = Answer { decision: question.decide(), kept: None };
+        if !question.hangs_on_a_pin() {
+            return Begun::Answered(by_hash);
+        }
+        let stores = question.is_to_be_stored(&by_hash.decision);
+        // What is to be stored has to be, although the store had nothing a moment ago.
+        if known.is_some() && !stores {
+            self.telemetry.count(Counter::CacheHits, 1);
+            return Begun::Answered(by_hash);
+        }
+        self.telemetry.count(Counter::CacheMisses, 1);
+        Begun::Open { by_hash, stores }
     }
 
     /// Remembers what was read from the store; `None` if that is nothing, or does not count.

@@ -3,7 +3,7 @@
 use super::{ApiError, Reply};
 use crate::catalog::{CatalogHolder, Snapshot};
 use crate::ports::CatalogStore;
-use crate::telemetry::{Counter, Level, Telemetry};
+use crate::telemetry::{Level, Telemetry};
 use axum::http::StatusCode;
 use serde::Serialize;
 use serde_json::json;
@@ -24,13 +24,12 @@ impl<C: CatalogStore + 'static> CatalogHolder<C> {
     /// The snapshot of a request, or a refusal if there is none at all.
     pub(crate) async fn serving(self: &Arc<Self>, telemetry: &Telemetry) -> Result<Arc<Snapshot>, ApiError> {
         let snapshot = self.current().await;
-        telemetry.catalog(self.freshness().age);
         if telemetry.is_new_revision(snapshot.revision) {
             let fields = json!({"revision": snapshot.revision, "held_back": snapshot.held_back});
             telemetry.log(Level::Info, "revision_serves", None, &fields);
         }
         let is_there = is_there(&snapshot);
-        telemetry.count(if is_there { Counter::CatalogHits } else { Counter::CatalogMisses }, 1);
+        telemetry.catalog(self.freshness().age, is_there);
         if is_there { Ok(snapshot) } else { Err(ApiError::catalog_unavailable()) }
     }
 

@@ -23,8 +23,6 @@ pub(crate) struct InvocationId(pub String);
 /// What a handler sees of a request.
 #[derive(Debug)]
 pub struct Call {
-    /// Names the request in answers and logs.
-    pub request_id: String,
     /// The URL's query, as it came.
     pub query: Option<String>,
     /// The headers.
@@ -79,7 +77,7 @@ impl Front {
             preflight(origin.is_some()).unwrap_or_else(|refusal| self.refuse(&refusal, &request_id))
         } else {
             let query = parts.uri.query().map(str::to_owned);
-            self.read(request_id, query, parts.headers, body, handler).await
+            self.read(&request_id, query, parts.headers, body, handler).await
         };
         self.telemetry.answered(reply.status.as_u16(), start.elapsed());
         let mut response = reply.into_response();
@@ -103,7 +101,7 @@ impl Front {
 
     async fn read<F>(
         &self,
-        request_id: String,
+        request_id: &str,
         query: Option<String>,
         headers: HeaderMap,
         body: Body,
@@ -114,10 +112,9 @@ impl Front {
     {
         let body = match read_body(&headers, body).await {
             Ok(body) => body,
-            Err(refusal) => return self.refuse(&refusal, &request_id),
+            Err(refusal) => return self.refuse(&refusal, request_id),
         };
-        let id = request_id.clone();
-        self.guard(&id, async move { handler(Call { request_id, query, headers, body }).await }).await
+        self.guard(request_id, async move { handler(Call { query, headers, body }).await }).await
     }
 
     /// Runs a handler; a refusal becomes its answer, and so does a panic, so that the process lives.

@@ -118,9 +118,11 @@ impl Telemetry {
         self.revision.load(Relaxed) != revision && self.revision.swap(revision, Relaxed) != revision
     }
 
-    /// Notes how old the catalog is; `None` where it was never read.
-    pub fn catalog(&self, age: Option<Duration>) {
-        self.metrics().catalog(age);
+    /// Notes how old the catalog is (`None` where it was never read), and whether a request found one.
+    pub fn catalog(&self, age: Option<Duration>, is_there: bool) {
+        let mut metrics = self.metrics();
+        metrics.catalog(age);
+        metrics.count(if is_there { Counter::CatalogHits } else { Counter::CatalogMisses }, 1);
     }
 
     /// Writes the metrics that were gathered, for a process that ends.
@@ -206,7 +208,7 @@ mod tests {
         telemetry.reason("assigned");
         telemetry.reason("traffic");
         telemetry.count(Counter::CacheHits, 3);
-        telemetry.catalog(Some(Duration::from_millis(2500)));
+        telemetry.catalog(Some(Duration::from_millis(2500)), true);
         telemetry.answered(200, Duration::from_micros(1500));
         let lines = written.lines();
         let all = &lines[0];

@@ -1,0 +1,237 @@
+//! A handler's time in this process, without a network, beside the least that it can take: reading the JSON, the core's own decision,
+//! and writing the JSON. The aim is at most three times that.
+//!
+//! Ratios are of one run: `cargo bench -p abx-functions --bench handlers`.
+
+#![expect(
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "a benchmark fails by panicking; criterion's macros have no docs"
+)]
+
+use abx_core::{Catalog, Subject};
+use abx_functions::adapters::embedded::EmbeddedStore;
+use abx_functions::catalog::{CatalogHolder, Snapshot, encode};
+use abx_functions::http::LambdaResponse;
+use abx_functions::ports::{CatalogStore, RevisionMeta};
+use abx_functions::telemetry::{Level, Telemetry};
+use abx_functions::{assignment, flags};
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::http::Request;
+use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main, measurement::WallTime};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::runtime::Runtime;
+use tower::{Service, ServiceExt};
+
+type Store = Arc<EmbeddedStore>;
+
+/// Everything over one store in memory.
+struct World {
+    runtime: Runtime,
+    snapshot: Arc<Snapshot>,
+    assignment: Arc<assignment::Service<Store, Store, Store>>,
+    flags: Arc<flags::Service<Store, Store>>,
+}
+
+fn documents() -> Vec<Value> {
+    let mut documents: Vec<Value> = (0..100)
+        .map(|n| match n % 4 {
+            0 => json!({"flag": format!("flag_{n}"), "enabled": true}),
+            1 => json!({"flag": format!("flag_{n}"), "enabled": true, "rollout_percentage": 30}),
+            2 => json!({"flag": format!("flag_{n}"), "enabled": true, "rollout_percentage": 50,
+                "targeting_rules": [{"attribute": "country", "operator": "in", "value": ["DE", "FR", "IT"]},
+                    {"attribute": "app.version", "operator": "semver_greater_or_equal", "value": "5.0.0"}]}),
+            _ => json!({"flag": format!("flag_{n}"), "enabled": true, "default_variant": "small",
+                "variants": [{"key": "small", "value": {"columns": 2}}, {"key": "large", "value": {"columns": 3}}],
+                "rules": [{"name": "pro", "when": [{"attribute": "plan", "operator": "equals", "value": "pro"}],
+                    "split": [{"variant": "small", "allocation": 0.5}, {"variant": "large", "allocation": 0.5}]}]}),
+        })
+        .collect();
+    documents.push(json!({"experiment": "checkout", "status": "active", "traffic_allocation": 1,
+        "targeting_rules": [{"attribute": "country", "operator": "in", "value": ["DE", "FR", "IT"]}],
+        "variants": [{"key": "control", "allocation": 0.5, "payload": {"color": "grey"}},
+            {"key": "treatment", "allocation": 0.5, "payload": {"color": "green"}}]}));
+    documents
+}
+
+fn world() -> World {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let store = Arc::new(EmbeddedStore::in_memory().unwrap());
+    let meta = RevisionMeta { created_at: Timestamp::UNIX_EPOCH, author: "b".into(), message: "b".into() };
+    let holder = runtime.block_on(async {
+        store.put_revision(1, &encode(&documents()).unwrap(), &meta).await.unwrap();
+        store.flip_head(None, 1).await.unwrap();
+        let holder = Arc::new(CatalogHolder::new(Arc::clone(&store), Snapshot::default()));
+        holder.load().await.unwrap();
+        holder
+    });
+    assert!(holder.held().held_back.is_empty(), "{:?}", holder.held().held_back);
+    let telemetry = || Arc::new(Telemetry::new("bench", Level::Info, std::io::sink()));
+    let (held, kept, sink) = (Arc::clone(&holder), Arc::clone(&store), Arc::clone(&store));
+    let assignment = assignment::Service::new(held, kept, sink, telemetry(), assignment::Options::default());
+    let flags = flags::Service::new(Arc::clone(&holder), store, telemetry(), flags::Options::default());
+    World { runtime, snapshot: holder.held(), assignment: Arc::new(assignment), flags: Arc::new(flags) }
+}
+
+const CONTEXT: &str =
+    r#"{"country": "DE", "plan": "pro", "app": {"platform": "ios", "version": "5.12.1"}, "orders": 4}"#;
+
+#[derive(Deserialize)]
+struct Asked {
+    user_id: String,
+    context: Map<String, Value>,
+}
+
+#[derive(Serialize)]
+struct Answered<'a> {
+    key: &'a str,
+    user_id: &'a str,
+    variant: &'a str,
+    value: Option<&'a Value>,
+    reason: &'a str,
+    revision: u64,
+}
+
+fn assign_alone(catalog: &Catalog, body: &[u8]) -> Vec<u8> {
+    let asked: Asked = serde_json::from_slice(body).unwrap();
+    let subject = Subject::new(&asked.user_id, &asked.context);
+    let decision = catalog.experiment("checkout").unwrap().decide(&subject, Timestamp::now(), None);
+    let variant = decision.variant.unwrap();
+    serde_json::to_vec(&Answered {
+        key: decision.experiment.key(),
+        user_id: &asked.user_id,
+        variant: &variant.key,
+        value: variant.payload.as_ref(),
+        reason: decision.reason.as_str(),
+        revision: 1,
+    })
+    .unwrap()
+}
+
+fn flags_alone(catalog: &Catalog, keys: &[String], body: &[u8]) -> Vec<u8> {
+    let asked: Asked = serde_json::from_slice(body).unwrap();
+    let subject = Subject::new(&asked.user_id, &asked.context);
+    let now = Timestamp::now();
+    let answered: Vec<Answered<'_>> = keys
+        .iter()
+        .map(|key| {
+            let evaluation = catalog.evaluate(key, &subject, now);
+            let variant = evaluation.variant.unwrap();
+            Answered {
+                key,
+                user_id: &asked.user_id,
+                variant: &variant.key,
+                value: Some(&variant.value),
+                reason: evaluation.reason.as_str(),
+                revision: 1,
+            }
+        })
+        .collect();
+    serde_json::to_vec(&answered).unwrap()
+}
+
+/// A request through a router, to the last byte of its answer.
+fn through(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    world: &World,
+    router: Router,
+    path: &str,
+    body: String,
+) {
+    let body = Bytes::from(body);
+    let mut router = router.into_service::<Body>();
+    group.bench_function("router", |bencher| {
+        bencher.iter_custom(|times| {
+            world.runtime.block_on(async {
+                let mut taken = Duration::ZERO;
+                let mut left = times;
+                while left > 0 {
+                    let count = left.min(1000);
+                    left -= count;
+                    // Making a request is the server's work, not the handler's.
+                    let make = |_| Request::post(path).body(Body::from(body.clone())).unwrap();
+                    let requests: Vec<_> = (0..count).map(make).collect();
+                    let start = Instant::now();
+                    for request in requests {
+                        let response = router.ready().await.unwrap().call(request).await.unwrap();
+                        assert_eq!(response.status(), 200);
+                        black_box(axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap());
+                    }
+                    taken += start.elapsed();
+                }
+                taken
+            })
+        });
+    });
+}
+
+/// A direct payload, to its envelope.
+fn direct<F>(group: &mut BenchmarkGroup<'_, WallTime>, world: &World, handle: impl Fn() -> F)
+where
+    F: Future<Output = LambdaResponse>,
+{
+    group.bench_function("direct", |bencher| {
+        bencher.iter_custom(|times| {
+            world.runtime.block_on(async {
+                let start = Instant::now();
+                for _ in 0..times {
+                    assert_eq!(black_box(handle().await).status_code, 200);
+                }
+                start.elapsed()
+            })
+        });
+    });
+}
+
+fn handlers(criterion: &mut Criterion) {
+    let world = world();
+    let catalog = &world.snapshot.catalog;
+
+    let mut group = criterion.benchmark_group("assign");
+    let core = format!(r#"{{"user_id": "user_123456", "context": {CONTEXT}}}"#);
+    group
+        .bench_function("core", |bencher| bencher.iter(|| assign_alone(catalog, black_box(core.as_bytes()))));
+    let body = format!(r#"{{"user_id": "user_123456", "experiment_key": "checkout", "context": {CONTEXT}}}"#);
+    through(&mut group, &world, assignment::router(Arc::clone(&world.assignment)), "/assign", body.clone());
+    direct(&mut group, &world, || world.assignment.handle_direct(body.as_bytes(), "request"));
+    group.finish();
+
+    let mut group = criterion.benchmark_group("flag");
+    let one = ["flag_2".to_owned()];
+    group.bench_function("core", |bencher| {
+        bencher.iter(|| flags_alone(catalog, &one, black_box(core.as_bytes())));
+    });
+    through(&mut group, &world, flags::router(Arc::clone(&world.flags)), "/flags/flag_2", core.clone());
+    let body = format!(r#"{{"user_id": "user_123456", "flag_key": "flag_2", "context": {CONTEXT}}}"#);
+    direct(&mut group, &world, || world.flags.handle_direct(body.as_bytes(), "request"));
+    group.finish();
+
+    let mut group = criterion.benchmark_group("flags_100");
+    let all: Vec<String> = catalog.flags().iter().map(|flag| flag.key().to_owned()).collect();
+    assert_eq!(all.len(), 100);
+    group.bench_function("core", |bencher| {
+        bencher.iter(|| flags_alone(catalog, &all, black_box(core.as_bytes())));
+    });
+    through(&mut group, &world, flags::router(Arc::clone(&world.flags)), "/flags", core.clone());
+    let body = format!(r#"{{"user_id": "user_123456", "flag_keys": null, "context": {CONTEXT}}}"#);
+    direct(&mut group, &world, || world.flags.handle_direct(body.as_bytes(), "request"));
+    group.finish();
+
+    let mut group = criterion.benchmark_group("ofrep_100");
+    group.bench_function("core", |bencher| {
+        bencher.iter(|| flags_alone(catalog, &all, black_box(core.as_bytes())));
+    });
+    let context = CONTEXT.replacen('{', r#"{"targetingKey": "user_123456", "#, 1);
+    let body = format!(r#"{{"context": {context}}}"#);
+    through(&mut group, &world, flags::router(Arc::clone(&world.flags)), "/ofrep/v1/evaluate/flags", body);
+    group.finish();
+}
+
+criterion_group!(benches, handlers);
+criterion_main!(benches);
