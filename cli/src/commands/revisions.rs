@@ -30,7 +30,8 @@ pub struct RevisionsReport {
 
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 struct Revision {
-    revision: u64,
+    #[serde(rename = "revision")]
+    number: u64,
     #[schemars(with = "String")]
     created_at: Timestamp,
     author: String,
@@ -50,7 +51,7 @@ pub fn run(args: &Args) -> Result<RevisionsReport, Error> {
         let revisions = revisions
             .into_iter()
             .map(|it| Revision {
-                revision: it.revision,
+                number: it.revision,
                 created_at: it.meta.created_at,
                 author: it.meta.author,
                 message: it.meta.message,
@@ -68,9 +69,9 @@ impl Report for RevisionsReport {
             return format!("{}: nothing was ever published\n", self.store);
         }
         let rows = self.revisions.iter().map(|it| {
-            let mark = if self.head == Some(it.revision) { "head" } else { "" };
+            let mark = if self.head == Some(it.number) { "head" } else { "" };
             let at = it.created_at.strftime("%Y-%m-%d %H:%M UTC").to_string();
-            vec![it.revision.to_string(), mark.to_owned(), at, it.author.clone(), it.message.clone()]
+            vec![it.number.to_string(), mark.to_owned(), at, it.author.clone(), it.message.clone()]
         });
         table::plain(&["revision", "", "published", "by", "why"], &[0], rows) + "\n"
     }

@@ -44,6 +44,7 @@ impl StoreArgs {
     }
 
     /// How a person names the store.
+    #[must_use]
     pub fn name(&self) -> String {
         match &self.table {
             Some(table) => format!("table {table}"),
@@ -67,6 +68,8 @@ pub fn block_on<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Er
 }
 
 /// A store that does not answer, or refuses.
+#[must_use]
+#[expect(clippy::needless_pass_by_value, reason = "it is handed to `map_err`")]
 pub fn unanswered(error: PortError) -> Error {
     let help =
         if error.is_transient() { "try again; nothing was changed half" } else { "see the reason above" };
