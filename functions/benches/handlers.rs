@@ -3,11 +3,7 @@
 //!
 //! Ratios are of one run: `cargo bench -p abx-functions --bench handlers`.
 
-#![expect(
-    clippy::unwrap_used,
-    missing_docs,
-    reason = "a benchmark fails by panicking; criterion's macros have no docs"
-)]
+#![expect(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
 
 use abx_core::{Catalog, Subject};
 use abx_functions::adapters::embedded::EmbeddedStore;

@@ -175,10 +175,11 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> Service<C, S, 
         };
         if stores {
             let assignment = question.assignment(&by_hash.decision, context, self.ttl_days);
-            return self.store(question, by_hash, assignment, deadline).await;
+            // In a box, as the rest of what is rare here: the future of every request would carry it.
+            return Box::pin(self.store(question, by_hash, assignment, deadline)).await;
         }
         let asked = self.store.get(&question.unit, question.experiment.key());
-        match self.in_time(deadline, asked).await {
+        match Box::pin(self.in_time(deadline, asked)).await {
             Some(found) => self.found(question, found).map_or(by_hash, |kept| question.with(kept)),
             None => by_hash,
         }

@@ -19,7 +19,7 @@ const KEY_CHARS: usize = 256;
 const ROUNDS: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// The [`EventSink`] of a Kinesis stream. At worst a send takes [`ROUNDS`] times its calls times the client's budget.
+/// The [`EventSink`] of a Kinesis stream. At worst a send takes `ROUNDS` times its calls times the client's budget.
 #[derive(Debug, Clone)]
 pub struct KinesisSink {
     client: Client,
