@@ -15,6 +15,7 @@ use abx_functions::{assignment, flags};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::http::Request;
+use axum::routing::post;
 use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main, measurement::WallTime};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -196,6 +197,12 @@ fn handlers(criterion: &mut Criterion) {
     let body = format!(r#"{{"user_id": "user_123456", "experiment_key": "checkout", "context": {CONTEXT}}}"#);
     through(&mut group, &world, assignment::router(Arc::clone(&world.assignment)), "/assign", body.clone());
     direct(&mut group, &world, || world.assignment.handle_direct(body.as_bytes(), "request"));
+    group.finish();
+
+    // What the framework alone takes, for a handler that sends back what it is sent.
+    let mut group = criterion.benchmark_group("nothing");
+    let bare = Router::new().route("/", post(async |body: Bytes| body));
+    through(&mut group, &world, bare, "/", core.clone());
     group.finish();
 
     let mut group = criterion.benchmark_group("flag");

@@ -29,7 +29,7 @@ impl<C: CatalogStore + 'static> CatalogHolder<C> {
             telemetry.log(Level::Info, "revision_serves", None, &fields);
         }
         let is_there = is_there(&snapshot);
-        telemetry.catalog(self.freshness().age, is_there);
+        telemetry.catalog(is_there, || self.freshness().age);
         if is_there { Ok(snapshot) } else { Err(ApiError::catalog_unavailable()) }
     }
 

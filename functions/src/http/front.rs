@@ -81,7 +81,7 @@ impl Front {
             let query = parts.uri.query().map(str::to_owned);
             self.read(&request_id, query, parts.headers, body, handler).await
         };
-        self.telemetry.answered(reply.status.as_u16(), start.elapsed());
+        self.telemetry.answered(reply.status.as_u16(), start);
         let mut response = reply.into_response();
         if let Ok(id) = id_header {
             response.headers_mut().insert(REQUEST_ID, id);
@@ -97,7 +97,7 @@ impl Front {
     {
         let start = Instant::now();
         let reply = self.guard(request_id, handler).await;
-        self.telemetry.answered(reply.status.as_u16(), start.elapsed());
+        self.telemetry.answered(reply.status.as_u16(), start);
         reply
     }
 

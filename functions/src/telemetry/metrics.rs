@@ -118,10 +118,6 @@ impl Metrics {
         self.latencies.push(took.as_secs_f64() * 1000.0);
     }
 
-    pub(super) fn catalog(&mut self, age: Option<Duration>) {
-        self.catalog_age = age.map(|age| age.as_secs_f64());
-    }
-
     pub(super) fn is_full(&self) -> bool {
         self.latencies.len() >= MAX_VALUES
     }
