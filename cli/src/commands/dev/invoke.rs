@@ -4,6 +4,7 @@
 
 use super::{AssignmentService, FlagService};
 use abx_functions::http::{LambdaResponse, request_id};
+use abx_functions::runtime::Invoker;
 use axum::Router;
 use axum::body::{Bytes, to_bytes};
 use axum::extract::{Path, Request};
@@ -17,7 +18,7 @@ use std::sync::Arc;
 const MAX_PAYLOAD: usize = 6 << 20;
 
 pub(super) fn routes(assignment: Arc<AssignmentService>, flags: Arc<FlagService>) -> Router {
-    let functions = Functions { assignment, flags };
+    let functions = Functions { assignment: Invoker::new(assignment), flags: Invoker::new(flags) };
     let handler =
         async move |Path(name): Path<String>, request: Request| functions.invoke(&name, request).await;
     Router::new().route("/2015-03-31/functions/{name}/invocations", post(handler))
@@ -25,8 +26,8 @@ pub(super) fn routes(assignment: Arc<AssignmentService>, flags: Arc<FlagService>
 
 #[derive(Clone)]
 struct Functions {
-    assignment: Arc<AssignmentService>,
-    flags: Arc<FlagService>,
+    assignment: Invoker<AssignmentService>,
+    flags: Invoker<FlagService>,
 }
 
 /// A function that can be called.
@@ -87,8 +88,8 @@ impl Functions {
 
     async fn call(&self, function: Name, payload: &[u8], request_id: &str) -> LambdaResponse {
         match function {
-            Name::Assignment => self.assignment.handle_direct(payload, request_id).await,
-            Name::Flags => self.flags.handle_direct(payload, request_id).await,
+            Name::Assignment => self.assignment.invoke(payload, request_id).await,
+            Name::Flags => self.flags.invoke(payload, request_id).await,
         }
     }
 }
