@@ -9,11 +9,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a bench")]
 
-use abx_core::document::Document;
-use abx_core::finding::Findings;
 use abx_core::hash::{Bucketer, Purpose};
 use abx_core::simulate::{Tally, UnitStyle, Units};
-use abx_core::{Catalog, Subject, compile};
+use abx_core::{Catalog, Subject, read_and_compile};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -22,16 +20,7 @@ use std::hint::black_box;
 const UNIT: &str = "user_1234567";
 
 fn catalog(documents: &[Value]) -> Catalog {
-    let mut findings = Findings::default();
-    let read = documents
-        .iter()
-        .enumerate()
-        .map(|(index, written)| {
-            findings.turn_to(index);
-            Document::read(written, &mut findings)
-        })
-        .collect::<Vec<_>>();
-    let compiled = compile(&read, findings);
+    let compiled = read_and_compile(documents);
     assert!(compiled.findings.is_empty(), "{:#?}", compiled.findings);
     compiled.catalog
 }

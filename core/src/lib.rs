@@ -13,15 +13,13 @@
 //! | [`statistics`] | counts become p-values, each formula with its source |
 //!
 //! ```
-//! use abx_core::{Subject, compile, document::Document, finding::Findings};
+//! use abx_core::{Subject, read_and_compile};
 //!
 //! let written = serde_json::json!({
 //!     "experiment": "checkout_redesign", "status": "active",
 //!     "variants": [{"key": "control", "allocation": 0.5}, {"key": "redesign", "allocation": 0.5}],
 //! });
-//! let mut findings = Findings::default();
-//! let document = Document::read(&written, &mut findings);
-//! let compiled = compile(&[document], findings);
+//! let compiled = read_and_compile([&written]);
 //! assert!(compiled.findings.is_empty());
 //!
 //! let experiment = compiled.catalog.experiment("checkout_redesign").expect("it was compiled");
@@ -39,7 +37,7 @@ pub mod hash;
 pub mod simulate;
 pub mod statistics;
 
-pub use compile::{Compilation, compile};
+pub use compile::{Compilation, compile, read_and_compile};
 pub use decide::{Catalog, Decision, Evaluation, Experiment, Flag, Pin, Reason, Subject};
 pub use document::{ExperimentConfig, FeatureFlagConfig};
 pub use hash::ConsistentHasher;

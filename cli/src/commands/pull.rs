@@ -4,6 +4,7 @@ use super::publish::{documents_of, head};
 use super::store::{self, StoreArgs};
 use crate::error::Error;
 use crate::report::{FormatArg, Report};
+use abx_functions::catalog::name;
 use serde::Serialize;
 use serde_json::Value;
 use std::fs::{self, File};
@@ -65,10 +66,7 @@ pub fn run(args: &Args) -> Result<PullReport, Error> {
 
 /// Keys are plain, so they are file names as they are.
 fn file_name(document: &Value) -> String {
-    let keyed = ["experiment", "flag"]
-        .into_iter()
-        .find_map(|kind| Some(format!("{kind}-{}.yaml", document.get(kind)?.as_str()?)));
-    keyed.unwrap_or_else(|| "catalog.yaml".to_owned())
+    name(document).unwrap_or_default().replace(' ', "-") + ".yaml"
 }
 
 impl Report for PullReport {

@@ -6,3 +6,15 @@ pub mod style;
 pub mod table;
 
 pub mod findings;
+
+use serde_json::Value;
+
+/// A value as JSON, cut after so many characters.
+#[must_use]
+pub fn short(value: &Value, longest: usize) -> String {
+    let text = value.to_string();
+    if text.chars().count() <= longest {
+        return text;
+    }
+    text.chars().take(longest).chain("…".chars()).collect()
+}

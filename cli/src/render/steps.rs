@@ -1,9 +1,13 @@
 //! An explanation's steps, as a person reads them.
 
+use super::short;
 use super::style::{BAD, DIM, GOOD};
 use abx_core::decide::Step;
 use serde_json::Value;
 use std::fmt::Write as _;
+
+/// Characters that are shown of a value.
+const LONG: usize = 100;
 
 /// One line a step, nestings indented.
 #[must_use]
@@ -23,13 +27,13 @@ pub fn steps(steps: &[Step]) -> String {
             Step::Open { name } => format!("{DIM}{name}:{DIM:#}"),
             Step::Close { holds } => format!("{} {}", mark(*holds), outcome(*holds)),
             Step::Condition { attribute, operator, expected, actual, holds } => {
-                let expected = expected.as_ref().map_or(String::new(), |it| format!(" {}", short(it)));
-                let actual = actual.as_ref().map_or("missing".to_owned(), short);
+                let expected = expected.as_ref().map_or(String::new(), |it| format!(" {}", short(it, LONG)));
+                let actual = actual.as_ref().map_or("missing".to_owned(), |it| short(it, LONG));
                 format!("{} {attribute} {operator}{expected}; actual: {actual}", mark(*holds))
             }
             Step::Bucket { purpose, text, hash, bucket, range } => {
                 let inside = if range.contains(*bucket) { "in" } else { "not in" };
-                let text = short(&Value::String(text.clone()));
+                let text = short(&Value::String(text.clone()), LONG);
                 format!(
                     "{DIM}# {purpose}: murmur3 of {text} is {hash}, bucket {bucket} {inside} {}..{}{DIM:#}",
                     range.start, range.end
@@ -50,14 +54,4 @@ fn mark(holds: bool) -> String {
 
 fn outcome(holds: bool) -> &'static str {
     if holds { "holds" } else { "does not hold" }
-}
-
-/// A value as JSON, cut where it is long.
-fn short(value: &Value) -> String {
-    const LONG: usize = 100;
-    let text = value.to_string();
-    if text.chars().count() <= LONG {
-        return text;
-    }
-    text.chars().take(LONG).chain("…".chars()).collect()
 }

@@ -5,9 +5,8 @@ use super::located::{Located, Places};
 use super::mark::Mark;
 use super::yaml::{self, Fault};
 use crate::error::Error;
-use abx_core::document::Document;
-use abx_core::finding::{Code, Findings, Severity};
-use abx_core::{Catalog, compile};
+use abx_core::finding::{Code, Severity};
+use abx_core::{Catalog, read_and_compile};
 use serde_json::Value;
 use std::path::PathBuf;
 
@@ -87,13 +86,7 @@ impl Corpus {
     /// Compiles the documents together.
     #[must_use]
     pub fn compile(mut self) -> Checked {
-        let mut findings = Findings::default();
-        let mut documents = Vec::with_capacity(self.documents.len());
-        for (index, origin) in self.documents.iter().enumerate() {
-            findings.turn_to(index);
-            documents.push(Document::read(&origin.value, &mut findings));
-        }
-        let compiled = compile(&documents, findings);
+        let compiled = read_and_compile(self.documents.iter().map(|origin| &origin.value));
         let places = Places::of(&self.files);
         let faults = std::mem::take(&mut self.faults);
         let mut found: Vec<_> =

@@ -3,7 +3,7 @@
 use super::names::unknown;
 use super::rules::Rules;
 use super::shared::{Shared, unique};
-use super::shares::{self, Share};
+use super::shares;
 use crate::decide::{AttributePath, ExperimentParts, Slot, Split, USER_ID, Variant};
 use crate::document::{ExperimentConfig, MetricConfig, MetricKind, Status};
 use crate::finding::{Code, Findings};
@@ -78,16 +78,8 @@ fn compile_variants(written: &ExperimentConfig, findings: &mut Findings) -> Vec<
     if variants.len() == 1 {
         findings.add(Code::SingleVariant, "variants", "there is only one variant").help("add a control");
     }
-    let wanted: Vec<Share<'_>> = variants
-        .iter()
-        .enumerate()
-        .map(|(at, it)| Share {
-            path: format!("variants[{at}]"),
-            allocation: it.allocation,
-            ranges: it.ranges.as_deref(),
-        })
-        .collect();
-    let ranges = shares::compile("variants", &wanted, findings);
+    let wanted = variants.iter().map(|it| (it.allocation, &it.ranges));
+    let ranges = shares::compile("variants", wanted, findings);
     if !ranges.is_empty() {
         let named = |key: &str| written.overrides.values().any(|it| it == key);
         let keys: Vec<(&str, bool)> = variants.iter().map(|it| (&*it.key, named(&it.key))).collect();

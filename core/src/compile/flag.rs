@@ -7,7 +7,7 @@ use super::lint::implies;
 use super::names::{Names, unknown};
 use super::rules::Rules;
 use super::shared::{Shared, unique};
-use super::shares::{self, Share};
+use super::shares;
 use crate::decide::{
     AttributePath, Experiment, Flag, FlagVariant, Prerequisite, Rule, Serve, Split, USER_ID,
 };
@@ -211,16 +211,8 @@ impl FlagCompiler<'_> {
             self.findings.add(Code::NoVariants, path, "the split is empty").help("name variants and shares");
             return None;
         }
-        let wanted: Vec<Share<'_>> = split
-            .iter()
-            .enumerate()
-            .map(|(at, it)| Share {
-                path: format!("{path}[{at}]"),
-                allocation: it.allocation,
-                ranges: it.ranges.as_deref(),
-            })
-            .collect();
-        let ranges = shares::compile(path, &wanted, self.findings);
+        let wanted = split.iter().map(|it| (it.allocation, &it.ranges));
+        let ranges = shares::compile(path, wanted, self.findings);
         let ranges = ranges.into_iter().filter_map(|(range, at)| Some((range, *variants.get(at)?)));
         Some(Serve::Split(Split::new(Bucketer::new(salt, Purpose::Variant), ranges)))
     }

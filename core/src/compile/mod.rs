@@ -24,6 +24,7 @@ use crate::decide::Catalog;
 use crate::document::Document;
 use crate::finding::{Code, Finding, Findings};
 use names::Names;
+use serde_json::Value;
 use shared::Shared;
 
 /// A catalog, and what is wrong in the documents that it was made from.
@@ -33,6 +34,19 @@ pub struct Compilation {
     pub catalog: Catalog,
     /// Everything found, in the order of the documents.
     pub findings: Vec<Finding>,
+}
+
+/// Reads documents from JSON values and compiles them together. The value at index `i` is the document that
+/// findings call `i`.
+#[must_use]
+pub fn read_and_compile<'v>(values: impl IntoIterator<Item = &'v Value>) -> Compilation {
+    let mut findings = Findings::default();
+    let mut documents = Vec::new();
+    for (index, value) in values.into_iter().enumerate() {
+        findings.turn_to(index);
+        documents.push(Document::read(value, &mut findings));
+    }
+    compile(&documents, findings)
 }
 
 /// Compiles documents together. `documents[i]` is the document that findings call `i`; `None` stands for one

@@ -4,15 +4,29 @@ use crate::finding::{Code, Findings};
 use crate::hash::{BUCKETS, Range, SumError, allocate};
 
 /// One thing that wants a share, as written.
-pub(super) struct Share<'d> {
+struct Share<'d> {
     /// Its path, as `variants[1]`.
-    pub path: String,
-    pub allocation: Option<f64>,
-    pub ranges: Option<&'d [Range]>,
+    path: String,
+    allocation: Option<f64>,
+    ranges: Option<&'d [Range]>,
 }
 
-/// The ranges of each share, with its index; empty after an error. `path` is the list's.
-pub(super) fn compile(path: &str, shares: &[Share<'_>], findings: &mut Findings) -> Vec<(Range, usize)> {
+/// The ranges of each share, with its index; empty after an error. `path` is the list's, and `written` are the
+/// allocations and ranges of its items.
+pub(super) fn compile<'d>(
+    path: &str,
+    written: impl Iterator<Item = (Option<f64>, &'d Option<Vec<Range>>)>,
+    findings: &mut Findings,
+) -> Vec<(Range, usize)> {
+    let share = |(at, (allocation, ranges)): (usize, (_, &'d Option<Vec<Range>>))| Share {
+        path: format!("{path}[{at}]"),
+        allocation,
+        ranges: ranges.as_deref(),
+    };
+    compile_shares(path, &written.enumerate().map(share).collect::<Vec<_>>(), findings)
+}
+
+fn compile_shares(path: &str, shares: &[Share<'_>], findings: &mut Findings) -> Vec<(Range, usize)> {
     let broken = |share: &Share<'_>| {
         let inside = |name: &str| findings.is_broken(&format!("{}.{name}", share.path));
         findings.is_lost(&share.path) || inside("allocation") || inside("ranges")

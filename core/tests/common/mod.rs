@@ -1,21 +1,14 @@
 //! What several of the tests need: documents from JSON, and subjects.
 #![allow(dead_code, reason = "each test file uses its own part of this")]
 
-use abx_core::document::Document;
-use abx_core::finding::{Finding, Findings, Severity};
-use abx_core::{Catalog, Compilation, compile};
+use abx_core::finding::{Finding, Severity};
+use abx_core::{Catalog, Compilation, read_and_compile};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 /// Reads and compiles documents together.
 pub(crate) fn compiled(values: &[Value]) -> Compilation {
-    let mut findings = Findings::default();
-    let mut documents = Vec::new();
-    for (index, value) in values.iter().enumerate() {
-        findings.turn_to(index);
-        documents.push(Document::read(value, &mut findings));
-    }
-    compile(&documents, findings)
+    read_and_compile(values)
 }
 
 /// The catalog of documents that have no errors.

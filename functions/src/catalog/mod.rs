@@ -12,4 +12,4 @@ mod snapshot;
 
 pub use holder::{CatalogHolder, Freshness};
 pub use revision::{RevisionError, decode, encode};
-pub use snapshot::Snapshot;
+pub use snapshot::{Snapshot, name};

@@ -1,8 +1,7 @@
 //! A compiled revision.
 
-use abx_core::document::Document;
-use abx_core::finding::{Finding, Findings, Severity};
-use abx_core::{Catalog, Compilation, compile};
+use abx_core::finding::{Finding, Severity};
+use abx_core::{Catalog, read_and_compile};
 use serde_json::Value;
 use std::collections::HashMap;
 
@@ -59,17 +58,6 @@ impl Snapshot {
     }
 }
 
-/// Reads and compiles the documents of a revision together.
-fn read_and_compile(documents: &[Value]) -> Compilation {
-    let mut findings = Findings::default();
-    let mut read = Vec::with_capacity(documents.len());
-    for (index, document) in documents.iter().enumerate() {
-        findings.turn_to(index);
-        read.push(Document::read(document, &mut findings));
-    }
-    compile(&read, findings)
-}
-
 /// The indices of the documents that have errors, in ascending order.
 fn documents_with_errors(findings: &[Finding]) -> Vec<usize> {
     let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
@@ -80,7 +68,8 @@ fn documents_with_errors(findings: &[Finding]) -> Vec<usize> {
 }
 
 /// A document's kind and key; the shared catalog is one and needs no key.
-fn name(document: &Value) -> Option<String> {
+#[must_use]
+pub fn name(document: &Value) -> Option<String> {
     ["experiment", "flag"]
         .into_iter()
         .find_map(|kind| Some(format!("{kind} {}", document.get(kind)?.as_str()?)))

@@ -1,6 +1,8 @@
 //! What changes from one set of documents to another.
 
+use crate::render::short;
 use crate::render::style::{BAD, DIM, GOOD};
+use abx_functions::catalog::name;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -37,8 +39,8 @@ impl Plan {
     /// Compares two sets of documents.
     #[must_use]
     pub fn new(before: &[Value], after: &[Value]) -> Self {
-        let before: BTreeMap<String, &Value> = before.iter().map(|it| (name(it), it)).collect();
-        let after: BTreeMap<String, &Value> = after.iter().map(|it| (name(it), it)).collect();
+        let before: BTreeMap<String, &Value> = by_name(before);
+        let after: BTreeMap<String, &Value> = by_name(after);
         let mut plan = Self::default();
         for (name, new) in &after {
             match before.get(name) {
@@ -69,7 +71,7 @@ impl Plan {
         for changed in &self.changed {
             let _ = writeln!(text, "  ~ {}", changed.document);
             for field in &changed.fields {
-                let (before, after) = (short(&field.before), short(&field.after));
+                let (before, after) = (shown(&field.before), shown(&field.after));
                 let _ = writeln!(text, "      {}: {before} -> {after}", field.field);
             }
         }
@@ -88,12 +90,9 @@ impl Plan {
     }
 }
 
-/// A document's kind and key.
-fn name(document: &Value) -> String {
-    let keyed = ["experiment", "flag"]
-        .into_iter()
-        .find_map(|kind| Some(format!("{kind} {}", document.get(kind)?.as_str()?)));
-    keyed.unwrap_or_else(|| "catalog".to_owned())
+/// Published documents compile, so each has a name.
+fn by_name(documents: &[Value]) -> BTreeMap<String, &Value> {
+    documents.iter().filter_map(|document| Some((name(document)?, document))).collect()
 }
 
 fn changed_fields(old: &Value, new: &Value) -> Vec<FieldChange> {
@@ -115,14 +114,8 @@ fn changed_fields(old: &Value, new: &Value) -> Vec<FieldChange> {
         .collect()
 }
 
-/// A value as JSON, cut where it is long.
-fn short(value: &Value) -> String {
-    const LONG: usize = 60;
-    let text = if value.is_null() { "nothing".to_owned() } else { value.to_string() };
-    if text.chars().count() <= LONG {
-        return text;
-    }
-    text.chars().take(LONG).chain("…".chars()).collect()
+fn shown(value: &Value) -> String {
+    if value.is_null() { "nothing".to_owned() } else { short(value, 60) }
 }
 
 #[cfg(test)]

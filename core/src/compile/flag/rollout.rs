@@ -3,7 +3,7 @@
 use super::{FlagCompiler, unit_of};
 use crate::compile::experiment::warn_of_unreachable;
 use crate::compile::rules::Rules;
-use crate::compile::shares::{self, Share};
+use crate::compile::shares;
 use crate::decide::{FlagVariant, Rollout, Split};
 use crate::document::FlagRuleConfig;
 use crate::finding::Code;
@@ -73,16 +73,8 @@ impl FlagCompiler<'_> {
     fn rollout_ranges(&mut self, default: usize, variants: &[FlagVariant]) -> Vec<(Range, usize)> {
         let written = &self.written.variants;
         if written.iter().any(|it| it.allocation.is_some() || it.ranges.is_some()) {
-            let wanted: Vec<Share<'_>> = written
-                .iter()
-                .enumerate()
-                .map(|(at, it)| Share {
-                    path: format!("variants[{at}]"),
-                    allocation: it.allocation,
-                    ranges: it.ranges.as_deref(),
-                })
-                .collect();
-            let ranges = shares::compile("variants", &wanted, self.findings);
+            let wanted = written.iter().map(|it| (it.allocation, &it.ranges));
+            let ranges = shares::compile("variants", wanted, self.findings);
             if !ranges.is_empty() {
                 let keys: Vec<(&str, bool)> = variants
                     .iter()
