@@ -1,0 +1,384 @@
+//! An event: what a record says.
+
+use super::{Rejection, RejectionReason as Reason};
+use crate::document::Key;
+use jiff::Timestamp;
+use serde::de::{Deserializer, Error as _, Visitor};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::fmt;
+
+/// The longest event, in bytes. A longer one neither fits an archive's record nor says anything that an experiment needs.
+pub const MAX_EVENT_BYTES: usize = 256 * 1024;
+/// The longest unit, in bytes: the limit of a DynamoDB partition key.
+const MAX_UNIT_BYTES: usize = 2048;
+/// The longest event id or name, in bytes.
+const MAX_NAME_BYTES: usize = 256;
+
+/// An event, validated. Texts are borrowed from the record wherever JSON escapes nothing in them.
+///
+/// ```json
+/// {"event_id": "9f…", "type": "exposure", "unit": "u1", "experiment": "checkout", "variant": "control", "epoch": 1}
+/// {"event_id": "a0…", "type": "conversion", "user_id": "u1", "event": "purchase", "properties": {"amount": 9.5}}
+/// {"event_id": "b1…", "type": "evaluation", "unit": "u1", "flag": "new_search", "variant": "on"}
+/// ```
+///
+/// `timestamp` is RFC 3339, or milliseconds since 1970; without one the event happened when it arrived. `unit` and
+/// `user_id` are the same. Unknown fields are left alone.
+#[derive(Debug, Clone)]
+pub struct EventData<'a> {
+    /// Names the event: two records with one id are one event. `None` if its producer gave none.
+    pub event_id: Option<Cow<'a, str>>,
+    /// Whose it is.
+    pub unit: Cow<'a, str>,
+    /// When it happened, if its producer says.
+    pub timestamp: Option<Timestamp>,
+    /// What happened.
+    pub kind: EventKind<'a>,
+}
+
+/// What happened.
+#[derive(Debug, Clone)]
+pub enum EventKind<'a> {
+    /// A unit saw a variant.
+    Exposure {
+        /// The experiment.
+        experiment: Cow<'a, str>,
+        /// The variant.
+        variant: Cow<'a, str>,
+        /// The experiment's epoch.
+        epoch: u32,
+    },
+    /// A flag gave a unit a value.
+    Evaluation {
+        /// The flag.
+        flag: Cow<'a, str>,
+        /// The variant.
+        variant: Cow<'a, str>,
+    },
+    /// A unit did something that metrics may count.
+    Conversion {
+        /// What it did.
+        event: Cow<'a, str>,
+        /// Numbers and other things about it: a JSON object.
+        properties: Option<&'a RawValue>,
+        /// Attributes of the unit, for experiments that randomise another one than `user_id`: a JSON object.
+        context: Option<&'a RawValue>,
+    },
+}
+
+impl EventKind<'_> {
+    /// Its `type`.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Exposure { .. } => "exposure",
+            Self::Evaluation { .. } => "evaluation",
+            Self::Conversion { .. } => "conversion",
+        }
+    }
+}
+
+/// An event, as written.
+#[derive(Deserialize)]
+struct Written<'a> {
+    #[serde(borrow)]
+    event_id: Option<Text<'a>>,
+    #[serde(borrow, rename = "type")]
+    kind: Option<Text<'a>>,
+    #[serde(borrow)]
+    unit: Option<Text<'a>>,
+    #[serde(borrow)]
+    user_id: Option<Text<'a>>,
+    #[serde(borrow)]
+    event: Option<Text<'a>>,
+    #[serde(borrow)]
+    experiment: Option<Text<'a>>,
+    #[serde(borrow)]
+    flag: Option<Text<'a>>,
+    #[serde(borrow)]
+    variant: Option<Text<'a>>,
+    epoch: Option<u32>,
+    #[serde(borrow)]
+    timestamp: Option<Stamp<'a>>,
+    #[serde(borrow)]
+    properties: Option<&'a RawValue>,
+    #[serde(borrow)]
+    context: Option<&'a RawValue>,
+}
+
+impl<'a> EventData<'a> {
+    /// Reads and validates an event.
+    pub fn read(data: &'a [u8]) -> Result<Self, Rejection> {
+        if data.len() > MAX_EVENT_BYTES {
+            let detail = format!("it has {} bytes; at most {MAX_EVENT_BYTES} are read", data.len());
+            return Err(Rejection::new(Reason::TooLarge, detail));
+        }
+        let text = std::str::from_utf8(data).map_err(|error| {
+            let detail = format!("byte {} is not UTF-8", error.valid_up_to());
+            Rejection::new(Reason::NotUtf8, detail)
+        })?;
+        let written: Written<'a> = serde_json::from_str(text).map_err(|error| unreadable(&error))?;
+        written.validate()
+    }
+}
+
+fn unreadable(error: &serde_json::Error) -> Rejection {
+    let reason = if error.is_data() { Reason::WrongType } else { Reason::NotJson };
+    let place = format!("at line {} column {}", error.line(), error.column());
+    // What serde_json says of a wrong value may quote it, and values stay out of logs.
+    let detail = if error.is_data() { "a field has a wrong type, or stands there twice" } else { "no JSON" };
+    Rejection::new(reason, format!("{detail}, {place}"))
+}
+
+impl<'a> Written<'a> {
+    fn validate(self) -> Result<EventData<'a>, Rejection> {
+        let unit = self.unit.or(self.user_id).ok_or_else(|| missing("user_id"))?.0;
+        if unit.chars().all(char::is_whitespace) {
+            return Err(Rejection::new(Reason::InvalidValue, "`user_id` is blank"));
+        }
+        check_length("user_id", &unit, MAX_UNIT_BYTES)?;
+        let event_id = self.event_id.map(|id| id.0).filter(|id| !id.is_empty());
+        check_length("event_id", event_id.as_deref().unwrap_or_default(), MAX_NAME_BYTES)?;
+        let timestamp = self.timestamp.map(Stamp::parse).transpose()?;
+        let kind = match self.kind.as_ref().map(|kind| &*kind.0) {
+            Some("exposure") => exposure(self.experiment, self.variant, self.epoch)?,
+            Some("evaluation") => evaluation(self.flag, self.variant)?,
+            Some("conversion") => conversion(self.event, self.properties, self.context)?,
+            Some(_) => {
+                let detail = "`type` is none of exposure, conversion, evaluation";
+                return Err(Rejection::new(Reason::UnknownType, detail));
+            }
+            None => return Err(missing("type")),
+        };
+        Ok(EventData { event_id, unit, timestamp, kind })
+    }
+}
+
+fn exposure<'a>(
+    experiment: Option<Text<'a>>,
+    variant: Option<Text<'a>>,
+    epoch: Option<u32>,
+) -> Result<EventKind<'a>, Rejection> {
+    let epoch = epoch.unwrap_or(1);
+    if epoch == 0 {
+        return Err(Rejection::new(Reason::InvalidValue, "`epoch` is 0; epochs count from 1"));
+    }
+    Ok(EventKind::Exposure {
+        experiment: key("experiment", experiment)?,
+        variant: key("variant", variant)?,
+        epoch,
+    })
+}
+
+fn evaluation<'a>(flag: Option<Text<'a>>, variant: Option<Text<'a>>) -> Result<EventKind<'a>, Rejection> {
+    Ok(EventKind::Evaluation { flag: key("flag", flag)?, variant: key("variant", variant)? })
+}
+
+fn conversion<'a>(
+    event: Option<Text<'a>>,
+    properties: Option<&'a RawValue>,
+    context: Option<&'a RawValue>,
+) -> Result<EventKind<'a>, Rejection> {
+    let event = event.ok_or_else(|| missing("event"))?.0;
+    if event.is_empty() {
+        return Err(Rejection::new(Reason::InvalidValue, "`event` is empty"));
+    }
+    check_length("event", &event, MAX_NAME_BYTES)?;
+    Ok(EventKind::Conversion {
+        event,
+        properties: object("properties", properties)?,
+        context: object("context", context)?,
+    })
+}
+
+fn key<'a>(name: &str, text: Option<Text<'a>>) -> Result<Cow<'a, str>, Rejection> {
+    let text = text.ok_or_else(|| missing(name))?.0;
+    if Key::is_valid(&text) {
+        Ok(text)
+    } else {
+        Err(Rejection::new(Reason::InvalidValue, format!("`{name}` is no key of a document")))
+    }
+}
+
+fn object<'a>(name: &str, value: Option<&'a RawValue>) -> Result<Option<&'a RawValue>, Rejection> {
+    match value {
+        Some(value) if value.get() == "null" => Ok(None),
+        Some(value) if !value.get().starts_with('{') => {
+            Err(Rejection::new(Reason::WrongType, format!("`{name}` is no object")))
+        }
+        value => Ok(value),
+    }
+}
+
+fn missing(name: &str) -> Rejection {
+    Rejection::new(Reason::MissingField, format!("`{name}` is missing"))
+}
+
+fn check_length(name: &str, text: &str, limit: usize) -> Result<(), Rejection> {
+    if text.len() <= limit {
+        return Ok(());
+    }
+    let detail = format!("`{name}` has {} bytes; at most {limit} are taken", text.len());
+    Err(Rejection::new(Reason::InvalidValue, detail))
+}
+
+/// A text that is borrowed where it can be. `Option<Cow<str>>` never is, with serde's own implementation.
+#[derive(Debug, Clone, Serialize)]
+#[serde(transparent)]
+pub(super) struct Text<'a>(pub(super) Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Texts;
+        impl<'de> Visitor<'de> for Texts {
+            type Value = Cow<'de, str>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Cow::Borrowed(text))
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Cow::Owned(text.to_owned()))
+            }
+        }
+        deserializer.deserialize_str(Texts).map(Self)
+    }
+}
+
+/// A time, as written.
+enum Stamp<'a> {
+    Text(Cow<'a, str>),
+    Milliseconds(i64),
+}
+
+impl Stamp<'_> {
+    fn parse(self) -> Result<Timestamp, Rejection> {
+        let parsed = match self {
+            Self::Text(text) => text.parse(),
+            Self::Milliseconds(number) => Timestamp::from_millisecond(number),
+        };
+        parsed.map_err(|_| {
+            let detail = "`timestamp` is neither RFC 3339, as 2026-03-01T09:00:00Z, nor milliseconds since 1970";
+            Rejection::new(Reason::InvalidTime, detail)
+        })
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Stamp<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Stamps;
+        impl<'de> Visitor<'de> for Stamps {
+            type Value = Stamp<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a time")
+            }
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Stamp::Text(Cow::Borrowed(text)))
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Stamp::Text(Cow::Owned(text.to_owned())))
+            }
+            fn visit_i64<E>(self, number: i64) -> Result<Self::Value, E> {
+                Ok(Stamp::Milliseconds(number))
+            }
+            fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Self::Value, E> {
+                i64::try_from(number).map(Stamp::Milliseconds).map_err(E::custom)
+            }
+            #[expect(clippy::cast_possible_truncation, reason = "a float beyond saturates, and is then no time")]
+            fn visit_f64<E>(self, number: f64) -> Result<Self::Value, E> {
+                Ok(Stamp::Milliseconds(number as i64))
+            }
+        }
+        deserializer.deserialize_any(Stamps).map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn reason(json: &str) -> Reason {
+        EventData::read(json.as_bytes()).expect_err(json).reason
+    }
+
+    #[test]
+    fn the_three_kinds_are_read() {
+        let exposure = br#"{"event_id":"e","type":"exposure","experiment":"x","variant":"a","unit":"u","revision":3,
+            "epoch":2,"timestamp":"2026-03-01T09:00:00.5Z","more":[1]}"#;
+        let event = EventData::read(exposure).unwrap();
+        assert_eq!((event.event_id.as_deref(), &*event.unit), (Some("e"), "u"));
+        assert!(matches!(&event.kind, EventKind::Exposure { epoch: 2, .. }));
+        assert_eq!(event.timestamp, Some("2026-03-01T09:00:00.5Z".parse().unwrap()));
+        let conversion = br#"{"type":"conversion","event":"purchase","user_id":"\u0041","timestamp":1000,
+            "properties":{"amount":1.5},"context":null}"#;
+        let event = EventData::read(conversion).unwrap();
+        assert_eq!(&*event.unit, "A");
+        assert_eq!(event.timestamp, Some(Timestamp::from_second(1).unwrap()));
+        let EventKind::Conversion { properties, context, .. } = event.kind else { panic!() };
+        assert_eq!(properties.unwrap().get(), r#"{"amount":1.5}"#);
+        assert!(context.is_none());
+        let evaluation = br#"{"type":"evaluation","flag":"f","variant":"on","unit":"u","reason":"rule"}"#;
+        assert_eq!(EventData::read(evaluation).unwrap().kind.as_str(), "evaluation");
+    }
+
+    #[test]
+    fn texts_are_borrowed() {
+        let event = br#"{"event_id":"e","type":"exposure","experiment":"x","variant":"a","unit":"u"}"#;
+        let event = EventData::read(event).unwrap();
+        assert!(matches!(event.event_id, Some(Cow::Borrowed("e"))));
+        assert!(matches!(event.unit, Cow::Borrowed("u")));
+    }
+
+    #[test]
+    fn what_is_wrong_has_a_reason() {
+        for (json, expected) in [
+            ("", Reason::NotJson),
+            ("{\"type\":", Reason::NotJson),
+            ("[]", Reason::WrongType),
+            ("7", Reason::WrongType),
+            (r#"{"type":"conversion","event":"e"}"#, Reason::MissingField),
+            (r#"{"user_id":"u","event":"e"}"#, Reason::MissingField),
+            (r#"{"type":"conversion","event":"e","user_id":" \t"}"#, Reason::InvalidValue),
+            (r#"{"type":"conversion","event":"","user_id":"u"}"#, Reason::InvalidValue),
+            (r#"{"type":"conversion","event":"e","user_id":7}"#, Reason::WrongType),
+            (r#"{"type":"conversion","event":"e","user_id":"u","user_id":"v"}"#, Reason::WrongType),
+            (r#"{"type":"conversion","event":"e","user_id":"u","properties":[1]}"#, Reason::WrongType),
+            (r#"{"type":"conversion","event":"e","user_id":"u","timestamp":"soon"}"#, Reason::InvalidTime),
+            (r#"{"type":"conversion","event":"e","user_id":"u","timestamp":1e300}"#, Reason::InvalidTime),
+            (r#"{"type":"conversion","event":"e","user_id":"u","timestamp":1e400}"#, Reason::NotJson),
+            (r#"{"type":"conversion","event":"e","user_id":"u","timestamp":true}"#, Reason::WrongType),
+            (r#"{"type":"click","user_id":"u"}"#, Reason::UnknownType),
+            (r#"{"type":"exposure","experiment":"X","variant":"a","user_id":"u"}"#, Reason::InvalidValue),
+            (r#"{"type":"exposure","experiment":"x","user_id":"u"}"#, Reason::MissingField),
+            (r#"{"type":"exposure","experiment":"x","variant":"a","user_id":"u","epoch":0}"#, Reason::InvalidValue),
+            (r#"{"type":"exposure","experiment":"x","variant":"a","user_id":"u","epoch":-1}"#, Reason::WrongType),
+        ] {
+            assert_eq!(reason(json), expected, "{json}");
+        }
+        assert_eq!(EventData::read(b"\xff").unwrap_err().reason, Reason::NotUtf8);
+        assert_eq!(EventData::read(&vec![b' '; MAX_EVENT_BYTES + 1]).unwrap_err().reason, Reason::TooLarge);
+        let long = format!(r#"{{"type":"conversion","event":"e","user_id":"{}"}}"#, "u".repeat(2049));
+        assert_eq!(reason(&long), Reason::InvalidValue);
+        let deep = format!(r#"{{"type":"conversion","x":{}1"#, "[".repeat(100_000));
+        assert_eq!(reason(&deep), Reason::NotJson, "and the stack holds");
+    }
+
+    #[test]
+    fn reasons_tell_no_values() {
+        for secret in [r#"{"type":"s3cret","user_id":"u"}"#, r#"{"user_id":"u","epoch":"s3cret"}"#] {
+            let rejection = EventData::read(secret.as_bytes()).unwrap_err();
+            assert!(!rejection.detail.contains("s3cret"), "{rejection}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn anything_is_read_or_refused(data in prop::collection::vec(any::<u8>(), 0..300)) {
+            let _ = EventData::read(&data);
+        }
+    }
+}

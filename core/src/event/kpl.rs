@@ -1,0 +1,97 @@
+//! Records of the Kinesis Producer Library hold many events: a magic number, a protobuf message, an MD5.
+//!
+//! Source: the format's own description in the repository `awslabs/amazon-kinesis-producer`, `aggregation-format.md`.
+
+use md5::{Digest, Md5};
+use prost::Message;
+
+const MAGIC: [u8; 4] = [0xf3, 0x89, 0x9a, 0xc2];
+const DIGEST_BYTES: usize = 16;
+
+/// The message. Its tables of partition keys say where a record was meant to go; every record in it is read here, also
+/// one that was meant for another shard (after a resharding), because nobody else would read it.
+#[derive(Clone, PartialEq, Message)]
+struct AggregatedRecord {
+    #[prost(string, repeated, tag = "1")]
+    partition_key_table: Vec<String>,
+    #[prost(string, repeated, tag = "2")]
+    explicit_hash_key_table: Vec<String>,
+    #[prost(message, repeated, tag = "3")]
+    records: Vec<Record>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Record {
+    #[prost(uint64, required, tag = "1")]
+    partition_key_index: u64,
+    #[prost(uint64, optional, tag = "2")]
+    explicit_hash_key_index: Option<u64>,
+    #[prost(bytes = "vec", required, tag = "3")]
+    data: Vec<u8>,
+}
+
+/// The events in a record, if it is one of the library's and whole; `None` for any other, and for one whose checksum or
+/// message is broken: that is then one event, which will say itself that it is none.
+pub(super) fn open(data: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let rest = data.strip_prefix(&MAGIC)?;
+    let (message, digest) = rest.split_at_checked(rest.len().checked_sub(DIGEST_BYTES)?)?;
+    if Md5::digest(message).as_slice() != digest {
+        return None;
+    }
+    let message = AggregatedRecord::decode(message).ok()?;
+    Some(message.records.into_iter().map(|record| record.data).collect())
+}
+
+/// Puts events into one record, as the library does: for tests, and for whoever replays.
+#[must_use]
+pub fn aggregate(partition_key: &str, events: &[Vec<u8>]) -> Vec<u8> {
+    let record =
+        |data: &Vec<u8>| Record { partition_key_index: 0, explicit_hash_key_index: None, data: data.clone() };
+    let message = AggregatedRecord {
+        partition_key_table: vec![partition_key.to_owned()],
+        explicit_hash_key_table: Vec::new(),
+        records: events.iter().map(record).collect(),
+    };
+    let message = message.encode_to_vec();
+    [&MAGIC[..], &message, Md5::digest(&message).as_slice()].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Made with the Python package `aws_kinesis_agg` 1.2.3: two events, `{"a":1}` and `{"b":2}`, partition key `pk`.
+    const OTHER: &[u8] = include_bytes!("../../tests/data/kpl_aggregated.bin");
+
+    #[test]
+    fn records_of_another_implementation_are_opened() {
+        assert_eq!(open(OTHER).unwrap(), [br#"{"a":1}"#.to_vec(), br#"{"b":2}"#.to_vec()]);
+    }
+
+    #[test]
+    fn what_is_not_whole_is_not_opened() {
+        assert_eq!(open(b""), None);
+        assert_eq!(open(&MAGIC), None);
+        assert_eq!(open(br#"{"type":"conversion"}"#), None);
+        let mut broken = aggregate("k", &[b"one".to_vec()]);
+        assert!(open(&broken).is_some());
+        *broken.last_mut().unwrap() ^= 1;
+        assert_eq!(open(&broken), None, "a bad checksum");
+        let nonsense = b"\xff\xff\xff";
+        let signed = [&MAGIC[..], nonsense, Md5::digest(nonsense).as_slice()].concat();
+        assert_eq!(open(&signed), None, "a message that is none");
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_put_in_comes_out(events in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..20)) {
+            prop_assert_eq!(open(&aggregate("k", &events)), Some(events));
+        }
+
+        #[test]
+        fn anything_after_the_magic_is_survived(rest in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = open(&[&MAGIC[..], &rest].concat());
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! What is remembered of a unit: proof of its first exposure, and of its first conversion.
+
+use super::Position;
+use jiff::Timestamp;
+use std::borrow::Cow;
+
+/// What a mark is about.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MarkKey<'a> {
+    /// The unit.
+    pub unit: Cow<'a, str>,
+    /// The experiment.
+    pub experiment: Cow<'a, str>,
+    /// The experiment's epoch.
+    pub epoch: u32,
+    /// The metric that the unit converted for; `None` for its exposure.
+    pub metric: Option<Cow<'a, str>>,
+}
+
+impl MarkKey<'_> {
+    /// Everything but the unit, as a store sorts it: `checkout#1`, `checkout#1#purchase`.
+    #[must_use]
+    pub fn sort(&self) -> String {
+        let Self { experiment, epoch, metric, .. } = self;
+        match metric {
+            Some(metric) => format!("{experiment}#{epoch}#{metric}"),
+            None => format!("{experiment}#{epoch}"),
+        }
+    }
+
+    /// The same with texts of its own.
+    #[must_use]
+    pub fn into_owned(self) -> MarkKey<'static> {
+        MarkKey {
+            unit: self.unit.into_owned().into(),
+            experiment: self.experiment.into_owned().into(),
+            epoch: self.epoch,
+            metric: self.metric.map(|metric| metric.into_owned().into()),
+        }
+    }
+}
+
+/// Proof of a first time. Of any number that are put under one key, the first stays.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark {
+    /// The variant that the unit saw first, to which everything it does later is credited.
+    pub variant: String,
+    /// When.
+    pub at: Timestamp,
+    /// The record that says so.
+    pub owner: Owner,
+}
+
+/// A record, among those of all shards.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Owner {
+    /// The stream and the shard.
+    pub shard: String,
+    /// Where in it.
+    pub position: Position,
+}
+
+impl Owner {
+    /// Whether this record comes before a place, as far as can be told: records of two shards have no order.
+    #[must_use]
+    pub fn is_before(&self, shard: &str, position: &Position) -> bool {
+        self.shard != shard || self.position < *position
+    }
+
+    /// Whether this is the record at a place.
+    #[must_use]
+    pub fn is_at(&self, shard: &str, position: &Position) -> bool {
+        self.shard == shard && self.position == *position
+    }
+}

@@ -1,0 +1,125 @@
+//! Where a record stands in its shard.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::str::FromStr;
+
+/// The most digits that a sequence number has (Kinesis API reference, `SequenceNumber`: `0|([1-9]\d{0,128})`).
+pub const MAX_DIGITS: usize = 129;
+
+/// A sequence number: up to 129 decimal digits, which fit neither `u128` nor a number of DynamoDB. Held as text, and
+/// ordered by length before text.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Sequence(Box<str>);
+
+impl Sequence {
+    /// The digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Sequence {
+    type Err = NotAPosition;
+
+    fn from_str(text: &str) -> Result<Self, NotAPosition> {
+        let is_plain = text == "0" || !text.starts_with('0');
+        let fits = (1..=MAX_DIGITS).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+        if is_plain && fits { Ok(Self(text.into())) } else { Err(NotAPosition) }
+    }
+}
+
+impl Ord for Sequence {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.len().cmp(&other.0.len()).then_with(|| self.0.cmp(&other.0))
+    }
+}
+
+impl PartialOrd for Sequence {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// A place in a shard: a record, and in a record of the Kinesis Producer Library one of the records in it. Written
+/// `4959…`, or `4959…:2` for the third of such a record.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Position {
+    /// The record.
+    pub sequence: Sequence,
+    /// Which of the records in it, from 0.
+    pub sub: u32,
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.sequence.0)?;
+        if self.sub > 0 { write!(f, ":{}", self.sub) } else { Ok(()) }
+    }
+}
+
+impl FromStr for Position {
+    type Err = NotAPosition;
+
+    fn from_str(text: &str) -> Result<Self, NotAPosition> {
+        let (sequence, sub) = text.split_once(':').unwrap_or((text, "0"));
+        Ok(Self { sequence: sequence.parse()?, sub: sub.parse().map_err(|_| NotAPosition)? })
+    }
+}
+
+/// A text that names no place in a shard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotAPosition;
+
+impl fmt::Display for NotAPosition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "not a sequence number: that is 1 to {MAX_DIGITS} decimal digits without leading zeros")
+    }
+}
+
+impl std::error::Error for NotAPosition {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn sequence(text: &str) -> Sequence {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn only_sequence_numbers_are_read() {
+        for good in ["0", "1", "10", &"9".repeat(129)] {
+            assert_eq!(sequence(good).as_str(), good);
+        }
+        for bad in ["", "00", "01", "-1", "+1", "1.0", "1e3", " 1", "١", &"9".repeat(130)] {
+            assert_eq!(bad.parse::<Sequence>(), Err(NotAPosition), "{bad}");
+        }
+        assert!("1:".parse::<Position>().is_err());
+        assert!("1:x".parse::<Position>().is_err());
+    }
+
+    #[test]
+    fn long_numbers_come_after_short_ones() {
+        assert!(sequence("9") < sequence("10"), "as texts they are the other way round");
+        assert!(sequence(&"9".repeat(56)) < sequence(&format!("1{}", "0".repeat(56))));
+        let at = |text: &str| text.parse::<Position>().unwrap();
+        assert!(at("9:7") < at("10"));
+        assert!(at("10") < at("10:1"));
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_is_that_of_the_numbers(a: u128, b: u128) {
+            prop_assert_eq!(sequence(&a.to_string()).cmp(&sequence(&b.to_string())), a.cmp(&b));
+        }
+
+        #[test]
+        fn what_is_written_is_read(number: u128, sub: u32) {
+            let position = Position { sequence: sequence(&number.to_string()), sub };
+            prop_assert_eq!(position.to_string().parse(), Ok(position));
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Why a record can never be processed.
+
+use std::fmt;
+
+/// Why a record can never be processed. It is kept apart, with its reason, and never reported as failed: the stream would
+/// deliver it again and again, and its neighbours with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejection {
+    /// What is wrong, as a word.
+    pub reason: RejectionReason,
+    /// What is wrong, in a sentence, without the values of the event.
+    pub detail: String,
+}
+
+impl Rejection {
+    pub(super) fn new(reason: RejectionReason, detail: impl Into<String>) -> Self {
+        Self { reason, detail: detail.into() }
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.reason, self.detail)
+    }
+}
+
+macro_rules! reasons {
+    ($($(#[doc = $doc:literal])* $name:ident = $word:literal,)*) => {
+        /// What is wrong with a record. The words are part of the API: metrics and rows are named after them.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum RejectionReason { $($(#[doc = $doc])* $name,)* }
+
+        impl RejectionReason {
+            /// Every reason.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// The word for it.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $word,)* }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// The record has no usable shard or sequence number.
+    NoPosition = "no_position",
+    /// The record's data is missing or no base64.
+    NotBase64 = "not_base64",
+    /// The event is longer than it may be.
+    TooLarge = "too_large",
+    /// The event is not UTF-8.
+    NotUtf8 = "not_utf8",
+    /// The event is no JSON.
+    NotJson = "not_json",
+    /// A field has a value of a wrong type, or stands there twice.
+    WrongType = "wrong_type",
+    /// A field is missing.
+    MissingField = "missing_field",
+    /// A field has a value that it cannot have.
+    InvalidValue = "invalid_value",
+    /// The event's type is not known.
+    UnknownType = "unknown_type",
+    /// The time of the event is none.
+    InvalidTime = "invalid_time",
+    /// The event counts for more experiments than one transaction holds.
+    TooManyRows = "too_many_rows",
+    /// Reading the record panicked: a bug.
+    Panicked = "panicked",
+}
+
+impl fmt::Display for RejectionReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
