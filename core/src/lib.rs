@@ -8,6 +8,7 @@
 //! | [`mod@compile`] | documents become a [`Catalog`]: what *decides*; meaning is checked and parsed here |
 //! | [`decide`] | a catalog, a subject and a time become a decision with its reason, and its explanation |
 //! | [`hash`] | a salt, a purpose and a unit become a bucket; allocations become ranges |
+//! | [`event`] | what a stream carries becomes exact counts |
 //! | [`finding`] | what is wrong in a document, as data |
 //! | [`simulate`] | decisions for many units are counted |
 //! | [`statistics`] | counts become p-values, each formula with its source |
@@ -32,6 +33,7 @@
 pub mod compile;
 pub mod decide;
 pub mod document;
+pub mod event;
 pub mod finding;
 pub mod hash;
 pub mod simulate;

@@ -1,6 +1,7 @@
 //! All compiled documents.
 
 use super::{Experiment, Flag};
+use crate::document::{MetricConfig, Status};
 use std::collections::HashMap;
 
 /// All compiled documents, immutable. Swap it whole.
@@ -10,6 +11,8 @@ pub struct Catalog {
     flags: Vec<Flag>,
     experiment_by_key: HashMap<Box<str>, usize>,
     flag_by_key: HashMap<Box<str>, usize>,
+    /// By the name of an event, the metrics that count it: experiment and metric.
+    measures: HashMap<Box<str>, Vec<(usize, usize)>>,
 }
 
 impl Catalog {
@@ -17,7 +20,16 @@ impl Catalog {
         fn index<'k>(keys: impl Iterator<Item = &'k str>) -> HashMap<Box<str>, usize> {
             keys.enumerate().map(|(index, key)| (key.into(), index)).collect()
         }
+        let mut measures: HashMap<Box<str>, Vec<_>> = HashMap::new();
+        for (index, experiment) in experiments.iter().enumerate() {
+            // A draft counts nothing: nobody was exposed.
+            let metrics = experiment.metrics().iter().filter(|_| experiment.status() != Status::Draft);
+            for (metric, config) in metrics.enumerate() {
+                measures.entry(config.event.as_str().into()).or_default().push((index, metric));
+            }
+        }
         Self {
+            measures,
             experiment_by_key: index(experiments.iter().map(Experiment::key)),
             flag_by_key: index(flags.iter().map(Flag::key)),
             experiments,
@@ -41,6 +53,14 @@ impl Catalog {
     #[must_use]
     pub fn experiments(&self) -> &[Experiment] {
         &self.experiments
+    }
+
+    /// The metrics that count events of a name, with their experiments, in the order of the documents.
+    pub fn measures(&self, event: &str) -> impl Iterator<Item = (&Experiment, &MetricConfig)> {
+        self.measures.get(event).into_iter().flatten().filter_map(|(experiment, metric)| {
+            let experiment = self.experiments.get(*experiment)?;
+            Some((experiment, experiment.metrics().get(*metric)?))
+        })
     }
 
     /// The flags in the order of the documents.

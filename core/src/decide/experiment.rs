@@ -107,6 +107,11 @@ impl Experiment {
         self.0.unit.as_str()
     }
 
+    /// Whether it randomises `user_id`.
+    pub(crate) fn has_user_unit(&self) -> bool {
+        self.0.unit.is_user_id()
+    }
+
     /// The unit of a subject: what is hashed, and what an assignment is stored under.
     #[must_use]
     pub fn unit<'a>(&self, subject: &Subject<'a>) -> Option<Cow<'a, str>> {

@@ -118,6 +118,22 @@ pub const fn bucket_of(hash: u32) -> u32 {
     ((hash as u64 * BUCKETS as u64) >> 32) as u32
 }
 
+/// The group of a unit, in `0..groups`, by a hash that no experiment uses.
+#[must_use]
+pub(crate) fn group_of(unit: &str, groups: u8) -> u8 {
+    let hash = murmur3::State::after(b"abx:group:").finish(unit.as_bytes());
+    #[expect(clippy::cast_possible_truncation, reason = "it is below `groups`")]
+    let group = ((u64::from(hash) * u64::from(groups)) >> 32) as u8;
+    group
+}
+
+/// 64 bits of a text, to know it again: two hashes with two prefixes.
+#[must_use]
+pub(crate) fn fingerprint(text: &str) -> u64 {
+    let half = |prefix| u64::from(murmur3::State::after(prefix).finish(text.as_bytes()));
+    half(b"abx:1:") << 32 | half(b"abx:2:")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

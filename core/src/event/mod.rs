@@ -1,0 +1,38 @@
+//! What a stream carries becomes exact counts. All of it is pure: the event function reads and writes.
+//!
+//! | file | what happens there |
+//! |---|---|
+//! | `batch`, `kpl` | a payload of Lambda becomes records, each by itself |
+//! | `data`, `rejection` | a record becomes an event, or a reason why it never will |
+//! | `position` | where a record stands in its shard |
+//! | `mark` | proof that a unit was exposed, or converted, and by which record |
+//! | `row`, `amount` | counters, where they are kept, and what they hold |
+//! | `fold` | events and marks become additions to rows |
+//! | `commit` | which of them are written together |
+//! | `totals` | rows become what an experiment's results are made from |
+
+mod amount;
+mod batch;
+mod commit;
+mod data;
+mod fold;
+mod kpl;
+mod mark;
+mod position;
+mod rejection;
+mod row;
+mod totals;
+
+pub use amount::{Amount, NotAnAmount};
+pub use batch::{Batch, NotABatch, Payload, ShardBatch, Unplaced};
+pub use commit::{Additions, Commit, Limits};
+pub use data::{EventData, EventKind, MAX_EVENT_BYTES};
+pub use fold::{Credit, Folded, Item, Marks, What, fold, wanted};
+pub use kpl::aggregate;
+pub use mark::{Mark, MarkKey, Owner};
+pub use position::{MAX_DIGITS, NotAPosition, Position, Sequence};
+pub use rejection::{Rejection, RejectionReason};
+pub use row::{
+    Counter, GROUPS, Hour, MetricCounter, RowKey, STREAM, StreamCounter, VariantCounter, experiment_partition,
+};
+pub use totals::{MetricTotals, StreamTotals, Totals, VariantTotals};

@@ -1,0 +1,143 @@
+//! Rows become what results are made from.
+
+use super::{Amount, Counter, GROUPS, Hour, MetricCounter, RejectionReason, RowKey, StreamCounter, VariantCounter};
+use std::collections::BTreeMap;
+
+/// What was counted in an experiment's epoch, over all hours and shards.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// By variant.
+    pub variants: BTreeMap<String, VariantTotals>,
+    /// The same by hour, without groups.
+    pub hours: BTreeMap<Hour, BTreeMap<String, VariantTotals>>,
+}
+
+/// What was counted of a variant.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct VariantTotals {
+    /// Units that saw it first.
+    pub units: u64,
+    /// Exposures of these units.
+    pub exposures: u64,
+    /// Exposures of these units to another variant.
+    pub conflicts: u64,
+    /// By metric.
+    pub metrics: BTreeMap<String, MetricTotals>,
+    /// Units by group; empty where no metric has a value.
+    pub groups: Vec<u64>,
+}
+
+/// What was counted of a metric.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MetricTotals {
+    /// Units that converted.
+    pub units: u64,
+    /// Events.
+    pub events: u64,
+    /// The sum of the property, or the number of events for a count.
+    pub sum: Amount,
+    /// Events whose property is missing or no number.
+    pub invalid: u64,
+    /// The sum by group.
+    pub groups: Vec<Amount>,
+}
+
+/// What was counted of streams.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StreamTotals {
+    /// By what it is; see [`StreamCounter`].
+    pub counts: BTreeMap<StreamCounter, u64>,
+    /// Records that can never be processed.
+    pub rejected: BTreeMap<RejectionReason, u64>,
+}
+
+impl Totals {
+    /// Adds a counter of a row, as a store names both. What is not about an experiment is left out.
+    pub fn add(&mut self, partition: &str, sort: &str, counter: &str, amount: Amount) {
+        let (Some(row), Some(counter)) = (RowKey::parse(partition, sort), Counter::parse(counter)) else { return };
+        match row {
+            RowKey::Experiment { hour, .. } => {
+                add(self.hours.entry(hour).or_default(), &counter, amount);
+                add(&mut self.variants, &counter, amount);
+            }
+            RowKey::Groups { variant, .. } => self.add_to_group(variant.into_owned(), counter, amount),
+            RowKey::Stream { .. } => {}
+        }
+    }
+
+    fn add_to_group(&mut self, variant: String, counter: Counter<'_>, amount: Amount) {
+        let variant = self.variants.entry(variant).or_default();
+        match counter {
+            Counter::GroupUnits(group) => {
+                variant.groups.resize(GROUPS.into(), 0);
+                if let Some(units) = variant.groups.get_mut(usize::from(group)) {
+                    *units += count(amount);
+                }
+            }
+            Counter::GroupSum(group, metric) => {
+                let groups = &mut variant.metrics.entry(metric.into_owned()).or_default().groups;
+                groups.resize(GROUPS.into(), Amount::default());
+                if let Some(sum) = groups.get_mut(usize::from(group)) {
+                    *sum += amount;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// All units.
+    #[must_use]
+    pub fn units(&self) -> u64 {
+        self.variants.values().map(|variant| variant.units).sum()
+    }
+}
+
+fn add(variants: &mut BTreeMap<String, VariantTotals>, counter: &Counter<'_>, amount: Amount) {
+    match counter {
+        Counter::Variant(variant, what) => {
+            let variant = variants.entry(variant.to_string()).or_default();
+            let counter = match what {
+                VariantCounter::Units => &mut variant.units,
+                VariantCounter::Exposures => &mut variant.exposures,
+                VariantCounter::Conflicts => &mut variant.conflicts,
+            };
+            *counter += count(amount);
+        }
+        Counter::Metric(variant, metric, what) => {
+            let variant = variants.entry(variant.to_string()).or_default();
+            let metric = variant.metrics.entry(metric.to_string()).or_default();
+            match what {
+                MetricCounter::Units => metric.units += count(amount),
+                MetricCounter::Events => metric.events += count(amount),
+                MetricCounter::Sum => metric.sum += amount,
+                MetricCounter::Invalid => metric.invalid += count(amount),
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Only sums can be no count.
+fn count(amount: Amount) -> u64 {
+    amount.as_count().unwrap_or_default()
+}
+
+impl StreamTotals {
+    /// Adds a counter of a row, as a store names both. What is not about a stream is left out.
+    pub fn add(&mut self, partition: &str, sort: &str, counter: &str, amount: Amount) {
+        if !matches!(RowKey::parse(partition, sort), Some(RowKey::Stream { .. })) {
+            return;
+        }
+        match Counter::parse(counter) {
+            Some(Counter::Stream(what)) => *self.counts.entry(what).or_default() += count(amount),
+            Some(Counter::Rejected(reason)) => *self.rejected.entry(reason).or_default() += count(amount),
+            _ => {}
+        }
+    }
+
+    /// One of the counts.
+    #[must_use]
+    pub fn count(&self, what: StreamCounter) -> u64 {
+        self.counts.get(&what).copied().unwrap_or_default()
+    }
+}
