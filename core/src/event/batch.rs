@@ -2,13 +2,15 @@
 
 use super::data::Text;
 use super::kpl;
-use super::{EventData, NotAPosition, Position, Rejection, RejectionReason as Reason, Sequence};
+use super::{EventData, Item, NotAPosition, Position, Rejection, RejectionReason as Reason, Sequence, What};
+use crate::hash::fingerprint;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
+use std::collections::HashSet;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -225,6 +227,30 @@ fn arrival(seconds: f64) -> Option<Timestamp> {
     Timestamp::from_millisecond((seconds * 1000.0).round() as i64).ok()
 }
 
+impl ShardBatch {
+    /// The items after a place in the shard, in their order. Of events with one id, the first is taken, unless its id
+    /// `is_known` from before.
+    pub fn items(&self, after: Option<&Position>, is_known: impl Fn(u64) -> bool) -> Vec<Item<'_>> {
+        let mut seen = HashSet::new();
+        let left = self.payloads.iter().filter(|it| after.is_none_or(|after| it.position > *after));
+        left.map(|payload| {
+            let what = match payload.event() {
+                Err(rejection) => What::Rejected(rejection),
+                Ok(event) => {
+                    let id = match &event.event_id {
+                        Some(id) => fingerprint(id),
+                        // Nothing but its place tells it from others.
+                        None => fingerprint(&format!("{}:{}", self.shard, payload.position)),
+                    };
+                    if seen.insert(id) && !is_known(id) { What::Event(event, id) } else { What::Duplicate }
+                }
+            };
+            Item { position: &payload.position, arrived: payload.arrived, what }
+        })
+        .collect()
+    }
+}
+
 impl Payload {
     /// The event, read and validated. A panic on the way is this record's, and nobody else's.
     pub fn event(&self) -> Result<EventData<'_>, Rejection> {
@@ -239,5 +265,129 @@ impl Payload {
         catch_unwind(AssertUnwindSafe(|| read(data))).unwrap_or_else(|_| {
             Err(Rejection::new(Reason::Panicked, "reading the event panicked, which is a bug of abx"))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::aggregate;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+    fn record(sequence: &str, data: &[u8]) -> Value {
+        json!({
+            "kinesis": {
+                "kinesisSchemaVersion": "1.0", "partitionKey": "u", "sequenceNumber": sequence,
+                "data": STANDARD.encode(data), "approximateArrivalTimestamp": 1_545_084_650.987,
+                "encryptionType": "SOMETHING_NEW",
+            },
+            "eventSource": "aws:kinesis", "eventVersion": "1.0", "eventName": "aws:kinesis:record",
+            "eventID": format!("shardId-000000000006:{sequence}"), "awsRegion": "us-east-1",
+            "eventSourceARN": "arn:aws:kinesis:us-east-1:123456789012:stream/events",
+        })
+    }
+
+    fn read(records: &[Value]) -> Batch {
+        Batch::read(json!({ "Records": records }).to_string().as_bytes(), NOW).unwrap()
+    }
+
+    fn reasons(batch: &Batch) -> Vec<Option<Reason>> {
+        let payloads = batch.shards.iter().flat_map(|shard| &shard.payloads);
+        payloads.map(|payload| payload.event().err().map(|rejection| rejection.reason)).collect()
+    }
+
+    const GOOD: &[u8] = br#"{"event_id":"e","type":"conversion","event":"purchase","user_id":"u"}"#;
+
+    #[test]
+    fn records_are_placed_and_in_order() {
+        let batch = read(&[record("10", GOOD), record("9", GOOD), record("10", GOOD)]);
+        let [shard] = &batch.shards[..] else { panic!("one shard") };
+        assert_eq!(shard.shard, "events/shardId-000000000006");
+        let positions: Vec<_> = shard.payloads.iter().map(|it| it.position.to_string()).collect();
+        assert_eq!(positions, ["9", "10"]);
+        assert_eq!(shard.payloads[0].arrived, "2018-12-17T22:10:50.987Z".parse().unwrap());
+        assert_eq!(reasons(&batch), [None, None]);
+    }
+
+    #[test]
+    fn a_bad_record_costs_no_other() {
+        let mut no_base64 = record("2", b"");
+        no_base64["kinesis"]["data"] = json!("%%%");
+        let mut no_data = record("3", b"");
+        no_data["kinesis"]["data"] = Value::Null;
+        let mut odd_time = record("4", GOOD);
+        odd_time["kinesis"]["approximateArrivalTimestamp"] = json!("yesterday");
+        let batch = read(&[record("1", GOOD), no_base64, no_data, odd_time, record("5", b"{}")]);
+        let base64 = Some(Reason::NotBase64);
+        assert_eq!(reasons(&batch), [None, base64, base64, None, Some(Reason::MissingField)]);
+        assert_eq!(batch.shards[0].payloads[3].arrived, NOW);
+    }
+
+    #[test]
+    fn what_has_no_place_is_kept_apart() {
+        let mut records: Vec<_> = ["", "x", "01"].map(|sequence| record(sequence, GOOD)).into();
+        records.push(json!("record"));
+        let mut elsewhere = record("2", GOOD);
+        elsewhere["eventSourceARN"] = json!("arn:aws:sqs:us-east-1:123456789012:queue");
+        records.push(elsewhere);
+        records.push(record("1", GOOD));
+        let batch = read(&records);
+        assert_eq!(batch.unplaced.len(), 5);
+        assert!(batch.unplaced.iter().all(|it| it.rejection.reason == Reason::NoPosition));
+        assert_eq!(batch.unplaced[3].raw, "\"record\"");
+        assert_eq!(reasons(&batch), [None]);
+    }
+
+    #[test]
+    fn what_is_no_batch_is_said_to_be_none() {
+        for other in ["", "{}", "[]", r#"{"Records": 7}"#] {
+            assert!(Batch::read(other.as_bytes(), NOW).is_err(), "{other}");
+        }
+        assert!(Batch::read(br#"{"Records": []}"#, NOW).unwrap().shards.is_empty());
+    }
+
+    #[test]
+    fn aggregated_records_are_taken_apart() {
+        let events = [GOOD.to_vec(), b"{}".to_vec(), GOOD.to_vec()];
+        let whole = aggregate("u", &events);
+        let mut broken = whole.clone();
+        *broken.last_mut().unwrap() ^= 1;
+        let batch = read(&[record("7", &whole), record("8", &broken), record("9", &aggregate("u", &[]))]);
+        let positions: Vec<_> = batch.shards[0].payloads.iter().map(|it| it.position.to_string()).collect();
+        assert_eq!(positions, ["7", "7:1", "7:2", "8"], "a bad checksum is one record; an empty one is none");
+        assert_eq!(reasons(&batch), [None, Some(Reason::MissingField), None, Some(Reason::NotUtf8)]);
+    }
+
+    #[test]
+    fn of_events_with_one_id_the_first_is_taken() {
+        let without = br#"{"type":"conversion","event":"purchase","user_id":"u"}"#;
+        let batch = read(&[record("1", GOOD), record("2", GOOD), record("3", without), record("4", without)]);
+        let taken = |after: Option<&str>, known: &[u64]| {
+            let after = after.map(|it| it.parse().unwrap());
+            let items = batch.shards[0].items(after.as_ref(), |id| known.contains(&id));
+            items.iter().map(|item| matches!(item.what, What::Event(..))).collect::<Vec<_>>()
+        };
+        assert_eq!(taken(None, &[]), [true, false, true, true]);
+        assert_eq!(taken(Some("1"), &[fingerprint("e")]), [false, true, true]);
+    }
+
+    #[test]
+    fn a_panic_is_one_records() {
+        let batch = read(&[record("1", GOOD)]);
+        let payload = &batch.shards[0].payloads[0];
+        let rejection = payload.event_by(|_| panic!("a bug")).unwrap_err();
+        assert_eq!(rejection.reason, Reason::Panicked);
+    }
+
+    proptest! {
+        #[test]
+        fn anything_is_a_batch_or_not(data in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Batch::read(&data, NOW);
+            let batch = read(&[record("1", &data), record("2", GOOD)]);
+            prop_assert_eq!(*reasons(&batch).last().unwrap(), None, "the neighbour is well");
+        }
     }
 }

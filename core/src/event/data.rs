@@ -3,7 +3,7 @@
 use super::{Rejection, RejectionReason as Reason};
 use crate::document::Key;
 use jiff::Timestamp;
-use serde::de::{Deserializer, Error as _, Visitor};
+use serde::de::{Deserializer, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -261,7 +261,8 @@ impl Stamp<'_> {
             Self::Milliseconds(number) => Timestamp::from_millisecond(number),
         };
         parsed.map_err(|_| {
-            let detail = "`timestamp` is neither RFC 3339, as 2026-03-01T09:00:00Z, nor milliseconds since 1970";
+            let detail =
+                "`timestamp` is neither RFC 3339, as 2026-03-01T09:00:00Z, nor milliseconds since 1970";
             Rejection::new(Reason::InvalidTime, detail)
         })
     }
@@ -287,12 +288,15 @@ impl<'de: 'a, 'a> Deserialize<'de> for Stamp<'a> {
             fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Self::Value, E> {
                 i64::try_from(number).map(Stamp::Milliseconds).map_err(E::custom)
             }
-            #[expect(clippy::cast_possible_truncation, reason = "a float beyond saturates, and is then no time")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "a float beyond saturates, and is then no time"
+            )]
             fn visit_f64<E>(self, number: f64) -> Result<Self::Value, E> {
                 Ok(Stamp::Milliseconds(number as i64))
             }
         }
-        deserializer.deserialize_any(Stamps).map_err(D::Error::custom)
+        deserializer.deserialize_any(Stamps)
     }
 }
 
@@ -307,7 +311,8 @@ mod tests {
 
     #[test]
     fn the_three_kinds_are_read() {
-        let exposure = br#"{"event_id":"e","type":"exposure","experiment":"x","variant":"a","unit":"u","revision":3,
+        let exposure =
+            br#"{"event_id":"e","type":"exposure","experiment":"x","variant":"a","unit":"u","revision":3,
             "epoch":2,"timestamp":"2026-03-01T09:00:00.5Z","more":[1]}"#;
         let event = EventData::read(exposure).unwrap();
         assert_eq!((event.event_id.as_deref(), &*event.unit), (Some("e"), "u"));
@@ -354,8 +359,14 @@ mod tests {
             (r#"{"type":"click","user_id":"u"}"#, Reason::UnknownType),
             (r#"{"type":"exposure","experiment":"X","variant":"a","user_id":"u"}"#, Reason::InvalidValue),
             (r#"{"type":"exposure","experiment":"x","user_id":"u"}"#, Reason::MissingField),
-            (r#"{"type":"exposure","experiment":"x","variant":"a","user_id":"u","epoch":0}"#, Reason::InvalidValue),
-            (r#"{"type":"exposure","experiment":"x","variant":"a","user_id":"u","epoch":-1}"#, Reason::WrongType),
+            (
+                r#"{"type":"exposure","experiment":"x","variant":"a","user_id":"u","epoch":0}"#,
+                Reason::InvalidValue,
+            ),
+            (
+                r#"{"type":"exposure","experiment":"x","variant":"a","user_id":"u","epoch":-1}"#,
+                Reason::WrongType,
+            ),
         ] {
             assert_eq!(reason(json), expected, "{json}");
         }

@@ -111,7 +111,9 @@ pub fn wanted<'a>(catalog: &'a Catalog, items: &'a [Item<'_>]) -> Vec<MarkKey<'a
     for item in items {
         let What::Event(event, _) = &item.what else { continue };
         match &event.kind {
-            EventKind::Exposure { experiment, epoch, .. } => keys.push(exposure_key(event, experiment, *epoch)),
+            EventKind::Exposure { experiment, epoch, .. } => {
+                keys.push(exposure_key(event, experiment, *epoch))
+            }
             EventKind::Evaluation { .. } => {}
             EventKind::Conversion { event: name, context, .. } => {
                 let context = attributes(*context);
@@ -222,8 +224,7 @@ impl<'a> Fold<'a, '_> {
                     .collect();
                 if credits.is_empty() {
                     let asked_for = self.catalog.measures(name).next().is_some();
-                    let why =
-                        if asked_for { StreamCounter::Unattributed } else { StreamCounter::Unused };
+                    let why = if asked_for { StreamCounter::Unattributed } else { StreamCounter::Unused };
                     self.stream(arrived, Counter::Stream(why));
                 }
                 credits
@@ -273,9 +274,7 @@ impl<'a> Fold<'a, '_> {
         }
         let (name, epoch) = (experiment.key(), experiment.epoch());
         let row = RowKey::Experiment { experiment: Cow::Borrowed(name), epoch, hour: at.hour };
-        let counter = |what| {
-            Counter::Metric(Cow::Owned(variant.clone()), Cow::Borrowed(&*metric.key), what)
-        };
+        let counter = |what| Counter::Metric(Cow::Owned(variant.clone()), Cow::Borrowed(&*metric.key), what);
         self.add(row.clone(), counter(MetricCounter::Events), Amount::ONE);
         if metric.kind == MetricKind::Conversion {
             if matches!(self.standing(at, &key), Standing::First) {
@@ -333,12 +332,7 @@ impl<'a> Fold<'a, '_> {
 }
 
 fn exposure_key<'a>(event: &'a EventData<'_>, experiment: &'a str, epoch: u32) -> MarkKey<'a> {
-    MarkKey {
-        unit: Cow::Borrowed(&event.unit),
-        experiment: Cow::Borrowed(experiment),
-        epoch,
-        metric: None,
-    }
+    MarkKey { unit: Cow::Borrowed(&event.unit), experiment: Cow::Borrowed(experiment), epoch, metric: None }
 }
 
 fn conversion_key<'a>(

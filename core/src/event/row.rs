@@ -248,9 +248,7 @@ impl Counter<'_> {
                 let reason = RejectionReason::ALL.iter().find(|it| it.as_str() == reason)?;
                 Some(Counter::Rejected(*reason))
             }
-            (Some(variant), None) => {
-                Some(Counter::Variant(owned(variant), VariantCounter::parse(first)?))
-            }
+            (Some(variant), None) => Some(Counter::Variant(owned(variant), VariantCounter::parse(first)?)),
             (Some(variant), Some(metric)) => {
                 Some(Counter::Metric(owned(variant), owned(metric), MetricCounter::parse(first)?))
             }

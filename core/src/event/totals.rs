@@ -1,6 +1,8 @@
 //! Rows become what results are made from.
 
-use super::{Amount, Counter, GROUPS, Hour, MetricCounter, RejectionReason, RowKey, StreamCounter, VariantCounter};
+use super::{
+    Amount, Counter, GROUPS, Hour, MetricCounter, RejectionReason, RowKey, StreamCounter, VariantCounter,
+};
 use std::collections::BTreeMap;
 
 /// What was counted in an experiment's epoch, over all hours and shards.
@@ -54,7 +56,9 @@ pub struct StreamTotals {
 impl Totals {
     /// Adds a counter of a row, as a store names both. What is not about an experiment is left out.
     pub fn add(&mut self, partition: &str, sort: &str, counter: &str, amount: Amount) {
-        let (Some(row), Some(counter)) = (RowKey::parse(partition, sort), Counter::parse(counter)) else { return };
+        let (Some(row), Some(counter)) = (RowKey::parse(partition, sort), Counter::parse(counter)) else {
+            return;
+        };
         match row {
             RowKey::Experiment { hour, .. } => {
                 add(self.hours.entry(hour).or_default(), &counter, amount);

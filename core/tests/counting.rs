@@ -1,0 +1,291 @@
+//! Events are folded into rows: what is credited, what is not, and that portions do not matter.
+
+use abx_core::event::{
+    Batch, Commit, Limits, Mark, MarkKey, Marks, Position, StreamCounter, StreamTotals, Totals, fold, wanted,
+};
+use abx_core::{Catalog, read_and_compile};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+const DAY: i64 = 86_400_000;
+/// When everything arrives.
+const NOW: i64 = 20_000 * DAY;
+
+fn catalog() -> Catalog {
+    let documents = [
+        json!({
+            "experiment": "checkout", "status": "active", "variants": [{"key": "a"}, {"key": "b"}],
+            "metrics": [
+                {"key": "bought", "event": "purchase", "kind": "conversion", "window": "7d"},
+                {"key": "revenue", "event": "purchase", "kind": "sum", "property": "amount"},
+                {"key": "visits", "event": "visit", "kind": "count"},
+            ],
+        }),
+        json!({
+            "experiment": "billing", "status": "active", "unit": "account.id", "variants": [{"key": "a"}, {"key": "b"}],
+            "metrics": [{"key": "paid", "event": "purchase", "kind": "conversion"}],
+        }),
+    ];
+    let compiled = read_and_compile(&documents);
+    assert!(
+        compiled.findings.iter().all(|it| it.severity != abx_core::finding::Severity::Error),
+        "{:?}",
+        compiled.findings
+    );
+    compiled.catalog
+}
+
+fn exposure(unit: &str, variant: &str, time: i64) -> Value {
+    json!({"type": "exposure", "experiment": "checkout", "variant": variant, "unit": unit, "timestamp": time})
+}
+
+fn purchase(unit: &str, time: i64) -> Value {
+    json!({"type": "conversion", "event": "purchase", "user_id": unit, "timestamp": time, "properties": {"amount": 2.5}})
+}
+
+/// A stream's only shard, and a store that applies what it is told.
+#[derive(Default)]
+struct World {
+    head: Option<Position>,
+    ledger: HashSet<u64>,
+    marks: HashMap<MarkKey<'static>, Mark>,
+    rows: BTreeMap<(String, String, String), abx_core::event::Amount>,
+    writes: usize,
+}
+
+impl World {
+    /// Hands over records, of which the first has a sequence number, and takes at most so many commits.
+    fn deliver(
+        &mut self,
+        catalog: &Catalog,
+        first: usize,
+        events: &[Value],
+        limits: &Limits,
+        commits: usize,
+    ) {
+        let records: Vec<_> =
+            events.iter().enumerate().map(|(at, event)| record(first + at, event)).collect();
+        let batch =
+            Batch::read(json!({ "Records": records }).to_string().as_bytes(), Timestamp::UNIX_EPOCH).unwrap();
+        for shard in &batch.shards {
+            let items = shard.items(self.head.as_ref(), |id| self.ledger.contains(&id));
+            let keys = wanted(catalog, &items);
+            let known: Marks<'_> = keys
+                .into_iter()
+                .filter_map(|key| Some((key.clone(), self.marks.get(&key.into_owned())?.clone())))
+                .collect();
+            let folded = fold(catalog, &shard.shard, &items, &known);
+            assert!(folded.oversized(limits).is_empty());
+            for (key, mark) in &folded.new_marks {
+                self.writes += 1;
+                assert_eq!(self.marks.insert(key.clone().into_owned(), mark.clone()), None);
+            }
+            let mut from = 0;
+            for _ in 0..commits {
+                let Some(commit) = folded.commit(&shard.shard, &items, from, limits) else { break };
+                from = commit.upto;
+                self.apply(commit);
+            }
+        }
+    }
+
+    fn apply(&mut self, commit: Commit) {
+        assert!(self.head.as_ref().is_none_or(|head| *head < commit.head));
+        self.head = Some(commit.head);
+        self.ledger.extend(commit.ids);
+        for row in commit.rows {
+            for (counter, amount) in row.counters {
+                *self.rows.entry((row.partition.clone(), row.sort.clone(), counter)).or_default() += amount;
+            }
+        }
+    }
+
+    fn totals(&self) -> Totals {
+        let mut totals = Totals::default();
+        for ((partition, sort, counter), amount) in &self.rows {
+            if partition == "exp#checkout" {
+                totals.add(partition, sort, counter, *amount);
+            }
+        }
+        totals
+    }
+
+    fn stream(&self, what: StreamCounter) -> u64 {
+        let mut totals = StreamTotals::default();
+        for ((partition, sort, counter), amount) in &self.rows {
+            totals.add(partition, sort, counter, *amount);
+        }
+        totals.count(what)
+    }
+}
+
+fn record(sequence: usize, event: &Value) -> Value {
+    json!({
+        "kinesis": {"sequenceNumber": sequence.to_string(), "data": STANDARD.encode(event.to_string()), "approximateArrivalTimestamp": NOW / 1000},
+        "eventID": format!("shardId-000000000000:{sequence}"),
+        "eventSourceARN": "arn:aws:kinesis:us-east-1:000000000000:stream/events",
+    })
+}
+
+fn after(events: &[Value]) -> World {
+    let mut world = World::default();
+    world.deliver(&catalog(), 1, events, &Limits::default(), usize::MAX);
+    world
+}
+
+#[test]
+fn conversions_are_credited_to_what_the_unit_saw_first() {
+    let world = after(&[
+        purchase("u", NOW),
+        exposure("u", "a", NOW),
+        purchase("u", NOW + 1),
+        exposure("u", "b", NOW + 2),
+        purchase("u", NOW + 3),
+        purchase("stranger", NOW),
+    ]);
+    let totals = world.totals();
+    let a = &totals.variants["a"];
+    assert_eq!((a.units, a.exposures, a.conflicts), (1, 2, 1));
+    let bought = &a.metrics["bought"];
+    assert_eq!((bought.units, bought.events), (1, 2));
+    assert_eq!(a.metrics["revenue"].sum.to_string(), "5");
+    assert_eq!(a.metrics["revenue"].groups.iter().copied().sum::<abx_core::event::Amount>().to_string(), "5");
+    assert_eq!(a.groups.iter().sum::<u64>(), 1);
+    assert!(!totals.variants.contains_key("b"));
+    assert_eq!(world.stream(StreamCounter::Unattributed), 2);
+    assert_eq!(world.stream(StreamCounter::Accepted), 6);
+}
+
+#[test]
+fn a_window_ends_and_time_runs_forwards() {
+    let world = after(&[
+        exposure("u", "a", NOW - 6 * DAY),
+        purchase("u", NOW - 6 * DAY - 1),
+        purchase("u", NOW + 60_000),
+        exposure("v", "a", NOW - 7 * DAY),
+        purchase("v", NOW + 1),
+    ]);
+    let metrics = &world.totals().variants["a"].metrics;
+    assert_eq!(metrics["bought"].events, 1, "one is too early, and one after 7 days");
+    assert_eq!(metrics["revenue"].events, 2, "this metric has no window");
+}
+
+#[test]
+fn impossible_times_are_counted_apart() {
+    let far = [0, NOW - 7 * DAY - 1, NOW + 5 * 60_000 + 1, 253_402_207_200_000];
+    let units = ["a", "b", "c", "d"];
+    let world =
+        after(&std::iter::zip(units, far).map(|(unit, time)| exposure(unit, "a", time)).collect::<Vec<_>>());
+    let totals = world.totals();
+    assert_eq!(world.stream(StreamCounter::Late), 4);
+    assert_eq!(totals.units(), 4, "and counted");
+    assert_eq!(totals.hours.len(), 1);
+    assert!(totals.hours.keys().all(|hour| hour.to_string() == "late"));
+    let world = after(&[exposure("a", "a", NOW - 7 * DAY), exposure("b", "a", NOW + 5 * 60_000)]);
+    assert_eq!(world.stream(StreamCounter::Late), 0);
+}
+
+#[test]
+fn another_unit_comes_from_the_context() {
+    let mut exposed = exposure("acme", "b", NOW);
+    exposed["experiment"] = json!("billing");
+    let mut bought = purchase("somebody", NOW);
+    bought["context"] = json!({"account": {"id": "acme"}});
+    let world = after(&[exposed, bought]);
+    let key = ("exp#billing".to_owned(), "mu#b#paid".to_owned());
+    let found =
+        world.rows.iter().find(|((partition, _, counter), _)| (partition, counter) == (&key.0, &key.1));
+    assert_eq!(found.unwrap().1.as_count(), Some(1));
+}
+
+#[test]
+fn values_that_are_none_are_counted_as_such() {
+    let mut events = vec![exposure("u", "a", NOW)];
+    for amount in [json!("2"), json!(null), json!(1e16), json!([1]), json!(-1.5)] {
+        let mut bought = purchase("u", NOW);
+        bought["properties"]["amount"] = amount;
+        events.push(bought);
+    }
+    let revenue = &after(&events).totals().variants["a"].metrics["revenue"];
+    assert_eq!((revenue.events, revenue.invalid, revenue.sum.to_string()), (5, 4, "-1.5".to_owned()));
+}
+
+#[test]
+fn more_rows_than_a_commit_holds_are_committed_by_prefix() {
+    let events: Vec<_> =
+        (0..100).map(|hour| exposure(&hour.to_string(), "a", NOW - hour * 3_600_000)).collect();
+    let catalog = catalog();
+    let mut world = World::default();
+    let limits = Limits { rows: 10, ..Limits::default() };
+    world.deliver(&catalog, 1, &events, &limits, 1);
+    assert!(
+        world.rows.keys().map(|(partition, sort, _)| (partition, sort)).collect::<HashSet<_>>().len() <= 10
+    );
+    assert!(world.totals().units() < 100);
+    for _ in 0..100 {
+        world.deliver(&catalog, 1, &events, &limits, 1);
+    }
+    assert_eq!(world.totals(), after(&events).totals());
+}
+
+#[test]
+fn what_fits_into_no_commit_is_named() {
+    let batch = json!({"Records": [record(1, &exposure("u", "a", NOW)), record(2, &json!({"type": "evaluation", "flag": "f", "variant": "on", "unit": "u"}))]});
+    let batch = Batch::read(batch.to_string().as_bytes(), Timestamp::UNIX_EPOCH).unwrap();
+    let items = batch.shards[0].items(None, |_| false);
+    let (catalog, known) = (catalog(), Marks::new());
+    let folded = fold(&catalog, "s", &items, &known);
+    assert_eq!(
+        folded.oversized(&Limits { rows: 2, ..Limits::default() }),
+        [0],
+        "the hour, the group and the stream"
+    );
+    assert!(folded.oversized(&Limits::default()).is_empty());
+}
+
+prop_compose! {
+    fn any_event()(unit in 0..6u8, kind in 0..5u8, variant in 0..2u8, minutes in -20..20i64, id in prop::option::of(0..30u8)) -> Value {
+        let time = NOW + minutes * 60_000;
+        let unit = format!("u{unit}");
+        let mut event = match kind {
+            0 | 1 => exposure(&unit, if variant == 0 { "a" } else { "b" }, time),
+            2 => json!({"type": "conversion", "event": "visit", "user_id": unit, "timestamp": time}),
+            3 => json!({"nonsense": true}),
+            _ => purchase(&unit, time),
+        };
+        if let Some(id) = id {
+            event["event_id"] = json!(format!("e{id}"));
+        }
+        event
+    }
+}
+
+proptest! {
+    /// Whatever is delivered again, in whichever portions and however much of it is committed: the counts are the same.
+    #[test]
+    fn portions_and_repetitions_do_not_matter(
+        events in prop::collection::vec(any_event(), 1..40),
+        steps in prop::collection::vec((0..40usize, 1..40usize, 0..3usize), 0..12),
+        rows in 4..9usize,
+    ) {
+        let catalog = catalog();
+        let limits = Limits { rows, ..Limits::default() };
+        let expected = after(&events);
+        let mut world = World::default();
+        for (back, length, commits) in steps {
+            // Kinesis delivers in order the first time: nothing is delivered before what stands before it was.
+            let applied = world.head.as_ref().map_or(0, |head| head.sequence.as_str().parse::<usize>().unwrap());
+            let start = applied.saturating_sub(back);
+            let end = (start + length).min(events.len());
+            world.deliver(&catalog, start + 1, &events[start..end], &limits, commits);
+        }
+        world.deliver(&catalog, 1, &events, &limits, usize::MAX);
+        prop_assert_eq!(&world.rows, &expected.rows);
+        prop_assert_eq!(&world.marks, &expected.marks);
+        prop_assert_eq!(world.writes, expected.writes, "a mark is written once");
+    }
+}
