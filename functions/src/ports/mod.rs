@@ -5,16 +5,22 @@
 //! | [`CatalogStore`] | immutable revisions of the catalog, and which of them is head |
 //! | [`AssignmentStore`] | which variant a unit got, once and for all |
 //! | [`EventSink`] | exposures and evaluations, on their way to the stream |
+//! | [`MetricStore`] | how far each shard was counted, marks of units, and counts |
+//! | [`Archive`] | every event that was taken |
+//! | [`Quarantine`] | records that can never be processed |
 //!
 //! Every port answers with [`PortError`], which says one thing that a caller acts on: is it worth another try?
 //! One suite of tests (`tests/contract/`) says what a port promises and runs over all of its adapters.
 
+mod archive;
 mod assignment_store;
 mod catalog_store;
 mod error;
 mod event_sink;
+mod metric_store;
 mod shared;
 
+pub use archive::{Archive, ArchiveLine, Quarantine, Quarantined};
 pub use assignment_store::{
     AssignmentStore, MAX_EXPERIMENT_KEY_BYTES, MAX_UNIT_BYTES, Put, StoredAssignment,
 };
@@ -23,3 +29,5 @@ pub use catalog_store::{CHUNK_BYTES, CatalogStore, Flip, Head, PutRevision, Revi
 pub(crate) use catalog_store::{half_written, no_such_revision};
 pub use error::PortError;
 pub use event_sink::{Event, EventSink, MAX_EVENT_BYTES, SendReport};
+pub use metric_store::{Committed, LEDGER_COMMITS, MarkPut, MetricStore, RowCounter, ShardState};
+pub(crate) use metric_store::{ids_from_bytes, ids_to_bytes, ledger_slot};

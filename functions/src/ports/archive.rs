@@ -1,0 +1,60 @@
+//! Where events are kept for ever, and records that are none apart from them.
+
+use super::PortError;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// A line of the archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArchiveLine {
+    /// When the event came: lines are put by its day.
+    pub arrived: Timestamp,
+    /// One JSON object, with its `_id`, and without a line feed. Lines with one `_id` are the same line twice.
+    pub json: String,
+}
+
+/// Keeps events. At least once: a reader drops what it has by its `_id`.
+pub trait Archive: Send + Sync {
+    /// Keeps all lines, or fails; after an error some may be kept.
+    fn append(&self, lines: &[ArchiveLine]) -> impl Future<Output = Result<(), PortError>> + Send;
+}
+
+/// A record that can never be processed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quarantined {
+    /// `shard:sequence[:sub]`, or a hash of the record where it has no place.
+    pub id: String,
+    /// The word for what is wrong.
+    pub reason: String,
+    /// What is wrong.
+    pub detail: String,
+    /// When the record came to the stream.
+    pub arrived: Timestamp,
+    /// The record's bytes, as base64 in JSON.
+    #[serde(with = "base64_bytes")]
+    pub data: Vec<u8>,
+}
+
+/// Keeps records that can never be processed, until somebody has looked at them.
+pub trait Quarantine: Send + Sync {
+    /// Keeps records, each once by its id; after an error some may be kept.
+    fn put(&self, records: &[Quarantined]) -> impl Future<Output = Result<(), PortError>> + Send;
+
+    /// The newest records by arrival, at most so many.
+    fn list(&self, limit: usize) -> impl Future<Output = Result<Vec<Quarantined>, PortError>> + Send;
+}
+
+mod base64_bytes {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&STANDARD.encode(bytes))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        STANDARD.decode(String::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}
