@@ -1,9 +1,11 @@
 //! A port that several hold is a port.
 
 use super::{
-    AssignmentStore, CatalogStore, Event, EventSink, Flip, Head, PortError, Put, PutRevision, RevisionInfo,
-    RevisionMeta, SendReport, StoredAssignment,
+    Archive, ArchiveLine, AssignmentStore, CatalogStore, Committed, Event, EventSink, Flip, Head, MarkPut,
+    MetricStore, PortError, Put, PutRevision, Quarantine, Quarantined, RevisionInfo, RevisionMeta, RowCounter,
+    SendReport, ShardState, StoredAssignment,
 };
+use abx_core::event::{Commit, Mark, MarkKey};
 use std::sync::Arc;
 
 impl<T: CatalogStore> CatalogStore for Arc<T> {
@@ -62,5 +64,51 @@ impl<T: AssignmentStore> AssignmentStore for Arc<T> {
 impl<T: EventSink> EventSink for Arc<T> {
     fn send(&self, events: &[Event]) -> impl Future<Output = SendReport> + Send {
         (**self).send(events)
+    }
+}
+
+impl<T: MetricStore> MetricStore for Arc<T> {
+    fn shard(&self, shard: &str) -> impl Future<Output = Result<ShardState, PortError>> + Send {
+        (**self).shard(shard)
+    }
+
+    fn marks(&self, keys: &[MarkKey<'_>]) -> impl Future<Output = Result<Vec<Option<Mark>>, PortError>> + Send {
+        (**self).marks(keys)
+    }
+
+    fn put_marks(
+        &self,
+        marks: &[(MarkKey<'_>, Mark)],
+    ) -> impl Future<Output = Result<Vec<MarkPut>, PortError>> + Send {
+        (**self).put_marks(marks)
+    }
+
+    fn commit(
+        &self,
+        shard: &str,
+        state: &ShardState,
+        commit: &Commit,
+    ) -> impl Future<Output = Result<Committed, PortError>> + Send {
+        (**self).commit(shard, state, commit)
+    }
+
+    fn rows(&self, partition: &str) -> impl Future<Output = Result<Vec<RowCounter>, PortError>> + Send {
+        (**self).rows(partition)
+    }
+}
+
+impl<T: Archive> Archive for Arc<T> {
+    fn append(&self, lines: &[ArchiveLine]) -> impl Future<Output = Result<(), PortError>> + Send {
+        (**self).append(lines)
+    }
+}
+
+impl<T: Quarantine> Quarantine for Arc<T> {
+    fn put(&self, records: &[Quarantined]) -> impl Future<Output = Result<(), PortError>> + Send {
+        (**self).put(records)
+    }
+
+    fn list(&self, limit: usize) -> impl Future<Output = Result<Vec<Quarantined>, PortError>> + Send {
+        (**self).list(limit)
     }
 }

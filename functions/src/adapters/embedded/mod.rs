@@ -3,11 +3,17 @@
 //! | file | what it keeps |
 //! |---|---|
 //! | `schema.sql` | the tables, each with what its columns mean |
-//! | `catalog`, `assignments`, `events` | one port each, on [`EmbeddedStore`] |
+//! | `catalog`, `assignments`, `events`, `metrics`, `quarantine` | one port each, on [`EmbeddedStore`] |
+//! | `archive` | [`JsonlArchive`]: files beside it, one for each day |
 
+mod archive;
 mod assignments;
 mod catalog;
 mod events;
+mod metrics;
+mod quarantine;
+
+pub use archive::JsonlArchive;
 
 use crate::ports::PortError;
 use rusqlite::{Connection, ErrorCode};

@@ -37,4 +37,48 @@ CREATE TABLE IF NOT EXISTS events (
   data          ANY NOT NULL -- JSON text; a blob where it is not even text
 ) STRICT;
 
+-- How far each shard was counted.
+CREATE TABLE IF NOT EXISTS shards (
+  shard    TEXT PRIMARY KEY,
+  position TEXT NOT NULL, -- of the last record that is in the counts
+  commits  INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- The ids of the events of a shard's latest commits, in a ring.
+CREATE TABLE IF NOT EXISTS ledger (
+  shard TEXT NOT NULL,
+  slot  INTEGER NOT NULL,
+  ids   BLOB NOT NULL, -- 8 bytes each
+  PRIMARY KEY (shard, slot)
+) STRICT, WITHOUT ROWID;
+
+-- Who was exposed first, and converted first, by which record.
+CREATE TABLE IF NOT EXISTS marks (
+  unit     TEXT NOT NULL,
+  about    TEXT NOT NULL, -- experiment#epoch, or experiment#epoch#metric
+  variant  TEXT NOT NULL,
+  at       INTEGER NOT NULL, -- milliseconds since 1970
+  shard    TEXT NOT NULL,
+  position TEXT NOT NULL,
+  PRIMARY KEY (unit, about)
+) STRICT, WITHOUT ROWID;
+
+-- The counts. Readers sum over the shards.
+CREATE TABLE IF NOT EXISTS counters (
+  partition TEXT NOT NULL, -- exp#experiment, or stream
+  sort      TEXT NOT NULL, -- hour#shard, or groups#variant#shard
+  counter   TEXT NOT NULL,
+  amount    TEXT NOT NULL, -- a decimal, exact
+  PRIMARY KEY (partition, sort, counter)
+) STRICT, WITHOUT ROWID;
+
+-- Records that can never be processed.
+CREATE TABLE IF NOT EXISTS quarantine (
+  id      TEXT PRIMARY KEY, -- shard:sequence[:sub]
+  arrived INTEGER NOT NULL, -- milliseconds since 1970
+  reason  TEXT NOT NULL,
+  detail  TEXT NOT NULL,
+  data    BLOB NOT NULL
+) STRICT;
+
 COMMIT;

@@ -1,0 +1,44 @@
+//! The archive in files: one line an event, one file a day of arrival.
+
+use crate::ports::{Archive, ArchiveLine, PortError};
+use jiff::tz::Offset;
+use std::collections::BTreeMap;
+use std::fs::{OpenOptions, create_dir_all};
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+/// A folder of `day=2026-11-24/events.jsonl`, as the archive on S3 is partitioned.
+#[derive(Debug)]
+pub struct JsonlArchive {
+    folder: PathBuf,
+    /// Held while lines are written, so that those of two batches do not mix.
+    writing: Mutex<()>,
+}
+
+impl JsonlArchive {
+    /// Writes below a folder, which is made when there is something to write.
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        Self { folder: folder.into(), writing: Mutex::default() }
+    }
+}
+
+impl Archive for JsonlArchive {
+    async fn append(&self, lines: &[ArchiveLine]) -> Result<(), PortError> {
+        let mut days: BTreeMap<_, String> = BTreeMap::new();
+        for line in lines {
+            let text = days.entry(Offset::UTC.to_datetime(line.arrived).date()).or_default();
+            text.push_str(&line.json);
+            text.push('\n');
+        }
+        let _one = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        days.iter().try_for_each(|(day, text)| {
+            let folder = self.folder.join(format!("day={day}"));
+            let path = folder.join("events.jsonl");
+            let written = create_dir_all(&folder)
+                .and_then(|()| OpenOptions::new().create(true).append(true).open(&path))
+                .and_then(|mut file| file.write_all(text.as_bytes()));
+            written.map_err(|error| PortError::transient(format!("{}: {error}", path.display())))
+        })
+    }
+}

@@ -1,0 +1,129 @@
+//! Counts in the file.
+
+use super::EmbeddedStore;
+use super::assignments::unreadable;
+use crate::ports::{
+    Committed, MarkPut, MetricStore, PortError, RowCounter, ShardState, ids_from_bytes, ids_to_bytes, ledger_slot,
+};
+use abx_core::event::{Additions, Amount, Commit, Mark, MarkKey, Owner};
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior};
+
+impl MetricStore for EmbeddedStore {
+    async fn shard(&self, shard: &str) -> Result<ShardState, PortError> {
+        self.with(|connection| state(connection, shard))
+    }
+
+    async fn marks(&self, keys: &[MarkKey<'_>]) -> Result<Vec<Option<Mark>>, PortError> {
+        self.with(|connection| keys.iter().map(|key| mark(connection, key)).collect())
+    }
+
+    async fn put_marks(&self, marks: &[(MarkKey<'_>, Mark)]) -> Result<Vec<MarkPut>, PortError> {
+        self.with(|connection| {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let puts = marks.iter().map(|(key, mark)| put_mark(&transaction, key, mark)).collect();
+            transaction.commit()?;
+            puts
+        })
+    }
+
+    async fn commit(&self, shard: &str, state: &ShardState, commit: &Commit) -> Result<Committed, PortError> {
+        self.with(|connection| {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let position: Option<String> = transaction
+                .prepare_cached("SELECT position FROM shards WHERE shard = ?1")?
+                .query_row([shard], |row| row.get(0))
+                .optional()?;
+            if position != state.head.as_ref().map(ToString::to_string) {
+                return Ok(Committed::Moved);
+            }
+            transaction
+                .prepare_cached("INSERT OR REPLACE INTO shards (shard, position, commits) VALUES (?1, ?2, ?3)")?
+                .execute((shard, commit.head.to_string(), state.commits + 1))?;
+            transaction
+                .prepare_cached("INSERT OR REPLACE INTO ledger (shard, slot, ids) VALUES (?1, ?2, ?3)")?
+                .execute((shard, ledger_slot(state.commits), ids_to_bytes(&commit.ids)))?;
+            commit.rows.iter().try_for_each(|row| add(&transaction, row))?;
+            transaction.commit()?;
+            Ok(Committed::Done)
+        })
+    }
+
+    async fn rows(&self, partition: &str) -> Result<Vec<RowCounter>, PortError> {
+        self.with(|connection| {
+            let sql = "SELECT sort, counter, amount FROM counters WHERE partition = ?1 ORDER BY sort, counter";
+            let read = |row: &Row<'_>| {
+                let (sort, counter) = (row.get(0)?, row.get(1)?);
+                Ok(RowCounter { sort, counter, amount: amount(row, 2)? })
+            };
+            connection.prepare_cached(sql)?.query_map([partition], read)?.collect()
+        })
+    }
+}
+
+fn state(connection: &Connection, shard: &str) -> rusqlite::Result<ShardState> {
+    // One transaction, so that head and ledger are of one moment.
+    let transaction = connection.unchecked_transaction()?;
+    let head = transaction
+        .prepare_cached("SELECT position, commits FROM shards WHERE shard = ?1")?
+        .query_row([shard], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((position, commits)) = head else { return Ok(ShardState::default()) };
+    let mut ledger = Vec::new();
+    let mut statement = transaction.prepare_cached("SELECT ids FROM ledger WHERE shard = ?1")?;
+    for ids in statement.query_map([shard], |row| row.get::<_, Vec<u8>>(0))? {
+        ledger.extend(ids_from_bytes(&ids?));
+    }
+    Ok(ShardState { head: Some(position.parse().map_err(unreadable)?), commits, ledger })
+}
+
+fn mark(connection: &Connection, key: &MarkKey<'_>) -> rusqlite::Result<Option<Mark>> {
+    let sql = "SELECT variant, at, shard, position FROM marks WHERE unit = ?1 AND about = ?2";
+    connection.prepare_cached(sql)?.query_row((&key.unit, key.sort()), read_mark).optional()
+}
+
+fn read_mark(row: &Row<'_>) -> rusqlite::Result<Mark> {
+    let position: String = row.get(3)?;
+    Ok(Mark {
+        variant: row.get(0)?,
+        at: Timestamp::from_millisecond(row.get(1)?).map_err(unreadable)?,
+        owner: Owner { shard: row.get(2)?, position: position.parse().map_err(unreadable)? },
+    })
+}
+
+fn put_mark(connection: &Connection, key: &MarkKey<'_>, new: &Mark) -> rusqlite::Result<MarkPut> {
+    let sql = "
+        INSERT INTO marks (unit, about, variant, at, shard, position) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+        ON CONFLICT DO NOTHING";
+    let Mark { variant, at, owner } = new;
+    let values =
+        (&key.unit, key.sort(), variant, at.as_millisecond(), &owner.shard, owner.position.to_string());
+    if connection.prepare_cached(sql)?.execute(values)? == 1 {
+        return Ok(MarkPut::First);
+    }
+    Ok(match mark(connection, key)? {
+        Some(there) if there.owner != new.owner => MarkPut::Existing(there),
+        _ => MarkPut::First,
+    })
+}
+
+/// Adds here and not in SQL, whose integers end at 2^63.
+fn add(connection: &Connection, row: &Additions) -> rusqlite::Result<()> {
+    let Additions { partition, sort, counters } = row;
+    let mut get = connection.prepare_cached(
+        "SELECT amount FROM counters WHERE partition = ?1 AND sort = ?2 AND counter = ?3",
+    )?;
+    let mut put = connection.prepare_cached(
+        "INSERT OR REPLACE INTO counters (partition, sort, counter, amount) VALUES (?1, ?2, ?3, ?4)",
+    )?;
+    for (counter, more) in counters {
+        let there = get.query_row((partition, sort, counter), |row| amount(row, 0)).optional()?;
+        let sum = there.unwrap_or_default() + *more;
+        put.execute((partition, sort, counter, sum.to_string()))?;
+    }
+    Ok(())
+}
+
+fn amount(row: &Row<'_>, column: usize) -> rusqlite::Result<Amount> {
+    row.get::<_, String>(column)?.parse().map_err(unreadable)
+}

@@ -1,0 +1,43 @@
+//! Records that can never be processed, in the file.
+
+use super::EmbeddedStore;
+use super::assignments::unreadable;
+use crate::ports::{PortError, Quarantine, Quarantined};
+use jiff::Timestamp;
+use rusqlite::{Row, TransactionBehavior};
+
+impl Quarantine for EmbeddedStore {
+    async fn put(&self, records: &[Quarantined]) -> Result<(), PortError> {
+        self.with(|connection| {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            for Quarantined { id, reason, detail, arrived, data } in records {
+                let sql = "
+                    INSERT OR REPLACE INTO quarantine (id, arrived, reason, detail, data)
+                    VALUES (?1, ?2, ?3, ?4, ?5)";
+                let values = (id, arrived.as_millisecond(), reason, detail, data);
+                transaction.prepare_cached(sql)?.execute(values)?;
+            }
+            transaction.commit()
+        })
+    }
+
+    async fn list(&self, limit: usize) -> Result<Vec<Quarantined>, PortError> {
+        self.with(|connection| {
+            let sql = "
+                SELECT id, arrived, reason, detail, data FROM quarantine
+                ORDER BY arrived DESC, id DESC LIMIT ?1";
+            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            connection.prepare_cached(sql)?.query_map([limit], read)?.collect()
+        })
+    }
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Quarantined> {
+    Ok(Quarantined {
+        id: row.get(0)?,
+        arrived: Timestamp::from_millisecond(row.get(1)?).map_err(unreadable)?,
+        reason: row.get(2)?,
+        detail: row.get(3)?,
+        data: row.get(4)?,
+    })
+}
