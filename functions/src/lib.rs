@@ -7,6 +7,7 @@
 //! | [`catalog`] | documents become a revision, a revision becomes what serves |
 //! | [`assignment`] | who gets which variant, and keeps it |
 //! | [`flags`] | what a flag gives, in our own words and in those of OFREP |
+//! | [`events`] | a batch of the stream becomes exact counts |
 //! | [`outbox`] | exposures and evaluations, on their way to the stream |
 //! | [`http`] | what every router shares: limits, refusals, CORS, the envelope |
 //! | [`telemetry`] | log lines and metrics |
@@ -16,6 +17,7 @@
 pub mod adapters;
 pub mod assignment;
 pub mod catalog;
+pub mod events;
 pub mod flags;
 pub mod http;
 pub mod outbox;

@@ -39,8 +39,10 @@ pub struct Payload {
     pub position: Position,
     /// When it came to the stream.
     pub arrived: Timestamp,
-    /// Its bytes, or why there are none.
-    pub data: Result<Vec<u8>, Rejection>,
+    /// Its bytes; those of the base64 where that is none.
+    pub data: Vec<u8>,
+    /// Why it can be no event, where that is known before it is read.
+    pub rejection: Option<Rejection>,
 }
 
 /// A record without a place.
@@ -146,19 +148,15 @@ impl Batch {
         };
         let arrived = fields.arrived.and_then(arrival).unwrap_or(now);
         let payloads = self.payloads_of(shard);
-        let mut push = |sub, data| {
+        let mut push = |sub, data, rejection| {
             let position = Position { sequence: sequence.clone(), sub };
-            payloads.push(Payload { position, arrived, data });
+            payloads.push(Payload { position, arrived, data, rejection });
         };
         match fields.decode() {
-            Err(rejection) => push(0, Err(rejection)),
+            Err(rejection) => push(0, fields.data.unwrap_or_default().into(), Some(rejection)),
             Ok(data) => match kpl::open(&data) {
-                None => push(0, Ok(data)),
-                Some(events) => {
-                    for (sub, event) in (0..).zip(events) {
-                        push(sub, Ok(event));
-                    }
-                }
+                None => push(0, data, None),
+                Some(events) => (0..).zip(events).for_each(|(sub, event)| push(sub, event, None)),
             },
         }
     }
@@ -245,7 +243,7 @@ impl ShardBatch {
                     if seen.insert(id) && !is_known(id) { What::Event(event, id) } else { What::Duplicate }
                 }
             };
-            Item { position: &payload.position, arrived: payload.arrived, what }
+            Item { position: &payload.position, arrived: payload.arrived, data: &payload.data, what }
         })
         .collect()
     }
@@ -261,8 +259,10 @@ impl Payload {
         &'a self,
         read: impl FnOnce(&'a [u8]) -> Result<EventData<'a>, Rejection>,
     ) -> Result<EventData<'a>, Rejection> {
-        let data = self.data.as_ref().map_err(Clone::clone)?;
-        catch_unwind(AssertUnwindSafe(|| read(data))).unwrap_or_else(|_| {
+        if let Some(rejection) = &self.rejection {
+            return Err(rejection.clone());
+        }
+        catch_unwind(AssertUnwindSafe(|| read(&self.data))).unwrap_or_else(|_| {
             Err(Rejection::new(Reason::Panicked, "reading the event panicked, which is a bug of abx"))
         })
     }

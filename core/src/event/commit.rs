@@ -52,8 +52,11 @@ impl Folded<'_> {
     /// The items that do not fit into any commit, each by itself. They can never be counted: reject them and fold again.
     #[must_use]
     pub fn oversized(&self, limits: &Limits) -> Vec<usize> {
-        let counts = |item: &usize| !fits(&gather(Rows::new(), self.effects_of(*item)), limits);
-        (0..self.ends.len()).filter(counts).collect()
+        let is_oversized = |item: &usize| {
+            let effects = self.effects_of(*item);
+            effects.len() > limits.rows.min(limits.counters) && !fits(&gather(Rows::new(), effects), limits)
+        };
+        (0..self.ends.len()).filter(is_oversized).collect()
     }
 
     /// The next commit after `from` items of a shard: as many of them, in their order, as fit. `None` at the end.

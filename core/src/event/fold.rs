@@ -25,7 +25,9 @@ pub struct Item<'a> {
     pub position: &'a Position,
     /// When it came.
     pub arrived: Timestamp,
-    /// What it says.
+    /// Its bytes, as they came.
+    pub data: &'a [u8],
+    /// What they say.
     pub what: What<'a>,
 }
 

@@ -139,6 +139,16 @@ impl StreamTotals {
         }
     }
 
+    /// Adds the counts of another.
+    pub fn merge(&mut self, other: &Self) {
+        for (what, count) in &other.counts {
+            *self.counts.entry(*what).or_default() += count;
+        }
+        for (reason, count) in &other.rejected {
+            *self.rejected.entry(*reason).or_default() += count;
+        }
+    }
+
     /// One of the counts.
     #[must_use]
     pub fn count(&self, what: StreamCounter) -> u64 {

@@ -56,7 +56,10 @@ pub trait MetricStore: Send + Sync {
 
     /// The marks under these keys, in their order, as of the latest that was put. All of them, or an error: a mark that was
     /// not read must not look like one that is not there.
-    fn marks(&self, keys: &[MarkKey<'_>]) -> impl Future<Output = Result<Vec<Option<Mark>>, PortError>> + Send;
+    fn marks(
+        &self,
+        keys: &[MarkKey<'_>],
+    ) -> impl Future<Output = Result<Vec<Option<Mark>>, PortError>> + Send;
 
     /// Puts marks, each only if none is under its key; one answer for each, in their order. An error may leave some of them
     /// put, which does no harm: the record that owns them will find them to be its own.

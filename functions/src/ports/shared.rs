@@ -2,8 +2,8 @@
 
 use super::{
     Archive, ArchiveLine, AssignmentStore, CatalogStore, Committed, Event, EventSink, Flip, Head, MarkPut,
-    MetricStore, PortError, Put, PutRevision, Quarantine, Quarantined, RevisionInfo, RevisionMeta, RowCounter,
-    SendReport, ShardState, StoredAssignment,
+    MetricStore, PortError, Put, PutRevision, Quarantine, Quarantined, RevisionInfo, RevisionMeta,
+    RowCounter, SendReport, ShardState, StoredAssignment,
 };
 use abx_core::event::{Commit, Mark, MarkKey};
 use std::sync::Arc;
@@ -72,7 +72,10 @@ impl<T: MetricStore> MetricStore for Arc<T> {
         (**self).shard(shard)
     }
 
-    fn marks(&self, keys: &[MarkKey<'_>]) -> impl Future<Output = Result<Vec<Option<Mark>>, PortError>> + Send {
+    fn marks(
+        &self,
+        keys: &[MarkKey<'_>],
+    ) -> impl Future<Output = Result<Vec<Option<Mark>>, PortError>> + Send {
         (**self).marks(keys)
     }
 

@@ -41,6 +41,9 @@ fn of_function(metrics: &Metrics) -> Vec<Metric> {
     if let Some(age) = metrics.catalog_age {
         written.push(("CatalogAge", "Seconds", json!(age)));
     }
+    if let Some(age) = metrics.iterator_age {
+        written.push(("IteratorAge", "Seconds", json!(age)));
+    }
     written
 }
 

@@ -24,11 +24,25 @@ pub enum Counter {
     CatalogMisses,
     /// Handlers that panicked.
     Panics,
+    /// Events that were counted.
+    EventsAccepted,
+    /// Events that had been counted before.
+    EventsDuplicate,
+    /// Events with an impossible time.
+    EventsLate,
+    /// Conversions of units that no experiment may credit.
+    EventsUnattributed,
+    /// Records that can never be processed.
+    EventsQuarantined,
+    /// Commits that came too late, because somebody else moved the head.
+    CommitRetries,
+    /// Batches that were given back, to be delivered again from a record on.
+    BatchesReturned,
 }
 
 impl Counter {
     /// Every counter.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 15] = [
         Self::CacheHits,
         Self::CacheMisses,
         Self::StoreFallbacks,
@@ -37,6 +51,13 @@ impl Counter {
         Self::CatalogHits,
         Self::CatalogMisses,
         Self::Panics,
+        Self::EventsAccepted,
+        Self::EventsDuplicate,
+        Self::EventsLate,
+        Self::EventsUnattributed,
+        Self::EventsQuarantined,
+        Self::CommitRetries,
+        Self::BatchesReturned,
     ];
 
     /// The metric's name.
@@ -51,6 +72,13 @@ impl Counter {
             Self::CatalogHits => "CatalogHits",
             Self::CatalogMisses => "CatalogMisses",
             Self::Panics => "Panics",
+            Self::EventsAccepted => "EventsAccepted",
+            Self::EventsDuplicate => "EventsDuplicate",
+            Self::EventsLate => "EventsLate",
+            Self::EventsUnattributed => "EventsUnattributed",
+            Self::EventsQuarantined => "EventsQuarantined",
+            Self::CommitRetries => "CommitRetries",
+            Self::BatchesReturned => "BatchesReturned",
         }
     }
 }
@@ -67,6 +95,8 @@ pub(super) struct Metrics {
     pub latencies: Vec<f64>,
     /// In seconds.
     pub catalog_age: Option<f64>,
+    /// How old the newest record of the latest batch was, in seconds.
+    pub iterator_age: Option<f64>,
     /// A dozen at most: looking through them is faster than hashing.
     pub reasons: Vec<(&'static str, u64)>,
     counters: [u64; Counter::ALL.len()],
@@ -83,6 +113,7 @@ impl Metrics {
             cold_starts: 1,
             latencies: Vec::with_capacity(MAX_VALUES),
             catalog_age: None,
+            iterator_age: None,
             reasons: Vec::with_capacity(16),
             counters: [0; Counter::ALL.len()],
             since: None,
@@ -139,6 +170,7 @@ impl Metrics {
         self.cold_starts = 0;
         self.latencies.clear();
         self.catalog_age = None;
+        self.iterator_age = None;
         self.reasons.clear();
         self.counters = [0; Counter::ALL.len()];
         self.since = Some(now);

@@ -128,6 +128,11 @@ impl Telemetry {
         metrics.count(if is_there { Counter::CatalogHits } else { Counter::CatalogMisses }, 1);
     }
 
+    /// Notes how old the newest record of a batch was when it was handled, in seconds.
+    pub fn iterator_age(&self, seconds: f64) {
+        self.metrics().iterator_age = Some(seconds);
+    }
+
     /// Writes the metrics that were gathered, for a process that ends.
     pub fn flush(&self) {
         let lines = self.take_lines(&mut self.metrics());

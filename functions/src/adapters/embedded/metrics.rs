@@ -3,7 +3,8 @@
 use super::EmbeddedStore;
 use super::assignments::unreadable;
 use crate::ports::{
-    Committed, MarkPut, MetricStore, PortError, RowCounter, ShardState, ids_from_bytes, ids_to_bytes, ledger_slot,
+    Committed, MarkPut, MetricStore, PortError, RowCounter, ShardState, ids_from_bytes, ids_to_bytes,
+    ledger_slot,
 };
 use abx_core::event::{Additions, Amount, Commit, Mark, MarkKey, Owner};
 use jiff::Timestamp;
@@ -38,7 +39,9 @@ impl MetricStore for EmbeddedStore {
                 return Ok(Committed::Moved);
             }
             transaction
-                .prepare_cached("INSERT OR REPLACE INTO shards (shard, position, commits) VALUES (?1, ?2, ?3)")?
+                .prepare_cached(
+                    "INSERT OR REPLACE INTO shards (shard, position, commits) VALUES (?1, ?2, ?3)",
+                )?
                 .execute((shard, commit.head.to_string(), state.commits + 1))?;
             transaction
                 .prepare_cached("INSERT OR REPLACE INTO ledger (shard, slot, ids) VALUES (?1, ?2, ?3)")?
@@ -51,7 +54,8 @@ impl MetricStore for EmbeddedStore {
 
     async fn rows(&self, partition: &str) -> Result<Vec<RowCounter>, PortError> {
         self.with(|connection| {
-            let sql = "SELECT sort, counter, amount FROM counters WHERE partition = ?1 ORDER BY sort, counter";
+            let sql =
+                "SELECT sort, counter, amount FROM counters WHERE partition = ?1 ORDER BY sort, counter";
             let read = |row: &Row<'_>| {
                 let (sort, counter) = (row.get(0)?, row.get(1)?);
                 Ok(RowCounter { sort, counter, amount: amount(row, 2)? })
@@ -110,9 +114,8 @@ fn put_mark(connection: &Connection, key: &MarkKey<'_>, new: &Mark) -> rusqlite:
 /// Adds here and not in SQL, whose integers end at 2^63.
 fn add(connection: &Connection, row: &Additions) -> rusqlite::Result<()> {
     let Additions { partition, sort, counters } = row;
-    let mut get = connection.prepare_cached(
-        "SELECT amount FROM counters WHERE partition = ?1 AND sort = ?2 AND counter = ?3",
-    )?;
+    let mut get = connection
+        .prepare_cached("SELECT amount FROM counters WHERE partition = ?1 AND sort = ?2 AND counter = ?3")?;
     let mut put = connection.prepare_cached(
         "INSERT OR REPLACE INTO counters (partition, sort, counter, amount) VALUES (?1, ?2, ?3, ?4)",
     )?;

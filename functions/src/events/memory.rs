@@ -1,0 +1,96 @@
+//! What a process remembers between batches. All of it can be forgotten: the store has it.
+
+use crate::ports::{LEDGER_COMMITS, ShardState};
+use abx_core::event::{Commit, Mark, MarkKey};
+use lru::LruCache;
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::num::NonZeroUsize;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Heads, ledgers and marks.
+#[derive(Debug)]
+pub(super) struct Memory {
+    shards: Mutex<HashMap<String, Ledger>>,
+    marks: Mutex<LruCache<MarkKey<'static>, Mark>>,
+}
+
+/// A shard, as far as this process knows. Another process may have moved on; then a commit is refused.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    /// Head and number of commits; its own list of ids is empty, they are in `ids`.
+    pub state: ShardState,
+    ids: HashSet<u64>,
+    /// The ids of the commits of this process, the oldest first: those that the store forgets too.
+    recent: VecDeque<Vec<u64>>,
+}
+
+impl From<ShardState> for Ledger {
+    fn from(mut state: ShardState) -> Self {
+        let ids = std::mem::take(&mut state.ledger).into_iter().collect();
+        Self { state, ids, recent: VecDeque::new() }
+    }
+}
+
+impl Ledger {
+    /// Whether an event was taken lately.
+    pub(super) fn knows(&self, id: u64) -> bool {
+        self.ids.contains(&id)
+    }
+
+    /// Notes what was committed.
+    pub(super) fn advance(&mut self, commit: Commit) {
+        self.state.head = Some(commit.head);
+        self.state.commits += 1;
+        self.ids.extend(&commit.ids);
+        self.recent.push_back(commit.ids);
+        if self.recent.len() as u64 > LEDGER_COMMITS {
+            for id in self.recent.pop_front().into_iter().flatten() {
+                self.ids.remove(&id);
+            }
+        }
+    }
+}
+
+impl Memory {
+    pub(super) fn new(marks: NonZeroUsize) -> Self {
+        Self { shards: Mutex::default(), marks: Mutex::new(LruCache::new(marks)) }
+    }
+
+    /// Takes a shard out: whoever asks meanwhile reads it from the store.
+    pub(super) fn take(&self, shard: &str) -> Option<Ledger> {
+        lock(&self.shards).remove(shard)
+    }
+
+    /// Puts it back.
+    pub(super) fn put(&self, shard: &str, ledger: Ledger) {
+        lock(&self.shards).insert(shard.to_owned(), ledger);
+    }
+
+    /// The marks that are known of these keys, and the keys of the others.
+    pub(super) fn marks<'k>(&self, keys: Vec<MarkKey<'k>>) -> (Vec<(MarkKey<'k>, Mark)>, Vec<MarkKey<'k>>) {
+        let mut marks = lock(&self.marks);
+        let mut known = Vec::new();
+        let mut unknown = Vec::new();
+        for key in keys {
+            // The cache wants a key of its own type, which a borrowed one can become and a reference to it cannot.
+            match marks.get(&key.clone().into_owned()) {
+                Some(mark) => known.push((key, mark.clone())),
+                None => unknown.push(key),
+            }
+        }
+        (known, unknown)
+    }
+
+    /// Remembers marks.
+    pub(super) fn remember<'a>(&self, found: impl Iterator<Item = (&'a MarkKey<'a>, &'a Mark)>) {
+        let mut marks = lock(&self.marks);
+        for (key, mark) in found {
+            marks.put(key.clone().into_owned(), mark.clone());
+        }
+    }
+}
+
+/// Whoever panicked left a map that is whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

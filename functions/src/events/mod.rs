@@ -1,0 +1,19 @@
+//! The event function: a batch of the stream becomes exact counts.
+//!
+//! | file | what happens there |
+//! |---|---|
+//! | `processor` | a batch, shard by shard: what is given back, and what was counted |
+//! | `shard` | one shard: decode, enrich, fold, quarantine, archive, commit last |
+//! | `memory` | what a process remembers between batches: heads, ledgers and marks |
+//! | `archived` | the line of the archive |
+//!
+//! Why a batch is counted once, however often it is delivered: its rows are written in one transaction with the head of its shard,
+//! under the condition that the head is where it was read. Everything before it (marks, quarantine, archive) can be repeated.
+
+mod archived;
+mod memory;
+mod processor;
+mod shard;
+
+pub use archived::ArchivedEvent;
+pub use processor::{BatchOutcome, BatchResponse, ItemFailure, Options, Processor};

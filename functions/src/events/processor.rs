@@ -1,0 +1,228 @@
+//! A batch, shard by shard.
+
+use super::memory::Memory;
+use super::shard::{Progress, Stop, Tools};
+use crate::catalog::{CatalogHolder, Snapshot};
+use crate::ports::{Archive, CatalogStore, MetricStore, Quarantine, Quarantined};
+use crate::telemetry::{Counter, Level, Telemetry, hashed};
+use abx_core::event::{
+    Batch, Limits, NotABatch, Position, ShardBatch, StreamCounter, StreamTotals, Unplaced,
+};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
+
+/// How long before its deadline an invocation answers, whatever is still to be done.
+const RESERVE: Duration = Duration::from_millis(300);
+
+/// What Lambda is told of a batch: from which record on it is to be delivered again.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BatchResponse {
+    /// The first record of each shard that is not counted; empty where all are. Lambda delivers it and all after it
+    /// again, so there is one for a shard and never more.
+    pub batch_item_failures: Vec<ItemFailure>,
+}
+
+/// A record that is to be delivered again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ItemFailure {
+    /// Its sequence number; never empty.
+    pub item_identifier: String,
+}
+
+/// What became of a batch.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BatchOutcome {
+    /// What Lambda is told.
+    pub response: BatchResponse,
+    /// What was counted of it, now.
+    pub counted: StreamTotals,
+    /// Records without a place in any shard.
+    pub unplaced: usize,
+}
+
+/// How the function behaves.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// How much one transaction holds.
+    pub limits: Limits,
+    /// How many marks a process remembers.
+    pub cache_marks: NonZeroUsize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { limits: Limits::default(), cache_marks: const { NonZeroUsize::new(100_000).unwrap() } }
+    }
+}
+
+/// The event function, over its ports.
+#[derive(Debug)]
+pub struct Processor<C, M, A, Q> {
+    catalog: Arc<CatalogHolder<C>>,
+    store: M,
+    archive: A,
+    quarantine: Q,
+    telemetry: Arc<Telemetry>,
+    options: Options,
+    memory: Memory,
+}
+
+impl<C, M, A, Q> Processor<C, M, A, Q>
+where
+    C: CatalogStore + 'static,
+    M: MetricStore,
+    A: Archive,
+    Q: Quarantine,
+{
+    /// Counts by a catalog into a store.
+    pub fn new(
+        catalog: Arc<CatalogHolder<C>>,
+        store: M,
+        (archive, quarantine): (A, Q),
+        telemetry: Arc<Telemetry>,
+        options: Options,
+    ) -> Self {
+        let memory = Memory::new(options.cache_marks);
+        Self { catalog, store, archive, quarantine, telemetry, options, memory }
+    }
+
+    /// The store.
+    pub fn store(&self) -> &M {
+        &self.store
+    }
+
+    /// The catalog.
+    pub fn catalog(&self) -> &Arc<CatalogHolder<C>> {
+        &self.catalog
+    }
+
+    /// The log and the metrics.
+    pub fn telemetry(&self) -> &Telemetry {
+        &self.telemetry
+    }
+
+    /// Counts a batch, and answers before the deadline. What the records say is never an error; that is only what is no
+    /// batch at all.
+    pub async fn handle(&self, event: &[u8], deadline: Instant) -> Result<BatchOutcome, NotABatch> {
+        let start = std::time::Instant::now();
+        let now = Timestamp::now();
+        let batch = Batch::read(event, now)?;
+        let until = deadline.checked_sub(RESERVE).unwrap_or(deadline);
+        let mut outcome = BatchOutcome { unplaced: batch.unplaced.len(), ..BatchOutcome::default() };
+        let snapshot = self.snapshot(until).await;
+        for shard in &batch.shards {
+            let mut progress = Progress::default();
+            let ended = match &snapshot {
+                Some(snapshot) => self.count(shard, snapshot, until, &mut progress).await,
+                // Without a catalog every conversion would look as if nobody asked for it.
+                None => Err(Stop::NoCatalog),
+            };
+            outcome.counted.merge(&progress.counted);
+            if let Err(stop) = ended {
+                outcome.response.batch_item_failures.extend(self.give_back(shard, &progress, &stop));
+            }
+        }
+        if let Err(stop) = self.keep_unplaced(&batch.unplaced, now, until).await {
+            outcome.response.batch_item_failures.extend(self.give_all_back(&batch, &stop));
+        }
+        self.measure(&batch, &outcome, now, start);
+        Ok(outcome)
+    }
+
+    /// The catalog, unless none was ever loaded.
+    async fn snapshot(&self, until: Instant) -> Option<Arc<Snapshot>> {
+        let snapshot = self.catalog.current().await;
+        if !snapshot.is_empty() {
+            return Some(snapshot);
+        }
+        // It may be that nothing was published yet, which the store says, or that it does not answer.
+        match timeout_at(until, self.catalog.load()).await {
+            Ok(Ok(())) => Some(self.catalog.held()),
+            _ => None,
+        }
+    }
+
+    async fn count(
+        &self,
+        shard: &ShardBatch,
+        snapshot: &Snapshot,
+        until: Instant,
+        progress: &mut Progress,
+    ) -> Result<(), Stop> {
+        let tools = Tools {
+            catalog: &snapshot.catalog,
+            store: &self.store,
+            archive: &self.archive,
+            quarantine: &self.quarantine,
+            memory: &self.memory,
+            limits: &self.options.limits,
+            telemetry: &self.telemetry,
+            until,
+        };
+        // A call that does not come back is left behind: if it still writes, the head tells.
+        timeout_at(until, tools.count(shard, progress)).await.unwrap_or(Err(Stop::Time))
+    }
+
+    /// The record from which on a shard is to be delivered again.
+    fn give_back(&self, shard: &ShardBatch, progress: &Progress, stop: &Stop) -> Option<ItemFailure> {
+        let is_left = |position: &&Position| progress.head.as_ref().is_none_or(|head| *position > head);
+        let first = shard.payloads.iter().map(|payload| &payload.position).find(is_left)?;
+        let fields = json!({"shard": shard.shard, "from": first.sequence.as_str(), "why": stop.to_string()});
+        self.telemetry.count(Counter::BatchesReturned, 1);
+        self.telemetry.log(Level::Warn, "batch_given_back", None, &fields);
+        Some(ItemFailure { item_identifier: first.sequence.as_str().to_owned() })
+    }
+
+    /// Every shard from its first record: a record without a place would be lost with its batch.
+    fn give_all_back(&self, batch: &Batch, stop: &Stop) -> Vec<ItemFailure> {
+        let nothing = Progress::default();
+        batch.shards.iter().filter_map(|shard| self.give_back(shard, &nothing, stop)).collect()
+    }
+
+    async fn keep_unplaced(&self, unplaced: &[Unplaced], now: Timestamp, until: Instant) -> Result<(), Stop> {
+        if unplaced.is_empty() {
+            return Ok(());
+        }
+        let records: Vec<_> = unplaced
+            .iter()
+            .map(|it| Quarantined {
+                id: format!("unplaced:{}", hashed(&it.raw)),
+                reason: it.rejection.reason.to_string(),
+                detail: it.rejection.detail.clone(),
+                arrived: now,
+                data: it.raw.clone().into_bytes(),
+            })
+            .collect();
+        timeout_at(until, self.quarantine.put(&records)).await.map_err(|_| Stop::Time)?.map_err(Stop::Port)
+    }
+
+    fn measure(&self, batch: &Batch, outcome: &BatchOutcome, now: Timestamp, start: std::time::Instant) {
+        let counted = &outcome.counted;
+        for (counter, what) in [
+            (Counter::EventsAccepted, StreamCounter::Accepted),
+            (Counter::EventsDuplicate, StreamCounter::Duplicates),
+            (Counter::EventsLate, StreamCounter::Late),
+            (Counter::EventsUnattributed, StreamCounter::Unattributed),
+        ] {
+            self.telemetry.count(counter, counted.count(what));
+        }
+        let rejected: u64 = counted.rejected.values().sum();
+        self.telemetry.count(Counter::EventsQuarantined, rejected + outcome.unplaced as u64);
+        let reasons = counted.rejected.iter();
+        self.telemetry.reasons(reasons.flat_map(|(reason, count)| (0..*count).map(|_| reason.as_str())));
+        let newest =
+            batch.shards.iter().flat_map(|shard| &shard.payloads).map(|payload| payload.arrived).max();
+        if let Some(newest) = newest {
+            self.telemetry.iterator_age(now.duration_since(newest).as_secs_f64().max(0.0));
+        }
+        let given_back = !outcome.response.batch_item_failures.is_empty();
+        self.telemetry.answered(if given_back { 503 } else { 200 }, start);
+    }
+}

@@ -1,0 +1,237 @@
+//! One shard of a batch, step by step. The commit comes last: everything before it may happen twice.
+
+use super::archived;
+use super::memory::{Ledger, Memory};
+use crate::ports::{
+    Archive, ArchiveLine, Committed, MarkPut, MetricStore, PortError, Quarantine, Quarantined,
+};
+use crate::telemetry::{Counter, Telemetry};
+use abx_core::Catalog;
+use abx_core::event::{
+    Folded, Item, Limits, Mark, MarkKey, Marks, Position, Rejection, RejectionReason, ShardBatch,
+    StreamTotals, What, fold, wanted,
+};
+use std::collections::HashSet;
+use std::fmt;
+use tokio::time::Instant;
+
+/// How often a batch is begun anew in one invocation, because somebody else committed first.
+const ROUNDS: u32 = 4;
+
+/// What a shard is worked on with.
+pub(super) struct Tools<'a, M, A, Q> {
+    pub catalog: &'a Catalog,
+    pub store: &'a M,
+    pub archive: &'a A,
+    pub quarantine: &'a Q,
+    pub memory: &'a Memory,
+    pub limits: &'a Limits,
+    pub telemetry: &'a Telemetry,
+    /// Nothing is begun after it.
+    pub until: Instant,
+}
+
+/// How far the work came: it is read after the work was given up as well.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    /// What was counted.
+    pub counted: StreamTotals,
+    /// The last item that is counted; `None` before any is known to be.
+    pub head: Option<Position>,
+    /// What is in the archive and in quarantine already, so that a second round leaves it alone.
+    kept: HashSet<Position>,
+}
+
+/// Why the work ended before the end.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// A port failed.
+    Port(PortError),
+    /// The time was over.
+    Time,
+    /// Others committed again and again.
+    Contended,
+    /// There is no catalog to count by.
+    NoCatalog,
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Port(error) => error.fmt(f),
+            Self::Time => f.write_str("the time was over"),
+            Self::Contended => f.write_str("others committed to this shard again and again"),
+            Self::NoCatalog => f.write_str("the catalog could not be loaded"),
+        }
+    }
+}
+
+impl From<PortError> for Stop {
+    fn from(error: PortError) -> Self {
+        Self::Port(error)
+    }
+}
+
+impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
+    /// Counts a shard's records, all that are not counted yet.
+    pub(super) async fn count(&self, batch: &ShardBatch, progress: &mut Progress) -> Result<(), Stop> {
+        for round in 0..ROUNDS {
+            let mut ledger = match self.memory.take(&batch.shard).filter(|_| round == 0) {
+                Some(ledger) => ledger,
+                None => self.store.shard(&batch.shard).await?.into(),
+            };
+            progress.head.clone_from(&ledger.state.head);
+            if self.round(batch, &mut ledger, progress).await? {
+                self.memory.put(&batch.shard, ledger);
+                return Ok(());
+            }
+            self.telemetry.count(Counter::CommitRetries, 1);
+        }
+        Err(Stop::Contended)
+    }
+
+    /// Whether all is counted; if not, somebody else moved the head.
+    async fn round(
+        &self,
+        batch: &ShardBatch,
+        ledger: &mut Ledger,
+        progress: &mut Progress,
+    ) -> Result<bool, Stop> {
+        let mut items = batch.items(ledger.state.head.as_ref(), |id| ledger.knows(id));
+        let mut known = self.enrich(&items).await?;
+        self.reject_oversized(batch, &mut items, &known);
+        // Each round that does not settle it finds marks of somebody else, and each can be found once.
+        let folded = loop {
+            let folded = fold(self.catalog, &batch.shard, &items, &known);
+            let others = self.put_marks(&folded).await?;
+            if others.is_empty() {
+                break folded;
+            }
+            drop(folded);
+            known.extend(others);
+        };
+        self.quarantine(batch, &items, progress).await?;
+        self.archive(batch, &items, &folded, progress).await?;
+        let mut from = 0;
+        while let Some(commit) = folded.commit(&batch.shard, &items, from, self.limits) {
+            self.check_time()?;
+            match self.store.commit(&batch.shard, &ledger.state, &commit).await? {
+                Committed::Moved => return Ok(false),
+                Committed::Done => {}
+            }
+            for row in &commit.rows {
+                for (counter, amount) in &row.counters {
+                    progress.counted.add(&row.partition, &row.sort, counter, *amount);
+                }
+            }
+            from = commit.upto;
+            progress.head = Some(commit.head.clone());
+            ledger.advance(commit);
+        }
+        Ok(true)
+    }
+
+    /// What counts for more experiments than a transaction holds can never be counted.
+    fn reject_oversized(&self, batch: &ShardBatch, items: &mut [Item<'_>], known: &Marks<'_>) {
+        let oversized = fold(self.catalog, &batch.shard, items, known).oversized(self.limits);
+        for index in oversized {
+            if let Some(item) = items.get_mut(index) {
+                let detail = "it counts for more experiments than one transaction holds".to_owned();
+                item.what = What::Rejected(Rejection { reason: RejectionReason::TooManyRows, detail });
+            }
+        }
+    }
+
+    /// The marks of all units in the batch, with keys of their own, because the items may still change.
+    async fn enrich(&self, items: &[Item<'_>]) -> Result<Marks<'static>, Stop> {
+        let (known, unknown) = self.memory.marks(wanted(self.catalog, items));
+        let mut marks: Marks<'static> =
+            known.into_iter().map(|(key, mark)| (key.into_owned(), mark)).collect();
+        if unknown.is_empty() {
+            return Ok(marks);
+        }
+        self.check_time()?;
+        let found = self.store.marks(&unknown).await?;
+        let found = unknown.into_iter().zip(found).filter_map(|(key, mark)| Some((key.into_owned(), mark?)));
+        marks.extend(found);
+        self.memory.remember(marks.iter());
+        Ok(marks)
+    }
+
+    /// Puts marks that are new; those that somebody else had put before.
+    async fn put_marks(&self, folded: &Folded<'_>) -> Result<Vec<(MarkKey<'static>, Mark)>, Stop> {
+        if folded.new_marks.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.check_time()?;
+        let puts = self.store.put_marks(&folded.new_marks).await?;
+        let mut others = Vec::new();
+        for ((key, mark), put) in folded.new_marks.iter().zip(puts) {
+            match put {
+                MarkPut::First => self.memory.remember([(key, mark)].into_iter()),
+                MarkPut::Existing(other) => {
+                    self.memory.remember([(key, &other)].into_iter());
+                    others.push((key.clone().into_owned(), other));
+                }
+            }
+        }
+        Ok(others)
+    }
+
+    async fn quarantine(
+        &self,
+        batch: &ShardBatch,
+        items: &[Item<'_>],
+        progress: &mut Progress,
+    ) -> Result<(), Stop> {
+        let mut positions = Vec::new();
+        let mut records = Vec::new();
+        for item in items {
+            let What::Rejected(rejection) = &item.what else { continue };
+            if !progress.kept.contains(item.position) {
+                positions.push(item.position.clone());
+                records.push(Quarantined {
+                    id: format!("{}:{}", batch.shard, item.position),
+                    reason: rejection.reason.to_string(),
+                    detail: rejection.detail.clone(),
+                    arrived: item.arrived,
+                    data: item.data.to_vec(),
+                });
+            }
+        }
+        if !records.is_empty() {
+            self.check_time()?;
+            self.quarantine.put(&records).await?;
+            progress.kept.extend(positions);
+        }
+        Ok(())
+    }
+
+    async fn archive(
+        &self,
+        batch: &ShardBatch,
+        items: &[Item<'_>],
+        folded: &Folded<'_>,
+        progress: &mut Progress,
+    ) -> Result<(), Stop> {
+        let mut positions = Vec::new();
+        let mut lines: Vec<ArchiveLine> = Vec::new();
+        for (item, credits) in items.iter().zip(&folded.credits) {
+            let What::Event(event, _) = &item.what else { continue };
+            if !progress.kept.contains(item.position) {
+                positions.push(item.position.clone());
+                lines.extend(archived::line(&batch.shard, item, event, credits));
+            }
+        }
+        if !lines.is_empty() {
+            self.check_time()?;
+            self.archive.append(&lines).await?;
+            progress.kept.extend(positions);
+        }
+        Ok(())
+    }
+
+    fn check_time(&self) -> Result<(), Stop> {
+        if Instant::now() < self.until { Ok(()) } else { Err(Stop::Time) }
+    }
+}
