@@ -1,5 +1,6 @@
 //! The functions on this machine, over documents that are edited meanwhile.
 
+mod events;
 mod invoke;
 mod watch;
 
@@ -8,15 +9,16 @@ use crate::error::Error;
 use crate::exit::{self, Exit};
 use crate::render::findings;
 use crate::render::style::{DIM, GOOD, TITLE};
-use abx_functions::adapters::embedded::EmbeddedStore;
+use abx_functions::adapters::embedded::{EmbeddedStore, JsonlArchive};
 use abx_functions::catalog::{CatalogHolder, Snapshot};
+use abx_functions::events::LocalProcessor;
 use abx_functions::http::{Cors, finish};
 use abx_functions::settings::Exposures;
 use abx_functions::telemetry::{Level, Telemetry};
 use abx_functions::{assignment, flags};
 use axum::Router;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -31,6 +33,8 @@ use watch::{Edit, Watch};
 #[command(after_help = "Examples:
   abx dev
   curl 'localhost:8080/assign?user_id=user_123&experiment_key=checkout_redesign'
+  curl -d '{\"type\": \"conversion\", \"event\": \"purchase\", \"user_id\": \"user_123\"}' localhost:8080/events
+  abx results checkout_redesign
   curl -d '{\"user_id\": \"user_123\", \"context\": {\"country\": \"DE\"}}' localhost:8080/flags/instant_search
   aws lambda invoke --endpoint-url http://localhost:8080 --function-name assignment \\
     --cli-binary-format raw-in-base64-out --payload '{\"user_id\": \"u\", \"experiment_key\": \"e\"}' out.json")]
@@ -61,6 +65,7 @@ struct Dev {
     holder: Arc<CatalogHolder<Arc<EmbeddedStore>>>,
     assignment: Arc<AssignmentService>,
     flags: Arc<FlagService>,
+    events: LocalProcessor,
 }
 
 /// Serves until it is interrupted.
@@ -85,7 +90,13 @@ async fn serve(args: &Args) -> Result<Exit, Error> {
         never = dev.follow(&mut watch) => never?,
     }
     dev.flush().await;
+    dev.count().await;
     Ok(exit::INTERRUPTED)
+}
+
+/// The folder of the archive: `archive` beside the file of the store.
+pub fn archive_beside(store: &Path) -> PathBuf {
+    store.with_file_name("archive")
 }
 
 /// Ends when the program is interrupted or asked to end.
@@ -130,12 +141,16 @@ impl Dev {
             telemetry("flags"),
             flags::Options { exposures: Exposures::After, cors },
         );
-        Ok(Self { store, holder, assignment: Arc::new(assignment), flags: Arc::new(flags) })
+        let archive = JsonlArchive::new(archive_beside(&args.store));
+        let events =
+            LocalProcessor::new(Arc::clone(&store), Arc::clone(&holder), archive, telemetry("events"));
+        Ok(Self { store, holder, assignment: Arc::new(assignment), flags: Arc::new(flags), events })
     }
 
     fn router(&self) -> Router {
         let routes = assignment::routes(Arc::clone(&self.assignment))
             .merge(flags::routes(Arc::clone(&self.flags)))
+            .merge(events::routes(Arc::clone(&self.store), Arc::clone(&self.assignment)))
             .merge(invoke::routes(Arc::clone(&self.assignment), Arc::clone(&self.flags)));
         finish(routes, self.assignment.front())
     }
@@ -153,6 +168,14 @@ impl Dev {
             }
             self.follow_head().await?;
             self.flush().await;
+            self.count().await;
+        }
+    }
+
+    /// Counts the events that came since.
+    async fn count(&self) {
+        if let Err(error) = self.events.catch_up().await {
+            anstream::eprintln!("abx: {error}");
         }
     }
 

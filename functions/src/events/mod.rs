@@ -6,14 +6,20 @@
 //! | `shard` | one shard: decode, enrich, fold, quarantine, archive, commit last |
 //! | `memory` | what a process remembers between batches: heads, ledgers and marks |
 //! | `archived` | the line of the archive |
+//! | `written` | a batch as Lambda writes it, made here |
+//! | `local` | the events of an embedded store, as a stream |
 //!
 //! Why a batch is counted once, however often it is delivered: its rows are written in one transaction with the head of its shard,
 //! under the condition that the head is where it was read. Everything before it (marks, quarantine, archive) can be repeated.
 
 mod archived;
+mod local;
 mod memory;
 mod processor;
 mod shard;
+mod written;
 
 pub use archived::ArchivedEvent;
+pub use local::{LOCAL_SHARD, LOCAL_STREAM, LocalProcessor};
 pub use processor::{BatchOutcome, BatchResponse, ItemFailure, Options, Processor};
+pub use written::{RecordToWrite, kinesis_event};

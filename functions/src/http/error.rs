@@ -105,6 +105,11 @@ impl ApiError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "catalog_unavailable", message)
     }
 
+    /// 503 `unavailable`: what was asked could not be done now.
+    pub fn unavailable(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
+    }
+
     /// As an answer.
     #[must_use]
     pub fn reply(&self, request_id: &str) -> Reply {

@@ -62,7 +62,7 @@ impl Breakable for Temporary {
 
 impl Visible for Temporary {
     fn received(&self) -> Vec<Event> {
-        self.events_after(0, u32::MAX).unwrap().into_iter().map(|(_, event)| event).collect()
+        self.events_after(0, u32::MAX).unwrap().into_iter().map(|stored| stored.event).collect()
     }
 }
 
@@ -88,7 +88,7 @@ async fn all_is_there_after_reopening() {
     assert_eq!(store.get("u\0😀", "e").await.unwrap(), Some(mine));
     assert_eq!(store.head().await.unwrap(), Some(Head { revision: 4 }));
     assert_eq!(store.revision(4).await.unwrap().unwrap(), b"four");
-    let numbers: Vec<i64> = store.events_after(1, 10).unwrap().iter().map(|(number, _)| *number).collect();
+    let numbers: Vec<i64> = store.events_after(1, 10).unwrap().iter().map(|stored| stored.number).collect();
     assert_eq!(numbers, [2, 3]);
 }
 

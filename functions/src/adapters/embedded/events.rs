@@ -1,7 +1,9 @@
 //! Events in the file.
 
 use super::EmbeddedStore;
+use super::assignments::unreadable;
 use crate::ports::{Event, EventSink, MAX_EVENT_BYTES, PortError, SendReport};
+use jiff::Timestamp;
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, Row, TransactionBehavior};
 
@@ -22,11 +24,23 @@ impl EventSink for EmbeddedStore {
     }
 }
 
+/// An event that was sent to the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredEvent {
+    /// Its number, from 1, in the order of arrival.
+    pub number: i64,
+    /// When it came.
+    pub arrived: Timestamp,
+    /// The event.
+    pub event: Event,
+}
+
 impl EmbeddedStore {
-    /// Events in the order of their arrival, each with its number, after that number (0 at first) and at most so many.
-    pub fn events_after(&self, number: i64, limit: u32) -> Result<Vec<(i64, Event)>, PortError> {
+    /// Events in the order of their arrival, after a number (0 at first) and at most so many.
+    pub fn events_after(&self, number: i64, limit: u32) -> Result<Vec<StoredEvent>, PortError> {
         self.with(|connection| {
-            let sql = "SELECT id, partition_key, data FROM events WHERE id > ?1 ORDER BY id LIMIT ?2";
+            let sql = "
+                SELECT id, partition_key, arrived, data FROM events WHERE id > ?1 ORDER BY id LIMIT ?2";
             connection.prepare_cached(sql)?.query_map((number, limit), read)?.collect()
         })
     }
@@ -35,10 +49,11 @@ impl EmbeddedStore {
 fn append<'a>(connection: &mut Connection, events: impl Iterator<Item = &'a Event>) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     {
-        let sql = "INSERT INTO events (partition_key, data) VALUES (?1, ?2)";
+        let sql = "INSERT INTO events (partition_key, arrived, data) VALUES (?1, ?2, ?3)";
         let mut statement = transaction.prepare_cached(sql)?;
+        let now = Timestamp::now().as_millisecond();
         for event in events {
-            statement.execute((&event.partition_key, readable(&event.data)))?;
+            statement.execute((&event.partition_key, now, readable(&event.data)))?;
         }
     }
     transaction.commit()
@@ -52,11 +67,15 @@ fn readable(data: &[u8]) -> ToSqlOutput<'_> {
     })
 }
 
-fn read(row: &Row<'_>) -> rusqlite::Result<(i64, Event)> {
+fn read(row: &Row<'_>) -> rusqlite::Result<StoredEvent> {
     let data = match row.get("data")? {
         Value::Text(text) => text.into_bytes(),
         Value::Blob(blob) => blob,
         other => return Err(rusqlite::Error::InvalidColumnType(2, "data".to_owned(), other.data_type())),
     };
-    Ok((row.get("id")?, Event { partition_key: row.get("partition_key")?, data }))
+    Ok(StoredEvent {
+        number: row.get("id")?,
+        arrived: Timestamp::from_millisecond(row.get("arrived")?).map_err(unreadable)?,
+        event: Event { partition_key: row.get("partition_key")?, data },
+    })
 }

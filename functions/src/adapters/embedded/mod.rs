@@ -14,6 +14,7 @@ mod metrics;
 mod quarantine;
 
 pub use archive::JsonlArchive;
+pub use events::StoredEvent;
 
 use crate::ports::PortError;
 use rusqlite::{Connection, ErrorCode};
@@ -22,7 +23,10 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// Raised with every change to `schema.sql` that an older program could not live with.
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
+
+/// The first schema did not tell when events came; those that it holds came before there were counts.
+const FROM_1: &str = "ALTER TABLE events ADD COLUMN arrived INTEGER NOT NULL DEFAULT 0";
 
 /// All ports in one file.
 ///
@@ -56,6 +60,9 @@ impl EmbeddedStore {
         let version = configure(&connection).map_err(port_error)?;
         if version > SCHEMA_VERSION {
             return Err(PortError::permanent("it was made by a newer abx"));
+        }
+        if version == 1 {
+            connection.execute_batch(FROM_1).map_err(port_error)?;
         }
         connection.execute_batch(include_str!("schema.sql")).map_err(port_error)?;
         connection.pragma_update(None, "user_version", SCHEMA_VERSION).map_err(port_error)?;

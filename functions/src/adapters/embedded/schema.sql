@@ -34,6 +34,7 @@ CREATE TABLE IF NOT EXISTS assignments (
 CREATE TABLE IF NOT EXISTS events (
   id            INTEGER PRIMARY KEY AUTOINCREMENT,
   partition_key TEXT NOT NULL,
+  arrived       INTEGER NOT NULL, -- milliseconds since 1970
   data          ANY NOT NULL -- JSON text; a blob where it is not even text
 ) STRICT;
 

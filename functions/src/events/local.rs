@@ -1,0 +1,74 @@
+//! The events of an embedded store, as a stream of one shard.
+
+use super::{Options, Processor, RecordToWrite, kinesis_event};
+use crate::adapters::embedded::{EmbeddedStore, JsonlArchive, StoredEvent};
+use crate::catalog::CatalogHolder;
+use crate::ports::{MetricStore, PortError};
+use crate::telemetry::Telemetry;
+use abx_core::event::StreamTotals;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// The name of the stream.
+pub const LOCAL_STREAM: &str = "local";
+/// Its shard.
+pub const LOCAL_SHARD: &str = "shardId-000000000000";
+/// How many events a batch has.
+const BATCH: u32 = 500;
+/// How long a batch may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The event function over an embedded store, fed with the events in it. How far it came is the head of the shard, in the
+/// same file: whoever is killed goes on where the counts end.
+#[derive(Debug)]
+pub struct LocalProcessor {
+    store: Arc<EmbeddedStore>,
+    processor: Processor<Arc<EmbeddedStore>, Arc<EmbeddedStore>, JsonlArchive, Arc<EmbeddedStore>>,
+}
+
+impl LocalProcessor {
+    /// Counts by a catalog, and archives into a folder.
+    pub fn new(
+        store: Arc<EmbeddedStore>,
+        catalog: Arc<CatalogHolder<Arc<EmbeddedStore>>>,
+        archive: JsonlArchive,
+        telemetry: Arc<Telemetry>,
+    ) -> Self {
+        let kept = (archive, Arc::clone(&store));
+        let processor = Processor::new(catalog, Arc::clone(&store), kept, telemetry, Options::default());
+        Self { store, processor }
+    }
+
+    /// Counts all events that wait; what was counted. An error leaves the rest for the next time.
+    pub async fn catch_up(&self) -> Result<StreamTotals, PortError> {
+        let mut counted = StreamTotals::default();
+        let mut after = self.counted().await?;
+        loop {
+            let events = self.store.events_after(after, BATCH)?;
+            let Some(last) = events.last() else { return Ok(counted) };
+            let last = last.number;
+            let records: Vec<_> = events.into_iter().map(record).collect();
+            let batch = kinesis_event(LOCAL_STREAM, LOCAL_SHARD, &records);
+            let outcome = self.processor.handle(&batch, Instant::now() + PATIENCE).await;
+            let outcome = outcome.map_err(PortError::permanent)?;
+            counted.merge(&outcome.counted);
+            if !outcome.response.batch_item_failures.is_empty() {
+                return Err(PortError::transient("events wait to be counted"));
+            }
+            after = last;
+        }
+    }
+
+    /// The number of the last event that is counted.
+    async fn counted(&self) -> Result<i64, PortError> {
+        let state = self.store.shard(&format!("{LOCAL_STREAM}/{LOCAL_SHARD}")).await?;
+        let Some(head) = state.head else { return Ok(0) };
+        head.sequence.as_str().parse().map_err(PortError::permanent)
+    }
+}
+
+fn record(StoredEvent { number, arrived, event }: StoredEvent) -> RecordToWrite {
+    let sequence = number.to_string();
+    RecordToWrite { sequence, partition_key: event.partition_key, arrived, data: event.data }
+}
