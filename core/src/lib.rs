@@ -11,7 +11,7 @@
 //! | [`event`] | what a stream carries becomes exact counts |
 //! | [`finding`] | what is wrong in a document, as data |
 //! | [`simulate`] | decisions for many units are counted |
-//! | [`statistics`] | counts become p-values, each formula with its source |
+//! | [`statistics`] | counts become p-values, intervals and sample sizes, each formula with its source |
 //!
 //! ```
 //! use abx_core::{Subject, read_and_compile};

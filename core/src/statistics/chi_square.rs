@@ -1,5 +1,6 @@
 //! Pearson's chi-square tests (K. Pearson, "On the criterion …", Philosophical Magazine 50, 1900).
 
+use super::normal::as_float;
 use serde::Serialize;
 use statrs::distribution::{ChiSquared, ContinuousCDF};
 
@@ -16,24 +17,27 @@ pub struct ChiSquare {
 
 /// The least count that is expected in a cell for the distribution to hold (Cochran's rule, 1954).
 const LEAST_EXPECTED: f64 = 5.0;
+/// The statistic of counts that cannot be. JSON has no infinity.
+const IMPOSSIBLE: f64 = f64::MAX;
 
 /// Do counts follow their shares? `shares` need not sum to 1. `None` where there is nothing to test: fewer
 /// than two shares above 0, or fewer than 5 expected in a cell. A count where none can be is impossible: p = 0.
 #[must_use]
 pub fn goodness_of_fit(observed: &[u64], shares: &[f64]) -> Option<ChiSquare> {
-    let total = as_float(observed.iter().sum());
+    let total: f64 = observed.iter().copied().map(as_float).sum();
     let whole: f64 = shares.iter().sum();
     let mut statistic = 0.0;
     let mut cells = 0;
     for (&count, &share) in observed.iter().zip(shares) {
         if share <= 0.0 {
             if count > 0 {
-                statistic = f64::INFINITY;
+                statistic = IMPOSSIBLE;
             }
             continue;
         }
-        let expected = total * share / whole;
-        if expected < LEAST_EXPECTED {
+        let expected = total * (share / whole);
+        // Also where shares are so great, or no numbers, that nothing can be expected.
+        if expected.is_nan() || expected < LEAST_EXPECTED {
             return None;
         }
         statistic += (as_float(count) - expected).powi(2) / expected;
@@ -47,9 +51,10 @@ pub fn goodness_of_fit(observed: &[u64], shares: &[f64]) -> Option<ChiSquare> {
 #[must_use]
 pub fn independence(table: &[Vec<u64>]) -> Option<ChiSquare> {
     let columns = table.iter().map(Vec::len).max().unwrap_or(0);
-    let row_sums: Vec<f64> = table.iter().map(|row| as_float(row.iter().sum())).collect();
-    let column_sums: Vec<f64> =
-        (0..columns).map(|at| as_float(table.iter().filter_map(|row| row.get(at)).sum())).collect();
+    let row_sums: Vec<f64> = table.iter().map(|row| row.iter().copied().map(as_float).sum()).collect();
+    let column_sums: Vec<f64> = (0..columns)
+        .map(|at| table.iter().filter_map(|row| row.get(at).copied()).map(as_float).sum())
+        .collect();
     let total: f64 = row_sums.iter().sum();
     let mut statistic = 0.0;
     for (row, row_sum) in table.iter().zip(&row_sums) {
@@ -71,22 +76,14 @@ pub fn independence(table: &[Vec<u64>]) -> Option<ChiSquare> {
 
 fn test(statistic: f64, degrees: u32) -> Option<ChiSquare> {
     let p_value =
-        if statistic.is_finite() { ChiSquared::new(f64::from(degrees)).ok()?.sf(statistic) } else { 0.0 };
+        if statistic < IMPOSSIBLE { ChiSquared::new(f64::from(degrees)).ok()?.sf(statistic) } else { 0.0 };
     Some(ChiSquare { statistic, degrees, p_value })
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
-fn as_float(count: u64) -> f64 {
-    count as f64
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::close;
     use super::*;
-
-    fn close(a: f64, b: f64) {
-        assert!((a - b).abs() <= 1e-9 * b.abs().max(1e-3), "{a} is not {b}");
-    }
 
     /// Expected values from scipy 1.17.1: `chisquare`, `chi2_contingency(correction=False)`.
     #[test]

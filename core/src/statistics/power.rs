@@ -1,0 +1,290 @@
+//! How many units does it take? And what can so many show?
+
+use super::normal::{above, as_float, is_share, quantile};
+
+/// What is known before anything is tested.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Baseline {
+    /// A share of units, from 0 to 1.
+    Proportion {
+        /// The control's rate.
+        rate: f64,
+    },
+    /// A mean over units.
+    Mean {
+        /// The standard deviation of a unit's value, in every variant.
+        deviation: f64,
+    },
+}
+
+/// What several treatments do to `alpha`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Correction {
+    /// It is shared out, so that the chance of *any* false alarm stays below it (C. E. Bonferroni, 1936).
+    #[default]
+    Bonferroni,
+    /// It holds for each treatment alone.
+    None,
+}
+
+/// A planned experiment in which every treatment is compared with the control, once, by a two-sided test.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Design {
+    baseline: Baseline,
+    /// The control's first; they sum to 1.
+    shares: Vec<f64>,
+    /// Of each comparison.
+    alpha: f64,
+    /// `z` of that alpha.
+    z_alpha: f64,
+    /// `z` of the power.
+    z_power: f64,
+}
+
+/// How many units an experiment needs.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
+pub struct Sizes {
+    /// In all variants together.
+    pub total: u64,
+    /// In each variant, the control first.
+    pub variants: Vec<u64>,
+}
+
+/// More units than this are none that anybody has, and more than a number with a fraction counts one by one.
+const MOST_UNITS: f64 = 1e15;
+
+impl Design {
+    /// `allocation` holds a number above 0 for each variant, the control's first; only their ratios matter.
+    /// `power` is the wanted chance to see an effect that is there. `None` for a rate, `alpha` or power that
+    /// is not between 0 and 1, a deviation that is not above 0, and fewer than two variants.
+    #[must_use]
+    pub fn new(
+        baseline: Baseline,
+        allocation: &[f64],
+        alpha: f64,
+        power: f64,
+        correction: Correction,
+    ) -> Option<Self> {
+        let known = match baseline {
+            Baseline::Proportion { rate } => is_share(rate),
+            Baseline::Mean { deviation } => deviation > 0.0 && deviation.is_finite(),
+        };
+        let whole: f64 = allocation.iter().sum();
+        let shares: Vec<f64> = allocation.iter().map(|it| it / whole).collect();
+        if !known || shares.len() < 2 || !shares.iter().copied().all(is_share) || !is_share(alpha) {
+            return None;
+        }
+        let alpha = match correction {
+            Correction::Bonferroni => alpha / as_float(shares.len() as u64 - 1),
+            Correction::None => alpha,
+        };
+        Some(Self {
+            baseline,
+            shares,
+            alpha,
+            z_alpha: quantile(alpha / 2.0)?,
+            z_power: quantile(1.0 - power)?,
+        })
+    }
+
+    /// The `alpha` of each comparison.
+    #[must_use]
+    pub const fn alpha_each(&self) -> f64 {
+        self.alpha
+    }
+
+    /// The units with which an effect (absolute: 0.005 is half a percentage point) is seen with the wanted
+    /// power. `None` if it leads to no rate between 0 and 1, is 0, or would take more than 10^15 units.
+    ///
+    /// J. L. Fleiss, B. Levin, M. C. Paik, "Statistical Methods for Rates and Proportions", 3rd edition,
+    /// 2003, equation 4.14 and, for unequal sizes, 4.19, both without the continuity correction; with a
+    /// deviation in place of rates the usual formula for two means (Student's t would take one unit more in
+    /// each variant).
+    #[must_use]
+    pub fn sizes(&self, effect: f64) -> Option<Sizes> {
+        let needed = self.needed(effect)?;
+        let variants: Vec<u64> = self.shares.iter().map(|share| up(needed * share)).collect::<Option<_>>()?;
+        Some(Sizes { total: variants.iter().sum(), variants })
+    }
+
+    /// The chance to see an effect (absolute) with so many units in all, in the treatment where it is least.
+    /// `None` of no units, or if the effect leads to no rate between 0 and 1.
+    #[must_use]
+    pub fn power(&self, units: u64, effect: f64) -> Option<f64> {
+        let root = as_float(units).sqrt();
+        let of = |share: &f64| {
+            let (none, some) = self.deviations(effect, *share)?;
+            let side = |effect: f64| above((self.z_alpha * none - effect * root) / some);
+            Some(side(effect.abs()) + side(-effect.abs()))
+        };
+        let powers: Vec<f64> = self.shares.iter().skip(1).map(of).collect::<Option<_>>()?;
+        let least = powers.into_iter().min_by(f64::total_cmp)?;
+        (units > 0 && least.is_finite()).then_some(least.min(1.0))
+    }
+
+    /// The least increase (absolute) that so many units in all show with the wanted power in every treatment:
+    /// the minimal detectable effect. `None` if none is great enough.
+    #[must_use]
+    pub fn detectable(&self, units: u64) -> Option<f64> {
+        let units = Some(as_float(units)).filter(|it| *it > 0.0)?;
+        let rate = match self.baseline {
+            Baseline::Proportion { rate } => rate,
+            // Units go with one over the square of the effect.
+            Baseline::Mean { deviation } => {
+                let effect = deviation * (self.needed(deviation)? / units).sqrt();
+                return effect.is_finite().then_some(effect);
+            }
+        };
+        let enough = |effect: f64| self.needed(effect).is_some_and(|needed| needed <= units);
+        let (mut low, mut high) = (0.0, 1.0 - rate);
+        if !enough(high) {
+            return None;
+        }
+        for _ in 0..100 {
+            let middle = f64::midpoint(low, high);
+            if enough(middle) { high = middle } else { low = middle }
+        }
+        Some(high)
+    }
+
+    /// The units in all, before rounding: what the treatment needs that needs most.
+    fn needed(&self, effect: f64) -> Option<f64> {
+        let of = |share: &f64| {
+            let (none, some) = self.deviations(effect, *share)?;
+            let reach = self.z_alpha * none + self.z_power * some;
+            Some((reach.max(0.0) / effect).powi(2)).filter(|it| it.is_finite())
+        };
+        let all: Vec<f64> = self.shares.iter().skip(1).map(of).collect::<Option<_>>()?;
+        all.into_iter().max_by(f64::total_cmp)
+    }
+
+    /// The standard error of the difference with one unit in all, if there is no effect and if there is.
+    fn deviations(&self, effect: f64, share: f64) -> Option<(f64, f64)> {
+        let control = self.shares.first()?;
+        match self.baseline {
+            Baseline::Mean { deviation } => {
+                let both = deviation * (1.0 / control + 1.0 / share).sqrt();
+                Some((both, both))
+            }
+            Baseline::Proportion { rate } => {
+                let treated = Some(rate + effect).filter(|it| (0.0..=1.0).contains(it))?;
+                let pooled = (rate * control + treated * share) / (control + share);
+                let none = pooled * (1.0 - pooled) * (1.0 / control + 1.0 / share);
+                let some = rate * (1.0 - rate) / control + treated * (1.0 - treated) / share;
+                Some((none.sqrt(), some.sqrt()))
+            }
+        }
+    }
+}
+
+/// How many whole days it takes until so many units took part, with so many a day of whom a share (`traffic`,
+/// 0 to 1) is in the experiment. `None` if nobody comes, or for longer than anybody waits.
+#[must_use]
+pub fn days(units: u64, units_per_day: f64, traffic: f64) -> Option<u64> {
+    let each_day = units_per_day * traffic;
+    if !(traffic > 0.0 && traffic <= 1.0 && each_day > 0.0 && each_day.is_finite()) {
+        return None;
+    }
+    up(as_float(units) / each_day)
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 10^15, and whole")]
+fn up(number: f64) -> Option<u64> {
+    (0.0..=MOST_UNITS).contains(&number).then(|| number.ceil() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::close;
+    use super::*;
+
+    fn design(baseline: Baseline, allocation: &[f64], alpha: f64, power: f64) -> Design {
+        Design::new(baseline, allocation, alpha, power, Correction::Bonferroni).unwrap()
+    }
+
+    /// Expected values from statsmodels 0.15.0: `samplesize_proportions_2indep_onetail` with half of alpha.
+    /// There the second sample is the control; `ratio` is the control's share over the treatment's. R's
+    /// `power.prop.test` has 387.3385 for the fourth.
+    #[test]
+    fn sizes_for_proportions_are_those_of_statsmodels() {
+        for (rate, to, ratio, alpha, power, treatment) in [
+            (0.1, 0.105, 1.0, 0.05, 0.8, 57_762.651_454_129_59),
+            (0.1, 0.105, 3.0, 0.05, 0.8, 38_340.980_679_403_61),
+            (0.1, 0.105, 1.0, 0.05 / 3.0, 0.9, 99_421.036_835_820_55),
+            (0.6, 0.5, 1.0, 0.05, 0.8, 387.338_516_699_036),
+            (0.65, 0.85, 1.0, 0.05, 0.9, 96.412_799_232_687_32),
+        ] {
+            let design = design(Baseline::Proportion { rate }, &[ratio, 1.0], alpha, power);
+            close(design.needed(to - rate).unwrap() / (ratio + 1.0), treatment);
+        }
+        let equal = design(Baseline::Proportion { rate: 0.1 }, &[0.5, 0.5], 0.05, 0.8).sizes(0.005).unwrap();
+        assert_eq!(equal, Sizes { total: 115_526, variants: vec![57_763, 57_763] });
+    }
+
+    /// Expected values from statsmodels 0.15.0: `NormalIndPower`, and `TTestIndPower` for a unit more at
+    /// most. Both also count the effect that is seen the wrong way round, a millionth of a size.
+    #[test]
+    fn sizes_for_means_are_those_of_statsmodels() {
+        for (effect, ratio, alpha, power, normal, student) in [
+            (0.5, 1.0, 0.05, 0.8, 62.790_884_165_711_35, 63.765_610_588_911_69),
+            (0.02, 1.0, 0.05, 0.8, 39_244.302_546_643_26, 39_245.262_934_409_09),
+        ] {
+            let design = design(Baseline::Mean { deviation: 3.0 }, &[1.0, ratio], alpha, power);
+            let found = design.needed(effect * 3.0).unwrap() / (1.0 + ratio);
+            assert!((found / normal - 1.0).abs() < 1e-5);
+            assert!((found - student).abs() < 1.0);
+        }
+    }
+
+    /// Expected values from statsmodels 0.15.0: `power_proportions_2indep`, solved for the effect by
+    /// `brentq`, and `NormalIndPower.power`.
+    #[test]
+    fn power_and_detectable_effects_are_those_of_statsmodels() {
+        let rates = design(Baseline::Proportion { rate: 0.1 }, &[2.0, 1.0], 0.05, 0.8);
+        close(rates.power(15_000, 0.01).unwrap(), 0.475_205_651_090_909_4);
+        let even = design(Baseline::Proportion { rate: 0.1 }, &[1.0, 1.0], 0.05, 0.8);
+        assert!((even.detectable(20_000).unwrap() / 0.012_201_009_805_611_175 - 1.0).abs() < 1e-5);
+        let means = design(Baseline::Mean { deviation: 2.0 }, &[1.0, 1.0], 0.05, 0.8);
+        close(means.power(6_000, 0.1).unwrap(), 0.490_685_567_669_968_9);
+        close(means.power(6_000, 0.0002).unwrap(), 0.050_001_718_255_285_61);
+        let effect = means.detectable(6_000).unwrap();
+        assert_eq!(means.sizes(effect).map(|it| it.total), Some(6_000));
+    }
+
+    #[test]
+    fn several_treatments_share_alpha_and_the_least_one_decides() {
+        let baseline = Baseline::Proportion { rate: 0.1 };
+        let four = design(baseline, &[1.0; 4], 0.05, 0.9);
+        close(four.needed(0.005).unwrap() / 4.0, 99_421.036_835_820_55);
+        let alone = Design::new(baseline, &[1.0; 4], 0.05, 0.9, Correction::None).unwrap();
+        close(alone.alpha_each(), 0.05);
+        assert!(alone.needed(0.005) < four.needed(0.005));
+        let uneven = design(baseline, &[0.5, 0.4, 0.1], 0.05, 0.8);
+        let sizes = uneven.sizes(0.01).unwrap();
+        assert!(uneven.power(sizes.total, 0.01).unwrap() >= 0.8);
+        assert!(uneven.power(sizes.total - 100, 0.01).unwrap() < 0.8);
+    }
+
+    #[test]
+    fn days_are_whole() {
+        assert_eq!(days(115_526, 10_000.0, 1.0), Some(12));
+        assert_eq!(days(115_526, 10_000.0, 0.2), Some(58));
+        assert_eq!(days(1, 0.0, 1.0), None);
+        assert_eq!(days(1, 10.0, 1.1), None);
+    }
+
+    #[test]
+    fn what_is_no_design_is_refused() {
+        let new = |rate, shares: &[f64], alpha, power| {
+            Design::new(Baseline::Proportion { rate }, shares, alpha, power, Correction::None)
+        };
+        assert_eq!(new(0.0, &[1.0, 1.0], 0.05, 0.8), None);
+        assert_eq!(new(0.1, &[1.0], 0.05, 0.8), None);
+        assert_eq!(new(0.1, &[1.0, 0.0], 0.05, 0.8), None);
+        assert_eq!(new(0.1, &[1.0, 1.0], 0.05, 1.0), None);
+        let design = new(0.9, &[1.0, 1.0], 0.05, 0.8).unwrap();
+        assert_eq!(design.sizes(0.11), None, "a rate above 1");
+        assert_eq!(design.sizes(0.0), None, "no effect takes forever");
+        assert_eq!(design.detectable(10), None, "even 100 % would not be seen");
+    }
+}

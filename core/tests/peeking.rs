@@ -1,0 +1,126 @@
+//! Proves what "may be looked at daily" means: with nothing to find, looking every day of two months at the
+//! anytime-valid tests raises a false alarm in at most `alpha` of the experiments. The tests for one look
+//! fail in the same simulation, so it can fail. Everything is seeded.
+
+use abx_core::statistics::{
+    Anytime, Moments, Proportion, SampleRatioPlan, compare_means, compare_proportions, goodness_of_fit,
+    sample_ratio,
+};
+
+const EXPERIMENTS: u32 = 500;
+const DAYS: u32 = 60;
+/// Units a day, both variants together.
+const DAILY: u32 = 300;
+const ALPHA: f64 = 0.05;
+
+/// Numbers from 0 to 1 (`SplitMix64`: Steele, Lea, Flood, OOPSLA 2014).
+struct Random(u64);
+
+impl Random {
+    #[expect(clippy::cast_precision_loss, reason = "53 bits")]
+    fn next(&mut self) -> f64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+    }
+}
+
+/// In which share of the experiments each of two tests raised an alarm on any day. `day` counts one day of an
+/// experiment and says who did.
+fn alarms<S: Default>(mut day: impl FnMut(&mut S, &mut Random) -> [bool; 2]) -> [f64; 2] {
+    let mut alarms = [0_u32; 2];
+    for experiment in 0..EXPERIMENTS {
+        let (mut state, mut random) = (S::default(), Random(u64::from(experiment) << 32));
+        let mut raised = [false; 2];
+        for _ in 0..DAYS {
+            let today = day(&mut state, &mut random);
+            raised = [raised[0] || today[0], raised[1] || today[1]];
+        }
+        alarms = [alarms[0] + u32::from(raised[0]), alarms[1] + u32::from(raised[1])];
+    }
+    alarms.map(|it| f64::from(it) / f64::from(EXPERIMENTS))
+}
+
+#[test]
+fn conversions_may_be_looked_at_daily() {
+    let anytime = Anytime::tuned(ALPHA, Anytime::TUNED_FOR).unwrap();
+    let [always, once] = alarms(|counts: &mut [[u64; 2]; 2], random| {
+        for _ in 0..DAILY {
+            let [successes, units] = &mut counts[usize::from(random.next() < 0.5)];
+            *successes += u64::from(random.next() < 0.1);
+            *units += 1;
+        }
+        let [control, treatment] =
+            counts.map(|[successes, units]| Proportion::new(successes, units).unwrap());
+        let always = anytime.compare_proportions(control, treatment);
+        let once = compare_proportions(control, treatment, ALPHA).unwrap();
+        // The interval and the p-value are one test.
+        assert!(always.is_none_or(|it| it.difference.excludes_zero() == (it.p_value < ALPHA)));
+        [always.is_some_and(|it| it.p_value < ALPHA), once.p_value < ALPHA]
+    });
+    println!("conversions: {always} anytime-valid, {once} fixed");
+    assert!(always <= ALPHA, "{always} of the experiments raised a false alarm");
+    assert!(once > 3.0 * ALPHA, "looking daily at the fixed test shows only {once}");
+}
+
+/// Revenue: a tenth of the units buy, at prices whose mean is far above their median, in unequal variants.
+#[test]
+fn skewed_means_may_be_looked_at_daily() {
+    let anytime = Anytime::tuned(ALPHA, Anytime::TUNED_FOR).unwrap();
+    let [always, once] = alarms(|sums: &mut [Moments; 2], random| {
+        for _ in 0..DAILY {
+            let sums = &mut sums[usize::from(random.next() < 0.3)];
+            let price = if random.next() < 0.1 { 20.0 / (0.02 + random.next()).sqrt() } else { 0.0 };
+            *sums = sums.plus(Moments::new(1, price, price * price).unwrap()).unwrap();
+        }
+        let [control, treatment] = sums;
+        let always = anytime.compare_means(control, treatment);
+        let once = compare_means(control, treatment, ALPHA).unwrap();
+        [always.is_some_and(|it| it.p_value < ALPHA), once.p_value < ALPHA]
+    });
+    println!("means: {always} anytime-valid, {once} fixed");
+    assert!(always <= ALPHA, "{always} of the experiments raised a false alarm");
+    assert!(once > 3.0 * ALPHA, "looking daily at the fixed test shows only {once}");
+}
+
+#[test]
+fn an_effect_is_found_by_looking_daily() {
+    let anytime = Anytime::tuned(ALPHA, Anytime::TUNED_FOR).unwrap();
+    let [found, _] = alarms(|counts: &mut [[u64; 2]; 2], random| {
+        for _ in 0..DAILY {
+            let treated = random.next() < 0.5;
+            let [successes, units] = &mut counts[usize::from(treated)];
+            *successes += u64::from(random.next() < if treated { 0.13 } else { 0.1 });
+            *units += 1;
+        }
+        let [control, treatment] =
+            counts.map(|[successes, units]| Proportion::new(successes, units).unwrap());
+        let found =
+            anytime.compare_proportions(control, treatment).is_some_and(|it| it.difference.lower > 0.0);
+        [found, false]
+    });
+    println!("an effect of 3 points: found in {found}");
+    assert!(found > 0.9, "found in {found} of the experiments");
+}
+
+#[test]
+fn the_sample_ratio_may_be_looked_at_daily() {
+    let shares = [0.5, 0.3, 0.2];
+    let plan = SampleRatioPlan { alpha: ALPHA, floor: 0.0, ..SampleRatioPlan::default() };
+    let count = |counts: &mut [u64; 3], random: &mut Random, first: f64| {
+        for _ in 0..DAILY {
+            let drawn = random.next();
+            counts[usize::from(drawn >= first) + usize::from(drawn >= first + 0.3)] += 1;
+        }
+        let always = sample_ratio(counts, &shares, plan).is_some_and(|it| it.anytime_p_value < ALPHA);
+        let once = goodness_of_fit(counts, &shares).is_some_and(|it| it.p_value < ALPHA);
+        [always, once]
+    };
+    let [always, once] = alarms(|counts, random| count(counts, random, 0.5));
+    let [found, _] = alarms(|counts, random| count(counts, random, 0.525));
+    println!("sample ratio: {always} anytime-valid, {once} fixed; 5 % too many found in {found}");
+    assert!(always <= ALPHA, "{always} of the experiments raised a false alarm");
+    assert!(once > 3.0 * ALPHA, "looking daily at the fixed test shows only {once}");
+    assert!(found > 0.9, "a deviation of 5 % was found in {found} of the experiments");
+}
