@@ -118,7 +118,11 @@ fn rate_lift(control: Proportion, treatment: Proportion, z: f64) -> Option<Estim
 /// between 0 and 1.
 #[must_use]
 pub fn compare_means(control: &Moments, treatment: &Moments, alpha: f64) -> Option<Comparison> {
-    let (a, b) = (Mean::of(control)?, Mean::of(treatment)?);
+    welch(Mean::of(control)?, Mean::of(treatment)?, alpha)
+}
+
+/// Welch's test of two means that are known so exactly.
+pub(super) fn welch(a: Mean, b: Mean, alpha: f64) -> Option<Comparison> {
     let variance = a.variance + b.variance;
     quantile(alpha / 2.0).filter(|_| alpha < 1.0 && variance > 0.0 && variance.is_finite())?;
     let part = a.variance / variance;
@@ -133,8 +137,9 @@ pub fn compare_means(control: &Moments, treatment: &Moments, alpha: f64) -> Opti
 }
 
 /// A mean and how exactly it is known.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Mean {
+    /// How many values, or groups of them, its variance is made from.
     pub(super) n: f64,
     pub(super) value: f64,
     /// The variance of the mean, not of the values.

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | what is the rate, and between what? | [`Proportion::wilson`] |
 //! | what is the mean of a metric? | [`Moments`], from sums alone |
-//! | do two variants differ? looked at once | [`compare_proportions`], [`compare_means`] |
+//! | do two variants differ? looked at once | [`compare_proportions`], [`compare_means`]; [`compare_grouped`] from sums over groups |
 //! | and if somebody looks every day? | [`Anytime`] |
 //! | do the units follow their allocations? | [`sample_ratio`], which may be looked at daily as well |
 //! | how many units does it take? | [`Design`] |
@@ -15,6 +15,7 @@ mod anytime;
 mod chi_square;
 mod compare;
 mod fisher;
+mod grouped;
 mod moments;
 mod normal;
 mod power;
@@ -24,6 +25,7 @@ mod sample_ratio;
 pub use anytime::Anytime;
 pub use chi_square::{ChiSquare, goodness_of_fit, independence};
 pub use compare::{Comparison, Estimate, Test, compare_means, compare_proportions};
+pub use grouped::{GroupedMean, compare_grouped};
 pub use moments::Moments;
 pub use power::{Baseline, Correction, Design, Sizes, days};
 pub use proportion::{Interval, Proportion};

@@ -1,0 +1,105 @@
+//! Means of sums over units, when only sums over groups of units are known.
+
+use super::compare::{Comparison, Estimate, Mean, welch};
+use super::normal::{as_float, student_quantile};
+
+/// A mean per unit, and how exactly it is known, from sums over groups of units that were formed by hash.
+///
+/// The mean is a ratio of two sums, and its variance is that of the groups' deviations from it: with `K` groups,
+/// `K/(K-1) * Σ(sum - mean * units)² / N²` (W. G. Cochran, "Sampling Techniques", 3rd edition, 1977, section 6.3; for groups
+/// of a stream N. Chamandy et al., "Estimating Uncertainty for Massive Data Streams", Google 2012). All events of a unit fall
+/// into one group, so that what belongs together is not taken for independent.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct GroupedMean(Mean);
+
+impl GroupedMean {
+    /// The mean per unit of groups with so many units and such sums. `None` with fewer than two groups that have units, or
+    /// with lists of different lengths.
+    #[must_use]
+    pub fn new(units: &[u64], sums: &[f64]) -> Option<Self> {
+        let groups = as_float(units.iter().filter(|units| **units > 0).count() as u64);
+        let all: f64 = units.iter().copied().map(as_float).sum();
+        if units.len() != sums.len() || groups < 2.0 {
+            return None;
+        }
+        let value = sums.iter().sum::<f64>() / all;
+        let squares: f64 =
+            units.iter().zip(sums).map(|(units, sum)| (sum - value * as_float(*units)).powi(2)).sum();
+        let variance = groups / (groups - 1.0) * squares / (all * all);
+        (value.is_finite() && variance.is_finite()).then_some(Self(Mean { n: groups, value, variance }))
+    }
+
+    /// The mean, and its interval at level `1 - alpha`. `None` if `alpha` is not between 0 and 1.
+    #[must_use]
+    pub fn estimate(&self, alpha: f64) -> Option<Estimate> {
+        let half = student_quantile(alpha, self.0.n - 1.0)? * self.0.variance.sqrt();
+        Estimate::new(self.0.value, self.0.value - half, self.0.value + half)
+    }
+}
+
+/// Two means, by Welch's test over the groups; see [`super::compare_means`].
+#[must_use]
+pub fn compare_grouped(control: GroupedMean, treatment: GroupedMean, alpha: f64) -> Option<Comparison> {
+    welch(control.0, treatment.0, alpha)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Moments, close, compare_means};
+    use super::*;
+
+    /// With one unit in each group it is Welch's test over the units.
+    #[test]
+    fn groups_of_one_are_units() {
+        let (a, b) = ([1.0, 4.0, 2.5, 8.0, 0.0], [3.0, 5.0, 9.0, 4.0]);
+        let moments = |values: &[f64]| {
+            Moments::new(values.len() as u64, values.iter().sum(), values.iter().map(|it| it * it).sum())
+                .unwrap()
+        };
+        let grouped = |values: &[f64]| GroupedMean::new(&vec![1; values.len()], values).unwrap();
+        let expected = compare_means(&moments(&a), &moments(&b), 0.05).unwrap();
+        let found = compare_grouped(grouped(&a), grouped(&b), 0.05).unwrap();
+        close(found.p_value, expected.p_value);
+        close(found.difference.lower, expected.difference.lower);
+    }
+
+    /// Units with several correlated events: under no difference, 5 % of the tests are below 0.05, and those of a test that
+    /// takes events for units are not.
+    #[test]
+    fn false_alarms_are_as_many_as_promised() {
+        let mut state = 7_u64;
+        let mut random = move || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            ((state >> 33) % 1000) as f64 / 1000.0
+        };
+        let (mut alarms, mut naive_alarms) = (0, 0);
+        for _ in 0..1000 {
+            let mut arm = || {
+                let (mut units, mut sums) = ([0_u64; 16], [0.0; 16]);
+                let (mut n, mut sum, mut squares) = (0, 0.0, 0.0);
+                for unit in 0..320 {
+                    let (events, value) = (1 + (random() * 20.0) as u64, random());
+                    units[unit % 16] += 1;
+                    sums[unit % 16] += value * events as f64;
+                    n += events;
+                    sum += value * events as f64;
+                    squares += value * value * events as f64;
+                }
+                (GroupedMean::new(&units, &sums).unwrap(), Moments::new(n, sum, squares).unwrap())
+            };
+            let (a, b) = (arm(), arm());
+            alarms += u32::from(compare_grouped(a.0, b.0, 0.05).unwrap().p_value < 0.05);
+            naive_alarms += u32::from(compare_means(&a.1, &b.1, 0.05).unwrap().p_value < 0.05);
+        }
+        assert!((25..75).contains(&alarms), "{alarms} of 1000");
+        assert!(naive_alarms > 100, "{naive_alarms} of 1000");
+    }
+
+    #[test]
+    fn what_tells_nothing_is_none() {
+        assert_eq!(GroupedMean::new(&[], &[]), None);
+        assert_eq!(GroupedMean::new(&[5, 0], &[1.0, 0.0]), None, "one group");
+        assert_eq!(GroupedMean::new(&[5, 5], &[1.0]), None);
+        assert_eq!(GroupedMean::new(&[5, 5], &[f64::NAN, 1.0]), None);
+    }
+}
