@@ -130,6 +130,12 @@ pub fn unknown_key<'k>(
     }
 }
 
+/// An option that is a share: above 0 and below 1.
+pub fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse().ok().filter(|it: &f64| *it > 0.0 && *it < 1.0);
+    share.ok_or_else(|| "write a number between 0 and 1".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

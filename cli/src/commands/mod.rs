@@ -6,9 +6,11 @@ pub mod dev;
 pub mod explain;
 pub mod explain_code;
 pub mod inputs;
+pub mod metrics;
 pub mod publish;
 pub mod pull;
 pub mod reports;
+pub mod results;
 pub mod revisions;
 pub mod rollback;
 pub mod schema;
@@ -41,6 +43,7 @@ enum Command {
     Revisions(revisions::Args),
     Pull(pull::Args),
     Dev(dev::Args),
+    Results(results::Args),
     Schema(schema::Args),
     Completions(completions::Args),
 }
@@ -65,6 +68,8 @@ pub fn dispatch(abx: Abx) -> Exit {
             Ok(exit) => exit,
             Err(error) => fail(&error),
         },
+        Command::Results(args) if args.watch => results::watch(&args).unwrap_or_else(|error| fail(&error)),
+        Command::Results(args) => finish(results::run(&args), args.format.format),
         Command::Schema(args) => finish(schema::run(&args), args.format.format),
         Command::Completions(args) => finish(completions::run(&args), args.format.format),
     }

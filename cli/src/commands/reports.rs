@@ -13,6 +13,7 @@ pub const REPORTS: &[(&str, SchemaOf)] = &[
     ("explain-code", of::<super::explain_code::ExplainCodeReport>),
     ("publish", of::<super::publish::PublishReport>),
     ("pull", of::<super::pull::PullReport>),
+    ("results", of::<super::results::ResultsReport>),
     ("revisions", of::<super::revisions::RevisionsReport>),
     ("rollback", of::<super::rollback::RollbackReport>),
     ("simulate", of::<super::simulate::SimulateReport>),

@@ -56,7 +56,7 @@ pub struct Args {
     #[command(flatten)]
     at: AtArg,
     /// The chance of a false alarm over all tests together
-    #[arg(long, value_name = "SHARE", default_value_t = 0.001, value_parser = parse_share)]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.001, value_parser = super::inputs::share)]
     alpha: f64,
     /// Threads; by default one a core
     #[arg(long, value_name = "N")]
@@ -79,11 +79,6 @@ enum Ids {
 fn parse_count(text: &str) -> Result<u64, String> {
     let plain: String = text.chars().filter(|c| *c != '_' && *c != ',').collect();
     plain.parse().ok().filter(|it| *it > 0).ok_or_else(|| "write a whole number of 1 or more".to_owned())
-}
-
-fn parse_share(text: &str) -> Result<f64, String> {
-    let share = text.parse().ok().filter(|it| *it > 0.0 && *it < 1.0);
-    share.ok_or_else(|| "write a number between 0 and 1".to_owned())
 }
 
 /// Counts the decisions for all units.
