@@ -1,6 +1,7 @@
 //! The commands: one file each, all of the same shape.
 
 pub mod assign;
+pub mod bench;
 pub mod completions;
 pub mod dev;
 pub mod explain;
@@ -44,6 +45,7 @@ enum Command {
     Pull(pull::Args),
     Dev(dev::Args),
     Results(results::Args),
+    Bench(bench::Args),
     Schema(schema::Args),
     Completions(completions::Args),
 }
@@ -70,6 +72,7 @@ pub fn dispatch(abx: Abx) -> Exit {
         },
         Command::Results(args) if args.watch => results::watch(&args).unwrap_or_else(|error| fail(&error)),
         Command::Results(args) => finish(results::run(&args), args.format.format),
+        Command::Bench(args) => finish(bench::run(&args), args.format.format),
         Command::Schema(args) => finish(schema::run(&args), args.format.format),
         Command::Completions(args) => finish(completions::run(&args), args.format.format),
     }
