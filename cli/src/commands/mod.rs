@@ -10,6 +10,7 @@ pub mod inputs;
 pub mod metrics;
 pub mod publish;
 pub mod pull;
+pub mod replay;
 pub mod reports;
 pub mod results;
 pub mod revisions;
@@ -44,6 +45,7 @@ enum Command {
     Revisions(revisions::Args),
     Pull(pull::Args),
     Dev(dev::Args),
+    Replay(replay::Args),
     Results(results::Args),
     Bench(bench::Args),
     Schema(schema::Args),
@@ -70,6 +72,7 @@ pub fn dispatch(abx: Abx) -> Exit {
             Ok(exit) => exit,
             Err(error) => fail(&error),
         },
+        Command::Replay(args) => finish(replay::run(&args), args.format.format),
         Command::Results(args) if args.watch => results::watch(&args).unwrap_or_else(|error| fail(&error)),
         Command::Results(args) => finish(results::run(&args), args.format.format),
         Command::Bench(args) => finish(bench::run(&args), args.format.format),

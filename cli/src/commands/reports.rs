@@ -14,6 +14,7 @@ pub const REPORTS: &[(&str, SchemaOf)] = &[
     ("explain-code", of::<super::explain_code::ExplainCodeReport>),
     ("publish", of::<super::publish::PublishReport>),
     ("pull", of::<super::pull::PullReport>),
+    ("replay", of::<super::replay::ReplayReport>),
     ("results", of::<super::results::ResultsReport>),
     ("revisions", of::<super::revisions::RevisionsReport>),
     ("rollback", of::<super::rollback::RollbackReport>),

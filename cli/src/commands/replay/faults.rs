@@ -1,0 +1,84 @@
+//! What a stream does on a bad day, by a seed.
+
+use super::batch::Batch;
+use super::chance;
+use clap::ValueEnum;
+use std::collections::VecDeque;
+
+/// Something that happens to a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Fault {
+    /// A producer sends one event in fifty twice
+    Duplicate,
+    /// Batches that were counted are delivered again, out of order
+    Reorder,
+    /// Records that are no events stand among the others
+    Poison,
+    /// Batches are cut, and delivered in parts and whole
+    Bisect,
+}
+
+/// How many batches are remembered, to be delivered again.
+const REMEMBERED: usize = 16;
+
+/// The faults of a run.
+#[derive(Debug)]
+pub(super) struct Faults {
+    duplicate: bool,
+    reorder: bool,
+    poison: bool,
+    bisect: bool,
+    random: fastrand::Rng,
+    recent: VecDeque<Batch>,
+}
+
+impl Faults {
+    pub(super) fn new(faults: &[Fault], seed: u64) -> Self {
+        let has = |fault| faults.contains(&fault);
+        Self {
+            duplicate: has(Fault::Duplicate),
+            reorder: has(Fault::Reorder),
+            poison: has(Fault::Poison),
+            bisect: has(Fault::Bisect),
+            random: fastrand::Rng::with_seed(seed),
+            recent: VecDeque::new(),
+        }
+    }
+
+    /// Whether an event comes twice.
+    pub(super) fn duplicates(&mut self) -> bool {
+        self.duplicate && chance(&mut self.random, 2)
+    }
+
+    /// A record that is no event, now and then.
+    pub(super) fn poison(&mut self) -> Option<Vec<u8>> {
+        const NONSENSE: [&[u8]; 4] = [b"{", b"\xff\xfe", b"{\"type\":\"click\"}", b"[1]"];
+        let poisoned = self.poison && chance(&mut self.random, 1);
+        poisoned
+            .then(|| NONSENSE.get(self.random.usize(..NONSENSE.len())).copied().unwrap_or_default().to_vec())
+    }
+
+    /// How a batch is delivered: in order the first time, and then some.
+    pub(super) fn deliveries(&mut self, batch: Batch) -> Vec<Vec<u8>> {
+        let mut payloads = Vec::new();
+        if self.bisect && chance(&mut self.random, 30) && batch.len() > 1 {
+            let cut = self.random.usize(1..batch.len());
+            payloads.push(batch.payload(0..cut));
+            if self.random.bool() {
+                payloads.push(batch.payload(cut / 2..batch.len()));
+            }
+        }
+        payloads.push(batch.payload(0..batch.len()));
+        if self.reorder {
+            if chance(&mut self.random, 30) && !self.recent.is_empty() {
+                let again = self.random.usize(..self.recent.len());
+                payloads.extend(self.recent.get(again).map(|it| it.payload(0..it.len())));
+            }
+            self.recent.push_back(batch);
+            if self.recent.len() > REMEMBERED {
+                self.recent.pop_front();
+            }
+        }
+        payloads
+    }
+}

@@ -1,0 +1,176 @@
+//! Where batches are delivered to.
+
+use crate::commands::inputs::load;
+use crate::commands::publish::{head, publish};
+use crate::commands::store::{open_file, unanswered};
+use crate::error::Error;
+use abx_core::event::{StreamTotals, Totals, experiment_partition};
+use abx_functions::adapters::aws;
+use abx_functions::adapters::embedded::{EmbeddedStore, JsonlArchive};
+use abx_functions::catalog::{CatalogHolder, Snapshot};
+use abx_functions::events::{BatchResponse, Options, Processor};
+use abx_functions::ports::{Archive, ArchiveLine, MetricStore, PortError, RevisionMeta};
+use abx_functions::telemetry::Telemetry;
+use aws_sdk_lambda::primitives::Blob;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long a batch may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How often a batch is delivered that is given back.
+const TRIES: u32 = 10;
+
+/// What came of all batches.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    pub records: u64,
+    pub batches: u64,
+    /// Batches that were given back, and delivered again.
+    pub given_back: u64,
+    pub unplaced: u64,
+    /// What was counted; empty where a function counts.
+    pub stream: StreamTotals,
+    /// By experiment and epoch; empty where a function counts.
+    pub experiments: BTreeMap<(String, u32), Totals>,
+}
+
+/// Where events are kept, if at all.
+#[derive(Debug)]
+pub(super) struct Keep(Option<JsonlArchive>);
+
+impl Archive for Keep {
+    async fn append(&self, lines: &[ArchiveLine]) -> Result<(), PortError> {
+        match &self.0 {
+            Some(archive) => archive.append(lines).await,
+            None => Ok(()),
+        }
+    }
+}
+
+type Local = Processor<Arc<EmbeddedStore>, Arc<EmbeddedStore>, Keep, Arc<EmbeddedStore>>;
+
+/// Where batches go.
+pub(super) enum Target {
+    /// The handler, over a store here.
+    Local(Box<Local>),
+    /// A function, deployed.
+    Function {
+        /// Its name.
+        name: String,
+        client: aws_sdk_lambda::Client,
+    },
+}
+
+impl Target {
+    /// The handler over a file, or over nothing that stays. The documents are published to a store that has none.
+    pub(super) async fn local(documents: &[PathBuf], file: Option<PathBuf>) -> Result<Self, Error> {
+        let (store, archive) = match &file {
+            Some(path) => {
+                (open_file(path)?, Some(JsonlArchive::new(crate::commands::dev::archive_beside(path))))
+            }
+            None => (EmbeddedStore::in_memory().map_err(unanswered)?, None),
+        };
+        let store = Arc::new(store);
+        if head(&*store).await?.is_none() {
+            let values: Vec<Value> = load(documents)?.values.into_iter().map(|(_, value)| value).collect();
+            let meta = RevisionMeta {
+                created_at: jiff::Timestamp::now(),
+                author: "abx replay".to_owned(),
+                message: String::new(),
+            };
+            publish(&*store, None, &values, &meta).await?;
+        }
+        let holder = Arc::new(CatalogHolder::new(Arc::clone(&store), Snapshot::default()));
+        holder.load().await.map_err(unanswered)?;
+        let telemetry = Arc::new(Telemetry::silent("events"));
+        let kept = (Keep(archive), Arc::clone(&store));
+        Ok(Self::Local(Box::new(Processor::new(holder, store, kept, telemetry, Options::default()))))
+    }
+
+    pub(super) async fn function(name: &str, endpoint: Option<&str>) -> Result<Self, Error> {
+        let config = match endpoint {
+            Some(endpoint) => aws::emulator(endpoint),
+            None => aws::load(None).await,
+        };
+        if config.region().is_none() {
+            return Err(Error::caller("no AWS region").help("set AWS_REGION, or give --endpoint"));
+        }
+        Ok(Self::Function { name: name.to_owned(), client: aws_sdk_lambda::Client::new(&config) })
+    }
+
+    /// Delivers a batch, and again what is given back of it.
+    pub(super) async fn deliver(&self, payload: &[u8], counts: &mut Counts) -> Result<(), Error> {
+        counts.batches += 1;
+        counts.records += records(payload);
+        for _ in 0..TRIES {
+            if self.invoke(payload, counts).await?.batch_item_failures.is_empty() {
+                return Ok(());
+            }
+            // What is counted already is known by its place, so the whole batch can come again.
+            counts.given_back += 1;
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        Err(Error::world(format!("a batch was given back {TRIES} times"))
+            .help("the log of the function says why"))
+    }
+
+    async fn invoke(&self, payload: &[u8], counts: &mut Counts) -> Result<BatchResponse, Error> {
+        match self {
+            Self::Local(processor) => {
+                let outcome = processor.handle(payload, Instant::now() + PATIENCE).await;
+                let outcome = outcome.map_err(|error| Error::caller(error.to_string()))?;
+                counts.stream.merge(&outcome.counted);
+                counts.unplaced += outcome.unplaced as u64;
+                Ok(outcome.response)
+            }
+            Self::Function { name, client } => invoke(client, name, payload).await,
+        }
+    }
+
+    /// Adds what is in the store at the end.
+    pub(super) async fn finish(&self, mut counts: Counts) -> Result<Counts, Error> {
+        let Self::Local(processor) = self else { return Ok(counts) };
+        for experiment in processor.catalog().held().catalog.experiments() {
+            let (key, epoch) = (experiment.key(), experiment.epoch());
+            let partition = experiment_partition(key, epoch);
+            let mut totals = Totals::default();
+            for row in processor.store().rows(&partition).await.map_err(unanswered)? {
+                totals.add(&partition, &row.sort, &row.counter, row.amount);
+            }
+            if totals.units() > 0 {
+                counts.experiments.insert((key.to_owned(), epoch), totals);
+            }
+        }
+        Ok(counts)
+    }
+}
+
+async fn invoke(client: &aws_sdk_lambda::Client, name: &str, payload: &[u8]) -> Result<BatchResponse, Error> {
+    let call = client.invoke().function_name(name).payload(Blob::new(payload));
+    let output = Box::pin(call.send()).await.map_err(|error| {
+        Error::world(format!("{name}: {}", aws_sdk_lambda::error::DisplayErrorContext(&error)))
+    })?;
+    let answer = output.payload().map(AsRef::as_ref).unwrap_or_default();
+    if let Some(error) = output.function_error() {
+        return Err(Error::world(format!("{name} failed ({error}): {}", String::from_utf8_lossy(answer))));
+    }
+    serde_json::from_slice(answer).map_err(|_| {
+        Error::caller(format!(
+            "{name} does not answer as an event function does: {}",
+            String::from_utf8_lossy(answer)
+        ))
+    })
+}
+
+fn records(payload: &[u8]) -> u64 {
+    #[derive(serde::Deserialize)]
+    struct Records {
+        #[serde(rename = "Records")]
+        records: Vec<serde::de::IgnoredAny>,
+    }
+    serde_json::from_slice::<Records>(payload).map_or(0, |it| it.records.len() as u64)
+}
