@@ -64,7 +64,7 @@ pub struct Args {
     #[arg(long, requires = "faults")]
     compare: bool,
     #[command(flatten)]
-    rows: rows::Args,
+    rows: rows::RowArgs,
     /// When rows and events without a time happened; now by default
     #[arg(long, value_name = "TIME")]
     at: Option<Timestamp>,

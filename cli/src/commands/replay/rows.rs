@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 /// What the columns of a CSV file mean.
 #[derive(Debug, Clone, clap::Args)]
-pub(super) struct Args {
+pub(super) struct RowArgs {
     /// CSV: the column of the units
     #[arg(long, value_name = "COLUMN", default_value = "user_id")]
     unit: String,
@@ -44,7 +44,7 @@ struct Derived {
     after: SignedDuration,
 }
 
-impl Args {
+impl RowArgs {
     pub(super) fn parse(&self) -> Result<Rows, Error> {
         let exposures = self.exposure.iter().map(|text| {
             let (experiment, column) =

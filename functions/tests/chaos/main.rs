@@ -1,0 +1,213 @@
+//! The event function in a storm: whatever fails, whenever it dies, however often and in which portions records come, each
+//! count is what happened.
+//!
+//! `ABX_CHAOS_SEEDS` runs as many seeds, `ABX_CHAOS_SECONDS` as many as fit into so many seconds, `ABX_CHAOS_SEED` one of them.
+//!
+//! | fault of the matrix | test |
+//! |---|---|
+//! | 1 throttles, 2 lost answers, 3 late writes, 4 silence | `fault_01_…` to `fault_04_…` here; with the SDK in `contract/` |
+//! | 5 unprocessed keys, 6 and 7 partial failures of Firehose and Kinesis | `contract/` |
+//! | 8 redelivery, 9 bisect and rewind, 10 crashes, 11 zombies, 12 resharding, 14 duplicates | `fault_08_…` to `fault_14_…` here |
+//! | 15 poison, 16 malformed, 18 aggregated, 19 clocks, 20 sequence numbers | `abx-core`, `event::batch` and `event::data`, and every storm |
+//! | 17 more rows than a transaction holds | `abx-core`, `counting`, and every storm, whose transactions hold 5 to 11 rows |
+
+mod ports;
+mod storm;
+mod truth;
+
+use abx_core::event::Limits;
+use ports::{Plan, Sabotage};
+use std::time::{Duration, Instant};
+use storm::{Ended, World, compare, run};
+use truth::{Shard, story};
+
+const EVERYTHING: Plan =
+    Plan { refuse: 4, lose_answer: 4, late: 4, hang: 2, crash: 4, zombie: 15, redeliver: 20, restart: 15 };
+const NOTHING: Plan =
+    Plan { refuse: 0, lose_answer: 0, late: 0, hang: 0, crash: 0, zombie: 0, redeliver: 0, restart: 0 };
+/// How many records a story has.
+const LENGTH: usize = 120;
+
+fn setting(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is no number")))
+}
+
+/// Runs seeds, from the first on, until there were enough.
+fn seeds(plan: Plan, count: u64) {
+    for seed in 0..count {
+        check(seed, plan);
+    }
+}
+
+fn check(seed: u64, plan: Plan) {
+    if let Err(wrong) = run(seed, LENGTH, plan, Sabotage::Nothing) {
+        panic!(
+            "seed {seed} (again: ABX_CHAOS_SEED={seed} cargo test -p abx-functions --test chaos storm):\n{wrong}"
+        );
+    }
+}
+
+#[test]
+fn storm() {
+    if let Some(seed) = setting("ABX_CHAOS_SEED") {
+        return check(seed, EVERYTHING);
+    }
+    let seconds = setting("ABX_CHAOS_SECONDS").map(Duration::from_secs);
+    let count = setting("ABX_CHAOS_SEEDS").unwrap_or(if seconds.is_some() { u64::MAX } else { 60 });
+    let start = Instant::now();
+    let mut ran = 0;
+    while ran < count && seconds.is_none_or(|limit| start.elapsed() < limit) {
+        check(ran, EVERYTHING);
+        ran += 1;
+    }
+    println!("{ran} seeds, 0 wrong counts, {:.1} s", start.elapsed().as_secs_f64());
+}
+
+#[test]
+fn without_faults_all_is_counted_at_once() {
+    seeds(NOTHING, 12);
+}
+
+#[test]
+fn fault_01_throttled() {
+    seeds(Plan { refuse: 25, ..NOTHING }, 12);
+}
+
+#[test]
+fn fault_02_written_and_not_acknowledged() {
+    seeds(Plan { lose_answer: 25, ..NOTHING }, 12);
+}
+
+#[test]
+fn fault_03_written_after_the_retry() {
+    seeds(Plan { late: 25, restart: 30, ..NOTHING }, 12);
+}
+
+/// Each invocation answers 300 ms before its deadline; see `Process::invoke`.
+#[test]
+fn fault_04_silence() {
+    seeds(Plan { hang: 25, ..NOTHING }, 12);
+}
+
+#[test]
+fn fault_08_delivered_again_hours_later() {
+    seeds(Plan { redeliver: 60, restart: 30, ..NOTHING }, 12);
+}
+
+#[test]
+fn fault_09_cut_and_rewound() {
+    seeds(Plan { refuse: 10, crash: 10, redeliver: 30, ..NOTHING }, 12);
+}
+
+#[test]
+fn fault_11_a_zombie_beside_the_retry() {
+    seeds(Plan { zombie: 80, lose_answer: 10, ..NOTHING }, 12);
+}
+
+/// Every second story has a shard that is split; its units go on in the children.
+#[test]
+fn fault_12_resharded() {
+    seeds(Plan { crash: 10, restart: 50, ..NOTHING }, 12);
+}
+
+/// One record in twelve is sent twice by its producer, under another sequence number.
+#[test]
+fn fault_14_sent_twice() {
+    seeds(Plan { restart: 60, ..NOTHING }, 12);
+}
+
+fn blocking<T>(work: impl Future<Output = T>) -> T {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(work)
+}
+
+fn one_shard(seed: u64, length: usize) -> Shard {
+    let mut random = fastrand::Rng::with_seed(seed);
+    story(&mut random, length * 2).swap_remove(1)
+}
+
+/// Transactions of few rows, so that a batch takes several.
+const TIGHT: Limits = Limits { rows: 6, counters: 250, ids: 5_000 };
+
+#[test]
+fn fault_10_a_crash_before_or_after_any_step() {
+    let shard = one_shard(5, 20);
+    let steps = blocking(async {
+        let mut world = World::new(0, NOTHING, Sabotage::Nothing).await;
+        let process = world.start(TIGHT).await;
+        assert_eq!(process.invoke(&shard, &shard.records).await, Ended::Done);
+        world.faults.lock().unwrap().calls
+    });
+    assert!(steps > 8, "{steps} calls: marks, quarantine, archive and several commits");
+    for step in 1..=steps {
+        for after in [false, true] {
+            blocking(async {
+                let mut world = World::new(0, NOTHING, Sabotage::Nothing).await;
+                world.faults.lock().unwrap().crash_at = Some((step, after));
+                let process = world.start(TIGHT).await;
+                assert_eq!(process.invoke(&shard, &shard.records).await, Ended::Crashed, "step {step}");
+                world.faults.lock().unwrap().crash_at = None;
+                let process = world.start(TIGHT).await;
+                assert_eq!(process.invoke(&shard, &shard.records).await, Ended::Done, "step {step}");
+                compare(&world, std::slice::from_ref(&shard))
+                    .unwrap_or_else(|wrong| panic!("step {step}, after {after}:\n{wrong}"));
+            });
+        }
+    }
+}
+
+/// Who goes first at each call: every order of six calls of each of two processes.
+#[test]
+fn fault_11_every_interleaving_of_two() {
+    let shard = one_shard(3, 6);
+    let mut orders = 0;
+    for bits in 0..1_u32 << 12 {
+        if bits.count_ones() != 6 {
+            continue;
+        }
+        orders += 1;
+        blocking(async {
+            let mut world = World::new(0, NOTHING, Sabotage::Nothing).await;
+            let (one, two) = (world.start(Limits::default()).await, world.start(Limits::default()).await);
+            let turns = (0..12).map(|step| if bits >> step & 1 == 1 { 1 } else { 2 });
+            world.faults.lock().unwrap().turns = turns.collect();
+            let (one, two) =
+                tokio::join!(one.invoke(&shard, &shard.records), two.invoke(&shard, &shard.records));
+            assert!(one == Ended::Done || two == Ended::Done, "{one:?} {two:?}");
+            compare(&world, std::slice::from_ref(&shard))
+                .unwrap_or_else(|wrong| panic!("order {bits:b}:\n{wrong}"));
+        });
+    }
+    assert_eq!(orders, 924);
+}
+
+/// Whether one of a few seeds shows that something is broken.
+fn is_caught(sabotage: Sabotage) -> bool {
+    (0..60).any(|seed| run(seed, LENGTH, EVERYTHING, sabotage).is_err())
+}
+
+#[test]
+fn the_storm_catches_a_forgotten_ledger() {
+    assert!(is_caught(Sabotage::Ledger));
+}
+
+#[test]
+fn the_storm_catches_a_head_without_condition() {
+    assert!(is_caught(Sabotage::Condition));
+}
+
+#[test]
+fn the_storm_catches_marks_that_do_not_know_their_owner() {
+    assert!(is_caught(Sabotage::Owner));
+}
+
+#[test]
+fn the_storm_catches_rows_that_are_written_before_the_head() {
+    assert!(is_caught(Sabotage::Order));
+}
+
+#[test]
+fn the_storm_catches_an_archive_that_forgets() {
+    assert!(is_caught(Sabotage::Archive));
+}

@@ -1,0 +1,315 @@
+//! A plain store behind ports that fail as a seed says.
+
+use abx_core::event::{Amount, Commit, Mark, MarkKey, Position};
+use abx_functions::ports::{
+    Archive, ArchiveLine, Committed, LEDGER_COMMITS, MarkPut, MetricStore, PortError, Quarantine,
+    Quarantined, RowCounter, ShardState,
+};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// What is stored.
+#[derive(Default)]
+pub(crate) struct State {
+    heads: BTreeMap<String, (Position, u64)>,
+    ledgers: BTreeMap<(String, u64), Vec<u64>>,
+    pub marks: HashMap<(String, String), Mark>,
+    pub rows: BTreeMap<(String, String, String), Amount>,
+    pub archive: BTreeMap<String, String>,
+    pub quarantine: BTreeMap<String, String>,
+    /// Writes that were sent and have not arrived.
+    late: Vec<Box<dyn FnOnce(&mut State) + Send>>,
+}
+
+/// How often what happens, in percent of all calls.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Plan {
+    pub refuse: u8,
+    pub lose_answer: u8,
+    pub late: u8,
+    pub hang: u8,
+    pub crash: u8,
+    pub zombie: u8,
+    pub redeliver: u8,
+    pub restart: u8,
+}
+
+/// What is broken on purpose, to see it caught.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sabotage {
+    Nothing,
+    /// The ids of events are forgotten.
+    Ledger,
+    /// The head is moved from wherever it is.
+    Condition,
+    /// Marks are read without their owners.
+    Owner,
+    /// Rows are written before the head, and not with it.
+    Order,
+    /// The archive says yes and forgets one in ten.
+    Archive,
+}
+
+/// The faults of a run, and what happened.
+pub(crate) struct Faults {
+    pub random: fastrand::Rng,
+    pub plan: Plan,
+    pub sabotage: Sabotage,
+    /// How many faults may still happen: a storm ends.
+    pub left: u32,
+    /// The number of the call at which to crash, and whether after it was done.
+    pub crash_at: Option<(usize, bool)>,
+    pub calls: usize,
+    /// Who may go next, of those that run at the same time.
+    pub turns: VecDeque<usize>,
+    pub log: Vec<String>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Fault {
+    None,
+    Refuse,
+    LoseAnswer,
+    Late,
+    Hang,
+    Crash { after: bool },
+}
+
+/// The ports of one process.
+#[derive(Clone)]
+pub(crate) struct Ports {
+    pub(crate) state: Arc<Mutex<State>>,
+    pub(crate) faults: Arc<Mutex<Faults>>,
+    /// Told when the process dies.
+    pub(crate) death: Arc<Notify>,
+    pub(crate) who: usize,
+}
+
+impl State {
+    /// All late writes arrive.
+    pub(crate) fn settle(&mut self) {
+        for write in std::mem::take(&mut self.late) {
+            write(self);
+        }
+    }
+}
+
+impl Faults {
+    fn next(&mut self, what: &str, who: usize) -> Fault {
+        self.calls += 1;
+        if let Some((at, after)) = self.crash_at {
+            let now = self.calls == at;
+            return if now { Fault::Crash { after } } else { Fault::None };
+        }
+        let mut draw = self.random.u8(0..100);
+        let after = self.random.bool();
+        let Plan { refuse, lose_answer, late, hang, crash, .. } = self.plan;
+        let all = [
+            (refuse, Fault::Refuse, "refused"),
+            (lose_answer, Fault::LoseAnswer, "answer lost"),
+            (late, Fault::Late, "late"),
+            (hang, Fault::Hang, "silent"),
+            (crash, Fault::Crash { after }, "crash"),
+        ];
+        for (percent, fault, name) in all {
+            if draw < percent && self.left > 0 {
+                self.left -= 1;
+                self.log.push(format!("process {who}: {what} {name}"));
+                return fault;
+            }
+            draw = draw.saturating_sub(percent);
+        }
+        Fault::None
+    }
+}
+
+impl Ports {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    fn faults(&self) -> MutexGuard<'_, Faults> {
+        self.faults.lock().unwrap()
+    }
+
+    /// Lets others go first, by chance or by schedule.
+    async fn wait(&self) {
+        let yields = self.faults().random.u8(0..4);
+        for _ in 0..yields {
+            tokio::task::yield_now().await;
+        }
+        for _ in 0..10_000 {
+            match self.faults().turns.front() {
+                Some(who) if *who != self.who => {}
+                _ => break,
+            }
+            tokio::task::yield_now().await;
+        }
+        self.faults().turns.pop_front();
+    }
+
+    async fn call<T>(
+        &self,
+        what: &'static str,
+        apply: impl Fn(&mut State) -> T + Send + 'static,
+    ) -> Result<T, PortError> {
+        self.wait().await;
+        let fault = self.faults().next(what, self.who);
+        let refused = |why: &'static str| Err(PortError::transient(why));
+        // What was late arrives between any two calls of anybody.
+        if self.faults().random.u8(0..4) == 0 {
+            let mut state = self.state();
+            if !state.late.is_empty() {
+                let write = state.late.remove(0);
+                write(&mut state);
+            }
+        }
+        match fault {
+            Fault::None => Ok(apply(&mut self.state())),
+            Fault::Refuse => refused("throttled"),
+            Fault::LoseAnswer => {
+                apply(&mut self.state());
+                refused("the answer was lost")
+            }
+            Fault::Late => {
+                self.state().late.push(Box::new(move |state| {
+                    apply(state);
+                }));
+                refused("no answer in time")
+            }
+            Fault::Hang => {
+                tokio::time::sleep(Duration::from_secs(3600)).await;
+                refused("no answer")
+            }
+            Fault::Crash { after } => {
+                if after {
+                    apply(&mut self.state());
+                }
+                self.death.notify_one();
+                std::future::pending().await
+            }
+        }
+    }
+}
+
+fn name(key: &MarkKey<'_>) -> (String, String) {
+    (key.unit.to_string(), key.sort())
+}
+
+impl MetricStore for Ports {
+    async fn shard(&self, shard: &str) -> Result<ShardState, PortError> {
+        let shard = shard.to_owned();
+        let forgets = self.faults().sabotage == Sabotage::Ledger;
+        self.call("shard", move |state| {
+            let Some((head, commits)) = state.heads.get(&shard).cloned() else {
+                return ShardState::default();
+            };
+            let ids = (0..LEDGER_COMMITS).filter_map(|slot| state.ledgers.get(&(shard.clone(), slot)));
+            let ledger = if forgets { Vec::new() } else { ids.flatten().copied().collect() };
+            ShardState { head: Some(head), commits, ledger }
+        })
+        .await
+    }
+
+    async fn marks(&self, keys: &[MarkKey<'_>]) -> Result<Vec<Option<Mark>>, PortError> {
+        let names: Vec<_> = keys.iter().map(name).collect();
+        let blind = self.faults().sabotage == Sabotage::Owner;
+        self.call("marks", move |state| {
+            let of = |name| {
+                let mut mark: Mark = state.marks.get(name).cloned()?;
+                if blind {
+                    mark.owner.shard = "nobody".to_owned();
+                }
+                Some(mark)
+            };
+            names.iter().map(of).collect()
+        })
+        .await
+    }
+
+    async fn put_marks(&self, marks: &[(MarkKey<'_>, Mark)]) -> Result<Vec<MarkPut>, PortError> {
+        let marks: Vec<_> = marks.iter().map(|(key, mark)| (name(key), mark.clone())).collect();
+        let put = move |state: &mut State, marks: &[((String, String), Mark)]| -> Vec<MarkPut> {
+            let one = |(name, mark): &((String, String), Mark)| {
+                let there = state.marks.entry(name.clone()).or_insert_with(|| mark.clone());
+                if there.owner == mark.owner { MarkPut::First } else { MarkPut::Existing(there.clone()) }
+            };
+            marks.iter().map(one).collect()
+        };
+        // A call for many may stop half-way.
+        let half = marks.get(..marks.len() / 2).unwrap_or_default().to_vec();
+        self.call("half of the marks", move |state| drop(put(state, &half))).await?;
+        self.call("marks put", move |state| put(state, &marks)).await
+    }
+
+    async fn commit(&self, shard: &str, state: &ShardState, commit: &Commit) -> Result<Committed, PortError> {
+        let (shard, expected, commit) = (shard.to_owned(), state.clone(), commit.clone());
+        let sabotage = self.faults().sabotage;
+        if sabotage == Sabotage::Order {
+            let rows = commit.clone();
+            self.call("rows", move |state| add(state, &rows)).await?;
+        }
+        self.call("commit", move |state| {
+            let head = state.heads.get(&shard).map(|(head, _)| head);
+            if head != expected.head.as_ref() && sabotage != Sabotage::Condition {
+                return Committed::Moved;
+            }
+            let commits = expected.commits;
+            state.heads.insert(shard.clone(), (commit.head.clone(), commits + 1));
+            state.ledgers.insert((shard.clone(), commits % LEDGER_COMMITS), commit.ids.clone());
+            if sabotage != Sabotage::Order {
+                add(state, &commit);
+            }
+            Committed::Done
+        })
+        .await
+    }
+
+    async fn rows(&self, _: &str) -> Result<Vec<RowCounter>, PortError> {
+        unreachable!("the handler reads no rows")
+    }
+}
+
+fn add(state: &mut State, commit: &Commit) {
+    for row in &commit.rows {
+        for (counter, amount) in &row.counters {
+            let key = (row.partition.clone(), row.sort.clone(), counter.clone());
+            *state.rows.entry(key).or_default() += *amount;
+        }
+    }
+}
+
+impl Archive for Ports {
+    async fn append(&self, lines: &[ArchiveLine]) -> Result<(), PortError> {
+        let lines: Vec<String> = lines.iter().map(|line| line.json.clone()).collect();
+        let forgets = self.faults().sabotage == Sabotage::Archive;
+        self.call("archive", move |state| {
+            for (index, line) in lines.iter().enumerate() {
+                assert!(!line.contains('\n'), "a line is one line");
+                let value: serde_json::Value = serde_json::from_str(line).unwrap();
+                let id = value["_id"].as_str().unwrap().to_owned();
+                if !(forgets && index % 10 == 3) {
+                    state.archive.insert(id, line.clone());
+                }
+            }
+        })
+        .await
+    }
+}
+
+impl Quarantine for Ports {
+    async fn put(&self, records: &[Quarantined]) -> Result<(), PortError> {
+        let records = records.to_vec();
+        self.call("quarantine", move |state| {
+            let reasons = records.iter().map(|record| (record.id.clone(), record.reason.clone()));
+            state.quarantine.extend(reasons);
+        })
+        .await
+    }
+
+    async fn list(&self, _: usize) -> Result<Vec<Quarantined>, PortError> {
+        unreachable!("the handler lists nothing")
+    }
+}

@@ -1,0 +1,226 @@
+//! Delivers a story as Kinesis and Lambda do, while everything fails, and compares the counts with what happened.
+
+use crate::ports::{Faults, Plan, Ports, Sabotage, State};
+use crate::truth::{Record, Shard, count, documents, story, without_groups};
+use abx_core::event::Limits;
+use abx_functions::adapters::embedded::EmbeddedStore;
+use abx_functions::catalog::{CatalogHolder, Snapshot, encode};
+use abx_functions::events::{Options, Processor, RecordToWrite, kinesis_event};
+use abx_functions::ports::{CatalogStore, RevisionMeta};
+use abx_functions::telemetry::Telemetry;
+use jiff::Timestamp;
+use std::fmt::Write as _;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+pub(crate) type Function = Processor<Arc<EmbeddedStore>, Ports, Ports, Ports>;
+
+/// Everything that a run needs.
+pub(crate) struct World {
+    pub(crate) state: Arc<Mutex<State>>,
+    pub(crate) faults: Arc<Mutex<Faults>>,
+    catalog: Arc<EmbeddedStore>,
+    processes: usize,
+}
+
+/// A running function.
+pub(crate) struct Process {
+    pub(crate) function: Function,
+    pub(crate) death: Arc<Notify>,
+}
+
+/// How an invocation ended.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Ended {
+    /// All is counted.
+    Done,
+    /// From this record on it is to be delivered again.
+    From(u64),
+    /// The process died.
+    Crashed,
+}
+
+impl World {
+    pub(crate) async fn new(seed: u64, plan: Plan, sabotage: Sabotage) -> Self {
+        let catalog = Arc::new(EmbeddedStore::in_memory().unwrap());
+        let meta =
+            RevisionMeta { created_at: Timestamp::UNIX_EPOCH, author: String::new(), message: String::new() };
+        catalog.put_revision(1, &encode(&documents()).unwrap(), &meta).await.unwrap();
+        catalog.flip_head(None, 1).await.unwrap();
+        let faults = Faults {
+            random: fastrand::Rng::with_seed(seed),
+            plan,
+            sabotage,
+            left: 60,
+            crash_at: None,
+            calls: 0,
+            turns: std::collections::VecDeque::new(),
+            log: Vec::new(),
+        };
+        Self { state: Arc::default(), faults: Arc::new(Mutex::new(faults)), catalog, processes: 0 }
+    }
+
+    /// Starts a process, which remembers nothing.
+    pub(crate) async fn start(&mut self, limits: Limits) -> Process {
+        self.processes += 1;
+        let death = Arc::new(Notify::new());
+        let ports = Ports {
+            state: Arc::clone(&self.state),
+            faults: Arc::clone(&self.faults),
+            death: Arc::clone(&death),
+            who: self.processes,
+        };
+        let holder = Arc::new(CatalogHolder::new(Arc::clone(&self.catalog), Snapshot::default()));
+        holder.load().await.unwrap();
+        let options = Options { limits, cache_marks: NonZeroUsize::new(20).unwrap() };
+        let kept = (ports.clone(), ports.clone());
+        let function = Processor::new(holder, ports, kept, Arc::new(Telemetry::silent("events")), options);
+        Process { function, death }
+    }
+
+    fn chance(&self, percent: impl Fn(&Plan) -> u8) -> bool {
+        let mut faults = self.faults.lock().unwrap();
+        let percent = percent(&faults.plan);
+        faults.left > 0 && faults.random.u8(0..100) < percent
+    }
+
+    fn random(&self, range: std::ops::Range<usize>) -> usize {
+        self.faults.lock().unwrap().random.usize(range)
+    }
+
+    pub(crate) fn log(&self, what: String) {
+        self.faults.lock().unwrap().log.push(what);
+    }
+}
+
+impl Process {
+    /// One invocation, as Lambda makes it.
+    pub(crate) async fn invoke(&self, shard: &Shard, records: &[Record]) -> Ended {
+        let written: Vec<RecordToWrite> = records.iter().map(write).collect();
+        let (stream, id) = shard.name.split_once('/').unwrap();
+        let payload = kinesis_event(stream, id, &written);
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let outcome = tokio::select! {
+            outcome = self.function.handle(&payload, deadline) => outcome.unwrap(),
+            () = self.death.notified() => return Ended::Crashed,
+        };
+        assert!(Instant::now() <= deadline - Duration::from_millis(290), "it answers before its deadline");
+        let json = serde_json::to_value(&outcome.response).unwrap();
+        let failures =
+            json["batchItemFailures"].as_array().expect("the outer key is the one that Lambda knows");
+        assert!(failures.len() <= 1, "one shard, one place");
+        let Some(first) = failures.first() else { return Ended::Done };
+        let first: u64 = first["itemIdentifier"].as_str().expect("never null").parse().expect("never empty");
+        assert!(records.iter().any(|record| record.sequence == first), "never unknown");
+        Ended::From(first)
+    }
+}
+
+fn write(record: &Record) -> RecordToWrite {
+    RecordToWrite {
+        sequence: record.sequence.to_string(),
+        partition_key: "u".to_owned(),
+        arrived: Timestamp::from_millisecond(record.arrived).unwrap(),
+        data: record.bytes(),
+    }
+}
+
+/// One run; what is wrong, if anything, with the schedule of its faults.
+pub(crate) fn run(seed: u64, length: usize, plan: Plan, sabotage: Sabotage) -> Result<(), String> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(storm(seed, length, plan, sabotage))
+}
+
+async fn storm(seed: u64, length: usize, plan: Plan, sabotage: Sabotage) -> Result<(), String> {
+    let mut world = World::new(seed, plan, sabotage).await;
+    let mut random = fastrand::Rng::with_seed(seed ^ 0xabcd);
+    let shards = story(&mut random, length);
+    let limits = Limits { rows: random.usize(5..12), ..Limits::default() };
+    let mut done = vec![0; shards.len()];
+    let mut process = world.start(limits).await;
+    let mut rounds = 0;
+    loop {
+        let open: Vec<usize> = (0..shards.len()).filter(|at| is_open(&shards, &done, *at)).collect();
+        if open.is_empty() {
+            break;
+        }
+        rounds += 1;
+        if rounds > 20_000 {
+            return Err(told(&world, "it does not come to an end"));
+        }
+        if world.chance(|plan| plan.restart) {
+            process = world.start(limits).await;
+        }
+        let at = open[world.random(0..open.len())];
+        let (shard, from) = (&shards[at], done[at]);
+        if from > 0 && world.chance(|plan| plan.redeliver) {
+            // Hours later, some of what was counted comes again.
+            let (a, b) = (world.random(0..from), world.random(0..from));
+            world.log(format!("{} {}..={} again", shard.name, a.min(b), a.max(b)));
+            if process.invoke(shard, &shard.records[a.min(b)..=a.max(b)]).await == Ended::Crashed {
+                process = world.start(limits).await;
+            }
+            continue;
+        }
+        let to = (from + 1 + world.random(0..25)).min(shard.records.len());
+        let records = &shard.records[from..to];
+        let ended = if world.chance(|plan| plan.zombie) {
+            world.log(format!("{} {from}..{to} twice at the same time", shard.name));
+            let zombie = world.start(limits).await;
+            // What the zombie says reaches nobody.
+            tokio::join!(zombie.invoke(shard, records), process.invoke(shard, records)).1
+        } else {
+            process.invoke(shard, records).await
+        };
+        match ended {
+            Ended::Done => done[at] = to,
+            Ended::From(first) => {
+                done[at] = shard.records.iter().position(|it| it.sequence == first).unwrap()
+            }
+            // The same records come again, in whichever portions.
+            Ended::Crashed => process = world.start(limits).await,
+        }
+    }
+    world.state.lock().unwrap().settle();
+    compare(&world, &shards)
+}
+
+/// Whether a shard has records that are not done, and no parent that has.
+fn is_open(shards: &[Shard], done: &[usize], at: usize) -> bool {
+    let drained = |at: usize| done[at] == shards[at].records.len();
+    !drained(at) && shards[at].parent.is_none_or(drained)
+}
+
+/// What is stored is what happened.
+pub(crate) fn compare(world: &World, shards: &[Shard]) -> Result<(), String> {
+    let expected = count(shards);
+    let state = world.state.lock().unwrap();
+    let rows = without_groups(&state.rows);
+    let mut wrong = String::new();
+    for key in rows.keys().chain(expected.rows.keys()).collect::<std::collections::BTreeSet<_>>() {
+        let (found, expected) = (rows.get(key), expected.rows.get(key));
+        if found != expected {
+            let show = |it: Option<&abx_core::event::Amount>| {
+                it.map_or_else(|| "nothing".to_owned(), ToString::to_string)
+            };
+            let _ = writeln!(wrong, "  {key:?}: {} instead of {}", show(found), show(expected));
+        }
+    }
+    let archived: std::collections::BTreeSet<String> = state.archive.keys().cloned().collect();
+    for id in archived.symmetric_difference(&expected.archived) {
+        let _ = writeln!(wrong, "  archive: {id} is there {}", archived.contains(id));
+    }
+    if state.quarantine != expected.quarantined {
+        let _ = writeln!(wrong, "  quarantine: {:?} instead of {:?}", state.quarantine, expected.quarantined);
+    }
+    drop(state);
+    if wrong.is_empty() { Ok(()) } else { Err(told(world, &wrong)) }
+}
+
+fn told(world: &World, wrong: &str) -> String {
+    format!("{wrong}\nschedule:\n  {}", world.faults.lock().unwrap().log.join("\n  "))
+}

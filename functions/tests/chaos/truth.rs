@@ -1,0 +1,281 @@
+//! What really happened, and what it must be counted as: plain loops, without the code that is tested.
+
+use abx_core::event::{Amount, aggregate};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+pub(crate) const HOUR: i64 = 3_600_000;
+pub(crate) const DAY: i64 = 24 * HOUR;
+/// When the story begins.
+pub(crate) const START: i64 = 20_000 * DAY;
+
+/// Something that was put on the stream.
+#[derive(Debug, Clone)]
+pub(crate) struct Happening {
+    /// Named by its producer, who may have sent it twice.
+    pub id: String,
+    pub unit: String,
+    /// By the unit's own clock.
+    pub time: i64,
+    pub what: What,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum What {
+    Exposure(&'static str),
+    Purchase(f64),
+    Visit,
+    Evaluation,
+    Unknown,
+    /// Bytes that are no event, and why.
+    Poison(&'static [u8], &'static str),
+}
+
+/// A record of the stream: one happening, or several in one.
+#[derive(Debug, Clone)]
+pub(crate) struct Record {
+    pub sequence: u64,
+    pub arrived: i64,
+    pub happenings: Vec<Happening>,
+    pub is_aggregated: bool,
+}
+
+/// A shard, which begins when its parent is drained.
+#[derive(Debug, Clone)]
+pub(crate) struct Shard {
+    pub name: String,
+    pub parent: Option<usize>,
+    pub records: Vec<Record>,
+}
+
+pub(crate) fn documents() -> Vec<Value> {
+    vec![json!({
+        "experiment": "checkout", "status": "active", "variants": [{"key": "a"}, {"key": "b"}],
+        "metrics": [
+            {"key": "bought", "event": "purchase", "kind": "conversion", "window": "2d"},
+            {"key": "revenue", "event": "purchase", "kind": "sum", "property": "amount"},
+            {"key": "visits", "event": "visit", "kind": "count"},
+        ],
+    })]
+}
+
+impl Happening {
+    fn bytes(&self) -> Vec<u8> {
+        let Self { id, unit, time, what } = self;
+        let event = match what {
+            What::Exposure(variant) => json!({
+                "event_id": id, "type": "exposure", "experiment": "checkout", "variant": variant, "unit": unit, "timestamp": time,
+            }),
+            What::Purchase(amount) => json!({
+                "event_id": id, "type": "conversion", "event": "purchase", "user_id": unit, "timestamp": time,
+                "properties": {"amount": amount},
+            }),
+            What::Visit => {
+                json!({"event_id": id, "type": "conversion", "event": "visit", "user_id": unit, "timestamp": time})
+            }
+            What::Evaluation => {
+                json!({"event_id": id, "type": "evaluation", "flag": "f", "variant": "on", "unit": unit, "timestamp": time})
+            }
+            What::Unknown => {
+                json!({"event_id": id, "type": "conversion", "event": "scroll", "user_id": unit, "timestamp": time})
+            }
+            What::Poison(bytes, _) => return bytes.to_vec(),
+        };
+        event.to_string().into_bytes()
+    }
+}
+
+impl Record {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        let events: Vec<Vec<u8>> = self.happenings.iter().map(Happening::bytes).collect();
+        if self.is_aggregated { aggregate("u", &events) } else { events.concat() }
+    }
+}
+
+/// What must be counted.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Expected {
+    /// By partition, row and counter; groups are added up.
+    pub rows: BTreeMap<(String, String, String), Amount>,
+    /// The places of all events that were taken.
+    pub archived: BTreeSet<String>,
+    pub quarantined: BTreeMap<String, String>,
+}
+
+/// Counts what happened, each once.
+pub(crate) fn count(shards: &[Shard]) -> Expected {
+    let mut expected = Expected::default();
+    let mut first: HashMap<String, (&'static str, i64)> = HashMap::new();
+    let mut converted: HashSet<String> = HashSet::new();
+    // A unit's records are in one line of shards, and parents stand before their children.
+    for shard in shards {
+        let mut seen = HashSet::new();
+        for record in &shard.records {
+            for (sub, happening) in record.happenings.iter().enumerate() {
+                let place =
+                    if sub == 0 { record.sequence.to_string() } else { format!("{}:{sub}", record.sequence) };
+                let place = format!("{}:{place}", shard.name);
+                let arrived = hour(record.arrived);
+                let mut add = |partition: &str, row: &str, counter: String, amount: f64| {
+                    let key = (partition.to_owned(), format!("{row}#{}", shard.name), counter);
+                    *expected.rows.entry(key).or_default() += Amount::from_f64(amount).unwrap();
+                };
+                if let What::Poison(_, reason) = happening.what {
+                    add("stream", &arrived, format!("rejected#{reason}"), 1.0);
+                    expected.quarantined.insert(place, reason.to_owned());
+                    continue;
+                }
+                if !seen.insert(&happening.id) {
+                    add("stream", &arrived, "duplicates".into(), 1.0);
+                    continue;
+                }
+                add("stream", &arrived, "accepted".into(), 1.0);
+                let skew = record.arrived - happening.time;
+                let is_late = !(-5 * 60_000..=7 * DAY).contains(&skew);
+                let (time, row) = if is_late {
+                    (record.arrived, "late".to_owned())
+                } else {
+                    (happening.time, hour(happening.time))
+                };
+                if is_late {
+                    add("stream", &arrived, "late".into(), 1.0);
+                }
+                let unit = &happening.unit;
+                match happening.what {
+                    What::Exposure(variant) => {
+                        let known = first.get(unit).copied();
+                        let (belongs, _) = *first.entry(unit.clone()).or_insert((variant, time));
+                        add("exp#checkout", &row, format!("x#{belongs}"), 1.0);
+                        if belongs != variant {
+                            add("exp#checkout", &row, format!("c#{belongs}"), 1.0);
+                        }
+                        if known.is_none() {
+                            add("exp#checkout", &row, format!("u#{belongs}"), 1.0);
+                            add("exp#checkout", &format!("groups#{belongs}"), "units".into(), 1.0);
+                        }
+                    }
+                    What::Evaluation => add("stream", &arrived, "evaluations".into(), 1.0),
+                    What::Unknown => add("stream", &arrived, "unused".into(), 1.0),
+                    What::Purchase(_) | What::Visit => {
+                        let Some((variant, exposed)) =
+                            first.get(unit).copied().filter(|(_, exposed)| time >= *exposed)
+                        else {
+                            add("stream", &arrived, "unattributed".into(), 1.0);
+                            expected.archived.insert(place);
+                            continue;
+                        };
+                        let mut value = |metric: &str, amount: f64| {
+                            add("exp#checkout", &row, format!("me#{variant}#{metric}"), 1.0);
+                            add("exp#checkout", &row, format!("ms#{variant}#{metric}"), amount);
+                            add("exp#checkout", &format!("groups#{variant}"), metric.into(), amount);
+                        };
+                        match happening.what {
+                            What::Purchase(amount) => {
+                                value("revenue", amount);
+                                if time - exposed <= 2 * DAY {
+                                    add("exp#checkout", &row, format!("me#{variant}#bought"), 1.0);
+                                    if converted.insert(unit.clone()) {
+                                        add("exp#checkout", &row, format!("mu#{variant}#bought"), 1.0);
+                                    }
+                                }
+                            }
+                            _ => value("visits", 1.0),
+                        }
+                    }
+                    What::Poison(..) => {}
+                }
+                expected.archived.insert(place);
+            }
+        }
+    }
+    expected
+}
+
+/// Rows as a store holds them, with groups added up.
+pub(crate) fn without_groups(
+    rows: &BTreeMap<(String, String, String), Amount>,
+) -> BTreeMap<(String, String, String), Amount> {
+    let mut sums = BTreeMap::new();
+    for ((partition, sort, counter), amount) in rows {
+        let counter = match counter.split_once('#') {
+            Some((group, metric)) if group.parse::<u8>().is_ok() => metric,
+            None if counter.parse::<u8>().is_ok() => "units",
+            _ => counter,
+        };
+        *sums.entry((partition.clone(), sort.clone(), counter.to_owned())).or_default() += *amount;
+    }
+    sums
+}
+
+fn hour(time: i64) -> String {
+    Timestamp::from_millisecond(time).unwrap().strftime("%Y-%m-%dT%H").to_string()
+}
+
+/// A story: units that see variants, buy, visit and err, over shards of which one may be split.
+pub(crate) fn story(random: &mut fastrand::Rng, length: usize) -> Vec<Shard> {
+    let mut shards: Vec<Shard> = (0..2).map(|index| shard(index, None)).collect();
+    let split_at = if random.bool() { length / 2 } else { usize::MAX };
+    let mut sequence = 1000;
+    for step in 0..length {
+        if step == split_at {
+            shards.push(shard(2, Some(0)));
+            shards.push(shard(3, Some(0)));
+        }
+        let unit = random.u8(0..12);
+        let home = match unit % 2 {
+            1 => 1,
+            _ if step < split_at => 0,
+            even => 2 + usize::from(even + unit / 2) % 2,
+        };
+        let arrived = START + i64::try_from(step).unwrap() * 20 * 60_000;
+        let several = random.u8(0..10) == 0;
+        let mut happenings: Vec<_> = (0..if several { random.usize(1..5) } else { 1 })
+            .map(|part| happening(random, unit, arrived, step * 10 + part))
+            .collect();
+        if random.u8(0..12) == 0
+            && let Some(old) = shards[home].records.last().and_then(|record| record.happenings.first())
+        {
+            happenings[0] = old.clone();
+        }
+        // Sequence numbers grow by leaps, and get longer.
+        sequence += random.u64(1..5_000);
+        shards[home].records.push(Record { sequence, arrived, happenings, is_aggregated: several });
+    }
+    shards
+}
+
+fn shard(index: usize, parent: Option<usize>) -> Shard {
+    Shard { name: format!("events/shardId-{index:012}"), parent, records: Vec::new() }
+}
+
+fn happening(random: &mut fastrand::Rng, unit: u8, arrived: i64, number: usize) -> Happening {
+    const POISON: [(&[u8], &str); 5] = [
+        (b"{", "not_json"),
+        (b"\xff", "not_utf8"),
+        (b"{\"type\":\"conversion\",\"event\":\"purchase\"}", "missing_field"),
+        (b"{\"type\":\"click\",\"user_id\":\"u\"}", "unknown_type"),
+        (
+            b"{\"type\":\"conversion\",\"event\":\"e\",\"user_id\":\"u\",\"timestamp\":\"soon\"}",
+            "invalid_time",
+        ),
+    ];
+    let skew = match random.u8(0..20) {
+        0 => -365 * DAY,
+        1 => HOUR,
+        2 => -7 * DAY,
+        _ => -random.i64(0..2 * HOUR),
+    };
+    let what = match random.u8(0..20) {
+        0..=6 => What::Exposure(if random.u8(0..10) < 7 { "a" } else { "b" }),
+        7..=12 => What::Purchase(f64::from(random.i16(..)) / 100.0),
+        13..=15 => What::Visit,
+        16 => What::Evaluation,
+        17 => What::Unknown,
+        _ => {
+            let (bytes, reason) = POISON[random.usize(..POISON.len())];
+            What::Poison(bytes, reason)
+        }
+    };
+    Happening { id: format!("e{number}"), unit: format!("unit \u{202e}{unit}"), time: arrived + skew, what }
+}
