@@ -50,36 +50,35 @@ async fn ask(function: &Service<Sink, DynamoAssignments, Sink>, request: Value) 
     (serde_json::from_str(&answer.body).unwrap(), took)
 }
 
-/// Asks for several units, and says how long all answers but the slowest took: one alone may be early or late by chance.
-async fn round(name: &'static str) -> Duration {
+/// Asks for several units, and says how long all answers but the slowest took: one alone may be early or late by chance. `None` if a
+/// request was over before its fault, as on a busy machine.
+async fn round(name: &'static str) -> Option<Duration> {
     let (endpoint, seen) = faulty(name).await;
     let function = function(&endpoint);
     let mut times = Vec::new();
+    let mut reached = 0;
     for n in 0..REQUESTS {
         let unit = format!("user_{n}");
         let asked = seen.load(Ordering::SeqCst);
         let (answer, took) = ask(&function, json!({"user_id": unit, "experiment_key": "e"})).await;
-        assert!(seen.load(Ordering::SeqCst) > asked, "{name}: the table was asked");
+        reached += usize::from(seen.load(Ordering::SeqCst) > asked);
         assert_eq!((&answer["persisted"], &answer["reason"]), (&json!(false), &json!("assigned")), "{name}");
         assert_eq!(answer["variant"], computed(&unit), "{name}");
         assert!(took < AT_ALL, "{name}: {took:?}");
         times.push(took);
     }
     times.sort_unstable();
-    times[REQUESTS - 2]
+    (reached == REQUESTS).then_some(times[REQUESTS - 2])
 }
 
 #[tokio::test]
 async fn every_fault_is_answered_in_time_with_the_computed_variant() {
     for name in FAULTS {
-        let mut best = round(name).await;
-        for _ in 1..ROUNDS {
-            if best < PROMISED {
-                break;
-            }
-            best = best.min(round(name).await);
+        let mut rounds = Vec::new();
+        while rounds.len() < ROUNDS && !rounds.iter().flatten().any(|took| *took < PROMISED) {
+            rounds.push(round(name).await);
         }
-        eprintln!("{name}: {best:?}");
-        assert!(best < PROMISED, "{name}: {best:?}");
+        eprintln!("{name}: {rounds:?}");
+        assert!(rounds.iter().flatten().any(|took| *took < PROMISED), "{name}: {rounds:?}");
     }
 }
