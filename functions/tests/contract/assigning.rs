@@ -1,4 +1,4 @@
-//! The assignment function over a table that fails: whatever AWS does, a caller gets the computed variant, and in time.
+//! The assignment function over a table that fails: whatever AWS does, a caller gets the computed variant.
 
 use crate::faults::{FAULTS, faulty};
 use abx_core::ConsistentHasher;
@@ -12,14 +12,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-/// What DESIGN.md promises a caller.
-const PROMISED: Duration = Duration::from_millis(50);
-/// No request hangs, however busy the machine is.
+/// The promise is 50 ms, and `nobody_waits_longer_than_the_budget` holds it to that by a clock of its own. Here are real peers, and
+/// a machine may be so busy that nothing is in time; but what was tuned away hangs for more than 30 s.
 const AT_ALL: Duration = Duration::from_secs(5);
-/// Fewer than the breaker counts before it opens: every request of a round reaches the fault.
+/// Fewer than the breaker counts before it opens.
 const REQUESTS: usize = 4;
-/// A busy machine may wake a test late, and not in each of so many rounds. A budget that is too long is late in all of them.
-const ROUNDS: usize = 25;
+/// A request may be over before a busy machine has carried it to its fault, but not in each of so many rounds.
+const ROUNDS: usize = 50;
 
 const SHARES: [(&str, f64); 3] = [("a", 0.2), ("b", 0.3), ("c", 0.5)];
 
@@ -50,35 +49,36 @@ async fn ask(function: &Service<Sink, DynamoAssignments, Sink>, request: Value) 
     (serde_json::from_str(&answer.body).unwrap(), took)
 }
 
-/// Asks for several units, and says how long all answers but the slowest took: one alone may be early or late by chance. `None` if a
-/// request was over before its fault, as on a busy machine.
-async fn round(name: &'static str) -> Option<Duration> {
+/// Asks for several units, and says how long each took that met the fault.
+async fn round(name: &'static str) -> Vec<Duration> {
     let (endpoint, seen) = faulty(name).await;
     let function = function(&endpoint);
     let mut times = Vec::new();
-    let mut reached = 0;
     for n in 0..REQUESTS {
         let unit = format!("user_{n}");
         let asked = seen.load(Ordering::SeqCst);
         let (answer, took) = ask(&function, json!({"user_id": unit, "experiment_key": "e"})).await;
-        reached += usize::from(seen.load(Ordering::SeqCst) > asked);
         assert_eq!((&answer["persisted"], &answer["reason"]), (&json!(false), &json!("assigned")), "{name}");
         assert_eq!(answer["variant"], computed(&unit), "{name}");
         assert!(took < AT_ALL, "{name}: {took:?}");
-        times.push(took);
+        if seen.load(Ordering::SeqCst) > asked {
+            times.push(took);
+        }
     }
-    times.sort_unstable();
-    (reached == REQUESTS).then_some(times[REQUESTS - 2])
+    times
 }
 
 #[tokio::test]
-async fn every_fault_is_answered_in_time_with_the_computed_variant() {
+async fn every_fault_is_answered_with_the_computed_variant() {
     for name in FAULTS {
-        let mut rounds = Vec::new();
-        while rounds.len() < ROUNDS && !rounds.iter().flatten().any(|took| *took < PROMISED) {
-            rounds.push(round(name).await);
+        let mut times = Vec::new();
+        for _ in 0..ROUNDS {
+            times = round(name).await;
+            if !times.is_empty() {
+                break;
+            }
         }
-        eprintln!("{name}: {rounds:?}");
-        assert!(rounds.iter().flatten().any(|took| *took < PROMISED), "{name}: {rounds:?}");
+        eprintln!("{name}: {times:?}");
+        assert!(!times.is_empty(), "{name}: nobody met it");
     }
 }
