@@ -11,7 +11,7 @@ fn place() -> Place {
     Place::with(&[("on.yaml", "flag: on\nenabled: true\n"), ("test.yaml", test)])
 }
 
-fn lives(dev: &Dev<'_>) {
+fn lives(dev: &Dev) {
     assert_eq!(dev.get("/flags/on").ok()["value"], true);
 }
 
@@ -22,7 +22,7 @@ fn what_is_too_much_is_refused() {
     let paths = ["/assign", "/assign/batch", "/flags", "/flags/on", "/ofrep/v1/evaluate/flags", "/nothing"];
     for path in paths {
         let post = format!("POST {path}");
-        send(dev.address, &post, &[], &[b'x'; 64 * 1024 + 1]).refused(413, "body_too_large");
+        send(dev.address, &post, &[], "x".repeat(64 * 1024 + 1).as_bytes()).refused(413, "body_too_large");
         send(dev.address, &post, &["content-length: 99999999999"], b"").refused(413, "body_too_large");
         let chunks = format!("{:x}\r\n{}\r\n0\r\n\r\n", 70_000, "x".repeat(70_000));
         let head =

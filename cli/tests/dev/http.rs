@@ -42,7 +42,7 @@ pub(crate) fn send(to: SocketAddr, line: &str, headers: &[&str], body: &[u8]) ->
         request.extend([header, "\r\n"]);
     }
     if !headers.iter().any(|header| header.starts_with("content-length:")) {
-        request += &format!("content-length: {}\r\n", body.len());
+        request.extend(["content-length: ", &body.len().to_string(), "\r\n"]);
     }
     send_raw(to, &[request.as_bytes(), b"\r\n", body].concat())
 }

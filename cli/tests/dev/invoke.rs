@@ -17,7 +17,7 @@ fn place() -> Place {
     Place::with(&[("on.yaml", "flag: on\nenabled: true\n"), ("test.yaml", test)])
 }
 
-fn client(dev: &Dev<'_>) -> Client {
+fn client(dev: &Dev) -> Client {
     Client::new(&emulator(&format!("http://{}", dev.address)))
 }
 

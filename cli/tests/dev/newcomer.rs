@@ -65,7 +65,7 @@ fn a_broken_file_keeps_its_last_good_form_and_is_told() {
     place.write("greeting.yaml", &GREETING.replace("default_variant: short", "default_variant: shrt"));
     place.write("test.yaml", &TEST.replace("status: active", "status: paused"));
     until("the good file is taken", || {
-        let answer = dev.get("/assign?user_id=u&experiment_key=test").ok();
+        let answer = dev.get("/assign?user_id=u&experiment_key=test&peek=true").ok();
         (answer["reason"] == "not_active").then_some(())
     });
     assert_eq!(dev.get("/flags/greeting").ok()["value"], "Hi", "the last good form");

@@ -79,12 +79,12 @@ impl Place {
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
-    pub(crate) fn serve(&self) -> Dev<'_> {
+    pub(crate) fn serve(&self) -> Dev {
         self.serve_with(&[])
     }
 
     /// Starts `abx dev`, and waits until it serves.
-    pub(crate) fn serve_with(&self, args: &[&str]) -> Dev<'_> {
+    pub(crate) fn serve_with(&self, args: &[&str]) -> Dev {
         let mut command = self.command(&["dev", "docs", "--port", "0"]);
         let mut child = command.args(args).stderr(Stdio::piped()).spawn().unwrap();
         let said = Arc::new(Mutex::new(String::new()));
@@ -99,19 +99,18 @@ impl Place {
             let rest = said.lines().find_map(|line| line.strip_prefix("http://"))?;
             rest.split_whitespace().next()?.parse().ok()
         });
-        Dev { place: self, child, address, said }
+        Dev { child, address, said }
     }
 }
 
 /// A running `abx dev`, which is killed if it is dropped.
-pub(crate) struct Dev<'p> {
-    pub(crate) place: &'p Place,
+pub(crate) struct Dev {
     child: Child,
     pub(crate) address: SocketAddr,
     said: Arc<Mutex<String>>,
 }
 
-impl Dev<'_> {
+impl Dev {
     /// What it wrote to stderr so far.
     pub(crate) fn said(&self) -> String {
         self.said.lock().unwrap().clone()
@@ -144,7 +143,7 @@ impl Dev<'_> {
     }
 }
 
-impl Drop for Dev<'_> {
+impl Drop for Dev {
     fn drop(&mut self) {
         // It may have ended already.
         let _ = self.child.kill();
