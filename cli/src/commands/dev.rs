@@ -17,13 +17,21 @@ use abx_functions::settings::Exposures;
 use abx_functions::telemetry::{Level, Telemetry};
 use abx_functions::{assignment, flags};
 use axum::Router;
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::time::interval;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+use tokio::time::{interval, sleep};
 use watch::{Edit, Watch};
+
+/// How often files and store are looked at: an edit is to be live within a second.
+const TICK: Duration = Duration::from_millis(250);
+/// How long open requests have to end once the program is interrupted.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// Serve the functions on this machine, and take every saved document at once
 ///
@@ -74,20 +82,28 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
 }
 
 async fn serve(args: &Args) -> Result<Exit, Error> {
+    // First of all, so that in no moment a signal ends the program halfway.
+    let interrupted = interrupted()?;
     let dev = Dev::open(args)?;
+    // Before anything is published: another `abx dev` may be here already.
+    let listener = listen(args.port).await?;
+    let address = listener.local_addr().map_err(|error| Error::world(error.to_string()))?;
     let mut watch = Watch::new(args.paths.clone());
     watch.has_changed();
     dev.take(&mut watch).await?;
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, args.port));
-    let listener = TcpListener::bind(address).await.map_err(|error| {
-        Error::world(format!("{address}: {error}")).help("another program may have the port: see --port")
-    })?;
-    let address = listener.local_addr().map_err(|error| Error::world(error.to_string()))?;
     anstream::eprintln!("{TITLE}http://{address}{TITLE:#} {DIM}store {}{DIM:#}", args.store.display());
-    let server = axum::serve(listener, dev.router()).with_graceful_shutdown(interrupted());
+    let (end, ending) = oneshot::channel::<()>();
+    let ends = async {
+        interrupted.await;
+        drop(end);
+        // A caller who never sends the rest of a request must not keep the program.
+        sleep(GRACE).await;
+    };
+    let server = axum::serve(listener, dev.router()).with_graceful_shutdown(async { drop(ending.await) });
     tokio::select! {
         ended = server => ended.map_err(|error| Error::world(error.to_string()))?,
-        never = dev.follow(&mut watch) => never?,
+        () = ends => {}
+        () = dev.follow(&mut watch) => {}
     }
     dev.flush().await;
     dev.count().await;
@@ -99,19 +115,24 @@ pub fn archive_beside(store: &Path) -> PathBuf {
     store.with_file_name("archive")
 }
 
-/// Ends when the program is interrupted or asked to end.
-async fn interrupted() {
-    let terminate = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => signal.recv().await,
-            // Without a handler the signal ends the program by itself.
-            Err(_) => std::future::pending().await,
+async fn listen(port: u16) -> Result<TcpListener, Error> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    TcpListener::bind(address).await.map_err(|error| {
+        Error::world(format!("{address}: {error}")).help("another program may have the port: see --port")
+    })
+}
+
+/// Ends when the program is interrupted or asked to end, neither of which ends it by itself from now on.
+fn interrupted() -> Result<impl Future<Output = ()>, Error> {
+    let deaf = |error: io::Error| Error::world(format!("signals: {error}"));
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(deaf)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(deaf)?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
         }
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate => {}
-    }
+    })
 }
 
 impl Dev {
@@ -156,17 +177,17 @@ impl Dev {
     }
 
     /// Follows the files, the head and the queues of events, for ever.
-    async fn follow(&self, watch: &mut Watch) -> Result<(), Error> {
-        let mut tick = interval(Duration::from_millis(250));
+    async fn follow(&self, watch: &mut Watch) {
+        let mut tick = interval(TICK);
+        let mut said = None;
         loop {
             tick.tick().await;
-            if watch.has_changed() {
-                // A file may be away or half written for a moment; the next tick looks again.
-                if let Err(error) = self.take(watch).await {
-                    anstream::eprintln!("abx: {error}");
-                }
+            // What serves goes on serving. The next tick tries again, so the same error is said once.
+            let error = self.look(watch).await.err().map(|error| error.to_string());
+            if let Some(error) = error.as_ref().filter(|_| error != said) {
+                anstream::eprintln!("abx: {error}");
             }
-            self.follow_head().await?;
+            said = error;
             self.flush().await;
             self.count().await;
         }
@@ -177,6 +198,14 @@ impl Dev {
         if let Err(error) = self.events.catch_up().await {
             anstream::eprintln!("abx: {error}");
         }
+    }
+
+    /// Takes what has changed in the files or in the store.
+    async fn look(&self, watch: &mut Watch) -> Result<(), Error> {
+        if watch.has_changed() {
+            self.take(watch).await.inspect_err(|_| watch.forget())?;
+        }
+        self.follow_head().await
     }
 
     /// Takes the documents as they are now.

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 /// The budget is 45 ms; the rest is for a busy machine.
 const IN_TIME: Duration = Duration::from_millis(250);
 
-const FAULTS: [&str; 7] = ["silence", "500", "500 in no words", "throttle", "busy", "cut", "half"];
+pub(crate) const FAULTS: [&str; 7] = ["silence", "500", "500 in no words", "throttle", "busy", "cut", "half"];
 
 fn fault(name: &str) -> Answer {
     let refusal =
@@ -33,7 +33,7 @@ fn fault(name: &str) -> Answer {
 }
 
 /// An endpoint with one fault, and how many requests it saw.
-async fn faulty(name: &'static str) -> (String, Arc<AtomicUsize>) {
+pub(crate) async fn faulty(name: &'static str) -> (String, Arc<AtomicUsize>) {
     let seen = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&seen);
     let endpoint = serve(move |_| {

@@ -5,6 +5,7 @@
 //! | `assignments`, `catalog`, `events` | the promises of one port each, for any adapter of it |
 //! | `embedded`, `dynamodb`, `kinesis` | the adapters, each with a fresh store for each promise |
 //! | `faults` | silent peers, 500s, throttles and cut answers |
+//! | `assigning` | what a caller of the assignment function gets meanwhile |
 //! | `http` | a small HTTP server that answers as it is told, or not at all |
 //!
 //! DynamoDB is an emulator in this process, spoken to over the wire with the real SDK; nothing has to be installed or started.
@@ -17,6 +18,7 @@
     reason = "tests fail by panicking, and report measurements"
 )]
 
+mod assigning;
 mod assignments;
 mod catalog;
 mod dynamodb;

@@ -8,7 +8,7 @@ use crate::commands::store::unanswered;
 use crate::error::Error;
 use crate::source::{Checked, Corpus, Located, SourceFile};
 use abx_core::finding::Severity;
-use abx_functions::catalog::Snapshot;
+use abx_functions::catalog::{Snapshot, name};
 use abx_functions::ports::{CatalogStore, RevisionMeta};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -62,13 +62,25 @@ impl Watch {
         changed
     }
 
+    /// Lets the next call of `has_changed` say yes: what was seen last was not taken.
+    pub(super) fn forget(&mut self) {
+        self.seen.clear();
+    }
+
     /// Reads the files and, if their documents are not the newest revision, publishes them. A file with an error
     /// counts in its last good form.
     pub(super) async fn take(&mut self, store: &impl CatalogStore) -> Result<Look, Error> {
         let checked = Corpus::load(&self.paths)?.compile();
         let documents = self.remember(&checked);
         let Checked { findings, files, .. } = checked;
-        let edit = self.publish(store, documents).await?;
+        let all_known = files.iter().all(|file| self.good.contains_key(&file.name));
+        let newest = store.revisions().await.map_err(unanswered)?.first().map(|it| it.revision);
+        let published = documents_of(store, newest).await?;
+        let documents = if all_known { documents } else { complete(&documents, &published) };
+        // Compared with the newest, not with the head: after a rollback the files are what was rolled back, and
+        // only another edit may undo that.
+        let is_new = newest.is_none() || published != documents;
+        let edit = if is_new { publish_fitting(store, &documents).await? } else { Edit::Same };
         Ok(Look { edit, findings, files })
     }
 
@@ -89,23 +101,45 @@ impl Watch {
         }
         self.good.values().flatten().cloned().collect()
     }
+}
 
-    async fn publish(&self, store: &impl CatalogStore, documents: Vec<Value>) -> Result<Edit, Error> {
-        let newest = store.revisions().await.map_err(unanswered)?.first().map(|it| it.revision);
-        // Compared with the newest, not with the head: after a rollback the files are what was rolled back, and
-        // only another edit may undo that.
-        let is_new = newest.is_none() || documents_of(store, newest).await? != documents;
-        // Good files may not fit together with the old form of another; then nothing changes until all is well.
-        let fits = || Snapshot::compile(0, documents.clone(), &Snapshot::default()).held_back.is_empty();
-        if documents.is_empty() || !is_new || !fits() {
-            return Ok(Edit::Same);
-        }
-        let meta = RevisionMeta {
-            created_at: Timestamp::now(),
-            author: "abx dev".to_owned(),
-            message: "saved".to_owned(),
-        };
-        let head = head(store).await?;
-        publish(store, head, &documents, &meta).await.map(Edit::Published)
+/// The documents of the files, and those of the newest revision that are in no file that could be read: a file that was
+/// broken when the program started may be where they came from, and its last good form is there alone.
+fn complete(documents: &[Value], published: &[Value]) -> Vec<Value> {
+    let mut written: BTreeMap<_, _> = documents.iter().map(|it| (name(it), it)).collect();
+    let now = |old: &Value| written.remove(&name(old)).unwrap_or(old).clone();
+    let mut all: Vec<Value> = published.iter().map(now).collect();
+    all.extend(documents.iter().filter(|it| written.contains_key(&name(it))).cloned());
+    all
+}
+
+async fn publish_fitting(store: &impl CatalogStore, documents: &[Value]) -> Result<Edit, Error> {
+    // Good files may not fit together with the old form of another; then nothing changes until all is well.
+    let fits = || Snapshot::compile(0, documents.to_vec(), &Snapshot::default()).held_back.is_empty();
+    if documents.is_empty() || !fits() {
+        return Ok(Edit::Same);
+    }
+    let meta = RevisionMeta {
+        created_at: Timestamp::now(),
+        author: "abx dev".to_owned(),
+        message: "saved".to_owned(),
+    };
+    let head = head(store).await?;
+    publish(store, head, documents, &meta).await.map(Edit::Published)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_a_broken_file_may_hold_stays_as_it_was_published() {
+        let flag = |key: &str, enabled: bool| json!({"flag": key, "enabled": enabled});
+        let published = [flag("a", true), flag("broken", true), flag("c", true)];
+        let read = [flag("new", true), flag("c", false), flag("a", true)];
+        let all = complete(&read, &published);
+        assert_eq!(all, [flag("a", true), flag("broken", true), flag("c", false), flag("new", true)]);
+        assert_eq!(complete(&[flag("c", true)], &published), published);
     }
 }

@@ -1,0 +1,57 @@
+//! Signals, and a port that is taken.
+
+use crate::program::Place;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+fn place() -> Place {
+    Place::with(&[("on.yaml", "flag: on\nenabled: true\n")])
+}
+
+#[test]
+fn a_signal_ends_it_with_130() {
+    let place = place();
+    for signal in ["INT", "TERM"] {
+        assert_eq!(place.serve().end(signal), Some(130), "{signal}");
+    }
+}
+
+#[test]
+fn no_caller_keeps_it_from_ending() {
+    let place = place();
+    let mut dev = place.serve();
+    let mut idle = TcpStream::connect(dev.address).unwrap();
+    idle.write_all(b"GET /flags/on HTTP/1.1\r\nhost: h\r\n\r\n").unwrap();
+    assert_ne!(idle.read(&mut [0; 1]).unwrap(), 0, "answered, and kept open");
+    let mut half = TcpStream::connect(dev.address).unwrap();
+    half.write_all(b"POST /flags/on HTTP/1.1\r\nhost: h\r\ncontent-length: 100\r\n\r\n{").unwrap();
+    assert_eq!(dev.get("/flags/on").status, 200);
+    assert_eq!(dev.end("TERM"), Some(130));
+}
+
+#[test]
+fn a_taken_port_is_the_worlds_fault_and_nothing_is_published() {
+    let place = place();
+    let dev = place.serve();
+    let other = Place::with(&[("off.yaml", "flag: off\nenabled: false\n")]);
+    let port = dev.address.port().to_string();
+    let output = other.run(&["dev", "docs", "--port", &port]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains(&format!("127.0.0.1:{port}")) && said.contains("--port"), "{said}");
+    assert_eq!(other.report(&["revisions"])["head"], serde_json::Value::Null);
+    assert_eq!(dev.get("/flags/on").status, 200);
+}
+
+#[test]
+fn without_documents_it_says_so() {
+    let place = Place::with(&[]);
+    let output = place.run(&["dev", "docs", "--port", "0"]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let output = place.run(&["dev", "nowhere", "--port", "0"]);
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    std::fs::write(place.store(), "this is no store".repeat(1000)).unwrap();
+    let output = place.run(&["dev", "docs", "--port", "0"]);
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("cannot be used as a store"));
+}

@@ -1,0 +1,28 @@
+//! `abx dev`, the real program, as a newcomer and as a hostile caller meet it.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `newcomer` | ask, edit, see it live; a broken file; nothing lost at a restart |
+//! | `publishing` | `abx publish`, `rollback`, `revisions` and `pull` beside it, two publishers, and one that is killed |
+//! | `hostile` | limits, refusals and CORS over a real socket |
+//! | `ending` | signals, and a port that is taken |
+//! | `invoke` | the `Invoke` call by the client of AWS |
+//! | `program` | the program, over documents and a store of its own |
+//! | `http` | a small HTTP client |
+//!
+//! Nothing here waits for a fixed time: what is to come is asked for until it is there, for as long as a busy machine may need.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "tests fail by panicking, and report measurements"
+)]
+
+mod ending;
+mod hostile;
+mod http;
+mod invoke;
+mod newcomer;
+mod program;
+mod publishing;

@@ -1,0 +1,124 @@
+//! Publishing from other processes while `abx dev` serves; two publishers; and one that is killed.
+
+use crate::program::{Place, until};
+use serde_json::{Value, json};
+use std::fs;
+use std::process::Stdio;
+use std::thread;
+use std::time::Instant;
+
+fn flag(key: &str, enabled: bool) -> String {
+    format!("flag: {key}\nenabled: {enabled}\n")
+}
+
+fn place() -> Place {
+    let place = Place::with(&[("on.yaml", &flag("on", true))]);
+    fs::create_dir(place.path().join("other")).unwrap();
+    fs::write(place.path().join("other/on.yaml"), flag("on", false) + "---\n" + &flag("new", true)).unwrap();
+    place
+}
+
+#[test]
+fn what_others_publish_and_roll_back_is_served() {
+    let place = place();
+    let dev = place.serve();
+    let on = || dev.get("/flags/on").ok()["value"].clone();
+    let plan = place.report(&["publish", "other"]);
+    assert_eq!((&plan["head"], &plan["published"]), (&json!(1), &Value::Null), "only shown");
+    assert_eq!(place.report(&["publish", "other", "--yes", "-m", "why not"])["published"], 2);
+    dev.until_revision(2);
+    assert_eq!((on(), dev.get("/flags/new").status), (json!(false), 200));
+    assert_eq!(place.report(&["rollback"])["to"], 1);
+    dev.until_revision(1);
+    assert_eq!((on(), dev.get("/flags/new").status), (json!(true), 404));
+    let listed = place.report(&["revisions"]);
+    assert_eq!(listed["head"], 1);
+    let told: Vec<_> = listed["revisions"].as_array().unwrap().iter().map(|it| &it["message"]).collect();
+    assert_eq!(told, ["why not", "saved"]);
+    assert_eq!(place.report(&["pull", "pulled", "--revision", "2"])["files"].as_array().unwrap().len(), 2);
+    assert!(fs::read_to_string(place.path().join("pulled/flag-on.yaml")).unwrap().contains("false"));
+    // What was rolled back stays so, also over a restart, until somebody saves.
+    drop(dev);
+    let dev = place.serve();
+    assert_eq!(dev.revision(), 3, "the files here are not the newest revision");
+    assert_eq!(place.report(&["rollback", "2"])["from"], 3);
+    drop(dev);
+    let dev = place.serve();
+    assert_eq!(dev.revision(), 2, "the files are the newest revision, which was rolled back");
+    place.write("on.yaml", &(flag("on", true) + "---\n" + &flag("more", true)));
+    until("the saved file", || (dev.get("/flags/more").status == 200).then_some(()));
+    assert_eq!(dev.revision(), 4);
+}
+
+#[test]
+fn publishers_at_once_do_not_mix_and_do_not_lose() {
+    let place = place();
+    let publishers: Vec<_> = (0..6)
+        .map(|number| {
+            let file = format!("by_{number}.yaml");
+            fs::write(place.path().join(&file), flag(&format!("by_{number}"), true)).unwrap();
+            let args = ["publish", &file, "--yes", "--format", "json"];
+            place.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+        })
+        .collect();
+    let mut published = Vec::new();
+    for (number, publisher) in publishers.into_iter().enumerate() {
+        let output = publisher.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        match output.status.code() {
+            Some(0) => {
+                let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+                published.push((report["published"].as_u64().unwrap(), format!("flag-by_{number}.yaml")));
+            }
+            Some(3) => assert!(said.contains("somebody else published meanwhile"), "{said}"),
+            _ => panic!("{output:?}"),
+        }
+    }
+    published.sort();
+    let (head, _) = published.last().expect("one has won");
+    assert_eq!(place.report(&["revisions"])["head"], *head, "who came last of those that won");
+    for (number, file) in &published {
+        let folder = format!("pulled/{number}");
+        place.report(&["pull", &folder, "--revision", &number.to_string()]);
+        let files: Vec<_> =
+            fs::read_dir(place.path().join(folder)).unwrap().map(|it| it.unwrap().file_name()).collect();
+        assert_eq!(files, [file.as_str()], "a revision is what one of them published");
+    }
+}
+
+#[test]
+fn a_killed_publisher_leaves_the_old_revision_or_the_new_one() {
+    let place = place();
+    // Enough that writing it takes a while.
+    let many: String = (0..2000).map(|number| flag(&format!("flag_{number}"), true) + "---\n").collect();
+    let forms = [flag("on", true), flag("on", false)].map(|on| many.clone() + &on);
+    fs::write(place.path().join("many.yaml"), &forms[0]).unwrap();
+    let publish = ["publish", "many.yaml", "--yes"];
+    let start = Instant::now();
+    place.report(&publish);
+    let whole = start.elapsed();
+    let (mut killed, mut head) = (0, head_of(&place));
+    for attempt in 0..24 {
+        fs::write(place.path().join("many.yaml"), &forms[(attempt + 1) % 2]).unwrap();
+        let mut publisher =
+            place.command(&publish).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        // Most moments of its life, the last ones more closely.
+        thread::sleep(whole.mul_f64(1.0 - f64::from(u32::try_from(attempt).unwrap()) / 40.0));
+        publisher.kill().unwrap();
+        killed += usize::from(publisher.wait().unwrap().code().is_none());
+        let now = head_of(&place);
+        assert!(now >= head, "a head never goes back by itself");
+        let folder = format!("after/{attempt}");
+        place.report(&["pull", &folder]);
+        head = now;
+    }
+    assert!(killed > 0, "no publisher was killed while it worked, each of {whole:?}");
+    eprintln!("{killed} of 24 publishers were killed while they worked; one takes {whole:?}");
+    fs::write(place.path().join("many.yaml"), flag("last", true)).unwrap();
+    assert!(place.report(&publish)["published"].as_u64().unwrap() > head);
+    assert_eq!(place.report(&["pull", "last"])["files"].as_array().unwrap().len(), 1);
+}
+
+fn head_of(place: &Place) -> u64 {
+    place.report(&["revisions"])["head"].as_u64().unwrap()
+}
