@@ -16,10 +16,10 @@ use std::fmt::Write as _;
 #[command(
     group = clap::ArgGroup::new("of").required(true).args(["baseline", "mean"]),
     after_help = "Examples:
-  abx power --baseline 10% --mde 5% --units-per-day 20000
+  abx power --baseline 10% --mde 5% --units-per-day 20000 --traffic 20%
   abx power --baseline 10% --n 100000
   abx power --baseline 10% --n 100000 --mde-abs 0.5%
-  abx power --mean 52.46 --sd 256 --mde 2% --allocation 0.5,0.25,0.25 --traffic 20%
+  abx power --mean 52.46 --sd 256 --mde 2% --allocation 0.5,0.25,0.25
 
 --mde is a part of the baseline (5% of 10% is half a percentage point), --mde-abs is in its own
 unit. With --n alone the answer is the least increase that is seen; with both, the power. Every
@@ -217,7 +217,7 @@ impl PowerReport {
         let (from, to) = (self.number(self.baseline), self.number(self.baseline + self.effect));
         let relative = self.relative_effect.map_or(String::new(), |it| format!(" ({})", change(it)));
         let deviation = self.deviation.map_or(String::new(), |it| format!(", standard deviation {it}"));
-        format!("from {from} to {to}{relative}{deviation}")
+        format!("a change from {from} to {to}{relative}{deviation}")
     }
 }
 
