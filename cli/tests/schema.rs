@@ -132,6 +132,8 @@ fn reports_are_as_described() {
         &["explain-code"],
         &["explain-code", "too-deep"],
         &["completions", "bash"],
+        &["srm", "a=50", "b=50", "c=1", "--shares", "0.5,0.5,0"],
+        &["power", "--mean", "0", "--sd", "1", "--mde-abs", "0.1"],
     ] {
         let report = abx(&[arguments, &["--format", "json"]].concat());
         let schema = Schema::new(&["schema", "--report", arguments[0]]);

@@ -119,8 +119,9 @@ proptest! {
             let Some(design) = made else { continue };
             prop_assert!(design.power(units, effect).is_none_or(|it| (0.0..=1.0).contains(&it)));
             prop_assert!(design.detectable(units).is_none_or(|it| it.is_finite() && it >= 0.0));
+            prop_assert_eq!(design.split(units).variants.iter().sum::<u64>(), units);
             prop_assert!(design.sizes(effect).is_none_or(|it| it.total >= it.variants.iter().sum()));
         }
-        prop_assert!(days(units, value, effect).is_none_or(|it| it <= 1_000_000_000_000_000));
+        prop_assert!(days(units, units / 3, effect).is_none_or(|it| it <= 1_000_000_000_000_000));
     }
 }

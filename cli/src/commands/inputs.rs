@@ -79,6 +79,25 @@ impl ContextArgs {
     }
 }
 
+/// A count of 1 or more: `1000000`, `1_000_000` or `1,000,000`.
+pub fn count(text: &str) -> Result<u64, String> {
+    let plain: String = text.chars().filter(|c| *c != '_' && *c != ',').collect();
+    plain.parse().ok().filter(|it| *it > 0).ok_or_else(|| "write a whole number of 1 or more".to_owned())
+}
+
+/// A share between 0 and 1, exclusive: `0.05` or `5%`.
+pub fn share(text: &str) -> Result<f64, String> {
+    let share = part(text).ok().filter(|it| *it > 0.0 && *it < 1.0);
+    share.ok_or_else(|| "write a number between 0 and 1".to_owned())
+}
+
+/// A part of something: `0.05` or `5%`; may be negative or above 1.
+pub fn part(text: &str) -> Result<f64, String> {
+    let (number, whole) = text.trim().strip_suffix('%').map_or((text, 1.0), |it| (it, 100.0));
+    let part = number.trim().parse().ok().map(|it: f64| it / whole).filter(|it| it.is_finite());
+    part.ok_or_else(|| "write a number, as 0.05 or 5%".to_owned())
+}
+
 /// Standard input is read this far, in bytes; a context is far smaller.
 const MAX_JSON: u64 = 64 << 20;
 
@@ -130,12 +149,6 @@ pub fn unknown_key<'k>(
     }
 }
 
-/// An option that is a share: above 0 and below 1.
-pub fn share(text: &str) -> Result<f64, String> {
-    let share = text.parse().ok().filter(|it: &f64| *it > 0.0 && *it < 1.0);
-    share.ok_or_else(|| "write a number between 0 and 1".to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -151,5 +164,14 @@ mod tests {
         assert_eq!(guess("007"), json!("007"));
         assert_eq!(guess("[1, 2]"), json!([1, 2]));
         assert_eq!(guess(""), json!(""));
+    }
+
+    #[test]
+    fn numbers_are_read_as_people_write_them() {
+        assert_eq!(count("1,000_000"), Ok(1_000_000));
+        assert!(count("0").is_err() && count("-1").is_err());
+        assert_eq!(part("-5%"), Ok(-0.05));
+        assert_eq!(share("0.5 %"), Ok(0.005));
+        assert!(share("100%").is_err() && share("NaN").is_err() && part("inf").is_err());
     }
 }

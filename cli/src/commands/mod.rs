@@ -8,6 +8,7 @@ pub mod explain;
 pub mod explain_code;
 pub mod inputs;
 pub mod metrics;
+pub mod power;
 pub mod publish;
 pub mod pull;
 pub mod replay;
@@ -17,6 +18,7 @@ pub mod revisions;
 pub mod rollback;
 pub mod schema;
 pub mod simulate;
+pub mod srm;
 pub mod store;
 pub mod validate;
 
@@ -40,6 +42,8 @@ enum Command {
     Explain(explain::Args),
     Validate(validate::Args),
     ExplainCode(explain_code::Args),
+    Power(power::Args),
+    Srm(srm::Args),
     Publish(publish::Args),
     Rollback(rollback::Args),
     Revisions(revisions::Args),
@@ -64,6 +68,8 @@ pub fn dispatch(abx: Abx) -> Exit {
             Err(error) => fail(&error),
         },
         Command::ExplainCode(args) => finish(explain_code::run(&args), args.format.format),
+        Command::Power(args) => finish(power::run(&args), args.format.format),
+        Command::Srm(args) => finish(srm::run(&args), args.format.format),
         Command::Publish(args) => finish(publish::run(&args), args.format.format),
         Command::Rollback(args) => finish(rollback::run(&args), args.format.format),
         Command::Revisions(args) => finish(revisions::run(&args), args.format.format),

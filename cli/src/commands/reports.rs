@@ -12,6 +12,7 @@ pub const REPORTS: &[(&str, SchemaOf)] = &[
     ("completions", of::<super::completions::CompletionsReport>),
     ("explain", of::<super::explain::ExplainReport>),
     ("explain-code", of::<super::explain_code::ExplainCodeReport>),
+    ("power", of::<super::power::PowerReport>),
     ("publish", of::<super::publish::PublishReport>),
     ("pull", of::<super::pull::PullReport>),
     ("replay", of::<super::replay::ReplayReport>),
@@ -19,6 +20,7 @@ pub const REPORTS: &[(&str, SchemaOf)] = &[
     ("revisions", of::<super::revisions::RevisionsReport>),
     ("rollback", of::<super::rollback::RollbackReport>),
     ("simulate", of::<super::simulate::SimulateReport>),
+    ("srm", of::<super::srm::SrmReport>),
     ("validate", of::<super::validate::ValidateReport>),
 ];
 

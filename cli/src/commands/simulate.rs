@@ -37,7 +37,7 @@ pub struct Args {
     #[arg(long, value_name = "KEY")]
     experiment: Vec<String>,
     /// How many units to generate
-    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = parse_count)]
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = inputs::count)]
     users: u64,
     /// What generated units look like
     #[arg(long, value_enum, default_value_t)]
@@ -56,7 +56,7 @@ pub struct Args {
     #[command(flatten)]
     at: AtArg,
     /// The chance of a false alarm over all tests together
-    #[arg(long, value_name = "SHARE", default_value_t = 0.001, value_parser = super::inputs::share)]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.001, value_parser = inputs::share)]
     alpha: f64,
     /// Threads; by default one a core
     #[arg(long, value_name = "N")]
@@ -74,11 +74,6 @@ enum Ids {
     Uuid,
     /// `ada.lovelace17@example.com`
     Email,
-}
-
-fn parse_count(text: &str) -> Result<u64, String> {
-    let plain: String = text.chars().filter(|c| *c != '_' && *c != ',').collect();
-    plain.parse().ok().filter(|it| *it > 0).ok_or_else(|| "write a whole number of 1 or more".to_owned())
 }
 
 /// Counts the decisions for all units.

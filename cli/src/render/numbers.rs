@@ -20,6 +20,12 @@ pub fn percent(share: f64) -> String {
     format!("{:.2} %", share * 100.0)
 }
 
+/// A change from -1 on as `+12.34 %`.
+#[must_use]
+pub fn change(share: f64) -> String {
+    format!("{:+.2} %", share * 100.0)
+}
+
 /// A p-value: three digits, and no more zeroes than anybody reads.
 #[must_use]
 pub fn p_value(p: f64) -> String {
@@ -63,6 +69,7 @@ mod tests {
         assert_eq!(count(999), "999");
         assert_eq!(count(1_234_567), "1,234,567");
         assert_eq!(percent(0.123_456), "12.35 %");
+        assert_eq!(change(0.05), "+5.00 %");
         assert_eq!(p_value(0.05), "p = 0.0500");
         assert_eq!(p_value(1e-9), "p = 1.0e-9");
         assert_eq!(p_value(0.0), "p < 1e-300");

@@ -147,6 +147,19 @@ impl Design {
         Some(high)
     }
 
+    /// So many units in all, shared out by the allocation; the control gets what rounding leaves.
+    #[must_use]
+    pub fn split(&self, total: u64) -> Sizes {
+        let mut left = total;
+        let mut take = |share: &f64| {
+            let units = down(as_float(total) * share).min(left);
+            left -= units;
+            units
+        };
+        let treatments: Vec<u64> = self.shares.iter().skip(1).map(&mut take).collect();
+        Sizes { total, variants: std::iter::once(left).chain(treatments).collect() }
+    }
+
     /// The units in all, before rounding: what the treatment needs that needs most.
     fn needed(&self, effect: f64) -> Option<f64> {
         let of = |share: &f64| {
@@ -180,9 +193,9 @@ impl Design {
 /// How many whole days it takes until so many units took part, with so many a day of whom a share (`traffic`,
 /// 0 to 1) is in the experiment. `None` if nobody comes, or for longer than anybody waits.
 #[must_use]
-pub fn days(units: u64, units_per_day: f64, traffic: f64) -> Option<u64> {
-    let each_day = units_per_day * traffic;
-    if !(traffic > 0.0 && traffic <= 1.0 && each_day > 0.0 && each_day.is_finite()) {
+pub fn days(units: u64, units_per_day: u64, traffic: f64) -> Option<u64> {
+    let each_day = as_float(units_per_day) * traffic;
+    if !(traffic > 0.0 && traffic <= 1.0 && each_day > 0.0) {
         return None;
     }
     up(as_float(units) / each_day)
@@ -191,6 +204,11 @@ pub fn days(units: u64, units_per_day: f64, traffic: f64) -> Option<u64> {
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 10^15, and whole")]
 fn up(number: f64) -> Option<u64> {
     (0.0..=MOST_UNITS).contains(&number).then(|| number.ceil() as u64)
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 2^64, cut at both ends")]
+fn down(number: f64) -> u64 {
+    number as u64
 }
 
 #[cfg(test)]
@@ -266,11 +284,18 @@ mod tests {
     }
 
     #[test]
+    fn units_are_shared_out_to_the_last() {
+        let design = design(Baseline::Proportion { rate: 0.1 }, &[2.0, 1.0, 1.0], 0.05, 0.8);
+        assert_eq!(design.split(1_001).variants, [501, 250, 250]);
+        assert_eq!(design.split(u64::MAX).variants.iter().sum::<u64>(), u64::MAX);
+    }
+
+    #[test]
     fn days_are_whole() {
-        assert_eq!(days(115_526, 10_000.0, 1.0), Some(12));
-        assert_eq!(days(115_526, 10_000.0, 0.2), Some(58));
-        assert_eq!(days(1, 0.0, 1.0), None);
-        assert_eq!(days(1, 10.0, 1.1), None);
+        assert_eq!(days(115_526, 10_000, 1.0), Some(12));
+        assert_eq!(days(115_526, 10_000, 0.2), Some(58));
+        assert_eq!(days(1, 0, 1.0), None);
+        assert_eq!(days(1, 10, 1.1), None);
     }
 
     #[test]

@@ -1,0 +1,256 @@
+//! How many units does an experiment need, or what can so many show?
+
+use super::inputs;
+use crate::error::Error;
+use crate::render::numbers::{change, count, percent};
+use crate::render::style::{DIM, TITLE};
+use crate::render::table;
+use crate::report::{FormatArg, Report};
+use abx_core::statistics::{Baseline, Correction, Design, Sizes, days};
+use clap::ValueEnum;
+use serde::Serialize;
+use std::fmt::Write as _;
+
+/// Plan an experiment: how many units it needs, or which effect so many show
+#[derive(Debug, clap::Args)]
+#[command(
+    group = clap::ArgGroup::new("of").required(true).args(["baseline", "mean"]),
+    after_help = "Examples:
+  abx power --baseline 10% --mde 5% --units-per-day 20000 --traffic 20%
+  abx power --baseline 10% --n 100000
+  abx power --baseline 10% --n 100000 --mde-abs 0.5%
+  abx power --mean 52.46 --sd 256 --mde 2% --allocation 0.5,0.25,0.25
+
+--mde is a part of the baseline (5% of 10% is half a percentage point), --mde-abs is in its own
+unit. With --n alone the answer is the least increase that is seen; with both, the power. Every
+variant is compared with the first by a two-sided test at the end; to look daily takes more."
+)]
+pub struct Args {
+    /// The control's rate, as 0.1 or 10%
+    #[arg(long, value_name = "RATE", value_parser = inputs::share)]
+    baseline: Option<f64>,
+    /// The control's mean, for a metric that is no rate
+    #[arg(long, value_name = "MEAN", requires = "sd", allow_hyphen_values = true, value_parser = inputs::part)]
+    mean: Option<f64>,
+    /// The standard deviation of a unit's value
+    #[arg(long, value_name = "DEVIATION", requires = "mean", value_parser = inputs::part)]
+    sd: Option<f64>,
+    /// The effect to see, as a part of the baseline: 5% or -0.05
+    #[arg(long, value_name = "PART", allow_hyphen_values = true, value_parser = inputs::part)]
+    mde: Option<f64>,
+    /// The effect to see, in the baseline's own unit
+    #[arg(long, value_name = "EFFECT", conflicts_with = "mde", allow_hyphen_values = true, value_parser = inputs::part)]
+    mde_abs: Option<f64>,
+    /// Units in all variants together
+    #[arg(long, value_name = "N", value_parser = inputs::count)]
+    n: Option<u64>,
+    /// Variants of equal size, the control included
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(2..=100))]
+    variants: u8,
+    /// The share of each variant, the control's first
+    #[arg(long, value_name = "SHARES", value_delimiter = ',', conflicts_with = "variants", value_parser = inputs::share)]
+    allocation: Vec<f64>,
+    /// The chance to see an effect that is not there
+    #[arg(long, value_name = "SHARE", default_value_t = 0.05, value_parser = inputs::share)]
+    alpha: f64,
+    /// The chance to see an effect that is there
+    #[arg(long, value_name = "SHARE", default_value_t = 0.8, value_parser = inputs::share)]
+    power: f64,
+    /// What several treatments do to alpha
+    #[arg(long, value_enum, default_value_t)]
+    correction: Corrected,
+    /// Units that come in a day
+    #[arg(long, value_name = "N", value_parser = inputs::count)]
+    units_per_day: Option<u64>,
+    /// The share of them that takes part
+    #[arg(long, value_name = "SHARE", default_value = "1", requires = "units_per_day", value_parser = parse_traffic)]
+    traffic: f64,
+    #[command(flatten)]
+    pub(super) format: FormatArg,
+}
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum Corrected {
+    /// It is shared out over the treatments
+    #[default]
+    Bonferroni,
+    /// It holds for each treatment alone
+    None,
+}
+
+fn parse_traffic(text: &str) -> Result<f64, String> {
+    let share = inputs::part(text).ok().filter(|it| *it > 0.0 && *it <= 1.0);
+    share.ok_or_else(|| "write a number above 0, and at most 1".to_owned())
+}
+
+/// A planned experiment.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub struct PowerReport {
+    /// Which of the numbers is the answer; the others were given.
+    answer: Answer,
+    /// The control's rate or mean.
+    baseline: f64,
+    /// The standard deviation of a unit's value; `null` for a rate.
+    deviation: Option<f64>,
+    /// The effect, in the unit of the baseline.
+    effect: f64,
+    /// The effect as a part of the baseline; `null` of 0.
+    relative_effect: Option<f64>,
+    /// The chance to see the effect, in the treatment where it is least.
+    power: f64,
+    /// The chance to see an effect that is not there, over all treatments.
+    alpha: f64,
+    /// The same for each comparison with the control.
+    alpha_each: f64,
+    /// Units in all variants together.
+    units: u64,
+    /// The control first.
+    variants: Vec<VariantReport>,
+    /// How many days it takes; `null` if it is not said how many units come in a day.
+    days: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Answer {
+    Units,
+    Power,
+    Effect,
+}
+
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+struct VariantReport {
+    /// From 0 to 1.
+    share: f64,
+    units: u64,
+}
+
+/// Plans the experiment.
+pub fn run(args: &Args) -> Result<PowerReport, Error> {
+    let value = args.baseline.or(args.mean).unwrap_or_default();
+    let baseline = match args.baseline {
+        Some(rate) => Baseline::Proportion { rate },
+        None => Baseline::Mean { deviation: args.sd.unwrap_or_default() },
+    };
+    let shares = shares(args);
+    let correction = match args.correction {
+        Corrected::Bonferroni => Correction::Bonferroni,
+        Corrected::None => Correction::None,
+    };
+    let design = Design::new(baseline, &shares, args.alpha, args.power, correction)
+        .ok_or_else(|| Error::caller("it takes two variants, and a deviation above 0"))?;
+    let effect = args.mde_abs.or_else(|| args.mde.map(|part| part * value.abs()));
+    if args.mde.is_some() && value == 0.0 {
+        return Err(Error::caller("there is no part of a mean of 0").help("give the effect as --mde-abs"));
+    }
+    let plan = answer(&design, args, effect)?;
+    let variants = |(share, units): (&f64, u64)| VariantReport { share: *share, units };
+    let duration = args.units_per_day.map(|each_day| {
+        days(plan.sizes.total, each_day, args.traffic)
+            .ok_or_else(|| Error::caller("that would take longer than anybody waits"))
+    });
+    Ok(PowerReport {
+        answer: plan.answer,
+        baseline: value,
+        deviation: args.sd,
+        effect: plan.effect,
+        relative_effect: Some(plan.effect / value.abs()).filter(|it| it.is_finite()),
+        power: plan.power,
+        alpha: args.alpha,
+        alpha_each: design.alpha_each(),
+        units: plan.sizes.total,
+        variants: shares.iter().zip(plan.sizes.variants).map(variants).collect(),
+        days: duration.transpose()?,
+    })
+}
+
+/// The shares of the variants, which sum to 1.
+fn shares(args: &Args) -> Vec<f64> {
+    if args.allocation.is_empty() {
+        return vec![1.0 / f64::from(args.variants); usize::from(args.variants)];
+    }
+    let whole: f64 = args.allocation.iter().sum();
+    args.allocation.iter().map(|share| share / whole).collect()
+}
+
+/// The three numbers that belong together, one of them found.
+struct Plan {
+    answer: Answer,
+    effect: f64,
+    power: f64,
+    sizes: Sizes,
+}
+
+fn answer(design: &Design, args: &Args, effect: Option<f64>) -> Result<Plan, Error> {
+    let wrong = |effect: f64| {
+        Error::caller(format!("no number of units shows an effect of {effect}"))
+            .help("it must not be 0, not too small, and a rate stays between 0 and 1")
+    };
+    match (effect, args.n) {
+        (Some(effect), None) => {
+            let sizes = design.sizes(effect).ok_or_else(|| wrong(effect))?;
+            Ok(Plan { answer: Answer::Units, effect, power: args.power, sizes })
+        }
+        (Some(effect), Some(units)) => {
+            let power = design.power(units, effect).ok_or_else(|| wrong(effect))?;
+            Ok(Plan { answer: Answer::Power, effect, power, sizes: design.split(units) })
+        }
+        (None, Some(units)) => {
+            let effect = design.detectable(units).ok_or_else(|| {
+                Error::caller(format!("{} units show no increase at all", count(units)))
+                    .help("take more units, or less power")
+            })?;
+            Ok(Plan { answer: Answer::Effect, effect, power: args.power, sizes: design.split(units) })
+        }
+        (None, None) => Err(Error::caller("there is nothing to answer")
+            .help("give the effect to see (--mde 5%), or the units that there are (--n 100000)")),
+    }
+}
+
+impl PowerReport {
+    /// A rate in percent, a mean as it is.
+    fn number(&self, number: f64) -> String {
+        if self.deviation.is_some() { format!("{number:.4}") } else { percent(number) }
+    }
+
+    fn effect_line(&self) -> String {
+        let (from, to) = (self.number(self.baseline), self.number(self.baseline + self.effect));
+        let relative = self.relative_effect.map_or(String::new(), |it| format!(" ({})", change(it)));
+        let deviation = self.deviation.map_or(String::new(), |it| format!(", standard deviation {it}"));
+        format!("a change from {from} to {to}{relative}{deviation}")
+    }
+}
+
+impl Report for PowerReport {
+    fn human(&self) -> String {
+        let (units, power, effect) = (count(self.units), percent(self.power), self.effect_line());
+        let mut text = match self.answer {
+            Answer::Units => {
+                format!("{TITLE}{units} units{TITLE:#} show {effect}, with a power of {power}\n")
+            }
+            Answer::Power => {
+                format!("{units} units show {effect}, with a power of {TITLE}{power}{TITLE:#}\n")
+            }
+            Answer::Effect => {
+                format!("{units} units show {TITLE}{effect}{TITLE:#}, with a power of {power}\n")
+            }
+        };
+        let rows = self.variants.iter().enumerate().map(|(at, it)| {
+            let name = if at == 0 { "control".to_owned() } else { format!("treatment {at}") };
+            vec![name, percent(it.share), count(it.units)]
+        });
+        let _ = writeln!(text, "{}\n", table::plain(&["variant", "share", "units"], &[1, 2], rows));
+        let treatments = self.variants.len().saturating_sub(1);
+        let each = if self.alpha_each < self.alpha {
+            format!(", {:.4} for each of {treatments} treatments", self.alpha_each)
+        } else {
+            String::new()
+        };
+        let _ = writeln!(text, "  {DIM}one two-sided test at the end, alpha {}{each}{DIM:#}", self.alpha);
+        if let Some(days) = self.days {
+            let s = if days == 1 { "" } else { "s" };
+            let _ = writeln!(text, "  {} day{s}", count(days));
+        }
+        text
+    }
+}

@@ -1,0 +1,229 @@
+//! Do the units of an experiment follow their allocations?
+
+use super::inputs::{self, FromArg};
+use crate::error::Error;
+use crate::exit::{self, Exit};
+use crate::render::numbers::{bar, change, count, p_value, percent};
+use crate::render::style::{BAD, DIM, GOOD, TITLE};
+use crate::render::table;
+use crate::report::{FormatArg, Report};
+use abx_core::statistics::{
+    ChiSquare, RatioTest, RatioVariant, RatioVerdict, SampleRatio, SampleRatioPlan, sample_ratio,
+};
+use serde::Serialize;
+use std::fmt::Write as _;
+
+/// Test counts of units for a sample-ratio mismatch: do they follow their allocations?
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  abx srm control=5000 treatment=4800
+  abx srm a=60000 b=10500 c=30000 --shares 0.6,0.1,0.3
+  abx srm control=5000 redesign=4800 --experiment checkout_redesign --from experiments/
+
+Count units, not events, and only those who drew their variant: overrides follow no allocation. The
+test may be repeated as often as you like, on growing counts; --once is for a single look at a time
+fixed beforehand, and sees somewhat more.
+
+Exit code 1: the units do not follow their allocations. Then something is broken on the way from the
+assignment to the count, and no result of the experiment can be trusted.")]
+pub struct Args {
+    /// The units of each variant
+    #[arg(required = true, value_name = "VARIANT=UNITS", value_parser = parse_variant)]
+    counts: Vec<(String, u64)>,
+    /// The share of each variant, in the same order; equal by default
+    #[arg(long, value_name = "SHARES", value_delimiter = ',', value_parser = inputs::part)]
+    shares: Vec<f64>,
+    /// Take the shares from this experiment's allocations
+    #[arg(long, value_name = "KEY", conflicts_with = "shares")]
+    experiment: Option<String>,
+    #[command(flatten)]
+    from: FromArg,
+    /// The chance of a false alarm
+    #[arg(long, value_name = "SHARE", default_value_t = SampleRatioPlan::default().alpha, value_parser = inputs::share)]
+    alpha: f64,
+    /// Deviations below this part of a share are told and are no alarm
+    #[arg(long, value_name = "PART", default_value = "0.5%", value_parser = inputs::part)]
+    floor: f64,
+    /// Decide by the chi-square test, which holds for one look only
+    #[arg(long)]
+    once: bool,
+    #[command(flatten)]
+    pub(super) format: FormatArg,
+}
+
+/// Whether units follow their allocations.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub struct SrmReport {
+    /// The experiment that the shares are of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    experiment: Option<String>,
+    verdict: RatioVerdict,
+    /// The test that the verdict is by.
+    decided_by: RatioTest,
+    /// The chance of a false alarm.
+    alpha: f64,
+    /// Deviations below this part of a share are no alarm.
+    floor: f64,
+    /// The p-value that holds at every look together.
+    anytime_p_value: f64,
+    /// The test for one look; `null` with fewer than 5 expected in a variant.
+    chi_square: Option<ChiSquare>,
+    /// The greatest deviation of a variant from its share; `null` if one has units and no share.
+    greatest_deviation: Option<f64>,
+    variants: Vec<VariantReport>,
+}
+
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+struct VariantReport {
+    variant: String,
+    #[serde(flatten)]
+    ratio: RatioVariant,
+}
+
+fn parse_variant(text: &str) -> Result<(String, u64), String> {
+    let (name, units) =
+        text.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or("write VARIANT=UNITS")?;
+    let plain: String = units.chars().filter(|c| *c != '_' && *c != ',').collect();
+    let units = plain.parse().map_err(|_| "write a whole number of units, as control=5000")?;
+    Ok((name.to_owned(), units))
+}
+
+/// Tests the counts.
+pub fn run(args: &Args) -> Result<SrmReport, Error> {
+    for (at, (name, _)) in args.counts.iter().enumerate() {
+        if args.counts.iter().take(at).any(|(other, _)| other == name) {
+            return Err(Error::caller(format!("{name:?} has two counts")));
+        }
+    }
+    let counts = match &args.experiment {
+        Some(key) => with_allocations(args, key)?,
+        None => with_shares(args)?,
+    };
+    let test = if args.once { RatioTest::ChiSquare } else { RatioTest::Anytime };
+    let plan = SampleRatioPlan { alpha: args.alpha, floor: args.floor, test };
+    let observed: Vec<u64> = counts.iter().map(|it| it.units).collect();
+    let shares: Vec<f64> = counts.iter().map(|it| it.share).collect();
+    let found = sample_ratio(&observed, &shares, plan).ok_or_else(|| {
+        Error::caller("there is nothing to test").help(
+            "it takes two variants with a share, and units (with --once five expected in each; at most 10^12)",
+        )
+    })?;
+    Ok(SrmReport::new(args, plan, counts, found))
+}
+
+/// A variant, its units, and the share that it should have.
+struct Count {
+    variant: String,
+    units: u64,
+    share: f64,
+}
+
+fn with_shares(args: &Args) -> Result<Vec<Count>, Error> {
+    if !args.shares.is_empty() && args.shares.len() != args.counts.len() {
+        let (shares, counts) = (args.shares.len(), args.counts.len());
+        return Err(Error::caller(format!("there are {shares} shares for {counts} variants")));
+    }
+    if args.shares.iter().any(|it| *it < 0.0) {
+        return Err(Error::caller("a share is below 0"));
+    }
+    let shares = args.shares.iter().copied().chain(std::iter::repeat(1.0));
+    let with = |((variant, units), share): (&(String, u64), f64)| Count {
+        variant: variant.clone(),
+        units: *units,
+        share,
+    };
+    Ok(args.counts.iter().zip(shares).map(with).collect())
+}
+
+/// The counts in the order of the experiment's variants. Each needs one: a variant that nobody counted may be
+/// the fault that is looked for.
+fn with_allocations(args: &Args, key: &str) -> Result<Vec<Count>, Error> {
+    let checked = inputs::load(&args.from.from)?;
+    let keys = checked.catalog.experiments().iter().map(abx_core::Experiment::key);
+    let experiment = checked
+        .catalog
+        .experiment(key)
+        .ok_or_else(|| inputs::unknown_key("experiment", key, keys, &checked))?;
+    let variants = || experiment.variants().iter().map(|it| it.key.as_ref());
+    if let Some((name, _)) = args.counts.iter().find(|(name, _)| variants().all(|it| it != name.as_str())) {
+        let known = variants().collect::<Vec<_>>().join(", ");
+        return Err(Error::caller(format!("{key} has no variant {name:?}")).help(format!("it has {known}")));
+    }
+    let with = |(variant, buckets): (&str, u32)| {
+        let (_, units) = args.counts.iter().find(|(name, _)| name == variant).ok_or_else(|| {
+            Error::caller(format!("there is no count for {variant:?}"))
+                .help(format!("add {variant}=0 if nobody saw it"))
+        })?;
+        Ok(Count { variant: variant.to_owned(), units: *units, share: f64::from(buckets) })
+    };
+    variants().zip(experiment.variant_buckets()).map(with).collect()
+}
+
+impl SrmReport {
+    fn new(args: &Args, plan: SampleRatioPlan, counts: Vec<Count>, found: SampleRatio) -> Self {
+        let variants = counts.into_iter().zip(found.variants);
+        Self {
+            experiment: args.experiment.clone(),
+            verdict: found.verdict,
+            decided_by: plan.test,
+            alpha: plan.alpha,
+            floor: plan.floor,
+            anytime_p_value: found.anytime_p_value,
+            chi_square: found.chi_square,
+            greatest_deviation: found.greatest_deviation,
+            variants: variants
+                .map(|(count, ratio)| VariantReport { variant: count.variant, ratio })
+                .collect(),
+        }
+    }
+
+    fn verdict_line(&self) -> String {
+        match self.verdict {
+            RatioVerdict::Fits => format!("{GOOD}fits{GOOD:#}: nothing speaks against the allocations"),
+            RatioVerdict::BelowFloor => format!(
+                "{GOOD}fits{GOOD:#} well enough: there is a deviation, below the floor of {}",
+                percent(self.floor)
+            ),
+            RatioVerdict::Mismatch => format!(
+                "{BAD}mismatch{BAD:#}: the units do not follow their allocations\n  \
+                 do not read the results; look for what loses units on the way from the assignment to the count"
+            ),
+        }
+    }
+}
+
+impl Report for SrmReport {
+    fn human(&self) -> String {
+        let units: u64 = self.variants.iter().map(|it| it.ratio.units).sum();
+        let of = self.experiment.as_ref().map_or(String::new(), |key| format!(" of {key}"));
+        let mut text = format!("{TITLE}{} units{of}{TITLE:#}\n", count(units));
+        let widest = self.variants.iter().map(|it| it.ratio.observed).fold(0.0, f64::max);
+        let rows = self.variants.iter().map(|it| {
+            vec![
+                it.variant.clone(),
+                percent(it.ratio.expected),
+                percent(it.ratio.observed),
+                it.ratio.deviation.map_or_else(|| "-".to_owned(), change),
+                count(it.ratio.units),
+                bar(it.ratio.observed / widest, 24),
+            ]
+        });
+        let header = ["variant", "expected", "observed", "deviation", "units", ""];
+        let _ = writeln!(text, "{}\n", table::plain(&header, &[1, 2, 3, 4], rows));
+        let _ = writeln!(text, "{}", self.verdict_line());
+        let _ = writeln!(text, "  {DIM}at any time{DIM:#}  {}", p_value(self.anytime_p_value));
+        let once = match self.chi_square {
+            None => "not tested: fewer than 5 expected in a variant".to_owned(),
+            Some(it) if it.statistic < f64::MAX => {
+                format!("{}, χ² = {:.2}", p_value(it.p_value), it.statistic)
+            }
+            Some(it) => format!("{}: units without a share", p_value(it.p_value)),
+        };
+        let _ = writeln!(text, "  {DIM}for one look{DIM:#} {once}");
+        text
+    }
+
+    fn exit(&self) -> Exit {
+        if self.verdict == RatioVerdict::Mismatch { exit::FINDINGS } else { exit::DONE }
+    }
+}
