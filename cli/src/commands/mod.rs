@@ -1,6 +1,7 @@
 //! The commands: one file each, all of the same shape.
 
 pub mod assign;
+pub mod bench;
 pub mod completions;
 pub mod dev;
 pub mod explain;
@@ -41,6 +42,7 @@ enum Command {
     Revisions(revisions::Args),
     Pull(pull::Args),
     Dev(dev::Args),
+    Bench(bench::Args),
     Schema(schema::Args),
     Completions(completions::Args),
 }
@@ -65,6 +67,7 @@ pub fn dispatch(abx: Abx) -> Exit {
             Ok(exit) => exit,
             Err(error) => fail(&error),
         },
+        Command::Bench(args) => finish(bench::run(&args), args.format.format),
         Command::Schema(args) => finish(schema::run(&args), args.format.format),
         Command::Completions(args) => finish(completions::run(&args), args.format.format),
     }

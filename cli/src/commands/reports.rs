@@ -8,6 +8,7 @@ type SchemaOf = fn() -> Schema;
 /// The commands that have a report, and its schema.
 pub const REPORTS: &[(&str, SchemaOf)] = &[
     ("assign", of::<super::assign::AssignReport>),
+    ("bench", of::<super::bench::BenchReport>),
     ("completions", of::<super::completions::CompletionsReport>),
     ("explain", of::<super::explain::ExplainReport>),
     ("explain-code", of::<super::explain_code::ExplainCodeReport>),

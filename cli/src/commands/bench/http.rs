@@ -1,0 +1,191 @@
+//! One connection to an HTTP server.
+//!
+//! The connection is driven by the very task that waits for the answer: hyper's usual second task for each connection costs two
+//! wake-ups a request, which were a third of what this side needs.
+
+use super::tally::{Failure, Outcome};
+use super::template::Template;
+use crate::error::Error;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Bytes;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper::header::{HOST, HeaderMap, HeaderName, HeaderValue};
+use hyper::{Method, Request, Uri};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioIo;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tower::ServiceExt as _;
+
+type Io = MaybeHttpsStream<TokioIo<TcpStream>>;
+type Driver = http1::Connection<Io, Full<Bytes>>;
+
+/// A request, as it was asked for.
+#[derive(Debug)]
+pub(super) struct HttpRequest {
+    method: Method,
+    /// Scheme, host and port: where to connect to.
+    base: Uri,
+    path: Template,
+    /// The path where it does not vary.
+    constant: Uri,
+    headers: HeaderMap,
+    body: Template,
+    constant_body: Bytes,
+}
+
+impl HttpRequest {
+    pub(super) fn new(url: &str, method: Method, headers: HeaderMap, body: &str) -> Result<Self, Error> {
+        let bad = |error: hyper::http::Error| Error::caller(format!("{url}: {error}"));
+        let base: Uri = url
+            .replace("{user}", "u")
+            .parse()
+            .map_err(|error: hyper::http::uri::InvalidUri| bad(error.into()))?;
+        let start = url.find("://").map_or(0, |at| at + 3);
+        let rest = url.get(start..).unwrap_or_default();
+        let path = rest.find(['/', '?']).and_then(|at| rest.get(at..)).unwrap_or("/");
+        let path = path.split('#').next().unwrap_or_default();
+        let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
+        let constant = path
+            .replace("{user}", "u")
+            .parse()
+            .map_err(|error: hyper::http::uri::InvalidUri| bad(error.into()))?;
+        let mut all = HeaderMap::new();
+        let host = base.authority().map(|it| it.as_str().rsplit('@').next().unwrap_or_default());
+        let host = host.and_then(|host| HeaderValue::from_str(host).ok());
+        all.extend(host.map(|host| (HOST, host)));
+        all.extend(headers);
+        Ok(Self {
+            method,
+            base,
+            path: Template::new(&path),
+            constant,
+            headers: all,
+            body: Template::new(body),
+            constant_body: Bytes::copy_from_slice(body.as_bytes()),
+        })
+    }
+
+    /// Host and port, for a person.
+    pub(super) fn host(&self) -> &str {
+        self.base.authority().map_or("", |authority| authority.as_str())
+    }
+
+    fn for_user(&self, user: u64) -> Result<Request<Full<Bytes>>, hyper::http::Error> {
+        let body =
+            if self.body.varies() { self.body.render(user).into() } else { self.constant_body.clone() };
+        let mut request = Request::new(Full::new(body));
+        *request.uri_mut() =
+            if self.path.varies() { self.path.render(user).parse()? } else { self.constant.clone() };
+        request.method_mut().clone_from(&self.method);
+        request.headers_mut().clone_from(&self.headers);
+        Ok(request)
+    }
+}
+
+/// `Name: value`, as on the command line.
+pub(super) fn parse_header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
+    let parsed = text
+        .split_once(':')
+        .and_then(|(name, value)| Some((name.trim().parse().ok()?, value.trim().parse().ok()?)));
+    parsed.ok_or_else(|| "write a header as `Name: value`".to_owned())
+}
+
+/// What connects, with or without TLS.
+pub(super) fn connector(patience: Duration) -> Result<HttpsConnector<HttpConnector>, Error> {
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    tcp.set_connect_timeout(Some(patience));
+    let builder = HttpsConnectorBuilder::new()
+        .with_native_roots()
+        .map_err(|error| Error::world(format!("the certificates of this machine: {error}")))?;
+    Ok(builder.https_or_http().enable_http1().wrap_connector(tcp))
+}
+
+/// A connection that is made anew when the server has closed it.
+pub(super) struct HttpCaller {
+    request: Arc<HttpRequest>,
+    connector: HttpsConnector<HttpConnector>,
+    patience: Duration,
+    open: Option<(SendRequest<Full<Bytes>>, Driver)>,
+}
+
+/// An exchange that did not come to its end.
+enum Ended {
+    /// The server had closed the connection before the request was sent; another one may take it.
+    Unsent,
+    Failed(Failure),
+}
+
+impl HttpCaller {
+    pub(super) fn new(
+        request: Arc<HttpRequest>,
+        connector: HttpsConnector<HttpConnector>,
+        patience: Duration,
+    ) -> Self {
+        Self { request, connector, patience, open: None }
+    }
+
+    /// Connects, so that the run does not begin with it.
+    pub(super) async fn connect(&mut self) -> Result<(), String> {
+        let to = self.request.base.clone();
+        let connected = timeout(self.patience, self.connector.clone().oneshot(to)).await;
+        let io = connected.map_err(|_| "no connection in time".to_owned())?;
+        let io = io.map_err(|error| error.source().map_or(error.to_string(), ToString::to_string))?;
+        self.open = Some(http1::handshake(io).await.map_err(|error| error.to_string())?);
+        Ok(())
+    }
+
+    /// Sends a request for a user. If the server had closed the connection meanwhile, it goes over a new one.
+    pub(super) async fn call(&mut self, user: u64) -> Outcome {
+        for _ in 0..2 {
+            let Ok(request) = self.request.for_user(user) else { break };
+            let ended = match timeout(self.patience, self.exchange(request)).await {
+                Ok(Ok(status)) => return Outcome::status(status),
+                Ok(Err(ended)) => ended,
+                Err(_) => Ended::Failed(Failure::TimeOut),
+            };
+            // What is still to come over this connection belongs to no request.
+            self.open = None;
+            if let Ended::Failed(failure) = ended {
+                return Outcome::failed(failure);
+            }
+        }
+        Outcome::failed(Failure::Broken)
+    }
+
+    /// Sends a request and reads its answer to the end; the status.
+    async fn exchange(&mut self, request: Request<Full<Bytes>>) -> Result<u16, Ended> {
+        if self.open.is_none() {
+            self.connect().await.map_err(|_| Ended::Failed(Failure::Connect))?;
+        }
+        let Some((sender, driver)) = &mut self.open else { return Err(Ended::Failed(Failure::Connect)) };
+        let answer = async {
+            let mut response = sender.send_request(request).await.map_err(|error| {
+                if error.is_canceled() { Ended::Unsent } else { Ended::Failed(Failure::Broken) }
+            })?;
+            while let Some(frame) = response.frame().await {
+                frame.map_err(|_| Ended::Failed(Failure::Broken))?;
+            }
+            Ok(response.status().as_u16())
+        };
+        let (answered, is_closed) = {
+            let mut answer = pin!(answer);
+            tokio::select! {
+                biased;
+                answered = &mut answer => (answered, false),
+                // The server closed the connection, and whatever came before that is here.
+                _ = driver => (answer.await, true),
+            }
+        };
+        if is_closed {
+            self.open = None;
+        }
+        answered
+    }
+}
