@@ -50,7 +50,7 @@ Exit code 1: a limit is missed.
 `--rate max` shows the ceiling: every connection sends as fast as it is answered. The ceiling of this tool itself is above
 70% of what `wrk` reaches against the same server; near it, measure from several machines.")]
 pub struct Args {
-    /// A URL, or a function's name or ARN; {user} in a URL stands for user_0, user_1, ...
+    /// A URL, or a function's name or ARN; {user} in a URL stands for another user in each request
     target: String,
     /// Requests a second, or max: as many as the connections take
     #[arg(long, value_name = "RATE", default_value = "100", value_parser = parse_rate)]
@@ -70,7 +70,7 @@ pub struct Args {
     /// How long to wait for an answer
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = parse_duration)]
     timeout: Duration,
-    /// How many users {user} stands for
+    /// How many users {user} stands for, from `user_0` on
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
     user_count: u64,
     #[command(flatten)]

@@ -6,6 +6,7 @@
 //! | `aws` | DynamoDB (an emulator in this process) and a Kinesis that remembers |
 //! | `events` | what API Gateway, function URLs and load balancers send |
 //! | `serving`, `ending`, `faults` | the tests |
+//! | `starting` | a measurement: how long until the first answer, and how much memory |
 
 #![expect(
     clippy::unwrap_used,
@@ -20,3 +21,4 @@ mod events;
 mod faults;
 mod lambda;
 mod serving;
+mod starting;

@@ -95,7 +95,10 @@ fn status(payload: &[u8]) -> u16 {
         #[serde(rename = "statusCode")]
         status: u16,
     }
-    serde_json::from_slice::<Envelope>(payload).map_or(200, |envelope| envelope.status)
+    // A list would be read as the fields in their order.
+    let is_object = payload.trim_ascii_start().starts_with(b"{");
+    let envelope = is_object.then(|| serde_json::from_slice::<Envelope>(payload).ok()).flatten();
+    envelope.map_or(200, |envelope| envelope.status)
 }
 
 /// Reads the line `REPORT` of a log tail: `... Billed Duration: 31 ms ... Init Duration: 85.12 ms`.

@@ -89,8 +89,7 @@ impl Load {
             workers.push(thread::spawn(move || work(&run, (number, threads), &ready, &started)));
             starts.push(start);
         }
-        drop(ready);
-        for answer in readiness {
+        for answer in readiness.iter().take(threads) {
             answer?;
         }
         let begin = Instant::now();
@@ -157,7 +156,7 @@ async fn open(load: &Load, (number, threads): (usize, usize)) -> Result<Vec<Call
                     .connect()
                     .await
                     .map_err(|error| Error::world(format!("{}: {error}", request.host())))?;
-                callers.push(Caller::Http(caller));
+                callers.push(Caller::Http(Box::new(caller)));
             }
             Ok(callers)
         }
@@ -174,7 +173,8 @@ async fn open(load: &Load, (number, threads): (usize, usize)) -> Result<Vec<Call
 
 /// One of the connections.
 enum Caller {
-    Http(HttpCaller),
+    // In a box, because it holds the buffers of its connection.
+    Http(Box<HttpCaller>),
     Function(FunctionCaller),
 }
 

@@ -278,7 +278,9 @@ mod tests {
 
     fn tally(micros: &[u64]) -> Tally {
         let mut tally = Tally::new();
-        micros.iter().for_each(|it| tally.record(&Outcome::answered(), Duration::from_micros(*it)));
+        for it in micros {
+            tally.record(&Outcome::answered(), Duration::from_micros(*it));
+        }
         tally
     }
 

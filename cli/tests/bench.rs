@@ -1,0 +1,199 @@
+//! `abx bench` against small servers that stall, refuse, hang up or stay silent, and against `abx dev`.
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+use serde_json::Value;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+
+/// A server in this process that ends with it. `answer` gets the number of the request, and the text to send or nothing.
+fn serve(answer: impl Fn(u64) -> Option<&'static str> + Send + Sync + 'static) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (answer, number) = (Arc::new(answer), Arc::new(AtomicU64::new(0)));
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (answer, number) = (Arc::clone(&answer), Arc::clone(&number));
+            thread::spawn(move || connection(&stream.unwrap(), |it| answer(it), &number));
+        }
+    });
+    address
+}
+
+/// Answers the requests of a connection, none of which has a body.
+fn connection(mut stream: &TcpStream, answer: impl Fn(u64) -> Option<&'static str>, number: &AtomicU64) {
+    let mut lines = BufReader::new(stream).lines();
+    while lines.by_ref().map_while(Result::ok).any(|line| line.is_empty()) {
+        match answer(number.fetch_add(1, Relaxed)) {
+            Some(text) if stream.write_all(text.as_bytes()).is_ok() && !text.contains("close") => {}
+            Some(_) => return,
+            None => thread::sleep(Duration::from_secs(20)),
+        }
+    }
+}
+
+fn bench(target: &str, arguments: &[&str]) -> (Option<i32>, Value) {
+    let output = Command::new(env!("CARGO_BIN_EXE_abx"))
+        .args(["bench", target, "--format", "json"])
+        .args(arguments)
+        .output()
+        .unwrap();
+    let report = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| {
+        panic!("{}", String::from_utf8_lossy(&output.stderr));
+    });
+    (output.status.code(), report)
+}
+
+#[test]
+fn a_server_that_stalls_once_is_measured_as_its_users_see_it() {
+    let stall = Mutex::new(());
+    let address = serve(move |number| {
+        let _one = stall.lock().unwrap();
+        if number == 200 {
+            thread::sleep(Duration::from_secs(1));
+        }
+        Some(OK)
+    });
+    let url = format!("http://{address}/");
+    let arguments = ["--rate", "200", "--duration", "3s", "--connections", "4", "--p99", "50ms"];
+    let (exit, report) = bench(&url, &arguments);
+    // 200 of 600 requests were due while the server stood still, and waited for half a second on average. A caller that
+    // waits for answers would have sent four of them.
+    assert_eq!((&report["requests"], &report["answered"]), (&600.into(), &600.into()));
+    let latency = |name: &str| report["latency"][name].as_f64().unwrap();
+    assert!(latency("p50") < 100.0, "{report}");
+    assert!(latency("p90") > 400.0, "{report}");
+    assert!(latency("p99") > 800.0, "{report}");
+    assert!(report["late"].as_u64().unwrap() > 100, "{report}");
+    assert_eq!((exit, &report["gates"][0]["met"]), (Some(1), &false.into()));
+}
+
+#[test]
+fn what_cannot_be_sent_is_told_and_misses_the_limit() {
+    let address = serve(|number| (number < 10).then_some(OK));
+    let url = format!("http://{address}/");
+    let arguments =
+        ["--rate", "100", "--duration", "1s", "--connections", "2", "--timeout", "3s", "--errors", "1%"];
+    let (exit, report) = bench(&url, &arguments);
+    // Two wait for an answer that never comes; for all others no connection is left.
+    assert_eq!((&report["answered"], &report["failures"]["time_out"]), (&10.into(), &2.into()));
+    assert_eq!(report["not_sent"], 88);
+    assert_eq!((exit, &report["gates"][0]["measured"]), (Some(1), &0.9.into()));
+    // Those who waited count with their time.
+    assert!(report["latency"]["p50"].as_f64().unwrap() > 1000.0, "{report}");
+}
+
+#[test]
+fn failures_are_told_by_kind() {
+    let address = serve(|number| {
+        Some(match number % 4 {
+            0 => "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n",
+            1 => "HTTP/1.1 200 OK\r\ncontent-length: 50\r\nconnection: close\r\n\r\ncut",
+            2 => "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n",
+            _ => OK,
+        })
+    });
+    let (exit, report) = bench(&format!("http://{address}/"), &["--rate", "200", "--duration", "1s"]);
+    let failures = serde_json::json!({"broken": 50, "status_404": 50, "status_503": 50});
+    assert_eq!((&report["failures"], &report["answered"]), (&failures, &50.into()));
+    assert_eq!(exit, Some(0), "without a limit there is nothing to miss");
+}
+
+#[test]
+fn a_server_that_hangs_up_after_each_answer_costs_no_failure() {
+    let address = serve(|_| Some("HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok"));
+    let arguments = ["--rate", "100", "--duration", "1s", "--ramp", "1s", "--errors", "0"];
+    let (exit, report) = bench(&format!("http://{address}/"), &arguments);
+    assert_eq!(
+        (exit, &report["answered"], &report["failures"]),
+        (Some(0), &100.into(), &serde_json::json!({}))
+    );
+}
+
+/// `abx dev` on a free port over a store of its own.
+struct Dev {
+    child: Child,
+    address: String,
+    _folder: tempfile::TempDir,
+}
+
+impl Dev {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = folder.path().join("store.sqlite");
+        let mut child = Command::new(env!("CARGO_BIN_EXE_abx"))
+            .args(["dev", "tests/sessions/documents", "--port", "0", "--store"])
+            .arg(&store)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let address = lines.find_map(|line| {
+            let line = line.unwrap();
+            let start = line.find("http://")?;
+            line[start..].split_whitespace().next().map(str::to_owned)
+        });
+        // Somebody has to read on, or the program waits for room in the pipe.
+        thread::spawn(move || lines.for_each(drop));
+        Self { child, address: address.unwrap(), _folder: folder }
+    }
+}
+
+impl Drop for Dev {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn the_functions_here_are_measured_over_http_and_by_invoke() {
+    let dev = Dev::start();
+    let url = format!("{}/assign?user_id={{user}}&experiment_key=checkout_redesign", dev.address);
+    let common = ["--rate", "100", "--duration", "1s", "--errors", "0", "--p50", "2s", "--p99", "4s"];
+    let (exit, report) = bench(&url, &common);
+    assert_eq!((exit, &report["answered"], &report["product"]), (Some(0), &100.into(), &"assignment".into()));
+
+    let payload = r#"{"user_id": "{user}", "experiment_key": "checkout_redesign"}"#;
+    let invoke = ["--endpoint", &dev.address, "--tail-log", "--payload", payload];
+    let (exit, report) = bench("abx-assignment", &[&common[..], &invoke[..]].concat());
+    assert_eq!((exit, &report["answered"], &report["product"]), (Some(0), &100.into(), &"assignment".into()));
+
+    // An envelope with a status is an answer of that status.
+    let unknown =
+        ["--endpoint", &dev.address, "--payload", r#"{"user_id": "u", "experiment_key": "unknown"}"#];
+    let (exit, report) = bench("assignment", &[&common[..], &unknown[..]].concat());
+    assert_eq!((exit, &report["failures"]["status_404"]), (Some(1), &100.into()));
+}
+
+#[test]
+fn an_earlier_report_is_compared_and_fits_its_schema() {
+    let address = serve(|_| Some(OK));
+    let url = format!("http://{address}/");
+    let (_, earlier) = bench(&url, &["--rate", "max", "--duration", "500ms", "--connections", "2"]);
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(earlier.to_string().as_bytes()).unwrap();
+    let name = file.path().to_str().unwrap();
+    let arguments = ["--rate", "50", "--duration", "500ms", "--compare", name, "--p99", "4s"];
+    let (exit, report) = bench(&url, &arguments);
+    assert_eq!((exit, &report["requests"]), (Some(0), &25.into()));
+    let ratio = report["comparison"]["throughput_ratio"].as_f64().unwrap();
+    let right = report["throughput"].as_f64().unwrap() / earlier["throughput"].as_f64().unwrap();
+    assert!((ratio / right - 1.0).abs() < 1e-9);
+    assert_eq!(report["comparison"]["earlier"]["latency"], earlier["latency"]);
+
+    let schema =
+        Command::new(env!("CARGO_BIN_EXE_abx")).args(["schema", "--report", "bench"]).output().unwrap();
+    let (mut schemas, mut compiler) = (boon::Schemas::new(), boon::Compiler::new());
+    compiler.add_resource("bench.json", serde_json::from_slice(&schema.stdout).unwrap()).unwrap();
+    let index = compiler.compile("bench.json", &mut schemas).unwrap();
+    for report in [&earlier, &report] {
+        assert!(schemas.validate(report, index).is_ok(), "{report}");
+    }
+}
