@@ -141,7 +141,7 @@ fn events(place: &Place) -> Vec<String> {
     let events = store.events_after(0, u32::MAX).unwrap();
     let unit =
         |event: &[u8]| serde_json::from_slice::<Value>(event).unwrap()["unit"].as_str().unwrap().to_owned();
-    events.iter().map(|(_, event)| unit(&event.data)).collect()
+    events.iter().map(|stored| unit(&stored.event.data)).collect()
 }
 
 fn events_of(place: &Place, least: usize) -> Vec<String> {
