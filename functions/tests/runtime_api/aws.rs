@@ -1,7 +1,7 @@
 //! DynamoDB, as an emulator in this process, and a Kinesis that remembers what it was sent.
 
 use abx_functions::adapters::aws::{
-    Budget, DynamoAssignments, DynamoCatalog, create_tables, dynamodb, emulator,
+    Budget, DynamoAssignments, DynamoCatalog, TableNames, create_tables, dynamodb, emulator,
 };
 use abx_functions::catalog::encode;
 use abx_functions::ports::{CatalogStore, RevisionMeta};
@@ -40,7 +40,9 @@ impl Aws {
         tokio::spawn(dynoxide::server::serve_on(listener, database));
         let sent = Arc::new(Mutex::new(Vec::new()));
         let aws = Self { dynamodb: endpoint, kinesis: kinesis(Arc::clone(&sent)).await, sent };
-        create_tables(&aws.client(), "catalog", "assignments").await.unwrap();
+        let names =
+            TableNames { catalog: "catalog", assignments: "assignments", metrics: "metrics", marks: "marks" };
+        create_tables(&aws.client(), names).await.unwrap();
         aws
     }
 

@@ -43,6 +43,15 @@ impl Budget {
         backoff: Duration::from_millis(50),
     };
 
+    /// Where the event function counts a batch: it has until its deadline, and what is in the way passes within seconds.
+    pub const BATCH: Self = Self {
+        connect: Duration::from_secs(1),
+        attempt: Duration::from_secs(1),
+        operation: Duration::from_secs(5),
+        attempts: 4,
+        backoff: Duration::from_millis(25),
+    };
+
     pub(super) fn timeouts(&self) -> TimeoutConfig {
         TimeoutConfig::builder()
             .connect_timeout(self.connect)
@@ -95,4 +104,13 @@ pub fn kinesis(config: &SdkConfig, budget: Budget) -> aws_sdk_kinesis::Client {
         .timeout_config(budget.timeouts())
         .retry_config(budget.retries());
     aws_sdk_kinesis::Client::from_conf(config.build())
+}
+
+/// A Firehose client that keeps to a budget.
+#[must_use]
+pub fn firehose(config: &SdkConfig, budget: Budget) -> aws_sdk_firehose::Client {
+    let config = aws_sdk_firehose::config::Builder::from(config)
+        .timeout_config(budget.timeouts())
+        .retry_config(budget.retries());
+    aws_sdk_firehose::Client::from_conf(config.build())
 }

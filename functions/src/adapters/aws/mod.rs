@@ -5,24 +5,36 @@
 //! | `client` | SDK clients with a [`Budget`]: how long a call may take, and how often it is tried |
 //! | `breaker` | a [`Breaker`] stops asking a store that does not answer |
 //! | `dynamo` | reading items, and the one conditional write that everything here is made of |
-//! | `catalog`, `assignments` | the tables, one file each |
+//! | `catalog`, `assignments`, `metrics`, `marks`, `quarantine` | the tables, one file each |
+//! | `transaction` | the transaction that a commit is |
 //! | `tables` | makes the tables, for tests and emulators; the CDK app makes the real ones |
 //! | `events` | Kinesis |
+//! | `archive` | Firehose |
+//! | `backoff` | pauses where a service did only a part of what it was asked |
 //!
 //! A call of the SDK is a future of ten kilobytes; each is boxed where it is made, so that no router carries it.
 
+mod archive;
 mod assignments;
+mod backoff;
 mod breaker;
 mod catalog;
 mod client;
 mod dynamo;
 mod error;
 mod events;
+mod marks;
+mod metrics;
+mod quarantine;
 mod tables;
+mod transaction;
 
+pub use archive::FirehoseArchive;
 pub use assignments::DynamoAssignments;
 pub use breaker::{Breaker, Permit};
 pub use catalog::DynamoCatalog;
-pub use client::{Budget, dynamodb, emulator, kinesis, load};
+pub use client::{Budget, dynamodb, emulator, firehose, kinesis, load};
 pub use events::KinesisSink;
-pub use tables::create_tables;
+pub use metrics::DynamoMetrics;
+pub use quarantine::DynamoQuarantine;
+pub use tables::{TableNames, create_tables};

@@ -9,11 +9,27 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, TimeToLiveSpecification,
 };
 
-/// Makes the table of the catalog and that of the assignments, where they are not there yet.
-pub async fn create_tables(client: &Client, catalog: &str, assignments: &str) -> Result<(), PortError> {
-    create(client, catalog, ["pk", "sk"]).await?;
-    create(client, assignments, ["user_id", "experiment_key"]).await?;
-    expire(client, assignments).await
+/// What the tables are called.
+#[derive(Debug, Clone, Copy)]
+pub struct TableNames<'a> {
+    /// Of [`DynamoCatalog`](super::DynamoCatalog).
+    pub catalog: &'a str,
+    /// Of [`DynamoAssignments`](super::DynamoAssignments).
+    pub assignments: &'a str,
+    /// Of [`DynamoMetrics`](super::DynamoMetrics) and [`DynamoQuarantine`](super::DynamoQuarantine).
+    pub metrics: &'a str,
+    /// Of the marks of [`DynamoMetrics`](super::DynamoMetrics).
+    pub marks: &'a str,
+}
+
+/// Makes the tables that are not there yet.
+pub async fn create_tables(client: &Client, names: TableNames<'_>) -> Result<(), PortError> {
+    create(client, names.catalog, ["pk", "sk"]).await?;
+    create(client, names.assignments, ["user_id", "experiment_key"]).await?;
+    create(client, names.metrics, ["pk", "sk"]).await?;
+    create(client, names.marks, ["unit", "sk"]).await?;
+    expire(client, names.assignments).await?;
+    expire(client, names.marks).await
 }
 
 async fn create(client: &Client, table: &str, [hash, range]: [&str; 2]) -> Result<(), PortError> {

@@ -1,0 +1,140 @@
+//! Marks in DynamoDB: one item each, under the unit and what the mark is about.
+
+use super::backoff::{ROUNDS, pause};
+use super::dynamo::{Conditional, Item, item, n, number, parsed, put_if, s, text, unreadable};
+use super::error::port_error;
+use crate::ports::{MarkPut, PortError};
+use abx_core::event::{Mark, MarkKey, Owner};
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemOutput;
+use aws_sdk_dynamodb::types::KeysAndAttributes;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
+use std::collections::{BTreeSet, HashMap};
+
+/// How many keys a batch get takes.
+const CALL_KEYS: usize = 100;
+/// How many batch gets are under way at once.
+const GETS: usize = 4;
+/// How many marks are put at once: each is a call, because a batch write takes no conditions.
+const PUTS: usize = 32;
+/// How long a mark is kept after its first time, in seconds: no experiment runs for 400 days.
+const KEPT: i64 = 400 * 86_400;
+
+/// The unit, and what the mark is about.
+type Place = (String, String);
+
+/// The table of marks.
+#[derive(Debug, Clone)]
+pub(super) struct Marks {
+    pub client: Client,
+    pub table: String,
+}
+
+impl Marks {
+    /// What stands under these keys, in their order.
+    pub(super) async fn get(&self, keys: &[MarkKey<'_>]) -> Result<Vec<Option<Mark>>, PortError> {
+        let places: Vec<Place> = keys.iter().map(place).collect();
+        // A batch get refuses a key that it is given twice.
+        let unique: Vec<&Place> = places.iter().collect::<BTreeSet<_>>().into_iter().collect();
+        let gets: Vec<_> = unique.chunks(CALL_KEYS).map(|places| self.get_some(places)).collect();
+        let found: Vec<_> = stream::iter(gets).buffer_unordered(GETS).try_collect().await?;
+        let found: HashMap<Place, Mark> = found.into_iter().flatten().collect();
+        Ok(places.iter().map(|place| found.get(place).cloned()).collect())
+    }
+
+    /// What stands at places, as many as one call takes. The service may answer for any part of them, and is asked for the
+    /// rest until there is none, or until it did nothing several times in a row.
+    async fn get_some(&self, places: &[&Place]) -> Result<Vec<(Place, Mark)>, PortError> {
+        let (mut pending, mut in_vain, mut found) = (all_of(places)?, 0, Vec::new());
+        loop {
+            let asked = pending.keys().len();
+            let (items, rest) = self.call(pending).await?;
+            for item in &items {
+                found.push(((text(item, "unit")?, text(item, "sk")?), read(item)?));
+            }
+            let Some(rest) = rest else { return Ok(found) };
+            in_vain = if rest.keys().len() < asked { 0 } else { in_vain + 1 };
+            if in_vain == ROUNDS {
+                return Err(PortError::transient("BatchGetItem: keys stay unprocessed"));
+            }
+            pause(in_vain).await;
+            pending = rest;
+        }
+    }
+
+    /// One call: what was found, and what was not looked for.
+    async fn call(
+        &self,
+        keys: KeysAndAttributes,
+    ) -> Result<(Vec<Item>, Option<KeysAndAttributes>), PortError> {
+        let request = self.client.batch_get_item().request_items(&self.table, keys);
+        let answer = Box::pin(request.send()).await.map_err(|error| port_error("BatchGetItem", error))?;
+        let BatchGetItemOutput { responses, unprocessed_keys, .. } = answer;
+        let rest = unprocessed_keys.and_then(|mut tables| tables.remove(&self.table));
+        let rest = rest.filter(|rest| !rest.keys().is_empty());
+        match responses.map(|mut tables| tables.remove(&self.table).unwrap_or_default()) {
+            // Nothing at all must not read as "no such mark".
+            None if rest.is_none() => Err(PortError::transient("BatchGetItem: the answer cannot be read")),
+            items => Ok((items.unwrap_or_default(), rest)),
+        }
+    }
+
+    /// Puts marks; one answer for each, in their order.
+    pub(super) async fn put(&self, marks: &[(MarkKey<'_>, Mark)]) -> Result<Vec<MarkPut>, PortError> {
+        let puts = marks.iter().map(|(key, mark)| self.put_one(place(key), mark));
+        let puts: Vec<_> = puts.collect();
+        stream::iter(puts).buffered(PUTS).try_collect().await
+    }
+
+    async fn put_one(&self, (unit, about): Place, mark: &Mark) -> Result<MarkPut, PortError> {
+        let request = self.client.put_item().table_name(&self.table);
+        let request = request.set_item(Some(write(unit, about, mark)));
+        let request = request.condition_expression("attribute_not_exists(#unit)");
+        match put_if(request.expression_attribute_names("#unit", "unit")).await? {
+            Conditional::Done => Ok(MarkPut::First),
+            Conditional::Refused(None) => {
+                Err(PortError::permanent("PutItem was refused without the item that is there"))
+            }
+            // The same owner: an earlier delivery of the record, or an attempt whose answer was lost.
+            Conditional::Refused(Some(there)) => match read(&there)? {
+                there if there.owner == mark.owner => Ok(MarkPut::First),
+                there => Ok(MarkPut::Existing(there)),
+            },
+        }
+    }
+}
+
+fn place(key: &MarkKey<'_>) -> Place {
+    (key.unit.to_string(), key.sort())
+}
+
+fn all_of(places: &[&Place]) -> Result<KeysAndAttributes, PortError> {
+    let keys = places.iter().map(|(unit, about)| item([("unit", s(unit)), ("sk", s(about))])).collect();
+    let keys = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true);
+    keys.build().map_err(PortError::permanent)
+}
+
+fn write(unit: String, about: String, mark: &Mark) -> Item {
+    item([
+        ("unit", s(unit)),
+        ("sk", s(about)),
+        ("variant", s(&mark.variant)),
+        ("at", n(mark.at.as_millisecond())),
+        ("shard", s(&mark.owner.shard)),
+        ("position", s(mark.owner.position.to_string())),
+        ("ttl", n(mark.at.as_second().saturating_add(KEPT))),
+    ])
+}
+
+fn read(item: &Item) -> Result<Mark, PortError> {
+    let at = Timestamp::from_millisecond(number(item, "at")?);
+    Ok(Mark {
+        variant: text(item, "variant")?,
+        at: at.map_err(|_| unreadable("at", "a time"))?,
+        owner: Owner {
+            shard: text(item, "shard")?,
+            position: parsed(item, "position", "a place in a shard")?,
+        },
+    })
+}
