@@ -44,6 +44,8 @@ pub enum Function {
     Assignment,
     /// Evaluates flags.
     Flags,
+    /// Counts events; needs tables and an archive for that.
+    Events,
 }
 
 /// The settings of a function.
@@ -53,6 +55,12 @@ pub struct Settings {
     pub catalog_table: String,
     /// `ABX_ASSIGNMENTS_TABLE`: the table of assignments; empty for a function that needs none.
     pub assignments_table: String,
+    /// `ABX_METRICS_TABLE`: the table of heads, ledgers, counts and quarantine; empty for a function that counts nothing.
+    pub metrics_table: String,
+    /// `ABX_MARKS_TABLE`: the table of first exposures and conversions; empty for a function that counts nothing.
+    pub marks_table: String,
+    /// `ABX_ARCHIVE_STREAM`: the Firehose stream of the archive; empty for a function that counts nothing.
+    pub archive_stream: String,
     /// `ABX_EVENT_STREAM`: the Kinesis stream, unless exposures are off.
     pub event_stream: Option<String>,
     /// `ABX_EXPOSURES`: `off`, `after` or `sync`; `after` by default.
@@ -114,9 +122,16 @@ impl Settings {
             catalog_table: reader.required("ABX_CATALOG_TABLE", "abx-catalog"),
             assignments_table: match function {
                 Function::Assignment => reader.required("ABX_ASSIGNMENTS_TABLE", "abx-assignments"),
-                Function::Flags => reader.take("ABX_ASSIGNMENTS_TABLE").unwrap_or_default(),
+                Function::Flags | Function::Events => {
+                    reader.take("ABX_ASSIGNMENTS_TABLE").unwrap_or_default()
+                }
             },
+            metrics_table: reader.counting(function, "ABX_METRICS_TABLE", "abx-metrics"),
+            marks_table: reader.counting(function, "ABX_MARKS_TABLE", "abx-marks"),
+            archive_stream: reader.counting(function, "ABX_ARCHIVE_STREAM", "abx-archive"),
             event_stream: match exposures {
+                // The event function reads the stream, and Lambda knows which.
+                _ if function == Function::Events => reader.take("ABX_EVENT_STREAM"),
                 Exposures::Off => reader.take("ABX_EVENT_STREAM"),
                 _ => Some(reader.required("ABX_EVENT_STREAM", "abx-events")),
             },
@@ -156,6 +171,15 @@ impl Reader {
             self.problem(name, "is missing", example);
             String::new()
         })
+    }
+
+    /// A name that only the event function needs; the others may have it.
+    fn counting(&mut self, function: Function, name: &str, example: &'static str) -> String {
+        if function == Function::Events {
+            self.required(name, example)
+        } else {
+            self.take(name).unwrap_or_default()
+        }
     }
 
     fn parse<T: FromStr>(&mut self, name: &str, example: &'static str, what: &str) -> Option<T> {
@@ -246,6 +270,13 @@ mod tests {
             [("ABX_CATALOG_TABLE".to_owned(), "c".to_owned()), ("ABX_EXPOSURES".into(), "off".into())];
         let settings = Settings::from_vars(Function::Flags, flags).unwrap();
         assert_eq!(settings.event_stream, None);
+        let events = ["ABX_CATALOG_TABLE", "ABX_METRICS_TABLE", "ABX_MARKS_TABLE", "ABX_ARCHIVE_STREAM"];
+        let named = |names: &[&str]| {
+            names.iter().map(|name| ((*name).to_owned(), "x".to_owned())).collect::<Vec<_>>()
+        };
+        assert!(Settings::from_vars(Function::Events, named(&events)).is_ok());
+        let error = Settings::from_vars(Function::Events, named(&events[..1])).unwrap_err();
+        assert_eq!(error.0.len(), 3, "{error}");
     }
 
     #[test]

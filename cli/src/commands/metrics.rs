@@ -2,6 +2,7 @@
 
 use super::store::{Store, StoreArgs, open_file};
 use crate::error::Error;
+use abx_functions::adapters::aws::{self, Budget, DynamoMetrics};
 use abx_functions::adapters::embedded::EmbeddedStore;
 use abx_functions::ports::{MetricStore, PortError, RowCounter};
 
@@ -11,6 +12,9 @@ pub struct MetricsArgs {
     /// The catalog, and the file where both are in one.
     #[command(flatten)]
     pub store: StoreArgs,
+    /// The DynamoDB table of the counts, with `--table` for that of the catalog
+    #[arg(long, value_name = "NAME", requires = "table", default_value = "abx-metrics")]
+    pub metrics_table: String,
 }
 
 /// Counts, to be read.
@@ -18,14 +22,20 @@ pub struct MetricsArgs {
 pub enum Metrics {
     /// One file.
     Embedded(EmbeddedStore),
+    /// A DynamoDB table.
+    Dynamo(DynamoMetrics),
 }
 
 impl MetricsArgs {
     /// Opens the catalog and the counts.
     pub async fn open(&self) -> Result<(Store, Metrics), Error> {
         let catalog = self.store.open().await?;
-        let metrics = Metrics::Embedded(open_file(&self.store.store)?);
-        Ok((catalog, metrics))
+        if self.store.table.is_none() {
+            return Ok((catalog, Metrics::Embedded(open_file(&self.store.store)?)));
+        }
+        let client = aws::dynamodb(&self.store.config().await, Budget::PATIENT);
+        // Only counts are read, so there is no table of marks to name.
+        Ok((catalog, Metrics::Dynamo(DynamoMetrics::new(client, &*self.metrics_table, ""))))
     }
 }
 
@@ -34,6 +44,7 @@ impl Metrics {
     pub async fn rows(&self, partition: &str) -> Result<Vec<RowCounter>, PortError> {
         match self {
             Self::Embedded(store) => store.rows(partition).await,
+            Self::Dynamo(store) => store.rows(partition).await,
         }
     }
 }

@@ -35,12 +35,16 @@ impl StoreArgs {
     /// Opens the store.
     pub async fn open(&self) -> Result<Store, Error> {
         let Some(table) = &self.table else { return Ok(Store::Embedded(open_file(&self.store)?)) };
-        let config = match &self.endpoint {
+        let client = aws::dynamodb(&self.config().await, Budget::PATIENT);
+        Ok(Store::Dynamo(DynamoCatalog::new(client, table.clone()).with_fresh_head()))
+    }
+
+    /// What the tables are reached with.
+    pub async fn config(&self) -> aws::SdkConfig {
+        match &self.endpoint {
             Some(endpoint) => aws::emulator(endpoint),
             None => aws::load(None).await,
-        };
-        let client = aws::dynamodb(&config, Budget::PATIENT);
-        Ok(Store::Dynamo(DynamoCatalog::new(client, table.clone()).with_fresh_head()))
+        }
     }
 
     /// How a person names the store.

@@ -1,13 +1,17 @@
 //! Settings become ports on AWS, and these a service.
 
-use super::{Host, Served, run};
-use crate::adapters::aws::{Budget, DynamoAssignments, DynamoCatalog, KinesisSink, dynamodb, kinesis, load};
+use super::{Host, Served, run, run_batches};
+use crate::adapters::aws::{
+    Budget, DynamoAssignments, DynamoCatalog, DynamoMetrics, DynamoQuarantine, FirehoseArchive, KinesisSink,
+    dynamodb, firehose, kinesis, load,
+};
 use crate::catalog::{CatalogHolder, Snapshot, decode};
+use crate::events::Processor;
 use crate::http::Cors;
 use crate::ports::{CatalogStore, Event, EventSink, SendReport};
 use crate::settings::{BUNDLED_REVISION, Exposures, Function, Settings, SettingsError};
 use crate::telemetry::{Level, Telemetry};
-use crate::{assignment as assigning, flags as flagging};
+use crate::{assignment as assigning, events as counting, flags as flagging};
 use aws_config::SdkConfig;
 use serde_json::json;
 use std::path::Path;
@@ -81,12 +85,34 @@ pub async fn flags(vars: impl IntoIterator<Item = (String, String)>) -> ExitCode
     serve(Arc::new(service), &telemetry, &vars).await
 }
 
+/// Runs the event function until its process is told to end.
+pub async fn events(vars: impl IntoIterator<Item = (String, String)>) -> ExitCode {
+    let vars: Vars = vars.into_iter().collect();
+    let settings = match read(Function::Events, &vars) {
+        Ok(settings) => settings,
+        Err(code) => return code,
+    };
+    let telemetry = Arc::new(Telemetry::stdout("events", settings.log_level));
+    let config = load(settings.endpoint_url.as_deref()).await;
+    let catalog = catalog(&config, &settings, &telemetry);
+    load_catalog(&catalog, &telemetry).await;
+    let client = dynamodb(&config, Budget::BATCH);
+    let store = DynamoMetrics::new(client.clone(), &*settings.metrics_table, &*settings.marks_table);
+    let archive = FirehoseArchive::new(firehose(&config, Budget::BATCH), &*settings.archive_stream);
+    let quarantine = DynamoQuarantine::new(client, &*settings.metrics_table);
+    let kept = (archive, quarantine);
+    let processor =
+        Processor::new(catalog, store, kept, Arc::clone(&telemetry), counting::Options::default());
+    ended(run_batches(Arc::new(processor)).await, &telemetry)
+}
+
 /// The settings, or how the process ends without them.
 fn read(function: Function, vars: &Vars) -> Result<Settings, ExitCode> {
     Settings::from_vars(function, vars.iter().cloned()).map_err(|SettingsError(problems)| {
         let name = match function {
             Function::Assignment => "assignment",
             Function::Flags => "flags",
+            Function::Events => "events",
         };
         let told: Vec<_> = problems
             .iter()
@@ -102,7 +128,11 @@ async fn serve<F: Served>(function: Arc<F>, telemetry: &Telemetry, vars: &Vars) 
     let limit = vars.iter().find(|(name, _)| name == "AWS_LAMBDA_MAX_CONCURRENCY");
     let several = limit.is_some_and(|(_, limit)| limit.parse().is_ok_and(|limit: u32| limit > 1));
     let host = if several { Host::Instance } else { Host::Lambda };
-    match run(function, host).await {
+    ended(run(function, host).await, telemetry)
+}
+
+fn ended(ended: Result<(), lambda_runtime::Error>, telemetry: &Telemetry) -> ExitCode {
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             telemetry.log(Level::Error, "runtime_ended", None, &json!({"why": error.to_string()}));

@@ -4,17 +4,20 @@
 //! |---|---|
 //! | `event` | what API Gateway, function URLs and load balancers send, as a request |
 //! | `invoker` | one invocation, whatever its payload is |
+//! | `batches` | batches of the stream, one after another |
 //! | `lifecycle` | invocations one after another; flushing after the response and at the end |
 //! | `init` | settings become ports on AWS, and these a service |
 //!
 //! The events are read by our own page of code. `lambda_http` was tried: it panics on a body that is no base64 and on a path that is no
 //! URL, and tries its strict types one after another, so that one unknown value fails the event before any handler sees it.
 
+mod batches;
 mod event;
 mod init;
 mod invoker;
 mod lifecycle;
 
-pub use init::{assignment, flags};
+pub use batches::run_batches;
+pub use init::{assignment, events, flags};
 pub use invoker::{Invoker, Served};
 pub use lifecycle::{Host, run};

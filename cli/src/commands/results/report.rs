@@ -218,8 +218,7 @@ impl ResultsReport {
                 RatioVerdict::BelowFloor => format!("{GOOD}differs by too little to matter{GOOD:#}"),
                 RatioVerdict::Mismatch => format!("{BAD}mismatch: no result below can be trusted{BAD:#}"),
             };
-            let _ =
-                writeln!(text, "  sample ratio {verdict}, anytime p = {}", p_value(ratio.anytime_p_value));
+            let _ = writeln!(text, "  sample ratio {verdict}, anytime {}", p_value(ratio.anytime_p_value));
         }
         text
     }

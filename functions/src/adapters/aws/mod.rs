@@ -31,6 +31,7 @@ mod transaction;
 
 pub use archive::FirehoseArchive;
 pub use assignments::DynamoAssignments;
+pub use aws_config::SdkConfig;
 pub use breaker::{Breaker, Permit};
 pub use catalog::DynamoCatalog;
 pub use client::{Budget, dynamodb, emulator, firehose, kinesis, load};
