@@ -1,7 +1,7 @@
 //! DynamoDB, as an emulator in this process, and a Kinesis that remembers what it was sent.
 
 use abx_functions::adapters::aws::{
-    Budget, DynamoAssignments, DynamoCatalog, TableNames, create_tables, dynamodb, emulator,
+    Budget, DynamoAssignments, DynamoCatalog, DynamoMetrics, TableNames, create_tables, dynamodb, emulator,
 };
 use abx_functions::catalog::encode;
 use abx_functions::ports::{CatalogStore, RevisionMeta};
@@ -20,7 +20,9 @@ use tokio::net::TcpListener;
 pub(crate) struct Aws {
     dynamodb: String,
     kinesis: String,
+    firehose: String,
     sent: Arc<Mutex<Vec<Value>>>,
+    archived: Arc<Mutex<Vec<Value>>>,
 }
 
 /// One experiment and one flag.
@@ -39,7 +41,17 @@ impl Aws {
         let database = dynoxide::Database::memory().unwrap();
         tokio::spawn(dynoxide::server::serve_on(listener, database));
         let sent = Arc::new(Mutex::new(Vec::new()));
-        let aws = Self { dynamodb: endpoint, kinesis: kinesis(Arc::clone(&sent)).await, sent };
+        let archived = Arc::new(Mutex::new(Vec::new()));
+        let aws = Self {
+            dynamodb: endpoint,
+            kinesis: serve(Router::new().route("/", post(put_records)).with_state(Arc::clone(&sent))).await,
+            firehose: serve(
+                Router::new().route("/", post(put_record_batch)).with_state(Arc::clone(&archived)),
+            )
+            .await,
+            sent,
+            archived,
+        };
         let names =
             TableNames { catalog: "catalog", assignments: "assignments", metrics: "metrics", marks: "marks" };
         create_tables(&aws.client(), names).await.unwrap();
@@ -74,16 +86,36 @@ impl Aws {
         ]
     }
 
+    /// What the event function has to be told; the archive may be elsewhere.
+    pub(crate) fn vars_of_events(&self, archive: Option<String>) -> Vec<(&'static str, String)> {
+        vec![
+            ("ABX_CATALOG_TABLE", "catalog".into()),
+            ("ABX_METRICS_TABLE", "metrics".into()),
+            ("ABX_MARKS_TABLE", "marks".into()),
+            ("ABX_ARCHIVE_STREAM", "archive".into()),
+            ("AWS_ENDPOINT_URL_DYNAMODB", self.dynamodb.clone()),
+            ("AWS_ENDPOINT_URL_FIREHOSE", archive.unwrap_or_else(|| self.firehose.clone())),
+        ]
+    }
+
+    pub(crate) fn metrics(&self) -> DynamoMetrics {
+        DynamoMetrics::new(self.client(), "metrics", "marks")
+    }
+
+    /// The lines of the archive.
+    pub(crate) fn archived(&self) -> Vec<Value> {
+        self.archived.lock().unwrap().clone()
+    }
+
     /// The events that arrived.
     pub(crate) fn sent(&self) -> Vec<Value> {
         self.sent.lock().unwrap().clone()
     }
 }
 
-async fn kinesis(sent: Arc<Mutex<Vec<Value>>>) -> String {
+async fn serve(router: Router) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    let router = Router::new().route("/", post(put_records)).with_state(sent);
     tokio::spawn(async move { axum::serve(listener, router).await });
     endpoint
 }
@@ -97,6 +129,19 @@ async fn put_records(State(sent): State<Arc<Mutex<Vec<Value>>>>, body: Bytes) ->
     }
     let taken = vec![json!({"SequenceNumber": "1", "ShardId": "shardId-0"}); records.len()];
     json!({"FailedRecordCount": 0, "Records": taken}).to_string()
+}
+
+/// A Firehose that keeps the lines of all records.
+async fn put_record_batch(State(archived): State<Arc<Mutex<Vec<Value>>>>, body: Bytes) -> String {
+    let request: Value = serde_json::from_slice(&body).unwrap();
+    let records = request["Records"].as_array().unwrap();
+    for record in records {
+        let data = STANDARD.decode(record["Data"].as_str().unwrap()).unwrap();
+        let lines = serde_json::Deserializer::from_slice(&data).into_iter::<Value>();
+        archived.lock().unwrap().extend(lines.map(Result::unwrap));
+    }
+    let taken = vec![json!({"RecordId": "1"}); records.len()];
+    json!({"FailedPutCount": 0, "RequestResponses": taken}).to_string()
 }
 
 /// An address that accepts and never answers.
