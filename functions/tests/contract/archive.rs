@@ -25,7 +25,7 @@ pub(crate) async fn lines_are_kept_in_order(archive: impl Kept) {
     archive.append(&[]).await.unwrap();
     assert_eq!(archive.lines(), [""; 0]);
     let mut lines: Vec<_> = (0..20).map(|number| line(number, 100)).collect();
-    lines[3].json = "{\"_id\":\"\\u0000 😀 \u{202e} \\n\"}".to_owned();
+    "{\"_id\":\"\\u0000 😀 \u{202e} \\n\"}".clone_into(&mut lines[3].json);
     let (first, second) = lines.split_at(7);
     archive.append(first).await.unwrap();
     archive.append(second).await.unwrap();

@@ -1,7 +1,8 @@
 //! What a commit costs, by DynamoDB's own arithmetic: a write unit for each started KB of an item, twice that in a transaction.
 
 use crate::dynamodb::{MARKS, METRICS, endpoint};
-use crate::metrics::{commit, key, mark, row, small};
+use crate::marks::{key, mark};
+use crate::metrics::{commit, row, small};
 use crate::proxy::{Way, before};
 use abx_core::event::Additions;
 use abx_functions::adapters::aws::{Budget, DynamoMetrics, dynamodb, emulator};

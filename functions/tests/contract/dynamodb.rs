@@ -2,7 +2,8 @@
 
 use crate::assignments::assignment;
 use crate::catalog::Breakable;
-use crate::metrics::{SHARD, key, mark, small};
+use crate::marks::{key, mark};
+use crate::metrics::{SHARD, small};
 use abx_functions::adapters::aws::{
     Budget, DynamoAssignments, DynamoCatalog, DynamoMetrics, DynamoQuarantine, TableNames, create_tables,
     dynamodb, emulator,

@@ -83,7 +83,6 @@ struct Files {
     folder: TempDir,
 }
 
-#[expect(clippy::unused_async, reason = "opened as the other archives are")]
 async fn files() -> Files {
     let folder = tempfile::tempdir().unwrap();
     Files { archive: JsonlArchive::new(folder.path()), folder }

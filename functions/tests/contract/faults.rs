@@ -4,7 +4,8 @@ use crate::archive::line;
 use crate::assignments::assignment;
 use crate::events::numbered;
 use crate::http::{Answer, serve};
-use crate::metrics::{key, mark, small};
+use crate::marks::{key, mark};
+use crate::metrics::small;
 use abx_functions::adapters::aws::{
     Budget, DynamoAssignments, DynamoCatalog, DynamoMetrics, DynamoQuarantine, FirehoseArchive, KinesisSink,
     dynamodb, emulator, firehose, kinesis,

@@ -2,7 +2,7 @@
 //!
 //! | file | what it is |
 //! |---|---|
-//! | `assignments`, `catalog`, `events`, `metrics`, `archive`, `quarantine` | the promises of one port each, for any adapter of it |
+//! | `assignments`, `catalog`, `events`, `metrics`, `marks`, `archive`, `quarantine` | the promises of one port each, for any adapter of it |
 //! | `embedded`, `dynamodb`, `kinesis`, `firehose` | the adapters, each with a fresh store for each promise |
 //! | `faults` | silent peers, 500s, throttles and cut answers |
 //! | `assigning` | what a caller of the assignment function gets meanwhile |
@@ -33,6 +33,7 @@ mod faults;
 mod firehose;
 mod http;
 mod kinesis;
+mod marks;
 mod metrics;
 mod partly;
 mod proxy;
@@ -111,11 +112,14 @@ macro_rules! metric_store {
             the_largest_commit_fits
             amounts_are_exact
             a_partition_has_its_own_rows_in_order
+            racing_commits_have_one_winner
+        }
+        $crate::promises! { marks, $open:
+            a_mark_that_was_never_put_is_none
             the_first_mark_stays
             many_marks_come_in_their_order
             units_of_marks_are_raw_bytes
             racers_for_a_mark_have_one_first
-            racing_commits_have_one_winner
         }
     };
 }

@@ -2,7 +2,8 @@
 
 use crate::dynamodb::{MARKS, METRICS, endpoint};
 use crate::http::{Answer, serve};
-use crate::metrics::{SHARD, key, mark, small};
+use crate::marks::{key, mark};
+use crate::metrics::{SHARD, small};
 use crate::proxy::{Call, Way, before};
 use abx_core::event::MarkKey;
 use abx_functions::adapters::aws::{Budget, DynamoMetrics, dynamodb, emulator};
@@ -86,7 +87,7 @@ async fn a_table_that_rests_for_a_moment_is_waited_for() {
 #[tokio::test]
 async fn keys_that_stay_unprocessed_are_a_transient_error() {
     for takes in [0, 7] {
-        let (endpoint, calls) = reluctant(move |call, keys| if call == 0 { takes } else { 0 * keys }).await;
+        let (endpoint, calls) = reluctant(move |call, _| if call == 0 { takes } else { 0 }).await;
         let error = store(&endpoint, ONCE).marks(&keys(50)).await.unwrap_err();
         assert!(error.is_transient() && error.to_string().contains("unprocessed"), "{error}");
         let calls = calls.load(Ordering::SeqCst);
