@@ -2,10 +2,13 @@
 
 use crate::assignments::assignment;
 use crate::catalog::Breakable;
+use crate::marks::{key, mark};
+use crate::metrics::{SHARD, small};
 use abx_functions::adapters::aws::{
-    Budget, DynamoAssignments, DynamoCatalog, create_tables, dynamodb, emulator,
+    Budget, DynamoAssignments, DynamoCatalog, DynamoMetrics, DynamoQuarantine, TableNames, create_tables,
+    dynamodb, emulator,
 };
-use abx_functions::ports::AssignmentStore;
+use abx_functions::ports::{AssignmentStore, Committed, MetricStore, ShardState};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -15,16 +18,25 @@ use tokio::net::TcpListener;
 
 const CATALOG: &str = "catalog";
 const ASSIGNMENTS: &str = "assignments";
+pub(crate) const METRICS: &str = "metrics";
+pub(crate) const MARKS: &str = "marks";
+const NAMES: TableNames<'_> =
+    TableNames { catalog: CATALOG, assignments: ASSIGNMENTS, metrics: METRICS, marks: MARKS };
 
 /// An empty DynamoDB with our tables.
 async fn tables() -> Client {
+    dynamodb(&emulator(&endpoint().await), Budget::PATIENT)
+}
+
+/// Where an empty DynamoDB with our tables listens.
+pub(crate) async fn endpoint() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let database = dynoxide::Database::memory().unwrap();
     tokio::spawn(dynoxide::server::serve_on(listener, database));
     let client = dynamodb(&emulator(&endpoint), Budget::PATIENT);
-    create_tables(&client, CATALOG, ASSIGNMENTS).await.unwrap();
-    client
+    create_tables(&client, NAMES).await.unwrap();
+    endpoint
 }
 
 struct Catalog {
@@ -39,6 +51,14 @@ async fn catalog() -> Catalog {
 
 async fn assignments() -> DynamoAssignments {
     DynamoAssignments::new(tables().await, ASSIGNMENTS)
+}
+
+async fn metrics() -> DynamoMetrics {
+    DynamoMetrics::new(tables().await, METRICS, MARKS)
+}
+
+async fn quarantine() -> DynamoQuarantine {
+    DynamoQuarantine::new(tables().await, METRICS)
 }
 
 impl Deref for Catalog {
@@ -87,10 +107,12 @@ impl Breakable for Catalog {
 
 crate::assignment_store!(assignments);
 crate::catalog_store!(catalog);
+crate::metric_store!(metrics);
+crate::quarantine_port!(quarantine);
 
 #[tokio::test]
 async fn tables_are_made_once() {
-    create_tables(&tables().await, CATALOG, ASSIGNMENTS).await.unwrap();
+    create_tables(&tables().await, NAMES).await.unwrap();
 }
 
 #[tokio::test]
@@ -118,4 +140,60 @@ async fn a_missing_table_is_a_permanent_error() {
     let error = DynamoAssignments::new(tables().await, "no_such_table").get("u", "e").await.unwrap_err();
     assert!(!error.is_transient());
     assert!(error.to_string().starts_with("GetItem: ResourceNotFoundException"), "{error}");
+}
+
+async fn set(client: &Client, table: &str, key: [(&str, &str); 2], expression: &str) {
+    let text = |value: &str| AttributeValue::S(value.to_owned());
+    let [(hash, pk), (range, sk)] = key;
+    let update = client.update_item().table_name(table).key(hash, text(pk)).key(range, text(sk));
+    update.update_expression(expression).send().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_row_shows_only_its_counters() {
+    let client = tables().await;
+    let store = DynamoMetrics::new(client.clone(), METRICS, MARKS);
+    store.commit(SHARD, &ShardState::default(), &small("1", 1)).await.unwrap();
+    set(&client, METRICS, [("pk", "stream"), ("sk", "2026-11-24T13#a")], "SET note = sk, x = sk").await;
+    let names: Vec<_> = store.rows("stream").await.unwrap().into_iter().map(|row| row.counter).collect();
+    assert_eq!(names, ["accepted"]);
+}
+
+#[tokio::test]
+async fn a_mark_ends_after_400_days() {
+    let client = tables().await;
+    let store = DynamoMetrics::new(client.clone(), METRICS, MARKS);
+    store.put_marks(&[(key("u", Some("purchase")), mark("control", "5:3"))]).await.unwrap();
+    let items = client.scan().table_name(MARKS).send().await.unwrap().items.unwrap();
+    let text = |name: &str| items[0][name].as_s().unwrap().as_str();
+    assert_eq!((text("unit"), text("sk")), ("u", "checkout#1#purchase"));
+    assert_eq!((text("variant"), text("shard"), text("position")), ("control", SHARD, "5:3"));
+    assert_eq!(items[0]["at"].as_n().unwrap(), "1795515072123");
+    assert_eq!(items[0]["ttl"].as_n().unwrap(), &(1_795_515_072 + 400 * 86_400).to_string());
+}
+
+async fn add(client: &Client, [(_, pk), (_, sk)]: [(&str, &str); 2], commits: &str) {
+    let text = |value: &str| AttributeValue::S(value.to_owned());
+    let update = client.update_item().table_name(METRICS).key("pk", text(pk)).key("sk", text(sk));
+    let update = update.expression_attribute_values(":more", AttributeValue::N(commits.to_owned()));
+    update.update_expression("ADD commits :more").send().await.unwrap();
+}
+
+/// A query may see the head of a transaction and not yet its ledger.
+#[tokio::test]
+async fn a_head_without_its_ledger_is_no_state() {
+    let client = tables().await;
+    let store = DynamoMetrics::new(client.clone(), METRICS, MARKS);
+    let mut state = ShardState::default();
+    for number in 1..=2 {
+        let put = store.commit(SHARD, &state, &small(&number.to_string(), number)).await.unwrap();
+        assert_eq!(put, Committed::Done);
+        state = store.shard(SHARD).await.unwrap();
+    }
+    let head = [("pk", "shard#events/shardId-000000000001"), ("sk", "head")];
+    add(&client, head, "1").await;
+    let error = store.shard(SHARD).await.unwrap_err();
+    assert!(error.is_transient() && error.to_string().contains("ledger"), "{error}");
+    add(&client, head, "-2").await;
+    assert_eq!(store.shard(SHARD).await.unwrap().commits, 1, "a younger ledger is well");
 }

@@ -1,9 +1,10 @@
 //! The embedded store keeps every promise, and what it kept survives its program.
 
+use crate::archive::Kept;
 use crate::assignments::assignment;
 use crate::catalog::{Breakable, meta};
 use crate::events::{Visible, numbered};
-use abx_functions::adapters::embedded::EmbeddedStore;
+use abx_functions::adapters::embedded::{EmbeddedStore, JsonlArchive};
 use abx_functions::ports::{AssignmentStore, CatalogStore, Event, EventSink, Flip, Head, Put};
 use rusqlite::Connection;
 use std::io::{BufRead, BufReader, Write};
@@ -73,6 +74,38 @@ async fn in_memory() -> EmbeddedStore {
 crate::assignment_store!(in_memory);
 crate::catalog_store!(Temporary::open);
 crate::event_sink!(Temporary::open);
+crate::metric_store!(in_memory);
+crate::quarantine_port!(in_memory);
+
+/// The archive in files, whose folder goes when it is dropped.
+struct Files {
+    archive: JsonlArchive,
+    folder: TempDir,
+}
+
+async fn files() -> Files {
+    let folder = tempfile::tempdir().unwrap();
+    Files { archive: JsonlArchive::new(folder.path()), folder }
+}
+
+impl Deref for Files {
+    type Target = JsonlArchive;
+
+    fn deref(&self) -> &JsonlArchive {
+        &self.archive
+    }
+}
+
+impl Kept for Files {
+    fn lines(&self) -> Vec<String> {
+        let days = std::fs::read_dir(&self.folder).unwrap();
+        let texts =
+            days.map(|day| std::fs::read_to_string(day.unwrap().path().join("events.jsonl")).unwrap());
+        texts.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>()).collect()
+    }
+}
+
+crate::archive_port!(files);
 
 #[tokio::test]
 async fn all_is_there_after_reopening() {

@@ -1,12 +1,19 @@
 //! When AWS is slow, busy, ill or talks nonsense, a call ends within its budget, and the next ones cost nothing.
 
+use crate::archive::line;
 use crate::assignments::assignment;
 use crate::events::numbered;
 use crate::http::{Answer, serve};
+use crate::marks::{key, mark};
+use crate::metrics::small;
 use abx_functions::adapters::aws::{
-    Budget, DynamoAssignments, DynamoCatalog, KinesisSink, dynamodb, emulator, kinesis,
+    Budget, DynamoAssignments, DynamoCatalog, DynamoMetrics, DynamoQuarantine, FirehoseArchive, KinesisSink,
+    dynamodb, emulator, firehose, kinesis,
 };
-use abx_functions::ports::{AssignmentStore, CatalogStore, EventSink, PortError};
+use abx_functions::ports::{
+    Archive, AssignmentStore, CatalogStore, EventSink, MetricStore, PortError, Quarantine, Quarantined,
+    ShardState,
+};
 use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -66,6 +73,32 @@ async fn every_call_fails_in_time() {
         fails(&format!("{name}, get_many"), store.get_many("u", &["e", "f"])).await;
         fails(&format!("{name}, put"), store.put_if_absent(&assignment("u", "e", "a"), 0)).await;
     }
+}
+
+#[tokio::test]
+async fn every_call_of_the_event_function_fails_in_time() {
+    for name in FAULTS {
+        let (endpoint, _) = faulty(name).await;
+        let client = dynamodb(&emulator(&endpoint), Budget::REQUEST);
+        let archive = FirehoseArchive::new(firehose(&emulator(&endpoint), Budget::REQUEST), "archive");
+        let quarantine = DynamoQuarantine::new(client.clone(), "m");
+        let store = DynamoMetrics::new(client, "m", "marks");
+        let marks = [(key("u", None), mark("a", "1"))];
+        fails(&format!("{name}, shard"), store.shard("s")).await;
+        fails(&format!("{name}, marks"), store.marks(&[key("u", None)])).await;
+        fails(&format!("{name}, put_marks"), store.put_marks(&marks)).await;
+        fails(&format!("{name}, commit"), store.commit("s", &ShardState::default(), &small("1", 1))).await;
+        fails(&format!("{name}, rows"), store.rows("stream")).await;
+        fails(&format!("{name}, quarantine"), quarantine.put(&[poison()])).await;
+        fails(&format!("{name}, list"), quarantine.list(10)).await;
+        fails(&format!("{name}, archive"), archive.append(&[line(1, 100)])).await;
+    }
+}
+
+fn poison() -> Quarantined {
+    let arrived = "2026-11-24T10:11:12Z".parse().unwrap();
+    let (reason, detail) = ("not_json".to_owned(), String::new());
+    Quarantined { id: "s:1".to_owned(), reason, detail, arrived, data: vec![0] }
 }
 
 #[tokio::test]

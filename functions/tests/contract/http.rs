@@ -34,8 +34,8 @@ pub(crate) async fn serve(answer: impl Fn(&[u8]) -> Answer + Send + Sync + 'stat
 async fn converse(mut stream: TcpStream, answer: &(impl Fn(&[u8]) -> Answer + Sync)) -> Option<()> {
     let mut unread = Vec::new();
     loop {
-        let body = request(&mut stream, &mut unread).await?;
-        match answer(&body) {
+        let request = message(&mut stream, &mut unread).await?;
+        match answer(request.body()) {
             Answer::Silence => std::future::pending().await,
             Answer::Json(status, json) => respond(&mut stream, status, json.len(), &json).await?,
             Answer::Late(milliseconds, json) => {
@@ -47,25 +47,45 @@ async fn converse(mut stream: TcpStream, answer: &(impl Fn(&[u8]) -> Answer + Sy
     }
 }
 
-async fn respond(stream: &mut TcpStream, status: u16, length: usize, body: &str) -> Option<()> {
+pub(crate) async fn respond(stream: &mut TcpStream, status: u16, length: usize, body: &str) -> Option<()> {
     let head = format!(
         "HTTP/1.1 {status} Status\r\ncontent-type: application/x-amz-json-1.0\r\ncontent-length: {length}\r\n\r\n"
     );
     stream.write_all((head + body).as_bytes()).await.ok()
 }
 
-/// The body of the next request; `None` at the end of the connection.
-async fn request(stream: &mut TcpStream, unread: &mut Vec<u8>) -> Option<Vec<u8>> {
+/// A request or an answer, as it came over the wire.
+pub(crate) struct Message {
+    pub(crate) bytes: Vec<u8>,
+    body: usize,
+}
+
+impl Message {
+    pub(crate) fn body(&self) -> &[u8] {
+        &self.bytes[self.body..]
+    }
+
+    /// A line of the head, without what stands before its colon.
+    pub(crate) fn header(&self, name: &str) -> Option<String> {
+        let head = String::from_utf8_lossy(&self.bytes[..self.body]).to_lowercase();
+        head.lines().find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(':')?.trim().to_owned()))
+    }
+}
+
+/// The next message; `None` at the end of the connection.
+pub(crate) async fn message(stream: &mut TcpStream, unread: &mut Vec<u8>) -> Option<Message> {
     loop {
         if let Some(end) = unread.windows(4).position(|four| four == b"\r\n\r\n") {
-            let head = String::from_utf8_lossy(&unread[..end]).to_lowercase();
-            let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
-            let whole = end + 4 + length.map_or(0, |length| length.trim().parse().unwrap());
-            if unread.len() >= whole {
-                let rest = unread.split_off(whole);
-                return Some(std::mem::replace(unread, rest).split_off(end + 4));
+            let mut message = Message { bytes: std::mem::take(unread), body: end + 4 };
+            let length = message.header("content-length");
+            let whole = message.body + length.map_or(0, |length| length.parse::<usize>().unwrap());
+            while message.bytes.len() < whole {
+                if stream.read_buf(&mut message.bytes).await.ok()? == 0 {
+                    return None;
+                }
             }
-            unread.reserve(whole - unread.len());
+            *unread = message.bytes.split_off(whole);
+            return Some(message);
         }
         if stream.read_buf(unread).await.ok()? == 0 {
             return None;

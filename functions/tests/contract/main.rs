@@ -2,11 +2,14 @@
 //!
 //! | file | what it is |
 //! |---|---|
-//! | `assignments`, `catalog`, `events` | the promises of one port each, for any adapter of it |
-//! | `embedded`, `dynamodb`, `kinesis` | the adapters, each with a fresh store for each promise |
+//! | `assignments`, `catalog`, `events`, `metrics`, `marks`, `archive`, `quarantine` | the promises of one port each, for any adapter of it |
+//! | `embedded`, `dynamodb`, `kinesis`, `firehose` | the adapters, each with a fresh store for each promise |
 //! | `faults` | silent peers, 500s, throttles and cut answers |
 //! | `assigning` | what a caller of the assignment function gets meanwhile |
+//! | `partly` | services that do a part of what they are asked, or all of it and do not say so |
+//! | `cost` | what a commit costs |
 //! | `http` | a small HTTP server that answers as it is told, or not at all |
+//! | `proxy` | what stands between a client and the emulator, and sees, refuses or loses calls |
 //!
 //! DynamoDB is an emulator in this process, spoken to over the wire with the real SDK; nothing has to be installed or started.
 
@@ -18,15 +21,23 @@
     reason = "tests fail by panicking, and report measurements"
 )]
 
+mod archive;
 mod assigning;
 mod assignments;
 mod catalog;
+mod cost;
 mod dynamodb;
 mod embedded;
 mod events;
 mod faults;
+mod firehose;
 mod http;
 mod kinesis;
+mod marks;
+mod metrics;
+mod partly;
+mod proxy;
+mod quarantine;
 
 /// One test for each promise of a port, each over a store of its own.
 macro_rules! promises {
@@ -88,4 +99,56 @@ macro_rules! event_sink {
     };
 }
 
-pub(crate) use {assignment_store, catalog_store, event_sink, promises};
+/// All promises of the port `MetricStore`.
+macro_rules! metric_store {
+    ($open:path) => {
+        $crate::promises! { metrics, $open:
+            an_unknown_shard_has_no_head
+            a_commit_moves_the_head_and_adds
+            shards_do_not_touch_each_other
+            a_wrong_expectation_writes_nothing
+            a_repeated_commit_counts_once
+            the_ledger_remembers_its_latest_commits
+            the_largest_commit_fits
+            amounts_are_exact
+            a_partition_has_its_own_rows_in_order
+            racing_commits_have_one_winner
+        }
+        $crate::promises! { marks, $open:
+            a_mark_that_was_never_put_is_none
+            the_first_mark_stays
+            many_marks_come_in_their_order
+            units_of_marks_are_raw_bytes
+            racers_for_a_mark_have_one_first
+        }
+    };
+}
+
+/// All promises of the port `Archive`.
+macro_rules! archive_port {
+    ($open:path) => {
+        $crate::promises! { archive, $open:
+            lines_are_kept_in_order
+            many_lines_are_kept
+            lines_of_all_days_are_kept
+            two_batches_do_not_mix_within_a_line
+        }
+    };
+}
+
+/// All promises of the port `Quarantine`.
+macro_rules! quarantine_port {
+    ($open:path) => {
+        $crate::promises! { quarantine, $open:
+            an_empty_quarantine_lists_nothing
+            records_of_all_sizes_come_back
+            the_newest_come_first
+            a_record_is_kept_once
+            many_of_one_moment_are_all_kept
+        }
+    };
+}
+
+pub(crate) use {
+    archive_port, assignment_store, catalog_store, event_sink, metric_store, promises, quarantine_port,
+};

@@ -1,0 +1,137 @@
+//! What a commit costs, by DynamoDB's own arithmetic: a write unit for each started KB of an item, twice that in a transaction.
+
+use crate::dynamodb::{MARKS, METRICS, endpoint};
+use crate::marks::{key, mark};
+use crate::metrics::{commit, row, small};
+use crate::proxy::{Way, before};
+use abx_core::event::Additions;
+use abx_functions::adapters::aws::{Budget, DynamoMetrics, dynamodb, emulator};
+use abx_functions::ports::{Committed, MarkPut, MetricStore};
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde_json::Value;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+const SHARD: &str = "production-events/shardId-000000000123";
+const HOUR: &str = "2026-11-24T13";
+
+type Item = HashMap<String, AttributeValue>;
+
+/// Bytes of an item, as the service counts them ("DynamoDB item sizes and formats").
+fn size(item: &Item) -> usize {
+    let value = |value: &AttributeValue| match value {
+        AttributeValue::S(text) => text.len(),
+        AttributeValue::B(bytes) => bytes.as_ref().len(),
+        // One byte for two significant digits, one more, and one for a sign.
+        AttributeValue::N(digits) => {
+            let significant = digits.replace(['.', '-'], "");
+            significant.trim_matches('0').len().div_ceil(2) + 1 + usize::from(digits.starts_with('-'))
+        }
+        other => panic!("not ours: {other:?}"),
+    };
+    item.iter().map(|(name, it)| name.len() + value(it)).sum()
+}
+
+fn write_units(item: &Item) -> usize {
+    size(item).div_ceil(1024)
+}
+
+/// Five experiments of two variants and two metrics in one hour, with the groups of a variant each for four of them, and
+/// the stream's own row.
+fn ten_rows() -> Vec<Additions> {
+    let sort = format!("{HOUR}#{SHARD}");
+    let mut rows = vec![row("stream", &sort, &[("accepted", "500"), ("late", "3"), ("unattributed", "120")])];
+    for experiment in ["checkout_redesign", "search_ranking_model", "pricing_page", "carousel", "reminders"] {
+        let mut counters = Vec::new();
+        for variant in ["control", "treatment"] {
+            counters.extend([("u", "41"), ("x", "44")].map(|(it, n)| (format!("{it}#{variant}"), n)));
+            for metric in ["purchase", "revenue"] {
+                let of = |it| format!("{it}#{variant}#{metric}");
+                counters.extend([(of("mu"), "12"), (of("me"), "14"), (of("ms"), "-1234567.891234")]);
+            }
+        }
+        rows.push(named(experiment, &sort, &counters));
+        if experiment != "reminders" {
+            let groups = (0..16).flat_map(|group| {
+                [(group.to_string(), "12345"), (format!("{group}#revenue"), "987654321.123456")]
+            });
+            rows.push(named(experiment, &format!("groups#control#{SHARD}"), &groups.collect::<Vec<_>>()));
+        }
+    }
+    assert_eq!(rows.len(), 10);
+    rows
+}
+
+fn named(experiment: &str, sort: &str, counters: &[(String, &str)]) -> Additions {
+    let counters: Vec<_> = counters.iter().map(|(name, sum)| (&**name, *sum)).collect();
+    row(&format!("exp#{experiment}"), sort, &counters)
+}
+
+/// Where an action writes.
+fn place(action: &Value) -> Option<(String, String)> {
+    let key = action["Put"].get("Item").or_else(|| action["Update"].get("Key"))?;
+    Some((key["pk"]["S"].as_str()?.to_owned(), key["sk"]["S"].as_str()?.to_owned()))
+}
+
+async fn item(client: &Client, (pk, sk): (String, String)) -> Item {
+    let request = client.get_item().table_name(METRICS).consistent_read(true);
+    let request = request.key("pk", AttributeValue::S(pk)).key("sk", AttributeValue::S(sk));
+    request.send().await.unwrap().item.unwrap()
+}
+
+#[tokio::test]
+async fn a_batch_of_500_events_in_ten_rows_costs_at_most_32_units() {
+    let (behind, calls) = (endpoint().await, Arc::new(Mutex::new(Vec::new())));
+    let seen = Arc::clone(&calls);
+    let proxy = before(&behind, move |call| {
+        seen.lock().unwrap().push((call.operation.clone(), call.body.clone()));
+        Way::Through
+    });
+    let store = DynamoMetrics::new(dynamodb(&emulator(&proxy.await), Budget::BATCH), METRICS, MARKS);
+    store.commit(SHARD, &store.shard(SHARD).await.unwrap(), &small(&"4".repeat(56), 1)).await.unwrap();
+    let state = store.shard(SHARD).await.unwrap();
+    calls.lock().unwrap().clear();
+
+    let batch = commit(&format!("{}:7", "5".repeat(56)), 0..500, ten_rows());
+    assert_eq!(store.commit(SHARD, &state, &batch).await.unwrap(), Committed::Done);
+
+    let calls = std::mem::take(&mut *calls.lock().unwrap());
+    assert_eq!(calls.len(), 1, "one request");
+    let (operation, body) = &calls[0];
+    assert_eq!(operation, "transactwriteitems");
+    let actions = body["TransactItems"].as_array().unwrap();
+    assert_eq!(actions.len(), 12, "head, ledger and ten rows");
+    let client = dynamodb(&emulator(&behind), Budget::PATIENT);
+    let mut units = Vec::new();
+    for action in actions {
+        units.push(2 * write_units(&item(&client, place(action).unwrap()).await));
+    }
+    eprintln!("write units of head, ledger and rows: {units:?}");
+    assert_eq!(units[0], 2);
+    assert!(units[1] <= 10);
+    assert_eq!(units[2..], [2; 10]);
+    assert!(units.iter().sum::<usize>() <= 32);
+}
+
+#[tokio::test]
+async fn a_mark_costs_one_unit() {
+    let (behind, calls) = (endpoint().await, Arc::new(Mutex::new(0)));
+    let seen = Arc::clone(&calls);
+    let proxy = before(&behind, move |call| {
+        assert_eq!(call.operation, "putitem");
+        *seen.lock().unwrap() += 1;
+        Way::Through
+    });
+    let store = DynamoMetrics::new(dynamodb(&emulator(&proxy.await), Budget::BATCH), METRICS, MARKS);
+    let mut mine = mark(&"v".repeat(64), &"5".repeat(129));
+    SHARD.clone_into(&mut mine.owner.shard);
+    let puts: Vec<_> =
+        (0..50).map(|number| (key(&format!("{number:036}"), Some(&"m".repeat(64))), mine.clone())).collect();
+    assert_eq!(store.put_marks(&puts).await.unwrap(), vec![MarkPut::First; 50]);
+    assert_eq!(*calls.lock().unwrap(), 50);
+    let client = dynamodb(&emulator(&behind), Budget::PATIENT);
+    let items = client.scan().table_name(MARKS).send().await.unwrap().items.unwrap();
+    assert_eq!(items.len(), 50);
+    assert!(items.iter().all(|item| write_units(item) == 1));
+}

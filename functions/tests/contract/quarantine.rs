@@ -1,0 +1,86 @@
+//! What a [`Quarantine`] promises.
+
+use crate::catalog::noise;
+use abx_functions::ports::{Quarantine, Quarantined};
+use jiff::{SignedDuration, Timestamp};
+
+/// A record that came so many seconds ago.
+fn record(id: &str, ago: i64, data: Vec<u8>) -> Quarantined {
+    let arrived = Timestamp::now() - SignedDuration::from_secs(ago);
+    Quarantined {
+        id: id.to_owned(),
+        reason: "not_json".to_owned(),
+        detail: format!("why \"{id}\" is none: \0 😀"),
+        arrived: Timestamp::from_millisecond(arrived.as_millisecond()).unwrap(),
+        data,
+    }
+}
+
+async fn ids(store: &impl Quarantine, limit: usize) -> Vec<String> {
+    store.list(limit).await.unwrap().into_iter().map(|record| record.id).collect()
+}
+
+pub(crate) async fn an_empty_quarantine_lists_nothing(store: impl Quarantine) {
+    assert_eq!(store.list(10).await.unwrap(), []);
+    store.put(&[]).await.unwrap();
+    assert_eq!(store.list(0).await.unwrap(), []);
+}
+
+pub(crate) async fn records_of_all_sizes_come_back(store: impl Quarantine) {
+    let sizes = [0, 1, 349_999, 350_000, 350_001, 700_000, 700_001, 6_000_000];
+    let records: Vec<_> = (1_u64..)
+        .zip(sizes)
+        .map(|(number, size)| {
+            record(
+                &format!("events/shardId-000000000000:4959{number}:2"),
+                60 * number.cast_signed(),
+                noise(size, number),
+            )
+        })
+        .collect();
+    store.put(&records).await.unwrap();
+    assert!(store.list(100).await.unwrap() == records, "all of them, whole");
+}
+
+pub(crate) async fn the_newest_come_first(store: impl Quarantine) {
+    let day = 86_400;
+    let ago = [day, 0, 29 * day, 3, 2 * day, 2, 1, day + 1];
+    let records: Vec<_> = ago.iter().map(|ago| record(&format!("{ago}"), *ago, vec![b'x'; 10])).collect();
+    store.put(&records).await.unwrap();
+    let mut order = ago;
+    order.sort_unstable();
+    let order: Vec<_> = order.iter().map(ToString::to_string).collect();
+    for limit in 0..=ago.len() {
+        assert_eq!(ids(&store, limit).await, order[..limit]);
+    }
+    assert_eq!(ids(&store, 1000).await, order);
+}
+
+pub(crate) async fn a_record_is_kept_once(store: impl Quarantine) {
+    let large = record("large", 5, noise(800_000, 1));
+    for _ in 0..3 {
+        store.put(&[large.clone(), record("small", 10, Vec::new())]).await.unwrap();
+    }
+    assert_eq!(ids(&store, 10).await, ["large", "small"]);
+    assert!(store.list(1).await.unwrap() == [large]);
+    let later = record("small", 1, b"later".to_vec());
+    store.put(std::slice::from_ref(&later)).await.unwrap();
+    assert_eq!(ids(&store, 10).await, ["small", "large"], "as it came at the latest");
+    assert_eq!(store.list(1).await.unwrap(), [later]);
+}
+
+pub(crate) async fn many_of_one_moment_are_all_kept(store: impl Quarantine) {
+    let one = record("", 1, Vec::new());
+    let records: Vec<_> = (0..300)
+        .map(|number| Quarantined {
+            id: format!("events/shardId-000000000000:{number:03}"),
+            data: noise(number % 50, 1),
+            ..one.clone()
+        })
+        .collect();
+    store.put(&records).await.unwrap();
+    let mut expected = records;
+    expected.reverse();
+    assert_eq!(store.list(1000).await.unwrap(), expected);
+    assert_eq!(store.list(7).await.unwrap(), expected[..7]);
+}
