@@ -1,5 +1,7 @@
 //! Events are folded into rows: what is credited, what is not, and that portions do not matter.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
+
 use abx_core::event::{
     Batch, Commit, Limits, Mark, MarkKey, Marks, Position, StreamCounter, StreamTotals, Totals, fold, wanted,
 };

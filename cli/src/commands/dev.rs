@@ -111,6 +111,7 @@ async fn serve(args: &Args) -> Result<Exit, Error> {
 }
 
 /// The folder of the archive: `archive` beside the file of the store.
+#[must_use]
 pub fn archive_beside(store: &Path) -> PathBuf {
     store.with_file_name("archive")
 }

@@ -85,7 +85,7 @@ pub fn run(args: &Args) -> Result<ReplayReport, Error> {
         let counts = replay(args, &rows, &args.faults, args.store.clone()).await?;
         let took = start.elapsed();
         let clean = if args.compare { Some(replay(args, &rows, &[], None).await?) } else { None };
-        Ok(ReplayReport::new(&args.to, counts, took, clean.as_ref()))
+        Ok(ReplayReport::new(&args.to, &counts, took, clean.as_ref()))
     })
 }
 

@@ -114,7 +114,7 @@ pub fn wanted<'a>(catalog: &'a Catalog, items: &'a [Item<'_>]) -> Vec<MarkKey<'a
         let What::Event(event, _) = &item.what else { continue };
         match &event.kind {
             EventKind::Exposure { experiment, epoch, .. } => {
-                keys.push(exposure_key(event, experiment, *epoch))
+                keys.push(exposure_key(event, experiment, *epoch));
             }
             EventKind::Evaluation { .. } => {}
             EventKind::Conversion { event: name, context, .. } => {

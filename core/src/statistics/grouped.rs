@@ -70,7 +70,7 @@ mod tests {
         let mut state = 7_u64;
         let mut random = move || {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            ((state >> 33) % 1000) as f64 / 1000.0
+            u32::try_from((state >> 33) % 1000).unwrap()
         };
         let (mut alarms, mut naive_alarms) = (0, 0);
         for _ in 0..1000 {
@@ -78,12 +78,12 @@ mod tests {
                 let (mut units, mut sums) = ([0_u64; 16], [0.0; 16]);
                 let (mut n, mut sum, mut squares) = (0, 0.0, 0.0);
                 for unit in 0..320 {
-                    let (events, value) = (1 + (random() * 20.0) as u64, random());
+                    let (events, value) = (1 + random() % 20, f64::from(random()) / 1000.0);
                     units[unit % 16] += 1;
-                    sums[unit % 16] += value * events as f64;
-                    n += events;
-                    sum += value * events as f64;
-                    squares += value * value * events as f64;
+                    sums[unit % 16] += value * f64::from(events);
+                    n += u64::from(events);
+                    sum += value * f64::from(events);
+                    squares += value * value * f64::from(events);
                 }
                 (GroupedMean::new(&units, &sums).unwrap(), Moments::new(n, sum, squares).unwrap())
             };

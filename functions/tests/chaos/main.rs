@@ -11,6 +11,13 @@
 //! | 15 poison, 16 malformed, 18 aggregated, 19 clocks, 20 sequence numbers | `abx-core`, `event::batch` and `event::data`, and every storm |
 //! | 17 more rows than a transaction holds | `abx-core`, `counting`, and every storm, whose transactions hold 5 to 11 rows |
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
+
 mod ports;
 mod storm;
 mod truth;

@@ -10,6 +10,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::sync::Notify;
 
+/// A write that is under way.
+type Write = Box<dyn FnOnce(&mut State) + Send>;
+
 /// What is stored.
 #[derive(Default)]
 pub(crate) struct State {
@@ -20,7 +23,7 @@ pub(crate) struct State {
     pub archive: BTreeMap<String, String>,
     pub quarantine: BTreeMap<String, String>,
     /// Writes that were sent and have not arrived.
-    late: Vec<Box<dyn FnOnce(&mut State) + Send>>,
+    late: Vec<Write>,
 }
 
 /// How often what happens, in percent of all calls.
@@ -220,7 +223,7 @@ impl MetricStore for Ports {
             let of = |name| {
                 let mut mark: Mark = state.marks.get(name).cloned()?;
                 if blind {
-                    mark.owner.shard = "nobody".to_owned();
+                    "nobody".clone_into(&mut mark.owner.shard);
                 }
                 Some(mark)
             };

@@ -179,7 +179,7 @@ async fn storm(seed: u64, length: usize, plan: Plan, sabotage: Sabotage) -> Resu
         match ended {
             Ended::Done => done[at] = to,
             Ended::From(first) => {
-                done[at] = shard.records.iter().position(|it| it.sequence == first).unwrap()
+                done[at] = shard.records.iter().position(|it| it.sequence == first).unwrap();
             }
             // The same records come again, in whichever portions.
             Ended::Crashed => process = world.start(limits).await,

@@ -2,7 +2,7 @@
 
 use super::aws::{Aws, silence};
 use super::lambda::Process;
-use abx_core::event::Totals;
+use abx_core::event::{Amount, Totals};
 use abx_functions::events::{RecordToWrite, kinesis_event};
 use abx_functions::ports::MetricStore;
 use jiff::Timestamp;
@@ -55,7 +55,8 @@ fn is_right(totals: &Totals, units: u64) {
         let counted = &totals.variants[variant];
         assert_eq!((counted.units, counted.exposures, counted.conflicts), (units / 2, units / 2, 0));
         assert_eq!(counted.metrics["bought"].units, units / 2);
-        let sum = abx_core::event::Amount::from_f64(0.1 * (units / 2) as f64).unwrap();
+        let tenth = Amount::from_f64(0.1).unwrap();
+        let sum: Amount = (0..units / 2).map(|_| tenth).sum();
         assert_eq!(counted.metrics["revenue"].sum, sum);
     }
 }

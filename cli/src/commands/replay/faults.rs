@@ -24,36 +24,29 @@ const REMEMBERED: usize = 16;
 /// The faults of a run.
 #[derive(Debug)]
 pub(super) struct Faults {
-    duplicate: bool,
-    reorder: bool,
-    poison: bool,
-    bisect: bool,
+    enabled: Vec<Fault>,
     random: fastrand::Rng,
     recent: VecDeque<Batch>,
 }
 
 impl Faults {
     pub(super) fn new(faults: &[Fault], seed: u64) -> Self {
-        let has = |fault| faults.contains(&fault);
-        Self {
-            duplicate: has(Fault::Duplicate),
-            reorder: has(Fault::Reorder),
-            poison: has(Fault::Poison),
-            bisect: has(Fault::Bisect),
-            random: fastrand::Rng::with_seed(seed),
-            recent: VecDeque::new(),
-        }
+        Self { enabled: faults.to_vec(), random: fastrand::Rng::with_seed(seed), recent: VecDeque::new() }
+    }
+
+    fn has(&self, fault: Fault) -> bool {
+        self.enabled.contains(&fault)
     }
 
     /// Whether an event comes twice.
     pub(super) fn duplicates(&mut self) -> bool {
-        self.duplicate && chance(&mut self.random, 2)
+        self.has(Fault::Duplicate) && chance(&mut self.random, 2)
     }
 
     /// A record that is no event, now and then.
     pub(super) fn poison(&mut self) -> Option<Vec<u8>> {
         const NONSENSE: [&[u8]; 4] = [b"{", b"\xff\xfe", b"{\"type\":\"click\"}", b"[1]"];
-        let poisoned = self.poison && chance(&mut self.random, 1);
+        let poisoned = self.has(Fault::Poison) && chance(&mut self.random, 1);
         poisoned
             .then(|| NONSENSE.get(self.random.usize(..NONSENSE.len())).copied().unwrap_or_default().to_vec())
     }
@@ -61,7 +54,7 @@ impl Faults {
     /// How a batch is delivered: in order the first time, and then some.
     pub(super) fn deliveries(&mut self, batch: Batch) -> Vec<Vec<u8>> {
         let mut payloads = Vec::new();
-        if self.bisect && chance(&mut self.random, 30) && batch.len() > 1 {
+        if self.has(Fault::Bisect) && chance(&mut self.random, 30) && batch.len() > 1 {
             let cut = self.random.usize(1..batch.len());
             payloads.push(batch.payload(0..cut));
             if self.random.bool() {
@@ -69,7 +62,7 @@ impl Faults {
             }
         }
         payloads.push(batch.payload(0..batch.len()));
-        if self.reorder {
+        if self.has(Fault::Reorder) {
             if chance(&mut self.random, 30) && !self.recent.is_empty() {
                 let again = self.random.usize(..self.recent.len());
                 payloads.extend(self.recent.get(again).map(|it| it.payload(0..it.len())));

@@ -42,7 +42,7 @@ pub(super) struct Inputs<'a> {
 /// The file that is read.
 enum Current<'a> {
     Lines { reader: Box<dyn BufRead>, line: usize },
-    Rows { reader: csv::Reader<BufReader<File>>, events: RowEvents<'a> },
+    Rows { reader: Box<csv::Reader<BufReader<File>>>, events: RowEvents<'a> },
     Documents(VecDeque<Value>),
 }
 
@@ -102,7 +102,7 @@ impl<'a> Inputs<'a> {
                 let mut reader = csv::Reader::from_reader(reader);
                 let header = reader.headers().map_err(|error| wrong(path, &error))?;
                 let events = RowEvents::new(self.source.rows, header, self.source.now)?;
-                Ok(Current::Rows { reader, events })
+                Ok(Current::Rows { reader: Box::new(reader), events })
             }
             Some("jsonl" | "ndjson") => Ok(Current::Lines { reader: Box::new(reader), line: 0 }),
             _ => {

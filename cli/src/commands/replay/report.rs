@@ -55,8 +55,8 @@ struct VariantCounts {
 }
 
 impl ReplayReport {
-    pub(super) fn new(target: &str, counts: Counts, took: Duration, clean: Option<&Counts>) -> Self {
-        let differences = clean.map(|clean| differences(&counts, clean)).unwrap_or_default();
+    pub(super) fn new(target: &str, counts: &Counts, took: Duration, clean: Option<&Counts>) -> Self {
+        let differences = clean.map(|clean| differences(counts, clean)).unwrap_or_default();
         let seconds = took.as_secs_f64();
         #[expect(clippy::cast_precision_loss, reason = "a rate for a person")]
         let records_per_second = counts.records as f64 / seconds.max(1e-9);
