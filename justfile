@@ -11,6 +11,10 @@ check:
 test *arguments="--workspace":
     cargo test {{arguments}}
 
+# The event function in a storm: every count against what happened
+chaos seeds="10000":
+    ABX_CHAOS_SEEDS={{seeds}} cargo test --release -p abx-functions --test chaos storm -- --exact --nocapture
+
 # Format and lints, as CI has them
 lint:
     cargo fmt --all --check
