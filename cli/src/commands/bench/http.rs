@@ -1,7 +1,7 @@
 //! One connection to an HTTP server.
 //!
 //! The connection is driven by the very task that waits for the answer: hyper's usual second task for each connection costs two
-//! wake-ups a request, which were a third of what this side needs.
+//! wake-ups a request.
 
 use super::tally::{Failure, Outcome};
 use super::template::Template;
