@@ -50,11 +50,11 @@ pub(crate) async fn many_marks_come_in_their_order(store: impl MetricStore) {
     let even: Vec<_> = all.iter().step_by(2).cloned().collect();
     assert_eq!(store.put_marks(&even).await.unwrap(), vec![MarkPut::First; 500]);
     let mut keys: Vec<_> = all.iter().map(|(key, _)| key.clone()).collect();
-    keys.push(keys[0].clone());
+    keys.insert(0, keys[0].clone());
     let found = store.marks(&keys).await.unwrap();
     assert_eq!(found.len(), 1001);
-    assert_eq!(found[1000], found[0], "asked twice, answered twice");
-    for (number, ((_, mark), found)) in all.iter().zip(&found).enumerate() {
+    assert_eq!(found[0], found[1], "asked twice, answered twice");
+    for (number, ((_, mark), found)) in all.iter().zip(&found[1..]).enumerate() {
         assert_eq!(found.as_ref(), (number % 2 == 0).then_some(mark), "{number}");
     }
     let others: Vec<_> = all.iter().map(|(key, _)| (key.clone(), mark("other", "2"))).collect();
