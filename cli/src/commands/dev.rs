@@ -106,7 +106,9 @@ async fn serve(args: &Args) -> Result<Exit, Error> {
         () = dev.follow(&mut watch) => {}
     }
     dev.flush().await;
-    dev.count().await;
+    if let Err(error) = dev.count().await {
+        anstream::eprintln!("abx: {error}");
+    }
     Ok(exit::INTERRUPTED)
 }
 
@@ -184,21 +186,19 @@ impl Dev {
         loop {
             tick.tick().await;
             // What serves goes on serving. The next tick tries again, so the same error is said once.
-            let error = self.look(watch).await.err().map(|error| error.to_string());
+            let looked = self.look(watch).await;
+            self.flush().await;
+            let error = looked.and(self.count().await).err().map(|error| error.to_string());
             if let Some(error) = error.as_ref().filter(|_| error != said) {
                 anstream::eprintln!("abx: {error}");
             }
             said = error;
-            self.flush().await;
-            self.count().await;
         }
     }
 
     /// Counts the events that came since.
-    async fn count(&self) {
-        if let Err(error) = self.events.catch_up().await {
-            anstream::eprintln!("abx: {error}");
-        }
+    async fn count(&self) -> Result<(), Error> {
+        self.events.catch_up().await.map(|_| ()).map_err(unanswered)
     }
 
     /// Takes what has changed in the files or in the store.

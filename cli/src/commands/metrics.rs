@@ -2,6 +2,7 @@
 
 use super::store::{Store, StoreArgs, open_file};
 use crate::error::Error;
+use abx_core::event::Totals;
 use abx_functions::adapters::aws::{self, Budget, DynamoMetrics};
 use abx_functions::adapters::embedded::EmbeddedStore;
 use abx_functions::ports::{MetricStore, PortError, RowCounter};
@@ -37,6 +38,16 @@ impl MetricsArgs {
         // Only counts are read, so there is no table of marks to name.
         Ok((catalog, Metrics::Dynamo(DynamoMetrics::new(client, &*self.metrics_table, ""))))
     }
+}
+
+/// What the rows of an experiment's partition come to.
+#[must_use]
+pub fn totals(partition: &str, rows: &[RowCounter]) -> Totals {
+    let mut totals = Totals::default();
+    for row in rows {
+        totals.add(partition, &row.sort, &row.counter, row.amount);
+    }
+    totals
 }
 
 impl Metrics {

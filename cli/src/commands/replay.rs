@@ -128,8 +128,3 @@ fn progress() -> ProgressBar {
     bar.enable_steady_tick(Duration::from_millis(100));
     bar
 }
-
-/// A share of a seeded generator's numbers.
-fn chance(random: &mut fastrand::Rng, percent: u8) -> bool {
-    random.u8(0..100) < percent
-}

@@ -5,12 +5,12 @@ mod report;
 
 pub use report::ResultsReport;
 
-use super::metrics::MetricsArgs;
+use super::metrics::{MetricsArgs, totals};
 use super::store::{block_on, unanswered};
 use crate::error::Error;
 use crate::exit::{self, Exit};
 use crate::report::{Format, FormatArg, write, write_text};
-use abx_core::event::{StreamTotals, Totals, experiment_partition};
+use abx_core::event::{StreamTotals, experiment_partition};
 use abx_core::finding::did_you_mean;
 use abx_functions::catalog::{CatalogHolder, Snapshot};
 use std::io::IsTerminal;
@@ -95,10 +95,7 @@ async fn read(args: &Args) -> Result<ResultsReport, Error> {
     };
     let epoch = args.epoch.unwrap_or(experiment.epoch());
     let partition = experiment_partition(&args.key, epoch);
-    let mut totals = Totals::default();
-    for row in metrics.rows(&partition).await.map_err(unanswered)? {
-        totals.add(&partition, &row.sort, &row.counter, row.amount);
-    }
+    let totals = totals(&partition, &metrics.rows(&partition).await.map_err(unanswered)?);
     let mut stream = StreamTotals::default();
     for row in metrics.rows(abx_core::event::STREAM).await.map_err(unanswered)? {
         stream.add(abx_core::event::STREAM, &row.sort, &row.counter, row.amount);

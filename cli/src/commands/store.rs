@@ -41,10 +41,7 @@ impl StoreArgs {
 
     /// What the tables are reached with.
     pub async fn config(&self) -> aws::SdkConfig {
-        match &self.endpoint {
-            Some(endpoint) => aws::emulator(endpoint),
-            None => aws::load(None).await,
-        }
+        aws_config(self.endpoint.as_deref()).await
     }
 
     /// How a person names the store.
@@ -55,6 +52,23 @@ impl StoreArgs {
             None => self.store.display().to_string(),
         }
     }
+}
+
+/// An emulator at an endpoint, or AWS as every AWS tool finds it.
+pub async fn aws_config(endpoint: Option<&str>) -> aws::SdkConfig {
+    match endpoint {
+        Some(endpoint) => aws::emulator(endpoint),
+        None => aws::load(None).await,
+    }
+}
+
+/// The same, for what cannot be called without a region.
+pub async fn aws_config_of_region(endpoint: Option<&str>) -> Result<aws::SdkConfig, Error> {
+    let config = aws_config(endpoint).await;
+    if config.region().is_none() {
+        return Err(Error::caller("no AWS region").help("set AWS_REGION, or give --endpoint"));
+    }
+    Ok(config)
 }
 
 /// Opens the embedded store, and makes its folder.

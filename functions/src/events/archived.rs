@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 /// An event as the archive keeps it: what was read, what it was credited to, and what was sent, whole.
 #[derive(Debug, Serialize)]
-pub struct ArchivedEvent<'a> {
+struct ArchivedEvent<'a> {
     /// `shard:sequence[:sub]`: two lines with one id are one event.
     #[serde(rename = "_id")]
     id: String,

@@ -8,12 +8,13 @@ use crate::telemetry::Telemetry;
 use abx_core::event::StreamTotals;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 /// The name of the stream.
-pub const LOCAL_STREAM: &str = "local";
+const LOCAL_STREAM: &str = "local";
 /// Its shard.
-pub const LOCAL_SHARD: &str = "shardId-000000000000";
+const LOCAL_SHARD: &str = "shardId-000000000000";
 /// How many events a batch has.
 const BATCH: u32 = 500;
 /// How long a batch may take.
@@ -25,6 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct LocalProcessor {
     store: Arc<EmbeddedStore>,
     processor: Processor<Arc<EmbeddedStore>, Arc<EmbeddedStore>, JsonlArchive, Arc<EmbeddedStore>>,
+    /// The number of the last event that is counted, once that is known. Events that come twice are known by the head.
+    counted: Mutex<Option<i64>>,
 }
 
 impl LocalProcessor {
@@ -37,14 +40,19 @@ impl LocalProcessor {
     ) -> Self {
         let kept = (archive, Arc::clone(&store));
         let processor = Processor::new(catalog, Arc::clone(&store), kept, telemetry, Options::default());
-        Self { store, processor }
+        Self { store, processor, counted: Mutex::default() }
     }
 
     /// Counts all events that wait; what was counted. An error leaves the rest for the next time.
     pub async fn catch_up(&self) -> Result<StreamTotals, PortError> {
         let mut counted = StreamTotals::default();
-        let mut after = self.counted().await?;
+        let mut counted_upto = self.counted.lock().await;
+        let mut after = match *counted_upto {
+            Some(number) => number,
+            None => self.head().await?,
+        };
         loop {
+            *counted_upto = Some(after);
             let events = self.store.events_after(after, BATCH)?;
             let Some(last) = events.last() else { return Ok(counted) };
             let last = last.number;
@@ -61,7 +69,7 @@ impl LocalProcessor {
     }
 
     /// The number of the last event that is counted.
-    async fn counted(&self) -> Result<i64, PortError> {
+    async fn head(&self) -> Result<i64, PortError> {
         let state = self.store.shard(&format!("{LOCAL_STREAM}/{LOCAL_SHARD}")).await?;
         let Some(head) = state.head else { return Ok(0) };
         head.sequence.as_str().parse().map_err(PortError::permanent)

@@ -19,7 +19,6 @@ mod processor;
 mod shard;
 mod written;
 
-pub use archived::ArchivedEvent;
-pub use local::{LOCAL_SHARD, LOCAL_STREAM, LocalProcessor};
+pub use local::LocalProcessor;
 pub use processor::{BatchOutcome, BatchResponse, ItemFailure, Options, Processor};
 pub use written::{RecordToWrite, kinesis_event};

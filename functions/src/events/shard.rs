@@ -99,10 +99,15 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
     ) -> Result<bool, Stop> {
         let mut items = batch.items(ledger.state.head.as_ref(), |id| ledger.knows(id));
         let mut known = self.enrich(&items).await?;
-        self.reject_oversized(batch, &mut items, &known);
-        // Each round that does not settle it finds marks of somebody else, and each can be found once.
+        // Each round that does not settle it rejects items or finds marks of somebody else, and each can be found once.
         let folded = loop {
             let folded = fold(self.catalog, &batch.shard, &items, &known);
+            let oversized = folded.oversized(self.limits);
+            if !oversized.is_empty() {
+                drop(folded);
+                reject(&mut items, &oversized);
+                continue;
+            }
             let others = self.put_marks(&folded).await?;
             if others.is_empty() {
                 break folded;
@@ -129,17 +134,6 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
             ledger.advance(commit);
         }
         Ok(true)
-    }
-
-    /// What counts for more experiments than a transaction holds can never be counted.
-    fn reject_oversized(&self, batch: &ShardBatch, items: &mut [Item<'_>], known: &Marks<'_>) {
-        let oversized = fold(self.catalog, &batch.shard, items, known).oversized(self.limits);
-        for index in oversized {
-            if let Some(item) = items.get_mut(index) {
-                let detail = "it counts for more experiments than one transaction holds".to_owned();
-                item.what = What::Rejected(Rejection { reason: RejectionReason::TooManyRows, detail });
-            }
-        }
     }
 
     /// The marks of all units in the batch, with keys of their own, because the items may still change.
@@ -233,5 +227,15 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
 
     fn check_time(&self) -> Result<(), Stop> {
         if Instant::now() < self.until { Ok(()) } else { Err(Stop::Time) }
+    }
+}
+
+/// What counts for more experiments than a transaction holds can never be counted.
+fn reject(items: &mut [Item<'_>], oversized: &[usize]) {
+    for index in oversized {
+        if let Some(item) = items.get_mut(*index) {
+            let detail = "it counts for more experiments than one transaction holds".to_owned();
+            item.what = What::Rejected(Rejection { reason: RejectionReason::TooManyRows, detail });
+        }
     }
 }

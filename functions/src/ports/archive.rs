@@ -2,7 +2,6 @@
 
 use super::PortError;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 /// A line of the archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +19,7 @@ pub trait Archive: Send + Sync {
 }
 
 /// A record that can never be processed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quarantined {
     /// `shard:sequence[:sub]`, or a hash of the record where it has no place.
     pub id: String,
@@ -30,8 +29,7 @@ pub struct Quarantined {
     pub detail: String,
     /// When the record came to the stream.
     pub arrived: Timestamp,
-    /// The record's bytes, as base64 in JSON.
-    #[serde(with = "base64_bytes")]
+    /// The record's bytes.
     pub data: Vec<u8>,
 }
 
@@ -42,19 +40,4 @@ pub trait Quarantine: Send + Sync {
 
     /// The newest records by arrival, at most so many.
     fn list(&self, limit: usize) -> impl Future<Output = Result<Vec<Quarantined>, PortError>> + Send;
-}
-
-mod base64_bytes {
-    use base64::Engine;
-    use base64::engine::general_purpose::STANDARD;
-    use serde::de::Error;
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&STANDARD.encode(bytes))
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
-        STANDARD.decode(String::deserialize(deserializer)?).map_err(D::Error::custom)
-    }
 }

@@ -152,3 +152,39 @@ macro_rules! quarantine_port {
 pub(crate) use {
     archive_port, assignment_store, catalog_store, event_sink, metric_store, promises, quarantine_port,
 };
+
+/// Units that a store must keep apart, byte by byte.
+pub(crate) fn odd_units() -> Vec<String> {
+    let long = "ü".repeat(abx_functions::ports::MAX_UNIT_BYTES / 2);
+    [
+        "a",
+        "A",
+        " a",
+        "a ",
+        "a\n",
+        "a\0",
+        "a\0b",
+        "\0",
+        "é",
+        "e\u{301}",
+        "\u{200b}a",
+        "שלום",
+        "\u{202e}abc",
+        "😀",
+        "👩‍👩‍👧",
+        "'; DROP TABLE assignments; --",
+        "'; --",
+        "\"",
+        "\\u0000",
+        "1",
+        "1.0",
+        "%",
+        "a#b",
+        "a#1",
+        "NULL",
+        "\u{feff}a",
+        &long,
+    ]
+    .map(str::to_owned)
+    .into()
+}

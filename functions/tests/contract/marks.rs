@@ -1,6 +1,7 @@
 //! What a [`MetricStore`] promises of marks.
 
 use crate::metrics::{SHARD, position};
+use crate::odd_units;
 use abx_core::event::{Mark, MarkKey, Owner};
 use abx_functions::ports::{MarkPut, MetricStore};
 use std::collections::BTreeSet;
@@ -65,34 +66,7 @@ pub(crate) async fn many_marks_come_in_their_order(store: impl MetricStore) {
 }
 
 pub(crate) async fn units_of_marks_are_raw_bytes(store: impl MetricStore) {
-    let long = "ü".repeat(1024);
-    let units = [
-        "a",
-        "A",
-        " a",
-        "a ",
-        "a\n",
-        "a\0",
-        "a\0b",
-        "\0",
-        "é",
-        "e\u{301}",
-        "\u{200b}a",
-        "שלום",
-        "\u{202e}abc",
-        "😀",
-        "'; --",
-        "\"",
-        "\\u0000",
-        "1",
-        "1.0",
-        "%",
-        "a#b",
-        "a#1",
-        "NULL",
-        "\u{feff}a",
-        &long,
-    ];
+    let units = odd_units();
     let puts: Vec<_> = units.iter().map(|unit| (key(unit, None), mark(unit, "1"))).collect();
     assert_eq!(store.put_marks(&puts).await.unwrap(), vec![MarkPut::First; units.len()]);
     let keys: Vec<_> = units.iter().map(|unit| key(unit, None)).collect();

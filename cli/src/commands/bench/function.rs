@@ -2,8 +2,8 @@
 
 use super::tally::{Failure, Outcome, Told};
 use super::template::Template;
+use crate::commands::store::aws_config_of_region;
 use crate::error::Error;
-use abx_functions::adapters::aws;
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::config::retry::RetryConfig;
 use aws_sdk_lambda::config::timeout::TimeoutConfig;
@@ -31,13 +31,7 @@ impl Invocation {
     /// A client of its own for each thread, because connections belong to the thread that made them. It tries once: a second try would hide
     /// what is measured.
     pub(super) async fn client(&self) -> Result<Client, Error> {
-        let config = match &self.endpoint {
-            Some(endpoint) => aws::emulator(endpoint),
-            None => aws::load(None).await,
-        };
-        if config.region().is_none() {
-            return Err(Error::caller("no AWS region").help("set AWS_REGION, or give --endpoint"));
-        }
+        let config = aws_config_of_region(self.endpoint.as_deref()).await?;
         let timeouts =
             TimeoutConfig::builder().connect_timeout(self.patience).operation_timeout(self.patience).build();
         let config = aws_sdk_lambda::config::Builder::from(&config)

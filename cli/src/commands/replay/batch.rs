@@ -21,6 +21,15 @@ pub(super) enum Batch {
     Recorded(Vec<Value>),
 }
 
+/// One invocation.
+#[derive(Debug)]
+pub(super) struct Delivery {
+    /// How many records it has.
+    pub records: u64,
+    /// Them, as Lambda writes them.
+    pub payload: Vec<u8>,
+}
+
 impl Batch {
     /// How many records.
     pub(super) fn len(&self) -> usize {
@@ -30,8 +39,13 @@ impl Batch {
         }
     }
 
-    /// Some of them, as the payload of an invocation.
-    pub(super) fn payload(&self, range: Range<usize>) -> Vec<u8> {
+    /// Some of them, as an invocation.
+    pub(super) fn delivery(&self, range: Range<usize>) -> Delivery {
+        let records = range.len() as u64;
+        Delivery { records, payload: self.payload(range) }
+    }
+
+    fn payload(&self, range: Range<usize>) -> Vec<u8> {
         match self {
             Self::Made { shard, records } => {
                 kinesis_event(STREAM, shard, records.get(range).unwrap_or_default())

@@ -1,7 +1,6 @@
 //! What a stream does on a bad day, by a seed.
 
-use super::batch::Batch;
-use super::chance;
+use super::batch::{Batch, Delivery};
 use clap::ValueEnum;
 use std::collections::VecDeque;
 
@@ -52,26 +51,31 @@ impl Faults {
     }
 
     /// How a batch is delivered: in order the first time, and then some.
-    pub(super) fn deliveries(&mut self, batch: Batch) -> Vec<Vec<u8>> {
-        let mut payloads = Vec::new();
+    pub(super) fn deliveries(&mut self, batch: Batch) -> Vec<Delivery> {
+        let mut deliveries = Vec::new();
         if self.has(Fault::Bisect) && chance(&mut self.random, 30) && batch.len() > 1 {
             let cut = self.random.usize(1..batch.len());
-            payloads.push(batch.payload(0..cut));
+            deliveries.push(batch.delivery(0..cut));
             if self.random.bool() {
-                payloads.push(batch.payload(cut / 2..batch.len()));
+                deliveries.push(batch.delivery(cut / 2..batch.len()));
             }
         }
-        payloads.push(batch.payload(0..batch.len()));
+        deliveries.push(batch.delivery(0..batch.len()));
         if self.has(Fault::Reorder) {
             if chance(&mut self.random, 30) && !self.recent.is_empty() {
                 let again = self.random.usize(..self.recent.len());
-                payloads.extend(self.recent.get(again).map(|it| it.payload(0..it.len())));
+                deliveries.extend(self.recent.get(again).map(|it| it.delivery(0..it.len())));
             }
             self.recent.push_back(batch);
             if self.recent.len() > REMEMBERED {
                 self.recent.pop_front();
             }
         }
-        payloads
+        deliveries
     }
+}
+
+/// Whether something of so many percent happens.
+fn chance(random: &mut fastrand::Rng, percent: u8) -> bool {
+    random.u8(0..100) < percent
 }

@@ -1,11 +1,12 @@
 //! Where batches are delivered to.
 
+use super::batch::Delivery;
 use crate::commands::inputs::load;
+use crate::commands::metrics::totals;
 use crate::commands::publish::{head, publish};
-use crate::commands::store::{open_file, unanswered};
+use crate::commands::store::{aws_config_of_region, open_file, unanswered};
 use crate::error::Error;
 use abx_core::event::{StreamTotals, Totals, experiment_partition};
-use abx_functions::adapters::aws;
 use abx_functions::adapters::embedded::{EmbeddedStore, JsonlArchive};
 use abx_functions::catalog::{CatalogHolder, Snapshot};
 use abx_functions::events::{BatchResponse, Options, Processor};
@@ -92,22 +93,16 @@ impl Target {
     }
 
     pub(super) async fn function(name: &str, endpoint: Option<&str>) -> Result<Self, Error> {
-        let config = match endpoint {
-            Some(endpoint) => aws::emulator(endpoint),
-            None => aws::load(None).await,
-        };
-        if config.region().is_none() {
-            return Err(Error::caller("no AWS region").help("set AWS_REGION, or give --endpoint"));
-        }
+        let config = aws_config_of_region(endpoint).await?;
         Ok(Self::Function { name: name.to_owned(), client: aws_sdk_lambda::Client::new(&config) })
     }
 
     /// Delivers a batch, and again what is given back of it.
-    pub(super) async fn deliver(&self, payload: &[u8], counts: &mut Counts) -> Result<(), Error> {
+    pub(super) async fn deliver(&self, delivery: &Delivery, counts: &mut Counts) -> Result<(), Error> {
         counts.batches += 1;
-        counts.records += records(payload);
+        counts.records += delivery.records;
         for _ in 0..TRIES {
-            if self.invoke(payload, counts).await?.batch_item_failures.is_empty() {
+            if self.invoke(&delivery.payload, counts).await?.batch_item_failures.is_empty() {
                 return Ok(());
             }
             // What is counted already is known by its place, so the whole batch can come again.
@@ -137,10 +132,8 @@ impl Target {
         for experiment in processor.catalog().held().catalog.experiments() {
             let (key, epoch) = (experiment.key(), experiment.epoch());
             let partition = experiment_partition(key, epoch);
-            let mut totals = Totals::default();
-            for row in processor.store().rows(&partition).await.map_err(unanswered)? {
-                totals.add(&partition, &row.sort, &row.counter, row.amount);
-            }
+            let rows = processor.store().rows(&partition).await.map_err(unanswered)?;
+            let totals = totals(&partition, &rows);
             if totals.units() > 0 {
                 counts.experiments.insert((key.to_owned(), epoch), totals);
             }
@@ -164,13 +157,4 @@ async fn invoke(client: &aws_sdk_lambda::Client, name: &str, payload: &[u8]) -> 
             String::from_utf8_lossy(answer)
         ))
     })
-}
-
-fn records(payload: &[u8]) -> u64 {
-    #[derive(serde::Deserialize)]
-    struct Records {
-        #[serde(rename = "Records")]
-        records: Vec<serde::de::IgnoredAny>,
-    }
-    serde_json::from_slice::<Records>(payload).map_or(0, |it| it.records.len() as u64)
 }
