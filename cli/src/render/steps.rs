@@ -3,6 +3,7 @@
 use super::short;
 use super::style::{BAD, DIM, GOOD};
 use abx_core::decide::Step;
+use abx_core::hash::Range;
 use serde_json::Value;
 use std::fmt::Write as _;
 
@@ -32,12 +33,12 @@ pub fn steps(steps: &[Step]) -> String {
                 format!("{} {attribute} {operator}{expected}; actual: {actual}", mark(*holds))
             }
             Step::Bucket { purpose, text, hash, bucket, range } => {
-                let inside = if range.contains(*bucket) { "in" } else { "not in" };
                 let text = short(&Value::String(text.clone()), LONG);
-                format!(
-                    "{DIM}# {purpose}: murmur3 of {text} is {hash}, bucket {bucket} {inside} {}..{}{DIM:#}",
-                    range.start, range.end
-                )
+                let inside = inside(*bucket, *range);
+                format!("{DIM}# {purpose}: murmur3 of {text} is {hash}, bucket {inside}{DIM:#}")
+            }
+            Step::GivenBucket { purpose, bucket, range } => {
+                format!("{DIM}# {purpose}: put into bucket {}{DIM:#}", inside(*bucket, *range))
             }
         };
         let _ = writeln!(text, "{indent}{line}");
@@ -46,6 +47,11 @@ pub fn steps(steps: &[Step]) -> String {
         }
     }
     text
+}
+
+fn inside(bucket: u32, range: Range) -> String {
+    let inside = if range.contains(bucket) { "in" } else { "not in" };
+    format!("{bucket} {inside} {}..{}", range.start, range.end)
 }
 
 fn mark(holds: bool) -> String {

@@ -13,7 +13,7 @@ mod mark;
 mod scalar;
 mod yaml;
 
-pub use corpus::{Checked, Corpus};
+pub use corpus::{Checked, Corpus, DocumentPlaces};
 pub use files::{SourceFile, find};
 pub use git::GitPlace;
 pub use lines::Lines;
