@@ -3,6 +3,7 @@
 use super::files::is_document;
 use super::yaml::MAX_BYTES;
 use crate::error::Error;
+use jiff::Timestamp;
 use std::fmt;
 use std::io::{self, BufRead as _, BufReader, Read, Write as _};
 use std::path::{Path, PathBuf};
@@ -76,6 +77,13 @@ impl GitPlace {
             return Err(Error::caller(format!("{self}: no .yaml or .yml file in this folder")));
         }
         self.contents(found)
+    }
+
+    /// When its commit was made.
+    pub fn committed_at(&self) -> Result<Timestamp, Error> {
+        let commit = self.commit()?;
+        let shown = self.git(&["show", "--no-patch", "--format=%cI", &commit])?;
+        text(&shown.stdout).parse().map_err(|error| Error::world(format!("{self}: git show: {error}")))
     }
 
     fn commit(&self) -> Result<String, Error> {
