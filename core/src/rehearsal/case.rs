@@ -118,8 +118,8 @@ impl Case {
     /// Decides; `now` is the time for a case that has none.
     #[must_use]
     pub fn run<'c>(&self, tested: Tested<'c>, now: Timestamp) -> Outcome<'c> {
-        let unit = self.unit.as_deref().unwrap_or(ANY_UNIT);
-        let subject = Subject::any_unit(unit, &self.attributes);
+        let given = self.unit.as_deref().or_else(|| self.attributes.get("user_id")?.as_str());
+        let subject = Subject::any_unit(given.unwrap_or(ANY_UNIT), &self.attributes);
         let now = self.at.unwrap_or(now);
         let mut rehearsal = Rehearsal::new(self.buckets);
         match tested {
