@@ -140,7 +140,9 @@ impl Report for ExplainReport {
     fn human(&self) -> String {
         let unit = self.unit.escape_debug();
         if let Some(since) = &self.since {
-            return format!("{TITLE}{unit}{TITLE:#}\n") + &since.human(&self.answer) + &left_out(self.answer.errors);
+            return format!("{TITLE}{unit}{TITLE:#}\n")
+                + &since.human(&self.answer)
+                + &left_out(self.answer.errors);
         }
         let at = self.answer.at;
         format!("{TITLE}{unit}{TITLE:#} {DIM}at {at}{DIM:#}\n")

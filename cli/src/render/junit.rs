@@ -31,12 +31,11 @@ pub struct Case {
 #[must_use]
 pub fn suites(name: &str, suites: &[Suite]) -> String {
     let failed = |suite: &Suite| suite.cases.iter().filter(|case| case.failure.is_some()).count();
-    let counts = |tests: usize, failures: usize| format!("tests=\"{tests}\" failures=\"{failures}\" errors=\"0\"");
+    let counts =
+        |tests: usize, failures: usize| format!("tests=\"{tests}\" failures=\"{failures}\" errors=\"0\"");
     let all = counts(suites.iter().map(|it| it.cases.len()).sum(), suites.iter().map(failed).sum());
-    let mut text = format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"{}\" {all}>\n",
-        escape(name)
-    );
+    let mut text =
+        format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"{}\" {all}>\n", escape(name));
     for suite in suites {
         let counts = counts(suite.cases.len(), failed(suite));
         let _ = writeln!(text, "  <testsuite name=\"{}\" {counts} skipped=\"0\">", escape(&suite.name));

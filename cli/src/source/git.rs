@@ -5,7 +5,7 @@ use super::yaml::MAX_BYTES;
 use crate::error::Error;
 use jiff::Timestamp;
 use std::fmt;
-use std::io::{self, BufRead as _, BufReader, Read, Write as _};
+use std::io::{self, BufReader, Read, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::thread;
@@ -103,7 +103,9 @@ impl GitPlace {
     fn object(&self, commit: &str) -> Result<String, Error> {
         self.resolve(&format!("{commit}:{}", self.path))?.ok_or_else(|| {
             let error = Error::caller(format!("{self}: there was no such file or folder in this revision"));
-            error.help("paths are those from the top of the repository; start one with ./ for the present folder")
+            error.help(
+                "paths are those from the top of the repository; start one with ./ for the present folder",
+            )
         })
     }
 

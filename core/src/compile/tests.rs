@@ -4,7 +4,9 @@ mod matrix;
 
 use super::names::{Names, unknown};
 use crate::decide::{Catalog, Limits, Reason};
-use crate::document::{BucketsConfig, CaseConfig, Document, ExpectConfig, TestedKind, TestsConfig, WantedVariant};
+use crate::document::{
+    BucketsConfig, CaseConfig, Document, ExpectConfig, TestedKind, TestsConfig, WantedVariant,
+};
 use crate::finding::{Code, Findings, did_you_mean};
 use crate::hash::BUCKETS;
 use crate::rehearsal::{Buckets, Case, Expect, Suite, Tested};

@@ -353,8 +353,7 @@ impl Experiment {
         // Nobody's bucket can be above, so the hash is not needed.
         let everybody = self.0.below >= BUCKETS;
         let range = Range { start: 0, end: self.0.below };
-        let inside =
-            everybody || trace.bucket(Draw::Traffic, &self.0.traffic, unit, || range) < self.0.below;
+        let inside = everybody || trace.bucket(Draw::Traffic, &self.0.traffic, unit, || range) < self.0.below;
         trace.record(|| Step::bucket(&self.0.traffic, unit, range));
         trace.record(|| {
             let detail = if inside { "in the traffic" } else { "not in the traffic" };

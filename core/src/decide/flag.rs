@@ -2,8 +2,8 @@
 
 use super::condition::all_hold;
 use super::{
-    AttributePath, Catalog, Condition, Decision, Draw, FlagReason, Given, OpenFeatureReason, Split, Stage, Step,
-    Subject, Trace,
+    AttributePath, Catalog, Condition, Decision, Draw, FlagReason, Given, OpenFeatureReason, Split, Stage,
+    Step, Subject, Trace,
 };
 use crate::hash::{BUCKETS, Bucketer, Range};
 use jiff::Timestamp;
@@ -326,8 +326,7 @@ impl Rollout {
             return flag.by_default(FlagReason::UnitMissing, OpenFeatureReason::Error);
         };
         let range = Range { start: 0, end: self.below };
-        let inside =
-            everybody || trace.bucket(Draw::Rollout, &self.bucketer, unit, || range) < self.below;
+        let inside = everybody || trace.bucket(Draw::Rollout, &self.bucketer, unit, || range) < self.below;
         trace.record(|| Step::bucket(&self.bucketer, unit, range));
         trace.record(|| {
             Step::stage(Stage::Rollout, true, if inside { "in the rollout" } else { "not in the rollout" })

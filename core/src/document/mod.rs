@@ -24,7 +24,8 @@ pub(crate) use read::{describe, quote};
 pub use rule::{Condition, Leaf, Negated, Operator};
 pub use scalar::{HashScheme, Key, Moment, Window};
 pub use tests::{
-    Attributes, BucketsConfig, CaseConfig, ExceptionConfig, ExpectConfig, TestedKind, TestsConfig, WantedVariant,
+    Attributes, BucketsConfig, CaseConfig, ExceptionConfig, ExpectConfig, TestedKind, TestsConfig,
+    WantedVariant,
 };
 
 /// One document of any kind.

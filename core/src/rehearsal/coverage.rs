@@ -163,7 +163,9 @@ impl Serve {
                 variants.insert(*variant);
             }
             Self::Split(split) => variants.extend(split.variants()),
-            Self::Experiment { variants: of_experiment, .. } => variants.extend(of_experiment.iter().copied()),
+            Self::Experiment { variants: of_experiment, .. } => {
+                variants.extend(of_experiment.iter().copied())
+            }
         }
     }
 }

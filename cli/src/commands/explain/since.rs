@@ -13,6 +13,7 @@ use serde_json::Value;
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::ops::Range;
 
 /// What a unit got by an earlier revision, and what has changed.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
@@ -42,7 +43,7 @@ impl Since {
         let of_flag = pair(then.of_flag(), now.of_flag());
         let changes = |(_, then, _, now): &(_, &[Step], _, &[Step])| {
             let ops = difference(then, now).into_iter().filter(|op| !matches!(op, DiffOp::Equal { .. }));
-            let part = |steps: &[Step], range| steps.get(range).unwrap_or_default().to_vec();
+            let part = |steps: &[Step], range: Range<usize>| steps.get(range).unwrap_or_default().to_vec();
             ops.map(|op| StepsChange { then: part(then, op.old_range()), now: part(now, op.new_range()) })
                 .collect::<Vec<_>>()
         };
@@ -52,15 +53,17 @@ impl Since {
 
     pub(super) fn human(&self, now: &Answer) -> String {
         let mut text = String::new();
-        let both = [
-            pair(self.then.of_experiment(), now.of_experiment()),
-            pair(self.then.of_flag(), now.of_flag()),
-        ];
+        let both =
+            [pair(self.then.of_experiment(), now.of_experiment()), pair(self.then.of_flag(), now.of_flag())];
         for (then_title, then_steps, now_title, now_steps) in both.into_iter().flatten() {
             let nothing = || "there is none of this key".to_owned();
             let (then_title, now_title) =
                 (then_title.unwrap_or_else(nothing), now_title.unwrap_or_else(nothing));
-            let _ = writeln!(text, "\n{BAD}-{BAD:#} {then_title}  {DIM}by {} at {}{DIM:#}", self.source, self.then.at);
+            let _ = writeln!(
+                text,
+                "\n{BAD}-{BAD:#} {then_title}  {DIM}by {} at {}{DIM:#}",
+                self.source, self.then.at
+            );
             let _ = writeln!(text, "{GOOD}+{GOOD:#} {now_title}  {DIM}by {} at {}{DIM:#}", self.now, now.at);
             text.push_str(&lines(then_steps, now_steps));
         }
@@ -122,7 +125,8 @@ pub(super) fn list(sources: &[Source]) -> String {
 /// How the documents differ that an experiment or flag is decided from: its own, those that it names, and what all
 /// share.
 pub(super) fn documents(key: &str, then: &Checked, now: &Checked) -> Plan {
-    let values = |checked: &Checked| -> Vec<Value> { checked.values.iter().map(|(_, it)| it.clone()).collect() };
+    let values =
+        |checked: &Checked| -> Vec<Value> { checked.values.iter().map(|(_, it)| it.clone()).collect() };
     let (then, now) = (values(then), values(now));
     let mut names: BTreeSet<String> =
         ["catalog".to_owned(), format!("experiment {key}"), format!("flag {key}")].into();

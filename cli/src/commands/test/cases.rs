@@ -3,8 +3,7 @@
 use super::coverage::DocumentCoverage;
 use crate::source::{Checked, DocumentPlaces, FilePlace};
 use abx_core::decide::Step;
-use abx_core::rehearsal::{Case, Coverage, Difference, Outcome, Suite, Tested};
-use abx_core::{Experiment, Flag};
+use abx_core::rehearsal::{Case, Coverage, Difference, Outcome, Suite};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -61,8 +60,7 @@ pub(super) fn run(
         let kind = if suite.is_experiment { "experiment" } else { "flag" };
         let tested = format!("{kind} {}", suite.key);
         // Where it has an error, that is told, and nothing can be tested.
-        let (Some(of), Some((count, coverage))) =
-            (suite.tested(&checked.catalog), reached.get_mut(&tested))
+        let (Some(of), Some((count, coverage))) = (suite.tested(&checked.catalog), reached.get_mut(&tested))
         else {
             continue;
         };
@@ -74,7 +72,8 @@ pub(super) fn run(
         }
     }
     let reached = reached.into_iter();
-    let coverage = reached.map(|(name, (cases, coverage))| DocumentCoverage::new(name, cases, &coverage, &places));
+    let coverage =
+        reached.map(|(name, (cases, coverage))| DocumentCoverage::new(name, cases, &coverage, &places));
     (rows, coverage.collect())
 }
 

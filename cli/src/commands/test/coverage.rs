@@ -87,12 +87,10 @@ impl DocumentCoverage {
 
 /// What was not reached, in words. A condition that was never asked is told once, not for each of its outcomes.
 fn missing<'p, 'c>(unreached: &'p [&'p Part<'c>]) -> impl Iterator<Item = (&'p Part<'c>, String)> {
-    let never_held = |path: &str| {
-        unreached.iter().any(|part| part.seen == Seen::Condition(true) && part.path == path)
-    };
-    let never_failed = |path: &str| {
-        unreached.iter().any(|part| part.seen == Seen::Condition(false) && part.path == path)
-    };
+    let never_held =
+        |path: &str| unreached.iter().any(|part| part.seen == Seen::Condition(true) && part.path == path);
+    let never_failed =
+        |path: &str| unreached.iter().any(|part| part.seen == Seen::Condition(false) && part.path == path);
     unreached.iter().filter_map(move |part| {
         let what = match part.seen {
             Seen::Condition(true) if never_failed(&part.path) => "is never asked".to_owned(),

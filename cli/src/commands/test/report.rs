@@ -80,7 +80,8 @@ impl TestReport {
         let mut text = String::new();
         for case in self.cases.iter().filter(|it| !it.passed) {
             let name = short_text(&case.name);
-            let _ = writeln!(text, "\n{BAD}✗{BAD:#} {TITLE}{}: {name}{TITLE:#} {}", case.tested, at(&case.place));
+            let _ =
+                writeln!(text, "\n{BAD}✗{BAD:#} {TITLE}{}: {name}{TITLE:#} {}", case.tested, at(&case.place));
             text.push_str(&case.explanation());
         }
         text
@@ -155,7 +156,8 @@ impl CaseRow {
         }
         for it in &self.differences {
             let (expected, actual) = (short(&it.expected, LONG), short(&it.actual, LONG));
-            let _ = writeln!(text, "  {}: expected {GOOD}{expected}{GOOD:#}, got {BAD}{actual}{BAD:#}", it.field);
+            let _ =
+                writeln!(text, "  {}: expected {GOOD}{expected}{GOOD:#}, got {BAD}{actual}{BAD:#}", it.field);
         }
         for line in steps::steps(&self.steps).lines() {
             let _ = writeln!(text, "  {line}");
@@ -178,7 +180,10 @@ fn plain(text: &str) -> String {
 }
 
 fn short_text(text: &str) -> String {
-    text.chars().take(LONG).flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+    text.chars()
+        .take(LONG)
+        .flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] })
+        .collect()
 }
 
 fn at(place: &FilePlace) -> String {
@@ -194,7 +199,11 @@ fn in_brackets(values: &Map<String, Value>) -> String {
 }
 
 fn counts(passed: usize, failed: usize) -> String {
-    if failed == 0 { format!("{passed} passed") } else { format!("{passed} passed, {BAD}{failed} failed{BAD:#}") }
+    if failed == 0 {
+        format!("{passed} passed")
+    } else {
+        format!("{passed} passed, {BAD}{failed} failed{BAD:#}")
+    }
 }
 
 impl Report for TestReport {
@@ -204,7 +213,11 @@ impl Report for TestReport {
         text.push_str(&self.failures());
         text.push_str(&self.uncovered());
         let CoverageReport { percent, least, reached, parts, .. } = &self.coverage;
-        let _ = write!(text, "\n{}; {percent:.0} % covered ({reached} of {parts} parts)", counts(self.passed, self.failed));
+        let _ = write!(
+            text,
+            "\n{}; {percent:.0} % covered ({reached} of {parts} parts)",
+            counts(self.passed, self.failed)
+        );
         if let Some(least) = least.filter(|_| !self.coverage.is_enough()) {
             let _ = write!(text, ", {BAD}less than {least} %{BAD:#}");
         }
