@@ -172,6 +172,20 @@ fn nothing_is_made_where_nothing_was_published_and_no_git_is_told() {
 }
 
 #[test]
+fn a_revision_that_is_not_there_is_said() {
+    let place = Place::with(&[("a.yaml", "flag: a\nenabled: true\n")]);
+    let error = |at: &str| {
+        let (text, exit) = place.explain("a", &["--at", at]);
+        assert_eq!(exit, Some(2), "{text}");
+        text
+    };
+    assert!(error("mian").starts_with("abx: mian:docs: there is no git revision \"mian\""));
+    assert!(error("main:dogs").starts_with("abx: main:dogs: there was no such file or folder"));
+    let misspelt_time = error("2026-13-01");
+    assert!(misspelt_time.contains("a time is written as 2026-03-01T09:00:00Z"), "{misspelt_time}");
+}
+
+#[test]
 fn tests_are_neither_published_nor_served() {
     let tests = "tests: a\ncases: [{expect: {value: true}}]\n";
     let place = Place::with(&[("a.yaml", &format!("flag: a\nenabled: true\n---\n{tests}"))]);
