@@ -1,0 +1,17 @@
+// Called by `cdk`; see docs/operating.md.
+
+import { App } from "aws-cdk-lib";
+import { makeStacks } from "../lib/app";
+import { ConfigError, readConfig } from "../lib/config";
+
+const app = new App();
+try {
+  // Of the account and region that the credentials are for; without any, of whichever it will be deployed to.
+  makeStacks(app, readConfig(app.node.getAllContext()));
+} catch (error) {
+  if (!(error instanceof ConfigError)) {
+    throw error;
+  }
+  console.error(error.message);
+  process.exitCode = 2;
+}
