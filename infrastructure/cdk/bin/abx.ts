@@ -13,5 +13,6 @@ try {
     throw error;
   }
   console.error(error.message);
-  process.exitCode = 2;
+  // At once: a mere exit code would let the half-made stacks be synthesized first.
+  process.exit(2);
 }
