@@ -130,6 +130,6 @@ export class Archive extends Construct {
         },
       },
     });
-    table.addDependency(database);
+    table.addResourceDependency(database);
   }
 }

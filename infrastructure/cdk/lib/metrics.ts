@@ -38,28 +38,28 @@ export function sum(label: string, metrics: readonly IMetric[], period = FIVE_MI
 
 /** A share of lookups that found a catalog, in percent. With misses alone it is 0, and not missing. */
 export function hitRate(name: FunctionName): MathExpression {
-  return new MathExpression({
-    label: `${name} %`,
-    period: FIVE_MINUTES,
-    usingMetrics: { hits: own(name, "CatalogHits"), misses: own(name, "CatalogMisses") },
-    expression: "100 - 100 * FILL(misses, 0) / SUM([hits, misses])",
+  return percent(name, `100 - 100 * FILL(${name}Misses, 0) / SUM([${name}Hits, ${name}Misses])`, {
+    [`${name}Hits`]: own(name, "CatalogHits"),
+    [`${name}Misses`]: own(name, "CatalogMisses"),
   });
 }
 
 /** What went wrong of what was asked, in percent: errors of the function, and answers of 500 and above. */
 export function errorRate(name: FunctionName, functionName: string): MathExpression {
   const dimensions = { FunctionName: functionName };
-  const errors = service("Lambda", "Errors", dimensions);
-  const invocations = service("Lambda", "Invocations", dimensions);
+  const ofLambda = {
+    [`${name}Errors`]: service("Lambda", "Errors", dimensions),
+    [`${name}Invocations`]: service("Lambda", "Invocations", dimensions),
+  };
   // A batch that is given back counts as 503 among the event function's own metrics, and comes again: that is no error.
   return name === "events"
-    ? new MathExpression({
-      label: `${name} %`, period: FIVE_MINUTES, usingMetrics: { errors, invocations },
-      expression: "100 * errors / invocations",
-    })
-    : new MathExpression({
-      label: `${name} %`, period: FIVE_MINUTES,
-      usingMetrics: { errors, invocations, answered: own(name, "ServerErrors") },
-      expression: "100 * SUM([errors, answered]) / invocations",
+    ? percent(name, `100 * ${name}Errors / ${name}Invocations`, ofLambda)
+    : percent(name, `100 * SUM([${name}Errors, ${name}Answered]) / ${name}Invocations`, {
+      ...ofLambda, [`${name}Answered`]: own(name, "ServerErrors"),
     });
+}
+
+/** In one graph every metric has another id, so each is named after its function. */
+function percent(name: FunctionName, expression: string, usingMetrics: Record<string, IMetric>): MathExpression {
+  return new MathExpression({ label: `${name} %`, period: FIVE_MINUTES, usingMetrics, expression });
 }

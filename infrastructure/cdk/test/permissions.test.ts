@@ -1,8 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Aspects } from "aws-cdk-lib";
-import { Annotations, Match } from "aws-cdk-lib/assertions";
-import { AwsSolutionsChecks, NagSuppressions } from "cdk-nag";
+import { AwsSolutionsChecks } from "cdk-nag";
 import { FUNCTIONS, PERMISSIONS } from "../lib/permissions";
 import type { FunctionName } from "../lib/permissions";
 import { objects, rust, sorted, synth } from "./synth";
@@ -100,19 +98,18 @@ test("no role has a managed policy of AWS", () => {
   assert.ok(roles.every((role) => !("ManagedPolicyArns" in (role["Properties"] as object))));
 });
 
+/** What cdk-nag finds, by rule and construct, and why it stays. */
+const ACCOUNTED: Readonly<Record<string, string>> = {
+  "AwsSolutions-S1 abx-prod-data/Archive/Bucket": "Who reads is in CloudTrail's data events, if wanted; a bucket more, of access logs, is not made.",
+  "AwsSolutions-S1 abx-prod-data/Failures": "The same.",
+  "AwsSolutions-IAM5 abx-prod-data/Archive/Role": "Objects cannot be named but by a folder and a star; the test above holds which.",
+  "AwsSolutions-IAM5 abx-prod-functions/events/Role/DefaultPolicy": "The same, for what Lambda gave up.",
+};
+
 test("cdk-nag finds nothing that is not accounted for", () => {
-  const made = synth({ stage: "prod", alarmEmail: "ops@example.com" });
-  const { data, functions, monitoring } = made.stacks;
-  const account = (stack: typeof data | typeof functions, id: string, reason: string) =>
-    NagSuppressions.addStackSuppressions(stack, [{ id, reason }]);
-  account(data, "AwsSolutions-S1", "Who reads the archive is in CloudTrail's data events, if wanted; a second bucket of access logs is not made.");
-  account(data, "AwsSolutions-IAM5", "Objects of a folder cannot be named but with a star; the test above holds which.");
-  account(functions, "AwsSolutions-IAM5", "The same, for what Lambda gave up.");
-  Aspects.of(made.app).add(new AwsSolutionsChecks());
-  for (const stack of [data, functions, monitoring]) {
-    const rule = Match.stringLikeRegexp("AwsSolutions-.*");
-    const annotations = Annotations.fromStack(stack);
-    const said = [...annotations.findError("*", rule), ...annotations.findWarning("*", rule)];
-    assert.deepEqual(said.map(({ id, entry }) => `${id}: ${String(entry.data)}`), []);
-  }
+  const { app } = synth({ stage: "prod", alarmEmail: "ops@example.com" });
+  const { violations } = new AwsSolutionsChecks().validateScope(app);
+  const found = violations.flatMap(({ ruleName, violatingResources }) => violatingResources.map(({ constructPath }) =>
+    `${ruleName.replace(/\[.*/, "")} ${String(constructPath).replace(/\/Resource$/, "")}`));
+  assert.deepEqual(sorted(found), sorted(Object.keys(ACCOUNTED)));
 });
