@@ -1,10 +1,10 @@
 // Called by `cdk`; see docs/operating.md.
 
 import { App } from "aws-cdk-lib";
-import { makeStacks } from "../lib/app";
+import { FLAGS, makeStacks } from "../lib/app";
 import { ConfigError, readConfig } from "../lib/config";
 
-const app = new App();
+const app = new App({ context: FLAGS });
 try {
   // Of the account and region that the credentials are for; without any, of whichever it will be deployed to.
   makeStacks(app, readConfig(app.node.getAllContext()));

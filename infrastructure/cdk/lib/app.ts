@@ -8,6 +8,15 @@ import { FunctionsStack } from "./functions-stack";
 import { MonitoringStack } from "./monitoring-stack";
 import { nameOf } from "./names";
 
+/** Choices that the CDK leaves to an app, here and not in cdk.json so that the tests make the same templates. */
+export const FLAGS = {
+  // A stack cannot take away what another one uses.
+  "@aws-cdk/core:defaultCrossStackReferences": "strong",
+  // A new bundled revision is a new version of each function.
+  "@aws-cdk/aws-lambda:recognizeLayerVersion": true,
+  "@aws-cdk/aws-iam:minimizePolicies": true,
+} as const;
+
 export interface Stacks {
   readonly data: DataStack;
   readonly functions: FunctionsStack;

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -62,6 +62,9 @@ test("functions that were not built are an error that says what to type", () => 
   const missing = (arch: string) => problemsOf(() => codeOf("flags", readConfig({ assets: folder, arch }))).join();
   assert.match(missing("arm64"), /flags\/bootstrap\.zip is not there.*\n.*cargo lambda build .* --arm64 --output-format zip/);
   assert.match(missing("x86_64"), /--x86-64/);
+  mkdirSync(join(folder, "flags"));
+  writeFileSync(join(folder, "flags/bootstrap.zip"), "");
+  codeOf("flags", readConfig({ assets: folder }));
 });
 
 test("a folder of abx pull becomes a revision that the functions read", () => {

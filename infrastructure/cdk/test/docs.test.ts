@@ -52,10 +52,11 @@ test("the table of variables has every one that the functions read", () => {
 });
 
 test("the table of context has every key, and its default", () => {
-  const rows = found(section("What a deployment is told"), /^\| `(\w+)` \| ([^|]*) \|/gm);
+  const rows = found(section("What a deployment is told"), /^\| `(\w+)` \|([^|]*)\|/gm);
   const defaults = readConfig({});
   assert.deepEqual(sorted(rows.map(([key = ""]) => key)), sorted(Object.keys(defaults)));
-  for (const [key = "", shown = ""] of rows) {
+  for (const [key = "", cell = ""] of rows) {
+    const shown = cell.trim();
     const value = defaults[key as keyof typeof defaults];
     const text = value === undefined || (Array.isArray(value) && value.length === 0) ? "" : `\`${String(value)}\``;
     assert.ok(shown === text || shown.startsWith(`${text}, `), `${key}: ${shown} is not ${text}`);

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { App } from "aws-cdk-lib";
 import { Template } from "aws-cdk-lib/assertions";
-import { makeStacks } from "../lib/app";
+import { FLAGS, makeStacks } from "../lib/app";
 import type { Stacks } from "../lib/app";
 import { readConfig } from "../lib/config";
 
@@ -18,9 +18,18 @@ export interface Synthesized {
   readonly monitoring: Template;
 }
 
-/** The stacks with this context, without built functions. */
+const synthesized = new Map<string, Synthesized>();
+
+/** The stacks with this context, without built functions; made once, so nobody may change them. */
 export function synth(context: Record<string, string> = {}): Synthesized {
-  const app = new App({ context: { assets: "none", ...context } });
+  const key = JSON.stringify(context);
+  const made = synthesized.get(key) ?? make(context);
+  synthesized.set(key, made);
+  return made;
+}
+
+function make(context: Record<string, string>): Synthesized {
+  const app = new App({ context: { ...FLAGS, assets: "none", ...context } });
   const stacks = makeStacks(app, readConfig(app.node.getAllContext()));
   return {
     app,
