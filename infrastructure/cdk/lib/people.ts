@@ -7,6 +7,7 @@ import { Construct } from "constructs";
 import type { Config } from "./config";
 import type { DataStack } from "./data-stack";
 import { nameOf } from "./names";
+import { PERMISSIONS } from "./permissions";
 
 export interface PeopleProps {
   readonly config: Config;
@@ -19,7 +20,7 @@ export interface PeopleProps {
 export class People extends Construct {
   constructor(scope: Construct, id: string, { config, data, aliases, urls }: PeopleProps) {
     super(scope, id);
-    const { catalog, metrics } = data.tables;
+    const { catalog, metrics, marks } = data.tables;
     this.policy(config, "caller", "Asks for assignments and flags, by URL or by Invoke", [
       [["lambda:InvokeFunctionUrl"], urls.map((url) => url.functionArn)],
       [["lambda:InvokeFunction"], aliases.map((alias) => alias.functionArn)],
@@ -32,6 +33,15 @@ export class People extends Construct {
     ]);
     this.policy(config, "analyst", "abx results: reads documents and counts", [
       [["dynamodb:GetItem", "dynamodb:Query"], [catalog.tableArn, metrics.tableArn]],
+    ]);
+    // A replay is the event function's own work, done from a desk.
+    const { tables, archive } = PERMISSIONS.events;
+    this.policy(config, "operator", "abx status and quarantine: reads the stream, and counts what was quarantined", [
+      [[...tables.catalog ?? []], [catalog.tableArn]],
+      [["dynamodb:DeleteItem", ...tables.metrics ?? []], [metrics.tableArn]],
+      [[...tables.marks ?? []], [marks.tableArn]],
+      [[...archive], [data.archive.deliveryArn]],
+      [["kinesis:GetRecords", "kinesis:GetShardIterator", "kinesis:ListShards"], [data.stream.streamArn]],
     ]);
   }
 

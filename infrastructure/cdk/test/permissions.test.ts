@@ -24,8 +24,11 @@ const CALLS: readonly [RegExp, string][] = [
   [/\.put_record_batch\(\)/, "firehose:PutRecordBatch"],
 ];
 
-/** What an adapter calls and no function does: publishing is done from a desk. */
-const NOT_BY_FUNCTIONS: Readonly<Record<string, readonly string[]>> = { catalog: ["dynamodb:PutItem"] };
+/** What an adapter calls and no function does: publishing, and forgetting what was quarantined, is done from a desk. */
+const NOT_BY_FUNCTIONS: Readonly<Record<string, readonly string[]>> = {
+  catalog: ["dynamodb:PutItem"],
+  quarantine: ["dynamodb:DeleteItem"],
+};
 
 function calls(file: string): string[] {
   const text = rust(`${ADAPTERS}/${file}.rs`);
