@@ -6,7 +6,7 @@ export interface Column {
   readonly comment: string;
 }
 
-/** The field of a line that says which event it is, and the column that shows it: a name with `_` first has to be quoted everywhere. */
+/** The field of a line that says which event it is, and its column: a name with `_` first would have to be quoted everywhere. */
 export const ID_FIELD = "_id";
 export const ID_COLUMN = "id";
 

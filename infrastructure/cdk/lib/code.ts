@@ -1,4 +1,4 @@
-// What runs in a function: the zip that `cargo lambda build` made, and beside it the revision that serves when no other can be read.
+// What runs in a function: the zip that `cargo lambda build` made, and the revision that serves when no other can be read.
 
 import { gzipSync } from "node:zlib";
 import { existsSync, mkdtempSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
@@ -22,8 +22,10 @@ export function codeOf(name: FunctionName, config: Config): Code {
   }
   const zip = resolve(ROOT, config.assets, name, "bootstrap.zip");
   if (!existsSync(zip)) {
-    throw new ConfigError([`${zip} is not there; build the functions first, in the repository's root:\n      ${build(config)}\n`
-      + "    or name their folder with -c assets=FOLDER; -c assets=none synthesizes without them, and cannot be deployed to serve"]);
+    throw new ConfigError([
+      `${zip} is not there; build the functions first, in the repository's root:\n      ${build(config)}\n`
+      + "    or name their folder with -c assets=FOLDER; -c assets=none makes templates without them, which cannot serve",
+    ]);
   }
   return Code.fromAsset(zip);
 }

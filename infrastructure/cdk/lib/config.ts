@@ -1,4 +1,4 @@
-// What a deployment is told by context (`-c stage=prod`, or "context" in cdk.json), checked as a whole before anything is made of it.
+// What a deployment is told by context (`-c stage=prod`, or "context" in cdk.json), checked as a whole before it is used.
 
 /** Where the placeholder stands for the functions. */
 export const NO_ASSETS = "none";

@@ -1,6 +1,6 @@
 // What a month costs. A model, not a bill: every number that it assumes is named here, and docs/costs.md shows its output.
 
-/** List prices of us-east-1 in USD, as known in November 2025: assumptions, to be looked up again before anybody relies on them. */
+/** List prices of us-east-1 in USD, as known in November 2025: assumptions, to be looked up before anybody relies on them. */
 export const PRICES = {
   lambdaMillionRequests: 0.2,
   /** arm64, the first tier. */

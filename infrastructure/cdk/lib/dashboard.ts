@@ -5,10 +5,14 @@ import type { IMetric, IWidget } from "aws-cdk-lib/aws-cloudwatch";
 import type { Construct } from "constructs";
 import type { Watched } from "./alarms";
 import { MINUTE, errorRate, hitRate, own, service } from "./metrics";
+import type { OwnMetric } from "./metrics";
 import { FUNCTIONS } from "./permissions";
+import type { FunctionName } from "./permissions";
 
 /** Three graphs stand in a row of 24 columns. */
 const WIDTH = 8;
+/** What is counted is counted in the periods of the alarms. */
+const FIVE = "in 5 minutes";
 
 export function dashboard(scope: Construct, name: string, watched: Watched): Dashboard {
   return new Dashboard(scope, "Dashboard", {
@@ -30,10 +34,16 @@ function graph(title: string, left: IMetric[], unit: string, right: IMetric[] = 
   return new GraphWidget({ title, left, right, width: WIDTH, leftYAxis: { label: unit, showUnits: false, min: 0 } });
 }
 
+/** Metrics of functions' own, each of each. */
+function ownOf(names: readonly FunctionName[], metrics: readonly OwnMetric[]): IMetric[] {
+  return names.flatMap((name) => metrics.map((metric) => own(name, metric).with({ label: `${name} ${metric}` })));
+}
+
 /** A metric of Lambda for each function. */
 function ofLambda(watched: Watched, metric: string, statistic: string): IMetric[] {
   return FUNCTIONS.map((name) =>
-    service("Lambda", metric, { FunctionName: watched.functions[name] }, statistic, MINUTE).with({ label: `${name} ${statistic}` }));
+    service("Lambda", metric, { FunctionName: watched.functions[name] }, statistic, MINUTE)
+      .with({ label: `${name} ${statistic}` }));
 }
 
 function requests(watched: Watched): IWidget[] {
@@ -55,21 +65,19 @@ function answers(watched: Watched): IWidget[] {
     graph("Errors", FUNCTIONS.map((name) => errorRate(name, watched.functions[name])), "%"),
     graph("Catalog found", [hitRate(assignment), hitRate(flags)], "%"),
     graph("Age of the catalog", [own(assignment, "CatalogAge", "Maximum"), own(flags, "CatalogAge", "Maximum")], "s"),
-    graph("Assignments remembered", [own(assignment, "CacheHits"), own(assignment, "CacheMisses"), own(assignment, "StoreFallbacks")],
-      "in 5 minutes"),
-    graph("Events to the stream", [assignment, flags].flatMap((name) =>
-      (["EventsSent", "EventsLost"] as const).map((metric) => own(name, metric).with({ label: `${name} ${metric}` }))), "in 5 minutes"),
-    graph("Refused and broken", [assignment, flags].flatMap((name) =>
-      (["ClientErrors", "Panics"] as const).map((metric) => own(name, metric).with({ label: `${name} ${metric}` }))), "in 5 minutes"),
+    graph("Assignments remembered", ownOf([assignment], ["CacheHits", "CacheMisses", "StoreFallbacks"]), FIVE),
+    graph("Events to the stream", ownOf([assignment, flags], ["EventsSent", "EventsLost"]), FIVE),
+    graph("Refused and broken", ownOf([assignment, flags], ["ClientErrors", "Panics"]), FIVE),
   ];
 }
 
 function events(watched: Watched): IWidget[] {
+  const { events: FunctionName } = watched.functions;
+  const taken = ["EventsAccepted", "EventsDuplicate", "EventsLate", "EventsUnattributed", "EventsQuarantined"] as const;
   return [
-    graph("Iterator age", [service("Lambda", "IteratorAge", { FunctionName: watched.functions.events }, "Maximum", MINUTE)], "ms"),
-    graph("Events", (["EventsAccepted", "EventsDuplicate", "EventsLate", "EventsUnattributed", "EventsQuarantined"] as const)
-      .map((metric) => own("events", metric)), "in 5 minutes"),
-    graph("Batches", (["Requests", "BatchesReturned", "CommitRetries"] as const).map((metric) => own("events", metric)), "in 5 minutes"),
+    graph("Iterator age", [service("Lambda", "IteratorAge", { FunctionName }, "Maximum", MINUTE)], "ms"),
+    graph("Events", ownOf(["events"], taken), FIVE),
+    graph("Batches", ownOf(["events"], ["Requests", "BatchesReturned", "CommitRetries"]), FIVE),
   ];
 }
 
@@ -80,9 +88,8 @@ function stores(watched: Watched): IWidget[] {
     service("DynamoDB", metric, { TableName }, "Sum", MINUTE).with({ label: TableName }));
   return [
     graph("DynamoDB writes", ofTables("ConsumedWriteCapacityUnits"), "WCU a minute", ofTables("WriteThrottleEvents")),
-    graph("Kinesis", [service("Kinesis", "IncomingRecords", stream), service("Kinesis", "WriteProvisionedThroughputExceeded", stream)],
-      "in 5 minutes"),
-    graph("Firehose", [service("Firehose", "IncomingRecords", archive), service("Firehose", "ThrottledRecords", archive)],
-      "in 5 minutes", [service("Firehose", "DeliveryToS3.DataFreshness", archive, "Maximum")]),
+    graph("Kinesis", ["IncomingRecords", "WriteProvisionedThroughputExceeded"].map((it) => service("Kinesis", it, stream)), FIVE),
+    graph("Firehose", ["IncomingRecords", "ThrottledRecords"].map((it) => service("Firehose", it, archive)), FIVE,
+      [service("Firehose", "DeliveryToS3.DataFreshness", archive, "Maximum")]),
   ];
 }

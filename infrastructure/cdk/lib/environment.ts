@@ -1,4 +1,4 @@
-// The variables of each function: what functions/src/settings.rs reads, and nothing else, because it refuses what it does not know.
+// The variables of each function: what functions/src/settings.rs reads, and nothing else, since it refuses what it does not know.
 
 import { REVISION_FILE } from "./code";
 import type { Config } from "./config";

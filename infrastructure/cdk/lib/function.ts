@@ -65,8 +65,9 @@ export class AbxFunction extends Construct {
 }
 
 /**
- * The function's own lines are JSON either way. Lambda's three lines around each invocation cost more than all else that is logged
- * (see docs/costs.md): only in Lambda's JSON format can they be left out, and only as text do they say to `abx invoke` what was billed.
+ * The function's own lines are JSON either way. Lambda's three lines around each invocation cost more than all else that is
+ * logged (see docs/costs.md): only in Lambda's JSON format can they be left out, and only as text do they tell `abx invoke` and
+ * `abx bench` what was billed.
  */
 function logging(config: Config) {
   if (config.platformLogs) {

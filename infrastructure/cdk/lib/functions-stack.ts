@@ -17,7 +17,7 @@ import type { FunctionName } from "./permissions";
 import { StreamMapping } from "./stream-mapping";
 import { TABLE_NAMES } from "./tables";
 
-/** Memory in MB and timeout in seconds. A request is answered within 50 ms or not well, whatever the store does; a batch takes what it takes. */
+/** Memory in MB and timeout in seconds. A request never waits for long, whatever the store does; a batch takes what it takes. */
 const SIZES: Readonly<Record<FunctionName, { memory: number; timeout: number; description: string }>> = {
   assignment: { memory: 512, timeout: 5, description: "abx: assigns units to variants" },
   flags: { memory: 512, timeout: 5, description: "abx: evaluates feature flags" },

@@ -4,6 +4,7 @@ import { CfnOutput, Stack } from "aws-cdk-lib";
 import type { StackProps } from "aws-cdk-lib";
 import { Alarm, TreatMissingData } from "aws-cdk-lib/aws-cloudwatch";
 import { SnsAction } from "aws-cdk-lib/aws-cloudwatch-actions";
+import { PolicyStatement, ServicePrincipal } from "aws-cdk-lib/aws-iam";
 import { Topic } from "aws-cdk-lib/aws-sns";
 import { EmailSubscription } from "aws-cdk-lib/aws-sns-subscriptions";
 import type { Construct } from "constructs";
@@ -57,6 +58,13 @@ export class MonitoringStack extends Stack {
 
   private topic(config: Config, address: string): Topic {
     const topic = new Topic(this, "Topic", { topicName: nameOf(config, "alarms"), enforceSSL: true });
+    // A topic with a policy of its own has lost the one that let the account's alarms publish.
+    topic.addToResourcePolicy(new PolicyStatement({
+      principals: [new ServicePrincipal("cloudwatch.amazonaws.com")],
+      actions: ["sns:Publish"],
+      resources: [topic.topicArn],
+      conditions: { StringEquals: { "aws:SourceAccount": this.account } },
+    }));
     topic.addSubscription(new EmailSubscription(address));
     return topic;
   }

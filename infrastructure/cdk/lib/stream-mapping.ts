@@ -1,4 +1,4 @@
-// From the stream to the event function. What is set here the counting relies on: see "Kinesis -> Lambda" in the tests.
+// From the stream to the event function. The counting relies on what is set here, so the tests hold each value.
 
 import { Duration } from "aws-cdk-lib";
 import { PolicyStatement } from "aws-cdk-lib/aws-iam";
@@ -37,7 +37,7 @@ export class StreamMapping extends Construct {
       parallelizationFactor: 1,
       reportBatchItemFailures: true,
       bisectBatchOnError: true,
-      // Records cannot fail, only the tables and the archive behind them: so try for long, but do not stand before one record for ever.
+      // No record fails by itself, only the tables and the archive behind it: so try for long, but not for ever.
       retryAttempts: 100,
       maxRecordAge: config.keep ? Duration.days(3) : Duration.hours(12),
       onFailure: { bind: () => this.give(target, failures) },

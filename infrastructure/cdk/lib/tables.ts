@@ -1,4 +1,4 @@
-// The tables, with the keys that the functions use: `create_tables` in functions/src/adapters/aws/tables.rs makes the same for tests.
+// The tables, with the keys that the functions use: functions/src/adapters/aws/tables.rs makes the same for tests.
 
 /** The keys of a table, both strings, and whether its items end. */
 export interface TableShape {

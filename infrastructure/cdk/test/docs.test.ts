@@ -5,7 +5,7 @@ import { ASSUMPTIONS, batchesOf, commitWrites, month, shardsFor } from "../lib/c
 import { withTables } from "../lib/costs-table";
 import { FUNCTIONS, PERMISSIONS } from "../lib/permissions";
 import { TABLE_NAMES } from "../lib/tables";
-import { firsts, found, rust, sorted, source } from "./synth";
+import { firsts, found, rust, sorted, source, synth } from "./synth";
 
 const operating = source("docs/operating.md");
 
@@ -25,6 +25,19 @@ test("a commit of 500 events and 10 rows is 32 write units", () => {
   assert.equal(commitWrites(500), 32);
   // 2 for the head, 2 for a ledger of one id, 2 for each of two rows.
   assert.equal(commitWrites(1), 8);
+});
+
+test("the model has the sizes that are deployed", () => {
+  const memory = (name: string, MemorySize: number) =>
+    synth().functions.hasResourceProperties("AWS::Lambda::Function", { FunctionName: `abx-dev-${name}`, MemorySize });
+  memory("assignment", ASSUMPTIONS.requestMb);
+  memory("flags", ASSUMPTIONS.requestMb);
+  memory("events", ASSUMPTIONS.batchMb);
+  const { batchSize, batchWindow, shards, assignmentTtlDays } = readConfig({ stage: "prod" });
+  assert.deepEqual([batchSize, batchWindow, shards, assignmentTtlDays],
+    [ASSUMPTIONS.batchSize, ASSUMPTIONS.batchWindowSeconds, ASSUMPTIONS.leastShards, ASSUMPTIONS.assignmentDays]);
+  assert.deepEqual(firsts(rust("functions/src/adapters/aws/marks.rs"), /const KEPT: i64 = (\d+) \* 86_400;/g),
+    [String(ASSUMPTIONS.markDays)]);
 });
 
 test("batches are as many as the window lets through, or as full ones are", () => {
@@ -68,7 +81,8 @@ test("the table of permissions has every action, and no other", () => {
   const shown = rows.map(([name, on, actions = ""]) => `${name} ${on} ${actions.replaceAll("`", "")}`);
   const may = FUNCTIONS.flatMap((name) => {
     const { tables, stream, archive } = PERMISSIONS[name];
-    const all = [...TABLE_NAMES.map((table) => [table, tables[table] ?? []] as const), ["stream", stream] as const, ["archive", archive] as const];
+    const ofTables = TABLE_NAMES.map((table) => [table, tables[table] ?? []] as const);
+    const all = [...ofTables, ["stream", stream] as const, ["archive", archive] as const];
     return all.filter(([, actions]) => actions.length > 0)
       .map(([on, actions]) => `${name} ${on} ${actions.map((action) => action.split(":")[1]).join(", ")}`);
   });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Match } from "aws-cdk-lib/assertions";
 import { alarms } from "../lib/alarms";
 import { ASSUMPTIONS } from "../lib/costs";
 import { NAMESPACE } from "../lib/metrics";
@@ -22,7 +23,8 @@ test("a metric that an alarm or the dashboard reads is one that the functions wr
   assert.deepEqual(firsts(emf, /const NAMESPACE: &str = "(\w+)";/g), [NAMESPACE]);
   const ofAlarms = objects(template).filter((it) => it["Namespace"] === NAMESPACE);
   const board = JSON.stringify(dev.monitoring.findResources("AWS::CloudWatch::Dashboard")).replaceAll("\\", "");
-  const shown = [...board.matchAll(/"abx","(\w+)","Function","(\w+)"/g)].map(([, metric = "", name = ""]) => [metric, name] as const);
+  const shown = [...board.matchAll(/"abx","(\w+)","Function","(\w+)"/g)]
+    .map(([, metric = "", name = ""]) => [metric, name] as const);
   const read = [...ofAlarms.map((it) => {
     const [dimension, ...others] = it["Dimensions"] as readonly { Name: string; Value: string }[];
     assert.deepEqual([dimension?.Name, others], ["Function", []], "the lines of metrics have this one dimension");
@@ -63,12 +65,17 @@ test("somebody hears of alarms if an address is given", () => {
   dev.monitoring.resourceCountIs("AWS::SNS::Topic", 0);
   loud.monitoring.resourceCountIs("AWS::SNS::Topic", 1);
   loud.monitoring.hasResourceProperties("AWS::SNS::Subscription", { Protocol: "email", Endpoint: "ops@example.com" });
-  const heard = Object.values(loud.monitoring.findResources("AWS::CloudWatch::Alarm")).map((it) => it["Properties"] as { AlarmActions?: unknown[] });
+  const heard = Object.values(loud.monitoring.findResources("AWS::CloudWatch::Alarm"))
+    .map((it) => it["Properties"] as { AlarmActions?: unknown[] });
   assert.ok(heard.every((it) => it.AlarmActions?.length === 1));
+  loud.monitoring.hasResourceProperties("AWS::SNS::TopicPolicy", { PolicyDocument: { Statement: Match.arrayWith([
+    Match.objectLike({ Effect: "Allow", Action: "sns:Publish", Principal: { Service: "cloudwatch.amazonaws.com" } }),
+  ]) } });
 });
 
 test("silence is no alarm", () => {
   dev.monitoring.allResourcesProperties("AWS::CloudWatch::Alarm", { TreatMissingData: "notBreaching" });
-  const names = { functions: { assignment: "a", flags: "f", events: "e" }, tables: ["t"], stream: "s", archive: "d", mapping: "m" };
+  const functions = { assignment: "a", flags: "f", events: "e" };
+  const names = { functions, tables: ["t"], stream: "s", archive: "d", mapping: "m" };
   assert.equal(deployed.length, alarms(names).length);
 });
