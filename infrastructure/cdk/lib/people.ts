@@ -36,7 +36,7 @@ export class People extends Construct {
     ]);
     // A replay is the event function's own work, done from a desk.
     const { tables, archive } = PERMISSIONS.events;
-    this.policy(config, "operator", "abx status and quarantine: reads the stream, and counts what was quarantined", [
+    this.policy(config, "operator", "abx status, quarantine, capture: reads the stream, counts what was quarantined", [
       [[...tables.catalog ?? []], [catalog.tableArn]],
       [["dynamodb:DeleteItem", ...tables.metrics ?? []], [metrics.tableArn]],
       [[...tables.marks ?? []], [marks.tableArn]],

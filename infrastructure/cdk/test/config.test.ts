@@ -20,14 +20,17 @@ function problemsOf(run: () => unknown): readonly string[] {
 
 test("what is not said has its default, and prod keeps what it has", () => {
   const dev = readConfig({});
-  assert.deepEqual([dev.stage, dev.keep, dev.arch, dev.public, dev.platformLogs, dev.shards], ["dev", false, "arm64", false, true, 1]);
+  assert.deepEqual([dev.stage, dev.keep, dev.arch, dev.public], ["dev", false, "arm64", false]);
+  assert.deepEqual([dev.platformLogs, dev.shards, dev.logDays], [true, 1, 7]);
   const prod = readConfig({ stage: "prod" });
-  assert.deepEqual([prod.stage, prod.keep, prod.platformLogs, prod.shards, prod.logDays], ["prod", true, false, 2, 90]);
+  assert.deepEqual([prod.stage, prod.keep, prod.arch, prod.public], ["prod", true, "arm64", false]);
+  assert.deepEqual([prod.platformLogs, prod.shards, prod.logDays], [false, 2, 90]);
 });
 
 test("text of a command line and types of cdk.json say the same", () => {
-  const text = readConfig({ public: "true", shards: "3", provisioned: "5", corsOrigins: "https://a.example, http://localhost:3000" });
-  const typed = readConfig({ public: true, shards: 3, provisioned: 5, corsOrigins: "https://a.example,http://localhost:3000" });
+  const corsOrigins = "https://a.example, http://localhost:3000";
+  const text = readConfig({ public: "true", shards: "3", provisioned: "5", corsOrigins });
+  const typed = readConfig({ public: true, shards: 3, provisioned: 5, corsOrigins });
   assert.deepEqual(text, typed);
   assert.deepEqual(text.corsOrigins, ["https://a.example", "http://localhost:3000"]);
   assert.equal(readConfig({ shards: "on-demand" }).shards, 0);
@@ -72,7 +75,8 @@ test("a folder of abx pull becomes a revision that the functions read", () => {
   writeFileSync(join(folder, "flag-a.yaml"), '{"flag": "a", "enabled": true}\n');
   const bytes = readFileSync(join(bundle(folder), "revision.json.gz"));
   const [format] = /const FORMAT: u32 = (\d+);/.exec(rust("functions/src/catalog/revision.rs"))?.slice(1) ?? [];
-  assert.deepEqual(JSON.parse(gunzipSync(bytes).toString()), { documents: [{ flag: "a", enabled: true }], format: Number(format) });
+  const documents = [{ flag: "a", enabled: true }];
+  assert.deepEqual(JSON.parse(gunzipSync(bytes).toString()), { documents, format: Number(format) });
   writeFileSync(join(folder, "hand.yaml"), "flag: b\n");
   assert.match(problemsOf(() => bundle(folder)).join(), /hand\.yaml is not JSON/);
   assert.match(problemsOf(() => bundle(join(folder, "none"))).join(), /no such folder/);

@@ -63,10 +63,14 @@ test("the stream is encrypted, and remembers a week in prod", () => {
 
 test("buckets are private, encrypted, and speak TLS only", () => {
   dev.data.resourceCountIs("AWS::S3::Bucket", 2);
+  const encryption = { ServerSideEncryptionByDefault: { SSEAlgorithm: "AES256" } };
+  const leftovers = { AbortIncompleteMultipartUpload: { DaysAfterInitiation: 7 }, Status: "Enabled" };
   dev.data.allResourcesProperties("AWS::S3::Bucket", {
-    PublicAccessBlockConfiguration: { BlockPublicAcls: true, BlockPublicPolicy: true, IgnorePublicAcls: true, RestrictPublicBuckets: true },
-    BucketEncryption: { ServerSideEncryptionConfiguration: [{ ServerSideEncryptionByDefault: { SSEAlgorithm: "AES256" } }] },
-    LifecycleConfiguration: { Rules: Match.arrayWith([{ AbortIncompleteMultipartUpload: { DaysAfterInitiation: 7 }, Status: "Enabled" }]) },
+    PublicAccessBlockConfiguration: {
+      BlockPublicAcls: true, BlockPublicPolicy: true, IgnorePublicAcls: true, RestrictPublicBuckets: true,
+    },
+    BucketEncryption: { ServerSideEncryptionConfiguration: [encryption] },
+    LifecycleConfiguration: { Rules: Match.arrayWith([leftovers]) },
   });
   const tlsOnly = Match.objectLike({ Effect: "Deny", Condition: { Bool: { "aws:SecureTransport": "false" } } });
   dev.data.resourceCountIs("AWS::S3::BucketPolicy", 2);
@@ -89,7 +93,8 @@ test("the archive is gzip'd, a folder for each day", () => {
 
 test("Athena's table has the fields of a line, and projects the days that Firehose writes", () => {
   const line = /struct ArchivedEvent<'a> \{([^}]*)\}/.exec(rust("functions/src/events/archived.rs"))?.[1] ?? "";
-  const fields = [...line.matchAll(/(?:#\[serde\(rename = "(\w+)"\)\]\s*)?^ {4}(\w+): /gm)].map(([, renamed, name]) => renamed ?? name ?? "");
+  const fields = found(line, /(?:#\[serde\(rename = "(\w+)"\)\]\s*)?^ {4}(\w+): /gm)
+    .map(([renamed, name]) => renamed ?? name ?? "");
   const columns = ARCHIVE_COLUMNS.map(({ name }) => (name === ID_COLUMN ? ID_FIELD : name));
   assert.deepEqual(sorted(columns), sorted(fields));
   dev.data.hasResourceProperties("AWS::Glue::Table", {

@@ -13,7 +13,8 @@ const prod = synth({ stage: "prod" });
 
 /** The variables of a function, by the function's name. */
 function variables(made: Synthesized, functionName: string): Record<string, Json> {
-  const [found] = Object.values(made.functions.findResources("AWS::Lambda::Function", { Properties: { FunctionName: functionName } }));
+  const named = { Properties: { FunctionName: functionName } };
+  const [found] = Object.values(made.functions.findResources("AWS::Lambda::Function", named));
   const properties = found?.["Properties"] as { Environment: { Variables: Record<string, Json> } } | undefined;
   assert.ok(properties, `no function ${functionName}`);
   return properties.Environment.Variables;
@@ -44,8 +45,8 @@ test("the variables are those that the functions know, each function's own", () 
 
 test("each variable names the resource that it is about", () => {
   const events = variables(dev, "abx-dev-events");
-  for (const [variable, resource] of [["ABX_CATALOG_TABLE", "catalog"], ["ABX_METRICS_TABLE", "metrics"], ["ABX_MARKS_TABLE", "marks"]] as const) {
-    assert.match(JSON.stringify(events[variable]), new RegExp(`Table${resource}`), variable);
+  for (const table of ["catalog", "metrics", "marks"]) {
+    assert.match(JSON.stringify(events[`ABX_${table.toUpperCase()}_TABLE`]), new RegExp(`Table${table}`), table);
   }
   assert.match(JSON.stringify(variables(dev, "abx-dev-assignment")["ABX_ASSIGNMENTS_TABLE"]), /Tableassignments/);
 });
