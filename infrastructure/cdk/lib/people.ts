@@ -1,6 +1,6 @@
 // Policies for whoever is no function: to be attached to the roles of an organisation. None is attached here.
 
-import { CfnOutput } from "aws-cdk-lib";
+import { CfnOutput, Stack } from "aws-cdk-lib";
 import { ManagedPolicy, PolicyStatement } from "aws-cdk-lib/aws-iam";
 import type { Alias, FunctionUrl } from "aws-cdk-lib/aws-lambda";
 import { Construct } from "constructs";
@@ -47,7 +47,9 @@ export class People extends Construct {
 
   private policy(config: Config, who: string, description: string, may: [string[], string[]][]): void {
     const statements = may.map(([actions, resources]) => new PolicyStatement({ actions, resources }));
-    const policy = new ManagedPolicy(this, who, { managedPolicyName: nameOf(config, who), description, statements });
+    // IAM has no regions, so the name says which.
+    const managedPolicyName = `${nameOf(config, who)}-${Stack.of(this).region}`;
+    const policy = new ManagedPolicy(this, who, { managedPolicyName, description, statements });
     new CfnOutput(this, `${who}-policy`, { value: policy.managedPolicyArn });
   }
 }
