@@ -24,10 +24,15 @@ fn except(when: Value) -> Value {
     json!({"when": when, "expect": {"variant": "control"}})
 }
 
+fn control() -> Value {
+    json!({"variant": "control"})
+}
+
 pub(crate) fn cases() -> Vec<Case> {
-    let expect = |expect: Value| of_experiment(json!({"expect": expect}));
-    let control = || json!({"variant": "control"});
-    let countries = || json!({"country": ["DE", "US"]});
+    what_is_tested().into_iter().chain(expectations()).chain(givens()).chain(matrices()).collect()
+}
+
+fn what_is_tested() -> Vec<Case> {
     vec![
         case(Code::MissingField, "", "add `cases:`", [json!({"tests": "e"}), experiment(json!({}))]),
         case(Code::MissingField, "cases[0]", "add `expect:`", of_experiment(json!({"name": "x"}))),
@@ -53,6 +58,12 @@ pub(crate) fn cases() -> Vec<Case> {
             "no flag is written",
             [json!({"tests": "e", "kind": "flag", "cases": [{"expect": {}}]}), experiment(json!({}))],
         ),
+    ]
+}
+
+fn expectations() -> Vec<Case> {
+    let expect = |expect: Value| of_experiment(json!({"expect": expect}));
+    vec![
         case(
             Code::UnknownField,
             "cases[0].expct",
@@ -108,6 +119,11 @@ pub(crate) fn cases() -> Vec<Case> {
             "the default variant",
             of_flag(json!({"expect": {"variant": null}})),
         ),
+    ]
+}
+
+fn givens() -> Vec<Case> {
+    vec![
         case(
             Code::ExpectationInvalid,
             "cases[0].pin",
@@ -156,6 +172,12 @@ pub(crate) fn cases() -> Vec<Case> {
                 flag(json!({"targeting_rules": [{"not": {"operator": "after", "value": "2026-03-01"}}]})),
             ],
         ),
+    ]
+}
+
+fn matrices() -> Vec<Case> {
+    let countries = || json!({"country": ["DE", "US"]});
+    vec![
         case(
             Code::MatrixInvalid,
             "cases[0].matrix.country",
