@@ -145,6 +145,8 @@ macro_rules! quarantine_port {
             the_newest_come_first
             a_record_is_kept_once
             many_of_one_moment_are_all_kept
+            only_what_came_since_is_listed_and_counted
+            what_is_removed_is_gone_alone
         }
     };
 }

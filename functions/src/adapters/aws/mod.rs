@@ -9,6 +9,7 @@
 //! | `transaction` | the transaction that a commit is |
 //! | `tables` | makes the tables, for tests and emulators; the CDK app makes the real ones |
 //! | `events` | Kinesis |
+//! | `lag` | how far the stream is behind |
 //! | `archive` | Firehose |
 //! | `backoff` | pauses where a service did only a part of what it was asked |
 //!
@@ -23,6 +24,7 @@ mod client;
 mod dynamo;
 mod error;
 mod events;
+pub mod lag;
 mod marks;
 mod metrics;
 mod quarantine;
