@@ -7,7 +7,7 @@ use crate::commands::quarantine::Kept;
 use crate::commands::store::{aws_config_of_region, unanswered};
 use crate::error::Error;
 use abx_core::event::{Position, RowKey, STREAM};
-use abx_functions::adapters::aws::{Budget, kinesis, lag};
+use abx_functions::adapters::aws::{Budget, KinesisLag, kinesis};
 use abx_functions::adapters::embedded::EmbeddedStore;
 use abx_functions::events::{REPLAYED_STREAM, local_shard};
 use abx_functions::ports::{PortError, Quarantine as _};
@@ -84,13 +84,16 @@ async fn latest_hours(metrics: &Metrics) -> Result<BTreeMap<String, Option<Times
 
 /// Where it is asked what waits.
 enum Lags<'a> {
+    /// The file.
     Embedded(&'a EmbeddedStore),
-    Kinesis { client: aws_sdk_kinesis::Client, stream: &'a str, shards: Vec<String> },
+    /// The stream, and its shards.
+    Kinesis(KinesisLag, Vec<String>),
+    /// Nowhere, and why.
     None(Part<f64>),
 }
 
 impl<'a> Lags<'a> {
-    async fn new(args: &'a Args, metrics: &'a Metrics) -> Self {
+    async fn new(args: &Args, metrics: &'a Metrics) -> Self {
         let stream = match (metrics, &args.stream) {
             (Metrics::Embedded(store), _) => return Self::Embedded(store),
             (Metrics::Dynamo(_), None) => {
@@ -99,8 +102,9 @@ impl<'a> Lags<'a> {
             (Metrics::Dynamo(_), Some(stream)) => stream,
         };
         let client = kinesis(&args.metrics.store.config().await, Budget::PATIENT);
-        match lag::shards(&client, stream).await {
-            Ok(shards) => Self::Kinesis { client, stream, shards },
+        let lag = KinesisLag::new(client, stream);
+        match lag.shards().await {
+            Ok(shards) => Self::Kinesis(lag, shards),
             Err(error) => Self::None(Part::Failed(error.to_string())),
         }
     }
@@ -109,8 +113,8 @@ impl<'a> Lags<'a> {
     fn names(&self) -> Vec<String> {
         match self {
             Self::Embedded(_) | Self::None(_) => Vec::new(),
-            Self::Kinesis { stream, shards, .. } => {
-                shards.iter().map(|shard| format!("{stream}/{shard}")).collect()
+            Self::Kinesis(lag, shards) => {
+                shards.iter().map(|shard| format!("{}/{shard}", lag.stream())).collect()
             }
         }
     }
@@ -122,9 +126,9 @@ impl<'a> Lags<'a> {
                 return Part::NotAsked("it was replayed from elsewhere".to_owned());
             }
             Self::Embedded(store) => waiting(store, head, now),
-            Self::Kinesis { client, stream, .. } => match shard.split_once('/') {
-                Some((of, name)) if of == *stream => lag::behind(client, stream, name, head).await,
-                _ => return Part::NotAsked(format!("it is not of the stream {stream}")),
+            Self::Kinesis(lag, _) => match shard.split_once('/') {
+                Some((stream, name)) if stream == lag.stream() => lag.behind(name, head).await,
+                _ => return Part::NotAsked(format!("it is not of the stream {}", lag.stream())),
             },
         };
         behind.map(|it| it.as_secs_f64()).map_err(unanswered).into()
