@@ -136,3 +136,127 @@ impl Quarantine for Refusals {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapters::embedded::EmbeddedStore;
+    use crate::catalog::{Snapshot, encode};
+    use crate::ports::{ArchiveLine, RevisionMeta};
+    use abx_core::event::{Totals, experiment_partition};
+    use serde_json::json;
+
+    /// An archive that takes everything and keeps nothing.
+    #[derive(Debug)]
+    struct Nowhere;
+
+    impl Archive for Nowhere {
+        async fn append(&self, _: &[ArchiveLine]) -> Result<(), PortError> {
+            Ok(())
+        }
+    }
+
+    type Store = Arc<EmbeddedStore>;
+
+    async fn store() -> Store {
+        let store = Arc::new(EmbeddedStore::in_memory().unwrap());
+        let experiment = json!({"experiment": "e", "status": "active", "variants": [{"key": "a"}, {"key": "b"}],
+            "metrics": [{"key": "paid", "event": "paid", "kind": "count"}]});
+        let meta = RevisionMeta { created_at: Timestamp::now(), author: "t".into(), message: String::new() };
+        store.put_revision(1, &encode(&[experiment]).unwrap(), &meta).await.unwrap();
+        store.flip_head(None, 1).await.unwrap();
+        store
+    }
+
+    /// A replayer as another process has it: it remembers nothing.
+    fn replayer(store: &Store) -> Replayer<Store, Store, Nowhere> {
+        let catalog = Arc::new(CatalogHolder::new(Arc::clone(store), Snapshot::default()));
+        Replayer::new(catalog, Arc::clone(store), Nowhere)
+    }
+
+    fn record(id: &str, data: &Value) -> Quarantined {
+        let (reason, detail) = ("panicked".to_owned(), String::new());
+        Quarantined { id: id.to_owned(), reason, detail, arrived: Timestamp::now(), data: data.to_string().into_bytes() }
+    }
+
+    fn exposure() -> Quarantined {
+        record("s/1:7", &json!({"type": "exposure", "unit": "u", "experiment": "e", "variant": "a"}))
+    }
+
+    fn paid() -> Value {
+        json!({"type": "conversion", "user_id": "u", "event": "paid"})
+    }
+
+    async fn payments(store: &Store) -> (u64, u64) {
+        let partition = experiment_partition("e", 1);
+        let mut totals = Totals::default();
+        for row in store.rows(&partition).await.unwrap() {
+            totals.add(&partition, &row.sort, &row.counter, row.amount);
+        }
+        let variant = totals.variants.remove("a").unwrap_or_default();
+        (variant.units, variant.metrics.get("paid").map_or(0, |metric| metric.events))
+    }
+
+    const COUNTED: Replayed = Replayed::Counted { unattributed: false };
+
+    #[tokio::test]
+    async fn each_record_counts_once_however_often_it_is_replayed() {
+        let store = store().await;
+        let records = [exposure(), record("s/1:8", &paid()), record("s/1:9", &paid())];
+        for record in &records {
+            assert_eq!(replayer(&store).replay(record).await.unwrap(), COUNTED, "{}", record.id);
+        }
+        // Nobody came to remove them.
+        for record in &records {
+            assert_eq!(replayer(&store).replay(record).await.unwrap(), Replayed::CountedBefore);
+        }
+        assert_eq!(payments(&store).await, (1, 2));
+    }
+
+    #[tokio::test]
+    async fn two_records_of_one_event_count_once() {
+        let store = store().await;
+        let mut payment = paid();
+        payment["event_id"] = json!("p1");
+        let mut replayer = replayer(&store);
+        replayer.replay(&exposure()).await.unwrap();
+        assert_eq!(replayer.replay(&record("s/1:8", &payment)).await.unwrap(), COUNTED);
+        assert_eq!(replayer.replay(&record("s/2:3", &payment)).await.unwrap(), Replayed::CountedBefore);
+        assert_eq!(payments(&store).await, (1, 1));
+    }
+
+    #[tokio::test]
+    async fn what_is_refused_again_leaves_no_trace() {
+        let store = store().await;
+        let broken = record("s/1:8", &json!({"type": "thought", "user_id": "u"}));
+        for _ in 0..2 {
+            let refused = replayer(&store).replay(&broken).await.unwrap();
+            let Replayed::Refused { reason, .. } = refused else { panic!("{refused:?}") };
+            assert_eq!(reason, "unknown_type");
+        }
+        assert_eq!(store.rows("stream").await.unwrap(), []);
+        // A newer abx knows the type: here, the record itself is mended.
+        let mended = Quarantined { data: paid().to_string().into_bytes(), ..broken };
+        let unattributed = Replayed::Counted { unattributed: true };
+        assert_eq!(replayer(&store).replay(&mended).await.unwrap(), unattributed);
+    }
+
+    #[tokio::test]
+    async fn a_record_without_a_place_is_opened() {
+        let store = store().await;
+        let mut replayer = replayer(&store);
+        replayer.replay(&exposure()).await.unwrap();
+        let whole = json!({"kinesis": {"sequenceNumber": "x", "data": STANDARD.encode(paid().to_string())}});
+        let reason = RejectionReason::NoPosition.as_str().to_owned();
+        let unplaced = Quarantined { reason, ..record("unplaced:1", &whole) };
+        assert_eq!(replayer.replay(&unplaced).await.unwrap(), COUNTED);
+        assert_eq!(payments(&store).await, (1, 1));
+    }
+
+    #[tokio::test]
+    async fn without_a_catalog_nothing_is_counted() {
+        let empty = Arc::new(EmbeddedStore::in_memory().unwrap());
+        // An empty table is an answer: the events that there are belong to no experiment, as for the deployed function.
+        assert_eq!(replayer(&empty).replay(&exposure()).await.unwrap(), COUNTED);
+    }
+}

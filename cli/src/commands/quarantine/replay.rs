@@ -138,13 +138,15 @@ impl Args {
         if store.table.is_none() {
             let archive = JsonlArchive::new(archive_beside(&store.store));
             let replayer = Replayer::new(catalog, open_file(&store.store)?, archive);
-            return one_by_one(replayer, kept, records, report).await;
+            one_by_one(replayer, kept, records, report).await;
+            return Ok(());
         }
         let config = aws_config_of_region(store.endpoint.as_deref()).await?;
         let client = aws::dynamodb(&config, Budget::PATIENT);
         let metrics = DynamoMetrics::new(client, &*self.select.metrics.metrics_table, &*self.marks_table);
         let archive = FirehoseArchive::new(aws::firehose(&config, Budget::PATIENT), &*self.archive_stream);
-        one_by_one(Replayer::new(catalog, metrics, archive), kept, records, report).await
+        one_by_one(Replayer::new(catalog, metrics, archive), kept, records, report).await;
+        Ok(())
     }
 }
 
@@ -154,8 +156,7 @@ async fn one_by_one<C, M, A>(
     kept: &Kept,
     records: &[Quarantined],
     report: &mut QuarantineReplayReport,
-) -> Result<(), Error>
-where
+) where
     C: CatalogStore + 'static,
     M: MetricStore,
     A: Archive,
@@ -166,7 +167,6 @@ where
             break;
         }
     }
-    Ok(())
 }
 
 /// Replays a record, and forgets it once it is counted: whoever ends in between finds it counted before.

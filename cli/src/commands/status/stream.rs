@@ -112,7 +112,12 @@ impl<'a> Lags<'a> {
     /// The shards that there are, as they are counted.
     fn names(&self) -> Vec<String> {
         match self {
-            Self::Embedded(_) | Self::None(_) => Vec::new(),
+            // A file in which nobody ever counted has no shard yet, and may have events.
+            Self::Embedded(store) => match store.events_after(0, 1) {
+                Ok(events) if !events.is_empty() => vec![local_shard()],
+                _ => Vec::new(),
+            },
+            Self::None(_) => Vec::new(),
             Self::Kinesis(lag, shards) => {
                 shards.iter().map(|shard| format!("{}/{shard}", lag.stream())).collect()
             }
