@@ -153,7 +153,7 @@ impl Quarantine for DynamoQuarantine {
 /// The days since a time, the newest first: from tomorrow on, since the clock of the stream may be before ours.
 fn days(since: Timestamp) -> impl Iterator<Item = Timestamp> {
     let newest = Timestamp::now() + DAY;
-    let ago = |days: i32| newest.checked_sub(DAY * days).ok();
+    let ago = move |days: i32| newest.checked_sub(DAY * days).ok();
     (0..).map_while(ago).take_while(move |day| day_of(*day) >= day_of(since))
 }
 
