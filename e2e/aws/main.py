@@ -1,5 +1,6 @@
 """The whole of it over an emulated AWS: publish, assign, convert, count, compare with the truth, and operate. See `run`."""
 
+import base64
 import json
 import os
 import subprocess
@@ -238,6 +239,8 @@ def story(programs, world, functions):
     assigned = assign(url, functions["assignment"])
     variants = [variant for variant, _ in assigned]
     check("users that were assigned, with two processes killed", len(variants), USERS)
+    waiting = abx.at_tables("status", "--stream", STREAM, "--max-lag", "1ms", exits=1)["shards"]["told"]
+    check("abx status: shards where records wait", [it["behind"]["told"] > 0 for it in waiting], [True, True])
     poller = Poller(world, STREAM, functions["events"])
     # One batch of exposures is cut off by a kill, and the answer to another is lost.
     trouble = {3: "kill", 9: "forget", 20: "kill", 45: "forget", 60: "kill"}
@@ -259,9 +262,10 @@ def lose_one(poller):
     """A record that Lambda hands over without its place: it cannot be counted exactly, and is kept."""
     event = {"event_id": "late-order", "type": "conversion", "event": "order_placed", "user_id": "user_15"}
     data = json.dumps({**event, "properties": {"total_eur": 1}}).encode()
-    record = poller.record("", {"PartitionKey": "user_15", "SequenceNumber": "", "ApproximateArrivalTimestamp": time.time(), "Data": __import__("base64").b64encode(data).decode()})
+    written = {"PartitionKey": "user_15", "SequenceNumber": "", "ApproximateArrivalTimestamp": time.time()}
+    record = poller.record("", {**written, "Data": base64.b64encode(data).decode()})
     del record["eventID"]
-    poller.invoke({"Records": [record]}, None)
+    check("a record without its place is kept, not given back", poller.invoke({"Records": [record]}, None), [])
 
 
 def main():

@@ -41,7 +41,7 @@ class Poller:
                 return True
             first = failures[0]["itemIdentifier"]
             # From the first that failed on; an id that is not in the batch would be all of it.
-            place = next((i for i, it in enumerate(records) if it["SequenceNumber"] == first), 0)
+            place = next((i for i, it in enumerate(records) if it["SequenceNumber"].lstrip("0") == first), 0)
             records = records[place:]
             self.repeated += 1
         return False
@@ -76,18 +76,19 @@ class Poller:
         return answer["Records"]
 
     def record(self, shard, record):
-        """A record as Lambda writes it."""
+        """A record as Lambda writes it. Numbers of Kinesis never begin with a zero, and those of the emulator do."""
+        number = record["SequenceNumber"].lstrip("0")
         return {
             "kinesis": {
                 "kinesisSchemaVersion": "1.0",
                 "partitionKey": record["PartitionKey"],
-                "sequenceNumber": record["SequenceNumber"],
+                "sequenceNumber": number,
                 "data": record["Data"],
                 "approximateArrivalTimestamp": record["ApproximateArrivalTimestamp"],
             },
             "eventSource": "aws:kinesis",
             "eventVersion": "1.0",
-            "eventID": f"{shard}:{record['SequenceNumber']}",
+            "eventID": f"{shard}:{number}",
             "eventName": "aws:kinesis:record",
             "awsRegion": "us-east-1",
             "eventSourceARN": STREAM_ARN + self.stream,

@@ -1,12 +1,12 @@
 //! Calling functions of AWS Lambda: what every command shares that does.
 
 use super::store::aws_config_of_region;
-use crate::error::Error;
+use crate::error::{Error, chain};
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::config::http::HttpResponse;
 use aws_sdk_lambda::config::retry::RetryConfig;
 use aws_sdk_lambda::config::timeout::TimeoutConfig;
-use aws_sdk_lambda::error::{DisplayErrorContext, ProvideErrorMetadata as _, SdkError};
+use aws_sdk_lambda::error::{ProvideErrorMetadata as _, SdkError};
 use aws_sdk_lambda::operation::invoke::{InvokeError, InvokeOutput};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -156,7 +156,7 @@ fn unreached(function: &str, error: &SdkError<InvokeError, HttpResponse>) -> Err
             Error::world(format!("{function}: no connection in time"))
                 .help("check the network, AWS_REGION and --endpoint")
         }
-        _ => Error::world(format!("{function}: {}", DisplayErrorContext(error)))
+        _ => Error::world(format!("{function}: {}", chain(error)))
             .help("check the network, AWS_REGION and --endpoint"),
     }
 }

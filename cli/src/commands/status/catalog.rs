@@ -62,11 +62,10 @@ pub(super) async fn ask(args: &Args, store: &impl CatalogStore, now: Timestamp) 
     let (head, revisions, documents) = match read {
         Ok(read) => read,
         Err(error) => {
-            let failed = || error.to_string();
             return Answers {
-                head: Part::Failed(failed()),
-                drift: Part::Failed(failed()),
-                stale: Part::Failed(failed()),
+                head: Part::failed(&error),
+                drift: Part::failed(&error),
+                stale: Part::failed(&error),
             };
         }
     };
@@ -105,7 +104,7 @@ fn drift(args: &Args, published: &[Value]) -> Part<Plan> {
     }
     let checked = match Corpus::load(&args.from) {
         Ok(corpus) => corpus.compile(),
-        Err(error) => return Part::Failed(error.to_string()),
+        Err(error) => return Part::failed(&error),
     };
     let errors = checked.errors().count();
     if errors > 0 {

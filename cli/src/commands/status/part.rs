@@ -17,11 +17,16 @@ pub(super) enum Part<T> {
 
 impl<T> From<Result<T, Error>> for Part<T> {
     fn from(answer: Result<T, Error>) -> Self {
-        answer.map_or_else(|error| Self::Failed(error.to_string()), Self::Known)
+        answer.map_or_else(|error| Self::failed(&error), Self::Known)
     }
 }
 
 impl<T> Part<T> {
+    /// Without the help below it, which is about publishing and the like.
+    pub(super) fn failed(error: &Error) -> Self {
+        Self::Failed(error.to_string().lines().next().unwrap_or_default().to_owned())
+    }
+
     /// Whether there is an answer, and it is as told.
     pub(super) fn is_known_and(&self, is_so: impl FnOnce(&T) -> bool) -> bool {
         matches!(self, Self::Known(it) if is_so(it))

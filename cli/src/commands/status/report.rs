@@ -75,7 +75,8 @@ impl StatusReport {
         if head.newest != head.revision {
             lines.push(format!("revision {} is newer: the head was rolled back", head.newest));
         }
-        (format!("revision {}, {age} old, by {}", head.revision, printable(&head.author)), lines)
+        let at = head.published_at.strftime("%Y-%m-%d %H:%M UTC");
+        (format!("revision {} of {at}, {age} old, by {}", head.revision, printable(&head.author)), lines)
     }
 
     fn shard_row(&self, shards: &[Shard]) -> (String, Vec<String>) {
@@ -152,11 +153,7 @@ impl Row {
         let (text, lines) = match part {
             Part::Known(told) => known(told),
             Part::NotAsked(why) => (format!("{DIM}not asked: {why}{DIM:#}"), Vec::new()),
-            Part::Failed(why) => {
-                let mut lines = why.lines().map(printable);
-                let first = lines.next().unwrap_or_default();
-                (format!("{BAD}not answered{BAD:#}: {first}"), lines.map(|line| line.trim().to_owned()).collect())
-            }
+            Part::Failed(why) => (format!("{BAD}not answered{BAD:#}: {}", printable(why)), Vec::new()),
         };
         Self { about, text, lines }
     }

@@ -5,13 +5,13 @@ use super::part::Part;
 use crate::commands::metrics::Metrics;
 use crate::commands::quarantine::Kept;
 use crate::commands::store::{aws_config_of_region, unanswered};
-use crate::error::Error;
+use crate::error::{Error, chain};
 use abx_core::event::{Position, RowKey, STREAM};
 use abx_functions::adapters::aws::{Budget, KinesisLag, kinesis};
 use abx_functions::adapters::embedded::EmbeddedStore;
 use abx_functions::events::{REPLAYED_STREAM, local_shard};
 use abx_functions::ports::{PortError, Quarantine as _};
-use aws_sdk_cloudwatch::error::{DisplayErrorContext, ProvideErrorMetadata as _};
+use aws_sdk_cloudwatch::error::ProvideErrorMetadata as _;
 use aws_sdk_cloudwatch::types::{AlarmType, StateValue};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -178,7 +178,7 @@ async fn describe(args: &Args, prefix: &str) -> Result<Vec<Alarm>, Error> {
             Some(code) => {
                 Error::world(format!("DescribeAlarms: {code}: {}", error.message().unwrap_or_default()))
             }
-            None => Error::world(format!("DescribeAlarms: {}", DisplayErrorContext(&error))),
+            None => Error::world(format!("DescribeAlarms: {}", chain(&error))),
         })?;
         let alarm = |name: Option<&str>, reason: Option<&str>| Alarm {
             name: name.unwrap_or_default().to_owned(),
