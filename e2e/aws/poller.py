@@ -13,7 +13,7 @@ STREAM_ARN = "arn:aws:kinesis:us-east-1:000000000000:stream/"
 class Poller:
     def __init__(self, world, stream, function, batch_size=100):
         self.world, self.stream, self.function, self.batch_size = world, stream, function, batch_size
-        self.batches, self.repeated, self.lost = 0, 0, 0
+        self.batches, self.forgotten = 0, 0
         # The records that came, by shard, in their order.
         self.records = {}
         self.at = {}
@@ -43,7 +43,6 @@ class Poller:
             # From the first that failed on; an id that is not in the batch would be all of it.
             place = next((i for i, it in enumerate(records) if it["SequenceNumber"].lstrip("0") == first), 0)
             records = records[place:]
-            self.repeated += 1
         return False
 
     def invoke(self, event, on_batch):
@@ -55,15 +54,11 @@ class Poller:
             # While it works: the answer of DynamoDB to its first call takes about so long.
             threading.Timer(0.015, environment.kill).start()
         invocation, _ = self.function.invoke(payload)
-        if invocation.error is not None:
-            self.lost += 1
-            return [{"itemIdentifier": event["Records"][0]["kinesis"]["sequenceNumber"]}]
-        failures = json.loads(invocation.answer)["batchItemFailures"]
-        if what == "forget":
-            # The answer is lost on its way: the whole batch comes again.
-            self.lost += 1
-            return [{"itemIdentifier": event["Records"][0]["kinesis"]["sequenceNumber"]}]
-        return failures
+        if invocation.error is None and what != "forget":
+            return json.loads(invocation.answer)["batchItemFailures"]
+        # It failed, or its answer is lost on the way: the whole batch comes again.
+        self.forgotten += what == "forget"
+        return [{"itemIdentifier": event["Records"][0]["kinesis"]["sequenceNumber"]}]
 
     def next_records(self, shard):
         body = {"StreamName": self.stream, "ShardId": shard, "ShardIteratorType": "TRIM_HORIZON"}

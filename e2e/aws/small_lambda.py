@@ -8,6 +8,7 @@ import base64
 import json
 import queue
 import subprocess
+import sys
 import threading
 import time
 import uuid
@@ -25,6 +26,11 @@ class Ended(Exception):
 class Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
+
+    def handle_error(self, request, client_address):
+        """A process that was killed leaves its connections open; everything else is told."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class Handler(BaseHTTPRequestHandler):
