@@ -9,6 +9,7 @@ type SchemaOf = fn() -> Schema;
 pub const REPORTS: &[(&str, SchemaOf)] = &[
     ("assign", of::<super::assign::AssignReport>),
     ("bench", of::<super::bench::BenchReport>),
+    ("capture", of::<super::capture::CaptureReport>),
     ("completions", of::<super::completions::CompletionsReport>),
     ("explain", of::<super::explain::ExplainReport>),
     ("explain-code", of::<super::explain_code::ExplainCodeReport>),
