@@ -15,8 +15,7 @@ async fn main() -> ExitCode {
     let [catalog, assignments, metrics, marks] =
         ["catalog", "assignments", "metrics", "marks"].map(|table| format!("{prefix}-{table}"));
     let client = dynamodb(&emulator(&endpoint), Budget::PATIENT);
-    let names =
-        TableNames { catalog: &catalog, assignments: &assignments, metrics: &metrics, marks: &marks };
+    let names = TableNames { catalog: &catalog, assignments: &assignments, metrics: &metrics, marks: &marks };
     match create_tables(&client, names).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

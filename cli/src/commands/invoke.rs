@@ -92,7 +92,9 @@ impl Args {
         let Some(user) = &self.user else {
             if !context.is_empty() {
                 let error = Error::caller("attributes belong to a user");
-                return Err(error.help("give --user with --experiment or --flag, or all of it with --payload"));
+                return Err(
+                    error.help("give --user with --experiment or --flag, or all of it with --payload")
+                );
             }
             return self.payload.as_deref().map_or_else(|| Ok(json!({})), read);
         };

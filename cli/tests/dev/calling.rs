@@ -46,9 +46,17 @@ fn a_user_and_a_key_are_a_payload() {
     let test = ["assignment", "--user", "u", "--experiment", "test"];
     let told = ask(&[&test[..], &["--peek", "--context", "age=7"]].concat(), 0);
     let payload = json!({"user_id": "u", "experiment_key": "test", "context": {"age": 7}, "peek": true});
-    assert_eq!((&told["payload"], &told["status"], &told["answer"]["reason"]), (&payload, &json!(200), &json!("assigned")));
-    assert!(told["platform"]["duration_ms"].as_f64().unwrap() >= 0.0 && told["took_ms"].as_f64().unwrap() > 0.0);
-    assert_eq!((&told["log"], &told["error"], &told["version"]), (&Value::Null, &Value::Null, &json!("$LATEST")));
+    assert_eq!(
+        (&told["payload"], &told["status"], &told["answer"]["reason"]),
+        (&payload, &json!(200), &json!("assigned"))
+    );
+    assert!(
+        told["platform"]["duration_ms"].as_f64().unwrap() >= 0.0 && told["took_ms"].as_f64().unwrap() > 0.0
+    );
+    assert_eq!(
+        (&told["log"], &told["error"], &told["version"]),
+        (&Value::Null, &Value::Null, &json!("$LATEST"))
+    );
     assert_eq!(ask(&test, 0)["answer"]["reason"], "assigned", "a peek enrolls nobody");
     let told = ask(&[&test[..], &["--tail-log"]].concat(), 0);
     assert_eq!(told["answer"]["reason"], "pinned");
@@ -69,7 +77,8 @@ fn a_payload_comes_from_anywhere() {
     fs::write(place.path().join("payload.json"), payload).unwrap();
     for given in [payload, "@payload.json", "-"] {
         let mut command = abx(&["flags", "--payload", given, "--endpoint", &endpoint, "--format", "json"]);
-        let mut child = command.current_dir(place.path()).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child =
+            command.current_dir(place.path()).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         // Who reads no standard input may be gone already.
         let _ = child.stdin.take().unwrap().write_all(payload.as_bytes());
         assert_eq!(report(&child.wait_with_output().unwrap(), 0)["answer"]["value"], true, "{given}");
@@ -116,9 +125,14 @@ fn lambda(status: &'static str, header: &'static str, body: &'static str) -> Str
             let mut reader = BufReader::new(stream.try_clone().unwrap());
             let head: Vec<String> =
                 reader.by_ref().lines().map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
-            let length = head.iter().find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
+            let length = head
+                .iter()
+                .find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
             reader.read_exact(&mut vec![0; length.unwrap_or(0)]).unwrap();
-            let answer = format!("HTTP/1.1 {status}\r\n{header}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
+            let answer = format!(
+                "HTTP/1.1 {status}\r\n{header}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+                body.len()
+            );
             stream.write_all(answer.as_bytes()).unwrap();
         }
     });
@@ -127,7 +141,8 @@ fn lambda(status: &'static str, header: &'static str, body: &'static str) -> Str
 
 #[test]
 fn a_function_that_fails_is_a_finding_and_a_lambda_that_refuses_an_error() {
-    let failed = r#"{"errorType": "Runtime.ExitError", "errorMessage": "RequestId: 1 Error: Runtime exited"}"#;
+    let failed =
+        r#"{"errorType": "Runtime.ExitError", "errorMessage": "RequestId: 1 Error: Runtime exited"}"#;
     let endpoint = lambda("200 OK", "x-amz-function-error: Unhandled", failed);
     let output = abx(&["f", "--endpoint", &endpoint, "--format", "json"]).output().unwrap();
     let told = report(&output, 1);
@@ -135,7 +150,12 @@ fn a_function_that_fails_is_a_finding_and_a_lambda_that_refuses_an_error() {
     let error = json!({"kind": "Unhandled", "type": "Runtime.ExitError", "message": "RequestId: 1 Error: Runtime exited"});
     assert_eq!((&told["error"], &told["status"]), (&error, &Value::Null));
     for (status, code, exit, words) in [
-        ("429 Too Many Requests", "x-amzn-errortype: TooManyRequestsException", 3, "f is throttled: Rate Exceeded."),
+        (
+            "429 Too Many Requests",
+            "x-amzn-errortype: TooManyRequestsException",
+            3,
+            "f is throttled: Rate Exceeded.",
+        ),
         ("403 Forbidden", "x-amzn-errortype: AccessDeniedException", 3, "lambda:InvokeFunction"),
         ("400 Bad Request", "x-amzn-errortype: InvalidParameterValueException", 2, "Rate Exceeded."),
         ("500 Oh", "x-amzn-errortype: ServiceException", 3, "ServiceException"),
@@ -159,7 +179,8 @@ struct Schema {
 
 impl Schema {
     fn new() -> Self {
-        let schema = Command::new(env!("CARGO_BIN_EXE_abx")).args(["schema", "--report", "invoke"]).output().unwrap();
+        let schema =
+            Command::new(env!("CARGO_BIN_EXE_abx")).args(["schema", "--report", "invoke"]).output().unwrap();
         let (mut schemas, mut compiler) = (boon::Schemas::new(), boon::Compiler::new());
         compiler.add_resource("invoke.json", serde_json::from_slice(&schema.stdout).unwrap()).unwrap();
         let index = compiler.compile("invoke.json", &mut schemas).unwrap();

@@ -13,7 +13,8 @@ fn told(place: &Place, report: &str, args: &[&str], exit: i32) -> Value {
     let output = place.run(&[args, &["--format", "json"]].concat());
     assert_eq!(output.status.code(), Some(exit), "{args:?}: {output:?}");
     let told = serde_json::from_slice(&output.stdout).unwrap();
-    let schema = Command::new(env!("CARGO_BIN_EXE_abx")).args(["schema", "--report", report]).output().unwrap();
+    let schema =
+        Command::new(env!("CARGO_BIN_EXE_abx")).args(["schema", "--report", report]).output().unwrap();
     let (mut schemas, mut compiler) = (boon::Schemas::new(), boon::Compiler::new());
     compiler.add_resource("report.json", serde_json::from_slice(&schema.stdout).unwrap()).unwrap();
     let index = compiler.compile("report.json", &mut schemas).unwrap();
@@ -40,7 +41,10 @@ fn drift_is_what_publishing_would_change() {
     let place = Place::with(&[("on.yaml", "flag: on\nenabled: true\n"), ("e.yaml", EXPERIMENT)]);
     place.report(&["publish", "docs", "--yes", "--message", "first"]);
     let told = status(&place, &[], 0);
-    assert_eq!((&told["head"]["told"]["revision"], &told["head"]["told"]["author"]), (&json!(1), &json!("ana")));
+    assert_eq!(
+        (&told["head"]["told"]["revision"], &told["head"]["told"]["author"]),
+        (&json!(1), &json!("ana"))
+    );
     place.write("on.yaml", "flag: on\nenabled: false\n");
     let told = status(&place, &[], 1);
     assert_eq!(told["drift"]["told"]["changed"][0]["document"], "flag on");
@@ -79,7 +83,10 @@ fn documents_that_are_over_are_stale() {
     let stale = |args: &[&str]| -> Vec<String> {
         let told = status(&place, args, 1);
         let stale = told["stale"]["told"].as_array().unwrap();
-        stale.iter().map(|it| format!("{}: {}", it["document"].as_str().unwrap(), it["why"].as_str().unwrap())).collect()
+        stale
+            .iter()
+            .map(|it| format!("{}: {}", it["document"].as_str().unwrap(), it["why"].as_str().unwrap()))
+            .collect()
     };
     let experiments = ["experiment ended: ended", "experiment done: no_winner"];
     assert_eq!(stale(&[]), experiments);
@@ -132,7 +139,10 @@ fn quarantined_records_are_listed_shown_and_replayed() {
     let shown = told(&place, "quarantine-show", &["quarantine", "show", &of("not_json")], 0);
     assert_eq!(shown["text"], "no JSON \u{1b}[31mat all");
     let human = place.run(&["quarantine", "show", &of("not_json")]);
-    assert!(!String::from_utf8(human.stdout).unwrap().contains('\u{1b}'), "what others wrote steers no terminal");
+    assert!(
+        !String::from_utf8(human.stdout).unwrap().contains('\u{1b}'),
+        "what others wrote steers no terminal"
+    );
     let unknown = place.run(&["quarantine", "show", "no/such:1"]);
     assert_eq!(unknown.status.code(), Some(2));
 
@@ -173,7 +183,10 @@ fn an_event_that_waits_is_a_lag() {
     drop(dev);
     let told = status(&place, &[], 0);
     let shard = &told["shards"]["told"][0];
-    assert_eq!((&shard["shard"], &shard["behind"]["told"]), (&json!("local/shardId-000000000000"), &json!(0.0)));
+    assert_eq!(
+        (&shard["shard"], &shard["behind"]["told"]),
+        (&json!("local/shardId-000000000000"), &json!(0.0))
+    );
     let store = rusqlite::Connection::open(place.store()).unwrap();
     let arrived = (jiff::Timestamp::now() - jiff::SignedDuration::from_mins(10)).as_millisecond();
     let sql = "INSERT INTO events (partition_key, arrived, data) VALUES ('u', ?1, '{}')";

@@ -62,8 +62,11 @@ mod tests {
             (json!({"enabled": false, "rollout_percentage": 10}), "off"),
             (json!({"enabled": false, "default_variant": "on"}), "on"),
             (json!({"overrides": {"tester": "off"}}), "on"),
-            (json!({"variants": [{"key": "a", "value": 1, "allocation": 1}, {"key": "b", "value": 2, "allocation": 0}],
-                "default_variant": "b"}), "a"),
+            (
+                json!({"variants": [{"key": "a", "value": 1, "allocation": 1}, {"key": "b", "value": 2, "allocation": 0}],
+                "default_variant": "b"}),
+                "a",
+            ),
             (rule, "on"),
         ] {
             assert_eq!(settled(&fields).as_deref(), Some(variant), "{fields}");

@@ -176,7 +176,13 @@ mod tests {
 
     fn record(id: &str, data: &Value) -> Quarantined {
         let (reason, detail) = ("panicked".to_owned(), String::new());
-        Quarantined { id: id.to_owned(), reason, detail, arrived: Timestamp::now(), data: data.to_string().into_bytes() }
+        Quarantined {
+            id: id.to_owned(),
+            reason,
+            detail,
+            arrived: Timestamp::now(),
+            data: data.to_string().into_bytes(),
+        }
     }
 
     fn exposure() -> Quarantined {

@@ -49,7 +49,8 @@ fn answer(body: &Value, pages: &[Page]) -> Value {
         return json!({"ShardIterator": "0"});
     }
     let shard = |id: &str| {
-        let (hashes, numbers) = (json!({"StartingHashKey": "0", "EndingHashKey": "1"}), json!({"StartingSequenceNumber": "1"}));
+        let (hashes, numbers) =
+            (json!({"StartingHashKey": "0", "EndingHashKey": "1"}), json!({"StartingSequenceNumber": "1"}));
         json!({"ShardId": id, "HashKeyRange": hashes, "SequenceNumberRange": numbers})
     };
     match body["NextToken"].as_str() {

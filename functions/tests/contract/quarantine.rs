@@ -93,9 +93,16 @@ pub(crate) async fn many_of_one_moment_are_all_kept(store: impl Quarantine) {
 pub(crate) async fn only_what_came_since_is_listed_and_counted(store: impl Quarantine) {
     let day = 86_400;
     let now = Timestamp::now();
-    let of = |id: &str, ago: i64, reason: &str| Quarantined { reason: reason.to_owned(), ..record(id, ago, noise(9, 1)) };
-    let records =
-        [of("a", 5, "not_json"), of("b", 7, "too_large"), of("c", day, "not_json"), of("d", 45 * day, "not_utf8")];
+    let of = |id: &str, ago: i64, reason: &str| Quarantined {
+        reason: reason.to_owned(),
+        ..record(id, ago, noise(9, 1))
+    };
+    let records = [
+        of("a", 5, "not_json"),
+        of("b", 7, "too_large"),
+        of("c", day, "not_json"),
+        of("d", 45 * day, "not_utf8"),
+    ];
     store.put(&records).await.unwrap();
     for (since, expected, counts) in [
         (60 * day, &["a", "b", "c", "d"][..], &[("not_json", 2), ("not_utf8", 1), ("too_large", 1)][..]),

@@ -46,8 +46,8 @@ impl Cost {
 #[cfg(test)]
 mod tests {
     use super::super::tally::Outcome;
-    use crate::commands::lambda::Told;
     use super::*;
+    use crate::commands::lambda::Told;
     use std::time::Duration;
 
     #[test]

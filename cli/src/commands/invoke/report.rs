@@ -115,14 +115,18 @@ impl InvokeReport {
 
 impl Report for InvokeReport {
     fn human(&self) -> String {
-        let version = self.version.as_ref().map_or(String::new(), |it| format!(" {DIM}(version {it}){DIM:#}"));
+        let version =
+            self.version.as_ref().map_or(String::new(), |it| format!(" {DIM}(version {it}){DIM:#}"));
         let how = match (self.finding(), self.status) {
             (Some(finding), _) => format!("{BAD}{finding}{BAD:#}"),
             (None, Some(status)) => format!("{GOOD}answered {status}{GOOD:#}"),
             (None, None) => format!("{GOOD}answered{GOOD:#}"),
         };
-        let mut text =
-            format!("{TITLE}{}{TITLE:#}{version} {how} in {:.1} ms\n", printable(&self.function), self.took_ms);
+        let mut text = format!(
+            "{TITLE}{}{TITLE:#}{version} {how} in {:.1} ms\n",
+            printable(&self.function),
+            self.took_ms
+        );
         let figures = self.figures();
         if !figures.is_empty() {
             let _ = writeln!(text, "  {DIM}{}{DIM:#}", figures.join(" · "));

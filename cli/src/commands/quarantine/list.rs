@@ -100,7 +100,8 @@ impl Report for QuarantineListReport {
             vec![it.id.clone(), at, it.reason.clone(), count(it.bytes as u64), it.detail.clone()]
         });
         let mut text = table::plain(&["id", "arrived", "reason", "bytes", "what is wrong"], &[3], rows);
-        let _ = writeln!(text, "\n  {DIM}{} since {since}: {}{DIM:#}", count(total), by_reason(&self.reasons));
+        let _ =
+            writeln!(text, "\n  {DIM}{} since {since}: {}{DIM:#}", count(total), by_reason(&self.reasons));
         if total > self.records.len() as u64 {
             let _ = writeln!(text, "  {DIM}{} are shown: see --limit{DIM:#}", self.records.len());
         }

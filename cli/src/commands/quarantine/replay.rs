@@ -246,7 +246,11 @@ impl Report for QuarantineReplayReport {
             (false, _) => writeln!(text, "\nnothing was replayed: add --yes"),
             (true, 0) => writeln!(text, "\n{GOOD}{} replayed{GOOD:#}", done.iter().sum::<usize>()),
             (true, refused) => {
-                writeln!(text, "\n{} replayed, {BAD}{refused} refused again{BAD:#}", done.iter().sum::<usize>())
+                writeln!(
+                    text,
+                    "\n{} replayed, {BAD}{refused} refused again{BAD:#}",
+                    done.iter().sum::<usize>()
+                )
             }
         };
         text

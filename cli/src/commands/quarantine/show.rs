@@ -47,7 +47,8 @@ pub fn run(args: &Args) -> Result<QuarantineShowReport, Error> {
     block_on(async {
         let kept = Kept::open(&args.select.metrics).await?;
         let found = args.select.records(&kept).await?.into_iter().find(|record| record.id == args.id);
-        let Quarantined { id, reason, detail, arrived, data } = found.ok_or_else(|| args.select.unknown(&args.id))?;
+        let Quarantined { id, reason, detail, arrived, data } =
+            found.ok_or_else(|| args.select.unknown(&args.id))?;
         let bytes = data.len();
         let (text, base64) = match String::from_utf8(data) {
             Ok(text) => (Some(text), None),

@@ -80,7 +80,9 @@ pub(super) async fn ask(args: &Args, store: &impl CatalogStore, now: Timestamp) 
 type Read = (Option<Head>, Vec<RevisionInfo>, Vec<Value>);
 
 async fn read(store: &impl CatalogStore) -> Result<Read, Error> {
-    let Some(head) = store.head().await.map_err(unanswered)? else { return Ok((None, Vec::new(), Vec::new())) };
+    let Some(head) = store.head().await.map_err(unanswered)? else {
+        return Ok((None, Vec::new(), Vec::new()));
+    };
     let revisions = store.revisions().await.map_err(unanswered)?;
     let documents = documents_of(store, Some(head.revision)).await?;
     let newest = revisions.first().map_or(head.revision, |it| it.revision);
@@ -150,7 +152,8 @@ async fn stale(
 
 /// An experiment that is over, and does not say so or not what then.
 fn over(experiment: &Experiment, now: Timestamp) -> Option<Stale> {
-    let stale = |why, detail| Some(Stale { document: format!("experiment {}", experiment.key()), why, detail });
+    let stale =
+        |why, detail| Some(Stale { document: format!("experiment {}", experiment.key()), why, detail });
     let ended = experiment.ends_at().filter(|end| *end <= now);
     match (experiment.status(), ended) {
         (Status::Active | Status::Paused, Some(end)) => {

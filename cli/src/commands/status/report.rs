@@ -91,8 +91,13 @@ impl StatusReport {
             let behind = match &shard.behind {
                 Part::Known(0.0) => "nothing waits".to_owned(),
                 Part::Known(seconds) => {
-                    let waited = span(SignedDuration::try_from_secs_f64(*seconds).unwrap_or(SignedDuration::MAX));
-                    if self.is_late(shard) { format!("{BAD}{waited} behind{BAD:#}") } else { format!("{waited} behind") }
+                    let waited =
+                        span(SignedDuration::try_from_secs_f64(*seconds).unwrap_or(SignedDuration::MAX));
+                    if self.is_late(shard) {
+                        format!("{BAD}{waited} behind{BAD:#}")
+                    } else {
+                        format!("{waited} behind")
+                    }
                 }
                 Part::NotAsked(why) => format!("{DIM}{why}{DIM:#}"),
                 Part::Failed(why) => format!("{BAD}{}{BAD:#}", printable(why)),

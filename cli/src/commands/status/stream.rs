@@ -148,9 +148,9 @@ fn waiting(
 ) -> Result<SignedDuration, PortError> {
     let number = head.map_or(Ok(0), |head| head.sequence.as_str().parse()).map_err(PortError::permanent)?;
     let first = store.events_after(number, 1)?;
-    Ok(first.first().map_or(SignedDuration::ZERO, |event| {
-        now.duration_since(event.arrived).max(SignedDuration::ZERO)
-    }))
+    Ok(first
+        .first()
+        .map_or(SignedDuration::ZERO, |event| now.duration_since(event.arrived).max(SignedDuration::ZERO)))
 }
 
 /// The alarms that are in alarm.
