@@ -116,7 +116,8 @@ fn with_bad_records() -> Place {
     // One that Lambda hands over without its place.
     let unplaced = json!({"Records": [{"kinesis": {"data": "eyJ0eXBlIjogImNvbnZlcnNpb24iLCAidW5pdCI6ICJ1IiwgImV2ZW50IjogInBhaWQifQ=="}}]});
     fs::write(place.path().join("unplaced.json"), unplaced.to_string()).unwrap();
-    place.report(&["replay", "events.jsonl", "unplaced.json", "--from", "docs", "--shards", "1"]);
+    let replayed = place.run(&["replay", "events.jsonl", "unplaced.json", "--from", "docs", "--shards", "1"]);
+    assert_eq!(replayed.status.code(), Some(1), "a record without a place is a finding: {replayed:?}");
     place
 }
 
