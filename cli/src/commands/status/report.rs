@@ -12,6 +12,7 @@ use crate::render::style::{BAD, DIM, GOOD, TITLE};
 use crate::report::Report;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
+use std::fmt::Write as _;
 
 /// What serves, and what there is to look at.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
@@ -65,7 +66,7 @@ impl StatusReport {
             || self.quarantine.is_failed()
     }
 
-    fn head_row(&self, head: &Option<Head>) -> (String, Vec<String>) {
+    fn head_row(&self, head: Option<&Head>) -> (String, Vec<String>) {
         let Some(head) = head else { return ("nothing was ever published".to_owned(), Vec::new()) };
         let age = span(self.at.duration_since(head.published_at));
         let mut lines = Vec::new();
@@ -102,7 +103,7 @@ impl StatusReport {
                 Part::NotAsked(why) => format!("{DIM}{why}{DIM:#}"),
                 Part::Failed(why) => format!("{BAD}{}{BAD:#}", printable(why)),
             };
-            format!("{}: at {position}{hour}; {behind}", shard.shard)
+            format!("{}: at {position}{hour}; {behind}", shard.name)
         };
         let late = shards.iter().filter(|shard| self.is_late(shard)).count();
         let limit = span(SignedDuration::try_from_secs_f64(self.max_lag).unwrap_or(SignedDuration::MAX));
@@ -164,8 +165,11 @@ impl Row {
     }
 
     fn human(&self) -> String {
-        let lines: String = self.lines.iter().map(|line| format!("{:14}{line}\n", "")).collect();
-        format!("  {:<12}{}\n{lines}", self.about, self.text)
+        let mut text = format!("  {:<12}{}\n", self.about, self.text);
+        for line in &self.lines {
+            let _ = writeln!(text, "{:14}{line}", "");
+        }
+        text
     }
 }
 
@@ -173,7 +177,7 @@ impl Report for StatusReport {
     fn human(&self) -> String {
         let at = self.at.strftime("%Y-%m-%d %H:%M UTC");
         let rows = [
-            Row::new("head", &self.head, |it| self.head_row(it)),
+            Row::new("head", &self.head, |it| self.head_row(it.as_ref())),
             Row::new("drift", &self.drift, drift_row),
             Row::new("stale", &self.stale, |it| stale_row(it)),
             Row::new("shards", &self.shards, |it| self.shard_row(it)),

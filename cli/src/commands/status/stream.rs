@@ -20,7 +20,8 @@ use std::collections::BTreeMap;
 /// How far a shard is counted.
 #[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub(super) struct Shard {
-    pub(super) shard: String,
+    #[serde(rename = "shard")]
+    pub(super) name: String,
     /// The place of the last record that is counted; `null` before any is.
     pub(super) position: Option<String>,
     /// The latest hour that events were counted for; `null` before any was.
@@ -59,10 +60,10 @@ async fn shards(args: &Args, metrics: &Metrics, now: Timestamp) -> Result<Vec<Sh
         hours.entry(name).or_insert(None);
     }
     let mut shards = Vec::new();
-    for (shard, latest_hour) in hours {
-        let head = metrics.shard(&shard).await.map_err(unanswered)?.head;
-        let behind = lags.behind(&shard, head.as_ref(), now).await;
-        shards.push(Shard { position: head.map(|it| it.to_string()), shard, latest_hour, behind });
+    for (name, latest_hour) in hours {
+        let head = metrics.shard(&name).await.map_err(unanswered)?.head;
+        let behind = lags.behind(&name, head.as_ref(), now).await;
+        shards.push(Shard { position: head.map(|it| it.to_string()), name, latest_hour, behind });
     }
     Ok(shards)
 }
