@@ -188,6 +188,7 @@ fn an_event_that_waits_is_a_lag() {
         (&shard["shard"], &shard["behind"]["told"]),
         (&json!("local/shardId-000000000000"), &json!(0.0))
     );
+    assert!(shard["counted_at"].is_string(), "{shard}");
     let store = rusqlite::Connection::open(place.store()).unwrap();
     let arrived = (jiff::Timestamp::now() - jiff::SignedDuration::from_mins(10)).as_millisecond();
     let sql = "INSERT INTO events (partition_key, arrived, data) VALUES ('u', ?1, '{}')";

@@ -27,6 +27,15 @@ impl<T> Part<T> {
         Self::Failed(error.to_string().lines().next().unwrap_or_default().to_owned())
     }
 
+    /// The same question with another answer.
+    pub(super) fn map<U>(self, told: impl FnOnce(T) -> U) -> Part<U> {
+        match self {
+            Self::Known(it) => Part::Known(told(it)),
+            Self::NotAsked(why) => Part::NotAsked(why),
+            Self::Failed(why) => Part::Failed(why),
+        }
+    }
+
     /// Whether there is an answer, and it is as told.
     pub(super) fn is_known_and(&self, is_so: impl FnOnce(&T) -> bool) -> bool {
         matches!(self, Self::Known(it) if is_so(it))

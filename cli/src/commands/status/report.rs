@@ -86,9 +86,11 @@ impl StatusReport {
         }
         let line = |shard: &Shard| {
             let position = shard.position.as_deref().unwrap_or("not counted yet");
-            let hour = shard.latest_hour.map_or(String::new(), |hour| {
-                format!(", latest hour {}", hour.strftime("%Y-%m-%d %H:00 UTC"))
-            });
+            let counted = match (shard.counted_at, shard.latest_hour) {
+                (Some(at), _) => format!(", which came {} ago", span(self.at.duration_since(at))),
+                (None, Some(hour)) => format!(", latest hour {}", hour.strftime("%Y-%m-%d %H:00 UTC")),
+                (None, None) => String::new(),
+            };
             let behind = match &shard.behind {
                 Part::Known(0.0) => "nothing waits".to_owned(),
                 Part::Known(seconds) => {
@@ -103,7 +105,7 @@ impl StatusReport {
                 Part::NotAsked(why) => format!("{DIM}{why}{DIM:#}"),
                 Part::Failed(why) => format!("{BAD}{}{BAD:#}", printable(why)),
             };
-            format!("{}: at {position}{hour}; {behind}", shard.name)
+            format!("{}: at {position}{counted}; {behind}", shard.name)
         };
         let late = shards.iter().filter(|shard| self.is_late(shard)).count();
         let limit = span(SignedDuration::try_from_secs_f64(self.max_lag).unwrap_or(SignedDuration::MAX));

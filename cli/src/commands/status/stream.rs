@@ -7,7 +7,7 @@ use crate::commands::quarantine::Kept;
 use crate::commands::store::{aws_config_of_region, unanswered};
 use crate::error::{Error, chain};
 use abx_core::event::{Position, RowKey, STREAM};
-use abx_functions::adapters::aws::{Budget, KinesisLag, kinesis};
+use abx_functions::adapters::aws::{Budget, KinesisLag, Waiting, kinesis};
 use abx_functions::adapters::embedded::EmbeddedStore;
 use abx_functions::events::{REPLAYED_STREAM, local_shard};
 use abx_functions::ports::{PortError, Quarantine as _};
@@ -27,7 +27,10 @@ pub(super) struct Shard {
     /// The latest hour that events were counted for; `null` before any was.
     #[schemars(with = "Option<String>")]
     pub(super) latest_hour: Option<Timestamp>,
-    /// How long the first event that is not counted has waited, in seconds; 0 if none waits.
+    /// When that record came, where the stream still has it.
+    #[schemars(with = "Option<String>")]
+    pub(super) counted_at: Option<Timestamp>,
+    /// How long the first record that is not counted has waited, in seconds; 0 if none waits.
     pub(super) behind: Part<f64>,
 }
 
@@ -62,8 +65,10 @@ async fn shards(args: &Args, metrics: &Metrics, now: Timestamp) -> Result<Vec<Sh
     let mut shards = Vec::new();
     for (name, latest_hour) in hours {
         let head = metrics.shard(&name).await.map_err(unanswered)?.head;
-        let behind = lags.behind(&name, head.as_ref(), now).await;
-        shards.push(Shard { position: head.map(|it| it.to_string()), name, latest_hour, behind });
+        let waiting = lags.look(&name, head.as_ref(), now).await;
+        let counted_at = if let Part::Known(waiting) = &waiting { waiting.counted } else { None };
+        let behind = waiting.map(|it| it.behind.as_secs_f64());
+        shards.push(Shard { position: head.map(|it| it.to_string()), name, latest_hour, counted_at, behind });
     }
     Ok(shards)
 }
@@ -90,7 +95,7 @@ enum Lags<'a> {
     /// The stream, and its shards.
     Kinesis(KinesisLag, Vec<String>),
     /// Nowhere, and why.
-    None(Part<f64>),
+    None(Part<Waiting>),
 }
 
 impl<'a> Lags<'a> {
@@ -125,33 +130,37 @@ impl<'a> Lags<'a> {
         }
     }
 
-    async fn behind(&self, shard: &str, head: Option<&Position>, now: Timestamp) -> Part<f64> {
-        let behind = match self {
+    async fn look(&self, shard: &str, head: Option<&Position>, now: Timestamp) -> Part<Waiting> {
+        let waiting = match self {
             Self::None(why) => return why.clone(),
             Self::Embedded(_) if shard != local_shard() => {
                 return Part::NotAsked("it was replayed from elsewhere".to_owned());
             }
             Self::Embedded(store) => waiting(store, head, now),
             Self::Kinesis(lag, _) => match shard.split_once('/') {
-                Some((stream, name)) if stream == lag.stream() => lag.behind(name, head).await,
+                Some((stream, name)) if stream == lag.stream() => lag.look(name, head).await,
                 _ => return Part::NotAsked(format!("it is not of the stream {}", lag.stream())),
             },
         };
-        behind.map(|it| it.as_secs_f64()).map_err(unanswered).into()
+        waiting.map_err(unanswered).into()
     }
 }
 
-/// How long the first event of the file that is not counted has waited.
-fn waiting(
-    store: &EmbeddedStore,
-    head: Option<&Position>,
-    now: Timestamp,
-) -> Result<SignedDuration, PortError> {
-    let number = head.map_or(Ok(0), |head| head.sequence.as_str().parse()).map_err(PortError::permanent)?;
-    let first = store.events_after(number, 1)?;
-    Ok(first
-        .first()
-        .map_or(SignedDuration::ZERO, |event| now.duration_since(event.arrived).max(SignedDuration::ZERO)))
+/// The event of the file that was counted last, and how long the next one has waited.
+fn waiting(store: &EmbeddedStore, head: Option<&Position>, now: Timestamp) -> Result<Waiting, PortError> {
+    let head =
+        head.map(|head| head.sequence.as_str().parse::<i64>()).transpose().map_err(PortError::permanent)?;
+    let events = store.events_after(head.map_or(0, |number| number - 1), 2)?;
+    let mut waiting = Waiting::default();
+    for event in events {
+        if Some(event.number) == head {
+            waiting.counted = Some(event.arrived);
+        } else {
+            waiting.behind = now.duration_since(event.arrived).max(SignedDuration::ZERO);
+            break;
+        }
+    }
+    Ok(waiting)
 }
 
 /// The alarms that are in alarm.
