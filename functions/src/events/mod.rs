@@ -22,6 +22,6 @@ mod shard;
 mod written;
 
 pub use local::{LocalProcessor, local_shard};
-pub use processor::{BatchOutcome, BatchResponse, ItemFailure, Options, Processor};
+pub use processor::{BatchOutcome, BatchResponse, ItemFailure, NotHandled, Options, Processor};
 pub use replayer::{REPLAYED_STREAM, Replayed, Replayer};
 pub use written::{RecordToWrite, kinesis_event};

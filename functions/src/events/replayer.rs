@@ -4,7 +4,7 @@ use super::{Options, Processor, RecordToWrite, kinesis_event};
 use crate::catalog::CatalogHolder;
 use crate::ports::{Archive, CatalogStore, MetricStore, PortError, Quarantine, Quarantined};
 use crate::telemetry::{Telemetry, hashed};
-use abx_core::event::{EventData, NotABatch, RejectionReason, StreamCounter};
+use abx_core::event::{EventData, RejectionReason, StreamCounter};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
@@ -74,7 +74,7 @@ where
         };
         let batch = kinesis_event(REPLAYED_STREAM, &shard(record, &data), &[written]);
         let outcome = self.processor.handle(&batch, Instant::now() + PATIENCE).await;
-        let outcome = outcome.map_err(|error: NotABatch| PortError::permanent(error))?;
+        let outcome = outcome.map_err(PortError::permanent)?;
         if let Some(Quarantined { reason, detail, .. }) = self.refusals.take() {
             return Ok(Replayed::Refused { reason, detail });
         }
