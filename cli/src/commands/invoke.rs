@@ -69,7 +69,8 @@ const MAX_PAYLOAD: u64 = 6 << 20;
 
 /// Calls the function.
 pub fn run(args: &Args) -> Result<InvokeReport, Error> {
-    let payload = args.payload()?;
+    let text = args.payload()?;
+    let payload = parse("the payload", &text)?;
     block_on(async {
         let client = client(args.endpoint.as_deref(), args.timeout).await?;
         let call = client
@@ -78,7 +79,7 @@ pub fn run(args: &Args) -> Result<InvokeReport, Error> {
             .set_qualifier(args.qualifier.clone())
             // The tail is asked for in any case: it says what was billed, and whether the start was a cold one.
             .log_type(LogType::Tail)
-            .payload(Blob::new(payload.to_string()));
+            .payload(Blob::new(text));
         let start = Instant::now();
         let output = Box::pin(call.send()).await.map_err(|error| refused(&args.function, &error))?;
         Ok(InvokeReport::new(&args.function, payload, &output, start.elapsed()).with_log(args.tail_log))
@@ -86,8 +87,8 @@ pub fn run(args: &Args) -> Result<InvokeReport, Error> {
 }
 
 impl Args {
-    /// What the function is sent.
-    fn payload(&self) -> Result<Value, Error> {
+    /// What the function is sent: a payload that was given goes out as it is, byte by byte.
+    fn payload(&self) -> Result<String, Error> {
         let context = self.context.attributes()?;
         let Some(user) = &self.user else {
             if !context.is_empty() {
@@ -96,7 +97,7 @@ impl Args {
                     error.help("give --user with --experiment or --flag, or all of it with --payload")
                 );
             }
-            return self.payload.as_deref().map_or_else(|| Ok(json!({})), read);
+            return self.payload.as_deref().map_or_else(|| Ok("{}".to_owned()), read);
         };
         let mut payload = json!({"user_id": user});
         let mut put = |name: &str, value: Value| {
@@ -116,12 +117,12 @@ impl Args {
         if self.peek {
             put("peek", json!(true));
         }
-        Ok(payload)
+        Ok(payload.to_string())
     }
 }
 
 /// A payload as it is given: what is no JSON would be refused by Lambda, in words that name no file.
-fn read(argument: &str) -> Result<Value, Error> {
+fn read(argument: &str) -> Result<String, Error> {
     let (name, text) = match argument.strip_prefix('@') {
         Some(file) => (file, fs::read_to_string(file)),
         None if argument == "-" => {
@@ -133,7 +134,12 @@ fn read(argument: &str) -> Result<Value, Error> {
     if text.len() as u64 > MAX_PAYLOAD {
         return Err(Error::caller(format!("{name}: a payload has at most 6 MB")));
     }
-    serde_json::from_str(&text).map_err(|error| {
+    parse(name, &text)?;
+    Ok(text)
+}
+
+fn parse(name: &str, text: &str) -> Result<Value, Error> {
+    serde_json::from_str(text).map_err(|error| {
         Error::caller(format!("{name}: {error}")).help("write JSON, or name a file with it as @FILE")
     })
 }

@@ -139,7 +139,9 @@ async fn stale(
         .iter()
         .filter_map(|flag| Some((format!("flag {}", flag.key()), flag.settled()?.key.to_string())))
         .collect();
-    let unchanged = unchanged(args, store, (head, revisions, &documents), now).await?;
+    let same = documents.iter().filter_map(|document| Some((name(document)?, document)));
+    let same = same.filter(|(name, _)| settled.contains_key(name)).collect();
+    let unchanged = unchanged(args, store, (head, revisions, same), now).await?;
     for (document, variant) in settled {
         if let Some(since) = unchanged.get(&document) {
             let since = since.strftime("%Y-%m-%d");
@@ -171,20 +173,15 @@ fn over(experiment: &Experiment, now: Timestamp) -> Option<Stale> {
     }
 }
 
-/// The flags of the head that are as they were before the time from which on a change is recent, and since when at least. Only the
+/// Those of some documents that are as they were before the time from which on a change is recent, and since when at least. Only the
 /// revisions since then are read, and one before them.
 async fn unchanged(
     args: &Args,
     store: &impl CatalogStore,
-    (head, revisions, documents): (&Head, &[RevisionInfo], &[Value]),
+    (head, revisions, mut same): (&Head, &[RevisionInfo], BTreeMap<String, &Value>),
     now: Timestamp,
 ) -> Result<BTreeMap<String, Timestamp>, Error> {
     let before = args.stale_before(now);
-    let mut same: BTreeMap<String, &Value> = documents
-        .iter()
-        .filter(|document| document.get("flag").is_some())
-        .filter_map(|document| Some((name(document)?, document)))
-        .collect();
     for revision in revisions.iter().filter(|it| it.revision <= head.revision) {
         if same.is_empty() {
             break;
