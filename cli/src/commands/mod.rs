@@ -8,10 +8,13 @@ pub mod dev;
 pub mod explain;
 pub mod explain_code;
 pub mod inputs;
+pub mod invoke;
+pub mod lambda;
 pub mod metrics;
 pub mod power;
 pub mod publish;
 pub mod pull;
+pub mod quarantine;
 pub mod replay;
 pub mod reports;
 pub mod results;
@@ -20,6 +23,7 @@ pub mod rollback;
 pub mod schema;
 pub mod simulate;
 pub mod srm;
+pub mod status;
 pub mod store;
 pub mod validate;
 
@@ -27,6 +31,7 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::report::{self, Format, Report};
 use clap::{Parser, Subcommand};
+use quarantine::Action;
 
 /// Check, simulate, explain and operate experiments and feature flags.
 #[derive(Debug, Parser)]
@@ -53,6 +58,9 @@ enum Command {
     Capture(capture::Args),
     Replay(replay::Args),
     Results(results::Args),
+    Status(status::Args),
+    Quarantine(quarantine::Args),
+    Invoke(invoke::Args),
     Bench(bench::Args),
     Schema(schema::Args),
     Completions(completions::Args),
@@ -84,6 +92,13 @@ pub fn dispatch(abx: Abx) -> Exit {
         Command::Replay(args) => finish(replay::run(&args), args.format.format),
         Command::Results(args) if args.watch => results::watch(&args).unwrap_or_else(|error| fail(&error)),
         Command::Results(args) => finish(results::run(&args), args.format.format),
+        Command::Status(args) => finish(status::run(&args), args.format.format),
+        Command::Quarantine(args) => match args.action {
+            Action::List(args) => finish(quarantine::list::run(&args), args.format.format),
+            Action::Show(args) => finish(quarantine::show::run(&args), args.format.format),
+            Action::Replay(args) => finish(quarantine::replay::run(&args), args.format.format),
+        },
+        Command::Invoke(args) => finish(invoke::run(&args), args.format.format),
         Command::Bench(args) => finish(bench::run(&args), args.format.format),
         Command::Schema(args) => finish(schema::run(&args), args.format.format),
         Command::Completions(args) => finish(completions::run(&args), args.format.format),

@@ -18,3 +18,9 @@ pub fn short(value: &Value, longest: usize) -> String {
     }
     text.chars().take(longest).chain("…".chars()).collect()
 }
+
+/// What others wrote, as a line that steers no terminal.
+#[must_use]
+pub fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect()
+}

@@ -130,6 +130,18 @@ impl Experiment {
         self.0.status
     }
 
+    /// From when on nobody takes part, if that is said.
+    #[must_use]
+    pub fn ends_at(&self) -> Option<Timestamp> {
+        self.0.ends_at
+    }
+
+    /// What everybody gets once it is completed, if that is said.
+    #[must_use]
+    pub fn winner(&self) -> Option<&Variant> {
+        self.0.variants.get(self.0.winner?)
+    }
+
     /// The variants in the order of the document.
     #[must_use]
     pub fn variants(&self) -> &[Variant] {
