@@ -95,6 +95,11 @@ impl Experiment {
         Self(parts)
     }
 
+    /// What it was made from, for what counts over buckets instead of units.
+    pub(crate) fn parts(&self) -> &Parts {
+        &self.0
+    }
+
     /// The key.
     #[must_use]
     pub fn key(&self) -> &str {
@@ -237,7 +242,8 @@ impl Experiment {
         Decision { experiment: self, variant: self.0.variants.get(variant), reason }
     }
 
-    fn by_status<T: Trace>(&self, now: Timestamp, trace: &mut T) -> Option<Decision<'_>> {
+    /// What its status and dates decide for everybody; `None` while it runs.
+    pub(crate) fn by_status<T: Trace>(&self, now: Timestamp, trace: &mut T) -> Option<Decision<'_>> {
         let (decision, detail) = match self.0.status {
             Status::Draft => (Some(self.out(Reason::NotActive)), "draft"),
             Status::Completed => match self.0.winner {

@@ -33,6 +33,21 @@ impl Split {
         chosen as usize
     }
 
+    /// What variants are drawn by.
+    pub(crate) fn bucketer(&self) -> &Bucketer {
+        &self.bucketer
+    }
+
+    /// The ranges in ascending order, each with the index of its variant.
+    pub(crate) fn ranges(&self) -> impl Iterator<Item = (Range, usize)> {
+        let mut start = 0;
+        self.slices.iter().map(move |(end, variant)| {
+            let range = Range { start, end: *end };
+            start = *end;
+            (range, *variant as usize)
+        })
+    }
+
     /// Whether several variants have a share.
     pub(crate) fn is_several(&self) -> bool {
         self.slices.len() > 1
