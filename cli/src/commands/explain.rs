@@ -68,7 +68,7 @@ struct Explained<T> {
 pub fn run(args: &Args) -> Result<ExplainReport, Error> {
     let attributes = args.context.attributes()?;
     let subject = subject(&args.unit, &attributes)?;
-    let checked = inputs::load(&args.from.from)?;
+    let checked = args.from.load()?;
     let now = args.at.time();
     let experiment = checked.catalog.experiment(&args.key).map(|experiment| {
         let epoch = args.pin_epoch.unwrap_or(experiment.epoch());

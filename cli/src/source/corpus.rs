@@ -46,10 +46,7 @@ impl Corpus {
     /// Reads the YAML files that some paths name; `-` is standard input.
     pub fn load(paths: &[PathBuf]) -> Result<Self, Error> {
         let mut corpus = Self::default();
-        for path in files::find(paths)? {
-            let (file, fault) = files::read(&path)?;
-            corpus.add(file, fault);
-        }
+        corpus.add_paths(paths)?;
         Ok(corpus)
     }
 
@@ -58,10 +55,33 @@ impl Corpus {
     pub fn from_texts<N: Into<String>, T: Into<String>>(texts: impl IntoIterator<Item = (N, T)>) -> Self {
         let mut corpus = Self::default();
         for (name, text) in texts {
-            let (file, fault) = files::accept(name.into(), text.into().into_bytes());
-            corpus.add(file, fault);
+            corpus.add_bytes(name, text.into().into_bytes());
         }
         corpus
+    }
+
+    /// Adds the bytes of a file of this name.
+    pub fn add_bytes(&mut self, name: impl Into<String>, bytes: Vec<u8>) {
+        let (file, fault) = files::accept(name.into(), bytes);
+        self.add(file, fault);
+    }
+
+    /// Adds a document that is no text, as if it were a file of this name. Its places are those in its JSON, and the
+    /// limits of files do not hold: they are about what is written by people.
+    pub fn add_value(&mut self, name: impl Into<String>, value: Value) {
+        let text = crate::report::json(&value);
+        let mark = yaml::parse(&text).documents.pop().map(|(_, mark)| mark).unwrap_or_default();
+        self.documents.push(Origin { file: self.files.len(), mark, value });
+        self.files.push(SourceFile { name: name.into(), text });
+    }
+
+    /// Adds the files that some paths name.
+    pub fn add_paths(&mut self, paths: &[PathBuf]) -> Result<(), Error> {
+        for path in files::find(paths)? {
+            let (file, fault) = files::read(&path)?;
+            self.add(file, fault);
+        }
+        Ok(())
     }
 
     fn add(&mut self, file: SourceFile, fault: Option<Fault>) {

@@ -6,6 +6,7 @@
 mod builder;
 mod corpus;
 mod files;
+mod git;
 mod lines;
 mod located;
 mod mark;
@@ -14,6 +15,7 @@ mod yaml;
 
 pub use corpus::{Checked, Corpus};
 pub use files::{SourceFile, find};
+pub use git::GitPlace;
 pub use lines::Lines;
 pub use located::{FilePlace, Located, LocatedRelated};
 pub use mark::Mark;

@@ -1,0 +1,134 @@
+//! Where documents come from: files, a git revision, or what was published.
+
+use crate::commands::publish::{documents_of, head};
+use crate::commands::store::{self, StoreArgs};
+use crate::error::Error;
+use crate::source::{Corpus, GitPlace};
+use abx_functions::catalog::name;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+/// One place that documents are read from.
+///
+/// | written | what |
+/// |---|---|
+/// | `experiments/`, `a.yaml`, `-` | folders, files, standard input |
+/// | `main:experiments`, `HEAD~3:./a.yaml` | a file or folder of a git commit |
+/// | `@12`, `@head` | a published revision of the store or table that the command names |
+///
+/// What exists as a file or folder is that, whatever else its name may mean.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A file, a folder, or `-` for standard input.
+    Path(PathBuf),
+    /// A file or folder of a git commit.
+    Git(GitPlace),
+    /// A published revision; `None` is the head.
+    Published(Option<u64>),
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Path(path) => write!(f, "{}", path.display()),
+            Self::Git(place) => write!(f, "{place}"),
+            Self::Published(None) => f.write_str("@head"),
+            Self::Published(Some(revision)) => write!(f, "@{revision}"),
+        }
+    }
+}
+
+impl FromStr for Source {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let path = || Self::Path(PathBuf::from(text));
+        if Path::new(text).exists() {
+            return Ok(path());
+        }
+        if let Some(place) = GitPlace::parse(text) {
+            return Ok(Self::Git(place));
+        }
+        Ok(published(text)?.map_or_else(path, Self::Published))
+    }
+}
+
+/// `@12` or `@head`; `None` of what does not start with `@`.
+fn published(text: &str) -> Result<Option<Option<u64>>, Error> {
+    match text.strip_prefix('@') {
+        None => Ok(None),
+        Some("head") => Ok(Some(None)),
+        Some(number) => number.parse().map(|number| Some(Some(number))).map_err(|_| {
+            Error::caller(format!("{text:?} is no published revision"))
+                .help("write @12, or @head for the one that serves; `abx revisions` lists them")
+        }),
+    }
+}
+
+impl Source {
+    /// What a revision alone stands for: a published one, or, at each of some other places, what stood there in a git
+    /// commit.
+    pub fn of_revision(text: &str, places: &[Self]) -> Result<Vec<Self>, Error> {
+        if let Some(revision) = published(text)? {
+            return Ok(vec![Self::Published(revision)]);
+        }
+        if let Some(place) = GitPlace::parse(text) {
+            return Ok(vec![Self::Git(place)]);
+        }
+        let at = |place: &Self| match place {
+            Self::Path(path) if path != Path::new("-") => Ok(Self::Git(GitPlace::of_path(text, path))),
+            other => Err(Error::caller(format!("{text:?} is a revision of files, and {other} is none"))
+                .help("write the revision with its path, as main:experiments")),
+        };
+        places.iter().map(at).collect()
+    }
+
+    /// Reads the documents of some places together. `store` is where published revisions are.
+    pub fn read(sources: &[Self], store: &StoreArgs) -> Result<Corpus, Error> {
+        let mut corpus = Corpus::default();
+        // All paths at once, so that a file that two of them name is read once.
+        let paths: Vec<PathBuf> = sources.iter().filter_map(Self::path).cloned().collect();
+        corpus.add_paths(&paths)?;
+        for source in sources {
+            match source {
+                Self::Path(_) => {}
+                Self::Git(place) => {
+                    for (name, bytes) in place.read()? {
+                        corpus.add_bytes(name, bytes);
+                    }
+                }
+                Self::Published(revision) => add_published(&mut corpus, *revision, store)?,
+            }
+        }
+        Ok(corpus)
+    }
+
+    fn path(&self) -> Option<&PathBuf> {
+        if let Self::Path(path) = self { Some(path) } else { None }
+    }
+}
+
+fn add_published(corpus: &mut Corpus, revision: Option<u64>, args: &StoreArgs) -> Result<(), Error> {
+    let nothing = || {
+        Error::caller(format!("{}: nothing was ever published", args.name()))
+            .help("`abx publish` does; --store and --table name another place")
+    };
+    // Opening would make an empty one.
+    if args.table.is_none() && !args.store.exists() {
+        return Err(nothing());
+    }
+    let (number, documents) = store::block_on(async {
+        let store = args.open().await?;
+        let number = match revision {
+            Some(number) => number,
+            None => head(&store).await?.ok_or_else(nothing)?,
+        };
+        Ok((number, documents_of(&store, Some(number)).await?))
+    })?;
+    for document in documents {
+        let name = name(&document).unwrap_or_default().replace(' ', "-");
+        corpus.add_value(format!("@{number}/{name}"), document);
+    }
+    Ok(())
+}
