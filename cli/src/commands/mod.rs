@@ -4,13 +4,16 @@ pub mod assign;
 pub mod bench;
 pub mod completions;
 pub mod dev;
+pub mod diff;
 pub mod explain;
 pub mod explain_code;
 pub mod inputs;
 pub mod metrics;
+pub mod people;
 pub mod power;
 pub mod publish;
 pub mod pull;
+pub mod rebalance;
 pub mod replay;
 pub mod reports;
 pub mod results;
@@ -44,6 +47,8 @@ enum Command {
     ExplainCode(explain_code::Args),
     Power(power::Args),
     Srm(srm::Args),
+    Diff(diff::Args),
+    Rebalance(rebalance::Args),
     Publish(publish::Args),
     Rollback(rollback::Args),
     Revisions(revisions::Args),
@@ -70,6 +75,11 @@ pub fn dispatch(abx: Abx) -> Exit {
         Command::ExplainCode(args) => finish(explain_code::run(&args), args.format.format),
         Command::Power(args) => finish(power::run(&args), args.format.format),
         Command::Srm(args) => finish(srm::run(&args), args.format.format),
+        Command::Diff(args) => match diff::run(&args) {
+            Ok(report) => report::write_text(&report.print(args.format), report.exit()),
+            Err(error) => fail(&error),
+        },
+        Command::Rebalance(args) => finish(rebalance::run(&args), args.format.format),
         Command::Publish(args) => finish(publish::run(&args), args.format.format),
         Command::Rollback(args) => finish(rollback::run(&args), args.format.format),
         Command::Revisions(args) => finish(revisions::run(&args), args.format.format),

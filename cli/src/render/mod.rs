@@ -1,5 +1,6 @@
 //! How reports look to a person.
 
+pub mod change;
 pub mod numbers;
 pub mod steps;
 pub mod style;

@@ -138,7 +138,7 @@ pub(super) fn notes(pair: &Pair<'_, &Flag>) -> Vec<String> {
         let same = pair.after.variants.iter().find(|it| it.key == variant.key);
         if let Some(other) = same.filter(|it| it.value != variant.value) {
             let (old, new) = (&variant.value, &other.value);
-            notes.push(format!("whoever gets `{}` gets {new} instead of {old}", variant.key));
+            notes.push(format!("whoever gets `{}` gets `{new}` instead of `{old}`", variant.key));
         }
     }
     if pair.before.overrides != pair.after.overrides {

@@ -147,6 +147,18 @@ impl Experiment {
         self.0.split.sizes(self.0.variants.len())
     }
 
+    /// The ranges of each variant, in ascending order.
+    #[must_use]
+    pub fn variant_ranges(&self) -> Vec<Vec<Range>> {
+        let mut ranges = vec![Vec::new(); self.0.variants.len()];
+        for (range, variant) in self.0.split.ranges() {
+            if let Some(list) = ranges.get_mut(variant) {
+                list.push(range);
+            }
+        }
+        ranges
+    }
+
     /// The traffic, in buckets of 1,000,000.
     #[must_use]
     pub fn traffic_buckets(&self) -> u32 {
