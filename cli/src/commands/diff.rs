@@ -163,7 +163,11 @@ impl DiffReport {
     fn closing(&self) -> Vec<String> {
         let mut lines = Vec::new();
         if let (Some(limit), false) = (self.fail_over, self.over.is_empty()) {
-            lines.push(format!("more than {} moved by {}", exact_percent(limit / 100.0), self.over.join(", ")));
+            lines.push(format!(
+                "more than {} moved by {}",
+                exact_percent(limit / 100.0),
+                self.over.join(", ")
+            ));
         }
         for (errors, side) in [(self.errors.before, &self.before), (self.errors.after, &self.after)] {
             if errors > 0 {

@@ -108,7 +108,14 @@ pub fn run(args: &Args) -> Result<RebalanceReport, Error> {
         replace_file(Path::new(&file.name), &file.text, &edited)?;
     }
     let text = TextDiff::from_lines(&file.text, &edited).unified_diff().context_radius(2).to_string();
-    Ok(RebalanceReport { experiment: args.experiment.clone(), file: file.name.clone(), variants, change, text, written })
+    Ok(RebalanceReport {
+        experiment: args.experiment.clone(),
+        file: file.name.clone(),
+        variants,
+        change,
+        text,
+        written,
+    })
 }
 
 fn find<'c>(checked: &'c Checked, key: &str) -> Result<&'c Experiment, Error> {
@@ -150,14 +157,22 @@ fn plan(experiment: &Experiment, targets: &[Target]) -> Result<Vec<VariantRanges
             return Err(Error::caller(format!("--to names `{}` twice", target.variant)).help("keep one"));
         }
         if !variants.iter().any(|it| it.key == target.variant) {
-            variants.push(VariantRanges { key: target.variant.clone(), before: Vec::new(), after: Vec::new() });
+            variants.push(VariantRanges {
+                key: target.variant.clone(),
+                before: Vec::new(),
+                after: Vec::new(),
+            });
         }
     }
-    let share = |it: &VariantRanges| targets.iter().find(|target| target.variant == it.key).map_or(0.0, |it| it.share);
+    let share = |it: &VariantRanges| {
+        targets.iter().find(|target| target.variant == it.key).map_or(0.0, |it| it.share)
+    };
     let shares: Vec<f64> = variants.iter().map(share).collect();
-    let sizes: Vec<u32> = allocate(&shares).map_err(|error| wrong_sum(&error))?.into_iter().map(Range::len).collect();
+    let sizes: Vec<u32> =
+        allocate(&shares).map_err(|error| wrong_sum(&error))?.into_iter().map(Range::len).collect();
     let before: Vec<Vec<Range>> = variants.iter().map(|it| it.before.clone()).collect();
-    let after = rebalance(&before, &sizes).ok_or_else(|| Error::caller("the variants do not cover every bucket"))?;
+    let after =
+        rebalance(&before, &sizes).ok_or_else(|| Error::caller("the variants do not cover every bucket"))?;
     for (variant, after) in variants.iter_mut().zip(after) {
         variant.after = after;
     }
@@ -207,7 +222,8 @@ impl Report for RebalanceReport {
         }
         let dropped = |it: &&VariantRanges| it.after.is_empty() && !it.before.is_empty();
         for variant in self.variants.iter().filter(dropped) {
-            let _ = writeln!(text, "  `{}` is dropped: --to does not name it, or gives it nothing", variant.key);
+            let _ =
+                writeln!(text, "  `{}` is dropped: --to does not name it, or gives it nothing", variant.key);
         }
         let _ = match (self.written, self.text.is_empty()) {
             (true, _) => writeln!(text, "\n{GOOD}written{GOOD:#}"),

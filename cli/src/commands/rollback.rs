@@ -45,7 +45,9 @@ pub fn run(args: &Args) -> Result<RollbackReport, Error> {
         let old = documents_of(&store, Some(from)).await?;
         let new = documents_of(&store, Some(to)).await?;
         match store.flip_head(Some(from), to).await.map_err(unanswered)? {
-            Flip::Done => Ok(RollbackReport { store: args.store.name(), from, to, plan: changes(&old, &new) }),
+            Flip::Done => {
+                Ok(RollbackReport { store: args.store.name(), from, to, plan: changes(&old, &new) })
+            }
             Flip::Lost { actual } => {
                 let actual = actual.map_or("gone".to_owned(), |it| format!("revision {it}"));
                 Err(Error::world(format!("somebody else moved the head meanwhile: it is {actual}"))

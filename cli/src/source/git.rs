@@ -95,7 +95,9 @@ impl GitPlace {
     fn object(&self, commit: &str) -> Result<String, Error> {
         self.resolve(&format!("{commit}:{}", self.path))?.ok_or_else(|| {
             let error = Error::caller(format!("{self}: there was no such file or folder in this revision"));
-            error.help("paths are those from the top of the repository; start one with ./ for the present folder")
+            error.help(
+                "paths are those from the top of the repository; start one with ./ for the present folder",
+            )
         })
     }
 

@@ -1,7 +1,9 @@
 //! Which documents of two sets belong together, and what differs in each.
 
 use super::shared::ChangedSegments;
-use super::{Change, ChangeFinding, Diff, DocumentChange, Pair, Side, experiment, field_changes, flag, renamed};
+use super::{
+    Change, ChangeFinding, Diff, DocumentChange, Pair, Side, experiment, field_changes, flag, renamed,
+};
 use crate::finding::{Code, Finding, Findings};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -13,7 +15,8 @@ use std::fmt;
 pub fn compare(before: &Side<'_>, after: &Side<'_>, now: Timestamp) -> Diff {
     let comparison = Comparison::new(before, after, now);
     let new = after.documents.iter().filter_map(|document| Some((Name::of(document)?, *document)));
-    let changes: Vec<_> = new.map(|(name, document)| (name, document, comparison.of_new(name, document))).collect();
+    let changes: Vec<_> =
+        new.map(|(name, document)| (name, document, comparison.of_new(name, document))).collect();
     let moved: HashSet<Name<'_>> = changes
         .iter()
         .filter(|(.., change)| change.as_ref().is_some_and(|it| !it.flows.is_empty()))
@@ -82,7 +85,9 @@ impl<'a> Comparison<'a> {
             let (gone, added) = (only_in(before, &new), only_in(after, &old));
             let name = |list: &[&'a Value], at: usize| list.get(at).and_then(|it| Name::of(it));
             let pairs = renamed::pairs(kind, &gone, &added);
-            renamed.extend(pairs.into_iter().filter_map(|(from, to)| Some((name(&added, to)?, name(&gone, from)?))));
+            renamed.extend(
+                pairs.into_iter().filter_map(|(from, to)| Some((name(&added, to)?, name(&gone, from)?))),
+            );
         }
         Self {
             before,
@@ -117,7 +122,9 @@ impl<'a> Comparison<'a> {
         }
         let mut findings = Findings::default();
         match name.kind {
-            "experiment" => self.experiment((was, old), (name, document), segment, &mut change, &mut findings),
+            "experiment" => {
+                self.experiment((was, old), (name, document), segment, &mut change, &mut findings)
+            }
             "flag" => self.flag((was, old), (name, document), &mut change, &mut findings),
             _ => {}
         }
@@ -184,7 +191,8 @@ impl<'a> Comparison<'a> {
             findings
                 .add(Code::ExperimentRemoved, "", "it runs, and its units get no variant any more")
                 .help("write `status: completed`, with a `winner`, and remove it when nobody asks for it");
-            change.findings = findings.into_list().into_iter().map(|it| ChangeFinding::new(it, None)).collect();
+            change.findings =
+                findings.into_list().into_iter().map(|it| ChangeFinding::new(it, None)).collect();
         }
         change
     }
@@ -219,7 +227,8 @@ fn with_what_it_asks(
     let asked = named("prerequisites", "flag").map(|it| (it, "needs"));
     let asked = asked.chain(named("rules", "experiment").map(|it| (it, "serves")));
     let moving = asked.filter(|(other, _)| moved.contains(other));
-    let notes: Vec<String> = moving.map(|(other, verb)| format!("it {verb} {other}, which moves units")).collect();
+    let notes: Vec<String> =
+        moving.map(|(other, verb)| format!("it {verb} {other}, which moves units")).collect();
     if notes.is_empty() {
         return change;
     }

@@ -102,7 +102,8 @@ impl<'c> Counter<'c> {
     /// Writes what was counted into the diff that it was made for.
     pub fn write(self, diff: &mut Diff) {
         for table in self.tables {
-            let moved = table.cells.iter().filter(|((old, new), _)| old.differs(new)).map(|(_, units)| units).sum();
+            let moved =
+                table.cells.iter().filter(|((old, new), _)| old.differs(new)).map(|(_, units)| units).sum();
             let cell = |((old, new), units): (&(Outcome<&str>, Outcome<&str>), &u64)| UnitCell {
                 before: old.owned(),
                 after: new.owned(),

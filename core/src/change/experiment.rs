@@ -1,9 +1,9 @@
 //! An experiment before and after: whom the change moves, and whether it spoils what was counted so far.
 
+use super::Pair;
 use super::flow::Flow;
 use super::outcome::Outcome;
 use super::space::{Hash, Path, Question};
-use super::Pair;
 use crate::decide::{Experiment, ExperimentParts, Reason};
 use crate::document::{MetricConfig, Status};
 use crate::finding::{Code, Findings};
@@ -89,9 +89,9 @@ fn is_drawn_anew(pair: &Pair<'_, &Experiment>, findings: &mut Findings) -> bool 
         let message = format!("the salt is `{new_salt}` instead of `{old_salt}`: every unit is drawn anew");
         // The salt of an epoch is written without it.
         let written = old_salt.split('#').next().unwrap_or(old_salt);
-        findings
-            .add(Code::UnitsReshuffled, "salt", message)
-            .help(format!("write `salt: {written}` to keep everybody's variant; raise `epoch` to start anew"));
+        findings.add(Code::UnitsReshuffled, "salt", message).help(format!(
+            "write `salt: {written}` to keep everybody's variant; raise `epoch` to start anew"
+        ));
     } else {
         return false;
     }
@@ -231,7 +231,9 @@ pub(super) fn notes(pair: &Pair<'_, &Experiment>) -> Vec<String> {
         keys.iter().filter(|key| others.contains(key)).cloned().collect()
     };
     if kept(&old_keys, &new_keys) != kept(&new_keys, &old_keys) {
-        notes.push("the variants stand in another order; without `ranges`, their buckets follow it".to_owned());
+        notes.push(
+            "the variants stand in another order; without `ranges`, their buckets follow it".to_owned(),
+        );
     }
     if old.parts().overrides != new.parts().overrides {
         notes.push("overrides change; they are units of their own, and in no flow".to_owned());

@@ -123,10 +123,11 @@ fn judge(before: &Way<'_>, after: &Way<'_>, flow: &Flow, findings: &mut Findings
         }
         _ => {
             let (moved, avoidable) = (percent(&flow.moved), percent(&flow.avoidable));
-            let message = format!("{moved} of the {} get another variant, {avoidable} without need", flow.about);
-            findings
-                .add(Code::AvoidableMoves, "", message)
-                .help("give `ranges` instead of `allocation`, so that every variant keeps the buckets it has");
+            let message =
+                format!("{moved} of the {} get another variant, {avoidable} without need", flow.about);
+            findings.add(Code::AvoidableMoves, "", message).help(
+                "give `ranges` instead of `allocation`, so that every variant keeps the buckets it has",
+            );
         }
     }
 }

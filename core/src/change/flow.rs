@@ -114,16 +114,19 @@ impl Flow {
     }
 
     /// The flow from one decision to another, whose shapes are known.
-    pub(super) fn shaped(about: &str, before: (&Path<'_>, &Shape<'_>), after: (&Path<'_>, &Shape<'_>)) -> Self {
+    pub(super) fn shaped(
+        about: &str,
+        before: (&Path<'_>, &Shape<'_>),
+        after: (&Path<'_>, &Shape<'_>),
+    ) -> Self {
         Self::new(about, &cells(before.0, after.0), before.1, after.1)
     }
 
     fn new(about: &str, cells: &Cells<'_>, old: &Shape<'_>, new: &Shape<'_>) -> Self {
         let sum = |wanted: &dyn Fn(bool, bool) -> bool| -> Share {
             let moved = cells.iter().filter(|((first, second), _)| first.differs(second));
-            let wanted = moved.filter(|((first, second), _)| {
-                wanted(first.variant().is_some(), second.variant().is_some())
-            });
+            let wanted = moved
+                .filter(|((first, second), _)| wanted(first.variant().is_some(), second.variant().is_some()));
             wanted.map(|(_, share)| share).sum()
         };
         let (switched, joined, left) =

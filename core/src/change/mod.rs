@@ -22,8 +22,8 @@ mod flow;
 mod outcome;
 mod plan;
 mod renamed;
-mod shared;
 mod share;
+mod shared;
 mod space;
 mod words;
 

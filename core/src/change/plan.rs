@@ -123,11 +123,14 @@ impl Plan {
     /// end of the largest.
     fn cut(&mut self) {
         let Some(need) = self.take.values().copied().max() else { return self.give.clear() };
-        let Some(to) = self.take.iter().find(|(_, left)| **left == need).map(|(owner, _)| *owner) else { return };
+        let Some(to) = self.take.iter().find(|(_, left)| **left == need).map(|(owner, _)| *owner) else {
+            return;
+        };
         let passable = |piece: &Piece| self.passable(piece.owner, to);
         let whole = |piece: &Piece| passable(piece) >= piece.range.len();
         let givers = self.pieces.iter().enumerate().filter(|(_, piece)| passable(piece) > 0);
-        let best = givers.max_by_key(|(_, piece)| (whole(piece), piece.range.len())).map(|(at, piece)| (at, *piece));
+        let best =
+            givers.max_by_key(|(_, piece)| (whole(piece), piece.range.len())).map(|(at, piece)| (at, *piece));
         let Some((at, piece)) = best else { return self.give.clear() };
         let size = self.passable(piece.owner, to).min(piece.range.len());
         let middle = piece.range.end - size;
@@ -162,7 +165,9 @@ mod tests {
     /// The owner of each bucket.
     fn owners(ranges: &[Vec<Range>]) -> Vec<usize> {
         let mut owners = vec![usize::MAX; BUCKETS as usize];
-        for (owner, range) in ranges.iter().enumerate().flat_map(|(at, list)| list.iter().map(move |it| (at, it))) {
+        for (owner, range) in
+            ranges.iter().enumerate().flat_map(|(at, list)| list.iter().map(move |it| (at, it)))
+        {
             for bucket in range.start..range.end {
                 assert_eq!(owners[bucket as usize], usize::MAX, "bucket {bucket} has two owners");
                 owners[bucket as usize] = owner;

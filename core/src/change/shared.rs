@@ -21,7 +21,8 @@ impl<'a> ChangedSegments<'a> {
             let uses = |key: &&&'a str| {
                 [&old, &new].iter().any(|side| side.get(**key).is_some_and(|it| used(it, &changed).is_some()))
             };
-            let more: Vec<&str> = new.keys().filter(|key| !changed.contains(**key)).filter(uses).copied().collect();
+            let more: Vec<&str> =
+                new.keys().filter(|key| !changed.contains(**key)).filter(uses).copied().collect();
             if more.is_empty() {
                 return Self(changed);
             }

@@ -39,7 +39,12 @@ fn each_is_found_where_it_stands() {
         ),
         (json!({}), json!({"traffic_allocation": 0.5}), "units-leave", "traffic_allocation"),
         (json!({}), json!({"status": "paused"}), "units-leave", "status"),
-        (json!({"targeting_rules": rule("DE")}), json!({"targeting_rules": rule("AT")}), "targeting-changed", "targeting_rules"),
+        (
+            json!({"targeting_rules": rule("DE")}),
+            json!({"targeting_rules": rule("AT")}),
+            "targeting-changed",
+            "targeting_rules",
+        ),
         (json!({"metrics": metric("a")}), json!({"metrics": metric("b")}), "metric-changed", "metrics[0]"),
         (json!({"metrics": metric("a")}), json!({}), "metric-changed", "metrics[0]"),
         (
@@ -113,8 +118,12 @@ fn what_is_shared_reaches_those_that_use_it() {
         }})
     };
     let user = experiment(json!({"targeting_rules": [{"segment": "s"}], "layer": "l"}));
-    let documents = diff(&[user.clone(), shared("x", 500_000)], &[user.clone(), shared("y", 500_000)]).documents;
-    assert_eq!((&documents[0].change, found(&documents[0])), (&Change::Affected, vec![("targeting-changed", "targeting_rules")]));
+    let documents =
+        diff(&[user.clone(), shared("x", 500_000)], &[user.clone(), shared("y", 500_000)]).documents;
+    assert_eq!(
+        (&documents[0].change, found(&documents[0])),
+        (&Change::Affected, vec![("targeting-changed", "targeting_rules")])
+    );
     let documents = diff(&[user.clone(), shared("x", 500_000)], &[user, shared("x", 400_000)]).documents;
     assert_eq!(found(&documents[0]), [("units-leave", "layer")]);
     assert_eq!(documents[0].flows[0].left.to_string(), "1/10");
@@ -123,7 +132,10 @@ fn what_is_shared_reaches_those_that_use_it() {
 #[test]
 fn what_is_gone_while_it_runs_is_found() {
     let documents = diff(&[experiment(json!({}))], &[]).documents;
-    assert_eq!((&documents[0].change, found(&documents[0])), (&Change::Removed, vec![("experiment-removed", "")]));
+    assert_eq!(
+        (&documents[0].change, found(&documents[0])),
+        (&Change::Removed, vec![("experiment-removed", "")])
+    );
     let documents = diff(&[experiment(json!({"status": "draft"}))], &[]).documents;
     assert_eq!(found(&documents[0]), []);
 }

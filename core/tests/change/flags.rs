@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 fn moved(before: Value, after: Value) -> Vec<(String, String, String)> {
     let change = change(&before, &after);
-    let flow = |it: &abx_core::change::Flow| (it.about.clone(), it.moved.to_string(), it.avoidable.to_string());
+    let flow =
+        |it: &abx_core::change::Flow| (it.about.clone(), it.moved.to_string(), it.avoidable.to_string());
     change.flows.iter().map(flow).collect()
 }
 
@@ -30,9 +31,12 @@ fn a_rollout_moves_who_it_takes_in() {
 #[test]
 fn each_rule_has_a_flow_of_its_own() {
     let rules = |red: f64, serve: &str| {
-        let split = json!([{"variant": "red", "allocation": red}, {"variant": "green", "allocation": 1.0 - red}]);
+        let split =
+            json!([{"variant": "red", "allocation": red}, {"variant": "green", "allocation": 1.0 - red}]);
         let when = json!([{"attribute": "plan", "operator": "equals", "value": "free"}]);
-        colours(json!({"rules": [{"name": "free", "when": when, "split": split}, {"name": "rest", "serve": serve}]}))
+        colours(
+            json!({"rules": [{"name": "free", "when": when, "split": split}, {"name": "rest", "serve": serve}]}),
+        )
     };
     assert_eq!(
         moved(rules(0.5, "red"), rules(0.25, "green")),
@@ -50,7 +54,10 @@ fn shares_of_a_rollout_may_move_without_need() {
     };
     let change = change(&with(0.2, 0.3, 0.5), &with(0.3, 0.3, 0.4));
     assert_eq!(found(&change), [("avoidable-moves", "")]);
-    assert_eq!((change.flows[0].moved.to_string(), change.flows[0].minimum.to_string()), ("1/10".into(), "1/20".into()));
+    assert_eq!(
+        (change.flows[0].moved.to_string(), change.flows[0].minimum.to_string()),
+        ("1/10".into(), "1/20".into())
+    );
 }
 
 #[test]

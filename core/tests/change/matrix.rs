@@ -39,9 +39,8 @@ impl Cuts {
 
 fn cuts() -> impl Strategy<Value = Cuts> {
     let cut = (1..BUCKETS, 0..3_usize);
-    (prop::collection::btree_map(cut.0, cut.1, 0..8), 0..3_usize).prop_map(|(cuts, last)| {
-        Cuts(cuts.into_iter().chain([(BUCKETS, last)]).collect())
-    })
+    (prop::collection::btree_map(cut.0, cut.1, 0..8), 0..3_usize)
+        .prop_map(|(cuts, last)| Cuts(cuts.into_iter().chain([(BUCKETS, last)]).collect()))
 }
 
 type Table = BTreeMap<(String, String), u128>;

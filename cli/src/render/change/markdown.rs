@@ -58,7 +58,8 @@ fn findings(diff: &Diff) -> String {
     for document in &diff.documents {
         for finding in &document.findings {
             let sign = if finding.severity == Severity::Error { "❌" } else { "⚠️" };
-            let at = if finding.path.is_empty() { String::new() } else { format!(", {}", code(&finding.path)) };
+            let at =
+                if finding.path.is_empty() { String::new() } else { format!(", {}", code(&finding.path)) };
             let _ = writeln!(
                 text,
                 "- {sign} **{}** in {}{at}: {}",

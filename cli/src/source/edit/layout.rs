@@ -94,11 +94,8 @@ impl<'t> Layout<'t> {
         let (newline, margin) = (newline(self.text), margin(dash)?);
         let is_flow = self.text.get(last.span.start..)?.starts_with('{');
         let item = |it: &(String, String)| {
-            let body = if is_flow {
-                flow(it)
-            } else {
-                format!("key: {}{newline}{margin}ranges: {}", it.0, it.1)
-            };
+            let body =
+                if is_flow { flow(it) } else { format!("key: {}{newline}{margin}ranges: {}", it.0, it.1) };
             format!("{dash}{body}{newline}")
         };
         let at = self.end_of_lines(last)?;
