@@ -119,18 +119,20 @@ impl Plan {
         true
     }
 
-    /// Cuts a piece off one that has too much: the whole of one where that fits, which makes no new piece, else the
-    /// end of the largest.
+    /// Cuts off the end of a piece whose owner has too much: all of it where that fits, which makes no new piece, else
+    /// before another that has too much and can then move an end, else of the largest.
     fn cut(&mut self) {
-        let Some(need) = self.take.values().copied().max() else { return self.give.clear() };
-        let Some(to) = self.take.iter().find(|(_, left)| **left == need).map(|(owner, _)| *owner) else {
-            return;
+        let Some(to) = self.take.iter().max_by_key(|(_, left)| **left).map(|(owner, _)| *owner) else {
+            return self.give.clear();
         };
         let passable = |piece: &Piece| self.passable(piece.owner, to);
-        let whole = |piece: &Piece| passable(piece) >= piece.range.len();
+        let rank = |at: usize, piece: &Piece| {
+            let is_whole = passable(piece) >= piece.range.len();
+            let before_another = self.pieces.get(at + 1).is_some_and(|next| passable(next) > 0);
+            (is_whole, before_another, piece.range.len())
+        };
         let givers = self.pieces.iter().enumerate().filter(|(_, piece)| passable(piece) > 0);
-        let best =
-            givers.max_by_key(|(_, piece)| (whole(piece), piece.range.len())).map(|(at, piece)| (at, *piece));
+        let best = givers.max_by_key(|(at, piece)| rank(*at, piece)).map(|(at, piece)| (at, *piece));
         let Some((at, piece)) = best else { return self.give.clear() };
         let size = self.passable(piece.owner, to).min(piece.range.len());
         let middle = piece.range.end - size;

@@ -69,12 +69,12 @@ fn leaves(value: &Value) -> BTreeSet<String> {
     found
 }
 
-/// At least four of five values are the same, and there are enough of them to tell: half of all flags are
+/// At least three of four values are the same, and there are enough of them to tell: half of all flags are
 /// `enabled: true` and little else.
 fn is_near(old: &BTreeSet<String>, new: &BTreeSet<String>) -> bool {
     let shared = old.intersection(new).count();
     let all = old.len() + new.len() - shared;
-    shared >= 5 && shared * 5 >= all * 4
+    shared >= 5 && shared * 4 >= all * 3
 }
 
 #[cfg(test)]
