@@ -142,12 +142,13 @@ fn what_is_not_understood_is_left_alone() {
         "experiment: e\npayloads: &v [{key: a}, {key: b}]\nvariants: *v\n",
         // A comment among the ranges has no place in one line.
         "experiment: e\nvariants:\n  - key: a\n    ranges:\n      - [0, 500000] # mine\n      - [500000, 600000]\n  - key: b\n    ranges: [[600000, 1000000]]\n",
-        "experiment: e\nvariants:\n  -\n    key: a\n  - key: b\n",
     ] {
         let mut wanted = thirds();
         wanted.push(wanted_new());
         assert_eq!(edit_variants(text, 0, &wanted), None, "{text}");
     }
+    let own_line = "experiment: e\nvariants:\n  -\n    key: a\n  - key: b\n";
+    assert_eq!(edit_variants(own_line, 0, &[wanted("b", &[(0, 1)])]), None, "the dash has a line of its own");
     assert_eq!(edit_variants("experiment: e\n", 0, &thirds()), None, "no variants");
     assert_eq!(
         edit_variants("experiment: e\nvariants: [{key: a}, {key: b}]\n", 1, &thirds()),
@@ -172,7 +173,7 @@ fn item(key: &str, layout: u8, share: u8) -> String {
         0 => format!("  - {{key: {key}{comma}{share}}}  # {key}\n"),
         1 if share.is_empty() => format!("  # of {key}\n  - key: \"{key}\"  # it\n    payload: [1,  2]\n"),
         1 => format!("  # of {key}\n  - key: {key}\n    {share}  # it\n    payload: [1,  2]\n\n"),
-        2 if share.is_empty() => format!("  - description: >-\n      folded\n      text\n    key: {key}\n"),
+        _ if share.is_empty() => format!("  - description: >-\n      folded\n      text\n    key: {key}\n"),
         _ => format!("  - {share}\n    description: 'it''s: {key}'\n    key: {key}\n"),
     }
 }

@@ -23,6 +23,7 @@ pub struct FromArg {
     #[arg(long, value_name = "SOURCE", default_value = "experiments")]
     pub from: Vec<Source>,
     #[command(flatten)]
+    /// Where published revisions are.
     pub store: StoreArgs,
 }
 

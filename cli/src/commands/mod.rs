@@ -23,6 +23,7 @@ pub mod schema;
 pub mod simulate;
 pub mod srm;
 pub mod store;
+pub mod test;
 pub mod validate;
 
 use crate::error::Error;
@@ -44,6 +45,7 @@ enum Command {
     Assign(assign::Args),
     Explain(explain::Args),
     Validate(validate::Args),
+    Test(test::Args),
     ExplainCode(explain_code::Args),
     Power(power::Args),
     Srm(srm::Args),
@@ -69,6 +71,10 @@ pub fn dispatch(abx: Abx) -> Exit {
         Command::Assign(args) => finish(assign::run(&args), args.format.format),
         Command::Explain(args) => finish(explain::run(&args), args.format.format),
         Command::Validate(args) => match validate::run(&args) {
+            Ok(report) => report::write_text(&report.print(args.format), report.exit()),
+            Err(error) => fail(&error),
+        },
+        Command::Test(args) => match test::run(&args) {
             Ok(report) => report::write_text(&report.print(args.format), report.exit()),
             Err(error) => fail(&error),
         },

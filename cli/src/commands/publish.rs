@@ -97,10 +97,13 @@ pub async fn head(store: &impl CatalogStore) -> Result<Option<u64>, Error> {
 /// The documents of a revision; none of none.
 pub async fn documents_of(store: &impl CatalogStore, revision: Option<u64>) -> Result<Vec<Value>, Error> {
     let Some(number) = revision else { return Ok(Vec::new()) };
-    let bytes = store.revision(number).await.map_err(unanswered)?.ok_or_else(|| {
-        Error::caller(format!("there is no revision {number}")).help("`abx revisions` lists them")
-    })?;
+    let bytes = store.revision(number).await.map_err(unanswered)?.ok_or_else(|| no_revision(number))?;
     decode(&bytes).map_err(|error| Error::world(format!("revision {number}: {error}")))
+}
+
+/// The error for a revision that was never published.
+pub fn no_revision(number: u64) -> Error {
+    Error::caller(format!("there is no revision {number}")).help("`abx revisions` lists them")
 }
 
 /// Writes a new revision whole, and then makes it the head by one conditional write.

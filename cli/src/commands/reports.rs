@@ -23,6 +23,7 @@ pub const REPORTS: &[(&str, SchemaOf)] = &[
     ("rollback", of::<super::rollback::RollbackReport>),
     ("simulate", of::<super::simulate::SimulateReport>),
     ("srm", of::<super::srm::SrmReport>),
+    ("test", of::<super::test::TestReport>),
     ("validate", of::<super::validate::ValidateReport>),
 ];
 

@@ -1,10 +1,15 @@
 //! How reports look to a person.
 
+<<<<<<< HEAD
 pub mod change;
+=======
+pub mod junit;
+>>>>>>> rules
 pub mod numbers;
 pub mod steps;
 pub mod style;
 pub mod table;
+pub mod xml;
 
 pub mod findings;
 

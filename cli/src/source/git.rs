@@ -3,8 +3,9 @@
 use super::files::is_document;
 use super::yaml::MAX_BYTES;
 use crate::error::Error;
+use jiff::Timestamp;
 use std::fmt;
-use std::io::{self, BufRead as _, BufReader, Read, Write as _};
+use std::io::{self, BufReader, Read, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::thread;
@@ -37,8 +38,12 @@ impl GitPlace {
             *c == ':' && depth <= 0
         });
         let (revision, path) = text.split_at(colon?.0);
-        let path = path.strip_prefix(':')?.trim_end_matches('/');
-        Some(Self { revision: revision.to_owned(), path: path.to_owned(), folder: PathBuf::new() })
+        let path = match path.strip_prefix(':')?.trim_end_matches('/') {
+            // Without the slash git would look for a file of this name.
+            dots @ ("." | "..") => format!("{dots}/"),
+            path => path.to_owned(),
+        };
+        Some(Self { revision: revision.to_owned(), path, folder: PathBuf::new() })
     }
 
     /// What stood at a path of this machine in a revision: the repository is the one that the path is in.
@@ -76,6 +81,13 @@ impl GitPlace {
             return Err(Error::caller(format!("{self}: no .yaml or .yml file in this folder")));
         }
         self.contents(found)
+    }
+
+    /// When its commit was made.
+    pub fn committed_at(&self) -> Result<Timestamp, Error> {
+        let commit = self.commit()?;
+        let shown = self.git(&["show", "--no-patch", "--format=%cI", &commit])?;
+        text(&shown.stdout).parse().map_err(|error| Error::world(format!("{self}: git show: {error}")))
     }
 
     fn commit(&self) -> Result<String, Error> {
@@ -226,7 +238,7 @@ mod tests {
         write("docs/b.yaml", "flag: b\nenabled: true\n");
         write("docs/deep/a é.yml", "flag: a\nenabled: true\n");
         write("docs/.hidden/c.yaml", "no document");
-        write("docs/readme.md", "no document");
+        write("empty/readme.md", "no document");
         write("other/large.yaml", &"x".repeat(2 * MAX_BYTES));
         git(&["add", "."]);
         git(&["commit", "-qm", "first"]);
@@ -284,7 +296,7 @@ mod tests {
         let error = |place: &str| read(folder.path(), place).unwrap_err();
         assert!(error("nowhere:docs").starts_with("nowhere:docs: there is no git revision \"nowhere\""));
         assert!(error("v1:dogs").starts_with("v1:dogs: there was no such file or folder"));
-        assert!(error("v1:docs/.hidden").contains("no .yaml or .yml file"));
+        assert!(error("v1:empty").contains("no .yaml or .yml file"));
         assert!(error(":docs").contains("no revision stands before the colon"));
         assert!(error("--help:docs").contains("no revision stands before the colon"));
         let elsewhere = tempfile::tempdir().unwrap();

@@ -1,7 +1,7 @@
 //! Deciding an experiment.
 
 use super::condition::all_hold;
-use super::{AttributePath, Condition, Given, Reason, Split, Stage, Step, Subject, Trace};
+use super::{AttributePath, Condition, Draw, Given, Reason, Split, Stage, Step, Subject, Trace};
 use crate::document::{MetricConfig, Status};
 use crate::hash::{BUCKETS, Bucketer, Range};
 use jiff::Timestamp;
@@ -95,7 +95,10 @@ impl Experiment {
         Self(parts)
     }
 
+<<<<<<< HEAD
     /// What it was made from, for what counts over buckets instead of units.
+=======
+>>>>>>> rules
     pub(crate) fn parts(&self) -> &Parts {
         &self.0
     }
@@ -288,7 +291,8 @@ impl Experiment {
     fn is_held_out<T: Trace>(&self, subject: &Subject<'_>, trace: &mut T) -> bool {
         for holdout in &self.0.holdouts {
             let Some(unit) = subject.unit(&holdout.unit) else { continue };
-            let held = holdout.bucketer.bucket(&unit) < holdout.below;
+            let outside = || Range { start: holdout.below, end: BUCKETS };
+            let held = trace.bucket(Draw::Holdout, &holdout.bucketer, &unit, outside) < holdout.below;
             let range = Range { start: 0, end: holdout.below };
             trace.record(|| Step::bucket(&holdout.bucketer, &unit, range));
             if held {
@@ -334,7 +338,8 @@ impl Experiment {
             trace.record(|| Step::stage(Stage::Layer, false, "in no layer"));
             return true;
         };
-        let bucket = slot.layer.bucketer.bucket(unit);
+        let own = || slot.ranges.first().copied().unwrap_or_default();
+        let bucket = trace.bucket(Draw::Layer, &slot.layer.bucketer, unit, own);
         let owned = slot.ranges.iter().find(|range| range.contains(bucket));
         trace.record(|| {
             let range = owned.or(slot.ranges.first()).copied().unwrap_or_default();
@@ -364,8 +369,8 @@ impl Experiment {
     fn is_in_traffic<T: Trace>(&self, unit: &str, trace: &mut T) -> bool {
         // Nobody's bucket can be above, so the hash is not needed.
         let everybody = self.0.below >= BUCKETS;
-        let inside = everybody || self.0.traffic.bucket(unit) < self.0.below;
         let range = Range { start: 0, end: self.0.below };
+        let inside = everybody || trace.bucket(Draw::Traffic, &self.0.traffic, unit, || range) < self.0.below;
         trace.record(|| Step::bucket(&self.0.traffic, unit, range));
         trace.record(|| {
             let detail = if inside { "in the traffic" } else { "not in the traffic" };

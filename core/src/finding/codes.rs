@@ -73,7 +73,7 @@ codes! {
         "Tags (`!x`), and mapping keys that are not plain text, have no meaning in a document.";
     UnknownKind "unknown-kind" Error
         "The document does not tell what it is."
-        "A document holds exactly one of the keys `experiment`, `flag` and `catalog`. Several documents in one \
+        "A document holds exactly one of the keys `experiment`, `flag`, `catalog` and `tests`. Several documents in one \
          file are separated by a line `---`.";
     UnknownField "unknown-field" Error
         "A field that no document has."
@@ -202,6 +202,17 @@ codes! {
     BlankText "blank-text" Error
         "A text that must say something is blank."
         "An empty unit, salt or attribute would be the same for everybody.";
+    UnknownKey "unknown-key" Error
+        "Tests of what does not exist."
+        "`tests:` names the key of an experiment or flag among the documents that are checked together.";
+    ExpectationInvalid "expectation-invalid" Error
+        "A test that cannot be met, or tests nothing."
+        "Its parts contradict each other, or have no meaning for what is tested: a reason that never comes with a \
+         variant, a value that the variant does not have, a pin of a flag.";
+    MatrixInvalid "matrix-invalid" Error
+        "A matrix of contexts without combinations, or an exception that is about none."
+        "A case is tried with every combination of the values of its matrix. An exception names some of them, by \
+         attributes and values of the matrix; the first that fits counts.";
     UnusedSegment "unused-segment" Warning
         "A segment that nothing uses."
         "Drop it, or check that the rule that should use it spells its key the same.";

@@ -1,10 +1,12 @@
 //! Where documents come from: files, a git revision, or what was published.
 
-use crate::commands::publish::{documents_of, head};
-use crate::commands::store::{self, StoreArgs};
+use crate::commands::publish::{documents_of, head, no_revision};
+use crate::commands::store::{self, Store, StoreArgs, unanswered};
 use crate::error::Error;
 use crate::source::{Corpus, GitPlace};
 use abx_functions::catalog::name;
+use abx_functions::ports::CatalogStore as _;
+use jiff::Timestamp;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -104,12 +106,51 @@ impl Source {
         Ok(corpus)
     }
 
+    /// When the latest of some revisions was made: committed, or published. Files have no such time, and count as of now.
+    pub fn made_at(sources: &[Self], store: &StoreArgs) -> Result<Timestamp, Error> {
+        let mut latest = None;
+        for source in sources {
+            let made_at = match source {
+                Self::Path(_) => Timestamp::now(),
+                Self::Git(place) => place.committed_at()?,
+                Self::Published(revision) => published_at(*revision, store)?,
+            };
+            latest = latest.max(Some(made_at));
+        }
+        Ok(latest.unwrap_or_else(Timestamp::now))
+    }
+
     fn path(&self) -> Option<&PathBuf> {
         if let Self::Path(path) = self { Some(path) } else { None }
     }
 }
 
+/// Adds the documents of a published revision; `None` is the head.
 fn add_published(corpus: &mut Corpus, revision: Option<u64>, args: &StoreArgs) -> Result<(), Error> {
+    let (number, documents) = in_store(revision, args, async |store, number| {
+        Ok((number, documents_of(store, Some(number)).await?))
+    })?;
+    for document in documents {
+        let name = name(&document).unwrap_or_default().replace(' ', "-");
+        corpus.add_value(format!("@{number}/{name}"), document);
+    }
+    Ok(())
+}
+
+fn published_at(revision: Option<u64>, args: &StoreArgs) -> Result<Timestamp, Error> {
+    in_store(revision, args, async |store, number| {
+        let revisions = store.revisions().await.map_err(unanswered)?;
+        let found = revisions.into_iter().find(|it| it.revision == number);
+        found.map(|it| it.meta.created_at).ok_or_else(|| no_revision(number))
+    })
+}
+
+/// Asks the store about a revision; `None` is the head.
+fn in_store<T>(
+    revision: Option<u64>,
+    args: &StoreArgs,
+    ask: impl AsyncFnOnce(&Store, u64) -> Result<T, Error>,
+) -> Result<T, Error> {
     let nothing = || {
         Error::caller(format!("{}: nothing was ever published", args.name()))
             .help("`abx publish` does; --store and --table name another place")
@@ -118,17 +159,12 @@ fn add_published(corpus: &mut Corpus, revision: Option<u64>, args: &StoreArgs) -
     if args.table.is_none() && !args.store.exists() {
         return Err(nothing());
     }
-    let (number, documents) = store::block_on(async {
+    store::block_on(async {
         let store = args.open().await?;
         let number = match revision {
             Some(number) => number,
             None => head(&store).await?.ok_or_else(nothing)?,
         };
-        Ok((number, documents_of(&store, Some(number)).await?))
-    })?;
-    for document in documents {
-        let name = name(&document).unwrap_or_default().replace(' ', "-");
-        corpus.add_value(format!("@{number}/{name}"), document);
-    }
-    Ok(())
+        ask(&store, number).await
+    })
 }

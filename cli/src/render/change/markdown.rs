@@ -97,7 +97,7 @@ fn details(document: &DocumentChange) -> String {
     for flow in &document.flows {
         let _ = writeln!(text, "{}\n{}.\n", matrix(&Matrix::of_flow(flow)), in_words(flow));
     }
-    for counted in &document.counted {
+    if let Some(counted) = &document.counted {
         let table = matrix(&Matrix::of_units(counted));
         let _ = writeln!(text, "{table}\n{} of them get something else.\n", count(counted.moved));
     }

@@ -38,9 +38,9 @@ pub(super) fn margin(before: &str) -> Option<String> {
 impl<'t> Layout<'t> {
     pub(super) fn of(text: &'t str, list: &'t Mark) -> Option<Self> {
         let start = text.get(list.span.start..)?;
+        // An alias stands for a list that is written elsewhere.
         let is_in_brackets = start.starts_with('[');
-        // An alias, an anchor or a tag stands before, or instead of, what is to be edited.
-        (is_in_brackets || start.starts_with('-')).then_some(Self { text, list, is_in_brackets })
+        (!start.starts_with('*')).then_some(Self { text, list, is_in_brackets })
     }
 
     /// The line of an item as far as the item: spaces and a dash.
