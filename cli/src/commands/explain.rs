@@ -131,7 +131,7 @@ fn compare(
     }
     let now = now.unwrap_or_else(|| Answer::nothing(Timestamp::now(), checked));
     let before = before.unwrap_or_else(|| Answer::nothing(made_at, then));
-    let documents = since::documents(&args.key, then, checked);
+    let documents = since::documents(&args.key, then, checked, Timestamp::now());
     let since = Since::new(since::list(sources), since::list(&args.from.from), before, &now, documents);
     Ok((now, since))
 }

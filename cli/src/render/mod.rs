@@ -1,10 +1,7 @@
 //! How reports look to a person.
 
-<<<<<<< HEAD
 pub mod change;
-=======
 pub mod junit;
->>>>>>> rules
 pub mod numbers;
 pub mod steps;
 pub mod style;

@@ -15,12 +15,8 @@ mod mark;
 mod scalar;
 mod yaml;
 
-<<<<<<< HEAD
-pub use corpus::{Checked, Corpus};
-pub use edit::{Wanted, by_hand, edit_variants, replace_file};
-=======
 pub use corpus::{Checked, Corpus, DocumentPlaces};
->>>>>>> rules
+pub use edit::{Wanted, by_hand, edit_variants, replace_file};
 pub use files::{SourceFile, find};
 pub use git::GitPlace;
 pub use lines::Lines;

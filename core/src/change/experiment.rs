@@ -43,7 +43,7 @@ pub(super) fn path(experiment: &Experiment, now: Timestamp) -> Path<'_> {
         let hash = Hash::new(unit, &parts.traffic);
         questions.push(Question::from(hash, parts.below, Outcome::None(Reason::Traffic)));
     }
-    let slices = parts.split.ranges().map(|(range, variant)| (range.end, outcome(variant)));
+    let slices = parts.split.slices().iter().map(|(end, variant)| (*end, outcome(*variant as usize)));
     questions.push(Question::split(Hash::new(unit, parts.split.bucketer()), slices));
     // Every bucket has a variant, so that the last question always decides.
     Path { questions, otherwise: Outcome::None(Reason::NotActive) }

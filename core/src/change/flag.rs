@@ -80,7 +80,8 @@ impl<'a> Way<'a> {
 
     fn split(flag: &'a Flag, split: &'a Split) -> Self {
         let hash = Hash::new(flag.unit.as_str(), split.bucketer());
-        let slices = split.ranges().map(|(range, at)| (range.end, Outcome::Variant(key(flag, at))));
+        let slices = split.slices().iter();
+        let slices = slices.map(|(end, at)| (*end, Outcome::Variant(key(flag, *at as usize))));
         let question = Question::split(hash, slices);
         let mut way = Self::always(key(flag, flag.default));
         way.path.questions.push(question);

@@ -95,10 +95,7 @@ impl Experiment {
         Self(parts)
     }
 
-<<<<<<< HEAD
     /// What it was made from, for what counts over buckets instead of units.
-=======
->>>>>>> rules
     pub(crate) fn parts(&self) -> &Parts {
         &self.0
     }
@@ -154,10 +151,12 @@ impl Experiment {
     #[must_use]
     pub fn variant_ranges(&self) -> Vec<Vec<Range>> {
         let mut ranges = vec![Vec::new(); self.0.variants.len()];
-        for (range, variant) in self.0.split.ranges() {
-            if let Some(list) = ranges.get_mut(variant) {
-                list.push(range);
+        let mut start = 0;
+        for (end, variant) in self.0.split.slices() {
+            if let Some(list) = ranges.get_mut(*variant as usize) {
+                list.push(Range { start, end: *end });
             }
+            start = *end;
         }
         ranges
     }

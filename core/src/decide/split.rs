@@ -34,25 +34,14 @@ impl Split {
         chosen as usize
     }
 
-<<<<<<< HEAD
     /// What variants are drawn by.
     pub(crate) fn bucketer(&self) -> &Bucketer {
         &self.bucketer
     }
 
-    /// The ranges in ascending order, each with the index of its variant.
-    pub(crate) fn ranges(&self) -> impl Iterator<Item = (Range, usize)> {
-        let mut start = 0;
-        self.slices.iter().map(move |(end, variant)| {
-            let range = Range { start, end: *end };
-            start = *end;
-            (range, *variant as usize)
-        })
-=======
     /// `(end, variant)` in ascending order, of slices that are not empty.
     pub(crate) fn slices(&self) -> &[(u32, u32)] {
         &self.slices
->>>>>>> rules
     }
 
     /// Whether several variants have a share.
