@@ -6,10 +6,10 @@ use super::store::StoreArgs;
 use crate::error::Error;
 use crate::exit::{self, Exit};
 use crate::render::change::{self, code};
-use crate::render::numbers::{count, exact_percent};
+use crate::render::numbers::share;
 use crate::render::style::{BAD, DIM, TITLE};
 use crate::report::{self, Report};
-use crate::source::Checked;
+use crate::source::{Checked, Located};
 use abx_core::change::{Counter, Diff, DocumentChange, Side, compare};
 use abx_core::finding::Severity;
 use clap::ValueEnum;
@@ -89,7 +89,7 @@ pub struct DiffReport {
     /// Each document that differs.
     #[serde(flatten)]
     diff: Diff,
-    /// Errors that keep documents out on each side; see `abx validate`.
+    /// Errors that keep documents out, each with its place.
     errors: Errors,
     /// The percentage of units that no document may move more of; `null` where any may.
     fail_over: Option<f64>,
@@ -99,8 +99,8 @@ pub struct DiffReport {
 
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 struct Errors {
-    before: usize,
-    after: usize,
+    before: Vec<String>,
+    after: Vec<String>,
 }
 
 /// Compiles both sides, and compares them.
@@ -121,7 +121,7 @@ pub fn run(args: &Args) -> Result<DiffReport, Error> {
         before: args.old.to_string(),
         after: args.new.to_string(),
         at: now,
-        errors: Errors { before: old.errors().count(), after: new.errors().count() },
+        errors: Errors { before: errors(&old), after: errors(&new) },
         fail_over: args.fail_over,
         over,
         diff,
@@ -133,9 +133,15 @@ pub(super) fn side(checked: &Checked) -> Side<'_> {
     Side { catalog: &checked.catalog, documents: checked.values.iter().map(|(_, value)| value).collect() }
 }
 
+fn errors(checked: &Checked) -> Vec<String> {
+    let line =
+        |it: &Located| format!("{}:{}:{}: {}", it.place.file, it.place.line, it.place.column, it.message);
+    checked.errors().map(line).collect()
+}
+
 /// The largest share of its units that a document moves, by hash or as counted.
 fn moved(document: &DocumentChange) -> f64 {
-    let counted = document.counted.iter().map(|it| crate::render::numbers::share(it.moved, it.units));
+    let counted = document.counted.iter().map(|it| share(it.moved, it.units));
     document.flows.iter().map(|flow| flow.moved.to_f64()).chain(counted).fold(0.0, f64::max)
 }
 
@@ -163,16 +169,13 @@ impl DiffReport {
     fn closing(&self) -> Vec<String> {
         let mut lines = Vec::new();
         if let (Some(limit), false) = (self.fail_over, self.over.is_empty()) {
-            lines.push(format!(
-                "more than {} moved by {}",
-                exact_percent(limit / 100.0),
-                self.over.join(", ")
-            ));
+            lines.push(format!("more than {limit} % moved by {}", self.over.join(", ")));
         }
-        for (errors, side) in [(self.errors.before, &self.before), (self.errors.after, &self.after)] {
-            if errors > 0 {
-                let errors = count(errors as u64);
-                lines.push(format!("errors keep documents of {side} out ({errors}): abx validate {side}"));
+        for (errors, side) in [(&self.errors.before, &self.before), (&self.errors.after, &self.after)] {
+            const SHOWN: usize = 3;
+            lines.extend(errors.iter().take(SHOWN).cloned());
+            if let Some(more) = errors.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+                lines.push(format!("{more} errors more keep documents of {side} out: abx validate {side}"));
             }
         }
         lines
@@ -186,7 +189,7 @@ impl DiffReport {
 
 impl Report for DiffReport {
     fn human(&self) -> String {
-        let at = format!("{DIM}at {}{DIM:#}", self.at);
+        let at = format!("{DIM}at {}{DIM:#}", self.at.strftime("%Y-%m-%dT%H:%M:%SZ"));
         let mut text = format!("{TITLE}{} to {}{TITLE:#} {at}\n", self.before, self.after);
         text.push_str(&change::human(&self.diff));
         self.closing().iter().for_each(|line| {

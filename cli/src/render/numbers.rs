@@ -20,16 +20,6 @@ pub fn percent(share: f64) -> String {
     format!("{:.2} %", share * 100.0)
 }
 
-/// A share from 0 to 1 to the bucket, with as many digits as it needs: `20 %`, `33.3333 %`.
-#[must_use]
-pub fn exact_percent(share: f64) -> String {
-    let text = format!("{:.4}", share * 100.0);
-    match text.trim_end_matches('0').trim_end_matches('.') {
-        "0" if share > 0.0 => "<0.0001 %".to_owned(),
-        digits => format!("{digits} %"),
-    }
-}
-
 /// A change from -1 on as `+12.34 %`.
 #[must_use]
 pub fn change(share: f64) -> String {
@@ -80,10 +70,6 @@ mod tests {
         assert_eq!(count(1_234_567), "1,234,567");
         assert_eq!(percent(0.123_456), "12.35 %");
         assert_eq!(change(0.05), "+5.00 %");
-        assert_eq!(exact_percent(0.2), "20 %");
-        assert_eq!(exact_percent(1.0 / 3.0), "33.3333 %");
-        assert_eq!(exact_percent(0.0), "0 %");
-        assert_eq!(exact_percent(1e-12), "<0.0001 %");
         assert_eq!(p_value(0.05), "p = 0.0500");
         assert_eq!(p_value(1e-9), "p = 1.0e-9");
         assert_eq!(p_value(0.0), "p < 1e-300");

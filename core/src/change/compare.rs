@@ -123,7 +123,7 @@ impl<'a> Comparison<'a> {
         let mut findings = Findings::default();
         match name.kind {
             "experiment" => {
-                self.experiment((was, old), (name, document), segment, &mut change, &mut findings)
+                self.experiment((was, old), (name, document), segment, &mut change, &mut findings);
             }
             "flag" => self.flag((was, old), (name, document), &mut change, &mut findings),
             _ => {}

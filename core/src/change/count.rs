@@ -1,6 +1,7 @@
 //! What a change does to units that are known: both catalogs decide every one, so that targeting, overrides,
 //! prerequisites and experiments behind flags count as they are.
 
+use super::flow::{keys, outcomes};
 use super::outcome::Outcome;
 use super::{Change, Diff};
 use crate::decide::{Catalog, Experiment, Flag, Subject};
@@ -16,6 +17,8 @@ pub struct Counted {
     pub units: u64,
     /// How many get something else.
     pub moved: u64,
+    /// Every outcome, in the order in which a table shows them.
+    pub outcomes: Vec<Outcome>,
     /// Each outcome before with each outcome after; pairs that nobody has are left out.
     pub cells: Vec<UnitCell>,
 }
@@ -53,6 +56,22 @@ struct Table<'c> {
 enum Both<'c> {
     Experiments(&'c Experiment, &'c Experiment),
     Flags(&'c Flag, &'c Flag),
+}
+
+impl<'c> Both<'c> {
+    /// The keys of the variants, in order.
+    fn keys(self) -> Vec<&'c str> {
+        match self {
+            Self::Experiments(old, new) => {
+                let [old, new] = [old, new].map(|it| it.variants().iter().map(|it| &*it.key));
+                keys(old, new)
+            }
+            Self::Flags(old, new) => {
+                let [old, new] = [old, new].map(|it| it.variants().iter().map(|it| &*it.key));
+                keys(old, new)
+            }
+        }
+    }
 }
 
 impl<'c> Counter<'c> {
@@ -110,8 +129,9 @@ impl<'c> Counter<'c> {
                 units: *units,
             };
             let cells = table.cells.iter().map(cell).collect();
+            let outcomes = outcomes(&table.of.keys(), table.cells.keys().copied());
             if let Some(document) = diff.documents.get_mut(table.document) {
-                document.counted = Some(Counted { units: self.units, moved, cells });
+                document.counted = Some(Counted { units: self.units, moved, outcomes, cells });
             }
         }
     }

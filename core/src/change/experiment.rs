@@ -1,7 +1,7 @@
 //! An experiment before and after: whom the change moves, and whether it spoils what was counted so far.
 
 use super::Pair;
-use super::flow::Flow;
+use super::flow::{self, Flow};
 use super::outcome::Outcome;
 use super::space::{Hash, Path, Question};
 use crate::decide::{Experiment, ExperimentParts, Reason};
@@ -53,7 +53,9 @@ pub(super) fn path(experiment: &Experiment, now: Timestamp) -> Path<'_> {
 pub(super) fn flow(pair: &Pair<'_, &Experiment>, now: Timestamp) -> Flow {
     let everybody = [pair.before, pair.after].iter().all(|it| it.parts().targeting.is_empty());
     let about = if everybody { ABOUT_ALL } else { ABOUT };
-    Flow::between(about, &path(pair.before, now), &path(pair.after, now))
+    let [old, new] = [pair.before, pair.after].map(|it| it.variants().iter().map(|it| &*it.key));
+    let keys = flow::keys(old, new);
+    Flow::between(about, &keys, &path(pair.before, now), &path(pair.after, now))
 }
 
 /// What a change does to the results of an experiment that runs before and after it. One that is stopped has
@@ -102,14 +104,13 @@ fn judge_switches(pair: &Pair<'_, &Experiment>, flow: &Flow, findings: &mut Find
     if flow.switched.is_none() {
         return;
     }
-    let percent = |share: f64| format!("{:.2} %", share * 100.0);
-    let switched = percent(flow.switched.to_f64());
+    let switched = flow.switched.percent();
     if flow.avoidable_switches.is_none() {
         findings
             .add(Code::UnitsSwitch, "variants", format!("{switched} of the units get another variant"))
             .help("no fewer could be moved to these shares; who is assigned already keeps the variant");
     } else {
-        let avoidable = percent(flow.avoidable_switches.to_f64());
+        let avoidable = flow.avoidable_switches.percent();
         findings
             .add(
                 Code::AvoidableMoves,
@@ -146,9 +147,9 @@ fn judge_leaving(pair: &Pair<'_, &Experiment>, flow: &Flow, findings: &mut Findi
     } else {
         ("", "a layer or a holdout takes them")
     };
-    let left = flow.left.to_f64() * 100.0;
+    let left = flow.left.percent();
     findings
-        .add(Code::UnitsLeave, path, format!("{left:.2} % of the units get no variant any more: {why}"))
+        .add(Code::UnitsLeave, path, format!("{left} of the units get no variant any more: {why}"))
         .help("who is assigned already keeps the variant, unless a holdout takes them; new units differ from earlier ones");
 }
 

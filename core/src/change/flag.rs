@@ -2,7 +2,7 @@
 //! its own: of the units that it serves on both sides.
 
 use super::Pair;
-use super::flow::{Flow, Shape};
+use super::flow::{self, Flow, Shape};
 use super::outcome::Outcome;
 use super::share::Share;
 use super::space::{Hash, Path, Question};
@@ -21,9 +21,10 @@ struct Way<'a> {
 /// The flows of a flag, without those in which everybody keeps what they have.
 pub(super) fn flows(pair: &Pair<'_, &Flag>, findings: &mut Findings) -> Vec<Flow> {
     let (old, new) = (pair.before, pair.after);
+    let keys = flow::keys(old.variants.iter().map(|it| &*it.key), new.variants.iter().map(|it| &*it.key));
     let mut flows = Vec::new();
     let mut add = |about: &str, before: &Way<'_>, after: &Way<'_>| {
-        let flow = Flow::shaped(about, (&before.path, &before.shape), (&after.path, &after.shape));
+        let flow = Flow::shaped(about, &keys, (&before.path, &before.shape), (&after.path, &after.shape));
         if !flow.is_still() {
             judge(before, after, &flow, findings);
             flows.push(flow);
@@ -110,7 +111,6 @@ fn judge(before: &Way<'_>, after: &Way<'_>, flow: &Flow, findings: &mut Findings
     if flow.avoidable.is_none() {
         return;
     }
-    let percent = |share: &Share| format!("{:.2} %", share.to_f64() * 100.0);
     match (before.drawn_by, after.drawn_by) {
         (Some(old), Some(new)) if old.0 != new.0 => {
             let message = format!("it draws by `{}` instead of `{}`: everybody is drawn anew", new.0, old.0);
@@ -123,7 +123,7 @@ fn judge(before: &Way<'_>, after: &Way<'_>, flow: &Flow, findings: &mut Findings
                 .help(format!("write `salt: {}` to keep what everybody has", old.1));
         }
         _ => {
-            let (moved, avoidable) = (percent(&flow.moved), percent(&flow.avoidable));
+            let (moved, avoidable) = (flow.moved.percent(), flow.avoidable.percent());
             let message =
                 format!("{moved} of the {} get another variant, {avoidable} without need", flow.about);
             findings.add(Code::AvoidableMoves, "", message).help(

@@ -12,6 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Flow {
     /// Whom it is about.
     pub about: String,
+    /// Every outcome, in the order in which a table shows them: variants as they are written, then none and why.
+    pub outcomes: Vec<Outcome>,
     /// Each outcome before with each outcome after that it goes to; pairs that nobody has are left out.
     pub cells: Vec<Cell>,
     /// Units that get something else than before: those that switch, join and leave.
@@ -105,24 +107,25 @@ impl<'a> Shape<'a> {
 }
 
 impl Flow {
-    /// The flow from one decision to another where nobody outside has a variant.
-    pub(super) fn between(about: &str, before: &Path<'_>, after: &Path<'_>) -> Self {
+    /// The flow from one decision to another where nobody outside has a variant. `keys` are the variants in order.
+    pub(super) fn between(about: &str, keys: &[&str], before: &Path<'_>, after: &Path<'_>) -> Self {
         let cells = cells(before, after);
         let old = Shape::of(cells.iter().map(|((first, _), share)| (*first, share.clone())));
         let new = Shape::of(cells.iter().map(|((_, second), share)| (*second, share.clone())));
-        Self::new(about, &cells, &old, &new)
+        Self::new(about, keys, &cells, &old, &new)
     }
 
     /// The flow from one decision to another, whose shapes are known.
     pub(super) fn shaped(
         about: &str,
+        keys: &[&str],
         before: (&Path<'_>, &Shape<'_>),
         after: (&Path<'_>, &Shape<'_>),
     ) -> Self {
-        Self::new(about, &cells(before.0, after.0), before.1, after.1)
+        Self::new(about, keys, &cells(before.0, after.0), before.1, after.1)
     }
 
-    fn new(about: &str, cells: &Cells<'_>, old: &Shape<'_>, new: &Shape<'_>) -> Self {
+    fn new(about: &str, keys: &[&str], cells: &Cells<'_>, old: &Shape<'_>, new: &Shape<'_>) -> Self {
         let sum = |wanted: &dyn Fn(bool, bool) -> bool| -> Share {
             let moved = cells.iter().filter(|((first, second), _)| first.differs(second));
             let wanted = moved
@@ -140,6 +143,7 @@ impl Flow {
         let minimum = old.minimum(new);
         Self {
             about: about.to_owned(),
+            outcomes: outcomes(keys, cells.iter().map(|(pair, _)| *pair)),
             avoidable: moved.above(&minimum),
             avoidable_switches: switched.above(&(&both * &old.distance(new))),
             cells: cells
@@ -164,21 +168,35 @@ impl Flow {
         self.cells.iter().all(|cell| cell.before == cell.after)
     }
 
-    /// The outcomes before and after, each once: variants first, by key.
-    #[must_use]
-    pub fn sides(&self) -> (Vec<&Outcome>, Vec<&Outcome>) {
-        let distinct = |of: fn(&Cell) -> &Outcome| -> Vec<&Outcome> {
-            self.cells.iter().map(of).collect::<BTreeSet<_>>().into_iter().collect()
-        };
-        (distinct(|cell| &cell.before), distinct(|cell| &cell.after))
-    }
-
     /// The share that goes from one outcome to another.
     #[must_use]
     pub fn share(&self, before: &Outcome, after: &Outcome) -> Share {
         let found = self.cells.iter().find(|cell| cell.before == *before && cell.after == *after);
         found.map(|cell| cell.share.clone()).unwrap_or_default()
     }
+}
+
+/// Every outcome of some pairs once: variants by their place in a list, then none and why.
+pub(super) fn outcomes<'a>(
+    keys: &[&str],
+    pairs: impl Iterator<Item = (Outcome<&'a str>, Outcome<&'a str>)>,
+) -> Vec<Outcome> {
+    let mut outcomes: Vec<Outcome<&str>> = pairs.flat_map(|(old, new)| [old, new]).collect();
+    let place = |outcome: &Outcome<&str>| outcome.variant().map(|key| keys.iter().position(|it| *it == key));
+    outcomes.sort_by_key(|outcome| (outcome.variant().is_none(), place(outcome), *outcome));
+    outcomes.dedup();
+    outcomes.iter().map(Outcome::owned).collect()
+}
+
+/// The keys of both sides, in the order of the new one, then what is gone.
+pub(super) fn keys<'a>(
+    old: impl Iterator<Item = &'a str>,
+    new: impl Iterator<Item = &'a str>,
+) -> Vec<&'a str> {
+    let mut keys: Vec<&str> = new.collect();
+    let gone: Vec<&str> = old.filter(|key| !keys.contains(key)).collect();
+    keys.extend(gone);
+    keys
 }
 
 type Cells<'a> = Vec<((Outcome<&'a str>, Outcome<&'a str>), Share)>;

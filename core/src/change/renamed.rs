@@ -54,7 +54,7 @@ fn leaves(value: &Value) -> BTreeSet<String> {
     fn collect(path: &str, value: &Value, leaves: &mut BTreeSet<String>) {
         match value {
             Value::Object(map) => {
-                map.iter().for_each(|(name, it)| collect(&format!("{path}.{name}"), it, leaves))
+                map.iter().for_each(|(name, it)| collect(&format!("{path}.{name}"), it, leaves));
             }
             Value::Array(list) => {
                 list.iter().enumerate().for_each(|(at, it)| collect(&format!("{path}[{at}]"), it, leaves));

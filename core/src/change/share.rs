@@ -65,6 +65,18 @@ impl Share {
     }
 }
 
+impl Share {
+    /// As a percentage to the bucket, with as many digits as it needs: `20 %`, `33.3333 %`.
+    #[must_use]
+    pub fn percent(&self) -> String {
+        let text = format!("{:.4}", self.to_f64() * 100.0);
+        match text.trim_end_matches('0').trim_end_matches('.') {
+            "0" if !self.is_none() => "<0.0001 %".to_owned(),
+            digits => format!("{digits} %"),
+        }
+    }
+}
+
 impl Add<&Self> for Share {
     type Output = Self;
     fn add(self, other: &Self) -> Self {
@@ -134,6 +146,10 @@ mod tests {
         assert_eq!(fifth.to_string(), "1/5");
         assert_eq!((&fifth * &fifth).to_string(), "1/25");
         assert_eq!(Share::all().above(&fifth).to_string(), "4/5");
+        assert_eq!(fifth.percent(), "20 %");
+        assert_eq!(Share::of_buckets(333_333).percent(), "33.3333 %");
+        assert_eq!((&Share::of_buckets(1) * &fifth).percent(), "<0.0001 %");
+        assert_eq!((Share::none().percent(), Share::all().percent()), ("0 %".to_owned(), "100 %".to_owned()));
         assert!(fifth.above(&Share::all()).is_none());
         assert_eq!(fifth.within(&Share::of_buckets(400_000)).to_string(), "1/2");
         assert!(fifth.within(&Share::none()).is_none());

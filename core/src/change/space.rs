@@ -78,8 +78,8 @@ impl<'a> Path<'a> {
 
     /// What the first question about a hash that applies to a bucket decides, with the question's rank.
     fn decided(&self, hash: Hash<'_>, bucket: u32) -> Option<Decided<'a>> {
-        let about = self.questions.iter().enumerate().filter(|(_, question)| question.hash == hash);
-        about.filter_map(|(rank, it)| Some((rank, it.answer(bucket)?))).next()
+        let mut about = self.questions.iter().enumerate().filter(|(_, question)| question.hash == hash);
+        about.find_map(|(rank, it)| Some((rank, it.answer(bucket)?)))
     }
 }
 
@@ -88,11 +88,11 @@ type Decided<'a> = (usize, Outcome<&'a str>);
 /// What is decided on both sides, as far as it is known.
 type Both<'a> = (Decided<'a>, Decided<'a>);
 
+/// Points by what they get before and after.
+type Points<'a> = BTreeMap<(Outcome<&'a str>, Outcome<&'a str>), BigUint>;
+
 /// How many points of the product of all spaces have each pair of outcomes, and how many points there are.
-pub(super) fn joint<'a>(
-    before: &Path<'a>,
-    after: &Path<'a>,
-) -> (BTreeMap<(Outcome<&'a str>, Outcome<&'a str>), BigUint>, BigUint) {
+pub(super) fn joint<'a>(before: &Path<'a>, after: &Path<'a>) -> (Points<'a>, BigUint) {
     let start = ((usize::MAX, before.otherwise), (usize::MAX, after.otherwise));
     let mut points: BTreeMap<Both<'a>, BigUint> = BTreeMap::from([(start, 1_u32.into())]);
     let mut whole = BigUint::from(1_u32);
@@ -112,7 +112,7 @@ pub(super) fn joint<'a>(
         points = next;
         whole *= BUCKETS;
     }
-    let mut cells: BTreeMap<_, BigUint> = BTreeMap::new();
+    let mut cells = Points::new();
     for (((_, first), (_, second)), count) in points {
         *cells.entry((first, second)).or_default() += count;
     }

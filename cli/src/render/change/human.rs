@@ -1,6 +1,6 @@
 //! A change for a person at a terminal.
 
-use super::{Matrix, PINS, field, in_words, summary};
+use super::{Matrix, PINS, broken, field, in_words, is_only_broken, summary};
 use crate::render::numbers::count;
 use crate::render::style::{BAD, DIM, GOOD};
 use crate::render::table;
@@ -19,9 +19,13 @@ pub fn human(diff: &Diff) -> String {
             document.findings.iter().for_each(|it| text.push_str(&finding(it)));
         }
     }
-    let is_whole = |it: &&DocumentChange| matches!(it.change, Change::Added | Change::Removed);
-    for document in diff.documents.iter().filter(|it| !is_whole(it)) {
+    let is_told =
+        |it: &&DocumentChange| matches!(it.change, Change::Added | Change::Removed) || is_only_broken(it);
+    for document in diff.documents.iter().filter(|it| !is_told(it)) {
         text.push_str(&both(document));
+    }
+    if let Some(broken) = broken(diff) {
+        let _ = writeln!(text, "  {BAD}!{BAD:#} {broken}");
     }
     let _ = writeln!(text, "  {DIM}{}{DIM:#}", summary(diff));
     if diff.documents.iter().any(|it| !it.flows.is_empty()) {
@@ -70,7 +74,7 @@ fn matrix(matrix: &Matrix) -> String {
     let header: Vec<&str> = matrix.header.iter().map(String::as_str).collect();
     let right: Vec<usize> = (1..header.len()).collect();
     let table = table::plain(&header, &right, matrix.rows.iter().cloned());
-    table.lines().map(|line| format!("    {line}\n")).collect()
+    table.lines().flat_map(|line| ["    ", line, "\n"]).collect()
 }
 
 fn finding(finding: &ChangeFinding) -> String {

@@ -1,6 +1,6 @@
 //! A change for a pull request: what a reviewer decides by is on top, the rest is folded.
 
-use super::{Matrix, PINS, field, in_words, most_moved, percent, summary};
+use super::{Matrix, PINS, broken, field, in_words, is_only_broken, most_moved, summary};
 use crate::render::numbers::count;
 use abx_core::change::{Change, Diff, DocumentChange, FieldChange};
 use abx_core::finding::Severity;
@@ -13,7 +13,7 @@ pub fn markdown(diff: &Diff) -> String {
         return "Nothing changes.\n".to_owned();
     }
     let mut text = String::from("| document | moved | had to | avoidable |\n|---|---:|---:|---:|\n");
-    for document in &diff.documents {
+    for document in diff.documents.iter().filter(|it| !is_only_broken(it)) {
         let _ = writeln!(text, "{}", row(document));
     }
     let _ = writeln!(text, "\n{}.\n", summary(diff));
@@ -34,9 +34,9 @@ fn row(document: &DocumentChange) -> String {
             let avoidable = if flow.avoidable.is_none() {
                 "-".to_owned()
             } else {
-                format!("**{}**", percent(&flow.avoidable))
+                format!("**{}**", flow.avoidable.percent())
             };
-            format!("| {name} | {} | {} | {avoidable} |", percent(&flow.moved), percent(&flow.minimum))
+            format!("| {name} | {} | {} | {avoidable} |", flow.moved.percent(), flow.minimum.percent())
         }
         (_, None) => format!("| {name} | - | - | - |"),
     }
@@ -54,8 +54,8 @@ fn name(document: &DocumentChange) -> String {
 }
 
 fn findings(diff: &Diff) -> String {
-    let mut text = String::new();
-    for document in &diff.documents {
+    let mut text = broken(diff).map(|it| format!("- ❌ {it}\n")).unwrap_or_default();
+    for document in diff.documents.iter().filter(|it| !is_only_broken(it)) {
         for finding in &document.findings {
             let sign = if finding.severity == Severity::Error { "❌" } else { "⚠️" };
             let at =

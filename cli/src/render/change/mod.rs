@@ -3,9 +3,10 @@
 mod human;
 mod markdown;
 
-use super::numbers::{count, exact_percent};
+use super::numbers::count;
 use super::short;
-use abx_core::change::{Change, Counted, Diff, DocumentChange, FieldChange, Flow, Outcome, Share};
+use abx_core::change::{Change, Counted, Diff, DocumentChange, FieldChange, Flow, Outcome};
+use abx_core::finding::Code;
 use serde_json::Value;
 
 pub use human::{consequences, human};
@@ -23,46 +24,30 @@ struct Matrix {
 
 impl Matrix {
     fn of_flow(flow: &Flow) -> Self {
-        let (before, after) = flow.sides();
-        let cell = |old: &Outcome, new: &Outcome| percent_or_dash(&flow.share(old, new));
-        Self::new(&flow.about, &before, &after, cell)
+        let cells: Vec<_> = flow.cells.iter().map(|it| (&it.before, &it.after, it.share.percent())).collect();
+        Self::new(&flow.about, &flow.outcomes, &cells)
     }
 
     fn of_units(counted: &Counted) -> Self {
-        let side = |of: fn(&abx_core::change::UnitCell) -> &Outcome| -> Vec<&Outcome> {
-            let mut outcomes: Vec<&Outcome> = counted.cells.iter().map(of).collect();
-            outcomes.sort();
-            outcomes.dedup();
-            outcomes
-        };
-        let cell = |old: &Outcome, new: &Outcome| {
-            let found = counted.cells.iter().find(|it| it.before == *old && it.after == *new);
-            found.map_or("-".to_owned(), |it| count(it.units))
-        };
-        let about = format!("{} known units", count(counted.units));
-        Self::new(&about, &side(|it| &it.before), &side(|it| &it.after), cell)
+        let cells: Vec<_> = counted.cells.iter().map(|it| (&it.before, &it.after, count(it.units))).collect();
+        Self::new(&format!("{} known units", count(counted.units)), &counted.outcomes, &cells)
     }
 
-    fn new(
-        about: &str,
-        before: &[&Outcome],
-        after: &[&Outcome],
-        cell: impl Fn(&Outcome, &Outcome) -> String,
-    ) -> Self {
+    /// A row for each outcome that somebody had, a column for each that somebody gets.
+    fn new(about: &str, outcomes: &[Outcome], cells: &[(&Outcome, &Outcome, String)]) -> Self {
+        let before = outcomes.iter().filter(|it| cells.iter().any(|(old, ..)| old == it));
+        let after: Vec<&Outcome> =
+            outcomes.iter().filter(|it| cells.iter().any(|(_, new, _)| new == it)).collect();
         let header = std::iter::once(about.to_owned()).chain(after.iter().map(|it| format!("to {it}")));
-        let row = |old: &&Outcome| {
+        let cell = |old: &Outcome, new: &Outcome| {
+            let found = cells.iter().find(|it| it.0 == old && it.1 == new);
+            found.map_or("-".to_owned(), |(.., text)| text.clone())
+        };
+        let row = |old: &Outcome| {
             std::iter::once(format!("from {old}")).chain(after.iter().map(|new| cell(old, new))).collect()
         };
-        Self { header: header.collect(), rows: before.iter().map(row).collect() }
+        Self { header: header.collect(), rows: before.map(row).collect() }
     }
-}
-
-fn percent(share: &Share) -> String {
-    exact_percent(share.to_f64())
-}
-
-fn percent_or_dash(share: &Share) -> String {
-    if share.is_none() { "-".to_owned() } else { percent(share) }
 }
 
 /// Who moves, in words, and how many of them had to.
@@ -74,14 +59,31 @@ fn in_words(flow: &Flow) -> String {
     let parts: Vec<String> = parts
         .into_iter()
         .filter(|(share, _)| !share.is_none())
-        .map(|(share, verb)| format!("{} {verb}", percent(share)))
+        .map(|(share, verb)| format!("{} {verb}", share.percent()))
         .collect();
     let had_to = if flow.avoidable.is_none() {
         "no fewer could".to_owned()
     } else {
-        format!("{} had to, {} is avoidable", percent(&flow.minimum), percent(&flow.avoidable))
+        format!("{} had to, {} is avoidable", flow.minimum.percent(), flow.avoidable.percent())
     };
     format!("{}: {had_to}", parts.join(", "))
+}
+
+/// Whether all that is known of a document is that it is as it was, and does not compile any more.
+fn is_only_broken(document: &DocumentChange) -> bool {
+    document.change == Change::Affected
+        && document.flows.is_empty()
+        && !document.findings.is_empty()
+        && document.findings.iter().all(|it| it.code == Code::NotComparable)
+}
+
+/// A line about those documents, whose cause is elsewhere; nothing where there are none.
+fn broken(diff: &Diff) -> Option<String> {
+    let names: Vec<&str> =
+        diff.documents.iter().filter(|it| is_only_broken(it)).map(|it| &*it.document).collect();
+    let list = names.join(", ");
+    (!names.is_empty())
+        .then(|| format!("as they were, and no longer compile, so nobody knows whom that moves: {list}"))
 }
 
 /// The largest share that a flow of a document moves.

@@ -66,6 +66,23 @@ fn shown(ranges: &[Buckets]) -> String {
     format!("[{}]", ranges.iter().map(one).collect::<Vec<_>>().join(", "))
 }
 
+/// Whether a variant has these buckets already, in whichever order and pieces.
+fn has_ranges(variant: &Value, wanted: &[Buckets]) -> bool {
+    let Some(Ok(mut ranges)) = variant.get("ranges").cloned().map(serde_json::from_value::<Vec<Buckets>>)
+    else {
+        return false;
+    };
+    ranges.sort_unstable();
+    ranges.dedup_by(|next, range| {
+        let joins = next.start == range.end;
+        if joins {
+            range.end = next.end;
+        }
+        joins
+    });
+    ranges == wanted
+}
+
 fn key_of(variant: &Value) -> Option<&str> {
     variant.get("key")?.as_str()
 }
@@ -75,6 +92,9 @@ fn variants(written: &[Value], wanted: &[Wanted]) -> Value {
     let find = |key: &str| wanted.iter().find(|it| it.key == key);
     let kept = written.iter().filter_map(|variant| {
         let wanted = find(key_of(variant)?)?;
+        if has_ranges(variant, &wanted.ranges) {
+            return Some(variant.clone());
+        }
         let mut fields: Map<String, Value> = variant.as_object()?.clone();
         fields.remove("allocation");
         fields.insert("ranges".to_owned(), json!(wanted.ranges));
@@ -93,7 +113,7 @@ fn edits(text: &str, written: &[Value], list: &Mark, wanted: &[Wanted]) -> Optio
         let key = key_of(variant)?;
         match wanted.iter().find(|it| it.key == key) {
             None => edits.push(layout.drop(at)?),
-            Some(it) if variant.get("ranges") == Some(&json!(it.ranges)) => {}
+            Some(it) if has_ranges(variant, &it.ranges) => {}
             Some(it) => edits.push(set_ranges(text, item, &shown(&it.ranges))?),
         }
     }
