@@ -102,6 +102,7 @@ pub async fn documents_of(store: &impl CatalogStore, revision: Option<u64>) -> R
 }
 
 /// The error for a revision that was never published.
+#[must_use]
 pub fn no_revision(number: u64) -> Error {
     Error::caller(format!("there is no revision {number}")).help("`abx revisions` lists them")
 }
