@@ -30,6 +30,8 @@ pub fn compare(before: &Side<'_>, after: &Side<'_>, now: Timestamp) -> Diff {
         }
     }
     diff.documents.extend(comparison.gone().map(|name| comparison.of_gone(name)));
+    // Whichever files or revision they are from, the same change reads the same.
+    diff.documents.sort_by(|a, b| a.document.cmp(&b.document));
     diff
 }
 

@@ -53,7 +53,7 @@ pub struct Side<'a> {
 /// What differs between two sets of documents.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Diff {
-    /// Each document that is not the same, or does not do the same: in the order of the new ones, then what is gone.
+    /// Each document that is not the same, or does not do the same, by name.
     pub documents: Vec<DocumentChange>,
     /// How many documents are the same and do the same.
     pub unchanged: usize,

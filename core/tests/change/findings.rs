@@ -118,15 +118,17 @@ fn what_is_shared_reaches_those_that_use_it() {
         }})
     };
     let user = experiment(json!({"targeting_rules": [{"segment": "s"}], "layer": "l"}));
-    let documents =
-        diff(&[user.clone(), shared("x", 500_000)], &[user.clone(), shared("y", 500_000)]).documents;
-    assert_eq!(
-        (&documents[0].change, found(&documents[0])),
-        (&Change::Affected, vec![("targeting-changed", "targeting_rules")])
-    );
-    let documents = diff(&[user.clone(), shared("x", 500_000)], &[user, shared("x", 400_000)]).documents;
-    assert_eq!(found(&documents[0]), [("units-leave", "layer")]);
-    assert_eq!(documents[0].flows[0].left.to_string(), "1/10");
+    let of_user = |value: &str, slot: u32| {
+        let documents =
+            diff(&[user.clone(), shared("x", 500_000)], &[user.clone(), shared(value, slot)]).documents;
+        documents.into_iter().find(|it| it.document == "experiment e").unwrap()
+    };
+    let segment = of_user("y", 500_000);
+    assert_eq!(segment.change, Change::Affected);
+    assert_eq!(found(&segment), [("targeting-changed", "targeting_rules")]);
+    let slot = of_user("x", 400_000);
+    assert_eq!(found(&slot), [("units-leave", "layer")]);
+    assert_eq!(slot.flows[0].left.to_string(), "1/10");
 }
 
 #[test]
