@@ -12,7 +12,7 @@ const LONG: usize = 100;
 /// One line a step, nestings indented.
 #[must_use]
 pub fn steps(steps: &[Step]) -> String {
-    lines(steps).into_iter().map(|line| format!("  {line}\n")).collect()
+    lines(steps).into_iter().flat_map(|line| ["  ".to_owned(), line, "\n".to_owned()]).collect()
 }
 
 /// The same, each line by itself and without the first indentation.

@@ -5,7 +5,7 @@ use super::yaml::MAX_BYTES;
 use crate::error::Error;
 use jiff::Timestamp;
 use std::fmt;
-use std::io::{self, BufReader, Read, Write as _};
+use std::io::{self, BufRead, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::thread;
@@ -19,11 +19,13 @@ pub struct GitPlace {
     pub path: String,
     /// Where `git` is run; empty is the present folder.
     pub folder: PathBuf,
+    /// What a person knows it by, as `main:experiments`.
+    pub name: String,
 }
 
 impl fmt::Display for GitPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.revision, self.path)
+        f.write_str(&self.name)
     }
 }
 
@@ -43,24 +45,23 @@ impl GitPlace {
             dots @ ("." | "..") => format!("{dots}/"),
             path => path.to_owned(),
         };
-        Some(Self { revision: revision.to_owned(), path, folder: PathBuf::new() })
+        let (revision, name) = (revision.to_owned(), text.trim_end_matches('/').to_owned());
+        Some(Self { revision, path, folder: PathBuf::new(), name })
     }
 
     /// What stood at a path of this machine in a revision: the repository is the one that the path is in.
     #[must_use]
     pub fn of_path(revision: &str, path: &Path) -> Self {
-        let revision = revision.to_owned();
+        let written = path.display().to_string().replace('\\', "/");
+        let name = format!("{revision}:{}", written.trim_end_matches('/'));
         let file_and_folder = path.file_name().zip(path.parent()).filter(|_| path.is_file());
-        if let Some((name, folder)) = file_and_folder {
-            let path = format!("./{}", name.to_string_lossy());
-            return Self { revision, path, folder: folder.to_owned() };
-        }
-        if path.is_dir() {
-            return Self { revision, path: "./".to_owned(), folder: path.to_owned() };
-        }
-        // It may have been there then.
-        let path = format!("./{}", path.display()).replace('\\', "/");
-        Self { revision, path, folder: PathBuf::new() }
+        let (folder, path) = match file_and_folder {
+            Some((name, folder)) => (folder, format!("./{}", name.to_string_lossy())),
+            None if path.is_dir() => (path, "./".to_owned()),
+            // It may have been there then.
+            None => (Path::new(""), format!("./{written}")),
+        };
+        Self { revision: revision.to_owned(), path, folder: folder.to_owned(), name }
     }
 
     /// The files, each with its name and bytes, in the order of their names. Of a file that is larger than any
@@ -121,10 +122,10 @@ impl GitPlace {
         }
         let complaint = text(&output.stderr);
         let is_elsewhere = ["not a git repository", "dubious ownership", "cannot change to"];
-        match is_elsewhere.iter().any(|it| complaint.contains(it)) {
-            true => Err(self.refused(&complaint)),
-            false => Ok(None),
+        if is_elsewhere.iter().any(|it| complaint.contains(it)) {
+            return Err(self.refused(&complaint));
         }
+        Ok(None)
     }
 
     /// The bytes of blobs, by one process for all of them.
@@ -132,7 +133,7 @@ impl GitPlace {
         let mut command = self.command(&["cat-file", "--batch", "--buffer"]);
         let mut child = command.stdin(Stdio::piped()).spawn().map_err(|error| unstartable(&error))?;
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
-        let wanted: String = found.iter().map(|(_, object)| format!("{object}\n")).collect();
+        let wanted: String = found.iter().flat_map(|(_, object)| [object.as_str(), "\n"]).collect();
         let names = found.into_iter().map(|(name, _)| name);
         // Written from a thread: with full pipes at both ends each side would wait for the other.
         let read = thread::scope(|scope| {
@@ -196,12 +197,12 @@ fn entry(folder: &str, line: &[u8]) -> Option<(String, String)> {
     if !is_document(Path::new(path)) {
         return None;
     }
-    let separator = if folder.ends_with([':', '/']) { "" } else { "/" };
+    let separator = if folder.ends_with(':') { "" } else { "/" };
     Some((format!("{folder}{separator}{path}"), object.to_owned()))
 }
 
 /// Reads one answer of `git cat-file --batch`: `OBJECT blob SIZE`, a line end, the bytes, a line end.
-fn blob(reader: &mut (impl io::BufRead + Read)) -> io::Result<Vec<u8>> {
+fn blob(reader: &mut impl BufRead) -> io::Result<Vec<u8>> {
     let mut head = String::new();
     reader.read_line(&mut head)?;
     let size = head.trim_end().rsplit(' ').next().and_then(|size| size.parse().ok());
@@ -266,7 +267,7 @@ mod tests {
         let deep = folder.path().join("docs/deep");
         assert_eq!(names(&deep, "v1:docs").len(), 2, "from the top, wherever one stands");
         assert_eq!(names(&deep, "v1:../b.yaml"), ["v1:../b.yaml"]);
-        assert_eq!(names(&deep, "v1:./"), ["v1:./a é.yml"]);
+        assert_eq!(names(&deep, "v1:./"), ["v1:./a é.yml"], "from where one stands");
         let enabled = |place: &str| text(&read(folder.path(), place).unwrap()[0].1);
         assert_eq!(enabled("v1:docs/b.yaml"), "flag: b\nenabled: true");
         assert_eq!(enabled("main:docs/b.yaml"), "flag: b\nenabled: false");
@@ -286,7 +287,7 @@ mod tests {
         let folder = repository();
         let at = |path: &str| GitPlace::of_path("v1", &folder.path().join(path));
         assert_eq!(at("docs").read().unwrap().len(), 2);
-        assert_eq!(at("docs/b.yaml").read().unwrap()[0].0, "v1:./b.yaml");
+        assert!(at("docs/b.yaml").read().unwrap()[0].0.ends_with("/docs/b.yaml"));
         assert_eq!(GitPlace::of_path("v1", Path::new("gone")).path, "./gone");
     }
 

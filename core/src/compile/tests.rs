@@ -43,6 +43,9 @@ fn compile(
     let is_experiment = is_about_experiment(written, names, findings)?;
     let mut suite = Suite { document, is_experiment, key: written.tests.clone(), cases: Vec::new() };
     let mut checks = Checks { tested: suite.tested(catalog), is_experiment, findings };
+    if checks.tested.is_some_and(Tested::asks_the_time) {
+        warn_of_now(written, checks.findings);
+    }
     for (index, case) in written.cases.iter().enumerate() {
         let path = format!("cases[{index}]");
         let mut compiled = checks.case(case, &path);
@@ -77,6 +80,15 @@ fn is_about_experiment(written: &TestsConfig, names: &Names<'_>, findings: &mut 
         }
     }
     None
+}
+
+fn warn_of_now(written: &TestsConfig, findings: &mut Findings) {
+    let timeless = |case: &&CaseConfig| case.at.is_none() && written.at.is_none();
+    let count = written.cases.iter().filter(timeless).count();
+    if count > 0 && !findings.is_broken("at") {
+        let message = format!("the outcome depends on the time, and {count} of the cases name none");
+        findings.add(Code::TimeMissing, "tests", message).help("add `at:` beside `tests:`, or to each case");
+    }
 }
 
 /// What cases are checked against.

@@ -18,8 +18,7 @@ pub(crate) trait Trace {
 
     /// Where a unit falls: where its hash does. A rehearsal may put it elsewhere; `lets_on` are the buckets with which
     /// the evaluation goes on.
-    #[inline(always)]
-    // Always: asking the trace must cost what asking the bucketer does.
+    #[inline]
     fn bucket(
         &mut self,
         _draw: Draw,
@@ -30,12 +29,12 @@ pub(crate) trait Trace {
         bucketer.bucket(unit)
     }
 
-    /// A leaf or a segment was asked.
-    #[inline(always)]
+    /// A condition was asked.
+    #[inline]
     fn asked(&mut self, _condition: &Condition, _holds: bool) {}
 
     /// A flag's rule served.
-    #[inline(always)]
+    #[inline]
     fn served(&mut self, _rule: &Rule) {}
 }
 

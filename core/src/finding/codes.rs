@@ -213,6 +213,9 @@ codes! {
         "A matrix of contexts without combinations, or an exception that is about none."
         "A case is tried with every combination of the values of its matrix. An exception names some of them, by \
          attributes and values of the matrix; the first that fits counts.";
+    TimeMissing "time-missing" Warning
+        "A test that may fail tomorrow, though nothing has changed."
+        "What it is about starts, ends or asks for the time, and without `at:` a test runs as of the present time.";
     UnusedSegment "unused-segment" Warning
         "A segment that nothing uses."
         "Drop it, or check that the rule that should use it spells its key the same.";

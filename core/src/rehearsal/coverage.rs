@@ -164,7 +164,7 @@ impl Serve {
             }
             Self::Split(split) => variants.extend(split.variants()),
             Self::Experiment { variants: of_experiment, .. } => {
-                variants.extend(of_experiment.iter().copied())
+                variants.extend(of_experiment.iter().copied());
             }
         }
     }
@@ -209,22 +209,22 @@ impl<'c> List<'c> {
 
     fn conditions(&mut self, conditions: &'c [Condition], path: &str) {
         for (index, condition) in conditions.iter().enumerate() {
-            self.condition(condition, format!("{path}[{index}]"));
+            self.condition(condition, &format!("{path}[{index}]"));
         }
     }
 
-    fn condition(&mut self, condition: &'c Condition, path: String) {
+    fn condition(&mut self, condition: &'c Condition, path: &str) {
         match condition {
             Condition::All(inner) => self.conditions(inner, &format!("{path}.all")),
             Condition::Any(inner) => self.conditions(inner, &format!("{path}.any")),
             Condition::Not(inner) => match &**inner {
                 // Whether it was written as a list of one is not known any more.
-                [only] => self.condition(only, format!("{path}.not")),
+                [only] => self.condition(only, &format!("{path}.not")),
                 several => self.conditions(several, &format!("{path}.not")),
             },
             Condition::Segment(_) | Condition::Leaf(_) => {
                 for holds in [true, false] {
-                    self.add(path.clone(), Seen::Condition(holds), Probe::Condition(condition));
+                    self.add(path.to_owned(), Seen::Condition(holds), Probe::Condition(condition));
                 }
             }
         }

@@ -8,10 +8,12 @@
 //! | file | what it is |
 //! |---|---|
 //! | `case` | a compiled case, and what came of it |
+//! | `clock` | whether what comes of a case depends on when it runs |
 //! | `watch` | the trace that puts units into buckets and remembers what was asked |
 //! | `coverage` | what of an experiment or flag the cases have reached |
 
 mod case;
+mod clock;
 mod coverage;
 mod watch;
 

@@ -63,10 +63,11 @@ impl Since {
                 (then_title.unwrap_or_else(nothing), now_title.unwrap_or_else(nothing));
             let _ = writeln!(
                 text,
-                "\n{BAD}-{BAD:#} {then_title}  {DIM}by {} at {}{DIM:#}",
+                "\n{BAD}-{BAD:#} {then_title}  {DIM}by {} at {:.0}{DIM:#}",
                 self.source, self.then.at
             );
-            let _ = writeln!(text, "{GOOD}+{GOOD:#} {now_title}  {DIM}by {} at {}{DIM:#}", self.now, now.at);
+            let _ =
+                writeln!(text, "{GOOD}+{GOOD:#} {now_title}  {DIM}by {} at {:.0}{DIM:#}", self.now, now.at);
             text.push_str(&lines(then_steps, now_steps));
         }
         if self.steps.is_empty() {
@@ -105,17 +106,20 @@ fn difference(then: &[Step], now: &[Step]) -> Vec<DiffOp> {
 fn lines(then: &[Step], now: &[Step]) -> String {
     let ops = difference(then, now);
     let (then, now) = (steps::lines(then), steps::lines(now));
+    let (gone, new) = (format!("{BAD}-{BAD:#}"), format!("{GOOD}+{GOOD:#}"));
     let mut text = String::new();
-    for op in ops {
-        if let DiffOp::Equal { .. } = op {
-            let same = now.get(op.new_range()).unwrap_or_default();
-            same.iter().for_each(|line| text.push_str(&format!("  {line}\n")));
-            continue;
+    let mut add = |mark: &str, lines: Option<&[String]>| {
+        for line in lines.unwrap_or_default() {
+            let _ = writeln!(text, "{mark} {line}");
         }
-        let gone = then.get(op.old_range()).unwrap_or_default();
-        gone.iter().for_each(|line| text.push_str(&format!("{BAD}-{BAD:#} {line}\n")));
-        let new = now.get(op.new_range()).unwrap_or_default();
-        new.iter().for_each(|line| text.push_str(&format!("{GOOD}+{GOOD:#} {line}\n")));
+    };
+    for op in ops {
+        if matches!(op, DiffOp::Equal { .. }) {
+            add(" ", now.get(op.new_range()));
+        } else {
+            add(&gone, then.get(op.old_range()));
+            add(&new, now.get(op.new_range()));
+        }
     }
     text
 }

@@ -52,16 +52,16 @@ impl FromStr for Source {
         if let Some(place) = GitPlace::parse(text) {
             return Ok(Self::Git(place));
         }
-        Ok(published(text)?.map_or_else(path, Self::Published))
+        Ok(published(text)?.unwrap_or_else(path))
     }
 }
 
 /// `@12` or `@head`; `None` of what does not start with `@`.
-fn published(text: &str) -> Result<Option<Option<u64>>, Error> {
+fn published(text: &str) -> Result<Option<Source>, Error> {
     match text.strip_prefix('@') {
         None => Ok(None),
-        Some("head") => Ok(Some(None)),
-        Some(number) => number.parse().map(|number| Some(Some(number))).map_err(|_| {
+        Some("head") => Ok(Some(Source::Published(None))),
+        Some(number) => number.parse().map(|number| Some(Source::Published(Some(number)))).map_err(|_| {
             Error::caller(format!("{text:?} is no published revision"))
                 .help("write @12, or @head for the one that serves; `abx revisions` lists them")
         }),
@@ -72,8 +72,8 @@ impl Source {
     /// What a revision alone stands for: a published one, or, at each of some other places, what stood there in a git
     /// commit.
     pub fn of_revision(text: &str, places: &[Self]) -> Result<Vec<Self>, Error> {
-        if let Some(revision) = published(text)? {
-            return Ok(vec![Self::Published(revision)]);
+        if let Some(source) = published(text)? {
+            return Ok(vec![source]);
         }
         if let Some(place) = GitPlace::parse(text) {
             return Ok(vec![Self::Git(place)]);

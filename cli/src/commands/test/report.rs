@@ -37,6 +37,8 @@ pub struct TestReport {
 
 /// Characters that are shown of a value.
 const LONG: usize = 100;
+/// Failing combinations of a case that are explained; the others are counted.
+const COMBINATIONS: usize = 3;
 /// Documents without a test that are named; the others are counted.
 const NAMED: usize = 12;
 
@@ -69,20 +71,30 @@ impl TestReport {
             let failed = cases.iter().filter(|it| !it.passed).count();
             let mark = if failed == 0 { format!("{GOOD}✓{GOOD:#}") } else { format!("{BAD}✗{BAD:#}") };
             let covered = self.coverage.documents.iter().find(|it| it.document == tested);
-            let percent = covered.map_or(100.0, DocumentCoverage::percent);
+            let percent = covered.map_or(100, DocumentCoverage::percent);
             let counts = counts(cases.len() - failed, failed);
-            let _ = writeln!(text, "{mark} {tested:<width$}  {percent:>3.0} % covered  {counts}");
+            let _ = writeln!(text, "{mark} {tested:<width$}  {percent:>3} % covered  {counts}");
         }
         text
     }
 
     fn failures(&self) -> String {
         let mut text = String::new();
+        let mut shown: BTreeMap<(&str, &str, usize), usize> = BTreeMap::new();
         for case in self.cases.iter().filter(|it| !it.passed) {
+            let of_case = shown.entry((&case.tested, &case.place.file, case.place.line)).or_default();
+            *of_case += 1;
+            if *of_case > COMBINATIONS {
+                continue;
+            }
             let name = short_text(&case.name);
             let _ =
                 writeln!(text, "\n{BAD}✗{BAD:#} {TITLE}{}: {name}{TITLE:#} {}", case.tested, at(&case.place));
             text.push_str(&case.explanation());
+        }
+        for ((tested, file, line), failed) in shown.into_iter().filter(|(_, failed)| *failed > COMBINATIONS) {
+            let more = failed - COMBINATIONS;
+            let _ = writeln!(text, "\n{tested}: {more} more combinations fail {DIM}{file}:{line}{DIM:#}");
         }
         text
     }
@@ -131,7 +143,7 @@ impl TestReport {
             line: error.place.line,
             failure: Some((error.message.clone(), findings::in_words(error))),
         });
-        let message = || format!("{:.0} % are covered", self.coverage.percent);
+        let message = || format!("{} % are covered", self.coverage.percent);
         let coverage = self.coverage.least.map(|least| junit::Case {
             name: format!("{least} % are covered"),
             class: "coverage".to_owned(),
@@ -215,7 +227,7 @@ impl Report for TestReport {
         let CoverageReport { percent, least, reached, parts, .. } = &self.coverage;
         let _ = write!(
             text,
-            "\n{}; {percent:.0} % covered ({reached} of {parts} parts)",
+            "\n{}; {percent} % covered ({reached} of {parts} parts)",
             counts(self.passed, self.failed)
         );
         if let Some(least) = least.filter(|_| !self.coverage.is_enough()) {

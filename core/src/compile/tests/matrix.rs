@@ -4,7 +4,7 @@ use super::super::names::unknown;
 use super::Checks;
 use crate::decide::{AttributePath, Subject};
 use crate::document::{CaseConfig, ExceptionConfig};
-use crate::finding::{Code, Findings};
+use crate::finding::{Code, Finding, Findings};
 use crate::rehearsal::{Case, Expect};
 use serde_json::{Map, Value};
 
@@ -45,11 +45,7 @@ pub(super) fn combine(written: &CaseConfig, case: &Case, checks: &mut Checks<'_>
     cases
 }
 
-fn invalid<'f>(
-    findings: &'f mut Findings,
-    path: String,
-    message: impl Into<String>,
-) -> &'f mut crate::finding::Finding {
+fn invalid(findings: &mut Findings, path: String, message: impl Into<String>) -> &mut Finding {
     findings.add(Code::MatrixInvalid, path, message)
 }
 
