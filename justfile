@@ -33,6 +33,10 @@ validate *paths="experiments/":
 simulate users="1000000" *arguments="":
     cargo run -q --release -- simulate experiments/ --users {{users}} {{arguments}}
 
+# Types, tests and templates of the stacks
+stacks:
+    .ci/stacks
+
 # The documentation of the crates, in a browser
 docs:
     cargo doc --workspace --no-deps --open

@@ -2,6 +2,7 @@
 
 pub mod assign;
 pub mod bench;
+pub mod capture;
 pub mod completions;
 pub mod dev;
 pub mod diff;
@@ -56,6 +57,7 @@ enum Command {
     Revisions(revisions::Args),
     Pull(pull::Args),
     Dev(dev::Args),
+    Capture(capture::Args),
     Replay(replay::Args),
     Results(results::Args),
     Bench(bench::Args),
@@ -94,6 +96,7 @@ pub fn dispatch(abx: Abx) -> Exit {
             Ok(exit) => exit,
             Err(error) => fail(&error),
         },
+        Command::Capture(args) => finish(capture::run(&args), args.format.format),
         Command::Replay(args) => finish(replay::run(&args), args.format.format),
         Command::Results(args) if args.watch => results::watch(&args).unwrap_or_else(|error| fail(&error)),
         Command::Results(args) => finish(results::run(&args), args.format.format),

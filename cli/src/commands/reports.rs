@@ -9,6 +9,7 @@ type SchemaOf = fn() -> Schema;
 pub const REPORTS: &[(&str, SchemaOf)] = &[
     ("assign", of::<super::assign::AssignReport>),
     ("bench", of::<super::bench::BenchReport>),
+    ("capture", of::<super::capture::CaptureReport>),
     ("completions", of::<super::completions::CompletionsReport>),
     ("diff", of::<super::diff::DiffReport>),
     ("explain", of::<super::explain::ExplainReport>),

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `newcomer` | ask, edit, see it live; a broken file; nothing lost at a restart |
 //! | `publishing` | `abx publish`, `rollback`, `revisions` and `pull` beside it, two publishers, and one that is killed |
+//! | `counting` | assign, convert, see results; the same from a capture |
 //! | `hostile` | limits, refusals and CORS over a real socket |
 //! | `ending` | signals, and a port that is taken |
 //! | `invoke` | the `Invoke` call by the client of AWS |
@@ -19,6 +20,7 @@
     reason = "tests fail by panicking, and report measurements"
 )]
 
+mod counting;
 mod ending;
 mod hostile;
 mod http;

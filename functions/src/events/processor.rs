@@ -116,6 +116,17 @@ where
         let batch = Batch::read(event, now)?;
         let until = deadline.checked_sub(RESERVE).unwrap_or(deadline);
         let mut outcome = BatchOutcome { unplaced: batch.unplaced.len(), ..BatchOutcome::default() };
+        // First, so that a batch whose records without a place cannot be kept is given back whole, and no shard twice.
+        if let Err(stop) = self.keep_unplaced(&batch.unplaced, now, until).await {
+            outcome.response.batch_item_failures = self.give_all_back(&batch, &stop);
+        } else {
+            self.count_shards(&batch, until, &mut outcome).await;
+        }
+        self.measure(&batch, &outcome, now, start);
+        Ok(outcome)
+    }
+
+    async fn count_shards(&self, batch: &Batch, until: Instant, outcome: &mut BatchOutcome) {
         let snapshot = self.snapshot(until).await;
         for shard in &batch.shards {
             let mut progress = Progress::default();
@@ -129,11 +140,6 @@ where
                 outcome.response.batch_item_failures.extend(self.give_back(shard, &progress, &stop));
             }
         }
-        if let Err(stop) = self.keep_unplaced(&batch.unplaced, now, until).await {
-            outcome.response.batch_item_failures.extend(self.give_all_back(&batch, &stop));
-        }
-        self.measure(&batch, &outcome, now, start);
-        Ok(outcome)
     }
 
     /// The catalog, unless none was ever loaded.

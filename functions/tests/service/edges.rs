@@ -1,7 +1,7 @@
 //! What is refused and how; hostile ids; any bytes at all.
 
 use crate::flags::documents;
-use crate::world::{Setup, World};
+use crate::world::{Mood, Setup, World, experiment};
 use axum::body::Body;
 use axum::http::{Method, Request};
 use proptest::prelude::*;
@@ -68,6 +68,41 @@ async fn ids_are_bytes_and_nothing_is_made_of_them() {
     let number = world.post_json("/assign", json!({"user_id": 42, "experiment_key": "e"})).await.ok();
     assert_eq!(number["unit"], "42");
     assert!(!world.log.text().contains('\u{1b}'));
+}
+
+#[tokio::test]
+async fn no_attribute_and_no_unit_is_written_into_the_log_whatever_happens() {
+    let rule = json!([{"attribute": "mail", "operator": "equals", "value": "someone@example.com"}]);
+    let mut with_rule = documents();
+    with_rule.push(experiment("gated", &json!({"targeting_rules": rule})));
+    let context = json!({"mail": "someone@example.com", "targetingKey": "private-unit"});
+    let asked = json!({"user_id": "private-unit", "experiment_key": "gated", "context": context});
+    let world = World::of(with_rule).await;
+    for (store, stream) in
+        [(Mood::Well, Mood::Well), (Mood::Failing, Mood::Failing), (Mood::Silent, Mood::Failing)]
+    {
+        world.store.set(store);
+        world.stream.set(stream);
+        for path in PATHS {
+            world.post_json(path, asked.clone()).await.ok();
+            let mut wrong = asked.clone();
+            wrong["context"]["mail"] = json!(["someone@example.com".repeat(100)]);
+            assert!(world.post_json(path, wrong).await.status.is_client_error(), "{path}");
+            let cut = asked.to_string().split_off(1);
+            assert!(world.post(path, cut).await.status.is_client_error(), "{path}");
+        }
+        world.get("/assign?user_id=private-unit&experiment_key=missing&mail=someone@example.com").await;
+    }
+    world.assignment.outbox().close().await;
+    world.flags.outbox().close().await;
+    world.assignment.telemetry().flush();
+    let log = world.log.text();
+    for event in ["request_refused", "store_fallback", "events_lost", "_aws"] {
+        assert!(log.contains(event), "{event} is not in what was logged:\n{log}");
+    }
+    for private in ["someone", "private-unit"] {
+        assert!(!log.contains(private), "{private} is in the log:\n{log}");
+    }
 }
 
 #[tokio::test]

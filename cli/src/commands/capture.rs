@@ -1,0 +1,180 @@
+//! What came on the stream?
+
+mod redact;
+mod stream;
+
+use super::store::block_on;
+use crate::error::Error;
+use crate::report::{FormatArg, Report};
+use abx_core::event::{Batch, aggregate};
+use abx_functions::events::{RecordToWrite, kinesis_event};
+use jiff::{SignedDuration, Timestamp};
+use redact::Redactor;
+use serde::Serialize;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use stream::{Captured, Look, Source};
+use tokio::time::Instant;
+
+/// Record what comes on a stream into a file, for `abx replay`
+///
+/// The source is a Kinesis stream, or the file of `abx dev`. The file holds payloads as Lambda hands them over, one a line.
+/// Units become pseudonyms of this capture, texts of properties and unknown fields are left out; what is counted stays the same.
+/// Records that are no events are left out, too, and counted.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  abx capture dev.json
+  abx capture incident.json --stream abx-events --last 15m
+  abx capture live.json --stream abx-events --for 1m
+  abx replay incident.json --faults duplicate,reorder,bisect --compare")]
+pub struct Args {
+    /// The file to write, which must not be there yet; its name ends with .json, as `abx replay` reads it
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// A Kinesis stream, with the credentials that every AWS tool finds
+    #[arg(long, value_name = "NAME")]
+    stream: Option<String>,
+    /// The endpoint of an emulator instead of AWS
+    #[arg(long, value_name = "URL", requires = "stream")]
+    endpoint: Option<String>,
+    /// The file of `abx dev`, whose events are captured where no stream is named
+    #[arg(long, value_name = "FILE", default_value = ".abx/store.sqlite", conflicts_with = "stream")]
+    store: PathBuf,
+    /// How far back to begin, as 90s, 15m, 24h; a stream holds a day unless it is told otherwise
+    #[arg(long, value_name = "DURATION", default_value = "24h")]
+    last: SignedDuration,
+    /// How long to go on for what is still to come; without it, up to the end
+    #[arg(long = "for", value_name = "DURATION")]
+    duration: Option<SignedDuration>,
+    /// Stop after so many records
+    #[arg(long, value_name = "N")]
+    records: Option<u64>,
+    /// Write the records as they are, with all that they tell of persons
+    #[arg(long)]
+    unredacted: bool,
+    /// How to write the result
+    #[command(flatten)]
+    pub(super) format: FormatArg,
+}
+
+/// What was captured.
+#[derive(Debug, Default, Serialize, schemars::JsonSchema)]
+pub struct CaptureReport {
+    /// The file.
+    file: String,
+    /// Its payloads: one for each time that records were read.
+    batches: u64,
+    /// The records in it.
+    records: u64,
+    /// Records that are not in it, because they hold something else than events.
+    left_out: u64,
+    /// Whether units are pseudonyms.
+    redacted: bool,
+}
+
+/// Captures up to the end, or as long as it is told.
+pub fn run(args: &Args) -> Result<CaptureReport, Error> {
+    if args.file.extension().is_none_or(|it| it != "json") {
+        return Err(Error::caller(format!("{}: the name does not end with .json", args.file.display()))
+            .help("`abx replay` reads payloads from .json, and single events from .jsonl"));
+    }
+    let since = Timestamp::now()
+        .checked_sub(args.last)
+        .map_err(|_| Error::caller("--last reaches back too far").help("a stream holds at most 365 days"))?;
+    let go_on = args
+        .duration
+        .map(Duration::try_from)
+        .transpose()
+        .map_err(|_| Error::caller("--for is negative").help("give a length, as 1m"))?;
+    block_on(capture(args, since, go_on))
+}
+
+async fn capture(args: &Args, since: Timestamp, go_on: Option<Duration>) -> Result<CaptureReport, Error> {
+    let mut source = Source::open(args, since).await?;
+    let mut out = create(&args.file)?;
+    let until = go_on.map(|duration| Instant::now() + duration);
+    let redactor = (!args.unredacted).then(Redactor::new);
+    let file = args.file.display().to_string();
+    let mut report = CaptureReport { file, redacted: redactor.is_some(), ..CaptureReport::default() };
+    while args.records.is_none_or(|most| report.records < most) {
+        if until.is_some_and(|until| until <= Instant::now()) {
+            break;
+        }
+        match source.look().await? {
+            Look::Nothing { is_end } if is_end && until.is_none() => break,
+            Look::Nothing { .. } => {}
+            Look::Records(mut captured) => {
+                let most = args.records.map_or(u64::MAX, |most| most - report.records);
+                captured.records.truncate(usize::try_from(most).unwrap_or(usize::MAX));
+                let before = captured.records.len();
+                if let Some(redactor) = &redactor {
+                    captured.records =
+                        captured.records.iter().filter_map(|it| redacted(redactor, it)).collect();
+                }
+                report.left_out += (before - captured.records.len()) as u64;
+                write(&mut out, &captured, &mut report)
+                    .map_err(|error| Error::world(format!("{}: {error}", args.file.display())))?;
+            }
+        }
+    }
+    out.flush().map_err(|error| Error::world(format!("{}: {error}", args.file.display())))?;
+    Ok(report)
+}
+
+fn create(path: &Path) -> Result<BufWriter<File>, Error> {
+    let file = File::create_new(path).map_err(|error| {
+        let what = Error::world(format!("{}: {error}", path.display()));
+        if error.kind() == std::io::ErrorKind::AlreadyExists {
+            what.help("choose another name")
+        } else {
+            what
+        }
+    })?;
+    Ok(BufWriter::new(file))
+}
+
+fn write(out: &mut impl Write, captured: &Captured, report: &mut CaptureReport) -> std::io::Result<()> {
+    if captured.records.is_empty() {
+        return Ok(());
+    }
+    out.write_all(&kinesis_event(&captured.stream, &captured.shard, &captured.records))?;
+    out.write_all(b"\n")?;
+    report.batches += 1;
+    report.records += captured.records.len() as u64;
+    Ok(())
+}
+
+/// A record with the events in it redacted, in the form that it had; `None` where something in it is no event.
+fn redacted(redactor: &Redactor, record: &RecordToWrite) -> Option<RecordToWrite> {
+    // Read as the event function reads it, which opens records of the Kinesis Producer Library.
+    let alone = kinesis_event("capture", "shardId-0", std::slice::from_ref(record));
+    let batch = Batch::read(&alone, record.arrived).ok()?;
+    let payloads = &batch.shards.first()?.payloads;
+    let events: Option<Vec<Vec<u8>>> = payloads.iter().map(|payload| redactor.event(&payload.data)).collect();
+    let events = events?;
+    let partition_key = redactor.pseudonym(&record.partition_key);
+    let data = match &events[..] {
+        [event] => event.clone(),
+        events => aggregate(&partition_key, events),
+    };
+    Some(RecordToWrite { sequence: record.sequence.clone(), partition_key, arrived: record.arrived, data })
+}
+
+impl Report for CaptureReport {
+    fn human(&self) -> String {
+        let mut text = format!("{}: {} records in {} batches", self.file, self.records, self.batches);
+        if self.left_out > 0 {
+            text += &format!(
+                "\n{} records are no events and were left out; --unredacted keeps them",
+                self.left_out
+            );
+        }
+        text + if self.redacted {
+            "\nunits are pseudonyms of this capture\n"
+        } else {
+            "\nas they came: it may tell of persons\n"
+        }
+    }
+}

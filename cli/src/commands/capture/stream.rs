@@ -1,0 +1,178 @@
+//! Where records are captured from: a Kinesis stream, or the events of `abx dev`.
+
+use super::Args;
+use crate::commands::store::{aws_config_of_region, unanswered};
+use crate::error::Error;
+use abx_functions::adapters::embedded::{EmbeddedStore, StoredEvent};
+use abx_functions::events::RecordToWrite;
+use aws_sdk_kinesis::error::DisplayErrorContext;
+use aws_sdk_kinesis::primitives::DateTime;
+use aws_sdk_kinesis::types::{Record, ShardIteratorType};
+use jiff::Timestamp;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// How many records are asked for at once.
+const BATCH: i32 = 500;
+/// Between two looks at a shard without new records; Kinesis allows five a second.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// Records of one shard, in their order.
+pub(super) struct Captured {
+    pub stream: String,
+    pub shard: String,
+    pub records: Vec<RecordToWrite>,
+}
+
+/// Where records come from.
+pub(super) enum Source {
+    Stream(Stream),
+    Store { store: EmbeddedStore, since: Timestamp, after: i64 },
+}
+
+/// A stream, shard by shard in turns.
+pub(super) struct Stream {
+    client: aws_sdk_kinesis::Client,
+    name: String,
+    shards: VecDeque<Shard>,
+}
+
+struct Shard {
+    id: String,
+    iterator: String,
+    /// Whether its end was seen, where the next records will come.
+    is_read: bool,
+}
+
+/// One look.
+pub(super) enum Look {
+    Records(Captured),
+    /// Nothing was there; whether nothing waits anywhere.
+    Nothing {
+        is_end: bool,
+    },
+}
+
+impl Source {
+    /// Everything that came at a time or after it.
+    pub(super) async fn open(args: &Args, since: Timestamp) -> Result<Self, Error> {
+        if let Some(name) = &args.stream {
+            return Ok(Self::Stream(Stream::open(name, args.endpoint.as_deref(), since).await?));
+        }
+        if !args.store.exists() {
+            let what = format!("{}: there is no such file", args.store.display());
+            return Err(
+                Error::caller(what).help("`abx dev` makes it; --stream names a Kinesis stream instead")
+            );
+        }
+        let store = EmbeddedStore::open(&args.store).map_err(unanswered)?;
+        Ok(Self::Store { store, since, after: 0 })
+    }
+
+    /// The next records.
+    pub(super) async fn look(&mut self) -> Result<Look, Error> {
+        match self {
+            Self::Stream(stream) => stream.look().await,
+            Self::Store { store, since, after } => {
+                let events = store.events_after(*after, BATCH.unsigned_abs()).map_err(unanswered)?;
+                let Some(last) = events.last() else {
+                    tokio::time::sleep(PAUSE).await;
+                    return Ok(Look::Nothing { is_end: true });
+                };
+                *after = last.number;
+                let records = events.into_iter().filter(|event| event.arrived >= *since).map(stored);
+                Ok(Look::Records(Captured {
+                    stream: "local".to_owned(),
+                    shard: "shardId-000000000000".to_owned(),
+                    records: records.collect(),
+                }))
+            }
+        }
+    }
+}
+
+impl Stream {
+    async fn open(name: &str, endpoint: Option<&str>, since: Timestamp) -> Result<Self, Error> {
+        let client = aws_sdk_kinesis::Client::new(&aws_config_of_region(endpoint).await?);
+        let mut stream = Self { client, name: name.to_owned(), shards: VecDeque::new() };
+        for id in stream.shard_ids().await? {
+            let iterator = stream.iterator(&id, since).await?;
+            stream.shards.extend(iterator.map(|iterator| Shard { id, iterator, is_read: false }));
+        }
+        Ok(stream)
+    }
+
+    /// All shards that still hold records, closed ones too: their records are older than those of their children.
+    async fn shard_ids(&self) -> Result<Vec<String>, Error> {
+        let mut ids = Vec::new();
+        let mut next: Option<String> = None;
+        loop {
+            let call = self.client.list_shards();
+            let call = match next {
+                // A page is asked for by its token alone.
+                Some(token) => call.next_token(token),
+                None => call.stream_name(&self.name),
+            };
+            let page = call.send().await.map_err(|error| self.failed(&error))?;
+            ids.extend(page.shards().iter().map(|shard| shard.shard_id().to_owned()));
+            next = page.next_token().map(str::to_owned);
+            if next.is_none() {
+                return Ok(ids);
+            }
+        }
+    }
+
+    async fn iterator(&self, shard: &str, since: Timestamp) -> Result<Option<String>, Error> {
+        let call = self.client.get_shard_iterator().stream_name(&self.name).shard_id(shard);
+        let call = call
+            .shard_iterator_type(ShardIteratorType::AtTimestamp)
+            .timestamp(DateTime::from_millis(since.as_millisecond()));
+        let found = call.send().await.map_err(|error| self.failed(&error))?;
+        Ok(found.shard_iterator().map(str::to_owned))
+    }
+
+    async fn look(&mut self) -> Result<Look, Error> {
+        let Some(mut shard) = self.shards.pop_front() else { return Ok(Look::Nothing { is_end: true }) };
+        let call = self.client.get_records().shard_iterator(&shard.iterator).limit(BATCH);
+        let page = call.send().await.map_err(|error| self.failed(&error))?;
+        let id = shard.id.clone();
+        shard.is_read = page.millis_behind_latest().unwrap_or(0) == 0;
+        // A closed shard that is read to its end has no next iterator.
+        if let Some(next) = page.next_shard_iterator() {
+            next.clone_into(&mut shard.iterator);
+            self.shards.push_back(shard);
+        }
+        let records: Vec<RecordToWrite> = page.records().iter().map(recorded).collect();
+        if records.is_empty() {
+            let is_end = self.shards.iter().all(|shard| shard.is_read);
+            tokio::time::sleep(PAUSE / u32::try_from(self.shards.len().max(1)).unwrap_or(1)).await;
+            return Ok(Look::Nothing { is_end });
+        }
+        Ok(Look::Records(Captured { stream: self.name.clone(), shard: id, records }))
+    }
+
+    fn failed<E: std::error::Error + 'static>(&self, error: &E) -> Error {
+        Error::world(format!("the stream {}: {}", self.name, DisplayErrorContext(error)))
+    }
+}
+
+fn recorded(record: &Record) -> RecordToWrite {
+    let arrived = record.approximate_arrival_timestamp().and_then(|time| time.to_millis().ok());
+    RecordToWrite {
+        sequence: record.sequence_number().to_owned(),
+        partition_key: record.partition_key().unwrap_or_default().to_owned(),
+        arrived: arrived
+            .and_then(|millis| Timestamp::from_millisecond(millis).ok())
+            .unwrap_or_else(Timestamp::now),
+        data: record.data().as_ref().to_vec(),
+    }
+}
+
+fn stored(StoredEvent { number, arrived, event }: StoredEvent) -> RecordToWrite {
+    RecordToWrite {
+        sequence: number.to_string(),
+        partition_key: event.partition_key,
+        arrived,
+        data: event.data,
+    }
+}

@@ -1,0 +1,85 @@
+//! The whole loop on a laptop: assign, convert, see the results; capture what came, and count it again.
+
+use crate::program::{Dev, Place, until};
+use serde_json::{Value, json};
+use std::fs;
+use std::process::Command;
+
+const USERS: usize = 40;
+
+/// Assigns users, and lets every third of them order; how many of each variant were assigned and ordered.
+fn shop(dev: &Dev) -> [(u64, u64); 2] {
+    let mut truth = [(0, 0); 2];
+    for number in 0..USERS {
+        let user = format!("private-{number}");
+        let path = format!("/assign?experiment_key=checkout_redesign&user_id={user}");
+        let answer = dev.get(&path).ok();
+        // A holdout keeps some of them out.
+        let Some(variant) = answer["variant"].as_str() else { continue };
+        let (units, orders) = &mut truth[usize::from(variant == "redesign")];
+        *units += 1;
+        if number % 3 == 0 {
+            let order = json!({"type": "conversion", "event": "order_placed", "user_id": user,
+                "properties": {"total_eur": 12.5, "street": "private-street"}});
+            // Twice, as somebody who orders again: one unit has converted.
+            assert_eq!(dev.post("/events", &json!([order, order])).status, 202);
+            *orders += 1;
+        }
+    }
+    truth
+}
+
+/// Units and units that ordered, of `control` and `redesign`.
+fn counted(report: &Value) -> [(u64, u64); 2] {
+    let orders = report["metrics"].as_array().unwrap().iter().find(|it| it["metric"] == "order_placed");
+    ["control", "redesign"].map(|variant| {
+        let is_it = |it: &&Value| it["variant"] == variant;
+        let rows = orders.unwrap()["variants"].as_array().unwrap();
+        let row = rows.iter().find(is_it).unwrap();
+        (row["units"].as_u64().unwrap(), row["converted"].as_u64().unwrap())
+    })
+}
+
+/// A command that has no store of its own.
+fn replay(place: &Place, args: &[&str]) -> Value {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_abx"));
+    command.current_dir(place.path()).args(["replay", "--from", "docs", "--format", "json"]).args(args);
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn who_orders_is_seen_in_the_results_and_a_capture_of_it_counts_the_same() {
+    let place = Place::of_the_repository();
+    let dev = place.serve();
+    let truth = shop(&dev);
+    assert!(truth.iter().all(|(units, orders)| *units > 0 && *orders > 0), "{truth:?}");
+    until("all is counted", || {
+        let output = place.run(&["results", "checkout_redesign", "--format", "json"]);
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        eprintln!("{:?} {truth:?} {}", counted(&report), report["stream"]);
+        (counted(&report) == truth).then_some(())
+    });
+
+    let captured = place.report(&["capture", "day.json"]);
+    assert_eq!((&captured["left_out"], &captured["redacted"]), (&json!(0), &json!(true)), "{captured}");
+    assert!(!fs::read_to_string(place.path().join("day.json")).unwrap().contains("private"));
+    let as_it_came = place.report(&["capture", "plain.json", "--unredacted"]);
+    assert_eq!(as_it_came["records"], captured["records"]);
+    let [redacted, plain] = ["day.json", "plain.json"].map(|file| replay(&place, &[file]));
+    assert_eq!(redacted["experiments"], plain["experiments"], "pseudonyms count as units do");
+    let units: u64 = plain["experiments"][0]["variants"].as_array().unwrap().iter().map(units).sum();
+    assert_eq!(units, truth.iter().map(|(units, _)| units).sum::<u64>());
+    let faulty = replay(&place, &["day.json", "--faults", "reorder,bisect", "--seed", "5", "--compare"]);
+    assert_eq!(faulty["equal"], true, "{faulty}");
+
+    let again = place.run(&["capture", "day.json"]);
+    assert_eq!(again.status.code(), Some(3), "a capture is never written over");
+    let wrong = place.run(&["capture", "day.jsonl"]);
+    assert_eq!(wrong.status.code(), Some(2), "{wrong:?}");
+}
+
+fn units(variant: &Value) -> u64 {
+    variant["units"].as_u64().unwrap()
+}

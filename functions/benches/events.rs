@@ -1,0 +1,174 @@
+//! A batch of 500 events of 300 bytes: what the core does with it (decode, validate, fold, plan the commit), and the whole handler over
+//! an embedded store in a file, beside the least that reading such a batch can take.
+//!
+//! Ratios are of one run: `cargo bench -p abx-functions --bench events`.
+
+#![expect(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
+
+use abx_core::event::{Batch, Limits, Marks, What, fold, wanted};
+use abx_functions::adapters::embedded::{EmbeddedStore, JsonlArchive};
+use abx_functions::catalog::{CatalogHolder, Snapshot, encode};
+use abx_functions::events::{Options, Processor, RecordToWrite, kinesis_event};
+use abx_functions::ports::{CatalogStore, RevisionMeta};
+use abx_functions::telemetry::{Level, Telemetry};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use criterion::{Criterion, criterion_group, criterion_main};
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::json;
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+const EVENTS: usize = 500;
+const EVENT_BYTES: usize = 300;
+/// Of five events of a unit, the first is its exposure and the others are purchases.
+const OF_A_UNIT: usize = 5;
+
+type Store = Arc<EmbeddedStore>;
+
+/// The event function over a file in a folder that goes away.
+struct World {
+    runtime: tokio::runtime::Runtime,
+    snapshot: Arc<Snapshot>,
+    function: Processor<Store, Store, JsonlArchive, Store>,
+    _folder: tempfile::TempDir,
+}
+
+fn world() -> World {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let store = Arc::new(EmbeddedStore::open(&folder.path().join("store.sqlite")).unwrap());
+    let documents = [json!({"experiment": "checkout", "status": "active",
+        "variants": [{"key": "control", "allocation": 0.5}, {"key": "treatment", "allocation": 0.5}],
+        "metrics": [{"key": "bought", "event": "purchase", "kind": "conversion", "role": "primary"},
+            {"key": "revenue", "event": "purchase", "kind": "sum", "property": "amount"}]})];
+    let meta = RevisionMeta { created_at: Timestamp::UNIX_EPOCH, author: "b".into(), message: "b".into() };
+    let holder = runtime.block_on(async {
+        store.put_revision(1, &encode(&documents).unwrap(), &meta).await.unwrap();
+        store.flip_head(None, 1).await.unwrap();
+        let holder = Arc::new(CatalogHolder::new(Arc::clone(&store), Snapshot::default()));
+        holder.load().await.unwrap();
+        holder
+    });
+    let snapshot = holder.held();
+    assert!(snapshot.held_back.is_empty(), "{:?}", snapshot.held_back);
+    let telemetry = Arc::new(Telemetry::new("bench", Level::Info, std::io::sink()));
+    let kept = (JsonlArchive::new(folder.path().join("archive")), Arc::clone(&store));
+    let function = Processor::new(holder, store, kept, telemetry, Options::default());
+    World { runtime, snapshot, function, _folder: folder }
+}
+
+/// The next 500 records of a shard, of the units from a number on.
+fn batch(first_sequence: usize, first_unit: usize) -> Vec<u8> {
+    let now = Timestamp::now();
+    let records = (0..EVENTS).map(|n| {
+        let unit = format!("user_{:08}", first_unit + n / OF_A_UNIT);
+        let variant = if (n / OF_A_UNIT).is_multiple_of(2) { "control" } else { "treatment" };
+        let sequence = format!("4961{:032}", first_sequence + n);
+        let mut event = json!({"event_id": sequence, "unit": unit, "timestamp": now.as_millisecond()});
+        let fields = event.as_object_mut().unwrap();
+        if n.is_multiple_of(OF_A_UNIT) {
+            fields.extend([("type".into(), json!("exposure")), ("experiment".into(), json!("checkout"))]);
+            fields.insert("variant".into(), json!(variant));
+        } else {
+            fields.extend([("type".into(), json!("conversion")), ("event".into(), json!("purchase"))]);
+            fields.insert("properties".into(), json!({"amount": 12.5, "currency": "EUR"}));
+        }
+        let bare = serde_json::to_string(&event).unwrap();
+        let filling = "x".repeat(EVENT_BYTES - bare.len() - r#","page":"""#.len());
+        let data = bare.replacen('{', &format!(r#"{{"page":"{filling}","#), 1).into_bytes();
+        assert_eq!(data.len(), EVENT_BYTES);
+        RecordToWrite { sequence, partition_key: unit, arrived: now, data }
+    });
+    kinesis_event("events", "shardId-000000000001", &records.collect::<Vec<_>>())
+}
+
+/// The least: borrowed texts, base64, borrowed texts again. No place, no validation, no panic is caught, nothing is added up.
+fn bare_parsing(payload: &[u8]) -> usize {
+    #[derive(Deserialize)]
+    struct Invocation<'a> {
+        #[serde(borrow, rename = "Records")]
+        records: Vec<Record<'a>>,
+    }
+    #[derive(Deserialize)]
+    struct Record<'a> {
+        #[serde(borrow)]
+        kinesis: Kinesis<'a>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Kinesis<'a> {
+        sequence_number: &'a str,
+        data: &'a str,
+    }
+    #[derive(Deserialize)]
+    struct Event<'a> {
+        event_id: &'a str,
+        #[serde(rename = "type")]
+        kind: &'a str,
+        unit: &'a str,
+    }
+    let invocation: Invocation<'_> = serde_json::from_slice(payload).unwrap();
+    let mut length = 0;
+    for record in &invocation.records {
+        let data = STANDARD.decode(record.kinesis.data).unwrap();
+        let event: Event<'_> = serde_json::from_slice(&data).unwrap();
+        length += event.event_id.len() + event.kind.len() + event.unit.len();
+        length += record.kinesis.sequence_number.len();
+    }
+    length
+}
+
+/// Everything but the ports, for units that were never seen: the most that folding can have to do.
+fn core_alone(world: &World, payload: &[u8]) -> usize {
+    let batch = Batch::read(payload, Timestamp::now()).unwrap();
+    let mut rows = 0;
+    for shard in &batch.shards {
+        let items = shard.items(None, |_| false);
+        assert!(items.iter().all(|item| matches!(item.what, What::Event(..))));
+        black_box(wanted(&world.snapshot.catalog, &items));
+        let known = Marks::new();
+        let folded = fold(&world.snapshot.catalog, &shard.shard, &items, &known);
+        assert_eq!(folded.new_marks.len(), 2 * EVENTS / OF_A_UNIT);
+        rows += folded.commit(&shard.shard, &items, 0, &Limits::default()).unwrap().rows.len();
+    }
+    rows
+}
+
+fn events(criterion: &mut Criterion) {
+    let world = world();
+    let payload = batch(0, 0);
+
+    let mut group = criterion.benchmark_group("events_500");
+    group.bench_function("bare parsing", |bencher| bencher.iter(|| bare_parsing(black_box(&payload))));
+    group.bench_function("decode, validate, fold", |b| b.iter(|| core_alone(&world, black_box(&payload))));
+    let mut sequence = 0;
+    for (name, units_of_a_batch) in [("handler, new units", EVENTS / OF_A_UNIT), ("handler, known units", 0)]
+    {
+        let mut unit = 0;
+        group.bench_function(name, |bencher| {
+            bencher.iter_custom(|times| {
+                let mut taken = Duration::ZERO;
+                for _ in 0..times {
+                    let payload = batch(sequence, unit);
+                    sequence += EVENTS;
+                    unit += units_of_a_batch;
+                    let start = std::time::Instant::now();
+                    let deadline = Instant::now() + Duration::from_secs(60);
+                    let handled = world.function.handle(black_box(&payload), deadline);
+                    let outcome = world.runtime.block_on(handled).unwrap();
+                    taken += start.elapsed();
+                    assert!(outcome.response.batch_item_failures.is_empty(), "{outcome:?}");
+                }
+                taken
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, events);
+criterion_main!(benches);

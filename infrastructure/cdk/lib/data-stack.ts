@@ -1,0 +1,61 @@
+// What must not be lost: the tables, the stream and the archive.
+
+import { Duration, RemovalPolicy, Stack } from "aws-cdk-lib";
+import type { StackProps } from "aws-cdk-lib";
+import { AttributeType, BillingMode, Table, TableEncryption } from "aws-cdk-lib/aws-dynamodb";
+import { Stream, StreamEncryption, StreamMode } from "aws-cdk-lib/aws-kinesis";
+import type { Construct } from "constructs";
+import { Archive } from "./archive";
+import { PrivateBucket } from "./bucket";
+import type { Config } from "./config";
+import { nameOf } from "./names";
+import { TABLES, TABLE_NAMES, TTL } from "./tables";
+import type { TableName, TableShape } from "./tables";
+
+export class DataStack extends Stack {
+  readonly tables: Readonly<Record<TableName, Table>>;
+  readonly stream: Stream;
+  readonly archive: Archive;
+  /** Batches that the event function gave up: Lambda writes the records themselves into it. */
+  readonly failures: PrivateBucket;
+
+  constructor(scope: Construct, id: string, config: Config, props?: StackProps) {
+    super(scope, id, { ...props, terminationProtection: config.keep });
+    const tables = TABLE_NAMES.map((name) => [name, this.table(name, TABLES[name], config)] as const);
+    this.tables = Object.fromEntries(tables) as Record<TableName, Table>;
+    this.stream = this.makeStream(config);
+    this.archive = new Archive(this, "Archive", config);
+    this.failures = new PrivateBucket(this, "Failures", {
+      keep: config.keep,
+      // Who was not there for three months will not put them back.
+      lifecycleRules: [{ expiration: Duration.days(90) }],
+    });
+  }
+
+  private table(name: TableName, shape: TableShape, config: Config): Table {
+    return new Table(this, `Table-${name}`, {
+      tableName: nameOf(config, name),
+      partitionKey: { name: shape.partition, type: AttributeType.STRING },
+      sortKey: { name: shape.sort, type: AttributeType.STRING },
+      billingMode: BillingMode.PAY_PER_REQUEST,
+      encryption: TableEncryption.AWS_MANAGED,
+      pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
+      deletionProtection: config.keep,
+      removalPolicy: config.keep ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
+      ...(shape.expires ? { timeToLiveAttribute: TTL } : {}),
+    });
+  }
+
+  private makeStream(config: Config): Stream {
+    return new Stream(this, "Stream", {
+      streamName: nameOf(config, "events"),
+      ...(config.shards === 0
+        ? { streamMode: StreamMode.ON_DEMAND }
+        : { streamMode: StreamMode.PROVISIONED, shardCount: config.shards }),
+      // A week is what is left to mend a fault in before records are lost; a day is free.
+      retentionPeriod: config.keep ? Duration.days(7) : Duration.days(1),
+      encryption: StreamEncryption.MANAGED,
+      removalPolicy: config.keep ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
+    });
+  }
+}

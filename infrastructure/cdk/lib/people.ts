@@ -1,0 +1,55 @@
+// Policies for whoever is no function: to be attached to the roles of an organisation. None is attached here.
+
+import { CfnOutput, Stack } from "aws-cdk-lib";
+import { ManagedPolicy, PolicyStatement } from "aws-cdk-lib/aws-iam";
+import type { Alias, FunctionUrl } from "aws-cdk-lib/aws-lambda";
+import { Construct } from "constructs";
+import type { Config } from "./config";
+import type { DataStack } from "./data-stack";
+import { nameOf } from "./names";
+import { PERMISSIONS } from "./permissions";
+
+export interface PeopleProps {
+  readonly config: Config;
+  readonly data: DataStack;
+  /** The functions that answer requests. */
+  readonly aliases: readonly Alias[];
+  readonly urls: readonly FunctionUrl[];
+}
+
+export class People extends Construct {
+  constructor(scope: Construct, id: string, { config, data, aliases, urls }: PeopleProps) {
+    super(scope, id);
+    const { catalog, metrics, marks } = data.tables;
+    this.policy(config, "caller", "Asks for assignments and flags, by URL or by Invoke", [
+      [["lambda:InvokeFunctionUrl"], urls.map((url) => url.functionArn)],
+      [["lambda:InvokeFunction"], aliases.map((alias) => alias.functionArn)],
+    ]);
+    this.policy(config, "producer", "Sends conversions to the stream", [
+      [["kinesis:PutRecord", "kinesis:PutRecords"], [data.stream.streamArn]],
+    ]);
+    this.policy(config, "publisher", "abx publish, rollback, revisions, pull", [
+      [["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"], [catalog.tableArn]],
+    ]);
+    this.policy(config, "analyst", "abx results: reads documents and counts", [
+      [["dynamodb:GetItem", "dynamodb:Query"], [catalog.tableArn, metrics.tableArn]],
+    ]);
+    // A replay is the event function's own work, done from a desk.
+    const { tables, archive } = PERMISSIONS.events;
+    this.policy(config, "operator", "abx status, quarantine, capture: reads the stream, counts what was quarantined", [
+      [[...tables.catalog ?? []], [catalog.tableArn]],
+      [["dynamodb:DeleteItem", ...tables.metrics ?? []], [metrics.tableArn]],
+      [[...tables.marks ?? []], [marks.tableArn]],
+      [[...archive], [data.archive.deliveryArn]],
+      [["kinesis:GetRecords", "kinesis:GetShardIterator", "kinesis:ListShards"], [data.stream.streamArn]],
+    ]);
+  }
+
+  private policy(config: Config, who: string, description: string, may: [string[], string[]][]): void {
+    const statements = may.map(([actions, resources]) => new PolicyStatement({ actions, resources }));
+    // IAM has no regions, so the name says which.
+    const managedPolicyName = `${nameOf(config, who)}-${Stack.of(this).region}`;
+    const policy = new ManagedPolicy(this, who, { managedPolicyName, description, statements });
+    new CfnOutput(this, `${who}-policy`, { value: policy.managedPolicyArn });
+  }
+}

@@ -1,0 +1,117 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { Match } from "aws-cdk-lib/assertions";
+import { FUNCTIONS } from "../lib/permissions";
+import { firsts, rust, sorted, synth } from "./synth";
+import type { Json, Synthesized } from "./synth";
+
+const dev = synth();
+const prod = synth({ stage: "prod" });
+
+/** The variables of a function, by the function's name. */
+function variables(made: Synthesized, functionName: string): Record<string, Json> {
+  const named = { Properties: { FunctionName: functionName } };
+  const [found] = Object.values(made.functions.findResources("AWS::Lambda::Function", named));
+  const properties = found?.["Properties"] as { Environment: { Variables: Record<string, Json> } } | undefined;
+  assert.ok(properties, `no function ${functionName}`);
+  return properties.Environment.Variables;
+}
+
+test("there are three, on arm64 unless x86_64 is asked for", () => {
+  dev.functions.resourceCountIs("AWS::Lambda::Function", FUNCTIONS.length);
+  for (const name of FUNCTIONS) {
+    dev.functions.hasResourceProperties("AWS::Lambda::Function", {
+      FunctionName: `abx-dev-${name}`, Runtime: "provided.al2023", Handler: "bootstrap", Architectures: ["arm64"],
+    });
+  }
+  synth({ arch: "x86_64" }).functions.allResourcesProperties("AWS::Lambda::Function", { Architectures: ["x86_64"] });
+});
+
+test("the variables are those that the functions know, each function's own", () => {
+  const folder = mkdtempSync(join(tmpdir(), "abx-test-"));
+  writeFileSync(join(folder, "flag-a.yaml"), '{"flag": "a"}');
+  const full = synth({ bundled: folder, corsOrigins: "https://shop.example.com" });
+  const known = firsts(rust("functions/src/settings.rs"), /\/\/\/ `(ABX_\w+)`:/g);
+  const set = FUNCTIONS.flatMap((name) => Object.keys(variables(full, `abx-dev-${name}`)));
+  assert.deepEqual(sorted(set), sorted(known.filter((name) => name !== "ABX_ENDPOINT_URL")), "all but the emulator's");
+  const names = (name: string) => Object.keys(variables(dev, `abx-dev-${name}`)).sort();
+  assert.deepEqual(names("events"),
+    ["ABX_ARCHIVE_STREAM", "ABX_CATALOG_TABLE", "ABX_LOG_LEVEL", "ABX_MARKS_TABLE", "ABX_METRICS_TABLE"]);
+  assert.deepEqual(names("flags"), ["ABX_CATALOG_TABLE", "ABX_EVENT_STREAM", "ABX_EXPOSURES", "ABX_LOG_LEVEL"]);
+});
+
+test("each variable names the resource that it is about", () => {
+  const events = variables(dev, "abx-dev-events");
+  for (const table of ["catalog", "metrics", "marks"]) {
+    assert.match(JSON.stringify(events[`ABX_${table.toUpperCase()}_TABLE`]), new RegExp(`Table${table}`), table);
+  }
+  assert.match(JSON.stringify(variables(dev, "abx-dev-assignment")["ABX_ASSIGNMENTS_TABLE"]), /Tableassignments/);
+});
+
+test("the stream is read one batch a shard at a time, and nothing is given up silently", () => {
+  dev.functions.hasResourceProperties("AWS::Lambda::EventSourceMapping", {
+    // More than one would lose records: a shard's head says that all before it is counted.
+    ParallelizationFactor: 1,
+    FunctionResponseTypes: ["ReportBatchItemFailures"],
+    BisectBatchOnFunctionError: true,
+    BatchSize: 500,
+    MaximumBatchingWindowInSeconds: 5,
+    MaximumRetryAttempts: 100,
+    MaximumRecordAgeInSeconds: 43_200,
+    StartingPosition: "TRIM_HORIZON",
+    DestinationConfig: { OnFailure: { Destination: Match.anyValue() } },
+    FilterCriteria: Match.absent(),
+    TumblingWindowInSeconds: Match.absent(),
+  });
+  const destination = Object.values(dev.functions.findResources("AWS::Lambda::EventSourceMapping"))[0]?.["Properties"] as Json;
+  assert.match(JSON.stringify(destination), /"OnFailure":\{"Destination":\{"Fn::ImportValue":"[^"]*Failures/);
+  prod.functions.hasResourceProperties("AWS::Lambda::EventSourceMapping", { MaximumRecordAgeInSeconds: 259_200 });
+});
+
+test("records that are given up are older than none that the stream still has", () => {
+  for (const made of [dev, prod]) {
+    const [mapping] = Object.values(made.functions.findResources("AWS::Lambda::EventSourceMapping"));
+    const [stream] = Object.values(made.data.findResources("AWS::Kinesis::Stream"));
+    const age = (mapping?.["Properties"] as { MaximumRecordAgeInSeconds: number }).MaximumRecordAgeInSeconds;
+    const hours = (stream?.["Properties"] as { RetentionPeriodHours: number }).RetentionPeriodHours;
+    assert.ok(age < hours * 3600, `${age} s of ${hours} h`);
+  }
+});
+
+test("URLs take signed requests only, unless everybody is let in by name", () => {
+  dev.functions.resourceCountIs("AWS::Lambda::Url", 2);
+  dev.functions.allResourcesProperties("AWS::Lambda::Url", { AuthType: "AWS_IAM", Qualifier: "live" });
+  assert.doesNotMatch(JSON.stringify(dev.functions.findResources("AWS::Lambda::Permission")), /"Principal":"\*"/);
+  const open = synth({ public: "true" });
+  open.functions.allResourcesProperties("AWS::Lambda::Url", { AuthType: "NONE" });
+});
+
+test("callers name an alias, which can be kept warm", () => {
+  dev.functions.resourceCountIs("AWS::Lambda::Version", FUNCTIONS.length);
+  dev.functions.allResourcesProperties("AWS::Lambda::Alias", { Name: "live", ProvisionedConcurrencyConfig: Match.absent() });
+  const warm = synth({ provisioned: "5" });
+  const aliases = { Properties: { ProvisionedConcurrencyConfig: { ProvisionedConcurrentExecutions: 5 } } };
+  assert.equal(Object.keys(warm.functions.findResources("AWS::Lambda::Alias", aliases)).length, 2, "not the event function");
+});
+
+test("logs end, and no filter stands before the lines of metrics", () => {
+  dev.functions.allResourcesProperties("AWS::Logs::LogGroup", { RetentionInDays: 7 });
+  dev.functions.allResourcesProperties("AWS::Lambda::Function", { LoggingConfig: { LogFormat: "Text" } });
+  prod.functions.allResourcesProperties("AWS::Lambda::Function", {
+    LoggingConfig: { LogFormat: "JSON", SystemLogLevel: "WARN", ApplicationLogLevel: "DEBUG" },
+  });
+});
+
+test("a bundled revision is a layer of every function", () => {
+  const folder = mkdtempSync(join(tmpdir(), "abx-test-"));
+  writeFileSync(join(folder, "flag-a.yaml"), '{"flag": "a"}');
+  const bundled = synth({ bundled: folder });
+  bundled.functions.resourceCountIs("AWS::Lambda::LayerVersion", 1);
+  bundled.functions.allResourcesProperties("AWS::Lambda::Function", {
+    Layers: [Match.anyValue()],
+    Environment: { Variables: Match.objectLike({ ABX_BUNDLED_REVISION: "/opt/revision.json.gz" }) },
+  });
+});
