@@ -1,6 +1,6 @@
 //! Whom does a change move, and how few could it move?
 
-use super::inputs::{self, AtArg, ContextArgs, Source};
+use super::inputs::{AtArg, ContextArgs, Source};
 use super::people;
 use super::store::StoreArgs;
 use crate::error::Error;
@@ -9,7 +9,7 @@ use crate::render::change::{self, code};
 use crate::render::numbers::share;
 use crate::render::style::{BAD, DIM, TITLE};
 use crate::report::{self, Report};
-use crate::source::{Checked, Located};
+use crate::source::{Checked, Corpus, Located};
 use abx_core::change::{Counter, Diff, DocumentChange, Side, compare};
 use abx_core::finding::Severity;
 use clap::ValueEnum;
@@ -106,7 +106,8 @@ struct Errors {
 /// Compiles both sides, and compares them.
 pub fn run(args: &Args) -> Result<DiffReport, Error> {
     let attributes = args.context.attributes()?;
-    let load = |source: &Source| inputs::load_from(std::slice::from_ref(source), &args.store);
+    // Also where no document compiles: what is wrong is part of the report.
+    let load = |source: &Source| Source::read(std::slice::from_ref(source), &args.store).map(Corpus::compile);
     let (old, new) = (load(&args.old)?, load(&args.new)?);
     let now = args.at.time();
     let mut diff = compare(&side(&old), &side(&new), now);

@@ -15,7 +15,8 @@ use serde_json::Value;
 pub(super) const ABOUT: &str = "units that match the targeting";
 pub(super) const ABOUT_ALL: &str = "all units";
 
-/// What units get by hash: overrides are a few units, pins are assignments, and targeting is not a hash.
+/// What units get by hash: overrides are a few units, pins are assignments, and targeting is not a hash. A holdout of
+/// another attribute is taken as if every subject had it.
 pub(super) fn path(experiment: &Experiment, now: Timestamp) -> Path<'_> {
     let parts = experiment.parts();
     let outcome = |index: usize| match parts.variants.get(index) {
