@@ -132,7 +132,8 @@ impl<'a> Comparison<'a> {
         }
         let list = findings.into_list().into_iter();
         change.findings = list.map(|it| ChangeFinding::new(it, (was != name).then_some(was.key))).collect();
-        let is_same = change.fields.is_empty() && change.flows.is_empty() && change.findings.is_empty();
+        let moves = change.flows.iter().any(|flow| !flow.moved.is_none());
+        let is_same = change.fields.is_empty() && !moves && change.findings.is_empty();
         (!is_same || segment.is_some()).then_some(change)
     }
 

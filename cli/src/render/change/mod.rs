@@ -13,8 +13,7 @@ pub use human::{consequences, human};
 pub use markdown::{code, markdown};
 
 /// What a matrix is about is said once.
-const PINS: &str =
-    "Shares are of the hash. Who is assigned already keeps the variant, while it exists and the epoch lasts.";
+const PINS: &str = "Shares are of the hash. Who is assigned already keeps the variant, unless it goes, the epoch changes or a holdout takes them.";
 
 /// A matrix as text: the header, and the rows with their names.
 struct Matrix {
