@@ -206,6 +206,15 @@ proptest! {
         for comment in ["# first", "# list", "# after"] {
             prop_assert!(edited.contains(comment), "{}", edited);
         }
+        // Where no variant comes or goes, every line without a share is still there, byte for byte and in its order.
+        if !add && items.iter().all(|(.., keep)| *keep) {
+            let others = |text: &str| -> Vec<String> {
+                let is_other = |line: &&str| !line.contains("allocation") && !line.contains("ranges");
+                text.split('\n').filter(is_other).map(str::to_owned).collect()
+            };
+            let (before, after) = (others(&text), others(&edited));
+            prop_assert!(after.iter().all(|line| before.contains(line)), "{:?}", edited);
+        }
         prop_assert!(crlf || !edited.contains('\r'));
         prop_assert!(!crlf || edited.matches('\n').count() == edited.matches("\r\n").count(), "{:?}", edited);
     }
