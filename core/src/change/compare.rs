@@ -19,7 +19,7 @@ pub fn compare(before: &Side<'_>, after: &Side<'_>, now: Timestamp) -> Diff {
         new.map(|(name, document)| (name, document, comparison.of_new(name, document))).collect();
     let moved: HashSet<Name<'_>> = changes
         .iter()
-        .filter(|(.., change)| change.as_ref().is_some_and(|it| !it.flows.is_empty()))
+        .filter(|(.., change)| change.as_ref().is_some_and(DocumentChange::moves))
         .map(|(name, ..)| *name)
         .collect();
     let mut diff = Diff { documents: Vec::new(), unchanged: 0 };
@@ -132,8 +132,7 @@ impl<'a> Comparison<'a> {
         }
         let list = findings.into_list().into_iter();
         change.findings = list.map(|it| ChangeFinding::new(it, (was != name).then_some(was.key))).collect();
-        let moves = change.flows.iter().any(|flow| !flow.moved.is_none());
-        let is_same = change.fields.is_empty() && !moves && change.findings.is_empty();
+        let is_same = change.fields.is_empty() && !change.moves() && change.findings.is_empty();
         (!is_same || segment.is_some()).then_some(change)
     }
 
@@ -252,6 +251,11 @@ impl DocumentChange {
             counted: None,
         }
     }
+
+    /// Whether anybody gets something else, and not only another reason for getting nothing.
+    fn moves(&self) -> bool {
+        self.flows.iter().any(|flow| !flow.moved.is_none())
+    }
 }
 
 impl ChangeFinding {
@@ -270,7 +274,8 @@ impl ChangeFinding {
         {
             finding.code = Code::KeyRenamed;
             finding.severity = finding.code.severity();
-            finding.message = format!("it was `{key}`, and the key is the salt: every unit is drawn anew");
+            finding.message =
+                format!("it was `{key}`, and the salt is another now: every unit is drawn anew");
         }
         finding
     }

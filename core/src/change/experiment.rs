@@ -139,10 +139,15 @@ fn judge_leaving(pair: &Pair<'_, &Experiment>, flow: &Flow, findings: &mut Findi
     let ranges = |parts: &ExperimentParts| -> Option<Vec<Range>> {
         parts.slot.as_ref().map(|slot| slot.ranges.to_vec())
     };
+    let salt = |parts: &ExperimentParts| -> Option<String> {
+        parts.slot.as_ref().map(|slot| slot.layer.bucketer.salt().to_owned())
+    };
     let (path, why) = if new.status == Status::Paused {
         ("status", "it is paused")
     } else if new.below < old.below {
         ("traffic_allocation", "the traffic is lower")
+    } else if salt(old) != salt(new) {
+        ("layer", "its layer draws by another salt, so that other units take part")
     } else if ranges(old) != ranges(new) {
         ("layer", "its part of the layer is another one")
     } else {

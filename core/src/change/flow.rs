@@ -162,7 +162,7 @@ impl Flow {
         }
     }
 
-    /// Whether anybody gets another outcome, be it only another reason for no variant.
+    /// Whether everybody keeps what they have, even the reason for having no variant.
     #[must_use]
     pub fn is_still(&self) -> bool {
         self.cells.iter().all(|cell| cell.before == cell.after)
