@@ -220,6 +220,21 @@ proptest! {
     }
 }
 
+proptest! {
+    /// Whatever stands in a file, it is edited to the wanted value or left alone, and nothing panics.
+    #[test]
+    fn any_text_is_edited_or_left_alone(
+        lines in prop::collection::vec("[ ]{0,4}(- )?(key|allocation|ranges|variants|&a|\\*a|#|---)(: )?[\\[{\\]}ab,'\"|>.0-9é]{0,4}\r?", 0..12),
+    ) {
+        let text = format!("experiment: e\nvariants:\n{}", lines.join("\n"));
+        if let Some(edited) = edit_variants(&text, 0, &[wanted("a", &[(0, 5)]), wanted("new", &[(5, 6)])]) {
+            let variants = &parse(&edited).documents[0].0["variants"];
+            let keys: Vec<&str> = variants.as_array().into_iter().flatten().filter_map(|it| it["key"].as_str()).collect();
+            prop_assert!(keys == ["a", "new"] || keys == ["new"], "{edited}");
+        }
+    }
+}
+
 fn wanted_new_of(key: &str) -> Wanted {
     wanted(key, &[(9, 10)])
 }

@@ -6,6 +6,9 @@
 mod common;
 mod findings;
 mod flags;
+#[path = "../properties/generators.rs"]
+#[expect(dead_code, reason = "other tests use the rest of it")]
+mod generators;
 mod matrix;
 
 use abx_core::change::{Diff, DocumentChange, Side, compare};

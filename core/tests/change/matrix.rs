@@ -1,9 +1,10 @@
 //! The matrix against brute force over all buckets, and against real units.
 
+use super::generators::{any_json, documents};
 use super::{change, diff};
 use crate::common::{catalog, experiment, noon};
-use abx_core::change::Outcome;
-use abx_core::hash::{BUCKETS, Range};
+use abx_core::change::{Outcome, rebalance};
+use abx_core::hash::{BUCKETS, Range, allocate};
 use abx_core::simulate::{UnitStyle, Units};
 use abx_core::{Catalog, Reason, Subject};
 use proptest::prelude::*;
@@ -58,14 +59,16 @@ fn brute_force(outcome: impl Fn(u32) -> (String, String)) -> Table {
 fn flow(before: &Value, after: &Value, points: u128) -> Table {
     let change = change(before, after);
     let cell = |outcome: &Outcome| outcome.to_string();
-    let exact = |text: &str| -> u128 {
-        let (part, whole) = text.split_once('/').unwrap_or((text, "1"));
-        let (part, whole): (u128, u128) = (part.parse().unwrap(), whole.parse().unwrap());
-        assert_eq!(points % whole, 0);
-        part * (points / whole)
-    };
     let cells = change.flows[0].cells.iter();
-    cells.map(|it| ((cell(&it.before), cell(&it.after)), exact(&it.share.to_string()))).collect()
+    cells.map(|it| ((cell(&it.before), cell(&it.after)), exact(&it.share.to_string(), points))).collect()
+}
+
+/// A fraction, in points of so many.
+fn exact(text: &str, points: u128) -> u128 {
+    let (part, whole) = text.split_once('/').unwrap_or((text, "1"));
+    let (part, whole): (u128, u128) = (part.parse().unwrap(), whole.parse().unwrap());
+    assert_eq!(points % whole, 0);
+    part * (points / whole)
 }
 
 proptest! {
@@ -127,6 +130,45 @@ proptest! {
                 prop_assert_eq!(flow.minimum.clone() + &flow.avoidable, flow.moved);
             }
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// What `abx rebalance` plans is, for the matrix, a change of which nothing is avoidable, with any traffic.
+    #[test]
+    fn planned_ranges_move_the_minimum(
+        old in cuts(), weights in prop::collection::vec(0..10_u32, 3), traffic in 1..=BUCKETS,
+    ) {
+        let sum: u32 = weights.iter().sum();
+        prop_assume!(sum > 0);
+        let shares: Vec<f64> = weights.iter().map(|it| f64::from(*it) / f64::from(sum)).collect();
+        let sizes: Vec<u32> = allocate(&shares).unwrap().into_iter().map(Range::len).collect();
+        let planned = rebalance(&old.ranges(), &sizes).unwrap();
+        let with = |ranges: Vec<Vec<Range>>| {
+            let variants = ranges.into_iter().zip(["a", "b", "c"]);
+            let variants: Value = variants.map(|(ranges, key)| json!({"key": key, "ranges": ranges})).collect();
+            let share = f64::from(traffic) / f64::from(BUCKETS);
+            experiment(json!({"variants": variants, "traffic_allocation": share}))
+        };
+        let old_sizes = old.ranges().into_iter().map(|list| list.into_iter().map(Range::len).sum::<u32>());
+        let needed: u32 = old_sizes.zip(&sizes).map(|(old, new)| old.saturating_sub(*new)).sum();
+        prop_assume!(needed > 0);
+        let change = change(&with(old.ranges()), &with(planned));
+        prop_assert!(change.flows[0].avoidable.is_none(), "{change:#?}");
+        let (points, moved) = (u128::from(BUCKETS).pow(2), u128::from(needed) * u128::from(traffic));
+        prop_assert_eq!(exact(&change.flows[0].moved.to_string(), points), moved);
+        prop_assert_eq!(change.findings[0].code.as_str(), "units-switch");
+    }
+
+    #[test]
+    fn no_documents_panic(
+        before in prop::collection::vec(any_json(), 0..4), after in prop::collection::vec(any_json(), 0..4),
+        good in documents(), other in documents(),
+    ) {
+        let _ = diff(&[good.clone(), before].concat(), &[other, after].concat());
+        prop_assert!(diff(&good, &good).documents.is_empty());
     }
 }
 
