@@ -82,8 +82,10 @@ struct VariantRanges {
     key: String,
     /// Its ranges of 1,000,000 buckets.
     before: Vec<Range>,
-    /// Its new ranges; none of one that is dropped.
+    /// Its new ranges.
     after: Vec<Range>,
+    /// Whether it is taken out of the document.
+    dropped: bool,
 }
 
 /// Plans new ranges, proves that the edited text means them, and writes it if asked to.
@@ -92,9 +94,8 @@ pub fn run(args: &Args) -> Result<RebalanceReport, Error> {
     let experiment = find(&checked, &args.experiment)?;
     let variants = plan(experiment, &args.to)?;
     let (file, document) = place(&checked, &args.experiment)?;
-    let is_kept = |it: &&VariantRanges| args.to.iter().any(|target| target.variant == it.key);
     let wanted = |it: &VariantRanges| Wanted { key: it.key.clone(), ranges: it.after.clone() };
-    let wanted: Vec<Wanted> = variants.iter().filter(is_kept).map(wanted).collect();
+    let wanted: Vec<Wanted> = variants.iter().filter(|it| !it.dropped).map(wanted).collect();
     let edited = edit_variants(&file.text, document, &wanted).ok_or_else(|| {
         Error::caller(format!("{}: the layout of `variants` cannot be edited safely", file.name))
             .help(format!("nothing was written; write this by hand:\n  variants:{}", by_hand(&wanted)))
@@ -148,20 +149,18 @@ fn place<'c>(checked: &'c Checked, key: &str) -> Result<(&'c SourceFile, usize),
 
 /// The new ranges of each variant that is there or wanted.
 fn plan(experiment: &Experiment, targets: &[Target]) -> Result<Vec<VariantRanges>, Error> {
+    let is_named = |key: &str| targets.iter().any(|target| target.variant == *key);
+    let variant =
+        |key: String, before| VariantRanges { dropped: !is_named(&key), key, before, after: Vec::new() };
     let old = experiment.variants().iter().zip(experiment.variant_ranges());
-    let mut variants: Vec<VariantRanges> = old
-        .map(|(variant, before)| VariantRanges { key: variant.key.to_string(), before, after: Vec::new() })
-        .collect();
+    let mut variants: Vec<VariantRanges> =
+        old.map(|(it, before)| variant(it.key.to_string(), before)).collect();
     for (at, target) in targets.iter().enumerate() {
         if targets.iter().take(at).any(|it| it.variant == target.variant) {
             return Err(Error::caller(format!("--to names `{}` twice", target.variant)).help("keep one"));
         }
         if !variants.iter().any(|it| it.key == target.variant) {
-            variants.push(VariantRanges {
-                key: target.variant.clone(),
-                before: Vec::new(),
-                after: Vec::new(),
-            });
+            variants.push(variant(target.variant.clone(), Vec::new()));
         }
     }
     let share = |it: &VariantRanges| {
@@ -220,10 +219,13 @@ impl Report for RebalanceReport {
             Some(change) => text.push_str(&consequences(change)),
             None => text.push_str("  nobody gets another variant\n"),
         }
-        let dropped = |it: &&VariantRanges| it.after.is_empty() && !it.before.is_empty();
-        for variant in self.variants.iter().filter(dropped) {
-            let _ =
-                writeln!(text, "  `{}` is dropped: --to does not name it, or gives it nothing", variant.key);
+        for variant in &self.variants {
+            let key = &variant.key;
+            if variant.dropped {
+                let _ = writeln!(text, "  `{key}` is dropped: --to does not name it");
+            } else if variant.after.is_empty() {
+                let _ = writeln!(text, "  `{key}` stays and nobody gets it: leave it out of --to to drop it");
+            }
         }
         let _ = match (self.written, self.text.is_empty()) {
             (true, _) => writeln!(text, "\n{GOOD}written{GOOD:#}"),
