@@ -64,15 +64,16 @@ rules:
 }
 
 fn shared() -> String {
-    let layers: String = (0..DOCUMENTS - 1)
-        .filter(|number| !number.is_multiple_of(5))
+    let numbers = (0..DOCUMENTS - 1).filter(|number| !number.is_multiple_of(5));
+    let layers: Vec<String> = numbers
         .map(|it| {
             format!(
-                "    - {{key: layer_{it}, slots: [{{experiment: checkout_{it}, ranges: [[0, 700000]]}}]}}\n"
+                "    - {{key: layer_{it}, slots: [{{experiment: checkout_{it}, ranges: [[0, 700000]]}}]}}"
             )
         })
         .collect();
-    format!("catalog:\n  holdouts:\n    - {{key: all, allocation: 0.05}}\n  layers:\n{layers}")
+    let layers = layers.join("\n");
+    format!("catalog:\n  holdouts:\n    - {{key: all, allocation: 0.05}}\n  layers:\n{layers}\n")
 }
 
 fn compiled(files: &[(String, String)]) -> Checked {
@@ -121,7 +122,7 @@ fn plan(criterion: &mut Criterion) {
     assert!(write().contains("ranges: [[0, 200000], [900000, 1000000]]"));
     let mut group = criterion.benchmark_group("rebalance of an experiment");
     group.bench_function("baseline: parse the document", |it| {
-        it.iter(|| parse(black_box(&text)).documents.len())
+        it.iter(|| parse(black_box(&text)).documents.len());
     });
     group.bench_function("plan", |it| it.iter(planned));
     group.bench_function("plan, edit and parse again", |it| it.iter(write));

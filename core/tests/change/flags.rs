@@ -5,8 +5,8 @@ use crate::common::{colours, experiment, flag};
 use abx_core::change::Change;
 use serde_json::{Value, json};
 
-fn moved(before: Value, after: Value) -> Vec<(String, String, String)> {
-    let change = change(&before, &after);
+fn moved(before: &Value, after: &Value) -> Vec<(String, String, String)> {
+    let change = change(before, after);
     let flow =
         |it: &abx_core::change::Flow| (it.about.clone(), it.moved.to_string(), it.avoidable.to_string());
     change.flows.iter().map(flow).collect()
@@ -19,9 +19,9 @@ fn row(about: &str, moved: &str, avoidable: &str) -> (String, String, String) {
 #[test]
 fn a_rollout_moves_who_it_takes_in() {
     let rollout = |percentage: u32| flag(json!({"rollout_percentage": percentage}));
-    assert_eq!(moved(rollout(20), rollout(50)), [row("all units", "3/10", "0")]);
+    assert_eq!(moved(&rollout(20), &rollout(50)), [row("all units", "3/10", "0")]);
     let off = flag(json!({"enabled": false, "rollout_percentage": 20}));
-    assert_eq!(moved(rollout(20), off), [row("all units", "1/5", "0")]);
+    assert_eq!(moved(&rollout(20), &off), [row("all units", "1/5", "0")]);
     let anew = flag(json!({"rollout_percentage": 50, "salt": "other"}));
     let change = change(&rollout(50), &anew);
     assert_eq!(found(&change), [("units-reshuffled", "salt")]);
@@ -39,7 +39,7 @@ fn each_rule_has_a_flow_of_its_own() {
         )
     };
     assert_eq!(
-        moved(rules(0.5, "red"), rules(0.25, "green")),
+        moved(&rules(0.5, "red"), &rules(0.25, "green")),
         [row("units of rule free", "1/4", "0"), row("units of rule rest", "1", "0")]
     );
 }
