@@ -176,6 +176,20 @@ fn a_window_ends_and_time_runs_forwards() {
     assert_eq!(metrics["revenue"].events, 2, "this metric has no window");
 }
 
+/// An arrival is told to the millisecond, and an exposure more finely.
+#[test]
+fn what_happens_within_a_millisecond_goes_by_the_order_of_the_records() {
+    let exact =
+        format!("{:#.9}", Timestamp::from_millisecond(NOW).unwrap()).replace(".000000000", ".000999999");
+    let mut exposed = exposure("u", "a", 0);
+    exposed["timestamp"] = json!(exact);
+    let mut bought = purchase("u", 0);
+    bought.as_object_mut().unwrap().remove("timestamp");
+    let world = after(&[exposed, bought]);
+    assert_eq!(world.totals().variants["a"].metrics["bought"].units, 1, "{exact}");
+    assert!(world.marks.values().all(|mark| mark.at == Timestamp::from_millisecond(NOW).unwrap()));
+}
+
 #[test]
 fn impossible_times_are_counted_apart() {
     let far = [0, NOW - 7 * DAY - 1, NOW + 5 * 60_000 + 1, 253_402_207_200_000];

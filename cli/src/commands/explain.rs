@@ -91,16 +91,16 @@ impl<'a> When<'a> {
 /// Decides, and keeps every step.
 pub fn run(args: &Args) -> Result<ExplainReport, Error> {
     let when = When::parse(&args.at)?;
+    let sources = when.revision.map(|it| Source::of_revision(it, &args.from.from)).transpose()?;
     let attributes = args.context.attributes()?;
     let subject = subject(&args.unit, &attributes)?;
     let checked = args.from.load()?;
     let report = |answer, since| ExplainReport { unit: args.unit.clone(), answer, since };
-    let Some(revision) = when.revision else {
+    let Some((revision, sources)) = when.revision.zip(sources) else {
         let now = when.time.unwrap_or_else(Timestamp::now);
         let answer = Answer::new(args, &checked, &subject, now)?.ok_or_else(|| missing(&args.key, &checked));
         return Ok(report(answer?, None));
     };
-    let sources = Source::of_revision(revision, &args.from.from)?;
     let then = load_from(&sources, &args.from.store).map_err(|error| not_a_time(error, revision))?;
     let made_at = match when.time {
         Some(time) => time,

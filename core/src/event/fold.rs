@@ -196,7 +196,8 @@ impl<'a> Fold<'a, '_> {
 
     fn event(&mut self, item: &'a Item<'_>, event: &'a EventData<'_>) -> Vec<Credit<'a>> {
         let arrived = Hour::of(item.arrived);
-        let own = event.timestamp.unwrap_or(item.arrived);
+        // Arrivals are told, and marks kept, to the millisecond: what is compared with them must not be finer.
+        let own = event.timestamp.and_then(to_the_millisecond).unwrap_or(item.arrived);
         let ago = item.arrived.duration_since(own);
         let is_late = ago > OLDEST || ago < -NEWEST;
         // A clock that is so wrong tells nothing about what came before what; the arrival does.
@@ -360,6 +361,10 @@ fn unit<'a>(
         return Some(Cow::Borrowed(&event.unit));
     }
     experiment.unit(&Subject::new(&event.unit, context)).map(|unit| Cow::Owned(unit.into_owned()))
+}
+
+fn to_the_millisecond(time: Timestamp) -> Option<Timestamp> {
+    Timestamp::from_millisecond(time.as_millisecond()).ok()
 }
 
 fn attributes(context: Option<&RawValue>) -> Map<String, Value> {

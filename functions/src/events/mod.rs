@@ -20,5 +20,5 @@ mod shard;
 mod written;
 
 pub use local::LocalProcessor;
-pub use processor::{BatchOutcome, BatchResponse, ItemFailure, Options, Processor};
+pub use processor::{BatchOutcome, BatchResponse, ItemFailure, NotHandled, Options, Processor};
 pub use written::{RecordToWrite, kinesis_event};

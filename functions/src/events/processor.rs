@@ -11,6 +11,7 @@ use abx_core::event::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,6 +46,43 @@ pub struct BatchOutcome {
     pub counted: StreamTotals,
     /// Records without a place in any shard.
     pub unplaced: usize,
+}
+
+/// Why an invocation ends in an error, so that Lambda delivers all of it again.
+#[derive(Debug)]
+pub enum NotHandled {
+    /// It is no batch.
+    NotABatch(NotABatch),
+    /// It could not be kept for this reason, and no record in it has a number by which it could be given back.
+    Nameless(String),
+}
+
+impl NotHandled {
+    /// The type of the error, as Lambda and whoever reads its log see it.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::NotABatch(_) => "NotABatch",
+            Self::Nameless(_) => "NotKept",
+        }
+    }
+}
+
+impl fmt::Display for NotHandled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotABatch(error) => error.fmt(f),
+            Self::Nameless(why) => write!(f, "records without a sequence number could not be kept: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for NotHandled {}
+
+impl From<NotABatch> for NotHandled {
+    fn from(error: NotABatch) -> Self {
+        Self::NotABatch(error)
+    }
 }
 
 /// How the function behaves.
@@ -108,9 +146,8 @@ where
         &self.telemetry
     }
 
-    /// Counts a batch, and answers before the deadline. What the records say is never an error; that is only what is no
-    /// batch at all.
-    pub async fn handle(&self, event: &[u8], deadline: Instant) -> Result<BatchOutcome, NotABatch> {
+    /// Counts a batch, and answers before the deadline. What the records say is never an error.
+    pub async fn handle(&self, event: &[u8], deadline: Instant) -> Result<BatchOutcome, NotHandled> {
         let start = std::time::Instant::now();
         let now = Timestamp::now();
         let batch = Batch::read(event, now)?;
@@ -118,7 +155,7 @@ where
         let mut outcome = BatchOutcome { unplaced: batch.unplaced.len(), ..BatchOutcome::default() };
         // First, so that a batch whose records without a place cannot be kept is given back whole, and no shard twice.
         if let Err(stop) = self.keep_unplaced(&batch.unplaced, now, until).await {
-            outcome.response.batch_item_failures = self.give_all_back(&batch, &stop);
+            outcome.response.batch_item_failures = self.give_all_back(&batch, &stop)?;
         } else {
             self.count_shards(&batch, until, &mut outcome).await;
         }
@@ -187,9 +224,12 @@ where
     }
 
     /// Every shard from its first record: a record without a place would be lost with its batch.
-    fn give_all_back(&self, batch: &Batch, stop: &Stop) -> Vec<ItemFailure> {
+    fn give_all_back(&self, batch: &Batch, stop: &Stop) -> Result<Vec<ItemFailure>, NotHandled> {
         let nothing = Progress::default();
-        batch.shards.iter().filter_map(|shard| self.give_back(shard, &nothing, stop)).collect()
+        let from: Vec<_> =
+            batch.shards.iter().filter_map(|shard| self.give_back(shard, &nothing, stop)).collect();
+        // An answer that names no record would say that all is well.
+        if from.is_empty() { Err(NotHandled::Nameless(stop.to_string())) } else { Ok(from) }
     }
 
     async fn keep_unplaced(&self, unplaced: &[Unplaced], now: Timestamp, until: Instant) -> Result<(), Stop> {

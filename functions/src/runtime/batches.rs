@@ -1,8 +1,7 @@
 //! Batches of the stream, one after another.
 
-use crate::events::Processor;
+use crate::events::{NotHandled, Processor};
 use crate::ports::{Archive, CatalogStore, MetricStore, Quarantine};
-use abx_core::event::NotABatch;
 use lambda_runtime::{Diagnostic, LambdaEvent, Runtime, service_fn};
 use serde_json::value::RawValue;
 use std::sync::Arc;
@@ -11,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
 
 /// Counts batches until the process is told to end. A batch that is cut off by that is delivered again, so nothing has to be
-/// waited for. Only a payload that is no batch ends in an error of the invocation.
+/// waited for. Only what cannot be answered for, record by record, ends in an error of the invocation.
 pub async fn run_batches<C, M, A, Q>(
     processor: Arc<Processor<C, M, A, Q>>,
 ) -> Result<(), lambda_runtime::Error>
@@ -28,8 +27,8 @@ where
         async move {
             let deadline = Instant::now() + left(event.context.deadline);
             let outcome = processor.handle(event.payload.get().as_bytes(), deadline).await;
-            outcome.map(|outcome| outcome.response).map_err(|error: NotABatch| Diagnostic {
-                error_type: "NotABatch".to_owned(),
+            outcome.map(|outcome| outcome.response).map_err(|error: NotHandled| Diagnostic {
+                error_type: error.kind().to_owned(),
                 error_message: error.to_string(),
             })
         }

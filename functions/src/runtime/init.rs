@@ -22,6 +22,7 @@ use tokio::time::timeout;
 
 /// Reading the catalog happens beside requests, and a handshake takes longer than a request may.
 const CATALOG: Budget = Budget {
+    name: "catalog",
     connect: Duration::from_secs(1),
     attempt: Duration::from_secs(1),
     operation: Duration::from_secs(2),
@@ -30,6 +31,7 @@ const CATALOG: Budget = Budget {
 };
 /// Nobody waits for events, but an environment that sends serves nobody.
 const EVENTS: Budget = Budget {
+    name: "events",
     connect: Duration::from_millis(200),
     attempt: Duration::from_millis(250),
     operation: Duration::from_millis(400),

@@ -8,7 +8,8 @@
 //! | 1 throttles, 2 lost answers, 3 late writes, 4 silence | `fault_01_…` to `fault_04_…` here; with the SDK in `contract/` |
 //! | 5 unprocessed keys, 6 and 7 partial failures of Firehose and Kinesis | `contract/` |
 //! | 8 redelivery, 9 bisect and rewind, 10 crashes, 11 zombies, 12 resharding, 14 duplicates | `fault_08_…` to `fault_14_…` here |
-//! | 15 poison, 16 malformed, 18 aggregated, 19 clocks, 20 sequence numbers | `abx-core`, `event::batch` and `event::data`, and every storm |
+//! | 16 malformed | `fault_16_…` here; `abx-core`, `event::batch` and `event::data`, and every storm |
+//! | 15 poison, 18 aggregated, 19 clocks, 20 sequence numbers | `abx-core`, `event::batch` and `event::data`, and every storm |
 //! | 17 more rows than a transaction holds | `abx-core`, `counting`, and every storm, whose transactions hold 5 to 11 rows |
 
 #![expect(
@@ -23,6 +24,7 @@ mod storm;
 mod truth;
 
 use abx_core::event::Limits;
+use abx_functions::events::NotHandled;
 use ports::{Plan, Sabotage};
 use std::time::{Duration, Instant};
 use storm::{Ended, World, compare, run};
@@ -121,6 +123,23 @@ fn fault_12_resharded() {
 #[test]
 fn fault_14_sent_twice() {
     seeds(Plan { restart: 60, ..NOTHING }, 12);
+}
+
+/// Lambda's answer can name no record then, and an answer that names none says that all is well.
+#[test]
+fn fault_16_records_without_a_number_that_cannot_be_kept() {
+    blocking(async {
+        let mut world = World::new(0, Plan { refuse: 100, ..NOTHING }, Sabotage::Nothing).await;
+        let process = world.start(Limits::default()).await;
+        let batch = br#"{"Records": [{"kinesis": {"data": "e30="}}]}"#;
+        let deadline = || tokio::time::Instant::now() + Duration::from_secs(30);
+        let error = process.function.handle(batch, deadline()).await.unwrap_err();
+        assert!(matches!(error, NotHandled::Nameless(_)), "{error}");
+        world.faults.lock().unwrap().plan = NOTHING;
+        let outcome = process.function.handle(batch, deadline()).await.unwrap();
+        assert_eq!((outcome.unplaced, outcome.response.batch_item_failures.len()), (1, 0));
+        assert_eq!(world.state.lock().unwrap().quarantine.len(), 1);
+    });
 }
 
 fn blocking<T>(work: impl Future<Output = T>) -> T {

@@ -94,7 +94,8 @@ impl TestReport {
         }
         for ((tested, file, line), failed) in shown.into_iter().filter(|(_, failed)| *failed > COMBINATIONS) {
             let more = failed - COMBINATIONS;
-            let _ = writeln!(text, "\n{tested}: {more} more combinations fail {DIM}{file}:{line}{DIM:#}");
+            let fail = if more == 1 { "combination fails" } else { "combinations fail" };
+            let _ = writeln!(text, "\n{tested}: {more} more {fail} {DIM}{file}:{line}{DIM:#}");
         }
         text
     }

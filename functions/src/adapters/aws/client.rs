@@ -4,6 +4,7 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::Credentials;
+use aws_sdk_dynamodb::config::retry::RetryPartition;
 use std::time::Duration;
 
 /// How long a call may take, and how often it is tried.
@@ -12,6 +13,9 @@ use std::time::Duration;
 /// than 30 s. Adaptive retry was rejected: it may delay the first attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
+    /// Whose leave to repeat calls is used up. Clients of one name in a process share it, and by the SDK's default all
+    /// clients of a service do: then a catalog that cannot be loaded takes it from the commits.
+    pub name: &'static str,
     /// For a connection to stand, TLS included.
     pub connect: Duration,
     /// For one attempt.
@@ -27,6 +31,7 @@ pub struct Budget {
 impl Budget {
     /// On the path of a request, which is answered within 50 ms whatever a store does.
     pub const REQUEST: Self = Self {
+        name: "request",
         connect: Duration::from_millis(30),
         attempt: Duration::from_millis(25),
         operation: Duration::from_millis(45),
@@ -36,6 +41,7 @@ impl Budget {
 
     /// Where somebody waits for it to be done: publishing from a desk, loading the catalog at a cold start.
     pub const PATIENT: Self = Self {
+        name: "patient",
         connect: Duration::from_secs(3),
         attempt: Duration::from_secs(5),
         operation: Duration::from_secs(15),
@@ -45,6 +51,7 @@ impl Budget {
 
     /// Where the event function counts a batch: it has until its deadline, and what is in the way passes within seconds.
     pub const BATCH: Self = Self {
+        name: "batch",
         connect: Duration::from_secs(1),
         attempt: Duration::from_secs(1),
         operation: Duration::from_secs(5),
@@ -93,7 +100,8 @@ pub fn emulator(endpoint: &str) -> SdkConfig {
 pub fn dynamodb(config: &SdkConfig, budget: Budget) -> aws_sdk_dynamodb::Client {
     let config = aws_sdk_dynamodb::config::Builder::from(config)
         .timeout_config(budget.timeouts())
-        .retry_config(budget.retries());
+        .retry_config(budget.retries())
+        .retry_partition(RetryPartition::new(format!("dynamodb-{}", budget.name)));
     aws_sdk_dynamodb::Client::from_conf(config.build())
 }
 
@@ -102,7 +110,8 @@ pub fn dynamodb(config: &SdkConfig, budget: Budget) -> aws_sdk_dynamodb::Client 
 pub fn kinesis(config: &SdkConfig, budget: Budget) -> aws_sdk_kinesis::Client {
     let config = aws_sdk_kinesis::config::Builder::from(config)
         .timeout_config(budget.timeouts())
-        .retry_config(budget.retries());
+        .retry_config(budget.retries())
+        .retry_partition(RetryPartition::new(format!("kinesis-{}", budget.name)));
     aws_sdk_kinesis::Client::from_conf(config.build())
 }
 
@@ -111,6 +120,7 @@ pub fn kinesis(config: &SdkConfig, budget: Budget) -> aws_sdk_kinesis::Client {
 pub fn firehose(config: &SdkConfig, budget: Budget) -> aws_sdk_firehose::Client {
     let config = aws_sdk_firehose::config::Builder::from(config)
         .timeout_config(budget.timeouts())
-        .retry_config(budget.retries());
+        .retry_config(budget.retries())
+        .retry_partition(RetryPartition::new(format!("firehose-{}", budget.name)));
     aws_sdk_firehose::Client::from_conf(config.build())
 }
