@@ -35,6 +35,13 @@ impl Error {
         self
     }
 
+    /// Adds another way to mend it.
+    #[must_use]
+    pub fn also(mut self, help: &str) -> Self {
+        self.help = Some(self.help.map_or_else(|| help.to_owned(), |first| format!("{first}; {help}")));
+        self
+    }
+
     /// The exit code of each kind.
     #[must_use]
     pub const fn exit(&self) -> Exit {

@@ -72,6 +72,16 @@ catalog:
   segments: [{key: s, when: [{attribute: x, operator: in, value: [1]}]}]
   layers: [{key: l, slots: [{experiment: a, ranges: [[0, 10]]}]}]
   holdouts: [{key: h, allocation: 0.05, experiments: [a]}]
+---
+tests: a
+kind: experiment
+at: 2026-03-01
+cases:
+  - {name: n, unit: u, pin: x, at: 2026-03-01T09:00:00Z, context: {a: {b: 1}}, expect: {variant: null}}
+  - buckets: {holdout: 1, layer: 2, traffic: 3, variant: 4, percentage: 5}
+    matrix: {country: [DE, null], n: [1, [2]]}
+    expect: {variant: x, reason: assigned}
+    except: [{when: {country: DE, n: [1, [2]]}, expect: {value: {a: b}}}]
 "#;
 
 #[test]
@@ -86,12 +96,9 @@ fn documents_are_taken() {
 fn the_projects_own_documents_are_taken() {
     let schema = Schema::new(&["schema"]);
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../experiments");
-    for entry in folder.read_dir().expect("the folder is there") {
-        let path = entry.expect("an entry").path();
-        if path.extension().is_some_and(|it| it == "yaml") {
-            for document in documents(&std::fs::read_to_string(&path).expect("a text")) {
-                assert_eq!(schema.takes(&document), Ok(()), "{}", path.display());
-            }
+    for path in abx_cli::source::find(&[folder]).expect("the folder is there") {
+        for document in documents(&std::fs::read_to_string(&path).expect("a text")) {
+            assert_eq!(schema.takes(&document), Ok(()), "{}", path.display());
         }
     }
 }
@@ -115,6 +122,11 @@ fn what_the_reader_refuses_is_refused() {
         "experiment: a\nstatus: draft\nstarts_at: tomorrow",
         "experiment: a\nstatus: draft\nmetrics: [{key: m, event: e, kind: conversion, window: 7}]",
         "catalog: {segment: []}",
+        "tests: a\ncases: [{name: n}]",
+        "tests: a\ncases: [{expect: {varant: x}}]",
+        "tests: a\ncases: [{expect: {variant: 1}}]",
+        "tests: a\ncases: [{expect: {variant: x}, matrix: {a: 1}}]",
+        "tests: a\ncase: []",
         "catalog: {layers: [{key: l, slots: [{experiment: a, ranges: [[0]]}]}]}",
     ] {
         for document in documents(bad) {
@@ -127,12 +139,23 @@ fn what_the_reader_refuses_is_refused() {
 fn reports_are_as_described() {
     let folder = |name: &str| format!("{}/tests/sessions/{name}", env!("CARGO_MANIFEST_DIR"));
     let (broken, warned) = (folder("broken"), folder("warned"));
+    let (tested, badly) = (folder("tested"), folder("tested_badly"));
     for arguments in [
         &["validate", &broken, &warned][..],
+        &["test", &tested, &badly],
+        &["explain", "u", "pricing", "--from", &tested],
         &["explain-code"],
         &["explain-code", "too-deep"],
         &["completions", "bash"],
         &["srm", "a=50", "b=50", "c=1", "--shares", "0.5,0.5,0"],
+        &[
+            "diff",
+            &folder("change/before"),
+            &folder("change/after"),
+            "--users-file",
+            &folder("change/people.csv"),
+        ],
+        &["rebalance", "prices", "--to", "control=0.5,low=0.5", &folder("change/before")],
         &["power", "--mean", "0", "--sd", "1", "--mde-abs", "0.1"],
     ] {
         let report = abx(&[arguments, &["--format", "json"]].concat());

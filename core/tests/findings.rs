@@ -8,6 +8,8 @@
 mod common;
 #[path = "findings/conditions.rs"]
 mod conditions;
+#[path = "findings/tests.rs"]
+mod tests;
 
 use abx_core::finding::{Code, Finding};
 use common::{colours, compiled, experiment, flag};
@@ -281,6 +283,7 @@ fn cases() -> Vec<Case> {
         .chain(shares())
         .chain(names())
         .chain(conditions::cases())
+        .chain(tests::cases())
         .chain([doubled()])
         .collect()
 }

@@ -114,7 +114,7 @@ impl FlagRow {
 pub fn run(args: &Args) -> Result<AssignReport, Error> {
     let attributes = args.context.attributes()?;
     let subject = subject(&args.unit, &attributes)?;
-    let checked = inputs::load(&args.from.from)?;
+    let checked = args.from.load()?;
     let now = args.at.time();
     let wanted = |key: &str| args.key.as_deref().is_none_or(|it| it == key);
     let experiments = checked.catalog.experiments().iter().filter(|it| wanted(it.key()));

@@ -1,24 +1,34 @@
-//! Why does a unit get what it gets?
+//! Why does a unit get what it gets? And what did it get then?
 
-use super::assign::{ExperimentRow, FlagRow, exit_with_errors, left_out, missing, subject};
-use super::inputs::{self, AtArg, ContextArgs, FromArg};
+mod answer;
+mod since;
+
+use super::assign::{exit_with_errors, left_out, missing, subject};
+use super::inputs::{ContextArgs, FromArg, Source, load_from};
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::render::steps;
 use crate::render::style::{DIM, TITLE};
 use crate::report::{FormatArg, Report};
-use abx_core::Pin;
-use abx_core::decide::Step;
+use crate::source::Checked;
+use abx_core::Subject;
+use abx_core::document::Moment;
+use answer::Answer;
 use jiff::Timestamp;
 use serde::Serialize;
-use std::fmt::Write as _;
+use since::Since;
 
 /// Explain what a unit gets: every question, condition, hash and bucket on the way
+///
+/// With a revision, also what it got then, and which step has changed since.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   abx explain user_123 checkout_redesign
   abx explain user_123 pricing_page --context country=DE
-  abx explain user_123 checkout_redesign --pin control")]
+  abx explain user_123 checkout_redesign --pin control
+  abx explain user_123 checkout_redesign --at 2026-03-01
+  abx explain user_123 checkout_redesign --at @12
+  abx explain user_123 checkout_redesign --at main
+  abx explain user_123 checkout_redesign --at HEAD~3:experiments --at 2026-03-01T09:00:00Z")]
 pub struct Args {
     /// The unit: a user id, hashed as it is
     unit: String,
@@ -34,8 +44,11 @@ pub struct Args {
     from: FromArg,
     #[command(flatten)]
     context: ContextArgs,
-    #[command(flatten)]
-    at: AtArg,
+    /// Decide as of this time, as 2026-03-01T09:00:00Z or 2026-03-01; now by default. Or compare with a revision: a
+    /// published one, as @12, or one of git, as main, v1.2 or HEAD~3:experiments, as of the time when it was made.
+    /// Given twice, as a time and a revision: with what the revision did at that time
+    #[arg(long, value_name = "TIME|REVISION")]
+    at: Vec<String>,
     #[command(flatten)]
     pub(super) format: FormatArg,
 }
@@ -44,68 +57,100 @@ pub struct Args {
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct ExplainReport {
     unit: String,
-    /// The time of the decision (RFC 3339).
-    #[schemars(with = "String")]
-    at: Timestamp,
-    /// The experiment of the key, if there is one.
+    #[serde(flatten)]
+    answer: Answer,
+    /// What it got by an earlier revision, where one was named.
     #[serde(skip_serializing_if = "Option::is_none")]
-    experiment: Option<Explained<ExperimentRow>>,
-    /// The flag of the key, if there is one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    flag: Option<Explained<FlagRow>>,
-    /// Errors that keep documents out; see `abx validate`.
-    errors: usize,
+    since: Option<Since>,
 }
 
-#[derive(Debug, Serialize, schemars::JsonSchema)]
-struct Explained<T> {
-    outcome: T,
-    /// In the order in which they happened.
-    steps: Vec<Step>,
+/// What `--at` asks for: at most one of each.
+#[derive(Debug, Default)]
+struct When<'a> {
+    time: Option<Timestamp>,
+    revision: Option<&'a str>,
+}
+
+impl<'a> When<'a> {
+    fn parse(texts: &'a [String]) -> Result<Self, Error> {
+        let mut when = Self::default();
+        for text in texts {
+            let twice = match Moment::parse(text) {
+                Some(moment) => when.time.replace(moment.0).is_some().then_some("times"),
+                None => when.revision.replace(text).is_some().then_some("revisions"),
+            };
+            if let Some(what) = twice {
+                return Err(Error::caller(format!("--at names two {what}"))
+                    .help("give a time, as 2026-03-01 or 2026-03-01T09:00:00Z, a revision, or one of each"));
+            }
+        }
+        Ok(when)
+    }
 }
 
 /// Decides, and keeps every step.
 pub fn run(args: &Args) -> Result<ExplainReport, Error> {
+    let when = When::parse(&args.at)?;
+    let sources = when.revision.map(|it| Source::of_revision(it, &args.from.from)).transpose()?;
     let attributes = args.context.attributes()?;
     let subject = subject(&args.unit, &attributes)?;
-    let checked = inputs::load(&args.from.from)?;
-    let now = args.at.time();
-    let experiment = checked.catalog.experiment(&args.key).map(|experiment| {
-        let epoch = args.pin_epoch.unwrap_or(experiment.epoch());
-        let pin = args.pin.as_deref().map(|variant| Pin { variant, epoch });
-        let (decision, steps) = experiment.explain(&subject, now, pin);
-        Explained { outcome: ExperimentRow::new(&decision), steps }
-    });
-    let flag = checked.catalog.flag(&args.key).map(|flag| {
-        let (evaluation, steps) = checked.catalog.explain_flag(flag, &subject, now);
-        Explained { outcome: FlagRow::new(flag, &evaluation), steps }
-    });
-    if experiment.is_none() && flag.is_none() {
-        return Err(missing(&args.key, &checked));
+    let checked = args.from.load()?;
+    let report = |answer, since| ExplainReport { unit: args.unit.clone(), answer, since };
+    let Some((revision, sources)) = when.revision.zip(sources) else {
+        let now = when.time.unwrap_or_else(Timestamp::now);
+        let answer = Answer::new(args, &checked, &subject, now)?.ok_or_else(|| missing(&args.key, &checked));
+        return Ok(report(answer?, None));
+    };
+    let then = load_from(&sources, &args.from.store).map_err(|error| not_a_time(error, revision))?;
+    let made_at = match when.time {
+        Some(time) => time,
+        None => Source::made_at(&sources, &args.from.store)?,
+    };
+    let (answer, since) = compare(args, &subject, &checked, (&then, made_at, &sources))?;
+    Ok(report(answer, Some(since)))
+}
+
+/// A misspelt time looks like a revision.
+fn not_a_time(error: Error, text: &str) -> Error {
+    if text.starts_with(|c: char| c.is_ascii_digit()) && !text.contains(':') || text.contains('T') {
+        return error.also("a time is written as 2026-03-01T09:00:00Z, or as 2026-03-01");
     }
-    if args.pin.is_some() && experiment.is_none() {
-        return Err(
-            Error::caller(format!("{:?} is a flag, and flags have no pins", args.key)).help("drop --pin")
-        );
+    error
+}
+
+fn compare(
+    args: &Args,
+    subject: &Subject<'_>,
+    checked: &Checked,
+    (then, made_at, sources): (&Checked, Timestamp, &[Source]),
+) -> Result<(Answer, Since), Error> {
+    let before = Answer::new(args, then, subject, made_at)?;
+    let now = Answer::new(args, checked, subject, Timestamp::now())?;
+    if before.is_none() && now.is_none() {
+        return Err(missing(&args.key, checked));
     }
-    Ok(ExplainReport { unit: args.unit.clone(), at: now, experiment, flag, errors: checked.errors().count() })
+    let now = now.unwrap_or_else(|| Answer::nothing(Timestamp::now(), checked));
+    let before = before.unwrap_or_else(|| Answer::nothing(made_at, then));
+    let documents = since::documents(&args.key, then, checked, Timestamp::now());
+    let since = Since::new(since::list(sources), since::list(&args.from.from), before, &now, documents);
+    Ok((now, since))
 }
 
 impl Report for ExplainReport {
     fn human(&self) -> String {
-        let mut text = format!("{TITLE}{}{TITLE:#} {DIM}at {}{DIM:#}\n", self.unit.escape_debug(), self.at);
-        if let Some(it) = &self.experiment {
-            let title = format!("experiment {}: {}", it.outcome.key(), it.outcome.outcome());
-            let _ = write!(text, "\n{TITLE}{title}{TITLE:#}\n{}", steps::steps(&it.steps));
+        let unit = self.unit.escape_debug();
+        if let Some(since) = &self.since {
+            return format!("{TITLE}{unit}{TITLE:#}\n")
+                + &since.human(&self.answer)
+                + &left_out(self.answer.errors);
         }
-        if let Some(it) = &self.flag {
-            let title = format!("flag {}: {}", it.outcome.key(), it.outcome.outcome());
-            let _ = write!(text, "\n{TITLE}{title}{TITLE:#}\n{}", steps::steps(&it.steps));
-        }
-        text + &left_out(self.errors)
+        let at = self.answer.at;
+        format!("{TITLE}{unit}{TITLE:#} {DIM}at {at}{DIM:#}\n")
+            + &self.answer.human()
+            + &left_out(self.answer.errors)
     }
 
     fn exit(&self) -> Exit {
-        exit_with_errors(self.errors)
+        exit_with_errors(self.answer.errors)
     }
 }

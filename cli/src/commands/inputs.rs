@@ -1,5 +1,8 @@
 //! Arguments that several commands share.
 
+pub mod source;
+
+use super::store::StoreArgs;
 use crate::error::Error;
 use crate::source::{Checked, Corpus};
 use abx_core::decide::Limits;
@@ -11,12 +14,25 @@ use std::io::{self, Read as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use source::Source;
+
 /// Where the documents are.
 #[derive(Debug, clap::Args)]
 pub struct FromArg {
-    /// Files or folders with the documents
-    #[arg(long, value_name = "PATH", default_value = "experiments")]
-    pub from: Vec<PathBuf>,
+    /// Files or folders with the documents; a git revision of them, as main:experiments; or what was published, as
+    /// @12 or @head
+    #[arg(long, value_name = "SOURCE", default_value = "experiments")]
+    pub from: Vec<Source>,
+    #[command(flatten)]
+    /// Where published revisions are.
+    pub store: StoreArgs,
+}
+
+impl FromArg {
+    /// Loads and compiles the documents, as [`load`].
+    pub fn load(&self) -> Result<Checked, Error> {
+        load_from(&self.from, &self.store)
+    }
 }
 
 /// The attributes of a subject.
@@ -140,7 +156,15 @@ pub fn guess(text: &str) -> Value {
 /// Loads and compiles documents. Those with errors are left out, as everywhere; with none left there is nothing
 /// to do.
 pub fn load(paths: &[PathBuf]) -> Result<Checked, Error> {
-    let checked = Corpus::load(paths)?.compile();
+    usable(Corpus::load(paths)?.compile())
+}
+
+/// The same from other places than files. `store` is where published revisions are.
+pub fn load_from(sources: &[Source], store: &StoreArgs) -> Result<Checked, Error> {
+    usable(Source::read(sources, store)?.compile())
+}
+
+fn usable(checked: Checked) -> Result<Checked, Error> {
     let is_empty = checked.catalog.experiments().is_empty() && checked.catalog.flags().is_empty();
     if is_empty && checked.errors().next().is_some() {
         return Err(Error::caller("every document has errors").help("see `abx validate`"));

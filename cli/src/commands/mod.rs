@@ -5,16 +5,19 @@ pub mod bench;
 pub mod capture;
 pub mod completions;
 pub mod dev;
+pub mod diff;
 pub mod explain;
 pub mod explain_code;
 pub mod inputs;
 pub mod invoke;
 pub mod lambda;
 pub mod metrics;
+pub mod people;
 pub mod power;
 pub mod publish;
 pub mod pull;
 pub mod quarantine;
+pub mod rebalance;
 pub mod replay;
 pub mod reports;
 pub mod results;
@@ -25,6 +28,7 @@ pub mod simulate;
 pub mod srm;
 pub mod status;
 pub mod store;
+pub mod test;
 pub mod validate;
 
 use crate::error::Error;
@@ -47,9 +51,12 @@ enum Command {
     Assign(assign::Args),
     Explain(explain::Args),
     Validate(validate::Args),
+    Test(test::Args),
     ExplainCode(explain_code::Args),
     Power(power::Args),
     Srm(srm::Args),
+    Diff(diff::Args),
+    Rebalance(rebalance::Args),
     Publish(publish::Args),
     Rollback(rollback::Args),
     Revisions(revisions::Args),
@@ -77,9 +84,18 @@ pub fn dispatch(abx: Abx) -> Exit {
             Ok(report) => report::write_text(&report.print(args.format), report.exit()),
             Err(error) => fail(&error),
         },
+        Command::Test(args) => match test::run(&args) {
+            Ok(report) => report::write_text(&report.print(args.format), report.exit()),
+            Err(error) => fail(&error),
+        },
         Command::ExplainCode(args) => finish(explain_code::run(&args), args.format.format),
         Command::Power(args) => finish(power::run(&args), args.format.format),
         Command::Srm(args) => finish(srm::run(&args), args.format.format),
+        Command::Diff(args) => match diff::run(&args) {
+            Ok(report) => report::write_text(&report.print(args.format), report.exit()),
+            Err(error) => fail(&error),
+        },
+        Command::Rebalance(args) => finish(rebalance::run(&args), args.format.format),
         Command::Publish(args) => finish(publish::run(&args), args.format.format),
         Command::Rollback(args) => finish(rollback::run(&args), args.format.format),
         Command::Revisions(args) => finish(revisions::run(&args), args.format.format),

@@ -11,6 +11,7 @@ pub const REPORTS: &[(&str, SchemaOf)] = &[
     ("bench", of::<super::bench::BenchReport>),
     ("capture", of::<super::capture::CaptureReport>),
     ("completions", of::<super::completions::CompletionsReport>),
+    ("diff", of::<super::diff::DiffReport>),
     ("explain", of::<super::explain::ExplainReport>),
     ("explain-code", of::<super::explain_code::ExplainCodeReport>),
     ("invoke", of::<super::invoke::InvokeReport>),
@@ -20,6 +21,7 @@ pub const REPORTS: &[(&str, SchemaOf)] = &[
     ("quarantine-list", of::<super::quarantine::list::QuarantineListReport>),
     ("quarantine-replay", of::<super::quarantine::replay::QuarantineReplayReport>),
     ("quarantine-show", of::<super::quarantine::show::QuarantineShowReport>),
+    ("rebalance", of::<super::rebalance::RebalanceReport>),
     ("replay", of::<super::replay::ReplayReport>),
     ("results", of::<super::results::ResultsReport>),
     ("revisions", of::<super::revisions::RevisionsReport>),
@@ -27,6 +29,7 @@ pub const REPORTS: &[(&str, SchemaOf)] = &[
     ("simulate", of::<super::simulate::SimulateReport>),
     ("srm", of::<super::srm::SrmReport>),
     ("status", of::<super::status::StatusReport>),
+    ("test", of::<super::test::TestReport>),
     ("validate", of::<super::validate::ValidateReport>),
 ];
 

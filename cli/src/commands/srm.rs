@@ -138,7 +138,7 @@ fn with_shares(args: &Args) -> Result<Vec<Count>, Error> {
 /// The counts in the order of the experiment's variants. Each needs one: a variant that nobody counted may be
 /// the fault that is looked for.
 fn with_allocations(args: &Args, key: &str) -> Result<Vec<Count>, Error> {
-    let checked = inputs::load(&args.from.from)?;
+    let checked = args.from.load()?;
     let keys = checked.catalog.experiments().iter().map(abx_core::Experiment::key);
     let experiment = checked
         .catalog

@@ -1,9 +1,12 @@
 //! How reports look to a person.
 
+pub mod change;
+pub mod junit;
 pub mod numbers;
 pub mod steps;
 pub mod style;
 pub mod table;
+pub mod xml;
 
 pub mod findings;
 

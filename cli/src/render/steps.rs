@@ -3,8 +3,8 @@
 use super::short;
 use super::style::{BAD, DIM, GOOD};
 use abx_core::decide::Step;
+use abx_core::hash::Range;
 use serde_json::Value;
-use std::fmt::Write as _;
 
 /// Characters that are shown of a value.
 const LONG: usize = 100;
@@ -12,11 +12,17 @@ const LONG: usize = 100;
 /// One line a step, nestings indented.
 #[must_use]
 pub fn steps(steps: &[Step]) -> String {
-    let mut text = String::new();
-    let mut depth = 1;
+    lines(steps).into_iter().flat_map(|line| ["  ".to_owned(), line, "\n".to_owned()]).collect()
+}
+
+/// The same, each line by itself and without the first indentation.
+#[must_use]
+pub fn lines(steps: &[Step]) -> Vec<String> {
+    let mut lines = Vec::with_capacity(steps.len());
+    let mut depth = 0_usize;
     for step in steps {
         if matches!(step, Step::Close { .. }) {
-            depth -= 1;
+            depth = depth.saturating_sub(1);
         }
         let indent = "  ".repeat(depth);
         let line = match step {
@@ -32,20 +38,25 @@ pub fn steps(steps: &[Step]) -> String {
                 format!("{} {attribute} {operator}{expected}; actual: {actual}", mark(*holds))
             }
             Step::Bucket { purpose, text, hash, bucket, range } => {
-                let inside = if range.contains(*bucket) { "in" } else { "not in" };
                 let text = short(&Value::String(text.clone()), LONG);
-                format!(
-                    "{DIM}# {purpose}: murmur3 of {text} is {hash}, bucket {bucket} {inside} {}..{}{DIM:#}",
-                    range.start, range.end
-                )
+                let inside = inside(*bucket, *range);
+                format!("{DIM}# {purpose}: murmur3 of {text} is {hash}, bucket {inside}{DIM:#}")
+            }
+            Step::GivenBucket { purpose, bucket, range } => {
+                format!("{DIM}# {purpose}: put into bucket {}{DIM:#}", inside(*bucket, *range))
             }
         };
-        let _ = writeln!(text, "{indent}{line}");
+        lines.push(format!("{indent}{line}"));
         if matches!(step, Step::Open { .. }) {
             depth += 1;
         }
     }
-    text
+    lines
+}
+
+fn inside(bucket: u32, range: Range) -> String {
+    let inside = if range.contains(bucket) { "in" } else { "not in" };
+    format!("{bucket} {inside} {}..{}", range.start, range.end)
 }
 
 fn mark(holds: bool) -> String {

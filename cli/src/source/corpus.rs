@@ -1,13 +1,16 @@
 //! All files of a run, compiled together.
 
 use super::files::{self, SourceFile};
-use super::located::{Located, Places};
+use super::located::{FilePlace, Located, Places};
 use super::mark::Mark;
 use super::yaml::{self, Fault};
 use crate::error::Error;
 use abx_core::finding::{Code, Severity};
+use abx_core::rehearsal::Suite;
 use abx_core::{Catalog, read_and_compile};
+use abx_functions::catalog::name;
 use serde_json::Value;
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 /// The documents of some files, parsed and not yet compiled.
@@ -36,20 +39,29 @@ pub struct Checked {
     pub files: Vec<SourceFile>,
     /// How many documents they hold.
     pub documents: usize,
-    /// The documents as written, each with the index of its file.
+    /// The documents as written, each with the index of its file; without tests, which are never published.
     pub values: Vec<(usize, Value)>,
+    /// The rule tests.
+    pub tests: Vec<Suite>,
     /// Everything found, by file and place.
     pub findings: Vec<Located>,
+    placed: Vec<Placed>,
+}
+
+/// Where a document is, and what it is called.
+#[derive(Debug)]
+struct Placed {
+    file: usize,
+    mark: Mark,
+    /// As `experiment KEY`; tests have none.
+    name: Option<String>,
 }
 
 impl Corpus {
     /// Reads the YAML files that some paths name; `-` is standard input.
     pub fn load(paths: &[PathBuf]) -> Result<Self, Error> {
         let mut corpus = Self::default();
-        for path in files::find(paths)? {
-            let (file, fault) = files::read(&path)?;
-            corpus.add(file, fault);
-        }
+        corpus.add_paths(paths)?;
         Ok(corpus)
     }
 
@@ -58,10 +70,33 @@ impl Corpus {
     pub fn from_texts<N: Into<String>, T: Into<String>>(texts: impl IntoIterator<Item = (N, T)>) -> Self {
         let mut corpus = Self::default();
         for (name, text) in texts {
-            let (file, fault) = files::accept(name.into(), text.into().into_bytes());
-            corpus.add(file, fault);
+            corpus.add_bytes(name, text.into().into_bytes());
         }
         corpus
+    }
+
+    /// Adds the bytes of a file of this name.
+    pub fn add_bytes(&mut self, name: impl Into<String>, bytes: Vec<u8>) {
+        let (file, fault) = files::accept(name.into(), bytes);
+        self.add(file, fault);
+    }
+
+    /// Adds a document that is no text, as if it were a file of this name. Its places are those in its JSON, and the
+    /// limits of files do not hold: they are about what is written by people.
+    pub fn add_value(&mut self, name: impl Into<String>, value: Value) {
+        let text = crate::report::json(&value);
+        let mark = yaml::parse(&text).documents.pop().map(|(_, mark)| mark).unwrap_or_default();
+        self.documents.push(Origin { file: self.files.len(), mark, value });
+        self.files.push(SourceFile { name: name.into(), text });
+    }
+
+    /// Adds the files that some paths name.
+    pub fn add_paths(&mut self, paths: &[PathBuf]) -> Result<(), Error> {
+        for path in files::find(paths)? {
+            let (file, fault) = files::read(&path)?;
+            self.add(file, fault);
+        }
+        Ok(())
     }
 
     fn add(&mut self, file: SourceFile, fault: Option<Fault>) {
@@ -74,7 +109,7 @@ impl Corpus {
         let parsed = yaml::parse(&file.text);
         if parsed.documents.is_empty() && parsed.faults.is_empty() {
             let message = "there is no document in this file";
-            let help = "start one with `experiment: KEY`, `flag: KEY` or `catalog:`";
+            let help = "start one with `experiment: KEY`, `flag: KEY`, `catalog:` or `tests: KEY`";
             self.faults.push((index, Fault::new(Code::UnknownKind, 0..0, message, help)));
         }
         self.faults.extend(parsed.faults.into_iter().map(|fault| (index, fault)));
@@ -93,13 +128,22 @@ impl Corpus {
             faults.into_iter().map(|(file, fault)| places.of_fault(file, fault)).collect();
         found.extend(compiled.findings.into_iter().map(|it| places.of_finding(&self.documents, it)));
         found.sort_by_key(|it| (it.place.index, it.place.span.start, it.place.span.end));
-        Checked {
+        let mut checked = Checked {
             catalog: compiled.catalog,
             documents: self.documents.len(),
-            values: self.documents.into_iter().map(|origin| (origin.file, origin.value)).collect(),
-            files: self.files,
+            values: Vec::new(),
+            tests: compiled.tests,
             findings: found,
+            files: self.files,
+            placed: Vec::new(),
+        };
+        for Origin { file, mark, value } in self.documents {
+            checked.placed.push(Placed { file, mark, name: name(&value) });
+            if value.get("tests").is_none() {
+                checked.values.push((file, value));
+            }
         }
+        checked
     }
 }
 
@@ -107,5 +151,37 @@ impl Checked {
     /// The findings that keep a document out of the catalog.
     pub fn errors(&self) -> impl Iterator<Item = &Located> {
         self.findings.iter().filter(|it| it.severity == Severity::Error)
+    }
+
+    /// The places of values in the files.
+    #[must_use]
+    pub fn places(&self) -> DocumentPlaces<'_> {
+        let by_name = self.placed.iter().filter_map(|it| Some((it.name.as_deref()?, it))).collect();
+        DocumentPlaces { places: Places::of(&self.files), documents: &self.placed, by_name }
+    }
+}
+
+/// Finds the places of values, counting the lines of each file once.
+pub struct DocumentPlaces<'f> {
+    places: Places<'f>,
+    documents: &'f [Placed],
+    by_name: HashMap<&'f str, &'f Placed>,
+}
+
+impl DocumentPlaces<'_> {
+    /// The place of a value by its path and the index of its document among all that were read.
+    #[must_use]
+    pub fn of(&self, document: usize, path: &str) -> Option<FilePlace> {
+        self.documents.get(document).map(|it| self.within(it, path))
+    }
+
+    /// The same by the document's name, as `experiment KEY` or `flag KEY`.
+    #[must_use]
+    pub fn of_name(&self, name: &str, path: &str) -> Option<FilePlace> {
+        self.by_name.get(name).map(|it| self.within(it, path))
+    }
+
+    fn within(&self, document: &Placed, path: &str) -> FilePlace {
+        self.places.place(document.file, document.mark.locate(path, Code::WrongType))
     }
 }

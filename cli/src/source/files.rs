@@ -4,6 +4,7 @@ use super::yaml::{Fault, MAX_BYTES};
 use crate::error::Error;
 use abx_core::finding::Code;
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -44,19 +45,30 @@ fn search(folder: &Path, found: &mut BTreeSet<PathBuf>) -> Result<(), Error> {
     let unreadable = |error: io::Error| Error::world(format!("{}: {error}", folder.display()));
     for entry in fs::read_dir(folder).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
-        let is_hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-        let is_yaml = path.extension().is_some_and(|it| it == "yaml" || it == "yml");
-        if is_hidden {
+        if is_hidden(path.file_name().unwrap_or_default()) {
             continue;
         }
         // A link to a folder could lead back up, so only real folders are entered.
         if path.is_dir() && !path.is_symlink() {
             search(&path, found)?;
-        } else if is_yaml && path.is_file() {
+        } else if is_yaml(&path) && path.is_file() {
             found.insert(path);
         }
     }
     Ok(())
+}
+
+/// Whether a search finds a file at a path from the folder that is searched.
+pub(super) fn is_document(path: &Path) -> bool {
+    is_yaml(path) && !path.iter().any(is_hidden)
+}
+
+fn is_hidden(name: &OsStr) -> bool {
+    name.to_string_lossy().starts_with('.')
+}
+
+fn is_yaml(path: &Path) -> bool {
+    path.extension().is_some_and(|it| it == "yaml" || it == "yml")
 }
 
 pub(super) fn is_stdin(path: &Path) -> bool {

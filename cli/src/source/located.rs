@@ -108,7 +108,7 @@ impl<'f> Places<'f> {
         }
     }
 
-    fn place(&self, index: usize, span: Range<usize>) -> FilePlace {
+    pub(super) fn place(&self, index: usize, span: Range<usize>) -> FilePlace {
         let name_and_text = self.files.get(index).map_or(("", ""), |it| (&*it.name, &*it.text));
         let span = snapped(name_and_text.1, span);
         let (line, column, end_line, end_column) = match self.lines.get(index) {

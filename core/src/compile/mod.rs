@@ -8,6 +8,7 @@
 //! | `experiment`, `flag` | one document of each kind |
 //! | `shares` | allocations and ranges |
 //! | `rules`, `operators` | conditions, and what each operator takes |
+//! | `tests` | rule tests, and the combinations of their matrices |
 //! | `lint` | rules that work and do not do what was meant |
 
 mod chains;
@@ -19,10 +20,12 @@ mod operators;
 mod rules;
 mod shared;
 mod shares;
+mod tests;
 
 use crate::decide::Catalog;
 use crate::document::Document;
 use crate::finding::{Code, Finding, Findings};
+use crate::rehearsal::Suite;
 use names::Names;
 use serde_json::Value;
 use shared::Shared;
@@ -32,6 +35,8 @@ use shared::Shared;
 pub struct Compilation {
     /// The documents without errors.
     pub catalog: Catalog,
+    /// The rule tests, in the order of the documents.
+    pub tests: Vec<Suite>,
     /// Everything found, in the order of the documents.
     pub findings: Vec<Finding>,
 }
@@ -77,9 +82,11 @@ pub fn compile(documents: &[Option<Document>], mut findings: Findings) -> Compil
     if !names.incomplete && !findings.any_broken() {
         shared.warn_of_unused(&mut findings);
     }
+    let catalog = Catalog::new(experiments, flags);
+    let tests = tests::compile_all(documents, &catalog, &names, &mut findings);
     let mut findings = findings.into_list();
     findings.sort_by_key(|finding| finding.place.document);
-    Compilation { catalog: Catalog::new(experiments, flags), findings }
+    Compilation { catalog, tests, findings }
 }
 
 /// Checks what is hashed, and by which attribute. `prefix` is where the two are written: empty, or a path with

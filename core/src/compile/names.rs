@@ -44,6 +44,7 @@ impl<'d> Names<'d> {
                             .related(place, "the first one");
                     }
                 },
+                Some(Document::Tests(_)) => {}
                 None => names.incomplete = true,
             }
         }

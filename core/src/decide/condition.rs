@@ -1,8 +1,9 @@
 //! Compiled conditions and their evaluation.
 
 use super::subject::USER_ID;
-use super::{Given, Step, Test, Trace};
+use super::{Draw, Given, Step, Test, Trace};
 use crate::document;
+use crate::hash::Range;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -86,7 +87,7 @@ pub(crate) fn all_hold<T: Trace>(conditions: &[Condition], given: Given<'_>, tra
 
 impl Condition {
     fn holds<T: Trace>(&self, given: Given<'_>, trace: &mut T) -> bool {
-        match self {
+        let holds = match self {
             Self::Leaf(leaf) => leaf.holds(given, trace),
             Self::All(conditions) => nested(trace, "all", |trace| all_hold(conditions, given, trace)),
             Self::Any(conditions) => nested(trace, "any", |trace| any_holds(conditions, given, trace)),
@@ -94,7 +95,9 @@ impl Condition {
             Self::Segment(segment) => {
                 nested(trace, &segment.key, |trace| all_hold(&segment.when, given, trace))
             }
-        }
+        };
+        trace.asked(self, holds);
+        holds
     }
 }
 
@@ -121,11 +124,17 @@ impl Leaf {
     fn holds<T: Trace>(&self, given: Given<'_>, trace: &mut T) -> bool {
         let holds = match &self.source {
             Source::Now => matches!(&self.test, Test::Time(test) if test.holds(given.now)),
-            Source::Unit => given.unit.is_some_and(|unit| self.test.holds_for_text(unit)),
+            Source::Unit => given.unit.is_some_and(|unit| self.holds_for_unit(unit, trace)),
             Source::Attribute(path) => self.holds_for_attribute(path, given),
         };
         trace.record(|| self.step(given, holds));
         holds
+    }
+
+    /// A unit is never blank, and `percentage` is the only test that asks it.
+    fn holds_for_unit<T: Trace>(&self, unit: &str, trace: &mut T) -> bool {
+        let Test::Percentage(bucketer, below) = &self.test else { return false };
+        trace.bucket(Draw::Percentage, bucketer, unit, || Range { start: 0, end: *below }) < *below
     }
 
     fn holds_for_attribute(&self, path: &AttributePath, given: Given<'_>) -> bool {

@@ -1,7 +1,7 @@
 //! Deciding an experiment.
 
 use super::condition::all_hold;
-use super::{AttributePath, Condition, Given, Reason, Split, Stage, Step, Subject, Trace};
+use super::{AttributePath, Condition, Draw, Given, Reason, Split, Stage, Step, Subject, Trace};
 use crate::document::{MetricConfig, Status};
 use crate::hash::{BUCKETS, Bucketer, Range};
 use jiff::Timestamp;
@@ -95,6 +95,11 @@ impl Experiment {
         Self(parts)
     }
 
+    /// What it was made from, for what counts over buckets instead of units.
+    pub(crate) fn parts(&self) -> &Parts {
+        &self.0
+    }
+
     /// The key.
     #[must_use]
     pub fn key(&self) -> &str {
@@ -152,6 +157,20 @@ impl Experiment {
     #[must_use]
     pub fn variant_buckets(&self) -> Vec<u32> {
         self.0.split.sizes(self.0.variants.len())
+    }
+
+    /// The ranges of each variant, in ascending order.
+    #[must_use]
+    pub fn variant_ranges(&self) -> Vec<Vec<Range>> {
+        let mut ranges = vec![Vec::new(); self.0.variants.len()];
+        let mut start = 0;
+        for (end, variant) in self.0.split.slices() {
+            if let Some(list) = ranges.get_mut(*variant as usize) {
+                list.push(Range { start, end: *end });
+            }
+            start = *end;
+        }
+        ranges
     }
 
     /// The traffic, in buckets of 1,000,000.
@@ -249,7 +268,8 @@ impl Experiment {
         Decision { experiment: self, variant: self.0.variants.get(variant), reason }
     }
 
-    fn by_status<T: Trace>(&self, now: Timestamp, trace: &mut T) -> Option<Decision<'_>> {
+    /// What its status and dates decide for everybody; `None` while it runs.
+    pub(crate) fn by_status<T: Trace>(&self, now: Timestamp, trace: &mut T) -> Option<Decision<'_>> {
         let (decision, detail) = match self.0.status {
             Status::Draft => (Some(self.out(Reason::NotActive)), "draft"),
             Status::Completed => match self.0.winner {
@@ -282,7 +302,8 @@ impl Experiment {
     fn is_held_out<T: Trace>(&self, subject: &Subject<'_>, trace: &mut T) -> bool {
         for holdout in &self.0.holdouts {
             let Some(unit) = subject.unit(&holdout.unit) else { continue };
-            let held = holdout.bucketer.bucket(&unit) < holdout.below;
+            let outside = || Range { start: holdout.below, end: BUCKETS };
+            let held = trace.bucket(Draw::Holdout, &holdout.bucketer, &unit, outside) < holdout.below;
             let range = Range { start: 0, end: holdout.below };
             trace.record(|| Step::bucket(&holdout.bucketer, &unit, range));
             if held {
@@ -328,7 +349,8 @@ impl Experiment {
             trace.record(|| Step::stage(Stage::Layer, false, "in no layer"));
             return true;
         };
-        let bucket = slot.layer.bucketer.bucket(unit);
+        let own = || slot.ranges.first().copied().unwrap_or_default();
+        let bucket = trace.bucket(Draw::Layer, &slot.layer.bucketer, unit, own);
         let owned = slot.ranges.iter().find(|range| range.contains(bucket));
         trace.record(|| {
             let range = owned.or(slot.ranges.first()).copied().unwrap_or_default();
@@ -358,8 +380,8 @@ impl Experiment {
     fn is_in_traffic<T: Trace>(&self, unit: &str, trace: &mut T) -> bool {
         // Nobody's bucket can be above, so the hash is not needed.
         let everybody = self.0.below >= BUCKETS;
-        let inside = everybody || self.0.traffic.bucket(unit) < self.0.below;
         let range = Range { start: 0, end: self.0.below };
+        let inside = everybody || trace.bucket(Draw::Traffic, &self.0.traffic, unit, || range) < self.0.below;
         trace.record(|| Step::bucket(&self.0.traffic, unit, range));
         trace.record(|| {
             let detail = if inside { "in the traffic" } else { "not in the traffic" };

@@ -2,8 +2,8 @@
 
 use super::condition::all_hold;
 use super::{
-    AttributePath, Catalog, Condition, Decision, FlagReason, Given, OpenFeatureReason, Split, Stage, Step,
-    Subject, Trace,
+    AttributePath, Catalog, Condition, Decision, Draw, FlagReason, Given, OpenFeatureReason, Split, Stage,
+    Step, Subject, Trace,
 };
 use crate::hash::{BUCKETS, Bucketer, Range};
 use jiff::Timestamp;
@@ -166,7 +166,7 @@ impl Catalog {
         (self.trace_flag(flag, subject, now, &mut steps), steps)
     }
 
-    fn trace_flag<'a, T: Trace>(
+    pub(crate) fn trace_flag<'a, T: Trace>(
         &'a self,
         flag: &'a Flag,
         subject: &Subject<'_>,
@@ -243,6 +243,9 @@ impl Catalog {
             };
             Step::stage(Stage::Rule, evaluation.is_some(), detail)
         });
+        if evaluation.is_some() {
+            trace.served(rule);
+        }
         evaluation.map(|evaluation| Evaluation { rule: Some(&rule.name), ..evaluation })
     }
 
@@ -322,8 +325,9 @@ impl Rollout {
             trace.record(|| Step::stage(Stage::Unit, true, "a share has to be drawn, and there is no unit"));
             return flag.by_default(FlagReason::UnitMissing, OpenFeatureReason::Error);
         };
-        let inside = everybody || self.bucketer.bucket(unit) < self.below;
-        trace.record(|| Step::bucket(&self.bucketer, unit, Range { start: 0, end: self.below }));
+        let range = Range { start: 0, end: self.below };
+        let inside = everybody || trace.bucket(Draw::Rollout, &self.bucketer, unit, || range) < self.below;
+        trace.record(|| Step::bucket(&self.bucketer, unit, range));
         trace.record(|| {
             Step::stage(Stage::Rollout, true, if inside { "in the rollout" } else { "not in the rollout" })
         });

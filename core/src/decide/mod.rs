@@ -28,7 +28,7 @@ pub use subject::{LimitError, Limits, Subject};
 pub(crate) use test::{
     Comparison, Geo, Number, Set, Test, TimeTest, TimeWindow, Weekdays, lenient_version, same,
 };
-pub(crate) use trace::Trace;
+pub(crate) use trace::{Draw, Trace};
 pub use trace::{Stage, Step};
 
 use jiff::Timestamp;

@@ -96,6 +96,20 @@ pub enum FlagReason {
 }
 
 impl FlagReason {
+    /// Every reason, in the order of evaluation.
+    pub const ALL: [Self; 10] = [
+        Self::FlagNotFound,
+        Self::FlagDisabled,
+        Self::Prerequisite,
+        Self::Override,
+        Self::Rule,
+        Self::TargetingRulesNotMet,
+        Self::UnitMissing,
+        Self::Enabled,
+        Self::NotInRollout,
+        Self::Default,
+    ];
+
     /// The word.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -1,7 +1,7 @@
 //! Variants by share.
 
-use super::{Step, Trace};
-use crate::hash::{Bucketer, Range};
+use super::{Draw, Step, Trace};
+use crate::hash::{BUCKETS, Bucketer, Range};
 
 /// Who gets which variant: every bucket belongs to one.
 #[derive(Debug, Clone)]
@@ -26,11 +26,22 @@ impl Split {
     /// The index of the unit's variant.
     #[inline]
     pub(crate) fn choose<T: Trace>(&self, unit: &str, trace: &mut T) -> usize {
-        let bucket = self.bucketer.bucket(unit);
+        let all = || Range { start: 0, end: BUCKETS };
+        let bucket = trace.bucket(Draw::Variant, &self.bucketer, unit, all);
         let above = |(end, _): &&(u32, u32)| bucket < *end;
         let chosen = self.slices.iter().find(above).map_or(0, |(_, variant)| *variant);
         trace.record(|| Step::bucket(&self.bucketer, unit, self.range_of(bucket)));
         chosen as usize
+    }
+
+    /// What variants are drawn by.
+    pub(crate) fn bucketer(&self) -> &Bucketer {
+        &self.bucketer
+    }
+
+    /// `(end, variant)` in ascending order, of slices that are not empty.
+    pub(crate) fn slices(&self) -> &[(u32, u32)] {
+        &self.slices
     }
 
     /// Whether several variants have a share.

@@ -1,5 +1,6 @@
 //! What an explanation is made of.
 
+use super::{Condition, Rule};
 use crate::document::Operator;
 use crate::hash::{Bucketer, Purpose, Range, bucket_of};
 use schemars::JsonSchema;
@@ -14,6 +15,39 @@ pub(crate) trait Trace {
     const EVERY: bool;
 
     fn record(&mut self, step: impl FnOnce() -> Step);
+
+    /// Where a unit falls: where its hash does. A rehearsal may put it elsewhere; `lets_on` are the buckets with which
+    /// the evaluation goes on.
+    #[inline]
+    fn bucket(
+        &mut self,
+        _draw: Draw,
+        bucketer: &Bucketer,
+        unit: &str,
+        _lets_on: impl FnOnce() -> Range,
+    ) -> u32 {
+        bucketer.bucket(unit)
+    }
+
+    /// A condition was asked.
+    #[inline]
+    fn asked(&mut self, _condition: &Condition, _holds: bool) {}
+
+    /// A flag's rule served.
+    #[inline]
+    fn served(&mut self, _rule: &Rule) {}
+}
+
+/// What a bucket is drawn for, in the words of documents: a `percentage` condition hashes as a rollout does, and is
+/// another question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Draw {
+    Holdout,
+    Layer,
+    Traffic,
+    Variant,
+    Rollout,
+    Percentage,
 }
 
 impl Trace for () {
@@ -76,6 +110,15 @@ pub enum Step {
         text: String,
         /// Its murmur3.
         hash: u32,
+        /// The bucket, of 1,000,000.
+        bucket: u32,
+        /// The range that it was compared with, or fell into.
+        range: Range,
+    },
+    /// A unit was put into a bucket by a rule test, and not hashed.
+    GivenBucket {
+        /// What for.
+        purpose: Purpose,
         /// The bucket, of 1,000,000.
         bucket: u32,
         /// The range that it was compared with, or fell into.

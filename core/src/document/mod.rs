@@ -9,6 +9,7 @@ mod flag;
 mod read;
 mod rule;
 mod scalar;
+mod tests;
 
 use crate::finding::{Code, Findings, did_you_mean};
 use read::{At, Written};
@@ -22,6 +23,10 @@ pub use flag::{FeatureFlagConfig, FlagRuleConfig, FlagVariantConfig, Prerequisit
 pub(crate) use read::{describe, quote};
 pub use rule::{Condition, Leaf, Negated, Operator};
 pub use scalar::{HashScheme, Key, Moment, Window};
+pub use tests::{
+    Attributes, BucketsConfig, CaseConfig, ExceptionConfig, ExpectConfig, TestedKind, TestsConfig,
+    WantedVariant,
+};
 
 /// One document of any kind.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, schemars::JsonSchema)]
@@ -33,15 +38,17 @@ pub enum Document {
     Flag(Box<FeatureFlagConfig>),
     /// The segments, layers and holdouts that experiments and flags share.
     Catalog(Box<CatalogConfig>),
+    /// Tests of an experiment or flag.
+    Tests(Box<TestsConfig>),
 }
 
 impl Document {
-    /// Reads a document of any kind; the kind is told by the key `experiment`, `flag` or `catalog`.
+    /// Reads a document of any kind; the kind is told by the key `experiment`, `flag`, `catalog` or `tests`.
     /// Every finding goes to `findings`, about the document that it is turned to. A document with errors is
     /// still returned, with defaults where it could not be read, so that its meaning can be checked as well.
     /// `None`: not even the kind could be told.
     pub fn read(value: &Value, findings: &mut Findings) -> Option<Self> {
-        const KINDS: [&str; 3] = ["experiment", "flag", "catalog"];
+        const KINDS: [&str; 4] = ["experiment", "flag", "catalog", "tests"];
         let Value::Object(map) = value else {
             let message = format!("expected a document, found {}", describe(value));
             findings
@@ -72,27 +79,29 @@ impl Document {
         Some(match kind {
             "experiment" => Self::Experiment(Box::new(Written::read(value, At::Root, findings))),
             "flag" => Self::Flag(Box::new(Written::read(value, At::Root, findings))),
-            _ => Self::Catalog(Box::new(Written::read(value, At::Root, findings))),
+            "catalog" => Self::Catalog(Box::new(Written::read(value, At::Root, findings))),
+            _ => Self::Tests(Box::new(Written::read(value, At::Root, findings))),
         })
     }
 
-    /// The kind's word: `experiment`, `flag` or `catalog`.
+    /// The kind's word: `experiment`, `flag`, `catalog` or `tests`.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Experiment(_) => "experiment",
             Self::Flag(_) => "flag",
             Self::Catalog(_) => "catalog",
+            Self::Tests(_) => "tests",
         }
     }
 
-    /// The document's key; the shared catalog has none.
+    /// The document's key; the shared catalog and tests have none.
     #[must_use]
     pub fn key(&self) -> Option<&str> {
         match self {
             Self::Experiment(it) => Some(&it.experiment),
             Self::Flag(it) => Some(&it.flag),
-            Self::Catalog(_) => None,
+            Self::Catalog(_) | Self::Tests(_) => None,
         }
     }
 }

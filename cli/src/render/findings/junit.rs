@@ -4,6 +4,7 @@
 //! format drop every failure of a test but the first.
 
 use super::in_words;
+use crate::render::xml::{escape, escape_text};
 use crate::source::{Located, SourceFile};
 use abx_core::finding::Severity;
 use std::fmt::Write as _;
@@ -50,29 +51,4 @@ fn list<'f>(findings: impl Iterator<Item = &'f Located>) -> String {
         format!("{}:{line}:{column}: {}[{}]: {}\n", place.file, it.severity, it.code, in_words(it))
     };
     escape_text(&findings.map(one).collect::<String>())
-}
-
-/// Text between tags.
-fn escape_text(text: &str) -> String {
-    // XML 1.0 has no way to write other control characters, nor these two.
-    let is_writable = |c: char| {
-        matches!(c, '\t' | '\n' | '\r') || !(c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}'))
-    };
-    let text: String = text.chars().map(|c| if is_writable(c) { c } else { '\u{fffd}' }).collect();
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('\r', "&#13;")
-}
-
-/// Text in an attribute, where a reader would turn line ends and tabs into spaces.
-fn escape(text: &str) -> String {
-    escape_text(text).replace('"', "&quot;").replace('\n', "&#10;").replace('\t', "&#9;")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_xml_cannot_hold_is_escaped_or_replaced() {
-        assert_eq!(escape("<a b=\"&\">\n\u{1b}]]>"), "&lt;a b=&quot;&amp;&quot;&gt;&#10;\u{fffd}]]&gt;");
-    }
 }

@@ -15,7 +15,8 @@ pub use junit::junit;
 pub use sarif::sarif;
 
 /// What is wrong, how to mend it, and what else belongs to it, in lines of plain text.
-fn in_words(finding: &Located) -> String {
+#[must_use]
+pub fn in_words(finding: &Located) -> String {
     let help = finding.help.as_ref().map(|help| format!("\nhelp: {help}"));
     let related = finding.related.iter().map(|it| {
         let place = &it.place;

@@ -1,0 +1,93 @@
+//! Do the right people get the right thing?
+
+mod cases;
+mod coverage;
+mod report;
+
+use super::inputs::{AtArg, Source, unknown_key};
+use super::store::StoreArgs;
+use crate::error::Error;
+use crate::source::{Checked, Located};
+use abx_core::rehearsal::Suite;
+use clap::ValueEnum;
+
+use coverage::CoverageReport;
+pub use report::TestReport;
+
+/// Run the rule tests beside the documents, and tell which rules, variants and reasons they reach
+///
+/// Tests are documents that start with `tests: KEY`; see the README. They are checked as all others are, and never
+/// published.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  abx test
+  abx test experiments/ --min-coverage 90
+  abx test experiments/ --only pricing_page_bundles
+  abx test experiments/ --format junit > tests.xml
+
+Exit codes: 0 all passed, 1 a test failed, a document has errors, or too little is covered.")]
+pub struct Args {
+    /// Files or folders with the documents and their tests; a git revision of them, or what was published with tests of
+    /// today, as `@head experiments/tests`
+    #[arg(default_value = "experiments", value_name = "SOURCE")]
+    sources: Vec<Source>,
+    /// Only the tests of this experiment or flag; may be given several times
+    #[arg(long, value_name = "KEY")]
+    only: Vec<String>,
+    /// End with 1 where tests reach less than this share of what they could
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    min_coverage: Option<f64>,
+    #[command(flatten)]
+    at: AtArg,
+    #[command(flatten)]
+    store: StoreArgs,
+    /// How to write the result
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(super) format: Format,
+}
+
+/// How the result of tests is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Format {
+    /// For a person
+    #[default]
+    Human,
+    /// For a program
+    Json,
+    /// JUnit XML, for the test results of a CI server
+    Junit,
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    let number = text.trim().strip_suffix('%').unwrap_or(text).trim().parse().ok();
+    number.filter(|it| (0.0..=100.0).contains(it)).ok_or_else(|| "write a number from 0 to 100".to_owned())
+}
+
+/// Runs every case.
+pub fn run(args: &Args) -> Result<TestReport, Error> {
+    let checked = Source::read(&args.sources, &args.store)?.compile();
+    let errors: Vec<Located> = checked.errors().cloned().collect();
+    let suites = wanted(args, &checked)?;
+    if suites.is_empty() && errors.is_empty() {
+        return Err(Error::caller("there are no tests in these documents")
+            .help("write a document that starts with `tests: KEY`; see the README"));
+    }
+    let now = args.at.time();
+    let (cases, coverage) = cases::run(&checked, &suites, &args.only, now);
+    let coverage = CoverageReport::new(coverage, args.min_coverage);
+    let passed = cases.iter().filter(|case| case.passed).count();
+    let failed = cases.len() - passed;
+    Ok(TestReport { at: now, passed, failed, cases, coverage, errors, files: checked.files })
+}
+
+/// The tests that were asked for.
+fn wanted<'c>(args: &Args, checked: &'c Checked) -> Result<Vec<&'c Suite>, Error> {
+    for key in &args.only {
+        if !checked.tests.iter().any(|suite| suite.key == *key) {
+            let known = checked.tests.iter().map(|suite| suite.key.as_str());
+            return Err(unknown_key("test of", key, known, checked));
+        }
+    }
+    let is_wanted = |suite: &&Suite| args.only.is_empty() || args.only.contains(&suite.key);
+    Ok(checked.tests.iter().filter(is_wanted).collect())
+}

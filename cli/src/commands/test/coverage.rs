@@ -1,0 +1,118 @@
+//! How much of the documents the cases have reached.
+
+use crate::source::{DocumentPlaces, FilePlace};
+use abx_core::rehearsal::{Coverage, Part, Seen};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// What the cases have reached of all that tests can reach.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct CoverageReport {
+    /// In whole percent, rounded down.
+    pub percent: usize,
+    /// The least that was asked for, in percent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub least: Option<f64>,
+    /// Parts that were reached.
+    pub reached: usize,
+    /// Parts that can be.
+    pub parts: usize,
+    /// By experiment and flag, in the order of their names.
+    pub documents: Vec<DocumentCoverage>,
+}
+
+/// What the cases have reached of an experiment or flag.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct DocumentCoverage {
+    /// What it is, as `experiment KEY` or `flag KEY`.
+    pub document: String,
+    /// How many cases are about it.
+    pub cases: usize,
+    /// Parts that were reached.
+    pub reached: usize,
+    /// Parts that can be.
+    pub parts: usize,
+    /// What was not reached.
+    pub missing: Vec<Missing>,
+}
+
+/// A part of a document that no case has reached.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Missing {
+    /// Its path in the document; empty for a reason.
+    pub path: String,
+    /// What no case has seen of it, in words.
+    pub what: String,
+    /// Where it is written; `null` for what is not.
+    pub place: Option<FilePlace>,
+}
+
+impl CoverageReport {
+    pub(super) fn new(documents: Vec<DocumentCoverage>, least: Option<f64>) -> Self {
+        let reached = documents.iter().map(|it| it.reached).sum();
+        let parts = documents.iter().map(|it| it.parts).sum();
+        Self { percent: percent(reached, parts), least, reached, parts, documents }
+    }
+
+    /// Whether it is as much as was asked for.
+    pub(super) fn is_enough(&self) -> bool {
+        // Not by the rounded number, and without dividing: 99.5 % is less than 99.6 %.
+        let of_parts = |percent: f64| percent * count(self.parts);
+        self.least.is_none_or(|least| count(self.reached) * 100.0 >= of_parts(least))
+    }
+}
+
+impl DocumentCoverage {
+    pub(super) fn new(
+        document: String,
+        cases: usize,
+        coverage: &Coverage<'_>,
+        places: &DocumentPlaces<'_>,
+    ) -> Self {
+        let parts = coverage.parts();
+        let unreached: Vec<&Part<'_>> =
+            parts.iter().filter(|(_, is_reached)| !is_reached).map(|(part, _)| part).collect();
+        let missing = missing(&unreached)
+            .map(|(part, what)| {
+                let path = part.path.clone();
+                let place = if path.is_empty() { None } else { places.of_name(&document, &path) };
+                Missing { path, what, place }
+            })
+            .collect();
+        Self { cases, reached: parts.len() - unreached.len(), parts: parts.len(), missing, document }
+    }
+
+    pub(super) fn percent(&self) -> usize {
+        percent(self.reached, self.parts)
+    }
+}
+
+/// What was not reached, in words. A condition that was never asked is told once, not for each of its outcomes.
+fn missing<'p, 'c>(unreached: &'p [&'p Part<'c>]) -> impl Iterator<Item = (&'p Part<'c>, String)> {
+    let never_held =
+        |path: &str| unreached.iter().any(|part| part.seen == Seen::Condition(true) && part.path == path);
+    let never_failed =
+        |path: &str| unreached.iter().any(|part| part.seen == Seen::Condition(false) && part.path == path);
+    unreached.iter().filter_map(move |part| {
+        let what = match part.seen {
+            Seen::Condition(true) if never_failed(&part.path) => "is never asked".to_owned(),
+            Seen::Condition(false) if never_held(&part.path) => return None,
+            Seen::Condition(true) => "never holds".to_owned(),
+            Seen::Condition(false) => "always holds".to_owned(),
+            Seen::Rule(name) => format!("rule `{name}` never serves"),
+            Seen::Variant(key) => format!("nobody gets variant `{key}`"),
+            Seen::Reason(word) => format!("never for the reason `{word}`"),
+        };
+        Some((*part, what))
+    })
+}
+
+/// In whole percent, rounded down, so that 100 is all. Of nothing, all was reached.
+fn percent(reached: usize, parts: usize) -> usize {
+    (reached * 100).checked_div(parts).unwrap_or(100)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "documents have far fewer parts than 2^52")]
+fn count(parts: usize) -> f64 {
+    parts as f64
+}

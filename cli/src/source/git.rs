@@ -1,0 +1,316 @@
+//! The YAML files of a git revision, through the program `git`, so that whatever names a commit there does here.
+
+use super::files::is_document;
+use super::yaml::MAX_BYTES;
+use crate::error::Error;
+use jiff::Timestamp;
+use std::fmt;
+use std::io::{self, BufRead, BufReader, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::thread;
+
+/// A file or folder of a commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GitPlace {
+    /// Whatever `git` takes for a commit: a branch, a tag, `HEAD~3`, a hash.
+    pub revision: String,
+    /// From the top of the repository; from `folder`, where it starts with `./` or `../`.
+    pub path: String,
+    /// Where `git` is run; empty is the present folder.
+    pub folder: PathBuf,
+    /// What a person knows it by, as `main:experiments`.
+    pub name: String,
+}
+
+impl fmt::Display for GitPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+impl GitPlace {
+    /// A text as `main:experiments`; `None` where there is no colon. A colon in braces is part of the revision, as in
+    /// `main@{2026-03-01 09:00}`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut depth = 0_i32;
+        let colon = text.char_indices().find(|(_, c)| {
+            depth += i32::from(*c == '{') - i32::from(*c == '}');
+            *c == ':' && depth <= 0
+        });
+        let (revision, path) = text.split_at(colon?.0);
+        let path = match path.strip_prefix(':')?.trim_end_matches('/') {
+            // Without the slash git would look for a file of this name.
+            dots @ ("." | "..") => format!("{dots}/"),
+            path => path.to_owned(),
+        };
+        let (revision, name) = (revision.to_owned(), text.trim_end_matches('/').to_owned());
+        Some(Self { revision, path, folder: PathBuf::new(), name })
+    }
+
+    /// What stood at a path of this machine in a revision: the repository is the one that the path is in.
+    #[must_use]
+    pub fn of_path(revision: &str, path: &Path) -> Self {
+        let written = path.display().to_string().replace('\\', "/");
+        let name = format!("{revision}:{}", written.trim_end_matches('/'));
+        let file_and_folder = path.file_name().zip(path.parent()).filter(|_| path.is_file());
+        let (folder, path) = match file_and_folder {
+            Some((name, folder)) => (folder, format!("./{}", name.to_string_lossy())),
+            None if path.is_dir() => (path, "./".to_owned()),
+            // It may have been there then.
+            None => (Path::new(""), format!("./{written}")),
+        };
+        Self { revision: revision.to_owned(), path, folder: folder.to_owned(), name }
+    }
+
+    /// The files, each with its name and bytes, in the order of their names. Of a file that is larger than any
+    /// document no more is kept than is needed to know that.
+    pub fn read(&self) -> Result<Vec<(String, Vec<u8>)>, Error> {
+        let commit = self.commit()?;
+        let object = self.object(&commit)?;
+        let kind = text(&self.git(&["cat-file", "-t", &object])?.stdout);
+        let found = if kind == "blob" {
+            vec![(self.to_string(), object)]
+        } else {
+            let listed = self.git(&["ls-tree", "-r", "-z", "--full-tree", &object])?;
+            let folder = self.to_string();
+            let files = listed.stdout.split(|byte| *byte == 0).filter_map(|line| entry(&folder, line));
+            files.collect()
+        };
+        if found.is_empty() {
+            return Err(Error::caller(format!("{self}: no .yaml or .yml file in this folder")));
+        }
+        self.contents(found)
+    }
+
+    /// When its commit was made.
+    pub fn committed_at(&self) -> Result<Timestamp, Error> {
+        let commit = self.commit()?;
+        let shown = self.git(&["show", "--no-patch", "--format=%cI", &commit])?;
+        text(&shown.stdout).parse().map_err(|error| Error::world(format!("{self}: git show: {error}")))
+    }
+
+    fn commit(&self) -> Result<String, Error> {
+        // What starts with `-` would be an option of git's.
+        if self.revision.is_empty() || self.revision.starts_with('-') {
+            return Err(Error::caller(format!("{self}: no revision stands before the colon"))
+                .help("write a branch, tag or commit, as main:experiments"));
+        }
+        let peeled = format!("{}^{{commit}}", self.revision);
+        self.resolve(&peeled)?.ok_or_else(|| {
+            Error::caller(format!("{self}: there is no git revision {:?}", self.revision)).help(
+                "`git branch --all`, `git tag` and `git log` list them; a clone of a CI server may lack them: fetch first",
+            )
+        })
+    }
+
+    fn object(&self, commit: &str) -> Result<String, Error> {
+        self.resolve(&format!("{commit}:{}", self.path))?.ok_or_else(|| {
+            let error = Error::caller(format!("{self}: there was no such file or folder in this revision"));
+            error.help(
+                "paths are those from the top of the repository; start one with ./ for the present folder",
+            )
+        })
+    }
+
+    /// The hash of what a text names; `None` of nothing.
+    fn resolve(&self, name: &str) -> Result<Option<String>, Error> {
+        let output = self.run(&["rev-parse", "--verify", "--quiet", name])?;
+        if output.status.success() {
+            return Ok(Some(text(&output.stdout)));
+        }
+        let complaint = text(&output.stderr);
+        let is_elsewhere = ["not a git repository", "dubious ownership", "cannot change to"];
+        if is_elsewhere.iter().any(|it| complaint.contains(it)) {
+            return Err(self.refused(&complaint));
+        }
+        Ok(None)
+    }
+
+    /// The bytes of blobs, by one process for all of them.
+    fn contents(&self, found: Vec<(String, String)>) -> Result<Vec<(String, Vec<u8>)>, Error> {
+        let mut command = self.command(&["cat-file", "--batch", "--buffer"]);
+        let mut child = command.stdin(Stdio::piped()).spawn().map_err(|error| unstartable(&error))?;
+        let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
+        let wanted: String = found.iter().flat_map(|(_, object)| [object.as_str(), "\n"]).collect();
+        let names = found.into_iter().map(|(name, _)| name);
+        // Written from a thread: with full pipes at both ends each side would wait for the other.
+        let read = thread::scope(|scope| {
+            // A process that ends early is noticed by the reader.
+            scope.spawn(move || stdin.map(|mut stdin| stdin.write_all(wanted.as_bytes())));
+            let mut reader = BufReader::new(stdout.ok_or_else(|| io::Error::other("no output"))?);
+            names.map(|name| Ok((name, blob(&mut reader)?))).collect::<io::Result<Vec<_>>>()
+        });
+        let ended = child.wait();
+        let broken = |error: io::Error| Error::world(format!("{self}: git cat-file: {error}"));
+        ended.map_err(broken)?;
+        read.map_err(broken)
+    }
+
+    fn git(&self, arguments: &[&str]) -> Result<Output, Error> {
+        let output = self.run(arguments)?;
+        if output.status.success() { Ok(output) } else { Err(self.refused(&text(&output.stderr))) }
+    }
+
+    fn refused(&self, complaint: &str) -> Error {
+        let why = complaint.lines().find(|line| !line.is_empty()).unwrap_or("it does not say why");
+        let why = why.trim_start_matches("fatal: ").trim_start_matches("error: ");
+        Error::caller(format!("{self}: git: {why}"))
+            .help("a git revision is read in a repository: run it there, or name files")
+    }
+
+    fn run(&self, arguments: &[&str]) -> Result<Output, Error> {
+        self.command(arguments).output().map_err(|error| unstartable(&error))
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new("git");
+        if !self.folder.as_os_str().is_empty() {
+            command.arg("-C").arg(&self.folder);
+        }
+        // What git complains about is read, so it is asked to complain in English.
+        command.args(arguments).env("LC_ALL", "C").stdin(Stdio::null());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+}
+
+fn unstartable(error: &io::Error) -> Error {
+    let world = Error::world(format!("git cannot be run: {error}"));
+    if error.kind() == io::ErrorKind::NotFound {
+        return world.help("install git, or name files instead of a git revision");
+    }
+    world
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).trim().to_owned()
+}
+
+/// The name and object of a line of `git ls-tree`, `MODE blob OBJECT<TAB>PATH`, if it is a file that a folder would be
+/// searched for. A link's blob is the path that it leads to, and no document.
+fn entry(folder: &str, line: &[u8]) -> Option<(String, String)> {
+    let line = std::str::from_utf8(line).ok()?;
+    let (about, path) = line.split_once('\t')?;
+    let object = about.strip_prefix("100644 blob ").or_else(|| about.strip_prefix("100755 blob "))?;
+    if !is_document(Path::new(path)) {
+        return None;
+    }
+    let separator = if folder.ends_with(':') { "" } else { "/" };
+    Some((format!("{folder}{separator}{path}"), object.to_owned()))
+}
+
+/// Reads one answer of `git cat-file --batch`: `OBJECT blob SIZE`, a line end, the bytes, a line end.
+fn blob(reader: &mut impl BufRead) -> io::Result<Vec<u8>> {
+    let mut head = String::new();
+    reader.read_line(&mut head)?;
+    let size = head.trim_end().rsplit(' ').next().and_then(|size| size.parse().ok());
+    let size: u64 = size.ok_or_else(|| io::Error::other(format!("unexpected answer {head:?}")))?;
+    let mut bytes = Vec::new();
+    let kept = reader.take(size.min(MAX_BYTES as u64 + 1)).read_to_end(&mut bytes)?;
+    let rest = size + 1 - kept as u64;
+    if io::copy(&mut reader.take(rest), &mut io::sink())? < rest {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    /// A repository with a commit, a tag on it, and a second commit.
+    fn repository() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let git = |arguments: &[&str]| {
+            let mut command = Command::new("git");
+            command.arg("-C").arg(folder.path()).args(["-c", "user.name=a", "-c", "user.email=a@b.example"]);
+            let output = command.args(arguments).output().unwrap();
+            assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
+        };
+        let write = |path: &str, text: &str| {
+            let path = folder.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        git(&["init", "-q", "-b", "main"]);
+        write("docs/b.yaml", "flag: b\nenabled: true\n");
+        write("docs/deep/a é.yml", "flag: a\nenabled: true\n");
+        write("docs/.hidden/c.yaml", "no document");
+        write("empty/readme.md", "no document");
+        write("other/large.yaml", &"x".repeat(2 * MAX_BYTES));
+        git(&["add", "."]);
+        git(&["commit", "-qm", "first"]);
+        git(&["tag", "v1"]);
+        write("docs/b.yaml", "flag: b\nenabled: false\n");
+        git(&["commit", "-qam", "second"]);
+        folder
+    }
+
+    fn read(folder: &Path, place: &str) -> Result<Vec<(String, Vec<u8>)>, String> {
+        let place = GitPlace { folder: folder.to_owned(), ..GitPlace::parse(place).expect("a colon") };
+        place.read().map_err(|error| error.to_string())
+    }
+
+    fn names(folder: &Path, place: &str) -> Vec<String> {
+        read(folder, place).expect("it is there").into_iter().map(|(name, _)| name).collect()
+    }
+
+    #[test]
+    fn the_files_of_a_commit_are_read_as_a_folder_is() {
+        let folder = repository();
+        let found = ["v1:docs/b.yaml", "v1:docs/deep/a é.yml"];
+        assert_eq!(names(folder.path(), "v1:docs/"), found);
+        assert_eq!(names(folder.path(), "HEAD~1:docs/b.yaml"), ["HEAD~1:docs/b.yaml"]);
+        let deep = folder.path().join("docs/deep");
+        assert_eq!(names(&deep, "v1:docs").len(), 2, "from the top, wherever one stands");
+        assert_eq!(names(&deep, "v1:../b.yaml"), ["v1:../b.yaml"]);
+        assert_eq!(names(&deep, "v1:./"), ["v1:./a é.yml"], "from where one stands");
+        let enabled = |place: &str| text(&read(folder.path(), place).unwrap()[0].1);
+        assert_eq!(enabled("v1:docs/b.yaml"), "flag: b\nenabled: true");
+        assert_eq!(enabled("main:docs/b.yaml"), "flag: b\nenabled: false");
+    }
+
+    #[test]
+    fn of_a_large_file_the_start_is_kept_and_the_next_is_read_whole() {
+        let folder = repository();
+        let files = read(folder.path(), "main:").unwrap();
+        let sizes: Vec<_> = files.iter().map(|(name, bytes)| (&**name, bytes.len())).collect();
+        let large = ("main:other/large.yaml", MAX_BYTES + 1);
+        assert_eq!(sizes, [("main:docs/b.yaml", 23), ("main:docs/deep/a é.yml", 22), large]);
+    }
+
+    #[test]
+    fn a_path_of_this_machine_is_found_in_its_repository() {
+        let folder = repository();
+        let at = |path: &str| GitPlace::of_path("v1", &folder.path().join(path));
+        assert_eq!(at("docs").read().unwrap().len(), 2);
+        assert!(at("docs/b.yaml").read().unwrap()[0].0.ends_with("/docs/b.yaml"));
+        assert_eq!(GitPlace::of_path("v1", Path::new("gone")).path, "./gone");
+    }
+
+    #[test]
+    fn what_is_not_there_is_said() {
+        let folder = repository();
+        let error = |place: &str| read(folder.path(), place).unwrap_err();
+        assert!(error("nowhere:docs").starts_with("nowhere:docs: there is no git revision \"nowhere\""));
+        assert!(error("v1:dogs").starts_with("v1:dogs: there was no such file or folder"));
+        assert!(error("v1:empty").contains("no .yaml or .yml file"));
+        assert!(error(":docs").contains("no revision stands before the colon"));
+        assert!(error("--help:docs").contains("no revision stands before the colon"));
+        let elsewhere = tempfile::tempdir().unwrap();
+        let error = read(elsewhere.path(), "main:docs").unwrap_err();
+        assert!(error.contains("not a git repository"), "{error}");
+    }
+
+    #[test]
+    fn colons_in_braces_belong_to_the_revision() {
+        let parsed = |text: &str| GitPlace::parse(text).map(|it| (it.revision, it.path));
+        let pair = |revision: &str, path: &str| Some((revision.to_owned(), path.to_owned()));
+        assert_eq!(parsed("main@{1 day ago 09:00}:a/b:c.yaml"), pair("main@{1 day ago 09:00}", "a/b:c.yaml"));
+        assert_eq!(parsed("HEAD^{/fix: it}:docs/"), pair("HEAD^{/fix: it}", "docs"));
+        assert_eq!(parsed("experiments"), None);
+    }
+}

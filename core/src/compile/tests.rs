@@ -1,0 +1,257 @@
+//! Rule tests: what they are about, what they expect, and the combinations of a matrix.
+
+mod matrix;
+
+use super::names::{Names, unknown};
+use crate::decide::{Catalog, Limits, Reason};
+use crate::document::{
+    BucketsConfig, CaseConfig, Document, ExpectConfig, TestedKind, TestsConfig, WantedVariant,
+};
+use crate::finding::{Code, Findings, did_you_mean};
+use crate::hash::BUCKETS;
+use crate::rehearsal::{Buckets, Case, Expect, Suite, Tested};
+use serde_json::Value;
+
+/// Compiles the tests of all documents; as any document, one with an error is left out.
+pub(super) fn compile_all(
+    documents: &[Option<Document>],
+    catalog: &Catalog,
+    names: &Names<'_>,
+    findings: &mut Findings,
+) -> Vec<Suite> {
+    let mut suites = Vec::new();
+    for (index, document) in documents.iter().enumerate() {
+        if let Some(Document::Tests(written)) = document {
+            findings.turn_to(index);
+            let suite = compile(written, index, catalog, names, findings);
+            suites.extend(suite.filter(|_| !findings.has_error(index)));
+        }
+    }
+    suites
+}
+
+fn compile(
+    written: &TestsConfig,
+    document: usize,
+    catalog: &Catalog,
+    names: &Names<'_>,
+    findings: &mut Findings,
+) -> Option<Suite> {
+    if written.cases.is_empty() && !findings.is_broken("cases") {
+        findings.add(Code::MissingField, "", "there is no case").help("add `cases:`, a list");
+    }
+    let is_experiment = is_about_experiment(written, names, findings)?;
+    let mut suite = Suite { document, is_experiment, key: written.tests.clone(), cases: Vec::new() };
+    let mut checks = Checks { tested: suite.tested(catalog), is_experiment, findings };
+    if checks.tested.is_some_and(Tested::asks_the_time) {
+        warn_of_now(written, checks.findings);
+    }
+    for (index, case) in written.cases.iter().enumerate() {
+        let path = format!("cases[{index}]");
+        let mut compiled = checks.case(case, &path);
+        compiled.at = case.at.or(written.at).map(|it| it.0);
+        suite.cases.extend(matrix::combine(case, &compiled, &mut checks));
+    }
+    Some(suite)
+}
+
+/// Whether it is an experiment that is tested, or a flag; `None` for what is neither.
+fn is_about_experiment(written: &TestsConfig, names: &Names<'_>, findings: &mut Findings) -> Option<bool> {
+    let key = written.tests.as_str();
+    let (experiment, flag) = (names.experiments.contains_key(key), names.flags.contains_key(key));
+    match (written.kind, experiment, flag) {
+        (Some(TestedKind::Experiment), true, _) | (None, true, false) => return Some(true),
+        (Some(TestedKind::Flag), _, true) | (None, false, true) => return Some(false),
+        (None, true, true) => {
+            findings
+                .add(Code::MissingField, "tests", format!("both an experiment and a flag are called `{key}`"))
+                .help("add `kind: experiment` or `kind: flag`");
+        }
+        // It may be the key of a document that could not be read.
+        _ if names.incomplete => {}
+        (kind, ..) => {
+            let wanted = |it| kind.is_none_or(|kind| kind == it);
+            let experiments = names.experiments.keys().filter(|_| wanted(TestedKind::Experiment));
+            let flags = names.flags.keys().filter(|_| wanted(TestedKind::Flag));
+            let kind = kind.map_or("experiment or flag", TestedKind::as_str);
+            let mut known: Vec<&str> = experiments.chain(flags).copied().collect();
+            known.sort_unstable();
+            unknown(Code::UnknownKey, kind, key, known, "tests", findings);
+        }
+    }
+    None
+}
+
+fn warn_of_now(written: &TestsConfig, findings: &mut Findings) {
+    let timeless = |case: &&CaseConfig| case.at.is_none() && written.at.is_none();
+    let count = written.cases.iter().filter(timeless).count();
+    if count > 0 && !findings.is_broken("at") {
+        let message = format!("the outcome depends on the time, and {count} of the cases name none");
+        findings.add(Code::TimeMissing, "tests", message).help("add `at:` beside `tests:`, or to each case");
+    }
+}
+
+/// What cases are checked against.
+struct Checks<'a> {
+    /// `None` where it has an error, and is left out of the catalog: its variants are not known then.
+    tested: Option<Tested<'a>>,
+    is_experiment: bool,
+    findings: &'a mut Findings,
+}
+
+impl Checks<'_> {
+    /// A case without its matrix and time.
+    fn case(&mut self, written: &CaseConfig, path: &str) -> Case {
+        let attributes = written.context.clone().unwrap_or_default().0;
+        if let Err(error) = Limits::default().check(&attributes) {
+            self.findings
+                .add(Code::TooLarge, format!("{path}.context"), error.to_string())
+                .help("the functions refuse such a context as well; give less");
+        }
+        if let Some(pin) = &written.pin {
+            self.pin(pin, &format!("{path}.pin"));
+        }
+        let mut buckets = self.buckets(written.buckets.as_ref(), &format!("{path}.buckets"));
+        buckets.hashed = written.unit.is_some();
+        Case {
+            name: written.name.clone(),
+            path: path.to_owned(),
+            cell: serde_json::Map::new(),
+            unit: written.unit.clone(),
+            buckets,
+            attributes,
+            at: None,
+            pin: written.pin.clone(),
+            expect: self.expect(&written.expect, &format!("{path}.expect")),
+        }
+    }
+
+    fn pin(&mut self, variant: &str, path: &str) {
+        if self.is_experiment {
+            self.variant(variant, path);
+        } else {
+            let finding = self.findings.add(Code::ExpectationInvalid, path, "flags have no pins");
+            finding.help("drop it: a flag is evaluated anew each time");
+        }
+    }
+
+    fn buckets(&mut self, written: Option<&BucketsConfig>, path: &str) -> Buckets {
+        let Some(written) = written else { return Buckets::default() };
+        let mut bucket = |name: &str, bucket: Option<u32>| {
+            if bucket.is_some_and(|it| it >= BUCKETS) {
+                self.findings
+                    .add(Code::RangeInvalid, format!("{path}.{name}"), "there is no such bucket")
+                    .help("buckets are numbered from 0 to 999,999");
+            }
+            bucket
+        };
+        let buckets = Buckets {
+            holdout: bucket("holdout", written.holdout),
+            layer: bucket("layer", written.layer),
+            traffic: bucket("traffic", written.traffic),
+            variant: bucket("variant", written.variant),
+            rollout: bucket("rollout", written.rollout),
+            percentage: bucket("percentage", written.percentage),
+            hashed: false,
+        };
+        if self.is_experiment && buckets.rollout.is_some() {
+            self.findings
+                .add(Code::ExpectationInvalid, format!("{path}.rollout"), "experiments have no rollout")
+                .help("`traffic` is who takes part, `variant` who gets what");
+        }
+        buckets
+    }
+
+    /// What a case or an exception expects.
+    fn expect(&mut self, written: &ExpectConfig, path: &str) -> Expect {
+        let ExpectConfig { variant, value, reason } = written.clone();
+        let says_nothing = variant == WantedVariant::Any && value.is_none() && reason.is_none();
+        if says_nothing && !self.findings.is_broken(path) {
+            self.contradiction(path, "nothing is expected", "add `variant:`, `value:` or `reason:`");
+        }
+        if let WantedVariant::Key(key) = &variant {
+            self.variant(key, &format!("{path}.variant"));
+        }
+        if let Some(reason) = &reason {
+            self.reason(reason, &format!("{path}.reason"));
+        }
+        if self.is_experiment {
+            self.of_experiment(&variant, value.as_ref(), reason.as_deref(), path);
+        } else {
+            self.of_flag(&variant, value.as_ref(), path);
+        }
+        Expect { variant, value, reason }
+    }
+
+    fn of_experiment(
+        &mut self,
+        variant: &WantedVariant,
+        value: Option<&Value>,
+        reason: Option<&str>,
+        path: &str,
+    ) {
+        if value.is_some() {
+            let help = "expect the `variant`; only flags have values";
+            self.contradiction(&format!("{path}.value"), "experiments have no value", help);
+        }
+        let reason = Reason::ALL.into_iter().find(|it| Some(it.as_str()) == reason);
+        // What is completed without a winner gives none, too, but then it is not for the winner.
+        let (Some(reason), true) = (reason, *variant != WantedVariant::Any) else { return };
+        let gives = matches!(reason, Reason::Winner | Reason::Override | Reason::Pinned | Reason::Assigned);
+        if gives != matches!(variant, WantedVariant::Key(_)) {
+            let what = if gives { "always comes with a variant" } else { "never comes with a variant" };
+            self.contradiction(path, &format!("the reason `{reason}` {what}"), "expect one of the two");
+        }
+    }
+
+    fn of_flag(&mut self, variant: &WantedVariant, value: Option<&Value>, path: &str) {
+        if *variant == WantedVariant::Nothing {
+            let help = "expect the default variant";
+            self.contradiction(&format!("{path}.variant"), "a flag always gives a variant", help);
+        }
+        let (Some(Tested::Flag(_, flag)), Some(value)) = (self.tested, value) else { return };
+        let fits = |key: &str| match variant {
+            WantedVariant::Key(wanted) => key == wanted,
+            _ => true,
+        };
+        let mut known = flag.variants().iter().filter(|it| fits(&it.key)).map(|it| &it.value).peekable();
+        if known.peek().is_some() && !known.any(|it| it == value) {
+            let values: Vec<_> =
+                flag.variants().iter().map(|it| format!("`{}` is {}", it.key, it.value)).collect();
+            let message = format!("no variant that is expected has the value {value}");
+            self.contradiction(&format!("{path}.value"), &message, &values.join(", "));
+        }
+    }
+
+    fn variant(&mut self, key: &str, path: &str) {
+        let known: Vec<&str> = match self.tested {
+            Some(Tested::Experiment(it)) => it.variants().iter().map(|it| &*it.key).collect(),
+            Some(Tested::Flag(_, it)) => it.variants().iter().map(|it| &*it.key).collect(),
+            None => return,
+        };
+        if !known.contains(&key) {
+            unknown(Code::UnknownVariant, "variant", key, known, path, self.findings);
+        }
+    }
+
+    fn reason(&mut self, word: &str, path: &str) {
+        let of_experiments = || Reason::ALL.iter().map(|it| it.as_str());
+        let of_flags = || crate::decide::FlagReason::ALL.iter().map(|it| it.as_str());
+        let known: Vec<_> =
+            if self.is_experiment { of_experiments().collect() } else { of_flags().collect() };
+        if known.contains(&word) {
+            return;
+        }
+        let kind = if self.is_experiment { "an experiment" } else { "a flag" };
+        let help = match did_you_mean(word, known.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("one of: {}", known.join(", ")),
+        };
+        let message = format!("{} is no reason of {kind}", crate::document::quote(word));
+        self.findings.add(Code::UnknownWord, path, message).help(help);
+    }
+
+    fn contradiction(&mut self, path: &str, message: &str, help: &str) {
+        self.findings.add(Code::ExpectationInvalid, path, message).help(help);
+    }
+}

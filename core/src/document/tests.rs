@@ -1,0 +1,168 @@
+//! Rule tests, as written.
+
+use super::read::{At, Written, record, words, wrong_type};
+use super::scalar::Moment;
+use crate::finding::Findings;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+record! {
+    /// Tests of one experiment or flag: who must get what. They are checked with the documents and never published.
+    pub struct TestsConfig {
+        /// The key of the experiment or flag.
+        pub tests: String,
+        /// Which of the two, where both have this key.
+        pub kind: Option<TestedKind>,
+        /// The time of the decisions, unless a case has its own; the present one by default.
+        pub at: Option<Moment>,
+        /// The cases.
+        pub cases: Vec<CaseConfig>,
+    }
+}
+
+words! {
+    /// What tests are about.
+    pub enum TestedKind {
+        /// An experiment.
+        #[default]
+        Experiment = "experiment",
+        /// A flag.
+        Flag = "flag",
+    }
+}
+
+record! {
+    /// Somebody who asks, and what they must get.
+    pub struct CaseConfig {
+        /// What it shows, in words.
+        pub name: Option<String>,
+        /// The unit, hashed as it is. Without one the case is about any unit that is let on: in the traffic, the
+        /// rollout and the layer's slot, in no holdout, and in bucket 0 among the variants.
+        pub unit: Option<String>,
+        /// Where the unit falls, instead of where its hash would put it.
+        pub buckets: Option<BucketsConfig>,
+        /// The attributes.
+        pub context: Option<Attributes>,
+        /// The time of the decision.
+        pub at: Option<Moment>,
+        /// The variant that was assigned earlier, in the present epoch.
+        pub pin: Option<String>,
+        /// Values of attributes; the case is one for each combination of them. `null` is a missing attribute.
+        #[serde(default)]
+        pub matrix: BTreeMap<String, Vec<Value>>,
+        /// What must come of it.
+        pub expect: ExpectConfig,
+        /// Combinations of the matrix of which something else must come; the first that fits counts.
+        #[serde(default)]
+        pub except: Vec<ExceptionConfig>,
+    }
+}
+
+record! {
+    /// Buckets from 0 to 999,999. Each counts wherever the decision draws one of its name, in prerequisites too.
+    pub struct BucketsConfig {
+        /// In every holdout.
+        pub holdout: Option<u32>,
+        /// In the layer.
+        pub layer: Option<u32>,
+        /// In the traffic of an experiment.
+        pub traffic: Option<u32>,
+        /// Among the variants of an experiment, a split or a rollout.
+        pub variant: Option<u32>,
+        /// In the rollout of a flag.
+        pub rollout: Option<u32>,
+        /// In conditions with `percentage` that have no `attribute`.
+        pub percentage: Option<u32>,
+    }
+}
+
+record! {
+    /// What must come of a decision; at least one of them.
+    pub struct ExpectConfig {
+        /// The variant; `null` for none.
+        pub variant: WantedVariant,
+        /// The value of a flag.
+        pub value: Option<Value>,
+        /// The reason.
+        pub reason: Option<String>,
+    }
+}
+
+record! {
+    /// Combinations of a matrix, and what must come of them.
+    pub struct ExceptionConfig {
+        /// Attributes of the matrix, each with one of its values or a list of them.
+        pub when: BTreeMap<String, Value>,
+        /// What must come of it.
+        pub expect: ExpectConfig,
+    }
+}
+
+/// The attributes of a case.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Attributes(pub Map<String, Value>);
+
+impl Written for Attributes {
+    fn read(value: &Value, at: At<'_>, findings: &mut Findings) -> Self {
+        match value {
+            Value::Object(map) => Self(map.clone()),
+            other => wrong_type("a mapping of attributes", other, at, findings),
+        }
+    }
+    fn stand_in() -> Self {
+        Self::default()
+    }
+}
+
+/// The variant that a test expects.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum WantedVariant {
+    /// Nothing is said about it.
+    #[default]
+    Any,
+    /// There must be none.
+    Nothing,
+    /// The one of this key.
+    Key(String),
+}
+
+impl Written for WantedVariant {
+    fn read(value: &Value, at: At<'_>, findings: &mut Findings) -> Self {
+        match value {
+            Value::Null => Self::Nothing,
+            Value::String(key) => Self::Key(key.clone()),
+            other => wrong_type("the key of a variant, or null for none", other, at, findings),
+        }
+    }
+    fn absent() -> Option<Self> {
+        Some(Self::Any)
+    }
+    fn stand_in() -> Self {
+        Self::Any
+    }
+}
+
+impl Serialize for WantedVariant {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Key(key) => serializer.serialize_str(key),
+            Self::Any | Self::Nothing => serializer.serialize_none(),
+        }
+    }
+}
+
+impl JsonSchema for WantedVariant {
+    fn schema_name() -> Cow<'static, str> {
+        "WantedVariant".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": ["string", "null"]})
+    }
+    fn _schemars_private_is_option() -> bool {
+        true
+    }
+}

@@ -1,0 +1,166 @@
+//! A compiled case, and what came of it.
+
+use super::{Buckets, Coverage, Rehearsal};
+use crate::decide::{Catalog, Experiment, Flag, Pin, Subject};
+use crate::document::WantedVariant;
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+/// The cases of one document of tests.
+#[derive(Debug, Clone)]
+pub struct Suite {
+    /// The document's index among those that were compiled together.
+    pub document: usize,
+    /// Whether they are about an experiment; about a flag otherwise.
+    pub is_experiment: bool,
+    /// The key of what they are about.
+    pub key: String,
+    /// The cases, one for each combination of a matrix.
+    pub cases: Vec<Case>,
+}
+
+/// Somebody who asks, and what they must get.
+#[derive(Debug, Clone)]
+pub struct Case {
+    /// What it shows, in words.
+    pub name: Option<String>,
+    /// Where it is written, as `cases[2]`, or `cases[2].except[0]` for an exception of a matrix.
+    pub path: String,
+    /// The values of the matrix; empty where there is none.
+    pub cell: Map<String, Value>,
+    /// The unit, as written.
+    pub unit: Option<String>,
+    /// Where the unit falls.
+    pub buckets: Buckets,
+    /// The attributes, with those of the matrix.
+    pub attributes: Map<String, Value>,
+    /// The time of the decision, if it is written.
+    pub at: Option<Timestamp>,
+    /// The variant of an earlier assignment.
+    pub pin: Option<String>,
+    /// What must come of it.
+    pub expect: Expect,
+}
+
+/// What must come of a decision.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Expect {
+    /// The variant.
+    pub variant: WantedVariant,
+    /// The value of a flag.
+    pub value: Option<Value>,
+    /// The reason's word.
+    pub reason: Option<String>,
+}
+
+/// What tests are about, in a catalog.
+#[derive(Debug, Clone, Copy)]
+pub enum Tested<'c> {
+    /// An experiment.
+    Experiment(&'c Experiment),
+    /// A flag, and the catalog that it may ask for others.
+    Flag(&'c Catalog, &'c Flag),
+}
+
+/// What came of a case.
+#[derive(Debug)]
+pub struct Outcome<'c> {
+    /// The variant's key; `None` for none.
+    pub variant: Option<&'c str>,
+    /// The value of a flag's variant.
+    pub value: Option<&'c Value>,
+    /// The reason's word.
+    pub reason: &'static str,
+    /// The steps, and what was asked.
+    pub rehearsal: Rehearsal,
+}
+
+/// One thing that came otherwise than it must.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct Difference {
+    /// `variant`, `value` or `reason`.
+    pub field: &'static str,
+    /// What must come.
+    pub expected: Value,
+    /// What came; `null` for nothing.
+    pub actual: Value,
+}
+
+/// What stands for the unit of a case that names none.
+const ANY_UNIT: &str = "any_unit";
+
+impl Suite {
+    /// What the tests are about; `None` where it has an error, and is left out of the catalog.
+    #[must_use]
+    pub fn tested<'c>(&self, catalog: &'c Catalog) -> Option<Tested<'c>> {
+        if self.is_experiment {
+            catalog.experiment(&self.key).map(Tested::Experiment)
+        } else {
+            catalog.flag(&self.key).map(|flag| Tested::Flag(catalog, flag))
+        }
+    }
+}
+
+impl<'c> Tested<'c> {
+    /// Nothing of it reached, yet.
+    #[must_use]
+    pub fn coverage(self) -> Coverage<'c> {
+        match self {
+            Self::Experiment(experiment) => Coverage::of_experiment(experiment),
+            Self::Flag(_, flag) => Coverage::of_flag(flag),
+        }
+    }
+}
+
+impl Case {
+    /// Decides; `now` is the time for a case that has none.
+    #[must_use]
+    pub fn run<'c>(&self, tested: Tested<'c>, now: Timestamp) -> Outcome<'c> {
+        let given = self.unit.as_deref().or_else(|| self.attributes.get("user_id")?.as_str());
+        let subject = Subject::any_unit(given.unwrap_or(ANY_UNIT), &self.attributes);
+        let now = self.at.unwrap_or(now);
+        let mut rehearsal = Rehearsal::new(self.buckets);
+        match tested {
+            Tested::Experiment(experiment) => {
+                let epoch = experiment.epoch();
+                let pin = self.pin.as_deref().map(|variant| Pin { variant, epoch });
+                let decision = rehearsal.decide(experiment, &subject, now, pin);
+                let variant = decision.variant.map(|it| &*it.key);
+                Outcome { variant, value: None, reason: decision.reason.as_str(), rehearsal }
+            }
+            Tested::Flag(catalog, flag) => {
+                let evaluation = rehearsal.evaluate(catalog, flag, &subject, now);
+                let variant = evaluation.variant.map(|it| &*it.key);
+                let value = evaluation.variant.map(|it| &it.value);
+                Outcome { variant, value, reason: evaluation.reason.as_str(), rehearsal }
+            }
+        }
+    }
+}
+
+impl Expect {
+    /// What came otherwise; nothing where all is as it must be.
+    #[must_use]
+    pub fn differences(&self, outcome: &Outcome<'_>) -> Vec<Difference> {
+        let mut differences = Vec::new();
+        let mut compare = |field, expected: Value, actual: Value| {
+            if expected != actual {
+                differences.push(Difference { field, expected, actual });
+            }
+        };
+        match &self.variant {
+            WantedVariant::Any => {}
+            WantedVariant::Nothing => compare("variant", Value::Null, outcome.variant.into()),
+            WantedVariant::Key(key) => compare("variant", key.as_str().into(), outcome.variant.into()),
+        }
+        if let Some(value) = &self.value {
+            compare("value", value.clone(), outcome.value.cloned().unwrap_or_default());
+        }
+        if let Some(reason) = &self.reason {
+            compare("reason", reason.as_str().into(), outcome.reason.into());
+        }
+        differences
+    }
+}

@@ -1,0 +1,236 @@
+//! Which parts of an experiment or flag its rule tests have reached.
+
+use super::Rehearsal;
+use crate::decide::{Condition, Experiment, Flag, FlagReason, Reason, Rule, Serve, Split};
+use crate::document::Status;
+use crate::hash::BUCKETS;
+use std::collections::BTreeSet;
+
+/// What tests can reach of an experiment or flag, and whether they did. What the document rules out is no part of it:
+/// nobody can be tested into a variant without a share, or into the rules of a draft.
+#[derive(Debug)]
+pub struct Coverage<'c> {
+    parts: Vec<(Part<'c>, bool)>,
+}
+
+/// Something that a test can reach.
+#[derive(Debug, Clone)]
+pub struct Part<'c> {
+    /// Where it is written; empty for a reason.
+    pub path: String,
+    /// What a test has to see.
+    pub seen: Seen<'c>,
+    probe: Probe<'c>,
+}
+
+/// What a test has to see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seen<'c> {
+    /// A condition with this outcome. A segment is one condition to those who use it.
+    Condition(bool),
+    /// A rule of this name that serves.
+    Rule(&'c str),
+    /// A variant of this key.
+    Variant(&'c str),
+    /// A reason.
+    Reason(&'static str),
+}
+
+/// How to tell whether it was seen.
+#[derive(Debug, Clone, Copy)]
+enum Probe<'c> {
+    Condition(&'c Condition),
+    Rule(&'c Rule),
+    Outcome,
+}
+
+impl<'c> Coverage<'c> {
+    /// Nothing of an experiment, yet.
+    #[must_use]
+    pub fn of_experiment(experiment: &'c Experiment) -> Self {
+        let it = experiment.parts();
+        let mut list = List::default();
+        let starts_or_ends = it.starts_at.is_some() || it.ends_at.is_some();
+        let is_running = matches!(it.status, Status::Active | Status::Paused);
+        let is_active = it.status == Status::Active;
+        if is_active {
+            list.conditions(&it.targeting, "targeting_rules");
+        }
+        let mut variants = BTreeSet::new();
+        if is_running {
+            variants.extend(it.overrides.values().copied());
+        }
+        if is_active && it.below > 0 {
+            variants.extend(it.split.variants());
+        }
+        if it.status == Status::Completed {
+            variants.extend(it.winner);
+        }
+        for index in variants {
+            list.variant(index, it.variants.get(index).map(|it| &*it.key));
+        }
+        let lets_all_through = |below: u32| below >= BUCKETS;
+        let owned = it.slot.as_ref().map(|slot| slot.ranges.iter().map(|range| range.len()).sum());
+        for (reason, is_possible) in [
+            (Reason::NotActive, !is_active && it.winner.is_none() || is_running && starts_or_ends),
+            (Reason::Winner, it.status == Status::Completed && it.winner.is_some()),
+            (Reason::Override, is_running && !it.overrides.is_empty()),
+            (Reason::Holdout, is_running && it.holdouts.iter().any(|holdout| holdout.below > 0)),
+            (Reason::Pinned, it.status == Status::Paused),
+            (Reason::OtherInLayer, is_active && owned.is_some_and(|buckets: u32| !lets_all_through(buckets))),
+            (Reason::Targeting, is_active && !it.targeting.is_empty()),
+            (Reason::Traffic, is_active && !lets_all_through(it.below)),
+            (Reason::Assigned, is_active && it.below > 0),
+        ] {
+            list.reason(reason.as_str(), is_possible);
+        }
+        list.into_coverage()
+    }
+
+    /// Nothing of a flag, yet.
+    #[must_use]
+    pub fn of_flag(flag: &'c Flag) -> Self {
+        let mut list = List::default();
+        if !flag.enabled {
+            list.variant(flag.default, flag.variants.get(flag.default).map(|it| &*it.key));
+            list.reason(FlagReason::FlagDisabled.as_str(), true);
+            return list.into_coverage();
+        }
+        let mut variants: BTreeSet<usize> = flag.overrides.values().copied().collect();
+        // After a rule that serves everybody nothing is asked.
+        let serves_all = flag.rules.iter().position(Rule::serves_everybody);
+        let asked = serves_all.map_or(flag.rules.len(), |index| index + 1);
+        for (index, rule) in flag.rules.iter().enumerate().take(asked) {
+            list.rule(rule, format!("rules[{index}]"));
+            rule.serve.variants(&mut variants);
+        }
+        let rollout = flag.rollout.as_ref().filter(|_| serves_all.is_none());
+        if let Some(rollout) = rollout {
+            list.conditions(&rollout.targeting, "targeting_rules");
+            if rollout.below > 0 {
+                variants.extend(rollout.serve.variants());
+            }
+        }
+        let is_refused = rollout.is_some_and(|it| !it.targeting.is_empty());
+        let is_out = rollout.is_some_and(|it| it.below < BUCKETS);
+        let is_left = serves_all.is_none() && rollout.is_none();
+        if !flag.prerequisites.is_empty() || is_refused || is_out || is_left {
+            variants.insert(flag.default);
+        }
+        for index in variants {
+            list.variant(index, flag.variants.get(index).map(|it| &*it.key));
+        }
+        for (reason, is_possible) in [
+            (FlagReason::Prerequisite, !flag.prerequisites.is_empty()),
+            (FlagReason::Override, !flag.overrides.is_empty()),
+            (FlagReason::TargetingRulesNotMet, is_refused),
+            (FlagReason::Enabled, rollout.is_some_and(|it| it.below > 0)),
+            (FlagReason::NotInRollout, is_out),
+            (FlagReason::Default, is_left),
+        ] {
+            list.reason(reason.as_str(), is_possible);
+        }
+        list.into_coverage()
+    }
+
+    /// Adds what a test has reached: the steps of its decision, and what came of it.
+    pub fn add(&mut self, rehearsal: &Rehearsal, variant: Option<&str>, reason: &str) {
+        for (part, is_reached) in &mut self.parts {
+            *is_reached |= match (part.probe, part.seen) {
+                (Probe::Condition(condition), Seen::Condition(holds)) => {
+                    rehearsal.has_asked(condition, holds)
+                }
+                (Probe::Rule(rule), _) => rehearsal.has_served(rule),
+                (_, Seen::Variant(key)) => variant == Some(key),
+                (_, Seen::Reason(word)) => reason == word,
+                _ => false,
+            };
+        }
+    }
+
+    /// Every part, and whether a test has reached it.
+    #[must_use]
+    pub fn parts(&self) -> &[(Part<'c>, bool)] {
+        &self.parts
+    }
+}
+
+impl Serve {
+    /// Adds the variants that it can give.
+    fn variants(&self, variants: &mut BTreeSet<usize>) {
+        match self {
+            Self::Variant(variant) => {
+                variants.insert(*variant);
+            }
+            Self::Split(split) => variants.extend(split.variants()),
+            Self::Experiment { variants: of_experiment, .. } => {
+                variants.extend(of_experiment.iter().copied());
+            }
+        }
+    }
+}
+
+impl Rule {
+    fn serves_everybody(&self) -> bool {
+        self.when.is_empty() && !matches!(self.serve, Serve::Experiment { .. })
+    }
+}
+
+impl Split {
+    fn variants(&self) -> impl Iterator<Item = usize> + '_ {
+        self.slices().iter().map(|(_, variant)| *variant as usize)
+    }
+}
+
+#[derive(Default)]
+struct List<'c>(Vec<Part<'c>>);
+
+impl<'c> List<'c> {
+    fn add(&mut self, path: String, seen: Seen<'c>, probe: Probe<'c>) {
+        self.0.push(Part { path, seen, probe });
+    }
+
+    fn variant(&mut self, index: usize, key: Option<&'c str>) {
+        if let Some(key) = key {
+            self.add(format!("variants[{index}]"), Seen::Variant(key), Probe::Outcome);
+        }
+    }
+
+    fn reason(&mut self, word: &'static str, is_possible: bool) {
+        if is_possible {
+            self.add(String::new(), Seen::Reason(word), Probe::Outcome);
+        }
+    }
+
+    fn rule(&mut self, rule: &'c Rule, path: String) {
+        self.conditions(&rule.when, &format!("{path}.when"));
+        self.add(path, Seen::Rule(&rule.name), Probe::Rule(rule));
+    }
+
+    fn conditions(&mut self, conditions: &'c [Condition], path: &str) {
+        for (index, condition) in conditions.iter().enumerate() {
+            self.condition(condition, &format!("{path}[{index}]"));
+        }
+    }
+
+    fn condition(&mut self, condition: &'c Condition, path: &str) {
+        match condition {
+            Condition::All(inner) => self.conditions(inner, &format!("{path}.all")),
+            Condition::Any(inner) => self.conditions(inner, &format!("{path}.any")),
+            Condition::Not(inner) => match &**inner {
+                // Whether it was written as a list of one is not known any more.
+                [only] => self.condition(only, &format!("{path}.not")),
+                several => self.conditions(several, &format!("{path}.not")),
+            },
+            Condition::Segment(_) | Condition::Leaf(_) => {
+                for holds in [true, false] {
+                    self.add(path.to_owned(), Seen::Condition(holds), Probe::Condition(condition));
+                }
+            }
+        }
+    }
+
+    fn into_coverage(self) -> Coverage<'c> {
+        Coverage { parts: self.0.into_iter().map(|part| (part, false)).collect() }
+    }
+}

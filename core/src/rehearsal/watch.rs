@@ -1,0 +1,161 @@
+//! Deciding for a unit that a rule test puts into a bucket, by the code that decides.
+
+use crate::decide::{
+    Catalog, Condition, Decision, Draw, Evaluation, Experiment, Flag, Pin, Rule, Step, Subject, Trace,
+};
+use crate::hash::{BUCKETS, Bucketer, Purpose, Range};
+use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Where a unit falls, instead of where its hash would put it. A bucket counts wherever the decision draws one of its
+/// name, in prerequisites and in experiments that a flag serves, too.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Buckets {
+    /// In every holdout.
+    pub holdout: Option<u32>,
+    /// In the layer.
+    pub layer: Option<u32>,
+    /// In the traffic of an experiment.
+    pub traffic: Option<u32>,
+    /// Among the variants of an experiment, a split or a rollout.
+    pub variant: Option<u32>,
+    /// In the rollout of a flag.
+    pub rollout: Option<u32>,
+    /// In `percentage` conditions that ask the unit.
+    pub percentage: Option<u32>,
+    /// Whether the unit is hashed for what is not given. Otherwise it is let on: in the traffic, the rollout and the
+    /// experiment's slot, in no holdout, and in the first bucket among the variants.
+    pub hashed: bool,
+}
+
+impl Buckets {
+    fn of(&self, draw: Draw) -> Option<u32> {
+        match draw {
+            Draw::Holdout => self.holdout,
+            Draw::Layer => self.layer,
+            Draw::Traffic => self.traffic,
+            Draw::Variant => self.variant,
+            Draw::Rollout => self.rollout,
+            Draw::Percentage => self.percentage,
+        }
+    }
+
+    /// The bucket that is not the hash's; `None` where the unit is hashed.
+    fn place(&self, draw: Draw, lets_on: Range) -> Option<u32> {
+        // Where nobody is let on, the last bucket is as good as any.
+        let first = || (!self.hashed).then(|| lets_on.start.min(BUCKETS - 1));
+        self.of(draw).or_else(first)
+    }
+}
+
+/// Watches a decision of a rule test: its steps, and which parts of the documents it asked.
+#[derive(Debug, Default)]
+pub struct Rehearsal {
+    /// In the order in which they happened.
+    pub steps: Vec<Step>,
+    buckets: Buckets,
+    /// What was drawn last, until its step is recorded.
+    drawn: Option<(Draw, u32)>,
+    /// By the address of a condition in the catalog, whether it was seen to hold and not to.
+    asked: BTreeMap<usize, [bool; 2]>,
+    /// The addresses of the rules that served.
+    served: BTreeSet<usize>,
+}
+
+impl Rehearsal {
+    /// A rehearsal with these buckets.
+    #[must_use]
+    pub fn new(buckets: Buckets) -> Self {
+        Self { buckets, ..Self::default() }
+    }
+
+    /// Decides an experiment.
+    #[must_use]
+    pub fn decide<'c>(
+        &mut self,
+        experiment: &'c Experiment,
+        subject: &Subject<'_>,
+        now: Timestamp,
+        pin: Option<Pin<'_>>,
+    ) -> Decision<'c> {
+        experiment.evaluate(subject, now, pin, self)
+    }
+
+    /// Evaluates a flag of a catalog.
+    #[must_use]
+    pub fn evaluate<'c>(
+        &mut self,
+        catalog: &'c Catalog,
+        flag: &'c Flag,
+        subject: &Subject<'_>,
+        now: Timestamp,
+    ) -> Evaluation<'c> {
+        catalog.trace_flag(flag, subject, now, self)
+    }
+
+    /// Whether a condition was seen with this outcome.
+    pub(crate) fn has_asked(&self, condition: &Condition, holds: bool) -> bool {
+        self.asked.get(&address(condition)).is_some_and(|[not, yes]| if holds { *yes } else { *not })
+    }
+
+    /// Whether a rule served.
+    pub(crate) fn has_served(&self, rule: &Rule) -> bool {
+        self.served.contains(&address(rule))
+    }
+
+    /// The bucket that a step shows, where it is not the hash's.
+    fn shown(&mut self, purpose: Purpose, range: Range) -> Option<u32> {
+        let draw = match purpose {
+            Purpose::Traffic => Draw::Traffic,
+            Purpose::Variant => Draw::Variant,
+            Purpose::Rollout => Draw::Rollout,
+            Purpose::Layer => Draw::Layer,
+            Purpose::Holdout => Draw::Holdout,
+        };
+        // Where everybody is in, nothing is drawn, and the step shows the bucket all the same.
+        match self.drawn.take() {
+            Some((drawn, bucket)) if drawn == draw => Some(bucket),
+            _ => self.buckets.place(draw, range),
+        }
+    }
+}
+
+/// A catalog does not move while its tests run, so that an address tells its parts apart.
+fn address<T>(part: &T) -> usize {
+    std::ptr::from_ref(part).addr()
+}
+
+impl Trace for Rehearsal {
+    const EVERY: bool = true;
+
+    fn record(&mut self, step: impl FnOnce() -> Step) {
+        let mut step = step();
+        if let Step::Bucket { purpose, range, .. } = step
+            && let Some(bucket) = self.shown(purpose, range)
+        {
+            step = Step::GivenBucket { purpose, bucket, range };
+        }
+        self.steps.push(step);
+    }
+
+    fn bucket(
+        &mut self,
+        draw: Draw,
+        bucketer: &Bucketer,
+        unit: &str,
+        lets_on: impl FnOnce() -> Range,
+    ) -> u32 {
+        let placed = self.buckets.place(draw, lets_on());
+        self.drawn = placed.map(|bucket| (draw, bucket));
+        placed.unwrap_or_else(|| bucketer.bucket(unit))
+    }
+
+    fn asked(&mut self, condition: &Condition, holds: bool) {
+        let [not, yes] = self.asked.entry(address(condition)).or_default();
+        *(if holds { yes } else { not }) = true;
+    }
+
+    fn served(&mut self, rule: &Rule) {
+        self.served.insert(address(rule));
+    }
+}
