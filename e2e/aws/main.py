@@ -195,7 +195,7 @@ def operate(abx, url, variants):
     check("abx bench: answered, failed", [bench["answered"], bench["failures"]], [100, {}])
     status = abx.at_tables("status", "--stream", STREAM, "--alarm-prefix", "abx-e2e", exits=1)
     told = {part: status[part]["told"] for part in ("head", "drift", "shards", "alarms", "quarantine")}
-    check("abx status: revision, drift", [told["head"]["revision"], len(told["drift"]["added"])], [1, 0])
+    check("abx status: revision, drift", [told["head"]["revision"], len(told["drift"]["documents"])], [1, 0])
     check("abx status: shards, behind", [it["behind"]["told"] for it in told["shards"]], [0.0, 0.0])
     check("abx status: alarms", [it["name"] for it in told["alarms"]], ["abx-e2e-quarantine"])
     expected = dict(Counter(reason for _, reason in BAD), no_position=1)

@@ -31,7 +31,8 @@ fn an_empty_store_has_nothing_published() {
     let place = Place::with(&[("on.yaml", "flag: on\nenabled: true\n")]);
     let told = status(&place, &[], 1);
     assert_eq!(told["head"], json!({"state": "known", "told": null}));
-    assert_eq!(told["drift"]["told"]["added"], json!(["flag on"]));
+    let added = &told["drift"]["told"]["documents"][0];
+    assert_eq!((&added["document"], &added["change"]), (&json!("flag on"), &json!("added")));
     assert_eq!((&told["stale"]["state"], &told["shards"]["told"]), (&json!("not_asked"), &json!([])));
     assert_eq!(told["alarms"]["state"], "not_asked");
 }
@@ -47,7 +48,7 @@ fn drift_is_what_publishing_would_change() {
     );
     place.write("on.yaml", "flag: on\nenabled: false\n");
     let told = status(&place, &[], 1);
-    assert_eq!(told["drift"]["told"]["changed"][0]["document"], "flag on");
+    assert_eq!(told["drift"]["told"]["documents"][0]["document"], "flag on");
     place.report(&["publish", "docs", "--yes"]);
     place.report(&["rollback"]);
     let told = status(&place, &[], 1);

@@ -2,11 +2,12 @@
 
 use super::part::Part;
 use super::{Args, DOCUMENTS};
-use crate::commands::publish::{Plan, documents_of};
+use crate::commands::publish::{changes, documents_of};
 use crate::commands::store::unanswered;
 use crate::error::Error;
 use crate::source::Corpus;
 use abx_core::Experiment;
+use abx_core::change::Diff;
 use abx_core::document::Status;
 use abx_functions::catalog::{Snapshot, name};
 use abx_functions::ports::{CatalogStore, RevisionInfo};
@@ -19,7 +20,7 @@ use std::path::Path;
 /// The answers about the catalog.
 pub(super) struct Answers {
     pub(super) head: Part<Option<Head>>,
-    pub(super) drift: Part<Plan>,
+    pub(super) drift: Part<Diff>,
     pub(super) stale: Part<Vec<Stale>>,
 }
 
@@ -99,7 +100,7 @@ async fn read(store: &impl CatalogStore) -> Result<Read, Error> {
 }
 
 /// What publishing the documents here would change.
-fn drift(args: &Args, published: &[Value]) -> Part<Plan> {
+fn drift(args: &Args, published: &[Value]) -> Part<Diff> {
     let by_default = args.from.iter().all(|path| path == Path::new(DOCUMENTS));
     if by_default && !Path::new(DOCUMENTS).exists() {
         return Part::NotAsked(format!("there is no folder {DOCUMENTS}: name the documents with --from"));
@@ -113,7 +114,7 @@ fn drift(args: &Args, published: &[Value]) -> Part<Plan> {
         return Part::Failed(format!("the documents have errors ({errors}): see `abx validate`"));
     }
     let values: Vec<Value> = checked.values.into_iter().map(|(_, value)| value).collect();
-    Part::Known(Plan::new(published, &values))
+    Part::Known(changes(published, &values))
 }
 
 async fn stale(

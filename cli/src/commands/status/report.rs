@@ -3,13 +3,13 @@
 use super::catalog::{Head, Stale};
 use super::part::Part;
 use super::stream::{Alarm, Quarantined, Shard};
-use crate::commands::publish::Plan;
 use crate::commands::quarantine::list::by_reason;
 use crate::exit::{self, Exit};
 use crate::render::numbers::{count, span};
 use crate::render::printable;
 use crate::render::style::{BAD, DIM, GOOD, TITLE};
 use crate::report::Report;
+use abx_core::change::{Change, Diff, DocumentChange};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -23,7 +23,7 @@ pub struct StatusReport {
     /// The revision that serves; `null` if nothing was ever published.
     pub(super) head: Part<Option<Head>>,
     /// What publishing the documents would change.
-    pub(super) drift: Part<Plan>,
+    pub(super) drift: Part<Diff>,
     pub(super) stale: Part<Vec<Stale>>,
     pub(super) shards: Part<Vec<Shard>>,
     /// Those that are in alarm.
@@ -44,7 +44,7 @@ impl StatusReport {
     /// How many things there are to look at, by what they are about.
     fn findings(&self) -> [bool; 5] {
         [
-            self.drift.is_known_and(|plan| !plan.is_empty()),
+            self.drift.is_known_and(|drift| !drift.documents.is_empty()),
             self.stale.is_known_and(|stale| !stale.is_empty()),
             self.shards.is_known_and(|shards| shards.iter().any(|shard| self.is_late(shard))),
             self.alarms.is_known_and(|alarms| !alarms.is_empty()),
@@ -117,12 +117,24 @@ impl StatusReport {
     }
 }
 
-fn drift_row(plan: &Plan) -> (String, Vec<String>) {
-    if plan.is_empty() {
+fn drift_row(drift: &Diff) -> (String, Vec<String>) {
+    if drift.documents.is_empty() {
         return (format!("{GOOD}none{GOOD:#}: the documents are what is published"), Vec::new());
     }
-    let lines = plan.human().lines().map(|line| line.trim_start_matches("  ").to_owned()).collect();
-    (format!("{BAD}the documents are not what is published{BAD:#}: `abx publish` would change"), lines)
+    let text = format!("{BAD}the documents are not what is published{BAD:#}: `abx publish` would change");
+    (text, drift.documents.iter().map(changed).collect())
+}
+
+/// Which document, and not what it does: `abx publish` and `abx diff` say that.
+fn changed(document: &DocumentChange) -> String {
+    let name = &document.document;
+    match &document.change {
+        Change::Added => format!("{GOOD}+{GOOD:#} {name}"),
+        Change::Removed => format!("{BAD}-{BAD:#} {name}"),
+        Change::Changed => format!("~ {name}"),
+        Change::Affected => format!("~ {name}, by what it uses"),
+        Change::Renamed(before) => format!("~ {name}, which was {before}"),
+    }
 }
 
 fn stale_row(stale: &[Stale]) -> (String, Vec<String>) {
