@@ -29,7 +29,7 @@ pub(super) struct Since {
     /// The steps that differ, in their order.
     steps: Vec<StepsChange>,
     /// How the documents that the decision is made from differ.
-    documents: Diff,
+    changes: Diff,
 }
 
 /// Steps of then that others have taken the place of; both are empty for none.
@@ -40,17 +40,17 @@ struct StepsChange {
 }
 
 impl Since {
-    pub(super) fn new(source: String, now_from: String, then: Answer, now: &Answer, documents: Diff) -> Self {
+    pub(super) fn new(source: String, now_from: String, then: Answer, now: &Answer, changes: Diff) -> Self {
         let of_experiment = pair(then.of_experiment(), now.of_experiment());
         let of_flag = pair(then.of_flag(), now.of_flag());
-        let changes = |(_, then, _, now): &(_, &[Step], _, &[Step])| {
+        let differing = |(_, then, _, now): &(_, &[Step], _, &[Step])| {
             let ops = difference(then, now).into_iter().filter(|op| !matches!(op, DiffOp::Equal { .. }));
             let part = |steps: &[Step], range: Range<usize>| steps.get(range).unwrap_or_default().to_vec();
             ops.map(|op| StepsChange { then: part(then, op.old_range()), now: part(now, op.new_range()) })
                 .collect::<Vec<_>>()
         };
-        let steps = of_experiment.iter().chain(&of_flag).flat_map(changes).collect();
-        Self { source, now: now_from, steps, documents, then }
+        let steps = of_experiment.iter().chain(&of_flag).flat_map(differing).collect();
+        Self { source, now: now_from, steps, changes, then }
     }
 
     pub(super) fn human(&self, now: &Answer) -> String {
@@ -73,8 +73,8 @@ impl Since {
         if self.steps.is_empty() {
             text.push_str("\nevery step is the same\n");
         }
-        if !self.documents.documents.is_empty() {
-            let documents = change::human(&self.documents);
+        if !self.changes.documents.is_empty() {
+            let documents = change::human(&self.changes);
             let _ = write!(text, "\n{TITLE}the documents since{TITLE:#}\n{documents}");
         }
         if self.then.errors > 0 {
