@@ -248,6 +248,18 @@ fn a_thousand_mistakes_are_all_found() {
 }
 
 #[test]
+fn tests_may_stand_for_a_bounded_number_of_combinations() {
+    let values = "x, ".repeat(100);
+    let case = format!("- {{matrix: {{a: [{values}], b: [{values}]}}, expect: {{value: true}}}}\n");
+    let tests =
+        |cases: usize| format!("flag: f\nenabled: true\n---\ntests: f\ncases:\n{}", case.repeat(cases));
+    expect("10,000", tests(1), &[]);
+    expect("1,500,000", tests(150), &["matrix-invalid 5:1"]);
+    let list = format!("tests: f\ncases: [{}]\n", "{}, ".repeat(1_000));
+    expect_count("tests of nothing", list, 1_001);
+}
+
+#[test]
 fn every_format_is_cheap() {
     let line = format!("experiment: a\nstatus: draft\nvariants: [{}]\n", "{key: A}, ".repeat(1_000));
     for format in ["human", "json", "sarif", "github", "junit"] {

@@ -95,8 +95,9 @@ fn a_commit_tells_what_a_unit_got_and_which_step_has_changed() {
     }
     let (text, _) = place.explain("pricing", &["--at", "v1"]);
     for line in [
-        "- experiment pricing: b (assigned)  by v1:docs at 2026-03-01T09:00:00Z",
-        "+ experiment pricing: no variant (targeting)  by docs at ",
+        "  then  2026-03-01T09:00:00Z  v1:docs",
+        "- experiment pricing: b (assigned)",
+        "+ experiment pricing: no variant (targeting)",
         "- ✓ country equals \"DE\"; actual: \"DE\"",
         "+ ✗ country equals \"US\"; actual: \"DE\"",
         "  ○ status       active",

@@ -5,7 +5,7 @@ mod common;
 
 use abx_core::decide::Step;
 use abx_core::hash::Range;
-use abx_core::rehearsal::{Difference, Seen, Suite};
+use abx_core::rehearsal::{Case, Difference, Seen, Suite};
 use abx_core::{Compilation, Subject};
 use common::{compiled, experiment, flag, noon};
 use proptest::prelude::*;
@@ -24,11 +24,13 @@ fn with_tests(mut documents: Vec<Value>, cases: Value) -> Compilation {
 fn outcomes(compilation: &Compilation) -> Vec<(Option<String>, &'static str, Vec<Difference>)> {
     let suite = &compilation.tests[0];
     let tested = suite.tested(&compilation.catalog).expect("it is in the catalog");
-    let run = |case: &abx_core::rehearsal::Case| {
-        let outcome = case.run(tested, noon());
-        (outcome.variant.map(str::to_owned), outcome.reason, case.expect.differences(&outcome))
+    let run = |case: &Case, combination: Map<String, Value>| {
+        let outcome = case.run(&combination, tested, noon());
+        let differences = case.expected(&combination).0.differences(&outcome);
+        (outcome.variant.map(str::to_owned), outcome.reason, differences)
     };
-    suite.cases.iter().map(run).collect()
+    let all = suite.cases.iter().flat_map(|case| case.combinations().map(move |it| (case, it)));
+    all.map(|(case, combination)| run(case, combination)).collect()
 }
 
 /// The reasons that came, in order.
@@ -93,7 +95,7 @@ fn a_step_says_that_the_bucket_was_given() {
     let compilation =
         with_tests(everything(), json!([{"buckets": {"variant": 7}, "expect": {"variant": "control"}}]));
     let suite = &compilation.tests[0];
-    let outcome = suite.cases[0].run(suite.tested(&compilation.catalog).unwrap(), noon());
+    let outcome = suite.cases[0].run(&Map::new(), suite.tested(&compilation.catalog).unwrap(), noon());
     let given = |step: &Step| match step {
         Step::GivenBucket { purpose, bucket, range } => Some((purpose.as_str(), *bucket, *range)),
         Step::Bucket { .. } => panic!("nothing is hashed: {step:?}"),
@@ -126,8 +128,11 @@ fn a_matrix_is_every_combination_and_the_first_exception_counts() {
     }]);
     let compilation = with_tests(vec![experiment(json!({"targeting_rules": rules}))], cases);
     let suite = &compilation.tests[0];
-    let cell = |case: &abx_core::rehearsal::Case| (Value::from(case.cell.clone()), case.path.clone());
-    let cells: Vec<_> = suite.cases.iter().map(cell).collect();
+    let cell = |it: Map<String, Value>| {
+        let path = suite.cases[0].expected(&it).1;
+        (Value::from(it), path)
+    };
+    let cells: Vec<_> = suite.cases[0].combinations().map(cell).collect();
     let whole = |country: Value, plan: Value, path: &str| {
         (json!({"country": country, "account.plan": plan}), path.to_owned())
     };
@@ -181,7 +186,7 @@ fn unreached(compilation: &Compilation) -> Vec<String> {
     let tested = suite.tested(&compilation.catalog).unwrap();
     let mut coverage = tested.coverage();
     for case in &suite.cases {
-        let outcome = case.run(tested, noon());
+        let outcome = case.run(&Map::new(), tested, noon());
         coverage.add(&outcome.rehearsal, outcome.variant, outcome.reason);
     }
     let missing = coverage.parts().iter().filter(|(_, is_reached)| !is_reached);
@@ -255,7 +260,7 @@ proptest! {
         let experiment = compilation.catalog.experiment("e").unwrap();
         let (decision, steps) = experiment.explain(&Subject::new(&unit, &nothing), noon(), None);
         let suite = &compilation.tests[0];
-        let outcome = suite.cases[0].run(suite.tested(&compilation.catalog).unwrap(), noon());
+        let outcome = suite.cases[0].run(&Map::new(), suite.tested(&compilation.catalog).unwrap(), noon());
         prop_assert_eq!(outcome.variant, decision.variant.map(|it| &*it.key));
         prop_assert_eq!(outcome.reason, decision.reason.as_str());
         prop_assert_eq!(outcome.rehearsal.steps, steps);

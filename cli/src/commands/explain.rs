@@ -9,8 +9,6 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::render::style::{DIM, TITLE};
 use crate::report::{FormatArg, Report};
-use crate::source::Checked;
-use abx_core::Subject;
 use abx_core::document::Moment;
 use answer::Answer;
 use jiff::Timestamp;
@@ -106,8 +104,16 @@ pub fn run(args: &Args) -> Result<ExplainReport, Error> {
         Some(time) => time,
         None => Source::made_at(&sources, &args.from.store)?,
     };
-    let (answer, since) = compare(args, &subject, &checked, (&then, made_at, &sources))?;
-    Ok(report(answer, Some(since)))
+    let before = Answer::new(args, &then, &subject, made_at)?;
+    let now = Answer::new(args, &checked, &subject, Timestamp::now())?;
+    if before.is_none() && now.is_none() {
+        return Err(missing(&args.key, &checked));
+    }
+    let before = before.unwrap_or_else(|| Answer::nothing(made_at, &then));
+    let now = now.unwrap_or_else(|| Answer::nothing(Timestamp::now(), &checked));
+    let documents = since::documents(&args.key, &then, &checked, Timestamp::now());
+    let since = Since::new(since::list(&sources), since::list(&args.from.from), before, &now, documents);
+    Ok(report(now, Some(since)))
 }
 
 /// A misspelt time looks like a revision.
@@ -116,24 +122,6 @@ fn not_a_time(error: Error, text: &str) -> Error {
         return error.also("a time is written as 2026-03-01T09:00:00Z, or as 2026-03-01");
     }
     error
-}
-
-fn compare(
-    args: &Args,
-    subject: &Subject<'_>,
-    checked: &Checked,
-    (then, made_at, sources): (&Checked, Timestamp, &[Source]),
-) -> Result<(Answer, Since), Error> {
-    let before = Answer::new(args, then, subject, made_at)?;
-    let now = Answer::new(args, checked, subject, Timestamp::now())?;
-    if before.is_none() && now.is_none() {
-        return Err(missing(&args.key, checked));
-    }
-    let now = now.unwrap_or_else(|| Answer::nothing(Timestamp::now(), checked));
-    let before = before.unwrap_or_else(|| Answer::nothing(made_at, then));
-    let documents = since::documents(&args.key, then, checked, Timestamp::now());
-    let since = Since::new(since::list(sources), since::list(&args.from.from), before, &now, documents);
-    Ok((now, since))
 }
 
 impl Report for ExplainReport {

@@ -50,8 +50,10 @@ fn compile(
         let path = format!("cases[{index}]");
         let mut compiled = checks.case(case, &path);
         compiled.at = case.at.or(written.at).map(|it| it.0);
-        suite.cases.extend(matrix::combine(case, &compiled, &mut checks));
+        compiled.exceptions = matrix::exceptions(case, &path, &mut checks);
+        suite.cases.push(compiled);
     }
+    matrix::check_count(&written.cases, checks.findings);
     Some(suite)
 }
 
@@ -100,7 +102,7 @@ struct Checks<'a> {
 }
 
 impl Checks<'_> {
-    /// A case without its matrix and time.
+    /// A case without its exceptions and time.
     fn case(&mut self, written: &CaseConfig, path: &str) -> Case {
         let attributes = written.context.clone().unwrap_or_default().0;
         if let Err(error) = Limits::default().check(&attributes) {
@@ -116,13 +118,14 @@ impl Checks<'_> {
         Case {
             name: written.name.clone(),
             path: path.to_owned(),
-            cell: serde_json::Map::new(),
+            matrix: written.matrix.clone(),
             unit: written.unit.clone(),
             buckets,
-            attributes,
+            context: attributes,
             at: None,
             pin: written.pin.clone(),
             expect: self.expect(&written.expect, &format!("{path}.expect")),
+            exceptions: Vec::new(),
         }
     }
 

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 
 /// The cases of one document of tests.
 #[derive(Debug, Clone)]
@@ -17,7 +18,7 @@ pub struct Suite {
     pub is_experiment: bool,
     /// The key of what they are about.
     pub key: String,
-    /// The cases, one for each combination of a matrix.
+    /// The cases.
     pub cases: Vec<Case>,
 }
 
@@ -26,20 +27,31 @@ pub struct Suite {
 pub struct Case {
     /// What it shows, in words.
     pub name: Option<String>,
-    /// Where it is written, as `cases[2]`, or `cases[2].except[0]` for an exception of a matrix.
+    /// Where it is written, as `cases[2]`.
     pub path: String,
-    /// The values of the matrix; empty where there is none.
-    pub cell: Map<String, Value>,
+    /// The values of attributes that it is tried with; empty for none.
+    pub matrix: BTreeMap<String, Vec<Value>>,
     /// The unit, as written.
     pub unit: Option<String>,
     /// Where the unit falls.
     pub buckets: Buckets,
-    /// The attributes, with those of the matrix.
-    pub attributes: Map<String, Value>,
+    /// The attributes, without those of the matrix.
+    pub context: Map<String, Value>,
     /// The time of the decision, if it is written.
     pub at: Option<Timestamp>,
     /// The variant of an earlier assignment.
     pub pin: Option<String>,
+    /// What must come of it.
+    pub expect: Expect,
+    /// What must come of some combinations instead; the first that fits counts.
+    pub exceptions: Vec<Exception>,
+}
+
+/// Combinations of a matrix, and what must come of them.
+#[derive(Debug, Clone)]
+pub struct Exception {
+    /// Attributes, each with the values that are meant.
+    pub when: BTreeMap<String, Vec<Value>>,
     /// What must come of it.
     pub expect: Expect,
 }
@@ -115,11 +127,41 @@ impl<'c> Tested<'c> {
 }
 
 impl Case {
-    /// Decides; `now` is the time for a case that has none.
+    /// Every combination of the matrix, the last attribute's values changing fastest; an empty one where there is none.
+    pub fn combinations(&self) -> impl Iterator<Item = Map<String, Value>> {
+        let count: usize = self.matrix.values().map(Vec::len).product();
+        (0..count).map(|mut rest| {
+            let value = |(attribute, values): (&String, &Vec<Value>)| {
+                let value = values.get(rest % values.len().max(1)).cloned().unwrap_or_default();
+                rest /= values.len().max(1);
+                (attribute.clone(), value)
+            };
+            self.matrix.iter().rev().map(value).collect()
+        })
+    }
+
+    /// What must come of a combination, and where that is written.
     #[must_use]
-    pub fn run<'c>(&self, tested: Tested<'c>, now: Timestamp) -> Outcome<'c> {
-        let given = self.unit.as_deref().or_else(|| self.attributes.get("user_id")?.as_str());
-        let subject = Subject::any_unit(given.unwrap_or(ANY_UNIT), &self.attributes);
+    pub fn expected(&self, combination: &Map<String, Value>) -> (&Expect, String) {
+        let exceptions = self.exceptions.iter().enumerate();
+        match exceptions.into_iter().find(|(_, it)| it.fits(combination)) {
+            Some((index, it)) => (&it.expect, format!("{}.except[{index}]", self.path)),
+            None => (&self.expect, self.path.clone()),
+        }
+    }
+
+    /// Decides for a combination; `now` is the time for a case that has none.
+    #[must_use]
+    pub fn run<'c>(
+        &self,
+        combination: &Map<String, Value>,
+        tested: Tested<'c>,
+        now: Timestamp,
+    ) -> Outcome<'c> {
+        let mut attributes = self.context.clone();
+        attributes.extend(combination.clone());
+        let given = self.unit.as_deref().or_else(|| attributes.get("user_id")?.as_str());
+        let subject = Subject::any_unit(given.unwrap_or(ANY_UNIT), &attributes);
         let now = self.at.unwrap_or(now);
         let mut rehearsal = Rehearsal::new(self.buckets);
         match tested {
@@ -137,6 +179,22 @@ impl Case {
                 Outcome { variant, value, reason: evaluation.reason.as_str(), rehearsal }
             }
         }
+    }
+}
+
+impl Exception {
+    fn fits(&self, combination: &Map<String, Value>) -> bool {
+        let is_meant = |(attribute, values): (&String, &Vec<Value>)| {
+            combination.get(attribute).is_some_and(|value| values.contains(value))
+        };
+        self.when.iter().all(is_meant)
+    }
+
+    /// Whether whatever fits another one fits this.
+    pub(crate) fn covers(&self, other: &Self) -> bool {
+        self.when.iter().all(|(attribute, values)| {
+            other.when.get(attribute).is_some_and(|others| others.iter().all(|it| values.contains(it)))
+        })
     }
 }
 

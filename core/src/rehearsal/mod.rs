@@ -17,6 +17,6 @@ mod clock;
 mod coverage;
 mod watch;
 
-pub use case::{Case, Difference, Expect, Outcome, Suite, Tested};
+pub use case::{Case, Difference, Exception, Expect, Outcome, Suite, Tested};
 pub use coverage::{Coverage, Part, Seen};
 pub use watch::{Buckets, Rehearsal};

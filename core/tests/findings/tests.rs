@@ -164,8 +164,8 @@ pub(crate) fn cases() -> Vec<Case> {
         ),
         case(
             Code::MatrixInvalid,
-            "cases[0].matrix",
-            "split the case",
+            "cases",
+            "split the document",
             with_matrix(json!({"a": vec![1; 101], "b": vec![1; 100]}), json!([])),
         ),
         case(

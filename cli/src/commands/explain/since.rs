@@ -54,20 +54,14 @@ impl Since {
     }
 
     pub(super) fn human(&self, now: &Answer) -> String {
-        let mut text = String::new();
+        let mut text = format!("  then  {:.0}  {DIM}{}{DIM:#}\n", self.then.at, self.source);
+        let _ = writeln!(text, "  now   {:.0}  {DIM}{}{DIM:#}", now.at, self.now);
         let both =
             [pair(self.then.of_experiment(), now.of_experiment()), pair(self.then.of_flag(), now.of_flag())];
+        let nothing = || "there is none of this key".to_owned();
         for (then_title, then_steps, now_title, now_steps) in both.into_iter().flatten() {
-            let nothing = || "there is none of this key".to_owned();
-            let (then_title, now_title) =
-                (then_title.unwrap_or_else(nothing), now_title.unwrap_or_else(nothing));
-            let _ = writeln!(
-                text,
-                "\n{BAD}-{BAD:#} {then_title}  {DIM}by {} at {:.0}{DIM:#}",
-                self.source, self.then.at
-            );
-            let _ =
-                writeln!(text, "{GOOD}+{GOOD:#} {now_title}  {DIM}by {} at {:.0}{DIM:#}", self.now, now.at);
+            let _ = writeln!(text, "\n{BAD}-{BAD:#} {}", then_title.unwrap_or_else(nothing));
+            let _ = writeln!(text, "{GOOD}+{GOOD:#} {}", now_title.unwrap_or_else(nothing));
             text.push_str(&lines(then_steps, now_steps));
         }
         if self.steps.is_empty() {
@@ -78,7 +72,7 @@ impl Since {
             let _ = write!(text, "\n{TITLE}the documents since{TITLE:#}\n{documents}");
         }
         if self.then.errors > 0 {
-            let _ = writeln!(text, "\n{} errors kept documents out of {}", self.then.errors, self.source);
+            let _ = writeln!(text, "\nerrors kept documents out of {} ({})", self.source, self.then.errors);
         }
         text
     }

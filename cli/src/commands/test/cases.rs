@@ -1,7 +1,7 @@
 //! Running the cases.
 
 use super::coverage::DocumentCoverage;
-use crate::source::{Checked, DocumentPlaces, FilePlace};
+use crate::source::{Checked, FilePlace};
 use abx_core::decide::Step;
 use abx_core::rehearsal::{Case, Coverage, Difference, Outcome, Suite};
 use jiff::Timestamp;
@@ -65,10 +65,13 @@ pub(super) fn run(
             continue;
         };
         for case in &suite.cases {
-            let outcome = case.run(of, now);
-            coverage.add(&outcome.rehearsal, outcome.variant, outcome.reason);
-            *count += 1;
-            rows.extend(row(&tested, case, outcome, suite.document, &places));
+            for combination in case.combinations() {
+                let outcome = case.run(&combination, of, now);
+                coverage.add(&outcome.rehearsal, outcome.variant, outcome.reason);
+                *count += 1;
+                let place = |path: &str| places.of(suite.document, path);
+                rows.extend(row(&tested, case, combination, outcome, place));
+            }
         }
     }
     let reached = reached.into_iter();
@@ -80,18 +83,19 @@ pub(super) fn run(
 fn row(
     tested: &str,
     case: &Case,
+    combination: Map<String, Value>,
     outcome: Outcome<'_>,
-    document: usize,
-    places: &DocumentPlaces<'_>,
+    place: impl Fn(&str) -> Option<FilePlace>,
 ) -> Option<CaseRow> {
-    let differences = case.expect.differences(&outcome);
+    let (expect, path) = case.expected(&combination);
+    let differences = expect.differences(&outcome);
     let passed = differences.is_empty();
     Some(CaseRow {
         tested: tested.to_owned(),
         name: case.name.clone().unwrap_or_else(|| case.path.clone()),
-        combination: case.cell.clone(),
+        combination,
         passed,
-        place: places.of(document, &case.path)?,
+        place: place(&path)?,
         variant: outcome.variant.map(str::to_owned),
         value: outcome.value.cloned(),
         reason: outcome.reason.to_owned(),

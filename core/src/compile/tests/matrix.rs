@@ -5,44 +5,47 @@ use super::Checks;
 use crate::decide::{AttributePath, Subject};
 use crate::document::{CaseConfig, ExceptionConfig};
 use crate::finding::{Code, Finding, Findings};
-use crate::rehearsal::{Case, Expect};
+use crate::rehearsal::Exception;
 use serde_json::{Map, Value};
 
-/// Combinations of one matrix: enough for five attributes with six values each, and few enough to be read.
+/// Combinations of the matrices of one document: enough for five attributes with six values each, and few enough to be
+/// read.
 const MAX_COMBINATIONS: usize = 10_000;
 
-/// A case for each combination of its matrix; the case itself where it has none.
-pub(super) fn combine(written: &CaseConfig, case: &Case, checks: &mut Checks<'_>) -> Vec<Case> {
-    let expected: Vec<Expect> = written
-        .except
-        .iter()
-        .enumerate()
-        .map(|(index, it)| checks.expect(&it.expect, &format!("{}.except[{index}].expect", case.path)))
-        .collect();
-    if !is_sound(written, &case.path, checks.findings) {
-        return Vec::new();
-    }
-    let mut used = vec![false; written.except.len()];
-    let cases = cells(written).into_iter().map(|cell| {
-        let mut case = case.clone();
-        // Missing is missing, whatever else the context says about it.
-        case.attributes.extend(cell.clone());
-        let exception = written.except.iter().position(|it| fits(it, &cell));
-        case.cell = cell;
-        if let Some((index, expect)) = exception.and_then(|index| Some((index, expected.get(index)?))) {
-            case.expect = expect.clone();
-            case.path = format!("{}.except[{index}]", case.path);
-            used.iter_mut().skip(index).take(1).for_each(|used| *used = true);
+/// The exceptions of a case, where it and they are about something. Combinations are not made here: a small file can
+/// stand for many.
+pub(super) fn exceptions(written: &CaseConfig, path: &str, checks: &mut Checks<'_>) -> Vec<Exception> {
+    let compile = |(index, it): (usize, &ExceptionConfig)| Exception {
+        when: it
+            .when
+            .iter()
+            .map(|(attribute, values)| (attribute.clone(), listed(values).to_vec()))
+            .collect(),
+        expect: checks.expect(&it.expect, &format!("{path}.except[{index}].expect")),
+    };
+    let exceptions: Vec<Exception> = written.except.iter().enumerate().map(compile).collect();
+    if is_sound(written, path, checks.findings) {
+        for (index, exception) in exceptions.iter().enumerate() {
+            if exceptions.iter().take(index).any(|earlier| earlier.covers(exception)) {
+                let path = format!("{path}.except[{index}]");
+                invalid(checks.findings, path, "no combination is left for this exception")
+                    .help("an earlier one fits them all; drop one of the two");
+            }
         }
-        case
-    });
-    let cases = cases.collect();
-    for (index, _) in used.iter().enumerate().filter(|(_, used)| !**used) {
-        let path = format!("{}.except[{index}]", case.path);
-        invalid(checks.findings, path, "no combination is left for this exception")
-            .help("an earlier one fits them all; drop one of the two");
     }
-    cases
+    exceptions
+}
+
+/// Checks how many combinations the cases of a document have together.
+pub(super) fn check_count(cases: &[CaseConfig], findings: &mut Findings) {
+    let of_case = |case: &CaseConfig| {
+        case.matrix.values().try_fold(1_usize, |count, values| count.checked_mul(values.len()))
+    };
+    let count = cases.iter().try_fold(0_usize, |count, case| count.checked_add(of_case(case)?));
+    if count.is_none_or(|count| count > MAX_COMBINATIONS) {
+        let message = format!("the matrices have more than {MAX_COMBINATIONS} combinations");
+        invalid(findings, "cases".to_owned(), message).help("drop values, or split the document");
+    }
 }
 
 fn invalid(findings: &mut Findings, path: String, message: impl Into<String>) -> &mut Finding {
@@ -65,12 +68,6 @@ fn is_sound(written: &CaseConfig, path: &str, findings: &mut Findings) -> bool {
             invalid(findings, path, format!("`{attribute}` is in the context, too"))
                 .help("write it in one of the two");
         }
-    }
-    let count = written.matrix.values().try_fold(1_usize, |count, values| count.checked_mul(values.len()));
-    if count.is_none_or(|count| count > MAX_COMBINATIONS) {
-        is_sound = false;
-        let message = format!("the matrix has more than {MAX_COMBINATIONS} combinations");
-        invalid(findings, format!("{path}.matrix"), message).help("split the case, or drop values");
     }
     if written.matrix.is_empty() && !written.except.is_empty() {
         is_sound = false;
@@ -130,26 +127,4 @@ fn listed(value: &Value) -> &[Value] {
         Value::Array(values) => values,
         other => std::slice::from_ref(other),
     }
-}
-
-fn fits(exception: &ExceptionConfig, cell: &Map<String, Value>) -> bool {
-    let is_wanted = |(attribute, wanted): (&String, &Value)| {
-        cell.get(attribute).is_some_and(|value| listed(wanted).contains(value))
-    };
-    exception.when.iter().all(is_wanted)
-}
-
-/// Every combination, the last attribute's values changing fastest.
-fn cells(written: &CaseConfig) -> Vec<Map<String, Value>> {
-    written.matrix.iter().fold(vec![Map::new()], |cells, (attribute, values)| {
-        let with_each = |cell: &Map<String, Value>| {
-            let with = |value: &Value| {
-                let mut cell = cell.clone();
-                cell.insert(attribute.clone(), value.clone());
-                cell
-            };
-            values.iter().map(with).collect::<Vec<_>>()
-        };
-        cells.iter().flat_map(with_each).collect()
-    })
 }
