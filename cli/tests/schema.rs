@@ -148,6 +148,14 @@ fn reports_are_as_described() {
         &["explain-code", "too-deep"],
         &["completions", "bash"],
         &["srm", "a=50", "b=50", "c=1", "--shares", "0.5,0.5,0"],
+        &[
+            "diff",
+            &folder("change/before"),
+            &folder("change/after"),
+            "--users-file",
+            &folder("change/people.csv"),
+        ],
+        &["rebalance", "prices", "--to", "control=0.5,low=0.5", &folder("change/before")],
         &["power", "--mean", "0", "--sd", "1", "--mde-abs", "0.1"],
     ] {
         let report = abx(&[arguments, &["--format", "json"]].concat());

@@ -90,7 +90,8 @@ fn a_commit_tells_what_a_unit_got_and_which_step_has_changed() {
             (&changed["then"][0]["holds"], &changed["now"][0]["holds"]),
             (&json!(true), &json!(false))
         );
-        assert_eq!(since["documents"]["changed"][0]["fields"][0]["field"], "targeting_rules");
+        let fields = &since["changes"]["documents"][0]["fields"];
+        assert_eq!(fields[0]["path"], "targeting_rules[0].value");
     }
     let (text, _) = place.explain("pricing", &["--at", "v1"]);
     for line in [
@@ -136,9 +137,9 @@ fn what_is_published_is_a_revision_and_what_others_ask_is_shown() {
         let report = place.json("banner", &["--at", revision]);
         assert_eq!(report["flag"]["outcome"]["value"], false);
         assert_eq!(report["since"]["flag"]["outcome"]["value"], true);
-        let changed = report["since"]["documents"]["changed"].as_array().expect("a list");
+        let changed = report["since"]["changes"]["documents"].as_array().expect("a list");
         let changed: Vec<_> = changed.iter().map(|it| it["document"].clone()).collect();
-        assert_eq!(changed, ["flag base"], "and nothing that it does not ask");
+        assert_eq!(changed, ["flag banner", "flag base"], "and nothing that it does not ask");
     }
     let (text, exit) = place.explain("banner", &["--at", "@7"]);
     assert_eq!(
@@ -192,7 +193,10 @@ fn tests_are_neither_published_nor_served() {
     let place = Place::with(&[("a.yaml", &format!("flag: a\nenabled: true\n---\n{tests}"))]);
     let output = place.abx(&["publish", "docs", "--yes", "--format", "json"]);
     let report: Value = serde_json::from_slice(&output.stdout).expect("a report is JSON");
-    assert_eq!(report["plan"]["added"], json!(["flag a"]));
+    assert_eq!(
+        report["plan"],
+        json!({"documents": [{"document": "flag a", "change": "added"}], "unchanged": 0})
+    );
     place.write("a.yaml", "flag: a\nenabled: false\n");
     // Tests of today against what serves.
     place.write("tests/a.yaml", tests);

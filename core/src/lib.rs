@@ -7,6 +7,7 @@
 //! | [`document`] | JSON values become documents: what is *written*, with every finding at once |
 //! | [`mod@compile`] | documents become a [`Catalog`]: what *decides*; meaning is checked and parsed here |
 //! | [`decide`] | a catalog, a subject and a time become a decision with its reason, and its explanation |
+//! | [`change`] | two sets of documents become whom the step between them moves, and whom it had to |
 //! | [`hash`] | a salt, a purpose and a unit become a bucket; allocations become ranges |
 //! | [`event`] | what a stream carries becomes exact counts |
 //! | [`finding`] | what is wrong in a document, as data |
@@ -31,6 +32,7 @@
 //! assert_eq!(decision.variant.map(|variant| &*variant.key), Some("redesign"));
 //! ```
 
+pub mod change;
 pub mod compile;
 pub mod decide;
 pub mod document;

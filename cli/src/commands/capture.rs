@@ -11,6 +11,7 @@ use abx_functions::events::{RecordToWrite, kinesis_event};
 use jiff::{SignedDuration, Timestamp};
 use redact::Redactor;
 use serde::Serialize;
+use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -166,7 +167,8 @@ impl Report for CaptureReport {
     fn human(&self) -> String {
         let mut text = format!("{}: {} records in {} batches", self.file, self.records, self.batches);
         if self.left_out > 0 {
-            text += &format!(
+            let _ = write!(
+                text,
                 "\n{} records are no events and were left out; --unredacted keeps them",
                 self.left_out
             );

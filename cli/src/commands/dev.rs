@@ -44,6 +44,7 @@ const GRACE: Duration = Duration::from_secs(1);
   curl -d '{\"type\": \"conversion\", \"event\": \"purchase\", \"user_id\": \"user_123\"}' localhost:8080/events
   abx results checkout_redesign
   curl -d '{\"user_id\": \"user_123\", \"context\": {\"country\": \"DE\"}}' localhost:8080/flags/instant_search
+  # AWS CLI 2; version 1 does without --cli-binary-format
   aws lambda invoke --endpoint-url http://localhost:8080 --function-name assignment \\
     --cli-binary-format raw-in-base64-out --payload '{\"user_id\": \"u\", \"experiment_key\": \"e\"}' out.json")]
 pub struct Args {

@@ -111,7 +111,7 @@ pub fn run(args: &Args) -> Result<ExplainReport, Error> {
     }
     let before = before.unwrap_or_else(|| Answer::nothing(made_at, &then));
     let now = now.unwrap_or_else(|| Answer::nothing(Timestamp::now(), &checked));
-    let documents = since::documents(&args.key, &then, &checked);
+    let documents = since::documents(&args.key, &then, &checked, Timestamp::now());
     let since = Since::new(since::list(&sources), since::list(&args.from.from), before, &now, documents);
     Ok(report(now, Some(since)))
 }

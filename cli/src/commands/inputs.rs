@@ -7,11 +7,12 @@ use crate::error::Error;
 use crate::source::{Checked, Corpus};
 use abx_core::decide::Limits;
 use abx_core::document::Moment;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 use serde_json::{Map, Value};
 use std::fs;
 use std::io::{self, Read as _};
 use std::path::PathBuf;
+use std::time::Duration;
 
 pub use source::Source;
 
@@ -114,6 +115,21 @@ pub fn part(text: &str) -> Result<f64, String> {
     part.ok_or_else(|| "write a number, as 0.05 or 5%".to_owned())
 }
 
+/// A short time as a person writes it: `20ms`, `1m 30s`; at most a day.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let parsed = text.parse::<SignedDuration>().ok().and_then(|it| Duration::try_from(it).ok());
+    let short = parsed.filter(|it| *it <= Duration::from_secs(24 * 3600));
+    short.ok_or_else(|| "write a time of up to a day, as 20ms, 30s or 5m".to_owned())
+}
+
+/// How long ago, as `30d` or `12h`, up to ten years; a day has 24 hours here.
+pub fn age(text: &str) -> Result<SignedDuration, String> {
+    let span = text.parse::<Span>().ok().filter(|span| !span.is_negative());
+    let age = span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()).ok());
+    let age = age.filter(|age| *age <= SignedDuration::from_hours(24 * 3_660));
+    age.ok_or_else(|| "write how long ago, as 30d, 2w or 12h; up to ten years".to_owned())
+}
+
 /// Standard input is read this far, in bytes; a context is far smaller.
 const MAX_JSON: u64 = 64 << 20;
 
@@ -197,5 +213,20 @@ mod tests {
         assert_eq!(part("-5%"), Ok(-0.05));
         assert_eq!(share("0.5 %"), Ok(0.005));
         assert!(share("100%").is_err() && share("NaN").is_err() && part("inf").is_err());
+    }
+
+    #[test]
+    fn times_are_read_as_people_write_them() {
+        assert_eq!(duration("20ms"), Ok(Duration::from_millis(20)));
+        assert_eq!(duration("1m 30s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("1.5s"), Ok(Duration::from_millis(1500)));
+        for bad in ["", "20", "-1s", "2 days", "25h", "soon"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+        assert_eq!(age("30d"), Ok(SignedDuration::from_hours(720)));
+        assert_eq!(age("2w 12h"), Ok(SignedDuration::from_hours(348)));
+        for bad in ["", "30", "-1d", "1 month", "3661d", "soon"] {
+            assert!(age(bad).is_err(), "{bad}");
+        }
     }
 }

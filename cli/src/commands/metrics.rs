@@ -5,7 +5,7 @@ use crate::error::Error;
 use abx_core::event::Totals;
 use abx_functions::adapters::aws::{self, Budget, DynamoMetrics};
 use abx_functions::adapters::embedded::EmbeddedStore;
-use abx_functions::ports::{MetricStore, PortError, RowCounter};
+use abx_functions::ports::{MetricStore, PortError, RowCounter, ShardState};
 
 /// Where the counts are kept.
 #[derive(Debug, Clone, clap::Args)]
@@ -56,6 +56,14 @@ impl Metrics {
         match self {
             Self::Embedded(store) => store.rows(partition).await,
             Self::Dynamo(store) => store.rows(partition).await,
+        }
+    }
+
+    /// How far a shard is counted.
+    pub async fn shard(&self, shard: &str) -> Result<ShardState, PortError> {
+        match self {
+            Self::Embedded(store) => store.shard(shard).await,
+            Self::Dynamo(store) => store.shard(shard).await,
         }
     }
 }

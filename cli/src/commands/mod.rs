@@ -5,13 +5,19 @@ pub mod bench;
 pub mod capture;
 pub mod completions;
 pub mod dev;
+pub mod diff;
 pub mod explain;
 pub mod explain_code;
 pub mod inputs;
+pub mod invoke;
+pub mod lambda;
 pub mod metrics;
+pub mod people;
 pub mod power;
 pub mod publish;
 pub mod pull;
+pub mod quarantine;
+pub mod rebalance;
 pub mod replay;
 pub mod reports;
 pub mod results;
@@ -20,6 +26,7 @@ pub mod rollback;
 pub mod schema;
 pub mod simulate;
 pub mod srm;
+pub mod status;
 pub mod store;
 pub mod test;
 pub mod validate;
@@ -28,6 +35,7 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::report::{self, Format, Report};
 use clap::{Parser, Subcommand};
+use quarantine::Action;
 
 /// Check, simulate, explain and operate experiments and feature flags.
 #[derive(Debug, Parser)]
@@ -47,6 +55,8 @@ enum Command {
     ExplainCode(explain_code::Args),
     Power(power::Args),
     Srm(srm::Args),
+    Diff(diff::Args),
+    Rebalance(rebalance::Args),
     Publish(publish::Args),
     Rollback(rollback::Args),
     Revisions(revisions::Args),
@@ -55,6 +65,9 @@ enum Command {
     Capture(capture::Args),
     Replay(replay::Args),
     Results(results::Args),
+    Status(status::Args),
+    Quarantine(quarantine::Args),
+    Invoke(invoke::Args),
     Bench(bench::Args),
     Schema(schema::Args),
     Completions(completions::Args),
@@ -78,6 +91,11 @@ pub fn dispatch(abx: Abx) -> Exit {
         Command::ExplainCode(args) => finish(explain_code::run(&args), args.format.format),
         Command::Power(args) => finish(power::run(&args), args.format.format),
         Command::Srm(args) => finish(srm::run(&args), args.format.format),
+        Command::Diff(args) => match diff::run(&args) {
+            Ok(report) => report::write_text(&report.print(args.format), report.exit()),
+            Err(error) => fail(&error),
+        },
+        Command::Rebalance(args) => finish(rebalance::run(&args), args.format.format),
         Command::Publish(args) => finish(publish::run(&args), args.format.format),
         Command::Rollback(args) => finish(rollback::run(&args), args.format.format),
         Command::Revisions(args) => finish(revisions::run(&args), args.format.format),
@@ -90,6 +108,13 @@ pub fn dispatch(abx: Abx) -> Exit {
         Command::Replay(args) => finish(replay::run(&args), args.format.format),
         Command::Results(args) if args.watch => results::watch(&args).unwrap_or_else(|error| fail(&error)),
         Command::Results(args) => finish(results::run(&args), args.format.format),
+        Command::Status(args) => finish(status::run(&args), args.format.format),
+        Command::Quarantine(args) => match args.action {
+            Action::List(args) => finish(quarantine::list::run(&args), args.format.format),
+            Action::Show(args) => finish(quarantine::show::run(&args), args.format.format),
+            Action::Replay(args) => finish(quarantine::replay::run(&args), args.format.format),
+        },
+        Command::Invoke(args) => finish(invoke::run(&args), args.format.format),
         Command::Bench(args) => finish(bench::run(&args), args.format.format),
         Command::Schema(args) => finish(schema::run(&args), args.format.format),
         Command::Completions(args) => finish(completions::run(&args), args.format.format),

@@ -1,12 +1,13 @@
-//! What would a new revision change? And, with `--yes`: make it.
-
-mod plan;
+//! What would a new revision change, and whom would it move? And, with `--yes`: make it.
 
 use super::store::{self, StoreArgs, unanswered};
 use crate::error::Error;
+use crate::render::change;
 use crate::render::style::{DIM, GOOD, TITLE};
 use crate::report::{FormatArg, Report};
 use crate::source::Corpus;
+use abx_core::change::{Diff, Side, compare};
+use abx_core::read_and_compile;
 use abx_functions::catalog::{decode, encode};
 use abx_functions::ports::{CatalogStore, Flip, PutRevision, RevisionMeta};
 use jiff::Timestamp;
@@ -14,8 +15,6 @@ use serde::Serialize;
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::path::PathBuf;
-
-pub use plan::Plan;
 
 /// Publish documents as a new revision; without --yes only show what it would change
 #[derive(Debug, clap::Args)]
@@ -42,13 +41,13 @@ pub struct Args {
     pub(super) format: FormatArg,
 }
 
-/// What changes, and whether it was published.
+/// What changes, whom that moves, and whether it was published.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct PublishReport {
     store: String,
     /// The revision that served before; `null` where there was none.
     head: Option<u64>,
-    plan: Plan,
+    plan: Diff,
     /// The new revision; `null` where nothing was published.
     published: Option<u64>,
 }
@@ -66,19 +65,28 @@ pub fn run(args: &Args) -> Result<PublishReport, Error> {
         let store = args.store.open().await?;
         let head = head(&store).await?;
         let before = documents_of(&store, head).await?;
-        let plan = Plan::new(&before, &documents);
+        let plan = changes(&before, &documents);
         let meta = RevisionMeta {
             created_at: Timestamp::now(),
             author: args.author.clone(),
             message: args.message.clone(),
         };
-        let published = if args.yes && !plan.is_empty() {
+        let published = if args.yes && !plan.documents.is_empty() {
             Some(publish(&store, head, &documents, &meta).await?)
         } else {
             None
         };
         Ok(PublishReport { store: args.store.name(), head, plan, published })
     })
+}
+
+/// What differs between the documents of two revisions, and whom that moves now.
+#[must_use]
+pub fn changes(before: &[Value], after: &[Value]) -> Diff {
+    let (old, new) = (read_and_compile(before), read_and_compile(after));
+    let old = Side { catalog: &old.catalog, documents: before.iter().collect() };
+    let new = Side { catalog: &new.catalog, documents: after.iter().collect() };
+    compare(&old, &new, Timestamp::now())
 }
 
 /// The number of the revision that serves.
@@ -130,10 +138,10 @@ impl Report for PublishReport {
     fn human(&self) -> String {
         let head = self.head.map_or("nothing published yet".to_owned(), |it| format!("revision {it}"));
         let mut text = format!("{TITLE}{}{TITLE:#} {DIM}({head}){DIM:#}\n", self.store);
-        text.push_str(&self.plan.human());
+        text.push_str(&change::human(&self.plan));
         let _ = match self.published {
             Some(number) => writeln!(text, "\n{GOOD}published{GOOD:#} as revision {number}"),
-            None if self.plan.is_empty() => writeln!(text, "nothing to publish"),
+            None if self.plan.documents.is_empty() => writeln!(text, "nothing to publish"),
             None => writeln!(text, "\nnothing was published: add --yes"),
         };
         text

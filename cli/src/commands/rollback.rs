@@ -1,10 +1,12 @@
 //! Make an earlier revision serve again.
 
-use super::publish::{Plan, documents_of, head};
+use super::publish::{changes, documents_of, head};
 use super::store::{self, StoreArgs, unanswered};
 use crate::error::Error;
+use crate::render::change;
 use crate::render::style::{DIM, GOOD, TITLE};
 use crate::report::{FormatArg, Report};
+use abx_core::change::Diff;
 use abx_functions::ports::{CatalogStore, Flip};
 use serde::Serialize;
 
@@ -20,7 +22,7 @@ pub struct Args {
     pub(super) format: FormatArg,
 }
 
-/// What serves now, and what that changed.
+/// What serves now, what that changed, and whom it moved.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct RollbackReport {
     store: String,
@@ -28,7 +30,7 @@ pub struct RollbackReport {
     from: u64,
     /// The revision that serves now.
     to: u64,
-    plan: Plan,
+    plan: Diff,
 }
 
 /// Flips the head.
@@ -44,7 +46,7 @@ pub fn run(args: &Args) -> Result<RollbackReport, Error> {
         let new = documents_of(&store, Some(to)).await?;
         match store.flip_head(Some(from), to).await.map_err(unanswered)? {
             Flip::Done => {
-                Ok(RollbackReport { store: args.store.name(), from, to, plan: Plan::new(&old, &new) })
+                Ok(RollbackReport { store: args.store.name(), from, to, plan: changes(&old, &new) })
             }
             Flip::Lost { actual } => {
                 let actual = actual.map_or("gone".to_owned(), |it| format!("revision {it}"));
@@ -66,7 +68,7 @@ impl Report for RollbackReport {
         let Self { store, from, to, .. } = self;
         format!(
             "{TITLE}{store}{TITLE:#} {DIM}(revision {from}){DIM:#}\n{}\n{GOOD}revision {to} serves{GOOD:#}\n",
-            self.plan.human()
+            change::human(&self.plan)
         )
     }
 }

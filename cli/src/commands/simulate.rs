@@ -1,13 +1,13 @@
 //! Who gets what, over many units? And is it what the documents say?
 
-mod people;
 mod report;
 
 use super::inputs::{self, AtArg, ContextArgs};
+use super::people;
 use crate::error::Error;
 use crate::report::FormatArg;
-use abx_core::Experiment;
 use abx_core::simulate::{Tally, UnitStyle, Units};
+use abx_core::{Experiment, Subject};
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
@@ -84,7 +84,9 @@ pub fn run(args: &Args) -> Result<SimulateReport, Error> {
     let now = args.at.time();
     let (tally, source) = match &args.users_file {
         Some(file) => {
-            let tally = people::count(file, args.id_column.as_deref(), &experiments, &attributes, now)?;
+            let mut tally = Tally::new(&experiments);
+            let mut count = |subject: &Subject<'_>| tally.count(subject, now);
+            people::each(file, args.id_column.as_deref(), &attributes, &mut count)?;
             (tally, file.display().to_string())
         }
         None => {

@@ -4,6 +4,7 @@ use crate::error::Error;
 use abx_functions::adapters::aws::{self, Budget, DynamoCatalog};
 use abx_functions::adapters::embedded::EmbeddedStore;
 use abx_functions::ports::{CatalogStore, Flip, Head, PortError, PutRevision, RevisionInfo, RevisionMeta};
+use aws_sdk_lambda::config::ProvideCredentials as _;
 use std::fs;
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -62,13 +63,18 @@ pub async fn aws_config(endpoint: Option<&str>) -> aws::SdkConfig {
     }
 }
 
-/// The same, for what cannot be called without a region.
+/// The same, where region and credentials are asked for before the first call: in its own error they stand far down.
 pub async fn aws_config_of_region(endpoint: Option<&str>) -> Result<aws::SdkConfig, Error> {
     let config = aws_config(endpoint).await;
     if config.region().is_none() {
         return Err(Error::caller("no AWS region").help("set AWS_REGION, or give --endpoint"));
     }
-    Ok(config)
+    let Some(provider) = config.credentials_provider() else { return Ok(config) };
+    match provider.provide_credentials().await {
+        Ok(_) => Ok(config),
+        Err(error) => Err(Error::caller(format!("no AWS credentials: {error}"))
+            .help("set AWS_PROFILE, or sign in as for any AWS tool; `aws sts get-caller-identity` shows who you are")),
+    }
 }
 
 /// Opens the embedded store, and makes its folder.

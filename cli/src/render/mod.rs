@@ -1,5 +1,6 @@
 //! How reports look to a person.
 
+pub mod change;
 pub mod junit;
 pub mod numbers;
 pub mod steps;
@@ -19,4 +20,10 @@ pub fn short(value: &Value, longest: usize) -> String {
         return text;
     }
     text.chars().take(longest).chain("…".chars()).collect()
+}
+
+/// What others wrote, as a line that steers no terminal.
+#[must_use]
+pub fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect()
 }

@@ -1,5 +1,7 @@
 //! Numbers for people.
 
+use jiff::SignedDuration;
+
 /// `1234567` as `1,234,567`.
 #[must_use]
 pub fn count(number: u64) -> String {
@@ -45,6 +47,18 @@ pub fn share(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 
+/// A length of time in its largest unit, as `12 s`, `5 min`, `3 h` or `40 days`.
+#[must_use]
+pub fn span(time: SignedDuration) -> String {
+    let seconds = time.as_secs().max(0);
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3_600 => format!("{} min", seconds / 60),
+        3_600..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
 /// A bar of up to `width` characters for a share from 0 to 1, to an eighth of a character.
 #[must_use]
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 8 times the width")]
@@ -73,6 +87,10 @@ mod tests {
         assert_eq!(p_value(0.05), "p = 0.0500");
         assert_eq!(p_value(1e-9), "p = 1.0e-9");
         assert_eq!(p_value(0.0), "p < 1e-300");
+        assert_eq!(span(SignedDuration::from_secs(-1)), "0 s");
+        assert_eq!(span(SignedDuration::from_secs(3_599)), "59 min");
+        assert_eq!(span(SignedDuration::from_hours(47)), "47 h");
+        assert_eq!(span(SignedDuration::from_hours(24 * 40)), "40 days");
         assert_eq!(bar(0.5, 4), "██");
         assert_eq!(bar(0.0, 4), "");
         assert_eq!(bar(1.0 / 32.0, 4), "▏");

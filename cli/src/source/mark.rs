@@ -53,6 +53,32 @@ impl Fields {
 }
 
 impl Mark {
+    /// The bytes of a field's name, and the place of its value.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<(&Range<usize>, &Self)> {
+        let Inside::Fields(fields) = &self.inside else { return None };
+        fields.get(name).map(|(_, span, value)| (span, value))
+    }
+
+    /// The items of a list; none of another value.
+    #[must_use]
+    pub fn items(&self) -> &[Self] {
+        if let Inside::Items(items) = &self.inside { items } else { &[] }
+    }
+
+    /// The end of what is written of the value. The span of a list or mapping in lines goes on to the next value.
+    #[must_use]
+    pub fn end(&self, text: &str) -> usize {
+        let is_closed = text.get(self.span.start..).is_some_and(|rest| rest.starts_with(['[', '{']));
+        let end = match &self.inside {
+            Inside::Items(items) if !is_closed => items.iter().map(|it| it.end(text)).max(),
+            Inside::Fields(fields) if !is_closed => {
+                fields.by_name.iter().map(|(_, name, it)| it.end(text).max(name.end)).max()
+            }
+            _ => None,
+        };
+        end.unwrap_or_else(|| text.get(..self.span.end).map_or(self.span.end, |it| it.trim_end().len()))
+    }
     /// The bytes to underline for a finding of a code at a path. A path that leads nowhere ends at the last
     /// value on the way.
     #[must_use]

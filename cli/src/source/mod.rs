@@ -1,10 +1,12 @@
 //! Files become documents that know their lines and columns.
 //!
 //! `files` finds and reads them; `yaml`, `builder` and `scalar` make values and [`Mark`]s; [`Corpus`] joins them
-//! with the compiler, whose findings point by path; a [`Located`] finding points by line and column.
+//! with the compiler, whose findings point by path; a [`Located`] finding points by line and column. `edit` goes the
+//! other way: it writes values where they stand, and leaves every other byte alone.
 
 mod builder;
 mod corpus;
+mod edit;
 mod files;
 mod git;
 mod lines;
@@ -14,6 +16,7 @@ mod scalar;
 mod yaml;
 
 pub use corpus::{Checked, Corpus, DocumentPlaces};
+pub use edit::{Wanted, by_hand, edit_variants, replace_file};
 pub use files::{SourceFile, find};
 pub use git::GitPlace;
 pub use lines::Lines;

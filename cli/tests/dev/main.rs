@@ -8,6 +8,8 @@
 //! | `hostile` | limits, refusals and CORS over a real socket |
 //! | `ending` | signals, and a port that is taken |
 //! | `invoke` | the `Invoke` call by the client of AWS |
+//! | `calling` | `abx invoke`, and all that can be wrong with a call |
+//! | `operating` | `abx status` and `abx quarantine` over its store |
 //! | `program` | the program, over documents and a store of its own |
 //! | `http` | a small HTTP client |
 //!
@@ -20,11 +22,13 @@
     reason = "tests fail by panicking, and report measurements"
 )]
 
+mod calling;
 mod counting;
 mod ending;
 mod hostile;
 mod http;
 mod invoke;
 mod newcomer;
+mod operating;
 mod program;
 mod publishing;

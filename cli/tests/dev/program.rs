@@ -36,6 +36,10 @@ impl Place {
         let place = Self::with(&[]);
         for file in fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../experiments")).unwrap() {
             let file = file.unwrap();
+            // The folder beside them holds tests, which are not served.
+            if file.path().is_dir() {
+                continue;
+            }
             fs::copy(file.path(), place.document(file.file_name().to_str().unwrap())).unwrap();
         }
         place

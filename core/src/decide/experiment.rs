@@ -95,6 +95,7 @@ impl Experiment {
         Self(parts)
     }
 
+    /// What it was made from, for what counts over buckets instead of units.
     pub(crate) fn parts(&self) -> &Parts {
         &self.0
     }
@@ -134,6 +135,18 @@ impl Experiment {
         self.0.status
     }
 
+    /// From when on nobody takes part, if that is said.
+    #[must_use]
+    pub fn ends_at(&self) -> Option<Timestamp> {
+        self.0.ends_at
+    }
+
+    /// What everybody gets once it is completed, if that is said.
+    #[must_use]
+    pub fn winner(&self) -> Option<&Variant> {
+        self.0.variants.get(self.0.winner?)
+    }
+
     /// The variants in the order of the document.
     #[must_use]
     pub fn variants(&self) -> &[Variant] {
@@ -144,6 +157,20 @@ impl Experiment {
     #[must_use]
     pub fn variant_buckets(&self) -> Vec<u32> {
         self.0.split.sizes(self.0.variants.len())
+    }
+
+    /// The ranges of each variant, in ascending order.
+    #[must_use]
+    pub fn variant_ranges(&self) -> Vec<Vec<Range>> {
+        let mut ranges = vec![Vec::new(); self.0.variants.len()];
+        let mut start = 0;
+        for (end, variant) in self.0.split.slices() {
+            if let Some(list) = ranges.get_mut(*variant as usize) {
+                list.push(Range { start, end: *end });
+            }
+            start = *end;
+        }
+        ranges
     }
 
     /// The traffic, in buckets of 1,000,000.
@@ -241,7 +268,8 @@ impl Experiment {
         Decision { experiment: self, variant: self.0.variants.get(variant), reason }
     }
 
-    fn by_status<T: Trace>(&self, now: Timestamp, trace: &mut T) -> Option<Decision<'_>> {
+    /// What its status and dates decide for everybody; `None` while it runs.
+    pub(crate) fn by_status<T: Trace>(&self, now: Timestamp, trace: &mut T) -> Option<Decision<'_>> {
         let (decision, detail) = match self.0.status {
             Status::Draft => (Some(self.out(Reason::NotActive)), "draft"),
             Status::Completed => match self.0.winner {

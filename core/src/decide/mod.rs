@@ -8,6 +8,7 @@ mod condition;
 mod experiment;
 mod flag;
 mod reason;
+mod settled;
 mod split;
 mod subject;
 mod test;

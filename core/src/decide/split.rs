@@ -34,6 +34,11 @@ impl Split {
         chosen as usize
     }
 
+    /// What variants are drawn by.
+    pub(crate) fn bucketer(&self) -> &Bucketer {
+        &self.bucketer
+    }
+
     /// `(end, variant)` in ascending order, of slices that are not empty.
     pub(crate) fn slices(&self) -> &[(u32, u32)] {
         &self.slices

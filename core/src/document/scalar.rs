@@ -15,7 +15,9 @@ use std::ops::Deref;
 pub struct Key(String);
 
 impl Key {
-    pub(crate) fn is_valid(text: &str) -> bool {
+    /// Whether a text is a key.
+    #[must_use]
+    pub fn is_valid(text: &str) -> bool {
         let simple = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
         text.len() <= 64
             && text.bytes().next().is_some_and(simple)

@@ -219,6 +219,52 @@ codes! {
     UnusedSegment "unused-segment" Warning
         "A segment that nothing uses."
         "Drop it, or check that the rule that should use it spells its key the same.";
+    UnitsReshuffled "units-reshuffled" Error
+        "A change draws every unit anew."
+        "The salt (the key, where no `salt` is written) and the unit are what is hashed. With another one, everybody \
+         falls into another bucket, and what was counted so far belongs to a mixture of variants. Keep the old salt; \
+         to start anew on purpose, raise `epoch`.";
+    KeyRenamed "key-renamed" Error
+        "A document has a new key and no salt, so that every unit is drawn anew."
+        "The key is the salt. Write the old key as `salt`, and everybody keeps their variant. Assignments and counts \
+         are kept under the key, so they begin anew in any case.";
+    AvoidableMoves "avoidable-moves" Error
+        "A change of shares moves more units than it must."
+        "Allocations are laid one after another, so that a changed share shifts all that follow. `abx rebalance` \
+         writes `ranges` that give the same shares and move only those who have to move.";
+    NotComparable "not-comparable" Error
+        "A changed document does not compile, so that nobody knows whom it moves."
+        "It is left out of the catalog. See `abx validate`; the other documents are compared.";
+    NotCompiledBefore "not-compiled-before" Warning
+        "A document compiles, and did not before."
+        "Nobody got anything from it, or what they got was its form of an earlier revision. Whom it moves cannot be told.";
+    UnitsSwitch "units-switch" Warning
+        "Units of a running experiment get another variant."
+        "No fewer could be moved to these shares. Who is assigned already keeps the variant; where nothing is stored, \
+         as in flags, units see one variant after another, and blur the difference between them.";
+    UnitsLeave "units-leave" Warning
+        "Units of a running experiment get no variant any more."
+        "The traffic is lower, a layer gave its buckets to another, or a holdout grew. Who is assigned already keeps \
+         the variant, apart from who is held out; those who come now are not drawn as those who came before.";
+    VariantRemoved "variant-removed" Warning
+        "A running experiment loses a variant."
+        "Its units get another variant, having seen this one. Judge the others by units that came later, or raise \
+         `epoch`.";
+    PayloadChanged "payload-changed" Warning
+        "A variant of a running experiment means something else."
+        "What was counted before is of the old meaning. Raise `epoch`, or add a variant.";
+    TargetingChanged "targeting-changed" Warning
+        "The targeting of a running experiment changes."
+        "Units that come later are chosen otherwise than those before. `--users-file` counts whom it moves.";
+    MetricChanged "metric-changed" Warning
+        "A metric of a running experiment is counted otherwise, or no longer."
+        "What was counted before and what is counted now are added up under one key. Give the new one a new key.";
+    EpochChanged "epoch-changed" Warning
+        "A running experiment is randomised anew, on purpose."
+        "Every unit is drawn anew, earlier assignments no longer hold, and counting begins again.";
+    ExperimentRemoved "experiment-removed" Warning
+        "A running experiment is gone."
+        "Its units get no variant at once. Completing it first, with a winner, ends it without that.";
 }
 
 impl fmt::Display for Code {

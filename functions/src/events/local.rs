@@ -20,6 +20,12 @@ const BATCH: u32 = 500;
 /// How long a batch may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// The name that the shard of the events of an embedded store is counted under.
+#[must_use]
+pub fn local_shard() -> String {
+    format!("{LOCAL_STREAM}/{LOCAL_SHARD}")
+}
+
 /// The event function over an embedded store, fed with the events in it. How far it came is the head of the shard, in the
 /// same file: whoever is killed goes on where the counts end.
 #[derive(Debug)]
@@ -70,7 +76,7 @@ impl LocalProcessor {
 
     /// The number of the last event that is counted.
     async fn head(&self) -> Result<i64, PortError> {
-        let state = self.store.shard(&format!("{LOCAL_STREAM}/{LOCAL_SHARD}")).await?;
+        let state = self.store.shard(&local_shard()).await?;
         let Some(head) = state.head else { return Ok(0) };
         head.sequence.as_str().parse().map_err(PortError::permanent)
     }

@@ -8,6 +8,7 @@
 //! | `archived` | the line of the archive |
 //! | `written` | a batch as Lambda writes it, made here |
 //! | `local` | the events of an embedded store, as a stream |
+//! | `replayer` | records out of quarantine, once more through the handler |
 //!
 //! Why a batch is counted once, however often it is delivered: its rows are written in one transaction with the head of its shard,
 //! under the condition that the head is where it was read. Everything before it (marks, quarantine, archive) can be repeated.
@@ -16,9 +17,11 @@ mod archived;
 mod local;
 mod memory;
 mod processor;
+mod replayer;
 mod shard;
 mod written;
 
-pub use local::LocalProcessor;
+pub use local::{LocalProcessor, local_shard};
 pub use processor::{BatchOutcome, BatchResponse, ItemFailure, NotHandled, Options, Processor};
+pub use replayer::{REPLAYED_STREAM, Replayed, Replayer};
 pub use written::{RecordToWrite, kinesis_event};

@@ -2,6 +2,7 @@
 
 use super::PortError;
 use jiff::Timestamp;
+use std::collections::BTreeMap;
 
 /// A line of the archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +39,20 @@ pub trait Quarantine: Send + Sync {
     /// Keeps records, each once by its id; after an error some may be kept.
     fn put(&self, records: &[Quarantined]) -> impl Future<Output = Result<(), PortError>> + Send;
 
-    /// The newest records by arrival, at most so many.
-    fn list(&self, limit: usize) -> impl Future<Output = Result<Vec<Quarantined>, PortError>> + Send;
+    /// The newest records by arrival, at most so many, of those that came since a time.
+    fn list(
+        &self,
+        since: Timestamp,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<Quarantined>, PortError>> + Send;
+
+    /// How many records came since a time, by reason; their bytes are not read.
+    fn count(
+        &self,
+        since: Timestamp,
+    ) -> impl Future<Output = Result<BTreeMap<String, u64>, PortError>> + Send;
+
+    /// Forgets a record, as it came at this time; that it is not there is no error. For whoever has taken care of it: nothing
+    /// else has its bytes.
+    fn remove(&self, record: &Quarantined) -> impl Future<Output = Result<(), PortError>> + Send;
 }

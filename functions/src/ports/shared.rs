@@ -6,6 +6,8 @@ use super::{
     RowCounter, SendReport, ShardState, StoredAssignment,
 };
 use abx_core::event::{Commit, Mark, MarkKey};
+use jiff::Timestamp;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 impl<T: CatalogStore> CatalogStore for Arc<T> {
@@ -111,7 +113,22 @@ impl<T: Quarantine> Quarantine for Arc<T> {
         (**self).put(records)
     }
 
-    fn list(&self, limit: usize) -> impl Future<Output = Result<Vec<Quarantined>, PortError>> + Send {
-        (**self).list(limit)
+    fn list(
+        &self,
+        since: Timestamp,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<Quarantined>, PortError>> + Send {
+        (**self).list(since, limit)
+    }
+
+    fn count(
+        &self,
+        since: Timestamp,
+    ) -> impl Future<Output = Result<BTreeMap<String, u64>, PortError>> + Send {
+        (**self).count(since)
+    }
+
+    fn remove(&self, record: &Quarantined) -> impl Future<Output = Result<(), PortError>> + Send {
+        (**self).remove(record)
     }
 }

@@ -5,6 +5,7 @@ use abx_functions::ports::{
     Archive, ArchiveLine, Committed, LEDGER_COMMITS, MarkPut, MetricStore, PortError, Quarantine,
     Quarantined, RowCounter, ShardState,
 };
+use jiff::Timestamp;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -312,7 +313,15 @@ impl Quarantine for Ports {
         .await
     }
 
-    async fn list(&self, _: usize) -> Result<Vec<Quarantined>, PortError> {
+    async fn list(&self, _: Timestamp, _: usize) -> Result<Vec<Quarantined>, PortError> {
         unreachable!("the handler lists nothing")
+    }
+
+    async fn count(&self, _: Timestamp) -> Result<BTreeMap<String, u64>, PortError> {
+        unreachable!("the handler counts no records that it keeps")
+    }
+
+    async fn remove(&self, _: &Quarantined) -> Result<(), PortError> {
+        unreachable!("the handler forgets nothing")
     }
 }

@@ -14,6 +14,7 @@ use abx_functions::ports::{
     Archive, AssignmentStore, CatalogStore, EventSink, MetricStore, PortError, Quarantine, Quarantined,
     ShardState,
 };
+use jiff::Timestamp;
 use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -90,7 +91,7 @@ async fn every_call_of_the_event_function_fails_in_time() {
         fails(&format!("{name}, commit"), store.commit("s", &ShardState::default(), &small("1", 1))).await;
         fails(&format!("{name}, rows"), store.rows("stream")).await;
         fails(&format!("{name}, quarantine"), quarantine.put(&[poison()])).await;
-        fails(&format!("{name}, list"), quarantine.list(10)).await;
+        fails(&format!("{name}, list"), quarantine.list(Timestamp::now(), 10)).await;
         fails(&format!("{name}, archive"), archive.append(&[line(1, 100)])).await;
     }
 }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `assignments`, `catalog`, `events`, `metrics`, `marks`, `archive`, `quarantine` | the promises of one port each, for any adapter of it |
 //! | `embedded`, `dynamodb`, `kinesis`, `firehose` | the adapters, each with a fresh store for each promise |
+//! | `lag` | what waits in a stream |
 //! | `faults` | silent peers, 500s, throttles and cut answers |
 //! | `assigning` | what a caller of the assignment function gets meanwhile |
 //! | `partly` | services that do a part of what they are asked, or all of it and do not say so |
@@ -33,6 +34,7 @@ mod faults;
 mod firehose;
 mod http;
 mod kinesis;
+mod lag;
 mod marks;
 mod metrics;
 mod partly;
@@ -145,6 +147,8 @@ macro_rules! quarantine_port {
             the_newest_come_first
             a_record_is_kept_once
             many_of_one_moment_are_all_kept
+            only_what_came_since_is_listed_and_counted
+            what_is_removed_is_gone_alone
         }
     };
 }

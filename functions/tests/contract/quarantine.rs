@@ -16,14 +16,19 @@ fn record(id: &str, ago: i64, data: Vec<u8>) -> Quarantined {
     }
 }
 
+/// Before everything that is put here.
+fn long_ago() -> Timestamp {
+    Timestamp::now() - SignedDuration::from_hours(24 * 60)
+}
+
 async fn ids(store: &impl Quarantine, limit: usize) -> Vec<String> {
-    store.list(limit).await.unwrap().into_iter().map(|record| record.id).collect()
+    store.list(long_ago(), limit).await.unwrap().into_iter().map(|record| record.id).collect()
 }
 
 pub(crate) async fn an_empty_quarantine_lists_nothing(store: impl Quarantine) {
-    assert_eq!(store.list(10).await.unwrap(), []);
+    assert_eq!(store.list(long_ago(), 10).await.unwrap(), []);
     store.put(&[]).await.unwrap();
-    assert_eq!(store.list(0).await.unwrap(), []);
+    assert_eq!(store.list(long_ago(), 0).await.unwrap(), []);
 }
 
 pub(crate) async fn records_of_all_sizes_come_back(store: impl Quarantine) {
@@ -39,7 +44,7 @@ pub(crate) async fn records_of_all_sizes_come_back(store: impl Quarantine) {
         })
         .collect();
     store.put(&records).await.unwrap();
-    assert!(store.list(100).await.unwrap() == records, "all of them, whole");
+    assert!(store.list(long_ago(), 100).await.unwrap() == records, "all of them, whole");
 }
 
 pub(crate) async fn the_newest_come_first(store: impl Quarantine) {
@@ -62,11 +67,11 @@ pub(crate) async fn a_record_is_kept_once(store: impl Quarantine) {
         store.put(&[large.clone(), record("small", 10, Vec::new())]).await.unwrap();
     }
     assert_eq!(ids(&store, 10).await, ["large", "small"]);
-    assert!(store.list(1).await.unwrap() == [large]);
+    assert!(store.list(long_ago(), 1).await.unwrap() == [large]);
     let later = record("small", 1, b"later".to_vec());
     store.put(std::slice::from_ref(&later)).await.unwrap();
     assert_eq!(ids(&store, 10).await, ["small", "large"], "as it came at the latest");
-    assert_eq!(store.list(1).await.unwrap(), [later]);
+    assert_eq!(store.list(long_ago(), 1).await.unwrap(), [later]);
 }
 
 pub(crate) async fn many_of_one_moment_are_all_kept(store: impl Quarantine) {
@@ -81,6 +86,50 @@ pub(crate) async fn many_of_one_moment_are_all_kept(store: impl Quarantine) {
     store.put(&records).await.unwrap();
     let mut expected = records;
     expected.reverse();
-    assert_eq!(store.list(1000).await.unwrap(), expected);
-    assert_eq!(store.list(7).await.unwrap(), expected[..7]);
+    assert_eq!(store.list(long_ago(), 1000).await.unwrap(), expected);
+    assert_eq!(store.list(long_ago(), 7).await.unwrap(), expected[..7]);
+}
+
+pub(crate) async fn only_what_came_since_is_listed_and_counted(store: impl Quarantine) {
+    let day = 86_400;
+    let now = Timestamp::now();
+    let of = |id: &str, ago: i64, reason: &str| Quarantined {
+        reason: reason.to_owned(),
+        ..record(id, ago, noise(9, 1))
+    };
+    let records = [
+        of("a", 5, "not_json"),
+        of("b", 7, "too_large"),
+        of("c", day, "not_json"),
+        of("d", 45 * day, "not_utf8"),
+    ];
+    store.put(&records).await.unwrap();
+    for (since, expected, counts) in [
+        (60 * day, &["a", "b", "c", "d"][..], &[("not_json", 2), ("not_utf8", 1), ("too_large", 1)][..]),
+        (2 * day, &["a", "b", "c"], &[("not_json", 2), ("too_large", 1)]),
+        (6, &["a"], &[("not_json", 1)]),
+        (0, &[], &[]),
+    ] {
+        let since = now - SignedDuration::from_secs(since);
+        let listed = store.list(since, 10).await.unwrap();
+        assert_eq!(listed.iter().map(|record| &*record.id).collect::<Vec<_>>(), expected);
+        let counted = store.count(since).await.unwrap();
+        assert_eq!(counted.iter().map(|(reason, count)| (&**reason, *count)).collect::<Vec<_>>(), counts);
+    }
+}
+
+pub(crate) async fn what_is_removed_is_gone_alone(store: impl Quarantine) {
+    let large = record("large", 5, noise(800_000, 1));
+    let small = record("small", 5, Vec::new());
+    store.put(&[large.clone(), small.clone(), record("other", 3, vec![1])]).await.unwrap();
+    for _ in 0..2 {
+        store.remove(&large).await.unwrap();
+        assert_eq!(ids(&store, 10).await, ["other", "small"]);
+    }
+    // A record that came again meanwhile is another matter.
+    store.put(&[record("small", 1, Vec::new())]).await.unwrap();
+    store.remove(&small).await.unwrap();
+    assert_eq!(ids(&store, 10).await, ["small", "other"]);
+    store.put(std::slice::from_ref(&large)).await.unwrap();
+    assert!(store.list(long_ago(), 10).await.unwrap().contains(&large), "it can come back, whole");
 }

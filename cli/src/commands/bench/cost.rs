@@ -45,8 +45,9 @@ impl Cost {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tally::{Outcome, Told};
+    use super::super::tally::Outcome;
     use super::*;
+    use crate::commands::lambda::Told;
     use std::time::Duration;
 
     #[test]
@@ -58,7 +59,7 @@ mod tests {
         // 13.3334 for the compute of a million seconds with 1 GB, 0.20 for the requests.
         assert!((cost.usd_per_million - 13.533_4).abs() < 1e-9, "{cost:?}");
         assert!(!cost.is_as_billed);
-        let told = Some(Told { init_ms: None, billed_ms: Some(2.0) });
+        let told = Some(Told { billed_ms: Some(2.0), ..Told::default() });
         tally.record(&Outcome { told, ..Outcome::answered() }, Duration::from_millis(10));
         let cost = Cost::of(&tally, 512).unwrap();
         assert!((cost.usd_per_million - 0.213_333_4).abs() < 1e-9, "{cost:?}");

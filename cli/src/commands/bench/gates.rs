@@ -10,10 +10,10 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, Default, clap::Args)]
 pub(super) struct GateArgs {
     /// The median latency may be this at most, as 20ms
-    #[arg(long, value_name = "TIME", value_parser = super::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = crate::commands::inputs::duration)]
     p50: Option<Duration>,
     /// 99 of 100 requests must be answered within this time
-    #[arg(long, value_name = "TIME", value_parser = super::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = crate::commands::inputs::duration)]
     p99: Option<Duration>,
     /// Fewer than this share of requests may fail or be left unsent, as 0.1%
     #[arg(long, value_name = "SHARE", value_parser = parse_errors)]

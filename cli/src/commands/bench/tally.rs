@@ -1,5 +1,6 @@
 //! What was measured.
 
+use crate::commands::lambda::Told;
 use crate::render::numbers::share;
 use hdrhistogram::Histogram;
 use serde::Serialize;
@@ -38,15 +39,6 @@ impl fmt::Display for Failure {
             Self::Function => f.write_str("function_error"),
         }
     }
-}
-
-/// What the log tail of an invocation tells.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(super) struct Told {
-    /// How long a cold start took, where there was one.
-    pub(super) init_ms: Option<f64>,
-    /// What is paid for.
-    pub(super) billed_ms: Option<f64>,
 }
 
 /// How a request ended.
@@ -300,7 +292,7 @@ mod tests {
     #[test]
     fn cold_starts_stand_apart() {
         let mut tally = tally(&[1000; 10]);
-        let told = Some(Told { init_ms: Some(80.0), billed_ms: Some(120.0) });
+        let told = Some(Told { init_ms: Some(80.0), billed_ms: Some(120.0), ..Told::default() });
         tally.record(&Outcome { told, ..Outcome::answered() }, Duration::from_millis(300));
         assert!(tally.latency().unwrap().max < 2.0);
         assert_eq!(tally.cold.latencies_ms, [300.0]);

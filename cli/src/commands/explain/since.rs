@@ -1,13 +1,15 @@
 //! What has changed since a revision, in the words of the steps.
 
 use super::answer::Answer;
+use crate::commands::diff::side;
 use crate::commands::inputs::Source;
-use crate::commands::publish::Plan;
-use crate::render::steps;
 use crate::render::style::{BAD, DIM, GOOD, TITLE};
+use crate::render::{change, steps};
 use crate::source::Checked;
+use abx_core::change::{Diff, compare};
 use abx_core::decide::Step;
 use abx_functions::catalog::name;
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 use similar::{Algorithm, DiffOp, capture_diff_slices};
@@ -27,7 +29,7 @@ pub(super) struct Since {
     /// The steps that differ, in their order.
     steps: Vec<StepsChange>,
     /// How the documents that the decision is made from differ.
-    documents: Plan,
+    changes: Diff,
 }
 
 /// Steps of then that others have taken the place of; both are empty for none.
@@ -38,17 +40,17 @@ struct StepsChange {
 }
 
 impl Since {
-    pub(super) fn new(source: String, now_from: String, then: Answer, now: &Answer, documents: Plan) -> Self {
+    pub(super) fn new(source: String, now_from: String, then: Answer, now: &Answer, changes: Diff) -> Self {
         let of_experiment = pair(then.of_experiment(), now.of_experiment());
         let of_flag = pair(then.of_flag(), now.of_flag());
-        let changes = |(_, then, _, now): &(_, &[Step], _, &[Step])| {
+        let differing = |(_, then, _, now): &(_, &[Step], _, &[Step])| {
             let ops = difference(then, now).into_iter().filter(|op| !matches!(op, DiffOp::Equal { .. }));
             let part = |steps: &[Step], range: Range<usize>| steps.get(range).unwrap_or_default().to_vec();
             ops.map(|op| StepsChange { then: part(then, op.old_range()), now: part(now, op.new_range()) })
                 .collect::<Vec<_>>()
         };
-        let steps = of_experiment.iter().chain(&of_flag).flat_map(changes).collect();
-        Self { source, now: now_from, steps, documents, then }
+        let steps = of_experiment.iter().chain(&of_flag).flat_map(differing).collect();
+        Self { source, now: now_from, steps, changes, then }
     }
 
     pub(super) fn human(&self, now: &Answer) -> String {
@@ -65,8 +67,9 @@ impl Since {
         if self.steps.is_empty() {
             text.push_str("\nevery step is the same\n");
         }
-        if !self.documents.is_empty() {
-            let _ = write!(text, "\n{TITLE}the documents since{TITLE:#}\n{}", self.documents.human());
+        if !self.changes.documents.is_empty() {
+            let documents = change::human(&self.changes);
+            let _ = write!(text, "\n{TITLE}the documents since{TITLE:#}\n{documents}");
         }
         if self.then.errors > 0 {
             let _ = writeln!(text, "\nerrors kept documents out of {} ({})", self.source, self.then.errors);
@@ -121,25 +124,26 @@ pub(super) fn list(sources: &[Source]) -> String {
 }
 
 /// How the documents differ that an experiment or flag is decided from: its own, those that it names, and what all
-/// share.
-pub(super) fn documents(key: &str, then: &Checked, now: &Checked) -> Plan {
-    let values =
-        |checked: &Checked| -> Vec<Value> { checked.values.iter().map(|(_, it)| it.clone()).collect() };
-    let (then, now) = (values(then), values(now));
+/// share; and whom that moves at a time.
+pub(super) fn documents(key: &str, then: &Checked, now: &Checked, at: Timestamp) -> Diff {
+    let values = || then.values.iter().chain(&now.values).map(|(_, value)| value);
     let mut names: BTreeSet<String> =
         ["catalog".to_owned(), format!("experiment {key}"), format!("flag {key}")].into();
     // A flag may need another that needs another; chains are short.
     let mut before = 0;
     while before < names.len() {
         before = names.len();
-        let named = then.iter().chain(&now).filter(|it| name(it).is_some_and(|it| names.contains(&it)));
+        let named = values().filter(|it| name(it).is_some_and(|it| names.contains(&it)));
         let named: Vec<String> = named.flat_map(named_by).collect();
         names.extend(named);
     }
-    let only = |values: Vec<Value>| -> Vec<Value> {
-        values.into_iter().filter(|it| name(it).is_some_and(|it| names.contains(&it))).collect()
-    };
-    Plan::new(&only(then), &only(now))
+    // All are compared, and then those are kept: alone, they would lack what they use.
+    let mut diff = compare(&side(then), &side(now), at);
+    diff.documents.retain(|it| names.contains(&it.document));
+    let changed = |name: &String| diff.documents.iter().any(|it| it.document == *name);
+    let present = now.values.iter().filter_map(|(_, value)| name(value));
+    diff.unchanged = present.filter(|name| names.contains(name) && !changed(name)).count();
+    diff
 }
 
 /// The documents that a flag asks.

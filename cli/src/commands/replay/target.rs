@@ -2,6 +2,7 @@
 
 use super::batch::Delivery;
 use crate::commands::inputs::load;
+use crate::commands::lambda::refused;
 use crate::commands::metrics::totals;
 use crate::commands::publish::{head, publish};
 use crate::commands::store::{aws_config_of_region, open_file, unanswered};
@@ -144,9 +145,7 @@ impl Target {
 
 async fn invoke(client: &aws_sdk_lambda::Client, name: &str, payload: &[u8]) -> Result<BatchResponse, Error> {
     let call = client.invoke().function_name(name).payload(Blob::new(payload));
-    let output = Box::pin(call.send()).await.map_err(|error| {
-        Error::world(format!("{name}: {}", aws_sdk_lambda::error::DisplayErrorContext(&error)))
-    })?;
+    let output = Box::pin(call.send()).await.map_err(|error| refused(name, &error))?;
     let answer = output.payload().map(AsRef::as_ref).unwrap_or_default();
     if let Some(error) = output.function_error() {
         return Err(Error::world(format!("{name} failed ({error}): {}", String::from_utf8_lossy(answer))));

@@ -56,12 +56,16 @@ impl DynamoCatalog {
         item.as_ref().map(read_manifest).transpose()
     }
 
-    /// Items of a partition whose sort key starts in some way; always as they are now.
-    fn query(&self, pk: &str, start: &str) -> QueryFluentBuilder {
+    /// Items of a partition; always as they are now.
+    fn query(&self, pk: &str) -> QueryFluentBuilder {
         let request = self.client.query().table_name(&self.table).consistent_read(true);
-        request
+        request.key_condition_expression("pk = :pk").expression_attribute_values(":pk", s(pk))
+    }
+
+    /// Items of a partition whose sort key starts in some way. DynamoDB refuses a start that is empty.
+    fn query_start(&self, pk: &str, start: &str) -> QueryFluentBuilder {
+        self.query(pk)
             .key_condition_expression("pk = :pk AND begins_with(sk, :start)")
-            .expression_attribute_values(":pk", s(pk))
             .expression_attribute_values(":start", s(start))
     }
 
@@ -85,7 +89,7 @@ impl DynamoCatalog {
 
     async fn chunks(&self, info: &RevisionInfo) -> Result<Vec<u8>, PortError> {
         let start = format!("{}#", info.checksum);
-        let mut pages = self.query(&chunks_key(info.revision), &start).into_paginator().items().send();
+        let mut pages = self.query_start(&chunks_key(info.revision), &start).into_paginator().items().send();
         let mut chunks = Vec::new();
         while let Some(item) = pages.next().await {
             let item = item.map_err(|error| port_error("Query", error))?;
@@ -105,7 +109,7 @@ impl CatalogStore for DynamoCatalog {
         if let Some(info) = self.manifest(revision).await? {
             return self.chunks(&info).await.map(Some);
         }
-        let leftover = Box::pin(self.query(&chunks_key(revision), "").limit(1).send());
+        let leftover = Box::pin(self.query(&chunks_key(revision)).limit(1).send());
         match leftover.await.map_err(|error| port_error("Query", error))?.count() {
             0 => Ok(None),
             _ => Err(half_written(revision)),
@@ -157,7 +161,7 @@ impl CatalogStore for DynamoCatalog {
     }
 
     async fn revisions(&self) -> Result<Vec<RevisionInfo>, PortError> {
-        let mut pages = self.query(MANIFESTS, "").scan_index_forward(false).into_paginator().items().send();
+        let mut pages = self.query(MANIFESTS).scan_index_forward(false).into_paginator().items().send();
         let mut revisions = Vec::new();
         while let Some(item) = pages.next().await {
             revisions.push(read_manifest(&item.map_err(|error| port_error("Query", error))?)?);

@@ -9,6 +9,7 @@
 //! | `transaction` | the transaction that a commit is |
 //! | `tables` | makes the tables, for tests and emulators; the CDK app makes the real ones |
 //! | `events` | Kinesis |
+//! | `lag` | how far the stream is behind |
 //! | `archive` | Firehose |
 //! | `backoff` | pauses where a service did only a part of what it was asked |
 //!
@@ -23,6 +24,7 @@ mod client;
 mod dynamo;
 mod error;
 mod events;
+mod lag;
 mod marks;
 mod metrics;
 mod quarantine;
@@ -36,6 +38,7 @@ pub use breaker::{Breaker, Permit};
 pub use catalog::DynamoCatalog;
 pub use client::{Budget, dynamodb, emulator, firehose, kinesis, load};
 pub use events::KinesisSink;
+pub use lag::{KinesisLag, Waiting};
 pub use metrics::DynamoMetrics;
 pub use quarantine::DynamoQuarantine;
 pub use tables::{TableNames, create_tables};

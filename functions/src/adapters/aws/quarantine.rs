@@ -10,19 +10,20 @@ use super::dynamo::{Item, bytes, item, n, number, s, text, unreadable};
 use super::error::port_error;
 use crate::ports::{CHUNK_BYTES, PortError, Quarantine, Quarantined};
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::{StreamExt, TryStreamExt, stream};
+use jiff::civil::Date;
 use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// How many records are put at once.
 const PUTS: usize = 8;
-/// How many days are looked through, today included; older records stay where they are.
-const DAYS: i64 = 31;
 /// The most items that a page is asked for.
 const PAGE: usize = 1000;
+const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// The [`Quarantine`] of a table.
 #[derive(Debug, Clone)]
@@ -62,15 +63,19 @@ impl DynamoQuarantine {
         Box::pin(request.send()).await.map(|_| ()).map_err(|error| port_error("PutItem", error))
     }
 
-    /// Adds the records of a day to those that are found, the newest first, until there are enough.
-    async fn read_day(&self, day: Timestamp, limit: usize, found: &mut Found) -> Result<(), PortError> {
+    /// The items of a day, the newest first.
+    fn of_day(&self, day: Timestamp) -> QueryFluentBuilder {
         let request = self.client.query().table_name(&self.table).consistent_read(true);
-        let request = request
+        request
             .key_condition_expression("pk = :pk")
             .expression_attribute_values(":pk", s(day_key(day)))
             .scan_index_forward(false)
-            .limit(i32::try_from(limit.clamp(1, PAGE)).map_err(PortError::permanent)?);
-        let mut items = request.into_paginator().items().send();
+    }
+
+    /// Adds the records of a day to those that are found, the newest first, until there are enough.
+    async fn read_day(&self, day: Timestamp, limit: usize, found: &mut Found) -> Result<(), PortError> {
+        let page = i32::try_from(limit.clamp(1, PAGE)).map_err(PortError::permanent)?;
+        let mut items = self.of_day(day).limit(page).into_paginator().items().send();
         let mut chunks = Vec::new();
         while found.records.len() < limit {
             let Some(item) = items.next().await else { break };
@@ -82,6 +87,25 @@ impl DynamoQuarantine {
         }
         Ok(())
     }
+
+    /// The ids and reasons of a day's records, each as it came at the latest.
+    async fn count_day(
+        &self,
+        day: Timestamp,
+        since: Timestamp,
+        counted: &mut HashMap<String, String>,
+    ) -> Result<(), PortError> {
+        let request = self.of_day(day).filter_expression("arrived >= :since");
+        let request = request
+            .expression_attribute_values(":since", n(since.as_millisecond()))
+            .projection_expression("id, reason");
+        let mut items = request.into_paginator().items().send();
+        while let Some(item) = items.next().await {
+            let item = item.map_err(|error| port_error("Query", error))?;
+            counted.entry(text(&item, "id")?).or_insert(text(&item, "reason")?);
+        }
+        Ok(())
+    }
 }
 
 impl Quarantine for DynamoQuarantine {
@@ -90,15 +114,47 @@ impl Quarantine for DynamoQuarantine {
         stream::iter(puts).buffer_unordered(PUTS).try_collect().await
     }
 
-    async fn list(&self, limit: usize) -> Result<Vec<Quarantined>, PortError> {
+    async fn list(&self, since: Timestamp, limit: usize) -> Result<Vec<Quarantined>, PortError> {
         let mut found = Found::default();
-        // From tomorrow on, since the clock of the stream may be before ours.
-        for ago in -1..DAYS {
-            let day = Timestamp::now().checked_sub(SignedDuration::from_hours(24 * ago));
-            self.read_day(day.map_err(PortError::permanent)?, limit, &mut found).await?;
+        for day in days(since) {
+            if found.records.len() >= limit {
+                break;
+            }
+            self.read_day(day, limit, &mut found).await?;
         }
+        found.records.retain(|record| record.arrived >= since);
         Ok(found.records)
     }
+
+    async fn count(&self, since: Timestamp) -> Result<BTreeMap<String, u64>, PortError> {
+        let mut counted = HashMap::new();
+        for day in days(since) {
+            self.count_day(day, since, &mut counted).await?;
+        }
+        let mut reasons = BTreeMap::new();
+        for reason in counted.into_values() {
+            *reasons.entry(reason).or_default() += 1;
+        }
+        Ok(reasons)
+    }
+
+    async fn remove(&self, record: &Quarantined) -> Result<(), PortError> {
+        // The first chunk first: what is left if this ends half-way is no record, and hides none.
+        for index in 0..record.data.len().div_ceil(CHUNK_BYTES).max(1) {
+            let key = chunk_item(record, index, &[]);
+            let request = self.client.delete_item().table_name(&self.table);
+            let request = request.set_key(Some(key.into_iter().filter(|(name, _)| name != "data").collect()));
+            Box::pin(request.send()).await.map_err(|error| port_error("DeleteItem", error))?;
+        }
+        Ok(())
+    }
+}
+
+/// The days since a time, the newest first: from tomorrow on, since the clock of the stream may be before ours.
+fn days(since: Timestamp) -> impl Iterator<Item = Timestamp> {
+    let newest = Timestamp::now() + DAY;
+    let ago = move |days: i32| newest.checked_sub(DAY * days).ok();
+    (0..).map_while(ago).take_while(move |day| day_of(*day) >= day_of(since))
 }
 
 #[derive(Default)]
@@ -116,8 +172,12 @@ impl Found {
     }
 }
 
+fn day_of(time: Timestamp) -> Date {
+    Offset::UTC.to_datetime(time).date()
+}
+
 fn day_key(time: Timestamp) -> String {
-    format!("quarantine#{}", Offset::UTC.to_datetime(time).date())
+    format!("quarantine#{}", day_of(time))
 }
 
 fn chunk_item(record: &Quarantined, index: usize, chunk: &[u8]) -> Item {

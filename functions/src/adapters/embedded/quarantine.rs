@@ -5,6 +5,7 @@ use super::assignments::unreadable;
 use crate::ports::{PortError, Quarantine, Quarantined};
 use jiff::Timestamp;
 use rusqlite::{Row, TransactionBehavior};
+use std::collections::BTreeMap;
 
 impl Quarantine for EmbeddedStore {
     async fn put(&self, records: &[Quarantined]) -> Result<(), PortError> {
@@ -21,13 +22,29 @@ impl Quarantine for EmbeddedStore {
         })
     }
 
-    async fn list(&self, limit: usize) -> Result<Vec<Quarantined>, PortError> {
+    async fn list(&self, since: Timestamp, limit: usize) -> Result<Vec<Quarantined>, PortError> {
         self.with(|connection| {
             let sql = "
-                SELECT id, arrived, reason, detail, data FROM quarantine
-                ORDER BY arrived DESC, id DESC LIMIT ?1";
+                SELECT id, arrived, reason, detail, data FROM quarantine WHERE arrived >= ?1
+                ORDER BY arrived DESC, id DESC LIMIT ?2";
             let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-            connection.prepare_cached(sql)?.query_map([limit], read)?.collect()
+            connection.prepare_cached(sql)?.query_map((since.as_millisecond(), limit), read)?.collect()
+        })
+    }
+
+    async fn count(&self, since: Timestamp) -> Result<BTreeMap<String, u64>, PortError> {
+        self.with(|connection| {
+            let sql = "SELECT reason, count(*) FROM quarantine WHERE arrived >= ?1 GROUP BY reason";
+            let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+            connection.prepare_cached(sql)?.query_map([since.as_millisecond()], read)?.collect()
+        })
+    }
+
+    async fn remove(&self, record: &Quarantined) -> Result<(), PortError> {
+        self.with(|connection| {
+            let sql = "DELETE FROM quarantine WHERE id = ?1 AND arrived = ?2";
+            connection.prepare_cached(sql)?.execute((&record.id, record.arrived.as_millisecond()))?;
+            Ok(())
         })
     }
 }

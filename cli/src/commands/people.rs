@@ -1,10 +1,8 @@
 //! Units from a file. It is read as a stream, so that its size does not matter.
 
-use crate::commands::inputs::{check, guess};
+use super::inputs::{check, guess};
 use crate::error::Error;
-use abx_core::simulate::Tally;
-use abx_core::{Experiment, Subject};
-use jiff::Timestamp;
+use abx_core::Subject;
 use serde_json::{Map, Value};
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -15,16 +13,16 @@ const ID_COLUMNS: [&str; 4] = ["user_id", "userid", "unit", "id"];
 /// A row may not be longer, in bytes: it is held in memory.
 const MAX_ROW: usize = 1 << 20;
 
-/// Counts the decisions for the units of a CSV or JSONL file.
-pub(super) fn count<'c>(
+/// Hands out every unit of a CSV or JSONL file, with the other columns as attributes, over those that are given for
+/// all; the count of units, of which there is at least one.
+pub fn each(
     path: &Path,
     id_column: Option<&str>,
-    experiments: &[&'c Experiment],
     attributes: &Map<String, Value>,
-    now: Timestamp,
-) -> Result<Tally<'c>, Error> {
+    take: &mut dyn FnMut(&Subject<'_>),
+) -> Result<u64, Error> {
     let file = File::open(path).map_err(|error| Error::world(format!("{}: {error}", path.display())))?;
-    let mut people = People { path, id_column, attributes, now, tally: Tally::new(experiments) };
+    let mut people = People { path, id_column, attributes, take, units: 0 };
     let mut reader = BufReader::with_capacity(1 << 16, file);
     skip_byte_order_mark(&mut reader);
     let is_json = path.extension().is_some_and(|it| it == "jsonl" || it == "ndjson" || it == "json");
@@ -33,10 +31,10 @@ pub(super) fn count<'c>(
     } else {
         people.read_csv(reader)?;
     }
-    if people.tally.units() == 0 {
+    if people.units == 0 {
         return Err(Error::caller(format!("{}: no units in this file", path.display())));
     }
-    Ok(people.tally)
+    Ok(people.units)
 }
 
 fn skip_byte_order_mark(reader: &mut BufReader<File>) {
@@ -45,15 +43,15 @@ fn skip_byte_order_mark(reader: &mut BufReader<File>) {
     }
 }
 
-struct People<'a, 'c> {
+struct People<'a> {
     path: &'a Path,
     id_column: Option<&'a str>,
     attributes: &'a Map<String, Value>,
-    now: Timestamp,
-    tally: Tally<'c>,
+    take: &'a mut dyn FnMut(&Subject<'_>),
+    units: u64,
 }
 
-impl People<'_, '_> {
+impl People<'_> {
     fn read_csv(&mut self, reader: BufReader<File>) -> Result<(), Error> {
         let mut reader = csv::Reader::from_reader(reader);
         let header = reader.headers().map_err(|error| self.wrong(1, error))?.clone();
@@ -117,7 +115,8 @@ impl People<'_, '_> {
             row.entry(name.clone()).or_insert_with(|| value.clone());
         }
         check(&row).map_err(|error| self.wrong(line, error))?;
-        self.tally.count(&Subject::new(id, &row), self.now);
+        (self.take)(&Subject::new(id, &row));
+        self.units += 1;
         Ok(())
     }
 

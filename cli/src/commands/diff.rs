@@ -1,0 +1,205 @@
+//! Whom does a change move, and how few could it move?
+
+use super::inputs::{AtArg, ContextArgs, Source};
+use super::people;
+use super::store::StoreArgs;
+use crate::error::Error;
+use crate::exit::{self, Exit};
+use crate::render::change::{self, code};
+use crate::render::numbers::share;
+use crate::render::style::{BAD, DIM, TITLE};
+use crate::report::{self, Report};
+use crate::source::{Checked, Corpus, Located};
+use abx_core::change::{Counter, Diff, DocumentChange, Side, compare};
+use abx_core::finding::Severity;
+use clap::ValueEnum;
+use jiff::Timestamp;
+use serde::Serialize;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+/// Show whom a change of documents moves, by exact arithmetic over all buckets
+///
+/// For each experiment and flag: which share of the units goes from which variant to which, how many had to move,
+/// and what the change spoils in experiments that run.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  abx diff main:experiments
+  abx diff main:experiments experiments --fail-over 5
+  abx diff @head experiments
+  abx diff @11 @12 --table abx-catalog
+  abx diff old/ new/ --users-file users.csv --format markdown > comment.md
+
+Exit code 1: the change spoils something that it could have without (an error), or a document
+moves more than --fail-over allows.")]
+pub struct Args {
+    /// The documents before: files, folders, a git revision as main:experiments, or what was published, as @12 or @head
+    #[arg(value_name = "OLD")]
+    old: Source,
+    /// The documents after
+    #[arg(value_name = "NEW", default_value = "experiments")]
+    new: Source,
+    /// End with 1 if a document moves more than this percentage of its units
+    #[arg(long, value_name = "PERCENT", value_parser = percentage)]
+    fail_over: Option<f64>,
+    /// Count the units of a CSV file (with a header) or a JSONL file as well; other columns are attributes
+    #[arg(long, value_name = "FILE")]
+    users_file: Option<PathBuf>,
+    /// The column or field with the unit's id; by default `user_id`, `userid`, `unit` or `id`
+    #[arg(long, value_name = "NAME", requires = "users_file")]
+    id_column: Option<String>,
+    #[command(flatten)]
+    context: ContextArgs,
+    #[command(flatten)]
+    at: AtArg,
+    #[command(flatten)]
+    store: StoreArgs,
+    /// How to write the result
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(super) format: Format,
+}
+
+/// How a change is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Format {
+    /// For a person
+    #[default]
+    Human,
+    /// For a program
+    Json,
+    /// A comment for a pull request
+    Markdown,
+}
+
+fn percentage(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix('%').unwrap_or(text).trim().parse().ok();
+    number.filter(|it| (0.0..=100.0).contains(it)).ok_or_else(|| "write a number from 0 to 100".to_owned())
+}
+
+/// What differs, and whom that moves.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub struct DiffReport {
+    /// Where the documents before are from.
+    before: String,
+    /// Where the documents after are from.
+    after: String,
+    /// The time that decides what runs (RFC 3339).
+    #[schemars(with = "String")]
+    at: Timestamp,
+    /// Each document that differs.
+    #[serde(flatten)]
+    diff: Diff,
+    /// Errors that keep documents out, each with its place.
+    errors: Errors,
+    /// The percentage of units that no document may move more of; `null` where any may.
+    fail_over: Option<f64>,
+    /// The documents that move more.
+    over: Vec<String>,
+}
+
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+struct Errors {
+    before: Vec<String>,
+    after: Vec<String>,
+}
+
+/// Compiles both sides, and compares them.
+pub fn run(args: &Args) -> Result<DiffReport, Error> {
+    let attributes = args.context.attributes()?;
+    // Also where no document compiles: what is wrong is part of the report.
+    let load = |source: &Source| Source::read(std::slice::from_ref(source), &args.store).map(Corpus::compile);
+    let (old, new) = (load(&args.old)?, load(&args.new)?);
+    let now = args.at.time();
+    let mut diff = compare(&side(&old), &side(&new), now);
+    if let Some(file) = &args.users_file {
+        let mut counter = Counter::new(&old.catalog, &new.catalog, &diff, now);
+        people::each(file, args.id_column.as_deref(), &attributes, &mut |subject| counter.count(subject))?;
+        counter.write(&mut diff);
+    }
+    let is_over = |it: &&DocumentChange| args.fail_over.is_some_and(|limit| moved(it) * 100.0 > limit);
+    let over = diff.documents.iter().filter(is_over).map(|it| it.document.clone()).collect();
+    Ok(DiffReport {
+        before: args.old.to_string(),
+        after: args.new.to_string(),
+        at: now,
+        errors: Errors { before: errors(&old), after: errors(&new) },
+        fail_over: args.fail_over,
+        over,
+        diff,
+    })
+}
+
+/// What is compared of documents that were read.
+pub(super) fn side(checked: &Checked) -> Side<'_> {
+    Side { catalog: &checked.catalog, documents: checked.values.iter().map(|(_, value)| value).collect() }
+}
+
+fn errors(checked: &Checked) -> Vec<String> {
+    let line =
+        |it: &Located| format!("{}:{}:{}: {}", it.place.file, it.place.line, it.place.column, it.message);
+    checked.errors().map(line).collect()
+}
+
+/// The largest share of its units that a document moves, by hash or as counted.
+fn moved(document: &DocumentChange) -> f64 {
+    let counted = document.counted.iter().map(|it| share(it.moved, it.units));
+    document.flows.iter().map(|flow| flow.moved.to_f64()).chain(counted).fold(0.0, f64::max)
+}
+
+impl DiffReport {
+    /// The report in a format.
+    #[must_use]
+    pub fn print(&self, format: Format) -> String {
+        match format {
+            Format::Human => self.human(),
+            Format::Json => report::json(self),
+            Format::Markdown => self.markdown(),
+        }
+    }
+
+    fn markdown(&self) -> String {
+        let mut text = format!("### Whom this moves: {} to {}\n\n", code(&self.before), code(&self.after));
+        text.push_str(&change::markdown(&self.diff));
+        self.closing().iter().for_each(|line| {
+            let _ = writeln!(text, "\n{line}.");
+        });
+        text
+    }
+
+    /// What is wrong beside the documents.
+    fn closing(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        if let (Some(limit), false) = (self.fail_over, self.over.is_empty()) {
+            lines.push(format!("more than {limit} % moved by {}", self.over.join(", ")));
+        }
+        for (errors, side) in [(&self.errors.before, &self.before), (&self.errors.after, &self.after)] {
+            const SHOWN: usize = 3;
+            lines.extend(errors.iter().take(SHOWN).cloned());
+            if let Some(more) = errors.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+                lines.push(format!("{more} errors more keep documents of {side} out: abx validate {side}"));
+            }
+        }
+        lines
+    }
+
+    fn has_errors(&self) -> bool {
+        let findings = self.diff.documents.iter().flat_map(|document| &document.findings);
+        findings.into_iter().any(|it| it.severity == Severity::Error)
+    }
+}
+
+impl Report for DiffReport {
+    fn human(&self) -> String {
+        let at = format!("{DIM}at {}{DIM:#}", self.at.strftime("%Y-%m-%dT%H:%M:%SZ"));
+        let mut text = format!("{TITLE}{} to {}{TITLE:#} {at}\n", self.before, self.after);
+        text.push_str(&change::human(&self.diff));
+        self.closing().iter().for_each(|line| {
+            let _ = writeln!(text, "  {BAD}{line}{BAD:#}");
+        });
+        text
+    }
+
+    fn exit(&self) -> Exit {
+        if self.has_errors() || !self.over.is_empty() { exit::FINDINGS } else { exit::DONE }
+    }
+}

@@ -1,0 +1,145 @@
+//! What does this function answer?
+
+mod report;
+
+pub use report::InvokeReport;
+
+use super::inputs::ContextArgs;
+use super::lambda::{client, refused};
+use super::store::block_on;
+use crate::error::Error;
+use crate::report::FormatArg;
+use aws_sdk_lambda::primitives::Blob;
+use aws_sdk_lambda::types::LogType;
+use serde_json::{Value, json};
+use std::fs;
+use std::io;
+use std::time::{Duration, Instant};
+
+/// Call a function once, and show what it answers
+///
+/// A user and an experiment or a flag become the payload that the assignment or the flag function takes; any other payload is
+/// given with --payload. Ends with 1 if the function fails, answers with a status of 400 or above, or gives records back.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  abx invoke abx-prod-assignment --user user_123 --experiment checkout_redesign --context country=DE
+  abx invoke abx-prod-flags --user user_123 --flag instant_search --qualifier live --tail-log
+  abx invoke abx-prod-events --payload @batch.json
+  abx invoke assignment --endpoint http://localhost:8080 --user u --experiment checkout_redesign   (`abx dev`)
+
+A call of the assignment function enrolls the user, unless --peek is given.")]
+pub struct Args {
+    /// The function's name or ARN
+    function: String,
+    /// The payload; @FILE reads a file, - reads standard input
+    #[arg(long, value_name = "JSON", conflicts_with_all = ["user", "about", "context", "context_json", "peek"])]
+    payload: Option<String>,
+    /// The user to ask for
+    #[arg(long, value_name = "ID", requires = "about")]
+    user: Option<String>,
+    /// Which variant of this experiment the user gets
+    #[arg(long, value_name = "KEY", group = "about", requires = "user")]
+    experiment: Option<String>,
+    /// Which value of this flag the user gets
+    #[arg(long, value_name = "KEY", group = "about", requires = "user", conflicts_with = "peek")]
+    flag: Option<String>,
+    /// Ask without enrolling the user
+    #[arg(long, requires = "experiment")]
+    peek: bool,
+    #[command(flatten)]
+    context: ContextArgs,
+    /// The version or alias
+    #[arg(long, value_name = "NAME")]
+    qualifier: Option<String>,
+    /// The endpoint of an emulator or of `abx dev` instead of AWS; credentials are then not read
+    #[arg(long, value_name = "URL")]
+    endpoint: Option<String>,
+    /// How long to wait for the answer
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = super::inputs::duration)]
+    timeout: Duration,
+    /// Show the end of the invocation's log
+    #[arg(long)]
+    tail_log: bool,
+    #[command(flatten)]
+    pub(super) format: FormatArg,
+}
+
+/// The largest payload of a synchronous invocation, in bytes.
+const MAX_PAYLOAD: u64 = 6 << 20;
+
+/// Calls the function.
+pub fn run(args: &Args) -> Result<InvokeReport, Error> {
+    let text = args.payload()?;
+    let payload = parse("the payload", &text)?;
+    block_on(async {
+        let client = client(args.endpoint.as_deref(), args.timeout).await?;
+        let call = client
+            .invoke()
+            .function_name(&args.function)
+            .set_qualifier(args.qualifier.clone())
+            // The tail is asked for in any case: it says what was billed, and whether the start was a cold one.
+            .log_type(LogType::Tail)
+            .payload(Blob::new(text));
+        let start = Instant::now();
+        let output = Box::pin(call.send()).await.map_err(|error| refused(&args.function, &error))?;
+        Ok(InvokeReport::new(&args.function, payload, &output, start.elapsed()).with_log(args.tail_log))
+    })
+}
+
+impl Args {
+    /// What the function is sent: a payload that was given goes out as it is, byte by byte.
+    fn payload(&self) -> Result<String, Error> {
+        let context = self.context.attributes()?;
+        let Some(user) = &self.user else {
+            if !context.is_empty() {
+                let error = Error::caller("attributes belong to a user");
+                return Err(
+                    error.help("give --user with --experiment or --flag, or all of it with --payload")
+                );
+            }
+            return self.payload.as_deref().map_or_else(|| Ok("{}".to_owned()), read);
+        };
+        let mut payload = json!({"user_id": user});
+        let mut put = |name: &str, value: Value| {
+            if let Some(fields) = payload.as_object_mut() {
+                fields.insert(name.to_owned(), value);
+            }
+        };
+        if let Some(key) = &self.experiment {
+            put("experiment_key", json!(key));
+        }
+        if let Some(key) = &self.flag {
+            put("flag_key", json!(key));
+        }
+        if !context.is_empty() {
+            put("context", Value::Object(context));
+        }
+        if self.peek {
+            put("peek", json!(true));
+        }
+        Ok(payload.to_string())
+    }
+}
+
+/// A payload as it is given: what is no JSON would be refused by Lambda, in words that name no file.
+fn read(argument: &str) -> Result<String, Error> {
+    let (name, text) = match argument.strip_prefix('@') {
+        Some(file) => (file, fs::read_to_string(file)),
+        None if argument == "-" => {
+            ("<stdin>", io::read_to_string(io::Read::take(io::stdin().lock(), MAX_PAYLOAD + 1)))
+        }
+        None => ("--payload", Ok(argument.to_owned())),
+    };
+    let text = text.map_err(|error| Error::world(format!("{name}: {error}")))?;
+    if text.len() as u64 > MAX_PAYLOAD {
+        return Err(Error::caller(format!("{name}: a payload has at most 6 MB")));
+    }
+    parse(name, &text)?;
+    Ok(text)
+}
+
+fn parse(name: &str, text: &str) -> Result<Value, Error> {
+    serde_json::from_str(text).map_err(|error| {
+        Error::caller(format!("{name}: {error}")).help("write JSON, or name a file with it as @FILE")
+    })
+}

@@ -1,0 +1,110 @@
+//! Which records could never be processed?
+
+use super::{Kept, SelectArgs};
+use crate::commands::store::{block_on, unanswered};
+use crate::error::Error;
+use crate::render::numbers::count;
+use crate::render::style::DIM;
+use crate::render::table;
+use crate::report::{FormatArg, Report};
+use abx_functions::ports::{Quarantine as _, Quarantined};
+use jiff::Timestamp;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+/// List the records that could not be processed, the newest first
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  abx quarantine list
+  abx quarantine list --reason not_json --since 90d
+  abx quarantine list --table abx-catalog --metrics-table abx-metrics --format json")]
+pub struct Args {
+    #[command(flatten)]
+    select: SelectArgs,
+    /// Only records with this reason
+    #[arg(long, value_name = "REASON")]
+    reason: Option<String>,
+    /// At most so many
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    limit: usize,
+    #[command(flatten)]
+    pub(in crate::commands) format: FormatArg,
+}
+
+/// The records that could not be processed, the newest first.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub struct QuarantineListReport {
+    store: String,
+    #[schemars(with = "String")]
+    since: Timestamp,
+    /// How many there are, by reason; those that are not shown included.
+    reasons: BTreeMap<String, u64>,
+    records: Vec<Summary>,
+}
+
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+struct Summary {
+    /// `stream/shard:sequence`.
+    id: String,
+    #[schemars(with = "String")]
+    arrived_at: Timestamp,
+    /// A word for what is wrong.
+    reason: String,
+    detail: String,
+    bytes: usize,
+}
+
+/// Reads the records.
+pub fn run(args: &Args) -> Result<QuarantineListReport, Error> {
+    block_on(async {
+        let kept = Kept::open(&args.select.metrics).await?;
+        let since = args.select.since();
+        let mut reasons = kept.count(since).await.map_err(unanswered)?;
+        let records = match &args.reason {
+            Some(reason) => {
+                reasons.retain(|it, _| it == reason);
+                let mut records = args.select.records(&kept).await?;
+                records.retain(|record| record.reason == *reason);
+                records.truncate(args.limit);
+                records
+            }
+            None => kept.list(since, args.limit).await.map_err(unanswered)?,
+        };
+        let records = records.into_iter().map(Summary::new).collect();
+        Ok(QuarantineListReport { store: args.select.metrics.store.name(), since, reasons, records })
+    })
+}
+
+impl Summary {
+    fn new(record: Quarantined) -> Self {
+        let Quarantined { id, reason, detail, arrived, data } = record;
+        Self { id, arrived_at: arrived, reason, detail, bytes: data.len() }
+    }
+}
+
+/// `not_json 2 · too_large 1`.
+pub(in crate::commands) fn by_reason(reasons: &BTreeMap<String, u64>) -> String {
+    reasons.iter().map(|(reason, of)| format!("{reason} {}", count(*of))).collect::<Vec<_>>().join(" · ")
+}
+
+impl Report for QuarantineListReport {
+    fn human(&self) -> String {
+        let since = self.since.strftime("%Y-%m-%d %H:%M UTC");
+        let total: u64 = self.reasons.values().sum();
+        if total == 0 {
+            return format!("{}: no quarantined record since {since}\n", self.store);
+        }
+        let rows = self.records.iter().map(|it| {
+            let at = it.arrived_at.strftime("%Y-%m-%d %H:%M UTC").to_string();
+            vec![it.id.clone(), at, it.reason.clone(), count(it.bytes as u64), it.detail.clone()]
+        });
+        let mut text = table::plain(&["id", "arrived", "reason", "bytes", "what is wrong"], &[3], rows);
+        let _ =
+            writeln!(text, "\n  {DIM}{} since {since}: {}{DIM:#}", count(total), by_reason(&self.reasons));
+        if total > self.records.len() as u64 {
+            let _ = writeln!(text, "  {DIM}{} are shown: see --limit{DIM:#}", self.records.len());
+        }
+        text
+    }
+}

@@ -1,0 +1,237 @@
+//! Which change of shares moves the fewest units? And, with `--yes`: write it.
+
+use super::diff::side;
+use super::inputs::{part, unknown_key};
+use crate::error::Error;
+use crate::render::change::consequences;
+use crate::render::style::{BAD, DIM, GOOD, TITLE};
+use crate::report::{FormatArg, Report};
+use crate::source::{Checked, Corpus, SourceFile, Wanted, by_hand, edit_variants, replace_file};
+use abx_core::Experiment;
+use abx_core::change::{DocumentChange, compare, rebalance};
+use abx_core::document::Key;
+use abx_core::hash::{Range, SumError, allocate};
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+use similar::TextDiff;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+/// Give the variants of an experiment other shares, and move the fewest units; without --yes only show it
+///
+/// Writes `ranges` for each variant into the document and touches nothing else of the file. A variant that --to does
+/// not name is dropped, and one that the experiment does not have is added.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  abx rebalance pricing_page --to control=0.3,b=0.3,c=0.4
+  abx rebalance pricing_page --to control=30%,b=70% experiments/pricing.yaml --yes")]
+pub struct Args {
+    /// The experiment
+    #[arg(value_name = "EXPERIMENT")]
+    experiment: String,
+    /// The variants and their shares, which sum to 1
+    #[arg(long, value_name = "VARIANT=SHARE", value_delimiter = ',', num_args = 1, required = true, value_parser = target)]
+    to: Vec<Target>,
+    /// Files or folders with the documents
+    #[arg(default_value = "experiments", value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Write it, instead of only showing what would change
+    #[arg(long)]
+    yes: bool,
+    #[command(flatten)]
+    pub(super) format: FormatArg,
+}
+
+/// A variant and its share, from 0 to 1.
+#[derive(Debug, Clone, PartialEq)]
+struct Target {
+    variant: String,
+    share: f64,
+}
+
+fn target(text: &str) -> Result<Target, String> {
+    let (variant, share) = text.split_once('=').ok_or("write VARIANT=SHARE, as control=0.3")?;
+    if !Key::is_valid(variant.trim()) {
+        return Err("a variant's key has 1 to 64 of a-z, 0-9, `.`, `_` and `-`".to_owned());
+    }
+    let share = part(share).ok().filter(|it| (0.0..=1.0).contains(it));
+    let share = share.ok_or("write a share from 0 to 1, or as 30%")?;
+    Ok(Target { variant: variant.trim().to_owned(), share })
+}
+
+/// The new ranges, and whom they move.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub struct RebalanceReport {
+    experiment: String,
+    /// The file of the document.
+    file: String,
+    /// The variants in the order of the document.
+    variants: Vec<VariantRanges>,
+    /// Whom it moves, and what that spoils; `null` where everybody keeps what they have.
+    change: Option<DocumentChange>,
+    /// The lines that change, as a unified diff; empty where none does.
+    text: String,
+    /// Whether the file was written.
+    written: bool,
+}
+
+/// What a variant has and gets.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+struct VariantRanges {
+    key: String,
+    /// Its ranges of 1,000,000 buckets.
+    before: Vec<Range>,
+    /// Its new ranges.
+    after: Vec<Range>,
+    /// Whether it is taken out of the document.
+    dropped: bool,
+}
+
+/// Plans new ranges, proves that the edited text means them, and writes it if asked to.
+pub fn run(args: &Args) -> Result<RebalanceReport, Error> {
+    let checked = Corpus::load(&args.paths)?.compile();
+    let experiment = find(&checked, &args.experiment)?;
+    let variants = plan(experiment, &args.to)?;
+    let (file, document) = place(&checked, &args.experiment)?;
+    let wanted = |it: &VariantRanges| Wanted { key: it.key.clone(), ranges: it.after.clone() };
+    let wanted: Vec<Wanted> = variants.iter().filter(|it| !it.dropped).map(wanted).collect();
+    let edited = edit_variants(&file.text, document, &wanted).ok_or_else(|| {
+        Error::caller(format!("{}: the layout of `variants` cannot be edited safely", file.name))
+            .help(format!("nothing was written; write this by hand:\n  variants:{}", by_hand(&wanted)))
+    })?;
+    let after = compile_with(&checked, file, &edited)?;
+    let diff = compare(&side(&checked), &side(&after), Timestamp::now());
+    let name = format!("experiment {}", args.experiment);
+    let change = diff.documents.into_iter().find(|it| it.document == name && !it.flows.is_empty());
+    let written = args.yes && edited != file.text;
+    if written {
+        replace_file(Path::new(&file.name), &file.text, &edited)?;
+    }
+    let text = TextDiff::from_lines(&file.text, &edited).unified_diff().context_radius(2).to_string();
+    Ok(RebalanceReport {
+        experiment: args.experiment.clone(),
+        file: file.name.clone(),
+        variants,
+        change,
+        text,
+        written,
+    })
+}
+
+fn find<'c>(checked: &'c Checked, key: &str) -> Result<&'c Experiment, Error> {
+    if let Some(experiment) = checked.catalog.experiment(key) {
+        return Ok(experiment);
+    }
+    if checked.values.iter().any(|(_, value)| value.get("experiment") == Some(&Value::from(key))) {
+        let message = format!("the experiment `{key}` has errors, or what it uses has");
+        return Err(Error::caller(message).help("see `abx validate`"));
+    }
+    let known = checked.catalog.experiments().iter().map(Experiment::key);
+    Err(unknown_key("experiment", key, known, checked))
+}
+
+/// The file of an experiment's document, and its index among the documents of the file.
+fn place<'c>(checked: &'c Checked, key: &str) -> Result<(&'c SourceFile, usize), Error> {
+    let is_it = |(_, value): &(usize, Value)| value.get("experiment") == Some(&Value::from(key));
+    let found = checked.values.iter().position(is_it);
+    let found = found.and_then(|at| Some((at, checked.values.get(at)?.0)));
+    let file = found.and_then(|(at, file)| Some((at, file, checked.files.get(file)?)));
+    let Some((at, index, file)) = file else {
+        return Err(Error::caller(format!("the document of {key:?} is nowhere")));
+    };
+    if file.name == "<stdin>" {
+        return Err(Error::caller("standard input cannot be written to").help("name the file"));
+    }
+    let before = checked.values.iter().take(at).filter(|(other, _)| *other == index);
+    Ok((file, before.count()))
+}
+
+/// The new ranges of each variant that is there or wanted.
+fn plan(experiment: &Experiment, targets: &[Target]) -> Result<Vec<VariantRanges>, Error> {
+    let is_named = |key: &str| targets.iter().any(|target| target.variant == *key);
+    let variant =
+        |key: String, before| VariantRanges { dropped: !is_named(&key), key, before, after: Vec::new() };
+    let old = experiment.variants().iter().zip(experiment.variant_ranges());
+    let mut variants: Vec<VariantRanges> =
+        old.map(|(it, before)| variant(it.key.to_string(), before)).collect();
+    for (at, target) in targets.iter().enumerate() {
+        if targets.iter().take(at).any(|it| it.variant == target.variant) {
+            return Err(Error::caller(format!("--to names `{}` twice", target.variant)).help("keep one"));
+        }
+        if !variants.iter().any(|it| it.key == target.variant) {
+            variants.push(variant(target.variant.clone(), Vec::new()));
+        }
+    }
+    let share = |it: &VariantRanges| {
+        targets.iter().find(|target| target.variant == it.key).map_or(0.0, |it| it.share)
+    };
+    let shares: Vec<f64> = variants.iter().map(share).collect();
+    let sizes: Vec<u32> =
+        allocate(&shares).map_err(|error| wrong_sum(&error))?.into_iter().map(Range::len).collect();
+    let before: Vec<Vec<Range>> = variants.iter().map(|it| it.before.clone()).collect();
+    let after =
+        rebalance(&before, &sizes).ok_or_else(|| Error::caller("the variants do not cover every bucket"))?;
+    for (variant, after) in variants.iter_mut().zip(after) {
+        variant.after = after;
+    }
+    Ok(variants)
+}
+
+fn wrong_sum(error: &SumError) -> Error {
+    let SumError::Sum(sum) = error else { return Error::caller(error.to_string()) };
+    // To the bucket: what floats add to it says nothing.
+    let sum = (sum * 1e6).round() / 1e6;
+    Error::caller(format!("the shares of --to sum to {sum}, not to 1"))
+        .help("name every variant that shall be there; one that is not named is dropped")
+}
+
+/// The documents with another text of one file. An error that was not there before is one of the plan.
+fn compile_with(checked: &Checked, file: &SourceFile, text: &str) -> Result<Checked, Error> {
+    let texts = checked.files.iter().map(|it| {
+        let text = if it.name == file.name { text } else { &*it.text };
+        (it.name.clone(), text.to_owned())
+    });
+    let after = Corpus::from_texts(texts).compile();
+    let is_old = |message: &str| checked.errors().any(|it| it.message == message);
+    let new_error = after.errors().find(|it| !is_old(&it.message));
+    if let Some(error) = new_error {
+        let place = &error.place;
+        let message = format!("the result would be wrong: {}:{}: {}", place.file, place.line, error.message);
+        let help = error.help.as_deref().unwrap_or("see `abx validate`");
+        return Err(Error::caller(message).help(format!("nothing was written; {help}")));
+    }
+    Ok(after)
+}
+
+impl Report for RebalanceReport {
+    fn human(&self) -> String {
+        let mut text = format!("{TITLE}{}{TITLE:#} {DIM}({}){DIM:#}\n", self.experiment, self.file);
+        for line in self.text.lines().map(|line| line.trim_end_matches('\r')) {
+            let style = match line.as_bytes().first() {
+                Some(b'+') => GOOD,
+                Some(b'-') => BAD,
+                _ => DIM,
+            };
+            let _ = writeln!(text, "  {style}{line}{style:#}");
+        }
+        match &self.change {
+            Some(change) => text.push_str(&consequences(change)),
+            None => text.push_str("  nobody gets another variant\n"),
+        }
+        for variant in &self.variants {
+            let key = &variant.key;
+            if variant.dropped {
+                let _ = writeln!(text, "  `{key}` is dropped: --to does not name it");
+            } else if variant.after.is_empty() {
+                let _ = writeln!(text, "  `{key}` stays and nobody gets it: leave it out of --to to drop it");
+            }
+        }
+        let _ = match (self.written, self.text.is_empty()) {
+            (true, _) => writeln!(text, "\n{GOOD}written{GOOD:#}"),
+            (false, true) => writeln!(text, "\nnothing to write"),
+            (false, false) => writeln!(text, "\nnothing was written: add --yes"),
+        };
+        text
+    }
+}

@@ -1,0 +1,200 @@
+//! What serves, how it differs from the documents here, and what of it is stale.
+
+use super::part::Part;
+use super::{Args, DOCUMENTS};
+use crate::commands::publish::{changes, documents_of};
+use crate::commands::store::unanswered;
+use crate::error::Error;
+use crate::source::Corpus;
+use abx_core::Experiment;
+use abx_core::change::Diff;
+use abx_core::document::Status;
+use abx_functions::catalog::{Snapshot, name};
+use abx_functions::ports::{CatalogStore, RevisionInfo};
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// The answers about the catalog.
+pub(super) struct Answers {
+    pub(super) head: Part<Option<Head>>,
+    pub(super) drift: Part<Diff>,
+    pub(super) stale: Part<Vec<Stale>>,
+}
+
+/// The revision that serves.
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+pub(super) struct Head {
+    pub(super) revision: u64,
+    #[schemars(with = "String")]
+    pub(super) published_at: Timestamp,
+    pub(super) author: String,
+    pub(super) message: String,
+    /// The newest revision; another one than the head after a rollback.
+    pub(super) newest: u64,
+}
+
+/// A document that nobody needs any more, or that says something else than it seems to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub(super) struct Stale {
+    pub(super) document: String,
+    pub(super) why: Why,
+    pub(super) detail: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Why {
+    /// An experiment whose `ends_at` has passed, and which is still active or paused.
+    Ended,
+    /// A completed experiment without a winner.
+    NoWinner,
+    /// A flag that gives everybody the same, and has not changed for long.
+    Settled,
+    /// A document that this version of `abx` cannot compile.
+    NotCompiled,
+}
+
+/// Asks about head, drift and staleness. The last two need the documents of the head; where these cannot be had, they say so.
+pub(super) async fn ask(args: &Args, store: &impl CatalogStore, now: Timestamp) -> Answers {
+    let read = read(store).await;
+    let (head, revisions, documents) = match read {
+        Ok(read) => read,
+        Err(error) => {
+            return Answers {
+                head: Part::failed(&error),
+                drift: Part::failed(&error),
+                stale: Part::failed(&error),
+            };
+        }
+    };
+    let drift = drift(args, &documents);
+    let stale = match &head {
+        None => Part::NotAsked("nothing is published".to_owned()),
+        Some(head) => stale(args, store, (head, &revisions, documents), now).await.into(),
+    };
+    Answers { head: Part::Known(head), drift, stale }
+}
+
+type Read = (Option<Head>, Vec<RevisionInfo>, Vec<Value>);
+
+async fn read(store: &impl CatalogStore) -> Result<Read, Error> {
+    let Some(head) = store.head().await.map_err(unanswered)? else {
+        return Ok((None, Vec::new(), Vec::new()));
+    };
+    let revisions = store.revisions().await.map_err(unanswered)?;
+    let documents = documents_of(store, Some(head.revision)).await?;
+    let newest = revisions.first().map_or(head.revision, |it| it.revision);
+    let info = revisions.iter().find(|it| it.revision == head.revision);
+    let info = info.ok_or_else(|| Error::world(format!("revision {} is not listed", head.revision)))?;
+    let head = Head {
+        revision: head.revision,
+        published_at: info.meta.created_at,
+        author: info.meta.author.clone(),
+        message: info.meta.message.clone(),
+        newest,
+    };
+    Ok((Some(head), revisions, documents))
+}
+
+/// What publishing the documents here would change.
+fn drift(args: &Args, published: &[Value]) -> Part<Diff> {
+    let by_default = args.from.iter().all(|path| path == Path::new(DOCUMENTS));
+    if by_default && !Path::new(DOCUMENTS).exists() {
+        return Part::NotAsked(format!("there is no folder {DOCUMENTS}: name the documents with --from"));
+    }
+    let checked = match Corpus::load(&args.from) {
+        Ok(corpus) => corpus.compile(),
+        Err(error) => return Part::failed(&error),
+    };
+    let errors = checked.errors().count();
+    if errors > 0 {
+        return Part::Failed(format!("the documents have errors ({errors}): see `abx validate`"));
+    }
+    let values: Vec<Value> = checked.values.into_iter().map(|(_, value)| value).collect();
+    Part::Known(changes(published, &values))
+}
+
+async fn stale(
+    args: &Args,
+    store: &impl CatalogStore,
+    (head, revisions, documents): (&Head, &[RevisionInfo], Vec<Value>),
+    now: Timestamp,
+) -> Result<Vec<Stale>, Error> {
+    let snapshot = Snapshot::compile(head.revision, documents.clone(), &Snapshot::default());
+    let mut found: Vec<Stale> = snapshot
+        .held_back
+        .iter()
+        .map(|document| Stale {
+            document: document.clone(),
+            why: Why::NotCompiled,
+            detail: "this abx cannot compile it: see `abx pull` and `abx validate`".to_owned(),
+        })
+        .collect();
+    found.extend(snapshot.catalog.experiments().iter().filter_map(|experiment| over(experiment, now)));
+    let settled: BTreeMap<String, String> = snapshot
+        .catalog
+        .flags()
+        .iter()
+        .filter_map(|flag| Some((format!("flag {}", flag.key()), flag.settled()?.key.to_string())))
+        .collect();
+    let same = documents.iter().filter_map(|document| Some((name(document)?, document)));
+    let same = same.filter(|(name, _)| settled.contains_key(name)).collect();
+    let unchanged = unchanged(args, store, (head, revisions, same), now).await?;
+    for (document, variant) in settled {
+        if let Some(since) = unchanged.get(&document) {
+            let since = since.strftime("%Y-%m-%d");
+            let detail = format!("everybody gets `{variant}`, and nothing has changed since {since}");
+            found.push(Stale { document, why: Why::Settled, detail });
+        }
+    }
+    Ok(found)
+}
+
+/// An experiment that is over, and does not say so or not what then.
+fn over(experiment: &Experiment, now: Timestamp) -> Option<Stale> {
+    let stale =
+        |why, detail| Some(Stale { document: format!("experiment {}", experiment.key()), why, detail });
+    let ended = experiment.ends_at().filter(|end| *end <= now);
+    match (experiment.status(), ended) {
+        (Status::Active | Status::Paused, Some(end)) => {
+            let detail = format!(
+                "it ended at {} and is still {}",
+                end.strftime("%Y-%m-%d %H:%M UTC"),
+                experiment.status()
+            );
+            stale(Why::Ended, detail)
+        }
+        (Status::Completed, _) if experiment.winner().is_none() => {
+            stale(Why::NoWinner, "it is completed and has no winner: everybody gets nothing".to_owned())
+        }
+        _ => None,
+    }
+}
+
+/// Those of some documents that are as they were before the time from which on a change is recent, and since when at least. Only the
+/// revisions since then are read, and one before them.
+async fn unchanged(
+    args: &Args,
+    store: &impl CatalogStore,
+    (head, revisions, mut same): (&Head, &[RevisionInfo], BTreeMap<String, &Value>),
+    now: Timestamp,
+) -> Result<BTreeMap<String, Timestamp>, Error> {
+    let before = args.stale_before(now);
+    for revision in revisions.iter().filter(|it| it.revision <= head.revision) {
+        if same.is_empty() {
+            break;
+        }
+        if revision.revision != head.revision {
+            let there = documents_of(store, Some(revision.revision)).await?;
+            same.retain(|_, document| there.contains(*document));
+        }
+        if revision.meta.created_at <= before {
+            let since = revision.meta.created_at;
+            return Ok(same.into_keys().map(|document| (document, since)).collect());
+        }
+    }
+    Ok(BTreeMap::new())
+}

@@ -1,0 +1,214 @@
+//! The answers, as a person and a program read them.
+
+use super::catalog::{Head, Stale};
+use super::part::Part;
+use super::stream::{Alarm, Quarantined, Shard};
+use crate::commands::quarantine::list::by_reason;
+use crate::exit::{self, Exit};
+use crate::render::numbers::{count, span};
+use crate::render::printable;
+use crate::render::style::{BAD, DIM, GOOD, TITLE};
+use crate::report::Report;
+use abx_core::change::{Change, Diff, DocumentChange};
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use std::fmt::Write as _;
+
+/// What serves, and what there is to look at.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub struct StatusReport {
+    pub(super) store: String,
+    #[schemars(with = "String")]
+    pub(super) at: Timestamp,
+    /// The revision that serves; `null` if nothing was ever published.
+    pub(super) head: Part<Option<Head>>,
+    /// What publishing the documents would change.
+    pub(super) drift: Part<Diff>,
+    pub(super) stale: Part<Vec<Stale>>,
+    pub(super) shards: Part<Vec<Shard>>,
+    /// Those that are in alarm.
+    pub(super) alarms: Part<Vec<Alarm>>,
+    pub(super) quarantine: Part<Quarantined>,
+    /// How long an event may wait, in seconds.
+    pub(super) max_lag: f64,
+}
+
+/// A row for a person: what it is about, whether there is something to look at, and lines below it.
+struct Row {
+    about: &'static str,
+    text: String,
+    lines: Vec<String>,
+}
+
+impl StatusReport {
+    /// How many things there are to look at, by what they are about.
+    fn findings(&self) -> [bool; 5] {
+        [
+            self.drift.is_known_and(|drift| !drift.documents.is_empty()),
+            self.stale.is_known_and(|stale| !stale.is_empty()),
+            self.shards.is_known_and(|shards| shards.iter().any(|shard| self.is_late(shard))),
+            self.alarms.is_known_and(|alarms| !alarms.is_empty()),
+            self.quarantine.is_known_and(|it| !it.reasons.is_empty()),
+        ]
+    }
+
+    fn is_late(&self, shard: &Shard) -> bool {
+        shard.behind.is_known_and(|seconds| *seconds > self.max_lag)
+    }
+
+    fn is_failed(&self) -> bool {
+        let lag = self.shards.is_known_and(|shards| shards.iter().any(|shard| shard.behind.is_failed()));
+        lag || self.head.is_failed()
+            || self.drift.is_failed()
+            || self.stale.is_failed()
+            || self.shards.is_failed()
+            || self.alarms.is_failed()
+            || self.quarantine.is_failed()
+    }
+
+    fn head_row(&self, head: Option<&Head>) -> (String, Vec<String>) {
+        let Some(head) = head else { return ("nothing was ever published".to_owned(), Vec::new()) };
+        let age = span(self.at.duration_since(head.published_at));
+        let mut lines = Vec::new();
+        if !head.message.is_empty() {
+            lines.push(printable(&head.message));
+        }
+        if head.newest != head.revision {
+            lines.push(format!("revision {} is newer: the head was rolled back", head.newest));
+        }
+        let at = head.published_at.strftime("%Y-%m-%d %H:%M UTC");
+        (format!("revision {} of {at}, {age} old, by {}", head.revision, printable(&head.author)), lines)
+    }
+
+    fn shard_row(&self, shards: &[Shard]) -> (String, Vec<String>) {
+        if shards.is_empty() {
+            return ("nothing was counted yet".to_owned(), Vec::new());
+        }
+        let line = |shard: &Shard| {
+            let position = shard.position.as_deref().unwrap_or("not counted yet");
+            let counted = match (shard.counted_at, shard.latest_hour) {
+                (Some(at), _) => format!(", which came {} ago", span(self.at.duration_since(at))),
+                (None, Some(hour)) => format!(", latest hour {}", hour.strftime("%Y-%m-%d %H:00 UTC")),
+                (None, None) => String::new(),
+            };
+            let behind = match &shard.behind {
+                Part::Known(0.0) => "nothing waits".to_owned(),
+                Part::Known(seconds) => {
+                    let waited =
+                        span(SignedDuration::try_from_secs_f64(*seconds).unwrap_or(SignedDuration::MAX));
+                    if self.is_late(shard) {
+                        format!("{BAD}{waited} behind{BAD:#}")
+                    } else {
+                        format!("{waited} behind")
+                    }
+                }
+                Part::NotAsked(why) => format!("{DIM}{why}{DIM:#}"),
+                Part::Failed(why) => format!("{BAD}{}{BAD:#}", printable(why)),
+            };
+            format!("{}: at {position}{counted}; {behind}", shard.name)
+        };
+        let late = shards.iter().filter(|shard| self.is_late(shard)).count();
+        let limit = span(SignedDuration::try_from_secs_f64(self.max_lag).unwrap_or(SignedDuration::MAX));
+        let text = match late {
+            0 => plural(shards.len(), "shard"),
+            late => format!("{}, {BAD}{late} more than {limit} behind{BAD:#}", plural(shards.len(), "shard")),
+        };
+        (text, shards.iter().map(line).collect())
+    }
+}
+
+fn drift_row(drift: &Diff) -> (String, Vec<String>) {
+    if drift.documents.is_empty() {
+        return (format!("{GOOD}none{GOOD:#}: the documents are what is published"), Vec::new());
+    }
+    let text = format!("{BAD}the documents are not what is published{BAD:#}: `abx publish` would change");
+    (text, drift.documents.iter().map(changed).collect())
+}
+
+/// Which document, and not what it does: `abx publish` and `abx diff` say that.
+fn changed(document: &DocumentChange) -> String {
+    let name = &document.document;
+    match &document.change {
+        Change::Added => format!("{GOOD}+{GOOD:#} {name}"),
+        Change::Removed => format!("{BAD}-{BAD:#} {name}"),
+        Change::Changed => format!("~ {name}"),
+        Change::Affected => format!("~ {name}, by what it uses"),
+        Change::Renamed(before) => format!("~ {name}, which was {before}"),
+    }
+}
+
+fn stale_row(stale: &[Stale]) -> (String, Vec<String>) {
+    if stale.is_empty() {
+        return (format!("{GOOD}none{GOOD:#}"), Vec::new());
+    }
+    let lines = stale.iter().map(|it| format!("{}: {}", it.document, it.detail)).collect();
+    (format!("{BAD}{}{BAD:#}", plural(stale.len(), "document")), lines)
+}
+
+fn alarm_row(alarms: &[Alarm]) -> (String, Vec<String>) {
+    if alarms.is_empty() {
+        return (format!("{GOOD}none{GOOD:#}"), Vec::new());
+    }
+    let lines = alarms.iter().map(|it| printable(&format!("{}: {}", it.name, it.reason))).collect();
+    (format!("{BAD}{}{BAD:#}", plural(alarms.len(), "alarm")), lines)
+}
+
+fn quarantine_row(found: &Quarantined) -> (String, Vec<String>) {
+    let since = found.since.strftime("%Y-%m-%d");
+    match found.reasons.values().sum::<u64>() {
+        0 => (format!("{GOOD}nothing{GOOD:#} since {since}"), Vec::new()),
+        total => {
+            let text = format!("{BAD}{}{BAD:#} since {since}: {}", count(total), by_reason(&found.reasons));
+            (text, vec!["`abx quarantine list` shows them".to_owned()])
+        }
+    }
+}
+
+fn plural(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+impl Row {
+    fn new<T>(about: &'static str, part: &Part<T>, known: impl FnOnce(&T) -> (String, Vec<String>)) -> Self {
+        let (text, lines) = match part {
+            Part::Known(told) => known(told),
+            Part::NotAsked(why) => (format!("{DIM}not asked: {why}{DIM:#}"), Vec::new()),
+            Part::Failed(why) => (format!("{BAD}not answered{BAD:#}: {}", printable(why)), Vec::new()),
+        };
+        Self { about, text, lines }
+    }
+
+    fn human(&self) -> String {
+        let mut text = format!("  {:<12}{}\n", self.about, self.text);
+        for line in &self.lines {
+            let _ = writeln!(text, "{:14}{line}", "");
+        }
+        text
+    }
+}
+
+impl Report for StatusReport {
+    fn human(&self) -> String {
+        let at = self.at.strftime("%Y-%m-%d %H:%M UTC");
+        let rows = [
+            Row::new("head", &self.head, |it| self.head_row(it.as_ref())),
+            Row::new("drift", &self.drift, drift_row),
+            Row::new("stale", &self.stale, |it| stale_row(it)),
+            Row::new("shards", &self.shards, |it| self.shard_row(it)),
+            Row::new("alarms", &self.alarms, |it| alarm_row(it)),
+            Row::new("quarantine", &self.quarantine, quarantine_row),
+        ];
+        let rows: String = rows.iter().map(Row::human).collect();
+        format!("{TITLE}{}{TITLE:#} {DIM}at {at}{DIM:#}\n{rows}", self.store)
+    }
+
+    fn exit(&self) -> Exit {
+        if self.findings().contains(&true) {
+            exit::FINDINGS
+        } else if self.is_failed() {
+            exit::WORLD
+        } else {
+            exit::DONE
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! How far the stream is counted, what waits, and what went wrong.
+
+use super::Args;
+use super::part::Part;
+use crate::commands::metrics::Metrics;
+use crate::commands::quarantine::Kept;
+use crate::commands::store::{aws_config_of_region, unanswered};
+use crate::error::{Error, chain};
+use abx_core::event::{Position, RowKey, STREAM};
+use abx_functions::adapters::aws::{Budget, KinesisLag, Waiting, kinesis};
+use abx_functions::adapters::embedded::EmbeddedStore;
+use abx_functions::events::{REPLAYED_STREAM, local_shard};
+use abx_functions::ports::{PortError, Quarantine as _};
+use aws_sdk_cloudwatch::error::ProvideErrorMetadata as _;
+use aws_sdk_cloudwatch::types::{AlarmType, StateValue};
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// How far a shard is counted.
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+pub(super) struct Shard {
+    #[serde(rename = "shard")]
+    pub(super) name: String,
+    /// The place of the last record that is counted; `null` before any is.
+    pub(super) position: Option<String>,
+    /// The latest hour that events were counted for; `null` before any was.
+    #[schemars(with = "Option<String>")]
+    pub(super) latest_hour: Option<Timestamp>,
+    /// When that record came, where the stream still has it.
+    #[schemars(with = "Option<String>")]
+    pub(super) counted_at: Option<Timestamp>,
+    /// How long the first record that is not counted has waited, in seconds; 0 if none waits.
+    pub(super) behind: Part<f64>,
+}
+
+/// Quarantined records.
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+pub(super) struct Quarantined {
+    #[schemars(with = "String")]
+    pub(super) since: Timestamp,
+    /// How many, by reason.
+    pub(super) reasons: BTreeMap<String, u64>,
+}
+
+/// An alarm that is in alarm.
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+pub(super) struct Alarm {
+    pub(super) name: String,
+    /// Why, in the words of `CloudWatch`.
+    pub(super) reason: String,
+}
+
+/// Every shard that was ever counted or that the stream has, with how far it is behind.
+pub(super) async fn counted(args: &Args, metrics: &Metrics, now: Timestamp) -> Part<Vec<Shard>> {
+    shards(args, metrics, now).await.into()
+}
+
+async fn shards(args: &Args, metrics: &Metrics, now: Timestamp) -> Result<Vec<Shard>, Error> {
+    let mut hours = latest_hours(metrics).await.map_err(unanswered)?;
+    let lags = Lags::new(args, metrics).await;
+    for name in lags.names() {
+        hours.entry(name).or_insert(None);
+    }
+    let mut shards = Vec::new();
+    for (name, latest_hour) in hours {
+        let head = metrics.shard(&name).await.map_err(unanswered)?.head;
+        let waiting = lags.look(&name, head.as_ref(), now).await;
+        let counted_at = if let Part::Known(waiting) = &waiting { waiting.counted } else { None };
+        let behind = waiting.map(|it| it.behind.as_secs_f64());
+        shards.push(Shard { position: head.map(|it| it.to_string()), name, latest_hour, counted_at, behind });
+    }
+    Ok(shards)
+}
+
+/// The shards that were counted, each with its latest hour. Those of replayed records are no shards of a stream.
+async fn latest_hours(metrics: &Metrics) -> Result<BTreeMap<String, Option<Timestamp>>, PortError> {
+    let mut hours: BTreeMap<String, Option<Timestamp>> = BTreeMap::new();
+    for row in metrics.rows(STREAM).await? {
+        let Some((_, shard)) = row.sort.split_once('#') else { continue };
+        if shard.split_once('/').is_some_and(|(stream, _)| stream == REPLAYED_STREAM) {
+            continue;
+        }
+        let Some(RowKey::Stream { hour }) = RowKey::parse(STREAM, &row.sort) else { continue };
+        let latest = hours.entry(shard.to_owned()).or_default();
+        *latest = (*latest).max(hour.start());
+    }
+    Ok(hours)
+}
+
+/// Where it is asked what waits.
+enum Lags<'a> {
+    /// The file.
+    Embedded(&'a EmbeddedStore),
+    /// The stream, and its shards.
+    Kinesis(KinesisLag, Vec<String>),
+    /// Nowhere, and why.
+    None(Part<Waiting>),
+}
+
+impl<'a> Lags<'a> {
+    async fn new(args: &Args, metrics: &'a Metrics) -> Self {
+        let stream = match (metrics, &args.stream) {
+            (Metrics::Embedded(store), _) => return Self::Embedded(store),
+            (Metrics::Dynamo(_), None) => {
+                return Self::None(Part::NotAsked("give --stream to see what waits".to_owned()));
+            }
+            (Metrics::Dynamo(_), Some(stream)) => stream,
+        };
+        let client = kinesis(&args.metrics.store.config().await, Budget::PATIENT);
+        let lag = KinesisLag::new(client, stream);
+        match lag.shards().await {
+            Ok(shards) => Self::Kinesis(lag, shards),
+            Err(error) => Self::None(Part::Failed(error.to_string())),
+        }
+    }
+
+    /// The shards that there are, as they are counted.
+    fn names(&self) -> Vec<String> {
+        match self {
+            // A file in which nobody ever counted has no shard yet, and may have events.
+            Self::Embedded(store) => match store.events_after(0, 1) {
+                Ok(events) if !events.is_empty() => vec![local_shard()],
+                _ => Vec::new(),
+            },
+            Self::None(_) => Vec::new(),
+            Self::Kinesis(lag, shards) => {
+                shards.iter().map(|shard| format!("{}/{shard}", lag.stream())).collect()
+            }
+        }
+    }
+
+    async fn look(&self, shard: &str, head: Option<&Position>, now: Timestamp) -> Part<Waiting> {
+        let waiting = match self {
+            Self::None(why) => return why.clone(),
+            Self::Embedded(_) if shard != local_shard() => {
+                return Part::NotAsked("it was replayed from elsewhere".to_owned());
+            }
+            Self::Embedded(store) => waiting(store, head, now),
+            Self::Kinesis(lag, _) => match shard.split_once('/') {
+                Some((stream, name)) if stream == lag.stream() => lag.look(name, head).await,
+                _ => return Part::NotAsked(format!("it is not of the stream {}", lag.stream())),
+            },
+        };
+        waiting.map_err(unanswered).into()
+    }
+}
+
+/// The event of the file that was counted last, and how long the next one has waited.
+fn waiting(store: &EmbeddedStore, head: Option<&Position>, now: Timestamp) -> Result<Waiting, PortError> {
+    let head =
+        head.map(|head| head.sequence.as_str().parse::<i64>()).transpose().map_err(PortError::permanent)?;
+    let events = store.events_after(head.map_or(0, |number| number - 1), 2)?;
+    let mut waiting = Waiting::default();
+    for event in events {
+        if Some(event.number) == head {
+            waiting.counted = Some(event.arrived);
+        } else {
+            waiting.behind = now.duration_since(event.arrived).max(SignedDuration::ZERO);
+            break;
+        }
+    }
+    Ok(waiting)
+}
+
+/// The alarms that are in alarm.
+pub(super) async fn alarms(args: &Args) -> Part<Vec<Alarm>> {
+    match (&args.metrics.store.table, &args.alarm_prefix) {
+        (None, _) => Part::NotAsked("they are in CloudWatch: see --table and --alarm-prefix".to_owned()),
+        (Some(_), None) => Part::NotAsked("give --alarm-prefix to see them".to_owned()),
+        (Some(_), Some(prefix)) => describe(args, prefix).await.into(),
+    }
+}
+
+async fn describe(args: &Args, prefix: &str) -> Result<Vec<Alarm>, Error> {
+    let config = aws_config_of_region(args.metrics.store.endpoint.as_deref()).await?;
+    let client = aws_sdk_cloudwatch::Client::new(&config);
+    let request = client
+        .describe_alarms()
+        .alarm_name_prefix(prefix)
+        .state_value(StateValue::Alarm)
+        .alarm_types(AlarmType::MetricAlarm)
+        .alarm_types(AlarmType::CompositeAlarm);
+    let mut pages = request.into_paginator().send();
+    let mut alarms = Vec::new();
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|error| match error.code() {
+            Some(code) => {
+                Error::world(format!("DescribeAlarms: {code}: {}", error.message().unwrap_or_default()))
+            }
+            None => Error::world(format!("DescribeAlarms: {}", chain(&error))),
+        })?;
+        let alarm = |name: Option<&str>, reason: Option<&str>| Alarm {
+            name: name.unwrap_or_default().to_owned(),
+            reason: reason.unwrap_or_default().to_owned(),
+        };
+        alarms.extend(page.metric_alarms().iter().map(|it| alarm(it.alarm_name(), it.state_reason())));
+        alarms.extend(page.composite_alarms().iter().map(|it| alarm(it.alarm_name(), it.state_reason())));
+    }
+    Ok(alarms)
+}
+
+/// How many records were quarantined.
+pub(super) async fn quarantine(args: &Args, now: Timestamp) -> Part<Quarantined> {
+    let since = now.checked_sub(args.since).unwrap_or(Timestamp::MIN);
+    let count = async {
+        let kept = Kept::open(&args.metrics).await?;
+        let reasons = kept.count(since).await.map_err(unanswered)?;
+        Ok(Quarantined { since, reasons })
+    };
+    count.await.into()
+}

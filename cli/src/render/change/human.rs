@@ -1,0 +1,89 @@
+//! A change for a person at a terminal.
+
+use super::{Matrix, PINS, broken, field, in_words, is_only_broken, summary};
+use crate::render::numbers::count;
+use crate::render::style::{BAD, DIM, GOOD};
+use crate::render::table;
+use abx_core::change::{Change, ChangeFinding, Counted, Diff, DocumentChange, Flow};
+use abx_core::finding::Severity;
+use std::fmt::Write as _;
+
+/// All documents: a line for each, its fields, where its units go, and what that spoils. May hold ANSI styles.
+#[must_use]
+pub fn human(diff: &Diff) -> String {
+    let mut text = String::new();
+    for change in [Change::Added, Change::Removed] {
+        let (style, sign) = if change == Change::Added { (GOOD, '+') } else { (BAD, '-') };
+        for document in diff.documents.iter().filter(|it| it.change == change) {
+            let _ = writeln!(text, "  {style}{sign}{style:#} {}", document.document);
+            document.findings.iter().for_each(|it| text.push_str(&finding(it)));
+        }
+    }
+    let is_told =
+        |it: &&DocumentChange| matches!(it.change, Change::Added | Change::Removed) || is_only_broken(it);
+    for document in diff.documents.iter().filter(|it| !is_told(it)) {
+        text.push_str(&both(document));
+    }
+    if let Some(broken) = broken(diff) {
+        let _ = writeln!(text, "  {BAD}!{BAD:#} {broken}");
+    }
+    let _ = writeln!(text, "  {DIM}{}{DIM:#}", summary(diff));
+    if diff.documents.iter().any(|it| !it.flows.is_empty()) {
+        let _ = writeln!(text, "  {DIM}{PINS}{DIM:#}");
+    }
+    text
+}
+
+/// A document that is on both sides.
+fn both(document: &DocumentChange) -> String {
+    let what = match &document.change {
+        Change::Renamed(was) => format!(" was {was}"),
+        Change::Affected => " is as it was, and what it uses is not".to_owned(),
+        _ => String::new(),
+    };
+    let mut text = format!("  ~ {}{what}\n", document.document);
+    for change in &document.fields {
+        let (before, after) = field(change);
+        let _ = writeln!(text, "      {}: {before} -> {after}", change.path);
+    }
+    for note in &document.notes {
+        let _ = writeln!(text, "      {note}");
+    }
+    text + &consequences(document)
+}
+
+/// Where the units of a document go, and what that spoils.
+#[must_use]
+pub fn consequences(document: &DocumentChange) -> String {
+    let flows = document.flows.iter().map(flow);
+    let counted = document.counted.iter().map(counted);
+    flows.chain(counted).chain(document.findings.iter().map(finding)).collect()
+}
+
+/// Where units go, as a table.
+fn flow(flow: &Flow) -> String {
+    matrix(&Matrix::of_flow(flow)) + &format!("      {}\n", in_words(flow))
+}
+
+fn counted(counted: &Counted) -> String {
+    let table = matrix(&Matrix::of_units(counted));
+    format!("{table}      {} of them get something else\n", count(counted.moved))
+}
+
+fn matrix(matrix: &Matrix) -> String {
+    let header: Vec<&str> = matrix.header.iter().map(String::as_str).collect();
+    let right: Vec<usize> = (1..header.len()).collect();
+    let table = table::plain(&header, &right, matrix.rows.iter().cloned());
+    table.lines().flat_map(|line| ["    ", line, "\n"]).collect()
+}
+
+fn finding(finding: &ChangeFinding) -> String {
+    let style = if finding.severity == Severity::Error { BAD } else { DIM };
+    let at = if finding.path.is_empty() { String::new() } else { format!("{}: ", finding.path) };
+    let title = format!("{style}{}[{}]{style:#}", finding.severity, finding.code);
+    let mut text = format!("      {title} {at}{}\n", finding.message);
+    if let Some(help) = &finding.help {
+        let _ = writeln!(text, "        help: {help}");
+    }
+    text
+}

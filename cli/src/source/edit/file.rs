@@ -1,0 +1,87 @@
+//! Replacing a file at once.
+
+use crate::error::Error;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::Path;
+
+/// Writes a file at once: whoever reads it sees the old text or the new one, and never a part. It is an error if
+/// the file is no longer what it was when it was read. A link stays one, and permissions stay as they are.
+pub fn replace_file(path: &Path, old: &str, new: &str) -> Result<(), Error> {
+    let failed = |error: io::Error| Error::world(format!("{}: {error}", path.display()));
+    let target = fs::canonicalize(path).map_err(failed)?;
+    if fs::read(&target).map_err(failed)? != old.as_bytes() {
+        return Err(Error::world(format!("{}: somebody else changed it meanwhile", path.display()))
+            .help("run it again; nothing was written"));
+    }
+    let name = target.file_name().unwrap_or_default().to_string_lossy();
+    // In the same folder, because a file cannot be renamed into another file system; hidden, so that no search for
+    // documents finds it.
+    let beside = target.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
+    let written = write(&beside, &target, new);
+    if written.is_err() {
+        let _ = fs::remove_file(&beside);
+    }
+    written.map_err(failed)
+}
+
+fn write(beside: &Path, target: &Path, text: &str) -> io::Result<()> {
+    let permissions = fs::metadata(target)?.permissions();
+    let mut file = File::create_new(beside)?;
+    file.write_all(text.as_bytes())?;
+    file.set_permissions(permissions)?;
+    // Without this, a machine that stops may have renamed an empty file.
+    file.sync_all()?;
+    fs::rename(beside, target)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries =
+            folder.read_dir().unwrap().map(|it| it.unwrap().file_name().to_string_lossy().into_owned());
+        let mut names: Vec<String> = entries.collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_file_is_replaced_and_nothing_is_left_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.yaml");
+        fs::write(&path, "old").unwrap();
+        let mut permissions = fs::metadata(&path).unwrap().permissions();
+        permissions.set_readonly(true);
+        fs::set_permissions(&path, permissions).unwrap();
+        replace_file(&path, "old", "new").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "new");
+        assert!(fs::metadata(&path).unwrap().permissions().readonly(), "as it was");
+        assert_eq!(names(folder.path()), ["a.yaml"]);
+    }
+
+    #[test]
+    fn what_somebody_else_changed_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.yaml");
+        fs::write(&path, "theirs").unwrap();
+        let error = replace_file(&path, "old", "new").unwrap_err();
+        assert!(error.to_string().contains("somebody else changed it"), "{error}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "theirs");
+        assert!(replace_file(&folder.path().join("b.yaml"), "", "new").is_err(), "it is not there");
+        assert_eq!(names(folder.path()), ["a.yaml"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_stays_a_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let (target, link) = (folder.path().join("a.yaml"), folder.path().join("link.yaml"));
+        fs::write(&target, "old").unwrap();
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        replace_file(&link, "old", "new").unwrap();
+        assert!(link.is_symlink());
+        assert_eq!(fs::read_to_string(&target).unwrap(), "new");
+    }
+}

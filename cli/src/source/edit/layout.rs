@@ -1,0 +1,131 @@
+//! How a list is laid out: in lines with dashes, or in brackets.
+
+use super::super::mark::Mark;
+use super::Edit;
+use std::ops::Range;
+
+/// A list of mappings in a text.
+pub(super) struct Layout<'t> {
+    text: &'t str,
+    list: &'t Mark,
+    is_in_brackets: bool,
+}
+
+/// The bytes of the line of a byte, without its end.
+pub(super) fn line_of(text: &str, at: usize) -> Option<Range<usize>> {
+    let start = text.get(..at)?.rfind('\n').map_or(0, |at| at + 1);
+    let end = text.get(at..)?.find('\n').map_or(text.len(), |found| at + found);
+    let end = if text.get(at..end)?.ends_with('\r') { end - 1 } else { end };
+    Some(start..end)
+}
+
+/// The start of the next line; the end of the text after the last.
+fn next_line(text: &str, at: usize) -> Option<usize> {
+    Some(text.get(at..)?.find('\n').map_or(text.len(), |found| at + found + 1))
+}
+
+/// What ends the lines of a text.
+pub(super) fn newline(text: &str) -> &'static str {
+    if text.contains("\r\n") { "\r\n" } else { "\n" }
+}
+
+/// The spaces below what stands before a field: spaces, and perhaps a dash.
+pub(super) fn margin(before: &str) -> Option<String> {
+    let is_plain = before.chars().all(|c| c == ' ' || c == '-') && before.matches('-').count() <= 1;
+    is_plain.then(|| " ".repeat(before.len()))
+}
+
+impl<'t> Layout<'t> {
+    pub(super) fn of(text: &'t str, list: &'t Mark) -> Option<Self> {
+        let start = text.get(list.span.start..)?;
+        // An alias stands for a list that is written elsewhere.
+        let is_in_brackets = start.starts_with('[');
+        (!start.starts_with('*')).then_some(Self { text, list, is_in_brackets })
+    }
+
+    /// The line of an item as far as the item: spaces and a dash.
+    fn dash(&self, item: &Mark) -> Option<&'t str> {
+        let line = line_of(self.text, item.span.start)?;
+        let before = self.text.get(line.start..item.span.start)?;
+        (before.trim() == "-").then_some(before)
+    }
+
+    /// The end of the lines of an item: what is written of it, and comments that are as deep as its fields.
+    fn end_of_lines(&self, item: &Mark) -> Option<usize> {
+        let depth = self.dash(item)?.len();
+        let mut at = next_line(self.text, item.end(self.text))?;
+        loop {
+            let line = self.text.get(at..line_of(self.text, at)?.end)?;
+            let inside = line.trim_start_matches(' ');
+            if !inside.starts_with('#') || line.len() - inside.len() < depth {
+                return Some(at);
+            }
+            at = next_line(self.text, at)?;
+        }
+    }
+
+    /// Takes an item out.
+    pub(super) fn drop(&self, at: usize) -> Option<Edit> {
+        let items = self.list.items();
+        let item = items.get(at)?;
+        if !self.is_in_brackets {
+            self.dash(item)?;
+            let start = line_of(self.text, item.span.start)?.start;
+            return Some(Edit { span: start..self.end_of_lines(item)?, text: String::new() });
+        }
+        // With the comma that follows; of the last, with the one before.
+        let span = match (items.get(at + 1), at.checked_sub(1).and_then(|it| items.get(it))) {
+            (Some(next), _) => item.span.start..next.span.start,
+            (None, Some(before)) => before.end(self.text)..item.end(self.text),
+            (None, None) => return None,
+        };
+        let is_plain = !self.text.get(span.clone())?.contains('#');
+        is_plain.then(|| Edit { span, text: String::new() })
+    }
+
+    /// Puts items with these keys and ranges behind the last.
+    pub(super) fn add(&self, items: &[(String, String)]) -> Option<Vec<Edit>> {
+        let last = self.list.items().last()?;
+        let flow = |(key, ranges): &(String, String)| format!("{{key: {key}, ranges: {ranges}}}");
+        if self.is_in_brackets {
+            return self.add_in_brackets(last, &items.iter().map(flow).collect::<Vec<_>>());
+        }
+        let dash = self.dash(last)?;
+        let (newline, margin) = (newline(self.text), margin(dash)?);
+        let is_flow = self.text.get(last.span.start..)?.starts_with('{');
+        let item = |it: &(String, String)| {
+            let body =
+                if is_flow { flow(it) } else { format!("key: {}{newline}{margin}ranges: {}", it.0, it.1) };
+            format!("{dash}{body}{newline}")
+        };
+        let at = self.end_of_lines(last)?;
+        let is_ended = self.text.get(..at)?.ends_with('\n');
+        let text: String = items.iter().map(item).collect();
+        // A last line without an end gets one, and the new last line has none.
+        let text = if is_ended { text } else { format!("{newline}{}", text.trim_end()) };
+        Some(vec![Edit { span: at..at, text }])
+    }
+
+    fn add_in_brackets(&self, last: &Mark, items: &[String]) -> Option<Vec<Edit>> {
+        let line = line_of(self.text, last.span.start)?;
+        let before = self.text.get(line.start..last.span.start)?;
+        let end = last.end(self.text);
+        if !before.trim().is_empty() {
+            return Some(vec![Edit { span: end..end, text: format!(", {}", items.join(", ")) }]);
+        }
+        // Each item has a line: so has the new one, behind a comment on the last.
+        let newline = newline(self.text);
+        let line_end = line_of(self.text, end)?.end;
+        let rest = self.text.get(end..line_end)?.trim_start();
+        let has_comma = rest.starts_with(',');
+        if !(rest.is_empty() || has_comma || rest.starts_with('#')) {
+            return Some(vec![Edit { span: end..end, text: format!(", {}", items.join(", ")) }]);
+        }
+        let lines = items.join(&format!(",{newline}{before}"));
+        let comma = |wanted: bool| if wanted { "," } else { "" };
+        Some(vec![
+            Edit { span: end..end, text: comma(!has_comma).to_owned() },
+            Edit { span: line_end..line_end, text: format!("{newline}{before}{lines}{}", comma(has_comma)) },
+        ])
+    }
+}

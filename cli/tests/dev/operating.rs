@@ -1,0 +1,200 @@
+//! `abx status` and `abx quarantine` over the embedded store.
+
+use crate::program::{Place, until};
+use serde_json::{Value, json};
+use std::fs;
+use std::process::Command;
+
+const EXPERIMENT: &str = "experiment: e\nstatus: active\nvariants: [{key: a}, {key: b}]\n\
+    metrics: [{key: paid, event: paid, kind: count}]\n";
+
+/// The report of a command, checked against its published schema.
+fn told(place: &Place, report: &str, args: &[&str], exit: i32) -> Value {
+    let output = place.run(&[args, &["--format", "json"]].concat());
+    assert_eq!(output.status.code(), Some(exit), "{args:?}: {output:?}");
+    let told = serde_json::from_slice(&output.stdout).unwrap();
+    let schema =
+        Command::new(env!("CARGO_BIN_EXE_abx")).args(["schema", "--report", report]).output().unwrap();
+    let (mut schemas, mut compiler) = (boon::Schemas::new(), boon::Compiler::new());
+    compiler.add_resource("report.json", serde_json::from_slice(&schema.stdout).unwrap()).unwrap();
+    let index = compiler.compile("report.json", &mut schemas).unwrap();
+    assert!(schemas.validate(&told, index).is_ok(), "{told}");
+    told
+}
+
+fn status(place: &Place, args: &[&str], exit: i32) -> Value {
+    told(place, "status", &[&["status", "--from", "docs"], args].concat(), exit)
+}
+
+#[test]
+fn an_empty_store_has_nothing_published() {
+    let place = Place::with(&[("on.yaml", "flag: on\nenabled: true\n")]);
+    let told = status(&place, &[], 1);
+    assert_eq!(told["head"], json!({"state": "known", "told": null}));
+    let added = &told["drift"]["told"]["documents"][0];
+    assert_eq!((&added["document"], &added["change"]), (&json!("flag on"), &json!("added")));
+    assert_eq!((&told["stale"]["state"], &told["shards"]["told"]), (&json!("not_asked"), &json!([])));
+    assert_eq!(told["alarms"]["state"], "not_asked");
+}
+
+#[test]
+fn drift_is_what_publishing_would_change() {
+    let place = Place::with(&[("on.yaml", "flag: on\nenabled: true\n"), ("e.yaml", EXPERIMENT)]);
+    place.report(&["publish", "docs", "--yes", "--message", "first"]);
+    let told = status(&place, &[], 0);
+    assert_eq!(
+        (&told["head"]["told"]["revision"], &told["head"]["told"]["author"]),
+        (&json!(1), &json!("ana"))
+    );
+    place.write("on.yaml", "flag: on\nenabled: false\n");
+    let told = status(&place, &[], 1);
+    assert_eq!(told["drift"]["told"]["documents"][0]["document"], "flag on");
+    place.report(&["publish", "docs", "--yes"]);
+    place.report(&["rollback"]);
+    let told = status(&place, &[], 1);
+    assert_eq!((&told["head"]["told"]["revision"], &told["head"]["told"]["newest"]), (&json!(1), &json!(2)));
+
+    // What cannot be asked hides nothing else.
+    place.write("on.yaml", "flag: on\nenabled: maybe\n");
+    let told = status(&place, &[], 3);
+    assert_eq!((&told["drift"]["state"], &told["stale"]["state"]), (&json!("failed"), &json!("known")));
+    let elsewhere = told_from(&place, "nowhere", 3);
+    assert!(elsewhere["drift"]["told"].as_str().unwrap().contains("nowhere: no such file or folder"));
+    let output = place.run(&["status", "--format", "json"]);
+    let default: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((output.status.code(), &default["drift"]["state"]), (Some(0), &json!("not_asked")));
+}
+
+fn told_from(place: &Place, from: &str, exit: i32) -> Value {
+    told(place, "status", &["status", "--from", from], exit)
+}
+
+#[test]
+fn documents_that_are_over_are_stale() {
+    let variants = "variants: [{key: a}, {key: b}]\n";
+    let over = format!(
+        "experiment: ended\nstatus: active\nends_at: 2020-01-01\n{variants}---\n\
+        experiment: done\nstatus: completed\n{variants}---\n\
+        experiment: won\nstatus: completed\nwinner: a\n{variants}---\n\
+        experiment: runs\nstatus: active\nends_at: 2999-01-01\n{variants}"
+    );
+    let flags = "flag: on\nenabled: true\n---\nflag: off\nenabled: false\n---\nflag: half\nenabled: true\nrollout_percentage: 50\n";
+    let place = Place::with(&[("over.yaml", &over), ("flags.yaml", flags)]);
+    place.report(&["publish", "docs", "--yes"]);
+    let stale = |args: &[&str]| -> Vec<String> {
+        let told = status(&place, args, 1);
+        let stale = told["stale"]["told"].as_array().unwrap();
+        stale
+            .iter()
+            .map(|it| format!("{}: {}", it["document"].as_str().unwrap(), it["why"].as_str().unwrap()))
+            .collect()
+    };
+    let experiments = ["experiment ended: ended", "experiment done: no_winner"];
+    assert_eq!(stale(&[]), experiments);
+    let settled = ["flag off: settled", "flag on: settled"];
+    assert_eq!(stale(&["--stale-after", "0s"]), [experiments, settled].concat());
+
+    // A flag that changed since is not stale, however old it is.
+    let store = rusqlite::Connection::open(place.store()).unwrap();
+    let old = (jiff::Timestamp::now() - jiff::SignedDuration::from_hours(60 * 24)).to_string();
+    assert_eq!(store.execute("UPDATE revisions SET created_at = ?1", [old]).unwrap(), 1);
+    place.write("flags.yaml", &flags.replace("flag: on\nenabled: true", "flag: on\nenabled: false"));
+    place.report(&["publish", "docs", "--yes"]);
+    assert_eq!(stale(&["--stale-after", "30d"]), [&experiments[..], &["flag off: settled"]].concat());
+    assert_eq!(stale(&["--stale-after", "90d"]), experiments);
+}
+
+/// Events of which three cannot be processed, and what is counted of the others.
+fn with_bad_records() -> Place {
+    let place = Place::with(&[("e.yaml", EXPERIMENT)]);
+    let events = [
+        r#"{"type": "exposure", "unit": "u", "experiment": "e", "variant": "a"}"#,
+        r#"{"type": "conversion", "unit": "u", "event": "paid"}"#,
+        "no JSON \u{1b}[31mat all",
+        r#"{"type": "thought", "unit": "u"}"#,
+    ];
+    fs::write(place.path().join("events.jsonl"), events.join("\n")).unwrap();
+    // One that Lambda hands over without its place.
+    let unplaced = json!({"Records": [{"kinesis": {"data": "eyJ0eXBlIjogImNvbnZlcnNpb24iLCAidW5pdCI6ICJ1IiwgImV2ZW50IjogInBhaWQifQ=="}}]});
+    fs::write(place.path().join("unplaced.json"), unplaced.to_string()).unwrap();
+    let replayed = place.run(&["replay", "events.jsonl", "unplaced.json", "--from", "docs", "--shards", "1"]);
+    assert_eq!(replayed.status.code(), Some(1), "a record without a place is a finding: {replayed:?}");
+    place
+}
+
+fn payments(place: &Place) -> Value {
+    let results = place.report(&["results", "e"]);
+    results["metrics"][0]["variants"][0]["events"].clone()
+}
+
+#[test]
+fn quarantined_records_are_listed_shown_and_replayed() {
+    let place = with_bad_records();
+    let listed = told(&place, "quarantine-list", &["quarantine", "list"], 0);
+    assert_eq!(listed["reasons"], json!({"no_position": 1, "not_json": 1, "unknown_type": 1}));
+    let of = |reason: &str| {
+        let records = listed["records"].as_array().unwrap();
+        records.iter().find(|it| it["reason"] == reason).unwrap()["id"].as_str().unwrap().to_owned()
+    };
+    let one = told(&place, "quarantine-list", &["quarantine", "list", "--reason", "not_json"], 0);
+    assert_eq!((one["records"].as_array().unwrap().len(), &one["reasons"]), (1, &json!({"not_json": 1})));
+    let shown = told(&place, "quarantine-show", &["quarantine", "show", &of("not_json")], 0);
+    assert_eq!(shown["text"], "no JSON \u{1b}[31mat all");
+    let human = place.run(&["quarantine", "show", &of("not_json")]);
+    assert!(
+        !String::from_utf8(human.stdout).unwrap().contains('\u{1b}'),
+        "what others wrote steers no terminal"
+    );
+    let unknown = place.run(&["quarantine", "show", "no/such:1"]);
+    assert_eq!(unknown.status.code(), Some(2));
+
+    let status = status(&place, &["--max-lag", "1h"], 1);
+    assert_eq!(status["quarantine"]["told"]["reasons"], listed["reasons"]);
+    assert_eq!(status["shards"]["told"][0]["shard"], "replay/shardId-000000000000");
+
+    assert_eq!(payments(&place), 1);
+    let replay = |args: &[&str], exit| {
+        told(&place, "quarantine-replay", &[&["quarantine", "replay"], args].concat(), exit)
+    };
+    let plan = replay(&[], 0);
+    assert_eq!((&plan["replayed"], plan["records"].as_array().unwrap().len()), (&json!(false), 3));
+    assert_eq!(payments(&place), 1, "a plan changes nothing");
+    assert_eq!(replay(&["--reason", "no_position", "--yes"], 0)["records"][0]["became"], "counted");
+    assert_eq!(payments(&place), 2);
+    for _ in 0..2 {
+        let done = replay(&["--yes"], 1);
+        let became: Vec<_> = done["records"].as_array().unwrap().iter().map(|it| &it["became"]).collect();
+        assert_eq!(became, ["refused", "refused"], "what is refused again stays");
+    }
+    let refused = replay(&[&of("unknown_type"), "--yes"], 1);
+    assert!(refused["records"][0]["detail"].as_str().unwrap().starts_with("unknown_type: "), "{refused}");
+    assert_eq!(place.run(&["quarantine", "replay", "no/such:1", "--yes"]).status.code(), Some(2));
+    assert_eq!(payments(&place), 2);
+}
+
+#[test]
+fn an_event_that_waits_is_a_lag() {
+    let place = Place::with(&[("e.yaml", EXPERIMENT)]);
+    let dev = place.serve();
+    let event = json!({"type": "conversion", "user_id": "u", "event": "paid"});
+    assert_eq!(dev.post("/events", &event).status, 202);
+    until("it is counted", || {
+        let told = status(&place, &["--max-lag", "1h"], 0);
+        (told["shards"]["told"][0]["position"] == "1").then_some(())
+    });
+    drop(dev);
+    let told = status(&place, &[], 0);
+    let shard = &told["shards"]["told"][0];
+    assert_eq!(
+        (&shard["shard"], &shard["behind"]["told"]),
+        (&json!("local/shardId-000000000000"), &json!(0.0))
+    );
+    assert!(shard["counted_at"].is_string(), "{shard}");
+    let store = rusqlite::Connection::open(place.store()).unwrap();
+    let arrived = (jiff::Timestamp::now() - jiff::SignedDuration::from_mins(10)).as_millisecond();
+    let sql = "INSERT INTO events (partition_key, arrived, data) VALUES ('u', ?1, '{}')";
+    store.execute(sql, [arrived]).unwrap();
+    let told = status(&place, &[], 1);
+    assert!(told["shards"]["told"][0]["behind"]["told"].as_f64().unwrap() >= 600.0, "{told}");
+    status(&place, &["--max-lag", "1h"], 0);
+}

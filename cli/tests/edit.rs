@@ -1,0 +1,247 @@
+//! Writing ranges into a document: every layout that people use keeps its comments, quotes and line ends, and one
+//! that is not understood is left alone.
+
+use abx_cli::source::{Wanted, edit_variants, parse};
+use abx_core::hash::Range;
+use proptest::prelude::*;
+
+fn wanted(key: &str, ranges: &[(u32, u32)]) -> Wanted {
+    let ranges = ranges.iter().map(|(start, end)| Range { start: *start, end: *end }).collect();
+    Wanted { key: key.to_owned(), ranges }
+}
+
+fn thirds() -> Vec<Wanted> {
+    vec![wanted("a", &[(0, 300_000)]), wanted("b", &[(300_000, 600_000), (900_000, 1_000_000)])]
+}
+
+/// The lines that differ, with a sign each.
+fn lines(text: &str, wanted: &[Wanted]) -> Vec<String> {
+    let edited = edit_variants(text, 0, wanted).unwrap_or_else(|| panic!("not edited: {text}"));
+    let signed = |sign: char, from: &str, other: &str| -> Vec<String> {
+        let other: Vec<&str> = other.split('\n').collect();
+        from.split('\n').filter(|line| !other.contains(line)).map(|line| format!("{sign}{line}")).collect()
+    };
+    [signed('-', text, &edited), signed('+', &edited, text)].concat()
+}
+
+const A: &str = "ranges: [[0, 300000]]";
+const B: &str = "ranges: [[300000, 600000], [900000, 1000000]]";
+
+#[test]
+fn shares_in_lines_are_replaced_and_comments_stay() {
+    let text = "# why\nexperiment: e # key\nvariants:\n  # the old one\n  - key: a\n    allocation: 0.5   # half\n    payload: {x: 'y'} \n  - allocation: 0.5\n    key: b\n\nowner: me\n";
+    assert_eq!(
+        lines(text, &thirds()),
+        [
+            "-    allocation: 0.5   # half".to_owned(),
+            "-  - allocation: 0.5".to_owned(),
+            format!("+    {A}   # half"),
+            format!("+  - {B}"),
+        ]
+    );
+}
+
+#[test]
+fn line_ends_of_windows_stay() {
+    let text = "experiment: e\r\nvariants:\r\n- key: a\r\n- key: b\r\n  description: x\r\n";
+    let edited = edit_variants(text, 0, &thirds()).expect("it is edited");
+    assert_eq!(
+        edited,
+        format!(
+            "experiment: e\r\nvariants:\r\n- key: a\r\n  {A}\r\n- key: b\r\n  {B}\r\n  description: x\r\n"
+        )
+    );
+}
+
+#[test]
+fn shares_in_braces_are_replaced_in_place() {
+    let text = "experiment: e\nvariants:\n  - {key: a, allocation: 0.2} # small\n  - { \"key\": \"b\", \"allocation\":0.8 , payload: 1 }";
+    let edited = edit_variants(text, 0, &thirds()).expect("it is edited");
+    let quoted = B.replace("ranges", "\"ranges\"");
+    assert_eq!(
+        edited,
+        format!(
+            "experiment: e\nvariants:\n  - {{key: a, {A}}} # small\n  - {{ \"key\": \"b\", {quoted} , payload: 1 }}"
+        )
+    );
+    let text = "{experiment: e, variants: [{key: a}, {key: b}]}\n";
+    let edited = edit_variants(text, 0, &thirds()).expect("it is edited");
+    assert_eq!(edited, format!("{{experiment: e, variants: [{{key: a, {A}}}, {{key: b, {B}}}]}}\n"));
+}
+
+#[test]
+fn ranges_are_replaced_in_any_layout_and_equal_ones_stay() {
+    let text = "experiment: e\nvariants:\n  - key: a\n    ranges: [ [0,  300000] ] # mine\n  - key: b\n    ranges:\n      - [300000, 500000]\n      - [500000, 1000000]\n    payload: 1\n";
+    let edited = edit_variants(text, 0, &thirds()).expect("it is edited");
+    assert_eq!(
+        edited,
+        format!(
+            "experiment: e\nvariants:\n  - key: a\n    ranges: [ [0,  300000] ] # mine\n  - key: b\n    {B}\n    payload: 1\n"
+        )
+    );
+}
+
+#[test]
+fn other_documents_of_the_file_stay() {
+    let text = "flag: f\nenabled: true\n---\nexperiment: e\nvariants: [{key: a}, {key: b}] # two\n---\nexperiment: x\nvariants: [{key: a}, {key: b}]\n";
+    let edited = edit_variants(text, 1, &thirds()).expect("it is edited");
+    assert_eq!(edited, text.replacen("{key: a}, {key: b}", &format!("{{key: a, {A}}}, {{key: b, {B}}}"), 1));
+}
+
+#[test]
+fn variants_are_added_behind_the_last() {
+    let three =
+        [wanted("a", &[(0, 1)]), wanted("b", &[(1, 2)]), wanted("on", &[(2, 3)]), wanted("7", &[(3, 4)])];
+    let block = "experiment: e\nvariants:\n  - key: a\n    # of a\n  - key: b # last\n    # of b\n# of nobody\nowner: me\n";
+    let edited = edit_variants(block, 0, &three).expect("it is edited");
+    assert!(
+        edited.ends_with(
+            "  - key: b # last\n    ranges: [[1, 2]]\n    # of b\n  - key: on\n    ranges: [[2, 3]]\n  - key: \"7\"\n    ranges: [[3, 4]]\n# of nobody\nowner: me\n"
+        ),
+        "{edited}"
+    );
+    let flow = "experiment: e\nvariants:\n  - {key: a}\n  - {key: b}";
+    let edited = edit_variants(flow, 0, &three).expect("it is edited");
+    assert!(
+        edited.ends_with(
+            "{key: b, ranges: [[1, 2]]}\n  - {key: on, ranges: [[2, 3]]}\n  - {key: \"7\", ranges: [[3, 4]]}"
+        ),
+        "{edited}"
+    );
+    let brackets = "experiment: e\nvariants: [\n  {key: a},\n  {key: b} # last\n]\n";
+    let edited = edit_variants(brackets, 0, &three).expect("it is edited");
+    assert!(edited.ends_with("{key: b, ranges: [[1, 2]]}, # last\n  {key: on, ranges: [[2, 3]]},\n  {key: \"7\", ranges: [[3, 4]]}\n]\n"), "{edited}");
+    let trailing = "experiment: e\nvariants: [\n  {key: a},\n  {key: b},\n]\n";
+    let edited = edit_variants(trailing, 0, &three).expect("it is edited");
+    assert!(
+        edited.ends_with("{key: on, ranges: [[2, 3]]},\n  {key: \"7\", ranges: [[3, 4]]},\n]\n"),
+        "{edited}"
+    );
+}
+
+#[test]
+fn variants_are_dropped_with_their_lines() {
+    let only = [wanted("b", &[(0, 1_000_000)])];
+    let block = "experiment: e\nvariants:\n  # of a\n  - key: a\n    description: |\n      two\n      lines\n    # in a\n\n  # of b\n  - key: b\n  - key: c\n    payload: {x: 1}\nowner: me\n";
+    let edited = edit_variants(block, 0, &only).expect("it is edited");
+    assert_eq!(
+        edited,
+        "experiment: e\nvariants:\n  # of a\n\n  # of b\n  - key: b\n    ranges: [[0, 1000000]]\nowner: me\n"
+    );
+    let flow = "experiment: e\nvariants: [{key: a}, {key: b}, {key: c}]\n";
+    let edited = edit_variants(flow, 0, &only).expect("it is edited");
+    assert_eq!(edited, "experiment: e\nvariants: [{key: b, ranges: [[0, 1000000]]}]\n");
+}
+
+#[test]
+fn what_is_not_understood_is_left_alone() {
+    for text in [
+        // An anchor that another document part uses: both would change.
+        "experiment: e\nvariants:\n  - &x {key: a, payload: {k: &r 0.5}, allocation: 0.5}\n  - {key: b, allocation: *r, payload: *x}\n",
+        "experiment: e\npayloads: &v [{key: a}, {key: b}]\nvariants: *v\n",
+        // A comment among the ranges has no place in one line.
+        "experiment: e\nvariants:\n  - key: a\n    ranges:\n      - [0, 500000] # mine\n      - [500000, 600000]\n  - key: b\n    ranges: [[600000, 1000000]]\n",
+    ] {
+        let mut wanted = thirds();
+        wanted.push(wanted_new());
+        assert_eq!(edit_variants(text, 0, &wanted), None, "{text}");
+    }
+    let own_line = "experiment: e\nvariants:\n  -\n    key: a\n  - key: b\n";
+    assert_eq!(edit_variants(own_line, 0, &[wanted("b", &[(0, 1)])]), None, "the dash has a line of its own");
+    assert_eq!(edit_variants("experiment: e\n", 0, &thirds()), None, "no variants");
+    assert_eq!(
+        edit_variants("experiment: e\nvariants: [{key: a}, {key: b}]\n", 1, &thirds()),
+        None,
+        "no such document"
+    );
+}
+
+fn wanted_new() -> Wanted {
+    wanted("c", &[(0, 1)])
+}
+
+/// A variant in one of the layouts that people use.
+fn item(key: &str, layout: u8, share: u8) -> String {
+    let share = match share {
+        0 => String::new(),
+        1 => "allocation: 0.25".to_owned(),
+        _ => "ranges: [[1, 2], [3, 4]]".to_owned(),
+    };
+    let comma = if share.is_empty() { "" } else { ", " };
+    match layout {
+        0 => format!("  - {{key: {key}{comma}{share}}}  # {key}\n"),
+        1 if share.is_empty() => format!("  # of {key}\n  - key: \"{key}\"  # it\n    payload: [1,  2]\n"),
+        1 => format!("  # of {key}\n  - key: {key}\n    {share}  # it\n    payload: [1,  2]\n\n"),
+        _ if share.is_empty() => format!("  - description: >-\n      folded\n      text\n    key: {key}\n"),
+        _ => format!("  - {share}\n    description: 'it''s: {key}'\n    key: {key}\n"),
+    }
+}
+
+proptest! {
+    /// Whatever the layout, the result is the wanted value, and what is no share, key or line of a dropped variant
+    /// is still there, in its order.
+    #[test]
+    fn every_layout_is_edited_or_left_alone(
+        items in prop::collection::vec((0..4_u8, 0..3_u8, prop::bool::ANY), 1..5), add in prop::bool::ANY,
+        crlf in prop::bool::ANY,
+    ) {
+        let keys = ["a", "b", "c", "d"];
+        let lines: String = items.iter().zip(keys).map(|((layout, share, _), key)| item(key, *layout, *share)).collect();
+        let mut text = format!("experiment: e # first\nvariants: # list\n{lines}# after\nowner: me\n---\nflag: f\nenabled: true\n");
+        if crlf {
+            text = text.replace('\n', "\r\n");
+        }
+        let kept = items.iter().zip(keys).filter(|((.., keep), _)| *keep);
+        let mut wanted: Vec<Wanted> = kept.map(|(_, key)| wanted(key, &[(0, 5), (7, 9)])).collect();
+        if add {
+            wanted.push(wanted_new_of("new"));
+        }
+        prop_assume!(!wanted.is_empty());
+        let edited = edit_variants(&text, 0, &wanted);
+        let Some(edited) = edited else { return Err(TestCaseError::fail(format!("not edited: {text}"))) };
+        let keys_now: Vec<String> = parse(&edited).documents[0].0["variants"].as_array().expect("a list").iter()
+            .map(|it| it["key"].as_str().expect("a key").to_owned()).collect();
+        let keys_wanted: Vec<String> = wanted.iter().map(|it| it.key.clone()).collect();
+        prop_assert_eq!(keys_now, keys_wanted);
+        for comment in ["# first", "# list", "# after"] {
+            prop_assert!(edited.contains(comment), "{}", edited);
+        }
+        // Where no variant comes or goes, every line without a share is still there, byte for byte and in its order.
+        if !add && items.iter().all(|(.., keep)| *keep) {
+            let others = |text: &str| -> Vec<String> {
+                let is_other = |line: &&str| !line.contains("allocation") && !line.contains("ranges");
+                text.split('\n').filter(is_other).map(str::to_owned).collect()
+            };
+            let (before, after) = (others(&text), others(&edited));
+            prop_assert!(after.iter().all(|line| before.contains(line)), "{:?}", edited);
+        }
+        prop_assert!(crlf || !edited.contains('\r'));
+        prop_assert!(!crlf || edited.matches('\n').count() == edited.matches("\r\n").count(), "{:?}", edited);
+    }
+}
+
+proptest! {
+    /// Whatever stands in a file, it is edited to the wanted value or left alone, and nothing panics.
+    #[test]
+    fn any_text_is_edited_or_left_alone(
+        lines in prop::collection::vec("[ ]{0,4}(- )?(key|allocation|ranges|variants|&a|\\*a|#|---)(: )?[\\[{\\]}ab,'\"|>.0-9é]{0,4}\r?", 0..12),
+    ) {
+        let text = format!("experiment: e\nvariants:\n{}", lines.join("\n"));
+        if let Some(edited) = edit_variants(&text, 0, &[wanted("a", &[(0, 5)]), wanted("new", &[(5, 6)])]) {
+            let variants = &parse(&edited).documents[0].0["variants"];
+            let keys: Vec<&str> = variants.as_array().into_iter().flatten().filter_map(|it| it["key"].as_str()).collect();
+            prop_assert!(keys == ["a", "new"] || keys == ["new"], "{edited}");
+        }
+    }
+}
+
+fn wanted_new_of(key: &str) -> Wanted {
+    wanted(key, &[(9, 10)])
+}
+
+#[test]
+fn ranges_in_another_order_are_the_same() {
+    let text = "experiment: e\nvariants:\n  - {key: a, ranges: [[500000, 1000000], [0, 100000], [100000, 200000]]}\n  - {key: b, ranges: [[200000, 500000]]}\n";
+    let same = [wanted("a", &[(0, 200_000), (500_000, 1_000_000)]), wanted("b", &[(200_000, 500_000)])];
+    assert_eq!(edit_variants(text, 0, &same).as_deref(), Some(text));
+}

@@ -1,0 +1,286 @@
+"""The whole of it over an emulated AWS: publish, assign, convert, count, compare with the truth, and operate. See `run`."""
+
+import base64
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+
+from poller import Poller
+from small_lambda import Function, front
+from world import World
+
+USERS, EXPERIMENT, STREAM, BUCKET = 5000, "checkout_redesign", "abx-events", "abx-archive"
+TABLES = ["--table", "abx-catalog", "--metrics-table", "abx-metrics"]
+NAMES = {"ABX_CATALOG_TABLE": "abx-catalog", "ABX_ASSIGNMENTS_TABLE": "abx-assignments"}
+COUNTING = {"ABX_METRICS_TABLE": "abx-metrics", "ABX_MARKS_TABLE": "abx-marks", "ABX_ARCHIVE_STREAM": "abx-archive"}
+
+table = []
+
+
+def check(what, found, expected):
+    """One line of the table, and the end of the run where it is not as expected."""
+    if found != expected:
+        show_table()
+        sys.exit(f"{what}: {found!r} instead of {expected!r}")
+    shown = json.dumps(found, default=str, sort_keys=True)
+    table.append((what, shown if len(shown) <= 64 else shown[:63] + "…"))
+
+
+def show_table():
+    for what, value in table:
+        print(f"  {what:<58} {value}")
+
+
+class Abx:
+    """The command, over the emulator."""
+
+    def __init__(self, program, endpoint):
+        self.program, self.endpoint = program, endpoint
+
+    def __call__(self, *arguments, exits=0):
+        arguments = [self.program, *arguments, "--format", "json"]
+        ran = subprocess.run(arguments, capture_output=True, text=True, env={**os.environ, "NO_COLOR": "1"})
+        if ran.returncode != exits:
+            sys.exit(f"{' '.join(arguments)} ended with {ran.returncode}, not {exits}:\n{ran.stdout}\n{ran.stderr}")
+        return json.loads(ran.stdout) if ran.stdout.strip() else ran.stderr
+
+    def at_tables(self, *arguments, exits=0):
+        return self(*arguments, *TABLES, "--endpoint", self.endpoint, exits=exits)
+
+
+def get(url):
+    with urllib.request.urlopen(url, timeout=30) as answer:
+        return json.loads(answer.read())
+
+
+def make(world, tables):
+    subprocess.run([tables, world.endpoint], check=True)
+    world.call("kinesis", "CreateStream", {"StreamName": STREAM, "ShardCount": 2})
+    world.request("PUT", f"/{BUCKET}", b"", "s3", {})
+    to_s3 = {
+        "RoleARN": "arn:aws:iam::000000000000:role/firehose",
+        "BucketARN": f"arn:aws:s3:::{BUCKET}",
+        "BufferingHints": {"SizeInMBs": 1, "IntervalInSeconds": 1},
+        "CompressionFormat": "GZIP",
+    }
+    body = {"DeliveryStreamName": "abx-archive", "DeliveryStreamType": "DirectPut", "ExtendedS3DestinationConfiguration": to_s3}
+    world.call("firehose", "CreateDeliveryStream", body)
+    for state, name in (("ALARM", "abx-e2e-quarantine"), ("OK", "abx-e2e-errors")):
+        alarm = {"AlarmName": name, "MetricName": "EventsQuarantined", "Namespace": "abx", "Statistic": "Sum", "Period": 60}
+        alarm |= {"EvaluationPeriods": 1, "Threshold": 0, "ComparisonOperator": "GreaterThanThreshold"}
+        world.query("monitoring", "PutMetricAlarm", **alarm)
+        world.query("monitoring", "SetAlarmState", AlarmName=name, StateValue=state, StateReason="set by the test")
+
+
+def assign(url, assignment):
+    """Asks for every user; their variants. An environment is killed in the middle, and whoever asked it asks again."""
+    kills = {USERS // 3: 0, USERS // 2: 1}
+
+    def one(number):
+        if number in kills:
+            assignment.environments[kills[number]].kill()
+        for _ in range(5):
+            try:
+                answer = get(f"{url}/assign?user_id=user_{number}&experiment_key={EXPERIMENT}")
+                return answer["variant"], answer["persisted"]
+            except (urllib.error.HTTPError, OSError):
+                time.sleep(0.05)
+        sys.exit(f"user_{number} is not answered")
+
+    with ThreadPoolExecutor(8) as pool:
+        return list(pool.map(one, range(USERS)))
+
+
+def conversions(variants):
+    """Events after the exposures, and what they must come to. Every tenth order comes twice, as producers repeat themselves."""
+    events, truth = [], Counter()
+
+    def put(user, event, number, **properties):
+        body = {"event_id": f"{event}-{user}-{number}", "type": "conversion", "event": event, "user_id": user}
+        events.append((user, json.dumps({**body, "properties": properties}).encode()))
+
+    for number, variant in enumerate(variants):
+        user = f"user_{number}"
+        orders = 2 if number % 5 == 0 else 1 if number % 3 == 0 else 0
+        for order in range(orders):
+            euros = Decimal(number % 97) + Decimal("0.01") * (number % 10)
+            put(user, "order_placed", order, total_eur=float(euros))
+            truth[f"me#{variant}#order_placed"] += 1
+            truth[f"ms#{variant}#revenue"] += euros
+        if orders:
+            truth[f"mu#{variant}#order_placed"] += 1
+        if number % 11 == 0:
+            put(user, "payment_failed", 0)
+            truth[f"me#{variant}#payment_failed"] += 1
+    events += [event for number, event in enumerate(events) if number % 10 == 0]
+    for number in range(100):
+        put(f"stranger_{number}", "order_placed", 0, total_eur=1000)
+    return events, truth
+
+
+BAD = [
+    *[(b"no JSON at all, %d" % number, "not_json") for number in range(5)],
+    *[(json.dumps({"type": "thought", "user_id": f"user_{number}"}).encode(), "unknown_type") for number in range(3)],
+    (b"\xff\xfe\xfd", "not_utf8"),
+]
+
+
+def counters(world, partition):
+    """The counters of a partition, summed over its rows, without those of groups."""
+    sums = Counter()
+    for item in world.partition("abx-metrics", partition):
+        if not item["sk"].startswith("groups#"):
+            for name, value in item.items():
+                if name not in ("pk", "sk"):
+                    sums[name] += Decimal(value)
+    return sums
+
+
+def compare(world, abx, variants, truth, poller):
+    """The counts in DynamoDB with the truth, exactly; and what `abx results` says of them."""
+    counted, stream = counters(world, f"exp#{EXPERIMENT}"), counters(world, "stream")
+    for variant, units in sorted(Counter(variants).items()):
+        check(f"units that saw {variant}", int(counted[f"u#{variant}"]), units)
+    events = [json.loads(data) for data in poller.events() if data[:1] == b"{"]
+    exposures = {event["event_id"]: event["variant"] for event in events if event.get("type") == "exposure"}
+    for variant, number in sorted(Counter(exposures.values()).items()):
+        check(f"exposures to {variant}", int(counted[f"x#{variant}"]), number)
+    for name, value in sorted(truth.items()):
+        check(name, counted[name], value)
+    accepted = {event["event_id"] for event in events if event.get("type") != "thought"}
+    check("events that were taken", int(stream["accepted"]), len(accepted))
+    check("conversions of strangers", int(stream["unattributed"]), 100)
+    reasons = {name.split("#")[1]: int(value) for name, value in stream.items() if name.startswith("rejected#")}
+    check("records that can never be processed", reasons, dict(Counter(reason for _, reason in BAD)))
+    results = abx.at_tables("results", EXPERIMENT)
+    units = {it["variant"]: it["units"] for it in results["variants"]}
+    check("abx results: units", units, dict(Counter(variants)))
+    orders = {it["variant"]: it["converted"] for it in results["metrics"][0]["variants"]}
+    expected = {it: truth[f"mu#{it}#order_placed"] for it in units}
+    check("abx results: units that ordered", orders, expected)
+    return len(accepted)
+
+
+def archived(world, expected):
+    """Waits until Firehose has written everything; the ids in the bucket are the events that were taken."""
+    for _ in range(60):
+        lines = [line for text in world.objects(BUCKET) for line in text.splitlines()]
+        ids = {json.loads(line)["_id"] for line in lines}
+        if len(ids) >= expected:
+            break
+        time.sleep(0.5)
+    check("events in the archive", len(ids), expected)
+
+
+def operate(abx, url, variants):
+    """What an operator types, over the functions and the tables."""
+    asked = abx("invoke", "assignment", "--user", "user_7", "--experiment", EXPERIMENT, "--endpoint", url)
+    check("abx invoke: status and variant", [asked["status"], asked["answer"]["variant"]], [200, variants[7]])
+    check("abx invoke: it knows the bill", asked["platform"]["billed_ms"] > 0, True)
+    flag = abx("invoke", "flags", "--user", "u", "--flag", "new_navigation", "--endpoint", url, "--tail-log")
+    check("abx invoke: a flag", [flag["answer"]["value"], flag["log"][0][:5]], [True, "START"])
+    abx("invoke", "flags", "--user", "u", "--flag", "none", "--endpoint", url, exits=1)
+    abx("invoke", "no-such-function", "--endpoint", url, exits=2)
+    abx("invoke", "events", "--payload", '{"no": "batch"}', "--endpoint", url, exits=1)
+    payload = '{"user_id": "{user}", "flag_key": "new_navigation"}'
+    limits = ["--rate", "50", "--duration", "2s", "--p50", "2s", "--p99", "5s"]
+    bench = abx("bench", "flags", "--endpoint", url, "--payload", payload, "--tail-log", *limits)
+    check("abx bench: answered, failed", [bench["answered"], bench["failures"]], [100, {}])
+    status = abx.at_tables("status", "--stream", STREAM, "--alarm-prefix", "abx-e2e", exits=1)
+    told = {part: status[part]["told"] for part in ("head", "drift", "shards", "alarms", "quarantine")}
+    check("abx status: revision, drift", [told["head"]["revision"], len(told["drift"]["documents"])], [1, 0])
+    check("abx status: shards, behind", [it["behind"]["told"] for it in told["shards"]], [0.0, 0.0])
+    check("abx status: alarms", [it["name"] for it in told["alarms"]], ["abx-e2e-quarantine"])
+    expected = dict(Counter(reason for _, reason in BAD), no_position=1)
+    check("abx status: quarantine", told["quarantine"]["reasons"], expected)
+
+
+def take_care(world, abx, truth):
+    """The quarantine: what lies there, and what becomes of it."""
+    listed = abx.at_tables("quarantine", "list")
+    check("abx quarantine list", len(listed["records"]), len(BAD) + 1)
+    first = next(it for it in listed["records"] if it["reason"] == "not_json")
+    shown = abx.at_tables("quarantine", "show", first["id"])
+    check("abx quarantine show", shown["text"].startswith("no JSON at all"), True)
+    abx.at_tables("quarantine", "show", "no/such:1", exits=2)
+    replay = ["quarantine", "replay", "--archive-stream", "abx-archive"]
+    plan = abx.at_tables(*replay)
+    check("abx quarantine replay: planned", [len(plan["records"]), plan["replayed"]], [len(BAD) + 1, False])
+    done = abx.at_tables(*replay, "--yes", exits=1)
+    became = dict(Counter(it["became"] for it in done["records"]))
+    check("abx quarantine replay --yes", became, {"refused": len(BAD), "counted": 1})
+    again = abx.at_tables(*replay, "--yes", exits=1)
+    check("the same again", dict(Counter(it["became"] for it in again["records"])), {"refused": len(BAD)})
+    variant, name = truth["lost"], "me#{}#order_placed"
+    counted = counters(world, f"exp#{EXPERIMENT}")
+    check("it is counted once", counted[name.format(variant)], truth[name.format(variant)] + 1)
+
+
+def story(programs, world, functions):
+    """From an empty account to the end."""
+    make(world, programs["tables"])
+    abx = Abx(programs["abx"], world.endpoint)
+    published = abx("publish", "experiments", "--yes", "--table", "abx-catalog", "--endpoint", world.endpoint)
+    check("abx publish: revision", published["published"], 1)
+    variables = {"ABX_ENDPOINT_URL": world.endpoint, **NAMES, "ABX_EVENT_STREAM": STREAM}
+    sync = {**variables, "ABX_EXPOSURES": "sync"}
+    functions["assignment"] = Function("assignment", programs["assignment"], sync, 2)
+    functions["flags"] = Function("flags", programs["flags"], sync)
+    functions["events"] = Function("events", programs["events"], {**variables, **COUNTING})
+    url = front(functions)
+
+    assigned = assign(url, functions["assignment"])
+    variants = [variant for variant, _ in assigned]
+    check("users that were assigned, with two processes killed", len(variants), USERS)
+    waiting = abx.at_tables("status", "--stream", STREAM, "--max-lag", "1ms", exits=1)["shards"]["told"]
+    check("abx status: shards where records wait", [it["behind"]["told"] > 0 for it in waiting], [True, True])
+    poller = Poller(world, STREAM, functions["events"])
+    # Batches, by their number, that are cut off by a kill, and those whose answer is lost.
+    trouble = {3: "kill", 9: "forget", 20: "kill", 45: "forget", 60: "kill"}
+    poller.drain(trouble.get)
+    events, truth = conversions(variants)
+    bad = [(f"bad_{number}", data) for number, (data, _) in enumerate(BAD)]
+    world.put_records(STREAM, events[:2000] + bad + events[2000:])
+    poller.drain(trouble.get)
+    starts = {name: [it.starts for it in function.environments] for name, function in functions.items()}
+    check("processes that were started", starts, {"assignment": [2, 2], "flags": [1], "events": [4]})
+    check("batches that came again although they were counted", poller.forgotten, 2)
+    lose_one(poller)
+    taken = compare(world, abx, variants, truth, poller)
+    archived(world, taken)
+    operate(abx, url, variants)
+    truth["lost"] = variants[15]
+    take_care(world, abx, truth)
+
+
+def lose_one(poller):
+    """A record that Lambda hands over without its place: it cannot be counted exactly, and is kept."""
+    event = {"event_id": "late-order", "type": "conversion", "event": "order_placed", "user_id": "user_15"}
+    data = json.dumps({**event, "properties": {"total_eur": 1}}).encode()
+    written = {"PartitionKey": "user_15", "SequenceNumber": "", "ApproximateArrivalTimestamp": time.time()}
+    record = poller.record("", {**written, "Data": base64.b64encode(data).decode()})
+    del record["eventID"]
+    check("a record without its place is kept, not given back", poller.invoke({"Records": [record]}, None), [])
+
+
+def main():
+    programs = dict(argument.split("=", 1) for argument in sys.argv[1:])
+    start, world, functions = time.monotonic(), World(programs["ministack"], programs["folder"]), {}
+    try:
+        story(programs, world, functions)
+    finally:
+        for function in functions.values():
+            function.stop()
+        world.stop()
+    show_table()
+    print(f"all of {len(table)} are as they should be, after {time.monotonic() - start:.0f} s")
+
+
+main()
