@@ -1,5 +1,5 @@
 //! `abx explain --at REVISION`, with the program itself: what a unit got by a commit or a published revision.
-#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test that cannot run has failed")]
+#![expect(clippy::expect_used, reason = "a test that cannot run has failed")]
 
 use serde_json::{Value, json};
 use std::fs;
@@ -39,7 +39,9 @@ impl Place {
     }
 
     fn commit(&self, at: &str, files: &[(&str, &str)]) {
-        files.iter().for_each(|(name, text)| self.write(name, text));
+        for (name, text) in files {
+            self.write(name, text);
+        }
         self.git(&["add", "--all"]);
         let mut command = Command::new("git");
         command.env("GIT_COMMITTER_DATE", at).args(["-c", "user.name=a", "-c", "user.email=a@b.example"]);
