@@ -258,6 +258,27 @@ def story(programs, world, functions):
     operate(abx, url, variants)
     truth["lost"] = variants[15]
     take_care(world, abx, truth)
+    captured = os.path.join(programs["folder"], "captured.json")
+    report = abx("capture", captured, "--stream", STREAM, "--endpoint", world.endpoint)
+    whole = len(poller.events())
+    check("abx capture: records, those that are no events", [report["records"], report["left_out"]], [whole - len(BAD), len(BAD)])
+    if programs["cookie_cats"]:
+        cookie_cats(abx, url, programs["cookie_cats"])
+
+
+def cookie_cats(abx, url, file):
+    """The players of the Cookie Cats test, delivered as on a bad day; the totals are those that are known of it."""
+    columns = ["--unit", "userid", "--exposure", "cookie_cats_gate=version", "--conversion", "retention_1@1d"]
+    columns += ["--conversion", "retention_7@7d", "--value", "gamerounds.rounds=sum_gamerounds@13d"]
+    faults = ["--faults", "duplicate,reorder,bisect", "--seed", "7"]
+    replayed = abx("replay", file, "--to", "events", "--endpoint", url, *columns, *faults)
+    table.append(("abx replay: records, seconds", f"{replayed['records']}, {replayed['seconds']:.0f}"))
+    results = abx.at_tables("results", "cookie_cats_gate")
+    units = {it["variant"]: it["units"] for it in results["variants"]}
+    check("Cookie Cats: players", units, {"gate_30": 44700, "gate_40": 45489})
+    for metric, expected in (("retention_1", [20034, 20119]), ("retention_7", [8502, 8279])):
+        rows = next(it for it in results["metrics"] if it["metric"] == metric)["variants"]
+        check(f"Cookie Cats: {metric}", [it["converted"] for it in rows], expected)
 
 
 def lose_one(poller):
