@@ -190,7 +190,7 @@ def operate(abx, url, variants):
     abx("invoke", "no-such-function", "--endpoint", url, exits=2)
     abx("invoke", "events", "--payload", '{"no": "batch"}', "--endpoint", url, exits=1)
     payload = '{"user_id": "{user}", "flag_key": "new_navigation"}'
-    limits = ["--rate", "50", "--duration", "2s", "--p50", "2s", "--p99", "5s"]
+    limits = ["--rate", "20", "--duration", "5s", "--p50", "10s", "--p99", "20s"]
     bench = abx("bench", "flags", "--endpoint", url, "--payload", payload, "--tail-log", *limits)
     check("abx bench: answered, failed", [bench["answered"], bench["failures"]], [100, {}])
     status = abx.at_tables("status", "--stream", STREAM, "--alarm-prefix", "abx-e2e", exits=1)
@@ -260,8 +260,9 @@ def story(programs, world, functions):
     take_care(world, abx, truth)
     captured = os.path.join(programs["folder"], "captured.json")
     report = abx("capture", captured, "--stream", STREAM, "--endpoint", world.endpoint)
-    whole = len(poller.events())
-    check("abx capture: records, those that are no events", [report["records"], report["left_out"]], [whole - len(BAD), len(BAD)])
+    check("abx capture: records that are no events", report["left_out"], len(BAD))
+    # The flags that were asked since are on the stream as well.
+    check("abx capture: it has all others", report["records"] >= len(poller.events()) - len(BAD), True)
     if programs["cookie_cats"]:
         cookie_cats(abx, url, programs["cookie_cats"])
 

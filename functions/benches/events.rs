@@ -40,7 +40,7 @@ struct World {
 fn world() -> World {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let store = Arc::new(EmbeddedStore::open(&folder.path().join("store.sqlite")).unwrap());
+    let store = Arc::new(EmbeddedStore::open(folder.path().join("store.sqlite")).unwrap());
     let documents = [json!({"experiment": "checkout", "status": "active",
         "variants": [{"key": "control", "allocation": 0.5}, {"key": "treatment", "allocation": 0.5}],
         "metrics": [{"key": "bought", "event": "purchase", "kind": "conversion", "role": "primary"},
@@ -106,7 +106,8 @@ fn bare_parsing(payload: &[u8]) -> usize {
     }
     #[derive(Deserialize)]
     struct Event<'a> {
-        event_id: &'a str,
+        #[serde(rename = "event_id")]
+        id: &'a str,
         #[serde(rename = "type")]
         kind: &'a str,
         unit: &'a str,
@@ -116,7 +117,7 @@ fn bare_parsing(payload: &[u8]) -> usize {
     for record in &invocation.records {
         let data = STANDARD.decode(record.kinesis.data).unwrap();
         let event: Event<'_> = serde_json::from_slice(&data).unwrap();
-        length += event.event_id.len() + event.kind.len() + event.unit.len();
+        length += event.id.len() + event.kind.len() + event.unit.len();
         length += record.kinesis.sequence_number.len();
     }
     length

@@ -149,8 +149,9 @@ fn write(out: &mut impl Write, captured: &Captured, report: &mut CaptureReport) 
 
 /// A record with the events in it redacted, in the form that it had; `None` where something in it is no event.
 fn redacted(redactor: &Redactor, record: &RecordToWrite) -> Option<RecordToWrite> {
-    // Read as the event function reads it, which opens records of the Kinesis Producer Library.
-    let alone = kinesis_event("capture", "shardId-0", std::slice::from_ref(record));
+    // Read as the event function reads it, which opens records of the Kinesis Producer Library. Its place does not matter here.
+    let placed = RecordToWrite { sequence: "1".to_owned(), ..record.clone() };
+    let alone = kinesis_event("capture", "shardId-0", &[placed]);
     let batch = Batch::read(&alone, record.arrived).ok()?;
     let payloads = &batch.shards.first()?.payloads;
     let events: Option<Vec<Vec<u8>>> = payloads.iter().map(|payload| redactor.event(&payload.data)).collect();
