@@ -175,7 +175,11 @@ impl Dev {
     fn router(&self) -> Router {
         let routes = assignment::routes(Arc::clone(&self.assignment))
             .merge(flags::routes(Arc::clone(&self.flags)))
-            .merge(events::routes(Arc::clone(&self.store), Arc::clone(&self.assignment)))
+            .merge(events::routes(
+                Arc::clone(&self.store),
+                Arc::clone(&self.assignment),
+                Arc::clone(&self.flags),
+            ))
             .merge(invoke::routes(Arc::clone(&self.assignment), Arc::clone(&self.flags)));
         finish(routes, self.assignment.front())
     }

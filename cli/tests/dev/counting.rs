@@ -80,6 +80,28 @@ fn who_orders_is_seen_in_the_results_and_a_capture_of_it_counts_the_same() {
     assert_eq!(wrong.status.code(), Some(2), "{wrong:?}");
 }
 
+#[test]
+fn who_sees_an_experiment_through_a_flag_converts_as_well_however_soon() {
+    let documents = "experiment: prices\nstatus: active\nvariants: [{key: a}, {key: b}]\n\
+        metrics: [{key: bought, event: purchase, kind: conversion}]\n---\n\
+        flag: price\nenabled: true\nvariants: [{key: a, value: 1}, {key: b, value: 2}]\ndefault_variant: a\n\
+        rules: [{name: test, experiment: prices}]\n";
+    let place = Place::with(&[("prices.yaml", documents)]);
+    let dev = place.serve();
+    for number in 0..5 {
+        let user = format!("u{number}");
+        assert!(dev.post("/flags/price", &json!({"user_id": user})).ok()["experiment"].is_object());
+        let bought = json!({"type": "conversion", "event": "purchase", "user_id": user});
+        assert_eq!(dev.post("/events", &bought).status, 202);
+    }
+    let stream = until("all is counted", || {
+        let output = place.run(&["results", "prices", "--format", "json"]);
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        (report["units"] == 5).then(|| report["stream"].clone())
+    });
+    assert!(stream.get("unattributed").is_none_or(|it| *it == 0), "{stream}");
+}
+
 fn units(variant: &Value) -> u64 {
     variant["units"].as_u64().unwrap()
 }

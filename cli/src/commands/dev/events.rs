@@ -1,6 +1,6 @@
 //! `POST /events`: what a page or a service would put on the stream, one event or several.
 
-use super::AssignmentService;
+use super::{AssignmentService, FlagService};
 use abx_core::event::EventData;
 use abx_functions::adapters::embedded::EmbeddedStore;
 use abx_functions::http::{ApiError, Call, MAX_BODY_BYTES, Reply};
@@ -29,11 +29,16 @@ struct Rejected {
     detail: String,
 }
 
-pub(super) fn routes(store: Arc<EmbeddedStore>, assignment: Arc<AssignmentService>) -> Router {
+pub(super) fn routes(
+    store: Arc<EmbeddedStore>,
+    assignment: Arc<AssignmentService>,
+    flags: Arc<FlagService>,
+) -> Router {
     let handler = async move |request: Request| {
         let take = async |call: Call| {
-            // An assignment that was answered stands before what comes after it, also where a script is quicker than the clock.
+            // What was answered stands before what comes after it, also where a script is quicker than the clock.
             assignment.outbox().flush().await;
+            flags.outbox().flush().await;
             take(&store, &call.body).await
         };
         assignment.front().serve(request, take).await
