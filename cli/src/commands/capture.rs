@@ -3,17 +3,18 @@
 mod redact;
 mod stream;
 
+use super::inputs::age;
 use super::store::block_on;
 use crate::error::Error;
 use crate::report::{FormatArg, Report};
-use abx_core::event::{Batch, aggregate};
+use abx_core::event::{aggregate, deaggregate};
 use abx_functions::events::{RecordToWrite, kinesis_event};
 use jiff::{SignedDuration, Timestamp};
 use redact::Redactor;
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use stream::{Captured, Look, Source};
@@ -44,7 +45,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE", default_value = ".abx/store.sqlite", conflicts_with = "stream")]
     store: PathBuf,
     /// How far back to begin, as 90s, 15m, 24h; a stream holds a day unless it is told otherwise
-    #[arg(long, value_name = "DURATION", default_value = "24h")]
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = age)]
     last: SignedDuration,
     /// How long to go on for what is still to come; without it, up to the end
     #[arg(long = "for", value_name = "DURATION")]
@@ -81,9 +82,7 @@ pub fn run(args: &Args) -> Result<CaptureReport, Error> {
         return Err(Error::caller(format!("{}: the name does not end with .json", args.file.display()))
             .help("`abx replay` reads payloads from .json, and single events from .jsonl"));
     }
-    let since = Timestamp::now()
-        .checked_sub(args.last)
-        .map_err(|_| Error::caller("--last reaches back too far").help("a stream holds at most 365 days"))?;
+    let since = Timestamp::now().checked_sub(args.last).unwrap_or(Timestamp::MIN);
     let go_on = args
         .duration
         .map(Duration::try_from)
@@ -95,6 +94,7 @@ pub fn run(args: &Args) -> Result<CaptureReport, Error> {
 async fn capture(args: &Args, since: Timestamp, go_on: Option<Duration>) -> Result<CaptureReport, Error> {
     let mut source = Source::open(args, since).await?;
     let mut out = create(&args.file)?;
+    let failed = |error: io::Error| Error::world(format!("{}: {error}", args.file.display()));
     let until = go_on.map(|duration| Instant::now() + duration);
     let redactor = (!args.unredacted).then(Redactor::new);
     let file = args.file.display().to_string();
@@ -105,7 +105,7 @@ async fn capture(args: &Args, since: Timestamp, go_on: Option<Duration>) -> Resu
         }
         match source.look().await? {
             Look::Nothing { is_end } if is_end && until.is_none() => break,
-            Look::Nothing { .. } => {}
+            Look::Nothing { .. } => tokio::time::sleep(source.pause()).await,
             Look::Records(mut captured) => {
                 let most = args.records.map_or(u64::MAX, |most| most - report.records);
                 captured.records.truncate(usize::try_from(most).unwrap_or(usize::MAX));
@@ -115,28 +115,23 @@ async fn capture(args: &Args, since: Timestamp, go_on: Option<Duration>) -> Resu
                         captured.records.iter().filter_map(|it| redacted(redactor, it)).collect();
                 }
                 report.left_out += (before - captured.records.len()) as u64;
-                write(&mut out, &captured, &mut report)
-                    .map_err(|error| Error::world(format!("{}: {error}", args.file.display())))?;
+                write(&mut out, &captured, &mut report).map_err(failed)?;
             }
         }
     }
-    out.flush().map_err(|error| Error::world(format!("{}: {error}", args.file.display())))?;
+    out.flush().map_err(failed)?;
     Ok(report)
 }
 
 fn create(path: &Path) -> Result<BufWriter<File>, Error> {
     let file = File::create_new(path).map_err(|error| {
         let what = Error::world(format!("{}: {error}", path.display()));
-        if error.kind() == std::io::ErrorKind::AlreadyExists {
-            what.help("choose another name")
-        } else {
-            what
-        }
+        if error.kind() == io::ErrorKind::AlreadyExists { what.help("choose another name") } else { what }
     })?;
     Ok(BufWriter::new(file))
 }
 
-fn write(out: &mut impl Write, captured: &Captured, report: &mut CaptureReport) -> std::io::Result<()> {
+fn write(out: &mut impl Write, captured: &Captured, report: &mut CaptureReport) -> io::Result<()> {
     if captured.records.is_empty() {
         return Ok(());
     }
@@ -149,12 +144,8 @@ fn write(out: &mut impl Write, captured: &Captured, report: &mut CaptureReport) 
 
 /// A record with the events in it redacted, in the form that it had; `None` where something in it is no event.
 fn redacted(redactor: &Redactor, record: &RecordToWrite) -> Option<RecordToWrite> {
-    // Read as the event function reads it, which opens records of the Kinesis Producer Library. Its place does not matter here.
-    let placed = RecordToWrite { sequence: "1".to_owned(), ..record.clone() };
-    let alone = kinesis_event("capture", "shardId-0", &[placed]);
-    let batch = Batch::read(&alone, record.arrived).ok()?;
-    let payloads = &batch.shards.first()?.payloads;
-    let events: Option<Vec<Vec<u8>>> = payloads.iter().map(|payload| redactor.event(&payload.data)).collect();
+    let payloads = deaggregate(&record.data).unwrap_or_else(|| vec![record.data.clone()]);
+    let events: Option<Vec<Vec<u8>>> = payloads.iter().map(|data| redactor.event(data)).collect();
     let events = events?;
     let partition_key = redactor.pseudonym(&record.partition_key);
     let data = match &events[..] {

@@ -1,6 +1,6 @@
 //! Whom does a change move, and how few could it move?
 
-use super::inputs::{AtArg, ContextArgs, Source};
+use super::inputs::{AtArg, ContextArgs, Source, percentage};
 use super::people;
 use super::store::StoreArgs;
 use crate::error::Error;
@@ -69,11 +69,6 @@ pub enum Format {
     Json,
     /// A comment for a pull request
     Markdown,
-}
-
-fn percentage(text: &str) -> Result<f64, String> {
-    let number = text.strip_suffix('%').unwrap_or(text).trim().parse().ok();
-    number.filter(|it| (0.0..=100.0).contains(it)).ok_or_else(|| "write a number from 0 to 100".to_owned())
 }
 
 /// What differs, and whom that moves.

@@ -115,6 +115,12 @@ pub fn part(text: &str) -> Result<f64, String> {
     part.ok_or_else(|| "write a number, as 0.05 or 5%".to_owned())
 }
 
+/// A percentage from 0 to 100: `5` or `5%`.
+pub fn percentage(text: &str) -> Result<f64, String> {
+    let number = text.trim().strip_suffix('%').unwrap_or(text).trim().parse().ok();
+    number.filter(|it| (0.0..=100.0).contains(it)).ok_or_else(|| "write a number from 0 to 100".to_owned())
+}
+
 /// A short time as a person writes it: `20ms`, `1m 30s`; at most a day.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let parsed = text.parse::<SignedDuration>().ok().and_then(|it| Duration::try_from(it).ok());
@@ -212,6 +218,8 @@ mod tests {
         assert!(count("0").is_err() && count("-1").is_err());
         assert_eq!(part("-5%"), Ok(-0.05));
         assert_eq!(share("0.5 %"), Ok(0.005));
+        assert_eq!((percentage("5"), percentage(" 99.5 % ")), (Ok(5.0), Ok(99.5)));
+        assert!(percentage("101").is_err() && percentage("-1%").is_err() && percentage("NaN").is_err());
         assert!(share("100%").is_err() && share("NaN").is_err() && part("inf").is_err());
     }
 

@@ -4,7 +4,7 @@ mod cases;
 mod coverage;
 mod report;
 
-use super::inputs::{AtArg, Source, unknown_key};
+use super::inputs::{AtArg, Source, percentage, unknown_key};
 use super::store::StoreArgs;
 use crate::error::Error;
 use crate::source::{Checked, Located};
@@ -35,7 +35,7 @@ pub struct Args {
     #[arg(long, value_name = "KEY")]
     only: Vec<String>,
     /// End with 1 where tests reach less than this share of what they could
-    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    #[arg(long, value_name = "PERCENT", value_parser = percentage)]
     min_coverage: Option<f64>,
     #[command(flatten)]
     at: AtArg,
@@ -56,11 +56,6 @@ pub enum Format {
     Json,
     /// JUnit XML, for the test results of a CI server
     Junit,
-}
-
-fn percent(text: &str) -> Result<f64, String> {
-    let number = text.trim().strip_suffix('%').unwrap_or(text).trim().parse().ok();
-    number.filter(|it| (0.0..=100.0).contains(it)).ok_or_else(|| "write a number from 0 to 100".to_owned())
 }
 
 /// Runs every case.

@@ -154,7 +154,7 @@ impl Batch {
         };
         match fields.decode() {
             Err(rejection) => push(0, fields.data.unwrap_or_default().into(), Some(rejection)),
-            Ok(data) => match kpl::open(&data) {
+            Ok(data) => match kpl::deaggregate(&data) {
                 None => push(0, data, None),
                 Some(events) => (0..).zip(events).for_each(|(sub, event)| push(sub, event, None)),
             },

@@ -32,7 +32,8 @@ struct Record {
 
 /// The events in a record, if it is one of the library's and whole; `None` for any other, and for one whose checksum or
 /// message is broken: that is then one event, which will say itself that it is none.
-pub(super) fn open(data: &[u8]) -> Option<Vec<Vec<u8>>> {
+#[must_use]
+pub fn deaggregate(data: &[u8]) -> Option<Vec<Vec<u8>>> {
     let rest = data.strip_prefix(&MAGIC)?;
     let (message, digest) = rest.split_at_checked(rest.len().checked_sub(DIGEST_BYTES)?)?;
     if Md5::digest(message).as_slice() != digest {
@@ -66,32 +67,32 @@ mod tests {
 
     #[test]
     fn records_of_another_implementation_are_opened() {
-        assert_eq!(open(OTHER).unwrap(), [br#"{"a":1}"#.to_vec(), br#"{"b":2}"#.to_vec()]);
+        assert_eq!(deaggregate(OTHER).unwrap(), [br#"{"a":1}"#.to_vec(), br#"{"b":2}"#.to_vec()]);
     }
 
     #[test]
     fn what_is_not_whole_is_not_opened() {
-        assert_eq!(open(b""), None);
-        assert_eq!(open(&MAGIC), None);
-        assert_eq!(open(br#"{"type":"conversion"}"#), None);
+        assert_eq!(deaggregate(b""), None);
+        assert_eq!(deaggregate(&MAGIC), None);
+        assert_eq!(deaggregate(br#"{"type":"conversion"}"#), None);
         let mut broken = aggregate("k", &[b"one".to_vec()]);
-        assert!(open(&broken).is_some());
+        assert!(deaggregate(&broken).is_some());
         *broken.last_mut().unwrap() ^= 1;
-        assert_eq!(open(&broken), None, "a bad checksum");
+        assert_eq!(deaggregate(&broken), None, "a bad checksum");
         let nonsense = b"\xff\xff\xff";
         let signed = [&MAGIC[..], nonsense, Md5::digest(nonsense).as_slice()].concat();
-        assert_eq!(open(&signed), None, "a message that is none");
+        assert_eq!(deaggregate(&signed), None, "a message that is none");
     }
 
     proptest! {
         #[test]
         fn what_is_put_in_comes_out(events in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..20)) {
-            prop_assert_eq!(open(&aggregate("k", &events)), Some(events));
+            prop_assert_eq!(deaggregate(&aggregate("k", &events)), Some(events));
         }
 
         #[test]
         fn anything_after_the_magic_is_survived(rest in prop::collection::vec(any::<u8>(), 0..200)) {
-            let _ = open(&[&MAGIC[..], &rest].concat());
+            let _ = deaggregate(&[&MAGIC[..], &rest].concat());
         }
     }
 }

@@ -28,7 +28,7 @@ pub use batch::{Batch, NotABatch, Payload, ShardBatch, Unplaced};
 pub use commit::{Additions, Commit, Limits};
 pub use data::{EventData, EventKind, MAX_EVENT_BYTES};
 pub use fold::{Credit, Folded, Item, Marks, What, fold, wanted};
-pub use kpl::aggregate;
+pub use kpl::{aggregate, deaggregate};
 pub use mark::{Mark, MarkKey, Owner};
 pub use position::{MAX_DIGITS, NotAPosition, Position, Sequence};
 pub use rejection::{Rejection, RejectionReason};

@@ -12,9 +12,9 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 /// The name of the stream.
-const LOCAL_STREAM: &str = "local";
+pub const LOCAL_STREAM: &str = "local";
 /// Its shard.
-const LOCAL_SHARD: &str = "shardId-000000000000";
+pub const LOCAL_SHARD: &str = "shardId-000000000000";
 /// How many events a batch has.
 const BATCH: u32 = 500;
 /// How long a batch may take.
@@ -62,7 +62,7 @@ impl LocalProcessor {
             let events = self.store.events_after(after, BATCH)?;
             let Some(last) = events.last() else { return Ok(counted) };
             let last = last.number;
-            let records: Vec<_> = events.into_iter().map(record).collect();
+            let records: Vec<_> = events.into_iter().map(RecordToWrite::from).collect();
             let batch = kinesis_event(LOCAL_STREAM, LOCAL_SHARD, &records);
             let outcome = self.processor.handle(&batch, Instant::now() + PATIENCE).await;
             let outcome = outcome.map_err(PortError::permanent)?;
@@ -82,7 +82,10 @@ impl LocalProcessor {
     }
 }
 
-fn record(StoredEvent { number, arrived, event }: StoredEvent) -> RecordToWrite {
-    let sequence = number.to_string();
-    RecordToWrite { sequence, partition_key: event.partition_key, arrived, data: event.data }
+/// The record that an event of the file is in that stream.
+impl From<StoredEvent> for RecordToWrite {
+    fn from(StoredEvent { number, arrived, event }: StoredEvent) -> Self {
+        let sequence = number.to_string();
+        Self { sequence, partition_key: event.partition_key, arrived, data: event.data }
+    }
 }

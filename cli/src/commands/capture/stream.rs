@@ -3,8 +3,9 @@
 use super::Args;
 use crate::commands::store::{aws_config_of_region, unanswered};
 use crate::error::Error;
-use abx_functions::adapters::embedded::{EmbeddedStore, StoredEvent};
-use abx_functions::events::RecordToWrite;
+use abx_functions::adapters::aws::{Budget, kinesis, shards};
+use abx_functions::adapters::embedded::EmbeddedStore;
+use abx_functions::events::{LOCAL_SHARD, LOCAL_STREAM, RecordToWrite};
 use aws_sdk_kinesis::error::DisplayErrorContext;
 use aws_sdk_kinesis::primitives::DateTime;
 use aws_sdk_kinesis::types::{Record, ShardIteratorType};
@@ -69,22 +70,25 @@ impl Source {
         Ok(Self::Store { store, since, after: 0 })
     }
 
+    /// How long to wait after a look that found nothing: one shard in turn is looked at each time.
+    pub(super) fn pause(&self) -> Duration {
+        let shards = if let Self::Stream(stream) = self { stream.shards.len() } else { 1 };
+        PAUSE / u32::try_from(shards.max(1)).unwrap_or(1)
+    }
+
     /// The next records.
     pub(super) async fn look(&mut self) -> Result<Look, Error> {
         match self {
             Self::Stream(stream) => stream.look().await,
             Self::Store { store, since, after } => {
                 let events = store.events_after(*after, BATCH.unsigned_abs()).map_err(unanswered)?;
-                let Some(last) = events.last() else {
-                    tokio::time::sleep(PAUSE).await;
-                    return Ok(Look::Nothing { is_end: true });
-                };
+                let Some(last) = events.last() else { return Ok(Look::Nothing { is_end: true }) };
                 *after = last.number;
-                let records = events.into_iter().filter(|event| event.arrived >= *since).map(stored);
+                let records = events.into_iter().filter(|event| event.arrived >= *since);
                 Ok(Look::Records(Captured {
-                    stream: "local".to_owned(),
-                    shard: "shardId-000000000000".to_owned(),
-                    records: records.collect(),
+                    stream: LOCAL_STREAM.to_owned(),
+                    shard: LOCAL_SHARD.to_owned(),
+                    records: records.map(RecordToWrite::from).collect(),
                 }))
             }
         }
@@ -93,33 +97,15 @@ impl Source {
 
 impl Stream {
     async fn open(name: &str, endpoint: Option<&str>, since: Timestamp) -> Result<Self, Error> {
-        let client = aws_sdk_kinesis::Client::new(&aws_config_of_region(endpoint).await?);
+        let client = kinesis(&aws_config_of_region(endpoint).await?, Budget::PATIENT);
         let mut stream = Self { client, name: name.to_owned(), shards: VecDeque::new() };
-        for id in stream.shard_ids().await? {
+        // Closed ones, too: their records are older than those of their children.
+        let ids = shards(&stream.client, name).await;
+        for id in ids.map_err(|error| Error::world(format!("the stream {name}: {error}")))? {
             let iterator = stream.iterator(&id, since).await?;
             stream.shards.extend(iterator.map(|iterator| Shard { id, iterator, is_read: false }));
         }
         Ok(stream)
-    }
-
-    /// All shards that still hold records, closed ones too: their records are older than those of their children.
-    async fn shard_ids(&self) -> Result<Vec<String>, Error> {
-        let mut ids = Vec::new();
-        let mut next: Option<String> = None;
-        loop {
-            let call = self.client.list_shards();
-            let call = match next {
-                // A page is asked for by its token alone.
-                Some(token) => call.next_token(token),
-                None => call.stream_name(&self.name),
-            };
-            let page = call.send().await.map_err(|error| self.failed(&error))?;
-            ids.extend(page.shards().iter().map(|shard| shard.shard_id().to_owned()));
-            next = page.next_token().map(str::to_owned);
-            if next.is_none() {
-                return Ok(ids);
-            }
-        }
     }
 
     async fn iterator(&self, shard: &str, since: Timestamp) -> Result<Option<String>, Error> {
@@ -145,7 +131,6 @@ impl Stream {
         let records: Vec<RecordToWrite> = page.records().iter().map(recorded).collect();
         if records.is_empty() {
             let is_end = self.shards.iter().all(|shard| shard.is_read);
-            tokio::time::sleep(PAUSE / u32::try_from(self.shards.len().max(1)).unwrap_or(1)).await;
             return Ok(Look::Nothing { is_end });
         }
         Ok(Look::Records(Captured { stream: self.name.clone(), shard: id, records }))
@@ -165,14 +150,5 @@ fn recorded(record: &Record) -> RecordToWrite {
             .and_then(|millis| Timestamp::from_millisecond(millis).ok())
             .unwrap_or_else(Timestamp::now),
         data: record.data().as_ref().to_vec(),
-    }
-}
-
-fn stored(StoredEvent { number, arrived, event }: StoredEvent) -> RecordToWrite {
-    RecordToWrite {
-        sequence: number.to_string(),
-        partition_key: event.partition_key,
-        arrived,
-        data: event.data,
     }
 }

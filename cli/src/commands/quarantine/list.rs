@@ -43,16 +43,17 @@ pub struct QuarantineListReport {
     records: Vec<Summary>,
 }
 
+/// A record without its bytes.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
-struct Summary {
+pub(super) struct Summary {
     /// `stream/shard:sequence`.
-    id: String,
+    pub(super) id: String,
     #[schemars(with = "String")]
-    arrived_at: Timestamp,
+    pub(super) arrived_at: Timestamp,
     /// A word for what is wrong.
-    reason: String,
-    detail: String,
-    bytes: usize,
+    pub(super) reason: String,
+    pub(super) detail: String,
+    pub(super) bytes: usize,
 }
 
 /// Reads the records.
@@ -71,15 +72,20 @@ pub fn run(args: &Args) -> Result<QuarantineListReport, Error> {
             }
             None => kept.list(since, args.limit).await.map_err(unanswered)?,
         };
-        let records = records.into_iter().map(Summary::new).collect();
+        let records = records.iter().map(Summary::new).collect();
         Ok(QuarantineListReport { store: args.select.metrics.store.name(), since, reasons, records })
     })
 }
 
 impl Summary {
-    fn new(record: Quarantined) -> Self {
-        let Quarantined { id, reason, detail, arrived, data } = record;
-        Self { id, arrived_at: arrived, reason, detail, bytes: data.len() }
+    pub(super) fn new(record: &Quarantined) -> Self {
+        Self {
+            id: record.id.clone(),
+            arrived_at: record.arrived,
+            reason: record.reason.clone(),
+            detail: record.detail.clone(),
+            bytes: record.data.len(),
+        }
     }
 }
 

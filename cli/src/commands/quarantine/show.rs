@@ -1,5 +1,6 @@
 //! What does this record hold?
 
+use super::list::Summary;
 use super::{Kept, SelectArgs};
 use crate::commands::lambda::json_or_text;
 use crate::commands::store::block_on;
@@ -7,10 +8,8 @@ use crate::error::Error;
 use crate::render::printable;
 use crate::render::style::{BAD, DIM, TITLE};
 use crate::report::{FormatArg, Report};
-use abx_functions::ports::Quarantined;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -29,13 +28,8 @@ pub struct Args {
 /// A record that could not be processed.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct QuarantineShowReport {
-    id: String,
-    #[schemars(with = "String")]
-    arrived_at: Timestamp,
-    /// A word for what is wrong.
-    reason: String,
-    detail: String,
-    bytes: usize,
+    #[serde(flatten)]
+    summary: Summary,
     /// The record, where it is text.
     text: Option<String>,
     /// The record in base64, where it is no text.
@@ -47,20 +41,19 @@ pub fn run(args: &Args) -> Result<QuarantineShowReport, Error> {
     block_on(async {
         let kept = Kept::open(&args.select.metrics).await?;
         let found = args.select.records(&kept).await?.into_iter().find(|record| record.id == args.id);
-        let Quarantined { id, reason, detail, arrived, data } =
-            found.ok_or_else(|| args.select.unknown(&args.id))?;
-        let bytes = data.len();
-        let (text, base64) = match String::from_utf8(data) {
+        let found = found.ok_or_else(|| args.select.unknown(&args.id))?;
+        let summary = Summary::new(&found);
+        let (text, base64) = match String::from_utf8(found.data) {
             Ok(text) => (Some(text), None),
             Err(error) => (None, Some(STANDARD.encode(error.as_bytes()))),
         };
-        Ok(QuarantineShowReport { id, arrived_at: arrived, reason, detail, bytes, text, base64 })
+        Ok(QuarantineShowReport { summary, text, base64 })
     })
 }
 
 impl Report for QuarantineShowReport {
     fn human(&self) -> String {
-        let Self { id, arrived_at, reason, detail, bytes, text, base64 } = self;
+        let Self { summary: Summary { id, arrived_at, reason, detail, bytes }, text, base64 } = self;
         let at = arrived_at.strftime("%Y-%m-%d %H:%M:%S UTC");
         let content = match (text, base64) {
             (Some(text), _) => match json_or_text(text) {

@@ -43,24 +43,9 @@ impl KinesisLag {
         &self.stream
     }
 
-    /// The ids of its shards, those that were closed included as long as their records are kept.
+    /// The ids of its shards, as [`shards`].
     pub async fn shards(&self) -> Result<Vec<String>, PortError> {
-        let mut names = Vec::new();
-        let mut next: Option<String> = None;
-        loop {
-            let request = self.client.list_shards();
-            // With a token the stream is named by it, and naming both is refused.
-            let request = match next {
-                Some(token) => request.next_token(token),
-                None => request.stream_name(&self.stream),
-            };
-            let answer = Box::pin(request.send()).await.map_err(|error| port_error("ListShards", error))?;
-            names.extend(answer.shards().iter().map(|shard| shard.shard_id().to_owned()));
-            next = answer.next_token().map(str::to_owned);
-            if next.is_none() {
-                return Ok(names);
-            }
-        }
+        shards(&self.client, &self.stream).await
     }
 
     /// What is at a place of a shard and behind it; `None` is the place before all records.
@@ -100,6 +85,26 @@ impl KinesisLag {
         };
         let answer = Box::pin(request.send()).await.map_err(|error| port_error("GetShardIterator", error))?;
         Ok(answer.shard_iterator().map(str::to_owned))
+    }
+}
+
+/// The ids of a stream's shards, those that were closed included as long as their records are kept.
+pub async fn shards(client: &Client, stream: &str) -> Result<Vec<String>, PortError> {
+    let mut names = Vec::new();
+    let mut next: Option<String> = None;
+    loop {
+        let request = client.list_shards();
+        // With a token the stream is named by it, and naming both is refused.
+        let request = match next {
+            Some(token) => request.next_token(token),
+            None => request.stream_name(stream),
+        };
+        let answer = Box::pin(request.send()).await.map_err(|error| port_error("ListShards", error))?;
+        names.extend(answer.shards().iter().map(|shard| shard.shard_id().to_owned()));
+        next = answer.next_token().map(str::to_owned);
+        if next.is_none() {
+            return Ok(names);
+        }
     }
 }
 

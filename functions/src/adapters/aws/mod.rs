@@ -38,7 +38,7 @@ pub use breaker::{Breaker, Permit};
 pub use catalog::DynamoCatalog;
 pub use client::{Budget, dynamodb, emulator, firehose, kinesis, load};
 pub use events::KinesisSink;
-pub use lag::{KinesisLag, Waiting};
+pub use lag::{KinesisLag, Waiting, shards};
 pub use metrics::DynamoMetrics;
 pub use quarantine::DynamoQuarantine;
 pub use tables::{TableNames, create_tables};
