@@ -253,7 +253,7 @@ fn what_fits_into_no_commit_is_named() {
     let batch = json!({"Records": [record(1, &exposure("u", "a", NOW)), record(2, &json!({"type": "evaluation", "flag": "f", "variant": "on", "unit": "u"}))]});
     let batch = Batch::read(batch.to_string().as_bytes(), Timestamp::UNIX_EPOCH).unwrap();
     let items = batch.shards[0].items(None, |_| false);
-    let (catalog, known) = (catalog(), Marks::new());
+    let (catalog, known) = (catalog(), Marks::default());
     let folded = fold(&catalog, "s", &items, &known);
     assert_eq!(
         folded.oversized(&Limits { rows: 2, ..Limits::default() }),

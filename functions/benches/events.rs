@@ -123,20 +123,29 @@ fn bare_parsing(payload: &[u8]) -> usize {
     length
 }
 
-/// Everything but the ports, for units that were never seen: the most that folding can have to do.
-fn core_alone(world: &World, payload: &[u8]) -> usize {
+/// Decodes, validates and folds records of units whose marks are known, as those of most records are.
+fn fold_known(world: &World, payload: &[u8], known: &Marks<'_>) -> usize {
     let batch = Batch::read(payload, Timestamp::now()).unwrap();
-    let mut rows = 0;
-    for shard in &batch.shards {
-        let items = shard.items(None, |_| false);
-        assert!(items.iter().all(|item| matches!(item.what, What::Event(..))));
-        black_box(wanted(&world.snapshot.catalog, &items));
-        let known = Marks::new();
-        let folded = fold(&world.snapshot.catalog, &shard.shard, &items, &known);
-        assert_eq!(folded.new_marks.len(), 2 * EVENTS / OF_A_UNIT);
-        rows += folded.commit(&shard.shard, &items, 0, &Limits::default()).unwrap().rows.len();
-    }
-    rows
+    let [shard] = &batch.shards[..] else { panic!("one shard") };
+    let items = shard.items(None, |_| false);
+    assert!(items.iter().all(|item| matches!(item.what, What::Event(..))));
+    let folded = fold(&world.snapshot.catalog, &shard.shard, &items, known);
+    assert!(folded.new_marks.is_empty());
+    folded.credits.len()
+}
+
+/// Everything but the ports, for units that were never seen, which is the most that there can be to do: which marks to ask for, and the
+/// commit, too. The marks that have to be put.
+fn all_of_core(world: &World, payload: &[u8]) -> Marks<'static> {
+    let batch = Batch::read(payload, Timestamp::now()).unwrap();
+    let [shard] = &batch.shards[..] else { panic!("one shard") };
+    let items = shard.items(None, |_| false);
+    black_box(wanted(&world.snapshot.catalog, &items));
+    let known = Marks::default();
+    let folded = fold(&world.snapshot.catalog, &shard.shard, &items, &known);
+    black_box(folded.commit(&shard.shard, &items, 0, &Limits::default()).unwrap());
+    assert_eq!(folded.new_marks.len(), 2 * EVENTS / OF_A_UNIT);
+    folded.new_marks.into_iter().map(|(key, mark)| (key.into_owned(), mark)).collect()
 }
 
 fn events(criterion: &mut Criterion) {
@@ -145,7 +154,13 @@ fn events(criterion: &mut Criterion) {
 
     let mut group = criterion.benchmark_group("events_500");
     group.bench_function("bare parsing", |bencher| bencher.iter(|| bare_parsing(black_box(&payload))));
-    group.bench_function("decode, validate, fold", |b| b.iter(|| core_alone(&world, black_box(&payload))));
+    let (known, again) = (all_of_core(&world, &payload), batch(EVENTS, 0));
+    group.bench_function("decode, validate, fold", |bencher| {
+        bencher.iter(|| fold_known(&world, black_box(&again), &known));
+    });
+    group.bench_function("all of core, new units", |bencher| {
+        bencher.iter(|| all_of_core(&world, black_box(&payload)));
+    });
     let mut sequence = 0;
     for (name, units_of_a_batch) in [("handler, new units", EVENTS / OF_A_UNIT), ("handler, known units", 0)]
     {

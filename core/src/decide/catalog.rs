@@ -2,6 +2,7 @@
 
 use super::{Experiment, Flag};
 use crate::document::{MetricConfig, Status};
+use foldhash::fast::RandomState;
 use std::collections::HashMap;
 
 /// All compiled documents, immutable. Swap it whole.
@@ -9,23 +10,27 @@ use std::collections::HashMap;
 pub struct Catalog {
     experiments: Vec<Experiment>,
     flags: Vec<Flag>,
-    experiment_by_key: HashMap<Box<str>, usize>,
-    flag_by_key: HashMap<Box<str>, usize>,
-    /// By the name of an event, the metrics that count it: experiment and metric.
-    measures: HashMap<Box<str>, Vec<(usize, usize)>>,
+    experiment_by_key: HashMap<Box<str>, usize, RandomState>,
+    flag_by_key: HashMap<Box<str>, usize, RandomState>,
+    /// By the name of an event, the experiments that count it, each with its metrics that do.
+    measures: HashMap<Box<str>, Vec<(usize, Vec<usize>)>, RandomState>,
 }
 
 impl Catalog {
     pub(crate) fn new(experiments: Vec<Experiment>, flags: Vec<Flag>) -> Self {
-        fn index<'k>(keys: impl Iterator<Item = &'k str>) -> HashMap<Box<str>, usize> {
+        fn index<'k>(keys: impl Iterator<Item = &'k str>) -> HashMap<Box<str>, usize, RandomState> {
             keys.enumerate().map(|(index, key)| (key.into(), index)).collect()
         }
-        let mut measures: HashMap<Box<str>, Vec<_>> = HashMap::new();
+        let mut measures: HashMap<Box<str>, Vec<(usize, Vec<usize>)>, _> = HashMap::default();
         for (index, experiment) in experiments.iter().enumerate() {
             // A draft counts nothing: nobody was exposed.
             let metrics = experiment.metrics().iter().filter(|_| experiment.status() != Status::Draft);
             for (metric, config) in metrics.enumerate() {
-                measures.entry(config.event.as_str().into()).or_default().push((index, metric));
+                let measured = measures.entry(config.event.as_str().into()).or_default();
+                match measured.last_mut() {
+                    Some((last, metrics)) if *last == index => metrics.push(metric),
+                    _ => measured.push((index, vec![metric])),
+                }
             }
         }
         Self {
@@ -55,11 +60,14 @@ impl Catalog {
         &self.experiments
     }
 
-    /// The metrics that count events of a name, with their experiments, in the order of the documents.
-    pub fn measures(&self, event: &str) -> impl Iterator<Item = (&Experiment, &MetricConfig)> {
-        self.measures.get(event).into_iter().flatten().filter_map(|(experiment, metric)| {
+    /// The experiments that count events of a name, each with its metrics that do, in the order of the documents.
+    pub fn measures(
+        &self,
+        event: &str,
+    ) -> impl Iterator<Item = (&Experiment, impl Iterator<Item = &MetricConfig>)> {
+        self.measures.get(event).into_iter().flatten().filter_map(|(experiment, metrics)| {
             let experiment = self.experiments.get(*experiment)?;
-            Some((experiment, experiment.metrics().get(*metric)?))
+            Some((experiment, metrics.iter().filter_map(|metric| experiment.metrics().get(*metric))))
         })
     }
 

@@ -56,7 +56,7 @@ impl Folded<'_> {
             let effects = self.effects_of(*item);
             effects.len() > limits.rows.min(limits.counters) && !fits(&gather(Rows::new(), effects), limits)
         };
-        (0..self.ends.len()).filter(is_oversized).collect()
+        (0..self.items()).filter(is_oversized).collect()
     }
 
     /// The next commit after `from` items of a shard: as many of them, in their order, as fit. `None` at the end.
@@ -85,12 +85,6 @@ impl Folded<'_> {
         let head = items.get(upto.checked_sub(1)?).filter(|_| upto > from)?.position.clone();
         let rows = rows.into_iter().filter_map(|(row, counters)| self.additions(shard, row, counters));
         Some(Commit { upto, head, ids, rows: rows.collect() })
-    }
-
-    fn effects_of(&self, item: usize) -> &[Effect] {
-        let start = item.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
-        let end = self.ends.get(item).copied().unwrap_or(start);
-        self.effects.get(start..end).unwrap_or_default()
     }
 
     fn additions(&self, shard: &str, row: u32, counters: BTreeMap<u32, Amount>) -> Option<Additions> {

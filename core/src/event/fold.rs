@@ -1,5 +1,6 @@
 //! Events become what is to be written: marks, and additions to rows.
 
+use super::data::Text;
 use super::{
     Amount, Counter, EventData, EventKind, GROUPS, Hour, Mark, MarkKey, MetricCounter, Owner, Position,
     Rejection, RowKey, StreamCounter, VariantCounter,
@@ -7,11 +8,16 @@ use super::{
 use crate::decide::{Catalog, Experiment, Subject};
 use crate::document::{MetricConfig, MetricKind};
 use crate::hash::group_of;
+use foldhash::fast::RandomState;
 use jiff::{SignedDuration, Timestamp};
+use serde::Deserializer as _;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::collections::HashMap;
+use std::fmt;
 
 /// How long before its arrival an event may have happened.
 const OLDEST: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -42,8 +48,9 @@ pub enum What<'a> {
     Rejected(Rejection),
 }
 
-/// The marks that are known: from the store, and from this batch.
-pub type Marks<'a> = HashMap<MarkKey<'a>, Mark>;
+/// The marks that are known: from the store, and from this batch. Their hash is a quick one, seeded anew in each process; a batch
+/// has so few keys that somebody who found some that collide would gain nothing.
+pub type Marks<'a> = HashMap<MarkKey<'a>, Mark, RandomState>;
 
 /// An addition to a counter. Both are numbers of entries in the tables of [`Folded`], because a batch has few rows and
 /// many events.
@@ -55,12 +62,12 @@ pub(super) struct Effect {
 }
 
 /// An experiment that an event counted for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Credit<'a> {
     /// The experiment.
     pub experiment: &'a str,
     /// The variant.
-    pub variant: String,
+    pub variant: &'a str,
     /// The metric.
     pub metric: &'a str,
 }
@@ -71,25 +78,54 @@ pub struct Folded<'a> {
     /// Marks that must stand before the rows are written, in the order of their records. Each is put if absent; if
     /// another one turns out to be there, the batch is folded again with that one.
     pub new_marks: Vec<(MarkKey<'a>, Mark)>,
-    /// For each item, what it counted for.
-    pub credits: Vec<Vec<Credit<'a>>>,
     pub(super) rows: Interned<RowKey<'a>>,
     pub(super) counters: Interned<Counter<'a>>,
-    pub(super) effects: Vec<Effect>,
-    /// For each item, the number of effects up to its end.
-    pub(super) ends: Vec<usize>,
+    effects: Vec<Effect>,
+    credits: Vec<Credit<'a>>,
+    /// For each item, up to where its effects and its credits go.
+    ends: Vec<End>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct End {
+    effects: usize,
+    credits: usize,
+}
+
+impl<'a> Folded<'a> {
+    /// For each item in turn, what it counted for.
+    pub fn credits(&self) -> impl Iterator<Item = &[Credit<'a>]> {
+        (0..self.items()).map(|item| {
+            let (start, end) = self.span(item);
+            self.credits.get(start.credits..end.credits).unwrap_or_default()
+        })
+    }
+
+    pub(super) fn items(&self) -> usize {
+        self.ends.len()
+    }
+
+    pub(super) fn effects_of(&self, item: usize) -> &[Effect] {
+        let (start, end) = self.span(item);
+        self.effects.get(start.effects..end.effects).unwrap_or_default()
+    }
+
+    fn span(&self, item: usize) -> (End, End) {
+        let start = item.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or_default();
+        (start, self.ends.get(item).copied().unwrap_or(start))
+    }
 }
 
 /// Values, each with the number under which it was seen first.
 #[derive(Debug)]
 pub(super) struct Interned<T> {
-    numbers: HashMap<T, u32>,
+    numbers: HashMap<T, u32, RandomState>,
     pub values: Vec<T>,
 }
 
 impl<T> Default for Interned<T> {
     fn default() -> Self {
-        Self { numbers: HashMap::new(), values: Vec::new() }
+        Self { numbers: HashMap::default(), values: Vec::new() }
     }
 }
 
@@ -114,18 +150,17 @@ pub fn wanted<'a>(catalog: &'a Catalog, items: &'a [Item<'_>]) -> Vec<MarkKey<'a
         let What::Event(event, _) = &item.what else { continue };
         match &event.kind {
             EventKind::Exposure { experiment, epoch, .. } => {
-                keys.push(exposure_key(event, experiment, *epoch));
+                keys.push(exposure_key(Cow::Borrowed(&event.unit), experiment, *epoch));
             }
             EventKind::Evaluation { .. } => {}
             EventKind::Conversion { event: name, context, .. } => {
                 let context = attributes(*context);
-                for (experiment, metric) in catalog.measures(name) {
+                for (experiment, metrics) in catalog.measures(name) {
                     let Some(unit) = unit(experiment, event, &context) else { continue };
-                    let key = conversion_key(unit, experiment, metric);
-                    keys.push(MarkKey { metric: None, ..key.clone() });
-                    if metric.kind == MetricKind::Conversion {
-                        keys.push(key);
-                    }
+                    let exposure = exposure_key(unit, experiment.key(), experiment.epoch());
+                    let conversions = metrics.filter(|metric| metric.kind == MetricKind::Conversion);
+                    keys.extend(conversions.map(|metric| exposure.of_metric(&metric.key)));
+                    keys.push(exposure);
                 }
             }
         }
@@ -147,11 +182,15 @@ pub fn fold<'a>(
     items: &'a [Item<'_>],
     known: &'a Marks<'_>,
 ) -> Folded<'a> {
-    let mut fold = Fold { catalog, shard, known, fresh: Marks::new(), out: Folded::default() };
+    let mut out = Folded::default();
+    out.ends.reserve_exact(items.len());
+    out.effects.reserve(4 * items.len());
+    let mut fold =
+        Fold { catalog, shard, known, fresh: HashMap::default(), places: HashMap::default(), out };
     for item in items {
-        let credits = fold.item(item);
-        fold.out.credits.push(credits);
-        fold.out.ends.push(fold.out.effects.len());
+        fold.item(item);
+        let end = End { effects: fold.out.effects.len(), credits: fold.out.credits.len() };
+        fold.out.ends.push(end);
     }
     fold.out
 }
@@ -161,8 +200,26 @@ struct Fold<'a, 'k> {
     shard: &'a str,
     known: &'a Marks<'k>,
     /// Marks of this batch that the store does not have yet.
-    fresh: Marks<'a>,
+    fresh: HashMap<MarkKey<'a>, Fresh<'a>, RandomState>,
+    /// By metric, variant and hour. A metric is told by its address, because names would take longer than all the rest.
+    places: HashMap<(*const MetricConfig, &'a str, Hour), Place, RandomState>,
     out: Folded<'a>,
+}
+
+/// A mark of this batch.
+struct Fresh<'a> {
+    variant: &'a str,
+    at: Timestamp,
+    position: &'a Position,
+}
+
+/// Where a metric of a variant is counted in an hour: the numbers of rows and counters, as soon as they are needed.
+#[derive(Default)]
+struct Place {
+    row: Option<u32>,
+    counters: [Option<u32>; MetricCounter::ALL.len()],
+    groups_row: Option<u32>,
+    group_sums: [Option<u32>; GROUPS as usize],
 }
 
 /// What a record stands for while it is folded.
@@ -173,28 +230,37 @@ struct At<'a> {
     hour: Hour,
 }
 
+/// A unit that was exposed before a record.
+struct Exposed<'a> {
+    experiment: &'a Experiment,
+    key: MarkKey<'a>,
+    variant: &'a str,
+    /// How long before.
+    after: SignedDuration,
+}
+
 /// What stands under a key, for a record.
-enum Standing {
+#[derive(Clone, Copy)]
+enum Standing<'a> {
     /// This record is the first.
     First,
     /// Another one was, with this variant.
-    Before(String, Timestamp),
+    Before(&'a str, Timestamp),
     /// Another one is, which comes later.
     After,
 }
 
 impl<'a> Fold<'a, '_> {
-    fn item(&mut self, item: &'a Item<'_>) -> Vec<Credit<'a>> {
+    fn item(&mut self, item: &'a Item<'_>) {
         let arrived = Hour::of(item.arrived);
         match &item.what {
             What::Duplicate => self.stream(arrived, Counter::Stream(StreamCounter::Duplicates)),
             What::Rejected(rejection) => self.stream(arrived, Counter::Rejected(rejection.reason)),
-            What::Event(event, _) => return self.event(item, event),
+            What::Event(event, _) => self.event(item, event),
         }
-        Vec::new()
     }
 
-    fn event(&mut self, item: &'a Item<'_>, event: &'a EventData<'_>) -> Vec<Credit<'a>> {
+    fn event(&mut self, item: &'a Item<'_>, event: &'a EventData<'_>) {
         let arrived = Hour::of(item.arrived);
         // Arrivals are told, and marks kept, to the millisecond: what is compared with them must not be finer.
         let own = event.timestamp.and_then(to_the_millisecond).unwrap_or(item.arrived);
@@ -209,28 +275,29 @@ impl<'a> Fold<'a, '_> {
         }
         match &event.kind {
             EventKind::Exposure { experiment, variant, epoch } => {
-                self.exposure(at, exposure_key(event, experiment, *epoch), variant);
-                Vec::new()
+                let key = exposure_key(Cow::Borrowed(&event.unit), experiment, *epoch);
+                self.exposure(at, key, variant);
             }
             EventKind::Evaluation { .. } => {
                 self.stream(arrived, Counter::Stream(StreamCounter::Evaluations));
-                Vec::new()
             }
             EventKind::Conversion { event: name, properties, context } => {
-                let measures = self.catalog.measures(name);
                 let context = attributes(*context);
-                let credits: Vec<_> = measures
-                    .filter_map(|(experiment, metric)| {
-                        let unit = unit(experiment, event, &context)?;
-                        self.conversion(at, unit, (experiment, metric), *properties)
-                    })
-                    .collect();
-                if credits.is_empty() {
-                    let asked_for = self.catalog.measures(name).next().is_some();
-                    let why = if asked_for { StreamCounter::Unattributed } else { StreamCounter::Unused };
+                let (mut is_asked_for, mut is_credited) = (false, false);
+                for (experiment, metrics) in self.catalog.measures(name) {
+                    is_asked_for = true;
+                    let Some(unit) = unit(experiment, event, &context) else { continue };
+                    let key = exposure_key(unit, experiment.key(), experiment.epoch());
+                    let Standing::Before(variant, exposed_at) = self.standing(at, &key) else { continue };
+                    let exposed = Exposed { experiment, key, variant, after: at.time.duration_since(exposed_at) };
+                    for metric in metrics {
+                        is_credited |= self.conversion(at, &exposed, metric, *properties);
+                    }
+                }
+                if !is_credited {
+                    let why = if is_asked_for { StreamCounter::Unattributed } else { StreamCounter::Unused };
                     self.stream(arrived, Counter::Stream(why));
                 }
-                credits
             }
         }
     }
@@ -240,11 +307,11 @@ impl<'a> Fold<'a, '_> {
         let experiment = key.experiment.clone();
         let row = RowKey::Experiment { experiment: experiment.clone(), epoch: key.epoch, hour: at.hour };
         // All of a unit's exposures belong to the variant that it saw first.
-        let (variant, is_conflict) = match &standing {
-            Standing::Before(first, _) if first != variant => (Cow::Owned(first.clone()), true),
-            _ => (Cow::Borrowed(variant), false),
+        let (variant, is_conflict) = match standing {
+            Standing::Before(first, _) => (first, first != variant),
+            Standing::First | Standing::After => (variant, false),
         };
-        let counter = |what| Counter::Variant(variant.clone(), what);
+        let counter = |what| Counter::Variant(Cow::Borrowed(variant), what);
         self.add(row.clone(), counter(VariantCounter::Exposures), Amount::ONE);
         if is_conflict {
             self.add(row.clone(), counter(VariantCounter::Conflicts), Amount::ONE);
@@ -252,70 +319,96 @@ impl<'a> Fold<'a, '_> {
         if matches!(standing, Standing::First) {
             self.add(row, counter(VariantCounter::Units), Amount::ONE);
             if self.has_groups(&experiment) {
-                let groups = RowKey::Groups { experiment, epoch: key.epoch, variant: variant.clone() };
+                let groups = RowKey::Groups { experiment, epoch: key.epoch, variant: variant.into() };
                 self.add(groups, Counter::GroupUnits(group_of(&key.unit, GROUPS)), Amount::ONE);
             }
-            self.mark(at, key, &variant);
+            self.mark(at, key, variant);
         }
     }
 
-    /// Credits a conversion to a metric, if it belongs there.
+    /// Credits a conversion to a metric, if it belongs there. Whether it does.
     fn conversion(
         &mut self,
         at: At<'a>,
-        unit: Cow<'a, str>,
-        (experiment, metric): (&'a Experiment, &'a MetricConfig),
+        exposed: &Exposed<'a>,
+        metric: &'a MetricConfig,
         properties: Option<&'a RawValue>,
-    ) -> Option<Credit<'a>> {
-        let key = conversion_key(unit, experiment, metric);
-        let exposure = MarkKey { metric: None, ..key.clone() };
-        let Standing::Before(variant, exposed_at) = self.standing(at, &exposure) else { return None };
-        let after = at.time.duration_since(exposed_at);
+    ) -> bool {
+        let Exposed { experiment, variant, after, .. } = *exposed;
         let window = metric.window.map_or(SignedDuration::MAX, |it| SignedDuration::from_secs(it.seconds));
         if after.is_negative() || after > window {
-            return None;
+            return false;
         }
-        let (name, epoch) = (experiment.key(), experiment.epoch());
-        let row = RowKey::Experiment { experiment: Cow::Borrowed(name), epoch, hour: at.hour };
-        let counter = |what| Counter::Metric(Cow::Owned(variant.clone()), Cow::Borrowed(&*metric.key), what);
-        self.add(row.clone(), counter(MetricCounter::Events), Amount::ONE);
+        let key = (metric.kind == MetricKind::Conversion).then(|| exposed.key.of_metric(&metric.key));
+        let first = key.filter(|key| matches!(self.standing(at, key), Standing::First));
+        let out = &mut self.out;
+        let place = self.places.entry((metric, variant, at.hour)).or_default();
+        let row = *place.row.get_or_insert_with(|| {
+            out.rows.number(RowKey::Experiment {
+                experiment: experiment.key().into(),
+                epoch: experiment.epoch(),
+                hour: at.hour,
+            })
+        });
+        let mut add = |what: MetricCounter, amount| {
+            let name = || Counter::Metric(variant.into(), Cow::Borrowed(&*metric.key), what);
+            let [.., number] = &mut place.counters[what as usize..=what as usize] else { return };
+            let counter = *number.get_or_insert_with(|| out.counters.number(name()));
+            out.effects.push(Effect { row, counter, amount });
+        };
+        add(MetricCounter::Events, Amount::ONE);
         if metric.kind == MetricKind::Conversion {
-            if matches!(self.standing(at, &key), Standing::First) {
-                self.add(row, counter(MetricCounter::Units), Amount::ONE);
-                self.mark(at, key, &variant);
+            if first.is_some() {
+                add(MetricCounter::Units, Amount::ONE);
             }
         } else if let Some(value) = value_of(metric, properties) {
-            self.add(row, counter(MetricCounter::Sum), value);
-            let groups =
-                RowKey::Groups { experiment: Cow::Borrowed(name), epoch, variant: variant.clone().into() };
-            let group = group_of(&key.unit, GROUPS);
-            self.add(groups, Counter::GroupSum(group, Cow::Borrowed(&*metric.key)), value);
+            add(MetricCounter::Sum, value);
+            let group = group_of(&exposed.key.unit, GROUPS);
+            let row = *place.groups_row.get_or_insert_with(|| {
+                out.rows.number(RowKey::Groups {
+                    experiment: experiment.key().into(),
+                    epoch: experiment.epoch(),
+                    variant: variant.into(),
+                })
+            });
+            if let Some(number) = place.group_sums.get_mut(usize::from(group)) {
+                let name = || Counter::GroupSum(group, Cow::Borrowed(&*metric.key));
+                let counter = *number.get_or_insert_with(|| out.counters.number(name()));
+                out.effects.push(Effect { row, counter, amount: value });
+            }
         } else {
-            self.add(row, counter(MetricCounter::Invalid), Amount::ONE);
+            add(MetricCounter::Invalid, Amount::ONE);
         }
-        Some(Credit { experiment: name, variant, metric: &metric.key })
+        out.credits.push(Credit { experiment: experiment.key(), variant, metric: &metric.key });
+        if let Some(key) = first {
+            self.mark(at, key, variant);
+        }
+        true
     }
 
-    fn standing(&self, at: At<'_>, key: &MarkKey<'_>) -> Standing {
-        let Some(mark) = self.known.get(key).or_else(|| self.fresh.get(key)) else { return Standing::First };
-        if mark.owner.is_at(self.shard, at.position) {
-            Standing::First
-        } else if mark.owner.is_before(self.shard, at.position) {
-            Standing::Before(mark.variant.clone(), mark.at)
+    fn standing(&self, at: At<'_>, key: &MarkKey<'a>) -> Standing<'a> {
+        let (variant, first_at, order) = if let Some(mark) = self.known.get(key) {
+            (&*mark.variant, mark.at, mark.owner.order(self.shard, at.position))
+        } else if let Some(mark) = self.fresh.get(key) {
+            (mark.variant, mark.at, mark.position.cmp(at.position))
         } else {
-            Standing::After
+            return Standing::First;
+        };
+        match order {
+            Ordering::Less => Standing::Before(variant, first_at),
+            Ordering::Equal => Standing::First,
+            Ordering::Greater => Standing::After,
         }
     }
 
     /// Claims a first time for a record, unless an earlier attempt did already.
-    fn mark(&mut self, at: At<'_>, key: MarkKey<'a>, variant: &str) {
+    fn mark(&mut self, at: At<'a>, key: MarkKey<'a>, variant: &'a str) {
         if self.known.contains_key(&key) {
             return;
         }
+        self.fresh.insert(key.clone(), Fresh { variant, at: at.time, position: at.position });
         let owner = Owner { shard: self.shard.to_owned(), position: at.position.clone() };
-        let mark = Mark { variant: variant.to_owned(), at: at.time, owner };
-        self.fresh.insert(key.clone(), mark.clone());
-        self.out.new_marks.push((key, mark));
+        self.out.new_marks.push((key, Mark { variant: variant.to_owned(), at: at.time, owner }));
     }
 
     /// Whether a metric needs sums by group. An experiment that the catalog does not know may have one.
@@ -334,21 +427,8 @@ impl<'a> Fold<'a, '_> {
     }
 }
 
-fn exposure_key<'a>(event: &'a EventData<'_>, experiment: &'a str, epoch: u32) -> MarkKey<'a> {
-    MarkKey { unit: Cow::Borrowed(&event.unit), experiment: Cow::Borrowed(experiment), epoch, metric: None }
-}
-
-fn conversion_key<'a>(
-    unit: Cow<'a, str>,
-    experiment: &'a Experiment,
-    metric: &'a MetricConfig,
-) -> MarkKey<'a> {
-    MarkKey {
-        unit,
-        experiment: Cow::Borrowed(experiment.key()),
-        epoch: experiment.epoch(),
-        metric: Some(Cow::Borrowed(&metric.key)),
-    }
+fn exposure_key<'a>(unit: Cow<'a, str>, experiment: &'a str, epoch: u32) -> MarkKey<'a> {
+    MarkKey { unit, experiment: Cow::Borrowed(experiment), epoch, metric: None }
 }
 
 /// The unit of an event for an experiment that may randomise another attribute than `user_id`.
@@ -378,6 +458,28 @@ fn value_of(metric: &MetricConfig, properties: Option<&RawValue>) -> Option<Amou
         return Some(Amount::ONE);
     }
     let name = metric.property.as_deref()?;
-    let properties: HashMap<Cow<'_, str>, &RawValue> = serde_json::from_str(properties?.get()).ok()?;
-    Amount::from_f64(properties.get(name)?.get().parse().ok()?)
+    Amount::from_f64(property(properties?, name)?.get().parse().ok()?)
+}
+
+/// The value of a property; the last one where the object has it twice, as elsewhere.
+fn property<'a>(properties: &'a RawValue, name: &str) -> Option<&'a RawValue> {
+    struct Named<'n>(&'n str);
+    impl<'de> Visitor<'de> for Named<'_> {
+        type Value = Option<&'de RawValue>;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut found = None;
+            while let Some(key) = map.next_key::<Text<'de>>()? {
+                if key.0 == self.0 {
+                    found = Some(map.next_value()?);
+                } else {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+            Ok(found)
+        }
+    }
+    serde_json::Deserializer::from_str(properties.get()).deserialize_map(Named(name)).ok()?
 }

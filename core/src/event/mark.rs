@@ -3,6 +3,7 @@
 use super::Position;
 use jiff::Timestamp;
 use std::borrow::Cow;
+use std::cmp::Ordering;
 
 /// What a mark is about.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -18,6 +19,14 @@ pub struct MarkKey<'a> {
 }
 
 impl MarkKey<'_> {
+    /// The same unit's key for a metric.
+    pub(super) fn of_metric<'m>(&self, metric: &'m str) -> MarkKey<'m>
+    where
+        Self: 'm,
+    {
+        MarkKey { metric: Some(Cow::Borrowed(metric)), ..self.clone() }
+    }
+
     /// Everything but the unit, as a store sorts it: `checkout#1`, `checkout#1#purchase`.
     #[must_use]
     pub fn sort(&self) -> String {
@@ -61,15 +70,10 @@ pub struct Owner {
 }
 
 impl Owner {
-    /// Whether this record comes before a place, as far as can be told: records of two shards have no order.
+    /// How this record stands to a place in a shard. Records of two shards have no order; that of another shard counts as
+    /// the earlier one.
     #[must_use]
-    pub fn is_before(&self, shard: &str, position: &Position) -> bool {
-        self.shard != shard || self.position < *position
-    }
-
-    /// Whether this is the record at a place.
-    #[must_use]
-    pub fn is_at(&self, shard: &str, position: &Position) -> bool {
-        self.shard == shard && self.position == *position
+    pub fn order(&self, shard: &str, position: &Position) -> Ordering {
+        if self.shard == shard { self.position.cmp(position) } else { Ordering::Less }
     }
 }

@@ -25,7 +25,9 @@ impl FromStr for Sequence {
 
     fn from_str(text: &str) -> Result<Self, NotAPosition> {
         let is_plain = text == "0" || !text.starts_with('0');
-        let fits = (1..=MAX_DIGITS).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+        // `all` would stop at the first that is none, and look at one byte at a time for it.
+        let is_number = || text.bytes().fold(true, |is_number, byte| is_number & byte.is_ascii_digit());
+        let fits = (1..=MAX_DIGITS).contains(&text.len()) && is_number();
         if is_plain && fits { Ok(Self(text.into())) } else { Err(NotAPosition) }
     }
 }

@@ -57,7 +57,7 @@ pub(super) fn line(
     let credited = credits.iter().map(|credit| Credited {
         experiment: credit.experiment,
         metric: credit.metric,
-        variant: &credit.variant,
+        variant: credit.variant,
     });
     let written = ArchivedEvent {
         id: format!("{shard}:{}", item.position),

@@ -210,7 +210,7 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
     ) -> Result<(), Stop> {
         let mut positions = Vec::new();
         let mut lines: Vec<ArchiveLine> = Vec::new();
-        for (item, credits) in items.iter().zip(&folded.credits) {
+        for (item, credits) in items.iter().zip(folded.credits()) {
             let What::Event(event, _) = &item.what else { continue };
             if !progress.kept.contains(item.position) {
                 positions.push(item.position.clone());
