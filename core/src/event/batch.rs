@@ -242,8 +242,9 @@ impl ShardBatch {
     /// `is_known` from before.
     pub fn items(&self, after: Option<&Position>, is_known: impl Fn(u64) -> bool) -> Vec<Item<'_>> {
         let mut seen = HashSet::with_capacity_and_hasher(self.payloads.len(), RandomState::default());
+        let mut items = Vec::with_capacity(self.payloads.len());
         let left = self.payloads.iter().filter(|it| after.is_none_or(|after| it.position > *after));
-        left.map(|payload| {
+        items.extend(left.map(|payload| {
             let what = match payload.event() {
                 Err(rejection) => What::Rejected(rejection),
                 Ok(event) => {
@@ -256,8 +257,8 @@ impl ShardBatch {
                 }
             };
             Item { position: &payload.position, arrived: payload.arrived, data: &payload.data, what }
-        })
-        .collect()
+        }));
+        items
     }
 }
 

@@ -18,6 +18,7 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 
 /// How long before its arrival an event may have happened.
 const OLDEST: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -101,6 +102,10 @@ impl<'a> Folded<'a> {
         })
     }
 
+    fn effect(&mut self, row: RowKey<'a>, counter: Counter<'a>, amount: Amount) -> Effect {
+        Effect { row: self.rows.number(row), counter: self.counters.number(counter), amount }
+    }
+
     pub(super) fn items(&self) -> usize {
         self.ends.len()
     }
@@ -178,15 +183,16 @@ pub fn wanted<'a>(catalog: &'a Catalog, items: &'a [Item<'_>]) -> Vec<MarkKey<'a
 #[must_use]
 pub fn fold<'a>(
     catalog: &'a Catalog,
-    shard: &'a str,
+    shard: &str,
     items: &'a [Item<'_>],
     known: &'a Marks<'_>,
 ) -> Folded<'a> {
     let mut out = Folded::default();
     out.ends.reserve_exact(items.len());
     out.effects.reserve(4 * items.len());
+    let shard = shard.into();
     let mut fold =
-        Fold { catalog, shard, known, fresh: HashMap::default(), places: HashMap::default(), out };
+        Fold { catalog, shard, known, fresh: HashMap::default(), places: HashMap::default(), accepted: None, out };
     for item in items {
         fold.item(item);
         let end = End { effects: fold.out.effects.len(), credits: fold.out.credits.len() };
@@ -197,12 +203,14 @@ pub fn fold<'a>(
 
 struct Fold<'a, 'k> {
     catalog: &'a Catalog,
-    shard: &'a str,
+    shard: Arc<str>,
     known: &'a Marks<'k>,
     /// Marks of this batch that the store does not have yet.
     fresh: HashMap<MarkKey<'a>, Fresh<'a>, RandomState>,
     /// By metric, variant and hour. A metric is told by its address, because names would take longer than all the rest.
     places: HashMap<(*const MetricConfig, &'a str, Hour), Place, RandomState>,
+    /// What accepting an event adds, and the hour it arrived in: nearly always that of the one before.
+    accepted: Option<(Hour, Effect)>,
     out: Folded<'a>,
 }
 
@@ -269,7 +277,7 @@ impl<'a> Fold<'a, '_> {
         // A clock that is so wrong tells nothing about what came before what; the arrival does.
         let (time, hour) = if is_late { (item.arrived, Hour::Late) } else { (own, Hour::of(own)) };
         let at = At { position: item.position, time, hour };
-        self.stream(arrived, Counter::Stream(StreamCounter::Accepted));
+        self.accepted(arrived);
         if is_late {
             self.stream(arrived, Counter::Stream(StreamCounter::Late));
         }
@@ -388,7 +396,7 @@ impl<'a> Fold<'a, '_> {
 
     fn standing(&self, at: At<'_>, key: &MarkKey<'a>) -> Standing<'a> {
         let (variant, first_at, order) = if let Some(mark) = self.known.get(key) {
-            (&*mark.variant, mark.at, mark.owner.order(self.shard, at.position))
+            (&*mark.variant, mark.at, mark.owner.order(&self.shard, at.position))
         } else if let Some(mark) = self.fresh.get(key) {
             (mark.variant, mark.at, mark.position.cmp(at.position))
         } else {
@@ -407,8 +415,8 @@ impl<'a> Fold<'a, '_> {
             return;
         }
         self.fresh.insert(key.clone(), Fresh { variant, at: at.time, position: at.position });
-        let owner = Owner { shard: self.shard.to_owned(), position: at.position.clone() };
-        self.out.new_marks.push((key, Mark { variant: variant.to_owned(), at: at.time, owner }));
+        let owner = Owner { shard: Arc::clone(&self.shard), position: at.position.clone() };
+        self.out.new_marks.push((key, Mark { variant: variant.into(), at: at.time, owner }));
     }
 
     /// Whether a metric needs sums by group. An experiment that the catalog does not know may have one.
@@ -421,9 +429,21 @@ impl<'a> Fold<'a, '_> {
         self.add(RowKey::Stream { hour }, counter, Amount::ONE);
     }
 
+    fn accepted(&mut self, arrived: Hour) {
+        let effect = match self.accepted {
+            Some((hour, effect)) if hour == arrived => effect,
+            _ => {
+                let counter = Counter::Stream(StreamCounter::Accepted);
+                self.out.effect(RowKey::Stream { hour: arrived }, counter, Amount::ONE)
+            }
+        };
+        self.accepted = Some((arrived, effect));
+        self.out.effects.push(effect);
+    }
+
     fn add(&mut self, row: RowKey<'a>, counter: Counter<'a>, amount: Amount) {
-        let (row, counter) = (self.out.rows.number(row), self.out.counters.number(counter));
-        self.out.effects.push(Effect { row, counter, amount });
+        let effect = self.out.effect(row, counter, amount);
+        self.out.effects.push(effect);
     }
 }
 

@@ -4,6 +4,7 @@ use super::Position;
 use jiff::Timestamp;
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 /// What a mark is about.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -53,7 +54,7 @@ impl MarkKey<'_> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mark {
     /// The variant that the unit saw first, to which everything it does later is credited.
-    pub variant: String,
+    pub variant: Arc<str>,
     /// When.
     pub at: Timestamp,
     /// The record that says so.
@@ -64,7 +65,7 @@ pub struct Mark {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Owner {
     /// The stream and the shard.
-    pub shard: String,
+    pub shard: Arc<str>,
     /// Where in it.
     pub position: Position,
 }
@@ -74,6 +75,6 @@ impl Owner {
     /// the earlier one.
     #[must_use]
     pub fn order(&self, shard: &str, position: &Position) -> Ordering {
-        if self.shard == shard { self.position.cmp(position) } else { Ordering::Less }
+        if &*self.shard == shard { self.position.cmp(position) } else { Ordering::Less }
     }
 }

@@ -1,5 +1,6 @@
 //! Where a record stands in its shard.
 
+use smallstr::SmallString;
 use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
@@ -10,7 +11,7 @@ pub const MAX_DIGITS: usize = 129;
 /// A sequence number: up to 129 decimal digits, which fit neither `u128` nor a number of DynamoDB. Held as text, and
 /// ordered by length before text.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Sequence(Box<str>);
+pub struct Sequence(SmallString<[u8; 64]>);
 
 impl Sequence {
     /// The digits.

@@ -224,7 +224,7 @@ impl MetricStore for Ports {
             let of = |name| {
                 let mut mark: Mark = state.marks.get(name).cloned()?;
                 if blind {
-                    "nobody".clone_into(&mut mark.owner.shard);
+                    mark.owner.shard = "nobody".into();
                 }
                 Some(mark)
             };

@@ -125,7 +125,7 @@ async fn a_mark_costs_one_unit() {
     });
     let store = DynamoMetrics::new(dynamodb(&emulator(&proxy.await), Budget::BATCH), METRICS, MARKS);
     let mut mine = mark(&"v".repeat(64), &"5".repeat(129));
-    SHARD.clone_into(&mut mine.owner.shard);
+    mine.owner.shard = SHARD.into();
     let puts: Vec<_> =
         (0..50).map(|number| (key(&format!("{number:036}"), Some(&"m".repeat(64))), mine.clone())).collect();
     assert_eq!(store.put_marks(&puts).await.unwrap(), vec![MarkPut::First; 50]);

@@ -14,9 +14,9 @@ pub(crate) fn key(unit: &str, metric: Option<&str>) -> MarkKey<'static> {
 
 pub(crate) fn mark(variant: &str, owner: &str) -> Mark {
     Mark {
-        variant: variant.to_owned(),
+        variant: variant.into(),
         at: "2026-11-24T10:11:12.123Z".parse().unwrap(),
-        owner: Owner { shard: SHARD.to_owned(), position: position(owner) },
+        owner: Owner { shard: SHARD.into(), position: position(owner) },
     }
 }
 
@@ -37,7 +37,7 @@ pub(crate) async fn the_first_mark_stays(store: impl MetricStore) {
         assert_eq!(put(None, &mark("treatment", owner)).await, MarkPut::Existing(first.clone()));
     }
     let mut elsewhere = mark("treatment", "5:3");
-    "events/shardId-000000000002".clone_into(&mut elsewhere.owner.shard);
+    elsewhere.owner.shard = "events/shardId-000000000002".into();
     assert_eq!(put(None, &elsewhere).await, MarkPut::Existing(first.clone()), "of another shard");
     assert_eq!(put(Some("purchase"), &elsewhere).await, MarkPut::First, "about something else");
     let keys = [key("u", Some("purchase")), key("u", Some("refund")), key("u", None), key("v", None)];

@@ -119,9 +119,9 @@ fn write(unit: String, about: String, mark: &Mark) -> Item {
     item([
         ("unit", s(unit)),
         ("sk", s(about)),
-        ("variant", s(&mark.variant)),
+        ("variant", s(&*mark.variant)),
         ("at", n(mark.at.as_millisecond())),
-        ("shard", s(&mark.owner.shard)),
+        ("shard", s(&*mark.owner.shard)),
         ("position", s(mark.owner.position.to_string())),
         ("ttl", n(mark.at.as_second().saturating_add(KEPT))),
     ])
@@ -130,10 +130,10 @@ fn write(unit: String, about: String, mark: &Mark) -> Item {
 fn read(item: &Item) -> Result<Mark, PortError> {
     let at = Timestamp::from_millisecond(number(item, "at")?);
     Ok(Mark {
-        variant: text(item, "variant")?,
+        variant: text(item, "variant")?.into(),
         at: at.map_err(|_| unreadable("at", "a time"))?,
         owner: Owner {
-            shard: text(item, "shard")?,
+            shard: text(item, "shard")?.into(),
             position: parsed(item, "position", "a place in a shard")?,
         },
     })
