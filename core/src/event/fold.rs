@@ -102,10 +102,6 @@ impl<'a> Folded<'a> {
         })
     }
 
-    fn effect(&mut self, row: RowKey<'a>, counter: Counter<'a>, amount: Amount) -> Effect {
-        Effect { row: self.rows.number(row), counter: self.counters.number(counter), amount }
-    }
-
     pub(super) fn items(&self) -> usize {
         self.ends.len()
     }
@@ -189,7 +185,7 @@ pub fn fold<'a>(
 ) -> Folded<'a> {
     let mut out = Folded::default();
     out.ends.reserve_exact(items.len());
-    out.effects.reserve(4 * items.len());
+    out.effects.reserve(6 * items.len());
     let shard = shard.into();
     let mut fold =
         Fold { catalog, shard, known, fresh: HashMap::default(), places: HashMap::default(), accepted: None, out };
@@ -314,21 +310,23 @@ impl<'a> Fold<'a, '_> {
         let standing = self.standing(at, &key);
         let experiment = key.experiment.clone();
         let row = RowKey::Experiment { experiment: experiment.clone(), epoch: key.epoch, hour: at.hour };
+        let row = self.out.rows.number(row);
         // All of a unit's exposures belong to the variant that it saw first.
         let (variant, is_conflict) = match standing {
             Standing::Before(first, _) => (first, first != variant),
             Standing::First | Standing::After => (variant, false),
         };
         let counter = |what| Counter::Variant(Cow::Borrowed(variant), what);
-        self.add(row.clone(), counter(VariantCounter::Exposures), Amount::ONE);
+        self.add(row, counter(VariantCounter::Exposures));
         if is_conflict {
-            self.add(row.clone(), counter(VariantCounter::Conflicts), Amount::ONE);
+            self.add(row, counter(VariantCounter::Conflicts));
         }
         if matches!(standing, Standing::First) {
-            self.add(row, counter(VariantCounter::Units), Amount::ONE);
+            self.add(row, counter(VariantCounter::Units));
             if self.has_groups(&experiment) {
                 let groups = RowKey::Groups { experiment, epoch: key.epoch, variant: variant.into() };
-                self.add(groups, Counter::GroupUnits(group_of(&key.unit, GROUPS)), Amount::ONE);
+                let groups = self.out.rows.number(groups);
+                self.add(groups, Counter::GroupUnits(group_of(&key.unit, GROUPS)));
             }
             self.mark(at, key, variant);
         }
@@ -425,25 +423,24 @@ impl<'a> Fold<'a, '_> {
         self.catalog.experiment(experiment).is_none_or(|it| it.metrics().iter().any(is_value))
     }
 
-    fn stream(&mut self, hour: Hour, counter: Counter<'a>) {
-        self.add(RowKey::Stream { hour }, counter, Amount::ONE);
-    }
-
     fn accepted(&mut self, arrived: Hour) {
-        let effect = match self.accepted {
-            Some((hour, effect)) if hour == arrived => effect,
+        match self.accepted {
+            Some((hour, effect)) if hour == arrived => self.out.effects.push(effect),
             _ => {
-                let counter = Counter::Stream(StreamCounter::Accepted);
-                self.out.effect(RowKey::Stream { hour: arrived }, counter, Amount::ONE)
+                self.stream(arrived, Counter::Stream(StreamCounter::Accepted));
+                self.accepted = self.out.effects.last().map(|effect| (arrived, *effect));
             }
-        };
-        self.accepted = Some((arrived, effect));
-        self.out.effects.push(effect);
+        }
     }
 
-    fn add(&mut self, row: RowKey<'a>, counter: Counter<'a>, amount: Amount) {
-        let effect = self.out.effect(row, counter, amount);
-        self.out.effects.push(effect);
+    fn stream(&mut self, hour: Hour, counter: Counter<'a>) {
+        let row = self.out.rows.number(RowKey::Stream { hour });
+        self.add(row, counter);
+    }
+
+    fn add(&mut self, row: u32, counter: Counter<'a>) {
+        let counter = self.out.counters.number(counter);
+        self.out.effects.push(Effect { row, counter, amount: Amount::ONE });
     }
 }
 
