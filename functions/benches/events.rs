@@ -1,5 +1,5 @@
-//! A batch of 500 events of 300 bytes: what the core does with it (decode, validate, fold, plan the commit), and the whole handler over
-//! an embedded store in a file, beside the least that reading such a batch can take.
+//! A batch of 500 events of 300 bytes through the whole handler, over an embedded store in a file, beside what the core alone does
+//! with it (`cargo bench -p abx-core --bench count` takes that apart).
 //!
 //! Ratios are of one run: `cargo bench -p abx-functions --bench events`.
 
@@ -11,11 +11,8 @@ use abx_functions::catalog::{CatalogHolder, Snapshot, encode};
 use abx_functions::events::{Options, Processor, RecordToWrite, kinesis_event};
 use abx_functions::ports::{CatalogStore, RevisionMeta};
 use abx_functions::telemetry::{Level, Telemetry};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use criterion::{Criterion, criterion_group, criterion_main};
 use jiff::Timestamp;
-use serde::Deserialize;
 use serde_json::json;
 use std::hint::black_box;
 use std::sync::Arc;
@@ -86,66 +83,17 @@ fn batch(first_sequence: usize, first_unit: usize) -> Vec<u8> {
     kinesis_event("events", "shardId-000000000001", &records.collect::<Vec<_>>())
 }
 
-/// The least: borrowed texts, base64, borrowed texts again. No place, no validation, no panic is caught, nothing is added up.
-fn bare_parsing(payload: &[u8]) -> usize {
-    #[derive(Deserialize)]
-    struct Invocation<'a> {
-        #[serde(borrow, rename = "Records")]
-        records: Vec<Record<'a>>,
-    }
-    #[derive(Deserialize)]
-    struct Record<'a> {
-        #[serde(borrow)]
-        kinesis: Kinesis<'a>,
-    }
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Kinesis<'a> {
-        sequence_number: &'a str,
-        data: &'a str,
-    }
-    #[derive(Deserialize)]
-    struct Event<'a> {
-        #[serde(rename = "event_id")]
-        id: &'a str,
-        #[serde(rename = "type")]
-        kind: &'a str,
-        unit: &'a str,
-    }
-    let invocation: Invocation<'_> = serde_json::from_slice(payload).unwrap();
-    let mut length = 0;
-    for record in &invocation.records {
-        let data = STANDARD.decode(record.kinesis.data).unwrap();
-        let event: Event<'_> = serde_json::from_slice(&data).unwrap();
-        length += event.id.len() + event.kind.len() + event.unit.len();
-        length += record.kinesis.sequence_number.len();
-    }
-    length
-}
-
-/// Decodes, validates and folds records of units whose marks are known, as those of most records are.
-fn fold_known(world: &World, payload: &[u8], known: &Marks<'_>) -> usize {
+/// What the core does with a batch of units that were never seen: everything but the ports.
+fn all_of_core(world: &World, payload: &[u8]) -> usize {
     let batch = Batch::read(payload, Timestamp::now()).unwrap();
     let [shard] = &batch.shards[..] else { panic!("one shard") };
     let items = shard.items(None, |_| false);
     assert!(items.iter().all(|item| matches!(item.what, What::Event(..))));
-    let folded = fold(&world.snapshot.catalog, &shard.shard, &items, known);
-    assert!(folded.new_marks.is_empty());
-    folded.credits.len()
-}
-
-/// Everything but the ports, for units that were never seen, which is the most that there can be to do: which marks to ask for, and the
-/// commit, too. The marks that have to be put.
-fn all_of_core(world: &World, payload: &[u8]) -> Marks<'static> {
-    let batch = Batch::read(payload, Timestamp::now()).unwrap();
-    let [shard] = &batch.shards[..] else { panic!("one shard") };
-    let items = shard.items(None, |_| false);
     black_box(wanted(&world.snapshot.catalog, &items));
     let known = Marks::default();
     let folded = fold(&world.snapshot.catalog, &shard.shard, &items, &known);
-    black_box(folded.commit(&shard.shard, &items, 0, &Limits::default()).unwrap());
     assert_eq!(folded.new_marks.len(), 2 * EVENTS / OF_A_UNIT);
-    folded.new_marks.into_iter().map(|(key, mark)| (key.into_owned(), mark)).collect()
+    folded.commit(&shard.shard, &items, 0, &Limits::default()).unwrap().rows.len()
 }
 
 fn events(criterion: &mut Criterion) {
@@ -153,12 +101,7 @@ fn events(criterion: &mut Criterion) {
     let payload = batch(0, 0);
 
     let mut group = criterion.benchmark_group("events_500");
-    group.bench_function("bare parsing", |bencher| bencher.iter(|| bare_parsing(black_box(&payload))));
-    let (known, again) = (all_of_core(&world, &payload), batch(EVENTS, 0));
-    group.bench_function("decode, validate, fold", |bencher| {
-        bencher.iter(|| fold_known(&world, black_box(&again), &known));
-    });
-    group.bench_function("all of core, new units", |bencher| {
+    group.bench_function("baseline: all of core, new units", |bencher| {
         bencher.iter(|| all_of_core(&world, black_box(&payload)));
     });
     let mut sequence = 0;

@@ -187,8 +187,15 @@ pub fn fold<'a>(
     out.ends.reserve_exact(items.len());
     out.effects.reserve(6 * items.len());
     let shard = shard.into();
-    let mut fold =
-        Fold { catalog, shard, known, fresh: HashMap::default(), places: HashMap::default(), accepted: None, out };
+    let mut fold = Fold {
+        catalog,
+        shard,
+        known,
+        fresh: HashMap::default(),
+        places: HashMap::default(),
+        accepted: None,
+        out,
+    };
     for item in items {
         fold.item(item);
         let end = End { effects: fold.out.effects.len(), credits: fold.out.credits.len() };
@@ -293,7 +300,8 @@ impl<'a> Fold<'a, '_> {
                     let Some(unit) = unit(experiment, event, &context) else { continue };
                     let key = exposure_key(unit, experiment.key(), experiment.epoch());
                     let Standing::Before(variant, exposed_at) = self.standing(at, &key) else { continue };
-                    let exposed = Exposed { experiment, key, variant, after: at.time.duration_since(exposed_at) };
+                    let exposed =
+                        Exposed { experiment, key, variant, after: at.time.duration_since(exposed_at) };
                     for metric in metrics {
                         is_credited |= self.conversion(at, &exposed, metric, *properties);
                     }

@@ -8,8 +8,8 @@ use std::str::FromStr;
 /// The most digits that a sequence number has (Kinesis API reference, `SequenceNumber`: `0|([1-9]\d{0,128})`).
 pub const MAX_DIGITS: usize = 129;
 
-/// A sequence number: up to 129 decimal digits, which fit neither `u128` nor a number of DynamoDB. Held as text, and
-/// ordered by length before text.
+/// A sequence number: up to 129 decimal digits, which fit neither `u128` nor a number of DynamoDB. Held as text
+/// (in place, because real ones have 56), and ordered by length before text.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Sequence(SmallString<[u8; 64]>);
 
