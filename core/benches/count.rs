@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `baseline: bare parsing` | borrowed texts, base64, borrowed texts again | - |
 //! | `decode, validate, fold` | units whose marks are known, as those of most events are | 0.8 ms |
-//! | `decode, validate, fold: new units` | each unit is seen for the first time: its marks are made, too | 0.8 ms |
+//! | `decode, validate, fold: new units` | each unit is seen for the first time: its marks are made, too | - |
 //! | `all of core: new units` | besides, which marks to ask for, and the commit | - |
 
 #![expect(clippy::unwrap_used, reason = "a bench")]
