@@ -55,7 +55,7 @@ fn event(first_sequence: usize, n: usize) -> Vec<u8> {
     };
     event.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     let filling = EVENT_BYTES - event.to_string().len() - r#","page":"""#.len();
-    event["page"] = "x".repeat(filling).into();
+    event.as_object_mut().unwrap().insert("page".into(), "x".repeat(filling).into());
     let data = event.to_string().into_bytes();
     assert_eq!(data.len(), EVENT_BYTES);
     data

@@ -12,8 +12,15 @@ pub struct Catalog {
     flags: Vec<Flag>,
     experiment_by_key: HashMap<Box<str>, usize, RandomState>,
     flag_by_key: HashMap<Box<str>, usize, RandomState>,
-    /// By the name of an event, the experiments that count it, each with its metrics that do.
-    measures: HashMap<Box<str>, Vec<(usize, Vec<usize>)>, RandomState>,
+    /// By the name of an event, the experiments that count it.
+    measures: HashMap<Box<str>, Vec<Measure>, RandomState>,
+}
+
+/// An experiment that counts an event, and its metrics that do.
+#[derive(Debug)]
+struct Measure {
+    experiment: usize,
+    metrics: Vec<usize>,
 }
 
 impl Catalog {
@@ -21,15 +28,15 @@ impl Catalog {
         fn index<'k>(keys: impl Iterator<Item = &'k str>) -> HashMap<Box<str>, usize, RandomState> {
             keys.enumerate().map(|(index, key)| (key.into(), index)).collect()
         }
-        let mut measures: HashMap<Box<str>, Vec<(usize, Vec<usize>)>, _> = HashMap::default();
+        let mut measures: HashMap<Box<str>, Vec<Measure>, _> = HashMap::default();
         for (index, experiment) in experiments.iter().enumerate() {
             // A draft counts nothing: nobody was exposed.
             let metrics = experiment.metrics().iter().filter(|_| experiment.status() != Status::Draft);
             for (metric, config) in metrics.enumerate() {
                 let measured = measures.entry(config.event.as_str().into()).or_default();
                 match measured.last_mut() {
-                    Some((last, metrics)) if *last == index => metrics.push(metric),
-                    _ => measured.push((index, vec![metric])),
+                    Some(last) if last.experiment == index => last.metrics.push(metric),
+                    _ => measured.push(Measure { experiment: index, metrics: vec![metric] }),
                 }
             }
         }
@@ -65,9 +72,9 @@ impl Catalog {
         &self,
         event: &str,
     ) -> impl Iterator<Item = (&Experiment, impl Iterator<Item = &MetricConfig>)> {
-        self.measures.get(event).into_iter().flatten().filter_map(|(experiment, metrics)| {
-            let experiment = self.experiments.get(*experiment)?;
-            Some((experiment, metrics.iter().filter_map(|metric| experiment.metrics().get(*metric))))
+        self.measures.get(event).into_iter().flatten().filter_map(|measure| {
+            let experiment = self.experiments.get(measure.experiment)?;
+            Some((experiment, measure.metrics.iter().filter_map(|metric| experiment.metrics().get(*metric))))
         })
     }
 

@@ -211,7 +211,7 @@ struct Fold<'a, 'k> {
     /// Marks of this batch that the store does not have yet.
     fresh: HashMap<MarkKey<'a>, Fresh<'a>, RandomState>,
     /// By metric, variant and hour. A metric is told by its address, because names would take longer than all the rest.
-    places: HashMap<(*const MetricConfig, &'a str, Hour), Place, RandomState>,
+    places: HashMap<(*const MetricConfig, &'a str, Hour), Place<'a>, RandomState>,
     /// What accepting an event adds, and the hour it arrived in: nearly always that of the one before.
     accepted: Option<(Hour, Effect)>,
     out: Folded<'a>,
@@ -224,13 +224,40 @@ struct Fresh<'a> {
     position: &'a Position,
 }
 
-/// Where a metric of a variant is counted in an hour: the numbers of rows and counters, as soon as they are needed.
-#[derive(Default)]
-struct Place {
-    row: Option<u32>,
+/// Where a metric of a variant is counted in an hour. Its counters get their numbers as soon as they are needed.
+struct Place<'a> {
+    experiment: &'a Experiment,
+    metric: &'a MetricConfig,
+    variant: &'a str,
+    row: u32,
     counters: [Option<u32>; MetricCounter::ALL.len()],
     groups_row: Option<u32>,
     group_sums: [Option<u32>; GROUPS as usize],
+}
+
+impl<'a> Place<'a> {
+    fn add(&mut self, out: &mut Folded<'a>, what: MetricCounter, amount: Amount) {
+        let counter = || Counter::Metric(self.variant.into(), Cow::Borrowed(&*self.metric.key), what);
+        let counter = remembered(self.counters.get_mut(what as usize), || out.counters.number(counter()));
+        out.effects.push(Effect { row: self.row, counter, amount });
+    }
+
+    fn add_to_group(&mut self, out: &mut Folded<'a>, group: u8, amount: Amount) {
+        let (experiment, epoch) = (self.experiment.key().into(), self.experiment.epoch());
+        let row = || RowKey::Groups { experiment, epoch, variant: self.variant.into() };
+        let row = remembered(Some(&mut self.groups_row), || out.rows.number(row()));
+        let counter = || Counter::GroupSum(group, Cow::Borrowed(&*self.metric.key));
+        let counter =
+            remembered(self.group_sums.get_mut(usize::from(group)), || out.counters.number(counter()));
+        out.effects.push(Effect { row, counter, amount });
+    }
+}
+
+fn remembered(slot: Option<&mut Option<u32>>, find: impl FnOnce() -> u32) -> u32 {
+    match slot {
+        Some(slot) => *slot.get_or_insert_with(find),
+        None => find(),
+    }
 }
 
 /// What a record stands for while it is folded.
@@ -356,42 +383,22 @@ impl<'a> Fold<'a, '_> {
         let key = (metric.kind == MetricKind::Conversion).then(|| exposed.key.of_metric(&metric.key));
         let first = key.filter(|key| matches!(self.standing(at, key), Standing::First));
         let out = &mut self.out;
-        let place = self.places.entry((metric, variant, at.hour)).or_default();
-        let row = *place.row.get_or_insert_with(|| {
-            out.rows.number(RowKey::Experiment {
-                experiment: experiment.key().into(),
-                epoch: experiment.epoch(),
-                hour: at.hour,
-            })
+        let place = self.places.entry((metric, variant, at.hour)).or_insert_with(|| {
+            let (key, epoch) = (experiment.key().into(), experiment.epoch());
+            let row = out.rows.number(RowKey::Experiment { experiment: key, epoch, hour: at.hour });
+            let (counters, group_sums) = Default::default();
+            Place { experiment, metric, variant, row, counters, groups_row: None, group_sums }
         });
-        let mut add = |what: MetricCounter, amount| {
-            let name = || Counter::Metric(variant.into(), Cow::Borrowed(&*metric.key), what);
-            let [.., number] = &mut place.counters[what as usize..=what as usize] else { return };
-            let counter = *number.get_or_insert_with(|| out.counters.number(name()));
-            out.effects.push(Effect { row, counter, amount });
-        };
-        add(MetricCounter::Events, Amount::ONE);
+        place.add(out, MetricCounter::Events, Amount::ONE);
         if metric.kind == MetricKind::Conversion {
             if first.is_some() {
-                add(MetricCounter::Units, Amount::ONE);
+                place.add(out, MetricCounter::Units, Amount::ONE);
             }
         } else if let Some(value) = value_of(metric, properties) {
-            add(MetricCounter::Sum, value);
-            let group = group_of(&exposed.key.unit, GROUPS);
-            let row = *place.groups_row.get_or_insert_with(|| {
-                out.rows.number(RowKey::Groups {
-                    experiment: experiment.key().into(),
-                    epoch: experiment.epoch(),
-                    variant: variant.into(),
-                })
-            });
-            if let Some(number) = place.group_sums.get_mut(usize::from(group)) {
-                let name = || Counter::GroupSum(group, Cow::Borrowed(&*metric.key));
-                let counter = *number.get_or_insert_with(|| out.counters.number(name()));
-                out.effects.push(Effect { row, counter, amount: value });
-            }
+            place.add(out, MetricCounter::Sum, value);
+            place.add_to_group(out, group_of(&exposed.key.unit, GROUPS), value);
         } else {
-            add(MetricCounter::Invalid, Amount::ONE);
+            place.add(out, MetricCounter::Invalid, Amount::ONE);
         }
         out.credits.push(Credit { experiment: experiment.key(), variant, metric: &metric.key });
         if let Some(key) = first {
