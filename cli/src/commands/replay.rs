@@ -95,7 +95,8 @@ async fn replay(
     faults: &[Fault],
     store: Option<PathBuf>,
 ) -> Result<Counts, Error> {
-    let store_is_given = store.is_some();
+    // Without a store, what was counted before an error is gone with it.
+    let is_kept = store.is_some() || args.to != "local";
     let target = match &*args.to {
         "local" => Target::local(&args.from, store).await?,
         function => Target::function(function, args.endpoint.as_deref()).await?,
@@ -110,15 +111,14 @@ async fn replay(
     let mut counts = Counts::default();
     let progress = progress();
     let mut inputs = Inputs::new(&args.paths, &source)?;
-    // Without a store, what was counted before an error is gone with it.
-    let is_kept = store_is_given || args.to != "local";
     let so_far = |error: Error, records| {
-        match records {
-        1.. if is_kept => error.also(&format!(
-            "{records} records before it are counted: mend it and replay the same, and they are not counted again"
-        )),
-        _ => error,
-    }
+        if !is_kept || records == 0 {
+            return error;
+        }
+        error.also(&format!(
+            "{records} records before it are counted: mend it and replay the same, and they are not counted \
+             again"
+        ))
     };
     while let Some(batch) = inputs.next(&mut faults).map_err(|error| so_far(error, counts.records))? {
         for delivery in faults.deliveries(batch) {

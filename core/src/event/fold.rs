@@ -49,8 +49,8 @@ pub enum What<'a> {
     Rejected(Rejection),
 }
 
-/// The marks that are known: from the store, and from this batch. Their hash is a quick one, seeded anew in each process; a batch
-/// has so few keys that somebody who found some that collide would gain nothing.
+/// The marks that the store has. Their hash is a quick one, seeded anew in each process; a batch has so few keys that
+/// somebody who found some that collide would gain nothing.
 pub type Marks<'a> = HashMap<MarkKey<'a>, Mark, RandomState>;
 
 /// An addition to a counter. Both are numbers of entries in the tables of [`Folded`], because a batch has few rows and
@@ -157,8 +157,7 @@ pub fn wanted<'a>(catalog: &'a Catalog, items: &'a [Item<'_>]) -> Vec<MarkKey<'a
             EventKind::Conversion { event: name, context, .. } => {
                 let context = attributes(*context);
                 for (experiment, metrics) in catalog.measures(name) {
-                    let Some(unit) = unit(experiment, event, &context) else { continue };
-                    let exposure = exposure_key(unit, experiment.key(), experiment.epoch());
+                    let Some(exposure) = exposure_of(experiment, event, &context) else { continue };
                     let conversions = metrics.filter(|metric| metric.kind == MetricKind::Conversion);
                     keys.extend(conversions.map(|metric| exposure.of_metric(&metric.key)));
                     keys.push(exposure);
@@ -185,6 +184,7 @@ pub fn fold<'a>(
 ) -> Folded<'a> {
     let mut out = Folded::default();
     out.ends.reserve_exact(items.len());
+    // About what an event adds that counts for two metrics; growing step by step would copy most of them again.
     out.effects.reserve(6 * items.len());
     let shard = shard.into();
     let mut fold = Fold {
@@ -243,9 +243,10 @@ impl<'a> Place<'a> {
     }
 
     fn add_to_group(&mut self, out: &mut Folded<'a>, group: u8, amount: Amount) {
-        let (experiment, epoch) = (self.experiment.key().into(), self.experiment.epoch());
-        let row = || RowKey::Groups { experiment, epoch, variant: self.variant.into() };
-        let row = remembered(Some(&mut self.groups_row), || out.rows.number(row()));
+        let row = *self.groups_row.get_or_insert_with(|| {
+            let (experiment, epoch) = (self.experiment.key().into(), self.experiment.epoch());
+            out.rows.number(RowKey::Groups { experiment, epoch, variant: self.variant.into() })
+        });
         let counter = || Counter::GroupSum(group, Cow::Borrowed(&*self.metric.key));
         let counter =
             remembered(self.group_sums.get_mut(usize::from(group)), || out.counters.number(counter()));
@@ -253,6 +254,7 @@ impl<'a> Place<'a> {
     }
 }
 
+/// A number, found once for its slot; where there is no slot, each time.
 fn remembered(slot: Option<&mut Option<u32>>, find: impl FnOnce() -> u32) -> u32 {
     match slot {
         Some(slot) => *slot.get_or_insert_with(find),
@@ -324,8 +326,7 @@ impl<'a> Fold<'a, '_> {
                 let (mut is_asked_for, mut is_credited) = (false, false);
                 for (experiment, metrics) in self.catalog.measures(name) {
                     is_asked_for = true;
-                    let Some(unit) = unit(experiment, event, &context) else { continue };
-                    let key = exposure_key(unit, experiment.key(), experiment.epoch());
+                    let Some(key) = exposure_of(experiment, event, &context) else { continue };
                     let Standing::Before(variant, exposed_at) = self.standing(at, &key) else { continue };
                     let exposed =
                         Exposed { experiment, key, variant, after: at.time.duration_since(exposed_at) };
@@ -463,16 +464,18 @@ fn exposure_key<'a>(unit: Cow<'a, str>, experiment: &'a str, epoch: u32) -> Mark
     MarkKey { unit, experiment: Cow::Borrowed(experiment), epoch, metric: None }
 }
 
-/// The unit of an event for an experiment that may randomise another attribute than `user_id`.
-fn unit<'a>(
-    experiment: &Experiment,
+/// Where the exposure of an event's unit stands, for an experiment that may randomise another attribute than `user_id`.
+fn exposure_of<'a>(
+    experiment: &'a Experiment,
     event: &'a EventData<'_>,
     context: &Map<String, Value>,
-) -> Option<Cow<'a, str>> {
-    if experiment.has_user_unit() {
-        return Some(Cow::Borrowed(&event.unit));
-    }
-    experiment.unit(&Subject::new(&event.unit, context)).map(|unit| Cow::Owned(unit.into_owned()))
+) -> Option<MarkKey<'a>> {
+    let unit = if experiment.has_user_unit() {
+        Cow::Borrowed(&*event.unit)
+    } else {
+        Cow::Owned(experiment.unit(&Subject::new(&event.unit, context))?.into_owned())
+    };
+    Some(exposure_key(unit, experiment.key(), experiment.epoch()))
 }
 
 fn to_the_millisecond(time: Timestamp) -> Option<Timestamp> {

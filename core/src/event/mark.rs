@@ -19,13 +19,10 @@ pub struct MarkKey<'a> {
     pub metric: Option<Cow<'a, str>>,
 }
 
-impl MarkKey<'_> {
+impl<'a> MarkKey<'a> {
     /// The same unit's key for a metric.
-    pub(super) fn of_metric<'m>(&self, metric: &'m str) -> MarkKey<'m>
-    where
-        Self: 'm,
-    {
-        MarkKey { metric: Some(Cow::Borrowed(metric)), ..self.clone() }
+    pub(super) fn of_metric(&self, metric: &'a str) -> Self {
+        Self { metric: Some(Cow::Borrowed(metric)), ..self.clone() }
     }
 
     /// Everything but the unit, as a store sorts it: `checkout#1`, `checkout#1#purchase`.
