@@ -2,6 +2,7 @@
 
 use super::{Rejection, RejectionReason as Reason};
 use crate::document::Key;
+use crate::hash::fingerprint;
 use jiff::Timestamp;
 use serde::de::{Deserializer, Visitor};
 use serde::{Deserialize, Serialize};
@@ -28,7 +29,7 @@ const MAX_NAME_BYTES: usize = 256;
 /// `user_id` are the same. Unknown fields are left alone.
 #[derive(Debug, Clone)]
 pub struct EventData<'a> {
-    /// Names the event: two records with one id are one event. `None` if its producer gave none.
+    /// Names the event among those of its type, its name and its unit; see [`Self::identity`]. `None` if its producer gave none.
     pub event_id: Option<Cow<'a, str>>,
     /// Whose it is.
     pub unit: Cow<'a, str>,
@@ -121,6 +122,28 @@ impl<'a> EventData<'a> {
         })?;
         let written: Written<'a> = serde_json::from_str(text).map_err(|error| unreadable(&error))?;
         written.validate()
+    }
+
+    /// The event's identity: two records with one identity are one event. An id counts within its type, what it is about and
+    /// its unit, because producers number what they have at hand: an order's purchase and its refund have the order's id, and two
+    /// users' first events are both number 1. `None` without an id.
+    #[must_use]
+    pub fn identity(&self) -> Option<String> {
+        let id = self.event_id.as_deref()?;
+        let (kind, unit) = (self.kind.as_str(), &*self.unit);
+        let about = match &self.kind {
+            EventKind::Exposure { experiment: about, .. }
+            | EventKind::Evaluation { flag: about, .. }
+            | EventKind::Conversion { event: about, .. } => &**about,
+        };
+        // With lengths, so that no two of them can be put together to the same text.
+        Some(format!("{kind}:{}:{about}:{}:{unit}:{id}", about.len(), unit.len()))
+    }
+
+    /// The hash of its identity, as ledgers keep it.
+    #[must_use]
+    pub fn fingerprint(&self) -> Option<u64> {
+        self.identity().map(|identity| fingerprint(&identity))
     }
 }
 
@@ -336,6 +359,38 @@ mod tests {
         let event = EventData::read(event).unwrap();
         assert!(matches!(event.event_id, Some(Cow::Borrowed("e"))));
         assert!(matches!(event.unit, Cow::Borrowed("u")));
+    }
+
+    #[test]
+    fn an_id_counts_within_its_type_name_and_unit() {
+        let event = |kind: &str, name: &str, unit: &str| {
+            let about = match kind {
+                "exposure" => "experiment",
+                "evaluation" => "flag",
+                _ => "event",
+            };
+            format!(
+                r#"{{"event_id":"1","type":"{kind}","{about}":"{name}","variant":"a","user_id":"{unit}","timestamp":0}}"#
+            )
+        };
+        let identity = |json: &str| EventData::read(json.as_bytes()).unwrap().fingerprint();
+        let all = [
+            event("conversion", "a", "u"),
+            event("conversion", "a", "v"),
+            event("conversion", "b", "u"),
+            event("conversion", "a:1", "u"),
+            event("conversion", "a", "1:u"),
+            event("conversion", "a\\u0000", "u"),
+            event("exposure", "a", "u"),
+            event("exposure", "b", "u"),
+            event("evaluation", "a", "u"),
+        ];
+        let distinct: std::collections::HashSet<_> = all.iter().map(|json| identity(json).unwrap()).collect();
+        assert_eq!(distinct.len(), all.len());
+        assert_eq!(identity(&all[0].replace(":0}", ":9}")), identity(&all[0]), "sent twice");
+        for without in [all[0].replace("\"1\"", "\"\""), all[0].replace("event_id", "id")] {
+            assert_eq!(identity(&without), None);
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::data::Text;
 use super::{
     Amount, Counter, EventData, EventKind, GROUPS, Hour, Mark, MarkKey, MetricCounter, Owner, Position,
-    Rejection, RowKey, StreamCounter, VariantCounter,
+    RecordClass, Rejection, RowKey, StreamCounter, VariantCounter,
 };
 use crate::decide::{Catalog, Experiment, Subject};
 use crate::document::{MetricConfig, MetricKind};
@@ -41,8 +41,8 @@ pub struct Item<'a> {
 /// What a record says.
 #[derive(Debug)]
 pub enum What<'a> {
-    /// An event, and the hash of its id.
-    Event(EventData<'a>, u64),
+    /// An event, and the hash of its id if its producer gave it one; see [`EventData::fingerprint`].
+    Event(EventData<'a>, Option<u64>),
     /// An event that was taken before: its producer sent it twice.
     Duplicate,
     /// Nothing that can be processed.
@@ -83,6 +83,8 @@ pub struct Folded<'a> {
     pub(super) counters: Interned<Counter<'a>>,
     effects: Vec<Effect>,
     credits: Vec<Credit<'a>>,
+    /// For each item, its class.
+    classes: Vec<RecordClass>,
     /// For each item, up to where its effects and its credits go.
     ends: Vec<End>,
 }
@@ -100,6 +102,12 @@ impl<'a> Folded<'a> {
             let (start, end) = self.span(item);
             self.credits.get(start.credits..end.credits).unwrap_or_default()
         })
+    }
+
+    /// For each item in turn, its class.
+    #[must_use]
+    pub fn classes(&self) -> &[RecordClass] {
+        &self.classes
     }
 
     pub(super) fn items(&self) -> usize {
@@ -184,6 +192,7 @@ pub fn fold<'a>(
 ) -> Folded<'a> {
     let mut out = Folded::default();
     out.ends.reserve_exact(items.len());
+    out.classes.reserve_exact(items.len());
     // About what an event adds that counts for two metrics; growing step by step would copy most of them again.
     out.effects.reserve(6 * items.len());
     let shard = shard.into();
@@ -197,7 +206,8 @@ pub fn fold<'a>(
         out,
     };
     for item in items {
-        fold.item(item);
+        let class = fold.item(item);
+        fold.out.classes.push(class);
         let end = End { effects: fold.out.effects.len(), credits: fold.out.credits.len() };
         fold.out.ends.push(end);
     }
@@ -291,16 +301,22 @@ enum Standing<'a> {
 }
 
 impl<'a> Fold<'a, '_> {
-    fn item(&mut self, item: &'a Item<'_>) {
+    fn item(&mut self, item: &'a Item<'_>) -> RecordClass {
         let arrived = Hour::of(item.arrived);
         match &item.what {
-            What::Duplicate => self.stream(arrived, Counter::Stream(StreamCounter::Duplicates)),
-            What::Rejected(rejection) => self.stream(arrived, Counter::Rejected(rejection.reason)),
+            What::Duplicate => {
+                self.stream(arrived, Counter::Stream(StreamCounter::Duplicates));
+                RecordClass::Duplicate
+            }
+            What::Rejected(rejection) => {
+                self.stream(arrived, Counter::Rejected(rejection.reason));
+                RecordClass::Rejected
+            }
             What::Event(event, _) => self.event(item, event),
         }
     }
 
-    fn event(&mut self, item: &'a Item<'_>, event: &'a EventData<'_>) {
+    fn event(&mut self, item: &'a Item<'_>, event: &'a EventData<'_>) -> RecordClass {
         let arrived = Hour::of(item.arrived);
         // Arrivals are told, and marks kept, to the millisecond: what is compared with them must not be finer.
         let own = event.timestamp.and_then(to_the_millisecond).unwrap_or(item.arrived);
@@ -313,13 +329,15 @@ impl<'a> Fold<'a, '_> {
         if is_late {
             self.stream(arrived, Counter::Stream(StreamCounter::Late));
         }
-        match &event.kind {
+        let class = match &event.kind {
             EventKind::Exposure { experiment, variant, epoch } => {
                 let key = exposure_key(Cow::Borrowed(&event.unit), experiment, *epoch);
                 self.exposure(at, key, variant);
+                RecordClass::Counted
             }
             EventKind::Evaluation { .. } => {
                 self.stream(arrived, Counter::Stream(StreamCounter::Evaluations));
+                RecordClass::Counted
             }
             EventKind::Conversion { event: name, properties, context } => {
                 let context = attributes(*context);
@@ -334,12 +352,19 @@ impl<'a> Fold<'a, '_> {
                         is_credited |= self.conversion(at, &exposed, metric, *properties);
                     }
                 }
-                if !is_credited {
-                    let why = if is_asked_for { StreamCounter::Unattributed } else { StreamCounter::Unused };
+                let (why, class) = match (is_asked_for, is_credited) {
+                    (_, true) => (None, RecordClass::Counted),
+                    (true, false) => (Some(StreamCounter::Unattributed), RecordClass::Unattributed),
+                    (false, false) => (Some(StreamCounter::Unused), RecordClass::UnknownEvent),
+                };
+                if let Some(why) = why {
                     self.stream(arrived, Counter::Stream(why));
                 }
+                class
             }
-        }
+        };
+        // An event that nobody asks for has no name that could be right, whenever it happened.
+        if is_late && class != RecordClass::UnknownEvent { RecordClass::Late } else { class }
     }
 
     fn exposure(&mut self, at: At<'a>, key: MarkKey<'a>, variant: &'a str) {

@@ -7,12 +7,13 @@
 //! | `position` | where a record stands in its shard |
 //! | `mark` | proof that a unit was exposed, or converted, and by which record |
 //! | `row`, `amount` | counters, where they are kept, and what they hold |
-//! | `fold` | events and marks become additions to rows |
+//! | `fold`, `class` | events and marks become additions to rows, and each record falls into one class |
 //! | `commit` | which of them are written together |
 //! | `totals` | rows become what an experiment's results are made from |
 
 mod amount;
 mod batch;
+mod class;
 mod commit;
 mod data;
 mod fold;
@@ -25,6 +26,7 @@ mod totals;
 
 pub use amount::{Amount, NotAnAmount};
 pub use batch::{Batch, NotABatch, Payload, ShardBatch, Unplaced};
+pub use class::{Classes, RecordClass};
 pub use commit::{Additions, Commit, Limits};
 pub use data::{EventData, EventKind, MAX_EVENT_BYTES};
 pub use fold::{Credit, Folded, Item, Marks, What, fold, wanted};

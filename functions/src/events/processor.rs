@@ -6,7 +6,8 @@ use crate::catalog::{CatalogHolder, Snapshot};
 use crate::ports::{Archive, CatalogStore, MetricStore, Quarantine, Quarantined};
 use crate::telemetry::{Counter, Level, Telemetry, hashed};
 use abx_core::event::{
-    Batch, Limits, NotABatch, Position, ShardBatch, StreamCounter, StreamTotals, Unplaced,
+    Batch, Classes, Limits, NotABatch, Position, RecordClass, ShardBatch, StreamCounter, StreamTotals,
+    Unplaced,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -27,6 +28,9 @@ pub struct BatchResponse {
     /// The first record of each shard that is not counted; empty where all are. Lambda delivers it and all after it
     /// again, so there is one for a shard and never more.
     pub batch_item_failures: Vec<ItemFailure>,
+    /// What became of the records that are done, for whoever invokes the function by hand: Lambda reads only the failures.
+    #[serde(default, skip_serializing_if = "Classes::is_empty")]
+    pub counted: Classes,
 }
 
 /// A record that is to be delivered again.
@@ -44,6 +48,8 @@ pub struct BatchOutcome {
     pub response: BatchResponse,
     /// What was counted of it, now.
     pub counted: StreamTotals,
+    /// What became of each record that is not given back.
+    pub classes: Classes,
     /// Records without a place in any shard.
     pub unplaced: usize,
 }
@@ -157,8 +163,10 @@ where
         if let Err(stop) = self.keep_unplaced(&batch.unplaced, now, until).await {
             outcome.response.batch_item_failures = self.give_all_back(&batch, &stop)?;
         } else {
+            outcome.classes.add(RecordClass::Rejected, batch.unplaced.len() as u64);
             self.count_shards(&batch, until, &mut outcome).await;
         }
+        outcome.response.counted = outcome.classes;
         self.measure(&batch, &outcome, now, start);
         Ok(outcome)
     }
@@ -173,6 +181,7 @@ where
                 None => Err(Stop::NoCatalog),
             };
             outcome.counted.merge(&progress.counted);
+            outcome.classes.merge(&progress.classes);
             if let Err(stop) = ended {
                 outcome.response.batch_item_failures.extend(self.give_back(shard, &progress, &stop));
             }

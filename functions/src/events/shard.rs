@@ -8,8 +8,8 @@ use crate::ports::{
 use crate::telemetry::{Counter, Telemetry};
 use abx_core::Catalog;
 use abx_core::event::{
-    Folded, Item, Limits, Mark, MarkKey, Marks, Position, Rejection, RejectionReason, ShardBatch,
-    StreamTotals, What, fold, wanted,
+    Classes, Folded, Item, Limits, Mark, MarkKey, Marks, Position, RecordClass, Rejection, RejectionReason,
+    ShardBatch, StreamTotals, What, fold, wanted,
 };
 use std::collections::HashSet;
 use std::fmt;
@@ -36,10 +36,27 @@ pub(super) struct Tools<'a, M, A, Q> {
 pub(super) struct Progress {
     /// What was counted.
     pub counted: StreamTotals,
+    /// What became of each record up to `classed`.
+    pub classes: Classes,
+    classed: Option<Position>,
     /// The last item that is counted; `None` before any is known to be.
     pub head: Option<Position>,
     /// What is in the archive and in quarantine already, so that a second round leaves it alone.
     kept: HashSet<Position>,
+}
+
+impl Progress {
+    /// Notes what others counted: the records up to the head that have no class yet.
+    fn pass_over(&mut self, batch: &ShardBatch) {
+        let Some(head) = &self.head else { return };
+        let is_left = |at: &Position| at <= head && self.classed.as_ref().is_none_or(|classed| at > classed);
+        for payload in batch.payloads.iter().filter(|payload| is_left(&payload.position)) {
+            let is_rejected = payload.event().is_err();
+            let class = if is_rejected { RecordClass::Rejected } else { RecordClass::AlreadyCounted };
+            self.classes.add(class, 1);
+        }
+        self.classed = self.classed.take().max(Some(head.clone()));
+    }
 }
 
 /// Why the work ended before the end.
@@ -81,8 +98,10 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
                 None => self.store.shard(&batch.shard).await?.into(),
             };
             progress.head.clone_from(&ledger.state.head);
+            progress.pass_over(batch);
             if self.round(batch, &mut ledger, progress).await? {
                 self.memory.put(&batch.shard, ledger);
+                progress.classes.add(RecordClass::AlreadyCounted, batch.repeated as u64);
                 return Ok(());
             }
             self.telemetry.count(Counter::CommitRetries, 1);
@@ -129,8 +148,11 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
                     progress.counted.add(&row.partition, &row.sort, counter, *amount);
                 }
             }
+            let classes = folded.classes().get(from..commit.upto).unwrap_or_default();
+            classes.iter().for_each(|class| progress.classes.add(*class, 1));
             from = commit.upto;
             progress.head = Some(commit.head.clone());
+            progress.classed.clone_from(&progress.head);
             ledger.advance(commit);
         }
         Ok(true)
