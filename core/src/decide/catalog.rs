@@ -78,6 +78,11 @@ impl Catalog {
         })
     }
 
+    /// The names of the events that some metric asks for, in no order.
+    pub fn event_names(&self) -> impl Iterator<Item = &str> {
+        self.measures.keys().map(AsRef::as_ref)
+    }
+
     /// The flags in the order of the documents.
     #[must_use]
     pub fn flags(&self) -> &[Flag] {

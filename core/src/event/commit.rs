@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// How much one commit may hold.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Rows: a transaction of DynamoDB has 100 actions, and the head and the ledger are two of them.
+    /// Rows: a transaction of DynamoDB has 100 actions. The head, the ledger and the names of unknown events are three of them.
     pub rows: usize,
     /// Counters of one row: an update expression has at most 300 operators.
     pub counters: usize,
@@ -17,7 +17,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { rows: 98, counters: 250, ids: 5_000 }
+        Self { rows: 97, counters: 250, ids: 5_000 }
     }
 }
 

@@ -9,6 +9,7 @@
 //! | `row`, `amount` | counters, where they are kept, and what they hold |
 //! | `fold`, `class` | events and marks become additions to rows, and each record falls into one class |
 //! | `commit` | which of them are written together |
+//! | `unknown` | names of events that no metric asks for |
 //! | `totals` | rows become what an experiment's results are made from |
 
 mod amount;
@@ -23,6 +24,7 @@ mod position;
 mod rejection;
 mod row;
 mod totals;
+mod unknown;
 
 pub use amount::{Amount, NotAnAmount};
 pub use batch::{Batch, NotABatch, Payload, ShardBatch, Unplaced};
@@ -38,3 +40,4 @@ pub use row::{
     Counter, GROUPS, Hour, MetricCounter, RowKey, STREAM, StreamCounter, VariantCounter, experiment_partition,
 };
 pub use totals::{MetricTotals, StreamTotals, Totals, VariantTotals};
+pub use unknown::{MAX_UNKNOWN_NAMES, UnknownEvents, unknown_partition};

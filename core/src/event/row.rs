@@ -145,6 +145,8 @@ pub enum Counter<'a> {
     Stream(StreamCounter),
     /// Records of a stream that can never be processed.
     Rejected(RejectionReason),
+    /// Events of a name that no metric asks for; without a name, those of all names beyond the limit.
+    Unknown(Cow<'a, str>),
 }
 
 macro_rules! counters {
@@ -224,6 +226,7 @@ impl fmt::Display for Counter<'_> {
             Self::GroupSum(group, metric) => write!(f, "{group}#{metric}"),
             Self::Stream(what) => f.write_str(what.as_str()),
             Self::Rejected(reason) => write!(f, "rejected#{reason}"),
+            Self::Unknown(name) => write!(f, "unknown#{name}"),
         }
     }
 }
@@ -232,6 +235,10 @@ impl Counter<'_> {
     /// Reads a name. `None` for what is no counter: a store keeps other attributes beside them.
     #[must_use]
     pub fn parse(name: &str) -> Option<Counter<'static>> {
+        // First, because a name of an event may hold anything.
+        if let Some(name) = name.strip_prefix("unknown#") {
+            return Some(Counter::Unknown(Cow::Owned(name.to_owned())));
+        }
         let mut parts = name.splitn(3, '#');
         let (first, second, third) = (parts.next()?, parts.next(), parts.next());
         let owned = |text: &str| Cow::Owned(text.to_owned());
@@ -296,6 +303,7 @@ mod tests {
         all.extend(MetricCounter::ALL.iter().map(|it| Counter::Metric(variant(), metric(), *it)));
         all.extend(StreamCounter::ALL.iter().map(|it| Counter::Stream(*it)));
         all.extend(RejectionReason::ALL.iter().map(|it| Counter::Rejected(*it)));
+        all.extend(["", "scroll", "a#b#c", "#"].map(|it| Counter::Unknown(it.into())));
         for counter in all {
             assert_eq!(Counter::parse(&counter.to_string()), Some(counter));
         }

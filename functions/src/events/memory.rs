@@ -3,7 +3,7 @@
 use crate::ports::{LEDGER_COMMITS, ShardState};
 use abx_core::event::{Commit, Mark, MarkKey};
 use lru::LruCache;
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -12,6 +12,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub(super) struct Memory {
     shards: Mutex<HashMap<String, Ledger>>,
     marks: Mutex<LruCache<MarkKey<'static>, Mark>>,
+    /// For each shard, the latest day that unknown events came on, and their names.
+    names: Mutex<HashMap<String, (String, BTreeSet<String>)>>,
 }
 
 /// A shard, as far as this process knows. Another process may have moved on; then a commit is refused.
@@ -53,7 +55,7 @@ impl Ledger {
 
 impl Memory {
     pub(super) fn new(marks: NonZeroUsize) -> Self {
-        Self { shards: Mutex::default(), marks: Mutex::new(LruCache::new(marks)) }
+        Self { shards: Mutex::default(), marks: Mutex::new(LruCache::new(marks)), names: Mutex::default() }
     }
 
     /// Takes a shard out: whoever asks meanwhile reads it from the store.
@@ -64,6 +66,16 @@ impl Memory {
     /// Puts it back.
     pub(super) fn put(&self, shard: &str, ledger: Ledger) {
         lock(&self.shards).insert(shard.to_owned(), ledger);
+    }
+
+    /// Takes the names of a shard's unknown events of a day out.
+    pub(super) fn take_names(&self, shard: &str, day: &str) -> Option<BTreeSet<String>> {
+        lock(&self.names).remove(shard).filter(|(latest, _)| latest == day).map(|(_, names)| names)
+    }
+
+    /// Puts them back. A name in them that was not committed after all does no harm: it only takes a place.
+    pub(super) fn put_names(&self, shard: &str, day: &str, names: BTreeSet<String>) {
+        lock(&self.names).insert(shard.to_owned(), (day.to_owned(), names));
     }
 
     /// The marks that are known of these keys, and the keys of the others.

@@ -5,6 +5,7 @@
 //! | `processor` | a batch, shard by shard: what is given back, and what was counted |
 //! | `shard` | one shard: decode, enrich, fold, quarantine, archive, commit last |
 //! | `memory` | what a process remembers between batches: heads, ledgers and marks |
+//! | `unknown` | names of events that no metric asks for |
 //! | `archived` | the line of the archive |
 //! | `written` | a batch as Lambda writes it, made here |
 //! | `local` | the events of an embedded store, as a stream |
@@ -19,6 +20,7 @@ mod memory;
 mod processor;
 mod replayer;
 mod shard;
+mod unknown;
 mod written;
 
 pub use local::{LOCAL_SHARD, LOCAL_STREAM, LocalProcessor, local_shard};

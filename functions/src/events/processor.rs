@@ -265,6 +265,7 @@ where
             (Counter::EventsDuplicate, StreamCounter::Duplicates),
             (Counter::EventsLate, StreamCounter::Late),
             (Counter::EventsUnattributed, StreamCounter::Unattributed),
+            (Counter::EventsUnknown, StreamCounter::Unused),
         ] {
             self.telemetry.count(counter, counted.count(what));
         }

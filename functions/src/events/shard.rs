@@ -2,6 +2,7 @@
 
 use super::archived;
 use super::memory::{Ledger, Memory};
+use super::unknown::unknown_row;
 use crate::ports::{
     Archive, ArchiveLine, Committed, MarkPut, MetricStore, PortError, Quarantine, Quarantined,
 };
@@ -137,8 +138,12 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
         self.quarantine(batch, &items, progress).await?;
         self.archive(batch, &items, &folded, progress).await?;
         let mut from = 0;
-        while let Some(commit) = folded.commit(&batch.shard, &items, from, self.limits) {
+        while let Some(mut commit) = folded.commit(&batch.shard, &items, from, self.limits) {
             self.check_time()?;
+            let (items, classes) = (items.get(from..commit.upto), folded.classes().get(from..commit.upto));
+            let (items, classes) = (items.unwrap_or_default(), classes.unwrap_or_default());
+            let part = (&*batch.shard, items, classes);
+            commit.rows.extend(unknown_row(part, (self.store, self.memory), self.telemetry).await?);
             match self.store.commit(&batch.shard, &ledger.state, &commit).await? {
                 Committed::Moved => return Ok(false),
                 Committed::Done => {}
@@ -148,7 +153,6 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
                     progress.counted.add(&row.partition, &row.sort, counter, *amount);
                 }
             }
-            let classes = folded.classes().get(from..commit.upto).unwrap_or_default();
             classes.iter().for_each(|class| progress.classes.add(*class, 1));
             from = commit.upto;
             progress.head = Some(commit.head.clone());

@@ -32,6 +32,8 @@ pub enum Counter {
     EventsLate,
     /// Conversions of units that no experiment may credit.
     EventsUnattributed,
+    /// Conversions that no metric asks for: the name of the event may be wrong.
+    EventsUnknown,
     /// Records that can never be processed.
     EventsQuarantined,
     /// Commits that came too late, because somebody else moved the head.
@@ -42,7 +44,7 @@ pub enum Counter {
 
 impl Counter {
     /// Every counter.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::CacheHits,
         Self::CacheMisses,
         Self::StoreFallbacks,
@@ -55,6 +57,7 @@ impl Counter {
         Self::EventsDuplicate,
         Self::EventsLate,
         Self::EventsUnattributed,
+        Self::EventsUnknown,
         Self::EventsQuarantined,
         Self::CommitRetries,
         Self::BatchesReturned,
@@ -76,6 +79,7 @@ impl Counter {
             Self::EventsDuplicate => "EventsDuplicate",
             Self::EventsLate => "EventsLate",
             Self::EventsUnattributed => "EventsUnattributed",
+            Self::EventsUnknown => "EventsUnknown",
             Self::EventsQuarantined => "EventsQuarantined",
             Self::CommitRetries => "CommitRetries",
             Self::BatchesReturned => "BatchesReturned",

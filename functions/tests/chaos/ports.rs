@@ -271,8 +271,18 @@ impl MetricStore for Ports {
         .await
     }
 
-    async fn rows(&self, _: &str) -> Result<Vec<RowCounter>, PortError> {
-        unreachable!("the handler reads no rows")
+    async fn rows(&self, partition: &str) -> Result<Vec<RowCounter>, PortError> {
+        let partition = partition.to_owned();
+        self.call("rows", move |state| {
+            let rows = state.rows.iter().filter(|((of, ..), _)| *of == partition);
+            let counter = |((_, sort, counter), amount): (&(String, String, String), &Amount)| RowCounter {
+                sort: sort.clone(),
+                counter: counter.clone(),
+                amount: *amount,
+            };
+            rows.map(counter).collect()
+        })
+        .await
     }
 }
 

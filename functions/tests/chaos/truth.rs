@@ -176,6 +176,7 @@ pub(crate) fn count(shards: &[Shard]) -> Expected {
                     What::Evaluation => add("stream", &arrived, "evaluations".into(), 1.0),
                     What::Unknown => {
                         add("stream", &arrived, "unused".into(), 1.0);
+                        add(&format!("unknown#{}", shard.name), "", "unknown#scroll".into(), 1.0);
                         expected.classes.add(RecordClass::UnknownEvent, 1);
                         expected.archived.insert(place);
                         continue;
@@ -218,7 +219,7 @@ pub(crate) fn count(shards: &[Shard]) -> Expected {
     expected
 }
 
-/// Rows as a store holds them, with groups added up.
+/// Rows as a store holds them, with groups added up, and days of unknown events.
 pub(crate) fn without_groups(
     rows: &BTreeMap<(String, String, String), Amount>,
 ) -> BTreeMap<(String, String, String), Amount> {
@@ -229,7 +230,12 @@ pub(crate) fn without_groups(
             None if counter.parse::<u8>().is_ok() => "units",
             _ => counter,
         };
-        *sums.entry((partition.clone(), sort.clone(), counter.to_owned())).or_default() += *amount;
+        let day_or_row = if partition.starts_with("unknown#") {
+            format!("#{}", sort.split_once('#').unwrap().1)
+        } else {
+            sort.clone()
+        };
+        *sums.entry((partition.clone(), day_or_row, counter.to_owned())).or_default() += *amount;
     }
     sums
 }

@@ -15,7 +15,7 @@ export const FIVE_MINUTES = Duration.minutes(5);
 export type OwnMetric =
   | "Requests" | "ServerErrors" | "ClientErrors" | "ColdStarts" | "Latency" | "CatalogAge"
   | "CacheHits" | "CacheMisses" | "StoreFallbacks" | "EventsSent" | "EventsLost" | "CatalogHits" | "CatalogMisses"
-  | "Panics" | "EventsAccepted" | "EventsDuplicate" | "EventsLate" | "EventsUnattributed" | "EventsQuarantined"
+  | "Panics" | "EventsAccepted" | "EventsDuplicate" | "EventsLate" | "EventsUnattributed" | "EventsUnknown" | "EventsQuarantined"
   | "CommitRetries" | "BatchesReturned";
 
 /** A metric of a function's own. */

@@ -1,0 +1,117 @@
+//! Names of events that no metric asks for: a typo in a name must not be silent.
+
+use super::{Additions, Amount, Counter, EventKind, Hour, Item, RecordClass, What};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How many names a shard keeps in a day. Names come from producers, who may put an id into each; a row must not grow with them.
+pub const MAX_UNKNOWN_NAMES: usize = 20;
+/// The longest part of a name that is kept, in bytes.
+const MAX_NAME_BYTES: usize = 64;
+
+/// The partition of a shard's unknown events, with one row a day.
+#[must_use]
+pub fn unknown_partition(shard: &str) -> String {
+    format!("unknown#{shard}")
+}
+
+/// Unknown events of a commit, by name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownEvents {
+    /// The day that the last of them arrived on, as `2026-11-24`.
+    pub day: String,
+    names: BTreeMap<String, u64>,
+}
+
+impl UnknownEvents {
+    /// Those among items, given the class of each. `None` where every name is known.
+    #[must_use]
+    pub fn among(items: &[Item<'_>], classes: &[RecordClass]) -> Option<Self> {
+        let mut found: Option<Self> = None;
+        for (item, class) in items.iter().zip(classes) {
+            let (RecordClass::UnknownEvent, What::Event(event, _)) = (class, &item.what) else { continue };
+            let EventKind::Conversion { event: name, .. } = &event.kind else { continue };
+            let day = Hour::of(item.arrived).to_string().split('T').next().unwrap_or_default().to_owned();
+            let found = found.get_or_insert_with(|| Self { day: String::new(), names: BTreeMap::new() });
+            found.day = day;
+            *found.names.entry(kept_of(name).to_owned()).or_default() += 1;
+        }
+        found
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.names.values().sum()
+    }
+
+    /// What is added to the row of their day, where `kept` has the names that the row has. Names beyond the limit are counted
+    /// together, under no name. Adds the new names to `kept`, and returns them too.
+    pub fn additions(&self, shard: &str, kept: &mut BTreeSet<String>) -> (Additions, Vec<String>) {
+        let (mut rest, mut new, mut counters) = (0, Vec::new(), Vec::new());
+        for (name, count) in &self.names {
+            if !kept.contains(name) {
+                if kept.len() >= MAX_UNKNOWN_NAMES {
+                    rest += count;
+                    continue;
+                }
+                kept.insert(name.clone());
+                new.push(name.clone());
+            }
+            counters.push((Counter::Unknown(name.into()).to_string(), Amount::from(*count)));
+        }
+        if rest > 0 {
+            counters.push((Counter::Unknown(Cow::Borrowed("")).to_string(), Amount::from(rest)));
+        }
+        let partition = unknown_partition(shard);
+        (Additions { partition, sort: format!("{}#{shard}", self.day), counters }, new)
+    }
+}
+
+/// The part of a name that is kept.
+fn kept_of(name: &str) -> &str {
+    name.get(..name.floor_char_boundary(MAX_NAME_BYTES)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{EventData, Position};
+    use jiff::Timestamp;
+
+    #[test]
+    fn names_are_bounded_and_their_sum_is_not() {
+        let long = "é".repeat(100);
+        let names: Vec<String> = (0..50).map(|number| format!("event {number:02}")).chain([long]).collect();
+        let written: Vec<String> = names
+            .iter()
+            .map(|name| format!(r#"{{"type":"conversion","event":"{name}","user_id":"u"}}"#))
+            .collect();
+        let position: Position = "1".parse().unwrap();
+        let items: Vec<_> = written
+            .iter()
+            .map(|json| Item {
+                position: &position,
+                arrived: Timestamp::UNIX_EPOCH,
+                data: json.as_bytes(),
+                what: What::Event(EventData::read(json.as_bytes()).unwrap(), None),
+            })
+            .collect();
+        let mut classes = vec![RecordClass::UnknownEvent; items.len()];
+        classes[0] = RecordClass::Counted;
+        assert_eq!(UnknownEvents::among(&items, &[RecordClass::Counted]), None);
+        let unknown = UnknownEvents::among(&items, &classes).unwrap();
+        assert_eq!((unknown.count(), &*unknown.day), (50, "1970-01-01"));
+        let mut kept = BTreeSet::from(["event 30".to_owned()]);
+        let (row, new) = unknown.additions("s/1", &mut kept);
+        assert_eq!((kept.len(), new.len()), (MAX_UNKNOWN_NAMES, MAX_UNKNOWN_NAMES - 1));
+        assert_eq!((&*row.partition, &*row.sort), ("unknown#s/1", "1970-01-01#s/1"));
+        assert_eq!(row.counters.len(), MAX_UNKNOWN_NAMES + 1, "and the rest under no name");
+        let sum: Amount = row.counters.iter().map(|(_, amount)| *amount).sum();
+        assert_eq!(sum.as_count(), Some(50));
+        let again = unknown.additions("s/1", &mut kept);
+        assert_eq!((again.0, again.1.len()), (row.clone(), 0), "the same names, whatever was refused meanwhile");
+        assert!(row.counters.iter().all(|(counter, _)| Counter::parse(counter).is_some()));
+        assert_eq!(kept_of(&"é".repeat(100)).len(), 64);
+    }
+}
