@@ -1,7 +1,7 @@
 //! What a leaf asks of one value. A value of a wrong type fails every test.
 
-use crate::document::Moment;
 use crate::hash::Bucketer;
+use crate::read::{time_of, time_of_text};
 use ipnet::IpNet;
 use jiff::Timestamp;
 use jiff::civil::{Time, Weekday};
@@ -64,7 +64,7 @@ impl Test {
             (Self::Length(comparison, length), value) => {
                 length_of(value).is_some_and(|it| comparison.holds(it.cmp(length)))
             }
-            (Self::Time(test), value) => timestamp_of(value).is_some_and(|time| test.holds(time)),
+            (Self::Time(test), value) => time_of(value).is_some_and(|time| test.holds(time)),
             (Self::Geo(area), value) => area.contains(value),
             (Self::Percentage(..), Value::Number(number)) if !number.is_f64() => {
                 self.holds_for_text(&number.to_string())
@@ -90,7 +90,7 @@ impl Test {
             Self::EndsWith(end) => text.ends_with(&**end),
             Self::Matches(regex) => regex.is_match(text),
             Self::Length(comparison, length) => comparison.holds(characters(text).cmp(length)),
-            Self::Time(test) => Moment::parse(text).is_some_and(|moment| test.holds(moment.0)),
+            Self::Time(test) => time_of_text(text).is_some_and(|time| test.holds(time)),
             Self::Semver(comparison, bound) => {
                 lenient_version(text).is_some_and(|it| comparison.holds(it.cmp_precedence(bound)))
             }
@@ -251,15 +251,6 @@ fn length_of(value: &Value) -> Option<u64> {
 
 fn characters(text: &str) -> u64 {
     text.chars().count() as u64
-}
-
-/// A time: RFC 3339 text, a date, or a whole number of seconds since 1970.
-fn timestamp_of(value: &Value) -> Option<Timestamp> {
-    match value {
-        Value::String(text) => Moment::parse(text).map(|moment| moment.0),
-        Value::Number(number) => Timestamp::from_second(number.as_i64()?).ok(),
-        _ => None,
-    }
 }
 
 /// A semantic version; missing minor and patch numbers are 0, and a leading `v` is passed over, as app stores

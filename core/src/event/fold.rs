@@ -18,6 +18,7 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// How long before its arrival an event may have happened.
@@ -36,6 +37,16 @@ pub struct Item<'a> {
     pub data: &'a [u8],
     /// What they say.
     pub what: What<'a>,
+}
+
+impl Item<'_> {
+    /// The hash of its event's id, which the ledger remembers; `None` for an event without an id, and for what is not an event.
+    pub(super) fn id(&self) -> Option<u64> {
+        match self.what {
+            What::Event(_, id) => id,
+            What::Duplicate | What::Rejected(_) => None,
+        }
+    }
 }
 
 /// What a record says.
@@ -83,6 +94,8 @@ pub struct Folded<'a> {
     pub(super) counters: Interned<Counter<'a>>,
     effects: Vec<Effect>,
     credits: Vec<Credit<'a>>,
+    /// For each credit, where its effects stand: they are a part that can be committed by itself.
+    portions: Vec<Range<usize>>,
     /// For each item, its class.
     classes: Vec<RecordClass>,
     /// For each item, up to where its effects and its credits go.
@@ -98,7 +111,7 @@ struct End {
 impl<'a> Folded<'a> {
     /// For each item in turn, what it counted for.
     pub fn credits(&self) -> impl Iterator<Item = &[Credit<'a>]> {
-        (0..self.items()).map(|item| {
+        (0..self.ends.len()).map(|item| {
             let (start, end) = self.span(item);
             self.credits.get(start.credits..end.credits).unwrap_or_default()
         })
@@ -110,8 +123,18 @@ impl<'a> Folded<'a> {
         &self.classes
     }
 
-    pub(super) fn items(&self) -> usize {
-        self.ends.len()
+    /// What an item counts for each metric, by the names of experiment and metric, and apart from these what it counts of the stream.
+    pub(super) fn parts_of(&self, item: usize) -> (Vec<(Credit<'a>, &[Effect])>, Vec<Effect>) {
+        let (start, end) = self.span(item);
+        let credits = self.credits.get(start.credits..end.credits).unwrap_or_default();
+        let portions = self.portions.get(start.credits..end.credits).unwrap_or_default();
+        let effects = |range: &Range<usize>| self.effects.get(range.clone()).unwrap_or_default();
+        let mut parts: Vec<_> =
+            credits.iter().zip(portions).map(|(credit, range)| (*credit, effects(range))).collect();
+        parts.sort_unstable_by_key(|(credit, _)| (credit.experiment, credit.metric));
+        let is_rest = |number: &usize| !portions.iter().any(|range| range.contains(number));
+        let rest = (start.effects..end.effects).filter(is_rest);
+        (parts, rest.filter_map(|number| self.effects.get(number)).copied().collect())
     }
 
     pub(super) fn effects_of(&self, item: usize) -> &[Effect] {
@@ -409,6 +432,7 @@ impl<'a> Fold<'a, '_> {
         let key = (metric.kind == MetricKind::Conversion).then(|| exposed.key.of_metric(&metric.key));
         let first = key.filter(|key| matches!(self.standing(at, key), Standing::First));
         let out = &mut self.out;
+        let start = out.effects.len();
         let place = self.places.entry((metric, variant, at.hour)).or_insert_with(|| {
             let (key, epoch) = (experiment.key().into(), experiment.epoch());
             let row = out.rows.number(RowKey::Experiment { experiment: key, epoch, hour: at.hour });
@@ -427,6 +451,7 @@ impl<'a> Fold<'a, '_> {
             place.add(out, MetricCounter::Invalid, Amount::ONE);
         }
         out.credits.push(Credit { experiment: experiment.key(), variant, metric: &metric.key });
+        out.portions.push(start..out.effects.len());
         if let Some(key) = first {
             self.mark(at, key, variant);
         }

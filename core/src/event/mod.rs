@@ -2,7 +2,7 @@
 //!
 //! | file | what happens there |
 //! |---|---|
-//! | `batch`, `kpl` | a payload of Lambda becomes records, each by itself |
+//! | `batch`, `kpl`, `unpack` | a payload of Lambda becomes records, and these become events, each by itself |
 //! | `data`, `rejection` | a record becomes an event, or a reason why it never will |
 //! | `position` | where a record stands in its shard |
 //! | `mark` | proof that a unit was exposed, or converted, and by which record |
@@ -25,6 +25,7 @@ mod rejection;
 mod row;
 mod totals;
 mod unknown;
+mod unpack;
 
 pub use amount::{Amount, NotAnAmount};
 pub use batch::{Batch, NotABatch, Payload, ShardBatch, Unplaced};
@@ -34,7 +35,7 @@ pub use data::{EventData, EventKind, MAX_EVENT_BYTES};
 pub use fold::{Credit, Folded, Item, Marks, What, fold, wanted};
 pub use kpl::{aggregate, deaggregate};
 pub use mark::{Mark, MarkKey, Owner};
-pub use position::{MAX_DIGITS, NotAPosition, Position, Sequence};
+pub use position::{MAX_DIGITS, NotAPosition, Part, Position, Sequence};
 pub use rejection::{Rejection, RejectionReason};
 pub use row::{
     Counter, GROUPS, Hour, MetricCounter, RowKey, STREAM, StreamCounter, VariantCounter, experiment_partition,

@@ -9,8 +9,8 @@ use crate::ports::{
 use crate::telemetry::{Counter, Telemetry};
 use abx_core::Catalog;
 use abx_core::event::{
-    Classes, Folded, Item, Limits, Mark, MarkKey, Marks, Position, RecordClass, Rejection, RejectionReason,
-    ShardBatch, StreamTotals, What, fold, wanted,
+    Classes, Folded, Item, Limits, Mark, MarkKey, Marks, Position, RecordClass, ShardBatch, StreamTotals,
+    What, fold, wanted,
 };
 use std::collections::HashSet;
 use std::fmt;
@@ -117,17 +117,11 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
         ledger: &mut Ledger,
         progress: &mut Progress,
     ) -> Result<bool, Stop> {
-        let mut items = batch.items(ledger.state.head.as_ref(), |id| ledger.knows(id));
+        let items = batch.items(ledger.state.head.as_ref(), |id| ledger.knows(id));
         let mut known = self.enrich(&items).await?;
-        // Each round that does not settle it rejects items or finds marks of somebody else, and each can be found once.
+        // Each round that does not settle it finds marks of somebody else, and each can be found once.
         let folded = loop {
             let folded = fold(self.catalog, &batch.shard, &items, &known);
-            let oversized = folded.oversized(self.limits);
-            if !oversized.is_empty() {
-                drop(folded);
-                reject(&mut items, &oversized);
-                continue;
-            }
             let others = self.put_marks(&folded).await?;
             if others.is_empty() {
                 break folded;
@@ -138,7 +132,9 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
         self.quarantine(batch, &items, progress).await?;
         self.archive(batch, &items, &folded, progress).await?;
         let mut from = 0;
-        while let Some(mut commit) = folded.commit(&batch.shard, &items, from, self.limits) {
+        while let Some(mut commit) =
+            folded.commit(&batch.shard, &items, (from, ledger.state.head.as_ref()), self.limits)
+        {
             self.check_time()?;
             let (items, classes) = (items.get(from..commit.upto), folded.classes().get(from..commit.upto));
             let (items, classes) = (items.unwrap_or_default(), classes.unwrap_or_default());
@@ -253,15 +249,5 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
 
     fn check_time(&self) -> Result<(), Stop> {
         if Instant::now() < self.until { Ok(()) } else { Err(Stop::Time) }
-    }
-}
-
-/// What counts for more experiments than a transaction holds can never be counted.
-fn reject(items: &mut [Item<'_>], oversized: &[usize]) {
-    for index in oversized {
-        if let Some(item) = items.get_mut(*index) {
-            let detail = "it counts for more experiments than one transaction holds".to_owned();
-            item.what = What::Rejected(Rejection { reason: RejectionReason::TooManyRows, detail });
-        }
     }
 }
