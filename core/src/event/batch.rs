@@ -64,11 +64,24 @@ pub struct Unplaced {
 
 /// A payload that is no batch of Kinesis.
 #[derive(Debug)]
-pub struct NotABatch(serde_json::Error);
+pub enum NotABatch {
+    /// It is not of this form.
+    Form(serde_json::Error),
+    /// It is the batch of another trigger, which would delete its messages if this were answered.
+    Trigger(String),
+}
 
 impl fmt::Display for NotABatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "this is no batch of Kinesis, which is {{\"Records\": [...]}}: {}", self.0)
+        match self {
+            Self::Form(error) => {
+                write!(f, "this is no batch of Kinesis, which is {{\"Records\": [...]}}: {error}")
+            }
+            Self::Trigger(source) => write!(
+                f,
+                "this is a batch of {source:?}, not of Kinesis: connect the function to the stream of events"
+            ),
+        }
     }
 }
 
@@ -134,9 +147,12 @@ impl Batch {
         let unread = batch.shards.is_empty() || !batch.unplaced.is_empty();
         if unread {
             batch = Self::default();
-            let raw: RawBatch<'_> = serde_json::from_slice(event).map_err(NotABatch)?;
+            let raw: RawBatch<'_> = serde_json::from_slice(event).map_err(NotABatch::Form)?;
             for record in raw.records {
                 let value: Value = serde_json::from_str(record.get()).unwrap_or_default();
+                if let Some(source) = foreign_source(&value) {
+                    return Err(NotABatch::Trigger(source));
+                }
                 batch.take(&fields(&value), &mut buffer, now, || record.get().to_owned());
             }
         }
@@ -230,6 +246,13 @@ impl WrittenRecord<'_> {
             arrived: Some(self.kinesis.approximate_arrival_timestamp),
         }
     }
+}
+
+/// The source of a record that is of another trigger than Kinesis. Batches are of one source, so the others are of it too.
+fn foreign_source(record: &Value) -> Option<String> {
+    // SNS writes it with a capital.
+    let source = ["eventSource", "EventSource"].iter().find_map(|name| record.get(name)?.as_str())?;
+    (source != "aws:kinesis" && record.get("kinesis").is_none()).then(|| source.chars().take(64).collect())
 }
 
 fn fields(record: &Value) -> Fields<'_> {
@@ -392,6 +415,13 @@ mod tests {
     fn what_is_no_batch_is_said_to_be_none() {
         for other in ["", "{}", "[]", r#"{"Records": 7}"#] {
             assert!(Batch::read(other.as_bytes(), NOW).is_err(), "{other}");
+        }
+        for (name, source) in
+            [("eventSource", "aws:sqs"), ("EventSource", "aws:sns"), ("eventSource", "aws:s3")]
+        {
+            let other = json!({"Records": [{name: source, "body": "x"}]}).to_string();
+            let error = Batch::read(other.as_bytes(), NOW).unwrap_err().to_string();
+            assert!(error.contains(source), "{error}");
         }
         assert!(Batch::read(br#"{"Records": []}"#, NOW).unwrap().shards.is_empty());
     }

@@ -14,7 +14,7 @@ use std::fmt;
 /// The longest event, in bytes. A longer one neither fits an archive's record nor says anything that an experiment needs.
 pub const MAX_EVENT_BYTES: usize = 256 * 1024;
 /// The longest unit, in bytes: the limit of a DynamoDB partition key.
-const MAX_UNIT_BYTES: usize = 2048;
+pub(super) const MAX_UNIT_BYTES: usize = 2048;
 /// The longest event id or name, in bytes.
 const MAX_NAME_BYTES: usize = 256;
 
@@ -232,8 +232,35 @@ fn object<'a>(name: &str, value: Option<&'a RawValue>) -> Result<Option<&'a RawV
         Some(value) if !value.get().starts_with('{') => {
             Err(Rejection::new(Reason::WrongType, format!("`{name}` is no object")))
         }
+        // A text with half of a surrogate pair is not JSON that every reader takes; where it stands must make no difference.
+        Some(value) if value.get().contains("\\u") && has_lone_surrogate(value.get()) => {
+            let detail = format!("`{name}` has a text with half of a surrogate pair");
+            Err(Rejection::new(Reason::NotJson, detail))
+        }
         value => Ok(value),
     }
+}
+
+/// Whether an escape in the texts of a JSON value is half of a pair: `\\ud83d` without `\\ude00` after it, or the other way round.
+fn has_lone_surrogate(json: &str) -> bool {
+    let mut rest = json.as_bytes();
+    let escape = |rest: &[u8]| {
+        let digits = rest.strip_prefix(b"\\u").and_then(|rest| rest.get(..4))?;
+        u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+    };
+    while let [first, after @ ..] = rest {
+        let second_half = || rest.get(6..).and_then(escape);
+        rest = match (first, escape(rest)) {
+            (_, Some(0xd800..0xdc00)) if matches!(second_half(), Some(0xdc00..0xe000)) => {
+                rest.get(12..).unwrap_or_default()
+            }
+            (_, Some(0xd800..0xe000)) => return true,
+            // What is escaped is no escape itself.
+            (b'\\', _) => after.get(1..).unwrap_or_default(),
+            _ => after,
+        };
+    }
+    false
 }
 
 fn missing(name: &str) -> Rejection {
@@ -397,6 +424,35 @@ mod tests {
         let event = EventData::read(event).unwrap();
         assert!(matches!(event.event_id, Some(Cow::Borrowed("e"))));
         assert!(matches!(event.unit, Cow::Borrowed("u")));
+    }
+
+    #[test]
+    fn half_of_a_surrogate_pair_is_refused_wherever_it_stands() {
+        for (text, is_whole) in [
+            (r"\ud83d\ude00", true),
+            (r"\\ud83d", true),
+            (r"\u0041\uD83D\uDE00x", true),
+            (r"\ud83d", false),
+            (r"\ude00\ud83d", false),
+            (r"\\\ud83d x", false),
+            (r"\uD83D\u0041", false),
+        ] {
+            for name in ["user_id", "event_id", "event", "properties", "context"] {
+                let value = match name {
+                    "properties" | "context" => format!(r#"{{"deep":["{text}"]}}"#),
+                    _ => format!(r#""{text}""#),
+                };
+                let json = ["user_id", "event"]
+                    .iter()
+                    .filter(|field| **field != name)
+                    .fold(format!(r#"{{"type":"conversion","{name}":{value}"#), |json, field| {
+                        json + &format!(r#","{field}":"x""#)
+                    })
+                    + "}";
+                let refused = EventData::read(json.as_bytes()).err().map(|rejection| rejection.reason);
+                assert_eq!(refused, (!is_whole).then_some(Reason::NotJson), "{json}");
+            }
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Events become what is to be written: marks, and additions to rows.
 
-use super::data::Text;
+use super::data::{MAX_UNIT_BYTES, Text};
 use super::{
     Amount, Counter, EventData, EventKind, GROUPS, Hour, Mark, MarkKey, MetricCounter, Owner, Position,
     RecordClass, Rejection, RowKey, StreamCounter, VariantCounter,
@@ -25,6 +25,9 @@ use std::sync::Arc;
 const OLDEST: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// How long after its arrival: clocks differ.
 const NEWEST: SignedDuration = SignedDuration::from_mins(5);
+
+/// What variants are counted as that the document of a known experiment does not have. No key of a document begins so.
+pub const UNKNOWN_VARIANT: &str = "~unknown";
 
 /// A record in its shard, and what became of it before it was counted.
 #[derive(Debug)]
@@ -201,6 +204,23 @@ pub fn wanted<'a>(catalog: &'a Catalog, items: &'a [Item<'_>]) -> Vec<MarkKey<'a
     keys
 }
 
+/// Whether an event among these names something that a catalog does not know: an experiment, a variant, or an event that no metric asks
+/// for. It may be that the catalog is older than the event.
+#[must_use]
+pub fn names_unknown(catalog: &Catalog, items: &[Item<'_>]) -> bool {
+    items.iter().any(|item| match &item.what {
+        What::Event(EventData { kind: EventKind::Exposure { experiment, variant, epoch }, .. }, _) => {
+            catalog.experiment(experiment).is_none_or(|it| {
+                *epoch > it.epoch() || it.variants().iter().all(|known| *known.key != **variant)
+            })
+        }
+        What::Event(EventData { kind: EventKind::Conversion { event, .. }, .. }, _) => {
+            catalog.measures(event).next().is_none()
+        }
+        _ => false,
+    })
+}
+
 /// Folds the items of a shard, in their order, given the marks that the store has.
 ///
 /// A unit counts as exposed by the record that owns its mark, and by no other. A conversion is credited to an experiment if
@@ -355,6 +375,7 @@ impl<'a> Fold<'a, '_> {
         let class = match &event.kind {
             EventKind::Exposure { experiment, variant, epoch } => {
                 let key = exposure_key(Cow::Borrowed(&event.unit), experiment, *epoch);
+                let variant = self.variant_of(experiment, *epoch, variant);
                 self.exposure(at, key, variant);
                 RecordClass::Counted
             }
@@ -388,6 +409,15 @@ impl<'a> Fold<'a, '_> {
         };
         // An event that nobody asks for has no name that could be right, whenever it happened.
         if is_late && class != RecordClass::UnknownEvent { RecordClass::Late } else { class }
+    }
+
+    /// The name that a variant is counted under. Those that the experiment's document does not have share one, because a producer
+    /// that puts an id there would make the experiment's row grow until no store takes it.
+    fn variant_of(&self, experiment: &str, epoch: u32, variant: &'a str) -> &'a str {
+        let is_stranger = self.catalog.experiment(experiment).is_some_and(|it| {
+            it.epoch() == epoch && it.variants().iter().all(|known| &*known.key != variant)
+        });
+        if is_stranger { UNKNOWN_VARIANT } else { variant }
     }
 
     fn exposure(&mut self, at: At<'a>, key: MarkKey<'a>, variant: &'a str) {
@@ -525,7 +555,8 @@ fn exposure_of<'a>(
     } else {
         Cow::Owned(experiment.unit(&Subject::new(&event.unit, context))?.into_owned())
     };
-    Some(exposure_key(unit, experiment.key(), experiment.epoch()))
+    // Beyond the limit of a key of a store it is no unit here either: no exposure of it was taken.
+    (unit.len() <= MAX_UNIT_BYTES).then(|| exposure_key(unit, experiment.key(), experiment.epoch()))
 }
 
 fn to_the_millisecond(time: Timestamp) -> Option<Timestamp> {

@@ -33,6 +33,8 @@ struct State {
     /// When it is to be read next.
     due_at: Instant,
     failures: u64,
+    /// Why the latest refresh failed, until somebody asks.
+    failure: Option<String>,
 }
 
 /// How fresh the snapshot is.
@@ -48,7 +50,7 @@ impl<S: CatalogStore + 'static> CatalogHolder<S> {
     /// Holds a first snapshot, which serves until the store is read: the one bundled with the program, or an empty
     /// one.
     pub fn new(store: S, bundled: Snapshot) -> Self {
-        let state = State { checked_at: None, due_at: Instant::now(), failures: 0 };
+        let state = State { checked_at: None, due_at: Instant::now(), failures: 0, failure: None };
         Self {
             store,
             snapshot: ArcSwap::from_pointee(bundled),
@@ -96,6 +98,11 @@ impl<S: CatalogStore + 'static> CatalogHolder<S> {
         Freshness { age: state.checked_at.map(|at| at.elapsed()), failures: state.failures }
     }
 
+    /// Why the latest refresh failed, told once.
+    pub fn take_failure(&self) -> Option<String> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).failure.take()
+    }
+
     /// Whether this request is the one that refreshes. The next turn is set at once, so that there is one.
     fn take_turn(&self) -> bool {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -116,6 +123,7 @@ impl<S: CatalogStore + 'static> CatalogHolder<S> {
                 state.checked_at = Some(now);
                 state.due_at = now + spread(MAX_AGE);
                 state.failures = 0;
+                state.failure = None;
                 if let Some(snapshot) = snapshot {
                     self.snapshot.store(Arc::new(snapshot));
                 }
@@ -123,6 +131,7 @@ impl<S: CatalogStore + 'static> CatalogHolder<S> {
             }
             Err(error) => {
                 state.failures += 1;
+                state.failure = Some(error.to_string());
                 Err(error)
             }
         }

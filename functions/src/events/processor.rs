@@ -21,6 +21,9 @@ use tokio::time::{Instant, timeout_at};
 /// How long before its deadline an invocation answers, whatever is still to be done.
 const RESERVE: Duration = Duration::from_millis(300);
 
+/// How old a catalog must be to be looked at again because of an unknown name: there may always be some.
+const NEW: Duration = Duration::from_secs(3);
+
 /// What Lambda is told of a batch: from which record on it is to be delivered again.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -172,11 +175,12 @@ where
     }
 
     async fn count_shards(&self, batch: &Batch, until: Instant, outcome: &mut BatchOutcome) {
-        let snapshot = self.snapshot(until).await;
+        let mut snapshot = self.snapshot(until).await;
+        self.watch_catalog(snapshot.is_some());
         for shard in &batch.shards {
             let mut progress = Progress::default();
-            let ended = match &snapshot {
-                Some(snapshot) => self.count(shard, snapshot, until, &mut progress).await,
+            let ended = match &mut snapshot {
+                Some(snapshot) => self.count_by_newest(shard, snapshot, until, &mut progress).await,
                 // Without a catalog every conversion would look as if nobody asked for it.
                 None => Err(Stop::NoCatalog),
             };
@@ -185,6 +189,38 @@ where
             if let Err(stop) = ended {
                 outcome.response.batch_item_failures.extend(self.give_back(shard, &progress, &stop));
             }
+        }
+    }
+
+    /// Counts a shard, after another look at the catalog if an event names what it does not know: right after a publish the events
+    /// are newer than what this process holds.
+    async fn count_by_newest(
+        &self,
+        shard: &ShardBatch,
+        snapshot: &mut Arc<Snapshot>,
+        until: Instant,
+        progress: &mut Progress,
+    ) -> Result<(), Stop> {
+        let age = self.catalog.freshness().age;
+        let may_be_stale = age.is_none_or(|age| age >= NEW);
+        match self.count((shard, may_be_stale), snapshot, until, progress).await {
+            Err(Stop::StaleCatalog) => {}
+            ended => return ended,
+        }
+        // Where the store does not answer, the events are counted by what is held, as without this look.
+        let _ = timeout_at(until, self.catalog.load()).await;
+        *snapshot = self.catalog.held();
+        self.count((shard, false), snapshot, until, progress).await
+    }
+
+    /// Notes how old the catalog is, and why it is not newer.
+    fn watch_catalog(&self, is_there: bool) {
+        let freshness = self.catalog.freshness();
+        self.telemetry.catalog(is_there, || freshness.age);
+        if let Some(why) = self.catalog.take_failure() {
+            let age = freshness.age.map(|age| age.as_secs());
+            let fields = json!({"why": why, "failures": freshness.failures, "age_seconds": age});
+            self.telemetry.log(Level::Warn, "catalog_not_refreshed", None, &fields);
         }
     }
 
@@ -203,13 +239,14 @@ where
 
     async fn count(
         &self,
-        shard: &ShardBatch,
+        (shard, may_be_stale): (&ShardBatch, bool),
         snapshot: &Snapshot,
         until: Instant,
         progress: &mut Progress,
     ) -> Result<(), Stop> {
         let tools = Tools {
             catalog: &snapshot.catalog,
+            may_be_stale,
             store: &self.store,
             archive: &self.archive,
             quarantine: &self.quarantine,

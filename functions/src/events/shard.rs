@@ -10,7 +10,7 @@ use crate::telemetry::{Counter, Telemetry};
 use abx_core::Catalog;
 use abx_core::event::{
     Classes, Folded, Item, Limits, Mark, MarkKey, Marks, Position, RecordClass, ShardBatch, StreamTotals,
-    What, fold, wanted,
+    What, fold, names_unknown, wanted,
 };
 use std::collections::HashSet;
 use std::fmt;
@@ -22,6 +22,8 @@ const ROUNDS: u32 = 4;
 /// What a shard is worked on with.
 pub(super) struct Tools<'a, M, A, Q> {
     pub catalog: &'a Catalog,
+    /// Whether the catalog may be older than the events.
+    pub may_be_stale: bool,
     pub store: &'a M,
     pub archive: &'a A,
     pub quarantine: &'a Q,
@@ -71,6 +73,8 @@ pub(super) enum Stop {
     Contended,
     /// There is no catalog to count by.
     NoCatalog,
+    /// An event names what the catalog does not know, and the catalog may be older than the event.
+    StaleCatalog,
 }
 
 impl fmt::Display for Stop {
@@ -80,6 +84,7 @@ impl fmt::Display for Stop {
             Self::Time => f.write_str("the time was over"),
             Self::Contended => f.write_str("others committed to this shard again and again"),
             Self::NoCatalog => f.write_str("the catalog could not be loaded"),
+            Self::StaleCatalog => f.write_str("the catalog does not know what an event names"),
         }
     }
 }
@@ -118,6 +123,9 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
         progress: &mut Progress,
     ) -> Result<bool, Stop> {
         let items = batch.items(ledger.state.head.as_ref(), |id| ledger.knows(id));
+        if self.may_be_stale && names_unknown(self.catalog, &items) {
+            return Err(Stop::StaleCatalog);
+        }
         let mut known = self.enrich(&items).await?;
         // Each round that does not settle it finds marks of somebody else, and each can be found once.
         let folded = loop {

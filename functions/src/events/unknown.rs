@@ -3,9 +3,7 @@
 use super::memory::Memory;
 use crate::ports::{MetricStore, PortError};
 use crate::telemetry::{Level, Telemetry};
-use abx_core::event::{
-    Additions, Counter, Item, RecordClass, UnknownEvents, unknown_partition,
-};
+use abx_core::event::{Additions, Counter, Item, RecordClass, UnknownEvents, unknown_partition};
 use serde_json::json;
 use std::collections::BTreeSet;
 

@@ -27,6 +27,8 @@ where
         async move {
             let deadline = Instant::now() + left(event.context.deadline);
             let outcome = processor.handle(event.payload.get().as_bytes(), deadline).await;
+            // Nobody tells this process that it will end: it has no extension, and what is not written now may never be.
+            processor.telemetry().flush();
             outcome.map(|outcome| outcome.response).map_err(|error: NotHandled| Diagnostic {
                 error_type: error.kind().to_owned(),
                 error_message: error.to_string(),

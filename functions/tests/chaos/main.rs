@@ -10,7 +10,8 @@
 //! | 8 redelivery, 9 bisect and rewind, 10 crashes, 11 zombies, 12 resharding, 14 duplicates | `fault_08_…` to `fault_14_…` here |
 //! | 16 malformed | `fault_16_…` here; `abx-core`, `event::batch` and `event::data`, and every storm |
 //! | 15 poison, 18 aggregated, 19 clocks, 20 sequence numbers | `abx-core`, `event::batch` and `event::data`, and every storm |
-//! | 17 more rows than a transaction holds | `abx-core`, `counting`, and every storm, whose transactions hold 5 to 11 rows |
+//! | 17 more rows than a transaction holds | `abx-core`, `counting`, and every storm: its transactions hold 5 to 11 rows, and a purchase of a unit in seven experiments takes up to 15 |
+//! | several events in a record: aggregated, lines, a list, gzip | every storm; limits in `abx-core`, `event::unpack` |
 
 #![expect(
     clippy::unwrap_used,
@@ -216,6 +217,11 @@ fn is_caught(sabotage: Sabotage) -> bool {
 #[test]
 fn the_storm_catches_a_forgotten_ledger() {
     assert!(is_caught(Sabotage::Ledger));
+}
+
+#[test]
+fn the_storm_catches_a_head_that_names_no_part() {
+    assert!(is_caught(Sabotage::Part));
 }
 
 #[test]

@@ -46,6 +46,8 @@ pub(crate) enum Sabotage {
     Nothing,
     /// The ids of events are forgotten.
     Ledger,
+    /// The head does not say which part of a record is counted.
+    Part,
     /// The head is moved from wherever it is.
     Condition,
     /// Marks are read without their owners.
@@ -205,11 +207,15 @@ fn name(key: &MarkKey<'_>) -> (String, String) {
 impl MetricStore for Ports {
     async fn shard(&self, shard: &str) -> Result<ShardState, PortError> {
         let shard = shard.to_owned();
-        let forgets = self.faults().sabotage == Sabotage::Ledger;
+        let sabotage = self.faults().sabotage;
+        let forgets = sabotage == Sabotage::Ledger;
         self.call("shard", move |state| {
-            let Some((head, commits)) = state.heads.get(&shard).cloned() else {
+            let Some((mut head, commits)) = state.heads.get(&shard).cloned() else {
                 return ShardState::default();
             };
+            if sabotage == Sabotage::Part {
+                head.part = None;
+            }
             let ids = (0..LEDGER_COMMITS).filter_map(|slot| state.ledgers.get(&(shard.clone(), slot)));
             let ledger = if forgets { Vec::new() } else { ids.flatten().copied().collect() };
             ShardState { head: Some(head), commits, ledger }

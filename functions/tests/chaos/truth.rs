@@ -1,9 +1,12 @@
 //! What really happened, and what it must be counted as: plain loops, without the code that is tested.
 
 use abx_core::event::{Amount, Classes, RecordClass, aggregate};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::io::Write as _;
 
 pub(crate) const HOUR: i64 = 3_600_000;
 pub(crate) const DAY: i64 = 24 * HOUR;
@@ -23,7 +26,8 @@ pub(crate) struct Happening {
 
 #[derive(Debug, Clone)]
 pub(crate) enum What {
-    Exposure(&'static str),
+    /// To a variant of an experiment.
+    Exposure(&'static str, &'static str),
     Purchase(f64),
     Visit,
     Evaluation,
@@ -38,8 +42,24 @@ pub(crate) struct Record {
     pub sequence: u64,
     pub arrived: i64,
     pub happenings: Vec<Happening>,
-    pub is_aggregated: bool,
+    pub form: Form,
 }
+
+/// How the happenings of a record are put together.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Form {
+    /// One, as it is.
+    Plain,
+    /// By the Kinesis Producer Library.
+    Aggregated,
+    Lines,
+    List,
+    /// Lines, compressed.
+    Gzip,
+}
+
+/// Experiments that only sum purchases: a unit that saw them all makes more rows than a transaction of a storm holds.
+const MORE: [&str; 6] = ["e1", "e2", "e3", "e4", "e5", "e6"];
 
 /// A shard, which begins when its parent is drained.
 #[derive(Debug, Clone)]
@@ -50,21 +70,28 @@ pub(crate) struct Shard {
 }
 
 pub(crate) fn documents() -> Vec<Value> {
-    vec![json!({
+    let more = MORE.map(|key| {
+        json!({
+            "experiment": key, "status": "active", "variants": [{"key": "a"}, {"key": "b"}],
+            "metrics": [{"key": "revenue", "event": "purchase", "kind": "sum", "property": "amount"}],
+        })
+    });
+    let checkout = json!({
         "experiment": "checkout", "status": "active", "variants": [{"key": "a"}, {"key": "b"}],
         "metrics": [
             {"key": "bought", "event": "purchase", "kind": "conversion", "window": "2d"},
             {"key": "revenue", "event": "purchase", "kind": "sum", "property": "amount"},
             {"key": "visits", "event": "visit", "kind": "count"},
         ],
-    })]
+    });
+    std::iter::once(checkout).chain(more).collect()
 }
 
 impl Happening {
     /// What an id is unique in.
     fn identity(&self) -> (&str, &str, &str) {
         let about = match self.what {
-            What::Exposure(_) => "exposure",
+            What::Exposure(experiment, _) => experiment,
             What::Purchase(_) => "purchase",
             What::Visit => "visit",
             What::Evaluation => "evaluation",
@@ -77,8 +104,8 @@ impl Happening {
     fn bytes(&self) -> Vec<u8> {
         let Self { id, unit, time, what } = self;
         let event = match what {
-            What::Exposure(variant) => json!({
-                "event_id": id, "type": "exposure", "experiment": "checkout", "variant": variant, "unit": unit, "timestamp": time,
+            What::Exposure(experiment, variant) => json!({
+                "event_id": id, "type": "exposure", "experiment": experiment, "variant": variant, "unit": unit, "timestamp": time,
             }),
             What::Purchase(amount) => json!({
                 "event_id": id, "type": "conversion", "event": "purchase", "user_id": unit, "timestamp": time,
@@ -102,7 +129,17 @@ impl Happening {
 impl Record {
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let events: Vec<Vec<u8>> = self.happenings.iter().map(Happening::bytes).collect();
-        if self.is_aggregated { aggregate("u", &events) } else { events.concat() }
+        match self.form {
+            Form::Plain => events.concat(),
+            Form::Aggregated => aggregate("u", &events),
+            Form::Lines => events.join(&b'\n'),
+            Form::List => [b"[".as_slice(), &events.join(&b','), b"]"].concat(),
+            Form::Gzip => {
+                let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+                encoder.write_all(&events.join(&b'\n')).unwrap();
+                encoder.finish().unwrap()
+            }
+        }
     }
 }
 
@@ -121,7 +158,7 @@ pub(crate) struct Expected {
 /// Counts what happened, each once.
 pub(crate) fn count(shards: &[Shard]) -> Expected {
     let mut expected = Expected::default();
-    let mut first: HashMap<String, (&'static str, i64)> = HashMap::new();
+    let mut first: HashMap<(String, &'static str), (&'static str, i64)> = HashMap::new();
     let mut converted: HashSet<String> = HashSet::new();
     // A unit's records are in one line of shards, and parents stand before their children.
     for shard in shards {
@@ -161,16 +198,18 @@ pub(crate) fn count(shards: &[Shard]) -> Expected {
                 let unit = &happening.unit;
                 let class = if is_late { RecordClass::Late } else { RecordClass::Counted };
                 match happening.what {
-                    What::Exposure(variant) => {
-                        let known = first.get(unit).copied();
-                        let (belongs, _) = *first.entry(unit.clone()).or_insert((variant, time));
-                        add("exp#checkout", &row, format!("x#{belongs}"), 1.0);
+                    What::Exposure(experiment, variant) => {
+                        let place = (unit.clone(), experiment);
+                        let partition = &format!("exp#{experiment}");
+                        let known = first.get(&place).copied();
+                        let (belongs, _) = *first.entry(place).or_insert((variant, time));
+                        add(partition, &row, format!("x#{belongs}"), 1.0);
                         if belongs != variant {
-                            add("exp#checkout", &row, format!("c#{belongs}"), 1.0);
+                            add(partition, &row, format!("c#{belongs}"), 1.0);
                         }
                         if known.is_none() {
-                            add("exp#checkout", &row, format!("u#{belongs}"), 1.0);
-                            add("exp#checkout", &format!("groups#{belongs}"), "units".into(), 1.0);
+                            add(partition, &row, format!("u#{belongs}"), 1.0);
+                            add(partition, &format!("groups#{belongs}"), "units".into(), 1.0);
                         }
                     }
                     What::Evaluation => add("stream", &arrived, "evaluations".into(), 1.0),
@@ -182,31 +221,44 @@ pub(crate) fn count(shards: &[Shard]) -> Expected {
                         continue;
                     }
                     What::Purchase(_) | What::Visit => {
-                        let Some((variant, exposed)) =
-                            first.get(unit).copied().filter(|(_, exposed)| time >= *exposed)
-                        else {
-                            add("stream", &arrived, "unattributed".into(), 1.0);
-                            let class = if is_late { class } else { RecordClass::Unattributed };
-                            expected.classes.add(class, 1);
-                            expected.archived.insert(place);
-                            continue;
+                        let seen = |experiment: &'static str| {
+                            let seen = first.get(&(unit.clone(), experiment)).copied();
+                            seen.filter(|(_, exposed)| time >= *exposed)
                         };
-                        let mut value = |metric: &str, amount: f64| {
-                            add("exp#checkout", &row, format!("me#{variant}#{metric}"), 1.0);
-                            add("exp#checkout", &row, format!("ms#{variant}#{metric}"), amount);
-                            add("exp#checkout", &format!("groups#{variant}"), metric.into(), amount);
+                        let mut value = |experiment: &str, variant: &str, metric: &str, amount: f64| {
+                            let partition = &format!("exp#{experiment}");
+                            add(partition, &row, format!("me#{variant}#{metric}"), 1.0);
+                            add(partition, &row, format!("ms#{variant}#{metric}"), amount);
+                            add(partition, &format!("groups#{variant}"), metric.into(), amount);
                         };
-                        match happening.what {
-                            What::Purchase(amount) => {
-                                value("revenue", amount);
+                        let mut is_credited = false;
+                        if let What::Purchase(amount) = happening.what {
+                            for experiment in MORE {
+                                let Some((variant, _)) = seen(experiment) else { continue };
+                                value(experiment, variant, "revenue", amount);
+                                is_credited = true;
+                            }
+                        }
+                        if let Some((variant, exposed)) = seen("checkout") {
+                            is_credited = true;
+                            if let What::Purchase(amount) = happening.what {
+                                value("checkout", variant, "revenue", amount);
                                 if time - exposed <= 2 * DAY {
                                     add("exp#checkout", &row, format!("me#{variant}#bought"), 1.0);
                                     if converted.insert(unit.clone()) {
                                         add("exp#checkout", &row, format!("mu#{variant}#bought"), 1.0);
                                     }
                                 }
+                            } else {
+                                value("checkout", variant, "visits", 1.0);
                             }
-                            _ => value("visits", 1.0),
+                        }
+                        if !is_credited {
+                            add("stream", &arrived, "unattributed".into(), 1.0);
+                            let class = if is_late { class } else { RecordClass::Unattributed };
+                            expected.classes.add(class, 1);
+                            expected.archived.insert(place);
+                            continue;
                         }
                     }
                     What::Poison(..) => {}
@@ -265,6 +317,15 @@ pub(crate) fn story(random: &mut fastrand::Rng, length: usize) -> Vec<Shard> {
         let mut happenings: Vec<_> = (0..if several { random.usize(1..5) } else { 1 })
             .map(|part| happening(random, unit, arrived, step * 10 + part))
             .collect();
+        let sees_more = random.u8(0..5) == 0;
+        if sees_more {
+            happenings = MORE
+                .map(|experiment| Happening {
+                    what: What::Exposure(experiment, if random.bool() { "a" } else { "b" }),
+                    ..happening(random, unit, arrived, step * 10)
+                })
+                .into();
+        }
         if random.u8(0..12) == 0
             && let Some(old) = shards[home].records.last().and_then(|record| record.happenings.first())
         {
@@ -272,9 +333,21 @@ pub(crate) fn story(random: &mut fastrand::Rng, length: usize) -> Vec<Shard> {
         }
         // Sequence numbers grow by leaps, and get longer.
         sequence += random.u64(1..5_000);
-        shards[home].records.push(Record { sequence, arrived, happenings, is_aggregated: several });
+        let form = form(random, &happenings);
+        shards[home].records.push(Record { sequence, arrived, happenings, form });
     }
     shards
+}
+
+/// A form that these happenings may have. A list is one text, which is broken as a whole.
+fn form(random: &mut fastrand::Rng, happenings: &[Happening]) -> Form {
+    let is_json = |it: &Happening| serde_json::from_slice::<Value>(&it.bytes()).is_ok();
+    let list = if happenings.iter().all(is_json) { Form::List } else { Form::Aggregated };
+    let forms = [Form::Aggregated, Form::Lines, list, Form::Gzip];
+    match happenings {
+        [_] => [Form::Plain, Form::Plain, Form::Plain, Form::Gzip][random.usize(..4)],
+        _ => forms[random.usize(..4)],
+    }
 }
 
 fn shard(index: usize, parent: Option<usize>) -> Shard {
@@ -299,7 +372,7 @@ fn happening(random: &mut fastrand::Rng, unit: u8, arrived: i64, number: usize) 
         _ => -random.i64(0..2 * HOUR),
     };
     let what = match random.u8(0..20) {
-        0..=6 => What::Exposure(if random.u8(0..10) < 7 { "a" } else { "b" }),
+        0..=6 => What::Exposure("checkout", if random.u8(0..10) < 7 { "a" } else { "b" }),
         7..=12 => What::Purchase(f64::from(random.i16(..)) / 100.0),
         13..=15 => What::Visit,
         16 => What::Evaluation,
