@@ -32,7 +32,7 @@ pub struct Args {
     #[arg(required = true, value_name = "VARIANT=UNITS", value_parser = parse_variant)]
     counts: Vec<(String, u64)>,
     /// The share of each variant, in the same order; equal by default
-    #[arg(long, value_name = "SHARES", value_delimiter = ',', value_parser = inputs::part)]
+    #[arg(long, value_name = "SHARES", value_delimiter = ',', allow_hyphen_values = true, value_parser = inputs::part)]
     shares: Vec<f64>,
     /// Take the shares from this experiment's allocations
     #[arg(long, value_name = "KEY", conflicts_with = "shares")]
@@ -43,13 +43,19 @@ pub struct Args {
     #[arg(long, value_name = "SHARE", default_value_t = SampleRatioPlan::default().alpha, value_parser = inputs::share)]
     alpha: f64,
     /// Report, but do not fail on, deviations below this fraction of a share
-    #[arg(long, value_name = "PART", default_value = "0.5%", value_parser = inputs::part)]
+    #[arg(long, value_name = "PART", default_value = "0.5%", allow_hyphen_values = true, value_parser = parse_floor)]
     floor: f64,
     /// Decide by the chi-square test, which holds for one look only
     #[arg(long)]
     once: bool,
     #[command(flatten)]
     pub(super) format: FormatArg,
+}
+
+/// A part that is not negative: below 0 every deviation, even none, would be one.
+fn parse_floor(text: &str) -> Result<f64, String> {
+    let floor = inputs::part(text).ok().filter(|it| *it >= 0.0);
+    floor.ok_or_else(|| "write a number of 0 or more, for example 0.005 or 0.5%".to_owned())
 }
 
 /// Whether units follow their allocations.

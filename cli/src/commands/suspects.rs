@@ -1,0 +1,324 @@
+//! Units that are no users: ids that a bug writes for everybody without one, and units with an implausible share of all events.
+//! Either makes one unit of many users, or one user of a robot, and both bend results.
+
+use super::dev::archive_beside;
+use super::metrics::{Metrics, MetricsArgs};
+use super::part::Part;
+use super::store::unanswered;
+use crate::error::Error;
+use crate::render::numbers::{count, percent, share};
+use crate::render::printable;
+use crate::render::style::{BAD, DIM};
+use abx_core::event::MarkKey;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io::{self, BufRead as _, BufReader, Seek as _, SeekFrom};
+use std::path::Path;
+
+/// Texts that programs write where an id is missing: few enough for one look-up of marks. Matching is exact, because units are.
+pub const PLACEHOLDERS: &[&str] = &[
+    "undefined", "null", "NULL", "Null", "nil", "<nil>", "None", "none", "NaN", "nan", "[object Object]", "[object Undefined]", "{}",
+    "[]", "\"\"", "''", "0", "-1", "00000000-0000-0000-0000-000000000000", "true", "false", "N/A", "n/a", "unknown", "anonymous", "guest",
+    "default", "test", "user_id", "userId", "user-id", "{user_id}", "${user_id}", "{{user_id}}", "{user}", "${userId}", "{{userId}}",
+    "%s", "(null)", "(not set)", "undefined-undefined", "ffffffff-ffff-ffff-ffff-ffffffffffff",
+];
+
+/// Units that are no users.
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+pub struct Suspects {
+    /// Exposed units whose id is a placeholder, such as `undefined`.
+    placeholders: Part<Vec<Placeholder>>,
+    /// Units with an implausible share of all events.
+    busy: Part<Busy>,
+}
+
+/// A placeholder that was exposed as if it were a user.
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+struct Placeholder {
+    unit: String,
+    experiment: String,
+    epoch: u32,
+    /// The variant that it saw first.
+    variant: String,
+    /// When.
+    #[schemars(with = "String")]
+    since: Timestamp,
+}
+
+/// Units with many events, among all that were looked at.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, schemars::JsonSchema)]
+struct Busy {
+    /// Events that were looked at: the newest.
+    events: u64,
+    /// The units of these events.
+    units: u64,
+    /// The most events first.
+    busiest: Vec<BusyUnit>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+struct BusyUnit {
+    unit: String,
+    events: u64,
+    /// Of all events that were looked at, 0 to 1.
+    share: f64,
+}
+
+impl Suspects {
+    /// Looks for them in some experiments, each with its epoch; for busy units among the events of one experiment, or of all.
+    /// `may_take_time` is false for whoever asks each second.
+    pub async fn look(
+        args: &MetricsArgs,
+        metrics: &Metrics,
+        only: Option<&str>,
+        experiments: &[(&str, u32)],
+        may_take_time: bool,
+    ) -> Self {
+        let busy = match metrics {
+            Metrics::Dynamo(_) => Part::NotAsked(
+                "counts of single units are not stored; docs/statistics.md has the query for the archive".to_owned(),
+            ),
+            Metrics::Embedded(_) if !may_take_time => Part::NotAsked("not while watching".to_owned()),
+            Metrics::Embedded(_) => {
+                let folder = archive_beside(&args.store.store);
+                let read = newest_units(&folder, only, MOST_BYTES);
+                read.map(Busy::of).map_err(|error| Error::world(format!("{}: {error}", folder.display()))).into()
+            }
+        };
+        Self { placeholders: placeholders(metrics, experiments).await.into(), busy }
+    }
+
+    /// Whether there are any.
+    #[must_use]
+    pub fn are_there(&self) -> bool {
+        self.placeholders.is_known_and(|it| !it.is_empty()) || self.busy.is_known_and(|it| !it.busiest.is_empty())
+    }
+
+    /// A line for each, and for each question without an answer.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        match &self.placeholders {
+            Part::Known(found) => lines.extend(found.iter().map(|it| {
+                let since = it.since.strftime("%Y-%m-%d %H:%M UTC");
+                let Placeholder { unit, experiment, variant, .. } = it;
+                format!("{BAD}unit {unit:?}{BAD:#} is no user: exposed to {experiment} ({variant}) since {since}")
+            })),
+            Part::NotAsked(_) => {}
+            Part::Failed(why) => {
+                lines.push(format!("{DIM}ids such as \"undefined\" were not looked for: {}{DIM:#}", printable(why)));
+            }
+        }
+        match &self.busy {
+            Part::Known(busy) => lines.extend(busy.busiest.iter().map(|it| {
+                let (unit, events, all) = (printable(&it.unit), count(it.events), count(busy.events));
+                format!("{BAD}unit \"{unit}\"{BAD:#} has {} of all events: {events} of {all}", percent(it.share))
+            })),
+            Part::NotAsked(_) => {}
+            Part::Failed(why) => {
+                lines.push(format!("{DIM}busy units were not looked for: {}{DIM:#}", printable(why)));
+            }
+        }
+        lines
+    }
+
+    /// The lines, indented below a table.
+    #[must_use]
+    pub fn human(&self) -> String {
+        self.lines().iter().fold(String::new(), |mut text, line| {
+            let _ = writeln!(text, "  {line}");
+            text
+        })
+    }
+
+    /// Whether a question was asked and not answered.
+    #[must_use]
+    pub fn is_failed(&self) -> bool {
+        self.placeholders.is_failed() || self.busy.is_failed()
+    }
+}
+
+/// The placeholders that have the mark of an exposure.
+async fn placeholders(metrics: &Metrics, experiments: &[(&str, u32)]) -> Result<Vec<Placeholder>, Error> {
+    let keys = experiments.iter().flat_map(|(experiment, epoch)| {
+        PLACEHOLDERS.iter().map(|unit| MarkKey {
+            unit: Cow::Borrowed(*unit),
+            experiment: Cow::Borrowed(*experiment),
+            epoch: *epoch,
+            metric: None,
+        })
+    });
+    let keys: Vec<MarkKey<'_>> = keys.collect();
+    let marks = metrics.marks(&keys).await.map_err(unanswered)?;
+    let found = keys.into_iter().zip(marks).filter_map(|(key, mark)| {
+        let mark = mark?;
+        Some(Placeholder {
+            unit: key.unit.into_owned(),
+            experiment: key.experiment.into_owned(),
+            epoch: key.epoch,
+            variant: mark.variant.to_string(),
+            since: mark.at,
+        })
+    });
+    Ok(found.collect())
+}
+
+/// How much of the archive is looked at: about 160,000 events, a fraction of a second.
+const MOST_BYTES: u64 = 64 << 20;
+/// Fewer events, or units, tell nothing.
+const LEAST_EVENTS: u64 = 100;
+const LEAST_UNITS: u64 = 10;
+/// From this share of all events on, a unit is implausible, if it also has so many times the mean of the others.
+const IMPLAUSIBLE_SHARE: f64 = 0.05;
+const IMPLAUSIBLE_TIMES: f64 = 10.0;
+/// How many are named.
+const NAMED: usize = 5;
+
+impl Busy {
+    fn of(units: HashMap<String, u64>) -> Self {
+        let events = units.values().sum();
+        let all = units.len() as u64;
+        let mut busiest: Vec<BusyUnit> = units
+            .into_iter()
+            .map(|(unit, own)| BusyUnit { unit, events: own, share: share(own, events) })
+            .filter(|it| is_implausible(it, events, all))
+            .collect();
+        busiest.sort_by(|a, b| b.events.cmp(&a.events).then_with(|| a.unit.cmp(&b.unit)));
+        busiest.truncate(NAMED);
+        Self { events, units: all, busiest }
+    }
+}
+
+fn is_implausible(unit: &BusyUnit, events: u64, units: u64) -> bool {
+    if events < LEAST_EVENTS || units < LEAST_UNITS || unit.share < IMPLAUSIBLE_SHARE {
+        return false;
+    }
+    // The mean of the others, as a share: with one unit in fifty robots are told from a small test.
+    let others = (1.0 - unit.share) * share(1, units - 1);
+    unit.share >= IMPLAUSIBLE_TIMES * others
+}
+
+/// What is read of a line of the archive.
+#[derive(Deserialize)]
+struct Line<'a> {
+    #[serde(borrow)]
+    unit: Cow<'a, str>,
+    #[serde(borrow, default)]
+    experiment: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    credited: Vec<Credited<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Credited<'a> {
+    #[serde(borrow)]
+    experiment: Cow<'a, str>,
+}
+
+impl Line<'_> {
+    fn is_of(&self, experiment: &str) -> bool {
+        self.experiment.as_deref() == Some(experiment) || self.credited.iter().any(|it| it.experiment == experiment)
+    }
+}
+
+/// The events of each unit in the newest part of the archive, of one experiment or of all. None without an archive.
+fn newest_units(folder: &Path, only: Option<&str>, most: u64) -> io::Result<HashMap<String, u64>> {
+    let mut units = HashMap::new();
+    let mut days = match fs::read_dir(folder) {
+        Ok(days) => days.map(|day| Ok(day?.path())).collect::<io::Result<Vec<_>>>()?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(units),
+        Err(error) => return Err(error),
+    };
+    // `day=2026-11-24`: in the order of their names.
+    days.sort_unstable();
+    let mut left = most;
+    for day in days.iter().rev() {
+        let path = day.join("events.jsonl");
+        let mut file = match File::open(&path) {
+            Ok(file) => file,
+            Err(_) if !path.exists() => continue,
+            Err(error) => return Err(error),
+        };
+        let length = file.metadata()?.len();
+        let start = length.saturating_sub(left);
+        file.seek(SeekFrom::Start(start))?;
+        // A line that begins before the part that is read is none.
+        for line in BufReader::new(file).split(b'\n').skip(usize::from(start > 0)) {
+            let line = line?;
+            let Ok(line) = serde_json::from_slice::<Line<'_>>(&line) else { continue };
+            if only.is_none_or(|experiment| line.is_of(experiment)) {
+                *units.entry(line.unit.into_owned()).or_default() += 1;
+            }
+        }
+        left = left.saturating_sub(length);
+        if left == 0 {
+            break;
+        }
+    }
+    Ok(units)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn events(units: impl IntoIterator<Item = (String, u64)>) -> HashMap<String, u64> {
+        units.into_iter().collect()
+    }
+
+    #[test]
+    fn a_unit_with_an_implausible_share_of_all_events_is_named() {
+        let people = |count: u64, each: u64| (0..count).map(move |number| (format!("u{number}"), each));
+        let named = |units: HashMap<String, u64>| -> Vec<String> {
+            Busy::of(units).busiest.into_iter().map(|it| it.unit).collect()
+        };
+        let bot = |events: u64| [("bot".to_owned(), events)];
+        assert_eq!(named(events(people(100, 2).chain(bot(50)))), ["bot"]);
+        assert_eq!(named(events(people(1_000, 3).chain(bot(160)))), ["bot"], "5 %");
+        assert!(named(events(people(1_000, 3).chain(bot(150)))).is_empty(), "below 5 %");
+        assert!(named(events(people(12, 10).chain(bot(50)))).is_empty(), "a small test, a keen user");
+        assert!(named(events(people(5, 2).chain(bot(500)))).is_empty(), "too few units to compare with");
+        assert!(named(events(people(40, 1).chain(bot(20)))).is_empty(), "too few events");
+        assert!(named(HashMap::new()).is_empty());
+    }
+
+    #[test]
+    fn the_newest_part_of_the_archive_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(newest_units(&folder.path().join("none"), None, 100).unwrap().is_empty());
+        let line = |unit: &str, rest: &str| format!("{{\"_id\":\"s:1\",\"unit\":\"{unit}\"{rest},\"sent\":{{}}}}\n");
+        let exposed = ",\"experiment\":\"e\"";
+        let credited = ",\"credited\":[{\"experiment\":\"e\",\"metric\":\"m\",\"variant\":\"a\"}]";
+        for (day, text) in [
+            ("2026-11-23", line("old", exposed)),
+            ("2026-11-24", line("a", exposed) + "no JSON\n" + &line("a", credited) + &line("b", "")),
+        ] {
+            let day = folder.path().join(format!("day={day}"));
+            fs::create_dir(&day).unwrap();
+            fs::write(day.join("events.jsonl"), text).unwrap();
+        }
+        let read = |only, most| {
+            let mut units: Vec<_> = newest_units(folder.path(), only, most).unwrap().into_iter().collect();
+            units.sort();
+            units
+        };
+        let named = |units: &[(&str, u64)]| -> Vec<(String, u64)> {
+            units.iter().map(|(unit, events)| ((*unit).to_owned(), *events)).collect()
+        };
+        assert_eq!(read(None, 1 << 20), named(&[("a", 2), ("b", 1), ("old", 1)]));
+        assert_eq!(read(Some("e"), 1 << 20), named(&[("a", 2), ("old", 1)]));
+        assert_eq!(read(None, 60), named(&[("b", 1)]), "from the end");
+    }
+
+    /// One call of a batch get takes a hundred keys.
+    #[test]
+    fn the_placeholders_of_an_experiment_are_one_look_up() {
+        assert!(PLACEHOLDERS.len() <= 100);
+        let unique: std::collections::HashSet<_> = PLACEHOLDERS.iter().collect();
+        assert_eq!(unique.len(), PLACEHOLDERS.len(), "a batch get refuses a key that it is given twice");
+    }
+}
