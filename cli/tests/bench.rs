@@ -157,9 +157,14 @@ fn serve_impatiently(patience: Duration, answer: fn(u64) -> Option<&'static str>
 fn a_connection_that_the_server_closed_while_idle_is_no_failure() {
     let address = serve_impatiently(Duration::from_millis(150), |_| Some(OK));
     // Each of four connections is idle for 400 ms between its requests.
-    let arguments = ["--rate", "10", "--duration", "3s", "--connections", "4", "--timeout", "2s", "--errors", "0"];
+    let arguments =
+        ["--rate", "10", "--duration", "3s", "--connections", "4", "--timeout", "2s", "--errors", "0"];
     let (exit, report) = bench(&format!("http://{address}/"), &arguments);
-    assert_eq!((exit, &report["answered"], &report["failures"]), (Some(0), &30.into(), &serde_json::json!({})), "{report}");
+    assert_eq!(
+        (exit, &report["answered"], &report["failures"]),
+        (Some(0), &30.into(), &serde_json::json!({})),
+        "{report}"
+    );
     assert!(report["reopened"].as_u64().unwrap() >= 15, "{report}");
     assert!(report["latency"]["max"].as_f64().unwrap() < 1_000.0, "nobody waits for the time-out: {report}");
 }
@@ -170,7 +175,11 @@ fn a_request_is_sent_again_once_and_only_if_no_byte_of_an_answer_came() {
     let closes = serve_impatiently(Duration::from_secs(20), |number| (number < 1).then_some(OK));
     let arguments = ["--rate", "50", "--duration", "1s", "--connections", "1", "--errors", "0"];
     let (exit, report) = bench(&format!("http://{closes}/"), &arguments);
-    assert_eq!((exit, &report["answered"], &report["reopened"]), (Some(0), &50.into(), &49.into()), "{report}");
+    assert_eq!(
+        (exit, &report["answered"], &report["reopened"]),
+        (Some(0), &50.into(), &49.into()),
+        "{report}"
+    );
 
     // It closes in the middle of an answer: that may have been processed.
     let cuts = serve_impatiently(Duration::from_secs(20), |number| match number {

@@ -51,13 +51,17 @@ const CASES: &[Case] = &[
     case(&["power", "--mean", "1", "--sd", "-1", "--mde", "5%"], 2, "deviation"),
     case(&["power", "--mean", "1", "--sd", "inf", "--mde", "5%"], 2, "write a number"),
     case(&["power", "--baseline", "10%", "--mde", "5%", "--units-per-day", "0"], 2, "1 or more"),
-    case(&["power", "--baseline", "10%", "--mde", "5%", "--units-per-day", "10", "--traffic", "0"], 2, "above 0"),
+    case(
+        &["power", "--baseline", "10%", "--mde", "5%", "--units-per-day", "10", "--traffic", "0"],
+        2,
+        "above 0",
+    ),
     // Experiments that nobody is in.
     case(&["simulate", "paused.yaml", "--users", "1000"], 1, "nothing was tested"),
     case(&["simulate", "paused.yaml", "--users", "1000", "--format", "json"], 1, "\"tests\": 0"),
     case(&["simulate", "active.yaml", "--users", "3"], 1, "nothing was tested"),
     case(&["simulate", "targeted.yaml", "--users", "1000"], 1, "nothing was tested"),
-    case(&["simulate", "active.yaml", "--users-file", "header.csv"], 1, "nothing was tested"),
+    case(&["simulate", "active.yaml", "--users-file", "header.csv"], 2, "no units in this file"),
     case(&["simulate", "active.yaml", "--users", "0"], 2, "1 or more"),
     // Stores that nothing was counted in.
     case(&["results", "--store", "empty.sqlite"], 1, "nothing was counted"),
@@ -65,7 +69,11 @@ const CASES: &[Case] = &[
     case(&["results", "active", "--store", "published.sqlite"], 1, "nothing was counted"),
     case(&["results", "active", "--store", "published.sqlite", "--epoch", "7"], 1, "nothing was counted"),
     case(&["results", "active", "--store", "published.sqlite", "--tuned-for", "0"], 2, "1 or more"),
-    case(&["results", "active", "--store", "published.sqlite", "--format", "json"], 1, "\"sample_ratio\": null"),
+    case(
+        &["results", "active", "--store", "published.sqlite", "--format", "json"],
+        1,
+        "\"sample_ratio\": null",
+    ),
     // Servers that are not there.
     case(&["bench", "http://127.0.0.1:1/", "--duration", "100ms"], 3, "127.0.0.1:1"),
     case(&["bench", "http://127.0.0.1:1/", "--duration", "0s"], 2, "greater than 0"),

@@ -151,7 +151,9 @@ pub fn run(args: &Args) -> Result<BenchReport, Error> {
     let earlier = args.compare.as_deref().map(report::Earlier::read).transpose()?;
     let pace = match args.rate {
         Rate::PerSecond(rate) => Pace::Open(Schedule::new(rate, args.ramp, args.duration)),
-        Rate::Max if !args.ramp.is_zero() => return Err(Error::caller("--rate max has no ramp").help("leave --ramp away, or give a rate")),
+        Rate::Max if !args.ramp.is_zero() => {
+            return Err(Error::caller("--rate max has no ramp").help("leave --ramp away, or give a rate"));
+        }
         Rate::Max => Pace::Closed(args.duration),
     };
     let (work, enrollment) = args.work(&target)?;

@@ -46,7 +46,10 @@ impl MetricsArgs {
         let client = aws::dynamodb(&self.store.config().await, Budget::PATIENT);
         let by_default = || self.metrics_table.replace("metrics", "marks");
         let marks = marks.map(|marks| marks.marks_table.clone().unwrap_or_else(by_default));
-        Ok((catalog, Metrics::Dynamo(DynamoMetrics::new(client, &*self.metrics_table, marks.unwrap_or_default()))))
+        Ok((
+            catalog,
+            Metrics::Dynamo(DynamoMetrics::new(client, &*self.metrics_table, marks.unwrap_or_default())),
+        ))
     }
 }
 

@@ -34,7 +34,7 @@ pub struct Args {
     #[arg(long, value_name = "MEAN", requires = "sd", allow_hyphen_values = true, value_parser = inputs::part)]
     mean: Option<f64>,
     /// The standard deviation of a unit's value
-    #[arg(long, value_name = "DEVIATION", requires = "mean", value_parser = inputs::part)]
+    #[arg(long, value_name = "DEVIATION", requires = "mean", allow_hyphen_values = true, value_parser = inputs::part)]
     sd: Option<f64>,
     /// The effect to see, as a part of the baseline: 5% or -0.05
     #[arg(long, value_name = "PART", allow_hyphen_values = true, value_parser = inputs::part)]

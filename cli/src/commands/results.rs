@@ -4,6 +4,7 @@ mod find;
 mod human;
 mod judge;
 mod list;
+mod lopsided;
 mod report;
 
 pub use list::ResultsListReport;
@@ -27,7 +28,7 @@ use std::time::Duration;
 /// Show what was counted in an experiment, and what it means; without KEY, list all experiments that were counted
 ///
 /// Units, rates and means with intervals, differences to the control, and whether the units follow their allocations. Verdicts
-/// are by anytime-valid intervals and may be looked at daily; what holds for one look only says so and is no verdict. An experiment
+/// are by anytime-valid intervals and may be looked at daily; what holds for one look only says so, and is not a verdict. An experiment
 /// that is no longer published is judged by the newest revision that has it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -38,9 +39,10 @@ use std::time::Duration;
   abx results checkout_redesign --format json
   abx results checkout_redesign --table abx-catalog --metrics-table abx-metrics
 
-Exit code 1: a sample-ratio mismatch, a guardrail that is worse by an anytime-valid interval, or nothing
-was counted. Means, counts and sums have no anytime-valid interval yet, and set no exit code. A table does not
-list experiments that were counted and never published; KEY shows them. docs/statistics.md has the formulas.")]
+Exit code 1: a sample-ratio mismatch, a guardrail that is worse by an anytime-valid interval, or
+nothing was counted. Means, counts and sums have no anytime-valid interval yet, and set no exit
+code. With --table the list leaves out what was counted and never published: DynamoDB does not say
+which partitions a table has. docs/statistics.md has the formulas.")]
 pub struct Args {
     /// The experiment; without it, all that were ever counted are listed
     #[arg(value_name = "KEY")]
@@ -125,7 +127,8 @@ async fn read(args: &Args, key: &str) -> Result<ResultsReport, Error> {
         None => history.find(key, args.epoch).await?,
         Some(Revision(Some(revision))) => Some(history.at(key, revision).await?),
         Some(Revision(None)) => {
-            let revision = head(&catalog).await?.ok_or_else(|| Error::caller("nothing was ever published"))?;
+            let revision =
+                head(&catalog).await?.ok_or_else(|| Error::caller("nothing was ever published"))?;
             Some(history.at(key, revision).await?)
         }
     };

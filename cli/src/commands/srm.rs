@@ -24,9 +24,9 @@ Count units, not events, and only those who drew their variant: overrides follow
 test may be repeated as often as you like, on growing counts; --once is for a single look at a time
 fixed beforehand, and sees somewhat more. docs/statistics.md has the formulas.
 
-Exit code 1: the units do not follow their allocations, or a variant whose share is 0 has units. Then
-something is broken on the way from the assignment to the count, and no result of the experiment can
-be trusted. Exit code 2: there are too few units to test; no split of so few would be an alarm.")]
+Exit code 1: the units do not follow their allocations, or a variant with the share 0 has units.
+Then something is broken on the way from the assignment to the count, and no result of the
+experiment can be trusted. Exit code 2: too few units to test; no split of so few is an alarm.")]
 pub struct Args {
     /// The units of each variant
     #[arg(required = true, value_name = "VARIANT=UNITS", value_parser = parse_variant)]
@@ -202,8 +202,7 @@ impl SrmReport {
                 count(self.least_units)
             ),
             RatioVerdict::Mismatch => format!(
-                "{BAD}mismatch{BAD:#}: {}\n  do not trust the results: find where units are lost or added between \
-                 assignment\n  and count",
+                "{BAD}mismatch{BAD:#}: {}\n  do not trust the results: units are lost or added between assignment and count",
                 self.leak().unwrap_or_else(|| "the units do not follow their allocations".to_owned())
             ),
         }

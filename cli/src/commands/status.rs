@@ -16,10 +16,10 @@ use jiff::{SignedDuration, Timestamp};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Show what serves, what is stale, how far the stream is behind, alarms, quarantine and units that are no users
+/// Show what serves, what is stale, how far the stream is behind, alarms, quarantine and units that are not users
 ///
 /// Each question is asked by itself, so that one that cannot be answered hides no other. Ends with 1 if there is something to look
-/// at: documents that differ from what is published, stale documents, a stream that is behind, alarms, quarantined records, units
+/// at: nothing was ever published, documents that differ from what is published, stale documents, a stream that is behind, alarms, quarantined records, units
 /// such as "undefined" or with an implausible share of all events; else with 3 if something could not be asked.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:

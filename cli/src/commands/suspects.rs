@@ -1,4 +1,4 @@
-//! Units that are no users: ids that a bug writes for everybody without one, and units with an implausible share of all events.
+//! Units that are not users: ids that a bug writes for everybody without one, and units with an implausible share of all events.
 //! Either makes one unit of many users, or one user of a robot, and both bend results.
 
 use super::dev::archive_beside;
@@ -21,13 +21,51 @@ use std::path::Path;
 
 /// Texts that programs write where an id is missing: few enough for one look-up of marks. Matching is exact, because units are.
 pub const PLACEHOLDERS: &[&str] = &[
-    "undefined", "null", "NULL", "Null", "nil", "<nil>", "None", "none", "NaN", "nan", "[object Object]", "[object Undefined]", "{}",
-    "[]", "\"\"", "''", "0", "-1", "00000000-0000-0000-0000-000000000000", "true", "false", "N/A", "n/a", "unknown", "anonymous", "guest",
-    "default", "test", "user_id", "userId", "user-id", "{user_id}", "${user_id}", "{{user_id}}", "{user}", "${userId}", "{{userId}}",
-    "%s", "(null)", "(not set)", "undefined-undefined", "ffffffff-ffff-ffff-ffff-ffffffffffff",
+    "undefined",
+    "null",
+    "NULL",
+    "Null",
+    "nil",
+    "<nil>",
+    "None",
+    "none",
+    "NaN",
+    "nan",
+    "[object Object]",
+    "[object Undefined]",
+    "{}",
+    "[]",
+    "\"\"",
+    "''",
+    "0",
+    "-1",
+    "00000000-0000-0000-0000-000000000000",
+    "true",
+    "false",
+    "N/A",
+    "n/a",
+    "unknown",
+    "anonymous",
+    "guest",
+    "default",
+    "test",
+    "user_id",
+    "userId",
+    "user-id",
+    "{user_id}",
+    "${user_id}",
+    "{{user_id}}",
+    "{user}",
+    "${userId}",
+    "{{userId}}",
+    "%s",
+    "(null)",
+    "(not set)",
+    "undefined-undefined",
+    "ffffffff-ffff-ffff-ffff-ffffffffffff",
 ];
 
-/// Units that are no users.
+/// Units that are not users.
 #[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Suspects {
     /// Exposed units whose id is a placeholder, such as `undefined`.
@@ -79,14 +117,16 @@ impl Suspects {
         may_take_time: bool,
     ) -> Self {
         let busy = match metrics {
-            Metrics::Dynamo(_) => Part::NotAsked(
-                "counts of single units are not stored; docs/statistics.md has the query for the archive".to_owned(),
-            ),
+            Metrics::Dynamo(_) => {
+                Part::NotAsked("a table has no counts of them; docs/statistics.md has a query".to_owned())
+            }
             Metrics::Embedded(_) if !may_take_time => Part::NotAsked("not while watching".to_owned()),
             Metrics::Embedded(_) => {
                 let folder = archive_beside(&args.store.store);
                 let read = newest_units(&folder, only, MOST_BYTES);
-                read.map(Busy::of).map_err(|error| Error::world(format!("{}: {error}", folder.display()))).into()
+                read.map(Busy::of)
+                    .map_err(|error| Error::world(format!("{}: {error}", folder.display())))
+                    .into()
             }
         };
         Self { placeholders: placeholders(metrics, experiments).await.into(), busy }
@@ -95,41 +135,30 @@ impl Suspects {
     /// Whether there are any.
     #[must_use]
     pub fn are_there(&self) -> bool {
-        self.placeholders.is_known_and(|it| !it.is_empty()) || self.busy.is_known_and(|it| !it.busiest.is_empty())
+        self.placeholders.is_known_and(|it| !it.is_empty())
+            || self.busy.is_known_and(|it| !it.busiest.is_empty())
     }
 
-    /// A line for each, and for each question without an answer.
+    /// A line for each, and for each question without an answer; with the experiments where there are several.
     #[must_use]
-    pub fn lines(&self) -> Vec<String> {
+    pub fn lines(&self, has_several: bool) -> Vec<String> {
         let mut lines = Vec::new();
+        let unasked = |what: &str, why: &str| format!("{DIM}{what}: not known, {}{DIM:#}", printable(why));
         match &self.placeholders {
-            Part::Known(found) => lines.extend(found.iter().map(|it| {
-                let since = it.since.strftime("%Y-%m-%d %H:%M UTC");
-                let Placeholder { unit, experiment, variant, .. } = it;
-                format!("{BAD}unit {unit:?}{BAD:#} is no user: exposed to {experiment} ({variant}) since {since}")
-            })),
-            Part::NotAsked(_) => {}
-            Part::Failed(why) => {
-                lines.push(format!("{DIM}ids such as \"undefined\" were not looked for: {}{DIM:#}", printable(why)));
-            }
+            Part::Known(found) => lines.extend(found.iter().map(|it| it.line(has_several))),
+            Part::NotAsked(why) | Part::Failed(why) => lines.push(unasked("ids such as \"undefined\"", why)),
         }
         match &self.busy {
-            Part::Known(busy) => lines.extend(busy.busiest.iter().map(|it| {
-                let (unit, events, all) = (printable(&it.unit), count(it.events), count(busy.events));
-                format!("{BAD}unit \"{unit}\"{BAD:#} has {} of all events: {events} of {all}", percent(it.share))
-            })),
-            Part::NotAsked(_) => {}
-            Part::Failed(why) => {
-                lines.push(format!("{DIM}busy units were not looked for: {}{DIM:#}", printable(why)));
-            }
+            Part::Known(busy) => lines.extend(busy.busiest.iter().map(|it| it.line(busy.events))),
+            Part::NotAsked(why) | Part::Failed(why) => lines.push(unasked("units with too many events", why)),
         }
         lines
     }
 
-    /// The lines, indented below a table.
+    /// The lines, indented below the table of an experiment.
     #[must_use]
     pub fn human(&self) -> String {
-        self.lines().iter().fold(String::new(), |mut text, line| {
+        self.lines(false).iter().fold(String::new(), |mut text, line| {
             let _ = writeln!(text, "  {line}");
             text
         })
@@ -139,6 +168,22 @@ impl Suspects {
     #[must_use]
     pub fn is_failed(&self) -> bool {
         self.placeholders.is_failed() || self.busy.is_failed()
+    }
+}
+
+impl Placeholder {
+    fn line(&self, has_several: bool) -> String {
+        let Self { unit, experiment, variant, since, .. } = self;
+        let within = if has_several { format!("{experiment} ({variant})") } else { variant.clone() };
+        format!("{BAD}not a user{BAD:#}: {unit:?}, in {within} since {}", since.strftime("%Y-%m-%d"))
+    }
+}
+
+impl BusyUnit {
+    fn line(&self, all: u64) -> String {
+        let (unit, share) = (printable(&self.unit), percent(self.share));
+        let (events, all) = (count(self.events), count(all));
+        format!("{BAD}not one user{BAD:#}: \"{unit}\" has {share} of all events ({events} of {all})")
     }
 }
 
@@ -221,7 +266,8 @@ struct Credited<'a> {
 
 impl Line<'_> {
     fn is_of(&self, experiment: &str) -> bool {
-        self.experiment.as_deref() == Some(experiment) || self.credited.iter().any(|it| it.experiment == experiment)
+        self.experiment.as_deref() == Some(experiment)
+            || self.credited.iter().any(|it| it.experiment == experiment)
     }
 }
 
@@ -290,7 +336,8 @@ mod tests {
     fn the_newest_part_of_the_archive_is_read() {
         let folder = tempfile::tempdir().unwrap();
         assert!(newest_units(&folder.path().join("none"), None, 100).unwrap().is_empty());
-        let line = |unit: &str, rest: &str| format!("{{\"_id\":\"s:1\",\"unit\":\"{unit}\"{rest},\"sent\":{{}}}}\n");
+        let line =
+            |unit: &str, rest: &str| format!("{{\"_id\":\"s:1\",\"unit\":\"{unit}\"{rest},\"sent\":{{}}}}\n");
         let exposed = ",\"experiment\":\"e\"";
         let credited = ",\"credited\":[{\"experiment\":\"e\",\"metric\":\"m\",\"variant\":\"a\"}]";
         for (day, text) in [

@@ -161,7 +161,8 @@ const BELIEFS: [(f64, f64); 3] = [(2.0, 0.55), (100.0, 0.1), (3_000.0, 0.35)];
 /// Ville's inequality it ever exceeds `1/alpha` with probability `alpha` at most. The least value over all looks is still valid;
 /// one look alone is the greater and so too. Every unit counted has a share above 0.
 fn anytime_p_value(observed: &[u64], shares: &[f64]) -> f64 {
-    let logs = BELIEFS.map(|(concentration, weight)| weight.ln() + log_bayes_factor(observed, shares, concentration));
+    let logs = BELIEFS
+        .map(|(concentration, weight)| weight.ln() + log_bayes_factor(observed, shares, concentration));
     let most = logs.into_iter().fold(f64::NEG_INFINITY, f64::max);
     let sum: f64 = logs.iter().map(|log| (log - most).exp()).sum();
     (-most - sum.ln()).exp().min(1.0)
@@ -207,12 +208,14 @@ fn least_units(shares: &[f64], plan: SampleRatioPlan) -> u64 {
     let mut counts = vec![0; tested.len()];
     let at = tested.iter().position(|share| *share <= least).unwrap_or_default();
     // Each unit makes it at least twice as unlikely, so that this ends: with a single share, at once.
-    (1..=u64::from(u16::MAX)).find(|units| {
-        if let Some(count) = counts.get_mut(at) {
-            *count = *units;
-        }
-        least >= 1.0 || anytime_p_value(&counts, &tested) < plan.alpha
-    }).unwrap_or(u64::MAX)
+    (1..=u64::from(u16::MAX))
+        .find(|units| {
+            if let Some(count) = counts.get_mut(at) {
+                *count = *units;
+            }
+            least >= 1.0 || anytime_p_value(&counts, &tested) < plan.alpha
+        })
+        .unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -289,9 +292,11 @@ mod tests {
 
     #[test]
     fn too_few_units_to_test_are_no_fit() {
-        for (observed, shares, least) in
-            [(&[7, 7][..], &[0.5, 0.5][..], 15), (&[14, 0], &[0.5, 0.5], 15), (&[1, 0, 0], &[0.8, 0.1, 0.1], 6)]
-        {
+        for (observed, shares, least) in [
+            (&[7, 7][..], &[0.5, 0.5][..], 15),
+            (&[14, 0], &[0.5, 0.5], 15),
+            (&[1, 0, 0], &[0.8, 0.1, 0.1], 6),
+        ] {
             let found = sample_ratio(observed, shares, SampleRatioPlan::default()).unwrap();
             assert_eq!((found.verdict, found.least_units), (RatioVerdict::TooFew, least), "{observed:?}");
         }

@@ -105,10 +105,14 @@ fn agreed(peek: Option<bool>, enroll: bool) -> Result<Said, Error> {
         (None, false) => Ok(Said::ToAdd),
         (Some(true), false) => Ok(Said::Already(Enrollment::Peeked)),
         (None | Some(false), true) => Ok(Said::Already(Enrollment::Enrolled)),
-        (Some(false), false) => Err(Error::caller("the request says `peek` false, which enrolls users who do not exist")
-            .help("add --enroll if that is meant")),
-        (Some(true), true) => Err(Error::caller("the request says `peek`, which enrolls nobody, and --enroll is given")
-            .help("leave one of them away")),
+        (Some(false), false) => {
+            Err(Error::caller("the request says `peek` false, which enrolls users who do not exist")
+                .help("add --enroll if that is meant"))
+        }
+        (Some(true), true) => {
+            Err(Error::caller("the request says `peek`, which enrolls nobody, and --enroll is given")
+                .help("leave one of them away"))
+        }
     }
 }
 
@@ -116,7 +120,7 @@ fn agreed(peek: Option<bool>, enroll: bool) -> Result<Said, Error> {
 fn flag_of_query(query: &str) -> Option<bool> {
     query.split('&').find_map(|pair| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        (name == PEEK).then(|| !matches!(value, "false" | "0"))
+        (name == PEEK).then_some(!matches!(value, "false" | "0"))
     })
 }
 
@@ -142,7 +146,11 @@ fn no_object(what: &str) -> Error {
 }
 
 /// An event of API Gateway, of a function URL or of a load balancer.
-fn http_event(payload: &mut String, mut event: Map<String, Value>, enroll: bool) -> Result<Option<Enrollment>, Error> {
+fn http_event(
+    payload: &mut String,
+    mut event: Map<String, Value>,
+    enroll: bool,
+) -> Result<Option<Enrollment>, Error> {
     let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
     let path = text(event.get("rawPath")).or_else(|| text(event.get("path"))).unwrap_or_default();
     match Endpoint::of(&path) {
@@ -152,7 +160,8 @@ fn http_event(payload: &mut String, mut event: Map<String, Value>, enroll: bool)
     }
     let of_v2 = event.get("requestContext").and_then(|context| context.get("http")?.get("method"));
     let method = text(event.get("httpMethod")).or_else(|| text(of_v2)).unwrap_or_default();
-    let enrollment = if method == "POST" { event_body(&mut event, enroll)? } else { event_query(&mut event, enroll)? };
+    let enrollment =
+        if method == "POST" { event_body(&mut event, enroll)? } else { event_query(&mut event, enroll)? };
     if enrollment == Enrollment::Peeked {
         *payload = Value::Object(event).to_string();
     }
@@ -162,7 +171,8 @@ fn http_event(payload: &mut String, mut event: Map<String, Value>, enroll: bool)
 fn event_body(event: &mut Map<String, Value>, enroll: bool) -> Result<Enrollment, Error> {
     let written = event.get("body").and_then(Value::as_str).unwrap_or_default();
     let is_base64 = event.get("isBase64Encoded") == Some(&Value::Bool(true));
-    let decoded = is_base64.then(|| STANDARD.decode(written).ok().and_then(|bytes| String::from_utf8(bytes).ok()));
+    let decoded =
+        is_base64.then(|| STANDARD.decode(written).ok().and_then(|bytes| String::from_utf8(bytes).ok()));
     let mut body = decoded.flatten().unwrap_or_else(|| written.to_owned());
     let enrollment = in_body(&mut body, enroll)?;
     event.insert("body".to_owned(), body.into());
@@ -193,7 +203,8 @@ fn event_query(event: &mut Map<String, Value>, enroll: bool) -> Result<Enrollmen
             *parameters = json!({});
         }
         // Lists win where there are any: with one parameter in them alone, the others would be lost.
-        let is_used = field == "queryStringParameters" || parameters.as_object().is_some_and(|it| !it.is_empty());
+        let is_used =
+            field == "queryStringParameters" || parameters.as_object().is_some_and(|it| !it.is_empty());
         if let (Some(parameters), true) = (parameters.as_object_mut(), is_used) {
             parameters.insert(PEEK.to_owned(), value);
         }
@@ -214,7 +225,10 @@ mod tests {
     #[test]
     fn urls_and_bodies_of_assignments_peek() {
         for (text, right) in [
-            ("http://h/assign?user_id={user}&experiment_key=e", "http://h/assign?user_id={user}&experiment_key=e&peek=true"),
+            (
+                "http://h/assign?user_id={user}&experiment_key=e",
+                "http://h/assign?user_id={user}&experiment_key=e&peek=true",
+            ),
             ("http://h/assign", "http://h/assign?peek=true"),
             ("http://h/v1/assign?x=1#part", "http://h/v1/assign?x=1&peek=true#part"),
             ("http://h/assign?peek=1", "http://h/assign?peek=1"),
@@ -224,7 +238,10 @@ mod tests {
             ("http://h/flags/a", "http://h/flags/a"),
         ] {
             assert_eq!(of_url(text, &Method::GET, "", false).unwrap().0, right, "{text}");
-            assert_eq!(of_url(&text.replace("peek", "x"), &Method::GET, "", true).unwrap().0, text.replace("peek", "x"));
+            assert_eq!(
+                of_url(&text.replace("peek", "x"), &Method::GET, "", true).unwrap().0,
+                text.replace("peek", "x")
+            );
         }
         for (body, right) in [
             (r#"{"user_id": "{user}", "n": 1.50}"#, r#"{"peek": true, "user_id": "{user}", "n": 1.50}"#),
@@ -262,7 +279,10 @@ mod tests {
             (r#"{"user_id": "u"}"#, assignment),
         ] {
             let (enrollment, sent) = of(text, product);
-            assert_eq!((enrollment, &sent["peek"], &sent["user_id"]), (Some(Enrollment::Peeked), &json!(true), &json!("u")));
+            assert_eq!(
+                (enrollment, &sent["peek"], &sent["user_id"]),
+                (Some(Enrollment::Peeked), &json!(true), &json!("u"))
+            );
         }
         let v2 = |path: &str, method: &str, more: Value| {
             let mut event = json!({"rawPath": path, "requestContext": {"http": {"method": method}}});
@@ -274,12 +294,19 @@ mod tests {
         let (_, sent) = of(&v2("/assign", "POST", json!({"body": "{\"user_id\": \"{user}\"}"})), None);
         assert_eq!(sent["body"], "{\"peek\": true, \"user_id\": \"{user}\"}");
         let encoded = STANDARD.encode("{\"user_id\": \"u\"}");
-        let (_, sent) = of(&v2("/x/assign/batch", "POST", json!({"body": encoded, "isBase64Encoded": true})), None);
-        assert_eq!((&sent["body"], &sent["isBase64Encoded"]), (&json!("{\"peek\": true, \"user_id\": \"u\"}"), &json!(false)));
+        let (_, sent) =
+            of(&v2("/x/assign/batch", "POST", json!({"body": encoded, "isBase64Encoded": true})), None);
+        assert_eq!(
+            (&sent["body"], &sent["isBase64Encoded"]),
+            (&json!("{\"peek\": true, \"user_id\": \"u\"}"), &json!(false))
+        );
         let v1 = json!({"path": "/assign", "httpMethod": "GET", "requestContext": {}, "queryStringParameters": {"a": "1"},
             "multiValueQueryStringParameters": {"a": ["1"]}});
         let (_, sent) = of(&v1.to_string(), None);
-        assert_eq!((&sent["queryStringParameters"]["peek"], &sent["multiValueQueryStringParameters"]["peek"]), (&json!("true"), &json!(["true"])));
+        assert_eq!(
+            (&sent["queryStringParameters"]["peek"], &sent["multiValueQueryStringParameters"]["peek"]),
+            (&json!("true"), &json!(["true"]))
+        );
         assert_eq!(of(&v2("/flags/a", "POST", json!({})), assignment).0, Some(Enrollment::Recorded));
         assert_eq!(of(&v2("/health", "GET", json!({})), None).0, None);
         assert_eq!(of(r#"{"Records": []}"#, Some(Product::Events)).0, None);

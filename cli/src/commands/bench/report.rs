@@ -1,8 +1,8 @@
 //! What a run found.
 
 use super::cost::Cost;
-use super::gates::{Gate, GateName};
 use super::enroll::Enrollment;
+use super::gates::{Gate, GateName};
 use super::load::Measured;
 use super::tally::{Bin, Latency, Tally};
 use super::target::{Product, Target};
@@ -169,9 +169,13 @@ impl BenchReport {
         let how = format!("{} connections, {} s{ramp}", self.connections, number(self.duration_seconds));
         let enrollment = match self.enrollment {
             None => "",
-            Some(Enrollment::Peeked) => "no user was enrolled: writing assignments and exposures is not measured (--enroll)\n",
+            Some(Enrollment::Peeked) => {
+                "no user was enrolled: writing assignments and exposures is not measured (--enroll)\n"
+            }
             Some(Enrollment::Enrolled) => "users were enrolled: they count in the experiments\n",
-            Some(Enrollment::Recorded) => "evaluations were recorded; a flag that serves an experiment exposes the users to it\n",
+            Some(Enrollment::Recorded) => {
+                "evaluations were recorded; a flag that serves an experiment exposes the users to it\n"
+            }
         };
         format!("{TITLE}{}{TITLE:#} {DIM}({rate}, {how}){DIM:#}\n{enrollment}\n", self.target)
     }
@@ -189,7 +193,8 @@ impl BenchReport {
             let _ = writeln!(text, "{BAD}failed{BAD:#}: {}", kinds.join(", "));
         }
         if self.answered == 0 {
-            let _ = writeln!(text, "{BAD}no request succeeded{BAD:#}; an answer of 400 or above is a failure");
+            let _ =
+                writeln!(text, "{BAD}no request succeeded{BAD:#}; an answer of 400 or above is a failure");
         }
         if self.reopened > 0 {
             let _ = writeln!(

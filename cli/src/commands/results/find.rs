@@ -97,7 +97,8 @@ impl<'s> History<'s> {
         }
         let error = Error::caller(format!("revision {revision} has no experiment {key:?} that can be read"));
         Err(match self.find(key, None).await? {
-            Some(other) => error.help(format!("the newest one that has it: abx results {key} --at @{}", other.revision())),
+            Some(other) => error
+                .help(format!("the newest one that has it: abx results {key} --at @{}", other.revision())),
             None => error.help("`abx results` lists all experiments that were counted"),
         })
     }
@@ -107,8 +108,11 @@ impl<'s> History<'s> {
         let mut all = BTreeMap::new();
         for revision in &self.revisions {
             let documents = documents_of(self.store, Some(*revision)).await?;
-            let mut new: Vec<(String, u32)> =
-                documents.iter().filter_map(experiment_of).map(|(key, epoch)| (key.to_owned(), epoch)).collect();
+            let mut new: Vec<(String, u32)> = documents
+                .iter()
+                .filter_map(experiment_of)
+                .map(|(key, epoch)| (key.to_owned(), epoch))
+                .collect();
             new.retain(|name| !all.contains_key(name));
             if new.is_empty() {
                 continue;

@@ -2,6 +2,7 @@
 
 use super::find::Standing;
 use super::judge::{VariantResult, Verdict};
+use super::lopsided::Lopsided;
 use super::report::{MetricReport, ResultsReport};
 use crate::exit::{self, Exit};
 use crate::render::numbers::{count, p_value, percent};
@@ -22,6 +23,13 @@ impl Report for ResultsReport {
         }
         text.push_str(&self.variants_table());
         text.push_str(&self.suspects.human());
+        for Lopsided { metric, variant, share } in &self.lopsided {
+            let share = percent(*share);
+            let _ = writeln!(
+                text,
+                "  {BAD}perhaps not one user{BAD:#}: 1 of 16 groups of units has {share} of {metric} in {variant}"
+            );
+        }
         let control = self.control.as_deref().unwrap_or_default();
         for metric in &self.metrics {
             text.push_str(&metric.human(control));
@@ -61,19 +69,30 @@ impl ResultsReport {
         about.extend((*epoch > 1).then(|| format!("epoch {epoch}")));
         let (about, units) = (about.join(" · "), count(self.units));
         let separator = if about.is_empty() { "" } else { " · " };
-        let mut text =
-            format!("{TITLE}{experiment}{TITLE:#} {DIM}{about}{DIM:#}{separator}{units} units {}\n", self.chart());
+        let mut text = format!(
+            "{TITLE}{experiment}{TITLE:#} {DIM}{about}{DIM:#}{separator}{units} units{}\n",
+            self.chart()
+        );
         let revision = revision.unwrap_or_default();
         match self.standing {
             Standing::Published => {}
             Standing::Deleted => {
-                let _ = writeln!(text, "  {BAD}deleted{BAD:#}: the published documents no longer have it; judged by revision {revision}");
+                let _ = writeln!(
+                    text,
+                    "  {BAD}deleted{BAD:#}: the published documents no longer have it; judged by revision {revision}"
+                );
             }
             Standing::RolledBack => {
-                let _ = writeln!(text, "  {BAD}rolled back{BAD:#}: only revision {revision}, newer than the head, has it");
+                let _ = writeln!(
+                    text,
+                    "  {BAD}rolled back{BAD:#}: only revision {revision}, newer than the head, has it"
+                );
             }
             Standing::Unpublished => {
-                let _ = writeln!(text, "  {BAD}never published{BAD:#}: counts alone, without shares and metrics to judge by");
+                let _ = writeln!(
+                    text,
+                    "  {BAD}never published{BAD:#}: counts alone, without shares and metrics to judge by"
+                );
             }
         }
         text
@@ -90,7 +109,11 @@ impl ResultsReport {
             let step = usize::try_from(units.saturating_mul(7) / most).unwrap_or(7);
             BARS.get(step).copied().unwrap_or('█')
         };
-        if units.len() < 2 { String::new() } else { units.into_iter().map(bar).collect() }
+        if units.len() < 2 {
+            String::new()
+        } else {
+            " ".to_owned() + &units.into_iter().map(bar).collect::<String>()
+        }
     }
 
     fn variants_table(&self) -> String {
@@ -112,12 +135,21 @@ impl ResultsReport {
         if self.revision.is_some() {
             let strangers = self.variants.iter().filter(|it| !it.is_known && it.units > 0);
             for stranger in strangers {
-                let units = count(stranger.units);
-                let _ = writeln!(text, "  {BAD}{units} units in `{}`, which the document does not have{BAD:#}", stranger.variant);
+                let (units, s) = (count(stranger.units), if stranger.units == 1 { "" } else { "s" });
+                let _ = writeln!(
+                    text,
+                    "  {BAD}{units} unit{s} in `{}`, which the document does not have{BAD:#}",
+                    stranger.variant
+                );
             }
         }
         if let Some(ratio) = &self.sample_ratio {
-            let _ = writeln!(text, "  sample ratio {}, anytime {}", ratio_word(ratio), p_value(ratio.anytime_p_value));
+            let _ = writeln!(
+                text,
+                "  sample ratio {}, anytime {}",
+                ratio_word(ratio),
+                p_value(ratio.anytime_p_value)
+            );
         }
         text
     }
@@ -137,12 +169,26 @@ impl ResultsReport {
         let counts: Vec<String> = counts.collect();
         let counts = if counts.is_empty() { "nothing arrived".to_owned() } else { counts.join(" · ") };
         let mut text = String::new();
-        if !self.metrics.is_empty() && self.units > 0 {
+        let any =
+            |is_so: fn(&VariantResult) -> bool| self.metrics.iter().any(|it| it.variants.iter().any(is_so));
+        if any(|it| it.verdict.is_some()) {
             let level = percent(1.0 - self.alpha);
-            let _ = writeln!(text, "{DIM}intervals at {level}; differences may be looked at daily{DIM:#}");
+            let _ = writeln!(
+                text,
+                "{DIM}intervals at {level}; a difference with a verdict may be looked at daily{DIM:#}"
+            );
         }
-        if self.metrics.iter().any(|metric| metric.variants.iter().any(|it| it.one_look.is_some())) {
-            let _ = writeln!(text, "{DIM}`one look`: holds for one look at a time fixed beforehand; it is no verdict{DIM:#}");
+        if any(|it| it.one_look.is_some()) {
+            let _ = writeln!(
+                text,
+                "{DIM}`one look` holds once, at a time fixed beforehand: it is not a verdict{DIM:#}"
+            );
+        }
+        if self.units > 0 && self.metrics.iter().any(|metric| metric.unjudged) {
+            let _ = writeln!(
+                text,
+                "{DIM}`not judged`: a guardrail without an interval that is valid at any time{DIM:#}"
+            );
         }
         let _ = writeln!(text, "{DIM}stream: {counts}{DIM:#}");
         text
@@ -167,7 +213,7 @@ impl MetricReport {
         };
         let state = match (self.broken, self.unjudged) {
             (true, _) => format!(" {BAD}broken{BAD:#}"),
-            (_, true) => format!(" {BAD}not judged{BAD:#}: it has no interval that is valid at any time"),
+            (_, true) => format!(" {BAD}not judged{BAD:#}"),
             _ => String::new(),
         };
         let mut text =
@@ -178,7 +224,11 @@ impl MetricReport {
         }
         let invalid: u64 = self.variants.iter().map(|it| it.invalid).sum();
         if invalid > 0 {
-            let _ = writeln!(text, "  {BAD}{} events have no number in the property{BAD:#}", count(invalid));
+            let _ = writeln!(
+                text,
+                "  {BAD}without a number in the property: {} of the events{BAD:#}",
+                count(invalid)
+            );
         }
         text
     }
@@ -193,7 +243,10 @@ impl MetricReport {
     }
 
     fn interval(&self, it: Option<Estimate>) -> String {
-        it.map_or_else(|| "-".to_owned(), |it| format!("{} to {}", self.number(it.lower), self.number(it.upper)))
+        it.map_or_else(
+            || "-".to_owned(),
+            |it| format!("{} to {}", self.number(it.lower), self.number(it.upper)),
+        )
     }
 
     /// Each variant by itself.

@@ -4,8 +4,8 @@ use abx_core::Experiment;
 use abx_core::document::{Direction, MetricConfig, MetricKind, MetricRole};
 use abx_core::event::{MetricTotals, Totals, VariantTotals};
 use abx_core::statistics::{
-    Anytime, Comparison, Estimate, GroupedMean, Interval, Proportion, SampleRatio, SampleRatioPlan, compare_grouped,
-    compare_proportions, sample_ratio,
+    Anytime, Comparison, Estimate, GroupedMean, Interval, Proportion, SampleRatio, SampleRatioPlan,
+    compare_grouped, compare_proportions, sample_ratio,
 };
 use serde::Serialize;
 
@@ -55,7 +55,7 @@ pub(super) struct VariantResult {
     pub anytime: Option<Comparison>,
     /// By the anytime-valid comparison, and by nothing else; `null` for the control, and where there is none.
     pub verdict: Option<Verdict>,
-    /// What the comparison for one look shows where there is no other. It is no verdict: by looking daily, one of three
+    /// What the comparison for one look shows where there is no other. It is not a verdict: by looking daily, one of three
     /// experiments without a difference shows one.
     pub one_look: Option<Verdict>,
 }

@@ -43,11 +43,18 @@ struct CountedExperiment {
 /// Lists what was counted, of whatever was published.
 pub(super) async fn read(args: &Args) -> Result<ResultsListReport, Error> {
     let (catalog, metrics) = args.metrics.open(None).await?;
-    let mut known: BTreeMap<(String, u32), Option<Found>> =
-        History::read(&catalog).await?.all().await?.into_iter().map(|(name, found)| (name, Some(found))).collect();
+    let mut known: BTreeMap<(String, u32), Option<Found>> = History::read(&catalog)
+        .await?
+        .all()
+        .await?
+        .into_iter()
+        .map(|(name, found)| (name, Some(found)))
+        .collect();
     for partition in metrics.partitions().map_err(unanswered)?.unwrap_or_default() {
         // Any row of the partition names the experiment.
-        let Some(RowKey::Experiment { experiment, epoch, .. }) = RowKey::parse(&partition, "late#") else { continue };
+        let Some(RowKey::Experiment { experiment, epoch, .. }) = RowKey::parse(&partition, "late#") else {
+            continue;
+        };
         known.entry((experiment.into_owned(), epoch)).or_default();
     }
     let mut experiments = Vec::new();
@@ -109,7 +116,8 @@ impl Report for ResultsListReport {
     }
 
     fn exit(&self) -> Exit {
-        let is_finding = self.experiments.is_empty() || self.experiments.iter().any(CountedExperiment::is_mismatch);
+        let is_finding =
+            self.experiments.is_empty() || self.experiments.iter().any(CountedExperiment::is_mismatch);
         if is_finding { exit::FINDINGS } else { exit::DONE }
     }
 }

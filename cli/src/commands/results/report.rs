@@ -2,6 +2,7 @@
 
 use super::find::{Found, Standing};
 use super::judge::{self, Plan, VariantResult, breaks_guardrail, is_unjudged, metric};
+use super::lopsided::{Lopsided, lopsided};
 use crate::commands::suspects::Suspects;
 use crate::error::Error;
 use abx_core::document::{Direction, MetricKind, MetricRole, Status};
@@ -33,8 +34,10 @@ pub struct ResultsReport {
     pub(super) metrics: Vec<MetricReport>,
     /// Metrics that were counted and that the document does not have.
     pub(super) other_metrics: BTreeSet<String>,
-    /// Units that are no users.
+    /// Units that are not users.
     pub(super) suspects: Suspects,
+    /// Metrics of which a sixteenth of the units has an implausible part: it may be one unit.
+    pub(super) lopsided: Vec<Lopsided>,
     /// Units by the hour of their first exposure, the oldest first.
     pub(super) hours: Vec<HourReport>,
     /// What was counted of the stream, over all experiments.
@@ -128,6 +131,7 @@ impl ResultsReport {
             other_metrics: counted_metrics.filter(is_other).cloned().collect(),
             metrics,
             suspects,
+            lopsided: lopsided(totals),
             hours: totals.hours.iter().filter_map(HourReport::new).collect(),
             stream: StreamCounter::ALL.iter().map(|it| (it.as_str(), stream.count(*it))).collect(),
         })
@@ -143,9 +147,10 @@ fn control(asked: Option<&str>, written: Option<&[(&str, &VariantTotals)]>) -> R
     let Some(asked) = asked else { return Ok(0) };
     let keys: Vec<&str> = written.unwrap_or_default().iter().map(|(key, _)| *key).collect();
     keys.iter().position(|key| *key == asked).ok_or_else(|| {
-        let help = match keys.is_empty() {
-            true => "it has no document, so that nothing is compared".to_owned(),
-            false => format!("it has {}", keys.join(", ")),
+        let help = if keys.is_empty() {
+            "it has no document, so that nothing is compared".to_owned()
+        } else {
+            format!("it has {}", keys.join(", "))
         };
         Error::caller(format!("the experiment has no variant {asked:?}")).help(help)
     })

@@ -1,8 +1,8 @@
 //! What serves, how it differs from the documents here, and what of it is stale.
 
 use super::{Args, DOCUMENTS};
-use crate::commands::publish::{changes, documents_of, experiment_of};
 use crate::commands::part::Part;
+use crate::commands::publish::{changes, documents_of, experiment_of};
 use crate::commands::store::unanswered;
 use crate::error::Error;
 use crate::source::Corpus;

@@ -30,7 +30,7 @@ pub struct StatusReport {
     /// Those that are in alarm.
     pub(super) alarms: Part<Vec<Alarm>>,
     pub(super) quarantine: Part<Quarantined>,
-    /// Units that are no users, in the experiments that run.
+    /// Units that are not users, in the experiments that run.
     pub(super) suspects: Suspects,
     /// How long an event may wait, in seconds.
     pub(super) max_lag: f64,
@@ -45,8 +45,10 @@ struct Row {
 
 impl StatusReport {
     /// How many things there are to look at, by what they are about.
-    fn findings(&self) -> [bool; 6] {
+    fn findings(&self) -> [bool; 7] {
         [
+            // A store in which nothing was ever published is probably not the one that was meant.
+            self.head.is_known_and(Option::is_none),
             self.drift.is_known_and(|drift| !drift.documents.is_empty()),
             self.stale.is_known_and(|stale| !stale.is_empty()),
             self.shards.is_known_and(|shards| shards.iter().any(|shard| self.is_late(shard))),
@@ -171,13 +173,13 @@ fn quarantine_row(found: &Quarantined) -> (String, Vec<String>) {
 
 fn suspects_row(suspects: &Suspects) -> Row {
     let text = if suspects.are_there() {
-        format!("{BAD}some are no users{BAD:#}")
+        format!("{BAD}some are not users{BAD:#}")
     } else if suspects.is_failed() {
         format!("{BAD}not answered{BAD:#}")
     } else {
         format!("{GOOD}none{GOOD:#} is suspicious")
     };
-    Row { about: "units", text, lines: suspects.lines() }
+    Row { about: "units", text, lines: suspects.lines(true) }
 }
 
 fn plural(number: usize, what: &str) -> String {

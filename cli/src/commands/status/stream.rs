@@ -2,8 +2,8 @@
 
 use super::Args;
 use crate::commands::metrics::Metrics;
-use crate::commands::quarantine::Kept;
 use crate::commands::part::Part;
+use crate::commands::quarantine::Kept;
 use crate::commands::store::{aws_config_of_region, unanswered};
 use crate::error::{Error, chain};
 use abx_core::event::{Position, RowKey, STREAM};
