@@ -248,7 +248,8 @@ impl Dev {
             .arg(store)
             .output()
             .unwrap();
-        serde_json::from_slice::<Value>(&output.stdout).unwrap()["units"].as_u64().unwrap()
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        report.get("units").and_then(Value::as_u64).unwrap()
     }
 }
 

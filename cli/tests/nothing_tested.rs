@@ -74,6 +74,7 @@ const CASES: &[Case] = &[
         1,
         "\"sample_ratio\": null",
     ),
+    case(&["status", "--store", "empty.sqlite"], 1, "nothing was ever published"),
     // Servers that are not there.
     case(&["bench", "http://127.0.0.1:1/", "--duration", "100ms"], 3, "127.0.0.1:1"),
     case(&["bench", "http://127.0.0.1:1/", "--duration", "0s"], 2, "greater than 0"),
