@@ -74,3 +74,23 @@ pub fn write_text(text: &str, exit: Exit) -> Exit {
         }
     }
 }
+
+/// Whether somebody may still read what is written to stdout; a closed pipe is noticed without writing.
+#[cfg(unix)]
+#[must_use]
+pub fn stdout_is_open() -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let stdout = io::stdout();
+    let mut watched = [PollFd::new(&stdout, PollFlags::empty())];
+    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let is_asked = poll(&mut watched, Some(&at_once)).is_ok();
+    let gone = PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL;
+    !is_asked || watched.iter().all(|it| !it.revents().intersects(gone))
+}
+
+/// Whether somebody may still read what is written to stdout: here only a write would tell.
+#[cfg(not(unix))]
+#[must_use]
+pub fn stdout_is_open() -> bool {
+    true
+}

@@ -105,6 +105,100 @@ fn failures_are_told_by_kind() {
     assert_eq!(exit, Some(0), "without a limit there is nothing to miss");
 }
 
+/// Nothing that succeeds is no success, whatever limits there are.
+#[test]
+fn a_target_that_never_succeeds_is_a_finding() {
+    for (answer, failure) in [
+        ("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n", "status_404"),
+        ("HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n", "status_503"),
+        ("no HTTP at all\r\nconnection: close\r\n\r\n", "broken"),
+    ] {
+        let address = serve(move |_| Some(answer));
+        for rate in ["50", "max"] {
+            let arguments = ["--rate", rate, "--duration", "300ms", "--connections", "2"];
+            let (exit, report) = bench(&format!("http://{address}/"), &arguments);
+            assert_eq!((exit, &report["answered"]), (Some(1), &0.into()), "{answer:?} {rate}: {report}");
+            assert!(report["failures"][failure].as_u64().unwrap() > 0, "{report}");
+        }
+    }
+    // Connections are taken and never answered.
+    let address = serve(|_| None);
+    let arguments = ["--rate", "20", "--duration", "300ms", "--timeout", "500ms", "--connections", "4"];
+    let (exit, report) = bench(&format!("http://{address}/"), &arguments);
+    assert_eq!((exit, &report["answered"]), (Some(1), &0.into()), "{report}");
+}
+
+/// A server that closes connections which are idle for so long, as stock Node does after five seconds. `answer` gets the number of
+/// the request on its connection, and the text to send; none closes the connection.
+fn serve_impatiently(patience: Duration, answer: fn(u64) -> Option<&'static str>) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            thread::spawn(move || {
+                let mut stream = stream.unwrap();
+                stream.set_read_timeout(Some(patience)).unwrap();
+                let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+                for number in 0.. {
+                    // Also a line that does not come in time is none.
+                    let is_there = lines.by_ref().map_while(Result::ok).any(|line| line.is_empty());
+                    let text = answer(number).filter(|_| is_there);
+                    if text.is_none_or(|text| stream.write_all(text.as_bytes()).is_err()) {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    address
+}
+
+#[test]
+fn a_connection_that_the_server_closed_while_idle_is_no_failure() {
+    let address = serve_impatiently(Duration::from_millis(150), |_| Some(OK));
+    // Each of four connections is idle for 400 ms between its requests.
+    let arguments =
+        ["--rate", "10", "--duration", "3s", "--connections", "4", "--timeout", "2s", "--errors", "0"];
+    let (exit, report) = bench(&format!("http://{address}/"), &arguments);
+    assert_eq!(
+        (exit, &report["answered"], &report["failures"]),
+        (Some(0), &30.into(), &serde_json::json!({})),
+        "{report}"
+    );
+    assert!(report["reopened"].as_u64().unwrap() >= 15, "{report}");
+    assert!(report["latency"]["max"].as_f64().unwrap() < 1_000.0, "nobody waits for the time-out: {report}");
+}
+
+#[test]
+fn a_request_is_sent_again_once_and_only_if_no_byte_of_an_answer_came() {
+    // The second request of each connection meets a server that closes just then.
+    let closes = serve_impatiently(Duration::from_secs(20), |number| (number < 1).then_some(OK));
+    let arguments = ["--rate", "50", "--duration", "1s", "--connections", "1", "--errors", "0"];
+    let (exit, report) = bench(&format!("http://{closes}/"), &arguments);
+    assert_eq!(
+        (exit, &report["answered"], &report["reopened"]),
+        (Some(0), &50.into(), &49.into()),
+        "{report}"
+    );
+
+    // It closes in the middle of an answer: that may have been processed.
+    let cuts = serve_impatiently(Duration::from_secs(20), |number| match number {
+        0 => Some(OK),
+        1 => Some("HTTP/1.1 200 O"),
+        _ => None,
+    });
+    let arguments = ["--rate", "50", "--duration", "1s", "--connections", "1", "--timeout", "300ms"];
+    let (_, report) = bench(&format!("http://{cuts}/"), &arguments);
+    assert_eq!(report["reopened"], 0, "{report}");
+    assert!(report["failures"].as_object().unwrap().values().any(|it| it.as_u64() > Some(0)), "{report}");
+
+    // It never answers anything: one more connection for each request, and then it is broken.
+    let never = serve_impatiently(Duration::from_secs(20), |_| None);
+    let arguments = ["--rate", "20", "--duration", "500ms", "--connections", "1"];
+    let (exit, report) = bench(&format!("http://{never}/"), &arguments);
+    assert_eq!((exit, &report["failures"]), (Some(1), &serde_json::json!({"broken": 10})), "{report}");
+}
+
 #[test]
 fn a_server_that_hangs_up_after_each_answer_costs_no_failure() {
     let address = serve(|_| Some("HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok"));
@@ -120,7 +214,7 @@ fn a_server_that_hangs_up_after_each_answer_costs_no_failure() {
 struct Dev {
     child: Child,
     address: String,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Dev {
@@ -141,7 +235,21 @@ impl Dev {
         });
         // Somebody has to read on, or the program waits for room in the pipe.
         thread::spawn(move || lines.for_each(drop));
-        Self { child, address: address.unwrap(), _folder: folder }
+        Self { child, address: address.unwrap(), folder }
+    }
+}
+
+impl Dev {
+    /// How many units an experiment has; 0 where nothing was counted.
+    fn units(&self) -> u64 {
+        let store = self.folder.path().join("store.sqlite");
+        let output = Command::new(env!("CARGO_BIN_EXE_abx"))
+            .args(["results", "checkout_redesign", "--format", "json", "--store"])
+            .arg(store)
+            .output()
+            .unwrap();
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        report.get("units").and_then(Value::as_u64).unwrap()
     }
 }
 
@@ -170,6 +278,46 @@ fn the_functions_here_are_measured_over_http_and_by_invoke() {
         ["--endpoint", &dev.address, "--payload", r#"{"user_id": "u", "experiment_key": "unknown"}"#];
     let (exit, report) = bench("assignment", &[&common[..], &unknown[..]].concat());
     assert_eq!((exit, &report["failures"]["status_404"]), (Some(1), &100.into()));
+}
+
+/// The users of a benchmark do not exist: they count in no experiment, unless that is said.
+#[test]
+fn users_are_enrolled_only_if_that_is_said() {
+    let dev = Dev::start();
+    let by_url = format!("{}/assign?user_id={{user}}&experiment_key=checkout_redesign", dev.address);
+    let by_body = format!("{}/assign", dev.address);
+    let batch = format!("{}/assign/batch", dev.address);
+    let one = r#"{"user_id": "{user}", "experiment_key": "checkout_redesign"}"#;
+    let several = r#"{"user_id": "{user}", "experiment_keys": ["checkout_redesign"]}"#;
+    let event = r#"{"rawPath": "/assign", "rawQueryString": "user_id={user}&experiment_key=checkout_redesign", "requestContext": {"http": {"method": "GET"}}}"#;
+    let common = ["--rate", "100", "--duration", "300ms", "--p50", "4s", "--p99", "4s"];
+    let targets: [(&str, &[&str]); 6] = [
+        (&by_url, &[]),
+        (&by_body, &["--body", one]),
+        (&batch, &["--body", several]),
+        ("assignment", &["--endpoint", &dev.address, "--payload", one]),
+        ("assignment", &["--endpoint", &dev.address, "--payload", several]),
+        ("assignment", &["--endpoint", &dev.address, "--payload", event]),
+    ];
+    for (target, arguments) in targets {
+        let (exit, report) = bench(target, &[&common[..], arguments].concat());
+        assert_eq!((exit, &report["answered"]), (Some(0), &30.into()), "{target} {arguments:?}: {report}");
+        assert_eq!(report["enrollment"], "peeked", "{target} {arguments:?}");
+    }
+    let flag = format!("{}/flags/new_search?user_id={{user}}", dev.address);
+    assert_eq!(bench(&flag, &common).1["enrollment"], "recorded");
+    assert_eq!(bench(&format!("{}/health", dev.address), &common).1["enrollment"], Value::Null);
+    let (exit, report) = bench(&by_url, &[&common[..], &["--enroll"]].concat());
+    assert_eq!((exit, &report["enrollment"]), (Some(0), &"enrolled".into()));
+    // What was counted before came before, so that these alone are there in the end.
+    let users = report["requests"].as_u64().unwrap();
+    let start = std::time::Instant::now();
+    let mut units = 0;
+    while units == 0 || start.elapsed() < Duration::from_secs(3) {
+        units = dev.units();
+        assert!(units <= users && start.elapsed() < Duration::from_secs(60), "{units} units of {users}");
+        thread::sleep(Duration::from_millis(200));
+    }
 }
 
 #[test]

@@ -124,3 +124,38 @@ fn the_sample_ratio_may_be_looked_at_daily() {
     assert!(once > 3.0 * ALPHA, "looking daily at the fixed test shows only {once}");
     assert!(found > 0.9, "a deviation of 5 % was found in {found} of the experiments");
 }
+
+/// Every look counts: after each of the first units, where the mixture's least concentrated part is at its most nervous, and ever
+/// more rarely up to 5,000, by equal and by unequal shares, with two variants and with ten.
+#[test]
+fn the_sample_ratio_may_be_looked_at_after_every_unit() {
+    const RUNS: u32 = 600;
+    for shares in [&[0.5, 0.5][..], &[0.9, 0.1], &[0.6, 0.1, 0.3], &[0.1; 10]] {
+        let plan = SampleRatioPlan { alpha: ALPHA, floor: 0.0, ..SampleRatioPlan::default() };
+        let mut alarms = 0_u32;
+        for run in 0..RUNS {
+            let mut random = Random(u64::from(run) << 32 | shares.len() as u64);
+            let mut counts = vec![0_u64; shares.len()];
+            let mut next_look = 1_u32;
+            for unit in 1..=5_000_u32 {
+                let mut drawn = random.next();
+                let at = shares.iter().position(|share| {
+                    drawn -= share;
+                    drawn < 0.0
+                });
+                counts[at.unwrap_or(shares.len() - 1)] += 1;
+                if unit < next_look {
+                    continue;
+                }
+                next_look = unit + 1 + unit / 64;
+                if sample_ratio(&counts, shares, plan).is_some_and(|it| it.anytime_p_value < ALPHA) {
+                    alarms += 1;
+                    break;
+                }
+            }
+        }
+        let share = f64::from(alarms) / f64::from(RUNS);
+        println!("sample ratio by {shares:?}, every look: {share}");
+        assert!(share <= ALPHA, "{share} of the experiments with {shares:?} raised a false alarm");
+    }
+}

@@ -3,7 +3,8 @@
 
 use abx_core::statistics::{
     Anytime, Baseline, Comparison, Correction, Design, Estimate, Moments, Proportion, RatioTest,
-    SampleRatioPlan, compare_means, compare_proportions, days, goodness_of_fit, independence, sample_ratio,
+    RatioVerdict, SampleRatioPlan, compare_means, compare_proportions, days, goodness_of_fit, independence,
+    sample_ratio,
 };
 use proptest::prelude::*;
 
@@ -99,6 +100,14 @@ proptest! {
                 prop_assert!(it.chi_square.is_none_or(|it| (0.0..=1.0).contains(&it.p_value)));
                 prop_assert!(it.greatest_deviation.is_none_or(f64::is_finite));
                 prop_assert!(it.variants.iter().all(|it| it.deviation.is_none_or(f64::is_finite)));
+                // Whatever else there is: units where none can be are a mismatch, and too few are nothing.
+                let is_leak = it.variants.iter().any(|it| it.units > 0 && it.expected == 0.0);
+                let units: u128 = observed.iter().map(|units| u128::from(*units)).sum();
+                let is_tested = it.verdict != RatioVerdict::TooFew;
+                prop_assert!(!is_leak || it.verdict == RatioVerdict::Mismatch, "{it:?}");
+                // The greatest number stands for more than can be counted.
+                let is_enough = it.least_units < u64::MAX && units >= u128::from(it.least_units);
+                prop_assert!(is_leak || is_tested == is_enough, "{it:?}");
             }
         }
         let fit = goodness_of_fit(&observed, &shares);

@@ -1,6 +1,7 @@
 //! How fast is it, at this rate? And is that within its targets?
 
 mod cost;
+mod enroll;
 mod function;
 mod gates;
 mod http;
@@ -14,6 +15,7 @@ mod template;
 use super::inputs::duration;
 use crate::error::Error;
 use crate::report::FormatArg;
+use enroll::Enrollment;
 use function::Invocation;
 use gates::GateArgs;
 use http::HttpRequest;
@@ -46,7 +48,10 @@ pub use report::BenchReport;
 
 /assign and functions named assignment are held to P50 20ms and P99 50ms, /flags, /ofrep and flags to 15ms and 40ms,
 functions named events to P99 100ms, all of them to fewer than 0.1% errors, unless limits are given; `--rate max` has none.
-Exit code 1: a limit is missed.
+Exit code 1: a limit is missed, or no request succeeded; an answer of 400 or above is a failure. Exit code 3: no connection.
+
+Requests of /assign and functions named assignment ask without enrolling (`peek`), so that users who do not exist count in no
+experiment; what it costs to write assignments and exposures is measured with --enroll, on a stage without real experiments.
 
 `--rate max` shows the ceiling: every connection sends as fast as it is answered. The ceiling of this tool itself is above
 70% of what `wrk` reaches against the same server; near it, measure from several machines.")]
@@ -74,6 +79,9 @@ pub struct Args {
     /// How many users {user} stands for, from `user_0` on
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
     user_count: u64,
+    /// Enroll the users of requests to /assign, and count them in the experiments; by default they are not enrolled
+    #[arg(long)]
+    enroll: bool,
     #[command(flatten)]
     http: HttpArgs,
     #[command(flatten)]
@@ -136,18 +144,21 @@ fn parse_rate(text: &str) -> Result<Rate, String> {
 /// Sends the requests and measures.
 pub fn run(args: &Args) -> Result<BenchReport, Error> {
     if args.duration.is_zero() || args.timeout.is_zero() {
-        return Err(Error::caller("--duration and --timeout must be longer than nothing"));
+        return Err(Error::caller("--duration and --timeout must be greater than 0"));
     }
     let target = Target::parse(&args.target)?;
     // Before the run: nobody waits for a minute to learn of a mistyped name.
     let earlier = args.compare.as_deref().map(report::Earlier::read).transpose()?;
     let pace = match args.rate {
         Rate::PerSecond(rate) => Pace::Open(Schedule::new(rate, args.ramp, args.duration)),
-        Rate::Max if !args.ramp.is_zero() => return Err(Error::caller("--rate max knows no --ramp")),
+        Rate::Max if !args.ramp.is_zero() => {
+            return Err(Error::caller("--rate max has no ramp").help("leave --ramp away, or give a rate"));
+        }
         Rate::Max => Pace::Closed(args.duration),
     };
+    let (work, enrollment) = args.work(&target)?;
     let load = Load {
-        work: args.work(&target)?,
+        work,
         pace,
         connections: usize::from(args.connections.get()),
         threads: args.threads.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZero::get),
@@ -156,12 +167,12 @@ pub fn run(args: &Args) -> Result<BenchReport, Error> {
         length: args.ramp + args.duration,
     };
     let measured = load.run()?;
-    Ok(BenchReport::new(args, &target, &measured, earlier))
+    Ok(BenchReport::new(args, (&target, enrollment), &measured, earlier))
 }
 
 impl Args {
-    /// What every request is.
-    fn work(&self, target: &Target) -> Result<Work, Error> {
+    /// What every request is, and whether it enrolls its user.
+    fn work(&self, target: &Target) -> Result<(Work, Option<Enrollment>), Error> {
         match target {
             Target::Url(url) => {
                 let FunctionArgs { payload, endpoint, tail_log, .. } = &self.function;
@@ -174,8 +185,9 @@ impl Args {
                 let method = self.http.method.clone();
                 let method = method.unwrap_or(if body.is_some() { Method::POST } else { Method::GET });
                 let headers = self.http.header.iter().cloned().collect();
-                let request = HttpRequest::new(url, method, headers, &body.unwrap_or_default())?;
-                Ok(Work::Http(Arc::new(request)))
+                let (mut url, mut body) = (url.clone(), body.unwrap_or_default());
+                let enrollment = enroll::url(&mut url, (&method, &mut body), self.enroll)?;
+                Ok((Work::Http(Arc::new(HttpRequest::new(&url, method, headers, &body)?)), enrollment))
             }
             Target::Function(name) => {
                 let HttpArgs { method, header, body } = &self.http;
@@ -185,13 +197,16 @@ impl Args {
                     ));
                 }
                 let payload = self.function.payload.as_deref().map(text).transpose()?;
-                Ok(Work::Function(Arc::new(Invocation {
+                let mut payload = payload.unwrap_or_else(|| "{}".to_owned());
+                let enrollment = enroll::payload(&mut payload, target.product(), self.enroll)?;
+                let invocation = Invocation {
                     function: name.clone(),
-                    payload: Template::new(payload.as_deref().unwrap_or("{}")),
+                    payload: Template::new(&payload),
                     tail_log: self.function.tail_log,
                     endpoint: self.function.endpoint.clone(),
                     patience: self.timeout,
-                })))
+                };
+                Ok((Work::Function(Arc::new(invocation)), enrollment))
             }
         }
     }

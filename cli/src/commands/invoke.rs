@@ -19,7 +19,8 @@ use std::time::{Duration, Instant};
 /// Call a function once, and show what it answers
 ///
 /// A user and an experiment or a flag become the payload that the assignment or the flag function takes; any other payload is
-/// given with --payload. Ends with 1 if the function fails, answers with a status of 400 or above, or gives records back.
+/// given with --payload. Ends with 1 if the function fails, answers with a status of 400 or above or with errors alone, gives
+/// records back or refuses some.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   abx invoke abx-prod-assignment --user user_123 --experiment checkout_redesign --context country=DE

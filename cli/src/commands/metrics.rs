@@ -2,7 +2,7 @@
 
 use super::store::{Store, StoreArgs, open_file};
 use crate::error::Error;
-use abx_core::event::Totals;
+use abx_core::event::{Mark, MarkKey, Totals};
 use abx_functions::adapters::aws::{self, Budget, DynamoMetrics};
 use abx_functions::adapters::embedded::EmbeddedStore;
 use abx_functions::ports::{MetricStore, PortError, RowCounter, ShardState};
@@ -27,16 +27,29 @@ pub enum Metrics {
     Dynamo(DynamoMetrics),
 }
 
+/// Where marks are looked up.
+#[derive(Debug, Clone, clap::Args)]
+pub struct MarksArg {
+    /// The DynamoDB table of marks, to find ids such as "undefined"; by default named as that of the counts, with
+    /// `marks` for `metrics`
+    #[arg(long, value_name = "NAME", requires = "table")]
+    marks_table: Option<String>,
+}
+
 impl MetricsArgs {
-    /// Opens the catalog and the counts.
-    pub async fn open(&self) -> Result<(Store, Metrics), Error> {
+    /// Opens the catalog and the counts; the marks too, if it is said where they are.
+    pub async fn open(&self, marks: Option<&MarksArg>) -> Result<(Store, Metrics), Error> {
         let catalog = self.store.open().await?;
         if self.store.table.is_none() {
             return Ok((catalog, Metrics::Embedded(open_file(&self.store.store)?)));
         }
         let client = aws::dynamodb(&self.store.config().await, Budget::PATIENT);
-        // Only counts are read, so there is no table of marks to name.
-        Ok((catalog, Metrics::Dynamo(DynamoMetrics::new(client, &*self.metrics_table, ""))))
+        let by_default = || self.metrics_table.replace("metrics", "marks");
+        let marks = marks.map(|marks| marks.marks_table.clone().unwrap_or_else(by_default));
+        Ok((
+            catalog,
+            Metrics::Dynamo(DynamoMetrics::new(client, &*self.metrics_table, marks.unwrap_or_default())),
+        ))
     }
 }
 
@@ -56,6 +69,22 @@ impl Metrics {
         match self {
             Self::Embedded(store) => store.rows(partition).await,
             Self::Dynamo(store) => store.rows(partition).await,
+        }
+    }
+
+    /// The partitions that there are. `None` of a table, which tells them only to whoever reads all of it.
+    pub fn partitions(&self) -> Result<Option<Vec<String>>, PortError> {
+        match self {
+            Self::Embedded(store) => store.partitions().map(Some),
+            Self::Dynamo(_) => Ok(None),
+        }
+    }
+
+    /// The marks under these keys, in their order.
+    pub async fn marks(&self, keys: &[MarkKey<'_>]) -> Result<Vec<Option<Mark>>, PortError> {
+        match self {
+            Self::Embedded(store) => store.marks(keys).await,
+            Self::Dynamo(store) => store.marks(keys).await,
         }
     }
 

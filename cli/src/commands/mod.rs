@@ -13,6 +13,7 @@ pub mod inputs;
 pub mod invoke;
 pub mod lambda;
 pub mod metrics;
+pub mod part;
 pub mod people;
 pub mod power;
 pub mod publish;
@@ -29,6 +30,7 @@ pub mod simulate;
 pub mod srm;
 pub mod status;
 pub mod store;
+pub mod suspects;
 pub mod test;
 pub mod validate;
 
@@ -108,8 +110,11 @@ pub fn dispatch(abx: Abx) -> Exit {
         },
         Command::Capture(args) => finish(capture::run(&args), args.format.format),
         Command::Replay(args) => finish(replay::run(&args), args.format.format),
-        Command::Results(args) if args.watch => results::watch(&args).unwrap_or_else(|error| fail(&error)),
-        Command::Results(args) => finish(results::run(&args), args.format.format),
+        Command::Results(args) => match &args.key {
+            None => finish(results::list(&args), args.format.format),
+            Some(key) if args.watch => results::watch(&args, key).unwrap_or_else(|error| fail(&error)),
+            Some(key) => finish(results::run(&args, key), args.format.format),
+        },
         Command::Status(args) => finish(status::run(&args), args.format.format),
         Command::Quarantine(args) => match args.action {
             Action::List(args) => finish(quarantine::list::run(&args), args.format.format),

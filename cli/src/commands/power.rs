@@ -23,7 +23,8 @@ use std::fmt::Write as _;
 
 --mde is a part of the baseline (5% of 10% is half a percentage point), --mde-abs is in its own
 unit. With --n alone the answer is the least increase that is seen; with both, the power. Every
-variant is compared with the first by a two-sided test at the end; to look daily takes more."
+variant is compared with the first by one two-sided test at the end. A verdict of `abx results`
+may be looked at daily instead, which takes about twice as many units; docs/statistics.md says why."
 )]
 pub struct Args {
     /// The control's rate, as 0.1 or 10%
@@ -33,7 +34,7 @@ pub struct Args {
     #[arg(long, value_name = "MEAN", requires = "sd", allow_hyphen_values = true, value_parser = inputs::part)]
     mean: Option<f64>,
     /// The standard deviation of a unit's value
-    #[arg(long, value_name = "DEVIATION", requires = "mean", value_parser = inputs::part)]
+    #[arg(long, value_name = "DEVIATION", requires = "mean", allow_hyphen_values = true, value_parser = inputs::part)]
     sd: Option<f64>,
     /// The effect to see, as a part of the baseline: 5% or -0.05
     #[arg(long, value_name = "PART", allow_hyphen_values = true, value_parser = inputs::part)]
@@ -247,6 +248,12 @@ impl Report for PowerReport {
             String::new()
         };
         let _ = writeln!(text, "  {DIM}one two-sided test at the end, alpha {}{each}{DIM:#}", self.alpha);
+        // A mean has no interval that is valid at any time, so that looking once is all there is.
+        let daily = match self.deviation {
+            None => "to look daily takes about twice as many units",
+            Some(_) => "looking daily at a mean is not valid yet: look once",
+        };
+        let _ = writeln!(text, "  {DIM}{daily}{DIM:#}");
         if let Some(days) = self.days {
             let s = if days == 1 { "" } else { "s" };
             let _ = writeln!(text, "  {} day{s}", count(days));

@@ -101,6 +101,14 @@ pub async fn documents_of(store: &impl CatalogStore, revision: Option<u64>) -> R
     decode(&bytes).map_err(|error| Error::world(format!("revision {number}: {error}")))
 }
 
+/// The key and the epoch of a document, if it is an experiment's.
+#[must_use]
+pub fn experiment_of(document: &Value) -> Option<(&str, u32)> {
+    let key = document.get("experiment")?.as_str()?;
+    let epoch = document.get("epoch").and_then(Value::as_u64);
+    Some((key, epoch.and_then(|epoch| u32::try_from(epoch).ok()).unwrap_or(1)))
+}
+
 /// The error for a revision that was never published.
 #[must_use]
 pub fn no_revision(number: u64) -> Error {

@@ -25,6 +25,7 @@ pub const REPORTS: &[(&str, SchemaOf)] = &[
     ("rebalance", of::<super::rebalance::RebalanceReport>),
     ("replay", of::<super::replay::ReplayReport>),
     ("results", of::<super::results::ResultsReport>),
+    ("results-list", of::<super::results::ResultsListReport>),
     ("revisions", of::<super::revisions::RevisionsReport>),
     ("rollback", of::<super::rollback::RollbackReport>),
     ("simulate", of::<super::simulate::SimulateReport>),

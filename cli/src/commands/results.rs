@@ -1,53 +1,73 @@
 //! What came of an experiment so far?
 
+mod find;
+mod human;
 mod judge;
+mod list;
+mod lopsided;
 mod report;
 
+pub use list::ResultsListReport;
 pub use report::ResultsReport;
 
-use super::metrics::{MetricsArgs, totals};
+use super::inputs::Source;
+use super::metrics::{MarksArg, Metrics, MetricsArgs, totals};
+use super::publish::head;
 use super::store::{block_on, unanswered};
+use super::suspects::Suspects;
 use crate::error::Error;
 use crate::exit::{self, Exit};
-use crate::report::{Format, FormatArg, write, write_text};
-use abx_core::event::{StreamTotals, experiment_partition};
+use crate::report::{Format, FormatArg, stdout_is_open, write, write_text};
+use abx_core::event::{StreamTotals, Totals, experiment_partition};
 use abx_core::finding::did_you_mean;
-use abx_functions::catalog::{CatalogHolder, Snapshot};
+use find::{Found, History};
+use report::Counted;
 use std::io::IsTerminal;
-use std::sync::Arc;
 use std::time::Duration;
 
-/// Show what was counted in an experiment, and what it means
+/// Show what was counted in an experiment, and what it means; without KEY, list all experiments that were counted
 ///
-/// Units, rates and means with intervals, differences to the control, and whether the units follow their allocations. The
-/// anytime-valid columns may be looked at daily; the others hold for one look. Ends with 1 on a sample-ratio mismatch, or
-/// if a guardrail is worse.
+/// Units, rates and means with intervals, differences to the control, and whether the units follow their allocations. Verdicts
+/// are by anytime-valid intervals and may be looked at daily; what holds for one look only says so, and is not a verdict. An experiment
+/// that is no longer published is judged by the newest revision that has it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
+  abx results
   abx results checkout_redesign
   abx results checkout_redesign --watch
+  abx results checkout_redesign --at @12
   abx results checkout_redesign --format json
-  abx results checkout_redesign --table abx-catalog --metrics-table abx-metrics")]
+  abx results checkout_redesign --table abx-catalog --metrics-table abx-metrics
+
+Exit code 1: a sample-ratio mismatch, a guardrail that is worse by an anytime-valid interval, or
+nothing was counted. Means, counts and sums have no anytime-valid interval yet, and set no exit
+code. With --table the list leaves out what was counted and never published: DynamoDB does not say
+which partitions a table has. docs/statistics.md has the formulas.")]
 pub struct Args {
-    /// The experiment
+    /// The experiment; without it, all that were ever counted are listed
     #[arg(value_name = "KEY")]
-    key: String,
+    pub key: Option<String>,
     #[command(flatten)]
     metrics: MetricsArgs,
+    #[command(flatten)]
+    marks: MarksArg,
     /// The variant that the others are compared with; the first one by default
-    #[arg(long, value_name = "VARIANT")]
+    #[arg(long, value_name = "VARIANT", requires = "key")]
     control: Option<String>,
     /// The chance of a false alarm of each interval and test
     #[arg(long, value_name = "ALPHA", default_value_t = 0.05, value_parser = super::inputs::share)]
     alpha: f64,
     /// For how many units the anytime-valid intervals are tuned; chosen before the first look
-    #[arg(long, value_name = "UNITS", default_value_t = abx_core::statistics::Anytime::TUNED_FOR)]
+    #[arg(long, value_name = "UNITS", default_value_t = abx_core::statistics::Anytime::TUNED_FOR, value_parser = super::inputs::count)]
     tuned_for: u64,
     /// Another epoch than the current one
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", requires = "key")]
     epoch: Option<u32>,
+    /// Judge by the document of this revision, as @12; by default that of the head, or the newest that has it
+    #[arg(long, value_name = "@N", requires = "key", value_parser = parse_revision)]
+    at: Option<Revision>,
     /// Show it again whenever it changes
-    #[arg(long)]
+    #[arg(long, requires = "key")]
     pub watch: bool,
     /// How to write it.
     #[command(flatten)]
@@ -57,16 +77,33 @@ pub struct Args {
 /// How often a change is looked for.
 const WATCH: Duration = Duration::from_secs(1);
 
-/// Reads what was counted, and judges it.
-pub fn run(args: &Args) -> Result<ResultsReport, Error> {
-    block_on(read(args))
+/// A published revision; `None` is the head.
+#[derive(Debug, Clone, Copy)]
+struct Revision(Option<u64>);
+
+fn parse_revision(text: &str) -> Result<Revision, String> {
+    match text.parse() {
+        Ok(Source::Published(revision)) => Ok(Revision(revision)),
+        _ => Err("write a published revision, as @12 or @head; `abx revisions` lists them".to_owned()),
+    }
 }
 
-/// Shows the results until it is interrupted.
-pub fn watch(args: &Args) -> Result<Exit, Error> {
+/// Reads what was counted, and judges it.
+pub fn run(args: &Args, key: &str) -> Result<ResultsReport, Error> {
+    block_on(read(args, key))
+}
+
+/// Lists all experiments that were counted.
+pub fn list(args: &Args) -> Result<ResultsListReport, Error> {
+    block_on(list::read(args))
+}
+
+/// Shows the results until it is interrupted, or until nobody reads them any more.
+pub fn watch(args: &Args, key: &str) -> Result<Exit, Error> {
     let mut shown = None;
-    loop {
-        let report = run(args)?;
+    // A reader that is gone is noticed also while nothing changes.
+    while stdout_is_open() {
+        let report = run(args, key)?;
         if shown.as_ref() != Some(&report) {
             let on_screen = std::io::stdout().is_terminal() && args.format.format == Format::Human;
             if on_screen {
@@ -80,26 +117,50 @@ pub fn watch(args: &Args) -> Result<Exit, Error> {
         }
         std::thread::sleep(WATCH);
     }
+    Ok(exit::DONE)
 }
 
-async fn read(args: &Args) -> Result<ResultsReport, Error> {
-    let (catalog, metrics) = args.metrics.open().await?;
-    let holder = Arc::new(CatalogHolder::new(catalog, Snapshot::default()));
-    holder.load().await.map_err(unanswered)?;
-    let snapshot = holder.held();
-    let Some(experiment) = snapshot.catalog.experiment(&args.key) else {
-        let keys = snapshot.catalog.experiments().iter().map(abx_core::Experiment::key);
-        let near = did_you_mean(&args.key, keys).map(|near| format!("did you mean `{near}`?"));
-        let help = near.unwrap_or_else(|| "only what was published is counted: see `abx publish`".to_owned());
-        return Err(Error::caller(format!("there is no experiment {:?} in the store", args.key)).help(help));
+async fn read(args: &Args, key: &str) -> Result<ResultsReport, Error> {
+    let (catalog, metrics) = args.metrics.open(Some(&args.marks)).await?;
+    let history = History::read(&catalog).await?;
+    let found = match args.at {
+        None => history.find(key, args.epoch).await?,
+        Some(Revision(Some(revision))) => Some(history.at(key, revision).await?),
+        Some(Revision(None)) => {
+            let revision =
+                head(&catalog).await?.ok_or_else(|| Error::caller("nothing was ever published"))?;
+            Some(history.at(key, revision).await?)
+        }
     };
-    let epoch = args.epoch.unwrap_or(experiment.epoch());
-    let partition = experiment_partition(&args.key, epoch);
-    let totals = totals(&partition, &metrics.rows(&partition).await.map_err(unanswered)?);
+    let epoch_of = |found: &Found| found.experiment(key).map(abx_core::Experiment::epoch);
+    let epoch = args.epoch.or_else(|| found.as_ref().and_then(epoch_of)).unwrap_or(1);
+    let totals = count_of(&metrics, key, epoch).await?;
+    if found.is_none() && totals.variants.is_empty() {
+        return Err(unknown(&history, key).await?);
+    }
     let mut stream = StreamTotals::default();
     for row in metrics.rows(abx_core::event::STREAM).await.map_err(unanswered)? {
         stream.add(abx_core::event::STREAM, &row.sort, &row.counter, row.amount);
     }
+    let suspects = Suspects::look(&args.metrics, &metrics, Some(key), &[(key, epoch)], !args.watch).await;
     let plan = judge::Plan { control: args.control.as_deref(), alpha: args.alpha, tuned_for: args.tuned_for };
-    ResultsReport::new(experiment, (snapshot.revision, epoch), &totals, &stream, &plan)
+    let counted = Counted { key, epoch, totals: &totals, stream: &stream, suspects };
+    ResultsReport::new(counted, found.as_ref(), &plan)
+}
+
+/// What was counted of an epoch of an experiment.
+async fn count_of(metrics: &Metrics, key: &str, epoch: u32) -> Result<Totals, Error> {
+    let partition = experiment_partition(key, epoch);
+    Ok(totals(&partition, &metrics.rows(&partition).await.map_err(unanswered)?))
+}
+
+/// The error for a key that was neither published nor counted.
+async fn unknown(history: &History<'_>, key: &str) -> Result<Error, Error> {
+    let all = history.all().await?;
+    let near = did_you_mean(key, all.keys().map(|(key, _)| key.as_str()));
+    let help = near.map_or_else(
+        || "`abx results` lists all experiments that were counted".to_owned(),
+        |near| format!("did you mean `{near}`?"),
+    );
+    Ok(Error::caller(format!("no experiment {key:?} was ever published or counted in this store")).help(help))
 }

@@ -27,8 +27,9 @@ pub use report::SimulateReport;
   abx simulate experiments/ --context country=DE --context plan=pro
   abx simulate experiments/ --users-file players.csv --id-column userid
 
-Exit code 1: variants or traffic do not follow their allocations, or two experiments depend on
-one another; --alpha is the chance of a false alarm.")]
+Exit code 1: variants or traffic do not follow their allocations, two experiments depend on one
+another, or nothing was tested because too few units drew a variant; --alpha is the chance of a
+false alarm.")]
 pub struct Args {
     /// Files or folders with the documents
     #[arg(required = true)]

@@ -22,16 +22,17 @@ use std::fmt::Write as _;
 
 Count units, not events, and only those who drew their variant: overrides follow no allocation. The
 test may be repeated as often as you like, on growing counts; --once is for a single look at a time
-fixed beforehand, and sees somewhat more.
+fixed beforehand, and sees somewhat more. docs/statistics.md has the formulas.
 
-Exit code 1: the units do not follow their allocations. Then something is broken on the way from the
-assignment to the count, and no result of the experiment can be trusted.")]
+Exit code 1: the units do not follow their allocations, or a variant with the share 0 has units.
+Then something is broken on the way from the assignment to the count, and no result of the
+experiment can be trusted. Exit code 2: too few units to test; no split of so few is an alarm.")]
 pub struct Args {
     /// The units of each variant
     #[arg(required = true, value_name = "VARIANT=UNITS", value_parser = parse_variant)]
     counts: Vec<(String, u64)>,
     /// The share of each variant, in the same order; equal by default
-    #[arg(long, value_name = "SHARES", value_delimiter = ',', value_parser = inputs::part)]
+    #[arg(long, value_name = "SHARES", value_delimiter = ',', allow_hyphen_values = true, value_parser = inputs::part)]
     shares: Vec<f64>,
     /// Take the shares from this experiment's allocations
     #[arg(long, value_name = "KEY", conflicts_with = "shares")]
@@ -41,14 +42,20 @@ pub struct Args {
     /// The chance of a false alarm
     #[arg(long, value_name = "SHARE", default_value_t = SampleRatioPlan::default().alpha, value_parser = inputs::share)]
     alpha: f64,
-    /// Deviations below this part of a share are told and are no alarm
-    #[arg(long, value_name = "PART", default_value = "0.5%", value_parser = inputs::part)]
+    /// Report, but do not fail on, deviations below this fraction of a share
+    #[arg(long, value_name = "PART", default_value = "0.5%", allow_hyphen_values = true, value_parser = parse_floor)]
     floor: f64,
     /// Decide by the chi-square test, which holds for one look only
     #[arg(long)]
     once: bool,
     #[command(flatten)]
     pub(super) format: FormatArg,
+}
+
+/// A part that is not negative: below 0 every deviation, even none, would be one.
+fn parse_floor(text: &str) -> Result<f64, String> {
+    let floor = inputs::part(text).ok().filter(|it| *it >= 0.0);
+    floor.ok_or_else(|| "write a number of 0 or more, for example 0.005 or 0.5%".to_owned())
 }
 
 /// Whether units follow their allocations.
@@ -70,6 +77,8 @@ pub struct SrmReport {
     chi_square: Option<ChiSquare>,
     /// The greatest deviation of a variant from its share; `null` if one has units and no share.
     greatest_deviation: Option<f64>,
+    /// With fewer units the test could not have raised an alarm.
+    least_units: u64,
     variants: Vec<VariantReport>,
 }
 
@@ -80,11 +89,15 @@ struct VariantReport {
     ratio: RatioVariant,
 }
 
+/// More than anybody counts. So many in each variant have an exact sum.
+const MOST_UNITS: u64 = 1_000_000_000_000_000;
+
 fn parse_variant(text: &str) -> Result<(String, u64), String> {
     let (name, units) =
         text.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or("write VARIANT=UNITS")?;
     let plain: String = units.chars().filter(|c| *c != '_' && *c != ',').collect();
-    let units = plain.parse().map_err(|_| "write a whole number of units, as control=5000")?;
+    let units = plain.parse().ok().filter(|units| *units <= MOST_UNITS);
+    let units = units.ok_or("write a whole number of units up to 10^15, for example control=5000")?;
     Ok((name.to_owned(), units))
 }
 
@@ -104,9 +117,8 @@ pub fn run(args: &Args) -> Result<SrmReport, Error> {
     let observed: Vec<u64> = counts.iter().map(|it| it.units).collect();
     let shares: Vec<f64> = counts.iter().map(|it| it.share).collect();
     let found = sample_ratio(&observed, &shares, plan).ok_or_else(|| {
-        Error::caller("there is nothing to test").help(
-            "it takes two variants with a share, and units (with --once five expected in each; at most 10^12)",
-        )
+        Error::caller("there is nothing to test")
+            .help("give at least one unit, and two variants whose share is above 0")
     })?;
     Ok(SrmReport::new(args, plan, counts, found))
 }
@@ -121,7 +133,7 @@ struct Count {
 fn with_shares(args: &Args) -> Result<Vec<Count>, Error> {
     if !args.shares.is_empty() && args.shares.len() != args.counts.len() {
         let (shares, counts) = (args.shares.len(), args.counts.len());
-        return Err(Error::caller(format!("there are {shares} shares for {counts} variants")));
+        return Err(Error::caller(format!("shares: {shares} given for {counts} variants")));
     }
     if args.shares.iter().any(|it| *it < 0.0) {
         return Err(Error::caller("a share is below 0"));
@@ -171,6 +183,7 @@ impl SrmReport {
             anytime_p_value: found.anytime_p_value,
             chi_square: found.chi_square,
             greatest_deviation: found.greatest_deviation,
+            least_units: found.least_units,
             variants: variants
                 .map(|(count, ratio)| VariantReport { variant: count.variant, ratio })
                 .collect(),
@@ -184,11 +197,23 @@ impl SrmReport {
                 "{GOOD}fits{GOOD:#} well enough: there is a deviation, below the floor of {}",
                 percent(self.floor)
             ),
+            RatioVerdict::TooFew => format!(
+                "{BAD}not tested{BAD:#}: too few units; no split of fewer than {} would be an alarm",
+                count(self.least_units)
+            ),
             RatioVerdict::Mismatch => format!(
-                "{BAD}mismatch{BAD:#}: the units do not follow their allocations\n  \
-                 do not read the results; look for what loses units on the way from the assignment to the count"
+                "{BAD}mismatch{BAD:#}: {}\n  do not trust the results: units are lost or added between assignment and count",
+                self.leak().unwrap_or_else(|| "the units do not follow their allocations".to_owned())
             ),
         }
+    }
+
+    /// The variants that have units and no share.
+    fn leak(&self) -> Option<String> {
+        let leaks = self.variants.iter().filter(|it| it.ratio.units > 0 && it.ratio.expected <= 0.0);
+        let leaks: Vec<String> =
+            leaks.map(|it| format!("{} of {}", count(it.ratio.units), it.variant)).collect();
+        (!leaks.is_empty()).then(|| format!("units where the share is 0: {}", leaks.join(", ")))
     }
 }
 
@@ -217,13 +242,17 @@ impl Report for SrmReport {
             Some(it) if it.statistic < f64::MAX => {
                 format!("{}, χ² = {:.2}", p_value(it.p_value), it.statistic)
             }
-            Some(it) => format!("{}: units without a share", p_value(it.p_value)),
+            Some(it) => format!("{}: units where the share is 0", p_value(it.p_value)),
         };
         let _ = writeln!(text, "  {DIM}for one look{DIM:#} {once}");
         text
     }
 
     fn exit(&self) -> Exit {
-        if self.verdict == RatioVerdict::Mismatch { exit::FINDINGS } else { exit::DONE }
+        match self.verdict {
+            RatioVerdict::Fits | RatioVerdict::BelowFloor => exit::DONE,
+            RatioVerdict::Mismatch => exit::FINDINGS,
+            RatioVerdict::TooFew => exit::CALLER,
+        }
     }
 }

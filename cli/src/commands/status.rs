@@ -1,26 +1,26 @@
 //! Is everything as it should be?
 
 mod catalog;
-mod part;
 mod report;
 mod stream;
 
 pub use report::StatusReport;
 
 use super::inputs::{age, duration};
-use super::metrics::MetricsArgs;
+use super::metrics::{MarksArg, MetricsArgs};
 use super::store::block_on;
+use super::suspects::Suspects;
 use crate::error::Error;
 use crate::report::FormatArg;
 use jiff::{SignedDuration, Timestamp};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Show what serves, what is stale, how far the stream is behind, alarms and quarantine
+/// Show what serves, what is stale, how far the stream is behind, alarms, quarantine and units that are not users
 ///
 /// Each question is asked by itself, so that one that cannot be answered hides no other. Ends with 1 if there is something to look
-/// at: documents that differ from what is published, stale documents, a stream that is behind, alarms, quarantined records; else
-/// with 3 if something could not be asked.
+/// at: nothing was ever published, documents that differ from what is published, stale documents, a stream that is behind, alarms, quarantined records, units
+/// such as "undefined" or with an implausible share of all events; else with 3 if something could not be asked.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   abx status
@@ -32,6 +32,8 @@ pub struct Args {
     from: Vec<PathBuf>,
     #[command(flatten)]
     metrics: MetricsArgs,
+    #[command(flatten)]
+    marks: MarksArg,
     /// The Kinesis stream of events, with `--table`
     #[arg(long, value_name = "NAME", requires = "table")]
     stream: Option<String>,
@@ -58,12 +60,14 @@ const DOCUMENTS: &str = "experiments";
 pub fn run(args: &Args) -> Result<StatusReport, Error> {
     block_on(async {
         let now = Timestamp::now();
-        let (store, metrics) = args.metrics.open().await?;
+        let (store, metrics) = args.metrics.open(Some(&args.marks)).await?;
         let catalog = catalog::ask(args, &store, now).await;
-        let (stream, alarms, quarantine) = tokio::join!(
+        let running: Vec<(&str, u32)> = catalog.running.iter().map(|(key, epoch)| (&**key, *epoch)).collect();
+        let (stream, alarms, quarantine, suspects) = tokio::join!(
             stream::counted(args, &metrics, now),
             stream::alarms(args),
             stream::quarantine(args, now),
+            Suspects::look(&args.metrics, &metrics, None, &running, true),
         );
         Ok(StatusReport {
             store: args.metrics.store.name(),
@@ -74,6 +78,7 @@ pub fn run(args: &Args) -> Result<StatusReport, Error> {
             shards: stream,
             alarms,
             quarantine,
+            suspects,
             max_lag: args.max_lag.as_secs_f64(),
         })
     })

@@ -9,6 +9,7 @@
 //! | `ending` | signals, and a port that is taken |
 //! | `invoke` | the `Invoke` call by the client of AWS |
 //! | `calling` | `abx invoke`, and all that can be wrong with a call |
+//! | `results` | `abx results`: what was ever counted, verdicts, units that are not users |
 //! | `operating` | `abx status` and `abx quarantine` over its store |
 //! | `program` | the program, over documents and a store of its own |
 //! | `http` | a small HTTP client |
@@ -32,3 +33,4 @@ mod newcomer;
 mod operating;
 mod program;
 mod publishing;
+mod results;

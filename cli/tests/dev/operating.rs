@@ -9,7 +9,7 @@ const EXPERIMENT: &str = "experiment: e\nstatus: active\nvariants: [{key: a}, {k
     metrics: [{key: paid, event: paid, kind: count}]\n";
 
 /// The report of a command, checked against its published schema.
-fn told(place: &Place, report: &str, args: &[&str], exit: i32) -> Value {
+pub(crate) fn told(place: &Place, report: &str, args: &[&str], exit: i32) -> Value {
     let output = place.run(&[args, &["--format", "json"]].concat());
     assert_eq!(output.status.code(), Some(exit), "{args:?}: {output:?}");
     let told = serde_json::from_slice(&output.stdout).unwrap();

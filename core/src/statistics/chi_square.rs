@@ -16,34 +16,32 @@ pub struct ChiSquare {
 }
 
 /// The least count that is expected in a cell for the distribution to hold (Cochran's rule, 1954).
-const LEAST_EXPECTED: f64 = 5.0;
+pub(super) const LEAST_EXPECTED: f64 = 5.0;
 /// The statistic of counts that cannot be. JSON has no infinity.
 const IMPOSSIBLE: f64 = f64::MAX;
 
-/// Do counts follow their shares? `shares` need not sum to 1. `None` where there is nothing to test: fewer
-/// than two shares above 0, or fewer than 5 expected in a cell. A count where none can be is impossible: p = 0.
+/// Tests whether counts follow their shares, which need not sum to 1. `None` where there is nothing to test: fewer
+/// than two shares above 0, or fewer than 5 expected in a cell. A count where none can be is impossible, p = 0, however few
+/// there are elsewhere.
 #[must_use]
 pub fn goodness_of_fit(observed: &[u64], shares: &[f64]) -> Option<ChiSquare> {
     let total: f64 = observed.iter().copied().map(as_float).sum();
     let whole: f64 = shares.iter().sum();
+    let cells = || observed.iter().copied().zip(shares.iter().copied());
+    let degrees = u32::try_from(cells().filter(|(_, share)| *share > 0.0).count()).ok()?.checked_sub(1)?;
+    if cells().any(|(count, share)| count > 0 && share <= 0.0) {
+        return test(IMPOSSIBLE, degrees);
+    }
     let mut statistic = 0.0;
-    let mut cells = 0;
-    for (&count, &share) in observed.iter().zip(shares) {
-        if share <= 0.0 {
-            if count > 0 {
-                statistic = IMPOSSIBLE;
-            }
-            continue;
-        }
+    for (count, share) in cells().filter(|(_, share)| *share > 0.0 || share.is_nan()) {
         let expected = total * (share / whole);
         // Also where shares are so great, or no numbers, that nothing can be expected.
         if expected.is_nan() || expected < LEAST_EXPECTED {
             return None;
         }
         statistic += (as_float(count) - expected).powi(2) / expected;
-        cells += 1;
     }
-    (cells > 1).then(|| test(statistic, cells - 1)).flatten()
+    (degrees > 0).then(|| test(statistic, degrees)).flatten()
 }
 
 /// Are the rows and columns of a table of counts independent? Rows and columns without counts are left out.
@@ -112,5 +110,6 @@ mod tests {
     fn a_count_where_none_can_be_is_impossible() {
         let test = goodness_of_fit(&[50, 50, 1], &[0.5, 0.5, 0.0]).unwrap();
         close(test.p_value, 0.0);
+        assert_eq!(goodness_of_fit(&[3, 1], &[1.0, 0.0]).unwrap().degrees, 0, "also beside a single share");
     }
 }

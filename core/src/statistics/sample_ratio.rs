@@ -1,7 +1,7 @@
 //! Sample-ratio mismatch: do the units follow their allocations? Where they do not, assignment, exposure or
 //! counting is broken, and no result can be trusted.
 
-use super::chi_square::{ChiSquare, goodness_of_fit};
+use super::chi_square::{ChiSquare, LEAST_EXPECTED, goodness_of_fit};
 use super::normal::{as_float, is_share};
 use serde::Serialize;
 use statrs::function::gamma::ln_gamma;
@@ -46,6 +46,8 @@ pub struct SampleRatio {
     /// The greatest deviation of a variant from its share, without its sign; `null` if one has units and no
     /// share.
     pub greatest_deviation: Option<f64>,
+    /// With fewer units the test that decides could not have raised an alarm.
+    pub least_units: u64,
     /// In the order given.
     pub variants: Vec<RatioVariant>,
 }
@@ -69,44 +71,62 @@ pub struct RatioVariant {
 pub enum RatioVerdict {
     /// Nothing speaks against the allocations.
     Fits,
+    /// Nothing was tested: no split of so few units would be an alarm.
+    TooFew,
     /// They are not followed, by less than the floor: real, and too little to matter.
     BelowFloor,
     /// They are not followed.
     Mismatch,
 }
 
-/// Do units follow their shares, which need not sum to 1? `None` where there is nothing to test: no units,
-/// fewer than two shares above 0, a list longer than the other, more than 10^12 units, an `alpha` that is not
-/// between 0 and 1, or too few units for the chi-square test where that decides.
+/// Tests whether units follow their shares, which need not sum to 1. `None` where there is nothing to test: no units,
+/// a single share above 0 and no unit elsewhere, lists of two lengths, or an `alpha` that is not between 0 and 1.
+///
+/// Units where the share is 0 are a mismatch from the first one on.
 #[must_use]
 pub fn sample_ratio(observed: &[u64], shares: &[f64], plan: SampleRatioPlan) -> Option<SampleRatio> {
     let total: f64 = observed.iter().copied().map(as_float).sum();
     let whole: f64 = shares.iter().sum();
     let valid = shares.iter().all(|share| share.is_finite() && *share >= 0.0) && whole.is_finite();
-    let tested = shares.iter().filter(|share| **share > 0.0).count() > 1;
-    if !(valid && tested && observed.len() == shares.len() && is_share(plan.alpha)) || total <= 0.0 {
+    if !(valid && whole > 0.0 && observed.len() == shares.len() && is_share(plan.alpha)) || total <= 0.0 {
         return None;
     }
-    let shares: Vec<f64> = shares.iter().map(|share| share / whole).collect();
-    let anytime_p_value = anytime_p_value(observed, &shares)?;
+    let shares: Vec<f64> = shares.iter().map(|share| normalised(*share, whole)).collect();
+    let is_leak = observed.iter().zip(&shares).any(|(units, share)| *units > 0 && *share == 0.0);
+    if !is_leak && shares.iter().filter(|share| **share > 0.0).count() < 2 {
+        return None;
+    }
+    let anytime_p_value = if is_leak { 0.0 } else { anytime_p_value(observed, &shares) };
     let chi_square = goodness_of_fit(observed, &shares);
     let variants: Vec<RatioVariant> =
         observed.iter().zip(&shares).map(|(units, share)| RatioVariant::new(*units, total, *share)).collect();
-    let stray = variants.iter().any(|it| it.deviation.is_none() && it.units > 0);
     let greatest = variants.iter().filter_map(|it| it.deviation).map(f64::abs).fold(0.0, f64::max);
+    let least_units = least_units(&shares, plan);
     let p_value = match plan.test {
-        RatioTest::Anytime => anytime_p_value,
-        RatioTest::ChiSquare => chi_square?.p_value,
+        RatioTest::Anytime => Some(anytime_p_value),
+        RatioTest::ChiSquare => chi_square.map(|it| it.p_value),
     };
-    let verdict = if p_value >= plan.alpha {
-        RatioVerdict::Fits
-    } else if stray || greatest >= plan.floor {
-        RatioVerdict::Mismatch
-    } else {
-        RatioVerdict::BelowFloor
+    let verdict = match p_value {
+        _ if is_leak => RatioVerdict::Mismatch,
+        Some(p_value) if total >= as_float(least_units) => {
+            if p_value >= plan.alpha {
+                RatioVerdict::Fits
+            } else if greatest >= plan.floor {
+                RatioVerdict::Mismatch
+            } else {
+                RatioVerdict::BelowFloor
+            }
+        }
+        _ => RatioVerdict::TooFew,
     };
-    let greatest_deviation = (!stray).then_some(greatest);
-    Some(SampleRatio { verdict, anytime_p_value, chi_square, greatest_deviation, variants })
+    let greatest_deviation = (!is_leak).then_some(greatest);
+    Some(SampleRatio { verdict, anytime_p_value, chi_square, greatest_deviation, least_units, variants })
+}
+
+/// A share of the whole. One so small that no number of units could show it is none.
+fn normalised(share: f64, whole: f64) -> f64 {
+    let share = share / whole;
+    if share < 1e-100 { 0.0 } else { share }
 }
 
 impl RatioVariant {
@@ -117,34 +137,85 @@ impl RatioVariant {
     }
 }
 
-/// How concentrated the shares are believed to be around the allocations if something is wrong, in units of
-/// evidence. Deviations that matter are small. Of 1, 100, 1,000, 10,000 and 100,000 (per two variants, alpha
-/// 0.001) this one sees 51:49 after 45,100 units (62,300, 50,600, 45,100, 47,300, 82,200) and 55:45 after
-/// 2,200 (2,100, 1,800, 2,200, 4,600, 12,700); the chi-square test, looked at once, after 27,200 and 1,100.
-const CONCENTRATION: f64 = 1_000.0;
+/// What is believed of the shares if something is wrong: Dirichlet distributions around the allocations, each with its
+/// concentration, in units of evidence, and its weight. The least concentrated one sees a dead variant, the most
+/// concentrated one a leak of a percent; one alone cannot see both.
+///
+/// Units until the alarm at alpha 0.001, of two variants with equal shares:
+///
+/// | observed | these | 1,000 alone | equal weights of 2, 100, 10,000 | chi-square, looked at once |
+/// |---|---|---|---|---|
+/// | 100:0 | 15 | 126 | 16 | 11 |
+/// | 90:10 | 26 | 159 | 28 | 17 |
+/// | 70:30 | 119 | 344 | 125 | 68 |
+/// | 55:45 | 2,088 | 2,182 | 1,958 | 1,083 |
+/// | 51:49 | 49,013 | 45,092 | 50,395 | 27,069 |
+///
+/// Weights and concentrations are the best of a search over 1 to 4, 10 to 100 and 1,000 to 10,000, in steps of 5 %, under the
+/// condition that 51:49 is seen no more than a tenth later than by 1,000 alone.
+const BELIEFS: [(f64, f64); 3] = [(2.0, 0.55), (100.0, 0.1), (3_000.0, 0.35)];
 
-/// Above this, logarithms of factorials lose the digits that are compared.
-const MOST_UNITS: f64 = 1e12;
+/// The anytime-valid p-value of a multinomial (M. Lindon, A. Malek, "Anytime-valid inference for multinomial count data",
+/// Advances in Neural Information Processing Systems 35, 2022): one over the Bayes factor of the beliefs against the
+/// allocations. Each Bayes factor is a martingale that begins at 1 while the allocations hold; so is their weighted sum, and by
+/// Ville's inequality it ever exceeds `1/alpha` with probability `alpha` at most. The least value over all looks is still valid;
+/// one look alone is the greater and so too. Every unit counted has a share above 0.
+fn anytime_p_value(observed: &[u64], shares: &[f64]) -> f64 {
+    let logs = BELIEFS
+        .map(|(concentration, weight)| weight.ln() + log_bayes_factor(observed, shares, concentration));
+    let most = logs.into_iter().fold(f64::NEG_INFINITY, f64::max);
+    let sum: f64 = logs.iter().map(|log| (log - most).exp()).sum();
+    (-most - sum.ln()).exp().min(1.0)
+}
 
-/// The anytime-valid p-value of a multinomial (M. Lindon, A. Malek, "Anytime-valid inference for multinomial
-/// count data", Advances in Neural Information Processing Systems 35, 2022): one over the Bayes factor of a
-/// Dirichlet distribution around the allocations against the allocations themselves. Its least value over all
-/// looks is still valid; one look alone is the greater and so too.
-fn anytime_p_value(observed: &[u64], shares: &[f64]) -> Option<f64> {
-    let total: f64 = observed.iter().copied().map(as_float).sum();
-    if total > MOST_UNITS {
-        return None;
+/// The logarithm of `∏ Γ(cs + x) / Γ(cs) · Γ(c) / Γ(c + n) / ∏ sˣ`, for counts `x` that sum to `n` and shares `s`.
+///
+/// With Stirling's formula written out, `ln Γ(z) = (z - ½) ln z - z + ½ ln 2π + r(z)`, all terms that grow with `n` cancel
+/// but one, which is small where counts follow their shares. As a difference of factorials it would lose six digits at 10⁹ units.
+fn log_bayes_factor(observed: &[u64], shares: &[f64], concentration: f64) -> f64 {
+    let n: f64 = observed.iter().copied().map(as_float).sum();
+    let all = concentration + n;
+    let whole = 0.5 * (all / concentration).ln() - stirling_rest(all) + stirling_rest(concentration);
+    let part = |(x, share): (f64, &f64)| {
+        let prior = concentration * share;
+        let posterior = prior + x;
+        posterior * ((x - n * share) / (all * share)).ln_1p() - 0.5 * (posterior / prior).ln()
+            + stirling_rest(posterior)
+            - stirling_rest(prior)
+    };
+    let tested = observed.iter().copied().map(as_float).zip(shares).filter(|(_, share)| **share > 0.0);
+    whole + tested.map(part).sum::<f64>()
+}
+
+/// What Stirling's formula leaves out of `ln Γ(z)` (Abramowitz and Stegun, 6.1.41).
+fn stirling_rest(z: f64) -> f64 {
+    if z < 10.0 {
+        return ln_gamma(z) - (z - 0.5) * z.ln() + z - 0.5 * std::f64::consts::TAU.ln();
     }
-    let mut log_factor = ln_gamma(CONCENTRATION) - ln_gamma(CONCENTRATION + total);
-    for (units, share) in observed.iter().copied().map(as_float).zip(shares) {
-        if *share > 0.0 {
-            let prior = CONCENTRATION * share;
-            log_factor += ln_gamma(prior + units) - ln_gamma(prior) - units * share.ln();
-        } else if units > 0.0 {
-            return Some(0.0);
-        }
+    let square = z * z;
+    (1.0 / 12.0 - (1.0 / 360.0 - (1.0 / 1260.0 - 1.0 / (1680.0 * square)) / square) / square) / z
+}
+
+/// With fewer units no split would be an alarm, not even all of them in the variant with the least share; with the chi-square
+/// test, fewer than 5 are expected there.
+fn least_units(shares: &[f64], plan: SampleRatioPlan) -> u64 {
+    let tested: Vec<f64> = shares.iter().copied().filter(|share| *share > 0.0).collect();
+    let least = tested.iter().copied().fold(1.0, f64::min);
+    if plan.test == RatioTest::ChiSquare {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it saturates")]
+        return (LEAST_EXPECTED / least).ceil() as u64;
     }
-    log_factor.is_finite().then(|| (-log_factor).exp().min(1.0))
+    let mut counts = vec![0; tested.len()];
+    let at = tested.iter().position(|share| *share <= least).unwrap_or_default();
+    // Each unit makes it at least twice as unlikely, so that this ends: with a single share, at once.
+    (1..=u64::from(u16::MAX))
+        .find(|units| {
+            if let Some(count) = counts.get_mut(at) {
+                *count = *units;
+            }
+            least >= 1.0 || anytime_p_value(&counts, &tested) < plan.alpha
+        })
+        .unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -155,19 +226,85 @@ mod tests {
         sample_ratio(observed, shares, SampleRatioPlan::default()).unwrap().verdict
     }
 
-    /// Expected values from scipy 1.17.1 (`gammaln`), by the formula of the paper.
+    /// Expected values from mpmath 1.3 with 60 digits, by the formula of the paper.
     #[test]
-    fn the_values_are_those_of_the_formula() {
+    fn the_values_are_those_of_the_formula_up_to_a_billion_units_and_beyond() {
         for (observed, shares, p_value) in [
-            (&[44_700, 45_489][..], &[0.5, 0.5][..], 0.314_515_661_787_954_26),
-            (&[5_000, 4_800], &[0.5, 0.5], 0.515_751_974_025_300_7),
-            (&[50_000, 48_000], &[5.0, 5.0], 1.673_453_519_132_562e-8),
-            (&[60_000, 10_500, 30_000], &[0.6, 0.1, 0.3], 0.001_830_133_454_121_560_5),
+            (&[44_700, 45_489][..], &[0.5, 0.5][..], 0.513_091_196_504_416),
+            (&[5_000, 4_800], &[0.5, 0.5], 1.0),
+            (&[50_000, 48_000], &[5.0, 5.0], 3.580_305_337_608_3e-8),
+            (&[60_000, 10_500, 30_000], &[0.6, 0.1, 0.3], 0.002_157_270_364_600_42),
             (&[3, 1], &[0.5, 0.5], 1.0),
+            (&[100, 0], &[0.5, 0.5], 1.448_635_480_496_77e-28),
+            (&[500_100_000, 499_900_000], &[0.5, 0.5], 3.125_459_719_139_91e-6),
+            (&[500_010_000, 499_990_000], &[0.5, 0.5], 1.0),
+            (&[1_000_004_000_000, 999_996_000_000], &[0.5, 0.5], 0.007_631_015_158_273_71),
         ] {
             let found = sample_ratio(observed, shares, SampleRatioPlan::default()).unwrap().anytime_p_value;
-            assert!((found / p_value - 1.0).abs() < 1e-6, "{observed:?}: {found} is not {p_value}");
+            assert!((found / p_value - 1.0).abs() < 1e-9, "{observed:?}: {found} is not {p_value}");
         }
+    }
+
+    /// The first number of units with an alarm, if they come in these shares.
+    fn alarm_after(observed: &[f64], shares: &[f64]) -> u64 {
+        let is_alarm = |units: u64| {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
+            let mut counts: Vec<u64> =
+                observed.iter().map(|share| (share * as_float(units)).round() as u64).collect();
+            counts[0] += units.saturating_sub(counts.iter().sum());
+            anytime_p_value(&counts, shares) < SampleRatioPlan::default().alpha
+        };
+        let looks = std::iter::successors(Some(1_u64), |units| Some(units + 1 + units / 1_000));
+        looks.into_iter().find(|units| is_alarm(*units)).unwrap_or_default()
+    }
+
+    /// From a dead variant to a leak of a percent: what one prior alone cannot see.
+    #[test]
+    fn gross_faults_are_seen_at_once_and_small_ones_as_soon_as_before() {
+        let half = &[0.5, 0.5][..];
+        let third = &[1.0 / 3.0; 3][..];
+        let tenth = &[0.1; 10][..];
+        let nine = [1.0 / 9.0; 9];
+        let dead_of_ten: Vec<f64> = nine.iter().copied().chain([0.0]).collect();
+        for (observed, shares, most) in [
+            (&[1.0, 0.0][..], half, 15),
+            (&[0.9, 0.1], half, 26),
+            (&[0.7, 0.3], half, 120),
+            (&[0.51, 0.49], half, 49_601),
+            (&[1.0, 0.0, 0.0], third, 10),
+            (&[0.5, 0.5, 0.0], third, 29),
+            (&dead_of_ten, tenth, 280),
+            // A variant with a tenth of the units that gets none of them, or all.
+            (&[1.0, 0.0], &[0.9, 0.1], 79),
+            (&[0.0, 1.0], &[0.9, 0.1], 6),
+            (&[1.0, 0.0], &[0.99, 0.01], 760),
+            (&[0.61, 0.09, 0.3], &[0.6, 0.1, 0.3], 20_000),
+        ] {
+            let found = alarm_after(observed, shares);
+            println!("{observed:?} of {shares:?}: {found}");
+            assert!(found <= most, "{observed:?} of {shares:?} is seen after {found} units");
+        }
+        // The sizes that the documentation names, at exact counts.
+        for observed in [[15, 0], [24, 2], [84, 36], [25_297, 24_304]] {
+            assert_eq!(verdict(&observed, half), RatioVerdict::Mismatch, "{observed:?}");
+        }
+    }
+
+    #[test]
+    fn too_few_units_to_test_are_no_fit() {
+        for (observed, shares, least) in [
+            (&[7, 7][..], &[0.5, 0.5][..], 15),
+            (&[14, 0], &[0.5, 0.5], 15),
+            (&[1, 0, 0], &[0.8, 0.1, 0.1], 6),
+        ] {
+            let found = sample_ratio(observed, shares, SampleRatioPlan::default()).unwrap();
+            assert_eq!((found.verdict, found.least_units), (RatioVerdict::TooFew, least), "{observed:?}");
+        }
+        assert_eq!(verdict(&[8, 7], &[0.5, 0.5]), RatioVerdict::Fits);
+        let once = SampleRatioPlan { test: RatioTest::ChiSquare, ..SampleRatioPlan::default() };
+        let found = sample_ratio(&[9, 0], &[0.5, 0.5], once).unwrap();
+        assert_eq!((found.verdict, found.least_units), (RatioVerdict::TooFew, 10));
+        assert_ne!(sample_ratio(&[10, 0], &[0.5, 0.5], once).unwrap().verdict, RatioVerdict::TooFew);
     }
 
     #[test]
@@ -184,8 +321,20 @@ mod tests {
 
     #[test]
     fn units_without_a_share_are_a_mismatch() {
-        let stray = sample_ratio(&[50, 50, 1], &[0.5, 0.5, 0.0], SampleRatioPlan::default()).unwrap();
-        assert_eq!((stray.verdict, stray.greatest_deviation), (RatioVerdict::Mismatch, None));
+        for (observed, shares) in [
+            (&[50, 50, 1][..], &[0.5, 0.5, 0.0][..]),
+            (&[100, 5], &[1.0, 0.0]),
+            (&[1, 1], &[1.0, 0.0]),
+            (&[0, 1], &[1.0, 0.0]),
+            (&[1, 1], &[1.0, 1e-200]),
+        ] {
+            for test in [RatioTest::Anytime, RatioTest::ChiSquare] {
+                let plan = SampleRatioPlan { test, ..SampleRatioPlan::default() };
+                let leak = sample_ratio(observed, shares, plan).unwrap();
+                assert_eq!((leak.verdict, leak.greatest_deviation), (RatioVerdict::Mismatch, None));
+                assert!(leak.anytime_p_value <= 0.0, "{observed:?}");
+            }
+        }
         assert_eq!(verdict(&[50, 50, 0], &[0.5, 0.5, 0.0]), RatioVerdict::Fits);
     }
 
@@ -194,8 +343,10 @@ mod tests {
         let plan = SampleRatioPlan::default();
         assert_eq!(sample_ratio(&[0, 0], &[0.5, 0.5], plan), None, "no units");
         assert_eq!(sample_ratio(&[10, 0], &[1.0, 0.0], plan), None, "nothing to compare");
+        assert_eq!(sample_ratio(&[10], &[1.0], plan), None, "one variant");
         assert_eq!(sample_ratio(&[10], &[0.5, 0.5], plan), None, "a variant without a count");
         assert_eq!(sample_ratio(&[10, 10], &[0.5, f64::NAN], plan), None);
-        assert_eq!(sample_ratio(&[u64::MAX, 10], &[0.5, 0.5], plan), None);
+        assert_eq!(sample_ratio(&[10, 10], &[0.0, 0.0], plan), None, "no share at all");
+        assert_eq!(verdict(&[u64::MAX, 10], &[0.5, 0.5]), RatioVerdict::Mismatch, "any count is one");
     }
 }

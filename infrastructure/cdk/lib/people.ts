@@ -31,8 +31,9 @@ export class People extends Construct {
     this.policy(config, "publisher", "abx publish, rollback, revisions, pull", [
       [["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"], [catalog.tableArn]],
     ]);
-    this.policy(config, "analyst", "abx results: reads documents and counts", [
+    this.policy(config, "analyst", "abx results: reads documents, counts and marks", [
       [["dynamodb:GetItem", "dynamodb:Query"], [catalog.tableArn, metrics.tableArn]],
+      [["dynamodb:BatchGetItem"], [marks.tableArn]],
     ]);
     // A replay is the event function's own work, done from a desk.
     const { tables, archive } = PERMISSIONS.events;

@@ -4,6 +4,7 @@ use super::tally::{Failure, Outcome};
 use super::template::Template;
 use crate::commands::lambda::{self, Envelope, Told, log_tail};
 use crate::error::Error;
+use abx_functions::events::BatchResponse;
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::error::SdkError;
 use aws_sdk_lambda::operation::invoke::{InvokeError, InvokeOutput};
@@ -61,11 +62,20 @@ impl FunctionCaller {
 fn outcome(output: &InvokeOutput) -> Outcome {
     let told = log_tail(output).map(|log| Told::read(&log));
     if output.function_error().is_some() {
-        return Outcome { failure: Some(Failure::Function), told };
+        return Outcome { told, ..Outcome::failed(Failure::Function) };
     }
     let payload = output.payload().map(AsRef::as_ref).unwrap_or_default();
+    if gave_back(payload) {
+        return Outcome { told, ..Outcome::failed(Failure::GivenBack) };
+    }
     let status = Envelope::open(payload).map_or(200, |envelope| envelope.status);
     Outcome { told, ..Outcome::status(status) }
+}
+
+/// Whether it is the answer of an event function that did not count all of its batch.
+fn gave_back(payload: &[u8]) -> bool {
+    let answer = serde_json::from_slice::<BatchResponse>(payload);
+    answer.is_ok_and(|answer| !answer.batch_item_failures.is_empty())
 }
 
 fn failure(error: &SdkError<InvokeError>) -> Failure {
@@ -91,5 +101,7 @@ mod tests {
         assert_eq!(of(r#"{"statusCode": 503, "body": "{}"}"#, None), Some(Failure::Status(503)));
         assert_eq!(of("{}", None), None);
         assert_eq!(of("{}", Some("Unhandled")), Some(Failure::Function));
+        assert_eq!(of(r#"{"batchItemFailures": [{"itemIdentifier": "7"}]}"#, None), Some(Failure::GivenBack));
+        assert_eq!(of(r#"{"batchItemFailures": []}"#, None), None);
     }
 }

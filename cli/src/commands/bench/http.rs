@@ -14,8 +14,10 @@ use hyper::{Method, Request, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioIo;
-use std::pin::pin;
+use std::future::{Future as _, poll_fn};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -107,19 +109,23 @@ pub(super) fn connector(patience: Duration) -> Result<HttpsConnector<HttpConnect
     Ok(builder.https_or_http().enable_http1().wrap_connector(tcp))
 }
 
-/// A connection that is made anew when the server has closed it.
+/// A connection, and what drives it.
+type Open = (SendRequest<Full<Bytes>>, Driver);
+
+/// Sends one request after the other over a connection that is opened again when the server has closed it.
 pub(super) struct HttpCaller {
     request: Arc<HttpRequest>,
     connector: HttpsConnector<HttpConnector>,
     patience: Duration,
-    open: Option<(SendRequest<Full<Bytes>>, Driver)>,
+    open: Option<Open>,
 }
 
 /// An exchange that did not come to its end.
 enum Ended {
-    /// The server had closed the connection before the request was sent; another one may take it.
-    Unsent,
-    Failed(Failure),
+    /// The connection ended before any byte of an answer.
+    Unanswered,
+    /// It ended in the middle of the answer, or what came was no answer.
+    Broken,
 }
 
 impl HttpCaller {
@@ -133,59 +139,79 @@ impl HttpCaller {
 
     /// Connects, so that the run does not begin with it.
     pub(super) async fn connect(&mut self) -> Result<(), String> {
+        self.open = Some(self.opened().await?);
+        Ok(())
+    }
+
+    async fn opened(&self) -> Result<Open, String> {
         let to = self.request.base.clone();
         let connected = timeout(self.patience, self.connector.clone().oneshot(to)).await;
         let io = connected.map_err(|_| "no connection in time".to_owned())?;
         let io = io.map_err(|error| error.source().map_or(error.to_string(), ToString::to_string))?;
-        self.open = Some(http1::handshake(io).await.map_err(|error| error.to_string())?);
-        Ok(())
+        http1::handshake(io).await.map_err(|error| error.to_string())
     }
 
-    /// Sends a request for a user. If the server had closed the connection meanwhile, it goes over a new one.
+    /// Sends a request for a user, and waits for the end of its answer.
     pub(super) async fn call(&mut self, user: u64) -> Outcome {
-        for _ in 0..2 {
-            let Ok(request) = self.request.for_user(user) else { break };
-            let ended = match timeout(self.patience, self.exchange(request)).await {
-                Ok(Ok(status)) => return Outcome::status(status),
-                Ok(Err(ended)) => ended,
-                Err(_) => Ended::Failed(Failure::TimeOut),
-            };
-            // What is still to come over this connection belongs to no request.
-            self.open = None;
-            if let Ended::Failed(failure) = ended {
-                return Outcome::failed(failure);
-            }
-        }
-        Outcome::failed(Failure::Broken)
+        let (patience, mut reopened) = (self.patience, false);
+        let outcome = match timeout(patience, self.send(user, &mut reopened)).await {
+            Ok(Ok(status)) => Outcome::status(status),
+            Ok(Err(failure)) => Outcome::failed(failure),
+            Err(_) => Outcome::failed(Failure::TimeOut),
+        };
+        Outcome { reopened, ..outcome }
     }
 
-    /// Sends a request and reads its answer to the end; the status.
-    async fn exchange(&mut self, request: Request<Full<Bytes>>) -> Result<u16, Ended> {
-        if self.open.is_none() {
-            self.connect().await.map_err(|_| Ended::Failed(Failure::Connect))?;
+    /// Servers close connections that are idle. That is no failure of theirs: the request goes over another connection, once, and
+    /// only where no byte of an answer had come over the one that had been idle (RFC 9112, section 9.3.1: a client may not repeat
+    /// what may have been processed).
+    async fn send(&mut self, user: u64, reopened: &mut bool) -> Result<u16, Failure> {
+        if let Some(mut open) = self.open.take() {
+            if !is_closed(&mut open.1).await {
+                match self.exchange(open, user).await {
+                    Err(Ended::Unanswered) => {}
+                    answered => return answered.map_err(|_| Failure::Broken),
+                }
+            }
+            *reopened = true;
         }
-        let Some((sender, driver)) = &mut self.open else { return Err(Ended::Failed(Failure::Connect)) };
+        let open = self.opened().await.map_err(|_| Failure::Connect)?;
+        self.exchange(open, user).await.map_err(|_| Failure::Broken)
+    }
+
+    /// Sends a request and reads its answer to the end; the status. The connection is kept where it can take another request.
+    async fn exchange(&mut self, (mut sender, mut driver): Open, user: u64) -> Result<u16, Ended> {
+        let request = self.request.for_user(user).map_err(|_| Ended::Broken)?;
         let answer = async {
-            let mut response = sender.send_request(request).await.map_err(|error| {
-                if error.is_canceled() { Ended::Unsent } else { Ended::Failed(Failure::Broken) }
-            })?;
+            let mut response = sender.send_request(request).await.map_err(|_| Ended::Unanswered)?;
             while let Some(frame) = response.frame().await {
-                frame.map_err(|_| Ended::Failed(Failure::Broken))?;
+                frame.map_err(|_| Ended::Broken)?;
             }
             Ok(response.status().as_u16())
         };
-        let (answered, is_closed) = {
-            let mut answer = pin!(answer);
-            tokio::select! {
-                biased;
-                answered = &mut answer => (answered, false),
-                // The server closed the connection, and whatever came before that is here.
-                _ = driver => (answer.await, true),
-            }
+        let mut answer = Box::pin(answer);
+        let answered = tokio::select! {
+            biased;
+            answered = &mut answer => Some(answered),
+            // The connection is at its end, and whatever came before that is here.
+            _ = &mut driver => None,
         };
-        if is_closed {
-            self.open = None;
+        if let Some(Ok(status)) = answered {
+            drop(answer);
+            self.open = Some((sender, driver));
+            return Ok(status);
         }
-        answered
+        // Dropping the driver answers the request that it still holds: waiting for that before would be for ever.
+        let has_begun = !driver.into_parts().read_buf.is_empty();
+        let answered = match answered {
+            Some(answered) => answered,
+            None => answer.await,
+        };
+        answered.map_err(|ended| if has_begun { Ended::Broken } else { ended })
     }
+}
+
+/// Whether the server has closed a connection while it was idle. Only whoever drives a connection notices.
+async fn is_closed(driver: &mut Driver) -> bool {
+    poll_fn(|context| Poll::Ready(Pin::new(&mut *driver).poll(context).is_ready())).await
 }

@@ -1,6 +1,7 @@
 //! What a run found.
 
 use super::cost::Cost;
+use super::enroll::Enrollment;
 use super::gates::{Gate, GateName};
 use super::load::Measured;
 use super::tally::{Bin, Latency, Tally};
@@ -29,16 +30,21 @@ pub struct BenchReport {
     duration_seconds: f64,
     ramp_seconds: f64,
     connections: u16,
+    /// Whether the users of the requests were enrolled; `null` where the target enrolls nobody.
+    enrollment: Option<Enrollment>,
     /// Requests that were measured: answered, failed and not sent.
     requests: u64,
+    /// Requests that succeeded: an answer of 400 or above is a failure.
     answered: u64,
-    /// Answers a second.
+    /// Successes a second.
     throughput: f64,
     /// Requests that were due and never sent, because all connections were waiting for answers.
     not_sent: u64,
     /// Requests sent more than 10 ms after they were due, for the same reason.
     late: u64,
-    /// Requests that failed, by kind: `connect`, `time_out`, `broken`, `status_503`, `function_error`.
+    /// Requests whose connection the server had closed while it was idle: they went over another one, and that is no failure.
+    reopened: u64,
+    /// Requests that failed, by kind: `connect`, `time_out`, `broken`, `status_503`, `function_error`, `given_back`.
     failures: BTreeMap<String, u64>,
     /// Failed and not sent, of all requests: 0 to 1.
     error_share: f64,
@@ -97,7 +103,12 @@ impl Earlier {
 }
 
 impl BenchReport {
-    pub(super) fn new(args: &Args, target: &Target, measured: &Measured, earlier: Option<Earlier>) -> Self {
+    pub(super) fn new(
+        args: &Args,
+        (target, enrollment): (&Target, Option<Enrollment>),
+        measured: &Measured,
+        earlier: Option<Earlier>,
+    ) -> Self {
         let Measured { tally, took } = measured;
         let product = target.product();
         // The targets of the product are for a rate that somebody asks for, not for saturation.
@@ -112,11 +123,13 @@ impl BenchReport {
             duration_seconds: args.duration.as_secs_f64(),
             ramp_seconds: args.ramp.as_secs_f64(),
             connections: args.connections.get(),
+            enrollment,
             requests: tally.all(),
             answered: tally.answered,
             throughput: per(tally.answered, took.as_secs_f64()),
             not_sent: tally.not_sent,
             late: tally.late,
+            reopened: tally.reopened,
             failures: tally.failures(),
             error_share: share(tally.failed() + tally.not_sent, tally.all()),
             latency: tally.latency(),
@@ -154,12 +167,22 @@ impl BenchReport {
             ramp => format!(" after a ramp of {} s", number(ramp)),
         };
         let how = format!("{} connections, {} s{ramp}", self.connections, number(self.duration_seconds));
-        format!("{TITLE}{}{TITLE:#} {DIM}({rate}, {how}){DIM:#}\n\n", self.target)
+        let enrollment = match self.enrollment {
+            None => "",
+            Some(Enrollment::Peeked) => {
+                "no user was enrolled: writing assignments and exposures is not measured (--enroll)\n"
+            }
+            Some(Enrollment::Enrolled) => "users were enrolled: they count in the experiments\n",
+            Some(Enrollment::Recorded) => {
+                "evaluations were recorded; a flag that serves an experiment exposes the users to it\n"
+            }
+        };
+        format!("{TITLE}{}{TITLE:#} {DIM}({rate}, {how}){DIM:#}\n{enrollment}\n", self.target)
     }
 
     fn requests(&self) -> String {
         let mut text = format!(
-            "{} of {} requests answered, {} a second\n",
+            "{} of {} requests succeeded, {} a second\n",
             count(self.answered),
             count(self.requests),
             number(self.throughput.round())
@@ -168,6 +191,17 @@ impl BenchReport {
             let kinds: Vec<String> =
                 self.failures.iter().map(|(kind, n)| format!("{kind} {}", count(*n))).collect();
             let _ = writeln!(text, "{BAD}failed{BAD:#}: {}", kinds.join(", "));
+        }
+        if self.answered == 0 {
+            let _ =
+                writeln!(text, "{BAD}no request succeeded{BAD:#}; an answer of 400 or above is a failure");
+        }
+        if self.reopened > 0 {
+            let _ = writeln!(
+                text,
+                "sent over another connection: {}, the server had closed the idle one; no failures",
+                count(self.reopened)
+            );
         }
         if self.not_sent > 0 {
             let _ = writeln!(
@@ -282,6 +316,7 @@ impl Report for BenchReport {
     }
 
     fn exit(&self) -> Exit {
-        if self.gates.iter().all(|gate| gate.met) { exit::DONE } else { exit::FINDINGS }
+        let is_met = self.answered > 0 && self.gates.iter().all(|gate| gate.met);
+        if is_met { exit::DONE } else { exit::FINDINGS }
     }
 }

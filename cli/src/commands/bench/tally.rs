@@ -27,6 +27,8 @@ pub(super) enum Failure {
     Status(u16),
     /// The function ended with an error.
     Function,
+    /// The event function gave records of the batch back.
+    GivenBack,
 }
 
 impl fmt::Display for Failure {
@@ -37,6 +39,7 @@ impl fmt::Display for Failure {
             Self::Broken => f.write_str("broken"),
             Self::Status(status) => write!(f, "status_{status}"),
             Self::Function => f.write_str("function_error"),
+            Self::GivenBack => f.write_str("given_back"),
         }
     }
 }
@@ -46,15 +49,17 @@ impl fmt::Display for Failure {
 pub(super) struct Outcome {
     pub(super) failure: Option<Failure>,
     pub(super) told: Option<Told>,
+    /// Whether the server had closed the connection while it was idle, so that the request went over another one.
+    pub(super) reopened: bool,
 }
 
 impl Outcome {
     pub(super) const fn answered() -> Self {
-        Self { failure: None, told: None }
+        Self { failure: None, told: None, reopened: false }
     }
 
     pub(super) const fn failed(failure: Failure) -> Self {
-        Self { failure: Some(failure), told: None }
+        Self { failure: Some(failure), told: None, reopened: false }
     }
 
     pub(super) const fn status(status: u16) -> Self {
@@ -73,6 +78,8 @@ pub(super) struct Tally {
     pub(super) late: u64,
     /// Requests whose turn never came.
     pub(super) not_sent: u64,
+    /// Requests whose connection the server had closed while it was idle; they went over another one, and are no failures for that.
+    pub(super) reopened: u64,
     pub(super) cold: Cold,
     /// Invocations with a bill, and the sum of it in milliseconds.
     pub(super) billed: (u64, f64),
@@ -96,6 +103,7 @@ impl Tally {
             answered: 0,
             late: 0,
             not_sent: 0,
+            reopened: 0,
             cold: Cold::default(),
             billed: (0, 0.0),
         }
@@ -105,6 +113,7 @@ impl Tally {
     /// that was waited for has.
     pub(super) fn record(&mut self, outcome: &Outcome, latency: Duration) {
         let told = outcome.told.unwrap_or_default();
+        self.reopened += u64::from(outcome.reopened);
         self.cold.is_told |= outcome.told.is_some();
         if let Some(billed) = told.billed_ms {
             self.billed = (self.billed.0 + 1, self.billed.1 + billed);
@@ -151,6 +160,7 @@ impl Tally {
         self.answered += other.answered;
         self.late += other.late;
         self.not_sent += other.not_sent;
+        self.reopened += other.reopened;
         self.cold.is_told |= other.cold.is_told;
         self.cold.latencies_ms.extend(&other.cold.latencies_ms);
         self.cold.inits_ms.extend(&other.cold.inits_ms);

@@ -86,6 +86,17 @@ impl InvokeReport {
         self.answer.get("batchItemFailures").and_then(Value::as_array).map_or(0, Vec::len)
     }
 
+    /// How many records an event function refused for good: it says so beside what Lambda reads.
+    fn refused(&self) -> u64 {
+        self.answer.get("counted").and_then(|it| it.get("rejected")?.as_u64()).unwrap_or_default()
+    }
+
+    /// Whether it is the answer to a batch of experiments, none of which was assigned for an error.
+    fn is_all_errors(&self) -> bool {
+        let length = |field: &str| self.answer.get(field).and_then(Value::as_array).map(Vec::len);
+        length("errors").is_some_and(|errors| errors > 0) && length("assignments") == Some(0)
+    }
+
     /// What is wrong with the answer, in a few words.
     fn finding(&self) -> Option<String> {
         if let Some(FunctionError { kind, error_type, .. }) = &self.error {
@@ -93,6 +104,8 @@ impl InvokeReport {
         }
         match (self.status, self.given_back()) {
             (Some(status), _) if status >= 400 => Some(format!("answered {status}")),
+            (_, 0) if self.refused() > 0 => Some(format!("refused {} of its records", self.refused())),
+            (_, 0) if self.is_all_errors() => Some("answered with errors alone".to_owned()),
             (_, 0) => None,
             (_, count) => Some(format!("gave back {count} of its records")),
         }
@@ -175,6 +188,12 @@ mod tests {
             (failed, Some("Unhandled"), "failed: Runtime.ExitError"),
             ("half an ans", Some("Unhandled"), "failed: Unhandled"),
             (r#"{"batchItemFailures": [{"itemIdentifier": "7"}]}"#, None, "gave back 1 of its records"),
+            (r#"{"batchItemFailures": [], "counted": {"rejected": 2}}"#, None, "refused 2 of its records"),
+            (
+                r#"{"assignments": [], "errors": [{"code": "experiment_not_found"}]}"#,
+                None,
+                "answered with errors alone",
+            ),
         ] {
             let report = report(payload, error);
             assert_eq!(report.exit(), exit::FINDINGS, "{payload}");
@@ -182,7 +201,15 @@ mod tests {
             assert!(report.human().contains(words));
             assert!(!report.human().contains("\u{1b}[31mended"), "what others wrote steers no terminal");
         }
-        for fine in [r#"{"batchItemFailures": []}"#, "{}", "", "[7]", r#""text""#] {
+        for fine in [
+            r#"{"batchItemFailures": []}"#,
+            r#"{"batchItemFailures": [], "counted": {"counted": 2}}"#,
+            r#"{"assignments": [{}], "errors": [{}]}"#,
+            "{}",
+            "",
+            "[7]",
+            r#""text""#,
+        ] {
             assert_eq!(report(fine, None).exit(), exit::DONE, "{fine}");
         }
     }

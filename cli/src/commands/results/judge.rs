@@ -1,9 +1,11 @@
 //! Counts become comparisons and a verdict.
 
+use abx_core::Experiment;
 use abx_core::document::{Direction, MetricConfig, MetricKind, MetricRole};
-use abx_core::event::{MetricTotals, VariantTotals};
+use abx_core::event::{MetricTotals, Totals, VariantTotals};
 use abx_core::statistics::{
-    Anytime, Comparison, Estimate, GroupedMean, Interval, Proportion, compare_grouped, compare_proportions,
+    Anytime, Comparison, Estimate, GroupedMean, Interval, Proportion, SampleRatio, SampleRatioPlan,
+    compare_grouped, compare_proportions, sample_ratio,
 };
 use serde::Serialize;
 
@@ -51,8 +53,30 @@ pub(super) struct VariantResult {
     pub comparison: Option<Comparison>,
     /// The same, valid at every look together; `null` too for means, whose variance is estimated from 16 groups of units.
     pub anytime: Option<Comparison>,
-    /// By the anytime-valid comparison, or that for one look where there is none; `null` for the control.
+    /// By the anytime-valid comparison, and by nothing else; `null` for the control, and where there is none.
     pub verdict: Option<Verdict>,
+    /// What the comparison for one look shows where there is no other. It is not a verdict: by looking daily, one of three
+    /// experiments without a difference shows one.
+    pub one_look: Option<Verdict>,
+}
+
+/// The variants of the document, and then those that were counted and that it does not have.
+pub(super) fn variants<'t>(experiment: Option<&'t Experiment>, totals: &'t Totals) -> Vec<&'t str> {
+    let written = experiment.map(Experiment::variants).unwrap_or_default();
+    let written: Vec<&str> = written.iter().map(|variant| &*variant.key).collect();
+    let others = totals.variants.keys().map(String::as_str).filter(|key| !written.contains(key));
+    written.iter().copied().chain(others).collect()
+}
+
+/// Whether the units follow the allocations, in the order of [`variants`]. Units of a variant that the document does not have
+/// follow none: their share is 0.
+pub(super) fn ratio(experiment: &Experiment, totals: &Totals) -> Option<SampleRatio> {
+    let variants = variants(Some(experiment), totals);
+    let units: Vec<u64> =
+        variants.iter().map(|key| totals.variants.get(*key).map_or(0, |variant| variant.units)).collect();
+    let mut shares: Vec<f64> = experiment.variant_buckets().into_iter().map(f64::from).collect();
+    shares.resize(units.len(), 0.0);
+    sample_ratio(&units, &shares, SampleRatioPlan::default())
 }
 
 /// A metric of all variants.
@@ -83,7 +107,8 @@ pub(super) fn metric(
             sum: (!is_conversion).then(|| counted.sum.to_string()),
             invalid: counted.invalid,
             value: side.value(plan.alpha),
-            verdict: against.map(|_| verdict(metric, sequence.or(comparison))),
+            verdict: sequence.map(|it| verdict(metric, it)),
+            one_look: comparison.filter(|_| sequence.is_none()).map(|it| verdict(metric, it)),
             comparison,
             anytime: sequence,
         }
@@ -91,15 +116,21 @@ pub(super) fn metric(
     judged.collect()
 }
 
-/// Whether a guardrail holds.
+/// Whether a guardrail is broken, at whichever look.
 pub(super) fn breaks_guardrail(metric: &MetricConfig, variants: &[VariantResult]) -> bool {
     metric.role == Some(MetricRole::Guardrail) && variants.iter().any(|it| it.verdict == Some(Verdict::Worse))
 }
 
-fn verdict(metric: &MetricConfig, comparison: Option<Comparison>) -> Verdict {
-    let Some(difference) = comparison.map(|it| it.difference).filter(Estimate::excludes_zero) else {
+/// Whether it is a guardrail that nothing holds: no variant has a comparison that is valid at any time.
+pub(super) fn is_unjudged(metric: &MetricConfig, variants: &[VariantResult]) -> bool {
+    metric.role == Some(MetricRole::Guardrail) && variants.iter().all(|it| it.verdict.is_none())
+}
+
+fn verdict(metric: &MetricConfig, comparison: Comparison) -> Verdict {
+    let difference = comparison.difference;
+    if !difference.excludes_zero() {
         return Verdict::Unclear;
-    };
+    }
     let is_more = difference.value > 0.0;
     if is_more == (metric.direction != Some(Direction::Decrease)) { Verdict::Better } else { Verdict::Worse }
 }

@@ -25,7 +25,9 @@ pub struct SimulateReport {
     independence: IndependenceReport,
     /// A test fails below this p-value: alpha over the number of tests (Bonferroni).
     threshold: f64,
-    /// Whether every test passed.
+    /// How many tests there were; without any, nothing is known.
+    tests: usize,
+    /// Whether every test passed, and there was one.
     balanced: bool,
     /// Errors that keep documents out; see `abx validate`.
     errors: usize,
@@ -89,8 +91,9 @@ impl SimulateReport {
         let tested: Vec<(&Pair, ChiSquare)> =
             tally.pairs().iter().filter_map(|pair| Some((pair, pair.independence()?))).collect();
         let own = experiments.iter().flat_map(|it| [it.traffic_test, it.variants_test]).flatten().count();
+        let tests = own + tested.len();
         #[expect(clippy::cast_precision_loss, reason = "the number of tests is small")]
-        let threshold = alpha / (own + tested.len()).max(1) as f64;
+        let threshold = alpha / tests.max(1) as f64;
         let key = |index: usize| experiments.get(index).map_or(String::new(), |it| it.experiment.clone());
         let dependent: Vec<PairReport> = tested
             .iter()
@@ -104,9 +107,10 @@ impl SimulateReport {
             dependent,
         };
         let fits = |test: &Option<ChiSquare>| test.is_none_or(|it| it.p_value >= threshold);
-        let balanced = independence.dependent.is_empty()
+        let balanced = tests > 0
+            && independence.dependent.is_empty()
             && experiments.iter().all(|it| fits(&it.traffic_test) && fits(&it.variants_test));
-        Self { units: tally.units(), source, experiments, independence, threshold, balanced, errors }
+        Self { units: tally.units(), source, experiments, independence, threshold, tests, balanced, errors }
     }
 }
 
@@ -237,6 +241,12 @@ impl Report for SimulateReport {
                 text,
                 "targeting leaves everybody out of {}: give attributes with --context or --users-file",
                 names.join(", ")
+            );
+        }
+        if self.tests == 0 {
+            let _ = writeln!(
+                text,
+                "{BAD}nothing was tested{BAD:#}: too few units drew a variant; a test takes five expected in each"
             );
         }
         text + &left_out(self.errors)

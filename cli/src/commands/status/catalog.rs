@@ -1,8 +1,8 @@
 //! What serves, how it differs from the documents here, and what of it is stale.
 
-use super::part::Part;
 use super::{Args, DOCUMENTS};
-use crate::commands::publish::{changes, documents_of};
+use crate::commands::part::Part;
+use crate::commands::publish::{changes, documents_of, experiment_of};
 use crate::commands::store::unanswered;
 use crate::error::Error;
 use crate::source::Corpus;
@@ -22,6 +22,8 @@ pub(super) struct Answers {
     pub(super) head: Part<Option<Head>>,
     pub(super) drift: Part<Diff>,
     pub(super) stale: Part<Vec<Stale>>,
+    /// Experiments of the head that enroll, or did lately, each with its epoch.
+    pub(super) running: Vec<(String, u32)>,
 }
 
 /// The revision that serves.
@@ -67,15 +69,26 @@ pub(super) async fn ask(args: &Args, store: &impl CatalogStore, now: Timestamp) 
                 head: Part::failed(&error),
                 drift: Part::failed(&error),
                 stale: Part::failed(&error),
+                running: Vec::new(),
             };
         }
     };
     let drift = drift(args, &documents);
+    let running = running(&documents);
     let stale = match &head {
         None => Part::NotAsked("nothing is published".to_owned()),
         Some(head) => stale(args, store, (head, &revisions, documents), now).await.into(),
     };
-    Answers { head: Part::Known(head), drift, stale }
+    Answers { head: Part::Known(head), drift, stale, running }
+}
+
+fn running(documents: &[Value]) -> Vec<(String, u32)> {
+    let is_running = |document: &&Value| {
+        let status = document.get("status").and_then(Value::as_str);
+        matches!(status, Some("active" | "paused"))
+    };
+    let running = documents.iter().filter(is_running).filter_map(experiment_of);
+    running.map(|(key, epoch)| (key.to_owned(), epoch)).collect()
 }
 
 type Read = (Option<Head>, Vec<RevisionInfo>, Vec<Value>);

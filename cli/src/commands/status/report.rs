@@ -1,9 +1,10 @@
 //! The answers, as a person and a program read them.
 
 use super::catalog::{Head, Stale};
-use super::part::Part;
 use super::stream::{Alarm, Quarantined, Shard};
+use crate::commands::part::Part;
 use crate::commands::quarantine::list::by_reason;
+use crate::commands::suspects::Suspects;
 use crate::exit::{self, Exit};
 use crate::render::numbers::{count, span};
 use crate::render::printable;
@@ -29,6 +30,8 @@ pub struct StatusReport {
     /// Those that are in alarm.
     pub(super) alarms: Part<Vec<Alarm>>,
     pub(super) quarantine: Part<Quarantined>,
+    /// Units that are not users, in the experiments that run.
+    pub(super) suspects: Suspects,
     /// How long an event may wait, in seconds.
     pub(super) max_lag: f64,
 }
@@ -42,13 +45,16 @@ struct Row {
 
 impl StatusReport {
     /// How many things there are to look at, by what they are about.
-    fn findings(&self) -> [bool; 5] {
+    fn findings(&self) -> [bool; 7] {
         [
+            // A store in which nothing was ever published is probably not the one that was meant.
+            self.head.is_known_and(Option::is_none),
             self.drift.is_known_and(|drift| !drift.documents.is_empty()),
             self.stale.is_known_and(|stale| !stale.is_empty()),
             self.shards.is_known_and(|shards| shards.iter().any(|shard| self.is_late(shard))),
             self.alarms.is_known_and(|alarms| !alarms.is_empty()),
             self.quarantine.is_known_and(|it| !it.reasons.is_empty()),
+            self.suspects.are_there(),
         ]
     }
 
@@ -64,6 +70,7 @@ impl StatusReport {
             || self.shards.is_failed()
             || self.alarms.is_failed()
             || self.quarantine.is_failed()
+            || self.suspects.is_failed()
     }
 
     fn head_row(&self, head: Option<&Head>) -> (String, Vec<String>) {
@@ -164,6 +171,17 @@ fn quarantine_row(found: &Quarantined) -> (String, Vec<String>) {
     }
 }
 
+fn suspects_row(suspects: &Suspects) -> Row {
+    let text = if suspects.are_there() {
+        format!("{BAD}some are not users{BAD:#}")
+    } else if suspects.is_failed() {
+        format!("{BAD}not answered{BAD:#}")
+    } else {
+        format!("{GOOD}none{GOOD:#} is suspicious")
+    };
+    Row { about: "units", text, lines: suspects.lines(true) }
+}
+
 fn plural(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
@@ -190,6 +208,7 @@ impl Row {
 impl Report for StatusReport {
     fn human(&self) -> String {
         let at = self.at.strftime("%Y-%m-%d %H:%M UTC");
+        let suspects = suspects_row(&self.suspects);
         let rows = [
             Row::new("head", &self.head, |it| self.head_row(it.as_ref())),
             Row::new("drift", &self.drift, drift_row),
@@ -198,7 +217,7 @@ impl Report for StatusReport {
             Row::new("alarms", &self.alarms, |it| alarm_row(it)),
             Row::new("quarantine", &self.quarantine, quarantine_row),
         ];
-        let rows: String = rows.iter().map(Row::human).collect();
+        let rows: String = rows.iter().chain([&suspects]).map(Row::human).collect();
         format!("{TITLE}{}{TITLE:#} {DIM}at {at}{DIM:#}\n{rows}", self.store)
     }
 

@@ -1,8 +1,8 @@
 //! How far the stream is counted, what waits, and what went wrong.
 
 use super::Args;
-use super::part::Part;
 use crate::commands::metrics::Metrics;
+use crate::commands::part::Part;
 use crate::commands::quarantine::Kept;
 use crate::commands::store::{aws_config_of_region, unanswered};
 use crate::error::{Error, chain};

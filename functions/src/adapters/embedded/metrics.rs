@@ -65,6 +65,16 @@ impl MetricStore for EmbeddedStore {
     }
 }
 
+impl EmbeddedStore {
+    /// The partitions that have counters, in order.
+    pub fn partitions(&self) -> Result<Vec<String>, PortError> {
+        self.with(|connection| {
+            let sql = "SELECT DISTINCT partition FROM counters ORDER BY partition";
+            connection.prepare_cached(sql)?.query_map((), |row| row.get(0))?.collect()
+        })
+    }
+}
+
 fn state(connection: &Connection, shard: &str) -> rusqlite::Result<ShardState> {
     // One transaction, so that head and ledger are of one moment.
     let transaction = connection.unchecked_transaction()?;

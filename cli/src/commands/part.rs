@@ -6,7 +6,7 @@ use serde::Serialize;
 /// What one question came to: each is asked by itself, so that one that cannot be answered hides no other.
 #[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 #[serde(tag = "state", content = "told", rename_all = "snake_case")]
-pub(super) enum Part<T> {
+pub enum Part<T> {
     /// The answer.
     Known(T),
     /// Nobody said where to ask, or it does not exist here.
@@ -23,12 +23,13 @@ impl<T> From<Result<T, Error>> for Part<T> {
 
 impl<T> Part<T> {
     /// Without the help below it, which is about publishing and the like.
-    pub(super) fn failed(error: &Error) -> Self {
+    #[must_use]
+    pub fn failed(error: &Error) -> Self {
         Self::Failed(error.to_string().lines().next().unwrap_or_default().to_owned())
     }
 
     /// The same question with another answer.
-    pub(super) fn map<U>(self, told: impl FnOnce(T) -> U) -> Part<U> {
+    pub fn map<U>(self, told: impl FnOnce(T) -> U) -> Part<U> {
         match self {
             Self::Known(it) => Part::Known(told(it)),
             Self::NotAsked(why) => Part::NotAsked(why),
@@ -37,11 +38,13 @@ impl<T> Part<T> {
     }
 
     /// Whether there is an answer, and it is as told.
-    pub(super) fn is_known_and(&self, is_so: impl FnOnce(&T) -> bool) -> bool {
+    pub fn is_known_and(&self, is_so: impl FnOnce(&T) -> bool) -> bool {
         matches!(self, Self::Known(it) if is_so(it))
     }
 
-    pub(super) fn is_failed(&self) -> bool {
+    /// Whether it was asked and not answered.
+    #[must_use]
+    pub fn is_failed(&self) -> bool {
         matches!(self, Self::Failed(_))
     }
 }

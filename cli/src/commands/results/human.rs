@@ -1,0 +1,304 @@
+//! What came of an experiment, for a person: tables of at most 80 columns, where names are not long.
+
+use super::find::Standing;
+use super::judge::{VariantResult, Verdict};
+use super::lopsided::Lopsided;
+use super::report::{MetricReport, ResultsReport};
+use crate::exit::{self, Exit};
+use crate::render::numbers::{count, p_value, percent};
+use crate::render::style::{BAD, DIM, GOOD, TITLE};
+use crate::render::table;
+use crate::report::Report;
+use abx_core::document::{MetricKind, MetricRole};
+use abx_core::event::StreamCounter;
+use abx_core::statistics::{Estimate, RatioVerdict, SampleRatio};
+use std::fmt::Write as _;
+
+impl Report for ResultsReport {
+    fn human(&self) -> String {
+        let mut text = self.head();
+        if self.units == 0 {
+            let _ = writeln!(text, "  nothing was counted: no exposure of epoch {} has arrived", self.epoch);
+            return text + &self.foot();
+        }
+        text.push_str(&self.variants_table());
+        text.push_str(&self.suspects.human());
+        for Lopsided { metric, variant, share } in &self.lopsided {
+            let share = percent(*share);
+            let _ = writeln!(
+                text,
+                "  {BAD}perhaps not one user{BAD:#}: 1 of 16 groups of units has {share} of {metric} in {variant}"
+            );
+        }
+        let control = self.control.as_deref().unwrap_or_default();
+        for metric in &self.metrics {
+            text.push_str(&metric.human(control));
+        }
+        if !self.other_metrics.is_empty() {
+            let names: Vec<&str> = self.other_metrics.iter().map(String::as_str).collect();
+            let _ = writeln!(text, "\n  counted too, and not in this document: {}", names.join(", "));
+        }
+        let _ = write!(text, "\n{}", self.foot());
+        text
+    }
+
+    fn exit(&self) -> Exit {
+        let broken = self.metrics.iter().any(|metric| metric.broken);
+        if self.units == 0 || self.is_mismatch() || broken { exit::FINDINGS } else { exit::DONE }
+    }
+}
+
+impl Standing {
+    /// What a person has to know of it; nothing where the head has the document.
+    pub(super) fn word(self) -> Option<&'static str> {
+        match self {
+            Self::Published => None,
+            Self::Deleted => Some("deleted"),
+            Self::RolledBack => Some("rolled back"),
+            Self::Unpublished => Some("never published"),
+        }
+    }
+}
+
+impl ResultsReport {
+    fn head(&self) -> String {
+        let Self { experiment, revision, epoch, .. } = self;
+        let mut about = Vec::new();
+        about.extend(self.status.map(|status| status.to_string()));
+        about.extend(revision.map(|revision| format!("revision {revision}")));
+        about.extend((*epoch > 1).then(|| format!("epoch {epoch}")));
+        let (about, units) = (about.join(" · "), count(self.units));
+        let separator = if about.is_empty() { "" } else { " · " };
+        let mut text = format!(
+            "{TITLE}{experiment}{TITLE:#} {DIM}{about}{DIM:#}{separator}{units} units{}\n",
+            self.chart()
+        );
+        let revision = revision.unwrap_or_default();
+        match self.standing {
+            Standing::Published => {}
+            Standing::Deleted => {
+                let _ = writeln!(
+                    text,
+                    "  {BAD}deleted{BAD:#}: the published documents no longer have it; judged by revision {revision}"
+                );
+            }
+            Standing::RolledBack => {
+                let _ = writeln!(
+                    text,
+                    "  {BAD}rolled back{BAD:#}: only revision {revision}, newer than the head, has it"
+                );
+            }
+            Standing::Unpublished => {
+                let _ = writeln!(
+                    text,
+                    "  {BAD}never published{BAD:#}: counts alone, without shares and metrics to judge by"
+                );
+            }
+        }
+        text
+    }
+
+    /// Units by hour, as a line of bars: the latest 24.
+    fn chart(&self) -> String {
+        const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+        let latest = self.hours.iter().filter(|it| it.hour != "late").rev().take(24);
+        let mut units: Vec<u64> = latest.map(|it| it.units).collect();
+        units.reverse();
+        let most = units.iter().copied().max().unwrap_or(1).max(1);
+        let bar = |units: u64| {
+            let step = usize::try_from(units.saturating_mul(7) / most).unwrap_or(7);
+            BARS.get(step).copied().unwrap_or('█')
+        };
+        if units.len() < 2 {
+            String::new()
+        } else {
+            " ".to_owned() + &units.into_iter().map(bar).collect::<String>()
+        }
+    }
+
+    fn variants_table(&self) -> String {
+        let ratios = self.sample_ratio.as_ref().map(|it| it.variants.as_slice()).unwrap_or_default();
+        let rows = self.variants.iter().enumerate().map(|(index, variant)| {
+            let ratio = ratios.get(index);
+            let share = |it: Option<f64>| it.map_or_else(|| "-".to_owned(), percent);
+            vec![
+                variant.variant.clone(),
+                count(variant.units),
+                share(ratio.map(|it| it.observed)),
+                share(ratio.map(|it| it.expected)),
+                count(variant.exposures),
+                count(variant.conflicts),
+            ]
+        });
+        let header = ["variant", "units", "share", "expected", "exposures", "conflicts"];
+        let mut text = table::plain(&header, &[1, 2, 3, 4, 5], rows) + "\n";
+        if self.revision.is_some() {
+            let strangers = self.variants.iter().filter(|it| !it.is_known && it.units > 0);
+            for stranger in strangers {
+                let (units, s) = (count(stranger.units), if stranger.units == 1 { "" } else { "s" });
+                let _ = writeln!(
+                    text,
+                    "  {BAD}{units} unit{s} in `{}`, which the document does not have{BAD:#}",
+                    stranger.variant
+                );
+            }
+        }
+        if let Some(ratio) = &self.sample_ratio {
+            let _ = writeln!(
+                text,
+                "  sample ratio {}, anytime {}",
+                ratio_word(ratio),
+                p_value(ratio.anytime_p_value)
+            );
+        }
+        text
+    }
+
+    fn foot(&self) -> String {
+        let told = [
+            StreamCounter::Accepted,
+            StreamCounter::Duplicates,
+            StreamCounter::Late,
+            StreamCounter::Unattributed,
+            StreamCounter::Unused,
+        ];
+        let counts = told.iter().filter_map(|it| {
+            let number = self.stream.get(it.as_str()).copied().filter(|number| *number > 0)?;
+            Some(format!("{} {}", count(number), it.as_str()))
+        });
+        let counts: Vec<String> = counts.collect();
+        let counts = if counts.is_empty() { "nothing arrived".to_owned() } else { counts.join(" · ") };
+        let mut text = String::new();
+        let any =
+            |is_so: fn(&VariantResult) -> bool| self.metrics.iter().any(|it| it.variants.iter().any(is_so));
+        if any(|it| it.verdict.is_some()) {
+            let level = percent(1.0 - self.alpha);
+            let _ = writeln!(
+                text,
+                "{DIM}intervals at {level}; a difference with a verdict may be looked at daily{DIM:#}"
+            );
+        }
+        if any(|it| it.one_look.is_some()) {
+            let _ = writeln!(
+                text,
+                "{DIM}`one look` holds once, at a time fixed beforehand: it is not a verdict{DIM:#}"
+            );
+        }
+        if self.units > 0 && self.metrics.iter().any(|metric| metric.unjudged) {
+            let _ = writeln!(
+                text,
+                "{DIM}`not judged`: a guardrail without an interval that is valid at any time{DIM:#}"
+            );
+        }
+        let _ = writeln!(text, "{DIM}stream: {counts}{DIM:#}");
+        text
+    }
+}
+
+/// What the test of the ratio came to, in a word or two.
+pub(super) fn ratio_word(ratio: &SampleRatio) -> String {
+    match ratio.verdict {
+        RatioVerdict::Fits => format!("{GOOD}fits{GOOD:#}"),
+        RatioVerdict::BelowFloor => format!("{GOOD}differs by too little to matter{GOOD:#}"),
+        RatioVerdict::TooFew => format!("not tested: it takes {} units", count(ratio.least_units)),
+        RatioVerdict::Mismatch => format!("{BAD}mismatch: no result below can be trusted{BAD:#}"),
+    }
+}
+
+impl MetricReport {
+    fn human(&self, control: &str) -> String {
+        let role = match self.role {
+            MetricRole::Primary => "primary",
+            MetricRole::Guardrail => "guardrail",
+        };
+        let state = match (self.broken, self.unjudged) {
+            (true, _) => format!(" {BAD}broken{BAD:#}"),
+            (_, true) => format!(" {BAD}not judged{BAD:#}"),
+            _ => String::new(),
+        };
+        let mut text =
+            format!("\n{TITLE}{}{TITLE:#} {DIM}{role} · {}{DIM:#}{state}\n", self.metric, self.kind);
+        let _ = writeln!(text, "{}", self.values());
+        if self.variants.len() > 1 {
+            let _ = writeln!(text, "{}", self.differences(control));
+        }
+        let invalid: u64 = self.variants.iter().map(|it| it.invalid).sum();
+        if invalid > 0 {
+            let _ = writeln!(
+                text,
+                "  {BAD}without a number in the property: {} of the events{BAD:#}",
+                count(invalid)
+            );
+        }
+        text
+    }
+
+    fn is_rate(&self) -> bool {
+        self.kind == MetricKind::Conversion
+    }
+
+    /// A rate in percent or a difference of rates in points, without the sign for it; a mean as it is.
+    fn number(&self, number: f64) -> String {
+        if self.is_rate() { format!("{:.2}", number * 100.0) } else { format!("{number:.4}") }
+    }
+
+    fn interval(&self, it: Option<Estimate>) -> String {
+        it.map_or_else(
+            || "-".to_owned(),
+            |it| format!("{} to {}", self.number(it.lower), self.number(it.upper)),
+        )
+    }
+
+    /// Each variant by itself.
+    fn values(&self) -> String {
+        let unit = if self.is_rate() { " %" } else { "" };
+        let rows = self.variants.iter().map(|it| {
+            vec![
+                it.variant.clone(),
+                it.converted.map_or_else(|| it.sum.clone().unwrap_or_default(), count),
+                it.value.map_or_else(|| "-".to_owned(), |it| self.number(it.value) + unit),
+                self.interval(it.value) + unit,
+            ]
+        });
+        let (total, value) = if self.is_rate() { ("converted", "rate") } else { ("sum", "per unit") };
+        table::plain(&["variant", total, value, "interval"], &[1, 2, 3], rows)
+    }
+
+    /// The others against the control: by the interval that may be looked at daily, and where there is none, by the other one.
+    fn differences(&self, control: &str) -> String {
+        let others = self.variants.iter().filter(|it| it.variant != control);
+        let rows = others.map(|it| {
+            let shown = it.anytime.or(it.comparison);
+            vec![
+                it.variant.clone(),
+                shown.map_or_else(|| "-".to_owned(), |it| self.signed(it.difference.value)),
+                self.interval(shown.map(|it| it.difference)),
+                shown.map_or_else(String::new, |it| p_value(it.p_value)),
+                judged(it),
+            ]
+        });
+        let against = format!("against {control}");
+        let difference = if self.is_rate() { "points" } else { "difference" };
+        table::plain(&[&against, difference, "interval", "", ""], &[1, 2, 3], rows)
+    }
+
+    fn signed(&self, number: f64) -> String {
+        if self.is_rate() { format!("{:+.2}", number * 100.0) } else { format!("{number:+.4}") }
+    }
+}
+
+/// The verdict; without one, what one look shows.
+fn judged(it: &VariantResult) -> String {
+    let word = |verdict| match verdict {
+        Verdict::Better => "better",
+        Verdict::Worse => "worse",
+        Verdict::Unclear => "unclear",
+    };
+    match (it.verdict, it.one_look) {
+        (Some(Verdict::Better), _) => format!("{GOOD}better{GOOD:#}"),
+        (Some(Verdict::Worse), _) => format!("{BAD}worse{BAD:#}"),
+        (Some(Verdict::Unclear), _) => "unclear".to_owned(),
+        (None, Some(verdict)) => format!("{DIM}one look: {}{DIM:#}", word(verdict)),
+        (None, None) => "too little data".to_owned(),
+    }
+}
