@@ -41,7 +41,7 @@ const GRACE: Duration = Duration::from_secs(1);
 #[command(after_help = "Examples:
   abx dev
   curl 'localhost:8080/assign?user_id=user_123&experiment_key=checkout_redesign'
-  curl -d '{\"type\": \"conversion\", \"event\": \"purchase\", \"user_id\": \"user_123\"}' localhost:8080/events
+  curl -d '{\"type\": \"conversion\", \"event\": \"order_placed\", \"user_id\": \"user_123\"}' localhost:8080/events
   abx results checkout_redesign
   curl -d '{\"user_id\": \"user_123\", \"context\": {\"country\": \"DE\"}}' localhost:8080/flags/instant_search
   # AWS CLI 2; version 1 does without --cli-binary-format
@@ -74,7 +74,7 @@ struct Dev {
     holder: Arc<CatalogHolder<Arc<EmbeddedStore>>>,
     assignment: Arc<AssignmentService>,
     flags: Arc<FlagService>,
-    events: LocalProcessor,
+    events: Arc<LocalProcessor>,
 }
 
 /// Serves until it is interrupted.
@@ -169,7 +169,8 @@ impl Dev {
         let archive = JsonlArchive::new(archive_beside(&args.store));
         let events =
             LocalProcessor::new(Arc::clone(&store), Arc::clone(&holder), archive, telemetry("events"));
-        Ok(Self { store, holder, assignment: Arc::new(assignment), flags: Arc::new(flags), events })
+        let (assignment, flags, events) = (Arc::new(assignment), Arc::new(flags), Arc::new(events));
+        Ok(Self { store, holder, assignment, flags, events })
     }
 
     fn router(&self) -> Router {
@@ -177,6 +178,7 @@ impl Dev {
             .merge(flags::routes(Arc::clone(&self.flags)))
             .merge(events::routes(
                 Arc::clone(&self.store),
+                Arc::clone(&self.events),
                 Arc::clone(&self.assignment),
                 Arc::clone(&self.flags),
             ))

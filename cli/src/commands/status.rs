@@ -3,6 +3,7 @@
 mod catalog;
 mod report;
 mod stream;
+mod unknown;
 
 pub use report::StatusReport;
 
@@ -63,8 +64,9 @@ pub fn run(args: &Args) -> Result<StatusReport, Error> {
         let (store, metrics) = args.metrics.open(Some(&args.marks)).await?;
         let catalog = catalog::ask(args, &store, now).await;
         let running: Vec<(&str, u32)> = catalog.running.iter().map(|(key, epoch)| (&**key, *epoch)).collect();
-        let (stream, alarms, quarantine, suspects) = tokio::join!(
+        let (stream, unknown_events, alarms, quarantine, suspects) = tokio::join!(
             stream::counted(args, &metrics, now),
+            unknown::ask(&metrics, &catalog.events, now),
             stream::alarms(args),
             stream::quarantine(args, now),
             Suspects::look(&args.metrics, &metrics, None, &running, true),
@@ -76,6 +78,7 @@ pub fn run(args: &Args) -> Result<StatusReport, Error> {
             drift: catalog.drift,
             stale: catalog.stale,
             shards: stream,
+            unknown_events,
             alarms,
             quarantine,
             suspects,

@@ -42,3 +42,4 @@ pub use row::{
 };
 pub use totals::{MetricTotals, StreamTotals, Totals, VariantTotals};
 pub use unknown::{MAX_UNKNOWN_NAMES, UnknownEvents, unknown_partition};
+pub use unpack::unpack;

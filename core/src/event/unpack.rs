@@ -16,7 +16,7 @@ const MOST_EVENTS: usize = 10_000;
 
 /// The events of a record, each as it was sent, in their order; at least one. The limits depend on the record alone, so that it is
 /// read in the same way with whichever neighbours it is delivered.
-pub(super) fn unpack(data: Bytes) -> Result<Vec<Bytes>, Rejection> {
+pub fn unpack(data: Bytes) -> Result<Vec<Bytes>, Rejection> {
     let data = if data.starts_with(&GZIP) { decompress(&data)? } else { data };
     let text = data.trim_ascii();
     // Nearly every record is one event on one line. A broken record of the Kinesis Producer Library is not text that could be split.

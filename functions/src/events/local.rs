@@ -5,7 +5,7 @@ use crate::adapters::embedded::{EmbeddedStore, JsonlArchive, StoredEvent};
 use crate::catalog::CatalogHolder;
 use crate::ports::{MetricStore, PortError};
 use crate::telemetry::Telemetry;
-use abx_core::event::StreamTotals;
+use abx_core::event::Classes;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
@@ -49,9 +49,14 @@ impl LocalProcessor {
         Self { store, processor, counted: Mutex::default() }
     }
 
-    /// Counts all events that wait; what was counted. An error leaves the rest for the next time.
-    pub async fn catch_up(&self) -> Result<StreamTotals, PortError> {
-        let mut counted = StreamTotals::default();
+    /// The catalog that it counts by.
+    pub fn catalog(&self) -> &Arc<CatalogHolder<Arc<EmbeddedStore>>> {
+        self.processor.catalog()
+    }
+
+    /// Counts all events that wait; what became of them. An error leaves the rest for the next time.
+    pub async fn catch_up(&self) -> Result<Classes, PortError> {
+        let mut counted = Classes::default();
         let mut counted_upto = self.counted.lock().await;
         let mut after = match *counted_upto {
             Some(number) => number,
@@ -66,7 +71,7 @@ impl LocalProcessor {
             let batch = kinesis_event(LOCAL_STREAM, LOCAL_SHARD, &records);
             let outcome = self.processor.handle(&batch, Instant::now() + PATIENCE).await;
             let outcome = outcome.map_err(PortError::permanent)?;
-            counted.merge(&outcome.counted);
+            counted.merge(&outcome.classes);
             if !outcome.response.batch_item_failures.is_empty() {
                 return Err(PortError::transient("events wait to be counted"));
             }

@@ -58,6 +58,29 @@ struct Probe {
     request_context: Option<IgnoredAny>,
 }
 
+/// The source of a payload that another service sends to be worked on: a queue, a topic, a bucket, a bus. Whatever is answered that is not an
+/// error tells it that all is done, and it deletes what it sent.
+pub(super) fn foreign_trigger(payload: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Triggered {
+        #[serde(rename = "Records")]
+        records: Option<Vec<Source>>,
+        #[serde(rename = "detail-type")]
+        detail_type: Option<IgnoredAny>,
+    }
+    #[derive(Deserialize)]
+    struct Source {
+        #[serde(rename = "eventSource", alias = "EventSource")]
+        source: Option<String>,
+    }
+    let Triggered { records, detail_type } = serde_json::from_slice(payload).ok()?;
+    if detail_type.is_some() {
+        return Some("EventBridge".to_owned());
+    }
+    let source = records?.into_iter().next().and_then(|record| record.source);
+    Some(source.map_or_else(|| "another service".to_owned(), |source| source.chars().take(64).collect()))
+}
+
 /// Whether a payload stands for an HTTP request.
 pub(super) fn is_http(payload: &[u8]) -> bool {
     serde_json::from_slice::<Probe>(payload).is_ok_and(|probe| probe.request_context.is_some())
@@ -225,6 +248,22 @@ mod tests {
             assert_eq!(uri(event), "/assign?user_id=a%20b%26c", "{event}");
         }
         assert!(!is_http(br#"{"user_id": "u", "experiment_key": "e"}"#));
+    }
+
+    #[test]
+    fn batches_of_triggers_are_known() {
+        let source = |payload: Value| foreign_trigger(payload.to_string().as_bytes());
+        for (payload, expected) in [
+            (json!({"Records": [{"eventSource": "aws:sqs", "body": "x"}]}), Some("aws:sqs")),
+            (json!({"Records": [{"EventSource": "aws:sns", "Sns": {}}]}), Some("aws:sns")),
+            (json!({"Records": [{"eventSource": "aws:s3", "s3": {}}]}), Some("aws:s3")),
+            (json!({"Records": []}), Some("another service")),
+            (json!({"detail-type": "Scheduled Event", "source": "aws.events"}), Some("EventBridge")),
+            (json!({"user_id": "u", "experiment_key": "e"}), None),
+            (json!({"requestContext": {"http": {"method": "GET"}}, "body": "{\"Records\":[]}"}), None),
+        ] {
+            assert_eq!(source(payload.clone()).as_deref(), expected, "{payload}");
+        }
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! Invocations one after another, and what happens between them.
 
+use super::event::foreign_trigger;
 use super::{Invoker, Served};
 use crate::http::{ApiError, LambdaResponse};
 use crate::telemetry::{Counter, Level};
 use futures_util::FutureExt;
 use lambda_extension::{Extension, NextEvent};
-use lambda_runtime::{LambdaEvent, Runtime, service_fn};
+use lambda_runtime::{Diagnostic, LambdaEvent, Runtime, service_fn};
 use serde_json::json;
 use serde_json::value::RawValue;
 use std::convert::Infallible;
@@ -69,7 +70,7 @@ pub async fn run<F: Served>(function: Arc<F>, host: Host) -> Result<(), Error> {
     let invoker = Invoker::new(Arc::clone(&function));
     let handler = service_fn(move |event: LambdaEvent<Box<RawValue>>| {
         let (invoker, flush) = (invoker.clone(), flush.clone());
-        async move { Ok::<_, Infallible>(answer(&invoker, flush, event).await) }
+        async move { answer(&invoker, flush, event).await }
     });
     let runtime = Box::pin(Runtime::new(handler).run_concurrent());
     let ended = tokio::select! {
@@ -88,8 +89,11 @@ async fn answer<F: Served>(
     invoker: &Invoker<F>,
     flush: Flush,
     event: LambdaEvent<Box<RawValue>>,
-) -> LambdaResponse {
+) -> Result<LambdaResponse, Diagnostic> {
     let done = Done(flush);
+    if let Some(trigger) = refused(event.payload.get().as_bytes()) {
+        return Err(trigger);
+    }
     let request_id = &event.context.request_id;
     let work = invoker.invoke(event.payload.get().as_bytes(), request_id);
     let answer = AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| {
@@ -101,7 +105,16 @@ async fn answer<F: Served>(
     if let Flush::Before = done.0 {
         invoker.function().flush().await;
     }
-    answer
+    Ok(answer)
+}
+
+/// An error for the batch of a trigger that this function does not work for, so that no message of it is deleted.
+fn refused(payload: &[u8]) -> Option<Diagnostic> {
+    let source = foreign_trigger(payload)?;
+    let error_message = format!(
+        "this is a batch of {source}, and the function answers requests: remove the trigger, or connect it to another function"
+    );
+    Some(Diagnostic { error_type: "NotARequest".to_owned(), error_message })
 }
 
 /// Registers an extension inside the process that flushes after each response. Where there are no extensions (some emulators), what

@@ -57,6 +57,23 @@ async fn flags_are_evaluated_over_every_way_too() {
     assert_eq!(aws.sent()[0]["type"], "evaluation");
 }
 
+/// A trigger deletes its messages unless the invocation ends in an error.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_of_another_trigger_ends_in_an_error() {
+    let aws = Aws::start().await;
+    aws.publish(1, &documents()).await;
+    let mut process = Process::start(ASSIGNMENT, &aws.vars()).await;
+    for batch in [
+        json!({"Records": [{"messageId": "1", "eventSource": "aws:sqs", "body": "{\"user_id\": \"u\"}"}]}),
+        json!({"Records": [{"EventSource": "aws:sns", "Sns": {"Message": "x"}}]}),
+        json!({"Records": [{"eventSource": "aws:s3", "s3": {"object": {"key": "k"}}}]}),
+    ] {
+        let error = process.invoke_raw(&batch.to_string()).await.expect_err("an error");
+        assert!(error.to_string().contains("the function answers requests"), "{error:?}");
+    }
+    assert!(process.is_alive());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn garbage_is_refused_and_the_process_lives() {
     let aws = Aws::start().await;

@@ -1,16 +1,20 @@
 //! `POST /events`: what a page or a service would put on the stream, one event or several.
 
 use super::{AssignmentService, FlagService};
-use abx_core::event::EventData;
+use abx_core::Catalog;
+use abx_core::event::{Classes, EventData, EventKind, Rejection, unpack};
+use abx_core::finding::did_you_mean;
 use abx_functions::adapters::embedded::EmbeddedStore;
+use abx_functions::events::LocalProcessor;
 use abx_functions::http::{ApiError, Call, MAX_BODY_BYTES, Reply};
 use abx_functions::ports::{Event, EventSink};
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::routing::post;
 use serde::Serialize;
-use serde_json::value::RawValue;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What became of the events.
@@ -18,6 +22,11 @@ use std::sync::Arc;
 struct Answer {
     accepted: usize,
     rejected: Vec<Rejected>,
+    /// Of those accepted, how many fell into each class; left out where they are not counted yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    counted: Option<Classes>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unknown_events: Vec<UnknownEvent>,
 }
 
 /// An event that was not taken.
@@ -29,8 +38,17 @@ struct Rejected {
     detail: String,
 }
 
+/// A name that no metric asks for.
+#[derive(Serialize)]
+struct UnknownEvent {
+    event: String,
+    count: u64,
+    detail: String,
+}
+
 pub(super) fn routes(
     store: Arc<EmbeddedStore>,
+    events: Arc<LocalProcessor>,
     assignment: Arc<AssignmentService>,
     flags: Arc<FlagService>,
 ) -> Router {
@@ -39,7 +57,7 @@ pub(super) fn routes(
             // What was answered stands before what comes after it, also where a script is quicker than the clock.
             assignment.outbox().flush().await;
             flags.outbox().flush().await;
-            take(&store, &call.body).await
+            take(&store, &events, &call.body).await
         };
         assignment.front().serve(request, take).await
     };
@@ -47,14 +65,16 @@ pub(super) fn routes(
 }
 
 /// Takes the events that can be counted, and says of each other one why it cannot.
-async fn take(store: &EmbeddedStore, body: &[u8]) -> Result<Reply, ApiError> {
-    let written = read(body)?;
-    let mut answer = Answer { accepted: 0, rejected: Vec::new() };
+async fn take(store: &EmbeddedStore, counter: &LocalProcessor, body: &[u8]) -> Result<Reply, ApiError> {
+    let mut answer = Answer { accepted: 0, rejected: Vec::new(), counted: None, unknown_events: Vec::new() };
     let mut events = Vec::new();
-    for (index, written) in written.iter().enumerate() {
-        let data = written.get().as_bytes();
-        match EventData::read(data) {
+    let mut names: BTreeMap<String, u64> = BTreeMap::new();
+    for (index, data) in read(body)?.into_iter().enumerate() {
+        match EventData::read(&data) {
             Ok(event) => {
+                if let EventKind::Conversion { event: name, .. } = &event.kind {
+                    *names.entry(name.to_string()).or_default() += 1;
+                }
                 events.push(Event { partition_key: event.unit.into_owned(), data: data.to_vec() });
             }
             Err(rejection) => {
@@ -68,24 +88,60 @@ async fn take(store: &EmbeddedStore, body: &[u8]) -> Result<Reply, ApiError> {
     {
         return Err(ApiError::invalid(format!("no event can be counted: {}", first.detail)));
     }
+    // First what came before, so that what is counted after it is what came now.
+    let is_caught_up = counter.catch_up().await.is_ok();
     let report = store.send(&events).await;
     if let Some(cause) = report.cause {
         return Err(ApiError::unavailable(format!("the events were not stored: {cause}")));
     }
     answer.accepted = events.len();
+    if is_caught_up {
+        // Others may have sent events meanwhile; then nobody can tell which of the counts are of these.
+        let counted = counter.catch_up().await.ok();
+        answer.counted = counted.filter(|counted| counted.sum() == events.len() as u64);
+    }
+    answer.unknown_events = unknown(&counter.catalog().held().catalog, names);
     Ok(Reply::json(StatusCode::ACCEPTED, &answer))
 }
 
-/// One event, or a list of them.
-fn read(body: &[u8]) -> Result<Vec<&RawValue>, ApiError> {
+/// The names among these that no metric asks for.
+fn unknown(catalog: &Catalog, names: BTreeMap<String, u64>) -> Vec<UnknownEvent> {
+    let is_unknown = |(name, _): &(String, u64)| catalog.measures(name).next().is_none();
+    let told = |(event, count): (String, u64)| {
+        let near = did_you_mean(&event, catalog.event_names());
+        let help = match near {
+            Some(near) => format!("did you mean {near:?}?"),
+            None => known(catalog),
+        };
+        let detail = format!("no metric of a published experiment asks for {event:?}; {help}");
+        UnknownEvent { event, count, detail }
+    };
+    names.into_iter().filter(is_unknown).map(told).collect()
+}
+
+/// Some of the events that metrics ask for.
+fn known(catalog: &Catalog) -> String {
+    let mut names: Vec<&str> = catalog.event_names().collect();
+    names.sort_unstable();
+    match &names[..] {
+        [] => "no published experiment has metrics".to_owned(),
+        names => {
+            let some: Vec<_> = names.iter().take(5).map(|name| format!("{name:?}")).collect();
+            let more = if names.len() > 5 { format!(" and {} more", names.len() - 5) } else { String::new() };
+            format!("metrics ask for {}{more}", some.join(", "))
+        }
+    }
+}
+
+/// One event, several on lines of their own or in a list, or gzip of either: what one record of the stream may hold.
+fn read(body: &[u8]) -> Result<Vec<Bytes>, ApiError> {
     if body.len() > MAX_BODY_BYTES {
         return Err(ApiError::body_too_large());
     }
-    let is_list = body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
-    let events = if is_list {
-        serde_json::from_slice(body)
-    } else {
-        serde_json::from_slice(body).map(|one| vec![one])
-    };
-    events.map_err(|_| ApiError::invalid("the body is neither an event nor a list of events, as JSON"))
+    if body.trim_ascii() == b"[]" {
+        return Ok(Vec::new());
+    }
+    unpack(Bytes::copy_from_slice(body)).map_err(|Rejection { detail, .. }| {
+        ApiError::invalid(format!("the body is not events, as JSON, lines of JSON or a list: {detail}"))
+    })
 }

@@ -24,6 +24,8 @@ pub(super) struct Answers {
     pub(super) stale: Part<Vec<Stale>>,
     /// Experiments of the head that enroll, or did lately, each with its epoch.
     pub(super) running: Vec<(String, u32)>,
+    /// The events that metrics of the head ask for.
+    pub(super) events: Vec<String>,
 }
 
 /// The revision that serves.
@@ -70,16 +72,17 @@ pub(super) async fn ask(args: &Args, store: &impl CatalogStore, now: Timestamp) 
                 drift: Part::failed(&error),
                 stale: Part::failed(&error),
                 running: Vec::new(),
+                events: Vec::new(),
             };
         }
     };
     let drift = drift(args, &documents);
-    let running = running(&documents);
+    let (running, events) = (running(&documents), events(&documents));
     let stale = match &head {
         None => Part::NotAsked("nothing is published".to_owned()),
         Some(head) => stale(args, store, (head, &revisions, documents), now).await.into(),
     };
-    Answers { head: Part::Known(head), drift, stale, running }
+    Answers { head: Part::Known(head), drift, stale, running, events }
 }
 
 fn running(documents: &[Value]) -> Vec<(String, u32)> {
@@ -89,6 +92,16 @@ fn running(documents: &[Value]) -> Vec<(String, u32)> {
     };
     let running = documents.iter().filter(is_running).filter_map(experiment_of);
     running.map(|(key, epoch)| (key.to_owned(), epoch)).collect()
+}
+
+fn events(documents: &[Value]) -> Vec<String> {
+    let counts = |document: &&Value| document.get("status").and_then(Value::as_str) != Some("draft");
+    let metrics = documents.iter().filter(counts).filter_map(|document| document.get("metrics")?.as_array());
+    let mut events: Vec<_> =
+        metrics.flatten().filter_map(|metric| Some(metric.get("event")?.as_str()?.to_owned())).collect();
+    events.sort_unstable();
+    events.dedup();
+    events
 }
 
 type Read = (Option<Head>, Vec<RevisionInfo>, Vec<Value>);

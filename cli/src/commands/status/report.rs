@@ -2,6 +2,7 @@
 
 use super::catalog::{Head, Stale};
 use super::stream::{Alarm, Quarantined, Shard};
+use super::unknown::{self, UnknownEvents};
 use crate::commands::part::Part;
 use crate::commands::quarantine::list::by_reason;
 use crate::commands::suspects::Suspects;
@@ -27,6 +28,8 @@ pub struct StatusReport {
     pub(super) drift: Part<Diff>,
     pub(super) stale: Part<Vec<Stale>>,
     pub(super) shards: Part<Vec<Shard>>,
+    /// Events that came lately and that no metric asks for.
+    pub(super) unknown_events: Part<UnknownEvents>,
     /// Those that are in alarm.
     pub(super) alarms: Part<Vec<Alarm>>,
     pub(super) quarantine: Part<Quarantined>,
@@ -68,6 +71,7 @@ impl StatusReport {
             || self.drift.is_failed()
             || self.stale.is_failed()
             || self.shards.is_failed()
+            || self.unknown_events.is_failed()
             || self.alarms.is_failed()
             || self.quarantine.is_failed()
             || self.suspects.is_failed()
@@ -214,6 +218,7 @@ impl Report for StatusReport {
             Row::new("drift", &self.drift, drift_row),
             Row::new("stale", &self.stale, |it| stale_row(it)),
             Row::new("shards", &self.shards, |it| self.shard_row(it)),
+            Row::new("events", &self.unknown_events, unknown::row),
             Row::new("alarms", &self.alarms, |it| alarm_row(it)),
             Row::new("quarantine", &self.quarantine, quarantine_row),
         ];

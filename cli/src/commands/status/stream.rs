@@ -74,7 +74,9 @@ async fn shards(args: &Args, metrics: &Metrics, now: Timestamp) -> Result<Vec<Sh
 }
 
 /// The shards that were counted, each with its latest hour. Those of replayed records are no shards of a stream.
-async fn latest_hours(metrics: &Metrics) -> Result<BTreeMap<String, Option<Timestamp>>, PortError> {
+pub(super) async fn latest_hours(
+    metrics: &Metrics,
+) -> Result<BTreeMap<String, Option<Timestamp>>, PortError> {
     let mut hours: BTreeMap<String, Option<Timestamp>> = BTreeMap::new();
     for row in metrics.rows(STREAM).await? {
         let Some((_, shard)) = row.sort.split_once('#') else { continue };

@@ -1,0 +1,90 @@
+//! Events that came lately and that no metric asks for: one of them may be a typo.
+
+use super::stream::latest_hours;
+use crate::commands::metrics::Metrics;
+use crate::commands::part::Part;
+use crate::commands::store::unanswered;
+use crate::error::Error;
+use crate::render::numbers::count;
+use crate::render::printable;
+use crate::render::style::{BAD, GOOD};
+use abx_core::event::{Counter, unknown_partition};
+use abx_core::finding::did_you_mean;
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// How long ago an event counts as one that came lately, so that a typo that was fixed is soon forgotten.
+const LATELY: SignedDuration = SignedDuration::from_hours(24);
+/// How many names a person is shown.
+const SHOWN: usize = 10;
+
+/// Unknown events, and what is known.
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+pub(super) struct UnknownEvents {
+    /// The first day that they are counted from, as `2026-11-24`.
+    since: String,
+    /// Those that came most often first.
+    events: Vec<UnknownEvent>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+struct UnknownEvent {
+    /// The first 64 bytes of its name; `null` for all names beyond those that are kept of a shard and day.
+    event: Option<String>,
+    count: u64,
+    /// A name that a metric asks for and that looks like it.
+    did_you_mean: Option<String>,
+}
+
+/// Names of unknown events, of all shards. `known` are the events that metrics ask for now.
+pub(super) async fn ask(metrics: &Metrics, known: &[String], now: Timestamp) -> Part<UnknownEvents> {
+    read(metrics, known, now).await.into()
+}
+
+async fn read(metrics: &Metrics, known: &[String], now: Timestamp) -> Result<UnknownEvents, Error> {
+    let since = now.checked_sub(LATELY).unwrap_or(Timestamp::MIN).strftime("%Y-%m-%d").to_string();
+    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+    for shard in latest_hours(metrics).await.map_err(unanswered)?.into_keys() {
+        for row in metrics.rows(&unknown_partition(&shard)).await.map_err(unanswered)? {
+            let is_recent = row.sort.split('#').next().is_some_and(|day| *day >= *since);
+            if let (true, Some(Counter::Unknown(name))) = (is_recent, Counter::parse(&row.counter)) {
+                *counts.entry(name.into_owned()).or_default() += row.amount.as_count().unwrap_or_default();
+            }
+        }
+    }
+    // What was published meanwhile is not unknown any more.
+    counts.retain(|name, _| !known.contains(name));
+    let mut events: Vec<_> = counts
+        .into_iter()
+        .map(|(name, count)| UnknownEvent {
+            count,
+            did_you_mean: did_you_mean(&name, known.iter().map(String::as_str)).map(str::to_owned),
+            event: (!name.is_empty()).then_some(name),
+        })
+        .collect();
+    events.sort_by_key(|it| std::cmp::Reverse(it.count));
+    Ok(UnknownEvents { since, events })
+}
+
+/// The row for a person, and the lines below it.
+pub(super) fn row(unknown: &UnknownEvents) -> (String, Vec<String>) {
+    let UnknownEvents { since, events } = unknown;
+    if events.is_empty() {
+        return (format!("{GOOD}none unknown{GOOD:#} since {since}"), Vec::new());
+    }
+    let total: u64 = events.iter().map(|it| it.count).sum();
+    let line = |it: &UnknownEvent| {
+        let name = it
+            .event
+            .as_ref()
+            .map_or_else(|| "other names".to_owned(), |name| printable(&format!("{name:?}")));
+        let near = it.did_you_mean.as_ref().map(|near| format!("; did you mean {near:?}?"));
+        format!("{name}: {}{}", count(it.count), near.unwrap_or_default())
+    };
+    let mut lines: Vec<_> = events.iter().take(SHOWN).map(line).collect();
+    if events.len() > SHOWN {
+        lines.push(format!("and {} more: see --format json", events.len() - SHOWN));
+    }
+    (format!("{BAD}{}{BAD:#} since {since} that no metric asks for", count(total)), lines)
+}
