@@ -136,6 +136,9 @@ async fn replay(
         delivery.load(&ready).await?;
         ledger.store.end_load(&ledger.target, &ready.load.id, &ready.spool.ids()?).map_err(unanswered)?;
         delivered.extend(ready.load.segments);
+        if !ready.is_resumed {
+            break;
+        }
     }
     delivery.progress.finish_and_clear();
     target.finish(delivery.counts).await

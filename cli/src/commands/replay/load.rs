@@ -29,6 +29,8 @@ pub(super) struct Ledger<'a> {
 pub(super) struct Ready {
     pub(super) load: Load,
     pub(super) spool: Spool,
+    /// Whether it is one that was interrupted: there may be more in the files.
+    pub(super) is_resumed: bool,
 }
 
 /// A segment, and the file that it is in.
@@ -85,7 +87,7 @@ pub(super) fn next(
         }
         ledger.store.begin_load(&ledger.target, &load).map_err(crate::commands::store::unanswered)?;
     }
-    Ok(Some(Ready { load, spool }))
+    Ok(Some(Ready { load, spool, is_resumed: is_pending }))
 }
 
 /// The segments of a load that was interrupted, each in one of the files.
@@ -192,11 +194,14 @@ impl Filling<'_> {
                 let what = format!("{}:{line_number}: the line has more than {MAX_LINE} bytes", content.name);
                 return Err(Error::caller(what).help("nothing of this file was counted"));
             }
-            let (start, text) = (at, line.trim_ascii());
+            let start = at;
             at += read as u64;
-            if read == 0 || at > segment.end {
+            if read == 0 || start >= segment.end {
                 return Ok(());
             }
+            // The file may have grown since a load that is resumed, even on its last line.
+            let left = usize::try_from(segment.end - start).unwrap_or(usize::MAX);
+            let text = line.get(..left).unwrap_or(&line).trim_ascii();
             if at > segment.start && start < segment.start {
                 let is_ended = line
                     .get(usize::try_from(segment.start - start).unwrap_or(0)..)
