@@ -120,7 +120,7 @@ async fn after_five_failures_nobody_asks_for_a_second() {
     }
     let asked = seen.load(Ordering::SeqCst);
     assert!((5..=10).contains(&asked), "at most two attempts each, not {asked}");
-    assert!(store.breaker().is_open(Instant::now()));
+    assert!(store.breaker().is_open(tokio::time::Instant::now()));
     let start = Instant::now();
     for _ in 0..1000 {
         assert!(store.put_if_absent(&assignment("u", "e", "a"), 0).await.unwrap_err().is_transient());
@@ -130,7 +130,7 @@ async fn after_five_failures_nobody_asks_for_a_second() {
     tokio::time::sleep(Duration::from_millis(1100)).await;
     fails("probe", store.get("u", "e")).await;
     assert!(seen.load(Ordering::SeqCst) > asked, "one asked again");
-    assert!(store.breaker().is_open(Instant::now()));
+    assert!(store.breaker().is_open(tokio::time::Instant::now()));
 }
 
 #[tokio::test]
@@ -150,7 +150,7 @@ async fn a_refusal_is_no_failure() {
     for _ in 0..20 {
         assert!(!store.get("u", "e").await.unwrap_err().is_transient());
     }
-    assert!(!store.breaker().is_open(Instant::now()), "whoever refuses is there");
+    assert!(!store.breaker().is_open(tokio::time::Instant::now()), "whoever refuses is there");
 }
 
 #[tokio::test]

@@ -3,7 +3,8 @@
 use crate::ports::PortError;
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// A circuit breaker: after some failures in a window it refuses calls for a moment, and then lets one through to see.
 ///
