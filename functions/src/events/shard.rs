@@ -181,10 +181,7 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
     }
 
     /// Puts marks that are new; those that somebody else had put before.
-    async fn put_marks(
-        &self,
-        marks: &[(MarkKey<'_>, Mark)],
-    ) -> Result<Vec<(MarkKey<'static>, Mark)>, Stop> {
+    async fn put_marks(&self, marks: &[(MarkKey<'_>, Mark)]) -> Result<Vec<(MarkKey<'static>, Mark)>, Stop> {
         if marks.is_empty() {
             return Ok(Vec::new());
         }

@@ -150,7 +150,8 @@ impl Aws {
         let mut items = self.items.lock().unwrap();
         let place = place(&body["TableName"], &body["Item"]);
         if let Some(there) = items.get(&place) {
-            let refusal = json!({"__type": "ConditionalCheckFailedException", "message": "no", "Item": there});
+            let refusal =
+                json!({"__type": "ConditionalCheckFailedException", "message": "no", "Item": there});
             return (400, refusal.to_string());
         }
         items.insert(place, body["Item"].clone());

@@ -51,7 +51,10 @@ fn assigned(plan: Plan, users: usize) -> Assigned {
     });
     let Assigned { persisted, stored, taken } = &assigned;
     let (p50, p99) = (percentile(taken, 50.0), percentile(taken, 99.0));
-    eprintln!("{:?}: {persisted} persisted, {stored} stored of {users}, P50 {p50:.1}, P99 {p99:.1} ms", plan.fault);
+    eprintln!(
+        "{:?}: {persisted} persisted, {stored} stored of {users}, P50 {p50:.1}, P99 {p99:.1} ms",
+        plan.fault
+    );
     assigned
 }
 

@@ -4,7 +4,8 @@ use crate::aws::Aws;
 use abx_core::ConsistentHasher;
 use abx_core::event::StreamCounter;
 use abx_functions::adapters::aws::{
-    Budget, DynamoAssignments, DynamoMetrics, DynamoQuarantine, FirehoseArchive, SdkConfig, dynamodb, firehose,
+    Budget, DynamoAssignments, DynamoMetrics, DynamoQuarantine, FirehoseArchive, SdkConfig, dynamodb,
+    firehose,
 };
 use abx_functions::adapters::embedded::EmbeddedStore;
 use abx_functions::assignment::{self, Service};
@@ -138,7 +139,11 @@ pub async fn assign(config: &SdkConfig, aws: &Aws, users: usize) -> Assigned {
         }
         if answer["persisted"] == true {
             assigned.persisted += 1;
-            assert_eq!(item.unwrap()["assignment_id"]["S"], answer["assignment_id"], "what is said to be stored is");
+            assert_eq!(
+                item.unwrap()["assignment_id"]["S"],
+                answer["assignment_id"],
+                "what is said to be stored is"
+            );
         }
     }
     assigned
@@ -148,7 +153,12 @@ pub async fn assign(config: &SdkConfig, aws: &Aws, users: usize) -> Assigned {
 pub fn percentile(times: &[Duration], percent: f64) -> f64 {
     let mut times = times.to_vec();
     times.sort_unstable();
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "small and positive")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "small and positive"
+    )]
     let rank = (percent / 100.0 * times.len() as f64).ceil() as usize;
     times[rank.max(1) - 1].as_secs_f64() * 1000.0
 }
