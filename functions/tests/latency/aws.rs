@@ -15,9 +15,9 @@ use std::time::Duration;
 
 /// A lognormal distribution of latencies, by its median and its 99th percentile in milliseconds.
 #[derive(Debug, Clone, Copy)]
-pub struct Latency {
-    pub p50: f64,
-    pub p99: f64,
+pub(crate) struct Latency {
+    pub(crate) p50: f64,
+    pub(crate) p99: f64,
 }
 
 impl Latency {
@@ -33,7 +33,7 @@ impl Latency {
 
 /// What a call can meet instead of its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// No answer, ever.
     Hung,
     /// The connection ends before the answer.
@@ -44,22 +44,22 @@ pub enum Fault {
     Throttled,
 }
 
-pub const FAULTS: [Fault; 4] = [Fault::Hung, Fault::Closed, Fault::Garbled, Fault::Throttled];
+pub(crate) const FAULTS: [Fault; 4] = [Fault::Hung, Fault::Closed, Fault::Garbled, Fault::Throttled];
 
 /// How the services behave.
 #[derive(Debug, Clone, Copy)]
-pub struct Plan {
-    pub put: Latency,
-    pub get: Latency,
-    pub transact: Latency,
-    pub firehose: Latency,
+pub(crate) struct Plan {
+    pub(crate) put: Latency,
+    pub(crate) get: Latency,
+    pub(crate) transact: Latency,
+    pub(crate) firehose: Latency,
     /// Which fault a call meets, and in what share of all calls.
-    pub fault: Option<(Fault, f64)>,
+    pub(crate) fault: Option<(Fault, f64)>,
 }
 
 impl Plan {
     /// A region on an ordinary day.
-    pub const USUAL: Self = Self {
+    pub(crate) const USUAL: Self = Self {
         put: Latency { p50: 4.0, p99: 15.0 },
         get: Latency { p50: 6.0, p99: 20.0 },
         transact: Latency { p50: 10.0, p99: 30.0 },
@@ -67,7 +67,7 @@ impl Plan {
         fault: None,
     };
     /// Writes with a long tail.
-    pub const SLOW_PUTS: Self = Self { put: Latency { p50: 8.0, p99: 60.0 }, ..Self::USUAL };
+    pub(crate) const SLOW_PUTS: Self = Self { put: Latency { p50: 8.0, p99: 60.0 }, ..Self::USUAL };
 
     fn of(&self, operation: &str) -> Latency {
         match operation {
@@ -84,25 +84,25 @@ type Place = (String, String, String);
 
 /// The services.
 #[derive(Debug)]
-pub struct Aws {
+pub(crate) struct Aws {
     plan: Plan,
     random: Mutex<fastrand::Rng>,
     items: Mutex<HashMap<Place, Value>>,
 }
 
 impl Aws {
-    pub fn new(plan: Plan, seed: u64) -> Arc<Self> {
+    pub(crate) fn new(plan: Plan, seed: u64) -> Arc<Self> {
         let random = Mutex::new(fastrand::Rng::with_seed(seed));
         Arc::new(Self { plan, random, items: Mutex::default() })
     }
 
     /// What is stored under a key.
-    pub fn item(&self, table: &str, partition: &str, sort: &str) -> Option<Value> {
+    pub(crate) fn item(&self, table: &str, partition: &str, sort: &str) -> Option<Value> {
         self.items.lock().unwrap().get(&(table.into(), partition.into(), sort.into())).cloned()
     }
 
     /// Answers a call after its time; `None` if the connection ends instead. Half of the calls whose answer is lost are done.
-    pub async fn meet(&self, operation: &str, body: &[u8]) -> Option<(u16, String)> {
+    pub(crate) async fn meet(&self, operation: &str, body: &[u8]) -> Option<(u16, String)> {
         let (latency, fault, done) = {
             let mut random = self.random.lock().unwrap();
             let latency = self.plan.of(operation).draw(&mut random);
@@ -195,7 +195,7 @@ impl HttpConnector for InProcess {
 }
 
 /// What a client of the services is made from, without a network between them.
-pub fn in_process(aws: &Arc<Aws>) -> abx_functions::adapters::aws::SdkConfig {
+pub(crate) fn in_process(aws: &Arc<Aws>) -> abx_functions::adapters::aws::SdkConfig {
     let connector = SharedHttpConnector::new(InProcess(Arc::clone(aws)));
     let config = abx_functions::adapters::aws::emulator("http://aws.test").into_builder();
     config.http_client(http_client_fn(move |_, _| connector.clone())).build()

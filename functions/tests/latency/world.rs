@@ -43,24 +43,24 @@ async fn catalog() -> (Embedded, Arc<CatalogHolder<Embedded>>) {
 }
 
 /// The ports of the event function.
-pub fn ports(config: &SdkConfig) -> (DynamoMetrics, FirehoseArchive) {
+pub(crate) fn ports(config: &SdkConfig) -> (DynamoMetrics, FirehoseArchive) {
     let store = DynamoMetrics::new(dynamodb(config, Budget::BATCH), "metrics", "marks");
     (store, FirehoseArchive::new(firehose(config, Budget::BATCH), "archive"))
 }
 
 /// What is in a batch.
 #[derive(Debug, Clone, Copy)]
-pub struct Shape {
+pub(crate) struct Shape {
     /// How many records.
-    pub records: usize,
+    pub(crate) records: usize,
     /// How many of them belong to one unit: an exposure first, and purchases.
-    pub of_a_unit: usize,
+    pub(crate) of_a_unit: usize,
     /// Whether every batch has the same units, which only the first then does not know.
-    pub known: bool,
+    pub(crate) known: bool,
 }
 
 /// How long each of so many batches took in the whole handler, the first apart, which opens connections and reads the head.
-pub async fn batches(
+pub(crate) async fn batches(
     config: &SdkConfig,
     ports: (impl MetricStore, impl Archive),
     shape: Shape,
@@ -104,18 +104,18 @@ fn batch(number: usize, shape: Shape) -> Vec<u8> {
 
 /// What became of requests for assignments.
 #[derive(Debug, Default)]
-pub struct Assigned {
+pub(crate) struct Assigned {
     /// How many answers said that the assignment is stored.
-    pub persisted: usize,
+    pub(crate) persisted: usize,
     /// How many are stored, answered or not.
-    pub stored: usize,
+    pub(crate) stored: usize,
     /// How long each answer took.
-    pub taken: Vec<Duration>,
+    pub(crate) taken: Vec<Duration>,
 }
 
 /// Assigns so many new users, one after another, as an environment of Lambda does, with pauses between requests. Every answer
 /// has to be right.
-pub async fn assign(config: &SdkConfig, aws: &Aws, users: usize) -> Assigned {
+pub(crate) async fn assign(config: &SdkConfig, aws: &Aws, users: usize) -> Assigned {
     let (sink, holder) = catalog().await;
     let store = DynamoAssignments::new(dynamodb(config, Budget::REQUEST), ASSIGNMENTS);
     let telemetry = Arc::new(Telemetry::silent("assignment"));
@@ -150,7 +150,7 @@ pub async fn assign(config: &SdkConfig, aws: &Aws, users: usize) -> Assigned {
 }
 
 /// A percentile, in milliseconds.
-pub fn percentile(times: &[Duration], percent: f64) -> f64 {
+pub(crate) fn percentile(times: &[Duration], percent: f64) -> f64 {
     let mut times = times.to_vec();
     times.sort_unstable();
     #[expect(
