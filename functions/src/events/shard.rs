@@ -170,11 +170,12 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
             return Ok(found);
         }
         let kept = &progress.kept;
-        let (found, refused, archived) = tokio::try_join!(
-            self.put_marks(others),
-            self.quarantine(batch, items, kept),
-            self.archive(batch, items, folded, kept),
-        )?;
+        // One after the other, so that a quarantine that takes nothing keeps the archive from it as well; it is rare.
+        let keep = async {
+            let refused = self.quarantine(batch, items, kept).await?;
+            Ok((refused, self.archive(batch, items, folded, kept).await?))
+        };
+        let (found, (refused, archived)) = tokio::try_join!(self.put_marks(others), keep)?;
         progress.kept.extend(refused);
         progress.kept.extend(archived);
         Ok(found)
