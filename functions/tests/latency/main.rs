@@ -6,9 +6,11 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
 
 mod aws;
+mod in_process;
 mod world;
 
-use aws::{Aws, FAULTS, Fault, Plan, in_process};
+use aws::{Aws, FAULTS, Fault, Plan};
+use in_process::in_process;
 use world::{Assigned, Shape, assign, batches, percentile, ports};
 
 fn virtually<T>(work: impl Future<Output = T>) -> T {
