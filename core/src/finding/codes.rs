@@ -70,7 +70,8 @@ codes! {
         "`.nan`, `.inf` and numbers such as 1e400 cannot be compared or shared out.";
     UnsupportedYaml "unsupported-yaml" Error
         "A part of YAML that documents do not use."
-        "Tags (`!x`), and mapping keys that are not plain text, have no meaning in a document.";
+        "Tags (`!x`), merge keys (`<<`), and names of fields that are lists, mappings or left out have no meaning in a \
+         document.";
     UnknownKind "unknown-kind" Error
         "The document does not tell what it is."
         "A document holds exactly one of the keys `experiment`, `flag`, `catalog` and `tests`. Several documents in one \
