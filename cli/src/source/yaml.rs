@@ -121,7 +121,7 @@ fn syntax(error: &ScanError, text: &str) -> Fault {
         ErrorKind::InvalidFlowScalarIndent
         | ErrorKind::InvalidQuotedScalarIndent
         | ErrorKind::InvalidIndentation => {
-            "indent the further lines of a value more than its field, a closing bracket too"
+            "indent the further lines of a value more than its field, a closing bracket too; or close what is open before"
         }
         ErrorKind::UnknownAnchor => "write `&name` before an earlier value of the same document",
         _ => "check the indentation, and quote texts that hold `: `, `#`, `{` or `[`",

@@ -3,6 +3,7 @@
 use super::read::{record, words};
 use super::rule::Condition;
 use super::scalar::{HashScheme, Key, Moment, Window};
+use super::share::Share;
 use crate::hash::Range;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -26,8 +27,8 @@ record! {
         pub salt: Option<String>,
         /// Counts deliberate re-randomisations, from 1.
         pub epoch: Option<u32>,
-        /// The share of units that take part, from 0 to 1; 1 by default. Raising it never moves a unit.
-        pub traffic_allocation: Option<f64>,
+        /// The share of units that take part, from 0 to 1 or as `10%`; 1 by default. Raising it never moves a unit.
+        pub traffic_allocation: Option<Share>,
         /// The variants, in the order of their ranges.
         #[serde(default)]
         pub variants: Vec<VariantConfig>,
@@ -71,8 +72,8 @@ record! {
     pub struct VariantConfig {
         /// The variant's key, unique in the experiment.
         pub key: Key,
-        /// The share of the traffic, from 0 to 1; equal shares if no variant has one.
-        pub allocation: Option<f64>,
+        /// The share of the traffic, from 0 to 1 or as `10%`; equal shares if no variant has one.
+        pub allocation: Option<Share>,
         /// The buckets themselves, instead of an allocation: `[[0, 250000], [500000, 750000]]`.
         pub ranges: Option<Vec<Range>>,
         /// What the variant means to the program that asks.

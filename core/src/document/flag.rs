@@ -3,6 +3,7 @@
 use super::read::record;
 use super::rule::Condition;
 use super::scalar::{HashScheme, Key};
+use super::share::{Percentage, Share};
 use crate::hash::Range;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -45,8 +46,8 @@ record! {
         /// Who may take part in the rollout; a list means all of its conditions.
         #[serde(default)]
         pub targeting_rules: Vec<Condition>,
-        /// The share of units in the rollout, from 0 to 100. Raising it never moves a unit.
-        pub rollout_percentage: Option<f64>,
+        /// The percentage of units in the rollout, from 0 to 100 or as `10%`. Raising it never moves a unit.
+        pub rollout_percentage: Option<Percentage>,
     }
 }
 
@@ -57,8 +58,8 @@ record! {
         pub key: Key,
         /// A boolean, string, number or object.
         pub value: Value,
-        /// The share of the rollout, from 0 to 1.
-        pub allocation: Option<f64>,
+        /// The share of the rollout, from 0 to 1 or as `10%`.
+        pub allocation: Option<Share>,
         /// The buckets themselves, instead of an allocation.
         pub ranges: Option<Vec<Range>>,
         /// What it is.
@@ -98,8 +99,8 @@ record! {
     pub struct SplitConfig {
         /// The variant's key.
         pub variant: String,
-        /// The share, from 0 to 1; equal shares if none is written.
-        pub allocation: Option<f64>,
+        /// The share, from 0 to 1 or as `10%`; equal shares if none is written.
+        pub allocation: Option<Share>,
         /// The buckets themselves, instead of an allocation.
         pub ranges: Option<Vec<Range>>,
     }

@@ -9,6 +9,7 @@ mod flag;
 mod read;
 mod rule;
 mod scalar;
+mod share;
 mod tests;
 
 use crate::finding::{Code, Findings, did_you_mean};
@@ -23,6 +24,7 @@ pub use flag::{FeatureFlagConfig, FlagRuleConfig, FlagVariantConfig, Prerequisit
 pub(crate) use read::{describe, quote};
 pub use rule::{Condition, Leaf, Negated, Operator};
 pub use scalar::{HashScheme, Key, Moment, Window};
+pub use share::{Percentage, Share, before_percent_sign};
 pub use tests::{
     Attributes, BucketsConfig, CaseConfig, ExceptionConfig, ExpectConfig, TestedKind, TestsConfig,
     WantedVariant,
