@@ -200,7 +200,11 @@ pub(super) fn percent_to_buckets(percentage: Percentage, path: &str, findings: &
         // As if the decimals had been moved in what is written: floats would add digits.
         let hundredfold: f64 = format!("{percent}e2").parse().unwrap_or(percent * 100.0);
         findings
-            .add(Code::PercentageBelowOne, path, format!("{percent} is a percentage here, less than one in 100"))
+            .add(
+                Code::PercentageBelowOne,
+                path,
+                format!("{percent} is a percentage here, less than one in 100"),
+            )
             .help(format!("write `{percent}%` if that is meant, or `{hundredfold}%` if it is a share"));
     }
     to_buckets(percent, 100.0, path, findings)

@@ -21,7 +21,8 @@ pub use experiment::{
     Direction, ExperimentConfig, MetricConfig, MetricKind, MetricRole, Status, VariantConfig,
 };
 pub use flag::{FeatureFlagConfig, FlagRuleConfig, FlagVariantConfig, PrerequisiteConfig, SplitConfig};
-pub(crate) use read::{describe, quote};
+pub(crate) use read::describe;
+pub use read::quote;
 pub use rule::{Condition, Leaf, Negated, Operator};
 pub use scalar::{HashScheme, Key, Moment, Window};
 pub use share::{Percentage, Share, before_percent_sign};

@@ -79,7 +79,8 @@ pub(crate) fn describe(value: &Value) -> String {
 }
 
 /// A text in quotes, cut where it is long.
-pub(crate) fn quote(text: &str) -> String {
+#[must_use]
+pub fn quote(text: &str) -> String {
     const LONG: usize = 60;
     if text.chars().count() <= LONG {
         return format!("{text:?}");

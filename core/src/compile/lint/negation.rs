@@ -199,7 +199,10 @@ fn other_type(
     let message = format!("this matches every `{attribute}` that is not a {kind}{example}");
     let help = match complement(leaf.operator).filter(|_| is_alone) {
         Some(complement) => format!("use `{complement}` without `not:`, which only a {kind} passes"),
-        None => format!("put {{attribute: {attribute}, {}}} beside it, which only a {kind} passes", family.guard()),
+        None => format!(
+            "put {{attribute: {attribute}, {}}} beside it, which only a {kind} passes",
+            family.guard()
+        ),
     };
     findings.add(Code::NegativeType, path, message).help(help);
 }

@@ -40,7 +40,9 @@ pub(super) fn leaf(leaf: &Leaf, path: &str, findings: &mut Findings) {
 
 /// `/^x/i` is how other languages write an expression; here the slashes are part of it.
 fn slashes(leaf: &Leaf, pattern: &str, path: String, findings: &mut Findings) {
-    let Some((inner, flags)) = pattern.strip_prefix('/').and_then(|rest| rest.rsplit_once('/')) else { return };
+    let Some((inner, flags)) = pattern.strip_prefix('/').and_then(|rest| rest.rsplit_once('/')) else {
+        return;
+    };
     let is_anchored = inner.starts_with('^') || inner.ends_with('$');
     let of_path = ["path", "url", "uri", "page", "route", "href", "link", "referrer", "referer", "endpoint"];
     let attribute = leaf.attribute.as_deref().unwrap_or_default().to_lowercase();
