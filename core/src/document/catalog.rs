@@ -46,6 +46,7 @@ record! {
 
 record! {
     /// Mutually exclusive experiments: a unit falls into one slot.
+    #[schemars(transform = super::schema::bucketed)]
     pub struct LayerConfig {
         /// The layer's key.
         pub key: Key,
@@ -73,6 +74,7 @@ record! {
 
 record! {
     /// Units that take part in no experiment, so that the sum of all changes can be measured.
+    #[schemars(transform = super::schema::bucketed)]
     pub struct HoldoutConfig {
         /// The holdout's key.
         pub key: Key,

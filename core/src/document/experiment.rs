@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 record! {
     /// An experiment: who takes part, and which share sees which variant.
+    #[schemars(transform = super::schema::experiment)]
     pub struct ExperimentConfig {
         /// The experiment's key, unique among experiments.
         pub experiment: Key,
@@ -69,6 +70,7 @@ words! {
 
 record! {
     /// One of the things that are compared.
+    #[schemars(transform = super::schema::shared_out)]
     pub struct VariantConfig {
         /// The variant's key, unique in the experiment.
         pub key: Key,
@@ -85,6 +87,7 @@ record! {
 
 record! {
     /// A number that the experiment is judged by.
+    #[schemars(transform = super::schema::metric)]
     pub struct MetricConfig {
         /// The metric's key, unique in the experiment.
         pub key: Key,

@@ -12,6 +12,7 @@ record! {
     /// A feature flag. Without `variants` it is a boolean one, with the variants `on` (true) and `off` (false).
     ///
     /// The flat form (`targeting_rules`, `rollout_percentage`) is one rule; `rules` are tried before it.
+    #[schemars(transform = super::schema::flag)]
     pub struct FeatureFlagConfig {
         /// The flag's key, unique among flags.
         pub flag: Key,
@@ -53,6 +54,7 @@ record! {
 
 record! {
     /// One of the values that a flag can take.
+    #[schemars(transform = super::schema::flag_variant)]
     pub struct FlagVariantConfig {
         /// The variant's key, unique in the flag.
         pub key: Key,
@@ -79,6 +81,7 @@ record! {
 
 record! {
     /// Whom a rule is for, and what it serves: exactly one of `serve`, `split` and `experiment`.
+    #[schemars(transform = super::schema::flag_rule)]
     pub struct FlagRuleConfig {
         /// A name that decisions carry.
         pub name: Option<String>,
@@ -96,6 +99,7 @@ record! {
 
 record! {
     /// One share of a split.
+    #[schemars(transform = super::schema::shared_out)]
     pub struct SplitConfig {
         /// The variant's key.
         pub variant: String,

@@ -9,6 +9,7 @@ mod flag;
 mod read;
 mod rule;
 mod scalar;
+mod schema;
 mod share;
 mod tests;
 

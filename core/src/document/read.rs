@@ -240,9 +240,9 @@ macro_rules! record {
     ($(#[$attribute:meta])* pub struct $name:ident {
         $($(#[$field_attribute:meta])* pub $field:ident: $type:ty,)*
     }) => {
-        $(#[$attribute])*
         #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, schemars::JsonSchema)]
         #[schemars(deny_unknown_fields)]
+        $(#[$attribute])*
         pub struct $name { $($(#[$field_attribute])* pub $field: $type,)* }
 
         impl $name {
