@@ -113,10 +113,13 @@ async fn serve(args: &Args) -> Result<Exit, Error> {
     Ok(exit::INTERRUPTED)
 }
 
-/// The folder of the archive: `archive` beside the file of the store.
+/// The folder of the archive beside the file of a store: `store.sqlite-archive`. Each store has its own, because two of them count their
+/// events from 1.
 #[must_use]
 pub fn archive_beside(store: &Path) -> PathBuf {
-    store.with_file_name("archive")
+    let mut name = store.file_name().unwrap_or_default().to_owned();
+    name.push("-archive");
+    store.with_file_name(name)
 }
 
 async fn listen(port: u16) -> Result<TcpListener, Error> {

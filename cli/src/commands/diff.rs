@@ -30,8 +30,8 @@ use std::path::PathBuf;
   abx diff @11 @12 --table abx-catalog
   abx diff old/ new/ --users-file users.csv --format markdown > comment.md
 
-Exit code 1: the change spoils something that it could have without (an error), or a document
-moves more than --fail-over allows.")]
+Exit code 1: NEW has errors, the change spoils something that it could have without (an error), or a
+document moves more than --fail-over allows.")]
 pub struct Args {
     /// The documents before: files, folders, a git revision as main:experiments, or what was published, as @12 or @head
     #[arg(value_name = "OLD")]
@@ -153,12 +153,10 @@ impl DiffReport {
     }
 
     fn markdown(&self) -> String {
-        let mut text = format!("### Whom this moves: {} to {}\n\n", code(&self.before), code(&self.after));
-        text.push_str(&change::markdown(&self.diff));
-        self.closing().iter().for_each(|line| {
-            let _ = writeln!(text, "\n{line}.");
-        });
-        text
+        let title = format!("### Whom this moves: {} to {}\n\n", code(&self.before), code(&self.after));
+        let closing: String = self.closing().iter().map(|line| format!("\n{line}.\n")).collect();
+        let command = format!("abx diff {} {}", self.before, self.after);
+        title.clone() + &change::markdown(&self.diff, title.len() + closing.len(), &command) + &closing
     }
 
     /// What is wrong beside the documents.
@@ -169,9 +167,14 @@ impl DiffReport {
         }
         for (errors, side) in [(&self.errors.before, &self.before), (&self.errors.after, &self.after)] {
             const SHOWN: usize = 3;
+            match errors.len() {
+                0 => continue,
+                1 => lines.push(format!("1 error keeps a document of {side} out")),
+                count => lines.push(format!("{count} errors keep documents of {side} out")),
+            }
             lines.extend(errors.iter().take(SHOWN).cloned());
-            if let Some(more) = errors.len().checked_sub(SHOWN).filter(|more| *more > 0) {
-                lines.push(format!("{more} errors more keep documents of {side} out: abx validate {side}"));
+            if errors.len() > SHOWN {
+                lines.push(format!("abx validate {side} shows all {}", errors.len()));
             }
         }
         lines
@@ -195,6 +198,10 @@ impl Report for DiffReport {
     }
 
     fn exit(&self) -> Exit {
-        if self.has_errors() || !self.over.is_empty() { exit::FINDINGS } else { exit::DONE }
+        if self.has_errors() || !self.errors.after.is_empty() || !self.over.is_empty() {
+            exit::FINDINGS
+        } else {
+            exit::DONE
+        }
     }
 }

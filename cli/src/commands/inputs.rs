@@ -110,8 +110,13 @@ pub fn share(text: &str) -> Result<f64, String> {
 
 /// A part of something: `0.05` or `5%`; may be negative or above 1.
 pub fn part(text: &str) -> Result<f64, String> {
-    let (number, whole) = text.trim().strip_suffix('%').map_or((text, 1.0), |it| (it, 100.0));
-    let part = number.trim().parse().ok().map(|it: f64| it / whole).filter(|it| it.is_finite());
+    let part: Option<f64> = match text.trim().strip_suffix('%').map(str::trim) {
+        None => text.trim().parse().ok(),
+        // The nearest float to the decimal, where dividing by 100 would round twice.
+        Some(percent) if !percent.contains(['e', 'E']) => format!("{percent}e-2").parse().ok(),
+        Some(_) => None,
+    };
+    let part = part.filter(|it| it.is_finite());
     part.ok_or_else(|| "write a number, as 0.05 or 5%".to_owned())
 }
 
@@ -218,6 +223,7 @@ mod tests {
         assert!(count("0").is_err() && count("-1").is_err());
         assert_eq!(part("-5%"), Ok(-0.05));
         assert_eq!(share("0.5 %"), Ok(0.005));
+        assert_eq!((part("12.3%"), part("7%"), part("29 %")), (Ok(0.123), Ok(0.07), Ok(0.29)));
         assert_eq!((percentage("5"), percentage(" 99.5 % ")), (Ok(5.0), Ok(99.5)));
         assert!(percentage("101").is_err() && percentage("-1%").is_err() && percentage("NaN").is_err());
         assert!(share("100%").is_err() && share("NaN").is_err() && part("inf").is_err());

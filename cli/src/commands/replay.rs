@@ -1,30 +1,40 @@
 //! What would these events have been counted as?
 
 mod batch;
+mod content;
 mod faults;
-mod input;
+mod load;
 mod report;
 mod rows;
+mod spool;
 mod target;
 
 pub use report::ReplayReport;
 
-use super::store::block_on;
+use super::store::{block_on, unanswered};
 use crate::error::Error;
 use crate::report::FormatArg;
+use abx_core::event::{EventData, RecordClass, Sequence};
+use abx_core::hash::{Bucketer, Purpose};
+use abx_functions::adapters::embedded::Segment;
+use abx_functions::events::RecordToWrite;
+use batch::Batch;
+use content::Content;
 use faults::{Fault, Faults};
 use indicatif::{ProgressBar, ProgressStyle};
-use input::{Inputs, Source};
 use jiff::Timestamp;
+use serde_json::Value;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use target::{Counts, Target};
 
-/// Send recorded events through the handler of the event function, and show what they are counted as
+/// Count recorded events through the handler of the event function, and show what they are counted as
 ///
-/// Inputs are files, folders or `-`: events one a line (.jsonl), payloads of Kinesis invocations and the objects that Lambda
-/// leaves in an on-failure bucket (.json), or rows (.csv) with --unit, --exposure, --conversion and --value. Events that come without a
-/// place in a stream get one, by their unit; their time of arrival is their own time.
+/// Inputs are files, folders or `-`: events or archive lines (.jsonl), payloads of Kinesis invocations and the objects that
+/// Lambda leaves in an on-failure bucket (.json), or rows (.csv) with --unit, --exposure, --conversion and --value; each may be
+/// compressed (.gz). Events are counted in the order of their times, whatever the order of lines and files. Content is counted once:
+/// replaying a file again counts nothing, replaying one that grew counts what is new, and an event with an `event_id` counts
+/// once in however many files.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   abx replay events.jsonl
@@ -42,18 +52,21 @@ pub struct Args {
     /// The endpoint of an emulator instead of AWS
     #[arg(long, value_name = "URL")]
     endpoint: Option<String>,
-    /// The documents that events are counted by, where they go to `local`
-    #[arg(long, value_name = "PATH", default_value = "experiments")]
-    from: Vec<PathBuf>,
+    /// The documents that events are counted by, where they go to `local`: `experiments` by default, or what the store has published
+    #[arg(long, value_name = "PATH")]
+    from: Option<Vec<PathBuf>>,
     /// Keep the counts in this file, for `abx results --store`; by default they are shown and forgotten
     #[arg(long, value_name = "FILE")]
     store: Option<PathBuf>,
     /// How many records a batch has
     #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     batch_size: u32,
-    /// Over how many shards events are spread that come without a place
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    /// Over how many shards events are spread, by their unit
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     shards: u32,
+    /// Keep the order of files and lines instead of sorting by time, to rehearse a stream
+    #[arg(long)]
+    as_they_come: bool,
     /// Deliver as a stream does on a bad day; the counts must not change
     #[arg(long, value_enum, value_delimiter = ',', value_name = "FAULT")]
     faults: Vec<Fault>,
@@ -80,54 +93,135 @@ pub fn run(args: &Args) -> Result<ReplayReport, Error> {
             .help("a function has one store, which would hold both runs"));
     }
     let rows = args.rows.parse()?;
+    let contents = Content::all(&args.paths)?;
     block_on(async {
         let start = Instant::now();
-        let counts = replay(args, &rows, &args.faults, args.store.clone()).await?;
+        let counts = replay(args, &contents, &rows, &args.faults, args.store.clone()).await?;
         let took = start.elapsed();
-        let clean = if args.compare { Some(replay(args, &rows, &[], None).await?) } else { None };
+        let clean = if args.compare { Some(replay(args, &contents, &rows, &[], None).await?) } else { None };
         Ok(ReplayReport::new(&args.to, &counts, took, clean.as_ref()))
     })
 }
 
 async fn replay(
     args: &Args,
+    contents: &[Content],
     rows: &rows::Rows,
     faults: &[Fault],
     store: Option<PathBuf>,
 ) -> Result<Counts, Error> {
-    // Without a store, what was counted before an error is gone with it.
-    let is_kept = store.is_some() || args.to != "local";
     let target = match &*args.to {
-        "local" => Target::local(&args.from, store).await?,
+        "local" => Target::local(args.from.as_deref(), store).await?,
         function => Target::function(function, args.endpoint.as_deref()).await?,
     };
-    let source = Source {
-        rows,
-        now: args.at.unwrap_or_else(Timestamp::now),
-        batch_size: args.batch_size as usize,
-        shards: args.shards,
+    let mut delivery = Delivering {
+        args,
+        target: &target,
+        faults: Faults::new(faults, args.seed),
+        counts: Counts::default(),
+        progress: progress(),
     };
-    let mut faults = Faults::new(faults, args.seed);
-    let mut counts = Counts::default();
-    let progress = progress();
-    let mut inputs = Inputs::new(&args.paths, &source)?;
-    let so_far = |error: Error, records| {
-        if !is_kept || records == 0 {
-            return error;
-        }
-        error.also(&format!(
-            "{records} records before it are counted: mend it and replay the same, and they are not counted \
-             again"
-        ))
-    };
-    while let Some(batch) = inputs.next(&mut faults).map_err(|error| so_far(error, counts.records))? {
-        for delivery in faults.deliveries(batch) {
-            target.deliver(&delivery, &mut counts).await?;
-            progress.set_position(counts.records);
+    let now = args.at.unwrap_or_else(Timestamp::now);
+    // What a function is sent as it was recorded keeps its place in the stream: that is a redelivery.
+    let (recorded, others): (Vec<_>, Vec<_>) =
+        contents.iter().partition(|it| target.is_function() && it.form == content::Form::Payloads);
+    for batch in recorded_batches(&recorded, args.batch_size as usize)? {
+        delivery.batch(batch).await?;
+    }
+    let ledger = target.ledger();
+    let mut delivered: Vec<Segment> = Vec::new();
+    while let Some(ready) =
+        load::next(&others, rows, &ledger, now, (&delivered, &mut delivery.counts.classes))?
+    {
+        delivery.load(&ready).await?;
+        ledger.store.end_load(&ledger.target, &ready.load.id, &ready.spool.ids()?).map_err(unanswered)?;
+        delivered.extend(ready.load.segments);
+        if !ready.is_resumed {
+            break;
         }
     }
-    progress.finish_and_clear();
-    target.finish(counts).await
+    delivery.progress.finish_and_clear();
+    target.finish(delivery.counts).await
+}
+
+/// Recorded payloads in the order of their places: a later file may hold what came earlier.
+fn recorded_batches(contents: &[&Content], batch_size: usize) -> Result<Vec<Batch>, Error> {
+    let mut records = Vec::new();
+    for content in contents {
+        for value in serde_json::Deserializer::from_reader(content.reader()?).into_iter::<Value>() {
+            let value = value.map_err(|error| Error::caller(format!("{}: {error}", content.name)))?;
+            records.extend(load::recorded(&content.name, value)?);
+        }
+    }
+    let place = |record: &Value| {
+        let sequence = record.pointer("/kinesis/sequenceNumber").and_then(Value::as_str);
+        let stream = record.get("eventSourceARN").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let shard = record.get("eventID").and_then(Value::as_str).and_then(|id| id.split(':').next());
+        (stream, shard.unwrap_or_default().to_owned(), sequence.and_then(|it| it.parse::<Sequence>().ok()))
+    };
+    records.sort_by_cached_key(place);
+    Ok(records.chunks(batch_size).map(|some| Batch::Recorded(some.to_vec())).collect())
+}
+
+/// Delivers batches, as a stream does on a good day or a bad one.
+struct Delivering<'a> {
+    args: &'a Args,
+    target: &'a Target,
+    faults: Faults,
+    counts: Counts,
+    progress: ProgressBar,
+}
+
+impl Delivering<'_> {
+    /// Delivers a load in the order of its events' times. Each gets a place in a shard of the load: the same one whenever it is delivered.
+    async fn load(&mut self, ready: &load::Ready) -> Result<(), Error> {
+        let by_unit = Bucketer::new("abx-replay", Purpose::Variant);
+        let shards = u64::from(self.args.shards);
+        let mut places: Vec<(u64, Vec<RecordToWrite>)> = vec![(0, Vec::new()); self.args.shards as usize];
+        let shard_name = |shard: usize| format!("{}-{shard:04}", ready.load.id);
+        let spool = &ready.spool;
+        spool
+            .each(self.args.as_they_come, async |event, is_duplicate| {
+                if is_duplicate {
+                    self.counts.classes.add(RecordClass::Duplicate, 1);
+                    return Ok(());
+                }
+                let unit = EventData::read(&event.data).map(|it| it.unit.into_owned()).unwrap_or_default();
+                let shard = u64::from(by_unit.bucket(&unit)) * shards / 1_000_000;
+                let shard = usize::try_from(shard).unwrap_or(0);
+                let records = self.faults.records(event.data);
+                for data in records {
+                    let Some((sequence, waiting)) = places.get_mut(shard) else { continue };
+                    *sequence += 1;
+                    waiting.push(RecordToWrite {
+                        sequence: sequence.to_string(),
+                        partition_key: unit.chars().take(256).collect(),
+                        arrived: Timestamp::from_millisecond(event.arrived).unwrap_or(Timestamp::UNIX_EPOCH),
+                        data,
+                    });
+                    if waiting.len() >= self.args.batch_size as usize {
+                        let records = std::mem::take(waiting);
+                        self.batch(Batch::Made { shard: shard_name(shard), records }).await?;
+                    }
+                }
+                Ok(())
+            })
+            .await?;
+        for (shard, (_, records)) in places.into_iter().enumerate() {
+            if !records.is_empty() {
+                self.batch(Batch::Made { shard: shard_name(shard), records }).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn batch(&mut self, batch: Batch) -> Result<(), Error> {
+        for delivery in self.faults.deliveries(batch) {
+            self.target.deliver(&delivery, &mut self.counts).await?;
+            self.progress.set_position(self.counts.delivered);
+        }
+        Ok(())
+    }
 }
 
 /// A line on stderr, and only where somebody watches: indicatif hides it elsewhere.

@@ -1,9 +1,9 @@
 //! What each operator takes. A new operator goes here, into [`Operator`] and, if its question is a new one,
 //! into [`Test`].
 
-use super::shares::to_buckets;
+use super::shares::percent_to_buckets;
 use crate::decide::{Comparison, Geo, Number, Set, Test, TimeTest, TimeWindow, Weekdays, lenient_version};
-use crate::document::{Leaf, Moment, Operator, describe, quote};
+use crate::document::{Leaf, Moment, Operator, Percentage, describe, quote};
 use crate::finding::{Code, Findings, did_you_mean};
 use crate::hash::{Bucketer, Purpose};
 use ipnet::IpNet;
@@ -333,11 +333,11 @@ fn percentage(leaf: &Leaf, value: &Value, path: &str, findings: &mut Findings) -
             .help("add `salt:` with any text; who is in depends on it");
     }
     let value_path = format!("{path}.value");
-    let Some(share) = value.as_f64() else {
-        let wrong = expected(Operator::Percentage, "a number from 0 to 100", value);
-        findings.add(wrong.code, value_path, wrong.message);
+    let Some(percentage) = Percentage::of(value) else {
+        let wrong = expected(Operator::Percentage, "a number from 0 to 100, or as 10%", value);
+        findings.add(wrong.code, value_path, wrong.message).help = wrong.help;
         return None;
     };
-    let below = to_buckets(share, 100.0, &value_path, findings);
+    let below = percent_to_buckets(percentage, &value_path, findings);
     Some(Test::Percentage(Bucketer::new(salt?, Purpose::Rollout), below))
 }

@@ -129,7 +129,7 @@ pub(crate) fn group_of(unit: &str, groups: u8) -> u8 {
 
 /// 64 bits of a text, to know it again: two hashes with two prefixes.
 #[must_use]
-pub(crate) fn fingerprint(text: &str) -> u64 {
+pub fn fingerprint(text: &str) -> u64 {
     let half = |prefix| u64::from(murmur3::State::after(prefix).finish(text.as_bytes()));
     half(b"abx:1:") << 32 | half(b"abx:2:")
 }

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
-/// How long the stores may take in all. The adapters give up by themselves 3 ms before, and tell their breakers why.
+/// How long the stores may take in all. An adapter that repeats calls gives up 3 ms before, so that its breaker hears of it.
 const BUDGET: Duration = Duration::from_millis(48);
 
 /// What the service is told beside its ports.

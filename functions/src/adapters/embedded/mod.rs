@@ -4,18 +4,21 @@
 //! |---|---|
 //! | `schema.sql` | the tables, each with what its columns mean |
 //! | `catalog`, `assignments`, `events`, `metrics`, `quarantine`, `personal_data` | one port each, on [`EmbeddedStore`] |
+//! | `inputs` | files that were replayed, by their content |
 //! | `archive` | [`JsonlArchive`]: files beside it, one for each day |
 
 mod archive;
 mod assignments;
 mod catalog;
 mod events;
+mod inputs;
 mod metrics;
 mod personal_data;
 mod quarantine;
 
 pub use archive::JsonlArchive;
 pub use events::StoredEvent;
+pub use inputs::{Load, Segment};
 
 use crate::ports::PortError;
 use rusqlite::{Connection, ErrorCode};

@@ -1,0 +1,160 @@
+//! Files by their content: which of them was replayed before, wholly or up to where it ended then.
+
+use crate::error::Error;
+use abx_functions::adapters::embedded::Segment;
+use flate2::read::MultiGzDecoder;
+use sha2::{Digest, Sha256};
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use tempfile::NamedTempFile;
+
+/// The form of a file's content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Events, one a line.
+    Lines,
+    /// Rows with a header.
+    Csv,
+    /// Payloads of Kinesis invocations.
+    Payloads,
+}
+
+/// A file to be replayed.
+#[derive(Debug)]
+pub(super) struct Content {
+    pub(super) name: String,
+    pub(super) form: Form,
+    path: PathBuf,
+    is_gzip: bool,
+    /// Standard input, kept until the end.
+    _spooled: Option<NamedTempFile>,
+    /// Bytes after decompression, and their SHA-256.
+    pub(super) bytes: u64,
+    pub(super) digest: String,
+}
+
+impl Content {
+    /// All files below these paths, the shortest first, so that a file stands before what it grew into.
+    pub(super) fn all(paths: &[PathBuf]) -> Result<Vec<Self>, Error> {
+        let mut files = Vec::new();
+        for path in paths {
+            find(path, &mut files)?;
+        }
+        if files.is_empty() {
+            return Err(Error::caller("there are no files in these folders"));
+        }
+        let mut contents = files.iter().map(|path| Self::open(path)).collect::<Result<Vec<_>, _>>()?;
+        contents.sort_by(|a, b| (a.bytes, &a.digest).cmp(&(b.bytes, &b.digest)));
+        Ok(contents)
+    }
+
+    fn open(path: &Path) -> Result<Self, Error> {
+        let name = path.display().to_string();
+        let spooled = (name == "-").then(|| spool(io::stdin().lock())).transpose();
+        let spooled = spooled.map_err(|error| Error::world(format!("standard input: {error}")))?;
+        let is_gzip = path.extension().is_some_and(|it| it == "gz");
+        let plain = if is_gzip { path.with_extension("") } else { path.to_owned() };
+        let form = match plain.extension().and_then(|it| it.to_str()) {
+            Some("csv") => Form::Csv,
+            Some("jsonl" | "ndjson") => Form::Lines,
+            _ if spooled.is_some() => Form::Lines,
+            _ => Form::Payloads,
+        };
+        let path = spooled.as_ref().map_or(path, |file| file.path()).to_owned();
+        let mut content =
+            Self { name, form, path, is_gzip, _spooled: spooled, bytes: 0, digest: String::new() };
+        let mut digests = content.digests(&[u64::MAX])?;
+        (content.bytes, content.digest) = digests.pop().unwrap_or_default();
+        Ok(content)
+    }
+
+    /// A reader of the content from its beginning.
+    pub(super) fn reader(&self) -> Result<Box<dyn BufRead>, Error> {
+        let file = File::open(&self.path).map_err(|error| self.failed(&error))?;
+        Ok(if self.is_gzip {
+            Box::new(BufReader::with_capacity(1 << 16, MultiGzDecoder::new(file)))
+        } else {
+            Box::new(BufReader::with_capacity(1 << 16, file))
+        })
+    }
+
+    pub(super) fn failed(&self, error: &io::Error) -> Error {
+        Error::world(format!("{}: {error}", self.name))
+    }
+
+    /// The SHA-256 of the content up to each of these lengths, in ascending order, as far as it reaches; up to its end for a longer one.
+    fn digests(&self, lengths: &[u64]) -> Result<Vec<(u64, String)>, Error> {
+        let mut reader = self.reader()?;
+        let (mut hasher, mut at, mut found) = (Sha256::new(), 0_u64, Vec::new());
+        let mut buffer = vec![0; 1 << 16];
+        for length in lengths {
+            loop {
+                let most = usize::try_from(length - at).unwrap_or(usize::MAX).min(buffer.len());
+                let part = buffer.get_mut(..most).unwrap_or_default();
+                let read = reader.read(part).map_err(|error| self.failed(&error))?;
+                hasher.update(part.get(..read).unwrap_or_default());
+                at += read as u64;
+                if read == 0 {
+                    break;
+                }
+            }
+            if at == *length || *length == u64::MAX {
+                found.push((at, hex(&hasher.clone().finalize())));
+            }
+        }
+        Ok(found)
+    }
+
+    /// What is known of a part of this file, from segments that were replayed: where they end, and how many records they have.
+    pub(super) fn known(&self, part: &str, segments: &[Segment]) -> Result<Known, Error> {
+        let mut lengths: Vec<u64> =
+            segments.iter().map(|it| it.end).filter(|end| *end <= self.bytes).collect();
+        lengths.sort_unstable();
+        lengths.dedup();
+        let digests = self.digests(&lengths)?;
+        let is_prefix = |it: &&Segment| it.part == part && digests.contains(&(it.end, it.digest.clone()));
+        let mut prefixes: Vec<&Segment> = segments.iter().filter(is_prefix).collect();
+        prefixes.sort_by_key(|it| (it.end, it.start));
+        prefixes.dedup_by_key(|it| it.end);
+        let end = prefixes.last().map_or(0, |it| it.end);
+        Ok(Known { end, segments: prefixes.into_iter().cloned().collect() })
+    }
+}
+
+/// How much of a file was replayed before.
+#[derive(Debug)]
+pub(super) struct Known {
+    /// Where the known beginning ends, in bytes.
+    pub(super) end: u64,
+    /// The segments that it was replayed in.
+    pub(super) segments: Vec<Segment>,
+}
+
+/// Bytes in hexadecimal.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn spool(mut from: impl Read) -> io::Result<NamedTempFile> {
+    let mut file = NamedTempFile::new()?;
+    io::copy(&mut from, &mut file)?;
+    Ok(file)
+}
+
+/// All files below a path, in order.
+fn find(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), Error> {
+    let failed = |error: io::Error| Error::world(format!("{}: {error}", path.display()));
+    if path == Path::new("-") || !fs::metadata(path).map_err(failed)?.is_dir() {
+        files.push(path.to_owned());
+        return Ok(());
+    }
+    let entries: Result<Vec<_>, _> = fs::read_dir(path).map_err(failed)?.collect();
+    let mut entries: Vec<PathBuf> = entries.map_err(failed)?.into_iter().map(|entry| entry.path()).collect();
+    entries.sort();
+    entries.iter().try_for_each(|entry| find(entry, files))
+}

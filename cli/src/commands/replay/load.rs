@@ -1,0 +1,354 @@
+//! Files become loads: the events in them that were not counted before, in the order of their times.
+
+use super::content::{Content, Form, hex};
+use super::rows::{RowEvents, Rows};
+use super::spool::{Spool, Spooled};
+use crate::error::Error;
+use abx_core::event::{Batch, Classes, EventData, EventKind, RecordClass};
+use abx_core::hash::fingerprint;
+use abx_core::read::time_of_text;
+use abx_functions::adapters::embedded::{EmbeddedStore, Load, Segment};
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
+use std::io::{BufRead, Read};
+
+/// A line may not be longer, in bytes: it is held in memory.
+const MAX_LINE: usize = 8 << 20;
+
+/// The ledger of what was replayed, for one target.
+pub(super) struct Ledger<'a> {
+    pub(super) store: &'a EmbeddedStore,
+    /// Empty for the store itself; else the function that counts.
+    pub(super) target: String,
+}
+
+/// A load that is ready to be delivered.
+pub(super) struct Ready {
+    pub(super) load: Load,
+    pub(super) spool: Spool,
+    /// Whether it is one that was interrupted: there may be more in the files.
+    pub(super) is_resumed: bool,
+}
+
+/// A segment, and the file that it is in.
+struct Source<'a> {
+    content: &'a Content,
+    segment: Segment,
+}
+
+/// Finds what of these files is to be counted, and notes it in the ledger. `None` where nothing is left. Records that are not in the
+/// load go into `classes`.
+pub(super) fn next(
+    contents: &[&Content],
+    rows: &Rows,
+    ledger: &Ledger<'_>,
+    now: Timestamp,
+    (delivered, classes): (&[Segment], &mut Classes),
+) -> Result<Option<Ready>, Error> {
+    let (done, pending) =
+        ledger.store.replayed(&ledger.target).map_err(crate::commands::store::unanswered)?;
+    let is_pending = pending.is_some();
+    let (mut load, sources, known) = match pending {
+        Some(load) => {
+            let sources = resumed(contents, &load)?;
+            (load, sources, Vec::new())
+        }
+        None => new(contents, rows, &done, now)?,
+    };
+    let is_here =
+        |it: &&Segment| !delivered.iter().any(|done| done.digest == it.digest && done.part == it.part);
+    classes.add(RecordClass::AlreadyCounted, known.iter().filter(is_here).map(|it| it.records).sum());
+    if sources.is_empty() {
+        return Ok(None);
+    }
+    let now = Timestamp::from_millisecond(load.made_at).unwrap_or(now);
+    let spool = Spool::new()?;
+    let mut filling = Filling { spool: &spool, rows, ledger, now, records: vec![0; sources.len()], known: 0 };
+    // Each file is read once, for all of its segments.
+    for content in contents {
+        let of_file: Vec<(usize, &Source<'_>)> =
+            sources.iter().enumerate().filter(|(_, it)| std::ptr::eq(it.content, *content)).collect();
+        if !of_file.is_empty() {
+            filling.file(content, &of_file)?;
+        }
+    }
+    classes.add(RecordClass::AlreadyCounted, filling.known);
+    let records = filling.records;
+    if !is_pending {
+        for (segment, records) in load.segments.iter_mut().zip(records) {
+            segment.records = records;
+            // Given twice in one command, or as the beginning of another file.
+            let again =
+                known.iter().filter(|it| it.digest == segment.digest && it.part == segment.part).count();
+            classes.add(RecordClass::AlreadyCounted, records * again as u64);
+        }
+        ledger.store.begin_load(&ledger.target, &load).map_err(crate::commands::store::unanswered)?;
+    }
+    Ok(Some(Ready { load, spool, is_resumed: is_pending }))
+}
+
+/// The segments of a load that was interrupted, each in one of the files.
+fn resumed<'a>(contents: &[&'a Content], load: &Load) -> Result<Vec<Source<'a>>, Error> {
+    let mut sources = Vec::new();
+    for segment in &load.segments {
+        let mut found = None;
+        for content in contents {
+            if content.known(&segment.part, std::slice::from_ref(segment))?.end == segment.end {
+                found = Some(content);
+                break;
+            }
+        }
+        let Some(content) = found else {
+            let mut names: Vec<&str> = load.segments.iter().map(|it| &*it.name).collect();
+            names.sort_unstable();
+            names.dedup();
+            return Err(Error::caller(format!("a replay of {} was interrupted, and {} is not given now", names.join(", "), segment.name))
+                .help("replay these files again together, with the same options: what was counted of them is not counted again"));
+        };
+        sources.push(Source { content, segment: segment.clone() });
+    }
+    Ok(sources)
+}
+
+/// A load of everything that is not known yet; and the segments that are known of these files.
+fn new<'a>(
+    contents: &[&'a Content],
+    rows: &Rows,
+    done: &[Segment],
+    now: Timestamp,
+) -> Result<(Load, Vec<Source<'a>>, Vec<Segment>), Error> {
+    let (mut known, mut met) = (done.to_vec(), Vec::new());
+    let mut sources: Vec<Source<'a>> = Vec::new();
+    for content in contents {
+        let parts = if content.form == Form::Csv { rows.parts() } else { vec![String::new()] };
+        for part in parts {
+            let before = content.known(&part, &known)?;
+            met.extend(before.segments);
+            if before.end == content.bytes {
+                continue;
+            }
+            // A payload is read whole: the places of its records tell which are known.
+            let start = if content.form == Form::Payloads { 0 } else { before.end };
+            let (digest, name) = (content.digest.clone(), content.name.clone());
+            let segment = Segment { digest, part, start, end: content.bytes, name, records: 0 };
+            known.push(segment.clone());
+            sources.push(Source { content, segment });
+        }
+    }
+    sources.sort_by(|a, b| a.segment.cmp(&b.segment));
+    let segments: Vec<Segment> = sources.iter().map(|it| it.segment.clone()).collect();
+    let mut hasher = Sha256::new();
+    for Segment { digest, part, start, end, .. } in &segments {
+        hasher.update(format!("{digest} {part} {start} {end}\n"));
+    }
+    let id = hex(&hasher.finalize()).get(..16).unwrap_or_default().to_owned();
+    Ok((Load { id, made_at: now.as_millisecond(), segments }, sources, met))
+}
+
+/// What is read into a spool.
+struct Filling<'a> {
+    spool: &'a Spool,
+    rows: &'a Rows,
+    ledger: &'a Ledger<'a>,
+    now: Timestamp,
+    /// By segment.
+    records: Vec<u64>,
+    /// Events whose id was counted in another input.
+    known: u64,
+}
+
+/// A line of an archive.
+#[derive(Deserialize)]
+struct Archived<'a> {
+    #[serde(rename = "_id")]
+    id: String,
+    arrived_at: String,
+    #[serde(borrow)]
+    sent: &'a RawValue,
+}
+
+impl Filling<'_> {
+    fn file(&mut self, content: &Content, segments: &[(usize, &Source<'_>)]) -> Result<(), Error> {
+        match content.form {
+            Form::Csv => self.csv(content, segments),
+            Form::Lines => {
+                segments.iter().try_for_each(|(number, it)| self.lines(content, *number, &it.segment))
+            }
+            Form::Payloads => segments.iter().try_for_each(|(number, _)| self.payloads(content, *number)),
+        }
+    }
+
+    fn lines(&mut self, content: &Content, number: usize, segment: &Segment) -> Result<(), Error> {
+        let mut reader = content.reader()?;
+        let (mut at, mut line_number) = (0_u64, 0_usize);
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            let read = (&mut reader).take(MAX_LINE as u64 + 1).read_until(b'\n', &mut line);
+            let read = read.map_err(|error| content.failed(&error))?;
+            line_number += 1;
+            if read > MAX_LINE {
+                let what = format!("{}:{line_number}: the line has more than {MAX_LINE} bytes", content.name);
+                return Err(Error::caller(what).help("nothing of this file was counted"));
+            }
+            let start = at;
+            at += read as u64;
+            if read == 0 || start >= segment.end {
+                return Ok(());
+            }
+            // The file may have grown since a load that is resumed, even on its last line.
+            let left = usize::try_from(segment.end - start).unwrap_or(usize::MAX);
+            let text = line.get(..left).unwrap_or(&line).trim_ascii();
+            if at > segment.start && start < segment.start {
+                let is_ended = line
+                    .get(usize::try_from(segment.start - start).unwrap_or(0)..)
+                    .is_some_and(|rest| rest.trim_ascii().is_empty());
+                if is_ended {
+                    continue;
+                }
+                let what =
+                    format!("{}:{line_number}: the line was counted before it was complete", content.name);
+                return Err(Error::caller(what)
+                    .help("replay a file when its last line is whole, with a line feed at its end"));
+            }
+            if start >= segment.start && !text.is_empty() {
+                self.line(number, text)?;
+            }
+        }
+    }
+
+    fn line(&mut self, segment: usize, text: &[u8]) -> Result<(), Error> {
+        if text.starts_with(b"{\"_id\"")
+            && let Ok(archived) = serde_json::from_slice::<Archived<'_>>(text)
+        {
+            let arrived = time_of_text(&archived.arrived_at).unwrap_or(self.now);
+            let data = archived.sent.get().as_bytes();
+            return self.add(segment, data, Some(arrived), Some(fingerprint(&archived.id)));
+        }
+        self.add(segment, text, None, None)
+    }
+
+    fn csv(&mut self, content: &Content, segments: &[(usize, &Source<'_>)]) -> Result<(), Error> {
+        let wrong = |error: csv::Error| {
+            Error::caller(format!("{}: {error}", content.name)).help("nothing of this file was counted")
+        };
+        let mut reader = csv::Reader::from_reader(content.reader()?);
+        let events = RowEvents::new(self.rows, reader.headers().map_err(wrong)?)?;
+        let parts = self.rows.parts();
+        let mut row = csv::StringRecord::new();
+        while reader.read_record(&mut row).map_err(wrong)? {
+            let (line, at) = row.position().map_or((0, 0), |it| (it.line(), it.byte()));
+            for (number, source) in segments {
+                let segment = &source.segment;
+                let Some(part) = parts.iter().position(|part| *part == segment.part) else { continue };
+                if at < segment.start || at >= segment.end {
+                    continue;
+                }
+                let event = events.event(part, &row, self.now).map_err(|why| {
+                    Error::caller(format!("{}:{line}: {why}", content.name))
+                        .help("nothing of this file was counted")
+                })?;
+                if let Some((event, time)) = event {
+                    self.add(*number, event.to_string().as_bytes(), Some(time), None)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Payloads of invocations, and the objects that Lambda leaves for those that failed.
+    fn payloads(&mut self, content: &Content, segment: usize) -> Result<(), Error> {
+        for value in serde_json::Deserializer::from_reader(content.reader()?).into_iter::<Value>() {
+            let value = value.map_err(|error| {
+                Error::caller(format!("{}: {error}", content.name))
+                    .help("events one a line belong into a .jsonl file")
+            })?;
+            let records = recorded(&content.name, value)?;
+            let payload = serde_json::json!({ "Records": records }).to_string();
+            let batch = Batch::read(payload.as_bytes(), self.now);
+            let batch = batch.map_err(|error| Error::caller(format!("{}: {error}", content.name)))?;
+            for shard in &batch.shards {
+                for payload in &shard.payloads {
+                    // Stores count their events from 1, so the same place in two of them is not the same record.
+                    let place = format!(
+                        "{}:{}:{}",
+                        shard.shard,
+                        payload.position,
+                        String::from_utf8_lossy(&payload.data)
+                    );
+                    self.add(segment, &payload.data, Some(payload.arrived), Some(fingerprint(&place)))?;
+                }
+            }
+            for unplaced in &batch.unplaced {
+                self.add(segment, unplaced.raw.as_bytes(), None, None)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds an event, unless it was counted as part of another input.
+    fn add(
+        &mut self,
+        segment: usize,
+        data: &[u8],
+        arrived: Option<Timestamp>,
+        place: Option<u64>,
+    ) -> Result<(), Error> {
+        let event = EventData::read(data).ok();
+        let id = event.as_ref().and_then(EventData::fingerprint).or(place);
+        let ordinal = self.records.get(segment).copied().unwrap_or_default();
+        if let Some(records) = self.records.get_mut(segment) {
+            *records += 1;
+        }
+        if let Some(id) = id
+            && self
+                .ledger
+                .store
+                .has_replayed(&self.ledger.target, id)
+                .map_err(crate::commands::store::unanswered)?
+        {
+            self.known += 1;
+            return Ok(());
+        }
+        let time = event.as_ref().and_then(|event| event.timestamp).or(arrived).unwrap_or(self.now);
+        let kind = u8::from(!event.is_some_and(|event| matches!(event.kind, EventKind::Exposure { .. })));
+        #[expect(clippy::cast_possible_truncation, reason = "a command has few files")]
+        let place = (segment as u32, ordinal);
+        // What comes from a file without saying when it arrived came in time.
+        let arrived = arrived.unwrap_or(time).as_millisecond();
+        self.spool.add(&Spooled {
+            time: time.as_millisecond(),
+            kind,
+            place,
+            arrived,
+            id,
+            data: data.to_vec(),
+        })
+    }
+}
+
+/// The records of a payload, or of the object that Lambda leaves for one that failed, which holds it as `payload`.
+pub(super) fn recorded(name: &str, mut value: Value) -> Result<Vec<Value>, Error> {
+    if let Some(payload) = value.get_mut("payload").map(Value::take) {
+        value = match payload {
+            Value::String(text) => serde_json::from_str(&text)
+                .map_err(|error| Error::caller(format!("{name}: the payload cannot be read: {error}")))?,
+            payload => payload,
+        };
+    }
+    match value.get_mut("Records").map(Value::take) {
+        Some(Value::Array(records)) => Ok(records),
+        _ => {
+            let has_metadata = value.get("KinesisBatchInfo").is_some();
+            let help = if has_metadata {
+                "it only names the records that failed: a destination on S3 holds them too"
+            } else {
+                "events one a line belong into a .jsonl file"
+            };
+            Err(Error::caller(format!("{name}: this is not a batch of Kinesis")).help(help))
+        }
+    }
+}

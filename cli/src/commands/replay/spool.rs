@@ -1,0 +1,108 @@
+//! Events of a load, sorted by their times in a temporary database: memory stays flat however many there are.
+
+use crate::error::Error;
+use rusqlite::{Connection, Row};
+
+/// How much of it is held in memory, in KiB, before it goes to disk.
+const CACHE: &str = "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -32768; PRAGMA temp_store = FILE;";
+const SCHEMA: &str = "
+    CREATE TABLE events (time INTEGER, kind INTEGER, segment INTEGER, ordinal INTEGER, arrived INTEGER, id INTEGER, data BLOB);
+    CREATE TABLE ids (id INTEGER PRIMARY KEY, time INTEGER, kind INTEGER, segment INTEGER, ordinal INTEGER);";
+const INSERT: &str = "INSERT INTO events (time, kind, segment, ordinal, arrived, id, data) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+/// Of the events with one id the earliest stays, whichever was read first.
+const FIRST: &str = "
+    INSERT INTO ids (id, time, kind, segment, ordinal) VALUES (?1, ?2, ?3, ?4, ?5)
+    ON CONFLICT (id) DO UPDATE SET time = excluded.time, kind = excluded.kind, segment = excluded.segment, ordinal = excluded.ordinal
+    WHERE (excluded.time, excluded.kind, excluded.segment, excluded.ordinal) < (ids.time, ids.kind, ids.segment, ids.ordinal)";
+
+/// An event of a file.
+#[derive(Debug, Clone)]
+pub(super) struct Spooled {
+    /// When it happened, in milliseconds since 1970: events are counted in this order.
+    pub(super) time: i64,
+    /// What is counted first of events of one time: exposures.
+    pub(super) kind: u8,
+    /// The number of its segment in the load, and its own in that.
+    pub(super) place: (u32, u64),
+    /// When it came to the stream, in milliseconds since 1970.
+    pub(super) arrived: i64,
+    /// The hash of its id; `None` where its place is all that tells it from others.
+    pub(super) id: Option<u64>,
+    pub(super) data: Vec<u8>,
+}
+
+/// Events, to be read in the order of their times.
+#[derive(Debug)]
+pub(super) struct Spool(Connection);
+
+impl Spool {
+    pub(super) fn new() -> Result<Self, Error> {
+        // A database without a name is a temporary one: in memory while it is small, then in a file that nobody else sees.
+        let connection = Connection::open("").map_err(|error| failed(&error))?;
+        connection.execute_batch(CACHE).map_err(|error| failed(&error))?;
+        connection.execute_batch(SCHEMA).map_err(|error| failed(&error))?;
+        connection.execute_batch("BEGIN").map_err(|error| failed(&error))?;
+        Ok(Self(connection))
+    }
+
+    pub(super) fn add(&self, event: &Spooled) -> Result<(), Error> {
+        let Spooled { time, kind, place: (segment, ordinal), arrived, id, data } = event;
+        let id = id.map(u64::cast_signed);
+        let added = self.0.prepare_cached(INSERT).and_then(|mut insert| {
+            insert.execute((time, kind, segment, ordinal, arrived, id, data))?;
+            if id.is_some() {
+                self.0.prepare_cached(FIRST)?.execute((id, time, kind, segment, ordinal))?;
+            }
+            Ok(())
+        });
+        added.map_err(|error| failed(&error))
+    }
+
+    /// Calls `work` with each event in the order of their times, or of the files; and whether another event with its id stands before it.
+    pub(super) async fn each(
+        &self,
+        as_they_come: bool,
+        mut work: impl AsyncFnMut(Spooled, bool) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let order = if as_they_come { "segment, ordinal" } else { "time, kind, segment, ordinal" };
+        let is_first = "events.id IS NULL OR (ids.segment, ids.ordinal) = (events.segment, events.ordinal)";
+        let sql = format!(
+            "SELECT events.time, events.kind, events.segment, events.ordinal, arrived, events.id, data, {is_first}
+             FROM events LEFT JOIN ids ON ids.id = events.id
+             ORDER BY {}",
+            order.split(", ").map(|column| format!("events.{column}")).collect::<Vec<_>>().join(", ")
+        );
+        let mut statement = self.0.prepare(&sql).map_err(|error| failed(&error))?;
+        let mut rows = statement.query([]).map_err(|error| failed(&error))?;
+        while let Some(row) = rows.next().map_err(|error| failed(&error))? {
+            let (event, is_first) = read(row).map_err(|error| failed(&error))?;
+            work(event, !is_first).await?;
+        }
+        Ok(())
+    }
+
+    /// The ids of all events that have one.
+    pub(super) fn ids(&self) -> Result<Vec<u64>, Error> {
+        let ids = self.0.prepare("SELECT id FROM ids").and_then(|mut statement| {
+            statement.query_map([], |row| row.get::<_, i64>(0).map(i64::cast_unsigned))?.collect()
+        });
+        ids.map_err(|error| failed(&error))
+    }
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<(Spooled, bool)> {
+    let event = Spooled {
+        time: row.get(0)?,
+        kind: row.get(1)?,
+        place: (row.get(2)?, row.get(3)?),
+        arrived: row.get(4)?,
+        id: row.get::<_, Option<i64>>(5)?.map(i64::cast_unsigned),
+        data: row.get(6)?,
+    };
+    Ok((event, row.get(7)?))
+}
+
+fn failed(error: &rusqlite::Error) -> Error {
+    Error::world(format!("events could not be sorted in a temporary file: {error}"))
+        .help("TMPDIR names the folder of temporary files; it needs about as much space as the events")
+}
