@@ -102,6 +102,54 @@ fn who_sees_an_experiment_through_a_flag_converts_as_well_however_soon() {
     assert!(stream.get("unattributed").is_none_or(|it| *it == 0), "{stream}");
 }
 
+/// A typo in a name is not silent: the answer says it, and so does `abx status`.
+#[test]
+fn unknown_events_are_named_by_the_answer_and_by_status() {
+    let place = Place::of_the_repository();
+    let dev = place.serve();
+    let event = |name: &str, user: &str| json!({"type": "conversion", "event": name, "user_id": user});
+    let variant = |user: &str| dev.get(&format!("/assign?experiment_key=checkout_redesign&user_id={user}"));
+    let user = (0..).map(|number| format!("u{number}")).find(|user| !variant(user).ok()["variant"].is_null());
+    let (placed, typo) = (event("order_placed", &user.unwrap()), event("order_plcaed", "7"));
+    let long = event(&"scroll\u{1b}[31m ".repeat(9), "7");
+    let answer = dev.post("/events", &json!([placed, typo, typo, long, {"type": "click"}]));
+    assert_eq!(answer.status, 202);
+    let told = answer.ok();
+    assert_eq!(told["accepted"], 4);
+    assert_eq!(told["counted"], json!({"counted": 1, "unknown_event": 3}));
+    assert_eq!(told["rejected"][0]["index"], 4);
+    let unknown = told["unknown_events"].as_array().unwrap();
+    assert_eq!((&unknown[0]["event"], &unknown[0]["count"]), (&json!("order_plcaed"), &json!(2)));
+    assert!(unknown[0]["detail"].as_str().unwrap().contains("did you mean \"order_placed\"?"), "{told}");
+    assert!(unknown[1]["detail"].as_str().unwrap().contains("metrics ask for"), "{told}");
+
+    let output = place.run(&["status", "--from", "docs", "--format", "json"]);
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let events = report["unknown_events"]["told"]["events"].as_array().unwrap().clone();
+    assert_eq!(events[0], json!({"event": "order_plcaed", "count": 2, "did_you_mean": "order_placed"}));
+    assert_eq!((events.len(), events[1]["event"].as_str().unwrap().len()), (2, 64));
+    let human = String::from_utf8(place.run(&["status", "--from", "docs"]).stdout).unwrap();
+    assert!(human.contains("\"order_plcaed\": 2; did you mean \"order_placed\"?"), "{human}");
+    assert!(!human.contains("\u{1b}[31m s"), "{human:?}");
+}
+
+/// What one record of the stream may hold can be posted as well.
+#[test]
+fn several_events_are_posted_as_lines_or_as_a_list() {
+    let place = Place::of_the_repository();
+    let dev = place.serve();
+    let event = json!({"type": "evaluation", "flag": "instant_search", "variant": "on", "unit": 7});
+    let lines = format!("{event}\n{event}\nbroken\n");
+    let told = dev.post_raw("/events", &lines).ok();
+    assert_eq!((&told["accepted"], &told["rejected"][0]["index"]), (&json!(2), &json!(2)), "{told}");
+    assert_eq!(told["counted"], json!({"counted": 2}));
+    assert_eq!(dev.post("/events", &json!([event, event, event])).ok()["accepted"], 3);
+    assert_eq!(dev.post("/events", &json!([])).ok()["accepted"], 0);
+    for broken in ["", "{", "[1 true]", "[{}"] {
+        assert_eq!(dev.post_raw("/events", broken).status, 400, "{broken}");
+    }
+}
+
 fn units(variant: &Value) -> u64 {
     variant["units"].as_u64().unwrap()
 }

@@ -128,6 +128,10 @@ impl Dev {
         send(self.address, &format!("POST {path}"), &[], body.to_string().as_bytes())
     }
 
+    pub(crate) fn post_raw(&self, path: &str, body: &str) -> Answer {
+        send(self.address, &format!("POST {path}"), &[], body.as_bytes())
+    }
+
     /// The number of the revision that serves.
     pub(crate) fn revision(&self) -> u64 {
         self.get("/health").ok()["revision"].as_u64().unwrap()
