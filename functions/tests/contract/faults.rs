@@ -7,8 +7,8 @@ use crate::http::{Answer, serve};
 use crate::marks::{key, mark};
 use crate::metrics::small;
 use abx_functions::adapters::aws::{
-    Budget, DynamoAssignments, DynamoCatalog, DynamoMetrics, DynamoQuarantine, FirehoseArchive, KinesisSink,
-    dynamodb, emulator, firehose, kinesis,
+    Budget, CallFailed, DynamoAssignments, DynamoCatalog, DynamoMetrics, DynamoQuarantine, Fault,
+    FirehoseArchive, KinesisSink, dynamodb, emulator, firehose, kinesis,
 };
 use abx_functions::ports::{
     Archive, AssignmentStore, CatalogStore, EventSink, MetricStore, PortError, Quarantine, Quarantined,
@@ -165,5 +165,64 @@ async fn a_sink_gives_up_in_bounded_time() {
         assert!(report.cause.unwrap().is_transient(), "{name}");
         assert!(took < IN_TIME * 2, "{name} took {took:?}");
         assert!(seen.load(Ordering::SeqCst) <= 6, "{name}: three rounds of two attempts");
+    }
+}
+
+/// What is at fault for an endpoint, and what is said of it.
+async fn fault_of(endpoint: &str) -> (Fault, String) {
+    let once = Budget { attempts: 1, ..Budget::PATIENT };
+    let catalog = DynamoCatalog::new(dynamodb(&emulator(endpoint), once), "c");
+    let error = catalog.head().await.unwrap_err();
+    let said = error.to_string();
+    assert!(said.starts_with("table c in us-east-1: GetItem: "), "{said}");
+    for debug in ["Request {", "SdkError", "ConnectorError", "Error {", "Error(", "Some(", "kind:"] {
+        assert!(!said.contains(debug), "{said}");
+    }
+    eprintln!("{said}");
+    (error.find::<CallFailed>().unwrap().fault, said)
+}
+
+#[tokio::test]
+async fn each_fault_is_told_from_the_others() {
+    use Fault::*;
+    for (status, code, fault) in [
+        (400, "ExpiredTokenException", Expired),
+        (400, "UnrecognizedClientException", Invalid),
+        (403, "InvalidSignatureException", Invalid),
+        (400, "AccessDeniedException", Denied),
+        (400, "ResourceNotFoundException", Missing),
+        (400, "ThrottlingException", Throttled),
+        (429, "Whatever", Throttled),
+        (400, "UnknownOperationException", Unreadable),
+        (500, "InternalServerError", Failed),
+        (400, "ValidationException", Rejected),
+    ] {
+        let body = json!({"__type": format!("com.amazonaws#{code}"), "message": "as the service says"});
+        let endpoint = serve(move |_| Answer::Json(status, body.to_string())).await;
+        let (found, said) = fault_of(&endpoint).await;
+        assert_eq!(found, fault, "{said}");
+        assert!(said.ends_with(&format!("{code}: as the service says")), "{said}");
+    }
+    for (answer, fault, words) in [
+        (fault("500 in no words"), Unreadable, "status 503"),
+        (fault("half"), Unreadable, ""),
+        (fault("cut"), Unreadable, ""),
+    ] {
+        let answer = std::sync::Mutex::new(Some(answer));
+        let endpoint = serve(move |_| answer.lock().unwrap().take().unwrap_or(Answer::Silence)).await;
+        let (found, said) = fault_of(&endpoint).await;
+        assert_eq!(found, fault, "{said}");
+        assert!(said.contains(words), "{said}");
+    }
+    let plain = serve(|_| Answer::Json(200, "{}".to_owned())).await;
+    let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    for (endpoint, fault, cause) in [
+        (plain.replace("http:", "https:"), Tls, "InvalidContentType"),
+        (format!("http://{closed}"), Refused, "(os error 111)"),
+        ("http://no-such-host.invalid".to_owned(), Dns, "lookup address"),
+    ] {
+        let (found, said) = fault_of(&endpoint).await;
+        assert_eq!(found, fault, "{said}");
+        assert!(said.contains(cause), "the cause is kept to the end: {said}");
     }
 }

@@ -1,7 +1,7 @@
 //! Assignments in DynamoDB: one item each, under `user_id` and `experiment_key`.
 
 use super::Breaker;
-use super::dynamo::{Conditional, Item, item, n, number, parsed, put_if, s, text, unreadable};
+use super::dynamo::{Conditional, Item, item, n, number, parsed, put_if, s, table, text, unreadable};
 use super::error::port_error;
 use crate::ports::{AssignmentStore, PortError, Put, StoredAssignment, check_key, check_unit};
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
@@ -48,6 +48,10 @@ impl DynamoAssignments {
         let request = request.key("user_id", s("-")).key("experiment_key", s("-")).customize();
         let request = request.config_override(Config::builder().timeout_config(longer));
         Box::pin(request.send()).await.map(|_| ()).map_err(|error| port_error("GetItem", error))
+    }
+
+    fn at(&self, error: PortError) -> PortError {
+        error.at(table(&self.client, &self.table))
     }
 
     async fn get_item(
@@ -101,7 +105,7 @@ impl DynamoAssignments {
 impl AssignmentStore for DynamoAssignments {
     async fn get(&self, unit: &str, experiment_key: &str) -> Result<Option<StoredAssignment>, PortError> {
         check_key(unit, experiment_key)?;
-        self.breaker.call(self.get_item(unit, experiment_key)).await
+        self.breaker.call(self.get_item(unit, experiment_key)).await.map_err(|error| self.at(error))
     }
 
     async fn get_many(
@@ -114,7 +118,7 @@ impl AssignmentStore for DynamoAssignments {
             [] => Ok(Vec::new()),
             [only] => Ok(vec![self.get(unit, only).await?]),
             several => {
-                let found = self.breaker.call(self.query(unit)).await?;
+                let found = self.breaker.call(self.query(unit)).await.map_err(|error| self.at(error))?;
                 Ok(several.iter().map(|key| found.get(*key).cloned()).collect())
             }
         }
@@ -122,7 +126,7 @@ impl AssignmentStore for DynamoAssignments {
 
     async fn put_if_absent(&self, assignment: &StoredAssignment, now: i64) -> Result<Put, PortError> {
         assignment.check()?;
-        self.breaker.call(self.put(assignment, now)).await
+        self.breaker.call(self.put(assignment, now)).await.map_err(|error| self.at(error))
     }
 }
 

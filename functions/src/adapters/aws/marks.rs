@@ -1,7 +1,7 @@
 //! Marks in DynamoDB: one item each, under the unit and what the mark is about.
 
 use super::backoff::{ROUNDS, pause};
-use super::dynamo::{Conditional, Item, item, n, number, parsed, put_if, s, text, unreadable};
+use super::dynamo::{Conditional, Item, item, n, number, parsed, put_if, s, table, text, unreadable};
 use super::error::port_error;
 use crate::ports::{MarkPut, PortError};
 use abx_core::event::{Mark, MarkKey, Owner};
@@ -32,13 +32,18 @@ pub(super) struct Marks {
 }
 
 impl Marks {
+    fn at(&self, error: PortError) -> PortError {
+        error.at(table(&self.client, &self.table))
+    }
+
     /// What stands under these keys, in their order.
     pub(super) async fn get(&self, keys: &[MarkKey<'_>]) -> Result<Vec<Option<Mark>>, PortError> {
         let places: Vec<Place> = keys.iter().map(place).collect();
         // A batch get refuses a key that it is given twice.
         let unique: Vec<&Place> = places.iter().collect::<BTreeSet<_>>().into_iter().collect();
         let gets: Vec<_> = unique.chunks(CALL_KEYS).map(|places| self.get_some(places)).collect();
-        let found: Vec<_> = stream::iter(gets).buffer_unordered(GETS).try_collect().await?;
+        let found: Vec<_> =
+            stream::iter(gets).buffer_unordered(GETS).try_collect().await.map_err(|error| self.at(error))?;
         let found: HashMap<Place, Mark> = found.into_iter().flatten().collect();
         Ok(places.iter().map(|place| found.get(place).cloned()).collect())
     }
@@ -84,7 +89,7 @@ impl Marks {
     pub(super) async fn put(&self, marks: &[(MarkKey<'_>, Mark)]) -> Result<Vec<MarkPut>, PortError> {
         let puts = marks.iter().map(|(key, mark)| self.put_one(place(key), mark));
         let puts: Vec<_> = puts.collect();
-        stream::iter(puts).buffered(PUTS).try_collect().await
+        stream::iter(puts).buffered(PUTS).try_collect().await.map_err(|error| self.at(error))
     }
 
     async fn put_one(&self, (unit, about): Place, mark: &Mark) -> Result<MarkPut, PortError> {

@@ -3,6 +3,8 @@
 //! | file | what it keeps |
 //! |---|---|
 //! | `schema.sql` | the tables, each with what its columns mean |
+//! | `opening` | the file, opened to write or only to read |
+//! | `identity` | whose file it is, and which form its tables have |
 //! | `catalog`, `assignments`, `events`, `metrics`, `quarantine` | one port each, on [`EmbeddedStore`] |
 //! | `archive` | [`JsonlArchive`]: files beside it, one for each day |
 
@@ -10,23 +12,23 @@ mod archive;
 mod assignments;
 mod catalog;
 mod events;
+mod identity;
 mod metrics;
+mod opening;
 mod quarantine;
 
 pub use archive::JsonlArchive;
 pub use events::StoredEvent;
 
 use crate::ports::PortError;
+use opening::{Fit, StoreFile};
 use rusqlite::{Connection, ErrorCode};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Raised with every change to `schema.sql` that an older program could not live with.
-const SCHEMA_VERSION: i64 = 2;
-
-/// The first schema did not tell when events came; those that it holds came before there were counts.
-const FROM_1: &str = "ALTER TABLE events ADD COLUMN arrived INTEGER NOT NULL DEFAULT 0";
+/// How long a call waits for another program that is writing.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// All ports in one file.
 ///
@@ -37,36 +39,55 @@ const FROM_1: &str = "ALTER TABLE events ADD COLUMN arrived INTEGER NOT NULL DEF
 /// whoever pulls the plug may lose the last moments, but gets a sound file.
 #[derive(Debug)]
 pub struct EmbeddedStore {
-    connection: Mutex<Connection>,
+    open: Mutex<Open>,
+}
+
+/// A connection, and the file that it is to; none of a store in memory.
+#[derive(Debug)]
+struct Open {
+    connection: Connection,
+    file: Option<StoreFile>,
 }
 
 impl EmbeddedStore {
     /// Opens a file, or makes it. The error is permanent for what is not a file of ours.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, PortError> {
-        let path = path.as_ref();
-        let opened = Connection::open(path).map_err(port_error).and_then(Self::of);
-        opened.map_err(|error| {
-            let why = format!("{} cannot be used as a store: {error}", path.display());
-            if error.is_transient() { PortError::transient(why) } else { PortError::permanent(why) }
-        })
+        Self::of(Open::to_write(path.as_ref()), path.as_ref())
+    }
+
+    /// Opens a file that is there to read, and only that: nothing is made or changed, in it or beside it, and whatever would write
+    /// is an error. The medium may be one that cannot be written, and others may write meanwhile.
+    pub fn open_to_read(path: impl AsRef<Path>) -> Result<Self, PortError> {
+        Self::of(Open::to_read(path.as_ref()), path.as_ref())
+    }
+
+    fn of(opened: Result<Open, PortError>, path: &Path) -> Result<Self, PortError> {
+        let open = opened.map_err(|error| error.at(format!("{} cannot be used as a store", path.display())))?;
+        Ok(Self { open: Mutex::new(open) })
     }
 
     /// A store in memory, gone when it is dropped.
     pub fn in_memory() -> Result<Self, PortError> {
-        Self::of(Connection::open_in_memory().map_err(port_error)?)
+        let connection = Connection::open_in_memory().map_err(port_error)?;
+        configure(&connection)?;
+        identity::prepare_to_write(&connection)?;
+        Ok(Self { open: Mutex::new(Open { connection, file: None }) })
     }
 
-    fn of(connection: Connection) -> Result<Self, PortError> {
-        let version = configure(&connection).map_err(port_error)?;
-        if version > SCHEMA_VERSION {
-            return Err(PortError::permanent("it was made by a newer abx"));
-        }
-        if version == 1 {
-            connection.execute_batch(FROM_1).map_err(port_error)?;
-        }
-        connection.execute_batch(include_str!("schema.sql")).map_err(port_error)?;
-        connection.pragma_update(None, "user_version", SCHEMA_VERSION).map_err(port_error)?;
-        Ok(Self { connection: Mutex::new(connection) })
+    /// The same, waiting so long for another program that writes, where calls otherwise wait for five seconds.
+    pub fn with_patience(self, patience: Duration) -> Result<Self, PortError> {
+        self.lock().connection.busy_timeout(patience).map_err(port_error)?;
+        Ok(self)
+    }
+
+    /// Whether the file that is open is still the one that its path leads to. What is written into another is lost.
+    pub fn is_in_place(&self) -> Result<(), PortError> {
+        self.lock().fit()
+    }
+
+    /// Whether something can be written now. What is written says what is there already.
+    pub fn try_to_write(&self) -> Result<(), PortError> {
+        self.with(identity::rewrite)
     }
 
     /// Does something with the connection.
@@ -74,26 +95,67 @@ impl EmbeddedStore {
         &self,
         work: impl FnOnce(&mut Connection) -> rusqlite::Result<T>,
     ) -> Result<T, PortError> {
+        let mut open = self.lock();
+        open.fit()?;
+        let done = work(&mut open.connection).map_err(port_error);
+        done.and_then(|done| open.check_after().map(|()| done)).map_err(|error| open.at(error))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Open> {
         // Whoever panicked had a transaction at most, and dropping it rolled it back.
-        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
-        work(&mut connection).map_err(port_error)
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Sets up a connection; the version of the schema that the file has, 0 if it has none.
-fn configure(connection: &Connection) -> rusqlite::Result<i64> {
-    // Another program may be writing: wait for it rather than fail.
-    connection.busy_timeout(Duration::from_secs(5))?;
-    connection.pragma_update(None, "journal_mode", "WAL")?;
-    connection.pragma_update(None, "synchronous", "NORMAL")?;
-    connection.set_prepared_statement_cache_capacity(64);
-    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+impl Open {
+    fn to_write(path: &Path) -> Result<Self, PortError> {
+        let (file, connection) = StoreFile::open_to_write(path)?;
+        configure(&connection)?;
+        identity::prepare_to_write(&connection)?;
+        Ok(Self { connection, file: Some(file) })
+    }
+
+    fn to_read(path: &Path) -> Result<Self, PortError> {
+        let (file, connection) = StoreFile::open_to_read(path)?;
+        configure(&connection)?;
+        identity::prepare_to_read(&connection)?;
+        Ok(Self { connection, file: Some(file) })
+    }
+
+    /// Lets the connection fit its file, or says why it cannot.
+    fn fit(&mut self) -> Result<(), PortError> {
+        let Some(file) = &self.file else { return Ok(()) };
+        match file.check().map_err(|error| self.at(error))? {
+            Fit::Fits => {}
+            Fit::Reopen => *self = Self::to_read(&file.path.clone()).map_err(|error| self.at(error))?,
+        }
+        Ok(())
+    }
+
+    fn check_after(&self) -> Result<(), PortError> {
+        self.file.as_ref().map_or(Ok(()), StoreFile::check_after)
+    }
+
+    /// An error with the name of the file.
+    fn at(&self, error: PortError) -> PortError {
+        match &self.file {
+            Some(file) => error.at(file.path.display().to_string()),
+            None => error,
+        }
+    }
 }
 
-fn is_busy(error: &rusqlite::Error) -> bool {
-    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+fn configure(connection: &Connection) -> Result<(), PortError> {
+    connection.set_prepared_statement_cache_capacity(64);
+    connection.busy_timeout(PATIENCE).map_err(port_error)
+}
+
+/// Another program has the file, or the disk is full or failed: what is mended elsewhere.
+fn is_transient(error: &rusqlite::Error) -> bool {
+    use ErrorCode::{DatabaseBusy, DatabaseLocked, DiskFull, SystemIoFailure};
+    matches!(error.sqlite_error_code(), Some(DatabaseBusy | DatabaseLocked | DiskFull | SystemIoFailure))
 }
 
 fn port_error(error: rusqlite::Error) -> PortError {
-    if is_busy(&error) { PortError::transient(error) } else { PortError::permanent(error) }
+    if is_transient(&error) { PortError::transient(error) } else { PortError::permanent(error) }
 }
