@@ -3,7 +3,7 @@
 use crate::archive::line;
 use crate::assignments::assignment;
 use crate::events::numbered;
-use crate::http::{Answer, serve};
+use crate::http::{Answer, respond, serve};
 use crate::marks::{key, mark};
 use crate::metrics::small;
 use abx_functions::adapters::aws::{
@@ -182,6 +182,18 @@ async fn fault_of(endpoint: &str) -> (Fault, String) {
     (error.find::<CallFailed>().unwrap().fault, said)
 }
 
+/// A server that answers whatever comes as one answers who does not know TLS.
+async fn speaks_no_tls() -> std::net::SocketAddr {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            respond(&mut stream, 400, 0, "").await;
+        }
+    });
+    address
+}
+
 #[tokio::test]
 async fn each_fault_is_told_from_the_others() {
     use Fault::*;
@@ -204,7 +216,7 @@ async fn each_fault_is_told_from_the_others() {
         assert!(said.ends_with(&format!("{code}: as the service says")), "{said}");
     }
     for (answer, fault, words) in [
-        (fault("500 in no words"), Unreadable, "status 503"),
+        (fault("500 in no words"), Failed, "status 503"),
         (fault("half"), Unreadable, ""),
         (fault("cut"), Unreadable, ""),
     ] {
@@ -214,10 +226,10 @@ async fn each_fault_is_told_from_the_others() {
         assert_eq!(found, fault, "{said}");
         assert!(said.contains(words), "{said}");
     }
-    let plain = serve(|_| Answer::Json(200, "{}".to_owned())).await;
+    let plain = speaks_no_tls().await;
     let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     for (endpoint, fault, cause) in [
-        (plain.replace("http:", "https:"), Tls, "InvalidContentType"),
+        (format!("https://{plain}"), Tls, "InvalidContentType"),
         (format!("http://{closed}"), Refused, "(os error 111)"),
         ("http://no-such-host.invalid".to_owned(), Dns, "lookup address"),
     ] {

@@ -12,9 +12,10 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::time::SystemTime;
 use tempfile::TempDir;
 
@@ -102,7 +103,7 @@ impl State {
     ];
 
     /// A folder with a store in this state, and the writer, if it lives.
-    async fn made(self) -> (TempDir, Option<EmbeddedStore>) {
+    async fn made(self) -> (TempDir, Option<Living>) {
         let (source, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let copy = |suffixes: &[&str]| {
             for suffix in suffixes {
@@ -116,7 +117,10 @@ impl State {
                 drop(writer(&path).await);
                 copy(&[""]);
             }
-            Self::WriterLives => return (folder, None).with_writer().await,
+            Self::WriterLives => {
+                let living = Living::over(&folder.path().join("abx.sqlite"), "reading::living_writer");
+                return (folder, Some(living));
+            }
             Self::WriterWasKilled => {
                 let _alive = writer(&path).await;
                 copy(&["", "-wal", "-shm"]);
@@ -142,14 +146,56 @@ impl State {
     }
 }
 
-trait WithWriter {
-    async fn with_writer(self) -> (TempDir, Option<EmbeddedStore>);
+/// A program that writes, as another process: within one, `SQLite` lets all connections to a file share what they have open.
+struct Living(Child);
+
+const STORE: &str = "ABX_TEST_STORE";
+
+impl Living {
+    /// Runs one of the tests below as a program, and waits until it says that it is ready.
+    fn over(path: &Path, test: &str) -> Self {
+        let mut program = Command::new(std::env::current_exe().unwrap());
+        program.args(["--exact", test, "--ignored", "--nocapture"]).env(STORE, path);
+        let mut program =
+            program.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut lines = BufReader::new(program.stdout.take().unwrap()).lines().map_while(Result::ok);
+        assert!(lines.any(|line| line == "ready"));
+        // Nobody reads what the test harness says of it.
+        std::thread::spawn(move || lines.count());
+        Self(program)
+    }
 }
 
-impl WithWriter for (TempDir, Option<EmbeddedStore>) {
-    async fn with_writer(self) -> Self {
-        let store = writer(&self.0.path().join("abx.sqlite")).await;
-        (self.0, Some(store))
+impl Drop for Living {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn is_ready() {
+    writeln!(std::io::stdout(), "\nready").unwrap();
+}
+
+/// Writes something of everything, and lives until it is killed.
+#[tokio::test]
+#[ignore = "the other half of the tests of readers"]
+async fn living_writer() {
+    let Ok(path) = std::env::var(STORE) else { return };
+    let _alive = writer(Path::new(&path)).await;
+    is_ready();
+    std::io::stdin().read_line(&mut String::new()).unwrap();
+}
+
+/// Opens, writes and closes, and so moves what it wrote into the file, many times.
+#[tokio::test]
+#[ignore = "the other half of the tests of readers"]
+async fn busy_writer() {
+    let Ok(path) = std::env::var(STORE) else { return };
+    is_ready();
+    for _ in 0..40 {
+        let store = EmbeddedStore::open(&path).unwrap();
+        assert!(store.send(&numbered(50)).await.failed.is_empty());
     }
 }
 
@@ -229,17 +275,9 @@ async fn a_reader_beside_a_busy_writer_never_sees_half() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("abx.sqlite");
     drop(writer(&path).await);
-    let writing = path.clone();
-    let writer = tokio::task::spawn_blocking(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        for _ in 0..40 {
-            // Each opens and closes it, and so moves what it wrote into the file.
-            let store = EmbeddedStore::open(&writing).unwrap();
-            assert!(runtime.block_on(store.send(&numbered(50))).failed.is_empty());
-        }
-    });
+    let mut writer = Living::over(&path, "reading::busy_writer");
     let (mut seen, mut refused) = (0, 0);
-    while !writer.is_finished() {
+    while writer.0.try_wait().unwrap().is_none() {
         let read = EmbeddedStore::open_to_read(&path).and_then(|store| store.events_after(0, u32::MAX));
         match read {
             Ok(events) => {
@@ -252,10 +290,9 @@ async fn a_reader_beside_a_busy_writer_never_sees_half() {
                 refused += 1;
             }
         }
-        tokio::task::yield_now().await;
     }
-    writer.await.unwrap();
-    eprintln!("{refused} reads had to be repeated");
+    assert!(writer.0.wait().unwrap().success());
+    eprintln!("{refused} reads had to be repeated, and the latest saw {seen} events");
     assert_eq!(EmbeddedStore::open_to_read(&path).unwrap().events_after(0, u32::MAX).unwrap().len(), 2003);
 }
 

@@ -230,7 +230,8 @@ where
             let (status, meta) = (error.raw().status().as_u16(), error.err().meta());
             // Without a code it is an answer that nobody can read, such as half of one: who sent it may be well next time.
             let Some(code) = meta.code() else {
-                return (Fault::Unreadable, Some(format!("status {status}")));
+                let fault = if status >= 500 { Fault::Failed } else { Fault::Unreadable };
+                return (fault, Some(format!("status {status}")));
             };
             let said = format!("{code}: {}", meta.message().unwrap_or("no message"));
             (Fault::of_code(code, status), Some(said))

@@ -22,13 +22,17 @@ pub use events::StoredEvent;
 
 use crate::ports::PortError;
 use opening::{Fit, StoreFile};
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::{Connection, ErrorCode, ffi};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 /// How long a call waits for another program that is writing.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How often a reader tries to open a file that a writer is opening or closing, and what lies between two tries.
+const TRIES: u32 = 50;
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// All ports in one file.
 ///
@@ -56,7 +60,9 @@ impl EmbeddedStore {
     }
 
     /// Opens a file that is there to read, and only that: nothing is made or changed, in it or beside it, and whatever would write
-    /// is an error. The medium may be one that cannot be written, and others may write meanwhile.
+    /// is an error. The medium may be one that cannot be written, and other processes may write meanwhile. A process that writes the
+    /// file itself opens it to write alone: `SQLite` lets all connections of a process share what lies beside it, and a reader has
+    /// that open to read.
     pub fn open_to_read(path: impl AsRef<Path>) -> Result<Self, PortError> {
         Self::of(Open::to_read(path.as_ref()), path.as_ref())
     }
@@ -98,7 +104,7 @@ impl EmbeddedStore {
         let mut open = self.lock();
         open.fit()?;
         let done = work(&mut open.connection).map_err(port_error);
-        done.and_then(|done| open.check_after().map(|()| done)).map_err(|error| open.at(error))
+        open.settle(done).map_err(|error| open.at(error))
     }
 
     fn lock(&self) -> MutexGuard<'_, Open> {
@@ -115,10 +121,22 @@ impl Open {
         Ok(Self { connection, file: Some(file) })
     }
 
+    /// Writers come and go, and what lies beside the file with them: then another way of reading it fits.
     fn to_read(path: &Path) -> Result<Self, PortError> {
+        let mut tries = 1;
+        loop {
+            match Self::try_to_read(path) {
+                Err(error) if tries < TRIES && (error.is_transient() || is_race(&error)) => thread::sleep(PAUSE),
+                opened => return opened,
+            }
+            tries += 1;
+        }
+    }
+
+    fn try_to_read(path: &Path) -> Result<Self, PortError> {
         let (file, connection) = StoreFile::open_to_read(path)?;
-        configure(&connection)?;
-        identity::prepare_to_read(&connection)?;
+        let prepared = configure(&connection).and_then(|()| identity::prepare_to_read(&connection));
+        file.settle(prepared)?;
         Ok(Self { connection, file: Some(file) })
     }
 
@@ -132,8 +150,13 @@ impl Open {
         Ok(())
     }
 
-    fn check_after(&self) -> Result<(), PortError> {
-        self.file.as_ref().map_or(Ok(()), StoreFile::check_after)
+    /// What came of reading counts, if the file and what lies beside it are as they were before.
+    fn settle<T>(&self, done: Result<T, PortError>) -> Result<T, PortError> {
+        let Some(file) = &self.file else { return done };
+        match file.settle(done) {
+            Err(error) if file.is_read() && is_race(&error) => Err(opening::changed()),
+            settled => settled,
+        }
     }
 
     /// An error with the name of the file.
@@ -148,6 +171,13 @@ impl Open {
 fn configure(connection: &Connection) -> Result<(), PortError> {
     connection.set_prepared_statement_cache_capacity(64);
     connection.busy_timeout(PATIENCE).map_err(port_error)
+}
+
+/// What a reader meets while a writer opens or closes the file: what lies beside it is gone, or not ready yet.
+fn is_race(error: &PortError) -> bool {
+    let error = error.find::<rusqlite::Error>().and_then(|error| Some(error.sqlite_error()?.extended_code));
+    let races = [ffi::SQLITE_CANTOPEN, ffi::SQLITE_READONLY_RECOVERY, ffi::SQLITE_READONLY_CANTINIT];
+    error.is_some_and(|code| races.contains(&code))
 }
 
 /// Another program has the file, or the disk is full or failed: what is mended elsewhere.

@@ -89,15 +89,25 @@ impl StoreFile {
         }
     }
 
-    /// What was read without locks counts only if nothing has changed meanwhile.
-    pub(super) fn check_after(&self) -> Result<(), PortError> {
-        if let Access::Read(ReadMode::Immutable { .. }) = self.access
-            && self.check()? == Fit::Reopen
-        {
-            return Err(PortError::transient("another program changed it meanwhile"));
-        }
-        Ok(())
+    /// What came of reading: without locks it counts only if nothing has changed meanwhile, and an error only if the connection
+    /// still fits.
+    pub(super) fn settle<T>(&self, done: Result<T, PortError>) -> Result<T, PortError> {
+        let counts = match self.access {
+            Access::Write(_) => true,
+            Access::Read(ReadMode::Immutable { .. }) => self.check()? == Fit::Fits,
+            Access::Read(_) => done.is_ok() || self.check()? == Fit::Fits,
+        };
+        if counts { done } else { Err(changed()) }
     }
+
+    pub(super) fn is_read(&self) -> bool {
+        matches!(self.access, Access::Read(_))
+    }
+}
+
+/// A reader that was too slow for the others.
+pub(super) fn changed() -> PortError {
+    PortError::transient("another program opened or closed it meanwhile")
 }
 
 /// Whether a connection fits its file.
