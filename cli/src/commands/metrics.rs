@@ -1,6 +1,6 @@
 //! Where counts are read from: the file here, or a DynamoDB table.
 
-use super::store::{Store, StoreArgs, open_file};
+use super::store::{Store, StoreArgs, read_file};
 use crate::error::Error;
 use abx_core::event::Totals;
 use abx_functions::adapters::aws::{self, Budget, DynamoMetrics};
@@ -28,13 +28,13 @@ pub enum Metrics {
 }
 
 impl MetricsArgs {
-    /// Opens the catalog and the counts.
+    /// Opens the catalog and the counts to read.
     pub async fn open(&self) -> Result<(Store, Metrics), Error> {
         let catalog = self.store.open().await?;
         if self.store.table.is_none() {
-            return Ok((catalog, Metrics::Embedded(open_file(&self.store.store)?)));
+            return Ok((catalog, Metrics::Embedded(read_file(&self.store.store)?)));
         }
-        let client = aws::dynamodb(&self.store.config().await, Budget::PATIENT);
+        let client = aws::dynamodb(&self.store.config().await?, Budget::PATIENT);
         // Only counts are read, so there is no table of marks to name.
         Ok((catalog, Metrics::Dynamo(DynamoMetrics::new(client, &*self.metrics_table, ""))))
     }

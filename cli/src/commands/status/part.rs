@@ -24,7 +24,7 @@ impl<T> From<Result<T, Error>> for Part<T> {
 impl<T> Part<T> {
     /// Without the help below it, which is about publishing and the like.
     pub(super) fn failed(error: &Error) -> Self {
-        Self::Failed(error.to_string().lines().next().unwrap_or_default().to_owned())
+        Self::Failed(error.reason())
     }
 
     /// The same question with another answer.

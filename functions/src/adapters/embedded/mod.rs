@@ -180,6 +180,31 @@ fn is_race(error: &PortError) -> bool {
     error.is_some_and(|code| races.contains(&code))
 }
 
+/// What is at fault when a file cannot be used, where another has to do something about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreFault {
+    /// Another program is writing.
+    Locked,
+    /// The disk is full.
+    Full,
+    /// The file cannot be written.
+    ReadOnly,
+    /// The file cannot be opened.
+    Unopenable,
+}
+
+/// What is at fault, where it is a fault of the file.
+#[must_use]
+pub fn fault(error: &PortError) -> Option<StoreFault> {
+    match error.find::<rusqlite::Error>()?.sqlite_error_code()? {
+        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Some(StoreFault::Locked),
+        ErrorCode::DiskFull => Some(StoreFault::Full),
+        ErrorCode::ReadOnly => Some(StoreFault::ReadOnly),
+        ErrorCode::CannotOpen => Some(StoreFault::Unopenable),
+        _ => None,
+    }
+}
+
 /// Another program has the file, or the disk is full or failed: what is mended elsewhere.
 fn is_transient(error: &rusqlite::Error) -> bool {
     use ErrorCode::{DatabaseBusy, DatabaseLocked, DiskFull, SystemIoFailure};
