@@ -100,11 +100,13 @@ pub async fn aws_config_for(what: &str, endpoint: Option<&str>) -> Result<aws::S
     match provider.provide_credentials().await {
         Ok(_) => Ok(config),
         Err(error) => {
-            let why = match chain(&error).to_lowercase().contains("expired") {
-                true => "the AWS credentials have expired",
-                false => "there are no AWS credentials",
-            };
-            Err(Error::caller(format!("{what} in {region}: {why}")).because(error).help(advice::SIGN_IN))
+            let is_expired = chain(&error).to_lowercase().contains("expired");
+            let why =
+                if is_expired { "the AWS credentials have expired" } else { "there are no AWS credentials" };
+            // The chain does not name the profile that it looked for.
+            let profile = std::env::var("AWS_PROFILE").map_or(String::new(), |name| format!(" of profile {name}"));
+            let error = Error::caller(format!("{what} in {region}: {why}{profile}")).because(error);
+            Err(error.help(advice::SIGN_IN))
         }
     }
 }

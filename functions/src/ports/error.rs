@@ -108,7 +108,7 @@ pub(crate) fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item
 pub fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     for cause in error.source().into_iter().flat_map(causes).map(ToString::to_string) {
-        if !cause.is_empty() && !text.ends_with(&cause) {
+        if !text.contains(&cause) {
             text.push_str(": ");
             text.push_str(&cause);
         }
@@ -129,6 +129,8 @@ mod tests {
         assert_eq!(error.to_string(), "the archive: day=2026-11-24/events.jsonl: no space left");
         assert!(error.find::<io::Error>().is_some(), "the cause itself is kept");
         assert_eq!(chain(&error), error.to_string(), "a printed chain repeats nothing");
+        let above = PortError::permanent(Within { what: error.to_string(), source: error.into() });
+        assert_eq!(above.to_string(), "the archive: day=2026-11-24/events.jsonl: no space left", "of no length");
         let told_twice = PortError::permanent(Within { what: "a: no space left", source: io().into() });
         assert_eq!(told_twice.to_string(), "a: no space left");
     }

@@ -40,7 +40,7 @@ fn of_file(fault: StoreFault) -> &'static str {
     }
 }
 
-pub(super) const SIGN_IN: &str = "sign in as for any AWS tool (`aws sso login`), or set AWS_PROFILE; \
+pub(super) const SIGN_IN: &str = "set AWS_PROFILE, or sign in and `eval \"$(aws configure export-credentials --format env)\"`; \
     `aws sts get-caller-identity` shows who you are";
 
 fn of_call(failed: &CallFailed, resource: Option<&Resource>) -> String {
