@@ -157,7 +157,7 @@ fn commands_that_read_work_where_nothing_can_be_written() {
         let output = run(mount.0.path(), writing, place.path(), "");
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(3), "{writing:?}: {said}");
-        assert!(said.contains("store.sqlite") && said.contains("cannot be written"), "{said}");
+        assert!(said.contains("store.sqlite") && said.contains("whether its disk can be written"), "{said}");
     }
     drop(mount);
     let mut dev = place.serve();

@@ -35,8 +35,9 @@ fn of_file(fault: StoreFault) -> &'static str {
     match fault {
         StoreFault::Locked => "another program is writing to it: run it again when that has ended",
         StoreFault::Full => "free some space on its disk and run it again: no change was partially applied",
-        StoreFault::ReadOnly => "the file, its folder or its disk cannot be written: see their permissions",
-        StoreFault::Unopenable => "see its permissions; --store names another file",
+        StoreFault::ReadOnly | StoreFault::Unopenable => {
+            "see the permissions of the file and its folder, and whether its disk can be written; --store names another file"
+        }
     }
 }
 
