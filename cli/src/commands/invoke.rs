@@ -73,7 +73,7 @@ pub fn run(args: &Args) -> Result<InvokeReport, Error> {
     let text = args.payload()?;
     let payload = parse("the payload", &text)?;
     block_on(async {
-        let client = client(args.endpoint.as_deref(), args.timeout).await?;
+        let client = client(&args.function, args.endpoint.as_deref(), args.timeout).await?;
         let call = client
             .invoke()
             .function_name(&args.function)
@@ -82,7 +82,7 @@ pub fn run(args: &Args) -> Result<InvokeReport, Error> {
             .log_type(LogType::Tail)
             .payload(Blob::new(text));
         let start = Instant::now();
-        let output = Box::pin(call.send()).await.map_err(|error| refused(&args.function, &error))?;
+        let output = Box::pin(call.send()).await.map_err(|error| refused(&client, &args.function, error))?;
         Ok(InvokeReport::new(&args.function, payload, &output, start.elapsed()).with_log(args.tail_log))
     })
 }

@@ -137,6 +137,7 @@ fn finish(outcome: Result<impl Report, Error>, format: Format) -> Exit {
 }
 
 fn fail(error: &Error) -> Exit {
-    anstream::eprintln!("abx: {error}");
+    // A service, a file's name or another program may have a part in the message.
+    anstream::eprintln!("abx: {}", crate::render::printable_lines(&error.to_string()));
     error.exit()
 }

@@ -7,6 +7,9 @@
 //! | `counting` | assign, convert, see results; the same from a capture |
 //! | `hostile` | limits, refusals and CORS over a real socket |
 //! | `ending` | signals, and a port that is taken |
+//! | `reading` | commands that read change nothing, wherever they read; what is kept is private |
+//! | `failing` | a full disk, a locked and a deleted store; programs that are killed |
+//! | `aws` | every command that asks AWS, over all that can be wrong with that |
 //! | `invoke` | the `Invoke` call by the client of AWS |
 //! | `calling` | `abx invoke`, and all that can be wrong with a call |
 //! | `results` | `abx results`: what was ever counted, verdicts, units that are not users |
@@ -23,9 +26,11 @@
     reason = "tests fail by panicking, and report measurements"
 )]
 
+mod aws;
 mod calling;
 mod counting;
 mod ending;
+mod failing;
 mod hostile;
 mod http;
 mod invoke;
@@ -33,4 +38,5 @@ mod newcomer;
 mod operating;
 mod program;
 mod publishing;
+mod reading;
 mod results;

@@ -53,7 +53,7 @@ impl World {
         let meta =
             RevisionMeta { created_at: Timestamp::UNIX_EPOCH, author: String::new(), message: String::new() };
         catalog.put_revision(1, &encode(&documents()).unwrap(), &meta).await.unwrap();
-        catalog.flip_head(None, 1).await.unwrap();
+        catalog.flip_head(None, 1, &meta).await.unwrap();
         let faults = Faults {
             random: fastrand::Rng::with_seed(seed),
             plan,

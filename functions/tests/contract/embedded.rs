@@ -141,7 +141,7 @@ async fn all_is_there_after_reopening() {
     let store = EmbeddedStore::open(file(&folder)).unwrap();
     store.put_if_absent(&mine, 0).await.unwrap();
     store.put_revision(4, b"four", &meta("why")).await.unwrap();
-    assert_eq!(store.flip_head(None, 4).await.unwrap(), Flip::Done);
+    assert_eq!(store.flip_head(None, 4, &meta("why")).await.unwrap(), Flip::Done);
     assert!(store.send(&events).await.failed.is_empty());
     drop(store);
     let store = EmbeddedStore::open(file(&folder)).unwrap();

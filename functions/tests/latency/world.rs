@@ -36,7 +36,7 @@ async fn catalog() -> (Embedded, Arc<CatalogHolder<Embedded>>) {
             {"key": "revenue", "event": "purchase", "kind": "sum", "property": "amount"}]})];
     let meta = RevisionMeta { created_at: Timestamp::UNIX_EPOCH, author: "l".into(), message: "l".into() };
     store.put_revision(1, &encode(&documents).unwrap(), &meta).await.unwrap();
-    store.flip_head(None, 1).await.unwrap();
+    store.flip_head(None, 1, &meta).await.unwrap();
     let holder = Arc::new(CatalogHolder::new(Arc::clone(&store), Snapshot::default()));
     holder.load().await.unwrap();
     (store, holder)

@@ -188,7 +188,7 @@ impl World {
         let next = head.unwrap_or(0) + 1;
         let meta = RevisionMeta { created_at: at(0), author: "t".into(), message: "t".into() };
         self.catalog.put_revision(next, &encode(&documents).unwrap(), &meta).await.unwrap();
-        self.catalog.flip_head(head, next).await.unwrap();
+        self.catalog.flip_head(head, next, &meta).await.unwrap();
         self.holder.load().await.unwrap();
         assert!(self.holder.held().held_back.is_empty(), "{:?}", self.holder.held().held_back);
     }

@@ -1,13 +1,13 @@
 //! `POST /events`: what a page or a service would put on the stream, one event or several.
 
+use super::health::WatchedStore;
 use super::{AssignmentService, FlagService};
 use abx_core::Catalog;
 use abx_core::event::{Classes, EventData, EventKind, Rejection, unpack};
 use abx_core::finding::did_you_mean;
-use abx_functions::adapters::embedded::EmbeddedStore;
 use abx_functions::events::LocalProcessor;
 use abx_functions::http::{ApiError, Call, MAX_BODY_BYTES, Reply};
-use abx_functions::ports::{Event, EventSink};
+use abx_functions::ports::Event;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::Request;
@@ -47,7 +47,7 @@ struct UnknownEvent {
 }
 
 pub(super) fn routes(
-    store: Arc<EmbeddedStore>,
+    store: Arc<WatchedStore>,
     events: Arc<LocalProcessor>,
     assignment: Arc<AssignmentService>,
     flags: Arc<FlagService>,
@@ -65,7 +65,7 @@ pub(super) fn routes(
 }
 
 /// Takes the events that can be counted, and says of each other one why it cannot.
-async fn take(store: &EmbeddedStore, counter: &LocalProcessor, body: &[u8]) -> Result<Reply, ApiError> {
+async fn take(store: &WatchedStore, counter: &LocalProcessor, body: &[u8]) -> Result<Reply, ApiError> {
     let mut answer = Answer { accepted: 0, rejected: Vec::new(), counted: None, unknown_events: Vec::new() };
     let mut events = Vec::new();
     let mut names: BTreeMap<String, u64> = BTreeMap::new();
@@ -90,7 +90,7 @@ async fn take(store: &EmbeddedStore, counter: &LocalProcessor, body: &[u8]) -> R
     }
     // First what came before, so that what is counted after it is what came now.
     let is_caught_up = counter.catch_up().await.is_ok();
-    let report = store.send(&events).await;
+    let report = store.store_now(&events).await;
     if let Some(cause) = report.cause {
         return Err(ApiError::unavailable(format!("the events were not stored: {cause}")));
     }

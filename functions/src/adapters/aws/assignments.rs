@@ -1,6 +1,6 @@
 //! Assignments in DynamoDB: one item each, under `user_id` and `experiment_key`.
 
-use super::dynamo::{Conditional, Item, item, n, number, parsed, put_if, s, text, unreadable};
+use super::dynamo::{Conditional, Item, item, n, number, parsed, put_if, s, table, text, unreadable};
 use super::error::port_error;
 use super::hedge::hedged;
 use super::{Breaker, Budget};
@@ -66,7 +66,7 @@ impl DynamoAssignments {
             let answer = timeout(self.budget, hedged(call)).await;
             answer.unwrap_or_else(|_| Err(PortError::transient("no answer in time")))
         };
-        self.breaker.call(asked).await
+        self.breaker.call(asked).await.map_err(|error| error.at(table(&self.client, &self.table)))
     }
 
     async fn get_item(

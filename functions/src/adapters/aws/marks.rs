@@ -1,7 +1,7 @@
 //! Marks in DynamoDB: one item each, under the unit and what the mark is about.
 
 use super::backoff::{ROUNDS, pause};
-use super::dynamo::{Conditional, Item, item, n, number, parsed, put_if, s, text, unreadable};
+use super::dynamo::{Conditional, Item, item, n, number, parsed, put_if, s, table, text, unreadable};
 use super::error::port_error;
 use crate::ports::{MarkPut, PortError};
 use abx_core::event::{Mark, MarkKey, Owner};
@@ -32,13 +32,18 @@ pub(super) struct Marks {
 }
 
 impl Marks {
+    fn at(&self, error: PortError) -> PortError {
+        error.at(table(&self.client, &self.table))
+    }
+
     /// What stands under these keys, in their order.
     pub(super) async fn get(&self, keys: &[MarkKey<'_>]) -> Result<Vec<Option<Mark>>, PortError> {
         let places: Vec<Place> = keys.iter().map(place).collect();
         // A batch get refuses a key that it is given twice.
         let unique: Vec<&Place> = places.iter().collect::<BTreeSet<_>>().into_iter().collect();
         let gets: Vec<_> = unique.chunks(CALL_KEYS).map(|places| self.get_some(places)).collect();
-        let found: Vec<_> = stream::iter(gets).buffer_unordered(GETS).try_collect().await?;
+        let found: Vec<_> =
+            stream::iter(gets).buffer_unordered(GETS).try_collect().await.map_err(|error| self.at(error))?;
         let found: HashMap<Place, Mark> = found.into_iter().flatten().collect();
         Ok(places.iter().map(|place| found.get(place).cloned()).collect())
     }
@@ -88,7 +93,8 @@ impl Marks {
         });
         let puts: Vec<_> = puts.collect();
         // Not in their order: a slow one would hold up those that could begin after the ones behind it.
-        let mut done: Vec<(usize, _)> = stream::iter(puts).buffer_unordered(PUTS).try_collect().await?;
+        let puts = stream::iter(puts).buffer_unordered(PUTS).try_collect().await;
+        let mut done: Vec<(usize, _)> = puts.map_err(|error| self.at(error))?;
         done.sort_unstable_by_key(|(number, _)| *number);
         Ok(done.into_iter().map(|(_, put)| put).collect())
     }

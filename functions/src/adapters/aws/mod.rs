@@ -12,6 +12,7 @@
 //! | `events` | Kinesis |
 //! | `lag` | how far the stream is behind |
 //! | `archive` | Firehose |
+//! | `error` | what is at fault when a call fails |
 //! | `backoff` | pauses where a service did only a part of what it was asked |
 //!
 //! A call of the SDK is a future of ten kilobytes; each is boxed where it is made, so that no router carries it.
@@ -40,6 +41,7 @@ pub use aws_config::SdkConfig;
 pub use breaker::{Breaker, Permit};
 pub use catalog::DynamoCatalog;
 pub use client::{Budget, dynamodb, emulator, firehose, kinesis, load};
+pub use error::{CallFailed, Fault, Resource, ResourceKind, port_error};
 pub use events::KinesisSink;
 pub use lag::{KinesisLag, Waiting, shards};
 pub use metrics::DynamoMetrics;
