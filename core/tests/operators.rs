@@ -38,6 +38,20 @@ fn text_cases() -> Vec<Case> {
             [json!(1), json!(["de"]), json!({})],
         ),
         case(Op::Equals, json!(1), [json!(1), json!(1.0)], [json!(2), json!(1.5)], [json!("1"), json!(true)]),
+        case(
+            Op::Equals,
+            json!(9_007_199_254_740_993_i64),
+            [json!(9_007_199_254_740_993_i64)],
+            [json!(9_007_199_254_740_992_i64), json!(9_007_199_254_740_992.0)],
+            [json!("9007199254740993")],
+        ),
+        case(
+            Op::In,
+            json!([3, 9_007_199_254_740_993_i64, 0.5, -1]),
+            [json!(9_007_199_254_740_993_i64), json!(3.0), json!(0.5), json!(-1)],
+            [json!(9_007_199_254_740_992.0), json!(2)],
+            [json!("3")],
+        ),
         case(Op::Equals, json!(true), [json!(true)], [json!(false)], [json!("true"), json!(1)]),
         case(Op::NotEquals, json!("de"), [json!("fr"), json!("")], [json!("de")], [json!(1), json!(["fr"])]),
         case(Op::NotEquals, json!(1), [json!(2)], [json!(1.0)], [json!("2")]),
@@ -112,6 +126,14 @@ fn number_cases() -> Vec<Case> {
         case(Op::LessOrEqual, json!(2), [json!(2)], [json!(2.1)], wrong()),
         case(Op::Between, json!([1, 3]), [json!(1), json!(3), json!(2.2)], [json!(0.9), json!(4)], wrong()),
         case(
+            Op::GreaterThan,
+            json!(9_007_199_254_740_992.0),
+            [json!(9_007_199_254_740_993_i64)],
+            [json!(9_007_199_254_740_992_i64)],
+            wrong(),
+        ),
+        case(Op::LengthEquals, json!(2.0), [json!("ab")], [json!("a")], length_wrong()),
+        case(
             Op::LengthEquals,
             json!(2),
             [json!("äö"), json!([1, 2])],
@@ -131,10 +153,16 @@ fn number_cases() -> Vec<Case> {
         ),
         case(
             Op::IpIn,
-            json!(["10.0.0.0/8", "2001:db8::/32", "192.168.1.7"]),
-            [json!("10.1.2.3"), json!("2001:db8::1"), json!("192.168.1.7"), json!("::ffff:10.0.0.1")],
-            [json!("11.0.0.1"), json!("192.168.1.8"), json!("::1")],
-            [json!("10.0.0"), json!("10.0.0.0/8"), json!(10), json!("")],
+            json!(["10.0.0.0/8", "2001:db8::/32", "192.168.1.7", "::ffff:172.16.0.0/112"]),
+            [
+                json!("10.1.2.3"),
+                json!("2001:db8::1"),
+                json!("192.168.1.7"),
+                json!("::ffff:10.0.0.1"),
+                json!("172.16.9.9"),
+            ],
+            [json!("11.0.0.1"), json!("192.168.1.8"), json!("::1"), json!("172.17.0.0")],
+            [json!("10.0.0"), json!("10.0.0.0/8"), json!(10), json!(""), json!("010.1.2.3")],
         ),
     ]
 }
@@ -186,8 +214,8 @@ fn time_and_version_cases() -> Vec<Case> {
         case(
             Op::SemverRange,
             json!(">=1.2, <2"),
-            [json!("1.2.0"), json!("1.99")],
-            [json!("2.0.0")],
+            [json!("1.2.0"), json!("1.99"), json!("1.3.0-beta"), json!("2.0.0-beta")],
+            [json!("2.0.0"), json!("1.2.0-beta")],
             wrong_version(),
         ),
     ]

@@ -7,12 +7,15 @@ mod catalog;
 mod condition;
 mod experiment;
 mod flag;
+mod network;
+mod number;
 mod reason;
 mod settled;
 mod split;
 mod subject;
 mod test;
 mod trace;
+mod version;
 
 pub use catalog::Catalog;
 pub(crate) use condition::{AttributePath, Condition, Leaf, Segment, Source};
@@ -21,15 +24,16 @@ pub use experiment::{Decision, Experiment, Pin, Variant};
 pub(crate) use experiment::{Holdout, Layer, Slot};
 pub use flag::{Evaluation, Flag, FlagVariant};
 pub(crate) use flag::{Prerequisite, Rollout, Rule, Serve};
+pub(crate) use network::network;
+pub(crate) use number::Number;
 pub use reason::{FlagReason, OpenFeatureReason, Reason};
 pub(crate) use split::Split;
 pub(crate) use subject::USER_ID;
 pub use subject::{LimitError, Limits, Subject};
-pub(crate) use test::{
-    Comparison, Geo, Number, Set, Test, TimeTest, TimeWindow, Weekdays, lenient_version, same,
-};
+pub(crate) use test::{Comparison, Geo, Set, Test, TimeTest, TimeWindow, Weekdays, same};
 pub(crate) use trace::{Draw, Trace};
 pub use trace::{Stage, Step};
+pub(crate) use version::{VersionRange, lenient_version};
 
 use jiff::Timestamp;
 

@@ -182,6 +182,10 @@ codes! {
     InvalidZone "invalid-zone" Error
         "A time zone that does not exist."
         "Zones are IANA names, as Europe/Berlin or UTC.";
+    NetworkHostBits "network-host-bits" Warning
+        "A network is written with an address inside it."
+        "`10.1.2.3/8` has bits set beyond its first 8, and is read as `10.0.0.0/8`. Write the network, or the address \
+         without a length if only that one is meant.";
     NeverMatches "never-matches" Warning
         "A condition that can never be true."
         "Its parts contradict each other, or its list is empty. Whoever it was meant for is left out.";
