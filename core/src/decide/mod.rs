@@ -3,10 +3,12 @@
 //! Everything here is immutable and allocates nothing on the way to a decision. The code that decides also
 //! explains: it is generic over the trait `Trace`, and `()` traces nothing.
 
+mod attributes;
 mod catalog;
 mod condition;
 mod experiment;
 mod flag;
+mod kinds;
 mod network;
 mod number;
 mod reason;
@@ -17,6 +19,7 @@ mod test;
 mod trace;
 mod version;
 
+pub use attributes::{AttributeTypes, Column};
 pub use catalog::Catalog;
 pub(crate) use condition::{AttributePath, Condition, Leaf, Segment, Source};
 pub(crate) use experiment::Parts as ExperimentParts;

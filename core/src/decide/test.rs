@@ -1,5 +1,6 @@
 //! What a leaf asks of one value. A value of a wrong type fails every test.
 
+use super::kinds::Kinds;
 use super::{Number, VersionRange, lenient_version, network};
 use crate::document::Moment;
 use crate::hash::Bucketer;
@@ -169,7 +170,15 @@ impl Set {
         }
     }
 
-    fn is_empty(&self) -> bool {
+    /// The types of its values.
+    pub(crate) fn kinds(&self) -> Kinds {
+        let of = |is_there: bool, kind| if is_there { kind } else { Kinds::NONE };
+        of(!self.strings.is_empty(), Kinds::TEXT)
+            .or(of(!self.numbers.is_empty(), Kinds::NUMBER))
+            .or(of(!self.booleans.is_empty(), Kinds::BOOLEAN))
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
         self.strings.is_empty() && self.numbers.is_empty() && self.booleans.is_empty()
     }
 
