@@ -299,6 +299,10 @@ fn a_percentage_is_a_share_by_its_own_salt() {
     for wrong in [json!({}), json!({"account": true}), json!({"account": 1.5}), json!({"account": " "})] {
         assert!(!matches(&by_account, wrong.clone()), "{wrong}");
     }
+    assert_eq!(
+        matches(&by_account, json!({"account": 42.0})),
+        matches(&by_account, json!({"account": "42"}))
+    );
     assert_eq!(matches(&by_account, json!({"account": 42})), matches(&by_account, json!({"account": "42"})));
 }
 
@@ -330,7 +334,8 @@ fn the_user_id_is_an_attribute() {
         ("not_equals", json!("u"), false),
         ("in", json!(["t", "u"]), true),
         ("not_in", json!([]), true),
-        ("not_in", json!([1]), false),
+        ("equals", json!(7), false),
+        ("not_in", json!([1]), true),
         ("length_equals", json!(1), true),
         ("contains_any", json!(["u", 1]), true),
         ("contains_all", json!(["u", 1]), false),
@@ -343,6 +348,15 @@ fn the_user_id_is_an_attribute() {
             expected,
             "{operator} {value}"
         );
+    }
+    let seven = targeting(json!({"attribute": "user_id", "operator": "in", "value": [7, "x"]}));
+    let equal = targeting(json!({"attribute": "user_id", "operator": "equals", "value": "7"}));
+    for id in [json!("7"), json!(7), json!(7.0)] {
+        let sent = attributes(&json!({"user_id": id}));
+        for catalog in [&seven, &equal] {
+            let decision = catalog.experiment("e").unwrap().decide(&Subject::new("", &sent), noon(), None);
+            assert_eq!(decision.reason, Reason::Assigned, "{id}");
+        }
     }
     assert!(matches(&targeting(json!({"attribute": "user_id", "operator": "exists"})), json!({})));
     assert!(!matches(&targeting(json!({"attribute": "user_id", "operator": "not_exists"})), json!({})));

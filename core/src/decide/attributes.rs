@@ -149,15 +149,19 @@ impl AttributeTypes {
             Value::String(_) if !accepted.has(Kinds::TEXT) => {
                 Some(format!("{text:?} can match nothing: documents compare `{name}` with {accepted}"))
             }
-            Value::String(_) if number(text).is_some() && !types.is_some_and(|it| it.accepted.has(Kinds::NUMBER)) => {
+            Value::String(_)
+                if number(text).is_some() && !types.is_some_and(|it| it.accepted.has(Kinds::NUMBER)) =>
+            {
                 Some(match types {
-                    Some(_) => format!("`{name}` is the text {text:?}, because documents compare it with {accepted}"),
+                    Some(_) => {
+                        format!("`{name}` is the text {text:?}, because documents compare it with {accepted}")
+                    }
                     None => format!("`{name}` is the text {text:?}, although it looks like a number"),
                 })
             }
-            Value::Number(number) if has_leading_zero(text) => {
-                Some(format!("`{name}` is the number {number}: documents compare it with a number, and {text} is written otherwise"))
-            }
+            Value::Number(number) if has_leading_zero(text) => Some(format!(
+                "`{name}` is the number {number}: documents compare it with a number, and {text} is written otherwise"
+            )),
             _ => None,
         }
     }
@@ -180,7 +184,9 @@ impl AttributeTypes {
             }
             (Some(types), value) if !types.accepted.has(Kinds::of(value)) => {
                 let (found, accepted) = (describe(value), types.accepted);
-                hints.push(format!("`{name}` is {found}, which can match nothing: documents compare it with {accepted}"));
+                hints.push(format!(
+                    "`{name}` is {found}, which can match nothing: documents compare it with {accepted}"
+                ));
             }
             (None, _) => hints.extend(self.hint_of_name(name)),
             _ => {}
@@ -222,7 +228,9 @@ impl Column {
 impl Flag {
     fn draws_by_unit(&self) -> bool {
         let draws = |serve: &Serve| matches!(serve, Serve::Split(_));
-        self.rollout.is_some() || !self.overrides.is_empty() || self.rules.iter().any(|rule| draws(&rule.serve))
+        self.rollout.is_some()
+            || !self.overrides.is_empty()
+            || self.rules.iter().any(|rule| draws(&rule.serve))
     }
 }
 
@@ -254,9 +262,7 @@ mod tests {
     }
 
     fn types() -> AttributeTypes {
-        let leaf = |attribute: &str, operator: &str, value: Value| {
-            json!({"attribute": attribute, "operator": operator, "value": value})
-        };
+        let leaf = |attribute: &str, operator: &str, value: Value| json!({"attribute": attribute, "operator": operator, "value": value});
         let conditions = json!([
             leaf("app_version", "semver_greater_or_equal", json!("3.1.0")),
             leaf("zip", "equals", json!("12345")),
@@ -329,20 +335,43 @@ mod tests {
             ("zip", "12345", Some("`zip` is the text \"12345\", because documents compare it with a text")),
             ("zip", "DE", None),
             ("age", "old", Some("\"old\" can match nothing: documents compare `age` with a number")),
-            ("age", "042", Some("`age` is the number 42: documents compare it with a number, and 042 is written otherwise")),
+            (
+                "age",
+                "042",
+                Some(
+                    "`age` is the number 42: documents compare it with a number, and 042 is written otherwise",
+                ),
+            ),
             ("age", "0", None),
             ("account", "42", None),
             ("level", "3", Some("documents do not agree on the type of `level`; it is read as the number 3")),
             ("other", "5.10", Some("`other` is the text \"5.10\", although it looks like a number")),
         ] {
-            assert_eq!(types.hint_of_text(name, text, &types.read(name, text)).as_deref(), expected, "{name}={text}");
+            assert_eq!(
+                types.hint_of_text(name, text, &types.read(name, text)).as_deref(),
+                expected,
+                "{name}={text}"
+            );
         }
         for (context, expected) in [
             (json!({"contry": "DE", "plan": "pro"}), vec!["no document reads the attribute `contry`"]),
             (json!({"plann": "pro"}), vec!["no document reads the attribute `plann`; did you mean `plan`?"]),
-            (json!({"device": {"oss": 1}}), vec!["no document reads the attribute `device.oss`; did you mean `device.os`?"]),
-            (json!({"device": 1}), vec!["`device` is the number 1, which can match nothing: documents compare it with an object"]),
-            (json!({"app_version": 5.1}), vec!["`app_version` is the number 5.1, which can match nothing: documents compare it with a text"]),
+            (
+                json!({"device": {"oss": 1}}),
+                vec!["no document reads the attribute `device.oss`; did you mean `device.os`?"],
+            ),
+            (
+                json!({"device": 1}),
+                vec![
+                    "`device` is the number 1, which can match nothing: documents compare it with an object",
+                ],
+            ),
+            (
+                json!({"app_version": 5.1}),
+                vec![
+                    "`app_version` is the number 5.1, which can match nothing: documents compare it with a text",
+                ],
+            ),
             (json!({"account": 7, "level": "1", "since": 1.5, "referrer": [], "age": null}), vec![]),
         ] {
             assert_eq!(types.hints(context.as_object().unwrap()), expected, "{context}");

@@ -79,7 +79,8 @@ impl fmt::Display for Kinds {
             (Self::LIST, "a list"),
             (Self::OBJECT, "an object"),
         ];
-        let words: Vec<&str> = words.iter().filter(|(kind, _)| self.has(*kind)).map(|(_, word)| *word).collect();
+        let words: Vec<&str> =
+            words.iter().filter(|(kind, _)| self.has(*kind)).map(|(_, word)| *word).collect();
         f.write_str(&words.join(" or "))
     }
 }
@@ -168,7 +169,9 @@ mod tests {
         for text in ["42", "-1.5", "0", "5.1", "18446744073709551615"] {
             assert_eq!(look(text), Kinds::NUMBER, "{text}");
         }
-        for text in ["01234", "5.10", "72225e2", "+1", "12345678901234567890123", "2.1.0", "-", "1.", "NaN", ""] {
+        for text in
+            ["01234", "5.10", "72225e2", "+1", "12345678901234567890123", "2.1.0", "-", "1.", "NaN", ""]
+        {
             assert_eq!(look(text), Kinds::TEXT, "{text}");
         }
         assert_eq!([look("true"), look("[1]"), look("{}")], [Kinds::BOOLEAN, Kinds::LIST, Kinds::OBJECT]);

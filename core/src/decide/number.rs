@@ -39,13 +39,19 @@ impl Number {
         }
     }
 
-    /// The value as a whole number of 0 or more, if it is one: 3 and 3.0 are the same.
-    pub(crate) fn as_count(self) -> Option<u64> {
+    /// The value as an integer, if it is one that is known exactly: 3 and 3.0 are the same, and beyond 2^53 a double may stand
+    /// for another integer than the one that was meant.
+    pub(crate) fn as_integer(self) -> Option<i128> {
+        const EXACT: f64 = 9_007_199_254_740_992.0;
         match self {
-            Self::Integer(it) => u64::try_from(it).ok(),
-            Self::Float(it) if it.fract() == 0.0 => u64::try_from(whole_part(it)).ok(),
-            Self::Float(_) => None,
+            Self::Integer(it) => Some(it),
+            Self::Float(it) => (it.fract() == 0.0 && it.abs() <= EXACT).then(|| whole_part(it)),
         }
+    }
+
+    /// The value as a whole number of 0 or more, if it is one.
+    pub(crate) fn as_count(self) -> Option<u64> {
+        self.as_integer().and_then(|it| u64::try_from(it).ok())
     }
 }
 

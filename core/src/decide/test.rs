@@ -1,7 +1,7 @@
 //! What a leaf asks of one value. A value of a wrong type fails every test.
 
 use super::kinds::Kinds;
-use super::{Number, VersionRange, lenient_version, network};
+use super::{Number, VersionRange, lenient_version, network, unit_of};
 use crate::document::Moment;
 use crate::hash::Bucketer;
 use ipnet::IpNet;
@@ -67,11 +67,22 @@ impl Test {
             }
             (Self::Time(test), value) => timestamp_of(value).is_some_and(|time| test.holds(time)),
             (Self::Geo(area), value) => area.contains(value),
-            (Self::Percentage(..), Value::Number(number)) if !number.is_f64() => {
-                self.holds_for_text(&number.to_string())
-            }
+            (Self::Percentage(..), value) => unit_of(value).is_some_and(|unit| self.holds_for_text(&unit)),
             (test, Value::String(text)) => test.holds_for_text(text),
             _ => false,
+        }
+    }
+
+    /// The same test of a unit, which is a text however it is written: `user_id` in [7] is in ["7"].
+    pub(crate) fn of_units(self) -> Self {
+        let unit =
+            |value: Value| unit_of(&value).map_or(value.clone(), |unit| Value::String(unit.into_owned()));
+        match self {
+            Self::Equals(value) => Self::Equals(unit(value)),
+            Self::NotEquals(value) => Self::NotEquals(unit(value)),
+            Self::In(set) => Self::In(set.of_units()),
+            Self::NotIn(set) => Self::NotIn(set.of_units()),
+            other => other,
         }
     }
 
@@ -153,6 +164,15 @@ impl Set {
         Some(set)
     }
 
+    fn of_units(mut self) -> Self {
+        let (units, others) = self.numbers.into_iter().partition(|it| it.as_integer().is_some());
+        self.numbers = others;
+        let units: Vec<Number> = units;
+        let units = units.into_iter().filter_map(Number::as_integer).map(|it| it.to_string().into());
+        self.strings.extend(units);
+        self
+    }
+
     /// Whether the value is in the set; `None` if the set has only values of other types. Nothing is in an
     /// empty one, whatever its type.
     fn find(&self, value: &Value) -> Option<bool> {
@@ -201,6 +221,11 @@ pub(crate) fn same(a: &Value, b: &Value) -> Option<bool> {
         (Value::Bool(a), Value::Bool(b)) => Some(a == b),
         _ => None,
     }
+}
+
+/// Whether two values are the same; 1 and 1.0 are.
+pub(crate) fn equal(a: &Value, b: &Value) -> bool {
+    a == b || same(a, b) == Some(true)
 }
 
 /// Whether a string or list contains a part; `None` for other values.
