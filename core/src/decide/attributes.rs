@@ -30,10 +30,20 @@ const UNIT: Types = Types { wanted: Kinds::TEXT, accepted: Kinds::TEXT.or(Kinds:
 /// What is read inside this attribute only.
 const PARENT: Types = Types { wanted: Kinds::OBJECT, accepted: Kinds::OBJECT };
 
+/// Something that should be known about an attribute.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hint {
+    /// Its dotted path.
+    pub attribute: String,
+    /// A sentence.
+    pub message: String,
+}
+
 /// How the texts of one attribute are read: all in the same way.
 #[derive(Debug, Clone, Copy)]
 pub struct Column {
     kinds: Kinds,
+    accepted: Kinds,
     /// Whether the texts decide it, because the operators do not.
     is_open: bool,
 }
@@ -123,9 +133,16 @@ impl AttributeTypes {
     /// How texts of an attribute are read.
     #[must_use]
     pub fn column(&self, name: &str) -> Column {
-        let kinds = self.find(name).map_or(Kinds::ALL, |types| types.wanted);
-        let is_open = kinds == Kinds::ALL || kinds == Kinds::NONE;
-        Column { kinds: if is_open { Kinds::ALL } else { kinds }, is_open }
+        let Some(Types { wanted, accepted }) = self.find(name) else {
+            return Column { kinds: Kinds::ALL, accepted: Kinds::ALL, is_open: true };
+        };
+        let (kinds, is_open) = match wanted {
+            Kinds::NONE => (Kinds::ALL, true),
+            // It only has to be there.
+            Kinds::ALL => (Kinds::TEXT, false),
+            decided => (decided, false),
+        };
+        Column { kinds, accepted, is_open }
     }
 
     /// Reads the one text of an attribute.
@@ -169,7 +186,7 @@ impl AttributeTypes {
     /// What should be known about attributes that came with their types: those that no document reads, and values of
     /// a type that no operator takes.
     #[must_use]
-    pub fn hints(&self, attributes: &Map<String, Value>) -> Vec<String> {
+    pub fn hints(&self, attributes: &Map<String, Value>) -> Vec<Hint> {
         let mut hints = Vec::new();
         for (name, value) in attributes {
             self.add_hints(name, value, &mut hints);
@@ -177,18 +194,20 @@ impl AttributeTypes {
         hints
     }
 
-    fn add_hints(&self, name: &str, value: &Value, hints: &mut Vec<String>) {
+    fn add_hints(&self, name: &str, value: &Value, hints: &mut Vec<Hint>) {
         match (self.find(name), value) {
             (Some(_), Value::Object(inner)) if !self.0.contains_key(name) => {
                 inner.iter().for_each(|(key, value)| self.add_hints(&format!("{name}.{key}"), value, hints));
             }
             (Some(types), value) if !types.accepted.has(Kinds::of(value)) => {
                 let (found, accepted) = (describe(value), types.accepted);
-                hints.push(format!(
+                let message = format!(
                     "`{name}` is {found}, which can match nothing: documents compare it with {accepted}"
-                ));
+                );
+                hints.push(Hint { attribute: name.to_owned(), message });
             }
-            (None, _) => hints.extend(self.hint_of_name(name)),
+            (None, _) => hints
+                .extend(self.hint_of_name(name).map(|message| Hint { attribute: name.to_owned(), message })),
             _ => {}
         }
     }
@@ -216,6 +235,12 @@ impl Column {
         if self.is_open {
             self.kinds = self.kinds.and(look(text));
         }
+    }
+
+    /// Whether an operator can hold for a value.
+    #[must_use]
+    pub fn fits(self, value: &Value) -> bool {
+        self.accepted.has(Kinds::of(value))
     }
 
     /// Reads a text.
@@ -302,7 +327,7 @@ mod tests {
             ("device.os", "10", json!("10")),
             // Nobody says what these are: a number, unless something would be lost.
             ("level", "3", json!(3)),
-            ("referrer", "7", json!(7)),
+            ("referrer", "7", json!("7")),
             ("other", "7.5", json!(7.5)),
             ("other", "01234", json!("01234")),
             ("other", "5.10", json!("5.10")),
@@ -374,7 +399,9 @@ mod tests {
             ),
             (json!({"account": 7, "level": "1", "since": 1.5, "referrer": [], "age": null}), vec![]),
         ] {
-            assert_eq!(types.hints(context.as_object().unwrap()), expected, "{context}");
+            let hints = types.hints(context.as_object().unwrap());
+            let messages: Vec<String> = hints.into_iter().map(|it| it.message).collect();
+            assert_eq!(messages, expected, "{context}");
         }
     }
 }

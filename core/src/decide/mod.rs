@@ -20,7 +20,7 @@ mod test;
 mod trace;
 mod version;
 
-pub use attributes::{AttributeTypes, Column};
+pub use attributes::{AttributeTypes, Column, Hint};
 pub use catalog::Catalog;
 pub(crate) use condition::{AttributePath, Condition, Leaf, Segment, Source};
 pub use context::Context;
