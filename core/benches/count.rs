@@ -133,7 +133,7 @@ fn all_of_core(catalog: &Catalog, payload: &[u8]) -> Marks<'static> {
     black_box(wanted(catalog, &items));
     let known = Marks::default();
     let folded = fold(catalog, &shard.shard, &items, &known);
-    black_box(folded.commit(&shard.shard, &items, 0, &Limits::default()).unwrap());
+    black_box(folded.commit(&shard.shard, &items, (0, None), &Limits::default()).unwrap());
     folded.new_marks.into_iter().map(|(key, mark)| (key.into_owned(), mark)).collect()
 }
 

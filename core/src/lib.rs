@@ -11,6 +11,7 @@
 //! | [`hash`] | a salt, a purpose and a unit become a bucket; allocations become ranges |
 //! | [`event`] | what a stream carries becomes exact counts |
 //! | [`finding`] | what is wrong in a document, as data |
+//! | [`read`] | units, ids and times are read, wherever they come from |
 //! | [`rehearsal`] | rule tests: who must get what, in which bucket, and what of a document they reach |
 //! | [`simulate`] | decisions for many units are counted |
 //! | [`statistics`] | counts become p-values, intervals and sample sizes, each formula with its source |
@@ -39,6 +40,7 @@ pub mod document;
 pub mod event;
 pub mod finding;
 pub mod hash;
+pub mod read;
 pub mod rehearsal;
 pub mod simulate;
 pub mod statistics;

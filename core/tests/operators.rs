@@ -169,20 +169,31 @@ fn number_cases() -> Vec<Case> {
 
 fn time_and_version_cases() -> Vec<Case> {
     use Operator as Op;
-    let wrong_time = || [json!("2026-03-01T09:00:00"), json!("soon"), json!(1.5), json!(true)];
+    let wrong_time = || [json!("2026-03-01T09:00:00"), json!("soon"), json!([1]), json!(true)];
     let wrong_version = || [json!("x"), json!(2), json!(["2.0.0"]), json!("")];
     vec![
         case(
             Op::Before,
             json!("2026-03-01"),
-            [json!("2026-02-28"), json!(0)],
-            [json!("2026-03-01")],
+            [
+                json!("2026-02-28"),
+                json!(0),
+                json!(1_767_225_600.5),
+                json!(1_767_225_600_000_i64),
+                json!("1767225600"),
+            ],
+            [json!("2026-03-01"), json!(1_772_323_200_000_i64), json!(1_772_323_200.0)],
             wrong_time(),
         ),
         case(
             Op::After,
             json!("2026-03-01T00:00:00Z"),
-            [json!("2026-03-01"), json!(1_900_000_000)],
+            [
+                json!("2026-03-01"),
+                json!(1_900_000_000),
+                json!(1_900_000_000_000_i64),
+                json!(1_900_000_000.25),
+            ],
             [json!("2026-03-01T00:30:00+01:00")],
             wrong_time(),
         ),

@@ -93,7 +93,7 @@ fn all_of_core(world: &World, payload: &[u8]) -> usize {
     let known = Marks::default();
     let folded = fold(&world.snapshot.catalog, &shard.shard, &items, &known);
     assert_eq!(folded.new_marks.len(), 2 * EVENTS / OF_A_UNIT);
-    folded.commit(&shard.shard, &items, 0, &Limits::default()).unwrap().rows.len()
+    folded.commit(&shard.shard, &items, (0, None), &Limits::default()).unwrap().rows.len()
 }
 
 fn events(criterion: &mut Criterion) {

@@ -6,8 +6,10 @@ pub mod capture;
 pub mod completions;
 pub mod dev;
 pub mod diff;
+pub mod earlier;
 pub mod explain;
 pub mod explain_code;
+pub mod forget;
 pub mod inputs;
 pub mod invoke;
 pub mod lambda;
@@ -67,6 +69,7 @@ enum Command {
     Results(results::Args),
     Status(status::Args),
     Quarantine(quarantine::Args),
+    Forget(forget::Args),
     Invoke(invoke::Args),
     Bench(bench::Args),
     Schema(schema::Args),
@@ -114,6 +117,7 @@ pub fn dispatch(abx: Abx) -> Exit {
             Action::Show(args) => finish(quarantine::show::run(&args), args.format.format),
             Action::Replay(args) => finish(quarantine::replay::run(&args), args.format.format),
         },
+        Command::Forget(args) => finish(forget::run(&args), args.format.format),
         Command::Invoke(args) => finish(invoke::run(&args), args.format.format),
         Command::Bench(args) => finish(bench::run(&args), args.format.format),
         Command::Schema(args) => finish(schema::run(&args), args.format.format),

@@ -14,6 +14,7 @@ pub const REPORTS: &[(&str, SchemaOf)] = &[
     ("diff", of::<super::diff::DiffReport>),
     ("explain", of::<super::explain::ExplainReport>),
     ("explain-code", of::<super::explain_code::ExplainCodeReport>),
+    ("forget", of::<super::forget::ForgetReport>),
     ("invoke", of::<super::invoke::InvokeReport>),
     ("power", of::<super::power::PowerReport>),
     ("publish", of::<super::publish::PublishReport>),

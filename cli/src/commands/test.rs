@@ -16,7 +16,7 @@ pub use report::TestReport;
 
 /// Run the rule tests beside the documents, and tell which rules, variants and reasons they reach
 ///
-/// Tests are documents that start with `tests: KEY`; see the README. They are checked as all others are, and never
+/// Tests are documents that start with `tests: KEY`; see docs/documents.md. They are checked as all others are, and never
 /// published.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -65,7 +65,7 @@ pub fn run(args: &Args) -> Result<TestReport, Error> {
     let suites = wanted(args, &checked)?;
     if suites.is_empty() && errors.is_empty() {
         return Err(Error::caller("there are no tests in these documents")
-            .help("write a document that starts with `tests: KEY`; see the README"));
+            .help("write a document that starts with `tests: KEY`; see docs/documents.md"));
     }
     let now = args.at.time();
     let (cases, coverage) = cases::run(&checked, &suites, &args.only, now);

@@ -1,6 +1,7 @@
 //! Who asks: a user id and attributes.
 
-use super::{AttributePath, Number};
+use super::AttributePath;
+use crate::read::id_of;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::fmt;
@@ -66,14 +67,10 @@ impl<'a> Subject<'a> {
     }
 }
 
-/// Reads a unit: a string that is not blank, as it is, or a whole number, as its digits. 42, 42.0 and "42" are one unit.
+/// Reads a unit: an id, as [`id_of`] reads it, that is not blank. 42, 42.0 and "42" are one unit.
 #[must_use]
 pub fn unit_of(value: &Value) -> Option<Cow<'_, str>> {
-    match value {
-        Value::String(text) => present(text).map(Cow::Borrowed),
-        Value::Number(number) => Number::of(number).as_integer().map(|it| Cow::Owned(it.to_string())),
-        _ => None,
-    }
+    id_of(value).filter(|id| present(id).is_some())
 }
 
 /// The unit of documents that name no other.

@@ -2,8 +2,8 @@
 
 use super::kinds::Kinds;
 use super::{Number, VersionRange, lenient_version, network, unit_of};
-use crate::document::Moment;
 use crate::hash::Bucketer;
+use crate::read::{time_of, time_of_text};
 use ipnet::IpNet;
 use jiff::Timestamp;
 use jiff::civil::{Time, Weekday};
@@ -65,7 +65,7 @@ impl Test {
             (Self::Length(comparison, length), value) => {
                 length_of(value).is_some_and(|it| comparison.holds(it.cmp(length)))
             }
-            (Self::Time(test), value) => timestamp_of(value).is_some_and(|time| test.holds(time)),
+            (Self::Time(test), value) => time_of(value).is_some_and(|time| test.holds(time)),
             (Self::Geo(area), value) => area.contains(value),
             (Self::Percentage(..), value) => unit_of(value).is_some_and(|unit| self.holds_for_text(&unit)),
             (test, Value::String(text)) => test.holds_for_text(text),
@@ -102,7 +102,7 @@ impl Test {
             Self::EndsWith(end) => text.ends_with(&**end),
             Self::Matches(regex) => regex.is_match(text),
             Self::Length(comparison, length) => comparison.holds(characters(text).cmp(length)),
-            Self::Time(test) => Moment::parse(text).is_some_and(|moment| test.holds(moment.0)),
+            Self::Time(test) => time_of_text(text).is_some_and(|time| test.holds(time)),
             Self::Semver(comparison, bound) => {
                 lenient_version(text).is_some_and(|it| comparison.holds(it.cmp_precedence(bound)))
             }
@@ -251,15 +251,6 @@ fn length_of(value: &Value) -> Option<u64> {
 
 fn characters(text: &str) -> u64 {
     text.chars().count() as u64
-}
-
-/// A time: RFC 3339 text, a date, or a whole number of seconds since 1970.
-fn timestamp_of(value: &Value) -> Option<Timestamp> {
-    match value {
-        Value::String(text) => Moment::parse(text).map(|moment| moment.0),
-        Value::Number(number) => Timestamp::from_second(number.as_i64()?).ok(),
-        _ => None,
-    }
 }
 
 /// A test of a time.

@@ -1,8 +1,8 @@
 //! A batch, as Lambda hands it over: each record is read by itself, whatever its neighbours are.
 
 use super::data::Text;
-use super::kpl;
 use super::{EventData, Item, NotAPosition, Position, Rejection, RejectionReason as Reason, Sequence, What};
+use super::{kpl, unpack};
 use crate::hash::fingerprint;
 use base64::engine::Simd;
 use base64::engine::general_purpose::PAD;
@@ -37,9 +37,11 @@ pub struct ShardBatch {
     pub shard: String,
     /// What was in the records.
     pub payloads: Vec<Payload>,
+    /// Payloads that stood in the batch twice, and were left out.
+    pub repeated: usize,
 }
 
-/// One event as delivered: a record, or one of the records in a record of the Kinesis Producer Library.
+/// One event as delivered: a record, or one of the events in it.
 #[derive(Debug)]
 pub struct Payload {
     /// Where it stands.
@@ -141,7 +143,9 @@ impl Batch {
         }
         for shard in &mut batch.shards {
             shard.payloads.sort_by(|a, b| a.position.cmp(&b.position));
+            let all = shard.payloads.len();
             shard.payloads.dedup_by(|a, b| a.position == b.position);
+            shard.repeated = all - shard.payloads.len();
         }
         Ok(batch)
     }
@@ -164,20 +168,26 @@ impl Batch {
             }
         };
         let arrived = fields.arrived.and_then(arrival).unwrap_or(now);
-        let payloads = self.payloads_of(shard);
-        let (data, rejection) = match fields.decode(buffer) {
-            Ok(data) => (data, None),
-            Err(rejection) => {
-                (Bytes::copy_from_slice(fields.data.unwrap_or_default().as_bytes()), Some(rejection))
-            }
+        let undecoded = || Bytes::copy_from_slice(fields.data.unwrap_or_default().as_bytes());
+        let (data, events) = match fields.decode(buffer) {
+            Ok(data) => (data.clone(), events_of(&data)),
+            Err(rejection) => (undecoded(), Err(rejection)),
         };
-        if let Some(events) = kpl::deaggregate(&data) {
-            payloads.extend((0..).zip(events).map(|(sub, data)| {
-                let position = Position { sequence: sequence.clone(), sub };
-                Payload { position, arrived, data: data.into(), rejection: None }
-            }));
-        } else {
-            payloads.push(Payload { position: Position { sequence, sub: 0 }, arrived, data, rejection });
+        let payloads = self.payloads_of(shard);
+        match events {
+            Ok(events) => payloads.extend((0..).zip(events).map(|(sub, event)| {
+                let position = Position { sub, ..Position::from(sequence.clone()) };
+                let (data, rejection) = event;
+                Payload { position, arrived, data, rejection }
+            })),
+            Err(rejection) => {
+                payloads.push(Payload {
+                    position: sequence.into(),
+                    arrived,
+                    data,
+                    rejection: Some(rejection),
+                });
+            }
         }
     }
 
@@ -187,11 +197,28 @@ impl Batch {
         };
         let at = self.shards.iter().position(is_it).unwrap_or(self.shards.len());
         if at == self.shards.len() {
-            self.shards.push(ShardBatch { shard: format!("{stream}/{shard}"), payloads: Vec::new() });
+            let shard = format!("{stream}/{shard}");
+            self.shards.push(ShardBatch { shard, payloads: Vec::new(), repeated: 0 });
         }
         let [.., last] = &mut self.shards[..] else { unreachable!() };
         &mut last.payloads
     }
+}
+
+/// An event's bytes, and why they can be none, where that is known already.
+type Found = (Bytes, Option<Rejection>);
+
+/// The events of a record, whether the Kinesis Producer Library put them together, or their producer.
+fn events_of(data: &Bytes) -> Result<Vec<Found>, Rejection> {
+    let Some(records) = kpl::deaggregate(data) else {
+        return unpack::unpack(data.clone()).map(|events| events.into_iter().map(|it| (it, None)).collect());
+    };
+    let records = unpack::check(records.into_iter().map(Bytes::from).collect())?;
+    let found = records.into_iter().flat_map(|record| match unpack::unpack(record.clone()) {
+        Ok(events) => events.into_iter().map(|event| (event, None)).collect(),
+        Err(rejection) => vec![(record, Some(rejection))],
+    });
+    Ok(found.collect())
 }
 
 impl WrittenRecord<'_> {
@@ -259,7 +286,7 @@ impl ShardBatch {
                 Err(rejection) => What::Rejected(rejection),
                 Ok(event) => {
                     let id = match &event.event_id {
-                        Some(id) => fingerprint(id),
+                        Some(id) => fingerprint(&event.identity(id)),
                         // Nothing but its place tells it from others.
                         None => fingerprint(&format!("{}:{}", self.shard, payload.position)),
                     };
@@ -380,8 +407,31 @@ mod tests {
         *broken.last_mut().unwrap() ^= 1;
         let batch = read(&[record("7", &whole), record("8", &broken), record("9", &aggregate("u", &[]))]);
         let positions: Vec<_> = batch.shards[0].payloads.iter().map(|it| it.position.to_string()).collect();
-        assert_eq!(positions, ["7", "7:1", "7:2", "8"], "a bad checksum is one record; an empty one is none");
-        assert_eq!(reasons(&batch), [None, Some(Reason::MissingField), None, Some(Reason::NotUtf8)]);
+        assert_eq!(
+            positions,
+            ["7", "7:1", "7:2", "8", "9"],
+            "a bad checksum is one record, and so is an empty one"
+        );
+        let reasons = reasons(&batch);
+        assert_eq!(reasons[..3], [None, Some(Reason::MissingField), None]);
+        assert_eq!(reasons[3..], [Some(Reason::NotUtf8), Some(Reason::InvalidValue)]);
+    }
+
+    #[test]
+    fn several_events_in_one_record_are_taken_apart() {
+        let good = std::str::from_utf8(GOOD).unwrap();
+        let lines = format!("{good}\nbroken\n{good}\n");
+        let list = format!("[{good},{{}}]");
+        let batch = read(&[
+            record("7", lines.as_bytes()),
+            record("8", list.as_bytes()),
+            record("9", b"[1 true]"),
+            record("10", &aggregate("u", &[lines.into_bytes(), GOOD.to_vec()])),
+        ]);
+        let positions: Vec<_> = batch.shards[0].payloads.iter().map(|it| it.position.to_string()).collect();
+        assert_eq!(positions, ["7", "7:1", "7:2", "8", "8:1", "9", "10", "10:1", "10:2", "10:3"]);
+        let (broken, empty) = (Some(Reason::NotJson), Some(Reason::MissingField));
+        assert_eq!(reasons(&batch), [None, broken, None, None, empty, broken, None, broken, None, None]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What is written together.
 
 use super::fold::Effect;
-use super::{Amount, Folded, Item, Position, What};
+use super::{Amount, Folded, Item, Part, Position};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How much one commit may hold.
@@ -49,42 +49,75 @@ pub struct Additions {
 type Rows = BTreeMap<u32, BTreeMap<u32, Amount>>;
 
 impl Folded<'_> {
-    /// The items that do not fit into any commit, each by itself. They can never be counted: reject them and fold again.
+    /// The next commit after `from` items of a shard that is counted up to `head`: as many of them, in their order, as fit. An item that does
+    /// not fit by itself is committed in parts: the head then names the last one. `None` at the end.
     #[must_use]
-    pub fn oversized(&self, limits: &Limits) -> Vec<usize> {
-        let is_oversized = |item: &usize| {
-            let effects = self.effects_of(*item);
-            effects.len() > limits.rows.min(limits.counters) && !fits(&gather(Rows::new(), effects), limits)
-        };
-        (0..self.items()).filter(is_oversized).collect()
-    }
-
-    /// The next commit after `from` items of a shard: as many of them, in their order, as fit. `None` at the end.
-    #[must_use]
-    pub fn commit(&self, shard: &str, items: &[Item<'_>], from: usize, limits: &Limits) -> Option<Commit> {
-        let mut rows = Rows::new();
-        let mut ids = Vec::new();
-        let mut upto = from;
-        for item in items.get(from..)? {
+    pub fn commit(
+        &self,
+        shard: &str,
+        items: &[Item<'_>],
+        (from, head): (usize, Option<&Position>),
+        limits: &Limits,
+    ) -> Option<Commit> {
+        let left = items.get(from..)?;
+        let first = left.first()?;
+        let done = head.filter(|head| head.is_part_of(first.position)).and_then(|head| head.part.as_ref());
+        let (mut rows, mut ids, mut upto) = (Rows::new(), Vec::new(), from);
+        if done.is_some() || !self.fits_alone(from, limits) {
+            let (some, part) = self.some_parts(from, done, limits);
+            rows = some;
+            if part.is_some() {
+                let head = Position { part, ..first.position.clone() };
+                return Some(Commit { upto, head, ids, rows: self.named(shard, rows) });
+            }
+            ids.extend(first.id());
+            upto += 1;
+        }
+        for item in left.iter().skip(upto - from) {
             let effects = self.effects_of(upto);
-            let full = upto > from
+            let is_full = upto > from
                 && (ids.len() >= limits.ids
-                    || might_overflow(&rows, effects, limits) && {
-                        let with = gather(rows.clone(), effects);
-                        !fits(&with, limits)
-                    });
-            if full {
+                    || might_overflow(&rows, effects, limits)
+                        && !fits(&gather(rows.clone(), effects), limits));
+            if is_full {
                 break;
             }
             rows = gather(rows, effects);
-            if let What::Event(_, id) = item.what {
-                ids.push(id);
-            }
+            ids.extend(item.id());
             upto += 1;
         }
-        let head = items.get(upto.checked_sub(1)?).filter(|_| upto > from)?.position.clone();
-        let rows = rows.into_iter().filter_map(|(row, counters)| self.additions(shard, row, counters));
-        Some(Commit { upto, head, ids, rows: rows.collect() })
+        let head = items.get(upto.checked_sub(1)?)?.position.clone();
+        Some(Commit { upto, head, ids, rows: self.named(shard, rows) })
+    }
+
+    fn fits_alone(&self, item: usize, limits: &Limits) -> bool {
+        let effects = self.effects_of(item);
+        effects.len() <= limits.rows.min(limits.counters) || fits(&gather(Rows::new(), effects), limits)
+    }
+
+    /// As many parts of an item as fit, after those that are done, and the name of the last one; without a name where it was the rest.
+    fn some_parts(&self, item: usize, done: Option<&Part>, limits: &Limits) -> (Rows, Option<Part>) {
+        let (parts, rest) = self.parts_of(item);
+        let (mut rows, mut last) = (Rows::new(), None);
+        for (credit, effects) in parts {
+            let name = (credit.experiment, credit.metric);
+            if done.is_some_and(|(experiment, metric)| name <= (&**experiment, &**metric)) {
+                continue;
+            }
+            let with = gather(rows.clone(), effects);
+            // One part always goes in, so that there is an end.
+            if last.is_some() && !fits(&with, limits) {
+                return (rows, last);
+            }
+            rows = with;
+            last = Some((credit.experiment.into(), credit.metric.into()));
+        }
+        let with = gather(rows.clone(), &rest);
+        if last.is_some() && !fits(&with, limits) { (rows, last) } else { (with, None) }
+    }
+
+    fn named(&self, shard: &str, rows: Rows) -> Vec<Additions> {
+        rows.into_iter().filter_map(|(row, counters)| self.additions(shard, row, counters)).collect()
     }
 
     fn additions(&self, shard: &str, row: u32, counters: BTreeMap<u32, Amount>) -> Option<Additions> {

@@ -2,8 +2,9 @@
 
 use super::{Rejection, RejectionReason as Reason};
 use crate::document::Key;
+use crate::read::{id_of_double, time_of, time_of_text};
 use jiff::Timestamp;
-use serde::de::{Deserializer, Visitor};
+use serde::de::{Deserializer, Error, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -24,8 +25,8 @@ const MAX_NAME_BYTES: usize = 256;
 /// {"event_id": "b1…", "type": "evaluation", "unit": "u1", "flag": "new_search", "variant": "on"}
 /// ```
 ///
-/// `timestamp` is RFC 3339, or milliseconds since 1970; without one the event happened when it arrived. `unit` and
-/// `user_id` are the same. Unknown fields are left alone.
+/// `timestamp` is a time as [`crate::read`] reads it; without one the event happened when it arrived. `unit` and `user_id` are the
+/// same; they and `event_id` are texts or whole numbers. Unknown fields are left alone.
 #[derive(Debug, Clone)]
 pub struct EventData<'a> {
     /// Names the event: two records with one id are one event. `None` if its producer gave none.
@@ -84,13 +85,13 @@ impl EventKind<'_> {
 #[derive(Deserialize)]
 struct Written<'a> {
     #[serde(borrow)]
-    event_id: Option<Text<'a>>,
+    event_id: Option<Id<'a>>,
     #[serde(borrow, rename = "type")]
     kind: Option<Text<'a>>,
     #[serde(borrow)]
-    unit: Option<Text<'a>>,
+    unit: Option<Id<'a>>,
     #[serde(borrow)]
-    user_id: Option<Text<'a>>,
+    user_id: Option<Id<'a>>,
     #[serde(borrow)]
     event: Option<Text<'a>>,
     #[serde(borrow)]
@@ -121,6 +122,17 @@ impl<'a> EventData<'a> {
         })?;
         let written: Written<'a> = serde_json::from_str(text).map_err(|error| unreadable(&error))?;
         written.validate()
+    }
+
+    /// The whole identity of an event with an id: an id counts within its type, its name and its unit, because producers number orders,
+    /// refunds and users each for themselves.
+    pub(super) fn identity(&self, event_id: &str) -> String {
+        let name = match &self.kind {
+            EventKind::Exposure { experiment, .. } => experiment,
+            EventKind::Evaluation { flag, .. } => flag,
+            EventKind::Conversion { event, .. } => event,
+        };
+        format!("{}\u{1f}{name}\u{1f}{}\u{1f}{event_id}", self.kind.as_str(), self.unit)
     }
 }
 
@@ -248,21 +260,51 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     }
 }
 
+/// An id: a text that is borrowed where it can be, or a whole number as its digits.
+struct Id<'a>(Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Id<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Ids;
+        impl<'de> Visitor<'de> for Ids {
+            type Value = Cow<'de, str>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string or a whole number")
+            }
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Cow::Borrowed(text))
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Cow::Owned(text.to_owned()))
+            }
+            fn visit_i64<E>(self, number: i64) -> Result<Self::Value, E> {
+                Ok(Cow::Owned(number.to_string()))
+            }
+            fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
+                Ok(Cow::Owned(number.to_string()))
+            }
+            fn visit_f64<E: Error>(self, number: f64) -> Result<Self::Value, E> {
+                id_of_double(number).map(Cow::Owned).ok_or_else(|| E::custom("not a whole number"))
+            }
+        }
+        deserializer.deserialize_any(Ids).map(Self)
+    }
+}
+
 /// A time, as written.
 enum Stamp<'a> {
     Text(Cow<'a, str>),
-    Milliseconds(i64),
+    Number(serde_json::Number),
 }
 
 impl Stamp<'_> {
     fn parse(self) -> Result<Timestamp, Rejection> {
         let parsed = match self {
-            Self::Text(text) => text.parse(),
-            Self::Milliseconds(number) => Timestamp::from_millisecond(number),
+            Self::Text(text) => time_of_text(&text),
+            Self::Number(number) => time_of(&number.into()),
         };
-        parsed.map_err(|_| {
-            let detail =
-                "`timestamp` is neither RFC 3339, as 2026-03-01T09:00:00Z, nor milliseconds since 1970";
+        parsed.ok_or_else(|| {
+            let detail = "`timestamp` is neither RFC 3339, for example 2026-03-01T09:00:00Z, nor seconds or milliseconds since 1970";
             Rejection::new(Reason::InvalidTime, detail)
         })
     }
@@ -283,17 +325,13 @@ impl<'de: 'a, 'a> Deserialize<'de> for Stamp<'a> {
                 Ok(Stamp::Text(Cow::Owned(text.to_owned())))
             }
             fn visit_i64<E>(self, number: i64) -> Result<Self::Value, E> {
-                Ok(Stamp::Milliseconds(number))
+                Ok(Stamp::Number(number.into()))
             }
-            fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Self::Value, E> {
-                i64::try_from(number).map(Stamp::Milliseconds).map_err(E::custom)
+            fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
+                Ok(Stamp::Number(number.into()))
             }
-            #[expect(
-                clippy::cast_possible_truncation,
-                reason = "a float beyond saturates, and is then no time"
-            )]
-            fn visit_f64<E>(self, number: f64) -> Result<Self::Value, E> {
-                Ok(Stamp::Milliseconds(number as i64))
+            fn visit_f64<E: Error>(self, number: f64) -> Result<Self::Value, E> {
+                serde_json::Number::from_f64(number).map(Stamp::Number).ok_or_else(|| E::custom("not finite"))
             }
         }
         deserializer.deserialize_any(Stamps)
@@ -318,16 +356,27 @@ mod tests {
         assert_eq!((event.event_id.as_deref(), &*event.unit), (Some("e"), "u"));
         assert!(matches!(&event.kind, EventKind::Exposure { epoch: 2, .. }));
         assert_eq!(event.timestamp, Some("2026-03-01T09:00:00.5Z".parse().unwrap()));
-        let conversion = br#"{"type":"conversion","event":"purchase","user_id":"\u0041","timestamp":1000,
+        let conversion =
+            br#"{"type":"conversion","event":"purchase","user_id":"\u0041","timestamp":1767225600,
             "properties":{"amount":1.5},"context":null}"#;
         let event = EventData::read(conversion).unwrap();
         assert_eq!(&*event.unit, "A");
-        assert_eq!(event.timestamp, Some(Timestamp::from_second(1).unwrap()));
+        assert_eq!(event.timestamp, Some(Timestamp::from_second(1_767_225_600).unwrap()));
         let EventKind::Conversion { properties, context, .. } = event.kind else { panic!() };
         assert_eq!(properties.unwrap().get(), r#"{"amount":1.5}"#);
         assert!(context.is_none());
         let evaluation = br#"{"type":"evaluation","flag":"f","variant":"on","unit":"u","reason":"rule"}"#;
         assert_eq!(EventData::read(evaluation).unwrap().kind.as_str(), "evaluation");
+    }
+
+    #[test]
+    fn numbers_are_ids_as_well() {
+        for (written, unit) in [("7", "7"), ("7.0", "7"), ("\"7\"", "7"), ("-3", "-3"), ("\"7.0\"", "7.0")] {
+            let event =
+                format!(r#"{{"event_id":{written},"type":"conversion","event":"e","user_id":{written}}}"#);
+            let event = EventData::read(event.as_bytes()).unwrap();
+            assert_eq!((&*event.unit, event.event_id.as_deref()), (unit, Some(unit)), "{written}");
+        }
     }
 
     #[test]
@@ -349,7 +398,9 @@ mod tests {
             (r#"{"user_id":"u","event":"e"}"#, Reason::MissingField),
             (r#"{"type":"conversion","event":"e","user_id":" \t"}"#, Reason::InvalidValue),
             (r#"{"type":"conversion","event":"","user_id":"u"}"#, Reason::InvalidValue),
-            (r#"{"type":"conversion","event":"e","user_id":7}"#, Reason::WrongType),
+            (r#"{"type":"conversion","event":"e","user_id":7.5}"#, Reason::WrongType),
+            (r#"{"type":"conversion","event":"e","user_id":true}"#, Reason::WrongType),
+            (r#"{"type":"conversion","event":"e","user_id":"u","event_id":[1]}"#, Reason::WrongType),
             (r#"{"type":"conversion","event":"e","user_id":"u","user_id":"v"}"#, Reason::WrongType),
             (r#"{"type":"conversion","event":"e","user_id":"u","properties":[1]}"#, Reason::WrongType),
             (r#"{"type":"conversion","event":"e","user_id":"u","timestamp":"soon"}"#, Reason::InvalidTime),

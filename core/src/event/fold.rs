@@ -3,7 +3,7 @@
 use super::data::Text;
 use super::{
     Amount, Counter, EventData, EventKind, GROUPS, Hour, Mark, MarkKey, MetricCounter, Owner, Position,
-    Rejection, RowKey, StreamCounter, VariantCounter,
+    RecordClass, Rejection, RowKey, StreamCounter, VariantCounter,
 };
 use crate::decide::{Catalog, Experiment, Subject};
 use crate::document::{MetricConfig, MetricKind};
@@ -18,6 +18,7 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// How long before its arrival an event may have happened.
@@ -36,6 +37,16 @@ pub struct Item<'a> {
     pub data: &'a [u8],
     /// What they say.
     pub what: What<'a>,
+}
+
+impl Item<'_> {
+    /// The hash of its event's id, which the ledger remembers; `None` for what is not an event.
+    pub(super) fn id(&self) -> Option<u64> {
+        match self.what {
+            What::Event(_, id) => Some(id),
+            What::Duplicate | What::Rejected(_) => None,
+        }
+    }
 }
 
 /// What a record says.
@@ -83,7 +94,9 @@ pub struct Folded<'a> {
     pub(super) counters: Interned<Counter<'a>>,
     effects: Vec<Effect>,
     credits: Vec<Credit<'a>>,
-    /// For each item, up to where its effects and its credits go.
+    /// For each credit, where its effects stand: they are a part that can be committed by itself.
+    portions: Vec<Range<usize>>,
+    /// For each item, up to where its effects and its credits go, and its class.
     ends: Vec<End>,
 }
 
@@ -91,19 +104,36 @@ pub struct Folded<'a> {
 struct End {
     effects: usize,
     credits: usize,
+    class: Option<RecordClass>,
 }
 
 impl<'a> Folded<'a> {
     /// For each item in turn, what it counted for.
     pub fn credits(&self) -> impl Iterator<Item = &[Credit<'a>]> {
-        (0..self.items()).map(|item| {
+        (0..self.ends.len()).map(|item| {
             let (start, end) = self.span(item);
             self.credits.get(start.credits..end.credits).unwrap_or_default()
         })
     }
 
-    pub(super) fn items(&self) -> usize {
-        self.ends.len()
+    /// The class of an item; `None` where there is no such item.
+    #[must_use]
+    pub fn class(&self, item: usize) -> Option<RecordClass> {
+        self.ends.get(item)?.class
+    }
+
+    /// What an item counts for each metric, by the names of experiment and metric, and apart from these what it counts of the stream.
+    pub(super) fn parts_of(&self, item: usize) -> (Vec<(Credit<'a>, &[Effect])>, Vec<Effect>) {
+        let (start, end) = self.span(item);
+        let credits = self.credits.get(start.credits..end.credits).unwrap_or_default();
+        let portions = self.portions.get(start.credits..end.credits).unwrap_or_default();
+        let effects = |range: &Range<usize>| self.effects.get(range.clone()).unwrap_or_default();
+        let mut parts: Vec<_> =
+            credits.iter().zip(portions).map(|(credit, range)| (*credit, effects(range))).collect();
+        parts.sort_unstable_by_key(|(credit, _)| (credit.experiment, credit.metric));
+        let is_rest = |number: &usize| !portions.iter().any(|range| range.contains(number));
+        let rest = (start.effects..end.effects).filter(is_rest);
+        (parts, rest.filter_map(|number| self.effects.get(number)).copied().collect())
     }
 
     pub(super) fn effects_of(&self, item: usize) -> &[Effect] {
@@ -197,8 +227,8 @@ pub fn fold<'a>(
         out,
     };
     for item in items {
-        fold.item(item);
-        let end = End { effects: fold.out.effects.len(), credits: fold.out.credits.len() };
+        let class = Some(fold.item(item));
+        let end = End { effects: fold.out.effects.len(), credits: fold.out.credits.len(), class };
         fold.out.ends.push(end);
     }
     fold.out
@@ -291,16 +321,22 @@ enum Standing<'a> {
 }
 
 impl<'a> Fold<'a, '_> {
-    fn item(&mut self, item: &'a Item<'_>) {
+    fn item(&mut self, item: &'a Item<'_>) -> RecordClass {
         let arrived = Hour::of(item.arrived);
         match &item.what {
-            What::Duplicate => self.stream(arrived, Counter::Stream(StreamCounter::Duplicates)),
-            What::Rejected(rejection) => self.stream(arrived, Counter::Rejected(rejection.reason)),
+            What::Duplicate => {
+                self.stream(arrived, Counter::Stream(StreamCounter::Duplicates));
+                RecordClass::Duplicate
+            }
+            What::Rejected(rejection) => {
+                self.stream(arrived, Counter::Rejected(rejection.reason));
+                RecordClass::Rejected
+            }
             What::Event(event, _) => self.event(item, event),
         }
     }
 
-    fn event(&mut self, item: &'a Item<'_>, event: &'a EventData<'_>) {
+    fn event(&mut self, item: &'a Item<'_>, event: &'a EventData<'_>) -> RecordClass {
         let arrived = Hour::of(item.arrived);
         // Arrivals are told, and marks kept, to the millisecond: what is compared with them must not be finer.
         let own = event.timestamp.and_then(to_the_millisecond).unwrap_or(item.arrived);
@@ -313,13 +349,16 @@ impl<'a> Fold<'a, '_> {
         if is_late {
             self.stream(arrived, Counter::Stream(StreamCounter::Late));
         }
+        let in_time = if is_late { RecordClass::Late } else { RecordClass::Counted };
         match &event.kind {
             EventKind::Exposure { experiment, variant, epoch } => {
                 let key = exposure_key(Cow::Borrowed(&event.unit), experiment, *epoch);
                 self.exposure(at, key, variant);
+                in_time
             }
             EventKind::Evaluation { .. } => {
                 self.stream(arrived, Counter::Stream(StreamCounter::Evaluations));
+                in_time
             }
             EventKind::Conversion { event: name, properties, context } => {
                 let context = attributes(*context);
@@ -334,9 +373,15 @@ impl<'a> Fold<'a, '_> {
                         is_credited |= self.conversion(at, &exposed, metric, *properties);
                     }
                 }
-                if !is_credited {
-                    let why = if is_asked_for { StreamCounter::Unattributed } else { StreamCounter::Unused };
-                    self.stream(arrived, Counter::Stream(why));
+                if is_credited {
+                    return in_time;
+                }
+                let why = if is_asked_for { StreamCounter::Unattributed } else { StreamCounter::Unused };
+                self.stream(arrived, Counter::Stream(why));
+                match why {
+                    StreamCounter::Unused => RecordClass::UnknownEvent,
+                    _ if is_late => RecordClass::Late,
+                    _ => RecordClass::Unattributed,
                 }
             }
         }
@@ -384,6 +429,7 @@ impl<'a> Fold<'a, '_> {
         let key = (metric.kind == MetricKind::Conversion).then(|| exposed.key.of_metric(&metric.key));
         let first = key.filter(|key| matches!(self.standing(at, key), Standing::First));
         let out = &mut self.out;
+        let start = out.effects.len();
         let place = self.places.entry((metric, variant, at.hour)).or_insert_with(|| {
             let (key, epoch) = (experiment.key().into(), experiment.epoch());
             let row = out.rows.number(RowKey::Experiment { experiment: key, epoch, hour: at.hour });
@@ -402,6 +448,7 @@ impl<'a> Fold<'a, '_> {
             place.add(out, MetricCounter::Invalid, Amount::ONE);
         }
         out.credits.push(Credit { experiment: experiment.key(), variant, metric: &metric.key });
+        out.portions.push(start..out.effects.len());
         if let Some(key) = first {
             self.mark(at, key, variant);
         }

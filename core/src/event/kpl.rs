@@ -5,7 +5,7 @@
 use md5::{Digest, Md5};
 use prost::Message;
 
-const MAGIC: [u8; 4] = [0xf3, 0x89, 0x9a, 0xc2];
+pub(super) const MAGIC: [u8; 4] = [0xf3, 0x89, 0x9a, 0xc2];
 const DIGEST_BYTES: usize = 16;
 
 /// The message. Its tables of partition keys say where a record was meant to go; every record in it is read here, also

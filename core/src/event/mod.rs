@@ -2,17 +2,19 @@
 //!
 //! | file | what happens there |
 //! |---|---|
-//! | `batch`, `kpl` | a payload of Lambda becomes records, each by itself |
+//! | `batch`, `kpl`, `unpack` | a payload of Lambda becomes records, and these become events, each by itself |
 //! | `data`, `rejection` | a record becomes an event, or a reason why it never will |
 //! | `position` | where a record stands in its shard |
 //! | `mark` | proof that a unit was exposed, or converted, and by which record |
 //! | `row`, `amount` | counters, where they are kept, and what they hold |
 //! | `fold` | events and marks become additions to rows |
 //! | `commit` | which of them are written together |
+//! | `class` | the one class that each record falls into |
 //! | `totals` | rows become what an experiment's results are made from |
 
 mod amount;
 mod batch;
+mod class;
 mod commit;
 mod data;
 mod fold;
@@ -22,15 +24,17 @@ mod position;
 mod rejection;
 mod row;
 mod totals;
+mod unpack;
 
 pub use amount::{Amount, NotAnAmount};
 pub use batch::{Batch, NotABatch, Payload, ShardBatch, Unplaced};
+pub use class::{Classes, RecordClass};
 pub use commit::{Additions, Commit, Limits};
 pub use data::{EventData, EventKind, MAX_EVENT_BYTES};
 pub use fold::{Credit, Folded, Item, Marks, What, fold, wanted};
 pub use kpl::{aggregate, deaggregate};
 pub use mark::{Mark, MarkKey, Owner};
-pub use position::{MAX_DIGITS, NotAPosition, Position, Sequence};
+pub use position::{MAX_DIGITS, NotAPosition, Part, Position, Sequence};
 pub use rejection::{Rejection, RejectionReason};
 pub use row::{
     Counter, GROUPS, Hour, MetricCounter, RowKey, STREAM, StreamCounter, VariantCounter, experiment_partition,

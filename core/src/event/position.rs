@@ -45,20 +45,64 @@ impl PartialOrd for Sequence {
     }
 }
 
-/// A place in a shard: a record, and in a record of the Kinesis Producer Library one of the records in it. Written
-/// `4959…`, or `4959…:2` for the third of such a record.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// A place in a shard: a record, in a record that holds several events one of them, and of an event that counts for more metrics than
+/// fit into one commit a part. Written `4959…`, `4959…:2` for the third event of such a record, and
+/// `4959…@checkout/revenue` where only the parts up to that metric are counted.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Position {
     /// The record.
     pub sequence: Sequence,
-    /// Which of the records in it, from 0.
+    /// The number of the event in it, from 0.
     pub sub: u32,
+    /// The last part that is counted, by experiment and metric; `None` for the whole event. Only a head has one.
+    pub part: Option<Part>,
+}
+
+/// A part of an event: what it counts for one metric of one experiment. Parts are ordered by name, not by number, because a catalog
+/// that is published in between may know other experiments.
+pub type Part = (Box<str>, Box<str>);
+
+impl From<Sequence> for Position {
+    fn from(sequence: Sequence) -> Self {
+        Self { sequence, sub: 0, part: None }
+    }
+}
+
+impl Position {
+    /// Whether this is a part of the event at another position.
+    #[must_use]
+    pub fn is_part_of(&self, event: &Self) -> bool {
+        self.part.is_some() && self.sequence == event.sequence && self.sub == event.sub
+    }
+}
+
+/// A part stands before the whole.
+impl Ord for Position {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let by_event = self.sequence.cmp(&other.sequence).then(self.sub.cmp(&other.sub));
+        by_event.then_with(|| match (&self.part, &other.part) {
+            (Some(a), Some(b)) => a.cmp(b),
+            (a, b) => a.is_none().cmp(&b.is_none()),
+        })
+    }
+}
+
+impl PartialOrd for Position {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.sequence.0)?;
-        if self.sub > 0 { write!(f, ":{}", self.sub) } else { Ok(()) }
+        if self.sub > 0 {
+            write!(f, ":{}", self.sub)?;
+        }
+        match &self.part {
+            Some((experiment, metric)) => write!(f, "@{experiment}/{metric}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -66,8 +110,14 @@ impl FromStr for Position {
     type Err = NotAPosition;
 
     fn from_str(text: &str) -> Result<Self, NotAPosition> {
-        let (sequence, sub) = text.split_once(':').unwrap_or((text, "0"));
-        Ok(Self { sequence: sequence.parse()?, sub: sub.parse().map_err(|_| NotAPosition)? })
+        let (event, part) = text.split_once('@').map_or((text, None), |(event, part)| (event, Some(part)));
+        let (sequence, sub) = event.split_once(':').unwrap_or((event, "0"));
+        let part = part.map(|part| part.split_once('/').ok_or(NotAPosition)).transpose()?;
+        Ok(Self {
+            sequence: sequence.parse()?,
+            sub: sub.parse().map_err(|_| NotAPosition)?,
+            part: part.map(|(experiment, metric)| (experiment.into(), metric.into())),
+        })
     }
 }
 
@@ -111,6 +161,7 @@ mod tests {
         let at = |text: &str| text.parse::<Position>().unwrap();
         assert!(at("9:7") < at("10"));
         assert!(at("10") < at("10:1"));
+        assert!(at("10") > at("10@b/m") && at("10@b/m") > at("10@a/z") && at("10@a/a") > at("9:7"));
     }
 
     proptest! {
@@ -121,8 +172,10 @@ mod tests {
 
         #[test]
         fn what_is_written_is_read(number: u128, sub: u32) {
-            let position = Position { sequence: sequence(&number.to_string()), sub };
-            prop_assert_eq!(position.to_string().parse(), Ok(position));
+            for part in [None, Some(("checkout.v2".into(), "revenue-7d_x".into()))] {
+                let position = Position { sequence: sequence(&number.to_string()), sub, part };
+                prop_assert_eq!(position.to_string().parse(), Ok(position));
+            }
         }
     }
 }

@@ -6,7 +6,8 @@ use crate::catalog::{CatalogHolder, Snapshot};
 use crate::ports::{Archive, CatalogStore, MetricStore, Quarantine, Quarantined};
 use crate::telemetry::{Counter, Level, Telemetry, hashed};
 use abx_core::event::{
-    Batch, Limits, NotABatch, Position, ShardBatch, StreamCounter, StreamTotals, Unplaced,
+    Batch, Classes, Limits, NotABatch, Position, RecordClass, ShardBatch, StreamCounter, StreamTotals,
+    Unplaced,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -27,6 +28,9 @@ pub struct BatchResponse {
     /// The first record of each shard that is not counted; empty where all are. Lambda delivers it and all after it
     /// again, so there is one for a shard and never more.
     pub batch_item_failures: Vec<ItemFailure>,
+    /// The classes of the records that are done with, for whoever calls the function by hand; Lambda does not read it.
+    #[serde(default, skip_serializing_if = "Classes::is_empty")]
+    pub counted: Classes,
 }
 
 /// A record that is to be delivered again.
@@ -157,6 +161,7 @@ where
         if let Err(stop) = self.keep_unplaced(&batch.unplaced, now, until).await {
             outcome.response.batch_item_failures = self.give_all_back(&batch, &stop)?;
         } else {
+            outcome.response.counted.add(RecordClass::Rejected, batch.unplaced.len() as u64);
             self.count_shards(&batch, until, &mut outcome).await;
         }
         self.measure(&batch, &outcome, now, start);
@@ -173,6 +178,7 @@ where
                 None => Err(Stop::NoCatalog),
             };
             outcome.counted.merge(&progress.counted);
+            outcome.response.counted.merge(&progress.all_classes(shard));
             if let Err(stop) = ended {
                 outcome.response.batch_item_failures.extend(self.give_back(shard, &progress, &stop));
             }

@@ -8,8 +8,8 @@ use crate::ports::{
 use crate::telemetry::{Counter, Telemetry};
 use abx_core::Catalog;
 use abx_core::event::{
-    Folded, Item, Limits, Mark, MarkKey, Marks, Position, Rejection, RejectionReason, ShardBatch,
-    StreamTotals, What, fold, wanted,
+    Classes, Folded, Item, Limits, Mark, MarkKey, Marks, Position, RecordClass, ShardBatch, StreamTotals,
+    What, fold, wanted,
 };
 use std::collections::HashSet;
 use std::fmt;
@@ -36,10 +36,26 @@ pub(super) struct Tools<'a, M, A, Q> {
 pub(super) struct Progress {
     /// What was counted.
     pub counted: StreamTotals,
+    /// The classes of the records that were counted.
+    pub classes: Classes,
     /// The last item that is counted; `None` before any is known to be.
     pub head: Option<Position>,
     /// What is in the archive and in quarantine already, so that a second round leaves it alone.
     kept: HashSet<Position>,
+}
+
+impl Progress {
+    /// The classes of all records that are done with: those that were counted here, and those that the head covered already.
+    pub(super) fn all_classes(&self, batch: &ShardBatch) -> Classes {
+        let mut classes = self.classes.clone();
+        let is_covered = |position: &Position| self.head.as_ref().is_some_and(|head| position <= head);
+        let covered = batch.payloads.iter().filter(|it| is_covered(&it.position)).count() as u64;
+        let is_done = covered == batch.payloads.len() as u64;
+        // Records that stood in the batch twice are given back with it.
+        let repeated = if is_done { batch.repeated as u64 } else { 0 };
+        classes.add(RecordClass::AlreadyCounted, covered.saturating_sub(classes.sum()) + repeated);
+        classes
+    }
 }
 
 /// Why the work ended before the end.
@@ -97,17 +113,11 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
         ledger: &mut Ledger,
         progress: &mut Progress,
     ) -> Result<bool, Stop> {
-        let mut items = batch.items(ledger.state.head.as_ref(), |id| ledger.knows(id));
+        let items = batch.items(ledger.state.head.as_ref(), |id| ledger.knows(id));
         let mut known = self.enrich(&items).await?;
-        // Each round that does not settle it rejects items or finds marks of somebody else, and each can be found once.
+        // Each round that does not settle it finds marks of somebody else, and each can be found once.
         let folded = loop {
             let folded = fold(self.catalog, &batch.shard, &items, &known);
-            let oversized = folded.oversized(self.limits);
-            if !oversized.is_empty() {
-                drop(folded);
-                reject(&mut items, &oversized);
-                continue;
-            }
             let others = self.put_marks(&folded).await?;
             if others.is_empty() {
                 break folded;
@@ -118,7 +128,9 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
         self.quarantine(batch, &items, progress).await?;
         self.archive(batch, &items, &folded, progress).await?;
         let mut from = 0;
-        while let Some(commit) = folded.commit(&batch.shard, &items, from, self.limits) {
+        while let Some(commit) =
+            folded.commit(&batch.shard, &items, (from, ledger.state.head.as_ref()), self.limits)
+        {
             self.check_time()?;
             match self.store.commit(&batch.shard, &ledger.state, &commit).await? {
                 Committed::Moved => return Ok(false),
@@ -128,6 +140,9 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
                 for (counter, amount) in &row.counters {
                     progress.counted.add(&row.partition, &row.sort, counter, *amount);
                 }
+            }
+            for class in (from..commit.upto).filter_map(|item| folded.class(item)) {
+                progress.classes.add(class, 1);
             }
             from = commit.upto;
             progress.head = Some(commit.head.clone());
@@ -227,15 +242,5 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
 
     fn check_time(&self) -> Result<(), Stop> {
         if Instant::now() < self.until { Ok(()) } else { Err(Stop::Time) }
-    }
-}
-
-/// What counts for more experiments than a transaction holds can never be counted.
-fn reject(items: &mut [Item<'_>], oversized: &[usize]) {
-    for index in oversized {
-        if let Some(item) = items.get_mut(*index) {
-            let detail = "it counts for more experiments than one transaction holds".to_owned();
-            item.what = What::Rejected(Rejection { reason: RejectionReason::TooManyRows, detail });
-        }
     }
 }

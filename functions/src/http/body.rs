@@ -1,7 +1,8 @@
 //! JSON with limits.
 
 use super::ApiError;
-use abx_core::decide::{Context, Limits, unit_of};
+use abx_core::decide::{Context, Limits};
+use abx_core::read::id_of_double;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, Unexpected, Visitor};
 use serde_json::{Map, Value};
@@ -66,8 +67,7 @@ pub(crate) fn deserialize_id<'de, D: Deserializer<'de>>(deserializer: D) -> Resu
             Ok(number.to_string())
         }
         fn visit_f64<E: Error>(self, number: f64) -> Result<String, E> {
-            let unit = unit_of(&number.into()).map(std::borrow::Cow::into_owned);
-            unit.ok_or_else(|| E::invalid_value(Unexpected::Float(number), &self))
+            id_of_double(number).ok_or_else(|| E::invalid_value(Unexpected::Float(number), &self))
         }
         fn visit_unit<E: Error>(self) -> Result<String, E> {
             Ok(String::new())

@@ -8,6 +8,7 @@
 //! | [`MetricStore`] | how far each shard was counted, marks of units, and counts |
 //! | [`Archive`] | every event that was taken |
 //! | [`Quarantine`] | records that can never be processed |
+//! | [`PersonalData`] | what is kept of one unit, to be erased |
 //!
 //! Every port answers with [`PortError`], which says one thing that a caller acts on: is it worth another try?
 //! One suite of tests (`tests/contract/`) says what a port promises and runs over all of its adapters.
@@ -18,6 +19,7 @@ mod catalog_store;
 mod error;
 mod event_sink;
 mod metric_store;
+mod personal_data;
 mod shared;
 
 pub use archive::{Archive, ArchiveLine, Quarantine, Quarantined};
@@ -31,3 +33,4 @@ pub use error::PortError;
 pub use event_sink::{Event, EventSink, MAX_EVENT_BYTES, SendReport};
 pub use metric_store::{Committed, LEDGER_COMMITS, MarkPut, MetricStore, RowCounter, ShardState};
 pub(crate) use metric_store::{ids_from_bytes, ids_to_bytes, ledger_slot};
+pub use personal_data::{Held, PersonalData};

@@ -1,9 +1,9 @@
 //! A port that several hold is a port.
 
 use super::{
-    Archive, ArchiveLine, AssignmentStore, CatalogStore, Committed, Event, EventSink, Flip, Head, MarkPut,
-    MetricStore, PortError, Put, PutRevision, Quarantine, Quarantined, RevisionInfo, RevisionMeta,
-    RowCounter, SendReport, ShardState, StoredAssignment,
+    Archive, ArchiveLine, AssignmentStore, CatalogStore, Committed, Event, EventSink, Flip, Head, Held,
+    MarkPut, MetricStore, PersonalData, PortError, Put, PutRevision, Quarantine, Quarantined, RevisionInfo,
+    RevisionMeta, RowCounter, SendReport, ShardState, StoredAssignment,
 };
 use abx_core::event::{Commit, Mark, MarkKey};
 use jiff::Timestamp;
@@ -99,6 +99,16 @@ impl<T: MetricStore> MetricStore for Arc<T> {
 
     fn rows(&self, partition: &str) -> impl Future<Output = Result<Vec<RowCounter>, PortError>> + Send {
         (**self).rows(partition)
+    }
+}
+
+impl<T: PersonalData> PersonalData for Arc<T> {
+    fn held(&self, unit: &str) -> impl Future<Output = Result<Held, PortError>> + Send {
+        (**self).held(unit)
+    }
+
+    fn erase(&self, unit: &str) -> impl Future<Output = Result<(), PortError>> + Send {
+        (**self).erase(unit)
     }
 }
 

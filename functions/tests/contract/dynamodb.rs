@@ -4,9 +4,10 @@ use crate::assignments::assignment;
 use crate::catalog::Breakable;
 use crate::marks::{key, mark};
 use crate::metrics::{SHARD, small};
+use crate::personal_data::Place;
 use abx_functions::adapters::aws::{
-    Budget, DynamoAssignments, DynamoCatalog, DynamoMetrics, DynamoQuarantine, TableNames, create_tables,
-    dynamodb, emulator,
+    Budget, DynamoAssignments, DynamoCatalog, DynamoMetrics, DynamoPersonalData, DynamoQuarantine,
+    TableNames, create_tables, dynamodb, emulator,
 };
 use abx_functions::ports::{AssignmentStore, Committed, MetricStore, ShardState};
 use aws_sdk_dynamodb::Client;
@@ -61,6 +62,15 @@ async fn quarantine() -> DynamoQuarantine {
     DynamoQuarantine::new(tables().await, METRICS)
 }
 
+async fn personal_data() -> Place<DynamoAssignments, DynamoMetrics, DynamoPersonalData> {
+    let client = tables().await;
+    Place {
+        assignments: DynamoAssignments::new(client.clone(), ASSIGNMENTS),
+        marks: DynamoMetrics::new(client.clone(), METRICS, MARKS),
+        personal_data: DynamoPersonalData::new(client, ASSIGNMENTS, MARKS),
+    }
+}
+
 impl Deref for Catalog {
     type Target = DynamoCatalog;
 
@@ -109,6 +119,7 @@ crate::assignment_store!(assignments);
 crate::catalog_store!(catalog);
 crate::metric_store!(metrics);
 crate::quarantine_port!(quarantine);
+crate::personal_data_port!(personal_data);
 
 #[tokio::test]
 async fn tables_are_made_once() {

@@ -4,13 +4,15 @@ use crate::archive::Kept;
 use crate::assignments::assignment;
 use crate::catalog::{Breakable, meta};
 use crate::events::{Visible, numbered};
+use crate::personal_data::Place;
 use abx_functions::adapters::embedded::{EmbeddedStore, JsonlArchive};
-use abx_functions::ports::{AssignmentStore, CatalogStore, Event, EventSink, Flip, Head, Put};
+use abx_functions::ports::{AssignmentStore, CatalogStore, Event, EventSink, Flip, Head, PersonalData, Put};
 use rusqlite::Connection;
 use std::io::{BufRead, BufReader, Write};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -76,6 +78,31 @@ crate::catalog_store!(Temporary::open);
 crate::event_sink!(Temporary::open);
 crate::metric_store!(in_memory);
 crate::quarantine_port!(in_memory);
+crate::personal_data_port!(one_file);
+
+/// One store for all three ports.
+async fn one_file() -> Place<Arc<EmbeddedStore>, Arc<EmbeddedStore>, Arc<EmbeddedStore>> {
+    let store = Arc::new(in_memory().await);
+    Place { assignments: Arc::clone(&store), marks: Arc::clone(&store), personal_data: store }
+}
+
+#[tokio::test]
+async fn events_of_a_unit_are_erased_from_the_file() {
+    let place = Temporary::open().await;
+    let event = |unit: &str| Event {
+        partition_key: unit.to_owned(),
+        data: format!(r#"{{"type":"conversion","event":"purchase","user_id":"{unit}"}}"#).into_bytes(),
+    };
+    let odd = Event { partition_key: "u".to_owned(), data: b"\xff no event of u".to_vec() };
+    assert!(place.send(&[event("u"), event("v"), odd.clone(), event("u")]).await.failed.is_empty());
+    assert_eq!(place.held("u").await.unwrap().events, 2);
+    place.erase("u").await.unwrap();
+    assert!(place.held("u").await.unwrap().is_empty());
+    assert_eq!(place.received(), [event("v"), odd]);
+    let bytes = std::fs::read(file(&place.folder)).unwrap();
+    let trace = br#""user_id":"u""#;
+    assert!(!bytes.windows(trace.len()).any(|part| part == trace), "nothing is left in the file's pages");
+}
 
 /// The archive in files, whose folder goes when it is dropped.
 struct Files {

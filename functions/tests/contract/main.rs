@@ -2,7 +2,7 @@
 //!
 //! | file | what it is |
 //! |---|---|
-//! | `assignments`, `catalog`, `events`, `metrics`, `marks`, `archive`, `quarantine` | the promises of one port each, for any adapter of it |
+//! | `assignments`, `catalog`, `events`, `metrics`, `marks`, `archive`, `quarantine`, `personal_data` | the promises of one port each, for any adapter of it |
 //! | `embedded`, `dynamodb`, `kinesis`, `firehose` | the adapters, each with a fresh store for each promise |
 //! | `lag` | what waits in a stream |
 //! | `faults` | silent peers, 500s, throttles and cut answers |
@@ -38,6 +38,7 @@ mod lag;
 mod marks;
 mod metrics;
 mod partly;
+mod personal_data;
 mod proxy;
 mod quarantine;
 
@@ -153,8 +154,20 @@ macro_rules! quarantine_port {
     };
 }
 
+/// All promises of the port `PersonalData`.
+macro_rules! personal_data_port {
+    ($open:path) => {
+        $crate::promises! { personal_data, $open:
+            nothing_is_held_of_a_stranger
+            one_unit_is_erased_and_no_other
+            a_unit_with_many_items_is_erased_whole
+        }
+    };
+}
+
 pub(crate) use {
-    archive_port, assignment_store, catalog_store, event_sink, metric_store, promises, quarantine_port,
+    archive_port, assignment_store, catalog_store, event_sink, metric_store, personal_data_port, promises,
+    quarantine_port,
 };
 
 /// Units that a store must keep apart, byte by byte.

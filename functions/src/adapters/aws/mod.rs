@@ -5,7 +5,7 @@
 //! | `client` | SDK clients with a [`Budget`]: how long a call may take, and how often it is tried |
 //! | `breaker` | a [`Breaker`] stops asking a store that does not answer |
 //! | `dynamo` | reading items, and the one conditional write that everything here is made of |
-//! | `catalog`, `assignments`, `metrics`, `marks`, `quarantine` | the tables, one file each |
+//! | `catalog`, `assignments`, `metrics`, `marks`, `quarantine`, `personal_data` | the tables, one file each |
 //! | `transaction` | the transaction that a commit is |
 //! | `tables` | makes the tables, for tests and emulators; the CDK app makes the real ones |
 //! | `events` | Kinesis |
@@ -27,6 +27,7 @@ mod events;
 mod lag;
 mod marks;
 mod metrics;
+mod personal_data;
 mod quarantine;
 mod tables;
 mod transaction;
@@ -40,5 +41,6 @@ pub use client::{Budget, dynamodb, emulator, firehose, kinesis, load};
 pub use events::KinesisSink;
 pub use lag::{KinesisLag, Waiting, shards};
 pub use metrics::DynamoMetrics;
+pub use personal_data::DynamoPersonalData;
 pub use quarantine::DynamoQuarantine;
 pub use tables::{TableNames, create_tables};

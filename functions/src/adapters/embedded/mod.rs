@@ -3,7 +3,7 @@
 //! | file | what it keeps |
 //! |---|---|
 //! | `schema.sql` | the tables, each with what its columns mean |
-//! | `catalog`, `assignments`, `events`, `metrics`, `quarantine` | one port each, on [`EmbeddedStore`] |
+//! | `catalog`, `assignments`, `events`, `metrics`, `quarantine`, `personal_data` | one port each, on [`EmbeddedStore`] |
 //! | `archive` | [`JsonlArchive`]: files beside it, one for each day |
 
 mod archive;
@@ -11,6 +11,7 @@ mod assignments;
 mod catalog;
 mod events;
 mod metrics;
+mod personal_data;
 mod quarantine;
 
 pub use archive::JsonlArchive;

@@ -1,0 +1,209 @@
+//! What is stored of one person, and erases it.
+
+mod archive;
+
+use super::dev::archive_beside;
+use super::metrics::MetricsArgs;
+use super::quarantine::Kept;
+use super::store::{aws_config_of_region, block_on, open_file, unanswered};
+use crate::error::Error;
+use crate::render::numbers::count;
+use crate::render::style::{DIM, GOOD, TITLE};
+use crate::report::{FormatArg, Report};
+use abx_functions::adapters::aws::{self, Budget, DynamoPersonalData};
+use abx_functions::adapters::embedded::EmbeddedStore;
+use abx_functions::ports::{Held, PersonalData, PortError, Quarantine as _, Quarantined};
+use archive::ArchiveFile;
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+/// Erase everything that is stored of one unit; without --yes only show what that is
+///
+/// Erases stored assignments, marks (proofs of a first exposure or conversion), quarantined records, and the lines of
+/// archive files. Counts stay: no counter names a unit. The stream keeps events until its retention ends, and if the
+/// unit comes back, it counts as a new one.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  abx forget user_123
+  abx forget user_123 --yes
+  abx forget user_123 --table abx-catalog --archive downloaded/ --yes")]
+pub struct Args {
+    /// The unit, exactly as it was sent
+    unit: String,
+    #[command(flatten)]
+    metrics: MetricsArgs,
+    /// The DynamoDB table of assignments, with `--table`
+    #[arg(long, value_name = "NAME", requires = "table", default_value = "abx-assignments")]
+    assignments_table: String,
+    /// The DynamoDB table of marks, with `--table`
+    #[arg(long, value_name = "NAME", requires = "table", default_value = "abx-marks")]
+    marks_table: String,
+    /// Archive files (.jsonl, .gz) or folders of them, which are rewritten without the unit's lines; by default the archive
+    /// beside the file of the store. Objects of S3 are downloaded before and uploaded again afterwards
+    #[arg(long, value_name = "PATH")]
+    archive: Vec<PathBuf>,
+    /// Erase, instead of only showing what is stored
+    #[arg(long)]
+    yes: bool,
+    #[command(flatten)]
+    pub(super) format: FormatArg,
+}
+
+/// What was stored of a unit, and whether it is erased.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub struct ForgetReport {
+    unit: String,
+    store: String,
+    /// Experiments with a stored assignment.
+    assignments: Vec<String>,
+    /// Proofs of a first exposure or conversion: experiment, epoch and metric.
+    marks: Vec<String>,
+    /// Events that wait in the file of the store.
+    events: u64,
+    /// Ids of quarantined records.
+    quarantined: Vec<String>,
+    /// Archive files with lines of the unit.
+    archive: Vec<ArchiveFile>,
+    /// Archive files that were read.
+    archive_files_read: usize,
+    /// Whether all of it is erased; otherwise it is only listed.
+    erased: bool,
+}
+
+/// Lists what is stored, and erases it if asked to.
+pub fn run(args: &Args) -> Result<ForgetReport, Error> {
+    if args.unit.trim().is_empty() {
+        return Err(Error::caller("the unit is blank").help("give the id exactly as it was sent"));
+    }
+    block_on(async {
+        let data = Stored::open(args).await?;
+        let quarantine = Kept::open(&args.metrics).await?;
+        let held = data.held(&args.unit).await.map_err(unanswered)?;
+        let quarantined = quarantine.list(Timestamp::MIN, usize::MAX).await.map_err(unanswered)?;
+        let quarantined: Vec<Quarantined> =
+            quarantined.into_iter().filter(|record| is_of(record, &args.unit)).collect();
+        let files = archive::find(&args.archive_paths()?)?;
+        let archive = archive::lines_of(&files, &args.unit)?;
+        let mut report = ForgetReport {
+            unit: args.unit.clone(),
+            store: args.metrics.store.name(),
+            assignments: held.assignments,
+            marks: held.marks,
+            events: held.events,
+            quarantined: quarantined.iter().map(|record| record.id.clone()).collect(),
+            archive,
+            archive_files_read: files.len(),
+            erased: false,
+        };
+        if args.yes {
+            // The store comes last: as long as it has the unit, a repetition finds what an interruption left.
+            archive::erase(&report.archive, &args.unit)?;
+            for record in &quarantined {
+                quarantine.remove(record).await.map_err(unanswered)?;
+            }
+            data.erase(&args.unit).await.map_err(unanswered)?;
+            report.erased = true;
+        }
+        Ok(report)
+    })
+}
+
+impl Args {
+    /// The archive files or folders to read; the one beside the store may not be there.
+    fn archive_paths(&self) -> Result<Vec<PathBuf>, Error> {
+        if let Some(missing) = self.archive.iter().find(|path| !path.exists()) {
+            return Err(Error::world(format!("{}: no such file or folder", missing.display())));
+        }
+        let beside = || Some(archive_beside(&self.metrics.store.store)).filter(|path| path.exists());
+        let is_beside = self.archive.is_empty() && self.metrics.store.table.is_none();
+        Ok(if is_beside { beside().into_iter().collect() } else { self.archive.clone() })
+    }
+}
+
+/// Whether a quarantined record is of a unit, as far as that can be read: most of them are no valid events.
+fn is_of(record: &Quarantined, unit: &str) -> bool {
+    let value: Value = serde_json::from_slice(&record.data).unwrap_or_default();
+    ["unit", "user_id"].iter().any(|name| match value.get(name) {
+        Some(Value::String(text)) => text == unit,
+        Some(Value::Number(number)) => number.to_string() == unit,
+        _ => false,
+    })
+}
+
+/// The file of the store, or the tables.
+enum Stored {
+    Embedded(EmbeddedStore),
+    Dynamo(DynamoPersonalData),
+}
+
+impl Stored {
+    async fn open(args: &Args) -> Result<Self, Error> {
+        let store = &args.metrics.store;
+        if store.table.is_none() {
+            return Ok(Self::Embedded(open_file(&store.store)?));
+        }
+        let config = aws_config_of_region(store.endpoint.as_deref()).await?;
+        let client = aws::dynamodb(&config, Budget::PATIENT);
+        Ok(Self::Dynamo(DynamoPersonalData::new(client, &*args.assignments_table, &*args.marks_table)))
+    }
+
+    async fn held(&self, unit: &str) -> Result<Held, PortError> {
+        match self {
+            Self::Embedded(it) => it.held(unit).await,
+            Self::Dynamo(it) => it.held(unit).await,
+        }
+    }
+
+    async fn erase(&self, unit: &str) -> Result<(), PortError> {
+        match self {
+            Self::Embedded(it) => it.erase(unit).await,
+            Self::Dynamo(it) => it.erase(unit).await,
+        }
+    }
+}
+
+impl ForgetReport {
+    fn is_empty(&self) -> bool {
+        self.assignments.is_empty()
+            && self.marks.is_empty()
+            && self.events == 0
+            && self.quarantined.is_empty()
+            && self.archive.is_empty()
+    }
+}
+
+impl Report for ForgetReport {
+    fn human(&self) -> String {
+        let files = self.archive_files_read;
+        let read = format!("{} archive file{}", count(files as u64), if files == 1 { "" } else { "s" });
+        let mut text = format!("{TITLE}{}{TITLE:#} {DIM}and {read}{DIM:#}\n", self.store);
+        if self.is_empty() {
+            let _ = writeln!(text, "  nothing is stored of this unit");
+            return text;
+        }
+        let mut part = |name: &str, number: u64, list: &[String]| {
+            if number > 0 {
+                let _ = writeln!(text, "  {name:<12} {:>6}  {DIM}{}{DIM:#}", count(number), list.join(" "));
+            }
+        };
+        part("assignments", self.assignments.len() as u64, &self.assignments);
+        part("marks", self.marks.len() as u64, &self.marks);
+        part("events", self.events, &[]);
+        part("quarantined", self.quarantined.len() as u64, &self.quarantined);
+        for file in &self.archive {
+            part("archived", file.lines, std::slice::from_ref(&file.file));
+        }
+        let _ = if self.erased {
+            writeln!(
+                text,
+                "{GOOD}erased{GOOD:#}; the counts stay, and a stream keeps its events until its retention ends"
+            )
+        } else {
+            writeln!(text, "nothing was erased: add --yes")
+        };
+        text
+    }
+}

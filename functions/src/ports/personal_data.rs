@@ -1,0 +1,31 @@
+//! Personal data: everything that a store keeps under the id of one unit.
+
+use super::PortError;
+
+/// Items that a store keeps of one unit, by kind.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Experiments with a stored assignment, in their order.
+    pub assignments: Vec<String>,
+    /// Marks: proofs of a first exposure or conversion, as `checkout#1` or `checkout#1#purchase`, in their order.
+    pub marks: Vec<String>,
+    /// Events that wait in the store, which only the embedded one does; on AWS they wait in the stream until its retention ends.
+    pub events: u64,
+}
+
+impl Held {
+    /// Whether the store keeps nothing of the unit.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Finds and erases what a store keeps of one unit. Counts are not personal data: no counter names a unit.
+pub trait PersonalData: Send + Sync {
+    /// Lists what is kept, as of the latest write.
+    fn held(&self, unit: &str) -> impl Future<Output = Result<Held, PortError>> + Send;
+
+    /// Erases what `held` lists. Repeating it is safe; an error may leave a part, which a repetition erases.
+    fn erase(&self, unit: &str) -> impl Future<Output = Result<(), PortError>> + Send;
+}
