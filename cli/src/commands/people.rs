@@ -4,6 +4,7 @@ mod csv_rows;
 mod json_rows;
 
 use crate::error::Error;
+use crate::render::numbers::count;
 use abx_core::Subject;
 use abx_core::decide::{AttributeTypes, Limits};
 use abx_core::simulate::SeenUnits;
@@ -76,20 +77,24 @@ impl Census {
     pub fn line(&self) -> Option<String> {
         let mut parts = Vec::new();
         if self.rows != self.units {
-            parts.push(format!(
-                "{} rows of {} units: each unit counts once, as its first row says",
-                self.rows, self.units
-            ));
+            let (rows, units) = (counted(self.rows, "row"), counted(self.units, "unit"));
+            parts.push(format!("{rows} of {units}: each unit counts once, as its first row says"));
         }
         if self.conflicting_units > 0 {
-            parts
-                .push(format!("{} of them have rows that lead to different answers", self.conflicting_units));
+            let units = counted(self.conflicting_units, "unit");
+            parts.push(format!("rows that lead to different answers: {units}"));
         }
         if self.refused_rows > 0 {
-            parts.push(format!("{} rows are left out", self.refused_rows));
+            parts.push(format!("left out: {}", counted(self.refused_rows, "row")));
         }
         (!parts.is_empty()).then(|| parts.join("; "))
     }
+}
+
+/// `1 row`, `2,000 rows`.
+fn counted(number: u64, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {noun}{plural}", count(number))
 }
 
 /// Ends where more units would have to be told apart than fit into memory.
@@ -250,12 +255,13 @@ impl<'a, 't> Rows<'a, 't> {
             hints.push(message);
         }
         if !self.no_ids.is_empty() {
-            let rows = self.no_ids.iter().map(|(id, rows)| format!("{id:?} in {rows} rows"));
+            let rows = self.no_ids.iter().map(|(id, rows)| format!("{id:?} in {}", counted(*rows, "row")));
             let rows = rows.collect::<Vec<_>>().join(", ");
             hints.push(format!("{file}: ids that look like a fault of whoever wrote the file: {rows}"));
         }
         for (message, rows) in self.doubts.values() {
-            hints.push(format!("{file}: {message} (in {rows} rows)"));
+            let several = if *rows > 1 { format!(" (in {})", counted(*rows, "row")) } else { String::new() };
+            hints.push(format!("{file}: {message}{several}"));
         }
         hints.extend(self.ignored_hint());
         Ok(Reading { refused: self.refused, hints })
