@@ -3,7 +3,8 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
 
 use abx_core::event::{
-    Batch, Commit, Limits, Mark, MarkKey, Marks, Position, StreamCounter, StreamTotals, Totals, fold, wanted,
+    Batch, Commit, Limits, Mark, MarkKey, Marks, Position, RecordClass, StreamCounter, StreamTotals, Totals,
+    fold, wanted,
 };
 use abx_core::{Catalog, read_and_compile};
 use base64::Engine;
@@ -56,6 +57,7 @@ struct World {
     ledger: HashSet<u64>,
     marks: HashMap<MarkKey<'static>, Mark>,
     rows: BTreeMap<(String, String, String), abx_core::event::Amount>,
+    classes: Vec<RecordClass>,
     writes: usize,
 }
 
@@ -89,6 +91,7 @@ impl World {
             for _ in 0..commits {
                 let done = (from, self.head.as_ref());
                 let Some(commit) = folded.commit(&shard.shard, &items, done, limits) else { break };
+                self.classes.extend(&folded.classes()[from..commit.upto]);
                 from = commit.upto;
                 self.apply(commit);
             }
@@ -164,6 +167,32 @@ fn conversions_are_credited_to_what_the_unit_saw_first() {
     assert!(!totals.variants.contains_key("b"));
     assert_eq!(world.stream(StreamCounter::Unattributed), 2);
     assert_eq!(world.stream(StreamCounter::Accepted), 6);
+}
+
+#[test]
+fn each_record_has_one_class() {
+    let with_id = |mut event: Value| {
+        event["event_id"] = json!("7");
+        event
+    };
+    let scroll = |time| json!({"type": "conversion", "event": "scroll", "user_id": "u", "timestamp": time});
+    let table = [
+        (exposure("u", "a", NOW), RecordClass::Counted),
+        (exposure("v", "a", NOW - 8 * DAY), RecordClass::Late),
+        (json!({"type": "evaluation", "flag": "f", "variant": "on", "unit": "u"}), RecordClass::Counted),
+        (with_id(purchase("u", NOW)), RecordClass::Counted),
+        (with_id(purchase("u", NOW + 1)), RecordClass::Duplicate),
+        (with_id(purchase("v", NOW)), RecordClass::Counted),
+        (with_id(scroll(NOW)), RecordClass::UnknownEvent),
+        (scroll(0), RecordClass::UnknownEvent),
+        (purchase("u", NOW - 1), RecordClass::Unattributed),
+        (purchase("stranger", NOW), RecordClass::Unattributed),
+        (purchase("stranger", 0), RecordClass::Late),
+        (purchase("u", 0), RecordClass::Late),
+        (json!({"type": "click"}), RecordClass::Rejected),
+    ];
+    let (events, classes): (Vec<_>, Vec<_>) = table.into_iter().unzip();
+    assert_eq!(after(&events).classes, classes);
 }
 
 #[test]

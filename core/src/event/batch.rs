@@ -3,7 +3,6 @@
 use super::data::Text;
 use super::{EventData, Item, NotAPosition, Position, Rejection, RejectionReason as Reason, Sequence, What};
 use super::{kpl, unpack};
-use crate::hash::fingerprint;
 use base64::engine::Simd;
 use base64::engine::general_purpose::PAD;
 use base64::{Engine, decoded_len_estimate};
@@ -37,7 +36,7 @@ pub struct ShardBatch {
     pub shard: String,
     /// What was in the records.
     pub payloads: Vec<Payload>,
-    /// Payloads that stood in the batch twice, and were left out.
+    /// How many more there were at places that others of them have: the same record, delivered twice in one batch.
     pub repeated: usize,
 }
 
@@ -143,9 +142,9 @@ impl Batch {
         }
         for shard in &mut batch.shards {
             shard.payloads.sort_by(|a, b| a.position.cmp(&b.position));
-            let all = shard.payloads.len();
+            let delivered = shard.payloads.len();
             shard.payloads.dedup_by(|a, b| a.position == b.position);
-            shard.repeated = all - shard.payloads.len();
+            shard.repeated = delivered - shard.payloads.len();
         }
         Ok(batch)
     }
@@ -285,12 +284,10 @@ impl ShardBatch {
             let what = match payload.event() {
                 Err(rejection) => What::Rejected(rejection),
                 Ok(event) => {
-                    let id = match &event.event_id {
-                        Some(id) => fingerprint(&event.identity(id)),
-                        // Nothing but its place tells it from others.
-                        None => fingerprint(&format!("{}:{}", self.shard, payload.position)),
-                    };
-                    if seen.insert(id) && !is_known(id) { What::Event(event, id) } else { What::Duplicate }
+                    // Without an id nothing but its place tells it from others, and the head knows places.
+                    let id = event.fingerprint();
+                    let is_new = id.is_none_or(|id| seen.insert(id) && !is_known(id));
+                    if is_new { What::Event(event, id) } else { What::Duplicate }
                 }
             };
             Item { position: &payload.position, arrived: payload.arrived, data: &payload.data, what }
@@ -438,13 +435,14 @@ mod tests {
     fn of_events_with_one_id_the_first_is_taken() {
         let without = br#"{"type":"conversion","event":"purchase","user_id":"u"}"#;
         let batch = read(&[record("1", GOOD), record("2", GOOD), record("3", without), record("4", without)]);
+        let known = EventData::read(GOOD).unwrap().fingerprint().unwrap();
         let taken = |after: Option<&str>, known: &[u64]| {
             let after = after.map(|it| it.parse().unwrap());
             let items = batch.shards[0].items(after.as_ref(), |id| known.contains(&id));
             items.iter().map(|item| matches!(item.what, What::Event(..))).collect::<Vec<_>>()
         };
         assert_eq!(taken(None, &[]), [true, false, true, true]);
-        assert_eq!(taken(Some("1"), &[fingerprint("e")]), [false, true, true]);
+        assert_eq!(taken(Some("1"), &[known]), [false, true, true]);
     }
 
     #[test]

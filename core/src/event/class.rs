@@ -1,44 +1,55 @@
-//! The class that each record falls into.
+//! One word for what became of a record.
 
-use serde::{Deserialize, Serialize};
+use serde::de::{Deserialize, Deserializer};
+use serde::ser::{Serialize, SerializeMap, Serializer};
 use std::collections::BTreeMap;
 use std::fmt;
 
-macro_rules! classes {
-    ($($(#[doc = $doc:literal])* $name:ident = $word:literal,)*) => {
-        /// The one class of a record: of any records that were read, the classes sum to their number.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(rename_all = "snake_case")]
-        pub enum RecordClass { $($(#[doc = $doc])* $name,)* }
-
-        impl RecordClass {
-            /// Every class, in the order in which reports show them.
-            pub const ALL: &[Self] = &[$(Self::$name,)*];
-
-            /// The word for it.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$name => $word,)* }
-            }
-        }
-    };
+/// The one class that a record falls into: the classes of all records read sum to their number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RecordClass {
+    /// An exposure, an evaluation, or a conversion that is credited to a metric.
+    Counted,
+    /// An event whose id was taken before, in this batch or an earlier one.
+    Duplicate,
+    /// A record that is not after the head of its shard: an earlier delivery of it was counted.
+    AlreadyCounted,
+    /// An event with an impossible time.
+    Late,
+    /// A conversion that a metric asks for, and that no experiment is credited with: its unit was not exposed before it, or too
+    /// long before.
+    Unattributed,
+    /// A conversion that no metric of any experiment asks for.
+    UnknownEvent,
+    /// A record that can never be processed, and is quarantined.
+    Rejected,
 }
 
-classes! {
-    /// An exposure, an evaluation, or a conversion that counted for at least one metric.
-    Counted = "counted",
-    /// Another record with the same event id counted before, in the same batch or an earlier one.
-    Duplicate = "duplicate",
-    /// This very record was processed before: it was delivered again.
-    AlreadyCounted = "already_counted",
-    /// Its time is impossible: more than 7 days before its arrival or more than 5 minutes after. It counts by its arrival.
-    Late = "late",
-    /// A conversion that a metric asks for, of a unit that was not exposed before, or too long ago.
-    Unattributed = "unattributed",
-    /// A conversion whose name no metric asks for: often a misspelt name.
-    UnknownEvent = "unknown_event",
-    /// It can never be processed, and is quarantined.
-    Rejected = "rejected",
+impl RecordClass {
+    /// Every class, in the order of reports.
+    pub const ALL: [Self; 7] = [
+        Self::Counted,
+        Self::Duplicate,
+        Self::AlreadyCounted,
+        Self::Late,
+        Self::Unattributed,
+        Self::UnknownEvent,
+        Self::Rejected,
+    ];
+
+    /// The word for it in reports. Rows of a store keep the words of [`StreamCounter`](super::StreamCounter).
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Counted => "counted",
+            Self::Duplicate => "duplicate",
+            Self::AlreadyCounted => "already_counted",
+            Self::Late => "late",
+            Self::Unattributed => "unattributed",
+            Self::UnknownEvent => "unknown_event",
+            Self::Rejected => "rejected",
+        }
+    }
 }
 
 impl fmt::Display for RecordClass {
@@ -47,46 +58,93 @@ impl fmt::Display for RecordClass {
     }
 }
 
-/// Numbers of records by class.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Classes(BTreeMap<RecordClass, u64>);
+/// How many records fell into each class. Written as an object of the classes that have any.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Classes([u64; RecordClass::ALL.len()]);
 
 impl Classes {
-    /// Adds records of a class.
+    /// Adds records of one class.
     pub fn add(&mut self, class: RecordClass, records: u64) {
-        if records > 0 {
-            *self.0.entry(class).or_default() += records;
+        if let Some(count) = self.0.get_mut(class as usize) {
+            *count += records;
         }
     }
 
-    /// Adds all records of another.
+    /// Adds the records of another count.
     pub fn merge(&mut self, other: &Self) {
-        for (class, records) in &other.0 {
-            self.add(*class, *records);
+        for (class, count) in other.iter() {
+            self.add(class, count);
         }
     }
 
-    /// The records of a class.
+    /// How many records are of a class.
     #[must_use]
     pub fn count(&self, class: RecordClass) -> u64 {
-        self.0.get(&class).copied().unwrap_or_default()
+        self.0.get(class as usize).copied().unwrap_or_default()
     }
 
-    /// All records.
+    /// How many records there are.
     #[must_use]
     pub fn sum(&self) -> u64 {
-        self.0.values().sum()
-    }
-
-    /// The classes that have records, in the order of [`RecordClass::ALL`].
-    pub fn iter(&self) -> impl Iterator<Item = (RecordClass, u64)> + '_ {
-        self.0.iter().map(|(class, records)| (*class, *records))
+        self.0.iter().sum()
     }
 
     /// Whether there is no record.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.sum() == 0
+    }
+
+    /// Every class with its number, in the order of reports.
+    pub fn iter(&self) -> impl Iterator<Item = (RecordClass, u64)> {
+        RecordClass::ALL.into_iter().zip(self.0)
+    }
+}
+
+impl Serialize for Classes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for (class, count) in self.iter().filter(|(_, count)| *count > 0) {
+            map.serialize_entry(class.as_str(), &count)?;
+        }
+        map.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Classes {
+    /// Classes that are not known here, because another version wrote them, are left out.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let written = BTreeMap::<String, u64>::deserialize(deserializer)?;
+        let mut classes = Self::default();
+        for class in RecordClass::ALL {
+            classes.add(class, written.get(class.as_str()).copied().unwrap_or_default());
+        }
+        Ok(classes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn classes_are_written_under_their_words_and_read_again() {
+        let mut classes = Classes::default();
+        assert_eq!(serde_json::to_value(classes).unwrap(), json!({}));
+        for (count, class) in (1..).zip(RecordClass::ALL) {
+            classes.add(class, count);
+        }
+        let written = serde_json::to_value(classes).unwrap();
+        let expected = json!({"counted": 1, "duplicate": 2, "already_counted": 3, "late": 4, "unattributed": 5,
+            "unknown_event": 6, "rejected": 7});
+        assert_eq!(written, expected);
+        assert_eq!(serde_json::from_value::<Classes>(written).unwrap(), classes);
+        assert_eq!(classes.sum(), 28);
+        let mut twice = classes;
+        twice.merge(&classes);
+        assert_eq!((twice.sum(), twice.count(RecordClass::Rejected)), (56, 14));
+        let newer = json!({"counted": 1, "postponed": 2});
+        assert_eq!(serde_json::from_value::<Classes>(newer).unwrap().sum(), 1);
     }
 }

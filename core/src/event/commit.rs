@@ -28,7 +28,7 @@ pub struct Commit {
     pub upto: usize,
     /// How far the shard has been applied then.
     pub head: Position,
-    /// The hashes of the ids of its events, for the ledger.
+    /// The hashes of the ids of its events, of those that have one, for the ledger.
     pub ids: Vec<u64>,
     /// Additions to rows, each row once.
     pub rows: Vec<Additions>,

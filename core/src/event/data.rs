@@ -2,6 +2,7 @@
 
 use super::{Rejection, RejectionReason as Reason};
 use crate::document::Key;
+use crate::hash::fingerprint;
 use crate::read::{id_of_double, time_of, time_of_text};
 use jiff::Timestamp;
 use serde::de::{Deserializer, Error, Visitor};
@@ -29,7 +30,7 @@ const MAX_NAME_BYTES: usize = 256;
 /// same; they and `event_id` are texts or whole numbers. Unknown fields are left alone.
 #[derive(Debug, Clone)]
 pub struct EventData<'a> {
-    /// Names the event: two records with one id are one event. `None` if its producer gave none.
+    /// Names the event among those of its type, its name and its unit; see [`Self::identity`]. `None` if its producer gave none.
     pub event_id: Option<Cow<'a, str>>,
     /// Whose it is.
     pub unit: Cow<'a, str>,
@@ -124,15 +125,26 @@ impl<'a> EventData<'a> {
         written.validate()
     }
 
-    /// The whole identity of an event with an id: an id counts within its type, its name and its unit, because producers number orders,
-    /// refunds and users each for themselves.
-    pub(super) fn identity(&self, event_id: &str) -> String {
-        let name = match &self.kind {
-            EventKind::Exposure { experiment, .. } => experiment,
-            EventKind::Evaluation { flag, .. } => flag,
-            EventKind::Conversion { event, .. } => event,
+    /// The event's identity: two records with one identity are one event. An id counts within its type, what it is about and
+    /// its unit, because producers number what they have at hand: an order's purchase and its refund have the order's id, and two
+    /// users' first events are both number 1. `None` without an id.
+    #[must_use]
+    pub fn identity(&self) -> Option<String> {
+        let id = self.event_id.as_deref()?;
+        let (kind, unit) = (self.kind.as_str(), &*self.unit);
+        let about = match &self.kind {
+            EventKind::Exposure { experiment: about, .. }
+            | EventKind::Evaluation { flag: about, .. }
+            | EventKind::Conversion { event: about, .. } => &**about,
         };
-        format!("{}\u{1f}{name}\u{1f}{}\u{1f}{event_id}", self.kind.as_str(), self.unit)
+        // With lengths, so that no two of them can be put together to the same text.
+        Some(format!("{kind}:{}:{about}:{}:{unit}:{id}", about.len(), unit.len()))
+    }
+
+    /// The hash of its identity, as ledgers keep it.
+    #[must_use]
+    pub fn fingerprint(&self) -> Option<u64> {
+        self.identity().map(|identity| fingerprint(&identity))
     }
 }
 
@@ -385,6 +397,38 @@ mod tests {
         let event = EventData::read(event).unwrap();
         assert!(matches!(event.event_id, Some(Cow::Borrowed("e"))));
         assert!(matches!(event.unit, Cow::Borrowed("u")));
+    }
+
+    #[test]
+    fn an_id_counts_within_its_type_name_and_unit() {
+        let event = |kind: &str, name: &str, unit: &str| {
+            let about = match kind {
+                "exposure" => "experiment",
+                "evaluation" => "flag",
+                _ => "event",
+            };
+            format!(
+                r#"{{"event_id":"1","type":"{kind}","{about}":"{name}","variant":"a","user_id":"{unit}","timestamp":0}}"#
+            )
+        };
+        let identity = |json: &str| EventData::read(json.as_bytes()).unwrap().fingerprint();
+        let all = [
+            event("conversion", "a", "u"),
+            event("conversion", "a", "v"),
+            event("conversion", "b", "u"),
+            event("conversion", "a:1", "u"),
+            event("conversion", "a", "1:u"),
+            event("conversion", "a\\u0000", "u"),
+            event("exposure", "a", "u"),
+            event("exposure", "b", "u"),
+            event("evaluation", "a", "u"),
+        ];
+        let distinct: std::collections::HashSet<_> = all.iter().map(|json| identity(json).unwrap()).collect();
+        assert_eq!(distinct.len(), all.len());
+        assert_eq!(identity(&all[0].replace(":0}", ":9}")), identity(&all[0]), "sent twice");
+        for without in [all[0].replace("\"1\"", "\"\""), all[0].replace("event_id", "id")] {
+            assert_eq!(identity(&without), None);
+        }
     }
 
     #[test]

@@ -40,10 +40,10 @@ pub struct Item<'a> {
 }
 
 impl Item<'_> {
-    /// The hash of its event's id, which the ledger remembers; `None` for what is not an event.
+    /// The hash of its event's id, which the ledger remembers; `None` for an event without an id, and for what is not an event.
     pub(super) fn id(&self) -> Option<u64> {
         match self.what {
-            What::Event(_, id) => Some(id),
+            What::Event(_, id) => id,
             What::Duplicate | What::Rejected(_) => None,
         }
     }
@@ -52,8 +52,8 @@ impl Item<'_> {
 /// What a record says.
 #[derive(Debug)]
 pub enum What<'a> {
-    /// An event, and the hash of its id.
-    Event(EventData<'a>, u64),
+    /// An event, and the hash of its id if its producer gave it one; see [`EventData::fingerprint`].
+    Event(EventData<'a>, Option<u64>),
     /// An event that was taken before: its producer sent it twice.
     Duplicate,
     /// Nothing that can be processed.
@@ -96,7 +96,9 @@ pub struct Folded<'a> {
     credits: Vec<Credit<'a>>,
     /// For each credit, where its effects stand: they are a part that can be committed by itself.
     portions: Vec<Range<usize>>,
-    /// For each item, up to where its effects and its credits go, and its class.
+    /// For each item, its class.
+    classes: Vec<RecordClass>,
+    /// For each item, up to where its effects and its credits go.
     ends: Vec<End>,
 }
 
@@ -104,7 +106,6 @@ pub struct Folded<'a> {
 struct End {
     effects: usize,
     credits: usize,
-    class: Option<RecordClass>,
 }
 
 impl<'a> Folded<'a> {
@@ -116,10 +117,10 @@ impl<'a> Folded<'a> {
         })
     }
 
-    /// The class of an item; `None` where there is no such item.
+    /// For each item in turn, its class.
     #[must_use]
-    pub fn class(&self, item: usize) -> Option<RecordClass> {
-        self.ends.get(item)?.class
+    pub fn classes(&self) -> &[RecordClass] {
+        &self.classes
     }
 
     /// What an item counts for each metric, by the names of experiment and metric, and apart from these what it counts of the stream.
@@ -214,6 +215,7 @@ pub fn fold<'a>(
 ) -> Folded<'a> {
     let mut out = Folded::default();
     out.ends.reserve_exact(items.len());
+    out.classes.reserve_exact(items.len());
     // About what an event adds that counts for two metrics; growing step by step would copy most of them again.
     out.effects.reserve(6 * items.len());
     let shard = shard.into();
@@ -227,8 +229,9 @@ pub fn fold<'a>(
         out,
     };
     for item in items {
-        let class = Some(fold.item(item));
-        let end = End { effects: fold.out.effects.len(), credits: fold.out.credits.len(), class };
+        let class = fold.item(item);
+        fold.out.classes.push(class);
+        let end = End { effects: fold.out.effects.len(), credits: fold.out.credits.len() };
         fold.out.ends.push(end);
     }
     fold.out
@@ -349,16 +352,15 @@ impl<'a> Fold<'a, '_> {
         if is_late {
             self.stream(arrived, Counter::Stream(StreamCounter::Late));
         }
-        let in_time = if is_late { RecordClass::Late } else { RecordClass::Counted };
-        match &event.kind {
+        let class = match &event.kind {
             EventKind::Exposure { experiment, variant, epoch } => {
                 let key = exposure_key(Cow::Borrowed(&event.unit), experiment, *epoch);
                 self.exposure(at, key, variant);
-                in_time
+                RecordClass::Counted
             }
             EventKind::Evaluation { .. } => {
                 self.stream(arrived, Counter::Stream(StreamCounter::Evaluations));
-                in_time
+                RecordClass::Counted
             }
             EventKind::Conversion { event: name, properties, context } => {
                 let context = attributes(*context);
@@ -373,18 +375,19 @@ impl<'a> Fold<'a, '_> {
                         is_credited |= self.conversion(at, &exposed, metric, *properties);
                     }
                 }
-                if is_credited {
-                    return in_time;
+                let (why, class) = match (is_asked_for, is_credited) {
+                    (_, true) => (None, RecordClass::Counted),
+                    (true, false) => (Some(StreamCounter::Unattributed), RecordClass::Unattributed),
+                    (false, false) => (Some(StreamCounter::Unused), RecordClass::UnknownEvent),
+                };
+                if let Some(why) = why {
+                    self.stream(arrived, Counter::Stream(why));
                 }
-                let why = if is_asked_for { StreamCounter::Unattributed } else { StreamCounter::Unused };
-                self.stream(arrived, Counter::Stream(why));
-                match why {
-                    StreamCounter::Unused => RecordClass::UnknownEvent,
-                    _ if is_late => RecordClass::Late,
-                    _ => RecordClass::Unattributed,
-                }
+                class
             }
-        }
+        };
+        // An event that nobody asks for has no name that could be right, whenever it happened.
+        if is_late && class != RecordClass::UnknownEvent { RecordClass::Late } else { class }
     }
 
     fn exposure(&mut self, at: At<'a>, key: MarkKey<'a>, variant: &'a str) {

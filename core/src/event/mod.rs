@@ -7,7 +7,7 @@
 //! | `position` | where a record stands in its shard |
 //! | `mark` | proof that a unit was exposed, or converted, and by which record |
 //! | `row`, `amount` | counters, where they are kept, and what they hold |
-//! | `fold` | events and marks become additions to rows |
+//! | `fold`, `class` | events and marks become additions to rows, and each record falls into one class |
 //! | `commit` | which of them are written together |
 //! | `class` | the one class that each record falls into |
 //! | `totals` | rows become what an experiment's results are made from |

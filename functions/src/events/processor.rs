@@ -28,7 +28,7 @@ pub struct BatchResponse {
     /// The first record of each shard that is not counted; empty where all are. Lambda delivers it and all after it
     /// again, so there is one for a shard and never more.
     pub batch_item_failures: Vec<ItemFailure>,
-    /// The classes of the records that are done with, for whoever calls the function by hand; Lambda does not read it.
+    /// What became of the records that are done, for whoever invokes the function by hand: Lambda reads only the failures.
     #[serde(default, skip_serializing_if = "Classes::is_empty")]
     pub counted: Classes,
 }
@@ -48,6 +48,8 @@ pub struct BatchOutcome {
     pub response: BatchResponse,
     /// What was counted of it, now.
     pub counted: StreamTotals,
+    /// What became of each record that is not given back.
+    pub classes: Classes,
     /// Records without a place in any shard.
     pub unplaced: usize,
 }
@@ -161,9 +163,10 @@ where
         if let Err(stop) = self.keep_unplaced(&batch.unplaced, now, until).await {
             outcome.response.batch_item_failures = self.give_all_back(&batch, &stop)?;
         } else {
-            outcome.response.counted.add(RecordClass::Rejected, batch.unplaced.len() as u64);
+            outcome.classes.add(RecordClass::Rejected, batch.unplaced.len() as u64);
             self.count_shards(&batch, until, &mut outcome).await;
         }
+        outcome.response.counted = outcome.classes;
         self.measure(&batch, &outcome, now, start);
         Ok(outcome)
     }
@@ -178,7 +181,7 @@ where
                 None => Err(Stop::NoCatalog),
             };
             outcome.counted.merge(&progress.counted);
-            outcome.response.counted.merge(&progress.all_classes(shard));
+            outcome.classes.merge(&progress.classes);
             if let Err(stop) = ended {
                 outcome.response.batch_item_failures.extend(self.give_back(shard, &progress, &stop));
             }

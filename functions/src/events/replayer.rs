@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// The stream that replayed records are of. Each has a shard of its own there, or shares one with those of the same event id,
+/// The stream that replayed records are of. Each has a shard of its own there, or shares one with those of the same event,
 /// and is its only record: so it is counted once, however often and by however many it is replayed, and no order has to be kept.
 pub const REPLAYED_STREAM: &str = "quarantine";
 
@@ -101,7 +101,7 @@ fn data(record: &Quarantined) -> Vec<u8> {
 /// The shard of a record; the same whenever it is replayed.
 fn shard(record: &Quarantined, data: &[u8]) -> String {
     let event = EventData::read(data).ok();
-    match event.and_then(|event| event.event_id) {
+    match event.and_then(|event| event.identity()) {
         Some(id) => format!("event-{}", hashed(&id)),
         None => format!("record-{}", hashed(&record.id)),
     }

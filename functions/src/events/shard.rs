@@ -36,8 +36,9 @@ pub(super) struct Tools<'a, M, A, Q> {
 pub(super) struct Progress {
     /// What was counted.
     pub counted: StreamTotals,
-    /// The classes of the records that were counted.
+    /// What became of each record up to `classed`.
     pub classes: Classes,
+    classed: Option<Position>,
     /// The last item that is counted; `None` before any is known to be.
     pub head: Option<Position>,
     /// What is in the archive and in quarantine already, so that a second round leaves it alone.
@@ -45,16 +46,16 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// The classes of all records that are done with: those that were counted here, and those that the head covered already.
-    pub(super) fn all_classes(&self, batch: &ShardBatch) -> Classes {
-        let mut classes = self.classes.clone();
-        let is_covered = |position: &Position| self.head.as_ref().is_some_and(|head| position <= head);
-        let covered = batch.payloads.iter().filter(|it| is_covered(&it.position)).count() as u64;
-        let is_done = covered == batch.payloads.len() as u64;
-        // Records that stood in the batch twice are given back with it.
-        let repeated = if is_done { batch.repeated as u64 } else { 0 };
-        classes.add(RecordClass::AlreadyCounted, covered.saturating_sub(classes.sum()) + repeated);
-        classes
+    /// Notes what others counted: the records up to the head that have no class yet.
+    fn pass_over(&mut self, batch: &ShardBatch) {
+        let Some(head) = &self.head else { return };
+        let is_left = |at: &Position| at <= head && self.classed.as_ref().is_none_or(|classed| at > classed);
+        for payload in batch.payloads.iter().filter(|payload| is_left(&payload.position)) {
+            let is_rejected = payload.event().is_err();
+            let class = if is_rejected { RecordClass::Rejected } else { RecordClass::AlreadyCounted };
+            self.classes.add(class, 1);
+        }
+        self.classed = self.classed.take().max(Some(head.clone()));
     }
 }
 
@@ -97,8 +98,10 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
                 None => self.store.shard(&batch.shard).await?.into(),
             };
             progress.head.clone_from(&ledger.state.head);
+            progress.pass_over(batch);
             if self.round(batch, &mut ledger, progress).await? {
                 self.memory.put(&batch.shard, ledger);
+                progress.classes.add(RecordClass::AlreadyCounted, batch.repeated as u64);
                 return Ok(());
             }
             self.telemetry.count(Counter::CommitRetries, 1);
@@ -141,11 +144,13 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
                     progress.counted.add(&row.partition, &row.sort, counter, *amount);
                 }
             }
-            for class in (from..commit.upto).filter_map(|item| folded.class(item)) {
-                progress.classes.add(class, 1);
+            let classes = folded.classes().get(from..commit.upto).unwrap_or_default();
+            for class in classes {
+                progress.classes.add(*class, 1);
             }
             from = commit.upto;
             progress.head = Some(commit.head.clone());
+            progress.classed.clone_from(&progress.head);
             ledger.advance(commit);
         }
         Ok(true)

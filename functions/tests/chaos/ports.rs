@@ -28,7 +28,7 @@ pub(crate) struct State {
 }
 
 /// How often what happens, in percent of all calls.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Plan {
     pub refuse: u8,
     pub lose_answer: u8,

@@ -2,7 +2,7 @@
 
 use crate::ports::{Faults, Plan, Ports, Sabotage, State};
 use crate::truth::{Record, Shard, count, documents, story, without_groups};
-use abx_core::event::Limits;
+use abx_core::event::{Classes, Limits};
 use abx_functions::adapters::embedded::EmbeddedStore;
 use abx_functions::catalog::{CatalogHolder, Snapshot, encode};
 use abx_functions::events::{Options, Processor, RecordToWrite, kinesis_event};
@@ -24,12 +24,15 @@ pub(crate) struct World {
     pub(crate) faults: Arc<Mutex<Faults>>,
     catalog: Arc<EmbeddedStore>,
     processes: usize,
+    /// What the processes said of the records that are done.
+    said: Arc<Mutex<Classes>>,
 }
 
 /// A running function.
 pub(crate) struct Process {
     pub(crate) function: Function,
     pub(crate) death: Arc<Notify>,
+    said: Arc<Mutex<Classes>>,
 }
 
 /// How an invocation ended.
@@ -60,7 +63,8 @@ impl World {
             turns: std::collections::VecDeque::new(),
             log: Vec::new(),
         };
-        Self { state: Arc::default(), faults: Arc::new(Mutex::new(faults)), catalog, processes: 0 }
+        let (state, said) = Default::default();
+        Self { state, faults: Arc::new(Mutex::new(faults)), catalog, processes: 0, said }
     }
 
     /// Starts a process, which remembers nothing.
@@ -78,7 +82,7 @@ impl World {
         let options = Options { limits, cache_marks: NonZeroUsize::new(20).unwrap() };
         let kept = (ports.clone(), ports.clone());
         let function = Processor::new(holder, ports, kept, Arc::new(Telemetry::silent("events")), options);
-        Process { function, death }
+        Process { function, death, said: Arc::clone(&self.said) }
     }
 
     fn chance(&self, percent: impl Fn(&Plan) -> u8) -> bool {
@@ -112,7 +116,14 @@ impl Process {
         let failures =
             json["batchItemFailures"].as_array().expect("the outer key is the one that Lambda knows");
         assert!(failures.len() <= 1, "one shard, one place");
-        let Some(first) = failures.first() else { return Ended::Done };
+        let happenings = records.iter().map(|record| record.happenings.len() as u64).sum();
+        assert_eq!(outcome.response.counted, outcome.classes);
+        self.said.lock().unwrap().merge(&outcome.classes);
+        let Some(first) = failures.first() else {
+            assert_eq!(outcome.classes.sum(), happenings, "each record has one class");
+            return Ended::Done;
+        };
+        assert!(outcome.classes.sum() < happenings, "what is given back has none");
         let first: u64 = first["itemIdentifier"].as_str().expect("never null").parse().expect("never empty");
         assert!(records.iter().any(|record| record.sequence == first), "never unknown");
         Ended::From(first)
@@ -186,6 +197,10 @@ async fn storm(seed: u64, length: usize, plan: Plan, sabotage: Sabotage) -> Resu
         }
     }
     world.state.lock().unwrap().settle();
+    let (said, expected) = (*world.said.lock().unwrap(), count(&shards).classes);
+    if plan == Plan::default() && said != expected {
+        return Err(told(&world, &format!("  classes: {said:?} instead of {expected:?}")));
+    }
     compare(&world, &shards)
 }
 

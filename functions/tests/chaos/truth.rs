@@ -1,6 +1,6 @@
 //! What really happened, and what it must be counted as: plain loops, without the code that is tested.
 
-use abx_core::event::{Amount, aggregate};
+use abx_core::event::{Amount, Classes, RecordClass, aggregate};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -13,7 +13,7 @@ pub(crate) const START: i64 = 20_000 * DAY;
 /// Something that was put on the stream.
 #[derive(Debug, Clone)]
 pub(crate) struct Happening {
-    /// Named by its producer, who may have sent it twice.
+    /// Named by its producer, who may have sent it twice, and who gives one number to events of several units and types.
     pub id: String,
     pub unit: String,
     /// By the unit's own clock.
@@ -61,6 +61,19 @@ pub(crate) fn documents() -> Vec<Value> {
 }
 
 impl Happening {
+    /// What an id is unique in.
+    fn identity(&self) -> (&str, &str, &str) {
+        let about = match self.what {
+            What::Exposure(_) => "exposure",
+            What::Purchase(_) => "purchase",
+            What::Visit => "visit",
+            What::Evaluation => "evaluation",
+            What::Unknown => "scroll",
+            What::Poison(..) => "poison",
+        };
+        (about, &self.unit, &self.id)
+    }
+
     fn bytes(&self) -> Vec<u8> {
         let Self { id, unit, time, what } = self;
         let event = match what {
@@ -101,6 +114,8 @@ pub(crate) struct Expected {
     /// The places of all events that were taken.
     pub archived: BTreeSet<String>,
     pub quarantined: BTreeMap<String, String>,
+    /// What became of them where each is delivered once.
+    pub classes: Classes,
 }
 
 /// Counts what happened, each once.
@@ -124,10 +139,12 @@ pub(crate) fn count(shards: &[Shard]) -> Expected {
                 if let What::Poison(_, reason) = happening.what {
                     add("stream", &arrived, format!("rejected#{reason}"), 1.0);
                     expected.quarantined.insert(place, reason.to_owned());
+                    expected.classes.add(RecordClass::Rejected, 1);
                     continue;
                 }
-                if !seen.insert(&happening.id) {
+                if !seen.insert(happening.identity()) {
                     add("stream", &arrived, "duplicates".into(), 1.0);
+                    expected.classes.add(RecordClass::Duplicate, 1);
                     continue;
                 }
                 add("stream", &arrived, "accepted".into(), 1.0);
@@ -142,6 +159,7 @@ pub(crate) fn count(shards: &[Shard]) -> Expected {
                     add("stream", &arrived, "late".into(), 1.0);
                 }
                 let unit = &happening.unit;
+                let class = if is_late { RecordClass::Late } else { RecordClass::Counted };
                 match happening.what {
                     What::Exposure(variant) => {
                         let known = first.get(unit).copied();
@@ -156,12 +174,19 @@ pub(crate) fn count(shards: &[Shard]) -> Expected {
                         }
                     }
                     What::Evaluation => add("stream", &arrived, "evaluations".into(), 1.0),
-                    What::Unknown => add("stream", &arrived, "unused".into(), 1.0),
+                    What::Unknown => {
+                        add("stream", &arrived, "unused".into(), 1.0);
+                        expected.classes.add(RecordClass::UnknownEvent, 1);
+                        expected.archived.insert(place);
+                        continue;
+                    }
                     What::Purchase(_) | What::Visit => {
                         let Some((variant, exposed)) =
                             first.get(unit).copied().filter(|(_, exposed)| time >= *exposed)
                         else {
                             add("stream", &arrived, "unattributed".into(), 1.0);
+                            let class = if is_late { class } else { RecordClass::Unattributed };
+                            expected.classes.add(class, 1);
                             expected.archived.insert(place);
                             continue;
                         };
@@ -185,6 +210,7 @@ pub(crate) fn count(shards: &[Shard]) -> Expected {
                     }
                     What::Poison(..) => {}
                 }
+                expected.classes.add(class, 1);
                 expected.archived.insert(place);
             }
         }
@@ -277,5 +303,10 @@ fn happening(random: &mut fastrand::Rng, unit: u8, arrived: i64, number: usize) 
             What::Poison(bytes, reason)
         }
     };
-    Happening { id: format!("e{number}"), unit: format!("unit \u{202e}{unit}"), time: arrived + skew, what }
+    Happening {
+        id: format!("e{}", number / 40),
+        unit: format!("unit \u{202e}{unit}"),
+        time: arrived + skew,
+        what,
+    }
 }
