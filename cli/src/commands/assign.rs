@@ -26,10 +26,11 @@ pub struct Args {
     unit: String,
     /// The key of an experiment or flag; all by default
     key: Option<String>,
-    #[command(flatten)]
-    from: FromArg,
+    // Before the store: what is taken of the arguments cannot be asked for again.
     #[command(flatten)]
     earlier: EarlierArgs,
+    #[command(flatten)]
+    from: FromArg,
     #[command(flatten)]
     context: ContextArgs,
     #[command(flatten)]

@@ -41,10 +41,11 @@ pub struct Args {
     /// The epoch of the earlier assignment
     #[arg(long, value_name = "N", requires = "pin")]
     pin_epoch: Option<u32>,
-    #[command(flatten)]
-    from: FromArg,
+    // Before the store: what is taken of the arguments cannot be asked for again.
     #[command(flatten)]
     earlier: EarlierArgs,
+    #[command(flatten)]
+    from: FromArg,
     #[command(flatten)]
     context: ContextArgs,
     /// Decide as of this time, as 2026-03-01T09:00:00Z or 2026-03-01; now by default. Or compare with a revision: a

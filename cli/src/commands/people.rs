@@ -246,8 +246,9 @@ impl<'a, 't> Rows<'a, 't> {
         let mut hints = Vec::new();
         if let Some(first) = &self.first_refusal {
             let (refused, rows) = (self.refused, self.rows);
+            let read = counted(rows, "row");
             let message = format!(
-                "{file}: {refused} of {rows} rows are left out, because the functions refuse them; {first}"
+                "{file}: {refused} of {read} left out, because the functions refuse such attributes; {first}"
             );
             if refused == rows {
                 return Err(Error::caller(message));
