@@ -199,7 +199,7 @@ impl Dev {
             Arc::clone(&holder),
             Arc::clone(&watched),
             telemetry("flags"),
-            flags::Options { exposures: Exposures::After, cors },
+            flags::Options { exposures: Exposures::After, cors, ..flags::Options::default() },
         );
         let archive = JsonlArchive::new(archive_beside(&args.store));
         let events =

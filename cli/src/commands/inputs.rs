@@ -1,19 +1,17 @@
 //! Arguments that several commands share.
 
+mod context;
 pub mod source;
 
 use super::store::StoreArgs;
 use crate::error::Error;
 use crate::source::{Checked, Corpus};
-use abx_core::decide::Limits;
 use abx_core::document::Moment;
 use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
-use serde_json::{Map, Value};
-use std::fs;
-use std::io::{self, Read as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use context::{ContextArgs, GivenContext};
 pub use source::Source;
 
 /// Where the documents are.
@@ -35,17 +33,6 @@ impl FromArg {
     }
 }
 
-/// The attributes of a subject.
-#[derive(Debug, clap::Args)]
-pub struct ContextArgs {
-    /// An attribute, as country=DE or app.version=2.1.0; numbers, true and false are taken as such
-    #[arg(long, value_name = "NAME=VALUE")]
-    pub context: Vec<String>,
-    /// Attributes as a JSON object; @FILE reads a file, - reads standard input
-    #[arg(long, value_name = "JSON")]
-    pub context_json: Option<String>,
-}
-
 /// The time of a decision.
 #[derive(Debug, clap::Args)]
 pub struct AtArg {
@@ -65,35 +52,6 @@ fn parse_time(text: &str) -> Result<Timestamp, String> {
     Moment::parse(text)
         .map(|moment| moment.0)
         .ok_or_else(|| "write it as 2026-03-01T09:00:00Z, or as 2026-03-01 for midnight in UTC".to_owned())
-}
-
-impl ContextArgs {
-    /// The attributes, within the limits of the functions.
-    pub fn attributes(&self) -> Result<Map<String, Value>, Error> {
-        let mut attributes = self.json_attributes()?;
-        for pair in &self.context {
-            let (name, value) =
-                pair.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or_else(|| {
-                    Error::caller(format!("{pair:?} is not an attribute")).help("write --context NAME=VALUE")
-                })?;
-            attributes.insert(name.to_owned(), guess(value));
-        }
-        check(&attributes)?;
-        Ok(attributes)
-    }
-
-    fn json_attributes(&self) -> Result<Map<String, Value>, Error> {
-        let Some(argument) = &self.context_json else { return Ok(Map::new()) };
-        let (name, text) = match argument.strip_prefix('@') {
-            Some(file) => (file, fs::read_to_string(file)),
-            None if argument == "-" => ("<stdin>", io::read_to_string(io::stdin().lock().take(MAX_JSON))),
-            None => ("--context-json", Ok(argument.clone())),
-        };
-        let text = text.map_err(|error| Error::world(format!("{name}: {error}")))?;
-        serde_json::from_str(&text).map_err(|error| {
-            Error::caller(format!("{name}: {error}")).help("write an object, as {\"country\": \"DE\"}")
-        })
-    }
 }
 
 /// A count of 1 or more: `1000000`, `1_000_000` or `1,000,000`.
@@ -141,29 +99,6 @@ pub fn age(text: &str) -> Result<SignedDuration, String> {
     age.ok_or_else(|| "write how long ago, as 30d, 2w or 12h; up to ten years".to_owned())
 }
 
-/// Standard input is read this far, in bytes; a context is far smaller.
-const MAX_JSON: u64 = 64 << 20;
-
-/// Checks attributes against the limits of the functions.
-pub fn check(attributes: &Map<String, Value>) -> Result<(), Error> {
-    Limits::default().check(attributes).map_err(|error| {
-        Error::caller(error.to_string()).help("the functions refuse such a context as well; send less")
-    })
-}
-
-/// A text that looks like a number or boolean is one; everything else is a string.
-#[must_use]
-pub fn guess(text: &str) -> Value {
-    match text {
-        "true" | "TRUE" | "True" => return Value::Bool(true),
-        "false" | "FALSE" | "False" => return Value::Bool(false),
-        _ => {}
-    }
-    let starts_like_json = text.starts_with(|c: char| c.is_ascii_digit() || "-[{".contains(c));
-    let parsed = if starts_like_json { serde_json::from_str(text).ok() } else { None };
-    parsed.unwrap_or_else(|| Value::String(text.to_owned()))
-}
-
 /// Loads and compiles documents. Those with errors are left out, as everywhere; with none left there is nothing
 /// to do.
 pub fn load(paths: &[PathBuf]) -> Result<Checked, Error> {
@@ -203,19 +138,6 @@ pub fn unknown_key<'k>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn values_are_taken_as_they_look() {
-        assert_eq!(guess("DE"), json!("DE"));
-        assert_eq!(guess("42"), json!(42));
-        assert_eq!(guess("-1.5"), json!(-1.5));
-        assert_eq!(guess("TRUE"), json!(true));
-        assert_eq!(guess("2.1.0"), json!("2.1.0"));
-        assert_eq!(guess("007"), json!("007"));
-        assert_eq!(guess("[1, 2]"), json!([1, 2]));
-        assert_eq!(guess(""), json!(""));
-    }
 
     #[test]
     fn numbers_are_read_as_people_write_them() {

@@ -6,6 +6,7 @@ pub mod capture;
 pub mod completions;
 pub mod dev;
 pub mod diff;
+pub mod earlier;
 pub mod explain;
 pub mod explain_code;
 pub mod forget;

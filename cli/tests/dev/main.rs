@@ -5,6 +5,7 @@
 //! | `newcomer` | ask, edit, see it live; a broken file; nothing lost at a restart |
 //! | `publishing` | `abx publish`, `rollback`, `revisions` and `pull` beside it, two publishers, and one that is killed |
 //! | `counting` | assign, convert, see results; the same from a capture |
+//! | `earlier` | `abx assign` and `abx explain` over its store, beside its own answers |
 //! | `hostile` | limits, refusals and CORS over a real socket |
 //! | `ending` | signals, and a port that is taken |
 //! | `reading` | commands that read change nothing, wherever they read; what is kept is private |
@@ -29,6 +30,7 @@
 mod aws;
 mod calling;
 mod counting;
+mod earlier;
 mod ending;
 mod failing;
 mod hostile;

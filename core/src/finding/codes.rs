@@ -217,6 +217,10 @@ codes! {
         "A time window that starts at the end of a day, or ends when it starts."
         "A window whose end is not after its start goes on to the next day, so that one of no length lasts a whole \
          day. `24:00` is the end of a day, and never its start.";
+    NetworkHostBits "network-host-bits" Warning
+        "A network is written with an address inside it."
+        "`10.1.2.3/8` has bits set beyond its first 8, and is read as `10.0.0.0/8`. Write the network, or the address \
+         without a length if only that one is meant.";
     NeverMatches "never-matches" Warning
         "A condition that can never be true."
         "Its parts contradict each other, or its list is empty. Whoever it was meant for is left out.";

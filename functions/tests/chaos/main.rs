@@ -30,7 +30,7 @@ use ports::{Plan, Sabotage};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 use storm::{Ended, World, compare, miscredited, run};
-use truth::{Happening, Record, START, Shard, What, story};
+use truth::{Form, Happening, Record, START, Shard, What, story};
 
 const EVERYTHING: Plan =
     Plan { refuse: 4, lose_answer: 4, late: 4, hang: 2, crash: 4, zombie: 15, redeliver: 20, restart: 15 };
@@ -213,13 +213,13 @@ fn a_unit_in_two_shards_is_archived_as_it_is_counted() {
     let event = |shard: usize, number: i64, what| {
         let (id, time) = (format!("{shard}-{number}"), START + number * 1000);
         let happenings = vec![Happening { id, unit: "u".to_owned(), time, what }];
-        Record { sequence: 1000 + number.unsigned_abs(), arrived: time, happenings, is_aggregated: false }
+        Record { sequence: 1000 + number.unsigned_abs(), arrived: time, happenings, form: Form::Plain }
     };
     let shards = ["a", "b"].map(|variant| {
         let shard = usize::from(variant == "b");
         let records = vec![
             event(shard, 0, What::Purchase(1.0)),
-            event(shard, 1 + i64::from(variant == "b"), What::Exposure(variant)),
+            event(shard, 1 + i64::from(variant == "b"), What::Exposure("checkout", variant)),
             event(shard, 3, What::Purchase(2.0)),
         ];
         Shard { name: format!("events/shardId-{shard:012}"), parent: None, records }
