@@ -114,7 +114,7 @@ fn unknown_events_are_named_by_the_answer_and_by_status() {
     let long = event(&"scroll\u{1b}[31m ".repeat(9), "7");
     let answer = dev.post("/events", &json!([placed, typo, typo, long, {"type": "click"}]));
     assert_eq!(answer.status, 202);
-    let told = answer.ok();
+    let told = answer.json;
     assert_eq!(told["accepted"], 4);
     assert_eq!(told["counted"], json!({"counted": 1, "unknown_event": 3}));
     assert_eq!(told["rejected"][0]["index"], 4);
@@ -140,11 +140,11 @@ fn several_events_are_posted_as_lines_or_as_a_list() {
     let dev = place.serve();
     let event = json!({"type": "evaluation", "flag": "instant_search", "variant": "on", "unit": 7});
     let lines = format!("{event}\n{event}\nbroken\n");
-    let told = dev.post_raw("/events", &lines).ok();
+    let told = dev.post_raw("/events", &lines).json;
     assert_eq!((&told["accepted"], &told["rejected"][0]["index"]), (&json!(2), &json!(2)), "{told}");
     assert_eq!(told["counted"], json!({"counted": 2}));
-    assert_eq!(dev.post("/events", &json!([event, event, event])).ok()["accepted"], 3);
-    assert_eq!(dev.post("/events", &json!([])).ok()["accepted"], 0);
+    assert_eq!(dev.post("/events", &json!([event, event, event])).json["accepted"], 3);
+    assert_eq!(dev.post("/events", &json!([])).json["accepted"], 0);
     for broken in ["", "{", "[1 true]", "[{}"] {
         assert_eq!(dev.post_raw("/events", broken).status, 400, "{broken}");
     }

@@ -143,7 +143,7 @@ async fn whatever_else_lambda_can_send_is_answered_as_by_the_deployed_function()
     let client = client(&dev);
     // No batch: Lambda has to know that nothing of it was counted.
     let sqs = json!({"Records": [{"messageId": "1", "body": "{}", "eventSource": "aws:sqs"}]}).to_string();
-    for payload in ["{}", "7", "[]", r#"{"requestContext": {"http": {"method": "GET"}}}"#] {
+    for payload in ["{}", "7", "[]", r#"{"requestContext": {"http": {"method": "GET"}}}"#, &sqs] {
         let output = invoke(&client, "events", payload).await.unwrap();
         assert_eq!((output.status_code(), output.function_error()), (200, Some("Unhandled")), "{payload}");
         let error: Value = serde_json::from_slice(output.payload().unwrap().as_ref()).unwrap();
@@ -152,7 +152,7 @@ async fn whatever_else_lambda_can_send_is_answered_as_by_the_deployed_function()
     }
     let windowed = json!({"Records": [], "window": {"start": "a", "end": "b"}, "state": {}, "shardId": "s",
         "isFinalInvokeForWindow": false});
-    for payload in [json!({"Records": []}).to_string(), windowed.to_string(), sqs] {
+    for payload in [json!({"Records": []}).to_string(), windowed.to_string()] {
         let output = invoke(&client, "events", &payload).await.unwrap();
         let answer: Value = serde_json::from_slice(output.payload().unwrap().as_ref()).unwrap();
         assert_eq!(

@@ -215,7 +215,7 @@ fn units_of_a_variant_that_the_document_does_not_have_are_a_mismatch() {
     assert_eq!(report["sample_ratio"]["verdict"], "mismatch");
     assert_eq!(report["variants"][2]["is_known"], false);
     let human = said(&place, &["results", "shop"]);
-    assert!(human.contains("1 unit in `c`"), "{human}");
+    assert!(human.contains("1 unit in `~unknown`"), "{human}");
 }
 
 #[test]
