@@ -156,7 +156,9 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
                     progress.counted.add(&row.partition, &row.sort, counter, *amount);
                 }
             }
-            classes.iter().for_each(|class| progress.classes.add(*class, 1));
+            for class in classes {
+                progress.classes.add(*class, 1);
+            }
             from = commit.upto;
             progress.head = Some(commit.head.clone());
             progress.classed.clone_from(&progress.head);
