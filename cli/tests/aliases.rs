@@ -1,6 +1,6 @@
 //! YAML with anchors and aliases wherever a scalar may stand, as the name of a field too: no entry is lost or shifted,
 //! by what was written and by another reader of YAML.
-#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test that cannot run has failed")]
+#![expect(clippy::indexing_slicing, reason = "a test that cannot run has failed")]
 
 use proptest::prelude::*;
 use serde_json::{Map, Value};
@@ -152,10 +152,10 @@ proptest! {
         let yaml = writer.yaml + "\n";
         let parsed = abx_cli::source::parse(&yaml);
         prop_assert_eq!(&parsed.faults, &[], "{}", yaml);
-        let read = &parsed.documents.first().expect("a document").0;
-        prop_assert_eq!(entries(read), entries(&node.value()), "{}", yaml);
-        prop_assert_eq!(read, &node.value(), "{}", yaml);
+        let read = parsed.documents.first().map(|it| it.0.clone()).unwrap_or_default();
+        prop_assert_eq!(entries(&read), entries(&node.value()), "{}", yaml);
+        prop_assert_eq!(&read, &node.value(), "{}", yaml);
         let other: Value = serde_saphyr::from_str(&yaml).map_err(|it| TestCaseError::fail(format!("{it}\n{yaml}")))?;
-        prop_assert_eq!(read, &other, "{}", yaml);
+        prop_assert_eq!(&read, &other, "{}", yaml);
     }
 }

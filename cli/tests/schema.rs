@@ -1,10 +1,5 @@
 //! The published schemas: they take what the reader takes and what the commands write.
-#![expect(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test that cannot run has failed"
-)]
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test that cannot run has failed")]
 
 use abx_core::compile;
 use abx_core::document::{Document, Operator};
@@ -123,6 +118,21 @@ fn what_the_reader_refuses_is_refused() {
         "flag: A B\nenabled: true",
         "flag: f\nenabled: on",
         "flag: f\nenabled: true\nenable: true",
+        "flag: f\nenabled: true\nrollout_percentage: 101",
+        "flag: f\nenabled: true\nepoch: 0",
+        "flag: f\nenabled: true\ntargeting_rules: [{operator: percentage, value: 500, salt: s}]",
+        "flag: f\nenabled: true\ntargeting_rules: [{operator: percentage, value: 5}]",
+        "flag: f\nenabled: true\ntargeting_rules: [{attribute: a, operator: equals}]",
+        "flag: f\nenabled: true\ntargeting_rules: [{operator: equals, value: 1}]",
+        "flag: f\nenabled: true\ntargeting_rules: [{attribute: a, operator: exists, value: 1}]",
+        "flag: f\nenabled: true\ntargeting_rules: [{attribute: a, operator: in, value: DE}]",
+        "flag: f\nenabled: true\ntargeting_rules: [{attribute: a, operator: greater_than, value: \"5\"}]",
+        "flag: f\nenabled: true\nvariants: [{key: a, value: [1]}]\ndefault_variant: a",
+        "flag: f\nenabled: true\nrules: [{name: r}]",
+        "flag: f\nenabled: true\nrules: [{serve: on, experiment: e}]",
+        "experiment: a\nstatus: draft\nvariants: []",
+        "experiment: a\nstatus: draft\nvariants: [{key: x, allocation: 2}]",
+        "tests: a\ncases: []",
         "flag: f\nenabled: true\nexperiment: a\nstatus: draft",
         "flag: f\nenabled: true\ntargeting_rules: [{attribute: a, operator: greater_then, value: 1}]",
         "flag: f\nenabled: true\ntargeting_rules: [{all: [], any: []}]",
@@ -320,5 +330,5 @@ fn the_schema_and_validate_agree_on_mutations() {
     }
     let rate = f64::from(marked) / f64::from(wrong);
     println!("{total} mutants, {wrong} wrong, {marked} marked ({:.1} %); missed: {missed:?}", rate * 100.0);
-    assert!(rate >= 0.85, "{rate}: {missed:?}");
+    assert!(rate >= 0.95, "{rate}: {missed:?}");
 }

@@ -200,8 +200,8 @@ fn decimal(text: &str) -> (String, i64) {
     let (whole, part) = number.split_once('.').unwrap_or((number, ""));
     let digits = format!("{whole}{part}");
     let kept = digits.trim_end_matches('0');
-    let power =
-        exponent.parse::<i64>().unwrap_or_default() - part.len() as i64 + (digits.len() - kept.len()) as i64;
+    let length = |text: &str| i64::try_from(text.len()).unwrap_or_default();
+    let power = exponent.parse::<i64>().unwrap_or_default() - length(part) + length(&digits) - length(kept);
     let kept = kept.trim_start_matches('0').to_owned();
     if kept.is_empty() { (kept, 0) } else { (kept, power) }
 }

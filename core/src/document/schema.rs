@@ -21,7 +21,7 @@ fn written(field: &str) -> Value {
 }
 
 /// Adds a rule to a field.
-fn narrow(schema: &mut Schema, field: &str, rule: Value) {
+fn narrow(schema: &mut Schema, field: &str, rule: &Value) {
     let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) else { return };
     let Some(known) = properties.remove(field) else { return };
     // Descriptions stay where editors look for them.
@@ -36,14 +36,14 @@ fn narrow(schema: &mut Schema, field: &str, rule: Value) {
 /// Fields of text that may not be blank where they are written.
 fn texts(schema: &mut Schema, fields: &[&str]) {
     for field in fields {
-        narrow(schema, field, json!({"pattern": TEXT}));
+        narrow(schema, field, &json!({"pattern": TEXT}));
     }
 }
 
 /// What is hashed, and how.
 fn hashing(schema: &mut Schema) {
     texts(schema, &["unit", "salt"]);
-    narrow(schema, "epoch", json!({"minimum": 1}));
+    narrow(schema, "epoch", &json!({"minimum": 1}));
 }
 
 /// One of `allocation` and `ranges`, or none.
@@ -53,7 +53,7 @@ pub(super) fn shared_out(schema: &mut Schema) {
 
 pub(super) fn experiment(schema: &mut Schema) {
     hashing(schema);
-    narrow(schema, "variants", json!({"minItems": 1}));
+    narrow(schema, "variants", &json!({"minItems": 1}));
     add(schema, "allOf", vec![json!({"required": ["variants"]})]);
 }
 
@@ -72,12 +72,12 @@ pub(super) fn flag(schema: &mut Schema) {
 
 pub(super) fn flag_variant(schema: &mut Schema) {
     shared_out(schema);
-    narrow(schema, "value", json!({"type": ["boolean", "string", "number", "object"]}));
+    narrow(schema, "value", &json!({"type": ["boolean", "string", "number", "object"]}));
 }
 
 /// Exactly one of what a rule may serve.
 pub(super) fn flag_rule(schema: &mut Schema) {
-    narrow(schema, "split", json!({"if": {"type": "array"}, "then": {"minItems": 1}}));
+    narrow(schema, "split", &json!({"if": {"type": "array"}, "then": {"minItems": 1}}));
     add(schema, "oneOf", vec![written("serve"), written("split"), written("experiment")]);
 }
 
@@ -87,45 +87,32 @@ pub(super) fn bucketed(schema: &mut Schema) {
 }
 
 pub(super) fn tests(schema: &mut Schema) {
-    narrow(schema, "cases", json!({"minItems": 1}));
+    narrow(schema, "cases", &json!({"minItems": 1}));
 }
 
 pub(super) fn buckets(schema: &mut Schema) {
     for field in ["holdout", "layer", "traffic", "variant", "rollout", "percentage"] {
-        narrow(schema, field, json!({"maximum": 999_999}));
+        narrow(schema, field, &json!({"maximum": 999_999}));
     }
 }
 
 /// What each operator takes, by `if` and `then`.
 pub(super) fn leaf(schema: &mut Schema) {
     let rule = |operator: &Operator| {
-        let mut then = json!({"properties": {}, "required": []});
-        let mut require = |field: &str, rule: Value| {
-            then["properties"][field] = rule;
-            if let Some(required) = then["required"].as_array_mut() {
-                required.push(field.into());
-            }
-        };
-        let asks_without_attribute = matches!(
-            operator,
-            Operator::Before | Operator::After | Operator::TimeWindow | Operator::Percentage
-        );
-        if !asks_without_attribute {
-            require("attribute", json!({"type": "string"}));
-        }
-        match value_of(*operator) {
-            Some(value) => require("value", value),
-            None => then["properties"]["value"] = json!({"type": "null"}),
-        }
-        if *operator == Operator::Percentage {
-            then["properties"]["salt"] = json!({"type": "string", "pattern": TEXT});
-            then["required"] = json!(["value", "salt"]);
-        } else {
-            then["properties"]["salt"] = json!({"type": "null"});
-        }
-        let this =
-            json!({"properties": {"operator": {"const": operator.as_str()}}, "required": ["operator"]});
-        json!({"if": this, "then": then})
+        let takes_salt = *operator == Operator::Percentage;
+        let asks_alone =
+            matches!(operator, Operator::Before | Operator::After | Operator::TimeWindow) || takes_salt;
+        let nothing = json!({"type": "null"});
+        let value = value_of(*operator);
+        let needed = [("attribute", !asks_alone), ("value", value.is_some()), ("salt", takes_salt)];
+        let required: Vec<&str> = needed.into_iter().filter(|it| it.1).map(|it| it.0).collect();
+        let attribute = if asks_alone { json!(true) } else { json!({"type": "string"}) };
+        let salt = if takes_salt { json!({"type": "string", "pattern": TEXT}) } else { nothing.clone() };
+        let properties = json!({"attribute": attribute, "value": value.unwrap_or(nothing), "salt": salt});
+        json!({
+            "if": {"properties": {"operator": {"const": operator.as_str()}}, "required": ["operator"]},
+            "then": {"properties": properties, "required": required}
+        })
     };
     let rules = Operator::ALL.iter().map(rule).collect();
     add(schema, "allOf", rules);
