@@ -76,12 +76,12 @@ impl EarlierArgs {
             }
         }
         match &from.store.table {
-            Some(table) => self.from_table(table, from, &keys),
-            None => from_file(from, &keys),
+            Some(table) => self.read_table(table, from, &keys),
+            None => read_file(from, &keys),
         }
     }
 
-    fn from_table(
+    fn read_table(
         &self,
         table: &str,
         from: &FromArg,
@@ -111,7 +111,7 @@ impl EarlierArgs {
     }
 }
 
-fn from_file(from: &FromArg, keys: &BTreeMap<String, BTreeSet<&str>>) -> Result<Earlier, Error> {
+fn read_file(from: &FromArg, keys: &BTreeMap<String, BTreeSet<&str>>) -> Result<Earlier, Error> {
     let name = from.store.name();
     // Opening would make an empty one.
     if !from.store.store.exists() {
@@ -144,6 +144,7 @@ async fn read_all(
 impl Earlier {
     /// The assignment of a subject that counts at a time: made before it, and not ended. Its epoch may be another, which the
     /// decision passes over, and an explanation says so.
+    #[must_use]
     pub fn pin(&self, experiment: &Experiment, subject: &Subject<'_>, now: Timestamp) -> Option<Pin<'_>> {
         let unit = experiment.unit(subject)?;
         let stored = self.found.get(&(experiment.key().to_owned(), unit.into_owned()))?;

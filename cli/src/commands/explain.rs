@@ -109,7 +109,9 @@ pub fn run(args: &Args) -> Result<ExplainReport, Error> {
     });
     let then = then.transpose()?;
     let mut types = checked.catalog.attributes().clone();
-    then.iter().for_each(|then| types.merge(then.catalog.attributes()));
+    if let Some(then) = &then {
+        types.merge(then.catalog.attributes());
+    }
     let context = args.context.read(Some(&types))?;
     let subject = subject(&args.unit, &context.attributes)?;
     let mut earlier = args.read_earlier(&subject, [Some(&checked), then.as_ref()])?;

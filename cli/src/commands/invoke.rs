@@ -92,15 +92,15 @@ pub fn run(args: &Args) -> Result<InvokeReport, Error> {
     })
 }
 
-impl Args {
-    /// Published revisions are those of the default store here.
-    fn published(&self) -> StoreArgs {
-        StoreArgs { store: ".abx/store.sqlite".into(), table: None, endpoint: None }
-    }
+/// Published revisions are those of the default store here.
+fn published() -> StoreArgs {
+    StoreArgs { store: ".abx/store.sqlite".into(), table: None, endpoint: None }
+}
 
+impl Args {
     /// What the function is sent: a payload that was given goes out as it is, byte by byte.
     fn payload(&self) -> Result<(String, Vec<String>), Error> {
-        let documents = self.from.as_ref().map(|from| load_from(from, &self.published())).transpose()?;
+        let documents = self.from.as_ref().map(|from| load_from(from, &published())).transpose()?;
         let GivenContext { attributes: context, hints } =
             self.context.read(documents.as_ref().map(|documents| documents.catalog.attributes()))?;
         let Some(user) = &self.user else {

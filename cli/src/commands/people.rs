@@ -62,6 +62,7 @@ pub struct Reading {
 
 impl Reading {
     /// The numbers, with what was seen of the units.
+    #[must_use]
     pub fn census(&self, seen: &SeenUnits) -> Census {
         Census {
             rows: seen.rows(),
@@ -74,6 +75,7 @@ impl Reading {
 
 impl Census {
     /// `20,000 rows of 349 units`, where a unit has several rows, and what is left out.
+    #[must_use]
     pub fn line(&self) -> Option<String> {
         let mut parts = Vec::new();
         if self.rows != self.units {
@@ -174,7 +176,7 @@ struct Rows<'a, 't> {
     people: People<'a>,
     take: &'t mut dyn FnMut(&Subject<'_>) -> Result<(), Error>,
     limits: Limits,
-    rows: u64,
+    read: u64,
     refused: u64,
     /// Why the first row was refused.
     first_refusal: Option<String>,
@@ -192,7 +194,7 @@ impl<'a, 't> Rows<'a, 't> {
             people,
             take,
             limits: Limits::default(),
-            rows: 0,
+            read: 0,
             refused: 0,
             first_refusal: None,
             ignored: BTreeSet::new(),
@@ -216,7 +218,7 @@ impl<'a, 't> Rows<'a, 't> {
     }
 
     fn row(&mut self, id: &str, mut row: Map<String, Value>, line: u64) -> Result<(), Error> {
-        self.rows += 1;
+        self.read += 1;
         let no_id = if id.trim().is_empty() { Some(&"") } else { NO_IDS.iter().find(|it| **it == id.trim()) };
         if let Some(no_id) = no_id {
             *self.no_ids.entry(no_id).or_default() += 1;
@@ -240,12 +242,12 @@ impl<'a, 't> Rows<'a, 't> {
 
     fn finish(self) -> Result<Reading, Error> {
         let file = self.people.path.display();
-        if self.rows == 0 {
+        if self.read == 0 {
             return Err(Error::caller(format!("{file}: no units in this file")));
         }
         let mut hints = Vec::new();
         if let Some(first) = &self.first_refusal {
-            let (refused, rows) = (self.refused, self.rows);
+            let (refused, rows) = (self.refused, self.read);
             let read = counted(rows, "row");
             let message = format!(
                 "{file}: {refused} of {read} left out, because the functions refuse such attributes; {first}"

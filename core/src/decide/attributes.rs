@@ -342,7 +342,9 @@ mod tests {
         let types = types();
         let read = |name: &str, texts: &[&str]| {
             let mut column = types.column(name);
-            texts.iter().for_each(|text| column.look(text));
+            for text in texts {
+                column.look(text);
+            }
             texts.iter().map(|text| column.read(text)).collect::<Vec<_>>()
         };
         assert_eq!(read("app_version", &["5.12", "6"]), [json!("5.12"), json!("6")]);

@@ -52,8 +52,12 @@ impl Kinds {
             Test::ContainsAny(parts) | Test::ContainsAll(parts) => {
                 parts.iter().map(Self::with_part).fold(Self::NONE, Self::or)
             }
-            Test::StartsWith(_) | Test::EndsWith(_) | Test::Matches(_) => Self::TEXT,
-            Test::Semver(..) | Test::SemverRange(_) | Test::Ip(_) => Self::TEXT,
+            Test::StartsWith(_)
+            | Test::EndsWith(_)
+            | Test::Matches(_)
+            | Test::Semver(..)
+            | Test::SemverRange(_)
+            | Test::Ip(_) => Self::TEXT,
             Test::Length(..) => Self::TEXT.or(Self::LIST),
             Test::Time(_) | Test::Percentage(..) => Self::TEXT.or(Self::NUMBER),
             Test::Geo(_) => Self::LIST.or(Self::OBJECT),

@@ -118,6 +118,7 @@ mod tests {
         }
     }
 
+    #[expect(clippy::cast_precision_loss, reason = "the doubles beside powers of two are what is wanted")]
     fn any_number() -> impl Strategy<Value = serde_json::Number> {
         let near_power =
             (0..64u32, -2..=2i64).prop_map(|(bits, off)| (1u64 << bits).wrapping_add_signed(off));

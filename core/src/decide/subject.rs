@@ -67,7 +67,7 @@ impl<'a> Subject<'a> {
     }
 }
 
-/// Reads a unit: an id, as [`id_of`] reads it, that is not blank. 42, 42.0 and "42" are one unit.
+/// Reads a unit: an id, as [`id_of`] reads it, that is not blank. `42`, `42.0` and `"42"` are one unit.
 #[must_use]
 pub fn unit_of(value: &Value) -> Option<Cow<'_, str>> {
     id_of(value).filter(|id| present(id).is_some())

@@ -73,7 +73,7 @@ impl Test {
         }
     }
 
-    /// The same test of a unit, which is a text however it is written: `user_id` in [7] is in ["7"].
+    /// The same test of a unit, which is a text however it is written: `user_id` in `[7]` is in `["7"]`.
     pub(crate) fn of_units(self) -> Self {
         let unit =
             |value: Value| unit_of(&value).map_or(value.clone(), |unit| Value::String(unit.into_owned()));

@@ -149,7 +149,7 @@ fn tilde_end(comparator: &Comparator) -> Option<Version> {
 /// A caret keeps the first part that is not 0.
 fn caret_end(comparator: &Comparator) -> Option<Version> {
     match (comparator.major, comparator.minor, comparator.patch) {
-        (0, Some(0), _) | (0, None, _) => line_end(comparator),
+        (0, Some(0) | None, _) => line_end(comparator),
         (0, Some(minor), _) => first(Some(0), next(minor), Some(0)),
         (major, ..) => first(next(major), Some(0), Some(0)),
     }

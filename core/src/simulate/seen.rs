@@ -107,15 +107,16 @@ impl SeenUnits {
 }
 
 fn key_of(unit: &str) -> [u32; 2] {
-    let hash = FixedState::default().hash_one(unit).to_le_bytes();
-    let [a, b, c, d, e, f, g, h] = hash;
-    [u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h])]
+    let hash = FixedState::default().hash_one(unit);
+    [low(hash >> 32), low(hash)]
 }
 
 /// 31 bits of some answers; never [`CONFLICT`].
 fn answer_of<'a>(answers: impl Iterator<Item = &'a u64>) -> u32 {
     let state = FixedState::default();
-    let hash = answers.fold(0, |hash: u64, answer| state.hash_one((hash, *answer)));
-    let [a, b, c, d, ..] = hash.to_le_bytes();
-    u32::from_le_bytes([a, b, c, d]) | 1
+    low(answers.fold(0, |hash: u64, answer| state.hash_one((hash, *answer)))) | 1
+}
+
+fn low(hash: u64) -> u32 {
+    u32::try_from(hash & u64::from(u32::MAX)).unwrap_or_default()
 }

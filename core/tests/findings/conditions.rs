@@ -15,6 +15,47 @@ fn leaf(attribute: &str, operator: Operator, value: Value) -> Value {
 }
 
 pub(crate) fn cases() -> Vec<Case> {
+    cases_of_rules().into_iter().chain(cases_of_ranges()).collect()
+}
+
+/// Networks and ranges of versions.
+fn cases_of_ranges() -> Vec<Case> {
+    use Operator as Op;
+    vec![
+        case(
+            Code::NetworkHostBits,
+            "targeting_rules[0].value[1]",
+            "write 10.0.0.0/8, or 10.1.2.3",
+            [rules(json!([leaf("a", Op::IpIn, json!(["192.168.0.0/16", "10.1.2.3/8"]))]))],
+        ),
+        case(
+            Code::NetworkHostBits,
+            "targeting_rules[0].value",
+            "write 10.0.0.0/8",
+            [rules(json!([leaf("a", Op::IpIn, json!("::ffff:10.0.0.1/104"))]))],
+        ),
+        case(
+            Code::InvalidValue,
+            "targeting_rules[0].value[1]",
+            "leading zero is ambiguous",
+            [rules(json!([leaf("a", Op::IpIn, json!(["10.0.0.0/8", "010.0.0.0/8"]))]))],
+        ),
+        case(
+            Code::InvalidValue,
+            "targeting_rules[0].value",
+            "leading zero is ambiguous",
+            [rules(json!([leaf("a", Op::IpIn, json!("010.1.2.3"))]))],
+        ),
+        case(
+            Code::NeverMatches,
+            "targeting_rules[0].value",
+            "use `any:`",
+            [rules(json!([leaf("a", Op::SemverRange, json!(">=2, <1"))]))],
+        ),
+    ]
+}
+
+fn cases_of_rules() -> Vec<Case> {
     use Operator as Op;
     let window = json!({"start": "09:00", "zone": "Europe/Berln"});
     let never = json!([leaf("a", Op::Equals, json!("x")), {"all": [leaf("a", Op::In, json!(["y"]))]}]);
@@ -69,36 +110,6 @@ pub(crate) fn cases() -> Vec<Case> {
             "targeting_rules[0].value.zone",
             "`Europe/Berlin`",
             [rules(json!([leaf("a", Op::TimeWindow, window)]))],
-        ),
-        case(
-            Code::NetworkHostBits,
-            "targeting_rules[0].value[1]",
-            "write 10.0.0.0/8, or 10.1.2.3",
-            [rules(json!([leaf("a", Op::IpIn, json!(["192.168.0.0/16", "10.1.2.3/8"]))]))],
-        ),
-        case(
-            Code::NetworkHostBits,
-            "targeting_rules[0].value",
-            "write 10.0.0.0/8",
-            [rules(json!([leaf("a", Op::IpIn, json!("::ffff:10.0.0.1/104"))]))],
-        ),
-        case(
-            Code::InvalidValue,
-            "targeting_rules[0].value[1]",
-            "leading zero is ambiguous",
-            [rules(json!([leaf("a", Op::IpIn, json!(["10.0.0.0/8", "010.0.0.0/8"]))]))],
-        ),
-        case(
-            Code::InvalidValue,
-            "targeting_rules[0].value",
-            "leading zero is ambiguous",
-            [rules(json!([leaf("a", Op::IpIn, json!("010.1.2.3"))]))],
-        ),
-        case(
-            Code::NeverMatches,
-            "targeting_rules[0].value",
-            "use `any:`",
-            [rules(json!([leaf("a", Op::SemverRange, json!(">=2, <1"))]))],
         ),
         case(Code::NeverMatches, "targeting_rules[1].all[0]", "use `any:`", [rules(never)]),
         case(Code::NeverMatches, "targeting_rules[0].any", "at least one", [rules(json!([{"any": []}]))]),
