@@ -9,8 +9,8 @@ mod watch;
 use super::store::{open_file, unanswered};
 use crate::error::Error;
 use crate::exit::{self, Exit};
-use crate::render::{findings, printable_lines};
 use crate::render::style::{DIM, GOOD, TITLE};
+use crate::render::{findings, printable_lines};
 use abx_functions::adapters::embedded::{EmbeddedStore, JsonlArchive};
 use abx_functions::catalog::{CatalogHolder, Snapshot};
 use abx_functions::events::LocalProcessor;
@@ -110,7 +110,8 @@ async fn serve(args: &Args) -> Result<Exit, Error> {
         sleep(GRACE).await;
     };
     let guard = Guard { address, origins: args.cors.clone() };
-    let server = axum::serve(listener, dev.router(guard)).with_graceful_shutdown(async { drop(ending.await) });
+    let server =
+        axum::serve(listener, dev.router(guard)).with_graceful_shutdown(async { drop(ending.await) });
     tokio::select! {
         ended = server => ended.map_err(|error| Error::world("the server ended").because(error))?,
         () = ends => {}
@@ -287,10 +288,7 @@ impl Dev {
         if snapshot.revision != before {
             let experiments = snapshot.catalog.experiments().len();
             let flags = snapshot.catalog.flags().len();
-            say(&format!(
-                "serving revision {}: {experiments} experiments, {flags} flags",
-                snapshot.revision
-            ));
+            say(&format!("serving revision {}: {experiments} experiments, {flags} flags", snapshot.revision));
             if let Some(difference) = watch.difference(&*self.store, snapshot.revision).await? {
                 complain(&difference);
             }

@@ -81,8 +81,7 @@ pub fn run(args: &Args) -> Result<InvokeReport, Error> {
             .log_type(LogType::Tail)
             .payload(Blob::new(text));
         let start = Instant::now();
-        let output =
-            Box::pin(call.send()).await.map_err(|error| refused(&client, &args.function, error))?;
+        let output = Box::pin(call.send()).await.map_err(|error| refused(&client, &args.function, error))?;
         Ok(InvokeReport::new(&args.function, payload, &output, start.elapsed()).with_log(args.tail_log))
     })
 }

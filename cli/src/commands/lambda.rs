@@ -134,11 +134,7 @@ pub(super) fn json_or_text(text: &str) -> Value {
 }
 
 /// Why a function could not be called, and what mends it.
-pub(super) fn refused(
-    client: &Client,
-    function: &str,
-    error: SdkError<InvokeError, HttpResponse>,
-) -> Error {
+pub(super) fn refused(client: &Client, function: &str, error: SdkError<InvokeError, HttpResponse>) -> Error {
     let function = Resource::new(ResourceKind::Function, function, client.config().region());
     unanswered(port_error("Invoke", error).at(function))
 }

@@ -93,8 +93,9 @@ pub async fn aws_config_for(what: &str, endpoint: Option<&str>) -> Result<aws::S
     }
     let config = aws::load(None).await;
     let Some(region) = config.region() else {
-        return Err(Error::caller(format!("{what}: there is no AWS region to look for it in"))
-            .help("set AWS_REGION, as AWS_REGION=eu-central-1, or AWS_PROFILE; --endpoint names an emulator"));
+        return Err(Error::caller(format!("{what}: there is no AWS region to look for it in")).help(
+            "set AWS_REGION, as AWS_REGION=eu-central-1, or AWS_PROFILE; --endpoint names an emulator",
+        ));
     };
     let Some(provider) = config.credentials_provider() else { return Ok(config) };
     match provider.provide_credentials().await {
@@ -104,7 +105,8 @@ pub async fn aws_config_for(what: &str, endpoint: Option<&str>) -> Result<aws::S
             let why =
                 if is_expired { "the AWS credentials have expired" } else { "there are no AWS credentials" };
             // The chain does not name the profile that it looked for.
-            let profile = std::env::var("AWS_PROFILE").map_or(String::new(), |name| format!(" of profile {name}"));
+            let profile =
+                std::env::var("AWS_PROFILE").map_or(String::new(), |name| format!(" of profile {name}"));
             let error = Error::caller(format!("{what} in {region}: {why}{profile}")).because(error);
             Err(error.help(advice::SIGN_IN))
         }

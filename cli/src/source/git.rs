@@ -159,7 +159,9 @@ impl GitPlace {
     fn refused(&self, complaint: &str) -> Error {
         let lines = complaint.lines().map(str::trim).filter(|line| !line.is_empty());
         let lines: Vec<&str> = lines
-            .map(|line| line.trim_start_matches("fatal: ").trim_start_matches("error: ").trim_start_matches("hint: "))
+            .map(|line| {
+                line.trim_start_matches("fatal: ").trim_start_matches("error: ").trim_start_matches("hint: ")
+            })
             .collect();
         let why = if lines.is_empty() { "it does not say why".to_owned() } else { lines.join("\n  ") };
         let error = Error::caller(format!("{self}: git: {why}"));

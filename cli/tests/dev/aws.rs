@@ -61,10 +61,13 @@ fn answer(mut stream: std::net::TcpStream, status: u16, headers: &str, body: &st
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     let head: Vec<String> =
         reader.by_ref().lines().map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
-    let length = head.iter().find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
+    let length =
+        head.iter().find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
     reader.read_exact(&mut vec![0; length.unwrap_or(0)]).ok()?;
     let length = body.len();
-    let answer = format!("HTTP/1.1 {status} Status\r\n{headers}content-length: {length}\r\nconnection: close\r\n\r\n{body}");
+    let answer = format!(
+        "HTTP/1.1 {status} Status\r\n{headers}content-length: {length}\r\nconnection: close\r\n\r\n{body}"
+    );
     stream.write_all(answer.as_bytes()).ok()
 }
 
@@ -95,7 +98,9 @@ fn said(output: &Output, args: &[&str], exit: i32) -> String {
     let text = String::from_utf8(text).unwrap();
     let exits = if args[0] == "status" { vec![exit, 3] } else { vec![exit] };
     assert!(exits.contains(&output.status.code().unwrap()), "{args:?}: {:?}: {text}", output.status);
-    for debug in ["Request {", "Response {", "SdkError", "ConnectorError", "Error {", "Error(", "Some(", "kind:"] {
+    for debug in
+        ["Request {", "Response {", "SdkError", "ConnectorError", "Error {", "Error(", "Some(", "kind:"]
+    {
         assert!(!text.contains(debug), "{args:?}: {text}");
     }
     assert!(!text.contains("this is a bug"), "{text}");
@@ -117,7 +122,10 @@ fn check(place: &Place, endpoint: &str, words: &[&str], exit: i32, help: &str) {
             assert!(text.contains(part), "{args:?}: no {part:?} in: {text}");
         }
         // A report of many questions has no room for what to do about each.
-        assert!(args[0] == "status" || text.contains("help: ") && text.contains(help), "{args:?}: no {help:?} in: {text}");
+        assert!(
+            args[0] == "status" || text.contains("help: ") && text.contains(help),
+            "{args:?}: no {help:?} in: {text}"
+        );
     }
 }
 
@@ -126,7 +134,9 @@ fn what_a_service_refuses_is_said_with_its_reason() {
     let place = place();
     for (status, code, words, exit, help) in REFUSALS {
         let headers = format!("content-type: application/x-amz-json-1.1\r\nx-amzn-errortype: {code}\r\n");
-        let body = format!(r#"{{"__type": "com.amazonaws#{code}", "message": "as it says", "Message": "as it says"}}"#);
+        let body = format!(
+            r#"{{"__type": "com.amazonaws#{code}", "message": "as it says", "Message": "as it says"}}"#
+        );
         check(&place, &service(status, headers, body), &[words, code, "as it says"], exit, help);
     }
 }
@@ -168,7 +178,10 @@ fn without_a_region_or_credentials_nothing_is_asked() {
         let region = [("AWS_REGION", "eu-central-1")];
         let text = said(&run(&place, args, &region), args, 2);
         let words = format!("{resource} in eu-central-1: there are no AWS credentials");
-        assert!(text.contains(&format!("{words}: ")) && text.contains("help: set AWS_PROFILE"), "{args:?}: {text}");
+        assert!(
+            text.contains(&format!("{words}: ")) && text.contains("help: set AWS_PROFILE"),
+            "{args:?}: {text}"
+        );
         let profile = [("AWS_REGION", "eu-central-1"), ("AWS_PROFILE", "nobody")];
         let text = said(&run(&place, args, &profile), args, 2);
         assert!(text.contains(&format!("{words} of profile nobody: ")), "{args:?}: {text}");

@@ -19,7 +19,8 @@ fn a_signal_ends_it_with_130() {
 #[test]
 fn what_waits_is_written_before_it_ends() {
     for signal in ["INT", "TERM", "HUP"] {
-        let place = Place::with(&[("e.yaml", "experiment: e\nstatus: active\nvariants: [{key: a}, {key: b}]\n")]);
+        let place =
+            Place::with(&[("e.yaml", "experiment: e\nstatus: active\nvariants: [{key: a}, {key: b}]\n")]);
         let mut dev = place.serve();
         for unit in 0..50 {
             dev.get(&format!("/assign?user_id=u{unit}&experiment_key=e")).ok();

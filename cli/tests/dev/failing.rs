@@ -21,7 +21,11 @@ fn ask(dev: &Dev, units: std::ops::Range<u32>) -> Vec<bool> {
 /// What `/health` says of a store that fails.
 fn degraded(dev: &Dev) -> Value {
     let answer = until("it is degraded", || Some(dev.get("/health")).filter(|answer| answer.status == 503));
-    assert_eq!((&answer.json["status"], &answer.json["revision"]), (&json!("degraded"), &json!(1)), "{answer:?}");
+    assert_eq!(
+        (&answer.json["status"], &answer.json["revision"]),
+        (&json!("degraded"), &json!(1)),
+        "{answer:?}"
+    );
     answer.json["store"].clone()
 }
 
@@ -115,7 +119,10 @@ fn what_is_lost_at_the_end_is_said() {
     degraded(&dev);
     assert_eq!(dev.end("TERM"), Some(130));
     let said = dev.said();
-    assert!(said.contains("the store could not be written for") && said.contains("lost with this program"), "{said}");
+    assert!(
+        said.contains("the store could not be written for") && said.contains("lost with this program"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -141,7 +148,9 @@ fn a_store_that_is_deleted_is_said() {
     let dev = place.serve();
     assert_eq!(ask(&dev, 0..1), [true]);
     fs::remove_file(place.store()).unwrap();
-    until("it is said", || dev.said().contains("store.sqlite: the file was deleted: start again").then_some(()));
+    until("it is said", || {
+        dev.said().contains("store.sqlite: the file was deleted: start again").then_some(())
+    });
     let told = degraded(&dev);
     assert!(told["error"].as_str().unwrap().contains("deleted"), "{told}");
     assert_eq!(ask(&dev, 1..3), [false; 2], "what nobody can find again is not stored");
@@ -155,7 +164,9 @@ fn rebalance_leaves_no_file_behind_when_it_is_killed() {
     let variants: String = (0..60).map(|it| format!("  - {{key: v{it}, allocation: 0.01}}\n")).collect();
     let text = |first: &str| {
         let rest = "# nothing\n".repeat(15_000);
-        format!("experiment: e\nstatus: active\nvariants:\n  - {{key: a, allocation: {first}}}\n{variants}{rest}")
+        format!(
+            "experiment: e\nstatus: active\nvariants:\n  - {{key: a, allocation: {first}}}\n{variants}{rest}"
+        )
     };
     let place = Place::with(&[("e.yaml", &text("0.4"))]);
     let shares: String = (0..60).map(|it| format!(",v{it}=0.01")).collect();
@@ -176,7 +187,8 @@ fn rebalance_leaves_no_file_behind_when_it_is_killed() {
         std::thread::sleep(whole.mul_f64(0.6 + f64::from(attempt) / 50.0));
         program.kill().unwrap();
         killed += usize::from(program.wait().unwrap().code().is_none());
-        let names: Vec<_> = fs::read_dir(place.path().join("docs")).unwrap().map(|it| it.unwrap().file_name()).collect();
+        let names: Vec<_> =
+            fs::read_dir(place.path().join("docs")).unwrap().map(|it| it.unwrap().file_name()).collect();
         assert_eq!(names, ["e.yaml"], "attempt {attempt}");
         let now = fs::read_to_string(place.document("e.yaml")).unwrap();
         assert!(now.ends_with("# nothing\n"), "whole, old or new");

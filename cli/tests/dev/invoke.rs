@@ -98,8 +98,13 @@ async fn batches_of_kinesis_are_counted_as_by_the_deployed_function() {
     let dev = place.serve();
     let client = client(&dev);
     let exposure = json!({"type": "exposure", "user_id": "u", "experiment": "e", "variant": "a"});
-    let first = batch("shardId-000000000001", 100, &[exposure, purchase("u"), purchase("u"), json!("no event")]);
-    let names = ["events", "abx-dev-events", "arn:aws:lambda:eu-central-1:123456789012:function:abx-prod-events:live"];
+    let first =
+        batch("shardId-000000000001", 100, &[exposure, purchase("u"), purchase("u"), json!("no event")]);
+    let names = [
+        "events",
+        "abx-dev-events",
+        "arn:aws:lambda:eu-central-1:123456789012:function:abx-prod-events:live",
+    ];
     for name in names {
         let output = invoke(&client, name, &first).await.unwrap();
         assert_eq!((output.status_code(), output.function_error()), (200, None), "{name}");
@@ -108,7 +113,11 @@ async fn batches_of_kinesis_are_counted_as_by_the_deployed_function() {
     }
     assert_eq!(paid(&place), 2, "what is delivered again is counted once");
     let reasons = place.report(&["quarantine", "list"])["reasons"].clone();
-    assert_eq!(reasons.as_object().unwrap().values().map(|it| it.as_u64().unwrap()).sum::<u64>(), 1, "{reasons}");
+    assert_eq!(
+        reasons.as_object().unwrap().values().map(|it| it.as_u64().unwrap()).sum::<u64>(),
+        1,
+        "{reasons}"
+    );
 
     let by_event = client.invoke().function_name("events").invocation_type(InvocationType::Event);
     let second = batch("shardId-000000000001", 200, &[purchase("u")]);
@@ -116,7 +125,10 @@ async fn batches_of_kinesis_are_counted_as_by_the_deployed_function() {
     assert_eq!(output.status_code(), 202);
     assert_eq!(paid(&place), 3, "the work is done before the answer");
     let dry = client.invoke().function_name("events").invocation_type(InvocationType::DryRun);
-    assert_eq!(dry.payload(Blob::new(batch("s", 1, &[purchase("u")]))).send().await.unwrap().status_code(), 204);
+    assert_eq!(
+        dry.payload(Blob::new(batch("s", 1, &[purchase("u")]))).send().await.unwrap().status_code(),
+        204
+    );
     assert_eq!(paid(&place), 3);
 
     // What came by HTTP has a shard of its own, whose places are not those of the batches.
@@ -143,7 +155,11 @@ async fn whatever_else_lambda_can_send_is_answered_as_by_the_deployed_function()
     for payload in [json!({"Records": []}).to_string(), windowed.to_string(), sqs] {
         let output = invoke(&client, "events", &payload).await.unwrap();
         let answer: Value = serde_json::from_slice(output.payload().unwrap().as_ref()).unwrap();
-        assert_eq!((output.function_error(), &answer["batchItemFailures"]), (None, &json!([])), "{payload}: {answer}");
+        assert_eq!(
+            (output.function_error(), &answer["batchItemFailures"]),
+            (None, &json!([])),
+            "{payload}: {answer}"
+        );
     }
     // Of two shards, each is counted by itself.
     let mut both: Value = serde_json::from_str(&batch("shardId-000000000001", 1, &[purchase("u")])).unwrap();

@@ -42,7 +42,9 @@ fn what_others_publish_and_roll_back_is_served() {
     let dev = place.serve();
     assert_eq!(dev.revision(), 3, "the files here are not the newest revision");
     assert_eq!(place.report(&["rollback", "2", "--author", "zoe", "-m", "too\u{1b}[2J soon"])["from"], 3);
-    until("it is said", || dev.said().contains("the files are revision 3, and revision 2 serves").then_some(()));
+    until("it is said", || {
+        dev.said().contains("the files are revision 3, and revision 2 serves").then_some(())
+    });
     drop(dev);
     let dev = place.serve();
     assert_eq!(dev.revision(), 2, "the files are the newest revision, which was rolled back");
@@ -146,14 +148,19 @@ fn every_move_of_the_head_is_listed() {
     assert!(human.contains("orders fell\\nby half") && !human.contains('\u{202e}'), "{human}");
     let status = place.run(&["status", "--from", "docs"]);
     let status = String::from_utf8(status.stdout).unwrap();
-    assert!(status.contains("revision 2 is newer: rolled back at ") && status.contains("orders fell"), "{status}");
+    assert!(
+        status.contains("revision 2 is newer: rolled back at ") && status.contains("orders fell"),
+        "{status}"
+    );
 }
 
 /// Whoever publishes writes a revision whole, and makes it the head then; it may end in between.
 fn publisher_ends_between(place: &Place, revision: u64) {
     let store = rusqlite::Connection::open(place.store()).unwrap();
     let before: Option<u64> = store
-        .query_row("SELECT from_revision FROM head_moves WHERE to_revision = ?1", [revision], |row| row.get(0))
+        .query_row("SELECT from_revision FROM head_moves WHERE to_revision = ?1", [revision], |row| {
+            row.get(0)
+        })
         .unwrap();
     store.execute("DELETE FROM head_moves WHERE to_revision = ?1", [revision]).unwrap();
     match before {
@@ -199,7 +206,11 @@ fn a_store_without_a_record_of_moves_works() {
     assert_eq!(place.report(&["revisions"])["moves"], json!([]));
     let dev = place.serve();
     assert_eq!(dev.revision(), 1, "who rolled back, or whether, is not known: it stays");
-    assert!(dev.said().contains("the files are revision 2, and revision 1 serves: it stays so"), "{}", dev.said());
+    assert!(
+        dev.said().contains("the files are revision 2, and revision 1 serves: it stays so"),
+        "{}",
+        dev.said()
+    );
     drop(dev);
     assert_eq!(place.report(&["rollback", "2"])["to"], 2);
     assert_eq!(place.report(&["revisions"])["moves"].as_array().unwrap().len(), 1);

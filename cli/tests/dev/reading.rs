@@ -133,7 +133,8 @@ impl ReadOnly {
     fn of(folder: &Path) -> Option<Self> {
         let mount = Self(tempfile::tempdir().unwrap());
         let to = mount.0.path().to_str().unwrap().to_owned();
-        let run = |args: &[&str]| Command::new("mount").args(args).output().is_ok_and(|it| it.status.success());
+        let run =
+            |args: &[&str]| Command::new("mount").args(args).output().is_ok_and(|it| it.status.success());
         (run(&["--bind", folder.to_str()?, &to]) && run(&["-o", "remount,ro,bind", &to])).then_some(mount)
     }
 }
@@ -179,7 +180,10 @@ fn a_store_that_is_not_there_is_said_to_be_missing() {
             assert_eq!(output.status.code(), Some(0), "a plan against nothing: {said}");
         } else {
             assert_eq!(output.status.code(), Some(2), "{args:?}: {said}");
-            assert!(said.contains("store.sqlite: there is no store\n  help: `abx dev` and `abx publish --yes`"), "{said}");
+            assert!(
+                said.contains("store.sqlite: there is no store\n  help: `abx dev` and `abx publish --yes`"),
+                "{said}"
+            );
         }
         assert_eq!(changed(&before, &files(place.path())), [""; 0], "{args:?}");
     }
@@ -203,7 +207,10 @@ fn a_database_of_another_program_is_refused_and_kept() {
         let output = run(place.path(), args, out.path(), "x");
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(3), "{args:?}: {said}");
-        assert!(said.contains("store.sqlite") && said.contains("database of another program (tables: notes)"), "{said}");
+        assert!(
+            said.contains("store.sqlite") && said.contains("database of another program (tables: notes)"),
+            "{said}"
+        );
         assert_eq!(changed(&before, &files(place.path())), [""; 0], "{args:?}");
     }
 }
@@ -246,7 +253,8 @@ fn the_archive_is_private() {
         files(path).into_iter().map(|(path, (_, _, mode))| (path, mode & 0o777)).collect()
     };
     let folders: Vec<_> = fs::read_dir(place.path()).unwrap().map(|it| it.unwrap().path()).collect();
-    let archives = folders.iter().filter(|path| path.file_name().unwrap().to_string_lossy().contains("archive"));
+    let archives =
+        folders.iter().filter(|path| path.file_name().unwrap().to_string_lossy().contains("archive"));
     let mut count = 0;
     for archive in archives {
         assert_eq!(mode(archive), 0o700);

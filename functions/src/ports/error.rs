@@ -97,7 +97,9 @@ impl<W: fmt::Display + fmt::Debug> Error for Within<W> {
 }
 
 /// An error, and what lies under it.
-pub(crate) fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+pub(crate) fn causes<'a>(
+    error: &'a (dyn Error + 'static),
+) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     // Of the error itself: a reference to it is an error as well, which lives no longer than the closure's argument.
     successors(Some(error), |error| (*error).source())
 }
@@ -130,7 +132,11 @@ mod tests {
         assert!(error.find::<io::Error>().is_some(), "the cause itself is kept");
         assert_eq!(chain(&error), error.to_string(), "a printed chain repeats nothing");
         let above = PortError::permanent(Within { what: error.to_string(), source: error.into() });
-        assert_eq!(above.to_string(), "the archive: day=2026-11-24/events.jsonl: no space left", "of no length");
+        assert_eq!(
+            above.to_string(),
+            "the archive: day=2026-11-24/events.jsonl: no space left",
+            "of no length"
+        );
         let told_twice = PortError::permanent(Within { what: "a: no space left", source: io().into() });
         assert_eq!(told_twice.to_string(), "a: no space left");
     }

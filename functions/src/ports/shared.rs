@@ -1,8 +1,8 @@
 //! A port that several hold is a port.
 
 use super::{
-    Archive, ArchiveLine, AssignmentStore, CatalogStore, Committed, Event, EventSink, Flip, Head, HeadMove, MarkPut,
-    MetricStore, PortError, Put, PutRevision, Quarantine, Quarantined, RevisionInfo, RevisionMeta,
+    Archive, ArchiveLine, AssignmentStore, CatalogStore, Committed, Event, EventSink, Flip, Head, HeadMove,
+    MarkPut, MetricStore, PortError, Put, PutRevision, Quarantine, Quarantined, RevisionInfo, RevisionMeta,
     RowCounter, SendReport, ShardState, StoredAssignment,
 };
 use abx_core::event::{Commit, Mark, MarkKey};

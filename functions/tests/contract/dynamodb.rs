@@ -139,9 +139,12 @@ async fn an_item_of_another_shape_is_a_permanent_error() {
 async fn a_missing_table_is_a_permanent_error() {
     let error = DynamoAssignments::new(tables().await, "no_such_table").get("u", "e").await.unwrap_err();
     assert!(!error.is_transient());
-    assert!(error.to_string().starts_with(
+    assert!(
+        error.to_string().starts_with(
             "table no_such_table in us-east-1: GetItem: it does not exist there: ResourceNotFoundException"
-        ), "{error}");
+        ),
+        "{error}"
+    );
 }
 
 async fn set(client: &Client, table: &str, key: [(&str, &str); 2], expression: &str) {
@@ -209,7 +212,8 @@ async fn a_head_that_an_earlier_version_moved_can_be_moved_on() {
     }
     let moved_by_an_earlier_version = async |to: &str| {
         let text = |value: &str| AttributeValue::S(value.to_owned());
-        let put = catalog.client.put_item().table_name(CATALOG).item("pk", text("head")).item("sk", text("head"));
+        let put =
+            catalog.client.put_item().table_name(CATALOG).item("pk", text("head")).item("sk", text("head"));
         put.item("revision", AttributeValue::N(to.to_owned())).send().await.unwrap();
     };
     moved_by_an_earlier_version("1").await;

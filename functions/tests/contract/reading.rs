@@ -6,7 +6,8 @@ use crate::events::numbered;
 use crate::metrics::{SHARD, small};
 use abx_functions::adapters::embedded::EmbeddedStore;
 use abx_functions::ports::{
-    AssignmentStore, CatalogStore, EventSink, Flip, MetricStore, PortError, Quarantine, Quarantined, ShardState,
+    AssignmentStore, CatalogStore, EventSink, Flip, MetricStore, PortError, Quarantine, Quarantined,
+    ShardState,
 };
 use jiff::Timestamp;
 use rusqlite::Connection;
@@ -356,13 +357,19 @@ async fn a_store_of_an_earlier_version_is_known_by_its_tables_and_marked_by_the_
         .unwrap();
     let before = files(folder.path());
     let store = EmbeddedStore::open_to_read(&path).unwrap();
-    assert_eq!((store.head().await.unwrap().unwrap().revision, store.head_moves().await.unwrap()), (1, vec![]));
+    assert_eq!(
+        (store.head().await.unwrap().unwrap().revision, store.head_moves().await.unwrap()),
+        (1, vec![])
+    );
     assert_eq!(store.count(Timestamp::MIN).await.unwrap().len(), 0);
     assert!(Quarantine::put(&store, &[bad()]).await.is_err(), "what a reader sees as empty takes nothing");
     drop(store);
     assert!(before == files(folder.path()));
     let store = EmbeddedStore::open(&path).unwrap();
-    assert_eq!(store.put_revision(2, b"two", &meta("")).await.unwrap(), abx_functions::ports::PutRevision::Stored);
+    assert_eq!(
+        store.put_revision(2, b"two", &meta("")).await.unwrap(),
+        abx_functions::ports::PutRevision::Stored
+    );
     assert_eq!(store.flip_head(Some(1), 2, &meta("")).await.unwrap(), Flip::Done);
     assert_eq!(store.head_moves().await.unwrap().len(), 1);
     drop(store);
@@ -376,7 +383,9 @@ async fn a_store_of_the_first_version_can_be_read_before_it_is_migrated() {
     drop(writer(&path).await);
     Connection::open(&path)
         .unwrap()
-        .execute_batch("PRAGMA user_version = 1; PRAGMA application_id = 0; ALTER TABLE events DROP COLUMN arrived")
+        .execute_batch(
+            "PRAGMA user_version = 1; PRAGMA application_id = 0; ALTER TABLE events DROP COLUMN arrived",
+        )
         .unwrap();
     for store in [EmbeddedStore::open_to_read(&path).unwrap(), EmbeddedStore::open(&path).unwrap()] {
         let events = store.events_after(1, 10).unwrap();

@@ -104,9 +104,9 @@ mod tests {
             origins: vec!["https://shop.example.com".to_owned()],
         };
         let (method, path) = line.split_once(' ').unwrap();
-        let headers = headers.iter().map(|(name, value)| {
-            (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())
-        });
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap()));
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         guard.check(&method, path, &headers.collect()).map_err(|refusal| refusal.code)
     }
@@ -114,14 +114,31 @@ mod tests {
     #[test]
     fn only_names_of_this_machine_are_asked_for() {
         for ours in [
-            "localhost", "localhost:8080", "LocalHost:1", "localhost.", "shop.localhost:3000", "127.0.0.1:8080",
-            "127.1.2.3", "[::1]:8080", "192.0.2.7:8080",
+            "localhost",
+            "localhost:8080",
+            "LocalHost:1",
+            "localhost.",
+            "shop.localhost:3000",
+            "127.0.0.1:8080",
+            "127.1.2.3",
+            "[::1]:8080",
+            "192.0.2.7:8080",
         ] {
             assert_eq!(check("GET /flags/on", &[("host", ours)]), Ok(()), "{ours}");
         }
         for theirs in [
-            "evil.example", "evil.example:8080", "localhost.evil.example", "notlocalhost", "192.0.2.8", "[::2]",
-            "0.0.0.0:8080", "127.0.0.1.evil.example", "user@evil.example", "", "a b", "localhost:8080:1",
+            "evil.example",
+            "evil.example:8080",
+            "localhost.evil.example",
+            "notlocalhost",
+            "192.0.2.8",
+            "[::2]",
+            "0.0.0.0:8080",
+            "127.0.0.1.evil.example",
+            "user@evil.example",
+            "",
+            "a b",
+            "localhost:8080:1",
         ] {
             for line in ["GET /health", "GET /flags/on", "POST /events", "OPTIONS /assign"] {
                 assert_eq!(check(line, &[("host", theirs)]), Err("host_not_allowed"), "{line} {theirs}");
@@ -133,9 +150,19 @@ mod tests {
     #[test]
     fn foreign_pages_change_nothing() {
         let invoke = "POST /2015-03-31/functions/events/invocations";
-        for line in ["POST /assign", "POST /events", "POST /flags", invoke, "GET /assign", "GET /assign/", "PUT /x"] {
-            let from = |headers: &[(&'static str, &str)]| check(line, &[&[("host", "localhost:8080")], headers].concat());
-            for foreign in ["https://evil.example", "null", "http://localhost:3000", "http://localhost", "https://localhost:8080"] {
+        for line in
+            ["POST /assign", "POST /events", "POST /flags", invoke, "GET /assign", "GET /assign/", "PUT /x"]
+        {
+            let from = |headers: &[(&'static str, &str)]| {
+                check(line, &[&[("host", "localhost:8080")], headers].concat())
+            };
+            for foreign in [
+                "https://evil.example",
+                "null",
+                "http://localhost:3000",
+                "http://localhost",
+                "https://localhost:8080",
+            ] {
                 assert_eq!(from(&[("origin", foreign)]), Err("origin_not_allowed"), "{line} {foreign}");
             }
             for site in ["cross-site", "same-site", "whatever"] {

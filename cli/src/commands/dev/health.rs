@@ -224,11 +224,11 @@ impl Failing {
     }
 
     fn counts(&self, waiting: &str) -> String {
-        let plural = |number: u64, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
+        let plural =
+            |number: u64, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
         let mut counts = vec![plural(self.assignments_not_stored, "assignment") + " not stored"];
-        let events = |number: u64, became: &str| {
-            (number > 0).then(|| format!("{} {became}", plural(number, "event")))
-        };
+        let events =
+            |number: u64, became: &str| (number > 0).then(|| format!("{} {became}", plural(number, "event")));
         counts.extend(events(self.events_waiting, waiting));
         counts.extend(events(self.events_lost, "lost"));
         counts.join(", ")

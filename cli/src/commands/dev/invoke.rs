@@ -200,7 +200,8 @@ impl Refusal {
     }
 
     fn two_qualifiers() -> Self {
-        let message = "The derived qualifier from the function name does not match the specified qualifier.".to_owned();
+        let message =
+            "The derived qualifier from the function name does not match the specified qualifier.".to_owned();
         Self { status: StatusCode::BAD_REQUEST, code: "InvalidParameterValueException", message }
     }
 
@@ -251,7 +252,17 @@ mod tests {
                 assert_eq!(Name::parse(&text), Some((function, qualifier)), "{text}");
             }
         }
-        for bad in ["", "other", "reassignment", "my-events", "abx-", "abx-events-other", "events:", "events:a:b", "EVENTS"] {
+        for bad in [
+            "",
+            "other",
+            "reassignment",
+            "my-events",
+            "abx-",
+            "abx-events-other",
+            "events:",
+            "events:a:b",
+            "EVENTS",
+        ] {
             assert_eq!(Name::parse(bad), None, "{bad}");
         }
     }

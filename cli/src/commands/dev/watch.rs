@@ -106,11 +106,13 @@ impl Watch {
     ) -> Result<Option<String>, Error> {
         let Some(files) = self.revision.filter(|files| *files != head) else { return Ok(None) };
         let moves = store.head_moves().await.map_err(unanswered)?;
-        let by = moves.first().filter(|it| it.to == head).map_or(String::new(), |HeadMove { meta, .. }| {
-            let at = meta.created_at.strftime("%Y-%m-%d %H:%M UTC");
-            let why = if meta.message.is_empty() { String::new() } else { format!(" ({})", meta.message) };
-            format!(" since {at}, by {}{why}", meta.author)
-        });
+        let by =
+            moves.first().filter(|it| it.to == head).map_or(String::new(), |HeadMove { meta, .. }| {
+                let at = meta.created_at.strftime("%Y-%m-%d %H:%M UTC");
+                let why =
+                    if meta.message.is_empty() { String::new() } else { format!(" ({})", meta.message) };
+                format!(" since {at}, by {}{why}", meta.author)
+            });
         Ok(Some(format!(
             "the files are revision {files}, and revision {head} serves{by}: it stays so until a file is saved\n  help: `abx rollback \
              {files}` lets the files serve, `abx pull FOLDER` writes what serves"
@@ -172,11 +174,7 @@ async fn finish(store: &impl CatalogStore, newest: u64) -> Result<Edit, Error> {
 }
 
 fn meta(message: &str) -> RevisionMeta {
-    RevisionMeta {
-        created_at: Timestamp::now(),
-        author: "abx dev".to_owned(),
-        message: message.to_owned(),
-    }
+    RevisionMeta { created_at: Timestamp::now(), author: "abx dev".to_owned(), message: message.to_owned() }
 }
 
 async fn publish_fitting(store: &impl CatalogStore, documents: &[Value]) -> Result<Edit, Error> {

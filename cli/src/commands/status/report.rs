@@ -78,7 +78,10 @@ impl StatusReport {
                 Some(it) => {
                     let why = if it.message.is_empty() { String::new() } else { format!(": {}", it.message) };
                     let at = it.at.strftime("%Y-%m-%d %H:%M UTC");
-                    printable(&format!("revision {} is newer: rolled back at {at} by {}{why}", head.newest, it.author))
+                    printable(&format!(
+                        "revision {} is newer: rolled back at {at} by {}{why}",
+                        head.newest, it.author
+                    ))
                 }
                 None => format!("revision {} is newer: the head was rolled back", head.newest),
             });

@@ -50,19 +50,29 @@ fn of_call(failed: &CallFailed, resource: Option<&Resource>) -> String {
         Fault::NoCredentials | Fault::Expired => SIGN_IN.to_owned(),
         Fault::Invalid => format!("{SIGN_IN}; the clock of this machine must be right as well"),
         Fault::Denied => {
-            format!("the credentials need `{}:{}` on it; `aws sts get-caller-identity` shows who you are",
-                kind.map_or("dynamodb", service), action(failed.operation))
+            format!(
+                "the credentials need `{}:{}` on it; `aws sts get-caller-identity` shows who you are",
+                kind.map_or("dynamodb", service),
+                action(failed.operation)
+            )
         }
         Fault::Missing => missing(resource),
         Fault::Throttled if kind == Some(ResourceKind::Function) => {
             "run it again later, or raise the concurrency of the function or of the account".to_owned()
         }
         Fault::Throttled => "run it again in a moment: no change was partially applied".to_owned(),
-        Fault::Dns => "check the network, AWS_REGION and --endpoint: the region is a part of the endpoint's name".to_owned(),
-        Fault::Refused => "check the network and --endpoint (or AWS_ENDPOINT_URL): is the emulator running?".to_owned(),
-        Fault::Tls => "an emulator may want http:// instead of https:// in --endpoint; behind a proxy, SSL_CERT_FILE \
+        Fault::Dns => {
+            "check the network, AWS_REGION and --endpoint: the region is a part of the endpoint's name"
+                .to_owned()
+        }
+        Fault::Refused => {
+            "check the network and --endpoint (or AWS_ENDPOINT_URL): is the emulator running?".to_owned()
+        }
+        Fault::Tls => {
+            "an emulator may want http:// instead of https:// in --endpoint; behind a proxy, SSL_CERT_FILE \
             names its certificate"
-            .to_owned(),
+                .to_owned()
+        }
         Fault::Slow if kind == Some(ResourceKind::Function) => {
             "wait longer with --timeout, or check the network, AWS_REGION and --endpoint".to_owned()
         }
@@ -73,7 +83,10 @@ fn of_call(failed: &CallFailed, resource: Option<&Resource>) -> String {
             format!("check --endpoint (or AWS_ENDPOINT_URL): another server may listen there; else {RETRY}")
         }
         Fault::Failed => RETRY.to_owned(),
-        Fault::Rejected => "see the reason above, and whether the name, AWS_REGION and --endpoint are those that you mean".to_owned(),
+        Fault::Rejected => {
+            "see the reason above, and whether the name, AWS_REGION and --endpoint are those that you mean"
+                .to_owned()
+        }
     }
 }
 

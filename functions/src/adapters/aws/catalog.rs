@@ -175,7 +175,12 @@ impl DynamoCatalog {
         }
     }
 
-    async fn flip_head_there(&self, from: Option<u64>, to: u64, meta: &RevisionMeta) -> Result<Flip, PortError> {
+    async fn flip_head_there(
+        &self,
+        from: Option<u64>,
+        to: u64,
+        meta: &RevisionMeta,
+    ) -> Result<Flip, PortError> {
         // Revisions are never deleted, so what is seen here still holds when the write comes.
         if self.manifest(to).await?.is_none() {
             return Err(no_such_revision(to));

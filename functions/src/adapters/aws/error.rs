@@ -69,7 +69,9 @@ impl Fault {
 
     fn of_code(code: &str, status: u16) -> Self {
         match code {
-            "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" | "TokenRefreshRequired" => Self::Expired,
+            "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" | "TokenRefreshRequired" => {
+                Self::Expired
+            }
             "AuthFailure"
             | "IncompleteSignature"
             | "IncompleteSignatureException"
@@ -80,9 +82,10 @@ impl Fault {
             | "MissingAuthenticationTokenException"
             | "SignatureDoesNotMatch"
             | "UnrecognizedClientException" => Self::Invalid,
-            "AccessDenied" | "AccessDeniedException" | "KMSAccessDeniedException" | "UnauthorizedOperation" => {
-                Self::Denied
-            }
+            "AccessDenied"
+            | "AccessDeniedException"
+            | "KMSAccessDeniedException"
+            | "UnauthorizedOperation" => Self::Denied,
             "ResourceNotFound" | "ResourceNotFoundException" => Self::Missing,
             // About now and not about the request, although the status of most is 400.
             "KMSThrottlingException"
@@ -196,7 +199,8 @@ impl Error for CallFailed {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         // What the SDK wraps around a cause says only that there is one.
         let outer: &(dyn Error + 'static) = &**self.source.as_ref()?;
-        let is_wrapper = |text: &str| matches!(text, "dispatch failure" | "request has timed out" | "io error" | "other");
+        let is_wrapper =
+            |text: &str| matches!(text, "dispatch failure" | "request has timed out" | "io error" | "other");
         causes(outer).find(|cause| !is_wrapper(&cause.to_string()))
     }
 }

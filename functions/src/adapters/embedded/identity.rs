@@ -85,7 +85,8 @@ fn version_of_ours(connection: &Connection) -> Result<i64, PortError> {
 }
 
 fn tables(connection: &Connection) -> rusqlite::Result<BTreeSet<String>> {
-    let sql = "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'";
+    let sql =
+        "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'";
     connection.prepare(sql)?.query_map((), |row| row.get(0))?.collect()
 }
 
@@ -93,6 +94,7 @@ fn tables(connection: &Connection) -> rusqlite::Result<BTreeSet<String>> {
 fn schema() -> rusqlite::Result<Vec<(String, String)>> {
     let model = Connection::open_in_memory()?;
     model.execute_batch(SCHEMA)?;
-    let sql = "SELECT name, sql FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'";
+    let sql =
+        "SELECT name, sql FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'";
     model.prepare(sql)?.query_map((), |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
 }

@@ -68,7 +68,8 @@ impl EmbeddedStore {
     }
 
     fn of(opened: Result<Open, PortError>, path: &Path) -> Result<Self, PortError> {
-        let open = opened.map_err(|error| error.at(format!("{} cannot be used as a store", path.display())))?;
+        let open =
+            opened.map_err(|error| error.at(format!("{} cannot be used as a store", path.display())))?;
         Ok(Self { open: Mutex::new(open) })
     }
 
@@ -126,7 +127,9 @@ impl Open {
         let mut tries = 1;
         loop {
             match Self::try_to_read(path) {
-                Err(error) if tries < TRIES && (error.is_transient() || is_race(&error)) => thread::sleep(PAUSE),
+                Err(error) if tries < TRIES && (error.is_transient() || is_race(&error)) => {
+                    thread::sleep(PAUSE);
+                }
                 opened => return opened,
             }
             tries += 1;
