@@ -166,7 +166,7 @@ fn a_key_may_be_new_or_gone() {
 fn nothing_is_made_where_nothing_was_published_and_no_git_is_told() {
     let place = Place::with(&[("a.yaml", "flag: a\nenabled: true\n")]);
     let (text, exit) = place.explain("a", &["--at", "@head"]);
-    assert!(text.contains("nothing was ever published") && exit == Some(2), "{text}");
+    assert!(text.contains("there is no store") && exit == Some(2), "{text}");
     assert!(!place.path().join(".abx").exists());
     let mut command = Command::new(env!("CARGO_BIN_EXE_abx"));
     command.args(["explain", "u", "a", "--from", "docs", "--at", "main"]).current_dir(place.path());

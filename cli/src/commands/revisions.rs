@@ -8,6 +8,7 @@ use crate::report::{FormatArg, Report};
 use abx_functions::ports::{CatalogStore as _, HeadMove};
 use jiff::Timestamp;
 use serde::Serialize;
+use std::fmt::Write as _;
 
 /// List the published revisions and every move of the head, the newest first
 #[derive(Debug, clap::Args)]
@@ -102,7 +103,7 @@ impl Report for RevisionsReport {
                 let moved = vec![minute(it.moved_at), format!("{from} to {}", it.to)];
                 [moved, vec![printable(&it.author), printable(&it.message)]].concat()
             });
-            text += &format!("\n{}\n", table::plain(&["head moved", "from", "by", "why"], &[], rows));
+            let _ = writeln!(text, "\n{}", table::plain(&["head moved", "from", "by", "why"], &[], rows));
         }
         text
     }

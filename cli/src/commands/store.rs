@@ -100,17 +100,22 @@ pub async fn aws_config_for(what: &str, endpoint: Option<&str>) -> Result<aws::S
     let Some(provider) = config.credentials_provider() else { return Ok(config) };
     match provider.provide_credentials().await {
         Ok(_) => Ok(config),
-        Err(error) => {
-            let is_expired = chain(&error).to_lowercase().contains("expired");
-            let why =
-                if is_expired { "the AWS credentials have expired" } else { "there are no AWS credentials" };
-            // The chain does not name the profile that it looked for.
-            let profile =
-                std::env::var("AWS_PROFILE").map_or(String::new(), |name| format!(" of profile {name}"));
-            let error = Error::caller(format!("{what} in {region}: {why}{profile}")).because(error);
-            Err(error.help(advice::SIGN_IN))
-        }
+        Err(error) => Err(no_credentials(&format!("{what} in {region}"), error)),
     }
+}
+
+fn no_credentials(place: &str, error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    let chain = chain(&error).to_lowercase();
+    // The chain does not name the profile that it looked for.
+    let profile = std::env::var("AWS_PROFILE").map_or(String::new(), |name| format!(" of profile {name}"));
+    let says = |why: &str| Error::caller(format!("{place}: {why}{profile}")).help(advice::SIGN_IN);
+    // It names a part of the SDK that is left out of this program, which nobody can add to it.
+    if chain.contains("cargo feature") {
+        return says("abx does not run SSO or `credential_process` itself for the AWS credentials");
+    }
+    let is_expired = chain.contains("expired");
+    let why = if is_expired { "the AWS credentials have expired" } else { "there are no AWS credentials" };
+    says(why).because(error)
 }
 
 /// Opens the embedded store to write, and makes it and its folder.

@@ -189,6 +189,21 @@ fn without_a_region_or_credentials_nothing_is_asked() {
 }
 
 #[test]
+fn a_way_to_sign_in_that_is_left_out_is_said_with_the_way_round() {
+    let place = place();
+    let config = "[profile dev]\nregion = eu-west-1\nsso_session = s\nsso_account_id = 1\nsso_role_name = r\n\
+        [sso-session s]\nsso_start_url = https://x.example\nsso_region = eu-west-1\n";
+    let file = place.path().join("config");
+    std::fs::write(&file, config).unwrap();
+    let env = [("AWS_PROFILE", "dev"), ("AWS_CONFIG_FILE", file.to_str().unwrap())];
+    let args = ["revisions", "--table", "T"];
+    let text = said(&run(&place, &args, &env), &args, 2);
+    assert!(text.contains("table T in eu-west-1: abx does not run SSO"), "{text}");
+    assert!(text.contains("profile dev") && text.contains("aws configure export-credentials"), "{text}");
+    assert!(!text.contains("cargo"), "{text}");
+}
+
+#[test]
 fn an_endpoint_of_the_environment_is_asked_as_aws() {
     let place = place();
     let closed = format!("http://{}", TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap());

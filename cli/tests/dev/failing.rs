@@ -161,7 +161,8 @@ fn a_store_that_is_deleted_is_said() {
 
 #[test]
 fn rebalance_leaves_no_file_behind_when_it_is_killed() {
-    let variants: String = (0..60).map(|it| format!("  - {{key: v{it}, allocation: 0.01}}\n")).collect();
+    let variants: Vec<_> = (0..60).map(|it| format!("  - {{key: v{it}, allocation: 0.01}}\n")).collect();
+    let variants = variants.concat();
     let text = |first: &str| {
         let rest = "# nothing\n".repeat(15_000);
         format!(
@@ -169,8 +170,8 @@ fn rebalance_leaves_no_file_behind_when_it_is_killed() {
         )
     };
     let place = Place::with(&[("e.yaml", &text("0.4"))]);
-    let shares: String = (0..60).map(|it| format!(",v{it}=0.01")).collect();
-    let to = format!("a=0.3,b=0.1{shares}");
+    let shares: Vec<_> = (0..60).map(|it| format!(",v{it}=0.01")).collect();
+    let to = format!("a=0.3,b=0.1{}", shares.concat());
     let start = std::time::Instant::now();
     let plan = ["rebalance", "e", "--to", &to, "docs"];
     let abx = |args: &[&str]| {

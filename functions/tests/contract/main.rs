@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `assignments`, `catalog`, `events`, `metrics`, `marks`, `archive`, `quarantine`, `personal_data` | the promises of one port each, for any adapter of it |
 //! | `embedded`, `dynamodb`, `kinesis`, `firehose` | the adapters, each with a fresh store for each promise |
-//! | `reading` | the embedded store, opened to read; and whose file it is |
+//! | `reading`, `ownership` | the embedded store, opened to read; and whose file it is |
 //! | `lag` | what waits in a stream |
 //! | `faults` | silent peers, 500s, throttles and cut answers |
 //! | `assigning` | what a caller of the assignment function gets meanwhile |
@@ -38,6 +38,7 @@ mod kinesis;
 mod lag;
 mod marks;
 mod metrics;
+mod ownership;
 mod partly;
 mod personal_data;
 mod proxy;

@@ -1,4 +1,4 @@
-//! A store that is opened to read: nothing is changed by it, in any state that a writer leaves the file in; and whose file it is.
+//! A store that is opened to read: nothing is changed by it, in any state that a writer leaves the file in.
 
 use crate::assignments::assignment;
 use crate::catalog::meta;
@@ -10,20 +10,19 @@ use abx_functions::ports::{
     ShardState,
 };
 use jiff::Timestamp;
-use rusqlite::Connection;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::SystemTime;
 use tempfile::TempDir;
 
 /// Every file of a folder: its bytes, its time and its permissions.
-type Files = BTreeMap<PathBuf, (Vec<u8>, SystemTime, u32)>;
+pub(crate) type Files = BTreeMap<PathBuf, (Vec<u8>, SystemTime, u32)>;
 
-fn files(folder: &Path) -> Files {
+pub(crate) fn files(folder: &Path) -> Files {
     let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     paths
         .map(|path| {
@@ -33,12 +32,12 @@ fn files(folder: &Path) -> Files {
         .collect()
 }
 
-fn names(folder: &Path) -> Vec<String> {
+pub(crate) fn names(folder: &Path) -> Vec<String> {
     files(folder).into_keys().map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect()
 }
 
 /// A writer with something of everything in its store.
-async fn writer(path: &Path) -> EmbeddedStore {
+pub(crate) async fn writer(path: &Path) -> EmbeddedStore {
     let store = EmbeddedStore::open(path).unwrap();
     store.put_revision(1, b"one", &meta("first")).await.unwrap();
     assert_eq!(store.flip_head(None, 1, &meta("first")).await.unwrap(), Flip::Done);
@@ -49,7 +48,7 @@ async fn writer(path: &Path) -> EmbeddedStore {
     store
 }
 
-fn bad() -> Quarantined {
+pub(crate) fn bad() -> Quarantined {
     let (reason, detail) = ("not_json".to_owned(), String::new());
     Quarantined { id: "s:1".to_owned(), reason, detail, arrived: Timestamp::now(), data: vec![0] }
 }
@@ -175,7 +174,7 @@ impl Drop for Living {
 }
 
 fn is_ready() {
-    writeln!(std::io::stdout(), "\nready").unwrap();
+    std::io::stdout().write_all(b"\nready\n").unwrap();
 }
 
 /// Writes something of everything, and lives until it is killed.
@@ -314,113 +313,4 @@ async fn an_empty_file_is_an_empty_store() {
     assert_eq!((store.head().await.unwrap(), store.events_after(0, 1).unwrap()), (None, vec![]));
     assert!(write_all(&store).await.iter().filter(|it| it.is_err()).count() >= 8, "in memory neither");
     assert_eq!(fs::read(&path).unwrap(), b"");
-}
-
-#[test]
-fn the_file_of_another_program_is_refused_and_stays_as_it_is() {
-    let folder = tempfile::tempdir().unwrap();
-    let made = |name: &str, sql: &str| {
-        let path = folder.path().join(name);
-        Connection::open(&path).unwrap().execute_batch(sql).unwrap();
-        (path, name.to_owned())
-    };
-    let theirs = [
-        made("notes", "CREATE TABLE notes (text TEXT); INSERT INTO notes VALUES ('mine')"),
-        made("some of ours", "CREATE TABLE events (id INTEGER); CREATE TABLE head (id INTEGER)"),
-        made("marked", "PRAGMA application_id = 252006674"),
-        made("wal", "PRAGMA journal_mode = WAL; CREATE TABLE notes (text TEXT)"),
-    ];
-    for (path, name) in theirs {
-        let before = fs::read(&path).unwrap();
-        for opened in [EmbeddedStore::open_to_read(&path), EmbeddedStore::open(&path)] {
-            let error = opened.unwrap_err();
-            assert!(!error.is_transient(), "{name}");
-            assert!(error.to_string().contains("it is a database of another program"), "{name}: {error}");
-        }
-        assert!(before == fs::read(&path).unwrap(), "{name} has changed");
-    }
-}
-
-fn application_id(path: &Path) -> i64 {
-    let connection = Connection::open_with_flags(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
-    connection.pragma_query_value(None, "application_id", |row| row.get(0)).unwrap()
-}
-
-#[tokio::test]
-async fn a_store_of_an_earlier_version_is_known_by_its_tables_and_marked_by_the_next_writer() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("abx.sqlite");
-    drop(writer(&path).await);
-    Connection::open(&path)
-        .unwrap()
-        .execute_batch("PRAGMA application_id = 0; DROP TABLE head_moves; DROP TABLE quarantine")
-        .unwrap();
-    let before = files(folder.path());
-    let store = EmbeddedStore::open_to_read(&path).unwrap();
-    assert_eq!(
-        (store.head().await.unwrap().unwrap().revision, store.head_moves().await.unwrap()),
-        (1, vec![])
-    );
-    assert_eq!(store.count(Timestamp::MIN).await.unwrap().len(), 0);
-    assert!(Quarantine::put(&store, &[bad()]).await.is_err(), "what a reader sees as empty takes nothing");
-    drop(store);
-    assert!(before == files(folder.path()));
-    let store = EmbeddedStore::open(&path).unwrap();
-    assert_eq!(
-        store.put_revision(2, b"two", &meta("")).await.unwrap(),
-        abx_functions::ports::PutRevision::Stored
-    );
-    assert_eq!(store.flip_head(Some(1), 2, &meta("")).await.unwrap(), Flip::Done);
-    assert_eq!(store.head_moves().await.unwrap().len(), 1);
-    drop(store);
-    assert_eq!(application_id(&path), 0x6162_7831);
-}
-
-#[tokio::test]
-async fn a_store_of_the_first_version_can_be_read_before_it_is_migrated() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("abx.sqlite");
-    drop(writer(&path).await);
-    Connection::open(&path)
-        .unwrap()
-        .execute_batch(
-            "PRAGMA user_version = 1; PRAGMA application_id = 0; ALTER TABLE events DROP COLUMN arrived",
-        )
-        .unwrap();
-    for store in [EmbeddedStore::open_to_read(&path).unwrap(), EmbeddedStore::open(&path).unwrap()] {
-        let events = store.events_after(1, 10).unwrap();
-        assert_eq!((events.len(), events[0].arrived), (2, Timestamp::UNIX_EPOCH));
-    }
-}
-
-#[test]
-fn only_its_user_can_look_into_a_store() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("abx.sqlite");
-    let _store = EmbeddedStore::open(&path).unwrap();
-    for (name, (_, _, mode)) in files(folder.path()) {
-        assert_eq!(mode & 0o777, 0o600, "{}", name.display());
-    }
-    // What is there already keeps what its user gave it.
-    let shared = folder.path().join("shared.sqlite");
-    fs::write(&shared, b"").unwrap();
-    fs::set_permissions(&shared, fs::Permissions::from_mode(0o640)).unwrap();
-    drop(EmbeddedStore::open(&shared).unwrap());
-    assert_eq!(shared.metadata().unwrap().mode() & 0o777, 0o640);
-}
-
-#[tokio::test]
-async fn a_writer_whose_file_is_gone_says_so() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("abx.sqlite");
-    let store = writer(&path).await;
-    store.is_in_place().unwrap();
-    fs::remove_file(&path).unwrap();
-    for error in [store.put_if_absent(&assignment("w", "e", "a"), 0).await.map(drop), store.is_in_place()] {
-        let error = error.unwrap_err();
-        assert!(error.to_string().contains("abx.sqlite: the file was deleted"), "{error}");
-    }
-    let _other = writer(&path).await;
-    let error = store.head().await.unwrap_err();
-    assert!(error.to_string().contains("another file took its place"), "{error}");
 }

@@ -7,7 +7,6 @@ use abx_functions::ports::{PortError, Within};
 
 /// A store or a service that does not answer, or refuses: what happened, where, why, and what to do next.
 #[must_use]
-#[expect(clippy::needless_pass_by_value, reason = "it is handed to `map_err`")]
 pub fn unanswered(error: PortError) -> Error {
     let said = error.to_string();
     let failed = error.find::<CallFailed>();

@@ -66,6 +66,9 @@ impl StoreFile {
     /// Opens a file that is there, to read.
     pub(super) fn open_to_read(path: &Path) -> Result<(Self, Connection), PortError> {
         let mode = ReadMode::of(path).map_err(PortError::permanent)?;
+        if !path.is_file() {
+            return Err(PortError::permanent("it is not a file"));
+        }
         let connection = mode.connect(path).map_err(super::port_error)?;
         Ok((Self { path: path.to_owned(), access: Access::Read(mode) }, connection))
     }
