@@ -248,14 +248,18 @@ mod tests {
         );
         let assigned = lines.iter().find(|line| line["Reason"] == "assigned").unwrap();
         assert_eq!(assigned["Decisions"], 2);
-        assert_eq!(assigned["_aws"]["CloudWatchMetrics"][0]["Dimensions"], json!([["FunctionName", "Reason"]]));
+        assert_eq!(
+            assigned["_aws"]["CloudWatchMetrics"][0]["Dimensions"],
+            json!([["FunctionName", "Reason"]])
+        );
     }
 
     #[test]
     fn stages_of_one_account_share_no_metric() {
         let of_stage = |name: &str| {
             let written = Written::default();
-            let telemetry = Telemetry::new("assignment", Level::Info, written.clone()).deployed_as(Some(name));
+            let telemetry =
+                Telemetry::new("assignment", Level::Info, written.clone()).deployed_as(Some(name));
             telemetry.reason("assigned");
             telemetry.log(Level::Info, "started", None, &json!({}));
             telemetry.answered(200, Instant::now());
