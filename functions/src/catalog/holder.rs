@@ -10,6 +10,8 @@ use tokio::time::{Instant, timeout};
 
 /// How old a snapshot may get before the head is asked again.
 const MAX_AGE: Duration = Duration::from_secs(10);
+/// How long after a failure the head is asked again while nothing is held at all: every request is answered with 503 until then.
+const EMPTY_AGE: Duration = Duration::from_millis(500);
 /// How long the one request that refreshes waits for it, at most; the others do not wait at all.
 const PATIENCE: Duration = Duration::from_millis(20);
 
@@ -132,6 +134,9 @@ impl<S: CatalogStore + 'static> CatalogHolder<S> {
             Err(error) => {
                 state.failures += 1;
                 state.failure = Some(error.to_string());
+                if self.snapshot.load().is_empty() {
+                    state.due_at = Instant::now() + spread(EMPTY_AGE);
+                }
                 Err(error)
             }
         }
@@ -257,6 +262,31 @@ mod tests {
         pass(13).await;
         holder.current().await;
         assert_eq!(holder.freshness().failures, 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_holder_of_nothing_asks_again_within_a_second() {
+        for blip in [1, 5, 30] {
+            let holder = holder(1);
+            holder.store.is_down.store(true, Relaxed);
+            assert!(holder.load().await.is_err());
+            let (start, length) = (Instant::now(), Duration::from_secs(blip));
+            while start.elapsed() < length {
+                assert!(holder.current().await.is_empty());
+                tokio::time::advance(Duration::from_millis(50)).await;
+            }
+            // Once a turn, and not once a request.
+            assert!(holder.store.head_reads.load(Relaxed) <= 2 + 3 * blip);
+            holder.store.is_down.store(false, Relaxed);
+            while holder.current().await.is_empty() {
+                tokio::time::advance(Duration::from_millis(50)).await;
+            }
+            assert!(start.elapsed() <= length + Duration::from_secs(1), "{blip} s: {:?}", start.elapsed());
+            let reads = holder.store.head_reads.load(Relaxed);
+            pass(2).await;
+            holder.current().await;
+            assert_eq!(holder.store.head_reads.load(Relaxed), reads, "as ever, once something is held");
+        }
     }
 
     #[tokio::test(start_paused = true)]

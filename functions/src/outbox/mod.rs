@@ -33,7 +33,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// How many events are known to have been recorded: some 400 KB.
 const SEEN: NonZeroUsize = const { NonZeroUsize::new(10_000).unwrap() };
 
-/// A bounded queue before the stream. What is lost, by overflow or because the stream refuses it, is counted.
+/// A bounded queue before the stream. What is lost, by overflow or because the stream refuses it, is counted, and forgotten, so
+/// that the next request of its unit records it again.
 #[derive(Debug)]
 pub struct Outbox<E> {
     sink: E,
@@ -49,6 +50,8 @@ pub struct Outbox<E> {
 #[derive(Debug)]
 struct Waiting {
     event: Event,
+    /// What it is known by.
+    key: u64,
     tries: u8,
 }
 
@@ -90,7 +93,7 @@ impl<E: EventSink> Outbox<E> {
         let key = self.hasher.hash_one(key);
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner).put(key, ()).is_some();
         if !seen {
-            self.push([Waiting { event: event(), tries: 0 }]);
+            self.push([Waiting { event: event(), key, tries: 0 }]);
         }
     }
 
@@ -129,31 +132,33 @@ impl<E: EventSink> Outbox<E> {
         for _ in 0..TRIES {
             self.send_all().await;
         }
-        let left = self.waiting();
-        self.lose(left, "the process ends");
+        let left = self.take(self.waiting());
+        self.lose(left.iter().map(|waiting| waiting.key), "the process ends");
     }
 
-    async fn send(&self, mut batch: Vec<Waiting>) -> bool {
+    async fn send(&self, batch: Vec<Waiting>) -> bool {
         if batch.is_empty() {
             return true;
         }
         // The events are taken out for the call, because a port takes a slice of them.
-        let tries: Vec<u8> = batch.iter().map(|waiting| waiting.tries + 1).collect();
-        let events: Vec<Event> = batch.drain(..).map(|waiting| waiting.event).collect();
+        let (known, events): (Vec<_>, Vec<_>) =
+            batch.into_iter().map(|Waiting { event, key, tries }| ((key, tries + 1), event)).unzip();
+        let mut on_its_way = OnItsWay { outbox: self, keys: known.iter().map(|(key, _)| *key).collect() };
         let SendReport { failed, cause } = self.sink.send(&events).await;
+        on_its_way.keys.clear();
         self.telemetry.count(Counter::EventsSent, (events.len() - failed.len().min(events.len())) as u64);
         let is_well = failed.is_empty();
         let again = cause.as_ref().is_none_or(crate::ports::PortError::is_transient);
         let mut failed = failed.into_iter().peekable();
-        let mut lost = 0;
-        for (index, (event, tries)) in events.into_iter().zip(tries).enumerate() {
+        let mut lost = Vec::new();
+        for (index, (event, (key, tries))) in events.into_iter().zip(known).enumerate() {
             if failed.next_if_eq(&index).is_none() {
                 continue;
             }
             if again && tries < TRIES {
-                self.push([Waiting { event, tries }]);
+                self.push([Waiting { event, key, tries }]);
             } else {
-                lost += 1;
+                lost.push(key);
             }
         }
         self.lose(lost, &cause.map(|cause| cause.to_string()).unwrap_or_default());
@@ -161,14 +166,14 @@ impl<E: EventSink> Outbox<E> {
     }
 
     fn push(&self, events: impl IntoIterator<Item = Waiting>) {
-        let mut dropped = 0;
+        let mut dropped = Vec::new();
         {
             let mut queue = self.queue();
             for event in events {
                 if queue.len() < CAPACITY {
                     queue.push_back(event);
                 } else {
-                    dropped += 1;
+                    dropped.push(event.key);
                 }
             }
         }
@@ -181,14 +186,147 @@ impl<E: EventSink> Outbox<E> {
         queue.drain(..count).collect()
     }
 
-    fn lose(&self, count: usize, why: &str) {
+    /// Counts what is lost, and forgets that it was recorded: a unit that stays known would never be exposed again by this process.
+    fn lose(&self, lost: impl IntoIterator<Item = u64>, why: &str) {
+        let mut count = 0_u64;
+        {
+            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            for key in lost {
+                seen.pop(&key);
+                count += 1;
+            }
+        }
         if count > 0 {
-            self.telemetry.count(Counter::EventsLost, count as u64);
+            self.telemetry.count(Counter::EventsLost, count);
             self.telemetry.log(Level::Error, "events_lost", None, &json!({"count": count, "why": why}));
         }
     }
 
     fn queue(&self) -> MutexGuard<'_, VecDeque<Waiting>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is with the sink. A request that is given up while it sends (`sync`) drops the call, and what became of its events is not
+/// known then: they count as lost, and whoever reads the stream knows a second exposure by its id.
+struct OnItsWay<'a, E: EventSink> {
+    outbox: &'a Outbox<E>,
+    keys: Vec<u64>,
+}
+
+impl<E: EventSink> Drop for OnItsWay<'_, E> {
+    fn drop(&mut self) {
+        self.outbox.lose(self.keys.drain(..), "the sending was cut off");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::PortError;
+    use std::collections::VecDeque as Queue;
+
+    /// Answers as it is told, in this order; well, after that.
+    #[derive(Debug, Default)]
+    struct Sink {
+        answers: Mutex<Queue<Answer>>,
+        sent: Mutex<Vec<Event>>,
+    }
+
+    #[derive(Debug, Clone, Copy)]
+    enum Answer {
+        Transient,
+        Permanent,
+        Never,
+    }
+
+    impl EventSink for Sink {
+        async fn send(&self, events: &[Event]) -> SendReport {
+            let answer = self.answers.lock().unwrap().pop_front();
+            let failed = (0..events.len()).collect();
+            match answer {
+                None => {
+                    self.sent.lock().unwrap().extend_from_slice(events);
+                    SendReport::default()
+                }
+                Some(Answer::Transient) => SendReport { failed, cause: Some(PortError::transient("away")) },
+                Some(Answer::Permanent) => {
+                    SendReport { failed, cause: Some(PortError::permanent("refused")) }
+                }
+                Some(Answer::Never) => std::future::pending().await,
+            }
+        }
+    }
+
+    fn outbox(answers: &[Answer]) -> Outbox<Sink> {
+        let sink = Sink { answers: Mutex::new(answers.iter().copied().collect()), ..Sink::default() };
+        Outbox::new(sink, Exposures::After, Arc::new(Telemetry::silent("assignment")))
+    }
+
+    fn record(outbox: &Outbox<Sink>, unit: &str) {
+        outbox.record(unit, || Event { partition_key: unit.to_owned(), data: b"{}".to_vec() });
+    }
+
+    async fn flush(outbox: &Outbox<Sink>) {
+        tokio::time::advance(PAUSE).await;
+        outbox.flush().await;
+    }
+
+    fn sent(outbox: &Outbox<Sink>) -> Vec<String> {
+        let sent = std::mem::take(&mut *outbox.sink().sent.lock().unwrap());
+        sent.into_iter().map(|event| event.partition_key).collect()
+    }
+
+    /// Every way to lose an event, and how often the stream is asked on it.
+    #[tokio::test(start_paused = true)]
+    async fn what_is_lost_is_recorded_again_by_the_next_request() {
+        let ways: [(&str, Vec<Answer>); 3] = [
+            ("the tries are used up", vec![Answer::Transient; usize::from(TRIES)]),
+            ("it is refused for good", vec![Answer::Permanent]),
+            ("it is refused for good at last", vec![Answer::Transient, Answer::Permanent]),
+        ];
+        for (way, answers) in ways {
+            let outbox = outbox(&answers);
+            record(&outbox, "u");
+            for _ in &answers {
+                record(&outbox, "u");
+                assert_eq!(outbox.waiting(), 1, "{way}: known while it waits");
+                flush(&outbox).await;
+            }
+            assert_eq!(outbox.waiting(), 0, "{way}: lost");
+            record(&outbox, "u");
+            flush(&outbox).await;
+            assert_eq!(sent(&outbox), ["u"], "{way}");
+            record(&outbox, "u");
+            assert_eq!(outbox.waiting(), 0, "{way}: known once it is sent");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_overflows_is_recorded_again_by_the_next_request() {
+        let outbox = outbox(&[Answer::Transient]);
+        (0..CAPACITY).for_each(|number| record(&outbox, &number.to_string()));
+        record(&outbox, "late");
+        assert_eq!(outbox.waiting(), CAPACITY);
+        // A batch comes back to a queue that was filled meanwhile.
+        let batch = outbox.take(BATCH);
+        (0..BATCH).for_each(|number| record(&outbox, &format!("new {number}")));
+        assert!(!outbox.send(batch).await);
+        assert_eq!(outbox.waiting(), CAPACITY);
+        flush(&outbox).await;
+        sent(&outbox);
+        record(&outbox, "late");
+        (0..BATCH).for_each(|number| record(&outbox, &number.to_string()));
+        assert_eq!(outbox.waiting(), 1 + BATCH);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_cut_off_on_its_way_is_recorded_again_by_the_next_request() {
+        let outbox = outbox(&[Answer::Never]);
+        record(&outbox, "u");
+        assert!(tokio::time::timeout(PAUSE, outbox.flush()).await.is_err());
+        record(&outbox, "u");
+        flush(&outbox).await;
+        assert_eq!(sent(&outbox), ["u"]);
     }
 }

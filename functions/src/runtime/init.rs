@@ -51,7 +51,7 @@ pub async fn assignment(vars: impl IntoIterator<Item = (String, String)>) -> Exi
         Ok(settings) => settings,
         Err(code) => return code,
     };
-    let telemetry = Arc::new(Telemetry::stdout("assignment", settings.log_level));
+    let telemetry = telemetry("assignment", &settings, &vars);
     let config = load(settings.endpoint_url.as_deref()).await;
     let catalog = catalog(&config, &settings, &telemetry);
     let client = dynamodb(&config, Budget::REQUEST);
@@ -77,7 +77,7 @@ pub async fn flags(vars: impl IntoIterator<Item = (String, String)>) -> ExitCode
         Ok(settings) => settings,
         Err(code) => return code,
     };
-    let telemetry = Arc::new(Telemetry::stdout("flags", settings.log_level));
+    let telemetry = telemetry("flags", &settings, &vars);
     let config = load(settings.endpoint_url.as_deref()).await;
     let catalog = catalog(&config, &settings, &telemetry);
     load_catalog(&catalog, &telemetry).await;
@@ -98,7 +98,7 @@ pub async fn events(vars: impl IntoIterator<Item = (String, String)>) -> ExitCod
         Ok(settings) => settings,
         Err(code) => return code,
     };
-    let telemetry = Arc::new(Telemetry::stdout("events", settings.log_level));
+    let telemetry = telemetry("events", &settings, &vars);
     let config = load(settings.endpoint_url.as_deref()).await;
     let catalog = catalog(&config, &settings, &telemetry);
     load_catalog(&catalog, &telemetry).await;
@@ -130,9 +130,20 @@ fn read(function: Function, vars: &Vars) -> Result<Settings, ExitCode> {
     })
 }
 
+/// The log and the metrics of a function, under the name that Lambda knows it by.
+fn telemetry(function: &'static str, settings: &Settings, vars: &Vars) -> Arc<Telemetry> {
+    let telemetry = Telemetry::stdout(function, settings.log_level);
+    Arc::new(telemetry.deployed_as(var(vars, "AWS_LAMBDA_FUNCTION_NAME")))
+}
+
+/// A variable that Lambda sets.
+fn var<'a>(vars: &'a Vars, name: &str) -> Option<&'a str> {
+    vars.iter().find(|(it, _)| it == name).map(|(_, value)| &**value)
+}
+
 async fn serve<F: Served>(function: Arc<F>, telemetry: &Telemetry, vars: &Vars) -> ExitCode {
-    let limit = vars.iter().find(|(name, _)| name == "AWS_LAMBDA_MAX_CONCURRENCY");
-    let several = limit.is_some_and(|(_, limit)| limit.parse().is_ok_and(|limit: u32| limit > 1));
+    let limit = var(vars, "AWS_LAMBDA_MAX_CONCURRENCY");
+    let several = limit.is_some_and(|limit| limit.parse().is_ok_and(|limit: u32| limit > 1));
     let host = if several { Host::Instance } else { Host::Lambda };
     ended(run(function, host).await, telemetry)
 }

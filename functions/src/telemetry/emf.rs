@@ -8,17 +8,20 @@ use serde_json::{Map, Value, json};
 
 /// The namespace of all metrics.
 const NAMESPACE: &str = "abx";
+/// The dimension of all metrics, named as Lambda names that of its own. One dimension and not two, because each
+/// combination of dimensions is billed as another metric.
+const DIMENSION: &str = "FunctionName";
 
 /// The lines of what was counted; none for nothing.
-pub(super) fn lines(metrics: &Metrics, function: &str, now: i64) -> String {
+pub(super) fn lines(metrics: &Metrics, name: &str, now: i64) -> String {
     let mut text = String::new();
     if metrics.is_empty() {
         return text;
     }
-    push(&mut text, now, &[("Function", function)], &of_function(metrics));
+    push(&mut text, now, &[(DIMENSION, name)], &of_function(metrics));
     for (reason, count) in &metrics.reasons {
         let metric = [("Decisions", "Count", json!(count))];
-        push(&mut text, now, &[("Function", function), ("Reason", reason)], &metric);
+        push(&mut text, now, &[(DIMENSION, name), ("Reason", reason)], &metric);
     }
     text
 }

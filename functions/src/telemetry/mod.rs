@@ -36,6 +36,8 @@ const MAX_AGE: Duration = Duration::from_secs(10);
 /// Where a function writes its log and its metrics.
 pub struct Telemetry {
     function: &'static str,
+    /// The name that the function is deployed under, which is the one dimension of its metrics.
+    deployed_as: Option<String>,
     level: Level,
     metrics: Mutex<Metrics>,
     out: Mutex<Box<dyn Write + Send>>,
@@ -53,6 +55,7 @@ impl Telemetry {
     pub fn new(function: &'static str, level: Level, out: impl Write + Send + 'static) -> Self {
         Self {
             function,
+            deployed_as: None,
             level,
             metrics: Mutex::new(Metrics::new()),
             out: Mutex::new(Box::new(out)),
@@ -64,6 +67,14 @@ impl Telemetry {
     #[must_use]
     pub fn stdout(function: &'static str, level: Level) -> Self {
         Self::new(function, level, std::io::stdout())
+    }
+
+    /// Counts metrics under the name that the function is deployed under (`abx-prod-assignment`), so that one stage of an
+    /// account does not move the alarms of another. Without a name, the function's own stands in its place.
+    #[must_use]
+    pub fn deployed_as(mut self, name: Option<&str>) -> Self {
+        self.deployed_as = name.filter(|name| !name.is_empty()).map(str::to_owned);
+        self
     }
 
     /// Writes nothing.
@@ -141,7 +152,7 @@ impl Telemetry {
 
     fn take_lines(&self, metrics: &mut Metrics) -> String {
         let now = jiff::Timestamp::now().as_millisecond();
-        let lines = emf::lines(metrics, self.function, now);
+        let lines = emf::lines(metrics, self.deployed_as.as_deref().unwrap_or(self.function), now);
         metrics.clear(Instant::now());
         lines
     }
@@ -225,10 +236,10 @@ mod tests {
         assert_eq!(all["ColdStarts"], 1);
         assert_eq!(all["CatalogAge"], 2.5);
         assert!(all["Latency"][0].as_f64().unwrap() < 1000.0);
-        assert_eq!(all["Function"], "assignment");
+        assert_eq!(all["FunctionName"], "assignment", "without a name of the deployment, the function's own");
         let directive = &all["_aws"]["CloudWatchMetrics"][0];
         assert_eq!(directive["Namespace"], "abx");
-        assert_eq!(directive["Dimensions"], json!([["Function"]]));
+        assert_eq!(directive["Dimensions"], json!([["FunctionName"]]));
         assert!(
             directive["Metrics"]
                 .as_array()
@@ -237,7 +248,33 @@ mod tests {
         );
         let assigned = lines.iter().find(|line| line["Reason"] == "assigned").unwrap();
         assert_eq!(assigned["Decisions"], 2);
-        assert_eq!(assigned["_aws"]["CloudWatchMetrics"][0]["Dimensions"], json!([["Function", "Reason"]]));
+        assert_eq!(
+            assigned["_aws"]["CloudWatchMetrics"][0]["Dimensions"],
+            json!([["FunctionName", "Reason"]])
+        );
+    }
+
+    #[test]
+    fn stages_of_one_account_share_no_metric() {
+        let of_stage = |name: &str| {
+            let written = Written::default();
+            let telemetry =
+                Telemetry::new("assignment", Level::Info, written.clone()).deployed_as(Some(name));
+            telemetry.reason("assigned");
+            telemetry.log(Level::Info, "started", None, &json!({}));
+            telemetry.answered(200, Instant::now());
+            written.lines()
+        };
+        for name in ["abx-dev-assignment", "abx-prod-assignment"] {
+            let lines = of_stage(name);
+            let (logged, metrics) = lines.split_first().unwrap();
+            assert_eq!(logged["function"], "assignment", "a log group belongs to one stage anyway");
+            assert_eq!(metrics.len(), 2, "of the function, and of a reason");
+            for line in metrics {
+                assert_eq!(line["FunctionName"], name);
+                assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Dimensions"][0][0], "FunctionName");
+            }
+        }
     }
 
     #[test]

@@ -60,6 +60,9 @@ async fn several_requests_at_once_are_flushed_by_an_interval_and_at_the_end() {
     assert_eq!(aws.sent().len(), 3, "SIGTERM flushes");
     let requests: u64 = process.log().iter().filter_map(|line| line["Requests"].as_u64()).sum();
     assert_eq!(requests, 3, "and the metrics too");
+    let log = process.log();
+    let mut metrics = log.iter().filter(|line| line["_aws"].is_object());
+    assert!(metrics.all(|line| line["FunctionName"] == "tested"), "under the deployed name");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

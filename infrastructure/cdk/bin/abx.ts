@@ -2,12 +2,13 @@
 
 import { App } from "aws-cdk-lib";
 import { FLAGS, makeStacks } from "../lib/app";
-import { ConfigError, readConfig } from "../lib/config";
+import { ConfigError } from "../lib/config";
+import { readStage } from "../lib/stage";
 
 const app = new App({ context: FLAGS });
 try {
   // Of the account and region that the credentials are for; without any, of whichever it will be deployed to.
-  makeStacks(app, readConfig(app.node.getAllContext()));
+  makeStacks(app, readStage(app.node.getAllContext()));
 } catch (error) {
   if (!(error instanceof ConfigError)) {
     throw error;

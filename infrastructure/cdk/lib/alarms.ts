@@ -2,7 +2,7 @@
 
 import { ComparisonOperator, MathExpression, Stats } from "aws-cdk-lib/aws-cloudwatch";
 import type { IMetric } from "aws-cdk-lib/aws-cloudwatch";
-import { FIVE_MINUTES, MINUTE, errorRate, hitRate, own, service, sum } from "./metrics";
+import { FIVE_MINUTES, MINUTE, deadPipeline, errorRate, hitRate, own, refusalRate, service, sum } from "./metrics";
 import type { FunctionName } from "./permissions";
 import { FUNCTIONS } from "./permissions";
 
@@ -14,6 +14,8 @@ export interface Watched {
   readonly archive: string;
   /** The UUID of the mapping from the stream to the event function. */
   readonly mapping: string;
+  /** Whether Firehose converts lines, which can fail. */
+  readonly converts: boolean;
 }
 
 export interface AlarmSpec {
@@ -27,6 +29,8 @@ export interface AlarmSpec {
   readonly below?: boolean;
   /** In how many of how many periods; in one of one, if nothing is said. */
   readonly periods?: readonly [number, number];
+  /** Whether no data at all is the fault, too. Elsewhere it says that nobody asked and nothing came. */
+  readonly silenceIsFault?: boolean;
 }
 
 /** Targets of latency, in milliseconds: the handler's own time, without Lambda's before and behind it. */
@@ -36,6 +40,7 @@ const BATCH_MS = 100;
 const ERRORS = 0.1;
 const HITS = 95;
 const FALLBACKS = 1;
+const REFUSALS = 1;
 /** In seconds. A catalog is read again after some ten. */
 const CATALOG_AGE = 60;
 const ITERATOR_AGE = 60;
@@ -43,16 +48,18 @@ const ITERATOR_AGE = 60;
 const ARCHIVE_AGE = 30 * 60;
 
 export function alarms(watched: Watched): AlarmSpec[] {
-  return [...latency(), ...errors(watched), ...catalog(), ...events(watched), ...throttles(watched), ...archive(watched)];
+  return [
+    ...latency(watched), ...errors(watched), ...catalog(watched), ...events(watched), ...throttles(watched), ...archive(watched),
+  ];
 }
 
-function latency(): AlarmSpec[] {
+function latency({ functions }: Watched): AlarmSpec[] {
   const answering = (["assignment", "flags"] as const).flatMap((name) =>
     (["p50", "p99"] as const).map((quantile): AlarmSpec => ({
       name: `${name}-latency-${quantile}`,
       runbook: "latency",
       says: `The ${quantile} of ${name} is above ${LATENCY[name][quantile]} ms.`,
-      metric: own(name, "Latency", quantile),
+      metric: own(functions[name], "Latency", quantile),
       threshold: LATENCY[name][quantile],
       periods: [2, 3],
     })));
@@ -60,13 +67,14 @@ function latency(): AlarmSpec[] {
     name: "events-batch-p99",
     runbook: "batch-latency",
     says: `The p99 of a batch is above ${BATCH_MS} ms.`,
-    metric: own("events", "Latency", "p99"),
+    metric: own(functions.events, "Latency", "p99"),
     threshold: BATCH_MS,
     periods: [2, 3],
   }];
 }
 
 function errors(watched: Watched): AlarmSpec[] {
+  const { assignment, flags } = watched.functions;
   const rates = FUNCTIONS.map((name): AlarmSpec => ({
     name: `${name}-errors`,
     runbook: "errors",
@@ -77,10 +85,18 @@ function errors(watched: Watched): AlarmSpec[] {
   }));
   const fallbacks = new MathExpression({
     label: "%", period: FIVE_MINUTES,
-    usingMetrics: { fallbacks: own("assignment", "StoreFallbacks"), requests: own("assignment", "Requests") },
+    usingMetrics: { fallbacks: own(assignment, "StoreFallbacks"), requests: own(assignment, "Requests") },
     expression: "100 * fallbacks / requests",
   });
-  return [...rates, {
+  const refusals = (["assignment", "flags"] as const).map((name): AlarmSpec => ({
+    name: `${name}-refusals`,
+    runbook: "refusals",
+    says: `The URL of ${name} refuses more than ${REFUSALS} % of its requests: 403 (no permission) or 429 (no environment).`,
+    metric: refusalRate(name, watched.functions[name]),
+    threshold: REFUSALS,
+    periods: [2, 3],
+  }));
+  return [...rates, ...refusals, {
     name: "assignment-store-fallbacks",
     runbook: "store-fallbacks",
     says: `More than ${FALLBACKS} % of the assignments are answered without the table, and not stored.`,
@@ -91,29 +107,31 @@ function errors(watched: Watched): AlarmSpec[] {
     name: "events-lost",
     runbook: "events-lost",
     says: "Exposures or evaluations did not reach the stream.",
-    metric: sum("events", [own("assignment", "EventsLost"), own("flags", "EventsLost")]),
+    metric: sum("events", [own(assignment, "EventsLost"), own(flags, "EventsLost")]),
     threshold: 0,
   }];
 }
 
-function catalog(): AlarmSpec[] {
-  return (["assignment", "flags"] as const).flatMap((name): AlarmSpec[] => [{
+function catalog({ functions }: Watched): AlarmSpec[] {
+  const hits = (["assignment", "flags"] as const).map((name): AlarmSpec => ({
     name: `${name}-catalog-hits`,
     runbook: "catalog-hits",
     says: `Less than ${HITS} % of the requests to ${name} find a catalog.`,
-    metric: hitRate(name),
+    metric: hitRate(name, functions[name]),
     threshold: HITS,
     below: true,
     periods: [2, 3],
-  }, {
+  }));
+  const ages = FUNCTIONS.map((name): AlarmSpec => ({
     name: `${name}-catalog-age`,
     runbook: "catalog-age",
     says: `The catalog of ${name} was not read for more than ${CATALOG_AGE} s.`,
     // Not the maximum: the first request after hours of silence may tell the age from before its refresh.
-    metric: own(name, "CatalogAge", "p50"),
+    metric: own(functions[name], "CatalogAge", "p50"),
     threshold: CATALOG_AGE,
     periods: [3, 3],
-  }]);
+  }));
+  return [...hits, ...ages];
 }
 
 function events(watched: Watched): AlarmSpec[] {
@@ -122,7 +140,7 @@ function events(watched: Watched): AlarmSpec[] {
     name: "quarantine",
     runbook: "quarantine",
     says: "Records came that can never be processed.",
-    metric: own("events", "EventsQuarantined"),
+    metric: own(watched.functions.events, "EventsQuarantined"),
     threshold: 0,
   }, {
     name: "iterator-age",
@@ -131,6 +149,14 @@ function events(watched: Watched): AlarmSpec[] {
     metric: service("Lambda", "IteratorAge", { FunctionName: watched.functions.events }, Stats.MAXIMUM, MINUTE),
     threshold: ITERATOR_AGE * 1000,
     periods: [5, 5],
+  }, {
+    name: "dead-pipeline",
+    runbook: "dead-pipeline",
+    says: "Records come in and nothing is invoked, or nobody reads the stream.",
+    metric: deadPipeline(watched.stream, watched.functions.events),
+    threshold: 0,
+    periods: [3, 3],
+    silenceIsFault: true,
   }, {
     name: "given-up",
     runbook: "given-up",
@@ -176,7 +202,14 @@ function throttles(watched: Watched): AlarmSpec[] {
 
 function archive(watched: Watched): AlarmSpec[] {
   const stream = { DeliveryStreamName: watched.archive };
-  return [{
+  const conversion: AlarmSpec = {
+    name: "archive-conversion",
+    runbook: "archive",
+    says: "Firehose could not convert lines of the archive.",
+    metric: service("Firehose", "FailedConversion.Records", stream),
+    threshold: 0,
+  };
+  return [...(watched.converts ? [conversion] : []), {
     name: "archive-throttles",
     runbook: "archive",
     says: "Firehose refused lines of the archive.",

@@ -1,11 +1,12 @@
-// What a deployment is told by context (`-c stage=prod`, or "context" in cdk.json), checked as a whole before it is used.
+// The settings of a deployment, from the stage's file (lib/stage.ts) and from context (`-c stage=prod`), checked as a whole before they
+// are used.
 
 /** Where the placeholder stands for the functions. */
 export const NO_ASSETS = "none";
 
 /** A checked configuration. */
 export interface Config {
-  /** Names every resource: two stages of one account share nothing but the metrics of the functions. */
+  /** Names every resource and every metric: two stages of one account share nothing. */
   readonly stage: string;
   /** Whether data outlives its stack: true for the stage `prod`, and for every other with `-c keep=true`. */
   readonly keep: boolean;
@@ -38,28 +39,61 @@ export interface Config {
   readonly batchWindow: number;
   /** Environments of the assignment and of the flag function that are kept warm; 0 for none. */
   readonly provisioned: number;
-  /** Who is told of alarms. */
+  /** Environments that are reserved for the event function, which are also the most that it has; 0 for no reservation. */
+  readonly reservedConcurrency: number;
+  /** How traffic moves to a new version of a function; `off` moves all of it at once. */
+  readonly canary: Canary;
+  /** Whether AWS X-Ray traces invocations. */
+  readonly tracing: boolean;
+  /** Whether an API Gateway with API keys and a usage plan stands beside the URLs. */
+  readonly gateway: boolean;
+  /** The AWS WAF web ACL of the gateway, by its ARN. */
+  readonly webAcl: string | undefined;
+  readonly archiveFormat: "json" | "parquet";
+  /** A key of AWS KMS for tables, stream, buckets and topic, by its ARN, instead of those of AWS. */
+  readonly keyArn: string | undefined;
+  /** Who gets an e-mail about alarms. */
   readonly alarmEmail: string | undefined;
+  /** A topic of Amazon SNS that alarms are published to, by its ARN. */
+  readonly alarmTopic: string | undefined;
 }
 
-/** Everything that is wrong with the context. */
+/** How traffic moves to a new version: a tenth of it first, or a tenth each minute. */
+export const CANARIES = ["off", "10percent5minutes", "10percent15minutes", "linear10percent1minute"] as const;
+export type Canary = (typeof CANARIES)[number];
+
+/** Everything that is wrong with the settings. */
 export class ConfigError extends Error {
   constructor(readonly problems: readonly string[]) {
-    super(`the context cannot be used:\n${problems.map((problem) => `  - ${problem}`).join("\n")}`);
+    super(`the stacks cannot be made from these settings:\n${problems.map((problem) => `  - ${problem}`).join("\n")}`);
     this.name = "ConfigError";
   }
 }
 
-type Context = Readonly<Record<string, unknown>>;
+export type Context = Readonly<Record<string, unknown>>;
+
+/** The settings of a file, and its name, which messages quote. */
+export interface SettingsFile {
+  readonly name: string;
+  readonly values: Context;
+}
+
+/** The stage of a deployment that names none. */
+export const DEFAULT_STAGE = "dev";
+export const STAGE_SHAPE = /^[a-z][a-z0-9-]{0,15}$/;
 
 /** How long CloudWatch Logs may be told to keep lines, in days; other numbers are refused by the service. */
 const LOG_DAYS = [1, 3, 5, 7, 14, 30, 60, 90, 180, 365];
 
-/** Reads the context; whatever is wrong is said at once. Keys with a `:` or a `/` belong to the CDK. */
-export function readConfig(context: Context): Config {
-  const own = Object.entries(context).filter(([key]) => !/[:/]/.test(key));
-  const reader = new Reader(new Map(own));
-  const stage = reader.matching("stage", "dev", /^[a-z][a-z0-9-]{0,15}$/, "1 to 16 of a-z 0-9 -, a letter first");
+/** The context without the CDK's own keys, which have a `:` or a `/`. */
+export function ownContext(context: Context): Context {
+  return Object.fromEntries(Object.entries(context).filter(([key]) => !/[:/]/.test(key)));
+}
+
+/** Reads the settings; context overrides the file, and every problem is reported at once. */
+export function readConfig(context: Context, file?: SettingsFile): Config {
+  const reader = new Reader(ownContext(context), file);
+  const stage = reader.matching("stage", DEFAULT_STAGE, STAGE_SHAPE, "1 to 16 of a-z 0-9 -, a letter first");
   const isProd = stage === "prod";
   const config: Config = {
     stage,
@@ -81,18 +115,36 @@ export function readConfig(context: Context): Config {
     batchSize: reader.whole("batchSize", 500, 100, 500),
     batchWindow: reader.whole("batchWindow", 5, 0, 300),
     provisioned: reader.whole("provisioned", 0, 0, 1000),
+    reservedConcurrency: reader.whole("reservedConcurrency", 0, 0, 10_000),
+    canary: reader.word("canary", isProd ? "10percent5minutes" : "off", CANARIES),
+    tracing: reader.flag("tracing", false),
+    gateway: reader.flag("gateway", false),
+    webAcl: reader.arn("webAcl", "wafv2", "regional/webacl/"),
+    archiveFormat: reader.word("archiveFormat", "json", ["json", "parquet"]),
+    keyArn: reader.arn("keyArn", "kms", "key/"),
     alarmEmail: reader.email("alarmEmail"),
+    alarmTopic: reader.arn("alarmTopic", "sns", ""),
   };
+  if (config.webAcl !== undefined && !config.gateway) {
+    reader.refuse("`webAcl` needs `gateway=true`: AWS WAF cannot stand before a function URL");
+  }
+  const { reservedConcurrency: reserved, shards } = config;
+  if (reserved > 0 && reserved < shards) {
+    reader.refuse(`\`reservedConcurrency\` is ${reserved}; it has to be ${shards} or more, one for each of \`shards\``);
+  }
   reader.finish();
   return config;
 }
 
-/** Takes values, and collects what is wrong with them. From a command line everything is text; cdk.json has types. */
+/** Takes values, and collects what is wrong with them. From a command line everything is text; JSON has types. */
 class Reader {
   private readonly problems: string[] = [];
   private readonly known: string[] = [];
+  private readonly values: Map<string, unknown>;
 
-  constructor(private readonly values: Map<string, unknown>) {}
+  constructor(private readonly context: Context, private readonly file: SettingsFile | undefined) {
+    this.values = new Map(Object.entries({ ...file?.values, ...context }));
+  }
 
   text(key: string): string | undefined {
     this.known.push(key);
@@ -144,10 +196,21 @@ class Reader {
     return this.values.get(key) === "on-demand" ? (this.text(key), 0) : this.whole(key, otherwise, 1, 500);
   }
 
+  arn(key: string, service: string, resource: string): string | undefined {
+    const value = this.text(key);
+    const shape = new RegExp(`^arn:aws[a-z-]*:${service}:[a-z0-9-]+:[0-9]{12}:${resource}[A-Za-z0-9_.:/-]+$`);
+    const right = `an ARN, for example arn:aws:${service}:eu-central-1:123456789012:${resource}NAME`;
+    return value === undefined || shape.test(value) ? value : this.wrong(key, value, right, undefined);
+  }
+
+  refuse(problem: string): void {
+    this.problems.push(problem);
+  }
+
   email(key: string): string | undefined {
     const value = this.text(key);
     const isRight = value === undefined || /^[^@\s]+@[^@\s]+\.[^@\s]+$/.test(value);
-    return isRight ? value : this.wrong(key, value, "an address, as ops@example.com", undefined);
+    return isRight ? value : this.wrong(key, value, "an address, for example ops@example.com", undefined);
   }
 
   /** The functions refuse `*` and what no browser sends; better before a deployment than in each start after it. */
@@ -156,7 +219,7 @@ class Reader {
     const origins = written.split(",").map((it) => it.trim()).filter((it) => it !== "");
     for (const origin of origins) {
       if (!/^https?:\/\/[a-z0-9.:[\]-]+$/.test(origin)) {
-        this.wrong(key, origin, "origins as https://shop.example.com, separated by commas", undefined);
+        this.wrong(key, origin, "origins, for example https://shop.example.com, separated by commas", undefined);
       }
     }
     return origins;
@@ -164,7 +227,7 @@ class Reader {
 
   finish(): void {
     for (const key of this.values.keys()) {
-      this.problems.push(`\`${key}\` is not known; there are ${this.known.join(", ")}`);
+      this.problems.push(`\`${key}\`${this.place(key)} is not known; there are ${this.known.join(", ")}`);
     }
     if (this.problems.length > 0) {
       throw new ConfigError(this.problems);
@@ -172,7 +235,12 @@ class Reader {
   }
 
   private wrong<T>(key: string, value: string, right: string, otherwise?: T): T {
-    this.problems.push(`\`${key}\` is ${JSON.stringify(value)}; it has to be ${right}`);
+    this.problems.push(`\`${key}\`${this.place(key)} is ${JSON.stringify(value)}; it has to be ${right}`);
     return otherwise as T;
+  }
+
+  /** Where a value was written, if not in context. */
+  private place(key: string): string {
+    return this.file !== undefined && key in this.file.values && !(key in this.context) ? ` in ${this.file.name}` : "";
   }
 }

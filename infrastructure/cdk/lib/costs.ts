@@ -29,8 +29,11 @@ export const PRICES = {
 export const ASSUMPTIONS = {
   /** Of 730 hours. */
   secondsOfMonth: 2_628_000,
-  /** The share of requests for an assignment whose environment does not remember it: each is one conditional write. */
-  missesPerAssignment: 0.3,
+  /**
+   * How often a unit asks for one assignment while an environment remembers it. Lambda sends each of these requests to any
+   * environment, so the more of them there are, the more often one is asked that does not know the unit (`missRate`).
+   */
+  asksPerAssignment: 5,
   /** The share of requests for an assignment that are a unit's first in an experiment: a new item and a new mark each. */
   firstsPerAssignment: 0.05,
   /** Exposures and evaluations a request: an environment sends each once, as long as it remembers. */
@@ -50,8 +53,9 @@ export const ASSUMPTIONS = {
   /** As the stacks set them. */
   batchSize: 500,
   batchWindowSeconds: 5,
-  /** Rows of counts that a full batch adds to; a small one has two for an event. */
-  rowsPerBatch: 10,
+  /** Experiments that the events of a full batch belong to, and the variants of each. */
+  experimentsPerBatch: 5,
+  variantsPerExperiment: 2,
   /** Peaks are this much above the average: shards are bought for them. */
   peak: 2,
   leastShards: 2,
@@ -74,7 +78,7 @@ export const ASSUMPTIONS = {
   /** Names and dimensions together, of the three functions. */
   customMetrics: 70,
   /** What the alarms watch; a test counts them in the stacks. */
-  alarmMetrics: 42,
+  alarmMetrics: 60,
   /** Lambda's own three lines around each invocation, if they are not left out. */
   platformBytes: 500,
 } as const;
@@ -138,13 +142,45 @@ export function batchesOf(events: number, shards: number): number {
   return perSecond * shards * A.secondsOfMonth;
 }
 
+/**
+ * The environments of one function that answer so many requests a second: as many as work at once in a busy moment, when arrivals are
+ * four standard deviations above their mean (Poisson).
+ */
+export function environmentsFor(requestsPerSecond: number): number {
+  const busy = requestsPerSecond * A.requestMs / 1000;
+  return Math.max(1, Math.ceil(busy + 4 * Math.sqrt(busy)));
+}
+
+/**
+ * The share of requests for an assignment whose environment does not remember it: each is one conditional write, whether the
+ * assignment is a new one or not. Of q requests, sent to any of n environments, those that are new to their environment are
+ * n (1 - (1 - 1/n)^q): 0.82 of them at 10 environments and 0.96 at 50, with 5 requests.
+ */
+export function missRate(environments: number): number {
+  const asks = A.asksPerAssignment;
+  return environments * (1 - (1 - 1 / environments) ** asks) / asks;
+}
+
+/**
+ * What one commit adds to one experiment, in write units: its row of the hour, and a row of groups for each of its variants. A
+ * batch that reaches over an hour, and an experiment whose row is larger than 1 KB, take more.
+ */
+export function experimentWrites(variants: number): number {
+  return 2 * (1 + variants);
+}
+
 /** What one commit writes, in write units: twice what an item alone would, because it is a transaction. */
 export function commitWrites(events: number): number {
   const kilobytes = (bytes: number) => Math.max(1, Math.ceil(bytes / 1024));
   const head = 2;
   // Eight bytes an event id, beside some hundred of keys.
   const ledger = 2 * kilobytes(events * 8 + 100);
-  return head + ledger + 2 * Math.min(A.rowsPerBatch, Math.ceil(events * 2));
+  // Of the stream: what was taken, late, or credited to nobody.
+  const stream = 2;
+  const experiments = Math.min(A.experimentsPerBatch, Math.ceil(events));
+  // An event is of one variant, so few of them do not reach the groups of all.
+  const variants = Math.min(A.variantsPerExperiment, Math.ceil(events / experiments));
+  return head + ledger + stream + experiments * experimentWrites(variants);
 }
 
 function lambda(invocations: number, ms: number, mb: number): number {
@@ -154,7 +190,8 @@ function lambda(invocations: number, ms: number, mb: number): number {
 
 function writes(requests: number, events: number, batches: number): number {
   const assignments = requests / 2;
-  return assignments * A.missesPerAssignment + marks(requests) + batches * commitWrites(events / batches);
+  const misses = missRate(environmentsFor(assignments / A.secondsOfMonth));
+  return assignments * misses + marks(requests) + batches * commitWrites(events / batches);
 }
 
 /** New marks of a month. */
@@ -188,7 +225,7 @@ function archive(events: number): number {
 
 function metricBytes(requests: number): number {
   const perSecond = requests / A.secondsOfMonth;
-  const environments = Math.ceil(perSecond * A.requestMs / 1000) * 2;
+  const environments = environmentsFor(perSecond / 2) * 2;
   const lines = Math.max(perSecond / A.requestsPerMetricLine, Math.min(perSecond, environments / A.metricLineSeconds));
   return lines * A.secondsOfMonth * A.metricLineBytes + requests * A.metricBytesPerRequest;
 }

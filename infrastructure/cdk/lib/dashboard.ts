@@ -4,7 +4,7 @@ import { Dashboard, GraphWidget, TextWidget } from "aws-cdk-lib/aws-cloudwatch";
 import type { IMetric, IWidget } from "aws-cdk-lib/aws-cloudwatch";
 import type { Construct } from "constructs";
 import type { Watched } from "./alarms";
-import { MINUTE, errorRate, hitRate, own, service } from "./metrics";
+import { MINUTE, errorRate, hitRate, own, refusalRate, service } from "./metrics";
 import type { OwnMetric } from "./metrics";
 import { FUNCTIONS } from "./permissions";
 import type { FunctionName } from "./permissions";
@@ -35,8 +35,8 @@ function graph(title: string, left: IMetric[], unit: string, right: IMetric[] = 
 }
 
 /** Metrics of functions' own, each of each. */
-function ownOf(names: readonly FunctionName[], metrics: readonly OwnMetric[]): IMetric[] {
-  return names.flatMap((name) => metrics.map((metric) => own(name, metric).with({ label: `${name} ${metric}` })));
+function ownOf(watched: Watched, names: readonly FunctionName[], metrics: readonly OwnMetric[]): IMetric[] {
+  return names.flatMap((name) => metrics.map((metric) => own(watched.functions[name], metric).with({ label: `${name} ${metric}` })));
 }
 
 /** A metric of Lambda for each function. */
@@ -54,8 +54,8 @@ function requests(watched: Watched): IWidget[] {
     graph("Duration, as Lambda sees it",
       [...ofLambda(watched, "Duration", "p50"), ...ofLambda(watched, "Duration", "p99")], "ms"),
     graph("Latency of the handlers", FUNCTIONS.flatMap((name) =>
-      ["p50", "p99"].map((quantile) => own(name, "Latency", quantile, MINUTE).with({ label: `${name} ${quantile}` }))), "ms"),
-    graph("Cold starts", FUNCTIONS.map((name) => own(name, "ColdStarts", "Sum", MINUTE).with({ label: name })), "a minute"),
+      ["p50", "p99"].map((quantile) => own(watched.functions[name], "Latency", quantile, MINUTE).with({ label: `${name} ${quantile}` }))), "ms"),
+    graph("Cold starts", FUNCTIONS.map((name) => own(watched.functions[name], "ColdStarts", "Sum", MINUTE).with({ label: name })), "a minute"),
   ];
 }
 
@@ -63,11 +63,13 @@ function answers(watched: Watched): IWidget[] {
   const [assignment, flags] = ["assignment", "flags"] as const;
   return [
     graph("Errors", FUNCTIONS.map((name) => errorRate(name, watched.functions[name])), "%"),
-    graph("Catalog found", [hitRate(assignment), hitRate(flags)], "%"),
-    graph("Age of the catalog", [own(assignment, "CatalogAge", "Maximum"), own(flags, "CatalogAge", "Maximum")], "s"),
-    graph("Assignments remembered", ownOf([assignment], ["CacheHits", "CacheMisses", "StoreFallbacks"]), FIVE),
-    graph("Events to the stream", ownOf([assignment, flags], ["EventsSent", "EventsLost"]), FIVE),
-    graph("Refused and broken", ownOf([assignment, flags], ["ClientErrors", "Panics"]), FIVE),
+    graph("Catalog found", [assignment, flags].map((name) => hitRate(name, watched.functions[name])), "%"),
+    graph("Age of the catalog", FUNCTIONS.map((name) =>
+      own(watched.functions[name], "CatalogAge", "Maximum").with({ label: name })), "s"),
+    graph("Assignments remembered", ownOf(watched, [assignment], ["CacheHits", "CacheMisses", "StoreFallbacks"]), FIVE),
+    graph("Events to the stream", ownOf(watched, [assignment, flags], ["EventsSent", "EventsLost"]), FIVE),
+    graph("Refused and broken", ownOf(watched, [assignment, flags], ["ClientErrors", "Panics"]), FIVE),
+    graph("Refused by the URLs: 403, 429", [assignment, flags].map((name) => refusalRate(name, watched.functions[name])), "%"),
   ];
 }
 
@@ -76,8 +78,8 @@ function events(watched: Watched): IWidget[] {
   const taken = ["EventsAccepted", "EventsDuplicate", "EventsLate", "EventsUnattributed", "EventsUnknown", "EventsQuarantined"] as const;
   return [
     graph("Iterator age", [service("Lambda", "IteratorAge", { FunctionName }, "Maximum", MINUTE)], "ms"),
-    graph("Events", ownOf(["events"], taken), FIVE),
-    graph("Batches", ownOf(["events"], ["Requests", "BatchesReturned", "CommitRetries"]), FIVE),
+    graph("Events", ownOf(watched, ["events"], taken), FIVE),
+    graph("Batches", ownOf(watched, ["events"], ["Requests", "BatchesReturned", "CommitRetries"]), FIVE),
   ];
 }
 
@@ -88,7 +90,7 @@ function stores(watched: Watched): IWidget[] {
     service("DynamoDB", metric, { TableName }, "Sum", MINUTE).with({ label: TableName }));
   return [
     graph("DynamoDB writes", ofTables("ConsumedWriteCapacityUnits"), "WCU a minute", ofTables("WriteThrottleEvents")),
-    graph("Kinesis", ["IncomingRecords", "WriteProvisionedThroughputExceeded"].map((it) => service("Kinesis", it, stream)), FIVE),
+    graph("Kinesis", ["IncomingRecords", "GetRecords.Success", "WriteProvisionedThroughputExceeded"].map((it) => service("Kinesis", it, stream)), FIVE),
     graph("Firehose", ["IncomingRecords", "ThrottledRecords"].map((it) => service("Firehose", it, archive)), FIVE,
       [service("Firehose", "DeliveryToS3.DataFreshness", archive, "Maximum")]),
   ];

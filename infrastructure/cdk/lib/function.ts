@@ -1,12 +1,13 @@
 // One function: its log, its role, its code, a version for each deployment and the alias that callers use.
 
-import { Duration } from "aws-cdk-lib";
+import { Duration, RemovalPolicy } from "aws-cdk-lib";
 import { Role, ServicePrincipal } from "aws-cdk-lib/aws-iam";
 import {
-  Alias, ApplicationLogLevel, Architecture, Function, LoggingFormat, Runtime, SystemLogLevel,
+  Alias, ApplicationLogLevel, Architecture, Function, LoggingFormat, Runtime, SystemLogLevel, Tracing,
 } from "aws-cdk-lib/aws-lambda";
 import type { ILayerVersion } from "aws-cdk-lib/aws-lambda";
 import { Construct } from "constructs";
+import { canary } from "./canary";
 import { codeOf } from "./code";
 import type { Config } from "./config";
 import { logGroup } from "./logs";
@@ -27,6 +28,8 @@ export interface AbxFunctionProps {
   readonly layers: ILayerVersion[];
   /** Environments that are kept warm. */
   readonly provisioned: number;
+  /** Environments that no other function takes, and the most that this one has; 0 for no reservation. */
+  readonly reserved: number;
 }
 
 export class AbxFunction extends Construct {
@@ -54,6 +57,10 @@ export class AbxFunction extends Construct {
       environment: props.environment,
       role: this.role,
       logGroup: log,
+      ...(props.reserved > 0 ? { reservedConcurrentExecutions: props.reserved } : {}),
+      ...(props.config.tracing ? { tracing: Tracing.ACTIVE } : {}),
+      // Without this, the next deployment deletes the version before it, and there is no way back.
+      currentVersionOptions: { removalPolicy: RemovalPolicy.RETAIN },
       ...logging(props.config),
     });
     this.alias = new Alias(this, "Alias", {
@@ -61,6 +68,9 @@ export class AbxFunction extends Construct {
       version: this.function.currentVersion,
       ...(props.provisioned > 0 ? { provisionedConcurrentExecutions: props.provisioned } : {}),
     });
+    if (props.config.canary !== "off") {
+      canary(this, { name: props.name, functionName, alias: this.alias, pace: props.config.canary });
+    }
   }
 }
 

@@ -11,6 +11,8 @@ import type { Config } from "./config";
 import type { DataStack } from "./data-stack";
 import { environmentOf } from "./environment";
 import { AbxFunction } from "./function";
+import { Gateway } from "./gateway";
+import { useKey } from "./keys";
 import { People } from "./people";
 import { FUNCTIONS, PERMISSIONS } from "./permissions";
 import type { FunctionName } from "./permissions";
@@ -38,6 +40,9 @@ export class FunctionsStack extends Stack {
     });
     const { assignment, flags } = this.functions;
     const urls = [this.open("assignment", assignment.alias, config), this.open("flags", flags.alias, config)];
+    if (config.gateway) {
+      new Gateway(this, "Gateway", { config, aliases: { assignment: assignment.alias, flags: flags.alias } });
+    }
     new People(this, "People", { config, data, aliases: [assignment.alias, flags.alias], urls });
   }
 
@@ -48,8 +53,11 @@ export class FunctionsStack extends Stack {
       timeout: Duration.seconds(timeout),
       environment: environmentOf(name, config, data),
       provisioned: name === "events" ? 0 : config.provisioned,
+      // Requests come in crowds, and would leave nothing for who counts them.
+      reserved: name === "events" ? config.reservedConcurrency : 0,
     });
     permit(made, name, data);
+    useKey(config).forEach((statement) => made.role.addToPolicy(statement));
     return made;
   }
 

@@ -1,11 +1,12 @@
 // The dashboard, the alarms, and who hears of them.
 
-import { CfnOutput, Stack } from "aws-cdk-lib";
+import { Annotations, CfnOutput, Stack } from "aws-cdk-lib";
 import type { StackProps } from "aws-cdk-lib";
 import { Alarm, TreatMissingData } from "aws-cdk-lib/aws-cloudwatch";
 import { SnsAction } from "aws-cdk-lib/aws-cloudwatch-actions";
 import { PolicyStatement, ServicePrincipal } from "aws-cdk-lib/aws-iam";
 import { Topic } from "aws-cdk-lib/aws-sns";
+import type { ITopic } from "aws-cdk-lib/aws-sns";
 import { EmailSubscription } from "aws-cdk-lib/aws-sns-subscriptions";
 import type { Construct } from "constructs";
 import { alarms, comparison } from "./alarms";
@@ -14,6 +15,7 @@ import type { Config } from "./config";
 import { dashboard } from "./dashboard";
 import type { DataStack } from "./data-stack";
 import type { FunctionsStack } from "./functions-stack";
+import { keyOf } from "./keys";
 import { nameOf } from "./names";
 import { FUNCTIONS } from "./permissions";
 import type { FunctionName } from "./permissions";
@@ -28,14 +30,12 @@ export interface MonitoringStackProps extends StackProps {
 export class MonitoringStack extends Stack {
   constructor(scope: Construct, id: string, { config, data, functions, ...props }: MonitoringStackProps) {
     super(scope, id, props);
-    const watched = watch(data, functions);
-    const topic = config.alarmEmail === undefined ? undefined : this.topic(config, config.alarmEmail);
+    const watched = watch(config, data, functions);
+    const actions = this.topics(config).map((topic) => new SnsAction(topic));
     for (const spec of alarms(watched)) {
       const alarm = this.alarm(spec, config);
-      if (topic !== undefined) {
-        alarm.addAlarmAction(new SnsAction(topic));
-        alarm.addOkAction(new SnsAction(topic));
-      }
+      alarm.addAlarmAction(...actions);
+      alarm.addOkAction(...actions);
     }
     const board = dashboard(this, nameOf(config, "overview"), watched);
     new CfnOutput(this, "dashboard", { value: board.dashboardName });
@@ -51,13 +51,27 @@ export class MonitoringStack extends Stack {
       comparisonOperator: comparison(spec),
       evaluationPeriods,
       datapointsToAlarm,
-      // Nobody asked, nothing came: that is well.
-      treatMissingData: TreatMissingData.NOT_BREACHING,
+      treatMissingData: spec.silenceIsFault === true ? TreatMissingData.BREACHING : TreatMissingData.NOT_BREACHING,
     });
   }
 
+  /** Who hears of alarms: an address, a topic of one's own, both, or nobody. */
+  private topics(config: Config): ITopic[] {
+    const { alarmEmail, alarmTopic, keep, stage } = config;
+    if (keep && alarmEmail === undefined && alarmTopic === undefined) {
+      const file = `infrastructure/cdk/config/${stage}.json`;
+      Annotations.of(this).addWarningV2("abx:alarms", `nobody hears of alarms: set \`alarmEmail\` or \`alarmTopic\` in ${file}`);
+    }
+    return [
+      ...(alarmEmail === undefined ? [] : [this.topic(config, alarmEmail)]),
+      ...(alarmTopic === undefined ? [] : [Topic.fromTopicArn(this, "AlarmTopic", alarmTopic)]),
+    ];
+  }
+
   private topic(config: Config, address: string): Topic {
-    const topic = new Topic(this, "Topic", { topicName: nameOf(config, "alarms"), enforceSSL: true });
+    const key = keyOf(this, config);
+    const topicName = nameOf(config, "alarms");
+    const topic = new Topic(this, "Topic", { topicName, enforceSSL: true, ...(key === undefined ? {} : { masterKey: key }) });
     // A topic with a policy of its own has lost the one that let the account's alarms publish.
     topic.addToResourcePolicy(new PolicyStatement({
       principals: [new ServicePrincipal("cloudwatch.amazonaws.com")],
@@ -71,13 +85,14 @@ export class MonitoringStack extends Stack {
 }
 
 /** The names that CloudWatch knows things by. */
-function watch(data: DataStack, functions: FunctionsStack): Watched {
-  const names = FUNCTIONS.map((name) => [name, functions.functions[name].function.functionName] as const);
+function watch(config: Config, data: DataStack, functions: FunctionsStack): Watched {
+  const names = FUNCTIONS.map((name) => [name, nameOf(config, name)] as const);
   return {
     functions: Object.fromEntries(names) as Record<FunctionName, string>,
     tables: TABLE_NAMES.map((name) => data.tables[name].tableName),
     stream: data.stream.streamName,
     archive: data.archive.streamName,
     mapping: functions.mapping.uuid,
+    converts: config.archiveFormat === "parquet",
   };
 }

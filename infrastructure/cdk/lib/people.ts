@@ -6,6 +6,7 @@ import type { Alias, FunctionUrl } from "aws-cdk-lib/aws-lambda";
 import { Construct } from "constructs";
 import type { Config } from "./config";
 import type { DataStack } from "./data-stack";
+import { useKey } from "./keys";
 import { nameOf } from "./names";
 import { PERMISSIONS } from "./permissions";
 
@@ -47,7 +48,9 @@ export class People extends Construct {
   }
 
   private policy(config: Config, who: string, description: string, may: [string[], string[]][]): void {
-    const statements = may.map(([actions, resources]) => new PolicyStatement({ actions, resources }));
+    // Who only calls a function sees no data under the key.
+    const key = who === "caller" ? [] : useKey(config);
+    const statements = [...may.map(([actions, resources]) => new PolicyStatement({ actions, resources })), ...key];
     // IAM has no regions, so the name says which.
     const managedPolicyName = `${nameOf(config, who)}-${Stack.of(this).region}`;
     const policy = new ManagedPolicy(this, who, { managedPolicyName, description, statements });

@@ -9,6 +9,7 @@ import type { Bucket } from "aws-cdk-lib/aws-s3";
 import { Construct } from "constructs";
 import type { Config } from "./config";
 import type { AbxFunction } from "./function";
+import { giveUpAfter } from "./retention";
 
 /** Where Lambda writes what it gave up. */
 export const FAILURES_PREFIX = "aws/lambda/";
@@ -37,14 +38,15 @@ export class StreamMapping extends Construct {
       parallelizationFactor: 1,
       reportBatchItemFailures: true,
       bisectBatchOnError: true,
-      // No record fails by itself, only the tables and the archive behind it: so try for long, but not for ever.
-      retryAttempts: 100,
-      maxRecordAge: config.keep ? Duration.days(3) : Duration.hours(12),
+      // No record fails by itself, only the tables and the archive behind it. A refused commit answers within milliseconds, so a
+      // number of attempts is used up within seconds of an outage: only age gives a record up.
+      retryAttempts: -1,
+      maxRecordAge: giveUpAfter(config),
       onFailure: { bind: () => this.give(target, failures) },
       metricsConfig: { metrics: [MetricType.EVENT_COUNT] },
     });
     this.uuid = mapping.eventSourceMappingId;
-    // Lambda looks whether it may read the stream when the mapping is made.
+    // When the mapping is made, Lambda checks that the role may read the stream.
     mapping.node.addDependency(target.role);
   }
 

@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { gunzipSync } from "node:zlib";
 import { bundle, codeOf } from "../lib/code";
 import { ConfigError, readConfig } from "../lib/config";
+import { STAGES, readStage } from "../lib/stage";
 import { rust } from "./synth";
 
 function problemsOf(run: () => unknown): readonly string[] {
@@ -80,4 +82,85 @@ test("a folder of abx pull becomes a revision that the functions read", () => {
   writeFileSync(join(folder, "hand.yaml"), "flag: b\n");
   assert.match(problemsOf(() => bundle(folder)).join(), /hand\.yaml is not JSON/);
   assert.match(problemsOf(() => bundle(join(folder, "none"))).join(), /no such folder/);
+});
+
+/** A folder of stages' files. */
+function stages(files: Record<string, string>): string {
+  const folder = mkdtempSync(join(tmpdir(), "abx-test-"));
+  Object.entries(files).forEach(([name, text]) => writeFileSync(join(folder, name), text));
+  return folder;
+}
+
+test("a stage has the settings of its file each time, and context overrides single ones", () => {
+  const folder = stages({ "prod.json": '{"alarmEmail": "ops@example.com", "shards": 4, "public": true}', "dev.json": "{}" });
+  const prod = readStage({ stage: "prod" }, folder);
+  assert.deepEqual([prod.alarmEmail, prod.shards, prod.public, prod.keep], ["ops@example.com", 4, true, true]);
+  const more = readStage({ stage: "prod", shards: "8", "aws:cdk:anything": true }, folder);
+  assert.deepEqual([more.alarmEmail, more.shards], ["ops@example.com", 8]);
+  assert.deepEqual(readStage({}, folder), readConfig({}), "the default stage has a file, too");
+});
+
+test("a stage without its file is refused, with the command that makes one", () => {
+  const folder = stages({});
+  for (const context of [{ stage: "staging" }, { stage: "staging", alarmEmail: "ops@example.com" }]) {
+    const [problem = "", ...others] = problemsOf(() => readStage(context, folder));
+    assert.match(problem, /the stage staging has no file config\/staging\.json/);
+    assert.match(problem, /echo '\{ "alarmEmail": "ops@example\.com" \}' > config\/staging\.json/);
+    assert.deepEqual(others, []);
+  }
+  assert.match(problemsOf(() => readStage({}, folder)).join(), /the stage dev has no file/);
+});
+
+test("what is wrong with a stage's file is said with its name", () => {
+  const wrong = (text: string) => problemsOf(() => readStage({ stage: "prod" }, stages({ "prod.json": text }))).join("\n");
+  assert.match(wrong("{,}"), /config\/prod\.json is not JSON: ./);
+  for (const text of ["[]", "null", '"prod"', "3"]) {
+    assert.match(wrong(text), /config\/prod\.json does not hold one JSON object/, text);
+  }
+  assert.match(wrong('{"stage": "dev"}'), /config\/prod\.json is of the stage prod, and says `stage`: "dev"/);
+  assert.match(wrong('{"shards": "many", "alarmMail": "a"}'),
+    /`shards` in config\/prod\.json is "many"; it has to be .*\n`alarmMail` in config\/prod\.json is not known; there are stage, /);
+  assert.match(wrong('{"corsOrigins": ["https://a.example"]}'), /`corsOrigins` in config\/prod\.json is .* not a list/);
+  const folder = stages({ "prod.json": '{"shards": 2}' });
+  assert.match(problemsOf(() => readStage({ stage: "prod", shards: "0" }, folder)).join(), /^`shards` is "0"/, "of the command line");
+});
+
+test("no stage's name leads out of the folder", () => {
+  for (const stage of ["../prod", "Prod", "", "a/b", ["prod"], 7]) {
+    assert.throws(() => readStage({ stage }, stages({ "prod.json": "{}" })), ConfigError, String(stage));
+  }
+});
+
+test("the files of this repository can be used", () => {
+  for (const file of readdirSync(STAGES)) {
+    const stage = file.replace(/\.json$/, "");
+    assert.equal(readStage({ stage }).stage, stage);
+  }
+  assert.equal(readStage({ stage: "prod" }).canary, "10percent5minutes");
+});
+
+test("cdk itself refuses a stage without a file", () => {
+  const node = (stage: string) => spawnSync(process.execPath, ["--import", "tsx", "bin/abx.ts"], {
+    cwd: join(STAGES, ".."), encoding: "utf8", env: { ...process.env, CDK_CONTEXT_JSON: JSON.stringify({ stage, assets: "none" }) },
+  });
+  const ran = node("staging");
+  assert.equal(ran.status, 2, ran.stderr);
+  assert.match(ran.stderr, /the stage staging has no file config\/staging\.json/);
+});
+
+test("ARNs are of their service, and parts that need each other are asked for together", () => {
+  const region = "eu-central-1:123456789012";
+  const right = {
+    alarmTopic: `arn:aws:sns:${region}:on-call`, keyArn: `arn:aws:kms:${region}:key/11111111-2222`,
+    webAcl: `arn:aws:wafv2:${region}:regional/webacl/shop/1`, gateway: "true",
+  };
+  assert.equal(readConfig(right).keyArn, right.keyArn);
+  assert.equal(readConfig({ keyArn: `arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/1` }).gateway, false);
+  const wrong = { alarmTopic: "on-call", keyArn: `arn:aws:kms:${region}:alias/mine`, webAcl: right.alarmTopic, gateway: "true" };
+  const problems = problemsOf(() => readConfig(wrong));
+  assert.deepEqual(problems.map((it) => /`(\w+)`/.exec(it)?.[1]), ["webAcl", "keyArn", "alarmTopic"]);
+  assert.match(problems[1] ?? "", /an ARN, for example arn:aws:kms:.*:key\/NAME/);
+  assert.match(problemsOf(() => readConfig({ webAcl: right.webAcl })).join(), /`webAcl` needs `gateway=true`/);
+  assert.match(problemsOf(() => readConfig({ shards: "5", reservedConcurrency: "4" })).join(),
+    /`reservedConcurrency` is 4; it has to be 5 or more/);
 });

@@ -3,7 +3,8 @@ import { test } from "node:test";
 import { Match } from "aws-cdk-lib/assertions";
 import { ARCHIVE_COLUMNS, ID_COLUMN, ID_FIELD } from "../lib/archive-columns";
 import { TABLES, TABLE_NAMES, TTL } from "../lib/tables";
-import { found, firsts, rust, sorted, synth } from "./synth";
+import { found, firsts, objects, rust, sorted, synth } from "./synth";
+import type { Json } from "./synth";
 
 const dev = synth();
 const prod = synth({ stage: "prod" });
@@ -108,4 +109,57 @@ test("Athena's table has the fields of a line, and projects the days that Fireho
   });
   const location = JSON.stringify(dev.data.findResources("AWS::Glue::Table"));
   assert.match(location, /\/events\/day=\$\{day\}\//);
+});
+
+const keyArn = "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555";
+
+test("a key of the account's own guards all that holds data, and who works with it may use it", () => {
+  const own = synth({ keyArn, alarmEmail: "ops@example.com" });
+  own.data.allResourcesProperties("AWS::DynamoDB::Table", {
+    SSESpecification: { SSEEnabled: true, SSEType: "KMS", KMSMasterKeyId: keyArn },
+  });
+  own.data.allResourcesProperties("AWS::Kinesis::Stream", { StreamEncryption: { EncryptionType: "KMS", KeyId: keyArn } });
+  const rule = { ServerSideEncryptionByDefault: { SSEAlgorithm: "aws:kms", KMSMasterKeyID: keyArn }, BucketKeyEnabled: true };
+  own.data.allResourcesProperties("AWS::S3::Bucket", { BucketEncryption: { ServerSideEncryptionConfiguration: [rule] } });
+  own.data.hasResourceProperties("AWS::KinesisFirehose::DeliveryStream", {
+    DeliveryStreamEncryptionConfigurationInput: { KeyType: "CUSTOMER_MANAGED_CMK", KeyARN: keyArn },
+    ExtendedS3DestinationConfiguration: { EncryptionConfiguration: { KMSEncryptionConfig: { AWSKMSKeyARN: keyArn } } },
+  });
+  own.monitoring.hasResourceProperties("AWS::SNS::Topic", { KmsMasterKeyId: keyArn });
+  const uses = (template: typeof own.data) => objects(template.toJSON() as Json)
+    .filter((it) => it["Resource"] === keyArn && JSON.stringify(it["Action"]).includes("kms:Decrypt")).length;
+  assert.equal(uses(own.data), 1, "Firehose");
+  assert.equal(uses(own.functions), 3 + 4, "three functions, and every person but a caller");
+});
+
+test("without a key of its own, an account's keys are not named", () => {
+  assert.doesNotMatch(JSON.stringify([dev.data, dev.functions, dev.monitoring].map((it) => it.toJSON() as Json)), /kms:Decrypt/);
+});
+
+test("Parquet has a folder of its own, the same columns, and Firehose may read them", () => {
+  const { data } = synth({ archiveFormat: "parquet" });
+  data.hasResourceProperties("AWS::KinesisFirehose::DeliveryStream", {
+    ExtendedS3DestinationConfiguration: {
+      Prefix: "events-parquet/day=!{timestamp:yyyy-MM-dd}/",
+      CompressionFormat: "UNCOMPRESSED",
+      // Firehose refuses to convert smaller buffers than 64 MB.
+      BufferingHints: { SizeInMBs: 128 },
+      DataFormatConversionConfiguration: {
+        Enabled: true,
+        InputFormatConfiguration: { Deserializer: { OpenXJsonSerDe: { ColumnToJsonKeyMappings: { id: "_id" } } } },
+        OutputFormatConfiguration: { Serializer: { ParquetSerDe: Match.anyValue() } },
+        SchemaConfiguration: { DatabaseName: "abx_dev_archive", TableName: "events" },
+      },
+    },
+  });
+  data.hasResourceProperties("AWS::Glue::Table", {
+    TableInput: {
+      Parameters: Match.objectLike({ classification: "parquet", "projection.enabled": "true" }),
+      StorageDescriptor: { InputFormat: "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat" },
+    },
+  });
+  const text = JSON.stringify(data.toJSON());
+  assert.match(text, /events-parquet\/day=\$\{day\}\//);
+  assert.match(text, /glue:GetTableVersions/);
+  assert.doesNotMatch(JSON.stringify(dev.data.toJSON()), /glue:GetTable/);
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readConfig } from "../lib/config";
-import { ASSUMPTIONS, batchesOf, commitWrites, month, shardsFor } from "../lib/costs";
+import { ASSUMPTIONS, batchesOf, commitWrites, experimentWrites, missRate, month, shardsFor } from "../lib/costs";
 import { withTables } from "../lib/costs-table";
 import { FUNCTIONS, PERMISSIONS } from "../lib/permissions";
 import { TABLE_NAMES } from "../lib/tables";
@@ -21,10 +21,36 @@ test("the page of costs shows what the model says", () => {
   assert.equal(page, withTables(page), "npm run costs -- --write");
 });
 
-test("a commit of 500 events and 10 rows is 32 write units", () => {
-  assert.equal(commitWrites(500), 32);
-  // 2 for the head, 2 for a ledger of one id, 2 for each of two rows.
-  assert.equal(commitWrites(1), 8);
+test("a commit costs 6 write units for an experiment of two variants, and 8 for one of three", () => {
+  assert.deepEqual([2, 3].map(experimentWrites), [6, 8]);
+  // 2 for the head, 10 for a ledger of 500 ids, 2 for the stream's row, 6 for each of five experiments.
+  assert.equal(commitWrites(500), 44);
+  // A ledger of one id, the row of the hour, and the groups of one variant.
+  assert.equal(commitWrites(1), 2 + 2 + 2 + 4);
+});
+
+test("the rows of an experiment are those that the core writes", () => {
+  const row = rust("core/src/event/row.rs");
+  assert.match(row, /format!\("groups#\{variant\}#\{shard\}"\)/, "a row of groups for each variant");
+  const benchmark = source("functions/tests/contract/cost.rs");
+  assert.match(benchmark, /assert_eq!\(units\[2\.\.\], \[2; 10\]\)/, "each row is 2 write units");
+});
+
+test("the more environments, the fewer requests find theirs", () => {
+  const rates = [1, 10, 50, 1000].map(missRate);
+  assert.deepEqual(rates.map((it) => Math.round(it * 100)), [20, 82, 96, 100]);
+  // Drawn with a seed of its own, as requests are sent to any of the environments.
+  let state = 7;
+  const draw = () => (state = (state * 1_103_515_245 + 12_345) % 2 ** 31) / 2 ** 31;
+  for (const environments of [1, 4, 10, 50]) {
+    let misses = 0;
+    for (let unit = 0; unit < 20_000; unit += 1) {
+      const asked = Array.from({ length: ASSUMPTIONS.asksPerAssignment }, () => Math.floor(draw() * environments));
+      misses += new Set(asked).size;
+    }
+    const simulated = misses / (20_000 * ASSUMPTIONS.asksPerAssignment);
+    assert.ok(Math.abs(simulated - missRate(environments)) < 0.01, `${environments}: ${simulated}`);
+  }
 });
 
 test("the model has the sizes that are deployed", () => {
@@ -65,7 +91,7 @@ test("the table of variables has every one that the functions read", () => {
 });
 
 test("the table of context has every key, and its default", () => {
-  const rows = found(section("What a deployment is told"), /^\| `(\w+)` \|([^|]*)\|/gm);
+  const rows = found(section("Settings of a stage"), /^\| `(\w+)` \|([^|]*)\|/gm);
   const defaults = readConfig({});
   assert.deepEqual(sorted(rows.map(([key = ""]) => key)), sorted(Object.keys(defaults)));
   for (const [key = "", cell = ""] of rows) {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { Match } from "aws-cdk-lib/assertions";
 import { FUNCTIONS } from "../lib/permissions";
-import { firsts, rust, sorted, synth } from "./synth";
+import { firsts, rust, sorted, source, synth } from "./synth";
 import type { Json, Synthesized } from "./synth";
 
 const dev = synth();
@@ -59,8 +59,9 @@ test("the stream is read one batch a shard at a time, and nothing is given up si
     BisectBatchOnFunctionError: true,
     BatchSize: 500,
     MaximumBatchingWindowInSeconds: 5,
-    MaximumRetryAttempts: 100,
-    MaximumRecordAgeInSeconds: 43_200,
+    // Only age gives a record up: a number of attempts is used up within seconds of an outage.
+    MaximumRetryAttempts: -1,
+    MaximumRecordAgeInSeconds: 18 * 3600,
     StartingPosition: "TRIM_HORIZON",
     DestinationConfig: { OnFailure: { Destination: Match.anyValue() } },
     FilterCriteria: Match.absent(),
@@ -68,16 +69,16 @@ test("the stream is read one batch a shard at a time, and nothing is given up si
   });
   const destination = Object.values(dev.functions.findResources("AWS::Lambda::EventSourceMapping"))[0]?.["Properties"] as Json;
   assert.match(JSON.stringify(destination), /"OnFailure":\{"Destination":\{"Fn::ImportValue":"[^"]*Failures/);
-  prod.functions.hasResourceProperties("AWS::Lambda::EventSourceMapping", { MaximumRecordAgeInSeconds: 259_200 });
+  prod.functions.hasResourceProperties("AWS::Lambda::EventSourceMapping", { MaximumRecordAgeInSeconds: 6 * 86_400 });
 });
 
-test("records that are given up are older than none that the stream still has", () => {
+test("Lambda has hours to write what it gives up, before the stream drops it", () => {
   for (const made of [dev, prod]) {
     const [mapping] = Object.values(made.functions.findResources("AWS::Lambda::EventSourceMapping"));
     const [stream] = Object.values(made.data.findResources("AWS::Kinesis::Stream"));
     const age = (mapping?.["Properties"] as { MaximumRecordAgeInSeconds: number }).MaximumRecordAgeInSeconds;
     const hours = (stream?.["Properties"] as { RetentionPeriodHours: number }).RetentionPeriodHours;
-    assert.ok(age < hours * 3600, `${age} s of ${hours} h`);
+    assert.ok(age <= (hours - 6) * 3600, `${age} s of ${hours} h`);
   }
 });
 
@@ -95,6 +96,60 @@ test("callers name an alias, which can be kept warm", () => {
   const warm = synth({ provisioned: "5" });
   const aliases = { Properties: { ProvisionedConcurrencyConfig: { ProvisionedConcurrentExecutions: 5 } } };
   assert.equal(Object.keys(warm.functions.findResources("AWS::Lambda::Alias", aliases)).length, 2, "not the event function");
+});
+
+test("a version outlives the deployment after it, or there would be no way back", () => {
+  for (const made of [dev, prod]) {
+    made.functions.allResources("AWS::Lambda::Version", { DeletionPolicy: "Retain", UpdateReplacePolicy: "Retain" });
+  }
+});
+
+test("environments are reserved for the event function alone, and only if asked for", () => {
+  const reserved = (context: Record<string, string>) =>
+    Object.values(synth(context).functions.findResources("AWS::Lambda::Function"))
+      .map((it) => it["Properties"] as { FunctionName: string; ReservedConcurrentExecutions?: number })
+      .filter((it) => it.ReservedConcurrentExecutions !== undefined)
+      .map((it) => [it.FunctionName, it.ReservedConcurrentExecutions]);
+  assert.deepEqual(reserved({}), []);
+  assert.deepEqual(reserved({ reservedConcurrency: "20" }), [["abx-dev-events", 20]]);
+});
+
+test("a new version gets a tenth of the traffic first, and an alarm takes it back", () => {
+  dev.functions.resourceCountIs("AWS::CodeDeploy::DeploymentGroup", 0);
+  prod.functions.resourceCountIs("AWS::CodeDeploy::DeploymentGroup", FUNCTIONS.length);
+  prod.functions.allResourcesProperties("AWS::CodeDeploy::DeploymentGroup", {
+    AlarmConfiguration: { Enabled: true, Alarms: [Match.anyValue()] },
+    AutoRollbackConfiguration: { Enabled: true, Events: Match.arrayWith(["DEPLOYMENT_FAILURE", "DEPLOYMENT_STOP_ON_ALARM"]) },
+    DeploymentConfigName: "CodeDeployDefault.LambdaCanary10Percent5Minutes",
+  });
+  const aliases = Object.values(prod.functions.findResources("AWS::Lambda::Alias"));
+  assert.ok(aliases.every((it) => "CodeDeployLambdaAliasUpdate" in (it["UpdatePolicy"] as object)));
+  prod.functions.resourceCountIs("AWS::CloudWatch::Alarm", FUNCTIONS.length);
+  assert.match(source("docs/runbook.md"), /^## canary$/m);
+  synth({ canary: "linear10percent1minute" }).functions.allResourcesProperties("AWS::CodeDeploy::DeploymentGroup", {
+    DeploymentConfigName: "CodeDeployDefault.LambdaLinear10PercentEvery1Minute",
+  });
+});
+
+test("invocations are traced if asked for", () => {
+  dev.functions.allResourcesProperties("AWS::Lambda::Function", { TracingConfig: Match.absent() });
+  synth({ tracing: "true" }).functions.allResourcesProperties("AWS::Lambda::Function", { TracingConfig: { Mode: "Active" } });
+});
+
+test("a gateway asks for a key, limits it, and has a wall before it", () => {
+  dev.functions.resourceCountIs("AWS::ApiGateway::RestApi", 0);
+  const webAcl = "arn:aws:wafv2:eu-central-1:123456789012:regional/webacl/shop/0a1b";
+  const { functions } = synth({ gateway: "true", webAcl });
+  const methods = Object.values(functions.findResources("AWS::ApiGateway::Method"))
+    .map((it) => it["Properties"] as { HttpMethod: string; ApiKeyRequired?: boolean });
+  const keyed = (method: string) => methods.filter((it) => it.HttpMethod === method).map((it) => it.ApiKeyRequired === true);
+  assert.deepEqual(keyed("ANY"), Array.from({ length: 6 }, () => true));
+  assert.deepEqual(keyed("OPTIONS"), Array.from({ length: 6 }, () => false), "a preflight has no key");
+  assert.equal(methods.length, 12, "and no other method");
+  functions.hasResourceProperties("AWS::ApiGateway::UsagePlan", { Throttle: { RateLimit: 1000, BurstLimit: 2000 } });
+  functions.resourceCountIs("AWS::ApiGateway::ApiKey", 1);
+  functions.hasResourceProperties("AWS::WAFv2::WebACLAssociation", { WebACLArn: webAcl });
+  functions.allResourcesProperties("AWS::Lambda::Url", { AuthType: "AWS_IAM" });
 });
 
 test("logs end, and no filter stands before the lines of metrics", () => {
