@@ -394,3 +394,41 @@ fn gzip_standard_input_and_archives_are_read() {
     let ran = place.run("- --from shop.yaml", "");
     assert_eq!((ran.records(), ran.code), (0, 1), "nothing was read");
 }
+
+/// A store that `abx dev` counted: events as it keeps them, and the head of its shard.
+fn served(place: &Place, name: &str, lines: &[String]) {
+    place.run(&format!("empty.jsonl --from shop.yaml --store {name}"), "");
+    let store = rusqlite::Connection::open(place.path(name)).unwrap();
+    for line in lines {
+        let sql = "INSERT INTO events (partition_key, arrived, data) VALUES ('u', ?1, ?2)";
+        store.execute(sql, (jiff::Timestamp::now().as_millisecond(), line)).unwrap();
+    }
+}
+
+#[test]
+fn captures_of_stores_neither_collide_nor_count_twice() {
+    let place = Place::new();
+    place.write("empty.jsonl", "\n");
+    let at = |lines: Vec<String>| -> Vec<String> {
+        let now = jiff::Timestamp::now().to_string();
+        lines.iter().map(|it| it.replace(it.split("\"timestamp\":\"").nth(1).unwrap().split('"').next().unwrap(), &now)).collect()
+    };
+    served(&place, "one", &at(events(0, 5)));
+    served(&place, "two", &at(events(50, 5)));
+    for (store, file) in [("one", "one.json"), ("two", "two.json"), ("one", "again.json")] {
+        let ran = Command::new(env!("CARGO_BIN_EXE_abx"))
+            .current_dir(place.0.path())
+            .args(["capture", file, "--store", store])
+            .output()
+            .unwrap();
+        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    }
+    let ran = place.into_store("one.json two.json");
+    assert_eq!((ran.class("counted"), ran.records(), ran.total("units")), (20, 20, 10.0), "{}", ran.report);
+    // Pseudonyms are of a capture, so the content of this one is another; its records are not.
+    let ran = place.into_store("again.json");
+    assert_eq!((ran.class("already_counted"), ran.code), (10, 1), "{}", ran.report);
+    // The archive of a store, replayed into it.
+    let ran = place.into_store("s-archive/ ");
+    assert_eq!((ran.class("already_counted"), ran.records(), ran.code), (20, 20, 1), "{}", ran.report);
+}

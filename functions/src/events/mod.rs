@@ -21,7 +21,7 @@ mod replayer;
 mod shard;
 mod written;
 
-pub use local::{LOCAL_SHARD, LOCAL_STREAM, LocalProcessor, local_shard};
+pub use local::LocalProcessor;
 pub use processor::{BatchOutcome, BatchResponse, ItemFailure, NotHandled, Options, Processor};
 pub use replayer::{REPLAYED_STREAM, Replayed, Replayer};
 pub use written::{RecordToWrite, kinesis_event};

@@ -4,10 +4,10 @@ use super::content::{Content, Form, hex};
 use super::rows::{RowEvents, Rows};
 use super::spool::{Spool, Spooled};
 use crate::error::Error;
-use abx_core::event::{Batch, Classes, EventData, EventKind, RecordClass};
+use abx_core::event::{Batch, Classes, EventData, EventKind, Position, RecordClass};
 use abx_core::hash::fingerprint;
 use abx_core::read::time_of_text;
-use abx_functions::adapters::embedded::{EmbeddedStore, Load, Segment};
+use abx_functions::adapters::embedded::{EmbeddedStore, Load, Segment, is_shared};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
@@ -226,7 +226,11 @@ impl Filling<'_> {
         {
             let arrived = time_of_text(&archived.arrived_at).unwrap_or(self.now);
             let data = archived.sent.get().as_bytes();
-            return self.add(segment, data, Some(arrived), Some(fingerprint(&archived.id)));
+            let id = archived.id.split_once(':').and_then(|(shard, it)| Some((shard, it.parse().ok()?)));
+            return match id {
+                Some((shard, position)) => self.placed(segment, data, arrived, (shard, &position)),
+                None => self.add(segment, data, Some(arrived), Some(fingerprint(&archived.id))),
+            };
         }
         self.add(segment, text, None, None)
     }
@@ -272,14 +276,8 @@ impl Filling<'_> {
             let batch = batch.map_err(|error| Error::caller(format!("{}: {error}", content.name)))?;
             for shard in &batch.shards {
                 for payload in &shard.payloads {
-                    // Stores count their events from 1, so the same place in two of them is not the same record.
-                    let place = format!(
-                        "{}:{}:{}",
-                        shard.shard,
-                        payload.position,
-                        String::from_utf8_lossy(&payload.data)
-                    );
-                    self.add(segment, &payload.data, Some(payload.arrived), Some(fingerprint(&place)))?;
+                    let place = (&*shard.shard, &payload.position);
+                    self.placed(segment, &payload.data, payload.arrived, place)?;
                 }
             }
             for unplaced in &batch.unplaced {
@@ -287,6 +285,30 @@ impl Filling<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Adds an event that has a place in a stream, unless the store counted it there.
+    fn placed(
+        &mut self,
+        segment: usize,
+        data: &[u8],
+        arrived: Timestamp,
+        (shard, position): (&str, &Position),
+    ) -> Result<(), Error> {
+        let counted = self.ledger.store.has_counted(shard, position, data);
+        if counted.map_err(crate::commands::store::unanswered)? {
+            if let Some(records) = self.records.get_mut(segment) {
+                *records += 1;
+            }
+            self.known += 1;
+            return Ok(());
+        }
+        let mut place = format!("{shard}:{position}");
+        if is_shared(shard) {
+            // Stores without a name of their own count their events from 1: the same place is not the same record.
+            place.push_str(&String::from_utf8_lossy(data));
+        }
+        self.add(segment, data, Some(arrived), Some(fingerprint(&place)))
     }
 
     /// Adds an event, unless it was counted as part of another input.

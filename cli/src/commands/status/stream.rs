@@ -9,7 +9,7 @@ use crate::error::{Error, chain};
 use abx_core::event::{Position, RowKey, STREAM};
 use abx_functions::adapters::aws::{Budget, KinesisLag, Waiting, kinesis};
 use abx_functions::adapters::embedded::EmbeddedStore;
-use abx_functions::events::{REPLAYED_STREAM, local_shard};
+use abx_functions::events::REPLAYED_STREAM;
 use abx_functions::ports::{PortError, Quarantine as _};
 use aws_sdk_cloudwatch::error::ProvideErrorMetadata as _;
 use aws_sdk_cloudwatch::types::{AlarmType, StateValue};
@@ -120,7 +120,7 @@ impl<'a> Lags<'a> {
         match self {
             // A file in which nobody ever counted has no shard yet, and may have events.
             Self::Embedded(store) => match store.events_after(0, 1) {
-                Ok(events) if !events.is_empty() => vec![local_shard()],
+                Ok(events) if !events.is_empty() => store.local_shard().into_iter().collect(),
                 _ => Vec::new(),
             },
             Self::None(_) => Vec::new(),
@@ -133,7 +133,7 @@ impl<'a> Lags<'a> {
     async fn look(&self, shard: &str, head: Option<&Position>, now: Timestamp) -> Part<Waiting> {
         let waiting = match self {
             Self::None(why) => return why.clone(),
-            Self::Embedded(_) if shard != local_shard() => {
+            Self::Embedded(store) if store.local_shard().is_ok_and(|own| own != shard) => {
                 return Part::NotAsked("it was replayed from elsewhere".to_owned());
             }
             Self::Embedded(store) => waiting(store, head, now),

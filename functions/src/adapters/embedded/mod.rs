@@ -5,6 +5,7 @@
 //! | `schema.sql` | the tables, each with what its columns mean |
 //! | `catalog`, `assignments`, `events`, `metrics`, `quarantine`, `personal_data` | one port each, on [`EmbeddedStore`] |
 //! | `inputs` | files that were replayed, by their content |
+//! | `stream_name` | the name that tells the events of one store from those of another |
 //! | `archive` | [`JsonlArchive`]: files beside it, one for each day |
 
 mod archive;
@@ -15,10 +16,12 @@ mod inputs;
 mod metrics;
 mod personal_data;
 mod quarantine;
+mod stream_name;
 
 pub use archive::JsonlArchive;
 pub use events::StoredEvent;
 pub use inputs::{Load, Segment};
+pub use stream_name::{LOCAL_SHARD, is_shared};
 
 use crate::ports::PortError;
 use rusqlite::{Connection, ErrorCode};
@@ -27,7 +30,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// Raised with every change to `schema.sql` that an older program could not live with.
-const SCHEMA_VERSION: i64 = 2;
+const SCHEMA_VERSION: i64 = 3;
 
 /// The first schema did not tell when events came; those that it holds came before there were counts.
 const FROM_1: &str = "ALTER TABLE events ADD COLUMN arrived INTEGER NOT NULL DEFAULT 0";
