@@ -1,13 +1,18 @@
 //! Work that could not be done. What is wrong in documents is a finding, not an error.
 
 use crate::exit::{self, Exit};
+use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
+
+pub use abx_functions::ports::chain;
 
 /// Why a command could not do its work.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Error {
     kind: Kind,
     message: String,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
     help: Option<String>,
 }
 
@@ -20,12 +25,18 @@ enum Kind {
 impl Error {
     /// The caller must change something.
     pub fn caller(message: impl Into<String>) -> Self {
-        Self { kind: Kind::Caller, message: message.into(), help: None }
+        Self { kind: Kind::Caller, message: message.into(), source: None, help: None }
     }
 
     /// The world must.
     pub fn world(message: impl Into<String>) -> Self {
-        Self { kind: Kind::World, message: message.into(), help: None }
+        Self { kind: Kind::World, ..Self::caller(message) }
+    }
+
+    /// Adds what lies under it: it is shown after the message, innermost last.
+    #[must_use]
+    pub fn because(self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self { source: Some(source.into().into()), ..self }
     }
 
     /// Adds how to mend it.
@@ -50,20 +61,57 @@ impl Error {
             Kind::World => exit::WORLD,
         }
     }
+
+    /// What happened and why, without the help.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        chain(&Reason(self))
+    }
+}
+
+/// An error by its message alone, with what lies under it.
+#[derive(Debug)]
+struct Reason<'a>(&'a Error);
+
+impl fmt::Display for Reason<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+impl StdError for Reason<'_> {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source()
+    }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)?;
+        f.write_str(&self.reason())?;
         self.help.as_ref().map_or(Ok(()), |help| write!(f, "\n  help: {help}"))
     }
 }
 
-impl std::error::Error for Error {}
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_ref().map(|source| &**source as &(dyn StdError + 'static))
+    }
+}
 
-/// An error of a library, with what lies under it: its own text often says no more than that it failed.
-#[must_use]
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use abx_functions::ports::PortError;
+    use std::io;
+
+    #[test]
+    fn the_cause_is_shown_to_its_end_and_kept() {
+        let cause = PortError::transient(io::Error::other("no space left")).at("store.sqlite");
+        let error = Error::world("nothing was published").because(cause).help("free some space");
+        let shown = "nothing was published: store.sqlite: no space left\n  help: free some space";
+        assert_eq!(error.to_string(), shown);
+        assert_eq!(error.source().unwrap().to_string(), "store.sqlite: no space left");
+        let already_said = Error::world("a: no space left").because(io::Error::other("no space left"));
+        assert_eq!(already_said.to_string(), "a: no space left");
+    }
 }

@@ -125,7 +125,7 @@ fn documents_of_a_file_stand_alone() {
     let two = format!("{GOOD}---\nflag: f\nenabled: true\nrollout_percentage: 5\n");
     expect("two", &two, &[]);
     let bad_first = format!("flag: \"f\nenabled: true\n---\n{GOOD}");
-    expect("a bad one first", bad_first, &["yaml-syntax 1:7"]);
+    expect("a bad one first", bad_first, &["yaml-syntax 2:1"]);
     let bad_between = format!("{GOOD}---\nflag: f\nenabled: maybe\n---\nflag: g\nenabled: true\n");
     expect("a bad one between", bad_between, &["wrong-type 6:10"]);
     expect("many empty ones", "---\n".repeat(60_000), &["too-large 32769:4"]);
@@ -219,10 +219,10 @@ fn yaml_beyond_documents_is_refused() {
     expect("a tag of one's own", "flag: f\nenabled: !x true\n", &["unsupported-yaml 2:10"]);
     expect("a list for a name", "flag: f\n? [a]\n: b\n", &["unsupported-yaml 2:3"]);
     expect("a mapping for a name", "{a: 1}: x\n", &["unsupported-yaml 1:1"]);
-    expect("a merge", "flag: f\nenabled: true\n<<: {owner: me}\n", &["unknown-field 3:1"]);
+    expect("a merge", "flag: f\nenabled: true\n<<: {owner: me}\n", &["unsupported-yaml 3:1"]);
     expect("a directive", "%YAML 3.7\n---\nflag: f\nenabled: true\n", &["yaml-syntax 1:1"]);
-    expect("an open quote", "flag: f\nowner: \"me\nenabled: true\n", &["yaml-syntax 2:8"]);
-    expect("an open list", "flag: f\nrules: [a, b\nenabled: true\n", &["yaml-syntax 3:8"]);
+    expect("an open quote", "flag: f\nowner: \"me\nenabled: true\n", &["yaml-syntax 3:1"]);
+    expect("an open list", "flag: f\nrules: [a, b\nenabled: true\n", &["yaml-syntax 3:1"]);
     expect("a colon in a text", "flag: f\ndescription: note: this\n", &["yaml-syntax 2:18"]);
 }
 

@@ -411,7 +411,12 @@ fn captures_of_stores_neither_collide_nor_count_twice() {
     place.write("empty.jsonl", "\n");
     let at = |lines: Vec<String>| -> Vec<String> {
         let now = jiff::Timestamp::now().to_string();
-        lines.iter().map(|it| it.replace(it.split("\"timestamp\":\"").nth(1).unwrap().split('"').next().unwrap(), &now)).collect()
+        lines
+            .iter()
+            .map(|it| {
+                it.replace(it.split("\"timestamp\":\"").nth(1).unwrap().split('"').next().unwrap(), &now)
+            })
+            .collect()
     };
     served(&place, "one", &at(events(0, 5)));
     served(&place, "two", &at(events(50, 5)));

@@ -1,8 +1,17 @@
 //! The published schemas: they take what the reader takes and what the commands write.
-#![expect(clippy::expect_used, reason = "a test that cannot run has failed")]
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that cannot run has failed"
+)]
 
+use abx_core::compile;
+use abx_core::document::{Document, Operator};
+use abx_core::finding::{Code, Findings, Severity};
 use boon::{Compiler, SchemaIndex, Schemas};
-use serde_json::Value;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
@@ -175,4 +184,141 @@ fn the_schema_of_documents_is_the_published_one() {
     }
     let published = std::fs::read_to_string(&path).expect("the file is there");
     assert_eq!(schema, published, "run this test with UPDATE=1 and look at what changed");
+}
+
+/// Ways in which a value may be wrong, or only otherwise.
+fn mutations(value: &Value) -> Vec<Value> {
+    let mut all = vec![
+        json!(null),
+        json!(true),
+        json!(0),
+        json!(-1),
+        json!(0.5),
+        json!(101),
+        json!(2_000_000),
+        json!(""),
+        json!(" "),
+        json!("x"),
+        json!("10%"),
+        json!("1000%"),
+        json!([]),
+        json!([1]),
+        json!(["x"]),
+        json!({}),
+        json!({"x": 1}),
+    ];
+    if let Value::Array(items) = value {
+        all.extend(items.first().map(|item| json!([item])));
+        all.push(json!([[value]]));
+    }
+    all
+}
+
+/// Every document that comes of a change at one place: another value, a field less, a field more.
+fn mutants(value: &Value, into: &mut Vec<Value>, rebuild: &dyn Fn(Value) -> Value) {
+    into.extend(mutations(value).into_iter().map(rebuild));
+    match value {
+        Value::Object(fields) => {
+            for (name, inner) in fields {
+                let with = |inner: Option<Value>| {
+                    let mut fields = fields.clone();
+                    fields.remove(name);
+                    fields.extend(inner.map(|inner| (name.clone(), inner)));
+                    rebuild(Value::Object(fields))
+                };
+                into.push(with(None));
+                mutants(inner, into, &|inner| with(Some(inner)));
+            }
+            let more =
+                ["value", "salt", "epoch", "serve", "split", "experiment", "allocation", "ranges", "unknown"];
+            for name in more.into_iter().filter(|name| !fields.contains_key(*name)) {
+                for inner in [json!("on"), json!(0.5), json!(null)] {
+                    let mut fields = fields.clone();
+                    fields.insert(name.to_owned(), inner);
+                    into.push(rebuild(Value::Object(fields)));
+                }
+            }
+            let operators =
+                Operator::ALL.iter().map(|it| it.as_str()).filter(|_| fields.contains_key("operator"));
+            for operator in operators {
+                let mut fields = fields.clone();
+                fields.insert("operator".to_owned(), operator.into());
+                into.push(rebuild(Value::Object(fields)));
+            }
+        }
+        Value::Array(items) => {
+            for (at, inner) in items.iter().enumerate() {
+                mutants(inner, into, &|inner| {
+                    let mut items = items.clone();
+                    items[at] = inner;
+                    rebuild(Value::Array(items))
+                });
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Whether a finding can be told from one document and field alone, and not from names, sums or other documents.
+fn is_of_one_document(code: Code) -> bool {
+    !matches!(
+        code,
+        Code::UnknownVariant
+            | Code::UnknownSegment
+            | Code::UnknownLayer
+            | Code::UnknownExperiment
+            | Code::UnknownFlag
+            | Code::UnknownKey
+            | Code::LayerMismatch
+            | Code::SlotOverlap
+            | Code::SegmentCycle
+            | Code::PrerequisiteCycle
+            | Code::DuplicateKey
+            | Code::ExpectationInvalid
+            | Code::MatrixInvalid
+    )
+}
+
+/// The schema never refuses what `validate` accepts, and marks most of what one document alone shows to be wrong.
+#[test]
+#[expect(clippy::print_stdout, reason = "the rate is shown with --nocapture")]
+fn the_schema_and_validate_agree_on_mutations() {
+    let schema = Schema::new(&["schema"]);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../experiments");
+    let paths = abx_cli::source::find(&[folder]).expect("the folder is there");
+    let mut all: Vec<Value> = documents(DOCUMENTS);
+    for path in paths {
+        all.extend(documents(&std::fs::read_to_string(&path).expect("a text")));
+    }
+    let (mut wrong, mut marked, mut total) = (0_u32, 0_u32, 0_u32);
+    let mut missed: BTreeMap<&str, u32> = BTreeMap::new();
+    for (at, document) in all.iter().enumerate() {
+        let mut mutated = Vec::new();
+        mutants(document, &mut mutated, &|it| it);
+        // A few hundred of each, spread over the whole document.
+        let step = (mutated.len() / 300).max(1);
+        for mutant in mutated.into_iter().skip(at % step).step_by(step) {
+            let mut findings = Findings::default();
+            let read = Document::read(&mutant, &mut findings);
+            let found = compile(&[read], findings).findings;
+            let errors: Vec<Code> =
+                found.iter().filter(|it| it.severity == Severity::Error).map(|it| it.code).collect();
+            let takes = schema.takes(&mutant);
+            total += 1;
+            // Tests of a key that is not there are not looked at any further.
+            let is_unseen = errors.contains(&Code::UnknownKey);
+            if let Some(error) = errors.iter().find(|code| is_of_one_document(**code)) {
+                wrong += 1;
+                marked += u32::from(takes.is_err());
+                if takes.is_ok() {
+                    *missed.entry(error.as_str()).or_default() += 1;
+                }
+            } else if !is_unseen {
+                assert_eq!(takes, Ok(()), "{errors:?} {mutant:#}");
+            }
+        }
+    }
+    let rate = f64::from(marked) / f64::from(wrong);
+    println!("{total} mutants, {wrong} wrong, {marked} marked ({:.1} %); missed: {missed:?}", rate * 100.0);
+    assert!(rate >= 0.85, "{rate}: {missed:?}");
 }

@@ -203,6 +203,42 @@ fn a_rule_serves_an_experiment_or_passes_it_over() {
 }
 
 #[test]
+fn without_a_unit_there_is_an_answer_only_where_the_unit_changes_nothing() {
+    use {FlagReason as Why, OpenFeatureReason as Word};
+    let by_experiment = || {
+        json!({
+            "flag": "f", "enabled": true, "default_variant": "off", "rules": [{"experiment": "e"}],
+            "variants": [{"key": "off", "value": 0}, {"key": "treatment", "value": 1}, {"key": "control", "value": 2}],
+        })
+    };
+    let needed = || is("off", Why::UnitMissing, Word::Error);
+    let not_needed = || is("off", Why::Default, Word::Default);
+    let german = json!({"country": "DE"});
+    for (fields, context, expected) in [
+        (json!({}), json!({}), needed()),
+        (json!({"traffic_allocation": 0.5}), json!({}), needed()),
+        (json!({"targeting_rules": GERMANS()}), german.clone(), needed()),
+        (json!({"targeting_rules": GERMANS()}), json!({}), not_needed()),
+        (json!({"status": "draft"}), json!({}), not_needed()),
+        (json!({"status": "paused"}), json!({}), not_needed()),
+        (json!({"starts_at": "2027-01-01"}), json!({}), not_needed()),
+        (json!({"status": "completed"}), json!({}), not_needed()),
+        (
+            json!({"status": "completed", "winner": "treatment"}),
+            json!({}),
+            is("treatment", Why::Rule, Word::Split),
+        ),
+    ] {
+        let catalog = catalog(&[by_experiment(), experiment(fields.clone())]);
+        assert_eq!(evaluate(&catalog, "", context), expected, "{fields}");
+    }
+    let needing = flag(json!({"prerequisites": [{"flag": "g", "variant": "off"}]}));
+    let drawn = json!({"flag": "g", "enabled": true, "rollout_percentage": 50});
+    let outcome = evaluate(&catalog(&[needing, drawn]), "", json!({}));
+    assert_eq!(outcome, needed(), "what another flag gives depends on the unit as well");
+}
+
+#[test]
 fn a_decision_of_an_experiment_comes_along() {
     let document = json!({
         "flag": "f", "enabled": true, "default_variant": "control", "rules": [{"experiment": "e"}],

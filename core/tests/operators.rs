@@ -38,6 +38,20 @@ fn text_cases() -> Vec<Case> {
             [json!(1), json!(["de"]), json!({})],
         ),
         case(Op::Equals, json!(1), [json!(1), json!(1.0)], [json!(2), json!(1.5)], [json!("1"), json!(true)]),
+        case(
+            Op::Equals,
+            json!(9_007_199_254_740_993_i64),
+            [json!(9_007_199_254_740_993_i64)],
+            [json!(9_007_199_254_740_992_i64), json!(9_007_199_254_740_992.0)],
+            [json!("9007199254740993")],
+        ),
+        case(
+            Op::In,
+            json!([3, 9_007_199_254_740_993_i64, 0.5, -1]),
+            [json!(9_007_199_254_740_993_i64), json!(3.0), json!(0.5), json!(-1)],
+            [json!(9_007_199_254_740_992.0), json!(2)],
+            [json!("3")],
+        ),
         case(Op::Equals, json!(true), [json!(true)], [json!(false)], [json!("true"), json!(1)]),
         case(Op::NotEquals, json!("de"), [json!("fr"), json!("")], [json!("de")], [json!(1), json!(["fr"])]),
         case(Op::NotEquals, json!(1), [json!(2)], [json!(1.0)], [json!("2")]),
@@ -112,6 +126,14 @@ fn number_cases() -> Vec<Case> {
         case(Op::LessOrEqual, json!(2), [json!(2)], [json!(2.1)], wrong()),
         case(Op::Between, json!([1, 3]), [json!(1), json!(3), json!(2.2)], [json!(0.9), json!(4)], wrong()),
         case(
+            Op::GreaterThan,
+            json!(9_007_199_254_740_992.0),
+            [json!(9_007_199_254_740_993_i64)],
+            [json!(9_007_199_254_740_992_i64)],
+            wrong(),
+        ),
+        case(Op::LengthEquals, json!(2.0), [json!("ab")], [json!("a")], length_wrong()),
+        case(
             Op::LengthEquals,
             json!(2),
             [json!("äö"), json!([1, 2])],
@@ -131,30 +153,47 @@ fn number_cases() -> Vec<Case> {
         ),
         case(
             Op::IpIn,
-            json!(["10.0.0.0/8", "2001:db8::/32", "192.168.1.7"]),
-            [json!("10.1.2.3"), json!("2001:db8::1"), json!("192.168.1.7"), json!("::ffff:10.0.0.1")],
-            [json!("11.0.0.1"), json!("192.168.1.8"), json!("::1")],
-            [json!("10.0.0"), json!("10.0.0.0/8"), json!(10), json!("")],
+            json!(["10.0.0.0/8", "2001:db8::/32", "192.168.1.7", "::ffff:172.16.0.0/112"]),
+            [
+                json!("10.1.2.3"),
+                json!("2001:db8::1"),
+                json!("192.168.1.7"),
+                json!("::ffff:10.0.0.1"),
+                json!("172.16.9.9"),
+            ],
+            [json!("11.0.0.1"), json!("192.168.1.8"), json!("::1"), json!("172.17.0.0")],
+            [json!("10.0.0"), json!("10.0.0.0/8"), json!(10), json!(""), json!("010.1.2.3")],
         ),
     ]
 }
 
 fn time_and_version_cases() -> Vec<Case> {
     use Operator as Op;
-    let wrong_time = || [json!("2026-03-01T09:00:00"), json!("soon"), json!(1.5), json!(true)];
+    let wrong_time = || [json!("2026-03-01T09:00:00"), json!("soon"), json!([1]), json!(true)];
     let wrong_version = || [json!("x"), json!(2), json!(["2.0.0"]), json!("")];
     vec![
         case(
             Op::Before,
             json!("2026-03-01"),
-            [json!("2026-02-28"), json!(0)],
-            [json!("2026-03-01")],
+            [
+                json!("2026-02-28"),
+                json!(0),
+                json!(1_767_225_600.5),
+                json!(1_767_225_600_000_i64),
+                json!("1767225600"),
+            ],
+            [json!("2026-03-01"), json!(1_772_323_200_000_i64), json!(1_772_323_200.0)],
             wrong_time(),
         ),
         case(
             Op::After,
             json!("2026-03-01T00:00:00Z"),
-            [json!("2026-03-01"), json!(1_900_000_000)],
+            [
+                json!("2026-03-01"),
+                json!(1_900_000_000),
+                json!(1_900_000_000_000_i64),
+                json!(1_900_000_000.25),
+            ],
             [json!("2026-03-01T00:30:00+01:00")],
             wrong_time(),
         ),
@@ -186,8 +225,8 @@ fn time_and_version_cases() -> Vec<Case> {
         case(
             Op::SemverRange,
             json!(">=1.2, <2"),
-            [json!("1.2.0"), json!("1.99")],
-            [json!("2.0.0")],
+            [json!("1.2.0"), json!("1.99"), json!("1.3.0-beta"), json!("2.0.0-beta")],
+            [json!("2.0.0"), json!("1.2.0-beta")],
             wrong_version(),
         ),
     ]
@@ -271,6 +310,10 @@ fn a_percentage_is_a_share_by_its_own_salt() {
     for wrong in [json!({}), json!({"account": true}), json!({"account": 1.5}), json!({"account": " "})] {
         assert!(!matches(&by_account, wrong.clone()), "{wrong}");
     }
+    assert_eq!(
+        matches(&by_account, json!({"account": 42.0})),
+        matches(&by_account, json!({"account": "42"}))
+    );
     assert_eq!(matches(&by_account, json!({"account": 42})), matches(&by_account, json!({"account": "42"})));
 }
 
@@ -302,7 +345,8 @@ fn the_user_id_is_an_attribute() {
         ("not_equals", json!("u"), false),
         ("in", json!(["t", "u"]), true),
         ("not_in", json!([]), true),
-        ("not_in", json!([1]), false),
+        ("equals", json!(7), false),
+        ("not_in", json!([1]), true),
         ("length_equals", json!(1), true),
         ("contains_any", json!(["u", 1]), true),
         ("contains_all", json!(["u", 1]), false),
@@ -315,6 +359,15 @@ fn the_user_id_is_an_attribute() {
             expected,
             "{operator} {value}"
         );
+    }
+    let seven = targeting(json!({"attribute": "user_id", "operator": "in", "value": [7, "x"]}));
+    let equal = targeting(json!({"attribute": "user_id", "operator": "equals", "value": "7"}));
+    for id in [json!("7"), json!(7), json!(7.0)] {
+        let sent = attributes(&json!({"user_id": id}));
+        for catalog in [&seven, &equal] {
+            let decision = catalog.experiment("e").unwrap().decide(&Subject::new("", &sent), noon(), None);
+            assert_eq!(decision.reason, Reason::Assigned, "{id}");
+        }
     }
     assert!(matches(&targeting(json!({"attribute": "user_id", "operator": "exists"})), json!({})));
     assert!(!matches(&targeting(json!({"attribute": "user_id", "operator": "not_exists"})), json!({})));

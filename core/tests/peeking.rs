@@ -147,7 +147,7 @@ fn the_sample_ratio_may_be_looked_at_after_every_unit() {
                 if unit < next_look {
                     continue;
                 }
-                next_look = unit + 1 + unit / 64;
+                next_look = unit + 1 + unit / 32;
                 if sample_ratio(&counts, shares, plan).is_some_and(|it| it.anytime_p_value < ALPHA) {
                     alarms += 1;
                     break;

@@ -45,7 +45,7 @@ fn world() -> World {
     let meta = RevisionMeta { created_at: Timestamp::UNIX_EPOCH, author: "b".into(), message: "b".into() };
     let holder = runtime.block_on(async {
         store.put_revision(1, &encode(&documents).unwrap(), &meta).await.unwrap();
-        store.flip_head(None, 1).await.unwrap();
+        store.flip_head(None, 1, &meta).await.unwrap();
         let holder = Arc::new(CatalogHolder::new(Arc::clone(&store), Snapshot::default()));
         holder.load().await.unwrap();
         holder

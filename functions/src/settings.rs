@@ -1,6 +1,7 @@
 //! What a function is told by its environment. Only the programs in `src/bin` read the environment itself.
 
 use crate::telemetry::Level;
+use axum::http::HeaderName;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -69,6 +70,11 @@ pub struct Settings {
     pub assignment_ttl_days: u32,
     /// `ABX_CORS_ORIGINS`: the origins whose pages may ask, separated by commas; none by default.
     pub cors_origins: Vec<String>,
+    /// `ABX_CORS_HEADERS`: headers that pages may send beside the usual ones, separated by commas; none by default.
+    pub cors_headers: Vec<String>,
+    /// `ABX_BASE_PATH`: what is taken off the start of every path, as `/experiments`, where a custom domain adds it; empty for
+    /// nothing, which is the default.
+    pub base_path: String,
     /// `ABX_ENDPOINT_URL`: an emulator instead of AWS.
     pub endpoint_url: Option<String>,
     /// `ABX_BUNDLED_REVISION`: a file that serves while the table cannot be read; by default
@@ -138,6 +144,8 @@ impl Settings {
             exposures,
             assignment_ttl_days: reader.ttl_days(),
             cors_origins: reader.origins(),
+            cors_headers: reader.cors_headers(),
+            base_path: reader.base_path(),
             endpoint_url: reader.endpoint(),
             bundled_revision: reader.take("ABX_BUNDLED_REVISION").map(PathBuf::from),
             log_level: reader
@@ -203,9 +211,7 @@ impl Reader {
     fn origins(&mut self) -> Vec<String> {
         let name = "ABX_CORS_ORIGINS";
         let example = "https://shop.example.com,http://localhost:3000";
-        let written = self.take(name).unwrap_or_default();
-        let origins: Vec<String> =
-            written.split(',').map(str::trim).filter(|it| !it.is_empty()).map(str::to_owned).collect();
+        let origins = self.list(name);
         for origin in &origins {
             let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
             if origin == "*" {
@@ -217,6 +223,39 @@ impl Reader {
             }
         }
         origins
+    }
+
+    /// Texts, separated by commas.
+    fn list(&mut self, name: &str) -> Vec<String> {
+        let written = self.take(name).unwrap_or_default();
+        written.split(',').map(str::trim).filter(|it| !it.is_empty()).map(str::to_owned).collect()
+    }
+
+    fn cors_headers(&mut self) -> Vec<String> {
+        let name = "ABX_CORS_HEADERS";
+        let headers = self.list(name);
+        for header in &headers {
+            if header == "*" || HeaderName::try_from(header.as_str()).is_err() {
+                self.problem(
+                    name,
+                    format!("holds {header:?}, which is not the name of a header"),
+                    "x-tenant,baggage",
+                );
+            }
+        }
+        headers.into_iter().map(|header| header.to_ascii_lowercase()).collect()
+    }
+
+    /// With a slash before and none behind, however it is written.
+    fn base_path(&mut self) -> String {
+        let name = "ABX_BASE_PATH";
+        let written = self.take(name).unwrap_or_default();
+        let path = written.trim_matches('/');
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
+        if !path.bytes().all(is_plain) || path.contains("//") {
+            self.problem(name, format!("is {written:?}, which is not a path"), "/experiments");
+        }
+        if path.is_empty() { String::new() } else { format!("/{path}") }
     }
 
     fn endpoint(&mut self) -> Option<String> {
@@ -261,7 +300,18 @@ mod tests {
         assert_eq!(settings.assignment_ttl_days, 90);
         assert_eq!(settings.log_level, Level::Info);
         assert_eq!(settings.cache_assignments.get(), 10_000);
-        assert!(settings.cors_origins.is_empty());
+        assert!(settings.cors_origins.is_empty() && settings.cors_headers.is_empty());
+        assert_eq!(settings.base_path, "");
+    }
+
+    #[test]
+    fn a_base_path_and_headers_are_read_as_people_write_them() {
+        for (written, expected) in [("/shop", "/shop"), ("shop/v1/", "/shop/v1"), ("/", "")] {
+            let settings = read(&[&NEEDED[..], &[("ABX_BASE_PATH", written)]].concat()).unwrap();
+            assert_eq!(settings.base_path, expected, "{written}");
+        }
+        let settings = read(&[&NEEDED[..], &[("ABX_CORS_HEADERS", "X-Tenant, baggage,")]].concat()).unwrap();
+        assert_eq!(settings.cors_headers, ["x-tenant", "baggage"]);
     }
 
     #[test]
@@ -286,6 +336,8 @@ mod tests {
             ("ABX_EXPOSURES", "later"),
             ("ABX_ASSIGNMENT_TTL_DAYS", "0"),
             ("ABX_CORS_ORIGINS", "https://shop.example.com, *, shop.example.com,https://a.example/path"),
+            ("ABX_CORS_HEADERS", "*, x-tenant, a b"),
+            ("ABX_BASE_PATH", "/a?b"),
             ("ABX_ENDPOINT_URL", "localhost:4566"),
             ("ABX_LOG_LEVEL", "loud"),
             ("ABX_CACHE_ASSIGNMENTS", "0"),
@@ -303,6 +355,9 @@ mod tests {
             "ABX_CORS_ORIGINS",
             "ABX_CORS_ORIGINS",
             "ABX_CORS_ORIGINS",
+            "ABX_CORS_HEADERS",
+            "ABX_CORS_HEADERS",
+            "ABX_BASE_PATH",
             "ABX_ENDPOINT_URL",
             "ABX_LOG_LEVEL",
             "ABX_CACHE_ASSIGNMENTS",

@@ -1,14 +1,15 @@
 //! What does a unit get?
 
+use super::earlier::EarlierArgs;
 use super::inputs::{self, AtArg, ContextArgs, FromArg};
 use crate::error::Error;
 use crate::exit::{self, Exit};
 use crate::render::style::{DIM, TITLE};
-use crate::render::table;
+use crate::render::{printable, table};
 use crate::report::{FormatArg, Report};
 use crate::source::Checked;
 use abx_core::decide::{FlagReason, OpenFeatureReason};
-use abx_core::{Decision, Evaluation, Flag, Reason, Subject};
+use abx_core::{Decision, Evaluation, Experiment, Flag, Reason, Subject};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
@@ -21,10 +22,13 @@ use std::fmt::Write as _;
   abx assign user_123 checkout_redesign --context country=DE --context app.version=2.1.0
   abx assign user_123 --context-json '{\"plan\": \"pro\"}' --at 2026-03-01 --format json")]
 pub struct Args {
-    /// The unit: a user id, hashed as it is
+    /// The unit: a user id, hashed as it is. With --store, --table or --from @REVISION its earlier assignments hold
     unit: String,
     /// The key of an experiment or flag; all by default
     key: Option<String>,
+    // Before the store: what is taken of the arguments cannot be asked for again.
+    #[command(flatten)]
+    earlier: EarlierArgs,
     #[command(flatten)]
     from: FromArg,
     #[command(flatten)]
@@ -44,6 +48,12 @@ pub struct AssignReport {
     at: Timestamp,
     experiments: Vec<ExperimentRow>,
     flags: Vec<FlagRow>,
+    /// The store whose earlier assignments hold, where one is named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    earlier_assignments: Option<String>,
+    /// What should be known about the attributes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    hints: Vec<String>,
     /// Errors that keep documents out; see `abx validate`.
     errors: usize,
 }
@@ -112,18 +122,23 @@ impl FlagRow {
 
 /// Decides everything that was asked for.
 pub fn run(args: &Args) -> Result<AssignReport, Error> {
-    let attributes = args.context.attributes()?;
-    let subject = subject(&args.unit, &attributes)?;
     let checked = args.from.load()?;
+    let context = args.context.read(Some(checked.catalog.attributes()))?;
+    let subject = subject(&args.unit, &context.attributes)?;
     let now = args.at.time();
     let wanted = |key: &str| args.key.as_deref().is_none_or(|it| it == key);
     let experiments = checked.catalog.experiments().iter().filter(|it| wanted(it.key()));
+    let earlier = args.earlier.read(&args.from, &subject, experiments.clone())?;
+    let decide =
+        |it: &Experiment| ExperimentRow::new(&it.decide(&subject, now, earlier.pin(it, &subject, now)));
     let flags = checked.catalog.flags().iter().filter(|it| wanted(it.key()));
     let report = AssignReport {
         unit: args.unit.clone(),
         at: now,
-        experiments: experiments.map(|it| ExperimentRow::new(&it.decide(&subject, now, None))).collect(),
+        experiments: experiments.map(decide).collect(),
         flags: flags.map(|it| FlagRow::new(it, &checked.catalog.evaluate_flag(it, &subject, now))).collect(),
+        hints: [context.hints, earlier.hints].concat(),
+        earlier_assignments: earlier.store,
         errors: checked.errors().count(),
     };
     match &args.key {
@@ -148,7 +163,7 @@ pub(super) fn subject<'a>(
 
 /// The error for a key that is neither an experiment's nor a flag's.
 pub(super) fn missing(key: &str, checked: &Checked) -> Error {
-    let experiments = checked.catalog.experiments().iter().map(abx_core::Experiment::key);
+    let experiments = checked.catalog.experiments().iter().map(Experiment::key);
     let known = experiments.chain(checked.catalog.flags().iter().map(Flag::key));
     inputs::unknown_key("experiment or flag", key, known, checked)
 }
@@ -156,6 +171,7 @@ pub(super) fn missing(key: &str, checked: &Checked) -> Error {
 impl Report for AssignReport {
     fn human(&self) -> String {
         let mut text = format!("{TITLE}{}{TITLE:#} {DIM}at {}{DIM:#}\n", self.unit.escape_debug(), self.at);
+        text.push_str(&earlier_from(self.earlier_assignments.as_deref()));
         if !self.experiments.is_empty() {
             let rows = self.experiments.iter().map(|it| {
                 let variant = it.variant.as_deref().unwrap_or("-");
@@ -174,12 +190,24 @@ impl Report for AssignReport {
             });
             let _ = writeln!(text, "\n{}", table::plain(&["flag", "variant", "value", "reason"], &[], rows));
         }
-        text + &left_out(self.errors)
+        text + &hinted(&self.hints) + &left_out(self.errors)
     }
 
     fn exit(&self) -> Exit {
         exit_with_errors(self.errors)
     }
+}
+
+/// The line about earlier assignments; empty where no store is asked.
+pub(super) fn earlier_from(store: Option<&str>) -> String {
+    store.map_or(String::new(), |store| format!("{DIM}earlier assignments from {store}{DIM:#}\n"))
+}
+
+/// The lines about what should be known of the input; empty for none.
+pub(super) fn hinted(hints: &[String]) -> String {
+    let lines = hints.iter().map(|hint| format!("hint: {}\n", printable(hint)));
+    let lines: String = lines.collect();
+    if lines.is_empty() { lines } else { format!("\n{lines}") }
 }
 
 /// The line about documents that are left out; empty where none is.

@@ -1,14 +1,16 @@
 //! The functions on this machine, over documents that are edited meanwhile.
 
 mod events;
+mod guard;
+mod health;
 mod invoke;
 mod watch;
 
 use super::store::{open_file, unanswered};
 use crate::error::Error;
 use crate::exit::{self, Exit};
-use crate::render::findings;
 use crate::render::style::{DIM, GOOD, TITLE};
+use crate::render::{findings, printable_lines};
 use abx_functions::adapters::embedded::{EmbeddedStore, JsonlArchive};
 use abx_functions::catalog::{CatalogHolder, Snapshot};
 use abx_functions::events::LocalProcessor;
@@ -17,7 +19,10 @@ use abx_functions::settings::Exposures;
 use abx_functions::telemetry::{Level, Telemetry};
 use abx_functions::{assignment, flags};
 use axum::Router;
-use std::io;
+use axum::middleware::from_fn_with_state;
+use guard::Guard;
+use health::WatchedStore;
+use std::io::{self, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -30,6 +35,8 @@ use watch::{Edit, Watch};
 
 /// How often files and store are looked at: an edit is to be live within a second.
 const TICK: Duration = Duration::from_millis(250);
+/// How long the store may keep a request waiting: whoever writes to it beside this program needs some milliseconds.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// How long open requests have to end once the program is interrupted.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -46,7 +53,8 @@ const GRACE: Duration = Duration::from_secs(1);
   curl -d '{\"user_id\": \"user_123\", \"context\": {\"country\": \"DE\"}}' localhost:8080/flags/instant_search
   # AWS CLI 2; version 1 does without --cli-binary-format
   aws lambda invoke --endpoint-url http://localhost:8080 --function-name assignment \\
-    --cli-binary-format raw-in-base64-out --payload '{\"user_id\": \"u\", \"experiment_key\": \"e\"}' out.json")]
+    --cli-binary-format raw-in-base64-out --payload '{\"user_id\": \"u\", \"experiment_key\": \"e\"}' out.json
+  abx invoke abx-dev-events --endpoint http://localhost:8080 --payload @batch.json")]
 pub struct Args {
     /// Files or folders with the documents
     #[arg(default_value = "experiments", value_name = "PATH")]
@@ -65,16 +73,17 @@ pub struct Args {
     verbose: bool,
 }
 
-type AssignmentService = assignment::Service<Arc<EmbeddedStore>, Arc<EmbeddedStore>, Arc<EmbeddedStore>>;
-type FlagService = flags::Service<Arc<EmbeddedStore>, Arc<EmbeddedStore>>;
+type AssignmentService = assignment::Service<Arc<EmbeddedStore>, Arc<WatchedStore>, Arc<WatchedStore>>;
+type FlagService = flags::Service<Arc<EmbeddedStore>, Arc<WatchedStore>>;
 
 /// What serves.
 struct Dev {
     store: Arc<EmbeddedStore>,
+    watched: Arc<WatchedStore>,
     holder: Arc<CatalogHolder<Arc<EmbeddedStore>>>,
     assignment: Arc<AssignmentService>,
     flags: Arc<FlagService>,
-    events: LocalProcessor,
+    events: Arc<LocalProcessor>,
 }
 
 /// Serves until it is interrupted.
@@ -88,11 +97,11 @@ async fn serve(args: &Args) -> Result<Exit, Error> {
     let dev = Dev::open(args)?;
     // Before anything is published: another `abx dev` may be here already.
     let listener = listen(args.port).await?;
-    let address = listener.local_addr().map_err(|error| Error::world(error.to_string()))?;
+    let address = listener.local_addr().map_err(|error| Error::world("the port").because(error))?;
     let mut watch = Watch::new(args.paths.clone());
     watch.has_changed();
     dev.take(&mut watch).await?;
-    anstream::eprintln!("{TITLE}http://{address}{TITLE:#} {DIM}store {}{DIM:#}", args.store.display());
+    say(&format!("{TITLE}http://{address}{TITLE:#} {DIM}store {}{DIM:#}", args.store.display()));
     let (end, ending) = oneshot::channel::<()>();
     let ends = async {
         interrupted.await;
@@ -100,17 +109,36 @@ async fn serve(args: &Args) -> Result<Exit, Error> {
         // A caller who never sends the rest of a request must not keep the program.
         sleep(GRACE).await;
     };
-    let server = axum::serve(listener, dev.router()).with_graceful_shutdown(async { drop(ending.await) });
+    let guard = Guard { address, origins: args.cors.clone() };
+    let server =
+        axum::serve(listener, dev.router(guard)).with_graceful_shutdown(async { drop(ending.await) });
     tokio::select! {
-        ended = server => ended.map_err(|error| Error::world(error.to_string()))?,
+        ended = server => ended.map_err(|error| Error::world("the server ended").because(error))?,
         () = ends => {}
         () = dev.follow(&mut watch) => {}
     }
+    // Everything is written before anything is said: whoever closed the terminal hears nothing.
     dev.flush().await;
-    if let Err(error) = dev.count().await {
-        anstream::eprintln!("abx: {error}");
+    let counted = dev.count().await;
+    if let Some(news) = dev.watched.probe().await {
+        complain(&news.to_string());
+    }
+    match (dev.watched.state(), counted) {
+        (Some(failing), _) => complain(&failing.at_the_end().to_string()),
+        (None, Err(error)) => complain(&error.to_string()),
+        (None, Ok(())) => {}
     }
     Ok(exit::INTERRUPTED)
+}
+
+/// Writes a line to the terminal, if there still is one.
+fn say(line: &str) {
+    let _ = writeln!(anstream::stderr(), "{line}");
+}
+
+/// The same for what may hold words of others.
+fn complain(text: &str) {
+    say(&format!("abx: {}", printable_lines(text)));
 }
 
 /// The folder of the archive beside the file of a store: `store.sqlite-archive`. Each store has its own, because two of them count their
@@ -125,26 +153,30 @@ pub fn archive_beside(store: &Path) -> PathBuf {
 async fn listen(port: u16) -> Result<TcpListener, Error> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     TcpListener::bind(address).await.map_err(|error| {
-        Error::world(format!("{address}: {error}")).help("another program may have the port: see --port")
+        Error::world(address.to_string()).because(error).help("another program may have the port: see --port")
     })
 }
 
-/// Ends when the program is interrupted or asked to end, neither of which ends it by itself from now on.
+/// Ends when the program is interrupted or asked to end, or its terminal is closed, none of which ends it by itself from now on.
 fn interrupted() -> Result<impl Future<Output = ()>, Error> {
-    let deaf = |error: io::Error| Error::world(format!("signals: {error}"));
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(deaf)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(deaf)?;
+    let listen = |kind| signal(kind).map_err(|error: io::Error| Error::world("signals").because(error));
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    let mut terminate = listen(SignalKind::terminate())?;
+    let mut hangup = listen(SignalKind::hangup())?;
     Ok(async move {
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
         }
     })
 }
 
 impl Dev {
     fn open(args: &Args) -> Result<Self, Error> {
-        let store = Arc::new(open_file(&args.store)?);
+        let store = open_file(&args.store)?.with_patience(PATIENCE).map_err(unanswered)?;
+        let store = Arc::new(store);
+        let watched = Arc::new(WatchedStore::new(Arc::clone(&store)));
         let holder = Arc::new(CatalogHolder::new(Arc::clone(&store), Snapshot::default()));
         let telemetry = |function| {
             let stderr = std::io::stderr();
@@ -158,33 +190,40 @@ impl Dev {
         let cors = Cors::new(args.cors.clone());
         let assignment = assignment::Service::new(
             Arc::clone(&holder),
-            Arc::clone(&store),
-            Arc::clone(&store),
+            Arc::clone(&watched),
+            Arc::clone(&watched),
             telemetry("assignment"),
             assignment::Options { cors: cors.clone(), ..assignment::Options::default() },
         );
         let flags = flags::Service::new(
             Arc::clone(&holder),
-            Arc::clone(&store),
+            Arc::clone(&watched),
             telemetry("flags"),
-            flags::Options { exposures: Exposures::After, cors },
+            flags::Options { exposures: Exposures::After, cors, ..flags::Options::default() },
         );
         let archive = JsonlArchive::new(archive_beside(&args.store));
         let events =
             LocalProcessor::new(Arc::clone(&store), Arc::clone(&holder), archive, telemetry("events"));
-        Ok(Self { store, holder, assignment: Arc::new(assignment), flags: Arc::new(flags), events })
+        let (assignment, flags, events) = (Arc::new(assignment), Arc::new(flags), Arc::new(events));
+        Ok(Self { store, watched, holder, assignment, flags, events })
     }
 
-    fn router(&self) -> Router {
+    fn router(&self, guard: Guard) -> Router {
         let routes = assignment::routes(Arc::clone(&self.assignment))
             .merge(flags::routes(Arc::clone(&self.flags)))
             .merge(events::routes(
-                Arc::clone(&self.store),
+                Arc::clone(&self.watched),
                 Arc::clone(&self.assignment),
                 Arc::clone(&self.flags),
             ))
-            .merge(invoke::routes(Arc::clone(&self.assignment), Arc::clone(&self.flags)));
+            .merge(invoke::routes(
+                Arc::clone(&self.assignment),
+                Arc::clone(&self.flags),
+                Arc::clone(&self.events),
+            ));
         finish(routes, self.assignment.front())
+            .layer(from_fn_with_state(Arc::clone(&self.watched), health::health))
+            .layer(from_fn_with_state(Arc::new(guard), guard::guard))
     }
 
     /// Follows the files, the head and the queues of events, for ever.
@@ -196,9 +235,18 @@ impl Dev {
             // What serves goes on serving. The next tick tries again, so the same error is said once.
             let looked = self.look(watch).await;
             self.flush().await;
-            let error = looked.and(self.count().await).err().map(|error| error.to_string());
+            let counted = self.count().await;
+            if counted.is_err() {
+                // Whoever could not count does not say why; if it is the store, this does.
+                let _ = self.watched.probe().await;
+            }
+            if let Some(news) = self.watched.look().await {
+                complain(&news.to_string());
+            }
+            let is_told = self.watched.state().is_some();
+            let error = looked.and(counted).err().filter(|_| !is_told).map(|error| error.to_string());
             if let Some(error) = error.as_ref().filter(|_| error != said) {
-                anstream::eprintln!("abx: {error}");
+                complain(error);
             }
             said = error;
         }
@@ -214,33 +262,39 @@ impl Dev {
         if watch.has_changed() {
             self.take(watch).await.inspect_err(|_| watch.forget())?;
         }
-        self.follow_head().await
+        self.follow_head(watch).await
     }
 
     /// Takes the documents as they are now.
     async fn take(&self, watch: &mut Watch) -> Result<(), Error> {
         let look = watch.take(&*self.store).await?;
         if !look.findings.is_empty() {
-            anstream::eprint!("{}", findings::human(&look.findings, &look.files));
+            say(findings::human(&look.findings, &look.files).trim_end_matches('\n'));
         }
-        if let Edit::Published(revision) = look.edit {
-            anstream::eprintln!("{GOOD}revision {revision}{GOOD:#} from {} files", look.files.len());
+        match look.edit {
+            Edit::Published(revision) => {
+                say(&format!("{GOOD}revision {revision}{GOOD:#} from {} files", look.files.len()));
+            }
+            Edit::Finished(revision) => complain(&format!(
+                "revision {revision} was published and never served: its publisher ended too early. It serves now"
+            )),
+            Edit::Behind | Edit::Same => {}
         }
-        self.follow_head().await
+        self.follow_head(watch).await
     }
 
     /// Serves the head, also when another command has moved it.
-    async fn follow_head(&self) -> Result<(), Error> {
+    async fn follow_head(&self, watch: &mut Watch) -> Result<(), Error> {
         let before = self.holder.held().revision;
         self.holder.load().await.map_err(unanswered)?;
         let snapshot = self.holder.held();
         if snapshot.revision != before {
             let experiments = snapshot.catalog.experiments().len();
             let flags = snapshot.catalog.flags().len();
-            anstream::eprintln!(
-                "serving revision {}: {experiments} experiments, {flags} flags",
-                snapshot.revision
-            );
+            say(&format!("serving revision {}: {experiments} experiments, {flags} flags", snapshot.revision));
+            if let Some(difference) = watch.difference(&*self.store, snapshot.revision).await? {
+                complain(&difference);
+            }
         }
         Ok(())
     }

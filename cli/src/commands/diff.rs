@@ -1,7 +1,8 @@
 //! Whom does a change move, and how few could it move?
 
+use super::assign::hinted;
 use super::inputs::{AtArg, ContextArgs, Source, percentage};
-use super::people;
+use super::people::{Census, People, check_memory};
 use super::store::StoreArgs;
 use crate::error::Error;
 use crate::exit::{self, Exit};
@@ -30,8 +31,8 @@ use std::path::PathBuf;
   abx diff @11 @12 --table abx-catalog
   abx diff old/ new/ --users-file users.csv --format markdown > comment.md
 
-Exit code 1: the change spoils something that it could have without (an error), or a document
-moves more than --fail-over allows.")]
+Exit code 1: NEW has errors, the change spoils something that it could have without (an error), or a
+document moves more than --fail-over allows.")]
 pub struct Args {
     /// The documents before: files, folders, a git revision as main:experiments, or what was published, as @12 or @head
     #[arg(value_name = "OLD")]
@@ -42,7 +43,8 @@ pub struct Args {
     /// End with 1 if a document moves more than this percentage of its units
     #[arg(long, value_name = "PERCENT", value_parser = percentage)]
     fail_over: Option<f64>,
-    /// Count the units of a CSV file (with a header) or a JSONL file as well; other columns are attributes
+    /// Count the units of a CSV file (with a header) or a JSONL file as well; other columns are attributes, where documents
+    /// read them
     #[arg(long, value_name = "FILE")]
     users_file: Option<PathBuf>,
     /// The column or field with the unit's id; by default `user_id`, `userid`, `unit` or `id`
@@ -90,6 +92,12 @@ pub struct DiffReport {
     fail_over: Option<f64>,
     /// The documents that move more.
     over: Vec<String>,
+    /// The rows of the file of users and the units in them, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rows: Option<Census>,
+    /// What should be known about the attributes and the file.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    hints: Vec<String>,
 }
 
 #[derive(Debug, Serialize, schemars::JsonSchema)]
@@ -100,15 +108,25 @@ struct Errors {
 
 /// Compiles both sides, and compares them.
 pub fn run(args: &Args) -> Result<DiffReport, Error> {
-    let attributes = args.context.attributes()?;
     // Also where no document compiles: what is wrong is part of the report.
     let load = |source: &Source| Source::read(std::slice::from_ref(source), &args.store).map(Corpus::compile);
     let (old, new) = (load(&args.old)?, load(&args.new)?);
     let now = args.at.time();
     let mut diff = compare(&side(&old), &side(&new), now);
+    let mut types = old.catalog.attributes().clone();
+    types.merge(new.catalog.attributes());
+    let context = args.context.read(Some(&types))?;
+    let (mut hints, mut rows) = (context.hints, None);
     if let Some(file) = &args.users_file {
         let mut counter = Counter::new(&old.catalog, &new.catalog, &diff, now);
-        people::each(file, args.id_column.as_deref(), &attributes, &mut |subject| counter.count(subject))?;
+        let id_column = args.id_column.as_deref();
+        let people = People { path: file, id_column, attributes: &context.attributes, types: &types };
+        let reading = people.each(&mut |subject| {
+            counter.count(subject);
+            check_memory(counter.seen())
+        })?;
+        rows = Some(reading.census(counter.seen()));
+        hints.extend(reading.hints);
         counter.write(&mut diff);
     }
     let is_over = |it: &&DocumentChange| args.fail_over.is_some_and(|limit| moved(it) * 100.0 > limit);
@@ -120,6 +138,8 @@ pub fn run(args: &Args) -> Result<DiffReport, Error> {
         errors: Errors { before: errors(&old), after: errors(&new) },
         fail_over: args.fail_over,
         over,
+        rows,
+        hints,
         diff,
     })
 }
@@ -153,12 +173,11 @@ impl DiffReport {
     }
 
     fn markdown(&self) -> String {
-        let mut text = format!("### Whom this moves: {} to {}\n\n", code(&self.before), code(&self.after));
-        text.push_str(&change::markdown(&self.diff));
-        self.closing().iter().for_each(|line| {
-            let _ = writeln!(text, "\n{line}.");
-        });
-        text
+        let title = format!("### Whom this moves: {} to {}\n\n", code(&self.before), code(&self.after));
+        let rows = self.rows.iter().filter_map(Census::line);
+        let closing: String = rows.chain(self.closing()).map(|line| format!("\n{line}.\n")).collect();
+        let command = format!("abx diff {} {}", self.before, self.after);
+        title.clone() + &change::markdown(&self.diff, title.len() + closing.len(), &command) + &closing
     }
 
     /// What is wrong beside the documents.
@@ -169,9 +188,14 @@ impl DiffReport {
         }
         for (errors, side) in [(&self.errors.before, &self.before), (&self.errors.after, &self.after)] {
             const SHOWN: usize = 3;
+            match errors.len() {
+                0 => continue,
+                1 => lines.push(format!("1 error keeps a document of {side} out")),
+                count => lines.push(format!("{count} errors keep documents of {side} out")),
+            }
             lines.extend(errors.iter().take(SHOWN).cloned());
-            if let Some(more) = errors.len().checked_sub(SHOWN).filter(|more| *more > 0) {
-                lines.push(format!("{more} errors more keep documents of {side} out: abx validate {side}"));
+            if errors.len() > SHOWN {
+                lines.push(format!("abx validate {side} shows all {}", errors.len()));
             }
         }
         lines
@@ -188,13 +212,20 @@ impl Report for DiffReport {
         let at = format!("{DIM}at {}{DIM:#}", self.at.strftime("%Y-%m-%dT%H:%M:%SZ"));
         let mut text = format!("{TITLE}{} to {}{TITLE:#} {at}\n", self.before, self.after);
         text.push_str(&change::human(&self.diff));
+        for line in self.rows.iter().filter_map(Census::line) {
+            let _ = writeln!(text, "  {line}");
+        }
         self.closing().iter().for_each(|line| {
             let _ = writeln!(text, "  {BAD}{line}{BAD:#}");
         });
-        text
+        text + &hinted(&self.hints)
     }
 
     fn exit(&self) -> Exit {
-        if self.has_errors() || !self.over.is_empty() { exit::FINDINGS } else { exit::DONE }
+        if self.has_errors() || !self.errors.after.is_empty() || !self.over.is_empty() {
+            exit::FINDINGS
+        } else {
+            exit::DONE
+        }
     }
 }

@@ -3,12 +3,15 @@
 mod answer;
 mod since;
 
-use super::assign::{exit_with_errors, left_out, missing, subject};
+use super::assign::{earlier_from, exit_with_errors, hinted, left_out, missing, subject};
+use super::earlier::{Earlier, EarlierArgs};
 use super::inputs::{ContextArgs, FromArg, Source, load_from};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::render::style::{DIM, TITLE};
 use crate::report::{FormatArg, Report};
+use crate::source::Checked;
+use abx_core::Subject;
 use abx_core::document::Moment;
 use answer::Answer;
 use jiff::Timestamp;
@@ -28,16 +31,19 @@ use since::Since;
   abx explain user_123 checkout_redesign --at main
   abx explain user_123 checkout_redesign --at HEAD~3:experiments --at 2026-03-01T09:00:00Z")]
 pub struct Args {
-    /// The unit: a user id, hashed as it is
+    /// The unit: a user id, hashed as it is. With --store, --table or --from @REVISION an earlier assignment holds
     unit: String,
     /// The key of an experiment or flag
     key: String,
-    /// A variant that was assigned earlier (in the present epoch, unless --pin-epoch says otherwise)
+    /// A variant that was assigned earlier, whatever a store holds (in the present epoch, unless --pin-epoch says otherwise)
     #[arg(long, value_name = "VARIANT")]
     pin: Option<String>,
     /// The epoch of the earlier assignment
     #[arg(long, value_name = "N", requires = "pin")]
     pin_epoch: Option<u32>,
+    // Before the store: what is taken of the arguments cannot be asked for again.
+    #[command(flatten)]
+    earlier: EarlierArgs,
     #[command(flatten)]
     from: FromArg,
     #[command(flatten)]
@@ -60,6 +66,12 @@ pub struct ExplainReport {
     /// What it got by an earlier revision, where one was named.
     #[serde(skip_serializing_if = "Option::is_none")]
     since: Option<Since>,
+    /// The store whose earlier assignment holds, where one is named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    earlier_assignments: Option<String>,
+    /// What should be known about the attributes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    hints: Vec<String>,
 }
 
 /// What `--at` asks for: at most one of each.
@@ -90,30 +102,55 @@ impl<'a> When<'a> {
 pub fn run(args: &Args) -> Result<ExplainReport, Error> {
     let when = When::parse(&args.at)?;
     let sources = when.revision.map(|it| Source::of_revision(it, &args.from.from)).transpose()?;
-    let attributes = args.context.attributes()?;
-    let subject = subject(&args.unit, &attributes)?;
     let checked = args.from.load()?;
-    let report = |answer, since| ExplainReport { unit: args.unit.clone(), answer, since };
-    let Some((revision, sources)) = when.revision.zip(sources) else {
-        let now = when.time.unwrap_or_else(Timestamp::now);
-        let answer = Answer::new(args, &checked, &subject, now)?.ok_or_else(|| missing(&args.key, &checked));
-        return Ok(report(answer?, None));
+    let revised = when.revision.zip(sources);
+    let then = revised.as_ref().map(|(revision, sources)| {
+        load_from(sources, &args.from.store).map_err(|error| not_a_time(error, revision))
+    });
+    let then = then.transpose()?;
+    let mut types = checked.catalog.attributes().clone();
+    then.iter().for_each(|then| types.merge(then.catalog.attributes()));
+    let context = args.context.read(Some(&types))?;
+    let subject = subject(&args.unit, &context.attributes)?;
+    let mut earlier = args.read_earlier(&subject, [Some(&checked), then.as_ref()])?;
+    let hints = [context.hints, std::mem::take(&mut earlier.hints)].concat();
+    let report = |answer, since| ExplainReport {
+        unit: args.unit.clone(),
+        answer,
+        since,
+        earlier_assignments: earlier.store.clone(),
+        hints,
     };
-    let then = load_from(&sources, &args.from.store).map_err(|error| not_a_time(error, revision))?;
+    let Some(((_, sources), then)) = revised.zip(then.as_ref()) else {
+        let now = when.time.unwrap_or_else(Timestamp::now);
+        let answer = Answer::new(args, &checked, &subject, &earlier, now)?;
+        return Ok(report(answer.ok_or_else(|| missing(&args.key, &checked))?, None));
+    };
     let made_at = match when.time {
         Some(time) => time,
         None => Source::made_at(&sources, &args.from.store)?,
     };
-    let before = Answer::new(args, &then, &subject, made_at)?;
-    let now = Answer::new(args, &checked, &subject, Timestamp::now())?;
+    let before = Answer::new(args, then, &subject, &earlier, made_at)?;
+    let now = Answer::new(args, &checked, &subject, &earlier, Timestamp::now())?;
     if before.is_none() && now.is_none() {
         return Err(missing(&args.key, &checked));
     }
-    let before = before.unwrap_or_else(|| Answer::nothing(made_at, &then));
+    let before = before.unwrap_or_else(|| Answer::nothing(made_at, then));
     let now = now.unwrap_or_else(|| Answer::nothing(Timestamp::now(), &checked));
-    let documents = since::documents(&args.key, &then, &checked, Timestamp::now());
+    let documents = since::documents(&args.key, then, &checked, Timestamp::now());
     let since = Since::new(since::list(&sources), since::list(&args.from.from), before, &now, documents);
     Ok(report(now, Some(since)))
+}
+
+impl Args {
+    /// The assignment that the store holds, unless one is given.
+    fn read_earlier(&self, subject: &Subject<'_>, sides: [Option<&Checked>; 2]) -> Result<Earlier, Error> {
+        if self.pin.is_some() {
+            return Ok(Earlier::default());
+        }
+        let experiments = sides.into_iter().flatten().filter_map(|side| side.catalog.experiment(&self.key));
+        self.earlier.read(&self.from, subject, experiments)
+    }
 }
 
 /// A misspelt time looks like a revision.
@@ -129,12 +166,16 @@ impl Report for ExplainReport {
         let unit = self.unit.escape_debug();
         if let Some(since) = &self.since {
             return format!("{TITLE}{unit}{TITLE:#}\n")
+                + &earlier_from(self.earlier_assignments.as_deref())
                 + &since.human(&self.answer)
+                + &hinted(&self.hints)
                 + &left_out(self.answer.errors);
         }
         let at = self.answer.at;
         format!("{TITLE}{unit}{TITLE:#} {DIM}at {at}{DIM:#}\n")
+            + &earlier_from(self.earlier_assignments.as_deref())
             + &self.answer.human()
+            + &hinted(&self.hints)
             + &left_out(self.answer.errors)
     }
 

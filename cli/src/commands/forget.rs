@@ -5,7 +5,7 @@ mod archive;
 use super::dev::archive_beside;
 use super::metrics::MetricsArgs;
 use super::quarantine::Kept;
-use super::store::{aws_config_of_region, block_on, open_file, unanswered};
+use super::store::{block_on, open_file, read_file, unanswered};
 use crate::error::Error;
 use crate::render::numbers::count;
 use crate::render::style::{DIM, GOOD, TITLE};
@@ -80,7 +80,11 @@ pub fn run(args: &Args) -> Result<ForgetReport, Error> {
     }
     block_on(async {
         let data = Stored::open(args).await?;
-        let quarantine = Kept::open(&args.metrics).await?;
+        let quarantine = if args.yes {
+            Kept::open_to_write(&args.metrics).await?
+        } else {
+            Kept::open(&args.metrics).await?
+        };
         let held = data.held(&args.unit).await.map_err(unanswered)?;
         let quarantined = quarantine.list(Timestamp::MIN, usize::MAX).await.map_err(unanswered)?;
         let quarantined: Vec<Quarantined> =
@@ -143,10 +147,11 @@ impl Stored {
     async fn open(args: &Args) -> Result<Self, Error> {
         let store = &args.metrics.store;
         if store.table.is_none() {
-            return Ok(Self::Embedded(open_file(&store.store)?));
+            let open = if args.yes { open_file } else { read_file };
+            // A file that is not there is not made.
+            return read_file(&store.store).and_then(|_| open(&store.store)).map(Self::Embedded);
         }
-        let config = aws_config_of_region(store.endpoint.as_deref()).await?;
-        let client = aws::dynamodb(&config, Budget::PATIENT);
+        let client = aws::dynamodb(&store.config().await?, Budget::PATIENT);
         Ok(Self::Dynamo(DynamoPersonalData::new(client, &*args.assignments_table, &*args.marks_table)))
     }
 

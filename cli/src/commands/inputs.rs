@@ -1,19 +1,17 @@
 //! Arguments that several commands share.
 
+mod context;
 pub mod source;
 
 use super::store::StoreArgs;
 use crate::error::Error;
 use crate::source::{Checked, Corpus};
-use abx_core::decide::Limits;
 use abx_core::document::Moment;
 use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
-use serde_json::{Map, Value};
-use std::fs;
-use std::io::{self, Read as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use context::{ContextArgs, GivenContext};
 pub use source::Source;
 
 /// Where the documents are.
@@ -33,17 +31,6 @@ impl FromArg {
     pub fn load(&self) -> Result<Checked, Error> {
         load_from(&self.from, &self.store)
     }
-}
-
-/// The attributes of a subject.
-#[derive(Debug, clap::Args)]
-pub struct ContextArgs {
-    /// An attribute, as country=DE or app.version=2.1.0; numbers, true and false are taken as such
-    #[arg(long, value_name = "NAME=VALUE")]
-    pub context: Vec<String>,
-    /// Attributes as a JSON object; @FILE reads a file, - reads standard input
-    #[arg(long, value_name = "JSON")]
-    pub context_json: Option<String>,
 }
 
 /// The time of a decision.
@@ -67,35 +54,6 @@ fn parse_time(text: &str) -> Result<Timestamp, String> {
         .ok_or_else(|| "write it as 2026-03-01T09:00:00Z, or as 2026-03-01 for midnight in UTC".to_owned())
 }
 
-impl ContextArgs {
-    /// The attributes, within the limits of the functions.
-    pub fn attributes(&self) -> Result<Map<String, Value>, Error> {
-        let mut attributes = self.json_attributes()?;
-        for pair in &self.context {
-            let (name, value) =
-                pair.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or_else(|| {
-                    Error::caller(format!("{pair:?} is not an attribute")).help("write --context NAME=VALUE")
-                })?;
-            attributes.insert(name.to_owned(), guess(value));
-        }
-        check(&attributes)?;
-        Ok(attributes)
-    }
-
-    fn json_attributes(&self) -> Result<Map<String, Value>, Error> {
-        let Some(argument) = &self.context_json else { return Ok(Map::new()) };
-        let (name, text) = match argument.strip_prefix('@') {
-            Some(file) => (file, fs::read_to_string(file)),
-            None if argument == "-" => ("<stdin>", io::read_to_string(io::stdin().lock().take(MAX_JSON))),
-            None => ("--context-json", Ok(argument.clone())),
-        };
-        let text = text.map_err(|error| Error::world(format!("{name}: {error}")))?;
-        serde_json::from_str(&text).map_err(|error| {
-            Error::caller(format!("{name}: {error}")).help("write an object, as {\"country\": \"DE\"}")
-        })
-    }
-}
-
 /// A count of 1 or more: `1000000`, `1_000_000` or `1,000,000`.
 pub fn count(text: &str) -> Result<u64, String> {
     let plain: String = text.chars().filter(|c| *c != '_' && *c != ',').collect();
@@ -110,8 +68,13 @@ pub fn share(text: &str) -> Result<f64, String> {
 
 /// A part of something: `0.05` or `5%`; may be negative or above 1.
 pub fn part(text: &str) -> Result<f64, String> {
-    let (number, whole) = text.trim().strip_suffix('%').map_or((text, 1.0), |it| (it, 100.0));
-    let part = number.trim().parse().ok().map(|it: f64| it / whole).filter(|it| it.is_finite());
+    let part: Option<f64> = match text.trim().strip_suffix('%').map(str::trim) {
+        None => text.trim().parse().ok(),
+        // The nearest float to the decimal, where dividing by 100 would round twice.
+        Some(percent) if !percent.contains(['e', 'E']) => format!("{percent}e-2").parse().ok(),
+        Some(_) => None,
+    };
+    let part = part.filter(|it| it.is_finite());
     part.ok_or_else(|| "write a number, as 0.05 or 5%".to_owned())
 }
 
@@ -134,29 +97,6 @@ pub fn age(text: &str) -> Result<SignedDuration, String> {
     let age = span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()).ok());
     let age = age.filter(|age| *age <= SignedDuration::from_hours(24 * 3_660));
     age.ok_or_else(|| "write how long ago, as 30d, 2w or 12h; up to ten years".to_owned())
-}
-
-/// Standard input is read this far, in bytes; a context is far smaller.
-const MAX_JSON: u64 = 64 << 20;
-
-/// Checks attributes against the limits of the functions.
-pub fn check(attributes: &Map<String, Value>) -> Result<(), Error> {
-    Limits::default().check(attributes).map_err(|error| {
-        Error::caller(error.to_string()).help("the functions refuse such a context as well; send less")
-    })
-}
-
-/// A text that looks like a number or boolean is one; everything else is a string.
-#[must_use]
-pub fn guess(text: &str) -> Value {
-    match text {
-        "true" | "TRUE" | "True" => return Value::Bool(true),
-        "false" | "FALSE" | "False" => return Value::Bool(false),
-        _ => {}
-    }
-    let starts_like_json = text.starts_with(|c: char| c.is_ascii_digit() || "-[{".contains(c));
-    let parsed = if starts_like_json { serde_json::from_str(text).ok() } else { None };
-    parsed.unwrap_or_else(|| Value::String(text.to_owned()))
 }
 
 /// Loads and compiles documents. Those with errors are left out, as everywhere; with none left there is nothing
@@ -198,19 +138,6 @@ pub fn unknown_key<'k>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn values_are_taken_as_they_look() {
-        assert_eq!(guess("DE"), json!("DE"));
-        assert_eq!(guess("42"), json!(42));
-        assert_eq!(guess("-1.5"), json!(-1.5));
-        assert_eq!(guess("TRUE"), json!(true));
-        assert_eq!(guess("2.1.0"), json!("2.1.0"));
-        assert_eq!(guess("007"), json!("007"));
-        assert_eq!(guess("[1, 2]"), json!([1, 2]));
-        assert_eq!(guess(""), json!(""));
-    }
 
     #[test]
     fn numbers_are_read_as_people_write_them() {
@@ -218,6 +145,7 @@ mod tests {
         assert!(count("0").is_err() && count("-1").is_err());
         assert_eq!(part("-5%"), Ok(-0.05));
         assert_eq!(share("0.5 %"), Ok(0.005));
+        assert_eq!((part("12.3%"), part("7%"), part("29 %")), (Ok(0.123), Ok(0.07), Ok(0.29)));
         assert_eq!((percentage("5"), percentage(" 99.5 % ")), (Ok(5.0), Ok(99.5)));
         assert!(percentage("101").is_err() && percentage("-1%").is_err() && percentage("NaN").is_err());
         assert!(share("100%").is_err() && share("NaN").is_err() && part("inf").is_err());

@@ -4,9 +4,9 @@ mod report;
 
 pub use report::InvokeReport;
 
-use super::inputs::ContextArgs;
+use super::inputs::{ContextArgs, GivenContext, Source, load_from};
 use super::lambda::{client, refused};
-use super::store::block_on;
+use super::store::{StoreArgs, block_on};
 use crate::error::Error;
 use crate::report::FormatArg;
 use aws_sdk_lambda::primitives::Blob;
@@ -49,6 +49,9 @@ pub struct Args {
     peek: bool,
     #[command(flatten)]
     context: ContextArgs,
+    /// Files, folders or a git revision with the documents, which tell the types of attributes
+    #[arg(long, value_name = "SOURCE")]
+    from: Option<Vec<Source>>,
     /// The version or alias
     #[arg(long, value_name = "NAME")]
     qualifier: Option<String>,
@@ -70,10 +73,10 @@ const MAX_PAYLOAD: u64 = 6 << 20;
 
 /// Calls the function.
 pub fn run(args: &Args) -> Result<InvokeReport, Error> {
-    let text = args.payload()?;
+    let (text, hints) = args.payload()?;
     let payload = parse("the payload", &text)?;
     block_on(async {
-        let client = client(args.endpoint.as_deref(), args.timeout).await?;
+        let client = client(&args.function, args.endpoint.as_deref(), args.timeout).await?;
         let call = client
             .invoke()
             .function_name(&args.function)
@@ -82,15 +85,24 @@ pub fn run(args: &Args) -> Result<InvokeReport, Error> {
             .log_type(LogType::Tail)
             .payload(Blob::new(text));
         let start = Instant::now();
-        let output = Box::pin(call.send()).await.map_err(|error| refused(&args.function, &error))?;
-        Ok(InvokeReport::new(&args.function, payload, &output, start.elapsed()).with_log(args.tail_log))
+        let output = Box::pin(call.send()).await.map_err(|error| refused(&client, &args.function, error))?;
+        Ok(InvokeReport::new(&args.function, payload, &output, start.elapsed())
+            .with_log(args.tail_log)
+            .with_hints(hints))
     })
 }
 
 impl Args {
+    /// Published revisions are those of the default store here.
+    fn published(&self) -> StoreArgs {
+        StoreArgs { store: ".abx/store.sqlite".into(), table: None, endpoint: None }
+    }
+
     /// What the function is sent: a payload that was given goes out as it is, byte by byte.
-    fn payload(&self) -> Result<String, Error> {
-        let context = self.context.attributes()?;
+    fn payload(&self) -> Result<(String, Vec<String>), Error> {
+        let documents = self.from.as_ref().map(|from| load_from(from, &self.published())).transpose()?;
+        let GivenContext { attributes: context, hints } =
+            self.context.read(documents.as_ref().map(|documents| documents.catalog.attributes()))?;
         let Some(user) = &self.user else {
             if !context.is_empty() {
                 let error = Error::caller("attributes belong to a user");
@@ -98,7 +110,8 @@ impl Args {
                     error.help("give --user with --experiment or --flag, or all of it with --payload")
                 );
             }
-            return self.payload.as_deref().map_or_else(|| Ok("{}".to_owned()), read);
+            let payload = self.payload.as_deref().map_or_else(|| Ok("{}".to_owned()), read)?;
+            return Ok((payload, hints));
         };
         let mut payload = json!({"user_id": user});
         let mut put = |name: &str, value: Value| {
@@ -118,7 +131,7 @@ impl Args {
         if self.peek {
             put("peek", json!(true));
         }
-        Ok(payload.to_string())
+        Ok((payload.to_string(), hints))
     }
 }
 

@@ -1,12 +1,13 @@
 //! Calling functions of AWS Lambda: what every command shares that does.
 
-use super::store::aws_config_of_region;
-use crate::error::{Error, chain};
+use super::store::{aws_config_for, unanswered};
+use crate::error::Error;
+use abx_functions::adapters::aws::{Resource, ResourceKind, port_error};
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::config::http::HttpResponse;
 use aws_sdk_lambda::config::retry::RetryConfig;
 use aws_sdk_lambda::config::timeout::TimeoutConfig;
-use aws_sdk_lambda::error::{ProvideErrorMetadata as _, SdkError};
+use aws_sdk_lambda::error::SdkError;
 use aws_sdk_lambda::operation::invoke::{InvokeError, InvokeOutput};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,9 +15,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::time::Duration;
 
-/// A client that tries once, because a second try would hide what is measured, and that waits so long.
-pub(super) async fn client(endpoint: Option<&str>, patience: Duration) -> Result<Client, Error> {
-    let config = aws_config_of_region(endpoint).await?;
+/// A client for a function that tries once, because a second try would hide what is measured, and that waits so long.
+pub(super) async fn client(
+    function: &str,
+    endpoint: Option<&str>,
+    patience: Duration,
+) -> Result<Client, Error> {
+    let config = aws_config_for(&format!("function {function}"), endpoint).await?;
     let timeouts = TimeoutConfig::builder().connect_timeout(patience).operation_timeout(patience).build();
     let config = aws_sdk_lambda::config::Builder::from(&config)
         .retry_config(RetryConfig::disabled())
@@ -129,36 +134,9 @@ pub(super) fn json_or_text(text: &str) -> Value {
 }
 
 /// Why a function could not be called, and what mends it.
-pub(super) fn refused(function: &str, error: &SdkError<InvokeError, HttpResponse>) -> Error {
-    let Some(code) = error.code() else { return unreached(function, error) };
-    let told = error.message().unwrap_or("no more was said");
-    match code {
-        "ResourceNotFoundException" => Error::caller(format!("there is no function {function:?}: {told}"))
-            .help("AWS_REGION, the profile and --endpoint say where it is looked for"),
-        "TooManyRequestsException" => Error::world(format!("{function} is throttled: {told}"))
-            .help("try again later, or raise the concurrency of the function or of the account"),
-        "AccessDeniedException" => Error::world(format!("{function} may not be called: {told}"))
-            .help("the credentials need `lambda:InvokeFunction` on it"),
-        "InvalidRequestContentException" | "RequestTooLargeException" | "InvalidParameterValueException" => {
-            Error::caller(format!("{function}: {code}: {told}"))
-        }
-        _ => Error::world(format!("{function}: {code}: {told}")),
-    }
-}
-
-/// What never came to an answer.
-fn unreached(function: &str, error: &SdkError<InvokeError, HttpResponse>) -> Error {
-    match error {
-        SdkError::TimeoutError(_) => {
-            Error::world(format!("{function}: no answer in time")).help("wait longer with --timeout")
-        }
-        SdkError::DispatchFailure(failure) if failure.is_timeout() => {
-            Error::world(format!("{function}: no connection in time"))
-                .help("check the network, AWS_REGION and --endpoint")
-        }
-        _ => Error::world(format!("{function}: {}", chain(error)))
-            .help("check the network, AWS_REGION and --endpoint"),
-    }
+pub(super) fn refused(client: &Client, function: &str, error: SdkError<InvokeError, HttpResponse>) -> Error {
+    let function = Resource::new(ResourceKind::Function, function, client.config().region());
+    unanswered(port_error("Invoke", error).at(function))
 }
 
 #[cfg(test)]

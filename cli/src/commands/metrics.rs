@@ -1,6 +1,6 @@
 //! Where counts are read from: the file here, or a DynamoDB table.
 
-use super::store::{Store, StoreArgs, open_file};
+use super::store::{Store, StoreArgs, read_file};
 use crate::error::Error;
 use abx_core::event::{Mark, MarkKey, Totals};
 use abx_functions::adapters::aws::{self, Budget, DynamoMetrics};
@@ -37,13 +37,13 @@ pub struct MarksArg {
 }
 
 impl MetricsArgs {
-    /// Opens the catalog and the counts; the marks too, if it is said where they are.
+    /// Opens the catalog and the counts to read; the marks too, if it is said where they are.
     pub async fn open(&self, marks: Option<&MarksArg>) -> Result<(Store, Metrics), Error> {
         let catalog = self.store.open().await?;
         if self.store.table.is_none() {
-            return Ok((catalog, Metrics::Embedded(open_file(&self.store.store)?)));
+            return Ok((catalog, Metrics::Embedded(read_file(&self.store.store)?)));
         }
-        let client = aws::dynamodb(&self.store.config().await, Budget::PATIENT);
+        let client = aws::dynamodb(&self.store.config().await?, Budget::PATIENT);
         let by_default = || self.metrics_table.replace("metrics", "marks");
         let marks = marks.map(|marks| marks.marks_table.clone().unwrap_or_else(by_default));
         Ok((

@@ -6,6 +6,7 @@ pub mod capture;
 pub mod completions;
 pub mod dev;
 pub mod diff;
+pub mod earlier;
 pub mod explain;
 pub mod explain_code;
 pub mod forget;
@@ -137,6 +138,7 @@ fn finish(outcome: Result<impl Report, Error>, format: Format) -> Exit {
 }
 
 fn fail(error: &Error) -> Exit {
-    anstream::eprintln!("abx: {error}");
+    // A service, a file's name or another program may have a part in the message.
+    anstream::eprintln!("abx: {}", crate::render::printable_lines(&error.to_string()));
     error.exit()
 }

@@ -25,7 +25,7 @@ impl<T> Part<T> {
     /// Without the help below it, which is about publishing and the like.
     #[must_use]
     pub fn failed(error: &Error) -> Self {
-        Self::Failed(error.to_string().lines().next().unwrap_or_default().to_owned())
+        Self::Failed(error.reason())
     }
 
     /// The same question with another answer.

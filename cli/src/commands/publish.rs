@@ -29,16 +29,34 @@ pub struct Args {
     /// Publish, instead of only showing what would change
     #[arg(long)]
     yes: bool,
+    #[command(flatten)]
+    by: ByArgs,
+    #[command(flatten)]
+    store: StoreArgs,
+    #[command(flatten)]
+    pub(super) format: FormatArg,
+}
+
+/// Who publishes or rolls back, and why.
+#[derive(Debug, clap::Args)]
+pub struct ByArgs {
     /// Why, for the list of revisions
     #[arg(long, short, value_name = "TEXT", default_value = "")]
     message: String,
     /// Who, for the list of revisions; the user of this machine by default
     #[arg(long, value_name = "NAME", env = "USER", default_value = "unknown", hide_env_values = true)]
     author: String,
-    #[command(flatten)]
-    store: StoreArgs,
-    #[command(flatten)]
-    pub(super) format: FormatArg,
+}
+
+impl ByArgs {
+    /// As of now.
+    pub(super) fn now(&self) -> RevisionMeta {
+        RevisionMeta {
+            created_at: Timestamp::now(),
+            author: self.author.clone(),
+            message: self.message.clone(),
+        }
+    }
 }
 
 /// What changes, whom that moves, and whether it was published.
@@ -62,15 +80,12 @@ pub fn run(args: &Args) -> Result<PublishReport, Error> {
     }
     let documents: Vec<Value> = checked.values.into_iter().map(|(_, value)| value).collect();
     store::block_on(async {
-        let store = args.store.open().await?;
+        let store =
+            if args.yes { args.store.open_to_write().await? } else { args.store.open_or_empty().await? };
         let head = head(&store).await?;
         let before = documents_of(&store, head).await?;
         let plan = changes(&before, &documents);
-        let meta = RevisionMeta {
-            created_at: Timestamp::now(),
-            author: args.author.clone(),
-            message: args.message.clone(),
-        };
+        let meta = args.by.now();
         let published = if args.yes && !plan.documents.is_empty() {
             Some(publish(&store, head, &documents, &meta).await?)
         } else {
@@ -98,7 +113,7 @@ pub async fn head(store: &impl CatalogStore) -> Result<Option<u64>, Error> {
 pub async fn documents_of(store: &impl CatalogStore, revision: Option<u64>) -> Result<Vec<Value>, Error> {
     let Some(number) = revision else { return Ok(Vec::new()) };
     let bytes = store.revision(number).await.map_err(unanswered)?.ok_or_else(|| no_revision(number))?;
-    decode(&bytes).map_err(|error| Error::world(format!("revision {number}: {error}")))
+    decode(&bytes).map_err(|error| Error::world(format!("revision {number} cannot be read")).because(error))
 }
 
 /// The key and the epoch of a document, if it is an experiment's.
@@ -122,7 +137,7 @@ pub async fn publish(
     documents: &[Value],
     meta: &RevisionMeta,
 ) -> Result<u64, Error> {
-    let bytes = encode(documents).map_err(|error| Error::world(error.to_string()))?;
+    let bytes = encode(documents).map_err(|error| Error::world("the documents").because(error))?;
     let newest = store.revisions().await.map_err(unanswered)?.first().map_or(0, |it| it.revision);
     let number = newest.max(head.unwrap_or(0)) + 1;
     let raced = |who: String| {
@@ -133,7 +148,7 @@ pub async fn publish(
         PutRevision::Stored => {}
         PutRevision::Taken => return Err(raced(format!("revision {number} is theirs"))),
     }
-    match store.flip_head(head, number).await.map_err(unanswered)? {
+    match store.flip_head(head, number, meta).await.map_err(unanswered)? {
         Flip::Done => Ok(number),
         Flip::Lost { actual } => Err(raced(match actual {
             Some(actual) => format!("the head is revision {actual}"),

@@ -47,7 +47,7 @@ pub fn run(args: &Args) -> Result<PullReport, Error> {
         Ok((revision, documents_of(&store, Some(revision)).await?))
     })?;
     let unwritable =
-        |path: &PathBuf, error: std::io::Error| Error::world(format!("{}: {error}", path.display()));
+        |path: &PathBuf, error: std::io::Error| Error::world(path.display().to_string()).because(error);
     fs::create_dir_all(&args.folder).map_err(|error| unwritable(&args.folder, error))?;
     let paths: Vec<PathBuf> = documents.iter().map(|it| args.folder.join(file_name(it))).collect();
     if let Some(path) = paths.iter().find(|path| path.exists()) {

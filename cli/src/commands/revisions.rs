@@ -1,15 +1,15 @@
-//! What was published, when, by whom and why?
+//! What was published, when, by whom and why? And which of it served when?
 
 use super::publish::head;
 use super::store::{self, StoreArgs, unanswered};
 use crate::error::Error;
-use crate::render::table;
+use crate::render::{printable, table};
 use crate::report::{FormatArg, Report};
-use abx_functions::ports::CatalogStore as _;
+use abx_functions::ports::{CatalogStore as _, HeadMove};
 use jiff::Timestamp;
 use serde::Serialize;
 
-/// List the published revisions, the newest first
+/// List the published revisions and every move of the head, the newest first
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  abx revisions\n  abx revisions --table abx-catalog --format json")]
 pub struct Args {
@@ -26,6 +26,21 @@ pub struct RevisionsReport {
     /// The one that serves.
     head: Option<u64>,
     revisions: Vec<Revision>,
+    /// Every move of the head, the newest first; what versions of abx before this record moved is not in it.
+    moves: Vec<Move>,
+}
+
+/// A move of the head: somebody published or rolled back.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+struct Move {
+    #[schemars(with = "String")]
+    moved_at: Timestamp,
+    /// The revision that served before; `null` where none did.
+    from: Option<u64>,
+    /// The revision that served from then on.
+    to: u64,
+    author: String,
+    message: String,
 }
 
 #[derive(Debug, Serialize, schemars::JsonSchema)]
@@ -59,8 +74,15 @@ pub fn run(args: &Args) -> Result<RevisionsReport, Error> {
                 checksum: it.checksum,
             })
             .collect();
-        Ok(RevisionsReport { store: args.store.name(), head, revisions })
+        let moves = store.head_moves().await.map_err(unanswered)?.into_iter().map(Move::from).collect();
+        Ok(RevisionsReport { store: args.store.name(), head, revisions, moves })
     })
+}
+
+impl From<HeadMove> for Move {
+    fn from(HeadMove { from, to, meta }: HeadMove) -> Self {
+        Self { moved_at: meta.created_at, from, to, author: meta.author, message: meta.message }
+    }
 }
 
 impl Report for RevisionsReport {
@@ -70,9 +92,22 @@ impl Report for RevisionsReport {
         }
         let rows = self.revisions.iter().map(|it| {
             let mark = if self.head == Some(it.number) { "head" } else { "" };
-            let at = it.created_at.strftime("%Y-%m-%d %H:%M UTC").to_string();
-            vec![it.number.to_string(), mark.to_owned(), at, it.author.clone(), it.message.clone()]
+            let why = [printable(&it.author), printable(&it.message)];
+            [vec![it.number.to_string(), mark.to_owned(), minute(it.created_at)], why.into()].concat()
         });
-        table::plain(&["revision", "", "published", "by", "why"], &[0], rows) + "\n"
+        let mut text = table::plain(&["revision", "", "published", "by", "why"], &[0], rows) + "\n";
+        if !self.moves.is_empty() {
+            let rows = self.moves.iter().map(|it| {
+                let from = it.from.map_or("nothing".to_owned(), |from| from.to_string());
+                let moved = vec![minute(it.moved_at), format!("{from} to {}", it.to)];
+                [moved, vec![printable(&it.author), printable(&it.message)]].concat()
+            });
+            text += &format!("\n{}\n", table::plain(&["head moved", "from", "by", "why"], &[], rows));
+        }
+        text
     }
+}
+
+fn minute(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }

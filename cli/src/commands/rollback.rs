@@ -1,6 +1,6 @@
 //! Make an earlier revision serve again.
 
-use super::publish::{changes, documents_of, head};
+use super::publish::{ByArgs, changes, documents_of, head};
 use super::store::{self, StoreArgs, unanswered};
 use crate::error::Error;
 use crate::render::change;
@@ -12,10 +12,16 @@ use serde::Serialize;
 
 /// Make an earlier revision serve again, at once
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  abx rollback\n  abx rollback 41 --table abx-catalog")]
+#[command(after_help = "Examples:
+  abx rollback --message 'fewer orders since this morning'
+  abx rollback 41 --table abx-catalog
+
+`abx revisions` lists who moved the head, when and why.")]
 pub struct Args {
     /// The revision; by default the one before the head
     revision: Option<u64>,
+    #[command(flatten)]
+    by: ByArgs,
     #[command(flatten)]
     store: StoreArgs,
     #[command(flatten)]
@@ -36,7 +42,9 @@ pub struct RollbackReport {
 /// Flips the head.
 pub fn run(args: &Args) -> Result<RollbackReport, Error> {
     store::block_on(async {
-        let store = args.store.open().await?;
+        // Nothing is made where nothing is.
+        drop(args.store.open().await?);
+        let store = args.store.open_to_write().await?;
         let from = head(&store).await?.ok_or_else(|| Error::caller("nothing was ever published"))?;
         let to = match args.revision {
             Some(revision) => revision,
@@ -44,7 +52,7 @@ pub fn run(args: &Args) -> Result<RollbackReport, Error> {
         };
         let old = documents_of(&store, Some(from)).await?;
         let new = documents_of(&store, Some(to)).await?;
-        match store.flip_head(Some(from), to).await.map_err(unanswered)? {
+        match store.flip_head(Some(from), to, &args.by.now()).await.map_err(unanswered)? {
             Flip::Done => {
                 Ok(RollbackReport { store: args.store.name(), from, to, plan: changes(&old, &new) })
             }

@@ -3,7 +3,7 @@
 mod report;
 
 use super::inputs::{self, AtArg, ContextArgs};
-use super::people;
+use super::people::{People, check_memory};
 use crate::error::Error;
 use crate::report::FormatArg;
 use abx_core::simulate::{Tally, UnitStyle, Units};
@@ -46,7 +46,8 @@ pub struct Args {
     /// Another seed is another sample of units
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
-    /// Take the units from a CSV file (with a header) or a JSONL file; other columns are attributes
+    /// Take the units from a CSV file (with a header) or a JSONL file; other columns are attributes, where documents read them.
+    /// A unit counts once, as its first row says
     #[arg(long, value_name = "FILE", conflicts_with_all = ["users", "ids", "seed"])]
     users_file: Option<PathBuf>,
     /// The column or field with the unit's id; by default `user_id`, `userid`, `unit` or `id`
@@ -80,14 +81,27 @@ enum Ids {
 /// Counts the decisions for all units.
 pub fn run(args: &Args) -> Result<SimulateReport, Error> {
     let checked = inputs::load(&args.paths)?;
-    let attributes = args.context.attributes()?;
+    let context = args.context.read(Some(checked.catalog.attributes()))?;
+    let mut hints = context.hints;
+    let mut census = None;
     let experiments = wanted(args, &checked)?;
     let now = args.at.time();
     let (tally, source) = match &args.users_file {
         Some(file) => {
             let mut tally = Tally::new(&experiments);
-            let mut count = |subject: &Subject<'_>| tally.count(subject, now);
-            people::each(file, args.id_column.as_deref(), &attributes, &mut count)?;
+            let mut seen = tally.seen();
+            let people = People {
+                path: file,
+                id_column: args.id_column.as_deref(),
+                attributes: &context.attributes,
+                types: checked.catalog.attributes(),
+            };
+            let reading = people.each(&mut |subject: &Subject<'_>| {
+                tally.count_row(subject, now, &mut seen);
+                check_memory(&seen)
+            })?;
+            census = Some(reading.census(&seen));
+            hints.extend(reading.hints);
             (tally, file.display().to_string())
         }
         None => {
@@ -98,12 +112,12 @@ pub fn run(args: &Args) -> Result<SimulateReport, Error> {
             };
             let units = Units::new(style, args.seed);
             (
-                count_generated(args, units, &experiments, &attributes, now),
+                count_generated(args, units, &experiments, &context.attributes, now),
                 format!("generated, {}", style.as_str()),
             )
         }
     };
-    Ok(SimulateReport::new(&tally, source, args.alpha, checked.errors().count()))
+    Ok(SimulateReport::new(&tally, source, args.alpha, checked.errors().count()).with_input(census, hints))
 }
 
 /// The experiments that were asked for.

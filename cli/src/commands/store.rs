@@ -1,12 +1,20 @@
 //! Where revisions are published to: one file here, or a DynamoDB table.
 
-use crate::error::Error;
+mod advice;
+
+pub use advice::unanswered;
+
+use crate::error::{Error, chain};
 use abx_functions::adapters::aws::{self, Budget, DynamoCatalog};
 use abx_functions::adapters::embedded::EmbeddedStore;
-use abx_functions::ports::{CatalogStore, Flip, Head, PortError, PutRevision, RevisionInfo, RevisionMeta};
+use abx_functions::ports::{
+    CatalogStore, Flip, Head, HeadMove, PortError, PutRevision, RevisionInfo, RevisionMeta,
+};
 use aws_sdk_lambda::config::ProvideCredentials as _;
-use std::fs;
+use std::fs::{DirBuilder, File};
 use std::future::Future;
+use std::io::{self, Write as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 /// Where the catalog is kept.
@@ -33,16 +41,38 @@ pub enum Store {
 }
 
 impl StoreArgs {
-    /// Opens the store.
+    /// Opens the store to read: nothing is made or changed by that, and a store that is not there is an error.
     pub async fn open(&self) -> Result<Store, Error> {
-        let Some(table) = &self.table else { return Ok(Store::Embedded(open_file(&self.store)?)) };
-        let client = aws::dynamodb(&self.config().await, Budget::PATIENT);
-        Ok(Store::Dynamo(DynamoCatalog::new(client, table.clone()).with_fresh_head()))
+        match &self.table {
+            Some(table) => self.open_table(table).await,
+            None => Ok(Store::Embedded(read_file(&self.store)?)),
+        }
+    }
+
+    /// Opens the store to read; one that is not there is empty.
+    pub async fn open_or_empty(&self) -> Result<Store, Error> {
+        if self.table.is_none() && is_missing(&self.store)? {
+            return Ok(Store::Embedded(EmbeddedStore::in_memory().map_err(unanswered)?));
+        }
+        self.open().await
+    }
+
+    /// Opens the store to write, and makes a file that is not there.
+    pub async fn open_to_write(&self) -> Result<Store, Error> {
+        match &self.table {
+            Some(table) => self.open_table(table).await,
+            None => Ok(Store::Embedded(open_file(&self.store)?)),
+        }
+    }
+
+    async fn open_table(&self, table: &str) -> Result<Store, Error> {
+        let client = aws::dynamodb(&self.config().await?, Budget::PATIENT);
+        Ok(Store::Dynamo(DynamoCatalog::new(client, table).with_fresh_head()))
     }
 
     /// What the tables are reached with.
-    pub async fn config(&self) -> aws::SdkConfig {
-        aws_config(self.endpoint.as_deref()).await
+    pub async fn config(&self) -> Result<aws::SdkConfig, Error> {
+        aws_config_for(&self.name(), self.endpoint.as_deref()).await
     }
 
     /// How a person names the store.
@@ -55,49 +85,73 @@ impl StoreArgs {
     }
 }
 
-/// An emulator at an endpoint, or AWS as every AWS tool finds it.
-pub async fn aws_config(endpoint: Option<&str>) -> aws::SdkConfig {
-    match endpoint {
-        Some(endpoint) => aws::emulator(endpoint),
-        None => aws::load(None).await,
+/// An emulator at an endpoint, or AWS as every AWS tool finds it. Region and credentials are asked for before the first call: the
+/// SDK tries them late, and says little.
+pub async fn aws_config_for(what: &str, endpoint: Option<&str>) -> Result<aws::SdkConfig, Error> {
+    if let Some(endpoint) = endpoint {
+        return Ok(aws::emulator(endpoint));
     }
-}
-
-/// The same, where region and credentials are asked for before the first call: in its own error they stand far down.
-pub async fn aws_config_of_region(endpoint: Option<&str>) -> Result<aws::SdkConfig, Error> {
-    let config = aws_config(endpoint).await;
-    if config.region().is_none() {
-        return Err(Error::caller("no AWS region").help("set AWS_REGION, or give --endpoint"));
-    }
+    let config = aws::load(None).await;
+    let Some(region) = config.region() else {
+        return Err(Error::caller(format!("{what}: there is no AWS region to look for it in")).help(
+            "set AWS_REGION, as AWS_REGION=eu-central-1, or AWS_PROFILE; --endpoint names an emulator",
+        ));
+    };
     let Some(provider) = config.credentials_provider() else { return Ok(config) };
     match provider.provide_credentials().await {
         Ok(_) => Ok(config),
-        Err(error) => Err(Error::caller(format!("no AWS credentials: {error}"))
-            .help("set AWS_PROFILE, or sign in as for any AWS tool; `aws sts get-caller-identity` shows who you are")),
+        Err(error) => {
+            let is_expired = chain(&error).to_lowercase().contains("expired");
+            let why =
+                if is_expired { "the AWS credentials have expired" } else { "there are no AWS credentials" };
+            // The chain does not name the profile that it looked for.
+            let profile =
+                std::env::var("AWS_PROFILE").map_or(String::new(), |name| format!(" of profile {name}"));
+            let error = Error::caller(format!("{what} in {region}: {why}{profile}")).because(error);
+            Err(error.help(advice::SIGN_IN))
+        }
     }
 }
 
-/// Opens the embedded store, and makes its folder.
+/// Opens the embedded store to write, and makes it and its folder.
 pub fn open_file(path: &Path) -> Result<EmbeddedStore, Error> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        fs::create_dir_all(folder).map_err(|error| Error::world(format!("{}: {error}", folder.display())))?;
+        make_folder(folder).map_err(|error| Error::world(folder.display().to_string()).because(error))?;
     }
-    EmbeddedStore::open(path).map_err(|error| Error::world(error.to_string()))
+    EmbeddedStore::open(path).map_err(unanswered)
+}
+
+/// Opens the embedded store to read.
+pub fn read_file(path: &Path) -> Result<EmbeddedStore, Error> {
+    if is_missing(path)? {
+        return Err(Error::caller(format!("{}: there is no store", path.display()))
+            .help("`abx dev` and `abx publish --yes` make one; --store and --table name another"));
+    }
+    EmbeddedStore::open_to_read(path).map_err(unanswered)
+}
+
+fn is_missing(path: &Path) -> Result<bool, Error> {
+    let is_there = path.try_exists();
+    is_there.map(|it| !it).map_err(|error| Error::world(path.display().to_string()).because(error))
+}
+
+/// What is kept about persons is nobody else's business, and no part of a repository.
+fn make_folder(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    if folder.file_name().is_none_or(|name| name != ".abx") {
+        return Ok(());
+    }
+    match File::create_new(folder.join(".gitignore")) {
+        Ok(mut file) => file.write_all(b"*\n"),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Runs the asynchronous part of a command.
 pub fn block_on<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime.map_err(|error| Error::world(format!("no threads: {error}")))?.block_on(work)
-}
-
-/// A store that does not answer, or refuses.
-#[must_use]
-#[expect(clippy::needless_pass_by_value, reason = "it is handed to `map_err`")]
-pub fn unanswered(error: PortError) -> Error {
-    let help =
-        if error.is_transient() { "try again; nothing was changed half" } else { "see the reason above" };
-    Error::world(format!("the store: {error}")).help(help)
+    runtime.map_err(|error| Error::world("there are no threads").because(error))?.block_on(work)
 }
 
 impl CatalogStore for Store {
@@ -127,10 +181,17 @@ impl CatalogStore for Store {
         }
     }
 
-    async fn flip_head(&self, from: Option<u64>, to: u64) -> Result<Flip, PortError> {
+    async fn flip_head(&self, from: Option<u64>, to: u64, meta: &RevisionMeta) -> Result<Flip, PortError> {
         match self {
-            Self::Embedded(it) => it.flip_head(from, to).await,
-            Self::Dynamo(it) => it.flip_head(from, to).await,
+            Self::Embedded(it) => it.flip_head(from, to, meta).await,
+            Self::Dynamo(it) => it.flip_head(from, to, meta).await,
+        }
+    }
+
+    async fn head_moves(&self) -> Result<Vec<HeadMove>, PortError> {
+        match self {
+            Self::Embedded(it) => it.head_moves().await,
+            Self::Dynamo(it) => it.head_moves().await,
         }
     }
 

@@ -7,6 +7,7 @@ use crate::report::{self, Report};
 use crate::source::{Corpus, Located, SourceFile};
 use abx_core::finding::Severity;
 use clap::ValueEnum;
+use jiff::Timestamp;
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -94,7 +95,9 @@ impl ValidateReport {
             Format::Sarif => report::json(&findings::sarif(&self.findings)),
             // Lines that are no commands go to the log.
             Format::Github => findings::github(&self.findings) + &self.summary(),
-            Format::Junit => findings::junit(&self.findings, &self.sources, self.deny_warnings),
+            Format::Junit => {
+                findings::junit(&self.findings, &self.sources, self.deny_warnings, Timestamp::now())
+            }
         }
     }
 

@@ -1,6 +1,11 @@
 //! JUnit XML, which most CI servers show as test results.
+//!
+//! There is no standard. What is written is valid by the schema of Ant's reports and by that of Jenkins' xunit plugin,
+//! which are the strictest in use: suites without attributes around them, each suite with all of its attributes and
+//! elements, a test without `file`, `line` and output of its own. `.ci/junit` checks it.
 
 use super::xml::{escape, escape_text};
+use jiff::Timestamp;
 use std::fmt::Write as _;
 
 /// Tests that belong together.
@@ -10,6 +15,8 @@ pub struct Suite {
     pub name: String,
     /// The tests.
     pub cases: Vec<Case>,
+    /// What is to be said beside them.
+    pub output: String,
 }
 
 /// One test.
@@ -19,42 +26,53 @@ pub struct Case {
     pub name: String,
     /// What it is about.
     pub class: String,
-    /// Where it is written; empty where nowhere.
-    pub file: String,
-    /// The line in the file.
-    pub line: usize,
-    /// What went wrong: in a line, and in full.
-    pub failure: Option<(String, String)>,
+    /// What went wrong.
+    pub failure: Option<Failure>,
 }
 
-/// All suites of a run.
+/// What went wrong in a test.
+#[derive(Debug)]
+pub struct Failure {
+    /// A word for its kind.
+    pub kind: String,
+    /// In a line.
+    pub message: String,
+    /// In full.
+    pub text: String,
+}
+
+/// All suites of a run at a time. Nobody measures the time of a test: it is a fraction of a millisecond.
 #[must_use]
-pub fn suites(name: &str, suites: &[Suite]) -> String {
-    let failed = |suite: &Suite| suite.cases.iter().filter(|case| case.failure.is_some()).count();
-    let counts =
-        |tests: usize, failures: usize| format!("tests=\"{tests}\" failures=\"{failures}\" errors=\"0\"");
-    let all = counts(suites.iter().map(|it| it.cases.len()).sum(), suites.iter().map(failed).sum());
-    let mut text =
-        format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"{}\" {all}>\n", escape(name));
-    for suite in suites {
-        let counts = counts(suite.cases.len(), failed(suite));
-        let _ = writeln!(text, "  <testsuite name=\"{}\" {counts} skipped=\"0\">", escape(&suite.name));
+pub fn suites(suites: &[Suite], at: Timestamp) -> String {
+    let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n");
+    let at = at.strftime("%Y-%m-%dT%H:%M:%S");
+    let version = env!("CARGO_PKG_VERSION");
+    for (id, suite) in suites.iter().enumerate() {
+        let failures = suite.cases.iter().filter(|case| case.failure.is_some()).count();
+        let (name, tests) = (escape(&suite.name), suite.cases.len());
+        let _ = writeln!(
+            text,
+            "  <testsuite id=\"{id}\" name=\"{name}\" package=\"abx\" hostname=\"localhost\" timestamp=\"{at}\" \
+             tests=\"{tests}\" failures=\"{failures}\" errors=\"0\" skipped=\"0\" time=\"0\">\n    <properties>\n      \
+             <property name=\"abx.version\" value=\"{version}\"/>\n    </properties>"
+        );
         suite.cases.iter().for_each(|it| case(&mut text, it));
-        text.push_str("  </testsuite>\n");
+        let output = escape_text(&suite.output);
+        let _ = writeln!(text, "    <system-out>{output}</system-out>\n    <system-err/>\n  </testsuite>");
     }
     text + "</testsuites>\n"
 }
 
 fn case(text: &mut String, case: &Case) {
-    let (name, class, file) = (escape(&case.name), escape(&case.class), escape(&case.file));
-    let _ = write!(text, "    <testcase classname=\"abx.{class}\" name=\"{name}\"");
-    if !case.file.is_empty() {
-        let _ = write!(text, " file=\"{file}\" line=\"{}\"", case.line);
-    }
-    let Some((message, full)) = &case.failure else {
+    let (name, class) = (escape(&case.name), escape(&case.class));
+    let _ = write!(text, "    <testcase classname=\"abx.{class}\" name=\"{name}\" time=\"0\"");
+    let Some(Failure { kind, message, text: full }) = &case.failure else {
         text.push_str("/>\n");
         return;
     };
-    let (message, full) = (escape(message), escape_text(full));
-    let _ = writeln!(text, ">\n      <failure message=\"{message}\">{full}</failure>\n    </testcase>");
+    let (kind, message, full) = (escape(kind), escape(message), escape_text(full));
+    let _ = writeln!(
+        text,
+        ">\n      <failure type=\"{kind}\" message=\"{message}\">{full}</failure>\n    </testcase>"
+    );
 }

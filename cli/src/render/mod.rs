@@ -22,8 +22,53 @@ pub fn short(value: &Value, longest: usize) -> String {
     text.chars().take(longest).chain("…".chars()).collect()
 }
 
-/// What others wrote, as a line that steers no terminal.
+/// What others wrote (a name, a message, a label, an answer), as a line that steers no terminal: what is not shown itself, or turns
+/// around what is, stands as its escape, as `\u{1b}`.
 #[must_use]
 pub fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect()
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if steers(c) {
+            shown.extend(c.escape_default());
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
+
+/// The same, where line breaks are meant.
+#[must_use]
+pub fn printable_lines(text: &str) -> String {
+    text.split('\n').map(printable).collect::<Vec<_>>().join("\n")
+}
+
+/// Whether a terminal acts on a character instead of showing it: control characters of both kinds (C0 and C1), line and
+/// paragraph separators, and marks that set the direction of what follows. A tab is a space.
+fn steers(c: char) -> bool {
+    let turns =
+        matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{206f}');
+    (c.is_control() && c != '\t') || turns || ('\u{fff9}'..='\u{fffb}').contains(&c)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_steers_a_terminal_is_escaped_and_nothing_else() {
+        for (text, shown) in [
+            ("\u{1b}[31mred", "\\u{1b}[31mred"),
+            ("\u{9b}31m", "\\u{9b}31m"),
+            ("a\nb\rc\0d\u{7f}", "a\\nb\\rc\\u{0}d\\u{7f}"),
+            ("invoice\u{202e}fdp.exe\u{2069}", "invoice\\u{202e}fdp.exe\\u{2069}"),
+            ("a\u{2028}b\u{200f}c\u{61c}", "a\\u{2028}b\\u{200f}c\\u{61c}"),
+        ] {
+            assert_eq!(printable(text), shown);
+        }
+        for text in ["", "Zoë 😀 👩\u{200d}👧 שלום \u{301} a\\b \"c\"", "a\tb"] {
+            assert_eq!(printable(text), text);
+        }
+        assert_eq!(printable_lines("a\n\u{1b}b\n"), "a\n\\u{1b}b\n");
+    }
 }

@@ -20,11 +20,19 @@ const MAX_REPEATED: usize = 10_000;
 #[derive(Default)]
 pub(super) struct Builder {
     open: Vec<Open>,
-    anchors: HashMap<usize, (Value, Mark)>,
+    anchors: HashMap<usize, Anchored>,
     values: usize,
     repeated: usize,
     pub(super) faults: Vec<Fault>,
     done: Option<(Value, Mark)>,
+}
+
+/// What an anchor stands for.
+struct Anchored {
+    value: Value,
+    mark: Mark,
+    /// The text of a scalar, as which it is the name of a field; `None` for a list or mapping.
+    text: Option<String>,
 }
 
 /// A list or mapping whose end has not been seen.
@@ -46,7 +54,15 @@ struct OpenMap {
     /// Names that were there already.
     repeated: Vec<(String, Range<usize>)>,
     /// A name whose value has not been seen.
-    pending: Option<(String, Range<usize>)>,
+    pending: Option<Name>,
+}
+
+/// The name of a field.
+struct Name {
+    text: String,
+    span: Range<usize>,
+    /// Whether the field is left out, because its name has a fault.
+    is_refused: bool,
 }
 
 /// The end of a document's parsing: with a fault, or with those already noted.
@@ -123,10 +139,8 @@ impl Builder {
         if self.open.len() >= MAX_DEPTH {
             return Err(Some(too_deep(start)));
         }
-        if matches!(self.open.last(), Some(Open { kind: Kind::Map(OpenMap { pending: None, .. }), .. })) {
-            let message = "the name of a field must be plain text";
-            let help = "quote it, if it starts with `[` or `{`";
-            return Err(Some(Fault::new(Code::UnsupportedYaml, start..start + 1, message, help)));
+        if self.expects_name() {
+            return Err(Some(not_a_name(start..start + 1)));
         }
         self.open.push(Open { start, anchor, kind });
         Ok(())
@@ -142,24 +156,29 @@ impl Builder {
                 (Value::Object(map.values), Inside::Fields(fields))
             }
         };
-        self.put(value, Mark { span: start..end, inside }, anchor)
+        let mark = Mark { span: start..end, inside };
+        self.remember(anchor, &value, &mark, None)?;
+        self.put(value, mark);
+        Ok(())
     }
 
     fn scalar(&mut self, text: &str, style: ScalarStyle, anchor: usize, span: Range<usize>) -> Step<()> {
-        if let Some(Open { kind: Kind::Map(map), .. }) = self.open.last_mut()
-            && map.pending.is_none()
-        {
-            if map.values.contains_key(text) {
-                map.repeated.push((text.to_owned(), span.clone()));
+        let is_plain = style == ScalarStyle::Plain;
+        let mark = Mark { span: span.clone(), inside: Inside::Nothing };
+        if self.expects_name() {
+            if anchor != 0 {
+                // What an alias of it would complain about is not wrong with the name.
+                let value = if is_plain { scalar::plain(text).unwrap_or_default() } else { text.into() };
+                self.remember(anchor, &value, &mark, Some(text))?;
             }
-            map.pending = Some((text.to_owned(), span));
+            self.name(text, is_plain, span);
             return Ok(());
         }
-        let value = if style == ScalarStyle::Plain {
+        let value = if is_plain {
             scalar::plain(text).unwrap_or_else(|()| {
                 self.faults.push(Fault::new(
                     Code::NonFiniteNumber,
-                    span.clone(),
+                    span,
                     format!("{} is not a finite number", shortened(text)),
                     "write a finite number, or quote it to make it a string",
                 ));
@@ -168,19 +187,60 @@ impl Builder {
         } else {
             Value::String(text.to_owned())
         };
-        self.put(value, Mark { span, inside: Inside::Nothing }, anchor)
+        self.remember(anchor, &value, &mark, Some(text))?;
+        self.put(value, mark);
+        Ok(())
     }
 
     fn alias(&mut self, id: usize, span: Range<usize>) -> Step<()> {
-        let Some((value, mark)) = self.anchors.get(&id) else {
+        let Some(Anchored { value, mark, text }) = self.anchors.get(&id) else {
             let message = "an alias stands inside the value that it names";
             return Err(Some(Fault::new(Code::AliasBudget, span, message, "write the value out")));
         };
-        let (inside, weight) = (mark.inside.clone(), weight(value));
-        // The value is only copied when the budget has room for it.
-        let value = (weight <= MAX_REPEATED).then(|| value.clone());
+        let weight = weight(value);
+        // Nothing is copied before the budget has room for it.
+        let fits = weight <= MAX_REPEATED;
+        if self.expects_name() {
+            let text = text.clone().filter(|_| fits);
+            self.repeat(weight, &span)?;
+            let Some(text) = text else { return Err(Some(not_a_name(span))) };
+            self.name(&text, false, span);
+            return Ok(());
+        }
+        let inside = mark.inside.clone();
+        let value = fits.then(|| value.clone());
         self.repeat(weight, &span)?;
-        self.put(value.unwrap_or_default(), Mark { span, inside }, 0)
+        self.put(value.unwrap_or_default(), Mark { span, inside });
+        Ok(())
+    }
+
+    /// Whether what comes next is the name of a field.
+    fn expects_name(&self) -> bool {
+        matches!(self.open.last(), Some(Open { kind: Kind::Map(OpenMap { pending: None, .. }), .. }))
+    }
+
+    /// Takes the name of a field; its value follows.
+    fn name(&mut self, text: &str, is_plain: bool, span: Range<usize>) {
+        let refusal = match text {
+            "<<" if is_plain => Some((
+                "`<<` merges nothing: documents are YAML 1.2, which has no merge keys",
+                "write the fields out, or use an alias for the whole value; quote a name that is `<<`",
+            )),
+            // The parser gives a scalar of nothing the text of null.
+            _ if is_plain && span.is_empty() => {
+                Some(("a field has no name", "write the name before the colon; quote one that is empty"))
+            }
+            _ => None,
+        };
+        if let Some((message, help)) = refusal {
+            let span = if span.is_empty() { span.start..span.start + 1 } else { span.clone() };
+            self.faults.push(Fault::new(Code::UnsupportedYaml, span, message, help));
+        }
+        let Some(Open { kind: Kind::Map(map), .. }) = self.open.last_mut() else { return };
+        if map.values.contains_key(text) {
+            map.repeated.push((text.to_owned(), span.clone()));
+        }
+        map.pending = Some(Name { text: text.to_owned(), span, is_refused: refusal.is_some() });
     }
 
     /// Counts values that are held once more: both by an anchor, for aliases to come, and by an alias.
@@ -193,12 +253,19 @@ impl Builder {
         Err(Some(Fault::new(Code::AliasBudget, span.clone(), message, "write the values out")))
     }
 
-    /// Puts a complete value where it belongs.
-    fn put(&mut self, value: Value, mark: Mark, anchor: usize) -> Step<()> {
-        if anchor != 0 {
-            self.repeat(weight(&value), &(mark.span.start..mark.span.start + 1))?;
-            self.anchors.insert(anchor, (value.clone(), mark.clone()));
+    /// Keeps a value for the aliases of its anchor; 0 is none.
+    fn remember(&mut self, anchor: usize, value: &Value, mark: &Mark, text: Option<&str>) -> Step<()> {
+        if anchor == 0 {
+            return Ok(());
         }
+        self.repeat(weight(value), &(mark.span.start..mark.span.start + 1))?;
+        let text = text.map(str::to_owned);
+        self.anchors.insert(anchor, Anchored { value: value.clone(), mark: mark.clone(), text });
+        Ok(())
+    }
+
+    /// Puts a complete value where it belongs.
+    fn put(&mut self, value: Value, mark: Mark) {
         match self.open.last_mut().map(|open| &mut open.kind) {
             None => self.done = Some((value, mark)),
             Some(Kind::List(values, marks)) => {
@@ -207,15 +274,20 @@ impl Builder {
             }
             Some(Kind::Map(map)) => match map.pending.take() {
                 // The first of two fields of a name is kept; the second has its fault.
-                Some((name, span)) if !map.values.contains_key(&name) => {
-                    map.fields.push((name.clone(), span, mark));
-                    map.values.insert(name, value);
+                Some(Name { text, span, is_refused: false }) if !map.values.contains_key(&text) => {
+                    map.fields.push((text.clone(), span, mark));
+                    map.values.insert(text, value);
                 }
                 _ => {}
             },
         }
-        Ok(())
     }
+}
+
+/// The fault of a name that is no text.
+fn not_a_name(span: Range<usize>) -> Fault {
+    let message = "the name of a field must be a text";
+    Fault::new(Code::UnsupportedYaml, span, message, "quote it, if it starts with `[` or `{`")
 }
 
 /// The fault of nesting.

@@ -3,6 +3,7 @@
 use super::files::{self, SourceFile};
 use super::located::{FilePlace, Located, Places};
 use super::mark::Mark;
+use super::written;
 use super::yaml::{self, Fault};
 use crate::error::Error;
 use abx_core::finding::{Code, Severity};
@@ -113,6 +114,10 @@ impl Corpus {
             self.faults.push((index, Fault::new(Code::UnknownKind, 0..0, message, help)));
         }
         self.faults.extend(parsed.faults.into_iter().map(|fault| (index, fault)));
+        for (value, mark) in &parsed.documents {
+            let written = written::faults(&file.text, value, mark).into_iter();
+            self.faults.extend(written.map(|fault| (index, fault)));
+        }
         let origin = |(value, mark)| Origin { file: index, mark, value };
         self.documents.extend(parsed.documents.into_iter().map(origin));
         self.files.push(file);

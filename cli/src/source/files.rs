@@ -3,7 +3,7 @@
 use super::yaml::{Fault, MAX_BYTES};
 use crate::error::Error;
 use abx_core::finding::Code;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -18,31 +18,64 @@ pub struct SourceFile {
     pub text: String,
 }
 
-/// The YAML files that some paths name, in the order of their names; folders are searched all the way down.
+/// The YAML files that some paths name, in the order of their names and each once, however many of the paths name it;
+/// folders are searched all the way down. What is neither a file nor a folder, as a pipe, is read as a file.
 pub fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
-    let mut found = BTreeSet::new();
+    let mut found = Found::default();
     for path in paths {
-        if is_stdin(path) || path.is_file() {
-            found.insert(path.clone());
+        if is_stdin(path) {
+            found.add(path.clone());
         } else if path.is_dir() {
-            let before = found.len();
-            search(path, &mut found)?;
-            if found.len() == before {
+            if search(path, &mut found)? == 0 {
                 return Err(Error::caller(format!(
                     "{}: no .yaml or .yml file in this folder",
                     path.display()
                 )));
             }
+        } else if path.exists() {
+            found.add(path.clone());
         } else {
+            check_link(path)?;
             return Err(Error::world(format!("{}: no such file or folder", path.display()))
                 .help("name files, folders, or `-` for standard input"));
         }
     }
-    Ok(found.into_iter().collect())
+    Ok(found.paths.into_iter().collect())
 }
 
-fn search(folder: &Path, found: &mut BTreeSet<PathBuf>) -> Result<(), Error> {
+/// Files that were found, each by the first path that led to it.
+#[derive(Default)]
+struct Found {
+    paths: BTreeSet<PathBuf>,
+    files: HashSet<PathBuf>,
+}
+
+impl Found {
+    fn add(&mut self, path: PathBuf) {
+        // Pipes have no path of their own.
+        let file = path.canonicalize().unwrap_or_else(|_| path.clone());
+        if self.files.insert(file) {
+            self.paths.insert(path);
+        }
+    }
+}
+
+/// Refuses a link that leads to nothing: what it stood for would be left out.
+fn check_link(path: &Path) -> Result<(), Error> {
+    match fs::read_link(path) {
+        Ok(target) if !path.exists() => {
+            let message =
+                format!("{}: this link leads to {}, which does not exist", path.display(), target.display());
+            Err(Error::world(message).help("restore what it leads to, or remove the link"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Searches a folder, and returns how many YAML files it holds.
+fn search(folder: &Path, found: &mut Found) -> Result<usize, Error> {
     let unreadable = |error: io::Error| Error::world(format!("{}: {error}", folder.display()));
+    let mut count = 0;
     for entry in fs::read_dir(folder).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
         if is_hidden(path.file_name().unwrap_or_default()) {
@@ -50,12 +83,16 @@ fn search(folder: &Path, found: &mut BTreeSet<PathBuf>) -> Result<(), Error> {
         }
         // A link to a folder could lead back up, so only real folders are entered.
         if path.is_dir() && !path.is_symlink() {
-            search(&path, found)?;
-        } else if is_yaml(&path) && path.is_file() {
-            found.insert(path);
+            count += search(&path, found)?;
+        } else if is_yaml(&path) {
+            check_link(&path)?;
+            if path.is_file() {
+                found.add(path);
+                count += 1;
+            }
         }
     }
-    Ok(())
+    Ok(count)
 }
 
 /// Whether a search finds a file at a path from the folder that is searched.
@@ -108,6 +145,39 @@ pub(super) fn accept(name: String, mut bytes: Vec<u8>) -> (SourceFile, Option<Fa
             let span = good..good + char::REPLACEMENT_CHARACTER.len_utf8();
             let fault = Fault::new(Code::NotText, span, "this byte is not UTF-8", "save the file as UTF-8");
             (SourceFile { name, text }, Some(fault))
+        }
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn each_file_is_found_once_and_a_link_to_nothing_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |path: &str| folder.path().join(path);
+        fs::create_dir_all(at("a/b")).unwrap();
+        fs::write(at("a/x.yaml"), "").unwrap();
+        fs::write(at("a/b/y.yml"), "").unwrap();
+        let both = vec![at("a/b/y.yml"), at("a/x.yaml")];
+        for paths in [
+            vec![at("a")],
+            vec![at("a"), at("a")],
+            vec![at("a"), at("a/x.yaml"), at("a/b")],
+            vec![at("a/x.yaml"), at("a"), at("a/x.yaml")],
+        ] {
+            assert_eq!(find(&paths).unwrap(), both, "{paths:?}");
+        }
+        let twice = find(&[at("a/x.yaml"), at("a/b/../x.yaml")]).unwrap();
+        assert_eq!(twice, [at("a/x.yaml")], "however it is written");
+        symlink(at("a/x.yaml"), at("link.yaml")).unwrap();
+        assert_eq!(find(&[folder.path().to_owned()]).unwrap().len(), 2, "by a link, too");
+        symlink(at("gone.yaml"), at("a/dangling.yaml")).unwrap();
+        for paths in [at("a"), at("a/dangling.yaml")] {
+            let error = find(&[paths]).unwrap_err().to_string();
+            assert!(error.contains("a/dangling.yaml: this link leads to"), "{error}");
         }
     }
 }

@@ -121,11 +121,12 @@ impl GitPlace {
             return Ok(Some(text(&output.stdout)));
         }
         let complaint = text(&output.stderr);
-        let is_elsewhere = ["not a git repository", "dubious ownership", "cannot change to"];
-        if is_elsewhere.iter().any(|it| complaint.contains(it)) {
-            return Err(self.refused(&complaint));
+        // It is quiet about what it does not know, but for a path. Whatever else it says is in the way of finding out.
+        let is_unknown = ["does not exist in", "exists on disk, but not in"];
+        if complaint.is_empty() || is_unknown.iter().any(|it| complaint.contains(it)) {
+            return Ok(None);
         }
-        Ok(None)
+        Err(self.refused(&complaint))
     }
 
     /// The bytes of blobs, by one process for all of them.
@@ -142,10 +143,11 @@ impl GitPlace {
             let mut reader = BufReader::new(stdout.ok_or_else(|| io::Error::other("no output"))?);
             names.map(|name| Ok((name, blob(&mut reader)?))).collect::<io::Result<Vec<_>>>()
         });
-        let ended = child.wait();
-        let broken = |error: io::Error| Error::world(format!("{self}: git cat-file: {error}"));
-        ended.map_err(broken)?;
-        read.map_err(broken)
+        let ended = child.wait_with_output();
+        let broken = |error: io::Error| Error::world(format!("{self}: git cat-file")).because(error);
+        let complaint = text(&ended.map_err(broken)?.stderr);
+        // What git said is nearer to the cause than that its answer ended early.
+        read.map_err(|error| if complaint.is_empty() { broken(error) } else { self.refused(&complaint) })
     }
 
     fn git(&self, arguments: &[&str]) -> Result<Output, Error> {
@@ -153,11 +155,20 @@ impl GitPlace {
         if output.status.success() { Ok(output) } else { Err(self.refused(&text(&output.stderr))) }
     }
 
+    /// What git says, all of it, and its own advice where it has one.
     fn refused(&self, complaint: &str) -> Error {
-        let why = complaint.lines().find(|line| !line.is_empty()).unwrap_or("it does not say why");
-        let why = why.trim_start_matches("fatal: ").trim_start_matches("error: ");
-        Error::caller(format!("{self}: git: {why}"))
-            .help("a git revision is read in a repository: run it there, or name files")
+        let lines = complaint.lines().map(str::trim).filter(|line| !line.is_empty());
+        let lines: Vec<&str> = lines
+            .map(|line| {
+                line.trim_start_matches("fatal: ").trim_start_matches("error: ").trim_start_matches("hint: ")
+            })
+            .collect();
+        let why = if lines.is_empty() { "it does not say why".to_owned() } else { lines.join("\n  ") };
+        let error = Error::caller(format!("{self}: git: {why}"));
+        match lines.iter().find(|line| line.starts_with("git ")) {
+            Some(command) => error.help(format!("`{command}`, or name files instead of a git revision")),
+            None => error.help("a git revision is read in a repository: run it there, or name files"),
+        }
     }
 
     fn run(&self, arguments: &[&str]) -> Result<Output, Error> {

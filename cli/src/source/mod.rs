@@ -13,6 +13,7 @@ mod lines;
 mod located;
 mod mark;
 mod scalar;
+mod written;
 mod yaml;
 
 pub use corpus::{Checked, Corpus, DocumentPlaces};

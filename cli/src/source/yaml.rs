@@ -7,7 +7,7 @@
 use super::builder::{Builder, MAX_DEPTH, too_deep};
 use super::mark::Mark;
 use abx_core::finding::Code;
-use granit_parser::{Parser, ScanError, options};
+use granit_parser::{ErrorKind, Parser, ScanError, options};
 use serde_json::Value;
 use std::ops::Range;
 
@@ -53,6 +53,8 @@ pub fn parse(text: &str) -> Parsed {
         return parsed;
     }
     let options = options! {
+        // As YAML 1.2 has it. Other readers put a line that goes on at column 0 elsewhere, or nowhere.
+        strict_indentation: true,
         flow_nesting_limit: MAX_DEPTH,
         block_nesting_limit: MAX_DEPTH,
     };
@@ -103,21 +105,31 @@ fn syntax(error: &ScanError, text: &str) -> Fault {
     let at = error.marker().byte_offset().unwrap_or(text.len()).min(text.len());
     let start = (0..=at).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
     let length = text.get(start..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
-    let line_start = text.get(..start).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
+    let before = text.get(..start).unwrap_or_default();
+    let line = before.rsplit('\n').next().unwrap_or_default();
     // The marker stands at the tab, or behind it.
-    let before = text.get(line_start..start).unwrap_or_default();
     let at_tab = text.get(start..).is_some_and(|rest| rest.starts_with('\t'));
-    let help = if before.trim().is_empty() && (at_tab || before.contains('\t')) {
-        "YAML indents with spaces, never with tabs"
-    } else {
-        "check the indentation, and quote texts that hold `: `, `#`, `{` or `[`"
+    let is_indentation = line.trim_start_matches(['-', '?', ' ', '\t']).is_empty();
+    let help = match error.kind() {
+        ErrorKind::RecursionLimitExceeded => return too_deep(start),
+        _ if is_indentation && (at_tab || line.contains('\t')) => TABS,
+        ErrorKind::TabNotAllowed
+        | ErrorKind::TabInBlockIndentation
+        | ErrorKind::TabAtBlockScalarStart
+        | ErrorKind::TabInIndentation
+        | ErrorKind::TabInPlainScalar => TABS,
+        ErrorKind::InvalidFlowScalarIndent
+        | ErrorKind::InvalidQuotedScalarIndent
+        | ErrorKind::InvalidIndentation => {
+            "indent the further lines of a value more than its field, a closing bracket too; or close what is open before"
+        }
+        ErrorKind::UnknownAnchor => "write `&name` before an earlier value of the same document",
+        _ => "check the indentation, and quote texts that hold `: `, `#`, `{` or `[`",
     };
-    let kind = error.kind().to_string();
-    if kind.contains("nesting") || kind.contains("recursion") {
-        return too_deep(start);
-    }
     Fault::new(Code::YamlSyntax, start..start + length, error.info(), help)
 }
+
+const TABS: &str = "YAML indents with spaces, never with tabs";
 
 #[cfg(test)]
 mod tests {
@@ -190,8 +202,86 @@ mod tests {
 
     #[test]
     fn tabs_are_told_to_be_tabs() {
-        let parsed = parse("a:\n\tb: 1\n");
-        let help = parsed.faults.into_iter().next().and_then(|it| it.help);
-        assert_eq!(help.as_deref(), Some("YAML indents with spaces, never with tabs"));
+        for text in [
+            "a:\n\tb: 1\n",
+            "a:\n  b: 1\n\tc: 2\n",
+            "a:\n\t- 1\n",
+            "a:\n - b: 1\n \tc: 2\n",
+            "-\t- a\n",
+            "a: [1,\n\t2]\n",
+            "a: [\n\t1\n ]\n",
+            "a: {\n\tb: 1 }\n",
+            "a: |\n\tb\n",
+            "a: \"b\n\tc\"\n",
+            "a: 'b\n\tc'\n",
+        ] {
+            let help = parse(text).faults.into_iter().next().and_then(|it| it.help);
+            assert_eq!(help.as_deref(), Some(TABS), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_goes_on_at_the_column_of_its_field_is_refused() {
+        for text in [
+            "a: [1,\n2]\n",
+            "a: [\n1\n ]\n",
+            "a: [\n  1\n]\n",
+            "a: {b: 1,\nc: 2}\n",
+            "a: {\n  b: 1\n}\n",
+            "a: \"b\nc\"\n",
+            "a: 'b\nc'\n",
+            "a:\n  b: [1,\n  2]\n",
+            "a:\n  b: \"c\n  d\"\n",
+            "a: b\nc\n",
+        ] {
+            assert_eq!(faults(text).first().map(|(code, _)| *code), Some(Code::YamlSyntax), "{text:?}");
+            let indented = parse(text).faults.into_iter().next().and_then(|it| it.help);
+            assert!(indented.is_some_and(|it| it.contains("indent")), "{text:?}");
+        }
+        for text in [
+            "{\n\"a\": [\n1\n]\n}\n",
+            "[\n1\n]\n",
+            "--- \"a\nb\"\n",
+            "a: [\n  1\n ]\n",
+            "a: \"b\n c\"\n",
+            "a: {\t}\n",
+            "a:\t1\t# x\n",
+            "a: [1,\t2]\n",
+            "a:\n - \t1\n",
+            "a: [\n \t1 ]\n",
+        ] {
+            assert_eq!(faults(text), [], "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_alias_is_the_name_of_a_field_as_yaml_says() {
+        let who = "owner: &who user_2\noverrides: {*who : off, b: on}\n";
+        assert_eq!(values(who), [json!({"owner": "user_2", "overrides": {"user_2": "off", "b": "on"}})]);
+        assert_eq!(values("a: {&u user_9: off}\nb: *u\n"), [json!({"a": {"user_9": "off"}, "b": "user_9"})]);
+        let typed = "a: &n 007\n*n : 1\nb:\n  ? *n\n  : &m \"x y\"\n  *m : *n\n";
+        assert_eq!(values(typed), [json!({"a": 7, "007": 1, "b": {"007": "x y", "x y": 7}})]);
+        let block = "a: &t |\n  x\n? *t\n: 1\n";
+        assert_eq!(values(block), [json!({"a": "x\n", "x\n": 1})]);
+    }
+
+    #[test]
+    fn names_that_are_no_text_are_refused_and_cost_no_other_field() {
+        assert_eq!(faults("a: &l [1]\nb: {*l : 1}\n"), [(Code::UnsupportedYaml, "*l")]);
+        for text in [
+            "a: {: 1, b: 2}\n",
+            "a: {<<: {x: 1}, b: 2}\n",
+            "a:\n  <<: [1]\n  b: 2\n",
+            "a:\n  ? \n  : 1\n  b: 2\n",
+        ] {
+            let parsed = parse(text);
+            assert_eq!(parsed.faults.len(), 1, "{text:?}");
+            assert_eq!(parsed.faults.first().map(|it| it.code), Some(Code::UnsupportedYaml), "{text:?}");
+            let value = parsed.documents.first().map(|(value, _)| value.clone());
+            assert_eq!(value, Some(json!({"a": {"b": 2}})), "{text:?}");
+        }
+        assert_eq!(values("{\"<<\": 1, \"\": 2}"), [json!({"<<": 1, "": 2})]);
+        assert_eq!(faults("a: 1\n? &a [*a]\n: 2\n").first().map(|it| it.0), Some(Code::UnsupportedYaml));
+        assert_eq!(faults("a: &x b\n*x : 1\nb: 2\n"), [(Code::DuplicateField, "b")]);
     }
 }

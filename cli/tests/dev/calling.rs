@@ -96,7 +96,11 @@ fn what_cannot_be_called_says_why() {
     let endpoint = format!("http://{}", dev.address);
     let at_dev = |args: &[&str]| abx(&[args, &["--endpoint", &endpoint]].concat()).output().unwrap();
     let said = complaint(&at_dev(&["no-such-function"]), 2);
-    assert!(said.contains("there is no function \"no-such-function\"") && said.contains("help: "), "{said}");
+    assert!(
+        said.contains("function no-such-function in us-east-1: Invoke: it does not exist there")
+            && said.contains("help: "),
+        "{said}"
+    );
     let said = complaint(&at_dev(&["flags", "--payload", "{"]), 2);
     assert!(said.contains("--payload: EOF while parsing"), "{said}");
     assert!(complaint(&at_dev(&["flags", "--payload", "@none.json"]), 3).contains("none.json: No such file"));
@@ -110,7 +114,9 @@ fn what_cannot_be_called_says_why() {
     assert!(said.contains("at most 6 MB"), "{said}");
     let closed = abx(&["flags", "--endpoint", "http://127.0.0.1:1"]).output().unwrap();
     assert!(complaint(&closed, 3).contains("check the network"));
-    assert!(complaint(&abx(&["flags"]).output().unwrap(), 2).contains("no AWS region"));
+    assert!(
+        complaint(&abx(&["flags"]).output().unwrap(), 2).contains("function flags: there is no AWS region")
+    );
     let said = complaint(&abx(&["flags"]).env("AWS_REGION", "eu-central-1").output().unwrap(), 2);
     assert!(said.contains("no AWS credentials") && said.contains("AWS_PROFILE"), "{said}");
 }
@@ -154,12 +160,17 @@ fn a_function_that_fails_is_a_finding_and_a_lambda_that_refuses_an_error() {
             "429 Too Many Requests",
             "x-amzn-errortype: TooManyRequestsException",
             3,
-            "f is throttled: Rate Exceeded.",
+            "function f in us-east-1: Invoke: throttled: TooManyRequestsException: Rate Exceeded.",
         ),
         ("403 Forbidden", "x-amzn-errortype: AccessDeniedException", 3, "lambda:InvokeFunction"),
         ("400 Bad Request", "x-amzn-errortype: InvalidParameterValueException", 2, "Rate Exceeded."),
         ("500 Oh", "x-amzn-errortype: ServiceException", 3, "ServiceException"),
-        ("500 Oh", "content-type: text/html", 3, "f: "),
+        (
+            "500 Oh",
+            "content-type: text/html",
+            3,
+            "function f in us-east-1: Invoke: the service failed: status 500",
+        ),
     ] {
         let endpoint = lambda(status, code, r#"{"Message": "Rate Exceeded.", "Type": "User"}"#);
         let said = complaint(&abx(&["f", "--endpoint", &endpoint]).output().unwrap(), exit);

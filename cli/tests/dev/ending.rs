@@ -11,8 +11,26 @@ fn place() -> Place {
 #[test]
 fn a_signal_ends_it_with_130() {
     let place = place();
-    for signal in ["INT", "TERM"] {
+    for signal in ["INT", "TERM", "HUP"] {
         assert_eq!(place.serve().end(signal), Some(130), "{signal}");
+    }
+}
+
+#[test]
+fn what_waits_is_written_before_it_ends() {
+    for signal in ["INT", "TERM", "HUP"] {
+        let place =
+            Place::with(&[("e.yaml", "experiment: e\nstatus: active\nvariants: [{key: a}, {key: b}]\n")]);
+        let mut dev = place.serve();
+        for unit in 0..50 {
+            dev.get(&format!("/assign?user_id=u{unit}&experiment_key=e")).ok();
+        }
+        // At once: exposures of the last moment wait for the next tick.
+        assert_eq!(dev.end(signal), Some(130));
+        let results = place.report(&["results", "e"]);
+        let units: u64 =
+            results["variants"].as_array().unwrap().iter().map(|it| it["units"].as_u64().unwrap()).sum();
+        assert_eq!(units, 50, "{signal}: {results}");
     }
 }
 

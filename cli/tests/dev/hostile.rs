@@ -25,8 +25,9 @@ fn what_is_too_much_is_refused() {
         send(dev.address, &post, &[], "x".repeat(64 * 1024 + 1).as_bytes()).refused(413, "body_too_large");
         send(dev.address, &post, &["content-length: 99999999999"], b"").refused(413, "body_too_large");
         let chunks = format!("{:x}\r\n{}\r\n0\r\n\r\n", 70_000, "x".repeat(70_000));
-        let head =
-            format!("{post} HTTP/1.1\r\nhost: h\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n");
+        let head = format!(
+            "{post} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n"
+        );
         send_raw(dev.address, (head + &chunks).as_bytes()).refused(413, "body_too_large");
     }
     let ask = |context| json!({"user_id": "u", "experiment_key": "test", "context": context});
@@ -61,7 +62,7 @@ fn what_is_no_question_is_refused() {
         assert_eq!(answer.ok()["user_id"], id);
     }
     assert_eq!(send_raw(dev.address, b"this is no HTTP\r\n\r\n").status, 400);
-    let long = format!("GET /{} HTTP/1.1\r\nhost: h\r\n\r\n", "x".repeat(100_000));
+    let long = format!("GET /{} HTTP/1.1\r\nhost: localhost\r\n\r\n", "x".repeat(100_000));
     assert!((400..500).contains(&send_raw(dev.address, long.as_bytes()).status));
     lives(&dev);
 }
@@ -86,4 +87,38 @@ fn only_pages_of_named_origins_may_ask() {
     let closed = place.serve();
     let answer = send(closed.address, "GET /flags/on", &[&format!("origin: {SHOP}")], b"");
     assert_eq!(answer.header("access-control-allow-origin"), None, "nobody by default");
+}
+
+/// A page can be called by any name that leads to this machine, and any page can send a form.
+#[test]
+fn foreign_hosts_and_foreign_pages_are_refused() {
+    let place = place();
+    let dev = place.serve_with(&["--cors", SHOP]);
+    let ask = |line: &str, host: &str, header: &str| {
+        let request = format!(
+            "{line} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncontent-length: 0\r\n{header}\r\n"
+        );
+        send_raw(dev.address, request.as_bytes())
+    };
+    let invoke = "POST /2015-03-31/functions/events/invocations";
+    let assign = "GET /assign?user_id=u&experiment_key=test";
+    for line in ["GET /health", "GET /flags/on", assign, "POST /events", invoke] {
+        ask(line, "evil.example:8080", "").refused(403, "host_not_allowed");
+    }
+    for host in ["localhost:8080", "127.0.0.1", "[::1]:1"] {
+        assert_eq!(ask("GET /flags/on", host, "").status, 200, "{host}");
+    }
+    for line in [assign, "POST /assign", "POST /events", "POST /flags", invoke] {
+        for header in
+            ["origin: https://evil.example\r\n", "origin: null\r\n", "sec-fetch-site: cross-site\r\n"]
+        {
+            ask(line, "localhost", header).refused(403, "origin_not_allowed");
+        }
+        for header in
+            ["", &format!("origin: {SHOP}\r\n"), "origin: http://localhost\r\n", "sec-fetch-site: none\r\n"]
+        {
+            assert_ne!(ask(line, "localhost", header).status, 403, "{line} {header}");
+        }
+    }
+    lives(&dev);
 }

@@ -62,6 +62,155 @@ async fn both_functions_answer_direct_payloads_and_http_events() {
     assert_eq!(by_url["assignment_id"], first["assignment_id"], "one store behind all ways");
 }
 
+/// A batch as Lambda hands it over: events of one shard, from a sequence number on.
+fn batch(shard: &str, from: u64, events: &[Value]) -> String {
+    let records = events.iter().zip(from..).map(|(event, number)| {
+        json!({
+            "kinesis": {"kinesisSchemaVersion": "1.0", "partitionKey": "u", "sequenceNumber": number.to_string(),
+                "data": STANDARD.encode(event.to_string()), "approximateArrivalTimestamp": 1_795_515_072.0},
+            "eventSource": "aws:kinesis", "eventVersion": "1.0", "eventID": format!("{shard}:{number}"),
+            "eventName": "aws:kinesis:record", "awsRegion": "eu-central-1",
+            "eventSourceARN": "arn:aws:kinesis:eu-central-1:123456789012:stream/orders",
+        })
+    });
+    json!({"Records": records.collect::<Vec<_>>()}).to_string()
+}
+
+fn purchase(user: &str) -> Value {
+    json!({"type": "conversion", "user_id": user, "event": "paid"})
+}
+
+fn counting() -> Place {
+    let test = "experiment: e\nstatus: active\nvariants: [{key: a}, {key: b}]\n\
+        metrics: [{key: paid, event: paid, kind: count}]\n";
+    Place::with(&[("e.yaml", test)])
+}
+
+fn paid(place: &Place) -> u64 {
+    let results = place.report(&["results", "e"]);
+    let variants = results["metrics"][0]["variants"].as_array().unwrap().clone();
+    variants.iter().map(|it| it["events"].as_u64().unwrap_or(0)).sum()
+}
+
+#[tokio::test]
+async fn batches_of_kinesis_are_counted_as_by_the_deployed_function() {
+    let place = counting();
+    let dev = place.serve();
+    let client = client(&dev);
+    let exposure = json!({"type": "exposure", "user_id": "u", "experiment": "e", "variant": "a"});
+    let first =
+        batch("shardId-000000000001", 100, &[exposure, purchase("u"), purchase("u"), json!("no event")]);
+    let names = [
+        "events",
+        "abx-dev-events",
+        "arn:aws:lambda:eu-central-1:123456789012:function:abx-prod-events:live",
+    ];
+    for name in names {
+        let output = invoke(&client, name, &first).await.unwrap();
+        assert_eq!((output.status_code(), output.function_error()), (200, None), "{name}");
+        let answer: Value = serde_json::from_slice(output.payload().unwrap().as_ref()).unwrap();
+        assert_eq!(answer["batchItemFailures"], json!([]), "{name}: {answer}");
+    }
+    assert_eq!(paid(&place), 2, "what is delivered again is counted once");
+    let reasons = place.report(&["quarantine", "list"])["reasons"].clone();
+    assert_eq!(
+        reasons.as_object().unwrap().values().map(|it| it.as_u64().unwrap()).sum::<u64>(),
+        1,
+        "{reasons}"
+    );
+
+    let by_event = client.invoke().function_name("events").invocation_type(InvocationType::Event);
+    let second = batch("shardId-000000000001", 200, &[purchase("u")]);
+    let output = by_event.payload(Blob::new(second)).send().await.unwrap();
+    assert_eq!(output.status_code(), 202);
+    assert_eq!(paid(&place), 3, "the work is done before the answer");
+    let dry = client.invoke().function_name("events").invocation_type(InvocationType::DryRun);
+    assert_eq!(
+        dry.payload(Blob::new(batch("s", 1, &[purchase("u")]))).send().await.unwrap().status_code(),
+        204
+    );
+    assert_eq!(paid(&place), 3);
+
+    // What came by HTTP has a shard of its own, whose places are not those of the batches.
+    assert_eq!(dev.post("/events", &purchase("u")).status, 202);
+    crate::program::until("it is counted", || (paid(&place) == 4).then_some(()));
+}
+
+#[tokio::test]
+async fn whatever_else_lambda_can_send_is_answered_as_by_the_deployed_function() {
+    let place = counting();
+    let dev = place.serve();
+    let client = client(&dev);
+    // No batch: Lambda has to know that nothing of it was counted.
+    let sqs = json!({"Records": [{"messageId": "1", "body": "{}", "eventSource": "aws:sqs"}]}).to_string();
+    for payload in ["{}", "7", "[]", r#"{"requestContext": {"http": {"method": "GET"}}}"#] {
+        let output = invoke(&client, "events", payload).await.unwrap();
+        assert_eq!((output.status_code(), output.function_error()), (200, Some("Unhandled")), "{payload}");
+        let error: Value = serde_json::from_slice(output.payload().unwrap().as_ref()).unwrap();
+        assert_eq!(error["errorType"], "NotABatch", "{error}");
+        assert!(error["errorMessage"].is_string(), "{error}");
+    }
+    let windowed = json!({"Records": [], "window": {"start": "a", "end": "b"}, "state": {}, "shardId": "s",
+        "isFinalInvokeForWindow": false});
+    for payload in [json!({"Records": []}).to_string(), windowed.to_string(), sqs] {
+        let output = invoke(&client, "events", &payload).await.unwrap();
+        let answer: Value = serde_json::from_slice(output.payload().unwrap().as_ref()).unwrap();
+        assert_eq!(
+            (output.function_error(), &answer["batchItemFailures"]),
+            (None, &json!([])),
+            "{payload}: {answer}"
+        );
+    }
+    // Of two shards, each is counted by itself.
+    let mut both: Value = serde_json::from_str(&batch("shardId-000000000001", 1, &[purchase("u")])).unwrap();
+    let other: Value = serde_json::from_str(&batch("shardId-000000000002", 1, &[purchase("u")])).unwrap();
+    both["Records"].as_array_mut().unwrap().extend(other["Records"].as_array().unwrap().clone());
+    let output = invoke(&client, "events", &both.to_string()).await.unwrap();
+    assert_eq!(output.function_error(), None);
+    let shards = place.run(&["status", "--format", "json"]);
+    let shards: Value = serde_json::from_slice(&shards.stdout).unwrap();
+    let names: Vec<&str> =
+        shards["shards"]["told"].as_array().unwrap().iter().map(|it| it["shard"].as_str().unwrap()).collect();
+    for shard in ["orders/shardId-000000000001", "orders/shardId-000000000002"] {
+        assert!(names.contains(&shard), "{names:?}");
+    }
+}
+
+#[tokio::test]
+async fn records_that_cannot_be_counted_now_are_given_back() {
+    let place = counting();
+    let dev = place.serve();
+    let client = client(&dev);
+    // Somebody else writes, and does not end.
+    let other = rusqlite::Connection::open(place.store()).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let payload = batch("shardId-000000000001", 100, &[purchase("u"), purchase("v")]);
+    let output = invoke(&client, "events", &payload).await.unwrap();
+    let answer: Value = serde_json::from_slice(output.payload().unwrap().as_ref()).unwrap();
+    assert_eq!(output.function_error(), None);
+    assert_eq!(answer["batchItemFailures"], json!([{"itemIdentifier": "100"}]), "from the first on");
+    other.execute_batch("ROLLBACK").unwrap();
+    let output = invoke(&client, "events", &payload).await.unwrap();
+    let answer: Value = serde_json::from_slice(output.payload().unwrap().as_ref()).unwrap();
+    assert_eq!(answer["batchItemFailures"], json!([]), "and then it is counted");
+}
+
+#[tokio::test]
+async fn a_qualifier_stands_in_the_name_or_beside_it() {
+    let place = place();
+    let dev = place.serve();
+    let client = client(&dev);
+    let ask = |name: &str, qualifier: &str| {
+        let payload = Blob::new(r#"{"user_id": "u", "flag_key": "on"}"#);
+        client.invoke().function_name(name).qualifier(qualifier).payload(payload).send()
+    };
+    for (name, qualifier) in [("flags", "live"), ("abx-dev-flags", "$LATEST"), ("flags:7", "7")] {
+        assert_eq!(opened(&ask(name, qualifier).await.unwrap()).1["value"], true, "{name} {qualifier}");
+    }
+    let error = ask("flags:7", "8").await.unwrap_err().into_service_error();
+    assert!(matches!(error, InvokeError::InvalidParameterValueException(_)), "{error:?}");
+}
+
 #[tokio::test]
 async fn what_cannot_be_called_is_an_error_that_the_client_knows() {
     let place = place();

@@ -5,8 +5,12 @@
 //! | `newcomer` | ask, edit, see it live; a broken file; nothing lost at a restart |
 //! | `publishing` | `abx publish`, `rollback`, `revisions` and `pull` beside it, two publishers, and one that is killed |
 //! | `counting` | assign, convert, see results; the same from a capture |
+//! | `earlier` | `abx assign` and `abx explain` over its store, beside its own answers |
 //! | `hostile` | limits, refusals and CORS over a real socket |
 //! | `ending` | signals, and a port that is taken |
+//! | `reading` | commands that read change nothing, wherever they read; what is kept is private |
+//! | `failing` | a full disk, a locked and a deleted store; programs that are killed |
+//! | `aws` | every command that asks AWS, over all that can be wrong with that |
 //! | `invoke` | the `Invoke` call by the client of AWS |
 //! | `calling` | `abx invoke`, and all that can be wrong with a call |
 //! | `results` | `abx results`: what was ever counted, verdicts, units that are not users |
@@ -23,9 +27,12 @@
     reason = "tests fail by panicking, and report measurements"
 )]
 
+mod aws;
 mod calling;
 mod counting;
+mod earlier;
 mod ending;
+mod failing;
 mod hostile;
 mod http;
 mod invoke;
@@ -33,4 +40,5 @@ mod newcomer;
 mod operating;
 mod program;
 mod publishing;
+mod reading;
 mod results;

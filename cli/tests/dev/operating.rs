@@ -29,6 +29,7 @@ fn status(place: &Place, args: &[&str], exit: i32) -> Value {
 #[test]
 fn an_empty_store_has_nothing_published() {
     let place = Place::with(&[("on.yaml", "flag: on\nenabled: true\n")]);
+    drop(abx_functions::adapters::embedded::EmbeddedStore::open(place.store()).unwrap());
     let told = status(&place, &[], 1);
     assert_eq!(told["head"], json!({"state": "known", "told": null}));
     let added = &told["drift"]["told"]["documents"][0];

@@ -90,7 +90,19 @@ impl Place {
     /// Starts `abx dev`, and waits until it serves.
     pub(crate) fn serve_with(&self, args: &[&str]) -> Dev {
         let mut command = self.command(&["dev", "docs", "--port", "0"]);
-        let mut child = command.args(args).stderr(Stdio::piped()).spawn().unwrap();
+        command.args(args);
+        Self::started(command)
+    }
+
+    /// Starts `abx dev` over another store.
+    pub(crate) fn serve_over(&self, store: &str) -> Dev {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_abx"));
+        command.current_dir(self.path()).args(["dev", "docs", "--port", "0", "--store", store]);
+        Self::started(command)
+    }
+
+    fn started(mut command: Command) -> Dev {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let said = Arc::new(Mutex::new(String::new()));
         let (stderr, heard) = (BufReader::new(child.stderr.take().unwrap()), Arc::clone(&said));
         thread::spawn(move || {

@@ -41,10 +41,17 @@ fn what_others_publish_and_roll_back_is_served() {
     drop(dev);
     let dev = place.serve();
     assert_eq!(dev.revision(), 3, "the files here are not the newest revision");
-    assert_eq!(place.report(&["rollback", "2"])["from"], 3);
+    assert_eq!(place.report(&["rollback", "2", "--author", "zoe", "-m", "too\u{1b}[2J soon"])["from"], 3);
+    until("it is said", || {
+        dev.said().contains("the files are revision 3, and revision 2 serves").then_some(())
+    });
     drop(dev);
     let dev = place.serve();
     assert_eq!(dev.revision(), 2, "the files are the newest revision, which was rolled back");
+    let said = dev.said();
+    assert!(said.contains("the files are revision 3, and revision 2 serves since "), "{said}");
+    assert!(said.contains(", by zoe (too\\u{1b}[2J soon): it stays so until a file is saved"), "{said}");
+    assert!(said.contains("`abx rollback 3` lets the files serve"), "{said}");
     place.write("on.yaml", &(flag("on", true) + "---\n" + &flag("more", true)));
     until("the saved file", || (dev.get("/flags/more").status == 200).then_some(()));
     assert_eq!(dev.revision(), 4);
@@ -121,4 +128,90 @@ fn a_killed_publisher_leaves_the_old_revision_or_the_new_one() {
 
 fn head_of(place: &Place) -> u64 {
     place.report(&["revisions"])["head"].as_u64().unwrap()
+}
+
+#[test]
+fn every_move_of_the_head_is_listed() {
+    let place = place();
+    place.report(&["publish", "docs", "--yes", "-m", "first"]);
+    place.report(&["publish", "other", "--yes", "--author", "bo"]);
+    place.report(&["rollback", "--author", "zoe\u{202e}", "-m", "orders fell\nby half"]);
+    let told = place.report(&["revisions"]);
+    let moves: Vec<_> = told["moves"].as_array().unwrap().iter().collect();
+    let of = |it: &Value| (it["from"].clone(), it["to"].clone(), it["author"].clone(), it["message"].clone());
+    assert_eq!(of(moves[0]), (json!(2), json!(1), json!("zoe\u{202e}"), json!("orders fell\nby half")));
+    assert_eq!(of(moves[1]), (json!(1), json!(2), json!("bo"), json!("")));
+    assert_eq!(of(moves[2]), (Value::Null, json!(1), json!("ana"), json!("first")));
+    assert!(moves.iter().all(|it| it["moved_at"].as_str().unwrap().parse::<jiff::Timestamp>().is_ok()));
+    let human = String::from_utf8(place.run(&["revisions"]).stdout).unwrap();
+    assert!(human.contains("2 to 1") && human.contains("zoe\\u{202e}"), "{human}");
+    assert!(human.contains("orders fell\\nby half") && !human.contains('\u{202e}'), "{human}");
+    let status = place.run(&["status", "--from", "docs"]);
+    let status = String::from_utf8(status.stdout).unwrap();
+    assert!(
+        status.contains("revision 2 is newer: rolled back at ") && status.contains("orders fell"),
+        "{status}"
+    );
+}
+
+/// Whoever publishes writes a revision whole, and makes it the head then; it may end in between.
+fn publisher_ends_between(place: &Place, revision: u64) {
+    let store = rusqlite::Connection::open(place.store()).unwrap();
+    let before: Option<u64> = store
+        .query_row("SELECT from_revision FROM head_moves WHERE to_revision = ?1", [revision], |row| {
+            row.get(0)
+        })
+        .unwrap();
+    store.execute("DELETE FROM head_moves WHERE to_revision = ?1", [revision]).unwrap();
+    match before {
+        Some(before) => store.execute("UPDATE head SET revision = ?1", [before]),
+        None => store.execute("DELETE FROM head", ()),
+    }
+    .unwrap();
+}
+
+#[test]
+fn what_a_publisher_did_not_bring_to_serve_is_served() {
+    for revisions in 1..=2 {
+        let place = place();
+        if revisions == 2 {
+            place.report(&["publish", "other", "--yes"]);
+        }
+        place.report(&["publish", "docs", "--yes"]);
+        publisher_ends_between(&place, revisions);
+        let dev = place.serve();
+        assert_eq!(dev.revision(), revisions, "the files serve");
+        let said = dev.said();
+        assert!(said.contains(&format!("revision {revisions} was published and never served")), "{said}");
+        let moves = place.report(&["revisions"])["moves"].clone();
+        assert_eq!((&moves[0]["to"], &moves[0]["author"]), (&json!(revisions), &json!("abx dev")));
+        drop(dev);
+        // What was rolled back meanwhile stays so, although the files are the newest revision.
+        if revisions == 2 {
+            place.report(&["rollback"]);
+            assert_eq!(place.serve().revision(), 1);
+        }
+    }
+}
+
+#[test]
+fn a_store_without_a_record_of_moves_works() {
+    let place = place();
+    place.report(&["publish", "other", "--yes"]);
+    place.report(&["publish", "docs", "--yes"]);
+    place.report(&["rollback"]);
+    let store = rusqlite::Connection::open(place.store()).unwrap();
+    store.execute_batch("DROP TABLE head_moves; PRAGMA application_id = 0").unwrap();
+    drop(store);
+    assert_eq!(place.report(&["revisions"])["moves"], json!([]));
+    let dev = place.serve();
+    assert_eq!(dev.revision(), 1, "who rolled back, or whether, is not known: it stays");
+    assert!(
+        dev.said().contains("the files are revision 2, and revision 1 serves: it stays so"),
+        "{}",
+        dev.said()
+    );
+    drop(dev);
+    assert_eq!(place.report(&["rollback", "2"])["to"], 2);
+    assert_eq!(place.report(&["revisions"])["moves"].as_array().unwrap().len(), 1);
 }

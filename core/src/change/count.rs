@@ -5,10 +5,13 @@ use super::flow::{keys, outcomes};
 use super::outcome::Outcome;
 use super::{Change, Diff};
 use crate::decide::{Catalog, Experiment, Flag, Subject};
+use crate::simulate::SeenUnits;
+use foldhash::quality::FixedState;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::hash::BuildHasher;
 
 /// Known units, by what they got and what they get.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -41,7 +44,10 @@ pub struct Counter<'c> {
     after: &'c Catalog,
     now: Timestamp,
     tables: Vec<Table<'c>>,
-    units: u64,
+    seen: SeenUnits,
+    /// The answers of the present row, and which of them are of units that are new.
+    answers: Vec<u64>,
+    is_new: Vec<bool>,
 }
 
 #[derive(Debug)]
@@ -59,6 +65,14 @@ enum Both<'c> {
 }
 
 impl<'c> Both<'c> {
+    /// The attribute of the units, as they are drawn after the change.
+    fn unit_attribute(self) -> &'c str {
+        match self {
+            Self::Experiments(_, new) => new.unit_attribute(),
+            Self::Flags(_, new) => new.unit_attribute(),
+        }
+    }
+
     /// The keys of the variants, in order.
     fn keys(self) -> Vec<&'c str> {
         match self {
@@ -95,27 +109,36 @@ impl<'c> Counter<'c> {
                 tables.push(Table { document, of, cells: BTreeMap::new() });
             }
         }
-        Self { before, after, now, tables, units: 0 }
+        let seen = SeenUnits::new(tables.iter().map(|table| table.of.unit_attribute()));
+        Self { before, after, now, tables, seen, answers: Vec::new(), is_new: Vec::new() }
     }
 
-    /// Decides a unit.
+    /// Decides a row of a file. A unit counts once, as its first row says.
     pub fn count(&mut self, subject: &Subject<'_>) {
-        self.units += 1;
-        for table in &mut self.tables {
-            let outcomes = match table.of {
-                Both::Experiments(old, new) => (drawn(old, subject, self.now), drawn(new, subject, self.now)),
-                Both::Flags(old, new) => {
-                    (served(self.before, old, subject, self.now), served(self.after, new, subject, self.now))
-                }
-            };
-            *table.cells.entry(outcomes).or_default() += 1;
+        let outcomes: Vec<_> = self.tables.iter().map(|table| self.outcomes(table.of, subject)).collect();
+        self.answers.clear();
+        self.answers.extend(outcomes.iter().map(|outcomes| FixedState::default().hash_one(outcomes)));
+        self.seen.note(subject, &self.answers, &mut self.is_new);
+        for ((table, outcomes), is_new) in self.tables.iter_mut().zip(outcomes).zip(&self.is_new) {
+            if *is_new {
+                *table.cells.entry(outcomes).or_default() += 1;
+            }
         }
     }
 
-    /// How many units were decided.
+    fn outcomes(&self, of: Both<'c>, subject: &Subject<'_>) -> (Outcome<&'c str>, Outcome<&'c str>) {
+        match of {
+            Both::Experiments(old, new) => (drawn(old, subject, self.now), drawn(new, subject, self.now)),
+            Both::Flags(old, new) => {
+                (served(self.before, old, subject, self.now), served(self.after, new, subject, self.now))
+            }
+        }
+    }
+
+    /// The units that were counted.
     #[must_use]
-    pub const fn units(&self) -> u64 {
-        self.units
+    pub const fn seen(&self) -> &SeenUnits {
+        &self.seen
     }
 
     /// Writes what was counted into the diff that it was made for.
@@ -130,8 +153,9 @@ impl<'c> Counter<'c> {
             };
             let cells = table.cells.iter().map(cell).collect();
             let outcomes = outcomes(&table.of.keys(), table.cells.keys().copied());
+            let units = table.cells.values().sum();
             if let Some(document) = diff.documents.get_mut(table.document) {
-                document.counted = Some(Counted { units: self.units, moved, outcomes, cells });
+                document.counted = Some(Counted { units, moved, outcomes, cells });
             }
         }
     }

@@ -25,10 +25,10 @@ pub(super) fn compile(written: &ExperimentConfig, shared: &Shared, findings: &mu
     let salt = salt_of_epoch(written.salt.as_deref().unwrap_or(&written.experiment), epoch);
     let ranges = compile_variants(written, findings);
     let traffic = written.traffic_allocation;
-    let below = traffic.map_or(BUCKETS, |it| shares::to_buckets(it, 1.0, "traffic_allocation", findings));
+    let below = traffic.map_or(BUCKETS, |it| shares::to_buckets(it.0, 1.0, "traffic_allocation", findings));
     if below == 0
         && !findings.is_broken("traffic_allocation")
-        && traffic.is_some_and(|it| (0.0..=1.0).contains(&it))
+        && traffic.is_some_and(|it| (0.0..=1.0).contains(&it.0))
     {
         findings
             .add(Code::NoTraffic, "traffic_allocation", "nobody takes part")

@@ -2,6 +2,7 @@
 
 mod prerequisites;
 mod rollout;
+mod values;
 
 use super::lint::implies;
 use super::names::{Names, unknown};
@@ -75,7 +76,8 @@ impl FlagCompiler<'_> {
         super::check_epoch(written.epoch, self.findings);
         let salt =
             salt_of_epoch(written.salt.as_deref().unwrap_or(&written.flag), written.epoch.unwrap_or(1));
-        let variants = variants_of(written);
+        let mut variants = variants_of(written);
+        values::unify_numbers(&mut variants);
         self.check_variants(&variants);
         self.check_prerequisites();
         let default = match &written.default_variant {

@@ -1,16 +1,54 @@
 //! Rules that can be evaluated, and do not do what was meant.
 
+mod negation;
+mod values;
+
 use crate::decide::{Number, USER_ID, same};
-use crate::document::{Condition, Leaf, Operator};
+use crate::document::{Condition, Leaf, Negated, Operator};
 use crate::finding::{Code, Findings};
+use negation::{Asked, asked};
 use serde_json::Value;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 /// Notes what looks wrong in a list of conditions, all of which must hold. `unit` is the attribute that whoever
 /// is asked has.
 pub(super) fn conditions(written: &[Condition], path: &str, unit: &str, findings: &mut Findings) {
-    let mut lint = Lint { present: vec![USER_ID, unit], findings };
+    for (condition, path) in placed(written, path) {
+        alone(condition, &path, findings);
+    }
+    let present = [USER_ID, unit].map(Asked::there).to_vec();
+    let mut lint = Lint { present, findings };
     lint.conjunction(placed(written, path));
+}
+
+/// Notes what can be told from a condition without those around it.
+fn alone(condition: &Condition, path: &str, findings: &mut Findings) {
+    let (nesting, inner) = match condition {
+        Condition::All { all } => ("all", all),
+        Condition::Any { any } => ("any", any),
+        Condition::Not { not: Negated::All(not) } => ("not", not),
+        Condition::Not { not: Negated::One(not) } => return alone(not, &format!("{path}.not"), findings),
+        Condition::Segment { .. } => return,
+        Condition::Leaf(leaf) => {
+            if !findings.is_broken(path) {
+                values::leaf(leaf, path, findings);
+            }
+            return;
+        }
+    };
+    let path = format!("{path}.{nesting}");
+    if inner.is_empty() && !findings.is_lost(&path) {
+        let (code, when) = match nesting {
+            "all" => (Code::AlwaysMatches, "always"),
+            _ => (Code::NeverMatches, "never"),
+        };
+        findings
+            .add(code, path.as_str(), format!("`{nesting}` of nothing is {when} true"))
+            .help("name at least one condition");
+    }
+    for (condition, path) in placed(inner, &path) {
+        alone(condition, &path, findings);
+    }
 }
 
 /// A condition and its path.
@@ -21,9 +59,9 @@ fn placed<'d>(written: &'d [Condition], path: &str) -> Vec<Placed<'d>> {
 }
 
 struct Lint<'d, 'f> {
-    /// The attributes that are there wherever the conditions that are looked at matter. A stack: what a list
-    /// adds is taken away at its end.
-    present: Vec<&'d str>,
+    /// What is known of whoever the conditions that are looked at matter for. A stack: what a list adds is taken away
+    /// at its end.
+    present: Vec<Asked<'d>>,
     findings: &'f mut Findings,
 }
 
@@ -61,91 +99,14 @@ impl<'d> Lint<'d, '_> {
                 }
             }
             Condition::Any { any } => {
-                self.note_empty("any", any.is_empty(), path);
                 for one in placed(any, &format!("{path}.any")) {
                     self.conjunction(vec![one]);
                 }
             }
             Condition::Not { not } => {
-                self.note_empty("not", not.conditions().is_empty(), path);
-                self.negated(not.conditions(), &format!("{path}.not"));
+                negation::check(not.conditions(), &format!("{path}.not"), &self.present, self.findings);
             }
-            Condition::Segment { .. } => {}
-            Condition::Leaf(leaf) => {
-                let empty = leaf.value.as_ref().and_then(Value::as_array).is_some_and(Vec::is_empty);
-                if empty && leaf.operator == Operator::In && !self.findings.is_broken(path) {
-                    self.findings
-                        .add(Code::NeverMatches, format!("{path}.value"), "nothing is in an empty list")
-                        .help("name at least one value, or drop the condition");
-                }
-            }
-        }
-    }
-
-    fn note_empty(&mut self, nesting: &str, empty: bool, path: &str) {
-        let path = format!("{path}.{nesting}");
-        if empty && !self.findings.is_lost(&path) {
-            self.findings
-                .add(Code::NeverMatches, path, format!("`{nesting}` of nothing is never true"))
-                .help("name at least one condition");
-        }
-    }
-
-    fn negated(&mut self, written: &'d [Condition], path: &str) {
-        if self.findings.is_broken(path) {
-            return;
-        }
-        let mut leaves = Vec::new();
-        negated_leaves(written, &mut leaves);
-        let mut noted = HashSet::new();
-        for leaf in leaves {
-            let Some(attribute) = leaf.attribute.as_deref() else { continue };
-            let asks = !matches!(leaf.operator, Operator::Exists | Operator::NotExists);
-            if asks && !self.present.contains(&attribute) && noted.insert(attribute) {
-                self.findings
-                    .add(
-                        Code::NegativeMissing,
-                        path,
-                        format!("this matches everybody who has no `{attribute}`"),
-                    )
-                    .help(format!(
-                        "put {{attribute: {attribute}, operator: exists}} beside it, or use the operator's own \
-                         negative"
-                    ));
-            }
-        }
-    }
-}
-
-/// The attributes without which a condition does not hold.
-fn asked(condition: &Condition) -> Vec<&str> {
-    match condition {
-        Condition::Leaf(leaf) if leaf.operator != Operator::NotExists => {
-            leaf.attribute.as_deref().into_iter().collect()
-        }
-        Condition::All { all } => all.iter().flat_map(asked).collect(),
-        Condition::Any { any } => {
-            let mut each = any.iter().map(asked);
-            let first = each.next().unwrap_or_default();
-            each.fold(first, |common, one| common.into_iter().filter(|it| one.contains(it)).collect())
-        }
-        Condition::Not { not } => match not.conditions() {
-            [Condition::Leaf(leaf)] if leaf.operator == Operator::NotExists => {
-                leaf.attribute.as_deref().into_iter().collect()
-            }
-            _ => Vec::new(),
-        },
-        Condition::Leaf(_) | Condition::Segment { .. } => Vec::new(),
-    }
-}
-
-fn negated_leaves<'d>(written: &'d [Condition], into: &mut Vec<&'d Leaf>) {
-    for condition in written {
-        match condition {
-            Condition::Leaf(leaf) => into.push(leaf),
-            Condition::All { all } => negated_leaves(all, into),
-            Condition::Any { any } => negated_leaves(any, into),
-            Condition::Not { .. } | Condition::Segment { .. } => {}
+            Condition::Segment { .. } | Condition::Leaf(_) => {}
         }
     }
 }

@@ -1,18 +1,20 @@
 //! What each operator takes. A new operator goes here, into [`Operator`] and, if its question is a new one,
 //! into [`Test`].
 
-use super::shares::to_buckets;
-use crate::decide::{Comparison, Geo, Number, Set, Test, TimeTest, TimeWindow, Weekdays, lenient_version};
-use crate::document::{Leaf, Moment, Operator, describe, quote};
+use super::shares::percent_to_buckets;
+use crate::decide::{
+    Comparison, Geo, Number, Set, Test, TimeTest, TimeWindow, VersionRange, Weekdays, lenient_version,
+    network,
+};
+use crate::document::{Leaf, Moment, Operator, Percentage, describe, quote};
 use crate::finding::{Code, Findings, did_you_mean};
 use crate::hash::{Bucketer, Purpose};
 use ipnet::IpNet;
 use jiff::civil::{Time, Weekday};
 use jiff::tz::TimeZone;
 use regex::RegexBuilder;
-use semver::VersionReq;
 use serde_json::Value;
-use std::net::IpAddr;
+use std::borrow::Cow;
 
 /// A compiled expression may not take more memory than this, in bytes.
 const REGEX_LIMIT: usize = 1 << 20;
@@ -20,15 +22,15 @@ const REGEX_LIMIT: usize = 1 << 20;
 /// What is wrong with a value, and how to mend it.
 struct Wrong {
     code: Code,
-    /// The part of the value, as `.zone`; empty for all of it.
-    inner: &'static str,
+    /// The part of the value, as `.zone` or `[2]`; empty for all of it.
+    inner: Cow<'static, str>,
     message: String,
     help: Option<String>,
 }
 
 impl Wrong {
     fn value(message: impl Into<String>, help: impl Into<String>) -> Self {
-        Self { code: Code::InvalidValue, inner: "", message: message.into(), help: Some(help.into()) }
+        Self { code: Code::InvalidValue, inner: "".into(), message: message.into(), help: Some(help.into()) }
     }
 }
 
@@ -53,7 +55,18 @@ pub(super) fn compile(leaf: &Leaf, path: &str, findings: &mut Findings) -> Optio
         return percentage(leaf, value, path, findings);
     }
     match test(operator, value) {
-        Ok(test) => Some(test),
+        Ok(test) => {
+            match &test {
+                Test::Ip(networks) => note_host_bits(networks, value, path, findings),
+                Test::SemverRange(range) if range.is_empty() => {
+                    findings
+                        .add(Code::NeverMatches, format!("{path}.value"), "no version is in this range")
+                        .help("all parts of a range must hold; use `any:` for alternatives");
+                }
+                _ => {}
+            }
+            Some(test)
+        }
         Err(wrong) => {
             let finding = findings.add(wrong.code, format!("{path}.value{}", wrong.inner), wrong.message);
             finding.help = wrong.help;
@@ -166,7 +179,8 @@ fn text(operator: Operator, value: &Value) -> Result<&str, Wrong> {
 }
 
 fn length(operator: Operator, value: &Value) -> Result<u64, Wrong> {
-    value.as_u64().ok_or_else(|| expected(operator, "a whole number of 0 or more", value))
+    let count = if let Value::Number(number) = value { Number::of(number).as_count() } else { None };
+    count.ok_or_else(|| expected(operator, "a whole number of 0 or more", value))
 }
 
 fn regex(pattern: &str) -> Result<Test, Wrong> {
@@ -176,7 +190,7 @@ fn regex(pattern: &str) -> Result<Test, Wrong> {
             let last = text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
             Wrong {
                 code: Code::InvalidRegex,
-                inner: "",
+                inner: "".into(),
                 message: format!("{} is not a regular expression: {last}", quote(pattern)),
                 help: Some("look-around and back-references do not exist here".to_owned()),
             }
@@ -188,7 +202,7 @@ fn moment(operator: Operator, value: &Value) -> Result<Moment, Wrong> {
     let text = text(operator, value)?;
     Moment::parse(text).ok_or_else(|| Wrong {
         code: Code::InvalidDate,
-        inner: "",
+        inner: "".into(),
         message: format!("{} is not a date, nor a time with its offset", quote(text)),
         help: Some(Moment::HELP.to_owned()),
     })
@@ -203,7 +217,7 @@ fn semver(operator: Operator, comparison: Comparison, value: &Value) -> Result<T
 }
 
 fn semver_range(text: &str) -> Result<Test, Wrong> {
-    VersionReq::parse(text).map(Test::SemverRange).map_err(|error| {
+    VersionRange::parse(text).map(Test::SemverRange).map_err(|error| {
         Wrong::value(
             format!("{} is not a range of versions: {error}", quote(text)),
             "for example \">=1.2, <2\"",
@@ -233,16 +247,33 @@ fn networks(operator: Operator, value: &Value) -> Result<Box<[IpNet]>, Wrong> {
         Value::String(_) => std::slice::from_ref(value),
         other => return Err(expected(operator, "a network or a list of them", other)),
     };
-    let network = |item: &Value| {
+    let read = |(index, item): (usize, &Value)| {
         let text = text(operator, item)?;
-        text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).map_err(|_| {
-            Wrong::value(
-                format!("{} is no IP network", quote(text)),
-                "for example 10.0.0.0/8 or 2001:db8::/32",
+        network(text).ok_or_else(|| Wrong {
+            inner: if value.is_array() { format!("[{index}]").into() } else { "".into() },
+            ..Wrong::value(
+                format!("{} is not an IP network", quote(text)),
+                "for example 10.0.0.0/8 or 2001:db8::/32; a number with a leading zero is ambiguous, because some \
+                 programs read it as octal",
             )
         })
     };
-    items.iter().map(network).collect()
+    items.iter().enumerate().map(read).collect()
+}
+
+/// Notes networks that have bits beyond their length, which are passed over.
+fn note_host_bits(networks: &[IpNet], value: &Value, path: &str, findings: &mut Findings) {
+    for (index, network) in networks.iter().enumerate().filter(|(_, it)| it.addr() != it.network()) {
+        let place = if value.is_array() { format!("{path}.value[{index}]") } else { format!("{path}.value") };
+        let (length, whole) = (network.prefix_len(), network.trunc());
+        findings
+            .add(
+                Code::NetworkHostBits,
+                place,
+                format!("{network} is more than a network of {length} bits: it means {whole}"),
+            )
+            .help(format!("write {whole}, or {} for the one address", network.addr()));
+    }
 }
 
 fn time_window(value: &Value) -> Result<TimeWindow, Wrong> {
@@ -262,7 +293,7 @@ fn time_window(value: &Value) -> Result<TimeWindow, Wrong> {
         Some(value) => {
             value.as_str().and_then(|text| text.parse::<Time>().ok()).map(Some).ok_or_else(|| Wrong {
                 code: Code::InvalidDate,
-                inner,
+                inner: inner.into(),
                 message: format!("expected a time of day, found {}", describe(value)),
                 help: Some("write it in quotes: \"09:00\"".to_owned()),
             })
@@ -279,7 +310,7 @@ fn time_window(value: &Value) -> Result<TimeWindow, Wrong> {
 fn weekdays(value: &Value) -> Result<Weekdays, Wrong> {
     let wrong = |value: &Value| Wrong {
         code: Code::InvalidValue,
-        inner: ".days",
+        inner: ".days".into(),
         message: format!("expected days of the week, found {}", describe(value)),
         help: Some("a list of mon, tue, wed, thu, fri, sat, sun".to_owned()),
     };
@@ -303,7 +334,7 @@ fn weekdays(value: &Value) -> Result<Weekdays, Wrong> {
 fn zone(value: Option<&Value>) -> Result<TimeZone, Wrong> {
     let wrong = |message: String, help: String| Wrong {
         code: Code::InvalidZone,
-        inner: ".zone",
+        inner: ".zone".into(),
         message,
         help: Some(help),
     };
@@ -311,7 +342,7 @@ fn zone(value: Option<&Value>) -> Result<TimeZone, Wrong> {
         let found = value.map_or("none".to_owned(), describe);
         let message = format!("a time window needs a `zone`, found {found}");
         return Err(Wrong {
-            inner: if value.is_some() { ".zone" } else { "" },
+            inner: if value.is_some() { ".zone" } else { "" }.into(),
             ..wrong(message, "an IANA name, as Europe/Berlin or UTC".to_owned())
         });
     };
@@ -333,11 +364,11 @@ fn percentage(leaf: &Leaf, value: &Value, path: &str, findings: &mut Findings) -
             .help("add `salt:` with any text; who is in depends on it");
     }
     let value_path = format!("{path}.value");
-    let Some(share) = value.as_f64() else {
-        let wrong = expected(Operator::Percentage, "a number from 0 to 100", value);
-        findings.add(wrong.code, value_path, wrong.message);
+    let Some(percentage) = Percentage::of(value) else {
+        let wrong = expected(Operator::Percentage, "a number from 0 to 100, or as 10%", value);
+        findings.add(wrong.code, value_path, wrong.message).help = wrong.help;
         return None;
     };
-    let below = to_buckets(share, 100.0, &value_path, findings);
+    let below = percent_to_buckets(percentage, &value_path, findings);
     Some(Test::Percentage(Bucketer::new(salt?, Purpose::Rollout), below))
 }

@@ -80,7 +80,11 @@ impl<'a> Rules<'a> {
         }
         let source = self.source(written, path);
         let test = operators::compile(written, path, self.findings);
-        Some(Leaf { source: source?, test: test?, written: written.clone() })
+        let (source, mut test) = (source?, test?);
+        if matches!(&source, Source::Attribute(path) if path.is_user_id()) {
+            test = test.of_units();
+        }
+        Some(Leaf { source, test, written: written.clone() })
     }
 
     fn source(&mut self, written: &document::Leaf, path: &str) -> Option<Source> {

@@ -181,7 +181,7 @@ impl Shared {
                 unknown(Code::UnknownExperiment, "experiment", experiment, known, &path, findings);
             }
         }
-        let below = to_buckets(written.allocation, 1.0, &format!("{path}.allocation"), findings);
+        let below = to_buckets(written.allocation.0, 1.0, &format!("{path}.allocation"), findings);
         let salt = written.salt.as_deref().unwrap_or(&written.key);
         let holdout = Holdout {
             key: (*written.key).into(),

@@ -1,10 +1,11 @@
 //! Allocations and explicit ranges become ranges that cover every bucket once.
 
+use crate::document::{Percentage, Share};
 use crate::finding::{Code, Findings};
 use crate::hash::{BUCKETS, Range, SumError, allocate};
 
 /// One thing that wants a share, as written.
-struct Share<'d> {
+struct Part<'d> {
     /// Its path, as `variants[1]`.
     path: String,
     allocation: Option<f64>,
@@ -15,19 +16,19 @@ struct Share<'d> {
 /// allocations and ranges of its items.
 pub(super) fn compile<'d>(
     path: &str,
-    written: impl Iterator<Item = (Option<f64>, &'d Option<Vec<Range>>)>,
+    written: impl Iterator<Item = (Option<Share>, &'d Option<Vec<Range>>)>,
     findings: &mut Findings,
 ) -> Vec<(Range, usize)> {
-    let share = |(at, (allocation, ranges)): (usize, (_, &'d Option<Vec<Range>>))| Share {
+    let share = |(at, (allocation, ranges)): (usize, (Option<Share>, &'d Option<Vec<Range>>))| Part {
         path: format!("{path}[{at}]"),
-        allocation,
+        allocation: allocation.map(|it| it.0),
         ranges: ranges.as_deref(),
     };
     compile_shares(path, &written.enumerate().map(share).collect::<Vec<_>>(), findings)
 }
 
-fn compile_shares(path: &str, shares: &[Share<'_>], findings: &mut Findings) -> Vec<(Range, usize)> {
-    let broken = |share: &Share<'_>| {
+fn compile_shares(path: &str, shares: &[Part<'_>], findings: &mut Findings) -> Vec<(Range, usize)> {
+    let broken = |share: &Part<'_>| {
         let inside = |name: &str| findings.is_broken(&format!("{}.{name}", share.path));
         findings.is_lost(&share.path) || inside("allocation") || inside("ranges")
     };
@@ -49,7 +50,7 @@ fn compile_shares(path: &str, shares: &[Share<'_>], findings: &mut Findings) -> 
     by_allocation(path, shares, findings)
 }
 
-fn by_allocation(path: &str, shares: &[Share<'_>], findings: &mut Findings) -> Vec<(Range, usize)> {
+fn by_allocation(path: &str, shares: &[Part<'_>], findings: &mut Findings) -> Vec<(Range, usize)> {
     let with = shares.iter().filter(|share| share.allocation.is_some()).count();
     if with == 0 {
         #[expect(clippy::cast_precision_loss, reason = "a document has few shares")]
@@ -115,7 +116,7 @@ fn numbered(ranges: Vec<Range>) -> Vec<(Range, usize)> {
     ranges.into_iter().enumerate().map(|(index, range)| (range, index)).collect()
 }
 
-fn explicit(path: &str, shares: &[Share<'_>], findings: &mut Findings) -> Vec<(Range, usize)> {
+fn explicit(path: &str, shares: &[Part<'_>], findings: &mut Findings) -> Vec<(Range, usize)> {
     let mut all = Vec::new();
     let mut good = true;
     for (index, share) in shares.iter().enumerate() {
@@ -190,4 +191,21 @@ pub(super) fn to_buckets(share: f64, whole: f64, path: &str, findings: &mut Find
         }
         0
     })
+}
+
+/// A percentage in buckets; notes one that is not from 0 to 100, or may have been meant as a share.
+pub(super) fn percent_to_buckets(percentage: Percentage, path: &str, findings: &mut Findings) -> u32 {
+    let Percentage { percent, has_sign } = percentage;
+    if percent > 0.0 && percent < 1.0 && !has_sign {
+        // As if the decimals had been moved in what is written: floats would add digits.
+        let hundredfold: f64 = format!("{percent}e2").parse().unwrap_or(percent * 100.0);
+        findings
+            .add(
+                Code::PercentageBelowOne,
+                path,
+                format!("{percent} is a percentage here, less than one in 100"),
+            )
+            .help(format!("write `{percent}%` if that is meant, or `{hundredfold}%` if it is a share"));
+    }
+    to_buckets(percent, 100.0, path, findings)
 }

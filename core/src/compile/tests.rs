@@ -3,7 +3,7 @@
 mod matrix;
 
 use super::names::{Names, unknown};
-use crate::decide::{Catalog, Limits, Reason};
+use crate::decide::{Catalog, Limits, Reason, equal};
 use crate::document::{
     BucketsConfig, CaseConfig, Document, ExpectConfig, TestedKind, TestsConfig, WantedVariant,
 };
@@ -218,7 +218,7 @@ impl Checks<'_> {
             _ => true,
         };
         let mut known = flag.variants().iter().filter(|it| fits(&it.key)).map(|it| &it.value).peekable();
-        if known.peek().is_some() && !known.any(|it| it == value) {
+        if known.peek().is_some() && !known.any(|it| equal(it, value)) {
             let values: Vec<_> =
                 flag.variants().iter().map(|it| format!("`{}` is {}", it.key, it.value)).collect();
             let message = format!("no variant that is expected has the value {value}");

@@ -1,6 +1,6 @@
 //! All compiled documents.
 
-use super::{Experiment, Flag};
+use super::{AttributeTypes, Experiment, Flag};
 use crate::document::{MetricConfig, Status};
 use foldhash::fast::RandomState;
 use std::collections::HashMap;
@@ -14,6 +14,7 @@ pub struct Catalog {
     flag_by_key: HashMap<Box<str>, usize, RandomState>,
     /// By the name of an event, the experiments that count it.
     measures: HashMap<Box<str>, Vec<Measure>, RandomState>,
+    attributes: AttributeTypes,
 }
 
 /// An experiment that counts an event, and its metrics that do.
@@ -42,6 +43,7 @@ impl Catalog {
         }
         Self {
             measures,
+            attributes: AttributeTypes::of(&experiments, &flags),
             experiment_by_key: index(experiments.iter().map(Experiment::key)),
             flag_by_key: index(flags.iter().map(Flag::key)),
             experiments,
@@ -76,6 +78,12 @@ impl Catalog {
             let experiment = self.experiments.get(measure.experiment)?;
             Some((experiment, measure.metrics.iter().filter_map(|metric| experiment.metrics().get(*metric))))
         })
+    }
+
+    /// The attributes that the documents read.
+    #[must_use]
+    pub fn attributes(&self) -> &AttributeTypes {
+        &self.attributes
     }
 
     /// The flags in the order of the documents.

@@ -138,10 +138,11 @@ impl Leaf {
     }
 
     fn holds_for_attribute(&self, path: &AttributePath, given: Given<'_>) -> bool {
+        // However it was sent, it is a text.
         if path.is_user_id()
-            && let Some(id) = given.subject.given_user_id()
+            && let Some(id) = given.subject.user_id()
         {
-            return self.test.holds_for_text(id);
+            return self.test.holds_for_text(&id);
         }
         match given.subject.attribute(path) {
             Some(value) => self.test.holds_for(value),
@@ -154,9 +155,9 @@ impl Leaf {
             Source::Now => ("now", Some(Value::String(given.now.to_string()))),
             Source::Unit => ("unit", given.unit.map(|unit| Value::String(unit.to_owned()))),
             Source::Attribute(path) => {
-                let id = given.subject.given_user_id().filter(|_| path.is_user_id());
+                let id = given.subject.user_id().filter(|_| path.is_user_id());
                 let actual = match id {
-                    Some(id) => Some(Cow::Owned(Value::String(id.to_owned()))),
+                    Some(id) => Some(Cow::Owned(Value::String(id.into_owned()))),
                     None => given.subject.attribute(path).map(Cow::Borrowed),
                 };
                 (path.as_str(), actual.map(Cow::into_owned))

@@ -260,6 +260,23 @@ impl Experiment {
         decision
     }
 
+    /// What it decides about a subject without a unit, where the unit would change nothing: it is over or has not begun, or the
+    /// subject is not in its targeting. `None` where the unit is needed.
+    pub(crate) fn decide_without_unit<T: Trace>(
+        &self,
+        given: Given<'_>,
+        trace: &mut T,
+    ) -> Option<Decision<'_>> {
+        if let Some(decision) = self.by_status(given.now, trace) {
+            return Some(decision);
+        }
+        if self.is_paused(trace) {
+            return Some(self.out(Reason::NotActive));
+        }
+        let targeted = self.is_targeted(Given { unit: None, ..given }, trace);
+        (!targeted).then(|| self.out(Reason::Targeting))
+    }
+
     fn out(&self, reason: Reason) -> Decision<'_> {
         Decision { experiment: self, variant: None, reason }
     }

@@ -2,8 +2,8 @@
 
 use super::condition::all_hold;
 use super::{
-    AttributePath, Catalog, Condition, Decision, Draw, FlagReason, Given, OpenFeatureReason, Split, Stage,
-    Step, Subject, Trace,
+    AttributePath, Catalog, Condition, Decision, Draw, FlagReason, Given, OpenFeatureReason, Reason, Split,
+    Stage, Step, Subject, Trace,
 };
 use crate::hash::{BUCKETS, Bucketer, Range};
 use jiff::Timestamp;
@@ -179,8 +179,8 @@ impl Catalog {
         if !flag.enabled {
             return flag.by_default(FlagReason::FlagDisabled, OpenFeatureReason::Disabled);
         }
-        if !self.prerequisites_hold(flag, subject, now, trace) {
-            return flag.by_default(FlagReason::Prerequisite, OpenFeatureReason::Default);
+        if let Some(evaluation) = self.by_prerequisites(flag, subject, now, trace) {
+            return evaluation;
         }
         let unit = subject.unit(&flag.unit);
         let given = Given { subject, now, unit: unit.as_deref() };
@@ -195,33 +195,40 @@ impl Catalog {
         by_rollout(flag, given, trace)
     }
 
-    fn prerequisites_hold<T: Trace>(
-        &self,
-        flag: &Flag,
+    /// What a flag gives because of another flag that it needs; `None` if all give what is needed.
+    fn by_prerequisites<'a, T: Trace>(
+        &'a self,
+        flag: &'a Flag,
         subject: &Subject<'_>,
         now: Timestamp,
         trace: &mut T,
-    ) -> bool {
+    ) -> Option<Evaluation<'a>> {
+        let unmet = || flag.by_default(FlagReason::Prerequisite, OpenFeatureReason::Default);
         for prerequisite in &flag.prerequisites {
             let Some(other) = self.flags().get(prerequisite.flag) else {
                 trace.record(|| Step::stage(Stage::Prerequisite, true, "a flag that is needed is left out"));
-                return false;
+                return Some(unmet());
             };
             trace.record(|| Step::Open { name: format!("flag {}", other.key) });
             let evaluation = self.trace_flag(other, subject, now, trace);
             let wanted = other.variants.get(prerequisite.variant);
             let holds = evaluation.variant.map(|it| &it.key) == wanted.map(|it| &it.key);
             trace.record(|| Step::Close { holds });
+            if evaluation.reason == FlagReason::UnitMissing {
+                let detail = || format!("`{}` depends on the unit, and there is none", other.key);
+                trace.record(|| Step::stage(Stage::Prerequisite, true, detail()));
+                return Some(flag.by_default(FlagReason::UnitMissing, OpenFeatureReason::Error));
+            }
             if !holds {
                 let detail = || format!("`{}` does not give the variant that is needed", other.key);
                 trace.record(|| Step::stage(Stage::Prerequisite, true, detail()));
-                return false;
+                return Some(unmet());
             }
         }
         trace.record(|| {
             Step::stage(Stage::Prerequisite, false, format!("all {} are met", flag.prerequisites.len()))
         });
-        true
+        None
     }
 
     fn by_rule<'a, T: Trace>(
@@ -272,7 +279,15 @@ impl Catalog {
             }
             Serve::Experiment { index, variants } => {
                 let experiment = self.experiments().get(*index)?;
-                let decision = experiment.evaluate(given.subject, given.now, None, trace);
+                let mut decision = experiment.evaluate(given.subject, given.now, None, trace);
+                if decision.reason == Reason::UnitMissing {
+                    match experiment.decide_without_unit(given, trace) {
+                        Some(for_all) => decision = for_all,
+                        None => {
+                            return Some(flag.by_default(FlagReason::UnitMissing, OpenFeatureReason::Error));
+                        }
+                    }
+                }
                 let key = &decision.variant?.key;
                 let position = experiment.variants().iter().position(|it| it.key == *key)?;
                 let variant = *variants.get(position)?;

@@ -3,33 +3,42 @@
 //! Everything here is immutable and allocates nothing on the way to a decision. The code that decides also
 //! explains: it is generic over the trait `Trace`, and `()` traces nothing.
 
+mod attributes;
 mod catalog;
 mod condition;
+mod context;
 mod experiment;
 mod flag;
+mod kinds;
+mod network;
+mod number;
 mod reason;
 mod settled;
 mod split;
 mod subject;
 mod test;
 mod trace;
+mod version;
 
+pub use attributes::{AttributeTypes, Column, Hint};
 pub use catalog::Catalog;
 pub(crate) use condition::{AttributePath, Condition, Leaf, Segment, Source};
+pub use context::Context;
 pub(crate) use experiment::Parts as ExperimentParts;
 pub use experiment::{Decision, Experiment, Pin, Variant};
 pub(crate) use experiment::{Holdout, Layer, Slot};
 pub use flag::{Evaluation, Flag, FlagVariant};
 pub(crate) use flag::{Prerequisite, Rollout, Rule, Serve};
+pub(crate) use network::network;
+pub(crate) use number::Number;
 pub use reason::{FlagReason, OpenFeatureReason, Reason};
 pub(crate) use split::Split;
 pub(crate) use subject::USER_ID;
-pub use subject::{LimitError, Limits, Subject};
-pub(crate) use test::{
-    Comparison, Geo, Number, Set, Test, TimeTest, TimeWindow, Weekdays, lenient_version, same,
-};
+pub use subject::{LimitError, Limits, Subject, unit_of};
+pub(crate) use test::{Comparison, Geo, Set, Test, TimeTest, TimeWindow, Weekdays, equal, same};
 pub(crate) use trace::{Draw, Trace};
 pub use trace::{Stage, Step};
+pub(crate) use version::{VersionRange, lenient_version};
 
 use jiff::Timestamp;
 

@@ -85,7 +85,7 @@ pub enum FlagReason {
     Rule,
     /// The flat form's targeting refuses the unit.
     TargetingRulesNotMet,
-    /// A share has to be drawn, and the subject has no unit.
+    /// The answer depends on the unit, and the subject has none.
     UnitMissing,
     /// In the rollout.
     Enabled,

@@ -1,6 +1,7 @@
 //! Who asks: a user id and attributes.
 
 use super::AttributePath;
+use crate::read::id_of;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::fmt;
@@ -28,10 +29,10 @@ impl<'a> Subject<'a> {
         Self { any_unit: true, ..Self::new(id, attributes) }
     }
 
-    /// The user id, where there is one: given, or else the attribute `user_id` if that is a string.
+    /// The user id, where there is one: given, or else the attribute `user_id`.
     #[must_use]
-    pub fn user_id(&self) -> Option<&'a str> {
-        self.user_id.or_else(|| self.attributes.get(USER_ID)?.as_str().and_then(present))
+    pub fn user_id(&self) -> Option<Cow<'a, str>> {
+        self.user_id.map(Cow::Borrowed).or_else(|| unit_of(self.attributes.get(USER_ID)?))
     }
 
     /// The attributes, as given.
@@ -40,7 +41,7 @@ impl<'a> Subject<'a> {
         self.attributes
     }
 
-    /// The unit of an experiment or flag: a string that is not blank, or an integer.
+    /// The unit of an experiment or flag, as [`unit_of`] reads it.
     #[inline]
     pub(crate) fn unit(&self, attribute: &AttributePath) -> Option<Cow<'a, str>> {
         if attribute.is_user_id()
@@ -49,10 +50,9 @@ impl<'a> Subject<'a> {
             return Some(Cow::Borrowed(id));
         }
         match self.attribute(attribute) {
-            Some(Value::String(text)) => present(text).map(Cow::Borrowed),
-            Some(Value::Number(number)) if !number.is_f64() => Some(Cow::Owned(number.to_string())),
+            Some(value) => unit_of(value),
             None if self.any_unit => self.user_id.map(Cow::Borrowed),
-            _ => None,
+            None => None,
         }
     }
 
@@ -65,11 +65,12 @@ impl<'a> Subject<'a> {
         }
         found.or_else(|| self.attributes.get(path.as_str())).filter(|value| !value.is_null())
     }
+}
 
-    /// The given user id, for a condition on `user_id`.
-    pub(crate) fn given_user_id(&self) -> Option<&'a str> {
-        self.user_id
-    }
+/// Reads a unit: an id, as [`id_of`] reads it, that is not blank. 42, 42.0 and "42" are one unit.
+#[must_use]
+pub fn unit_of(value: &Value) -> Option<Cow<'_, str>> {
+    id_of(value).filter(|id| present(id).is_some())
 }
 
 /// The unit of documents that name no other.
@@ -192,10 +193,11 @@ mod tests {
 
     #[test]
     fn units_are_strings_or_integers_and_never_blank() {
-        let context = json!({"account": 42, "share": 0.5, "blank": " \t", "name": " x "});
+        let context = json!({"account": 42, "whole": 42.0, "share": 0.5, "blank": " \t", "name": " x "});
         let subject = Subject::new("  ", attributes(&context));
         let unit = |path: &str| subject.unit(&AttributePath::new(path)).map(Cow::into_owned);
         assert_eq!(unit("account").as_deref(), Some("42"));
+        assert_eq!(unit("whole").as_deref(), Some("42"));
         assert_eq!(unit("name").as_deref(), Some(" x "), "as it is");
         for missing in ["user_id", "share", "blank", "absent"] {
             assert_eq!(unit(missing), None, "{missing}");

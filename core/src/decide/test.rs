@@ -1,5 +1,7 @@
 //! What a leaf asks of one value. A value of a wrong type fails every test.
 
+use super::kinds::Kinds;
+use super::{Number, VersionRange, lenient_version, network, unit_of};
 use crate::hash::Bucketer;
 use crate::read::{time_of, time_of_text};
 use ipnet::IpNet;
@@ -7,11 +9,10 @@ use jiff::Timestamp;
 use jiff::civil::{Time, Weekday};
 use jiff::tz::TimeZone;
 use regex::Regex;
-use semver::{Version, VersionReq};
+use semver::Version;
 use serde_json::Value;
 use std::cmp::Ordering;
 use std::collections::HashSet;
-use std::net::IpAddr;
 
 /// A compiled test.
 #[derive(Debug, Clone)]
@@ -34,7 +35,7 @@ pub(crate) enum Test {
     Length(Comparison, u64),
     Time(TimeTest),
     Semver(Comparison, Version),
-    SemverRange(VersionReq),
+    SemverRange(VersionRange),
     Geo(Geo),
     Ip(Box<[IpNet]>),
     /// In when the bucket is below.
@@ -66,11 +67,22 @@ impl Test {
             }
             (Self::Time(test), value) => time_of(value).is_some_and(|time| test.holds(time)),
             (Self::Geo(area), value) => area.contains(value),
-            (Self::Percentage(..), Value::Number(number)) if !number.is_f64() => {
-                self.holds_for_text(&number.to_string())
-            }
+            (Self::Percentage(..), value) => unit_of(value).is_some_and(|unit| self.holds_for_text(&unit)),
             (test, Value::String(text)) => test.holds_for_text(text),
             _ => false,
+        }
+    }
+
+    /// The same test of a unit, which is a text however it is written: `user_id` in [7] is in ["7"].
+    pub(crate) fn of_units(self) -> Self {
+        let unit =
+            |value: Value| unit_of(&value).map_or(value.clone(), |unit| Value::String(unit.into_owned()));
+        match self {
+            Self::Equals(value) => Self::Equals(unit(value)),
+            Self::NotEquals(value) => Self::NotEquals(unit(value)),
+            Self::In(set) => Self::In(set.of_units()),
+            Self::NotIn(set) => Self::NotIn(set.of_units()),
+            other => other,
         }
     }
 
@@ -94,11 +106,9 @@ impl Test {
             Self::Semver(comparison, bound) => {
                 lenient_version(text).is_some_and(|it| comparison.holds(it.cmp_precedence(bound)))
             }
-            Self::SemverRange(range) => lenient_version(text).is_some_and(|it| range.matches(&it)),
-            Self::Ip(networks) => text.parse::<IpAddr>().is_ok_and(|address| {
-                let address = address.to_canonical();
-                networks.iter().any(|network| network.contains(&address))
-            }),
+            Self::SemverRange(range) => lenient_version(text).is_some_and(|it| range.contains(&it)),
+            Self::Ip(networks) => network::address(text)
+                .is_some_and(|address| networks.iter().any(|network| network.contains(&address))),
             Self::Percentage(bucketer, below) => !text.trim().is_empty() && bucketer.bucket(text) < *below,
             _ => false,
         }
@@ -129,44 +139,11 @@ impl Comparison {
     }
 }
 
-/// A number, kept exact where it is an integer.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Number {
-    Integer(i128),
-    Float(f64),
-}
-
-impl Number {
-    pub(crate) fn of(number: &serde_json::Number) -> Self {
-        match (number.as_i64(), number.as_u64()) {
-            (Some(it), _) => Self::Integer(it.into()),
-            (None, Some(it)) => Self::Integer(it.into()),
-            // Numbers in JSON are finite, so the default is never taken.
-            _ => Self::Float(number.as_f64().unwrap_or_default()),
-        }
-    }
-
-    pub(crate) fn compare(self, other: Self) -> Ordering {
-        match (self, other) {
-            (Self::Integer(a), Self::Integer(b)) => a.cmp(&b),
-            // Zeroes of both signs are equal, so `total_cmp` would not do; there is no NaN here.
-            (a, b) => a.as_float().partial_cmp(&b.as_float()).unwrap_or(Ordering::Equal),
-        }
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "an integer beside a float compares as a float")]
-    pub(crate) fn as_float(self) -> f64 {
-        match self {
-            Self::Integer(it) => it as f64,
-            Self::Float(it) => it,
-        }
-    }
-}
-
 /// Strings, numbers and booleans.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Set {
     strings: HashSet<Box<str>>,
+    /// In ascending order.
     numbers: Vec<Number>,
     booleans: Vec<bool>,
 }
@@ -183,7 +160,17 @@ impl Set {
                 _ => return None,
             }
         }
+        set.numbers.sort_by(|a, b| a.compare(*b));
         Some(set)
+    }
+
+    fn of_units(mut self) -> Self {
+        let (units, others) = self.numbers.into_iter().partition(|it| it.as_integer().is_some());
+        self.numbers = others;
+        let units: Vec<Number> = units;
+        let units = units.into_iter().filter_map(Number::as_integer).map(|it| it.to_string().into());
+        self.strings.extend(units);
+        self
     }
 
     /// Whether the value is in the set; `None` if the set has only values of other types. Nothing is in an
@@ -193,7 +180,7 @@ impl Set {
             Value::String(text) => self.find_text(text),
             Value::Number(number) => {
                 let number = Number::of(number);
-                let found = self.numbers.iter().any(|it| it.compare(number).is_eq());
+                let found = self.numbers.binary_search_by(|it| it.compare(number)).is_ok();
                 (!self.numbers.is_empty() || self.is_empty()).then_some(found)
             }
             Value::Bool(it) => {
@@ -203,7 +190,15 @@ impl Set {
         }
     }
 
-    fn is_empty(&self) -> bool {
+    /// The types of its values.
+    pub(crate) fn kinds(&self) -> Kinds {
+        let of = |is_there: bool, kind| if is_there { kind } else { Kinds::NONE };
+        of(!self.strings.is_empty(), Kinds::TEXT)
+            .or(of(!self.numbers.is_empty(), Kinds::NUMBER))
+            .or(of(!self.booleans.is_empty(), Kinds::BOOLEAN))
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
         self.strings.is_empty() && self.numbers.is_empty() && self.booleans.is_empty()
     }
 
@@ -226,6 +221,11 @@ pub(crate) fn same(a: &Value, b: &Value) -> Option<bool> {
         (Value::Bool(a), Value::Bool(b)) => Some(a == b),
         _ => None,
     }
+}
+
+/// Whether two values are the same; 1 and 1.0 are.
+pub(crate) fn equal(a: &Value, b: &Value) -> bool {
+    a == b || same(a, b) == Some(true)
 }
 
 /// Whether a string or list contains a part; `None` for other values.
@@ -251,19 +251,6 @@ fn length_of(value: &Value) -> Option<u64> {
 
 fn characters(text: &str) -> u64 {
     text.chars().count() as u64
-}
-
-/// A semantic version; missing minor and patch numbers are 0, and a leading `v` is passed over, as app stores
-/// and tags write them.
-pub(crate) fn lenient_version(text: &str) -> Option<Version> {
-    let text = text.strip_prefix('v').unwrap_or(text);
-    if let Ok(version) = Version::parse(text) {
-        return Some(version);
-    }
-    let split = text.find(['-', '+']).unwrap_or(text.len());
-    let (numbers, rest) = text.split_at_checked(split)?;
-    let missing = 2usize.checked_sub(numbers.matches('.').count())?;
-    Version::parse(&format!("{numbers}{}{rest}", ".0".repeat(missing))).ok()
 }
 
 /// A test of a time.
@@ -377,25 +364,6 @@ mod tests {
         assert!(!berlin.contains(&json!({"lat": 48.1, "lon": 11.6})));
         assert!(!berlin.contains(&json!({"lat": 400, "lon": 9})));
         assert!(!berlin.contains(&json!("52.52,13.405")));
-    }
-
-    #[test]
-    fn versions_may_lack_parts() {
-        assert_eq!(lenient_version("v2.1"), Some(Version::new(2, 1, 0)));
-        assert_eq!(lenient_version("3"), Some(Version::new(3, 0, 0)));
-        assert_eq!(lenient_version("1.2-beta").map(|it| it.to_string()).as_deref(), Some("1.2.0-beta"));
-        for bad in ["", "1.2.3.4", "x", "1..2", "é"] {
-            assert_eq!(lenient_version(bad), None, "{bad}");
-        }
-    }
-
-    #[test]
-    fn integers_are_compared_exactly() {
-        let big = json!(9_007_199_254_740_993_i64);
-        let near = json!(9_007_199_254_740_992_i64);
-        assert_eq!(same(&big, &near), Some(false));
-        assert_eq!(same(&json!(1), &json!(1.0)), Some(true));
-        assert_eq!(same(&json!(1), &json!("1")), None);
     }
 
     #[test]

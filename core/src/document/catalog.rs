@@ -3,6 +3,7 @@
 use super::read::record;
 use super::rule::Condition;
 use super::scalar::Key;
+use super::share::Share;
 use crate::hash::Range;
 
 record! {
@@ -45,6 +46,7 @@ record! {
 
 record! {
     /// Mutually exclusive experiments: a unit falls into one slot.
+    #[schemars(transform = super::schema::bucketed)]
     pub struct LayerConfig {
         /// The layer's key.
         pub key: Key,
@@ -72,6 +74,7 @@ record! {
 
 record! {
     /// Units that take part in no experiment, so that the sum of all changes can be measured.
+    #[schemars(transform = super::schema::bucketed)]
     pub struct HoldoutConfig {
         /// The holdout's key.
         pub key: Key,
@@ -81,8 +84,8 @@ record! {
         pub salt: Option<String>,
         /// The attribute that is bucketed; `user_id` by default.
         pub unit: Option<String>,
-        /// The share of units that are held out, from 0 to 1.
-        pub allocation: f64,
+        /// The share of units that are held out, from 0 to 1 or as `10%`.
+        pub allocation: Share,
         /// The experiments that they are held out of; all if none is written.
         pub experiments: Option<Vec<String>>,
     }

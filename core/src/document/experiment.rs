@@ -3,12 +3,14 @@
 use super::read::{record, words};
 use super::rule::Condition;
 use super::scalar::{HashScheme, Key, Moment, Window};
+use super::share::Share;
 use crate::hash::Range;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
 record! {
     /// An experiment: who takes part, and which share sees which variant.
+    #[schemars(transform = super::schema::experiment)]
     pub struct ExperimentConfig {
         /// The experiment's key, unique among experiments.
         pub experiment: Key,
@@ -26,8 +28,8 @@ record! {
         pub salt: Option<String>,
         /// Counts deliberate re-randomisations, from 1.
         pub epoch: Option<u32>,
-        /// The share of units that take part, from 0 to 1; 1 by default. Raising it never moves a unit.
-        pub traffic_allocation: Option<f64>,
+        /// The share of units that take part, from 0 to 1 or as `10%`; 1 by default. Raising it never moves a unit.
+        pub traffic_allocation: Option<Share>,
         /// The variants, in the order of their ranges.
         #[serde(default)]
         pub variants: Vec<VariantConfig>,
@@ -68,11 +70,12 @@ words! {
 
 record! {
     /// One of the things that are compared.
+    #[schemars(transform = super::schema::shared_out)]
     pub struct VariantConfig {
         /// The variant's key, unique in the experiment.
         pub key: Key,
-        /// The share of the traffic, from 0 to 1; equal shares if no variant has one.
-        pub allocation: Option<f64>,
+        /// The share of the traffic, from 0 to 1 or as `10%`; equal shares if no variant has one.
+        pub allocation: Option<Share>,
         /// The buckets themselves, instead of an allocation: `[[0, 250000], [500000, 750000]]`.
         pub ranges: Option<Vec<Range>>,
         /// What the variant means to the program that asks.
@@ -84,6 +87,7 @@ record! {
 
 record! {
     /// A number that the experiment is judged by.
+    #[schemars(transform = super::schema::metric)]
     pub struct MetricConfig {
         /// The metric's key, unique in the experiment.
         pub key: Key,

@@ -3,6 +3,7 @@
 use super::read::record;
 use super::rule::Condition;
 use super::scalar::{HashScheme, Key};
+use super::share::{Percentage, Share};
 use crate::hash::Range;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -11,6 +12,7 @@ record! {
     /// A feature flag. Without `variants` it is a boolean one, with the variants `on` (true) and `off` (false).
     ///
     /// The flat form (`targeting_rules`, `rollout_percentage`) is one rule; `rules` are tried before it.
+    #[schemars(transform = super::schema::flag)]
     pub struct FeatureFlagConfig {
         /// The flag's key, unique among flags.
         pub flag: Key,
@@ -45,20 +47,21 @@ record! {
         /// Who may take part in the rollout; a list means all of its conditions.
         #[serde(default)]
         pub targeting_rules: Vec<Condition>,
-        /// The share of units in the rollout, from 0 to 100. Raising it never moves a unit.
-        pub rollout_percentage: Option<f64>,
+        /// The percentage of units in the rollout, from 0 to 100 or as `10%`. Raising it never moves a unit.
+        pub rollout_percentage: Option<Percentage>,
     }
 }
 
 record! {
     /// One of the values that a flag can take.
+    #[schemars(transform = super::schema::flag_variant)]
     pub struct FlagVariantConfig {
         /// The variant's key, unique in the flag.
         pub key: Key,
         /// A boolean, string, number or object.
         pub value: Value,
-        /// The share of the rollout, from 0 to 1.
-        pub allocation: Option<f64>,
+        /// The share of the rollout, from 0 to 1 or as `10%`.
+        pub allocation: Option<Share>,
         /// The buckets themselves, instead of an allocation.
         pub ranges: Option<Vec<Range>>,
         /// What it is.
@@ -78,6 +81,7 @@ record! {
 
 record! {
     /// Whom a rule is for, and what it serves: exactly one of `serve`, `split` and `experiment`.
+    #[schemars(transform = super::schema::flag_rule)]
     pub struct FlagRuleConfig {
         /// A name that decisions carry.
         pub name: Option<String>,
@@ -95,11 +99,12 @@ record! {
 
 record! {
     /// One share of a split.
+    #[schemars(transform = super::schema::shared_out)]
     pub struct SplitConfig {
         /// The variant's key.
         pub variant: String,
-        /// The share, from 0 to 1; equal shares if none is written.
-        pub allocation: Option<f64>,
+        /// The share, from 0 to 1 or as `10%`; equal shares if none is written.
+        pub allocation: Option<Share>,
         /// The buckets themselves, instead of an allocation.
         pub ranges: Option<Vec<Range>>,
     }

@@ -9,6 +9,8 @@ mod flag;
 mod read;
 mod rule;
 mod scalar;
+mod schema;
+mod share;
 mod tests;
 
 use crate::finding::{Code, Findings, did_you_mean};
@@ -20,9 +22,11 @@ pub use experiment::{
     Direction, ExperimentConfig, MetricConfig, MetricKind, MetricRole, Status, VariantConfig,
 };
 pub use flag::{FeatureFlagConfig, FlagRuleConfig, FlagVariantConfig, PrerequisiteConfig, SplitConfig};
-pub(crate) use read::{describe, quote};
+pub(crate) use read::describe;
+pub use read::quote;
 pub use rule::{Condition, Leaf, Negated, Operator};
 pub use scalar::{HashScheme, Key, Moment, Window};
+pub use share::{Percentage, Share, before_percent_sign};
 pub use tests::{
     Attributes, BucketsConfig, CaseConfig, ExceptionConfig, ExpectConfig, TestedKind, TestsConfig,
     WantedVariant,

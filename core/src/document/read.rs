@@ -79,7 +79,8 @@ pub(crate) fn describe(value: &Value) -> String {
 }
 
 /// A text in quotes, cut where it is long.
-pub(crate) fn quote(text: &str) -> String {
+#[must_use]
+pub fn quote(text: &str) -> String {
     const LONG: usize = 60;
     if text.chars().count() <= LONG {
         return format!("{text:?}");
@@ -239,9 +240,9 @@ macro_rules! record {
     ($(#[$attribute:meta])* pub struct $name:ident {
         $($(#[$field_attribute:meta])* pub $field:ident: $type:ty,)*
     }) => {
-        $(#[$attribute])*
         #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, schemars::JsonSchema)]
         #[schemars(deny_unknown_fields)]
+        $(#[$attribute])*
         pub struct $name { $($(#[$field_attribute])* pub $field: $type,)* }
 
         impl $name {

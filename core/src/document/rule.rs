@@ -46,6 +46,7 @@ pub enum Negated {
 
 record! {
     /// One attribute against one value.
+    #[schemars(transform = super::schema::leaf)]
     pub struct Leaf {
         /// The dotted path of the attribute. `before`, `after` and `time_window` look at the present time
         /// where it is left out, and `percentage` at the unit.

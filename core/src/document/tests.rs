@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 
 record! {
     /// Tests of one experiment or flag: who must get what. They are checked with the documents and never published.
+    #[schemars(transform = super::schema::tests)]
     pub struct TestsConfig {
         /// The key of the experiment or flag.
         pub tests: String,
@@ -63,6 +64,7 @@ record! {
 
 record! {
     /// Buckets from 0 to 999,999. Each counts wherever the decision draws one of its name, in prerequisites too.
+    #[schemars(transform = super::schema::buckets)]
     pub struct BucketsConfig {
         /// In every holdout.
         pub holdout: Option<u32>,

@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::cmp::Ordering;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -87,9 +87,12 @@ pub struct Credit<'a> {
 /// What the items of a batch come to.
 #[derive(Debug, Default)]
 pub struct Folded<'a> {
-    /// Marks that must stand before the rows are written, in the order of their records. Each is put if absent; if
-    /// another one turns out to be there, the batch is folded again with that one.
+    /// Marks that must stand before the rows are written. Each is put if absent; if another one turns out to be there, the
+    /// batch is folded again with that one.
     pub new_marks: Vec<(MarkKey<'a>, Mark)>,
+    /// How many of them, the first ones, decide what a conversion of this batch is credited to. Once these stand, no credit
+    /// changes any more, whatever becomes of the others.
+    pub decisive: usize,
     pub(super) rows: Interned<RowKey<'a>>,
     pub(super) counters: Interned<Counter<'a>>,
     effects: Vec<Effect>,
@@ -224,6 +227,7 @@ pub fn fold<'a>(
         shard,
         known,
         fresh: HashMap::default(),
+        asked: HashSet::default(),
         places: HashMap::default(),
         accepted: None,
         out,
@@ -234,7 +238,10 @@ pub fn fold<'a>(
         let end = End { effects: fold.out.effects.len(), credits: fold.out.credits.len() };
         fold.out.ends.push(end);
     }
-    fold.out
+    let Fold { asked, mut out, .. } = fold;
+    out.new_marks.sort_by_key(|(key, _)| !asked.contains(key));
+    out.decisive = out.new_marks.partition_point(|(key, _)| asked.contains(key));
+    out
 }
 
 struct Fold<'a, 'k> {
@@ -243,6 +250,8 @@ struct Fold<'a, 'k> {
     known: &'a Marks<'k>,
     /// Marks of this batch that the store does not have yet.
     fresh: HashMap<MarkKey<'a>, Fresh<'a>, RandomState>,
+    /// The exposures that conversions of this batch asked for and that the store does not have.
+    asked: HashSet<MarkKey<'a>, RandomState>,
     /// By metric, variant and hour. A metric is told by its address, because names would take longer than all the rest.
     places: HashMap<(*const MetricConfig, &'a str, Hour), Place<'a>, RandomState>,
     /// What accepting an event adds, and the hour it arrived in: nearly always that of the one before.
@@ -368,6 +377,9 @@ impl<'a> Fold<'a, '_> {
                 for (experiment, metrics) in self.catalog.measures(name) {
                     is_asked_for = true;
                     let Some(key) = exposure_of(experiment, event, &context) else { continue };
+                    if !self.known.contains_key(&key) {
+                        self.asked.insert(key.clone());
+                    }
                     let Standing::Before(variant, exposed_at) = self.standing(at, &key) else { continue };
                     let exposed =
                         Exposed { experiment, key, variant, after: at.time.duration_since(exposed_at) };

@@ -70,7 +70,26 @@ codes! {
         "`.nan`, `.inf` and numbers such as 1e400 cannot be compared or shared out.";
     UnsupportedYaml "unsupported-yaml" Error
         "A part of YAML that documents do not use."
-        "Tags (`!x`), and mapping keys that are not plain text, have no meaning in a document.";
+        "Tags (`!x`), merge keys (`<<`), and names of fields that are lists, mappings or left out have no meaning in a \
+         document.";
+    NumberNotAsWritten "number-not-as-written" Warning
+        "A number's value is not what is written."
+        "Leading zeros, exponents, `0x`, a plus sign and digits that a number cannot hold are lost when YAML reads it: \
+         01234 is 1234, and 1.10 is 1.1. Zip codes, phone numbers, long ids and versions are texts: quote them. \
+         JavaScript and many readers of JSON hold no integer beyond 2^53 (9007199254740992) exactly.";
+    TextLooksTyped "text-looks-typed" Warning
+        "An unquoted text looks like a number, a boolean or nothing."
+        "In YAML 1.2 `yes`, `no`, `on`, `off`, `1_000`, `0,5` and `None` are texts. Write true, false, null or the number; \
+         or quote the text, to say that it is one.";
+    HiddenCharacters "hidden-characters" Warning
+        "A text that is compared has characters that nobody sees."
+        "A line break or blank at its end, a no-break space and zero-width characters make it another text than the one \
+         that programs send. Delete them; where one is meant, write it as an escape in double quotes, as \"\\u00a0\".";
+    LookAlikeCharacters "look-alike-characters" Warning
+        "A text that is compared has characters that look like others."
+        "A Cyrillic or Greek letter among Latin ones, or an accent that is a character of its own (not in Unicode's \
+         form NFC), makes it another text than the one that is seen. Type it anew; where it is meant, write it as an \
+         escape in double quotes, as \"\\u0430\".";
     UnknownKind "unknown-kind" Error
         "The document does not tell what it is."
         "A document holds exactly one of the keys `experiment`, `flag`, `catalog` and `tests`. Several documents in one \
@@ -121,6 +140,10 @@ codes! {
     AllocationNormalised "allocation-normalised" Warning
         "The allocations sum to nearly 1 and were normalised."
         "Each share was divided by the sum. Write shares that sum to 1 to say what you mean.";
+    PercentageBelowOne "percentage-below-one" Warning
+        "A percentage below 1 that may have been meant as a share."
+        "`rollout_percentage` and `percentage` are from 0 to 100, and allocations from 0 to 1: 0.1 is 0.1 % here and 10 % \
+         there. With the sign, as `0.1%` or `10%`, it is clear in both.";
     RangeInvalid "range-invalid" Error
         "Ranges of buckets overlap, leave gaps or run over the end."
         "There are 1,000,000 buckets, from 0 to 999,999. A range holds its first bucket and not its last: \
@@ -179,12 +202,32 @@ codes! {
         "A regular expression cannot be compiled."
         "Expressions run in linear time, so there are no look-around and no back-references, and they may not \
          grow beyond 1 MiB when compiled.";
+    RegexSlashes "regex-slashes" Warning
+        "A regular expression is written between slashes."
+        "There are no delimiters: the slashes, and flags behind the last, are looked for in the text. Write the \
+         expression alone, with flags in front: `(?i)^x` rather than `/^x/i`.";
+    SemverBare "semver-bare" Warning
+        "A bare version in a range of versions is a caret."
+        "As in Cargo, `1.0.0` means `^1.0.0`: every version from 1.0.0 up to 2.0.0. Write `=1.0.0` for the one \
+         version, and `^1.0.0` where the range is meant.";
     InvalidZone "invalid-zone" Error
         "A time zone that does not exist."
         "Zones are IANA names, as Europe/Berlin or UTC.";
+    OddTimeWindow "odd-time-window" Warning
+        "A time window that starts at the end of a day, or ends when it starts."
+        "A window whose end is not after its start goes on to the next day, so that one of no length lasts a whole \
+         day. `24:00` is the end of a day, and never its start.";
+    NetworkHostBits "network-host-bits" Warning
+        "A network is written with an address inside it."
+        "`10.1.2.3/8` has bits set beyond its first 8, and is read as `10.0.0.0/8`. Write the network, or the address \
+         without a length if only that one is meant.";
     NeverMatches "never-matches" Warning
         "A condition that can never be true."
         "Its parts contradict each other, or its list is empty. Whoever it was meant for is left out.";
+    AlwaysMatches "always-matches" Warning
+        "A condition that is always true."
+        "It asks nothing: a list of conditions is empty, or its value lets everything through. Whoever it should keep \
+         out is let in.";
     RuleUnreachable "rule-unreachable" Warning
         "A rule that is never reached."
         "An earlier rule serves everybody whom this one could match.";
@@ -193,6 +236,11 @@ codes! {
         "A missing attribute makes the inner condition false, and `not` turns that into true. Put \
          `{attribute: x, operator: exists}` beside it, or use the operator's own negative (`not_equals`, `not_in`), \
          which is false for a missing attribute.";
+    NegativeType "negative-type" Warning
+        "`not:` matches every value of another type."
+        "A value of another type makes the inner condition false, and `not` turns that into true: `not: age >= 18` is \
+         true for the text \"20\". Use the opposite operator, which is false for it (`less_than: 18`), or put a condition \
+         beside it that only the right type passes.";
     MixedValues "mixed-values" Warning
         "The variants of a flag have values of different types."
         "A program asks for a boolean, string, number or object, and gets its own default for any other type.";

@@ -1,12 +1,13 @@
 //! A compiled case, and what came of it.
 
 use super::{Buckets, Coverage, Rehearsal};
-use crate::decide::{Catalog, Experiment, Flag, Pin, Subject};
+use crate::decide::{Catalog, Experiment, Flag, Pin, Subject, USER_ID, equal, unit_of};
 use crate::document::WantedVariant;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// The cases of one document of tests.
@@ -160,8 +161,9 @@ impl Case {
     ) -> Outcome<'c> {
         let mut attributes = self.context.clone();
         attributes.extend(combination.clone());
-        let given = self.unit.as_deref().or_else(|| attributes.get("user_id")?.as_str());
-        let subject = Subject::any_unit(given.unwrap_or(ANY_UNIT), &attributes);
+        let given = self.unit.as_deref().map(Cow::Borrowed).or_else(|| unit_of(attributes.get(USER_ID)?));
+        let given = given.unwrap_or(Cow::Borrowed(ANY_UNIT));
+        let subject = Subject::any_unit(&given, &attributes);
         let now = self.at.unwrap_or(now);
         let mut rehearsal = Rehearsal::new(self.buckets);
         match tested {
@@ -204,7 +206,7 @@ impl Expect {
     pub fn differences(&self, outcome: &Outcome<'_>) -> Vec<Difference> {
         let mut differences = Vec::new();
         let mut compare = |field, expected: Value, actual: Value| {
-            if expected != actual {
+            if !equal(&expected, &actual) {
                 differences.push(Difference { field, expected, actual });
             }
         };

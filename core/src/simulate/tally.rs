@@ -1,7 +1,7 @@
 //! Counts of decisions. The memory depends on the experiments, not on the number of units.
 
-use super::Units;
-use crate::decide::{Decision, Experiment, Reason, Subject};
+use super::{SeenUnits, Units};
+use crate::decide::{Decision, Experiment, Reason, Subject, Variant};
 use crate::hash::BUCKETS;
 use crate::statistics::{ChiSquare, goodness_of_fit, independence};
 use jiff::Timestamp;
@@ -16,6 +16,9 @@ pub struct Tally<'c> {
     units: u64,
     /// The variant that the present unit drew in each experiment; kept to spare an allocation a unit.
     drawn: Vec<Option<usize>>,
+    /// The answers of the present row, and which of them are of units that are new.
+    answers: Vec<u64>,
+    is_new: Vec<bool>,
 }
 
 /// What one experiment decided.
@@ -98,7 +101,15 @@ impl<'c> Tally<'c> {
             pairs,
             units: 0,
             drawn: vec![None; experiments.len()],
+            answers: Vec::new(),
+            is_new: Vec::new(),
         }
+    }
+
+    /// Nothing seen yet, for [`count_row`](Self::count_row).
+    #[must_use]
+    pub fn seen(&self) -> SeenUnits {
+        SeenUnits::new(self.experiments.iter().map(|tally| tally.experiment.unit_attribute()))
     }
 
     /// Counts the decisions for generated units, all with the same attributes.
@@ -123,6 +134,33 @@ impl<'c> Tally<'c> {
         for (tally, drawn) in self.experiments.iter_mut().zip(&mut self.drawn) {
             *drawn = tally.count_decision(&tally.experiment.decide(subject, now, None));
         }
+        self.count_pairs();
+    }
+
+    /// Counts the decisions for one row of a file that may have several of a unit: every row is decided, and a unit counts once, as
+    /// its first row says. Chance decides for a unit and not for a row, so that rows would be too many for every test.
+    pub fn count_row(&mut self, subject: &Subject<'_>, now: Timestamp, seen: &mut SeenUnits) {
+        let decisions: Vec<_> =
+            self.experiments.iter().map(|tally| tally.experiment.decide(subject, now, None)).collect();
+        self.answers.clear();
+        self.answers.extend(decisions.iter().map(|decision| {
+            let variants = decision.experiment.variants();
+            let is_it = |it: &Variant| decision.variant.is_some_and(|variant| std::ptr::eq(it, variant));
+            let variant = variants.iter().position(is_it).map_or(0, |index| index as u64 + 1);
+            variant << 8 | decision.reason as u64
+        }));
+        seen.note(subject, &self.answers, &mut self.is_new);
+        self.units = seen.units();
+        let counted =
+            self.experiments.iter_mut().zip(&mut self.drawn).zip(decisions.iter().zip(&self.is_new));
+        for ((tally, drawn), (decision, is_new)) in counted {
+            *drawn = if *is_new { tally.count_decision(decision) } else { None };
+        }
+        self.count_pairs();
+    }
+
+    #[inline]
+    fn count_pairs(&mut self) {
         for pair in &mut self.pairs {
             let of = |index: usize| self.drawn.get(index).copied().flatten();
             if let (Some(a), Some(b)) = (of(pair.first), of(pair.second))
@@ -188,5 +226,45 @@ impl ExperimentTally<'_> {
 fn add(mine: &mut [u64], theirs: &[u64]) {
     for (mine, theirs) in mine.iter_mut().zip(theirs) {
         *mine += theirs;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::read_and_compile;
+    use serde_json::json;
+
+    #[test]
+    fn a_unit_counts_once_in_however_many_rows() {
+        let experiment = |key: &str, unit: &str| json!({"experiment": key, "status": "active", "unit": unit, "variants": [{"key": "a"}, {"key": "b"}]});
+        let mut targeted = experiment("targeted", "user_id");
+        targeted["targeting_rules"] = json!([{"attribute": "plan", "operator": "equals", "value": "pro"}]);
+        let documents = [experiment("by_user", "user_id"), experiment("by_account", "account"), targeted];
+        let compilation = read_and_compile(&documents);
+        let experiments: Vec<&Experiment> = compilation.catalog.experiments().iter().collect();
+        let mut tally = Tally::new(&experiments);
+        let mut seen = tally.seen();
+        let now = Timestamp::UNIX_EPOCH;
+        for row in 0..20_000_u64 {
+            let unit = format!("user_{}", row % 349);
+            // Each account has some users, and one user in ten changes the plan.
+            let plan = if row % 349 < 35 && row > 10_000 { "free" } else { "pro" };
+            let attributes = json!({"account": row % 349 / 7, "plan": plan});
+            tally.count_row(&Subject::new(&unit, attributes.as_object().unwrap()), now, &mut seen);
+        }
+        tally.count_row(&Subject::new("", &Map::new()), now, &mut seen);
+        assert_eq!((seen.rows(), seen.units(), tally.units()), (20_001, 350, 350));
+        assert_eq!(seen.conflicting(), 35, "counted once each");
+        let counts: Vec<u64> = tally.experiments().iter().map(|it| it.variants.iter().sum()).collect();
+        assert_eq!(counts, [349, 50, 349], "the first row of each unit");
+        assert_eq!(tally.experiments()[0].count(Reason::UnitMissing), 1);
+        let mut once = Tally::new(&experiments);
+        for unit in (0..349).map(|it| format!("user_{it}")) {
+            once.count(&Subject::new(&unit, &Map::new()), now);
+        }
+        assert_eq!(once.experiments()[0].drawn, tally.experiments()[0].drawn, "no false alarm");
+        let pair: u64 = tally.pairs()[0].table.iter().flatten().sum();
+        assert_eq!(pair, 50, "a pair counts where both units are new");
     }
 }

@@ -55,7 +55,7 @@ pub(crate) fn cases() -> Vec<Case> {
             "targeting_rules[0].any[1].not[0].value",
             "",
             [rules(
-                json!([{"any": [leaf("a", Op::Exists, Value::Null), {"not": [leaf("user_id", Op::Between, json!([2, 1]))]}]}]),
+                json!([{"any": [leaf("a", Op::Exists, Value::Null), {"not": [leaf("user_id", Op::StartsWith, json!(5))]}]}]),
             )],
         ),
         case(
@@ -69,6 +69,36 @@ pub(crate) fn cases() -> Vec<Case> {
             "targeting_rules[0].value.zone",
             "`Europe/Berlin`",
             [rules(json!([leaf("a", Op::TimeWindow, window)]))],
+        ),
+        case(
+            Code::NetworkHostBits,
+            "targeting_rules[0].value[1]",
+            "write 10.0.0.0/8, or 10.1.2.3",
+            [rules(json!([leaf("a", Op::IpIn, json!(["192.168.0.0/16", "10.1.2.3/8"]))]))],
+        ),
+        case(
+            Code::NetworkHostBits,
+            "targeting_rules[0].value",
+            "write 10.0.0.0/8",
+            [rules(json!([leaf("a", Op::IpIn, json!("::ffff:10.0.0.1/104"))]))],
+        ),
+        case(
+            Code::InvalidValue,
+            "targeting_rules[0].value[1]",
+            "leading zero is ambiguous",
+            [rules(json!([leaf("a", Op::IpIn, json!(["10.0.0.0/8", "010.0.0.0/8"]))]))],
+        ),
+        case(
+            Code::InvalidValue,
+            "targeting_rules[0].value",
+            "leading zero is ambiguous",
+            [rules(json!([leaf("a", Op::IpIn, json!("010.1.2.3"))]))],
+        ),
+        case(
+            Code::NeverMatches,
+            "targeting_rules[0].value",
+            "use `any:`",
+            [rules(json!([leaf("a", Op::SemverRange, json!(">=2, <1"))]))],
         ),
         case(Code::NeverMatches, "targeting_rules[1].all[0]", "use `any:`", [rules(never)]),
         case(Code::NeverMatches, "targeting_rules[0].any", "at least one", [rules(json!([{"any": []}]))]),
@@ -86,6 +116,85 @@ pub(crate) fn cases() -> Vec<Case> {
             [rules(negated(
                 json!({"all": [leaf("a", Op::LessThan, json!(1)), leaf("a", Op::GreaterThan, json!(2))]}),
             ))],
+        ),
+        case(Code::AlwaysMatches, "targeting_rules[0].all", "at least one", [rules(json!([{"all": []}]))]),
+        case(
+            Code::AlwaysMatches,
+            "targeting_rules[0].value",
+            "use `exists`",
+            [rules(json!([leaf("a", Op::NotIn, json!([]))]))],
+        ),
+        case(
+            Code::AlwaysMatches,
+            "targeting_rules[0].value",
+            "write the text",
+            [rules(json!([leaf("a", Op::StartsWith, json!(""))]))],
+        ),
+        case(
+            Code::AlwaysMatches,
+            "targeting_rules[0].value",
+            "`start`, `end` or `days`",
+            [rules(json!([leaf("a", Op::TimeWindow, json!({"zone": "UTC", "end": "24:00"}))]))],
+        ),
+        case(
+            Code::OddTimeWindow,
+            "targeting_rules[0].value.start",
+            "the next day",
+            [rules(json!([leaf(
+                "a",
+                Op::TimeWindow,
+                json!({"start": "24:00", "end": "09:00", "zone": "UTC"})
+            )]))],
+        ),
+        case(
+            Code::OddTimeWindow,
+            "targeting_rules[0].value.end",
+            "leave `start` and `end` out",
+            [rules(json!([leaf(
+                "a",
+                Op::TimeWindow,
+                json!({"start": "09:00", "end": "09:00:00", "zone": "UTC"})
+            )]))],
+        ),
+        case(
+            Code::RegexSlashes,
+            "targeting_rules[0].value",
+            "\"(?i)^x\"",
+            [rules(json!([leaf("a", Op::Matches, json!("/^x/i"))]))],
+        ),
+        case(
+            Code::SemverBare,
+            "targeting_rules[0].value",
+            "`=1.0.0`",
+            [rules(json!([leaf("a", Op::SemverRange, json!("1.0.0"))]))],
+        ),
+        case(
+            Code::PercentageBelowOne,
+            "targeting_rules[0].value",
+            "`0.1%` if that is meant, or `10%`",
+            [rules(json!([{"attribute": "a", "operator": "percentage", "value": 0.1, "salt": "s"}]))],
+        ),
+        case(
+            Code::PercentageBelowOne,
+            "rollout_percentage",
+            "`0.07%` if that is meant, or `7%`",
+            [flag(json!({"rollout_percentage": 0.07}))],
+        ),
+        case(
+            Code::NegativeType,
+            "targeting_rules[1].not",
+            "use `less_than` without `not:`",
+            [rules(
+                json!([leaf("age", Op::Exists, Value::Null), {"not": leaf("age", Op::GreaterOrEqual, json!(18))}]),
+            )],
+        ),
+        case(
+            Code::NegativeType,
+            "targeting_rules[1].not",
+            "operator: ip_in",
+            [rules(
+                json!([leaf("ip", Op::Exists, Value::Null), {"not": [leaf("ip", Op::IpIn, json!("10.0.0.0/8"))]}]),
+            )],
         ),
         case(
             Code::NegativeMissing,
@@ -109,4 +218,28 @@ pub(crate) fn cases() -> Vec<Case> {
             [flag(json!({"rules": [{"serve": "on"}], "rollout_percentage": 50}))],
         ),
     ]
+}
+
+/// What says what it means has no finding, however near it is to what does not.
+#[test]
+fn what_is_meant_is_not_warned_of() {
+    use Operator as Op;
+    for conditions in [
+        json!([leaf("age", Op::LessThan, json!(99)), {"not": leaf("age", Op::GreaterOrEqual, json!(18))}]),
+        json!([leaf("plan", Op::Exists, Value::Null), {"not": leaf("plan", Op::Equals, json!("x"))}]),
+        json!([leaf("path", Op::Matches, json!("/shop/")), leaf("a", Op::Matches, json!("a/b"))]),
+        json!([leaf("v", Op::SemverRange, json!(">=1.2, <2")), leaf("w", Op::SemverRange, json!("1.*"))]),
+        json!([leaf("t", Op::TimeWindow, json!({"start": "22:00", "end": "24:00", "zone": "UTC"}))]),
+        json!([{"attribute": "a", "operator": "percentage", "value": "0.1%", "salt": "s"}]),
+        json!([leaf("a", Op::NotIn, json!(["x"]))]),
+    ] {
+        let findings = super::compiled(&[rules(conditions.clone())]).findings;
+        assert!(findings.is_empty(), "{conditions}: {findings:#?}");
+    }
+    let shares = json!([{"key": "a", "allocation": "12.5%"}, {"key": "b", "allocation": "87.5 %"}]);
+    let documents = [
+        experiment(json!({"variants": shares, "traffic_allocation": "10%"})),
+        flag(json!({"rollout_percentage": "0.1%"})),
+    ];
+    assert!(super::compiled(&documents).findings.is_empty());
 }

@@ -55,7 +55,7 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> Service<C, S, 
         }
         let assignments: Vec<AssignmentResponse<'s>> =
             open.iter().map(|it| it.question.response(&it.answer)).collect();
-        let user_id = Some(&*request.user_id).filter(|id| !id.is_empty());
+        let user_id = subject(request).user_id();
         BatchResponse { user_id, revision: snapshot.revision, assignments, errors }
     }
 
@@ -66,8 +66,7 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> Service<C, S, 
         request: &'s BatchRequest,
         moment: Moment,
     ) -> (Vec<Open<'s>>, Vec<BatchError<'s>>) {
-        let context = request.context.as_ref().unwrap_or(crate::http::no_attributes());
-        let subject = Subject::new(&request.user_id, context);
+        let subject = subject(request);
         let mut errors = Vec::new();
         let mut open = Vec::new();
         for (key, experiment) in asked_for(snapshot, request) {
@@ -136,6 +135,10 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> Service<C, S, 
         });
         join_all(writes).await;
     }
+}
+
+fn subject(request: &BatchRequest) -> Subject<'_> {
+    Subject::new(&request.user_id, request.context.as_ref().unwrap_or(crate::http::no_attributes()))
 }
 
 /// The experiments that are asked for. Drafts are left out of "all": their names are nobody's business yet.

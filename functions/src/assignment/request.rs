@@ -1,6 +1,7 @@
 //! What is sent.
 
-use crate::http::{ApiError, Query, check_context, deserialize_id};
+use crate::http::{ApiError, Query, check_context, deserialize_context, deserialize_id};
+use abx_core::decide::AttributeTypes;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -17,7 +18,7 @@ pub struct AssignRequest {
     /// The experiment.
     pub experiment_key: String,
     /// Attributes, for targeting and for units other than `user_id`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "deserialize_context")]
     pub context: Option<Map<String, Value>>,
     /// Says what would be answered, without enrolling.
     #[serde(default)]
@@ -38,7 +39,7 @@ pub struct BatchRequest {
     #[serde(default)]
     pub experiment_keys: Option<Vec<String>>,
     /// Attributes.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "deserialize_context")]
     pub context: Option<Map<String, Value>>,
     /// As for one experiment.
     #[serde(default)]
@@ -53,15 +54,18 @@ const fn yes() -> bool {
 }
 
 impl AssignRequest {
-    /// From a URL, whose other parameters are no attributes: links are passed on, and would carry them along.
-    pub fn from_query(mut query: Query) -> Result<Self, ApiError> {
-        Ok(Self {
-            user_id: query.required("user_id")?,
+    /// From a URL: the fields as parameters, and attributes as `context.country=DE`. A parameter that is not known is refused, as
+    /// a field is.
+    pub fn from_query(mut query: Query, types: &AttributeTypes) -> Result<Self, ApiError> {
+        let request = Self {
+            user_id: query.take("user_id")?.unwrap_or_default(),
             experiment_key: query.required("experiment_key")?,
-            context: None,
-            peek: query.flag("peek")?,
-            expose: true,
-        })
+            context: query.take_context(types)?,
+            peek: query.flag("peek", false)?,
+            expose: query.flag("expose", true)?,
+        };
+        query.finish(&["user_id", "experiment_key", "peek", "expose"], types)?;
+        Ok(request)
     }
 
     /// Refuses what is over the limits.

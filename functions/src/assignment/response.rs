@@ -11,8 +11,8 @@ use std::borrow::Cow;
 pub struct AssignmentResponse<'a> {
     /// The experiment.
     pub experiment_key: &'a str,
-    /// The user id, as it was sent.
-    pub user_id: Option<&'a str>,
+    /// The user id, as a text.
+    pub user_id: Option<Cow<'a, str>>,
     /// The unit that was assigned: the user id, or the value of another attribute.
     pub unit: Cow<'a, str>,
     /// The variant's key; null for a unit that does not take part.
@@ -39,8 +39,8 @@ pub struct AssignmentResponse<'a> {
 /// What a unit got in several experiments.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct BatchResponse<'a> {
-    /// The user id, as it was sent.
-    pub user_id: Option<&'a str>,
+    /// The user id, as a text.
+    pub user_id: Option<Cow<'a, str>>,
     /// The catalog's revision that decided all of them.
     pub revision: u64,
     /// One for each experiment that was found, in the order of the request.

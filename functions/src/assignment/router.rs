@@ -1,7 +1,7 @@
 //! Paths and direct payloads.
 
-use super::{AssignRequest, Service};
-use crate::http::{ApiError, LambdaResponse, Reply, finish, parse};
+use super::Service;
+use crate::http::{ApiError, Call, LambdaResponse, Reply, finish, parse};
 use crate::ports::{AssignmentStore, CatalogStore, EventSink};
 use axum::Router;
 use axum::extract::Request;
@@ -30,16 +30,15 @@ where
 {
     let (by_url, by_body, batch) = (Arc::clone(&service), Arc::clone(&service), service);
     let by_url = get(async move |request: Request| {
-        let handler =
-            async |call: crate::http::Call| by_url.answer(&AssignRequest::from_query(call.query()?)?).await;
+        let handler = async |call: Call| by_url.answer_url(&call).await;
         by_url.front.serve(request, handler).await
     });
     let by_body = by_url.post(async move |request: Request| {
-        let handler = async |call: crate::http::Call| by_body.answer(&parse(&call.body)?).await;
+        let handler = async |call: Call| by_body.answer(&parse(call.body_only()?)?).await;
         by_body.front.serve(request, handler).await
     });
     let batch = post(async move |request: Request| {
-        let handler = async |call: crate::http::Call| batch.answer_batch(&parse(&call.body)?).await;
+        let handler = async |call: Call| batch.answer_batch(&parse(call.body_only()?)?).await;
         batch.front.serve(request, handler).await
     });
     Router::new().route("/assign", by_body).route("/assign/batch", batch)

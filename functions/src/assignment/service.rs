@@ -4,7 +4,7 @@ use super::cache::{Cache, Kept, Known};
 use super::question::{Answer, Question};
 use super::{AssignRequest, AssignmentResponse};
 use crate::catalog::{CatalogHolder, Snapshot};
-use crate::http::{ApiError, Cors, Front, Reply};
+use crate::http::{ApiError, Call, Cors, Front, Reply};
 use crate::outbox::{Exposure, Outbox};
 use crate::ports::{AssignmentStore, CatalogStore, EventSink, PortError, Put, StoredAssignment};
 use crate::settings::Exposures;
@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
-/// How long the stores may take in all. The adapters give up by themselves 3 ms before, and tell their breakers why.
+/// How long the stores may take in all. An adapter that repeats calls gives up 3 ms before, so that its breaker hears of it.
 const BUDGET: Duration = Duration::from_millis(48);
 
 /// What the service is told beside its ports.
@@ -31,6 +31,8 @@ pub struct Options {
     pub exposures: Exposures,
     /// The origins whose pages may ask.
     pub cors: Cors,
+    /// What is taken off the start of every path; empty for nothing.
+    pub base_path: String,
 }
 
 impl Default for Options {
@@ -40,6 +42,7 @@ impl Default for Options {
             cache: const { NonZeroUsize::new(10_000).unwrap() },
             exposures: Exposures::After,
             cors: Cors::default(),
+            base_path: String::new(),
         }
     }
 }
@@ -96,7 +99,8 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> Service<C, S, 
         options: Options,
     ) -> Self {
         let held = Arc::clone(&catalog);
-        let front = Front::new(Arc::clone(&telemetry), options.cors, move || held.health());
+        let front = Front::new(Arc::clone(&telemetry), options.cors, move || held.health())
+            .with_base_path(&options.base_path);
         Self {
             catalog,
             store,
@@ -158,7 +162,27 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> Service<C, S, 
         request.check()?;
         let moment = Moment::now();
         let snapshot = self.snapshot().await?;
-        let reply = Reply::ok(&self.assign(&snapshot, request, moment).await?);
+        self.answer_by(&snapshot, request, moment).await
+    }
+
+    /// Answers a request in a URL. A GET enrolls and exposes as a POST does; a HEAD only says what would be answered.
+    pub(super) async fn answer_url(&self, call: &Call) -> Result<Reply, ApiError> {
+        let query = call.query()?;
+        let moment = Moment::now();
+        let snapshot = self.snapshot().await?;
+        let mut request = AssignRequest::from_query(query, snapshot.catalog.attributes())?;
+        request.check()?;
+        request.peek |= call.is_safe;
+        self.answer_by(&snapshot, &request, moment).await
+    }
+
+    async fn answer_by(
+        &self,
+        snapshot: &Snapshot,
+        request: &AssignRequest,
+        moment: Moment,
+    ) -> Result<Reply, ApiError> {
+        let reply = Reply::ok(&self.assign(snapshot, request, moment).await?);
         self.outbox.settle().await;
         Ok(reply)
     }

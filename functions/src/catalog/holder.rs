@@ -153,7 +153,7 @@ fn spread(time: Duration) -> Duration {
 mod tests {
     use super::*;
     use crate::catalog::encode;
-    use crate::ports::{Flip, Head, PutRevision, RevisionInfo, RevisionMeta};
+    use crate::ports::{Flip, Head, HeadMove, PutRevision, RevisionInfo, RevisionMeta};
     use serde_json::json;
     use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
@@ -193,8 +193,12 @@ mod tests {
             Ok(PutRevision::Taken)
         }
 
-        async fn flip_head(&self, _: Option<u64>, _: u64) -> Result<Flip, PortError> {
+        async fn flip_head(&self, _: Option<u64>, _: u64, _: &RevisionMeta) -> Result<Flip, PortError> {
             Ok(Flip::Done)
+        }
+
+        async fn head_moves(&self) -> Result<Vec<HeadMove>, PortError> {
+            Ok(Vec::new())
         }
 
         async fn revisions(&self) -> Result<Vec<RevisionInfo>, PortError> {

@@ -1,10 +1,14 @@
-//! The line of the archive.
+//! The line of the archive, written and read.
+//!
+//! Of several lines with one `_id` the one with the most in `credited` says what was counted: a line rests on marks that stand
+//! and never change, so that a later attempt knows as much or more.
 
 use crate::ports::ArchiveLine;
-use abx_core::event::{Credit, EventData, EventKind, Item};
+use abx_core::event::{Credit, EventData, EventKind, Item, Position};
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use std::fmt;
 
 /// An event as the archive keeps it: what was read, what it was credited to, and what was sent, whole.
 #[derive(Debug, Serialize)]
@@ -75,4 +79,190 @@ pub(super) fn line(
     // A line feed can only stand between the tokens of what was sent: inside texts it is escaped.
     let json = serde_json::to_string(&written).ok()?.replace(['\n', '\r'], " ");
     Some(ArchiveLine { arrived: item.arrived, json })
+}
+
+/// A record as it was when it was archived: counted again under its own identity, it counts once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArchivedRecord {
+    /// The shard that it came in, as `stream/shard`.
+    pub shard: String,
+    /// Its position there.
+    pub position: Position,
+    /// When it came.
+    pub arrived: Timestamp,
+    /// The event as it was sent, except that line feeds between its tokens are spaces.
+    pub data: Vec<u8>,
+}
+
+/// Why an object of the archive cannot be read back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotArchived(String);
+
+impl fmt::Display for NotArchived {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "this line of an archive cannot be read: {}", self.0)
+    }
+}
+
+impl std::error::Error for NotArchived {}
+
+/// The fields that identify a record; the others are copies for queries.
+#[derive(Deserialize)]
+struct WrittenLine<'a> {
+    #[serde(rename = "_id")]
+    id: Option<String>,
+    arrived_at: Option<Timestamp>,
+    #[serde(borrow)]
+    sent: Option<&'a RawValue>,
+}
+
+impl ArchivedRecord {
+    /// Reads a line. `None` for one with neither `_id` nor `sent`: an event as its producer sends it, or something else.
+    pub fn read(line: &str) -> Result<Option<Self>, NotArchived> {
+        let missing = |name: &str| NotArchived(format!("`{name}` is missing"));
+        let written: WrittenLine<'_> = match serde_json::from_str(line) {
+            Ok(written) => written,
+            Err(error) => {
+                let (line, column) = (error.line(), error.column());
+                let what = if error.is_data() {
+                    "a field has a wrong type, or stands there twice"
+                } else {
+                    "not JSON"
+                };
+                return Err(NotArchived(format!("{what}, at line {line} column {column}")));
+            }
+        };
+        if written.id.is_none() && written.sent.is_none() {
+            return Ok(None);
+        }
+        let id = written.id.ok_or_else(|| missing("_id"))?;
+        let (shard, position) = identity(&id).ok_or_else(|| {
+            NotArchived(
+                "`_id` is not a shard and a sequence number, for example events/shardId-000000000001:4961"
+                    .to_owned(),
+            )
+        })?;
+        Ok(Some(Self {
+            shard: shard.to_owned(),
+            position,
+            arrived: written.arrived_at.ok_or_else(|| missing("arrived_at"))?,
+            data: written.sent.ok_or_else(|| missing("sent"))?.get().into(),
+        }))
+    }
+}
+
+/// Takes an `_id` apart. The name of a shard may hold colons; what follows the first of them that can be is the position.
+fn identity(id: &str) -> Option<(&str, Position)> {
+    let (shard, position) = id.match_indices(':').find_map(|(at, _)| {
+        let (shard, rest) = id.split_at_checked(at)?;
+        Some((shard, rest.strip_prefix(':')?.parse().ok()?))
+    })?;
+    (!shard.is_empty()).then_some((shard, position))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::events::{RecordToWrite, kinesis_event};
+    use abx_core::event::{Batch, What, aggregate};
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    /// Archives what a batch holds; each item beside its line.
+    fn round_trip(payload: &[u8]) -> usize {
+        let batch = Batch::read(payload, Timestamp::UNIX_EPOCH).unwrap();
+        let mut events = 0;
+        for shard in &batch.shards {
+            for item in shard.items(None, |_| false) {
+                let What::Event(event, _) = &item.what else { continue };
+                let credit = Credit { experiment: "checkout", variant: "a", metric: "revenue" };
+                let line = line(&shard.shard, &item, event, &[credit]).unwrap();
+                assert!(!line.json.contains('\n'));
+                let read = ArchivedRecord::read(&line.json).unwrap().unwrap();
+                assert_eq!(
+                    (&read.shard, &read.position, read.arrived),
+                    (&shard.shard, item.position, item.arrived)
+                );
+                let again = EventData::read(&read.data).unwrap();
+                assert_eq!(
+                    (&again.event_id, &again.unit, again.timestamp),
+                    (&event.event_id, &event.unit, event.timestamp)
+                );
+                let json = |data| serde_json::from_slice::<Value>(data).unwrap();
+                assert_eq!(json(&read.data), json(item.data));
+                events += 1;
+            }
+        }
+        events
+    }
+
+    fn event() -> impl Strategy<Value = Value> {
+        let text = prop_oneof![any::<String>(), Just("a\nb\r\u{2028}".to_owned())];
+        let unit = text.clone().prop_filter("a unit is not blank", |unit| !unit.trim().is_empty());
+        let amount = prop_oneof![any::<i64>().prop_map(Value::from), any::<f64>().prop_map(Value::from)];
+        let time = 0..4_000_000_000_000_i64;
+        (0..3, unit, proptest::option::of(text), amount, proptest::option::of(time)).prop_map(
+            |(kind, unit, id, amount, time)| match kind {
+                0 => json!({"type": "exposure", "experiment": "checkout", "variant": "a", "unit": unit,
+                    "event_id": id, "timestamp": time, "epoch": 2}),
+                1 => json!({"type": "evaluation", "flag": "f", "variant": "on", "user_id": unit, "event_id": id}),
+                _ => json!({"type": "conversion", "event": "purchase", "user_id": unit, "timestamp": time,
+                    "properties": {"amount": amount, "sent": unit}, "context": {"account": id}}),
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_archived_is_read_back(
+            events in prop::collection::vec((event(), any::<bool>()), 1..8),
+            digits in "[1-9][0-9]{0,60}",
+            arrived in 0..4_000_000_000_000_i64,
+            together in any::<bool>(),
+        ) {
+            // Some are sent with line feeds between their tokens.
+            let text = |(event, pretty): &(Value, bool)| {
+                if *pretty { serde_json::to_vec_pretty(event) } else { serde_json::to_vec(event) }.unwrap()
+            };
+            let all: Vec<Vec<u8>> = events.iter().map(text).collect();
+            let datas = if together { vec![aggregate("u", &all)] } else { all };
+            let records: Vec<_> = datas.into_iter().zip(100..).map(|(data, number)| RecordToWrite {
+                sequence: format!("{digits}{number}"),
+                partition_key: "u".to_owned(),
+                arrived: Timestamp::from_millisecond(arrived).unwrap(),
+                data,
+            }).collect();
+            for shard in ["shardId-000000000001", "shard:of:colons"] {
+                prop_assert!(round_trip(&kinesis_event("events", shard, &records)) > 0);
+            }
+        }
+
+        #[test]
+        fn any_line_is_read_or_refused(line in ".{0,200}") {
+            let _ = ArchivedRecord::read(&line);
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_line_is_said() {
+        for (line, why) in [
+            ("", "not JSON"),
+            ("{", "not JSON"),
+            ("[]", "wrong type"),
+            ("{\"_id\": 7}", "wrong type"),
+            ("{\"_id\": \"s:1\", \"_id\": \"s:1\"}", "twice"),
+            ("{\"_id\": \"s:1\"}", "`arrived_at` is missing"),
+            ("{\"_id\": \"s:1\", \"arrived_at\": \"2026-11-24T10:11:12Z\"}", "`sent` is missing"),
+            ("{\"sent\": {}}", "`_id` is missing"),
+            ("{\"_id\": \"s\", \"sent\": {}}", "`_id` is not"),
+            ("{\"_id\": \":1\", \"sent\": {}}", "`_id` is not"),
+            ("{\"_id\": \"s:01\", \"sent\": {}}", "`_id` is not"),
+            ("{\"_id\": \"s:1\", \"arrived_at\": \"soon\", \"sent\": {}}", "wrong type"),
+        ] {
+            let error = ArchivedRecord::read(line).expect_err(line).to_string();
+            assert!(error.contains(why), "{line}: {error}");
+        }
+        let plain = r#"{"type": "conversion", "event": "e", "user_id": "u"}"#;
+        assert_eq!(ArchivedRecord::read(plain), Ok(None));
+    }
 }

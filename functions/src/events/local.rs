@@ -1,6 +1,6 @@
 //! The events of an embedded store, as a stream of one shard.
 
-use super::{Options, Processor, RecordToWrite, kinesis_event};
+use super::{BatchResponse, NotHandled, Options, Processor, RecordToWrite, kinesis_event};
 use crate::adapters::embedded::{EmbeddedStore, JsonlArchive, LOCAL_SHARD, StoredEvent};
 use crate::catalog::CatalogHolder;
 use crate::ports::{MetricStore, PortError};
@@ -63,6 +63,13 @@ impl LocalProcessor {
             }
             after = last;
         }
+    }
+
+    /// Counts a batch of any stream, as the deployed function does.
+    pub async fn handle(&self, batch: &[u8], timeout: Duration) -> Result<BatchResponse, NotHandled> {
+        let outcome = self.processor.handle(batch, Instant::now() + timeout).await;
+        self.processor.telemetry().flush();
+        outcome.map(|outcome| outcome.response)
     }
 
     /// The number of the last event that is counted.

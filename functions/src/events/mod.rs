@@ -5,7 +5,7 @@
 //! | `processor` | a batch, shard by shard: what is given back, and what was counted |
 //! | `shard` | one shard: decode, enrich, fold, quarantine, archive, commit last |
 //! | `memory` | what a process remembers between batches: heads, ledgers and marks |
-//! | `archived` | the line of the archive |
+//! | `archived` | the line of the archive, written and read |
 //! | `written` | a batch as Lambda writes it, made here |
 //! | `local` | the events of an embedded store, as a stream |
 //! | `replayer` | records out of quarantine, once more through the handler |
@@ -21,6 +21,7 @@ mod replayer;
 mod shard;
 mod written;
 
+pub use archived::{ArchivedRecord, NotArchived};
 pub use local::LocalProcessor;
 pub use processor::{BatchOutcome, BatchResponse, ItemFailure, NotHandled, Options, Processor};
 pub use replayer::{REPLAYED_STREAM, Replayed, Replayer};

@@ -164,7 +164,7 @@ mod tests {
             "metrics": [{"key": "paid", "event": "paid", "kind": "count"}]});
         let meta = RevisionMeta { created_at: Timestamp::now(), author: "t".into(), message: String::new() };
         store.put_revision(1, &encode(&[experiment]).unwrap(), &meta).await.unwrap();
-        store.flip_head(None, 1).await.unwrap();
+        store.flip_head(None, 1, &meta).await.unwrap();
         store
     }
 

@@ -11,7 +11,7 @@ use abx_core::event::{
     Classes, Folded, Item, Limits, Mark, MarkKey, Marks, Position, RecordClass, ShardBatch, StreamTotals,
     What, fold, wanted,
 };
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fmt;
 use tokio::time::Instant;
 
@@ -41,8 +41,9 @@ pub(super) struct Progress {
     classed: Option<Position>,
     /// The last item that is counted; `None` before any is known to be.
     pub head: Option<Position>,
-    /// What is in the archive and in quarantine already, so that a second round leaves it alone.
-    kept: HashSet<Position>,
+    /// What is in the archive and in quarantine already, and how many credits its line has, so that a second round leaves it
+    /// alone unless it knows of more.
+    kept: HashMap<Position, usize>,
 }
 
 impl Progress {
@@ -121,15 +122,13 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
         // Each round that does not settle it finds marks of somebody else, and each can be found once.
         let folded = loop {
             let folded = fold(self.catalog, &batch.shard, &items, &known);
-            let others = self.put_marks(&folded).await?;
+            let others = self.prepare(batch, &items, &folded, progress).await?;
             if others.is_empty() {
                 break folded;
             }
             drop(folded);
             known.extend(others);
         };
-        self.quarantine(batch, &items, progress).await?;
-        self.archive(batch, &items, &folded, progress).await?;
         let mut from = 0;
         while let Some(commit) =
             folded.commit(&batch.shard, &items, (from, ledger.state.head.as_ref()), self.limits)
@@ -172,15 +171,45 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
         Ok(marks)
     }
 
+    /// All that a commit needs: marks, quarantine, archive. Those marks that somebody else had put before; if there are any,
+    /// the items are to be folded again.
+    ///
+    /// The marks that credits hang on come first: a line must not say what the next fold takes back. Once these stand, the
+    /// lines are final, and so is what is refused (a conversion that is no longer a unit's first only counts for less), so
+    /// that both are kept beside the other marks.
+    async fn prepare(
+        &self,
+        batch: &ShardBatch,
+        items: &[Item<'_>],
+        folded: &Folded<'_>,
+        progress: &mut Progress,
+    ) -> Result<Vec<(MarkKey<'static>, Mark)>, Stop> {
+        let (decisive, others) = folded.new_marks.split_at_checked(folded.decisive).unwrap_or_default();
+        let found = self.put_marks(decisive).await?;
+        if !found.is_empty() {
+            return Ok(found);
+        }
+        let kept = &progress.kept;
+        // One after the other, so that a quarantine that takes nothing keeps the archive from it as well; it is rare.
+        let keep = async {
+            let refused = self.quarantine(batch, items, kept).await?;
+            Ok((refused, self.archive(batch, items, folded, kept).await?))
+        };
+        let (found, (refused, archived)) = tokio::try_join!(self.put_marks(others), keep)?;
+        progress.kept.extend(refused);
+        progress.kept.extend(archived);
+        Ok(found)
+    }
+
     /// Puts marks that are new; those that somebody else had put before.
-    async fn put_marks(&self, folded: &Folded<'_>) -> Result<Vec<(MarkKey<'static>, Mark)>, Stop> {
-        if folded.new_marks.is_empty() {
+    async fn put_marks(&self, marks: &[(MarkKey<'_>, Mark)]) -> Result<Vec<(MarkKey<'static>, Mark)>, Stop> {
+        if marks.is_empty() {
             return Ok(Vec::new());
         }
         self.check_time()?;
-        let puts = self.store.put_marks(&folded.new_marks).await?;
+        let puts = self.store.put_marks(marks).await?;
         let mut others = Vec::new();
-        for ((key, mark), put) in folded.new_marks.iter().zip(puts) {
+        for ((key, mark), put) in marks.iter().zip(puts) {
             match put {
                 MarkPut::First => self.memory.remember([(key, mark)].into_iter()),
                 MarkPut::Existing(other) => {
@@ -192,18 +221,19 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
         Ok(others)
     }
 
+    /// Keeps what can never be processed; where that stands.
     async fn quarantine(
         &self,
         batch: &ShardBatch,
         items: &[Item<'_>],
-        progress: &mut Progress,
-    ) -> Result<(), Stop> {
+        kept: &HashMap<Position, usize>,
+    ) -> Result<Vec<(Position, usize)>, Stop> {
         let mut positions = Vec::new();
         let mut records = Vec::new();
         for item in items {
             let What::Rejected(rejection) = &item.what else { continue };
-            if !progress.kept.contains(item.position) {
-                positions.push(item.position.clone());
+            if !kept.contains_key(item.position) {
+                positions.push((item.position.clone(), 0));
                 records.push(Quarantined {
                     id: format!("{}:{}", batch.shard, item.position),
                     reason: rejection.reason.to_string(),
@@ -216,33 +246,33 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
         if !records.is_empty() {
             self.check_time()?;
             self.quarantine.put(&records).await?;
-            progress.kept.extend(positions);
         }
-        Ok(())
+        Ok(positions)
     }
 
+    /// Archives events, those of an earlier round only if they are credited to more by now; where they stand, and how many
+    /// credits their lines have.
     async fn archive(
         &self,
         batch: &ShardBatch,
         items: &[Item<'_>],
         folded: &Folded<'_>,
-        progress: &mut Progress,
-    ) -> Result<(), Stop> {
+        kept: &HashMap<Position, usize>,
+    ) -> Result<Vec<(Position, usize)>, Stop> {
         let mut positions = Vec::new();
         let mut lines: Vec<ArchiveLine> = Vec::new();
         for (item, credits) in items.iter().zip(folded.credits()) {
             let What::Event(event, _) = &item.what else { continue };
-            if !progress.kept.contains(item.position) {
-                positions.push(item.position.clone());
+            if kept.get(item.position).is_none_or(|before| *before < credits.len()) {
+                positions.push((item.position.clone(), credits.len()));
                 lines.extend(archived::line(&batch.shard, item, event, credits));
             }
         }
         if !lines.is_empty() {
             self.check_time()?;
             self.archive.append(&lines).await?;
-            progress.kept.extend(positions);
         }
-        Ok(())
+        Ok(positions)
     }
 
     fn check_time(&self) -> Result<(), Stop> {

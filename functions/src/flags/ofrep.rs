@@ -6,10 +6,10 @@
 
 use super::etag::{etag, matches};
 use super::{FlagResponse, Service};
-use crate::http::{ApiError, Call, Reply, check_context, is_object, no_attributes};
+use crate::http::{ApiError, Call, Reply, check_context, deserialize_context, is_object};
 use crate::ports::{CatalogStore, EventSink};
 use abx_core::Subject;
-use abx_core::decide::{FlagReason, OpenFeatureReason};
+use abx_core::decide::{FlagReason, OpenFeatureReason, unit_of};
 use axum::http::header::{ETAG, IF_NONE_MATCH};
 use axum::http::{HeaderValue, StatusCode};
 use jiff::Timestamp;
@@ -21,8 +21,15 @@ const TARGETING_KEY: &str = "targetingKey";
 
 #[derive(serde::Deserialize)]
 struct Request {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "deserialize_context")]
     context: Option<Map<String, Value>>,
+}
+
+/// A context that was read.
+struct Context {
+    attributes: Map<String, Value>,
+    /// Empty for none.
+    targeting_key: String,
 }
 
 /// A refusal, by the protocol's word for it.
@@ -93,8 +100,7 @@ impl<C: CatalogStore + 'static, E: EventSink> Service<C, E> {
             Err(refusal) => return Ok(refusal.reply(Some(key))),
         };
         let snapshot = self.snapshot().await?;
-        let attributes = context.as_ref().unwrap_or(no_attributes());
-        let subject = subject(attributes);
+        let subject = context.subject();
         let reply = match self.evaluate(&snapshot, key, &subject, Timestamp::now()) {
             Err(error) => {
                 let refusal = Refusal {
@@ -120,14 +126,13 @@ impl<C: CatalogStore + 'static, E: EventSink> Service<C, E> {
             Err(refusal) => return Ok(refusal.reply(None)),
         };
         let snapshot = self.snapshot().await?;
-        let attributes = context.as_ref().unwrap_or(no_attributes());
-        let subject = subject(attributes);
+        let subject = context.subject();
         let revision = snapshot.revision;
         let evaluated = self.evaluate_all(&snapshot, &subject, Timestamp::now());
         let flags = evaluated.iter().map(item).collect();
         let reply = Reply::ok(&Bulk { flags, metadata: BulkMetadata { revision } });
         self.outbox().settle().await;
-        let etag = etag(revision, attributes, &reply.body);
+        let etag = etag(revision, &context.attributes, &reply.body);
         let known = call.headers.get_all(IF_NONE_MATCH).iter().filter_map(|header| header.to_str().ok());
         let is_known = { known }.any(|header| matches(header, &etag));
         let reply = if is_known { Reply::empty(StatusCode::NOT_MODIFIED) } else { reply };
@@ -138,8 +143,9 @@ impl<C: CatalogStore + 'static, E: EventSink> Service<C, E> {
     }
 }
 
-fn read(body: &[u8]) -> Result<Option<Map<String, Value>>, Refusal> {
+fn read(body: &[u8]) -> Result<Context, Refusal> {
     let refuse = |code, details: String| Refusal { status: StatusCode::BAD_REQUEST, code, details };
+    let invalid = |details: String| refuse("INVALID_CONTEXT", details);
     if !is_object(body) {
         return Err(refuse("PARSE_ERROR", "the body is not a JSON object".to_owned()));
     }
@@ -147,24 +153,33 @@ fn read(body: &[u8]) -> Result<Option<Map<String, Value>>, Refusal> {
         let code = if error.classify() == Category::Data { "INVALID_CONTEXT" } else { "PARSE_ERROR" };
         refuse(code, error.to_string())
     })?;
-    let context = request.context.as_ref().unwrap_or(no_attributes());
-    check_context(context, []).map_err(|error| refuse("INVALID_CONTEXT", error.message.into_owned()))?;
-    if context.get(TARGETING_KEY).is_some_and(|key| !key.is_string() && !key.is_null()) {
-        return Err(refuse("INVALID_CONTEXT", "`targetingKey` is not a string".to_owned()));
-    }
-    Ok(request.context)
+    let attributes =
+        request.context.ok_or_else(|| invalid("`context` is missing from the body".to_owned()))?;
+    check_context(&attributes, []).map_err(|error| invalid(error.message.into_owned()))?;
+    let targeting_key = match attributes.get(TARGETING_KEY) {
+        None | Some(Value::Null) => String::new(),
+        // One that is blank is as none.
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => unit_of(other)
+            .ok_or_else(|| invalid("`targetingKey` is neither a string nor a whole number".to_owned()))?
+            .into_owned(),
+    };
+    Ok(Context { attributes, targeting_key })
 }
 
-fn subject(attributes: &Map<String, Value>) -> Subject<'_> {
-    let key = attributes.get(TARGETING_KEY).and_then(Value::as_str).unwrap_or_default();
-    Subject::new(key, attributes)
+impl Context {
+    fn subject(&self) -> Subject<'_> {
+        Subject::new(&self.targeting_key, &self.attributes)
+    }
 }
 
 fn item<'a>(response: &FlagResponse<'a>) -> Item<'a> {
     let key = response.flag_key;
     if response.reason == FlagReason::UnitMissing {
-        let (code, details) =
-            ("TARGETING_KEY_MISSING", "a share has to be drawn, and the context has no unit");
+        let (code, details) = (
+            "TARGETING_KEY_MISSING",
+            "the answer depends on the unit, and the context has none; send `targetingKey`",
+        );
         return Item::Failure(Failure { key: Some(key), code, details });
     }
     let experiment = response.experiment;

@@ -1,6 +1,7 @@
 //! What is sent.
 
-use crate::http::{ApiError, Query, check_context, deserialize_id, no_attributes};
+use crate::http::{ApiError, Query, check_context, deserialize_context, deserialize_id, no_attributes};
+use abx_core::decide::AttributeTypes;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -18,7 +19,7 @@ pub struct FlagRequest {
     #[serde(default, deserialize_with = "deserialize_id")]
     pub user_id: String,
     /// Attributes.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "deserialize_context")]
     pub context: Option<Map<String, Value>>,
 }
 
@@ -33,15 +34,17 @@ pub struct FlagsRequest {
     #[serde(default, deserialize_with = "deserialize_id")]
     pub user_id: String,
     /// Attributes.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "deserialize_context")]
     pub context: Option<Map<String, Value>>,
 }
 
 impl FlagRequest {
-    /// From a URL, whose other parameters are no attributes.
-    pub fn from_query(mut query: Query) -> Result<Self, ApiError> {
+    /// From a URL: the unit, and attributes as `context.country=DE`. A parameter that is not known is refused, as a field is.
+    pub fn from_query(mut query: Query, types: &AttributeTypes) -> Result<Self, ApiError> {
         let user_id = query.take("user_id")?.unwrap_or_default();
-        Ok(Self { user_id, ..Self::default() })
+        let context = query.take_context(types)?;
+        query.finish(&["user_id"], types)?;
+        Ok(Self { user_id, context, flag_key: None })
     }
 
     /// The key: the path's, or else the body's.

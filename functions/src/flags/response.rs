@@ -4,14 +4,15 @@ use abx_core::decide::{FlagReason, OpenFeatureReason};
 use abx_core::{Evaluation, Flag, Reason};
 use serde::Serialize;
 use serde_json::Value;
+use std::borrow::Cow;
 
 /// What a flag gave, and why.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FlagResponse<'a> {
     /// The flag.
     pub flag_key: &'a str,
-    /// The user id, as it was sent.
-    pub user_id: Option<&'a str>,
+    /// The user id, as a text.
+    pub user_id: Option<Cow<'a, str>>,
     /// The variant's key.
     pub variant: Option<&'a str>,
     /// The variant's value.
@@ -42,8 +43,8 @@ pub struct ServedExperiment<'a> {
 /// What several flags gave.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FlagsResponse<'a> {
-    /// The user id, as it was sent.
-    pub user_id: Option<&'a str>,
+    /// The user id, as a text.
+    pub user_id: Option<Cow<'a, str>>,
     /// The catalog's revision that decided all of them.
     pub revision: u64,
     /// One for each flag, in the order of the request or of the catalog.
@@ -56,7 +57,7 @@ impl<'a> FlagResponse<'a> {
     pub(super) fn of(
         flag: &'a Flag,
         evaluation: &Evaluation<'a>,
-        user_id: Option<&'a str>,
+        user_id: Option<Cow<'a, str>>,
         revision: u64,
     ) -> Self {
         Self {

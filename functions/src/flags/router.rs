@@ -1,6 +1,6 @@
 //! Paths and direct payloads.
 
-use super::{FlagRequest, Service};
+use super::Service;
 use crate::http::{ApiError, Call, LambdaResponse, Reply, finish, parse};
 use crate::ports::{CatalogStore, EventSink};
 use axum::Router;
@@ -31,17 +31,16 @@ where
 {
     let (by_url, by_body, bulk) = (Arc::clone(&service), Arc::clone(&service), Arc::clone(&service));
     let one = get(async move |key: Key, request: Request| {
-        let handler = async |call: Call| {
-            by_url.answer(&FlagRequest::from_query(call.query()?)?, Some(&read(key)?)).await
-        };
+        let handler = async |call: Call| by_url.answer_url(&call, &read(key)?).await;
         by_url.front.serve(request, handler).await
     });
     let one = one.post(async move |key: Key, request: Request| {
-        let handler = async |call: Call| by_body.answer(&parse(&call.body)?, Some(&read(key)?)).await;
+        let handler = async |call: Call| by_body.answer(&parse(call.body_only()?)?, Some(&read(key)?)).await;
         by_body.front.serve(request, handler).await
     });
     let several = post(async move |request: Request| {
-        bulk.front.serve(request, async |call: Call| bulk.answer_bulk(&parse(&call.body)?).await).await
+        let handler = async |call: Call| bulk.answer_bulk(&parse(call.body_only()?)?).await;
+        bulk.front.serve(request, handler).await
     });
     Router::new().route("/flags/{key}", one).route("/flags", several).merge(ofrep(service))
 }

@@ -2,7 +2,7 @@
 
 use super::{FlagRequest, FlagResponse, FlagsRequest, FlagsResponse};
 use crate::catalog::{CatalogHolder, Snapshot};
-use crate::http::{ApiError, Cors, Front, Reply};
+use crate::http::{ApiError, Call, Cors, Front, Reply};
 use crate::outbox::{Evaluated, Exposure, Outbox};
 use crate::ports::{CatalogStore, EventSink};
 use crate::settings::Exposures;
@@ -18,6 +18,8 @@ pub struct Options {
     pub exposures: Exposures,
     /// The origins whose pages may ask.
     pub cors: Cors,
+    /// What is taken off the start of every path; empty for nothing.
+    pub base_path: String,
 }
 
 /// The flag function, over its ports.
@@ -33,7 +35,8 @@ impl<C: CatalogStore + 'static, E: EventSink> Service<C, E> {
     /// Evaluates the flags of a catalog, and sends to a sink what was evaluated.
     pub fn new(catalog: Arc<CatalogHolder<C>>, sink: E, telemetry: Arc<Telemetry>, options: Options) -> Self {
         let held = Arc::clone(&catalog);
-        let front = Front::new(Arc::clone(&telemetry), options.cors, move || held.health());
+        let front = Front::new(Arc::clone(&telemetry), options.cors, move || held.health())
+            .with_base_path(&options.base_path);
         let outbox = Outbox::new(sink, options.exposures, Arc::clone(&telemetry));
         Self { catalog, outbox, telemetry, front: Arc::new(front) }
     }
@@ -66,11 +69,22 @@ impl<C: CatalogStore + 'static, E: EventSink> Service<C, E> {
         subject: &Subject<'s>,
         now: Timestamp,
     ) -> Result<FlagResponse<'s>, ApiError> {
+        let (flag, evaluation) = self.decide(snapshot, key, subject, now)?;
+        self.record(snapshot, flag, &evaluation, subject, now);
+        Ok(FlagResponse::of(flag, &evaluation, subject.user_id(), snapshot.revision))
+    }
+
+    fn decide<'s>(
+        &self,
+        snapshot: &'s Snapshot,
+        key: &str,
+        subject: &Subject<'s>,
+        now: Timestamp,
+    ) -> Result<(&'s Flag, Evaluation<'s>), ApiError> {
         let flag = snapshot.catalog.flag(key).ok_or_else(|| ApiError::flag_not_found(key))?;
         let evaluation = snapshot.catalog.evaluate_flag(flag, subject, now);
         self.telemetry.reason(evaluation.reason.as_str());
-        self.record(snapshot, flag, &evaluation, subject, now);
-        Ok(FlagResponse::of(flag, &evaluation, subject.user_id(), snapshot.revision))
+        Ok((flag, evaluation))
     }
 
     /// Evaluates all flags, and records them.
@@ -95,7 +109,7 @@ impl<C: CatalogStore + 'static, E: EventSink> Service<C, E> {
             .map(|flag| {
                 let evaluation = snapshot.catalog.evaluate_flag(flag, subject, now);
                 self.record(snapshot, flag, &evaluation, subject, now);
-                FlagResponse::of(flag, &evaluation, user_id, snapshot.revision)
+                FlagResponse::of(flag, &evaluation, user_id.clone(), snapshot.revision)
             })
             .collect();
         self.telemetry.reasons(evaluated.iter().map(|response| response.reason.as_str()));
@@ -109,6 +123,22 @@ impl<C: CatalogStore + 'static, E: EventSink> Service<C, E> {
         let snapshot = self.snapshot().await?;
         let subject = Subject::new(&request.user_id, request.attributes());
         let reply = Reply::ok(&self.evaluate(&snapshot, key, &subject, Timestamp::now())?);
+        self.outbox.settle().await;
+        Ok(reply)
+    }
+
+    /// Answers a request in a URL. A GET is recorded as a POST is; a HEAD is not.
+    pub(super) async fn answer_url(&self, call: &Call, key: &str) -> Result<Reply, ApiError> {
+        let query = call.query()?;
+        let snapshot = self.snapshot().await?;
+        let request = FlagRequest::from_query(query, snapshot.catalog.attributes())?;
+        request.check()?;
+        let subject = Subject::new(&request.user_id, request.attributes());
+        let (flag, evaluation) = self.decide(&snapshot, key, &subject, Timestamp::now())?;
+        if !call.is_safe {
+            self.record(&snapshot, flag, &evaluation, &subject, Timestamp::now());
+        }
+        let reply = Reply::ok(&FlagResponse::of(flag, &evaluation, subject.user_id(), snapshot.revision));
         self.outbox.settle().await;
         Ok(reply)
     }

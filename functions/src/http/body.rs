@@ -1,9 +1,10 @@
 //! JSON with limits.
 
 use super::ApiError;
-use abx_core::decide::Limits;
+use abx_core::decide::{Context, Limits};
+use abx_core::read::id_of_double;
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, Visitor};
+use serde::de::{Deserializer, Error, Unexpected, Visitor};
 use serde_json::{Map, Value};
 use std::fmt;
 
@@ -43,7 +44,7 @@ pub(crate) fn check_context<'a>(
     limits.check(context).map_err(|error| ApiError::context_too_large(error.to_string()))
 }
 
-/// An id in JSON: a string, or an integer, which counts as its digits, as it does among attributes.
+/// An id in JSON: a string, or a whole number, which counts as its digits, as it does among attributes.
 pub(crate) fn deserialize_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     struct Id;
 
@@ -51,7 +52,7 @@ pub(crate) fn deserialize_id<'de, D: Deserializer<'de>>(deserializer: D) -> Resu
         type Value = String;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a string or an integer")
+            f.write_str("a string or a whole number")
         }
         fn visit_str<E: Error>(self, text: &str) -> Result<String, E> {
             Ok(text.to_owned())
@@ -65,12 +66,23 @@ pub(crate) fn deserialize_id<'de, D: Deserializer<'de>>(deserializer: D) -> Resu
         fn visit_i64<E: Error>(self, number: i64) -> Result<String, E> {
             Ok(number.to_string())
         }
+        fn visit_f64<E: Error>(self, number: f64) -> Result<String, E> {
+            id_of_double(number).ok_or_else(|| E::invalid_value(Unexpected::Float(number), &self))
+        }
         fn visit_unit<E: Error>(self) -> Result<String, E> {
             Ok(String::new())
         }
     }
 
     deserializer.deserialize_any(Id)
+}
+
+/// A context, or nothing. A name that stands twice is refused.
+pub(crate) fn deserialize_context<'de, D>(deserializer: D) -> Result<Option<Map<String, Value>>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    Option::<Context>::deserialize(deserializer).map(|context| context.map(|Context(map)| map))
 }
 
 /// The attributes of a caller who sent none.

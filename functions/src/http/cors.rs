@@ -10,13 +10,26 @@ use axum::http::{HeaderMap, HeaderValue, Method};
 #[derive(Debug, Clone, Default)]
 pub struct Cors {
     origins: Vec<String>,
+    /// Headers that pages may send, beside [`HEADERS`].
+    headers: Vec<String>,
 }
+
+/// The headers that pages may send: ours, those of API Gateway's keys, and those of W3C Trace Context.
+const HEADERS: &str =
+    "authorization, content-type, if-none-match, x-request-id, x-api-key, traceparent, tracestate";
 
 impl Cors {
     /// Allows these origins, such as `https://shop.example.com`.
     #[must_use]
     pub fn new(origins: Vec<String>) -> Self {
-        Self { origins }
+        Self { origins, headers: Vec::new() }
+    }
+
+    /// Lets pages send these headers as well.
+    #[must_use]
+    pub fn with_headers(mut self, headers: Vec<String>) -> Self {
+        self.headers = headers;
+        self
     }
 
     /// The request's origin, if it is allowed.
@@ -49,14 +62,12 @@ impl Cors {
     }
 
     /// Adds what a preflight asks for.
-    pub(super) fn answer_preflight(answer: &mut HeaderMap) {
-        let values = [
-            (ACCESS_CONTROL_ALLOW_METHODS, "GET, POST"),
-            (ACCESS_CONTROL_ALLOW_HEADERS, "authorization, content-type, if-none-match, x-request-id"),
-            (ACCESS_CONTROL_MAX_AGE, "600"),
-        ];
-        for (name, value) in values {
-            answer.insert(name, HeaderValue::from_static(value));
-        }
+    pub(super) fn answer_preflight(&self, answer: &mut HeaderMap) {
+        let headers = self.headers.iter().fold(HEADERS.to_owned(), |all, header| format!("{all}, {header}"));
+        // The settings hold nothing that a header may not.
+        let headers = HeaderValue::try_from(headers).unwrap_or(HeaderValue::from_static(HEADERS));
+        answer.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST"));
+        answer.insert(ACCESS_CONTROL_ALLOW_HEADERS, headers);
+        answer.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
     }
 }

@@ -127,6 +127,6 @@ impl fmt::Display for ApiError {
 impl std::error::Error for ApiError {}
 
 /// The start of what a caller sent, without what a terminal would act on.
-pub(super) fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     text.chars().take(80).flat_map(char::escape_debug).collect()
 }

@@ -6,7 +6,8 @@ use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
 use axum::http::header::{CONTENT_LENGTH, RETRY_AFTER};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri};
 use axum::routing::get;
 use futures_util::FutureExt;
 use serde_json::json;
@@ -15,6 +16,7 @@ use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
+use tower::ServiceExt;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -25,6 +27,8 @@ pub(crate) struct InvocationId(pub String);
 /// What a handler sees of a request.
 #[derive(Debug)]
 pub struct Call {
+    /// Whether nothing may come of it but the answer: a HEAD, which browsers, crawlers and monitors send unasked.
+    pub is_safe: bool,
     /// The URL's query, as it came.
     pub query: Option<String>,
     /// The headers.
@@ -38,12 +42,19 @@ impl Call {
     pub fn query(&self) -> Result<Query, ApiError> {
         Query::parse(self.query.as_deref())
     }
+
+    /// The body, of a request that has no parameters in its URL.
+    pub fn body_only(&self) -> Result<&Bytes, ApiError> {
+        self.query()?.refuse_all()?;
+        Ok(&self.body)
+    }
 }
 
 /// Stands before the handlers of a function: request ids, limits, CORS, metrics; and a panic ends in an answer.
 pub struct Front {
     telemetry: Arc<Telemetry>,
     cors: Cors,
+    base_path: Box<str>,
     health: Box<dyn Fn() -> Reply + Send + Sync>,
 }
 
@@ -60,7 +71,14 @@ impl Front {
         cors: Cors,
         health: impl Fn() -> Reply + Send + Sync + 'static,
     ) -> Self {
-        Self { telemetry, cors, health: Box::new(health) }
+        Self { telemetry, cors, base_path: Box::default(), health: Box::new(health) }
+    }
+
+    /// Takes a path, as `/experiments`, off the start of every request's: the base path of a custom domain.
+    #[must_use]
+    pub fn with_base_path(mut self, base_path: &str) -> Self {
+        self.base_path = base_path.into();
+        self
     }
 
     /// Answers an HTTP request by a handler.
@@ -76,10 +94,9 @@ impl Front {
         let id_header = HeaderValue::from_str(&request_id);
         let is_preflight = Cors::is_preflight(&parts.method, &parts.headers);
         let reply = if is_preflight {
-            preflight(origin.is_some()).unwrap_or_else(|refusal| self.refuse(&refusal, &request_id))
+            self.preflight(origin.is_some()).unwrap_or_else(|refusal| self.refuse(&refusal, &request_id))
         } else {
-            let query = parts.uri.query().map(str::to_owned);
-            self.read(&request_id, query, parts.headers, body, handler).await
+            self.read(&request_id, parts, body, handler).await
         };
         self.telemetry.answered(reply.status.as_u16(), start);
         let mut response = reply.into_response();
@@ -104,19 +121,35 @@ impl Front {
     async fn read<F>(
         &self,
         request_id: &str,
-        query: Option<String>,
-        headers: HeaderMap,
+        parts: Parts,
         body: Body,
         handler: impl FnOnce(Call) -> F,
     ) -> Reply
     where
         F: Future<Output = Result<Reply, ApiError>>,
     {
-        let body = match read_body(&headers, body).await {
+        let body = match read_body(&parts.headers, body).await {
             Ok(body) => body,
             Err(refusal) => return self.refuse(&refusal, request_id),
         };
-        self.guard(request_id, async move { handler(Call { query, headers, body }).await }).await
+        let call = Call {
+            is_safe: parts.method == Method::HEAD,
+            query: parts.uri.query().map(str::to_owned),
+            headers: parts.headers,
+            body,
+        };
+        self.guard(request_id, async move { handler(call).await }).await
+    }
+
+    fn preflight(&self, is_allowed: bool) -> Result<Reply, ApiError> {
+        if !is_allowed {
+            return Err(ApiError::origin_not_allowed());
+        }
+        let mut headers = HeaderMap::new();
+        self.cors.answer_preflight(&mut headers);
+        let mut reply = Reply::empty(StatusCode::NO_CONTENT);
+        reply.headers = headers.into_iter().filter_map(|(name, value)| Some((name?, value))).collect();
+        Ok(reply)
     }
 
     /// Runs a handler; a refusal becomes its answer, and so does a panic, so that the process lives.
@@ -150,10 +183,12 @@ impl Front {
     }
 }
 
-/// Makes a router of some routes: `/health`, and refusals in our form for everything else.
+/// Makes a router of some routes: `/health`, and refusals in our form for everything else. The base path and a slash at the end
+/// are taken off every path before.
 pub fn finish(routes: Router, front: &Arc<Front>) -> Router {
     let (health, missing, other) = (Arc::clone(front), Arc::clone(front), Arc::clone(front));
-    routes
+    let base_path = front.base_path.clone();
+    let routes = routes
         .route(
             "/health",
             get(async move |request: Request| health.serve(request, async |_| Ok((health.health)())).await),
@@ -165,7 +200,30 @@ pub fn finish(routes: Router, front: &Arc<Front>) -> Router {
         .method_not_allowed_fallback(async move |request: Request| {
             let refusal = ApiError::method_not_allowed(request.method().as_str(), request.uri().path());
             other.serve(request, async move |_| Err(refusal)).await
-        })
+        });
+    // A layer of the router itself would come after it has chosen a route.
+    let plain = routes.map_request(move |mut request: Request| {
+        if let Some(uri) = plain_uri(request.uri(), &base_path) {
+            *request.uri_mut() = uri;
+        }
+        request
+    });
+    Router::new().fallback_service(plain)
+}
+
+/// A URL without the base path and without slashes at its end; `None` if it has neither.
+fn plain_uri(uri: &Uri, base_path: &str) -> Option<Uri> {
+    let path = uri.path();
+    let is_whole = |rest: &&str| rest.is_empty() || rest.starts_with('/');
+    let plain = path.strip_prefix(base_path).filter(is_whole).unwrap_or(path).trim_end_matches('/');
+    let plain = if plain.is_empty() { "/" } else { plain };
+    if plain == path {
+        return None;
+    }
+    match uri.query() {
+        Some(query) => format!("{plain}?{query}").parse().ok(),
+        None => plain.parse().ok(),
+    }
 }
 
 /// The id of a request: that of the invocation, else the caller's if it is fit for a header and a log, else a new one.
@@ -177,17 +235,6 @@ pub fn request_id(invocation: Option<&str>, headers: &HeaderMap) -> String {
         Some(id) => id.to_owned(),
         None => format!("{:032x}", fastrand::u128(..)),
     }
-}
-
-fn preflight(is_allowed: bool) -> Result<Reply, ApiError> {
-    if !is_allowed {
-        return Err(ApiError::origin_not_allowed());
-    }
-    let mut headers = HeaderMap::new();
-    Cors::answer_preflight(&mut headers);
-    let mut reply = Reply::empty(StatusCode::NO_CONTENT);
-    reply.headers = headers.into_iter().filter_map(|(name, value)| Some((name?, value))).collect();
-    Ok(reply)
 }
 
 /// A body that says how long it is is refused unread; any other is read up to the limit. One that comes in one piece, as nearly
@@ -212,4 +259,31 @@ async fn read_body(headers: &HeaderMap, mut body: Body) -> Result<Bytes, ApiErro
 fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_base_path_and_a_slash_at_the_end_are_taken_off() {
+        for (uri, base_path, expected) in [
+            ("/assign/?user_id=u", "", "/assign?user_id=u"),
+            ("/assign//", "", "/assign"),
+            ("/", "", "/"),
+            ("//", "", "/"),
+            ("/assign?user_id=u/", "", "/assign?user_id=u/"),
+            ("/shop/assign?a=1", "/shop", "/assign?a=1"),
+            ("/shop/v1/flags/x/", "/shop/v1", "/flags/x"),
+            ("/shop", "/shop", "/"),
+            ("/shopping/assign", "/shop", "/shopping/assign"),
+            ("/assign", "/shop", "/assign"),
+            ("/shop/shop/assign", "/shop", "/shop/assign"),
+            ("/flags/a%2Fb", "", "/flags/a%2Fb"),
+        ] {
+            let uri: Uri = uri.parse().unwrap();
+            let plain = plain_uri(&uri, base_path).unwrap_or_else(|| uri.clone());
+            assert_eq!(plain.to_string(), expected, "{uri}");
+        }
+    }
 }

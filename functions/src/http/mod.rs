@@ -19,7 +19,7 @@ mod front;
 mod query;
 
 pub use body::{MAX_BODY_BYTES, parse};
-pub(crate) use body::{check_context, deserialize_id, is_object, no_attributes};
+pub(crate) use body::{check_context, deserialize_context, deserialize_id, is_object, no_attributes};
 pub use cors::Cors;
 pub use envelope::{LambdaResponse, Reply};
 pub use error::ApiError;

@@ -16,7 +16,7 @@ pub struct Head {
     pub revision: u64,
 }
 
-/// What a publisher says about a revision.
+/// What a publisher says about a revision, and whoever moves the head about that.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RevisionMeta {
     /// When it was published.
@@ -25,6 +25,17 @@ pub struct RevisionMeta {
     pub author: String,
     /// Why.
     pub message: String,
+}
+
+/// A move of the head, as it was recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeadMove {
+    /// The revision that served before; `None` where none did.
+    pub from: Option<u64>,
+    /// The revision that served from then on.
+    pub to: u64,
+    /// When it was moved, by whom and why.
+    pub meta: RevisionMeta,
 }
 
 /// The manifest of a revision: it is stored last, so a revision that has one is whole.
@@ -117,9 +128,17 @@ pub trait CatalogStore: Send + Sync {
         meta: &RevisionMeta,
     ) -> impl Future<Output = Result<PutRevision, PortError>> + Send;
 
-    /// Moves the head, by one conditional write, if it still is `from`; `None` means that there is none yet. `Done`
-    /// also if it already is `to`. A permanent error if `to` was never stored whole.
-    fn flip_head(&self, from: Option<u64>, to: u64) -> impl Future<Output = Result<Flip, PortError>> + Send;
+    /// Moves the head, by one conditional write that also records the move, if it still is `from`; `None` means that there is
+    /// none yet. `Done` also if it already is `to`, which is no move. A permanent error if `to` was never stored whole.
+    fn flip_head(
+        &self,
+        from: Option<u64>,
+        to: u64,
+        meta: &RevisionMeta,
+    ) -> impl Future<Output = Result<Flip, PortError>> + Send;
+
+    /// All recorded moves of the head, the newest first. Versions of abx before the record left none.
+    fn head_moves(&self) -> impl Future<Output = Result<Vec<HeadMove>, PortError>> + Send;
 
     /// All whole revisions, the newest first.
     fn revisions(&self) -> impl Future<Output = Result<Vec<RevisionInfo>, PortError>> + Send;

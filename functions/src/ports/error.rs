@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::iter::successors;
 
 type Source = Box<dyn Error + Send + Sync>;
 
@@ -39,6 +40,21 @@ impl PortError {
         matches!(self, Self::Transient { .. })
     }
 
+    /// The same error, with what was done or where it happened, which stands before it.
+    #[must_use]
+    pub fn at(self, what: impl fmt::Display + fmt::Debug + Send + Sync + 'static) -> Self {
+        match self {
+            Self::Transient { source } => Self::transient(Within { what, source }),
+            Self::Permanent { source } => Self::permanent(Within { what, source }),
+        }
+    }
+
+    /// The first error of a type in the chain.
+    #[must_use]
+    pub fn find<E: Error + 'static>(&self) -> Option<&E> {
+        causes(&**self.inner()).find_map(|error| error.downcast_ref())
+    }
+
     fn inner(&self) -> &Source {
         match self {
             Self::Transient { source } | Self::Permanent { source } => source,
@@ -47,14 +63,81 @@ impl PortError {
 }
 
 impl fmt::Display for PortError {
+    /// The whole chain, innermost last: what is logged or shown of it keeps its cause.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.inner().fmt(f)
+        f.write_str(&chain(&**self.inner()))
     }
 }
 
 impl Error for PortError {
-    /// What lies *under* the source: `Display` already shows the source itself, and a printed chain would repeat it.
+    /// What lies *under* the source, as `Display` begins with the source itself.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.inner().source()
+    }
+}
+
+/// What was done, or where, when an error happened.
+#[derive(Debug)]
+pub struct Within<W> {
+    /// What or where.
+    pub what: W,
+    source: Source,
+}
+
+impl<W: fmt::Display> fmt::Display for Within<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.what.fmt(f)
+    }
+}
+
+impl<W: fmt::Display + fmt::Debug> Error for Within<W> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.source)
+    }
+}
+
+/// An error, and what lies under it.
+pub(crate) fn causes<'a>(
+    error: &'a (dyn Error + 'static),
+) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    // Of the error itself: a reference to it is an error as well, which lives no longer than the closure's argument.
+    successors(Some(error), |error| (*error).source())
+}
+
+/// The text of an error and of what lies under it, innermost last. Many libraries say in their own text what lies under it as well: that is
+/// written once.
+#[must_use]
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.source().into_iter().flat_map(causes).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+
+    #[test]
+    fn the_whole_chain_is_shown_innermost_last_and_each_link_once() {
+        let io = || io::Error::other("no space left");
+        let error = PortError::transient(io()).at("day=2026-11-24/events.jsonl").at("the archive");
+        assert!(error.is_transient());
+        assert_eq!(error.to_string(), "the archive: day=2026-11-24/events.jsonl: no space left");
+        assert!(error.find::<io::Error>().is_some(), "the cause itself is kept");
+        assert_eq!(chain(&error), error.to_string(), "a printed chain repeats nothing");
+        let above = PortError::permanent(Within { what: error.to_string(), source: error.into() });
+        assert_eq!(
+            above.to_string(),
+            "the archive: day=2026-11-24/events.jsonl: no space left",
+            "of no length"
+        );
+        let told_twice = PortError::permanent(Within { what: "a: no space left", source: io().into() });
+        assert_eq!(told_twice.to_string(), "a: no space left");
     }
 }

@@ -27,9 +27,12 @@ pub use assignment_store::{
     AssignmentStore, MAX_EXPERIMENT_KEY_BYTES, MAX_UNIT_BYTES, Put, StoredAssignment,
 };
 pub(crate) use assignment_store::{check_key, check_unit};
-pub use catalog_store::{CHUNK_BYTES, CatalogStore, Flip, Head, PutRevision, RevisionInfo, RevisionMeta};
+pub use catalog_store::{
+    CHUNK_BYTES, CatalogStore, Flip, Head, HeadMove, PutRevision, RevisionInfo, RevisionMeta,
+};
 pub(crate) use catalog_store::{half_written, no_such_revision};
-pub use error::PortError;
+pub(crate) use error::causes;
+pub use error::{PortError, Within, chain};
 pub use event_sink::{Event, EventSink, MAX_EVENT_BYTES, SendReport};
 pub use metric_store::{Committed, LEDGER_COMMITS, MarkPut, MetricStore, RowCounter, ShardState};
 pub(crate) use metric_store::{ids_from_bytes, ids_to_bytes, ledger_slot};

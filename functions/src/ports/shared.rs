@@ -1,9 +1,9 @@
 //! A port that several hold is a port.
 
 use super::{
-    Archive, ArchiveLine, AssignmentStore, CatalogStore, Committed, Event, EventSink, Flip, Head, Held,
-    MarkPut, MetricStore, PersonalData, PortError, Put, PutRevision, Quarantine, Quarantined, RevisionInfo,
-    RevisionMeta, RowCounter, SendReport, ShardState, StoredAssignment,
+    Archive, ArchiveLine, AssignmentStore, CatalogStore, Committed, Event, EventSink, Flip, Head, HeadMove,
+    Held, MarkPut, MetricStore, PersonalData, PortError, Put, PutRevision, Quarantine, Quarantined,
+    RevisionInfo, RevisionMeta, RowCounter, SendReport, ShardState, StoredAssignment,
 };
 use abx_core::event::{Commit, Mark, MarkKey};
 use jiff::Timestamp;
@@ -28,8 +28,17 @@ impl<T: CatalogStore> CatalogStore for Arc<T> {
         (**self).put_revision(revision, bytes, meta)
     }
 
-    fn flip_head(&self, from: Option<u64>, to: u64) -> impl Future<Output = Result<Flip, PortError>> + Send {
-        (**self).flip_head(from, to)
+    fn flip_head(
+        &self,
+        from: Option<u64>,
+        to: u64,
+        meta: &RevisionMeta,
+    ) -> impl Future<Output = Result<Flip, PortError>> + Send {
+        (**self).flip_head(from, to, meta)
+    }
+
+    fn head_moves(&self) -> impl Future<Output = Result<Vec<HeadMove>, PortError>> + Send {
+        (**self).head_moves()
     }
 
     fn revisions(&self) -> impl Future<Output = Result<Vec<RevisionInfo>, PortError>> + Send {

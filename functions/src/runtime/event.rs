@@ -42,6 +42,7 @@ pub(super) struct HttpEvent<'a> {
 #[serde(rename_all = "camelCase")]
 struct Context {
     stage: Option<String>,
+    path: Option<String>,
     http: Option<Http>,
     elb: Option<IgnoredAny>,
 }
@@ -105,11 +106,15 @@ impl<'a> HttpEvent<'a> {
         uri
     }
 
-    /// The paths of payload 2.0 begin with the stage, unless it is the default one.
+    /// The paths of an HTTP API begin with the stage, unless it is the default one. Those of a REST API do not: there only the
+    /// path of the context does, so that the two differ. Under a custom domain neither does, and a route may have the
+    /// name of the stage; so nothing is taken off a path that has no more than that.
     fn without_stage<'p>(&self, path: &'p str) -> &'p str {
-        let stage = self.request_context.stage.as_deref().filter(|_| self.raw_path.is_some());
+        let context = &self.request_context;
+        let has_stage = self.raw_path.is_some() || context.path.as_deref() == Some(path);
+        let stage = context.stage.as_deref().filter(|_| has_stage);
         let rest = stage.and_then(|stage| path.strip_prefix('/')?.strip_prefix(stage));
-        rest.filter(|rest| rest.is_empty() || rest.starts_with('/')).unwrap_or(path)
+        rest.filter(|rest| rest.len() > 1 && rest.starts_with('/')).unwrap_or(path)
     }
 
     fn query(&self) -> String {
@@ -232,7 +237,17 @@ mod tests {
         let event = |path: &str| json!({"rawPath": path, "requestContext": {"stage": "assign", "http": {"method": "GET"}}});
         assert_eq!(uri(&event("/assign/assign")), "/assign");
         assert_eq!(uri(&event("/assignment")), "/assignment");
-        assert_eq!(uri(&event("/assign")), "/");
+        assert_eq!(uri(&event("/assign")), "/assign");
+        assert_eq!(uri(&event("/assign/")), "/assign/");
+    }
+
+    #[test]
+    fn an_http_api_with_payload_1_has_the_stage_and_a_rest_api_has_not() {
+        let event = |path: &str, of_context: &str| json!({"httpMethod": "GET", "path": path, "requestContext": {"stage": "prod", "path": of_context}});
+        assert_eq!(uri(&event("/prod/assign", "/prod/assign")), "/assign");
+        assert_eq!(uri(&event("/assign", "/prod/assign")), "/assign");
+        assert_eq!(uri(&event("/prod/assign", "/prod/prod/assign")), "/prod/assign");
+        assert_eq!(uri(&event("/shop/assign", "/shop/assign")), "/shop/assign", "a custom domain");
     }
 
     #[test]

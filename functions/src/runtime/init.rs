@@ -62,7 +62,8 @@ pub async fn assignment(vars: impl IntoIterator<Item = (String, String)>) -> Exi
         ttl_days: settings.assignment_ttl_days,
         cache: settings.cache_assignments,
         exposures: settings.exposures,
-        cors: Cors::new(settings.cors_origins.clone()),
+        cors: cors(&settings),
+        base_path: settings.base_path.clone(),
     };
     let sink = Sink::new(&config, &settings);
     let service = assigning::Service::new(catalog, store, sink, Arc::clone(&telemetry), options);
@@ -80,8 +81,11 @@ pub async fn flags(vars: impl IntoIterator<Item = (String, String)>) -> ExitCode
     let config = load(settings.endpoint_url.as_deref()).await;
     let catalog = catalog(&config, &settings, &telemetry);
     load_catalog(&catalog, &telemetry).await;
-    let cors = Cors::new(settings.cors_origins.clone());
-    let options = flagging::Options { exposures: settings.exposures, cors };
+    let options = flagging::Options {
+        exposures: settings.exposures,
+        cors: cors(&settings),
+        base_path: settings.base_path.clone(),
+    };
     let sink = Sink::new(&config, &settings);
     let service = flagging::Service::new(catalog, sink, Arc::clone(&telemetry), options);
     serve(Arc::new(service), &telemetry, &vars).await
@@ -141,6 +145,10 @@ fn ended(ended: Result<(), lambda_runtime::Error>, telemetry: &Telemetry) -> Exi
             ExitCode::FAILURE
         }
     }
+}
+
+fn cors(settings: &Settings) -> Cors {
+    Cors::new(settings.cors_origins.clone()).with_headers(settings.cors_headers.clone())
 }
 
 fn catalog(

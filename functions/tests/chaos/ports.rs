@@ -6,6 +6,7 @@ use abx_functions::ports::{
     Quarantined, RowCounter, ShardState,
 };
 use jiff::Timestamp;
+use serde_json::Value;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -21,7 +22,8 @@ pub(crate) struct State {
     ledgers: BTreeMap<(String, u64), Vec<u64>>,
     pub marks: HashMap<(String, String), Mark>,
     pub rows: BTreeMap<(String, String, String), Amount>,
-    pub archive: BTreeMap<String, String>,
+    /// Of lines with one `_id`, the one that is credited to the most.
+    pub archive: BTreeMap<String, Value>,
     pub quarantine: BTreeMap<String, String>,
     /// Writes that were sent and have not arrived.
     late: Vec<Write>,
@@ -276,6 +278,14 @@ impl MetricStore for Ports {
     }
 }
 
+/// What a line of the archive says that its event was counted as.
+pub(crate) fn credits(line: &Value) -> impl Iterator<Item = String> {
+    let credits = line["credited"].as_array().map_or(&[][..], Vec::as_slice);
+    credits
+        .iter()
+        .map(|it| format!("me#{}#{}", it["variant"].as_str().unwrap(), it["metric"].as_str().unwrap()))
+}
+
 fn add(state: &mut State, commit: &Commit) {
     for row in &commit.rows {
         for (counter, amount) in &row.counters {
@@ -292,10 +302,13 @@ impl Archive for Ports {
         self.call("archive", move |state| {
             for (index, line) in lines.iter().enumerate() {
                 assert!(!line.contains('\n'), "a line is one line");
-                let value: serde_json::Value = serde_json::from_str(line).unwrap();
+                let value: Value = serde_json::from_str(line).unwrap();
                 let id = value["_id"].as_str().unwrap().to_owned();
                 if !(forgets && index % 10 == 3) {
-                    state.archive.insert(id, line.clone());
+                    let there = state.archive.entry(id).or_default();
+                    if there.is_null() || credits(&value).count() > credits(there).count() {
+                        *there = value;
+                    }
                 }
             }
         })

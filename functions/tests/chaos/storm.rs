@@ -1,14 +1,15 @@
 //! Delivers a story as Kinesis and Lambda do, while everything fails, and compares the counts with what happened.
 
-use crate::ports::{Faults, Plan, Ports, Sabotage, State};
+use crate::ports::{Faults, Plan, Ports, Sabotage, State, credits};
 use crate::truth::{Record, Shard, count, documents, story, without_groups};
-use abx_core::event::{Classes, Limits};
+use abx_core::event::{Amount, Classes, Limits};
 use abx_functions::adapters::embedded::EmbeddedStore;
 use abx_functions::catalog::{CatalogHolder, Snapshot, encode};
 use abx_functions::events::{Options, Processor, RecordToWrite, kinesis_event};
 use abx_functions::ports::{CatalogStore, RevisionMeta};
 use abx_functions::telemetry::Telemetry;
 use jiff::Timestamp;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
@@ -52,7 +53,7 @@ impl World {
         let meta =
             RevisionMeta { created_at: Timestamp::UNIX_EPOCH, author: String::new(), message: String::new() };
         catalog.put_revision(1, &encode(&documents()).unwrap(), &meta).await.unwrap();
-        catalog.flip_head(None, 1).await.unwrap();
+        catalog.flip_head(None, 1, &meta).await.unwrap();
         let faults = Faults {
             random: fastrand::Rng::with_seed(seed),
             plan,
@@ -219,9 +220,7 @@ pub(crate) fn compare(world: &World, shards: &[Shard]) -> Result<(), String> {
     for key in rows.keys().chain(expected.rows.keys()).collect::<std::collections::BTreeSet<_>>() {
         let (found, expected) = (rows.get(key), expected.rows.get(key));
         if found != expected {
-            let show = |it: Option<&abx_core::event::Amount>| {
-                it.map_or_else(|| "nothing".to_owned(), ToString::to_string)
-            };
+            let show = |it: Option<&Amount>| it.map_or_else(|| "nothing".to_owned(), ToString::to_string);
             let _ = writeln!(wrong, "  {key:?}: {} instead of {}", show(found), show(expected));
         }
     }
@@ -232,8 +231,28 @@ pub(crate) fn compare(world: &World, shards: &[Shard]) -> Result<(), String> {
     if state.quarantine != expected.quarantined {
         let _ = writeln!(wrong, "  quarantine: {:?} instead of {:?}", state.quarantine, expected.quarantined);
     }
+    let _ = write!(wrong, "{}", miscredited(&state));
     drop(state);
     if wrong.is_empty() { Ok(()) } else { Err(told(world, &wrong)) }
+}
+
+/// How far the lines of the archive say something else than was counted; empty if they do not.
+pub(crate) fn miscredited(state: &State) -> String {
+    let mut archived: BTreeMap<String, Amount> = BTreeMap::new();
+    for counter in state.archive.values().flat_map(credits) {
+        *archived.entry(counter).or_default() += Amount::ONE;
+    }
+    let mut counted: BTreeMap<String, Amount> = BTreeMap::new();
+    for ((_, _, counter), amount) in
+        state.rows.iter().filter(|((_, _, counter), _)| counter.starts_with("me#"))
+    {
+        *counted.entry(counter.clone()).or_default() += *amount;
+    }
+    if archived == counted {
+        String::new()
+    } else {
+        format!("  credited {archived:?}, counted {counted:?}\n")
+    }
 }
 
 fn told(world: &World, wrong: &str) -> String {

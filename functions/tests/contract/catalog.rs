@@ -88,7 +88,7 @@ pub(crate) async fn the_head_moves_only_from_where_it_is(store: impl Breakable) 
     for revision in 1..=3 {
         publish(&*store, revision, b"x").await;
     }
-    let flip = async |from, to| store.flip_head(from, to).await.unwrap();
+    let flip = async |from, to| store.flip_head(from, to, &meta("")).await.unwrap();
     assert_eq!(flip(Some(1), 2).await, Flip::Lost { actual: None }, "there is none yet");
     assert_eq!(head(&*store).await, None);
     assert_eq!(flip(None, 1).await, Flip::Done);
@@ -105,11 +105,11 @@ pub(crate) async fn racing_flips_have_one_winner(store: impl Breakable) {
     for revision in 1..=17 {
         publish(&*store, revision, b"x").await;
     }
-    assert_eq!(store.flip_head(None, 1).await.unwrap(), Flip::Done);
+    assert_eq!(store.flip_head(None, 1, &meta("")).await.unwrap(), Flip::Done);
     let store = Arc::new(store);
     let racers = (2..=17).map(|to| {
         let store = Arc::clone(&store);
-        tokio::spawn(async move { (to, store.flip_head(Some(1), to).await.unwrap()) })
+        tokio::spawn(async move { (to, store.flip_head(Some(1), to, &meta("")).await.unwrap()) })
     });
     let mut flips = Vec::new();
     for racer in racers.collect::<Vec<_>>() {
@@ -124,10 +124,10 @@ pub(crate) async fn racing_flips_have_one_winner(store: impl Breakable) {
 
 pub(crate) async fn the_head_never_points_nowhere(store: impl Breakable) {
     publish(&*store, 1, b"x").await;
-    assert!(!store.flip_head(None, 2).await.unwrap_err().is_transient());
+    assert!(!store.flip_head(None, 2, &meta("")).await.unwrap_err().is_transient());
     assert_eq!(head(&*store).await, None);
     if store.lose_manifest(1).await {
-        assert!(!store.flip_head(None, 1).await.unwrap_err().is_transient());
+        assert!(!store.flip_head(None, 1, &meta("")).await.unwrap_err().is_transient());
         assert_eq!(head(&*store).await, None);
     }
 }
@@ -147,7 +147,7 @@ pub(crate) async fn the_newest_is_listed_first(store: impl Breakable) {
 async fn assert_broken(store: &impl CatalogStore, revision: u64) {
     let error = store.revision(revision).await.unwrap_err();
     assert!(!error.is_transient());
-    assert!(error.to_string().starts_with(&format!("revision {revision} is broken: ")), "{error}");
+    assert!(error.to_string().contains(&format!("revision {revision} is broken: ")), "{error}");
 }
 
 pub(crate) async fn a_lost_chunk_is_an_error(store: impl Breakable) {
@@ -173,4 +173,60 @@ pub(crate) async fn a_half_written_revision_is_an_error_until_it_is_put(store: i
     assert_eq!(store.revisions().await.unwrap(), []);
     publish(&*store, 1, b"what another publisher made of the number").await;
     assert_eq!(store.revision(1).await.unwrap().unwrap(), b"what another publisher made of the number");
+}
+
+/// From where to where and why, the newest first.
+async fn moves(store: &impl CatalogStore) -> Vec<(Option<u64>, u64, String)> {
+    let moves = store.head_moves().await.unwrap();
+    moves.into_iter().map(|it| (it.from, it.to, it.meta.message)).collect()
+}
+
+pub(crate) async fn moves_of_the_head_are_recorded(store: impl Breakable) {
+    for revision in 1..=12 {
+        publish(&*store, revision, b"x").await;
+    }
+    assert_eq!(moves(&*store).await, []);
+    let flip = async |from, to, why| store.flip_head(from, to, &meta(why)).await.unwrap();
+    assert_eq!(flip(None, 1, "first").await, Flip::Done);
+    assert_eq!(flip(Some(1), 2, "second").await, Flip::Done);
+    assert_eq!(flip(Some(1), 2, "the answer before was lost").await, Flip::Done);
+    assert_eq!(flip(Some(1), 3, "stale").await, Flip::Lost { actual: Some(2) });
+    assert!(store.flip_head(Some(2), 99, &meta("to nowhere")).await.is_err());
+    assert_eq!(flip(Some(2), 1, "back").await, Flip::Done);
+    for to in 2..=12 {
+        assert_eq!(flip(Some(to - 1), to, "on").await, Flip::Done);
+    }
+    let all = moves(&*store).await;
+    assert_eq!(all[0], (Some(11), 12, "on".to_owned()));
+    let first = [(Some(2), 1, "back"), (Some(1), 2, "second"), (None, 1, "first")];
+    assert_eq!(all[11..], first.map(|(from, to, why)| (from, to, why.to_owned())));
+    assert_eq!(store.head_moves().await.unwrap()[0].meta, meta("on"));
+}
+
+pub(crate) async fn racing_moves_are_recorded_one_after_another(store: impl Breakable) {
+    for revision in 1..=9 {
+        publish(&*store, revision, b"x").await;
+    }
+    assert_eq!(store.flip_head(None, 1, &meta("")).await.unwrap(), Flip::Done);
+    let store = Arc::new(store);
+    let racers = (2..=9).map(|to| {
+        let store = Arc::clone(&store);
+        tokio::spawn(async move {
+            let mut from = Some(1);
+            // Each wins in the end.
+            while let Flip::Lost { actual } = store.flip_head(from, to, &meta("")).await.unwrap() {
+                from = actual;
+            }
+        })
+    });
+    for racer in racers.collect::<Vec<_>>() {
+        racer.await.unwrap();
+    }
+    let mut all = moves(&**store).await;
+    all.reverse();
+    assert_eq!(all.len(), 9);
+    for two in all.windows(2) {
+        assert_eq!(two[1].0, Some(two[0].1), "each begins where the one before ended");
+    }
+    assert_eq!(head(&**store).await, Some(all[8].1));
 }

@@ -1,7 +1,7 @@
 //! The DynamoDB adapters keep every promise, over the wire to an emulator in this process.
 
 use crate::assignments::assignment;
-use crate::catalog::Breakable;
+use crate::catalog::{Breakable, meta};
 use crate::marks::{key, mark};
 use crate::metrics::{SHARD, small};
 use crate::personal_data::Place;
@@ -9,12 +9,13 @@ use abx_functions::adapters::aws::{
     Budget, DynamoAssignments, DynamoCatalog, DynamoMetrics, DynamoPersonalData, DynamoQuarantine,
     TableNames, create_tables, dynamodb, emulator,
 };
-use abx_functions::ports::{AssignmentStore, Committed, MetricStore, ShardState};
+use abx_functions::ports::{AssignmentStore, CatalogStore, Committed, Flip, MetricStore, ShardState};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use std::collections::HashMap;
 use std::ops::Deref;
+use std::time::Duration;
 use tokio::net::TcpListener;
 
 const CATALOG: &str = "catalog";
@@ -24,9 +25,13 @@ pub(crate) const MARKS: &str = "marks";
 const NAMES: TableNames<'_> =
     TableNames { catalog: CATALOG, assignments: ASSIGNMENTS, metrics: METRICS, marks: MARKS };
 
+/// As long as the emulator takes on a busy machine, where the largest commit was seen to take more than 15 s.
+const UNHURRIED: Budget =
+    Budget { attempt: Duration::from_secs(120), operation: Duration::from_secs(120), ..Budget::PATIENT };
+
 /// An empty DynamoDB with our tables.
 async fn tables() -> Client {
-    dynamodb(&emulator(&endpoint().await), Budget::PATIENT)
+    dynamodb(&emulator(&endpoint().await), UNHURRIED)
 }
 
 /// Where an empty DynamoDB with our tables listens.
@@ -35,7 +40,7 @@ pub(crate) async fn endpoint() -> String {
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let database = dynoxide::Database::memory().unwrap();
     tokio::spawn(dynoxide::server::serve_on(listener, database));
-    let client = dynamodb(&emulator(&endpoint), Budget::PATIENT);
+    let client = dynamodb(&emulator(&endpoint), UNHURRIED);
     create_tables(&client, NAMES).await.unwrap();
     endpoint
 }
@@ -150,7 +155,12 @@ async fn an_item_of_another_shape_is_a_permanent_error() {
 async fn a_missing_table_is_a_permanent_error() {
     let error = DynamoAssignments::new(tables().await, "no_such_table").get("u", "e").await.unwrap_err();
     assert!(!error.is_transient());
-    assert!(error.to_string().starts_with("GetItem: ResourceNotFoundException"), "{error}");
+    assert!(
+        error.to_string().starts_with(
+            "table no_such_table in us-east-1: GetItem: it does not exist there: ResourceNotFoundException"
+        ),
+        "{error}"
+    );
 }
 
 async fn set(client: &Client, table: &str, key: [(&str, &str); 2], expression: &str) {
@@ -207,4 +217,26 @@ async fn a_head_without_its_ledger_is_no_state() {
     assert!(error.is_transient() && error.to_string().contains("ledger"), "{error}");
     add(&client, head, "-2").await;
     assert_eq!(store.shard(SHARD).await.unwrap().commits, 1, "a younger ledger is well");
+}
+
+/// Versions before the record of moves wrote the head alone, and may do so between two moves that are recorded.
+#[tokio::test]
+async fn a_head_that_an_earlier_version_moved_can_be_moved_on() {
+    let catalog = catalog().await;
+    for revision in 1..=4 {
+        catalog.put_revision(revision, b"x", &meta("")).await.unwrap();
+    }
+    let moved_by_an_earlier_version = async |to: &str| {
+        let text = |value: &str| AttributeValue::S(value.to_owned());
+        let put =
+            catalog.client.put_item().table_name(CATALOG).item("pk", text("head")).item("sk", text("head"));
+        put.item("revision", AttributeValue::N(to.to_owned())).send().await.unwrap();
+    };
+    moved_by_an_earlier_version("1").await;
+    assert_eq!(catalog.head_moves().await.unwrap(), []);
+    assert_eq!(catalog.flip_head(Some(1), 2, &meta("")).await.unwrap(), Flip::Done);
+    moved_by_an_earlier_version("3").await;
+    assert_eq!(catalog.flip_head(Some(3), 4, &meta("")).await.unwrap(), Flip::Done);
+    let moves = catalog.head_moves().await.unwrap();
+    assert_eq!(moves.iter().map(|it| (it.from, it.to)).collect::<Vec<_>>(), [(Some(3), 4), (Some(1), 2)]);
 }

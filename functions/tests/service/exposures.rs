@@ -9,7 +9,7 @@ async fn world(exposures: Exposures) -> World {
             {"key": "control", "value": "a"}, {"key": "treatment", "value": "b"}],
         "rules": [{"name": "test", "experiment": "e"}], "default_variant": "control"});
     let documents = vec![experiment("e", &json!({"overrides": {"tester": "control"}})), flag];
-    World::new(Setup { documents, exposures, origins: Vec::new() }).await
+    World::new(Setup { documents, exposures, ..Setup::default() }).await
 }
 
 fn ask(unit: &str) -> Value {

@@ -23,7 +23,8 @@ async fn a_flag_gives_its_variant_and_why() {
     for (path, value, reason) in [
         ("/flags/on", true, "enabled"),
         ("/flags/off?user_id=u", false, "flag_disabled"),
-        ("/flags/pro?user_id=u&plan=pro", false, "targeting_rules_not_met"),
+        ("/flags/pro?user_id=u&context.plan=free", false, "targeting_rules_not_met"),
+        ("/flags/pro?user_id=u&context.plan=pro", true, "enabled"),
     ] {
         let answer = world.get(path).await.ok();
         assert_eq!((&answer["value"], &answer["reason"]), (&json!(value), &json!(reason)), "{answer}");

@@ -17,5 +17,6 @@ mod faults;
 mod flags;
 mod ofrep;
 mod reasons;
+mod routes;
 mod sticky;
 mod world;

@@ -53,7 +53,13 @@ async fn refusals_have_the_words_of_the_protocol() {
         ("nothing", r#"{"context": {}}"#, 404, "FLAG_NOT_FOUND"),
         ("half", r#"{"context": {}}"#, 400, "TARGETING_KEY_MISSING"),
         ("half", r#"{"context": {"targetingKey": " "}}"#, 400, "TARGETING_KEY_MISSING"),
-        ("half", r#"{"context": {"targetingKey": 7}}"#, 400, "INVALID_CONTEXT"),
+        ("layout", r#"{"context": {}}"#, 400, "TARGETING_KEY_MISSING"),
+        ("layout", r#"{"context": {"user_id": ""}}"#, 400, "TARGETING_KEY_MISSING"),
+        ("half", "{}", 400, "INVALID_CONTEXT"),
+        ("half", r#"{"context": null}"#, 400, "INVALID_CONTEXT"),
+        ("half", r#"{"context": {"targetingKey": 7.5}}"#, 400, "INVALID_CONTEXT"),
+        ("half", r#"{"context": {"targetingKey": true}}"#, 400, "INVALID_CONTEXT"),
+        ("half", r#"{"context": {"plan": "a", "plan": "b"}}"#, 400, "INVALID_CONTEXT"),
         ("half", r#"{"context": []}"#, 400, "INVALID_CONTEXT"),
         ("half", r#"{"context": {"a": {"b": {"c": {"d": {"e": 1}}}}}}"#, 400, "INVALID_CONTEXT"),
         ("half", "", 400, "PARSE_ERROR"),
@@ -78,9 +84,39 @@ async fn all_are_evaluated_and_one_that_cannot_be_takes_no_other_down() {
     let answer = bulk(&world, &json!({"context": {}}), None).await.ok();
     let flags = answer["flags"].as_array().unwrap();
     assert_eq!(flags.len(), 5);
-    assert_eq!(flags[2]["errorCode"], "TARGETING_KEY_MISSING");
+    for drawn in [2, 4] {
+        assert_eq!(
+            flags[drawn]["errorCode"], "TARGETING_KEY_MISSING",
+            "a rollout as the experiment of a rule"
+        );
+    }
     assert_eq!(flags[0]["value"], true);
     assert_eq!(answer["metadata"]["revision"], 1);
+}
+
+#[tokio::test]
+async fn numbers_of_one_flag_have_one_kind() {
+    let variants = json!([{"key": "low", "value": 0.5}, {"key": "high", "value": 1}]);
+    let flag = json!({"flag": "rate", "enabled": true, "default_variant": "high", "variants": variants,
+        "rules": [{"serve": "high"}]});
+    let world = World::of([flag]).await;
+    let text = async |path: &str, body: &str| {
+        let [_, flags] = world.routers();
+        let request = Request::post(path).body(Body::from(body.to_owned())).unwrap();
+        let body = tower::ServiceExt::oneshot(flags, request).await.unwrap().into_body();
+        String::from_utf8(axum::body::to_bytes(body, usize::MAX).await.unwrap().to_vec()).unwrap()
+    };
+    let context = r#"{"context": {"targetingKey": "u"}}"#;
+    let direct = world.flags.handle_direct(br#"{"flag_key": "rate"}"#, "id").await.body;
+    for answer in [
+        text(&single("rate"), context).await,
+        text(BULK, context).await,
+        text("/flags/rate", "{}").await,
+        text("/flags", "{}").await,
+        direct,
+    ] {
+        assert!(answer.contains(r#""value":1.0"#), "{answer}");
+    }
 }
 
 #[tokio::test]

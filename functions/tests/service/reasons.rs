@@ -29,7 +29,7 @@ async fn world() -> World {
 }
 
 async fn ask(world: &World, key: &str) -> Value {
-    world.get(&format!("/assign?user_id=u&experiment_key={key}&plan=pro")).await.ok()
+    world.get(&format!("/assign?user_id=u&experiment_key={key}")).await.ok()
 }
 
 #[tokio::test]
@@ -62,9 +62,11 @@ async fn each_reason_says_who_takes_part() {
 }
 
 #[tokio::test]
-async fn parameters_of_a_url_are_no_attributes_and_a_context_is() {
+async fn a_context_may_come_in_the_url_and_in_the_body() {
     let world = world().await;
     assert_eq!(ask(&world, "targeted").await["reason"], "targeting");
+    let path = "/assign?user_id=u&experiment_key=targeted&context.plan=pro";
+    assert_eq!(world.get(path).await.ok()["reason"], "assigned");
     let body = json!({"user_id": "v", "experiment_key": "targeted", "context": {"plan": "pro"}});
     assert_eq!(world.post_json("/assign", body).await.ok()["reason"], "assigned");
 }
@@ -79,6 +81,8 @@ async fn another_attribute_may_be_the_unit() {
     };
     let first = world.post_json("/assign", body("u")).await.ok();
     assert_eq!((&first["unit"], &first["user_id"]), (&json!("42"), &json!("u")));
+    let in_url = world.get("/assign?experiment_key=by_account&context.account_id=42&peek=true").await.ok();
+    assert_eq!((&in_url["unit"], &in_url["reason"]), (&json!("42"), &json!("pinned")));
     let second = world.post_json("/assign", body("v")).await.ok();
     assert_eq!(second["reason"], "pinned", "the account is assigned, not the user");
     assert_eq!(second["assignment_id"], first["assignment_id"]);

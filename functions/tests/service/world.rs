@@ -128,6 +128,8 @@ pub(crate) struct Setup {
     pub(crate) documents: Vec<Value>,
     pub(crate) exposures: Exposures,
     pub(crate) origins: Vec<String>,
+    pub(crate) headers: Vec<String>,
+    pub(crate) base_path: String,
 }
 
 type Assignment = assignment::Service<Arc<EmbeddedStore>, Arc<Moody>, Arc<Stream>>;
@@ -171,12 +173,18 @@ impl World {
         let stream = Arc::new(Stream { sent: Mutex::default(), mood: Mutex::new(Mood::Well) });
         let log = Log::default();
         let telemetry = Arc::new(Telemetry::new("test", Level::Debug, log.clone()));
-        let (exposures, cors) = (setup.exposures, Cors::new(setup.origins.clone()));
-        let options = assignment::Options { exposures, cors: cors.clone(), ..Default::default() };
+        let cors = Cors::new(setup.origins.clone()).with_headers(setup.headers.clone());
+        let (exposures, base_path) = (setup.exposures, setup.base_path.clone());
+        let options = assignment::Options {
+            exposures,
+            cors: cors.clone(),
+            base_path: base_path.clone(),
+            ..Default::default()
+        };
         let (sink, shared) = (Arc::clone(&stream), Arc::clone(&telemetry));
         let assignment =
             assignment::Service::new(Arc::clone(&holder), Arc::clone(&store), sink, shared, options);
-        let options = flags::Options { exposures, cors };
+        let options = flags::Options { exposures, cors, base_path };
         let flags = flags::Service::new(Arc::clone(&holder), Arc::clone(&stream), telemetry, options);
         Self { catalog, holder, store, stream, log, assignment: Arc::new(assignment), flags: Arc::new(flags) }
     }
@@ -188,7 +196,7 @@ impl World {
         let next = head.unwrap_or(0) + 1;
         let meta = RevisionMeta { created_at: at(0), author: "t".into(), message: "t".into() };
         self.catalog.put_revision(next, &encode(&documents).unwrap(), &meta).await.unwrap();
-        self.catalog.flip_head(head, next).await.unwrap();
+        self.catalog.flip_head(head, next, &meta).await.unwrap();
         self.holder.load().await.unwrap();
         assert!(self.holder.held().held_back.is_empty(), "{:?}", self.holder.held().held_back);
     }
@@ -210,7 +218,7 @@ impl World {
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
         let [assignment, flags] = self.routers();
         let path = request.uri().path();
-        let router = if path.starts_with("/assign") { assignment } else { flags };
+        let router = if path.contains("/assign") { assignment } else { flags };
         let (parts, body) = router.oneshot(request).await.unwrap().into_parts();
         let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
         let json = serde_json::from_slice(&body).unwrap_or(Value::Null);

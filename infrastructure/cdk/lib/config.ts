@@ -18,6 +18,10 @@ export interface Config {
   readonly public: boolean;
   /** The origins whose pages may ask. */
   readonly corsOrigins: readonly string[];
+  /** Headers that pages may send beside the usual ones, separated by commas. */
+  readonly corsHeaders: string | undefined;
+  /** The base path of a custom domain, which is taken off every path. */
+  readonly basePath: string | undefined;
   readonly exposures: "off" | "after" | "sync";
   readonly assignmentTtlDays: number;
   /** How many assignments a process remembers. */
@@ -65,6 +69,8 @@ export function readConfig(context: Context): Config {
     bundled: reader.text("bundled"),
     public: reader.flag("public", false),
     corsOrigins: reader.origins("corsOrigins"),
+    corsHeaders: reader.optional("corsHeaders", /^[\w-]+(\s*,\s*[\w-]+)*$/, "names of headers, separated by commas"),
+    basePath: reader.optional("basePath", /^\/?[\w.~-]+(\/[\w.~-]+)*\/?$/, "a path, as /experiments"),
     exposures: reader.word("exposures", "after", ["off", "after", "sync"]),
     assignmentTtlDays: reader.whole("assignmentTtlDays", 90, 1, 3650),
     cacheAssignments: reader.whole("cacheAssignments", 10_000, 1, 1_000_000),
@@ -105,6 +111,11 @@ class Reader {
   matching(key: string, otherwise: string, shape: RegExp, right: string): string {
     const value = this.text(key) ?? otherwise;
     return shape.test(value) ? value : this.wrong(key, value, right, otherwise);
+  }
+
+  optional(key: string, shape: RegExp, right: string): string | undefined {
+    const value = this.text(key);
+    return value === undefined || shape.test(value) ? value : this.wrong(key, value, right, undefined);
   }
 
   word<W extends string>(key: string, otherwise: W, words: readonly W[]): W {

@@ -17,6 +17,8 @@ export function environmentOf(name: FunctionName, config: Config, data: DataStac
     ABX_EVENT_STREAM: data.stream.streamName,
     ABX_EXPOSURES: config.exposures,
     ...(config.corsOrigins.length === 0 ? {} : { ABX_CORS_ORIGINS: config.corsOrigins.join(",") }),
+    ...(config.corsHeaders === undefined ? {} : { ABX_CORS_HEADERS: config.corsHeaders }),
+    ...(config.basePath === undefined ? {} : { ABX_BASE_PATH: config.basePath }),
   };
   switch (name) {
     case "assignment":

@@ -33,7 +33,7 @@ test("there are three, on arm64 unless x86_64 is asked for", () => {
 test("the variables are those that the functions know, each function's own", () => {
   const folder = mkdtempSync(join(tmpdir(), "abx-test-"));
   writeFileSync(join(folder, "flag-a.yaml"), '{"flag": "a"}');
-  const full = synth({ bundled: folder, corsOrigins: "https://shop.example.com" });
+  const full = synth({ bundled: folder, corsOrigins: "https://shop.example.com", corsHeaders: "x-tenant", basePath: "/shop" });
   const known = firsts(rust("functions/src/settings.rs"), /\/\/\/ `(ABX_\w+)`:/g);
   const set = FUNCTIONS.flatMap((name) => Object.keys(variables(full, `abx-dev-${name}`)));
   assert.deepEqual(sorted(set), sorted(known.filter((name) => name !== "ABX_ENDPOINT_URL")), "all but the emulator's");

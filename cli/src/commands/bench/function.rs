@@ -27,7 +27,7 @@ pub(super) struct Invocation {
 impl Invocation {
     /// A client of its own for each thread, because connections belong to the thread that made them.
     pub(super) async fn client(&self) -> Result<Client, Error> {
-        lambda::client(self.endpoint.as_deref(), self.patience).await
+        lambda::client(&self.function, self.endpoint.as_deref(), self.patience).await
     }
 
     /// Asks whether the function could be invoked, without invoking it: so no environment is warm before the run.
@@ -35,7 +35,7 @@ impl Invocation {
         let asked = client.invoke().function_name(&self.function).invocation_type(InvocationType::DryRun);
         match Box::pin(asked.send()).await {
             Ok(_) => Ok(()),
-            Err(error) => Err(lambda::refused(&self.function, &error)),
+            Err(error) => Err(lambda::refused(client, &self.function, error)),
         }
     }
 }

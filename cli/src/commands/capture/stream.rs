@@ -1,12 +1,13 @@
 //! Where records are captured from: a Kinesis stream, or the events of `abx dev`.
 
 use super::Args;
-use crate::commands::store::{aws_config_of_region, unanswered};
+use crate::commands::store::{aws_config_for, read_file, unanswered};
 use crate::error::Error;
-use abx_functions::adapters::aws::{Budget, kinesis, shards};
+use abx_functions::adapters::aws::{Budget, Resource, ResourceKind, kinesis, port_error, shards};
 use abx_functions::adapters::embedded::{EmbeddedStore, LOCAL_SHARD};
 use abx_functions::events::RecordToWrite;
-use aws_sdk_kinesis::error::DisplayErrorContext;
+use aws_sdk_kinesis::config::http::HttpResponse;
+use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_kinesis::primitives::DateTime;
 use aws_sdk_kinesis::types::{Record, ShardIteratorType};
 use jiff::Timestamp;
@@ -60,13 +61,7 @@ impl Source {
         if let Some(name) = &args.stream {
             return Ok(Self::Stream(Stream::open(name, args.endpoint.as_deref(), since).await?));
         }
-        if !args.store.exists() {
-            let what = format!("{}: there is no such file", args.store.display());
-            return Err(
-                Error::caller(what).help("`abx dev` makes it; --stream names a Kinesis stream instead")
-            );
-        }
-        let store = EmbeddedStore::open(&args.store).map_err(unanswered)?;
+        let store = read_file(&args.store)?;
         Ok(Self::Store { store, since, after: 0 })
     }
 
@@ -97,11 +92,11 @@ impl Source {
 
 impl Stream {
     async fn open(name: &str, endpoint: Option<&str>, since: Timestamp) -> Result<Self, Error> {
-        let client = kinesis(&aws_config_of_region(endpoint).await?, Budget::PATIENT);
+        let config = aws_config_for(&format!("stream {name}"), endpoint).await?;
+        let client = kinesis(&config, Budget::PATIENT);
         let mut stream = Self { client, name: name.to_owned(), shards: VecDeque::new() };
         // Closed ones, too: their records are older than those of their children.
-        let ids = shards(&stream.client, name).await;
-        for id in ids.map_err(|error| Error::world(format!("the stream {name}: {error}")))? {
+        for id in shards(&stream.client, name).await.map_err(unanswered)? {
             let iterator = stream.iterator(&id, since).await?;
             stream.shards.extend(iterator.map(|iterator| Shard { id, iterator, is_read: false }));
         }
@@ -113,14 +108,14 @@ impl Stream {
         let call = call
             .shard_iterator_type(ShardIteratorType::AtTimestamp)
             .timestamp(DateTime::from_millis(since.as_millisecond()));
-        let found = call.send().await.map_err(|error| self.failed(&error))?;
+        let found = Box::pin(call.send()).await.map_err(|error| self.failed("GetShardIterator", error))?;
         Ok(found.shard_iterator().map(str::to_owned))
     }
 
     async fn look(&mut self) -> Result<Look, Error> {
         let Some(mut shard) = self.shards.pop_front() else { return Ok(Look::Nothing { is_end: true }) };
         let call = self.client.get_records().shard_iterator(&shard.iterator).limit(BATCH);
-        let page = call.send().await.map_err(|error| self.failed(&error))?;
+        let page = Box::pin(call.send()).await.map_err(|error| self.failed("GetRecords", error))?;
         let id = shard.id.clone();
         shard.is_read = page.millis_behind_latest().unwrap_or(0) == 0;
         // A closed shard that is read to its end has no next iterator.
@@ -136,8 +131,12 @@ impl Stream {
         Ok(Look::Records(Captured { stream: self.name.clone(), shard: id, records }))
     }
 
-    fn failed<E: std::error::Error + 'static>(&self, error: &E) -> Error {
-        Error::world(format!("the stream {}: {}", self.name, DisplayErrorContext(error)))
+    fn failed<E>(&self, operation: &'static str, error: SdkError<E, HttpResponse>) -> Error
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        let stream = Resource::new(ResourceKind::Stream, &self.name, self.client.config().region());
+        unanswered(port_error(operation, error).at(stream))
     }
 }
 

@@ -1,10 +1,10 @@
 //! `POST /events`: what a page or a service would put on the stream, one event or several.
 
+use super::health::WatchedStore;
 use super::{AssignmentService, FlagService};
 use abx_core::event::EventData;
-use abx_functions::adapters::embedded::EmbeddedStore;
 use abx_functions::http::{ApiError, Call, MAX_BODY_BYTES, Reply};
-use abx_functions::ports::{Event, EventSink};
+use abx_functions::ports::Event;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::StatusCode;
@@ -30,7 +30,7 @@ struct Rejected {
 }
 
 pub(super) fn routes(
-    store: Arc<EmbeddedStore>,
+    store: Arc<WatchedStore>,
     assignment: Arc<AssignmentService>,
     flags: Arc<FlagService>,
 ) -> Router {
@@ -47,7 +47,7 @@ pub(super) fn routes(
 }
 
 /// Takes the events that can be counted, and says of each other one why it cannot.
-async fn take(store: &EmbeddedStore, body: &[u8]) -> Result<Reply, ApiError> {
+async fn take(store: &WatchedStore, body: &[u8]) -> Result<Reply, ApiError> {
     let written = read(body)?;
     let mut answer = Answer { accepted: 0, rejected: Vec::new() };
     let mut events = Vec::new();
@@ -68,7 +68,7 @@ async fn take(store: &EmbeddedStore, body: &[u8]) -> Result<Reply, ApiError> {
     {
         return Err(ApiError::invalid(format!("no event can be counted: {}", first.detail)));
     }
-    let report = store.send(&events).await;
+    let report = store.store_now(&events).await;
     if let Some(cause) = report.cause {
         return Err(ApiError::unavailable(format!("the events were not stored: {cause}")));
     }

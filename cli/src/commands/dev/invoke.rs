@@ -3,7 +3,8 @@
 //! Source: the Lambda API reference, `POST /2015-03-31/functions/{FunctionName}/invocations`.
 
 use super::{AssignmentService, FlagService};
-use abx_functions::http::{LambdaResponse, request_id};
+use abx_functions::events::{LocalProcessor, NotHandled};
+use abx_functions::http::{ApiError, Query, request_id};
 use abx_functions::runtime::Invoker;
 use axum::body::{Bytes, to_bytes};
 use axum::extract::{Path, Request};
@@ -14,7 +15,7 @@ use axum::{Json, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::de::IgnoredAny;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -25,8 +26,17 @@ const LATEST: &str = "$LATEST";
 const EXECUTED_VERSION: HeaderName = HeaderName::from_static("x-amz-executed-version");
 const LOG_RESULT: HeaderName = HeaderName::from_static("x-amz-log-result");
 
-pub(super) fn routes(assignment: Arc<AssignmentService>, flags: Arc<FlagService>) -> Router {
-    let functions = Functions { assignment: Invoker::new(assignment), flags: Invoker::new(flags) };
+const FUNCTION_ERROR: HeaderName = HeaderName::from_static("x-amz-function-error");
+/// How long a batch may take, as the deployed function has it.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+pub(super) fn routes(
+    assignment: Arc<AssignmentService>,
+    flags: Arc<FlagService>,
+    events: Arc<LocalProcessor>,
+) -> Router {
+    let (assignment, flags) = (Invoker::new(assignment), Invoker::new(flags));
+    let functions = Functions { assignment, flags, events };
     let handler =
         async move |Path(name): Path<String>, request: Request| functions.invoke(&name, request).await;
     Router::new().route("/2015-03-31/functions/{name}/invocations", post(handler))
@@ -36,26 +46,42 @@ pub(super) fn routes(assignment: Arc<AssignmentService>, flags: Arc<FlagService>
 struct Functions {
     assignment: Invoker<AssignmentService>,
     flags: Invoker<FlagService>,
+    events: Arc<LocalProcessor>,
 }
 
-/// A function that can be called.
-#[derive(Clone, Copy)]
+/// A function that can be called: each that is deployed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Name {
     Assignment,
     Flags,
+    Events,
 }
 
 impl Name {
-    /// The function of a name, a partial ARN or a whole one, with or without a qualifier.
-    fn parse(text: &str) -> Option<Self> {
-        let name = text.split_once("function:").map_or(text, |(_, name)| name);
-        let name = name.split(':').next()?;
-        match name.strip_prefix("abx-").unwrap_or(name) {
-            "assignment" => Some(Self::Assignment),
-            "flags" => Some(Self::Flags),
-            _ => None,
+    const ALL: [(Self, &str); 3] =
+        [(Self::Assignment, "assignment"), (Self::Flags, "flags"), (Self::Events, "events")];
+
+    /// The function of a name, a partial ARN or a whole one, with or without a qualifier, and that qualifier. Names are those of
+    /// the CDK app, `abx-STAGE-events`, with or without what stands before the last word.
+    fn parse(text: &str) -> Option<(Self, Option<&str>)> {
+        let name = text.rsplit_once("function:").map_or(text, |(_, name)| name);
+        let (name, qualifier) = name.split_once(':').map_or((name, None), |(name, it)| (name, Some(it)));
+        if qualifier.is_some_and(|it| it.is_empty() || it.contains(':')) {
+            return None;
         }
+        let word = match name.strip_prefix("abx-") {
+            Some(rest) => rest.rsplit('-').next().unwrap_or(rest),
+            None => name,
+        };
+        let found = Self::ALL.into_iter().find(|(_, known)| *known == word);
+        found.map(|(function, _)| (function, qualifier))
     }
+}
+
+/// What a function came to.
+enum Outcome {
+    Answer(Value),
+    Failed(NotHandled),
 }
 
 impl Functions {
@@ -73,7 +99,12 @@ impl Functions {
     }
 
     async fn answer(&self, name: &str, request: Request, id: &str) -> Result<Response, Refusal> {
-        let function = Name::parse(name).ok_or_else(|| Refusal::unknown(name))?;
+        let (function, own) = Name::parse(name).ok_or_else(|| Refusal::unknown(name))?;
+        let mut query = Query::parse(request.uri().query()).map_err(|error| Refusal::parameter(&error))?;
+        let qualifier = query.take("Qualifier").map_err(|error| Refusal::parameter(&error))?;
+        if own.zip(qualifier.as_deref()).is_some_and(|(own, other)| own != other) {
+            return Err(Refusal::two_qualifiers());
+        }
         let (parts, body) = request.into_parts();
         let kind = Kind::of(&parts.headers)?;
         let payload = to_bytes(body, MAX_PAYLOAD).await.map_err(|_| Refusal::too_large())?;
@@ -83,11 +114,11 @@ impl Functions {
             return Ok(StatusCode::NO_CONTENT.into_response());
         }
         let start = Instant::now();
-        let response = self.call(function, &payload, id).await;
+        let outcome = self.call(function, &payload, id).await;
         if kind == Kind::Event {
             return Ok(StatusCode::ACCEPTED.into_response());
         }
-        let mut answer = ([(EXECUTED_VERSION, LATEST)], Json(response)).into_response();
+        let mut answer = ([(EXECUTED_VERSION, LATEST)], outcome).into_response();
         if parts.headers.get("x-amz-log-type").is_some_and(|kind| kind == "Tail") {
             let tail = HeaderValue::try_from(log_tail(id, start.elapsed()));
             answer.headers_mut().extend(tail.ok().map(|tail| (LOG_RESULT, tail)));
@@ -95,10 +126,26 @@ impl Functions {
         Ok(answer)
     }
 
-    async fn call(&self, function: Name, payload: &[u8], request_id: &str) -> LambdaResponse {
+    async fn call(&self, function: Name, payload: &[u8], request_id: &str) -> Outcome {
         match function {
-            Name::Assignment => self.assignment.invoke(payload, request_id).await,
-            Name::Flags => self.flags.invoke(payload, request_id).await,
+            Name::Assignment => Outcome::Answer(json!(self.assignment.invoke(payload, request_id).await)),
+            Name::Flags => Outcome::Answer(json!(self.flags.invoke(payload, request_id).await)),
+            Name::Events => match self.events.handle(payload, TIMEOUT).await {
+                Ok(response) => Outcome::Answer(json!(response)),
+                Err(error) => Outcome::Failed(error),
+            },
+        }
+    }
+}
+
+impl IntoResponse for Outcome {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Answer(answer) => Json(answer).into_response(),
+            Self::Failed(error) => {
+                let failed = json!({"errorType": error.kind(), "errorMessage": error.to_string()});
+                ([(FUNCTION_ERROR, "Unhandled")], Json(failed)).into_response()
+            }
         }
     }
 }
@@ -133,8 +180,8 @@ fn log_tail(id: &str, took: Duration) -> String {
     ))
 }
 
-/// Why the function was not called. What a function itself refuses is an answer of its own; it has no errors beside that, and so
-/// there is no `X-Amz-Function-Error` here: deployed ones give none either, not even when a handler panics.
+/// Why the function was not called. What a function behind HTTP refuses is an answer of its own, and no error of the function:
+/// deployed ones give none either, not even when a handler panics. That of events fails where it cannot answer record by record.
 struct Refusal {
     status: StatusCode,
     code: &'static str,
@@ -143,8 +190,19 @@ struct Refusal {
 
 impl Refusal {
     fn unknown(name: &str) -> Self {
-        let message = format!("Function not found: {name}; here are assignment and flags");
+        let message = format!("Function not found: {name}; here are assignment, flags and events");
         Self { status: StatusCode::NOT_FOUND, code: "ResourceNotFoundException", message }
+    }
+
+    fn parameter(error: &ApiError) -> Self {
+        let message = error.message.to_string();
+        Self { status: StatusCode::BAD_REQUEST, code: "InvalidParameterValueException", message }
+    }
+
+    fn two_qualifiers() -> Self {
+        let message =
+            "The derived qualifier from the function name does not match the specified qualifier.".to_owned();
+        Self { status: StatusCode::BAD_REQUEST, code: "InvalidParameterValueException", message }
     }
 
     fn unknown_kind() -> Self {
@@ -176,16 +234,36 @@ mod tests {
 
     #[test]
     fn functions_are_known_by_name_and_arn() {
-        for good in [
-            "assignment",
-            "abx-assignment",
-            "assignment:live",
-            "arn:aws:lambda:eu-central-1:123456789012:function:abx-assignment:7",
-            "123456789012:function:assignment",
-        ] {
-            assert!(matches!(Name::parse(good), Some(Name::Assignment)), "{good}");
+        for (function, word) in Name::ALL {
+            for (text, qualifier) in [
+                ("NAME", None),
+                ("abx-NAME", None),
+                ("abx-dev-NAME", None),
+                ("abx-eu-prod-NAME", None),
+                ("NAME:live", Some("live")),
+                ("abx-prod-NAME:$LATEST", Some("$LATEST")),
+                ("arn:aws:lambda:eu-central-1:123456789012:function:abx-NAME", None),
+                ("arn:aws:lambda:eu-central-1:123456789012:function:abx-prod-NAME:7", Some("7")),
+                ("arn:aws-cn:lambda:cn-north-1:123456789012:function:NAME:live", Some("live")),
+                ("123456789012:function:NAME", None),
+                ("function:NAME:live", Some("live")),
+            ] {
+                let text = text.replace("NAME", word);
+                assert_eq!(Name::parse(&text), Some((function, qualifier)), "{text}");
+            }
         }
-        assert!(matches!(Name::parse("flags"), Some(Name::Flags)));
-        assert!(Name::parse("other").is_none());
+        for bad in [
+            "",
+            "other",
+            "reassignment",
+            "my-events",
+            "abx-",
+            "abx-events-other",
+            "events:",
+            "events:a:b",
+            "EVENTS",
+        ] {
+            assert_eq!(Name::parse(bad), None, "{bad}");
+        }
     }
 }

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::source::{Checked, Corpus, Located, SourceFile};
 use abx_core::finding::Severity;
 use abx_functions::catalog::{Snapshot, name};
-use abx_functions::ports::{CatalogStore, RevisionMeta};
+use abx_functions::ports::{CatalogStore, Flip, HeadMove, RevisionMeta};
 use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,6 +24,8 @@ pub(super) struct Watch {
     seen: BTreeMap<PathBuf, Option<(SystemTime, u64)>>,
     /// The last good form of each file: its documents.
     good: BTreeMap<String, Vec<Value>>,
+    /// The revision that the files are.
+    revision: Option<u64>,
 }
 
 /// What an edit did.
@@ -31,7 +33,11 @@ pub(super) struct Watch {
 pub(super) enum Edit {
     /// The documents are a new revision, and serve.
     Published(u64),
-    /// The documents are the newest revision already.
+    /// The documents are the newest revision, which its publisher did not come to serve, and which serves now.
+    Finished(u64),
+    /// The documents are the newest revision, which was rolled back, and stays so until the next edit.
+    Behind,
+    /// The documents are what serves, or cannot be published yet.
     Same,
 }
 
@@ -45,7 +51,7 @@ pub(super) struct Look {
 
 impl Watch {
     pub(super) fn new(paths: Vec<PathBuf>) -> Self {
-        Self { paths, seen: BTreeMap::new(), good: BTreeMap::new() }
+        Self { paths, seen: BTreeMap::new(), good: BTreeMap::new(), revision: None }
     }
 
     /// Whether a file was written, made or deleted since the last call; the first call says yes.
@@ -80,8 +86,37 @@ impl Watch {
         // Compared with the newest, not with the head: after a rollback the files are what was rolled back, and
         // only another edit may undo that.
         let is_new = newest.is_none() || published != documents;
-        let edit = if is_new { publish_fitting(store, &documents).await? } else { Edit::Same };
+        let edit = match newest.filter(|_| !is_new) {
+            None => publish_fitting(store, &documents).await?,
+            Some(newest) => finish(store, newest).await?,
+        };
+        self.revision = match edit {
+            Edit::Published(revision) => Some(revision),
+            _ if is_new => None,
+            _ => newest,
+        };
         Ok(Look { edit, findings, files })
+    }
+
+    /// What to say where another revision serves than the files are, and what is done about it.
+    pub(super) async fn difference(
+        &self,
+        store: &impl CatalogStore,
+        head: u64,
+    ) -> Result<Option<String>, Error> {
+        let Some(files) = self.revision.filter(|files| *files != head) else { return Ok(None) };
+        let moves = store.head_moves().await.map_err(unanswered)?;
+        let by =
+            moves.first().filter(|it| it.to == head).map_or(String::new(), |HeadMove { meta, .. }| {
+                let at = meta.created_at.strftime("%Y-%m-%d %H:%M UTC");
+                let why =
+                    if meta.message.is_empty() { String::new() } else { format!(" ({})", meta.message) };
+                format!(" since {at}, by {}{why}", meta.author)
+            });
+        Ok(Some(format!(
+            "the files are revision {files}, and revision {head} serves{by}: it stays so until a file is saved\n  help: `abx rollback \
+             {files}` lets the files serve, `abx pull FOLDER` writes what serves"
+        )))
     }
 
     /// The documents of all files, each in its present form or, if that has errors, in its last good one.
@@ -113,19 +148,43 @@ fn complete(documents: &[Value], published: &[Value]) -> Vec<Value> {
     all
 }
 
+/// Lets the newest revision serve, if its publisher ended between writing it and making it the head. One that served before was
+/// rolled back; what versions of abx before the record of moves did is not known, and stays as it is.
+async fn finish(store: &impl CatalogStore, newest: u64) -> Result<Edit, Error> {
+    let head = head(store).await?;
+    if head == Some(newest) {
+        return Ok(Edit::Same);
+    }
+    let moves = store.head_moves().await.map_err(unanswered)?;
+    let has_served = moves.iter().any(|it| it.to == newest || it.from == Some(newest));
+    let published_at = store.revisions().await.map_err(unanswered)?.first().map(|it| it.meta.created_at);
+    let is_recorded = match moves.last() {
+        Some(first) => published_at.is_some_and(|at| at >= first.meta.created_at),
+        None => head.is_none(),
+    };
+    if has_served || !is_recorded {
+        return Ok(Edit::Behind);
+    }
+    let meta = meta(&format!("the publisher of revision {newest} ended before it served"));
+    match store.flip_head(head, newest, &meta).await.map_err(unanswered)? {
+        Flip::Done => Ok(Edit::Finished(newest)),
+        // Whoever moved it knows better; the next tick serves that.
+        Flip::Lost { .. } => Ok(Edit::Same),
+    }
+}
+
+fn meta(message: &str) -> RevisionMeta {
+    RevisionMeta { created_at: Timestamp::now(), author: "abx dev".to_owned(), message: message.to_owned() }
+}
+
 async fn publish_fitting(store: &impl CatalogStore, documents: &[Value]) -> Result<Edit, Error> {
     // Good files may not fit together with the old form of another; then nothing changes until all is well.
     let fits = || Snapshot::compile(0, documents.to_vec(), &Snapshot::default()).held_back.is_empty();
     if documents.is_empty() || !fits() {
         return Ok(Edit::Same);
     }
-    let meta = RevisionMeta {
-        created_at: Timestamp::now(),
-        author: "abx dev".to_owned(),
-        message: "saved".to_owned(),
-    };
     let head = head(store).await?;
-    publish(store, head, documents, &meta).await.map(Edit::Published)
+    publish(store, head, documents, &meta("saved")).await.map(Edit::Published)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::Args;
 use crate::commands::assign::{ExperimentRow, FlagRow};
+use crate::commands::earlier::Earlier;
 use crate::error::Error;
 use crate::render::steps;
 use crate::render::style::TITLE;
@@ -40,11 +41,13 @@ impl Answer {
         args: &Args,
         checked: &Checked,
         subject: &Subject<'_>,
+        earlier: &Earlier,
         now: Timestamp,
     ) -> Result<Option<Self>, Error> {
         let experiment = checked.catalog.experiment(&args.key).map(|experiment| {
             let epoch = args.pin_epoch.unwrap_or(experiment.epoch());
-            let pin = args.pin.as_deref().map(|variant| Pin { variant, epoch });
+            let given = args.pin.as_deref().map(|variant| Pin { variant, epoch });
+            let pin = given.or_else(|| earlier.pin(experiment, subject, now));
             let (decision, steps) = experiment.explain(subject, now, pin);
             Explained { outcome: ExperimentRow::new(&decision), steps }
         });

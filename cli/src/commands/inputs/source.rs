@@ -155,10 +155,6 @@ fn in_store<T>(
         Error::caller(format!("{}: nothing was ever published", args.name()))
             .help("`abx publish` does; --store and --table name another place")
     };
-    // Opening would make an empty one.
-    if args.table.is_none() && !args.store.exists() {
-        return Err(nothing());
-    }
     store::block_on(async {
         let store = args.open().await?;
         let number = match revision {

@@ -1,5 +1,6 @@
 //! An answer, as a person and a program read it.
 
+use crate::commands::assign::hinted;
 use crate::commands::lambda::{Envelope, Told, json_or_text, log_tail};
 use crate::exit::{self, Exit};
 use crate::render::printable;
@@ -31,6 +32,9 @@ pub struct InvokeReport {
     platform: Told,
     /// The lines of the log's end, where they were asked for.
     log: Option<Vec<String>>,
+    /// What should be known about the attributes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    hints: Vec<String>,
 }
 
 /// A function that failed.
@@ -70,7 +74,14 @@ impl InvokeReport {
             took_ms: took.as_secs_f64() * 1000.0,
             platform: tail.as_deref().map(Told::read).unwrap_or_default(),
             log: tail.map(|tail| tail.lines().map(printable).collect()),
+            hints: Vec::new(),
         }
+    }
+
+    /// The same, with what should be known about the attributes.
+    pub(super) fn with_hints(mut self, hints: Vec<String>) -> Self {
+        self.hints = hints;
+        self
     }
 
     /// Keeps the log, or not.
@@ -153,7 +164,7 @@ impl Report for InvokeReport {
         for line in self.log.iter().flatten() {
             let _ = writeln!(text, "{DIM}| {line}{DIM:#}");
         }
-        text
+        text + &hinted(&self.hints)
     }
 
     fn exit(&self) -> Exit {

@@ -1,13 +1,14 @@
 //! Where quarantined records are kept: the file here, or a DynamoDB table.
 
 use crate::commands::metrics::MetricsArgs;
-use crate::commands::store::{aws_config_of_region, open_file};
+use crate::commands::store::{open_file, read_file};
 use crate::error::Error;
 use abx_functions::adapters::aws::{self, Budget, DynamoQuarantine};
 use abx_functions::adapters::embedded::EmbeddedStore;
 use abx_functions::ports::{PortError, Quarantine, Quarantined};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// A quarantine of either kind.
 #[derive(Debug)]
@@ -19,13 +20,24 @@ pub enum Kept {
 }
 
 impl Kept {
-    /// Opens the quarantine beside the counts.
+    /// Opens the quarantine beside the counts to read.
     pub async fn open(args: &MetricsArgs) -> Result<Self, Error> {
+        Self::open_by(args, read_file).await
+    }
+
+    /// Opens it to write; a file must be there.
+    pub async fn open_to_write(args: &MetricsArgs) -> Result<Self, Error> {
+        Self::open_by(args, |path| read_file(path).and_then(|_| open_file(path))).await
+    }
+
+    async fn open_by(
+        args: &MetricsArgs,
+        open: impl FnOnce(&Path) -> Result<EmbeddedStore, Error>,
+    ) -> Result<Self, Error> {
         if args.store.table.is_none() {
-            return Ok(Self::Embedded(open_file(&args.store.store)?));
+            return Ok(Self::Embedded(open(&args.store.store)?));
         }
-        let config = aws_config_of_region(args.store.endpoint.as_deref()).await?;
-        let client = aws::dynamodb(&config, Budget::PATIENT);
+        let client = aws::dynamodb(&args.store.config().await?, Budget::PATIENT);
         Ok(Self::Dynamo(DynamoQuarantine::new(client, &*args.metrics_table)))
     }
 }

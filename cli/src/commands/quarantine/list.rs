@@ -5,7 +5,7 @@ use crate::commands::store::{block_on, unanswered};
 use crate::error::Error;
 use crate::render::numbers::count;
 use crate::render::style::DIM;
-use crate::render::table;
+use crate::render::{printable, table};
 use crate::report::{FormatArg, Report};
 use abx_functions::ports::{Quarantine as _, Quarantined};
 use jiff::Timestamp;
@@ -103,7 +103,8 @@ impl Report for QuarantineListReport {
         }
         let rows = self.records.iter().map(|it| {
             let at = it.arrived_at.strftime("%Y-%m-%d %H:%M UTC").to_string();
-            vec![it.id.clone(), at, it.reason.clone(), count(it.bytes as u64), it.detail.clone()]
+            let [id, reason, detail] = [&it.id, &it.reason, &it.detail].map(|it| printable(it));
+            vec![id, at, reason, count(it.bytes as u64), detail]
         });
         let mut text = table::plain(&["id", "arrived", "reason", "bytes", "what is wrong"], &[3], rows);
         let _ =

@@ -4,11 +4,11 @@ use super::list::by_reason;
 use super::{Kept, SelectArgs};
 use crate::commands::dev::archive_beside;
 use crate::commands::publish::head;
-use crate::commands::store::{aws_config_of_region, block_on, open_file, unanswered};
+use crate::commands::store::{block_on, open_file, unanswered};
 use crate::error::Error;
 use crate::exit::{self, Exit};
 use crate::render::style::{BAD, DIM, GOOD, TITLE};
-use crate::render::table;
+use crate::render::{printable, table};
 use crate::report::{FormatArg, Report};
 use abx_functions::adapters::aws::{self, Budget, DynamoMetrics, FirehoseArchive};
 use abx_functions::adapters::embedded::JsonlArchive;
@@ -95,7 +95,8 @@ enum Became {
 /// Chooses the records, and replays them if asked to.
 pub fn run(args: &Args) -> Result<QuarantineReplayReport, Error> {
     block_on(async {
-        let kept = Kept::open(&args.select.metrics).await?;
+        let metrics = &args.select.metrics;
+        let kept = if args.yes { Kept::open_to_write(metrics).await? } else { Kept::open(metrics).await? };
         // In the order in which they came: an exposure is before what it is the reason for.
         let mut records = args.chosen(&kept).await?;
         records.reverse();
@@ -129,7 +130,7 @@ impl Args {
         report: &mut QuarantineReplayReport,
     ) -> Result<(), Error> {
         let store = &self.select.metrics.store;
-        let catalog = store.open().await?;
+        let catalog = store.open_to_write().await?;
         if head(&catalog).await?.is_none() {
             return Err(Error::caller(format!("nothing was ever published to {}", store.name()))
                 .help("events are counted by what was published: see `abx publish`"));
@@ -141,7 +142,7 @@ impl Args {
             one_by_one(replayer, kept, records, report).await;
             return Ok(());
         }
-        let config = aws_config_of_region(store.endpoint.as_deref()).await?;
+        let config = store.config().await?;
         let client = aws::dynamodb(&config, Budget::PATIENT);
         let metrics = DynamoMetrics::new(client, &*self.select.metrics.metrics_table, &*self.marks_table);
         let archive = FirehoseArchive::new(aws::firehose(&config, Budget::PATIENT), &*self.archive_stream);
@@ -235,7 +236,7 @@ impl Report for QuarantineReplayReport {
         let mut text = format!("{TITLE}{}{TITLE:#} {DIM}{}{DIM:#}\n", self.store, by_reason(&self.reasons));
         let rows = self.records.iter().map(|it| {
             let became = if self.replayed { it.became.words() } else { "" };
-            vec![it.id.clone(), it.reason.clone(), became.to_owned(), it.detail.clone()]
+            vec![printable(&it.id), printable(&it.reason), became.to_owned(), printable(&it.detail)]
         });
         let _ = writeln!(text, "{}", table::plain(&["id", "reason", "", ""], &[], rows));
         if let Some(why) = &self.stopped {

@@ -212,7 +212,7 @@ impl Filling<'_> {
                 let what =
                     format!("{}:{line_number}: the line was counted before it was complete", content.name);
                 return Err(Error::caller(what)
-                    .help("replay a file when its last line is whole, with a line feed at its end"));
+                    .help("replay a file when its last line is whole; what follows that line can be replayed from a file of its own"));
             }
             if start >= segment.start && !text.is_empty() {
                 self.line(number, text)?;

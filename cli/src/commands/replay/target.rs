@@ -6,7 +6,7 @@ use crate::commands::inputs::load;
 use crate::commands::lambda::refused;
 use crate::commands::metrics::totals;
 use crate::commands::publish::{changes, documents_of, head, publish};
-use crate::commands::store::{aws_config_of_region, open_file, unanswered};
+use crate::commands::store::{aws_config_for, open_file, unanswered};
 use crate::error::Error;
 use abx_core::event::{Classes, StreamTotals, Totals, experiment_partition};
 use abx_functions::adapters::embedded::{EmbeddedStore, JsonlArchive};
@@ -124,7 +124,7 @@ impl Target {
     }
 
     pub(super) async fn function(name: &str, endpoint: Option<&str>) -> Result<Self, Error> {
-        let config = aws_config_of_region(endpoint).await?;
+        let config = aws_config_for(&format!("function {name}"), endpoint).await?;
         let region = endpoint.map(str::to_owned).or_else(|| config.region().map(ToString::to_string));
         let ledger = open_file(Path::new(REPLAYED))?;
         let target = format!("{name} at {}", region.unwrap_or_default());
@@ -140,7 +140,7 @@ impl Target {
         matches!(self, Self::Function { .. })
     }
 
-    /// What was replayed to this target.
+    /// The ledger of what was replayed to this target.
     pub(super) fn ledger(&self) -> Ledger<'_> {
         match self {
             Self::Local(processor) => Ledger { store: processor.store(), target: String::new() },
@@ -200,7 +200,7 @@ impl Target {
 
 async fn invoke(client: &aws_sdk_lambda::Client, name: &str, payload: &[u8]) -> Result<BatchResponse, Error> {
     let call = client.invoke().function_name(name).payload(Blob::new(payload));
-    let output = Box::pin(call.send()).await.map_err(|error| refused(name, &error))?;
+    let output = Box::pin(call.send()).await.map_err(|error| refused(client, name, error))?;
     let answer = output.payload().map(AsRef::as_ref).unwrap_or_default();
     if let Some(error) = output.function_error() {
         return Err(Error::world(format!("{name} failed ({error}): {}", String::from_utf8_lossy(answer))));

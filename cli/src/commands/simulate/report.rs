@@ -1,6 +1,7 @@
 //! What a simulation found.
 
-use crate::commands::assign::left_out;
+use crate::commands::assign::{hinted, left_out};
+use crate::commands::people::Census;
 use crate::exit::{self, Exit};
 use crate::render::numbers::{bar, count, p_value, percent, share};
 use crate::render::style::{BAD, DIM, GOOD, TITLE};
@@ -29,6 +30,12 @@ pub struct SimulateReport {
     tests: usize,
     /// Whether every test passed, and there was one.
     balanced: bool,
+    /// The rows of the file and the units in them; absent where units are generated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rows: Option<Census>,
+    /// What should be known about the attributes and the file.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    hints: Vec<String>,
     /// Errors that keep documents out; see `abx validate`.
     errors: usize,
 }
@@ -110,7 +117,15 @@ impl SimulateReport {
         let balanced = tests > 0
             && independence.dependent.is_empty()
             && experiments.iter().all(|it| fits(&it.traffic_test) && fits(&it.variants_test));
-        Self { units: tally.units(), source, experiments, independence, threshold, tests, balanced, errors }
+        let units = tally.units();
+        let (rows, hints) = (None, Vec::new());
+        Self { units, source, experiments, independence, threshold, tests, balanced, rows, hints, errors }
+    }
+
+    /// The same, with what is known of the input.
+    pub(super) fn with_input(mut self, rows: Option<Census>, hints: Vec<String>) -> Self {
+        (self.rows, self.hints) = (rows, hints);
+        self
     }
 }
 
@@ -226,8 +241,11 @@ impl IndependenceReport {
 
 impl Report for SimulateReport {
     fn human(&self) -> String {
-        let mut text =
-            format!("{TITLE}{} units{TITLE:#} {DIM}({}){DIM:#}\n\n", count(self.units), self.source);
+        let mut text = format!("{TITLE}{} units{TITLE:#} {DIM}({}){DIM:#}\n", count(self.units), self.source);
+        for line in self.rows.iter().filter_map(Census::line) {
+            let _ = writeln!(text, "  {line}");
+        }
+        text.push('\n');
         for experiment in &self.experiments {
             text.push_str(&experiment.human(self.threshold));
             text.push('\n');
@@ -249,7 +267,7 @@ impl Report for SimulateReport {
                 "{BAD}nothing was tested{BAD:#}: too few units drew a variant; a test takes five expected in each"
             );
         }
-        text + &left_out(self.errors)
+        text + &hinted(&self.hints) + &left_out(self.errors)
     }
 
     fn exit(&self) -> Exit {

@@ -10,7 +10,7 @@ use abx_core::Experiment;
 use abx_core::change::Diff;
 use abx_core::document::Status;
 use abx_functions::catalog::{Snapshot, name};
-use abx_functions::ports::{CatalogStore, RevisionInfo};
+use abx_functions::ports::{CatalogStore, HeadMove, RevisionInfo};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
@@ -36,6 +36,17 @@ pub(super) struct Head {
     pub(super) message: String,
     /// The newest revision; another one than the head after a rollback.
     pub(super) newest: u64,
+    /// Who rolled back to it, where that is recorded.
+    pub(super) rolled_back: Option<RolledBack>,
+}
+
+/// Who rolled back, when and why.
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+pub(super) struct RolledBack {
+    #[schemars(with = "String")]
+    pub(super) at: Timestamp,
+    pub(super) author: String,
+    pub(super) message: String,
 }
 
 /// A document that nobody needs any more, or that says something else than it seems to.
@@ -102,12 +113,19 @@ async fn read(store: &impl CatalogStore) -> Result<Read, Error> {
     let newest = revisions.first().map_or(head.revision, |it| it.revision);
     let info = revisions.iter().find(|it| it.revision == head.revision);
     let info = info.ok_or_else(|| Error::world(format!("revision {} is not listed", head.revision)))?;
+    let moved = store.head_moves().await.map_err(unanswered)?.into_iter().next();
+    let rolled_back = moved.filter(|it| it.to == head.revision && it.from.is_some_and(|from| from > it.to));
     let head = Head {
         revision: head.revision,
         published_at: info.meta.created_at,
         author: info.meta.author.clone(),
         message: info.meta.message.clone(),
         newest,
+        rolled_back: rolled_back.map(|HeadMove { meta, .. }| RolledBack {
+            at: meta.created_at,
+            author: meta.author,
+            message: meta.message,
+        }),
     };
     Ok((Some(head), revisions, documents))
 }

@@ -81,7 +81,17 @@ impl StatusReport {
             lines.push(printable(&head.message));
         }
         if head.newest != head.revision {
-            lines.push(format!("revision {} is newer: the head was rolled back", head.newest));
+            lines.push(match &head.rolled_back {
+                Some(it) => {
+                    let why = if it.message.is_empty() { String::new() } else { format!(": {}", it.message) };
+                    let at = it.at.strftime("%Y-%m-%d %H:%M UTC");
+                    printable(&format!(
+                        "revision {} is newer: rolled back at {at} by {}{why}",
+                        head.newest, it.author
+                    ))
+                }
+                None => format!("revision {} is newer: the head was rolled back", head.newest),
+            });
         }
         let at = head.published_at.strftime("%Y-%m-%d %H:%M UTC");
         (format!("revision {} of {at}, {age} old, by {}", head.revision, printable(&head.author)), lines)
@@ -112,7 +122,7 @@ impl StatusReport {
                 Part::NotAsked(why) => format!("{DIM}{why}{DIM:#}"),
                 Part::Failed(why) => format!("{BAD}{}{BAD:#}", printable(why)),
             };
-            format!("{}: at {position}{counted}; {behind}", shard.name)
+            format!("{}: at {}{counted}; {behind}", printable(&shard.name), printable(position))
         };
         let late = shards.iter().filter(|shard| self.is_late(shard)).count();
         let limit = span(SignedDuration::try_from_secs_f64(self.max_lag).unwrap_or(SignedDuration::MAX));
@@ -134,13 +144,13 @@ fn drift_row(drift: &Diff) -> (String, Vec<String>) {
 
 /// Which document, and not what it does: `abx publish` and `abx diff` say that.
 fn changed(document: &DocumentChange) -> String {
-    let name = &document.document;
+    let name = &printable(&document.document);
     match &document.change {
         Change::Added => format!("{GOOD}+{GOOD:#} {name}"),
         Change::Removed => format!("{BAD}-{BAD:#} {name}"),
         Change::Changed => format!("~ {name}"),
         Change::Affected => format!("~ {name}, by what it uses"),
-        Change::Renamed(before) => format!("~ {name}, which was {before}"),
+        Change::Renamed(before) => format!("~ {name}, which was {}", printable(before)),
     }
 }
 
@@ -148,7 +158,7 @@ fn stale_row(stale: &[Stale]) -> (String, Vec<String>) {
     if stale.is_empty() {
         return (format!("{GOOD}none{GOOD:#}"), Vec::new());
     }
-    let lines = stale.iter().map(|it| format!("{}: {}", it.document, it.detail)).collect();
+    let lines = stale.iter().map(|it| printable(&format!("{}: {}", it.document, it.detail))).collect();
     (format!("{BAD}{}{BAD:#}", plural(stale.len(), "document")), lines)
 }
 

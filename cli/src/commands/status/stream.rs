@@ -4,14 +4,15 @@ use super::Args;
 use crate::commands::metrics::Metrics;
 use crate::commands::part::Part;
 use crate::commands::quarantine::Kept;
-use crate::commands::store::{aws_config_of_region, unanswered};
-use crate::error::{Error, chain};
+use crate::commands::store::unanswered;
+use crate::error::Error;
 use abx_core::event::{Position, RowKey, STREAM};
-use abx_functions::adapters::aws::{Budget, KinesisLag, Waiting, kinesis};
+use abx_functions::adapters::aws::{
+    Budget, KinesisLag, Resource, ResourceKind, Waiting, kinesis, port_error,
+};
 use abx_functions::adapters::embedded::EmbeddedStore;
 use abx_functions::events::REPLAYED_STREAM;
 use abx_functions::ports::{PortError, Quarantine as _};
-use aws_sdk_cloudwatch::error::ProvideErrorMetadata as _;
 use aws_sdk_cloudwatch::types::{AlarmType, StateValue};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -107,11 +108,9 @@ impl<'a> Lags<'a> {
             }
             (Metrics::Dynamo(_), Some(stream)) => stream,
         };
-        let client = kinesis(&args.metrics.store.config().await, Budget::PATIENT);
-        let lag = KinesisLag::new(client, stream);
-        match lag.shards().await {
-            Ok(shards) => Self::Kinesis(lag, shards),
-            Err(error) => Self::None(Part::Failed(error.to_string())),
+        match ask(args, stream).await {
+            Ok((lag, shards)) => Self::Kinesis(lag, shards),
+            Err(error) => Self::None(Part::failed(&error)),
         }
     }
 
@@ -146,6 +145,13 @@ impl<'a> Lags<'a> {
     }
 }
 
+/// The stream, and its shards.
+async fn ask(args: &Args, stream: &str) -> Result<(KinesisLag, Vec<String>), Error> {
+    let lag = KinesisLag::new(kinesis(&args.metrics.store.config().await?, Budget::PATIENT), stream);
+    let shards = lag.shards().await.map_err(unanswered)?;
+    Ok((lag, shards))
+}
+
 /// The event of the file that was counted last, and how long the next one has waited.
 fn waiting(store: &EmbeddedStore, head: Option<&Position>, now: Timestamp) -> Result<Waiting, PortError> {
     let head =
@@ -173,7 +179,7 @@ pub(super) async fn alarms(args: &Args) -> Part<Vec<Alarm>> {
 }
 
 async fn describe(args: &Args, prefix: &str) -> Result<Vec<Alarm>, Error> {
-    let config = aws_config_of_region(args.metrics.store.endpoint.as_deref()).await?;
+    let config = args.metrics.store.config().await?;
     let client = aws_sdk_cloudwatch::Client::new(&config);
     let request = client
         .describe_alarms()
@@ -184,11 +190,9 @@ async fn describe(args: &Args, prefix: &str) -> Result<Vec<Alarm>, Error> {
     let mut pages = request.into_paginator().send();
     let mut alarms = Vec::new();
     while let Some(page) = pages.next().await {
-        let page = page.map_err(|error| match error.code() {
-            Some(code) => {
-                Error::world(format!("DescribeAlarms: {code}: {}", error.message().unwrap_or_default()))
-            }
-            None => Error::world(format!("DescribeAlarms: {}", chain(&error))),
+        let page = page.map_err(|error| {
+            let alarms = Resource::new(ResourceKind::Alarms, prefix, config.region());
+            unanswered(port_error("DescribeAlarms", error).at(alarms))
         })?;
         let alarm = |name: Option<&str>, reason: Option<&str>| Alarm {
             name: name.unwrap_or_default().to_owned(),

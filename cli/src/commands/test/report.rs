@@ -49,7 +49,7 @@ impl TestReport {
         match format {
             Format::Human => self.human(),
             Format::Json => report::json(self),
-            Format::Junit => junit::suites("abx test", &self.suites()),
+            Format::Junit => junit::suites(&self.suites(), Timestamp::now()),
         }
     }
 
@@ -126,35 +126,42 @@ impl TestReport {
         let case = |case: &&CaseRow| junit::Case {
             name: case.name.clone() + &in_brackets(&case.combination),
             class: case.tested.clone(),
-            file: case.place.file.clone(),
-            line: case.place.line,
-            failure: (!case.passed).then(|| (case.message(), plain(&case.explanation()))),
+            failure: (!case.passed).then(|| junit::Failure {
+                kind: "expectation".to_owned(),
+                message: case.message(),
+                text: format!("{}:{}\n{}", case.place.file, case.place.line, plain(&case.explanation())),
+            }),
         };
         let by_tested = self.by_tested().into_iter();
         let mut suites: Vec<_> = by_tested
             .map(|(tested, cases)| junit::Suite {
                 name: tested.to_owned(),
                 cases: cases.iter().map(case).collect(),
+                output: String::new(),
             })
             .collect();
         let errors = self.errors.iter().map(|error| junit::Case {
             name: error.message.clone(),
             class: "documents".to_owned(),
-            file: error.place.file.clone(),
-            line: error.place.line,
-            failure: Some((error.message.clone(), findings::in_words(error))),
+            failure: Some(junit::Failure {
+                kind: error.code.to_string(),
+                message: error.message.clone(),
+                text: format!("{}:{}\n{}", error.place.file, error.place.line, findings::in_words(error)),
+            }),
         });
         let message = || format!("{} % are covered", self.coverage.percent);
         let coverage = self.coverage.least.map(|least| junit::Case {
             name: format!("{least} % are covered"),
             class: "coverage".to_owned(),
-            file: String::new(),
-            line: 0,
-            failure: (!self.coverage.is_enough()).then(|| (message(), plain(&self.uncovered()))),
+            failure: (!self.coverage.is_enough()).then(|| junit::Failure {
+                kind: "coverage".to_owned(),
+                message: message(),
+                text: plain(&self.uncovered()),
+            }),
         });
         let cases: Vec<_> = errors.chain(coverage).collect();
         if !cases.is_empty() {
-            suites.push(junit::Suite { name: "documents".to_owned(), cases });
+            suites.push(junit::Suite { name: "documents".to_owned(), cases, output: String::new() });
         }
         suites
     }

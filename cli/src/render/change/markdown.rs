@@ -6,23 +6,73 @@ use abx_core::change::{Change, Diff, DocumentChange, FieldChange};
 use abx_core::finding::Severity;
 use std::fmt::Write as _;
 
-/// The comment, without its title.
+/// Bytes that a comment may have. GitHub takes 65,536 characters, and a character has a byte at least.
+const LONGEST: usize = 65_536;
+/// Bytes that are kept free for what is said of the rest.
+const NOTICE: usize = 400;
+
+/// The comment, without its title and end, which have so many bytes. `command` shows what does not fit.
 #[must_use]
-pub fn markdown(diff: &Diff) -> String {
+pub fn markdown(diff: &Diff, around: usize, command: &str) -> String {
     if diff.documents.is_empty() {
         return "Nothing changes.\n".to_owned();
     }
-    let mut text = String::from("| document | moved | had to | avoidable |\n|---|---:|---:|---:|\n");
-    for document in diff.documents.iter().filter(|it| !is_only_broken(it)) {
-        let _ = writeln!(text, "{}", row(document));
+    let end = if diff.documents.iter().any(|it| !it.flows.is_empty()) {
+        format!("<sub>{PINS}</sub>\n")
+    } else {
+        String::new()
+    };
+    let summary = format!("\n{}.\n\n", summary(diff));
+    let around = around + command.len() + end.len() + summary.len() + NOTICE;
+    let mut page = Page { text: String::new(), room: LONGEST.saturating_sub(around) };
+    page.text.push_str("| document | moved | had to | avoidable |\n|---|---:|---:|---:|\n");
+    let told = || diff.documents.iter().filter(|it| !is_only_broken(it));
+    let mut left_out = vec![page.add("row", told().map(|it| row(it) + "\n"))];
+    page.text.push_str(&summary);
+    let findings = findings(diff);
+    let has_findings = !findings.is_empty();
+    left_out.push(page.add("finding", findings.into_iter()));
+    if has_findings {
+        page.text.push('\n');
     }
-    let _ = writeln!(text, "\n{}.\n", summary(diff));
-    text.push_str(&findings(diff));
-    diff.documents.iter().filter(|it| has_details(it)).for_each(|it| text.push_str(&details(it)));
-    if diff.documents.iter().any(|it| !it.flows.is_empty()) {
-        let _ = writeln!(text, "<sub>{PINS}</sub>");
+    let details = diff.documents.iter().filter(|it| has_details(it)).map(details);
+    left_out.push(page.add("document's details", details));
+    let left_out: Vec<String> = left_out.into_iter().flatten().collect();
+    if !left_out.is_empty() {
+        let list = left_out.join(", ");
+        let _ = writeln!(
+            page.text,
+            "**Left out**, because a comment has {LONGEST} characters at most: {list}. {} shows them.\n",
+            code(command)
+        );
     }
-    text
+    page.text + &end
+}
+
+/// A text that is not filled beyond its room.
+struct Page {
+    text: String,
+    room: usize,
+}
+
+impl Page {
+    /// Adds the parts that fit, and says how many do not.
+    fn add(&mut self, kind: &str, parts: impl Iterator<Item = String>) -> Option<String> {
+        let mut left_out = 0;
+        for part in parts {
+            if self.text.len() + part.len() <= self.room {
+                self.text.push_str(&part);
+            } else {
+                left_out += 1;
+            }
+        }
+        match (left_out, kind) {
+            (0, _) => None,
+            (1, _) => Some(format!("1 {kind}")),
+            (count, "document's details") => Some(format!("the details of {count} documents")),
+            (count, _) => Some(format!("{count} {kind}s")),
+        }
+    }
 }
 
 fn row(document: &DocumentChange) -> String {
@@ -53,30 +103,28 @@ fn name(document: &DocumentChange) -> String {
     }
 }
 
-fn findings(diff: &Diff) -> String {
-    let mut text = broken(diff).map(|it| format!("- ❌ {it}\n")).unwrap_or_default();
+/// A part for each finding, errors first.
+fn findings(diff: &Diff) -> Vec<String> {
+    let mut parts: Vec<(Severity, String)> =
+        broken(diff).map(|it| (Severity::Error, format!("- ❌ {it}\n"))).into_iter().collect();
     for document in diff.documents.iter().filter(|it| !is_only_broken(it)) {
         for finding in &document.findings {
             let sign = if finding.severity == Severity::Error { "❌" } else { "⚠️" };
             let at =
                 if finding.path.is_empty() { String::new() } else { format!(", {}", code(&finding.path)) };
-            let _ = writeln!(
-                text,
-                "- {sign} **{}** in {}{at}: {}",
-                finding.code,
-                name(document),
-                escape(&finding.message)
-            );
+            let name = name(document);
+            let mut text =
+                format!("- {sign} **{}** in {name}{at}: {}\n", finding.code, escape(&finding.message));
             if let Some(help) = &finding.help {
                 let is_command = help.starts_with("abx ");
                 let _ = writeln!(text, "  <br>{}", if is_command { code(help) } else { escape(help) });
             }
+            parts.push((finding.severity, text));
         }
     }
-    if !text.is_empty() {
-        text.push('\n');
-    }
-    text
+    // Stable, so that the others stay in the order of the documents.
+    parts.sort_by_key(|(severity, _)| *severity);
+    parts.into_iter().map(|(_, text)| text).collect()
 }
 
 fn has_details(document: &DocumentChange) -> bool {

@@ -2,7 +2,7 @@
 //!
 //! <https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands>
 
-use super::in_words;
+use super::{RepositoryNames, in_words};
 use crate::source::{FilePlace, Located};
 use std::fmt::Write as _;
 
@@ -10,6 +10,7 @@ use std::fmt::Write as _;
 #[must_use]
 pub fn github(findings: &[Located]) -> String {
     let mut text = String::new();
+    let names = RepositoryNames::of(findings);
     for finding in findings {
         let FilePlace { file, line, column, end_line, end_column, .. } = &finding.place;
         // Columns are only understood within one line.
@@ -22,7 +23,7 @@ pub fn github(findings: &[Located]) -> String {
             text,
             "::{} file={},line={line},{end},title={}::{}",
             finding.severity,
-            property(file),
+            property(names.get(file)),
             property(finding.code.as_str()),
             data(&in_words(finding)),
         );

@@ -2,7 +2,7 @@
 //!
 //! <https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html>
 
-use super::in_words;
+use super::{RepositoryNames, in_words};
 use crate::source::{FilePlace, Located};
 use abx_core::finding::{Code, Severity};
 use serde::Serialize;
@@ -13,7 +13,8 @@ use std::fmt::Write as _;
 pub fn sarif(findings: &[Located]) -> impl Serialize {
     let is_used = |code: &&Code| findings.iter().any(|it| it.code == **code);
     let codes: Vec<Code> = Code::ALL.iter().filter(is_used).copied().collect();
-    let results = findings.iter().map(|it| Result::of(it, &codes)).collect();
+    let names = RepositoryNames::of(findings);
+    let results = findings.iter().map(|it| Result::of(it, &codes, &names)).collect();
     let rules = codes.iter().map(|code| Rule::of(*code)).collect();
     let driver = Driver { name: "abx", semantic_version: env!("CARGO_PKG_VERSION"), rules };
     let run = Run { tool: Tool { driver }, column_kind: "unicodeCodePoints", results };
@@ -147,14 +148,14 @@ impl Rule {
 }
 
 impl<'f> Result<'f> {
-    fn of(finding: &'f Located, codes: &[Code]) -> Self {
-        let mut location = Location::of(&finding.place);
+    fn of(finding: &'f Located, codes: &[Code], names: &RepositoryNames<'_>) -> Self {
+        let mut location = Location::of(&finding.place, names);
         if !finding.path.is_empty() {
             location.logical.push(Logical { fully_qualified_name: &finding.path });
         }
         let related = finding.related.iter().enumerate().map(|(index, it)| {
             let message = Some(Message { text: it.message.clone() });
-            Location { id: Some(index + 1), message, ..Location::of(&it.place) }
+            Location { id: Some(index + 1), message, ..Location::of(&it.place, names) }
         });
         Self {
             rule_id: finding.code,
@@ -168,14 +169,14 @@ impl<'f> Result<'f> {
 }
 
 impl Location<'_> {
-    fn of(place: &FilePlace) -> Self {
+    fn of(place: &FilePlace, names: &RepositoryNames<'_>) -> Self {
         let region = Region {
             start_line: place.line,
             start_column: place.column,
             end_line: place.end_line,
             end_column: place.end_column,
         };
-        let physical = Physical { artifact_location: Artifact { uri: uri(&place.file) }, region };
+        let physical = Physical { artifact_location: Artifact { uri: uri(names.get(&place.file)) }, region };
         Self { id: None, physical, logical: Vec::new(), message: None }
     }
 }

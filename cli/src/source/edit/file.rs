@@ -16,7 +16,7 @@ pub fn replace_file(path: &Path, old: &str, new: &str) -> Result<(), Error> {
     }
     let name = target.file_name().unwrap_or_default().to_string_lossy();
     // In the same folder, because a file cannot be renamed into another file system; hidden, so that no search for
-    // documents finds it.
+    // documents finds it. It has this name for the moment between two calls only, where the system can do that.
     let beside = target.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
     let written = write(&beside, &target, new);
     if written.is_err() {
@@ -27,12 +27,56 @@ pub fn replace_file(path: &Path, old: &str, new: &str) -> Result<(), Error> {
 
 fn write(beside: &Path, target: &Path, text: &str) -> io::Result<()> {
     let permissions = fs::metadata(target)?.permissions();
-    let mut file = File::create_new(beside)?;
+    let unnamed = unnamed::create(target.parent().unwrap_or(Path::new(".")));
+    let (mut file, is_unnamed) = match unnamed {
+        Some(file) => (file, true),
+        None => (File::create_new(beside)?, false),
+    };
     file.write_all(text.as_bytes())?;
     file.set_permissions(permissions)?;
     // Without this, a machine that stops may have renamed an empty file.
     file.sync_all()?;
+    if is_unnamed {
+        unnamed::name(&file, beside)?;
+    }
     fs::rename(beside, target)
+}
+
+/// Files that have no name until they are whole: whoever kills the program before that leaves nothing.
+#[cfg(target_os = "linux")]
+mod unnamed {
+    use rustix::fs::{AtFlags, CWD, Mode, OFlags, linkat, open};
+    use std::fs::File;
+    use std::io;
+    use std::os::fd::AsRawFd as _;
+    use std::path::Path;
+
+    /// A file in a folder; `None` where its file system knows only files with names.
+    pub(super) fn create(folder: &Path) -> Option<File> {
+        let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
+        open(folder, flags, Mode::RUSR | Mode::WUSR).ok().map(File::from)
+    }
+
+    pub(super) fn name(file: &File, path: &Path) -> io::Result<()> {
+        let unnamed = format!("/proc/self/fd/{}", file.as_raw_fd());
+        Ok(linkat(CWD, unnamed, CWD, path, AtFlags::SYMLINK_FOLLOW)?)
+    }
+}
+
+/// Other systems have no such files.
+#[cfg(not(target_os = "linux"))]
+mod unnamed {
+    use std::fs::File;
+    use std::io;
+    use std::path::Path;
+
+    pub(super) fn create(_: &Path) -> Option<File> {
+        None
+    }
+
+    pub(super) fn name(_: &File, _: &Path) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 #[cfg(test)]

@@ -48,8 +48,8 @@ impl FlagCompiler<'_> {
         *uses_segment |= rules.uses_segment;
         let below = written
             .rollout_percentage
-            .map_or(BUCKETS, |it| shares::to_buckets(it, 100.0, "rollout_percentage", self.findings));
-        if written.rollout_percentage == Some(0.0)
+            .map_or(BUCKETS, |it| shares::percent_to_buckets(it, "rollout_percentage", self.findings));
+        if written.rollout_percentage.is_some_and(|it| it.percent == 0.0)
             && !self.findings.is_broken("rollout_percentage")
             && written.enabled
             && written.rules.is_empty()

@@ -1,7 +1,7 @@
 //! The archive behind Firehose, which writes it to S3.
 
 use super::backoff::{ROUNDS, pause};
-use super::error::port_error;
+use super::error::{Resource, ResourceKind, port_error};
 use crate::ports::{Archive, ArchiveLine, PortError};
 use aws_sdk_firehose::Client;
 use aws_sdk_firehose::primitives::Blob;
@@ -54,7 +54,11 @@ impl Archive for FirehoseArchive {
         for call in calls(pack(lines)?) {
             let records: Result<_, _> =
                 call.into_iter().map(|data| Record::builder().data(Blob::new(data)).build()).collect();
-            self.put(records.map_err(PortError::permanent)?).await?;
+            let put = self.put(records.map_err(PortError::permanent)?).await;
+            put.map_err(|error| {
+                let region = self.client.config().region();
+                error.at(Resource::new(ResourceKind::DeliveryStream, &self.stream, region))
+            })?;
         }
         Ok(())
     }

@@ -1,14 +1,16 @@
 //! Assignments in DynamoDB: one item each, under `user_id` and `experiment_key`.
 
-use super::Breaker;
-use super::dynamo::{Conditional, Item, item, n, number, parsed, put_if, s, text, unreadable};
+use super::dynamo::{Conditional, Item, item, n, number, parsed, put_if, s, table, text, unreadable};
 use super::error::port_error;
+use super::hedge::hedged;
+use super::{Breaker, Budget};
 use crate::ports::{AssignmentStore, PortError, Put, StoredAssignment, check_key, check_unit};
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::{Client, Config};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::time::Duration;
+use tokio::time::timeout;
 
 /// How long a function's init waits for its first connection.
 const WARM_UP: Duration = Duration::from_secs(1);
@@ -21,6 +23,8 @@ const FREE: &str = "attribute_not_exists(#user) OR #epoch < :epoch OR #ttl <= :n
 pub struct DynamoAssignments {
     client: Client,
     table: String,
+    /// How long a call may take with its repetition.
+    budget: Duration,
     breaker: Breaker,
 }
 
@@ -28,7 +32,9 @@ impl DynamoAssignments {
     /// Uses a table through a client, which should have the budget of a request.
     #[must_use]
     pub fn new(client: Client, table: impl Into<String>) -> Self {
-        Self { client, table: table.into(), breaker: Breaker::default() }
+        let timeouts = client.config().timeout_config();
+        let budget = timeouts.and_then(TimeoutConfig::operation_timeout).unwrap_or(Budget::REQUEST.operation);
+        Self { client, table: table.into(), budget, breaker: Breaker::default() }
     }
 
     /// The breaker before the table, for a metric.
@@ -48,6 +54,19 @@ impl DynamoAssignments {
         let request = request.key("user_id", s("-")).key("experiment_key", s("-")).customize();
         let request = request.config_override(Config::builder().timeout_config(longer));
         Box::pin(request.send()).await.map(|_| ()).map_err(|error| port_error("GetItem", error))
+    }
+
+    /// Asks the table, twice if that takes it, within the budget. An assignment that is put twice is known by its id. A write
+    /// that had no answer in time may still be done: that it is not stored is then said too often, and never that it is.
+    async fn ask<T, F>(&self, call: impl Fn() -> F) -> Result<T, PortError>
+    where
+        F: Future<Output = Result<T, PortError>>,
+    {
+        let asked = async {
+            let answer = timeout(self.budget, hedged(call)).await;
+            answer.unwrap_or_else(|_| Err(PortError::transient("no answer in time")))
+        };
+        self.breaker.call(asked).await.map_err(|error| error.at(table(&self.client, &self.table)))
     }
 
     async fn get_item(
@@ -101,7 +120,7 @@ impl DynamoAssignments {
 impl AssignmentStore for DynamoAssignments {
     async fn get(&self, unit: &str, experiment_key: &str) -> Result<Option<StoredAssignment>, PortError> {
         check_key(unit, experiment_key)?;
-        self.breaker.call(self.get_item(unit, experiment_key)).await
+        self.ask(|| self.get_item(unit, experiment_key)).await
     }
 
     async fn get_many(
@@ -114,7 +133,7 @@ impl AssignmentStore for DynamoAssignments {
             [] => Ok(Vec::new()),
             [only] => Ok(vec![self.get(unit, only).await?]),
             several => {
-                let found = self.breaker.call(self.query(unit)).await?;
+                let found = self.ask(|| self.query(unit)).await?;
                 Ok(several.iter().map(|key| found.get(*key).cloned()).collect())
             }
         }
@@ -122,7 +141,7 @@ impl AssignmentStore for DynamoAssignments {
 
     async fn put_if_absent(&self, assignment: &StoredAssignment, now: i64) -> Result<Put, PortError> {
         assignment.check()?;
-        self.breaker.call(self.put(assignment, now)).await
+        self.ask(|| self.put(assignment, now)).await
     }
 }
 

@@ -3,24 +3,30 @@
 use crate::ports::PortError;
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
-/// A circuit breaker: after some failures in a window it refuses calls for a moment, and then lets one through to see.
+/// How many of the latest calls are looked at.
+const RECENT: usize = 20;
+/// What is older says nothing about now.
+const WINDOW: Duration = Duration::from_secs(10);
+/// As many of them have to have failed, and half of all.
+const FAILURES: usize = 5;
+/// How long the store is left alone.
+const REST: Duration = Duration::from_secs(1);
+
+/// A circuit breaker: while half of the latest calls fail it refuses calls for a second, and then lets one through to see.
 ///
-/// A store that is away costs each request its whole budget; with the breaker open it costs nothing. Only transient errors
-/// count: a store that refuses a request is there.
-#[derive(Debug)]
-pub struct Breaker {
-    failures: usize,
-    window: Duration,
-    pause: Duration,
-    state: Mutex<State>,
-}
+/// A store that is away costs each request its whole budget; with the breaker open it costs nothing. A store that fails now
+/// and then is worth asking, so it is the share of failures that counts: to open after any five in ten seconds lost 77 of 100
+/// assignments to a store that answered 97. Only transient errors count: a store that refuses a request is there.
+#[derive(Debug, Default)]
+pub struct Breaker(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// When the latest failures were, the oldest first; never more than it takes to open.
-    recent: VecDeque<Instant>,
+    /// When the latest calls ended and whether they failed, the oldest first.
+    recent: VecDeque<(Instant, bool)>,
     /// Open if this is set, until then at least: the time of the next probe.
     open_until: Option<Instant>,
 }
@@ -32,20 +38,7 @@ pub struct Permit {
     probe: bool,
 }
 
-impl Default for Breaker {
-    /// 5 failures in 10 s open it for 1 s.
-    fn default() -> Self {
-        Self::new(5, Duration::from_secs(10), Duration::from_secs(1))
-    }
-}
-
 impl Breaker {
-    /// Opens for `pause` after this many failures within `window`.
-    #[must_use]
-    pub fn new(failures: usize, window: Duration, pause: Duration) -> Self {
-        Self { failures, window, pause, state: Mutex::default() }
-    }
-
     /// Makes a call, unless the breaker is open: then the error is transient, and immediate.
     pub async fn call<T>(&self, work: impl Future<Output = Result<T, PortError>>) -> Result<T, PortError> {
         let Some(permit) = self.admit(Instant::now()) else {
@@ -67,7 +60,7 @@ impl Breaker {
             None => Some(Permit { probe: false }),
             Some(at) if now < at => None,
             Some(_) => {
-                state.open_until = Some(now + self.pause);
+                state.open_until = Some(now + REST);
                 Some(Permit { probe: true })
             }
         }
@@ -76,20 +69,18 @@ impl Breaker {
     /// Says how the call went.
     pub fn record(&self, permit: &Permit, failed: bool, now: Instant) {
         let mut state = self.lock();
-        if !failed {
-            if permit.probe {
-                *state = State::default();
-            }
-            return;
+        if permit.probe && !failed {
+            *state = State::default();
         }
-        state.recent.push_back(now);
-        while state.recent.len() > self.failures {
+        state.recent.push_back((now, failed));
+        let is_old = |(at, _): &(Instant, bool)| now.duration_since(*at) > WINDOW;
+        while state.recent.len() > RECENT || state.recent.front().is_some_and(is_old) {
             state.recent.pop_front();
         }
-        let full = state.recent.len() == self.failures;
-        let within = state.recent.front().is_some_and(|first| now.duration_since(*first) <= self.window);
-        if full && within {
-            state.open_until = Some(now + self.pause);
+        let failures = state.recent.iter().filter(|(_, failed)| *failed).count();
+        // A success opens nothing, even if a failure that it replaces did not weigh enough before.
+        if failed && (permit.probe || failures >= FAILURES && 2 * failures >= state.recent.len()) {
+            state.open_until = Some(now + REST);
         }
     }
 
@@ -100,7 +91,7 @@ impl Breaker {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -123,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn the_fifth_failure_in_ten_seconds_opens_it_for_a_second() {
+    fn five_failures_and_nothing_else_open_it_for_a_second() {
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
         let breaker = Breaker::default();
@@ -146,6 +137,30 @@ mod tests {
             assert!(call(&breaker, true, now));
             assert!(!breaker.is_open(now));
         }
+    }
+
+    /// How many of 1,000 calls in 10 s are made, of which every so many fails.
+    fn made(fails: impl Fn(u64) -> bool) -> usize {
+        let (start, breaker) = (Instant::now(), Breaker::default());
+        let made = |n: &u64| call(&breaker, fails(*n), start + Duration::from_millis(n * 10));
+        (0..1000).filter(made).count()
+    }
+
+    #[test]
+    fn the_share_of_failures_opens_it() {
+        assert_eq!(made(|n| n % 10 == 9), 1000, "10 %");
+        assert_eq!(made(|n| n % 3 == 2), 1000, "33 %");
+        let half = made(|n| n % 2 == 1);
+        assert!(half < 500, "50 %: {half}");
+        assert_eq!(made(|_| true), 5 + 9, "all: five, and a probe in each second");
+    }
+
+    #[test]
+    fn a_store_that_was_well_for_long_is_given_up_as_soon() {
+        let (start, breaker) = (Instant::now(), Breaker::default());
+        (0..10_000).for_each(|_| assert!(call(&breaker, false, start)));
+        let failed = (0..100).take_while(|_| call(&breaker, true, start)).count();
+        assert_eq!(failed, RECENT / 2);
     }
 
     #[test]

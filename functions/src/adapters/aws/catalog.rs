@@ -3,26 +3,31 @@
 //! | pk | sk | what |
 //! |---|---|---|
 //! | `head` | `head` | the number of the revision that serves |
+//! | `head` | `move#{n, 20 digits}` | the nth move of the head: from where and to where, when, by whom and why |
 //! | `revisions` | the number, 20 digits | a manifest, written last; one query lists them all |
 //! | `rev#{n}` | `{checksum}#{chunk, 5 digits}` | a chunk |
 //!
 //! The checksum in a chunk's key keeps two publishers of one number apart: the manifest alone decides whose the number
 //! is, and what a dead publisher left is in nobody's way.
 
-use super::dynamo::{Conditional, Item, bytes, item, n, number, parsed, put_if, s, text};
+use super::backoff::{ROUNDS, pause};
+use super::dynamo::{Conditional, Item, bytes, item, n, number, parsed, put_if, s, table, text};
 use super::error::port_error;
+use super::transaction::{Written, transact};
 use crate::ports::{
-    CHUNK_BYTES, CatalogStore, Flip, Head, PortError, PutRevision, RevisionInfo, RevisionMeta, half_written,
-    no_such_revision,
+    CHUNK_BYTES, CatalogStore, Flip, Head, HeadMove, PortError, PutRevision, RevisionInfo, RevisionMeta,
+    half_written, no_such_revision,
 };
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::primitives::Blob;
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 
 const ABSENT: &str = "attribute_not_exists(pk)";
 const HEAD: &str = "head";
 const MANIFESTS: &str = "revisions";
+const MOVES: &str = "move#";
 
 /// The [`CatalogStore`] of a table.
 #[derive(Debug, Clone)]
@@ -43,6 +48,10 @@ impl DynamoCatalog {
     #[must_use]
     pub fn with_fresh_head(self) -> Self {
         Self { fresh_head: true, ..self }
+    }
+
+    fn at(&self, error: PortError) -> PortError {
+        error.at(table(&self.client, &self.table))
     }
 
     async fn read(&self, pk: &str, sk: &str, fresh: bool) -> Result<Option<Item>, PortError> {
@@ -67,6 +76,34 @@ impl DynamoCatalog {
         self.query(pk)
             .key_condition_expression("pk = :pk AND begins_with(sk, :start)")
             .expression_attribute_values(":start", s(start))
+    }
+
+    /// The moves of the head, the newest first.
+    fn moves(&self) -> QueryFluentBuilder {
+        self.query_start(HEAD, MOVES).scan_index_forward(false)
+    }
+
+    async fn fresh_head(&self) -> Result<Option<u64>, PortError> {
+        let item = self.read(HEAD, HEAD, true).await?;
+        item.map(|item| number(&item, "revision")).transpose()
+    }
+
+    fn put_head(&self, from: Option<u64>, to: u64) -> Result<Put, BuildError> {
+        let head = item([("pk", s(HEAD)), ("sk", s(HEAD)), ("revision", n(to))]);
+        let put = Put::builder().table_name(&self.table).set_item(Some(head));
+        match from {
+            None => put.condition_expression(ABSENT),
+            Some(from) => {
+                put.condition_expression("revision = :from").expression_attribute_values(":from", n(from))
+            }
+        }
+        .build()
+    }
+
+    /// Its number is free, or another move came first.
+    fn put_move(&self, number: u64, new: &HeadMove) -> Result<Put, BuildError> {
+        let put = Put::builder().table_name(&self.table).set_item(Some(write_move(number, new)));
+        put.condition_expression(ABSENT).build()
     }
 
     async fn put_if_absent(&self, item: Item) -> Result<Conditional, PortError> {
@@ -99,13 +136,14 @@ impl DynamoCatalog {
     }
 }
 
-impl CatalogStore for DynamoCatalog {
-    async fn head(&self) -> Result<Option<Head>, PortError> {
+/// The port's methods, whose errors do not say yet which table it is.
+impl DynamoCatalog {
+    async fn head_there(&self) -> Result<Option<Head>, PortError> {
         let item = self.read(HEAD, HEAD, self.fresh_head).await?;
         item.map(|item| Ok(Head { revision: number(&item, "revision")? })).transpose()
     }
 
-    async fn revision(&self, revision: u64) -> Result<Option<Vec<u8>>, PortError> {
+    async fn revision_there(&self, revision: u64) -> Result<Option<Vec<u8>>, PortError> {
         if let Some(info) = self.manifest(revision).await? {
             return self.chunks(&info).await.map(Some);
         }
@@ -116,7 +154,7 @@ impl CatalogStore for DynamoCatalog {
         }
     }
 
-    async fn put_revision(
+    async fn put_revision_there(
         &self,
         revision: u64,
         bytes: &[u8],
@@ -137,30 +175,48 @@ impl CatalogStore for DynamoCatalog {
         }
     }
 
-    async fn flip_head(&self, from: Option<u64>, to: u64) -> Result<Flip, PortError> {
+    async fn flip_head_there(
+        &self,
+        from: Option<u64>,
+        to: u64,
+        meta: &RevisionMeta,
+    ) -> Result<Flip, PortError> {
         // Revisions are never deleted, so what is seen here still holds when the write comes.
         if self.manifest(to).await?.is_none() {
             return Err(no_such_revision(to));
         }
-        let head = item([("pk", s(HEAD)), ("sk", s(HEAD)), ("revision", n(to))]);
-        let request = self.client.put_item().table_name(&self.table).set_item(Some(head));
-        let request = match from {
-            None => request.condition_expression(ABSENT),
-            Some(from) => {
-                request.condition_expression("revision = :from").expression_attribute_values(":from", n(from))
+        let new = HeadMove { from, to, meta: meta.clone() };
+        for round in 1..=ROUNDS {
+            // As it is now: also where an answer was lost, what was written shows here.
+            match self.fresh_head().await? {
+                Some(actual) if actual == to => return Ok(Flip::Done),
+                actual if actual != from => return Ok(Flip::Lost { actual }),
+                _ => {}
             }
-        };
-        match put_if(request).await? {
-            Conditional::Done => Ok(Flip::Done),
-            Conditional::Refused(None) => Ok(Flip::Lost { actual: None }),
-            Conditional::Refused(Some(there)) => match number(&there, "revision")? {
-                actual if actual == to => Ok(Flip::Done),
-                actual => Ok(Flip::Lost { actual: Some(actual) }),
-            },
+            let newest = Box::pin(self.moves().limit(1).send()).await;
+            let newest = newest.map_err(|error| port_error("Query", error))?;
+            let number = newest.items().first().map_or(Ok(0), |newest| number::<u64>(newest, "n"))? + 1;
+            let actions = [self.put_head(from, to), self.put_move(number, &new)];
+            let actions = actions.into_iter().map(|put| Ok(TransactWriteItem::builder().put(put?).build()));
+            let actions: Result<_, BuildError> = actions.collect();
+            match transact(&self.client, actions.map_err(PortError::permanent)?).await? {
+                Written::Done => return Ok(Flip::Done),
+                Written::Refused => pause(round).await,
+            }
         }
+        Err(PortError::transient("others move the head all the time"))
     }
 
-    async fn revisions(&self) -> Result<Vec<RevisionInfo>, PortError> {
+    async fn head_moves_there(&self) -> Result<Vec<HeadMove>, PortError> {
+        let mut pages = self.moves().into_paginator().items().send();
+        let mut moves = Vec::new();
+        while let Some(item) = pages.next().await {
+            moves.push(read_move(&item.map_err(|error| port_error("Query", error))?)?);
+        }
+        Ok(moves)
+    }
+
+    async fn revisions_there(&self) -> Result<Vec<RevisionInfo>, PortError> {
         let mut pages = self.query(MANIFESTS).scan_index_forward(false).into_paginator().items().send();
         let mut revisions = Vec::new();
         while let Some(item) = pages.next().await {
@@ -170,12 +226,67 @@ impl CatalogStore for DynamoCatalog {
     }
 }
 
+impl CatalogStore for DynamoCatalog {
+    async fn head(&self) -> Result<Option<Head>, PortError> {
+        self.head_there().await.map_err(|error| self.at(error))
+    }
+
+    async fn revision(&self, revision: u64) -> Result<Option<Vec<u8>>, PortError> {
+        self.revision_there(revision).await.map_err(|error| self.at(error))
+    }
+
+    async fn put_revision(
+        &self,
+        revision: u64,
+        bytes: &[u8],
+        meta: &RevisionMeta,
+    ) -> Result<PutRevision, PortError> {
+        self.put_revision_there(revision, bytes, meta).await.map_err(|error| self.at(error))
+    }
+
+    async fn flip_head(&self, from: Option<u64>, to: u64, meta: &RevisionMeta) -> Result<Flip, PortError> {
+        self.flip_head_there(from, to, meta).await.map_err(|error| self.at(error))
+    }
+
+    async fn head_moves(&self) -> Result<Vec<HeadMove>, PortError> {
+        self.head_moves_there().await.map_err(|error| self.at(error))
+    }
+
+    async fn revisions(&self) -> Result<Vec<RevisionInfo>, PortError> {
+        self.revisions_there().await.map_err(|error| self.at(error))
+    }
+}
+
 fn chunks_key(revision: u64) -> String {
     format!("rev#{revision}")
 }
 
 fn manifest_key(revision: u64) -> String {
     format!("{revision:020}")
+}
+
+fn write_move(number: u64, HeadMove { from, to, meta }: &HeadMove) -> Item {
+    let mut written = item([
+        ("pk", s(HEAD)),
+        ("sk", s(format!("{MOVES}{number:020}"))),
+        ("n", n(number)),
+        ("to", n(*to)),
+        ("moved_at", s(meta.created_at.to_string())),
+        ("author", s(&meta.author)),
+        ("message", s(&meta.message)),
+    ]);
+    written.extend(from.map(|from| ("from".to_owned(), n(from))));
+    written
+}
+
+fn read_move(item: &Item) -> Result<HeadMove, PortError> {
+    let from = item.contains_key("from").then(|| number(item, "from")).transpose()?;
+    let meta = RevisionMeta {
+        created_at: parsed(item, "moved_at", "a time")?,
+        author: text(item, "author")?,
+        message: text(item, "message")?,
+    };
+    Ok(HeadMove { from, to: number(item, "to")?, meta })
 }
 
 fn write_manifest(info: &RevisionInfo) -> Item {

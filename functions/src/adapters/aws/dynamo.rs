@@ -1,7 +1,8 @@
 //! DynamoDB items, and the conditional write that everything here is made of.
 
-use super::error::port_error;
+use super::error::{Resource, ResourceKind, port_error};
 use crate::ports::PortError;
+use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
 use aws_sdk_dynamodb::primitives::Blob;
@@ -10,6 +11,11 @@ use std::collections::HashMap;
 use std::str::FromStr;
 
 pub(super) type Item = HashMap<String, AttributeValue>;
+
+/// A table as errors name it.
+pub(super) fn table(client: &Client, name: &str) -> Resource {
+    Resource::new(ResourceKind::Table, name, client.config().region())
+}
 
 /// How a conditional write ended.
 pub(super) enum Conditional {

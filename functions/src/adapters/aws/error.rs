@@ -1,66 +1,253 @@
 //! What the SDK's errors mean to a caller.
 
-use crate::ports::PortError;
+use crate::ports::{PortError, causes};
+use aws_config::Region;
 use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use std::error::Error;
 use std::fmt;
+use std::io;
 
-/// Refusals that are about now and not about the request, although their status is 400.
-const BUSY: [&str; 7] = [
-    "KMSThrottlingException",
-    "LimitExceededException",
-    "ProvisionedThroughputExceededException",
-    "RequestLimitExceeded",
-    "Throttling",
-    "ThrottlingException",
-    "TransactionInProgressException",
-];
+/// What is at fault when a call fails: each has another remedy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// There are no credentials, or they cannot be had.
+    NoCredentials,
+    /// The credentials have expired.
+    Expired,
+    /// The credentials are not valid.
+    Invalid,
+    /// The credentials do not allow it.
+    Denied,
+    /// What is named does not exist.
+    Missing,
+    /// Too much is asked.
+    Throttled,
+    /// The endpoint's name has no address.
+    Dns,
+    /// Nothing listens at the endpoint.
+    Refused,
+    /// No TLS connection to the endpoint.
+    Tls,
+    /// No connection, for another reason.
+    Unreachable,
+    /// No answer, or no connection, in time.
+    Slow,
+    /// An answer that the service would not give.
+    Unreadable,
+    /// The service failed.
+    Failed,
+    /// The service refused the request, or the request could not be made.
+    Rejected,
+}
 
-/// A call that failed; the SDK's own error lies under it.
+impl Fault {
+    /// Whether the same call may succeed later without anybody's doing.
+    const fn is_transient(self) -> bool {
+        use Fault::{Dns, Failed, Refused, Slow, Throttled, Tls, Unreachable, Unreadable};
+        matches!(self, Dns | Failed | Refused | Slow | Throttled | Tls | Unreachable | Unreadable)
+    }
+
+    const fn words(self) -> &'static str {
+        match self {
+            Self::NoCredentials => "there are no AWS credentials",
+            Self::Expired => "the AWS credentials have expired",
+            Self::Invalid => "the AWS credentials are not valid",
+            Self::Denied => "access denied",
+            Self::Missing => "it does not exist there",
+            Self::Throttled => "throttled",
+            Self::Dns => "the endpoint's name has no address (DNS)",
+            Self::Refused => "nothing listens at the endpoint",
+            Self::Tls => "no TLS connection to the endpoint",
+            Self::Unreachable => "the endpoint was not reached",
+            Self::Slow => "no answer in time",
+            Self::Unreadable => "the answer is not one of this service",
+            Self::Failed => "the service failed",
+            Self::Rejected => "the request was refused",
+        }
+    }
+
+    fn of_code(code: &str, status: u16) -> Self {
+        match code {
+            "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" | "TokenRefreshRequired" => {
+                Self::Expired
+            }
+            "AuthFailure"
+            | "IncompleteSignature"
+            | "IncompleteSignatureException"
+            | "InvalidAccessKeyId"
+            | "InvalidClientTokenId"
+            | "InvalidSignatureException"
+            | "MissingAuthenticationToken"
+            | "MissingAuthenticationTokenException"
+            | "SignatureDoesNotMatch"
+            | "UnrecognizedClientException" => Self::Invalid,
+            "AccessDenied"
+            | "AccessDeniedException"
+            | "KMSAccessDeniedException"
+            | "UnauthorizedOperation" => Self::Denied,
+            "ResourceNotFound" | "ResourceNotFoundException" => Self::Missing,
+            // About now and not about the request, although the status of most is 400.
+            "KMSThrottlingException"
+            | "LimitExceededException"
+            | "ProvisionedThroughputExceededException"
+            | "RequestLimitExceeded"
+            | "Throttling"
+            | "ThrottlingException"
+            | "TooManyRequestsException"
+            | "TransactionInProgressException" => Self::Throttled,
+            "UnknownOperationException" => Self::Unreadable,
+            _ if status == 429 => Self::Throttled,
+            _ if status >= 500 => Self::Failed,
+            _ => Self::Rejected,
+        }
+    }
+
+    /// What kept a connection from being made, by what lies under the SDK's error. The libraries below have no types in common
+    /// for it, so their words decide where the operating system does not.
+    fn of_connection(error: &(dyn Error + 'static)) -> Self {
+        for cause in causes(error) {
+            if let Some(error) = cause.downcast_ref::<io::Error>()
+                && error.kind() == io::ErrorKind::ConnectionRefused
+            {
+                return Self::Refused;
+            }
+            let text = cause.to_string().to_lowercase();
+            let says = |words: &[&str]| words.iter().any(|it| text.contains(it));
+            if says(&["dns error", "failed to lookup address"]) {
+                return Self::Dns;
+            }
+            if says(&["certificate", "corrupt message", "handshake", "tls"]) {
+                return Self::Tls;
+            }
+            if says(&["credentials"]) {
+                return Self::NoCredentials;
+            }
+        }
+        Self::Unreachable
+    }
+}
+
+/// What of AWS a call is about, and where it was looked for: [`PortError::at`] such a thing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resource {
+    /// What kind of thing it is.
+    pub kind: ResourceKind,
+    /// Its name.
+    pub name: String,
+    /// The region of the client.
+    pub region: String,
+}
+
+/// What a call is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResourceKind {
+    /// A table of DynamoDB.
+    Table,
+    /// A stream of Kinesis.
+    Stream,
+    /// A delivery stream of Firehose.
+    DeliveryStream,
+    /// A function of Lambda.
+    Function,
+    /// Alarms of `CloudWatch`, whose names begin so.
+    Alarms,
+}
+
+impl Resource {
+    /// What a client of a region looks for.
+    pub fn new(kind: ResourceKind, name: impl Into<String>, region: Option<&Region>) -> Self {
+        let region = region.map_or("no region", |region| region.as_ref()).to_owned();
+        Self { kind, name: name.into(), region }
+    }
+}
+
+impl fmt::Display for Resource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.kind {
+            ResourceKind::Table => "table",
+            ResourceKind::Stream => "stream",
+            ResourceKind::DeliveryStream => "delivery stream",
+            ResourceKind::Function => "function",
+            ResourceKind::Alarms => "alarms",
+        };
+        write!(f, "{kind} {} in {}", self.name, self.region)
+    }
+}
+
+/// A call that failed.
 #[derive(Debug)]
-struct CallFailed {
-    what: String,
-    source: Box<dyn Error + Send + Sync>,
+pub struct CallFailed {
+    /// The call, as IAM knows it: `GetItem`.
+    pub operation: &'static str,
+    /// What is at fault.
+    pub fault: Fault,
+    /// What the service said, where it did.
+    said: Option<String>,
+    /// What lies under it, where nothing was said.
+    source: Option<Box<dyn Error + Send + Sync>>,
 }
 
 impl fmt::Display for CallFailed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.what)
+        write!(f, "{}: {}", self.operation, self.fault.words())?;
+        self.said.as_ref().map_or(Ok(()), |said| write!(f, ": {said}"))
     }
 }
 
 impl Error for CallFailed {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&*self.source)
+        // What the SDK wraps around a cause says only that there is one.
+        let outer: &(dyn Error + 'static) = &**self.source.as_ref()?;
+        let is_wrapper =
+            |text: &str| matches!(text, "dispatch failure" | "request has timed out" | "io error" | "other");
+        causes(outer).find(|cause| !is_wrapper(&cause.to_string()))
     }
 }
 
-/// Sorts an error of the SDK.
-pub(super) fn port_error<E>(operation: &str, error: SdkError<E, HttpResponse>) -> PortError
+/// Sorts an error of the SDK, of any of its services.
+pub fn port_error<E>(operation: &'static str, error: SdkError<E, HttpResponse>) -> PortError
 where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
 {
-    let (transient, why) = judge(&error);
-    let failed = CallFailed { what: format!("{operation}: {why}"), source: error.into() };
-    if transient { PortError::transient(failed) } else { PortError::permanent(failed) }
+    let (fault, said) = judge(&error);
+    // What a service said is all that there is to know; the SDK's words around it add nothing.
+    let source = if said.is_none() { Some(error.into()) } else { None };
+    let failed = CallFailed { operation, fault, said, source };
+    if fault.is_transient() { PortError::transient(failed) } else { PortError::permanent(failed) }
 }
 
-fn judge<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> (bool, String) {
+fn judge<E>(error: &SdkError<E, HttpResponse>) -> (Fault, Option<String>)
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
     match error {
-        SdkError::TimeoutError(_) => (true, "no answer in time".to_owned()),
-        SdkError::DispatchFailure(failure) => (!failure.is_user(), "the service was not reached".to_owned()),
-        SdkError::ResponseError(_) => (true, "the answer cannot be read".to_owned()),
+        SdkError::TimeoutError(_) => (Fault::Slow, None),
+        SdkError::DispatchFailure(failure) if failure.is_timeout() => (Fault::Slow, None),
+        SdkError::DispatchFailure(_) => match Fault::of_connection(error) {
+            // The request could not even be made.
+            Fault::Unreachable if is_user(error) => (Fault::Rejected, None),
+            fault => (fault, None),
+        },
+        SdkError::ResponseError(_) => (Fault::Unreadable, None),
         SdkError::ServiceError(error) => {
             let (status, meta) = (error.raw().status().as_u16(), error.err().meta());
             // Without a code it is an answer that nobody can read, such as half of one: who sent it may be well next time.
             let Some(code) = meta.code() else {
-                return (true, format!("the answer (status {status}) cannot be read"));
+                let fault = if status >= 500 { Fault::Failed } else { Fault::Unreadable };
+                return (fault, Some(format!("status {status}")));
             };
-            let busy = status >= 500 || status == 429 || BUSY.contains(&code);
-            (busy, format!("{code}: {}", meta.message().unwrap_or("no message")))
+            let said = format!("{code}: {}", meta.message().unwrap_or("no message"));
+            (Fault::of_code(code, status), Some(said))
         }
         // The request could not be built; also what a later SDK may add.
-        _ => (false, "the request could not be made".to_owned()),
+        _ => match Fault::of_connection(error) {
+            Fault::NoCredentials => (Fault::NoCredentials, None),
+            _ => (Fault::Rejected, None),
+        },
     }
+}
+
+fn is_user<E>(error: &SdkError<E, HttpResponse>) -> bool {
+    matches!(error, SdkError::DispatchFailure(failure) if failure.is_user())
 }

@@ -1,6 +1,6 @@
 //! Events to Kinesis.
 
-use super::error::port_error;
+use super::error::{Resource, ResourceKind, port_error};
 use crate::ports::{Event, EventSink, MAX_EVENT_BYTES, PortError, SendReport};
 use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::error::BuildError;
@@ -90,6 +90,9 @@ impl EventSink for KinesisSink {
             }
         }
         report.lose(pending, None);
+        let region = self.client.config().region();
+        let stream = || Resource::new(ResourceKind::Stream, &self.stream, region);
+        report.cause = report.cause.map(|cause| cause.at(stream()));
         report.close()
     }
 }

@@ -3,7 +3,7 @@
 //! Asked of the stream itself and not of `CloudWatch`, whose iterator age tells how old a record was when somebody read it: that is
 //! not to say that it was counted, and it tells nothing where nobody reads.
 
-use super::error::port_error;
+use super::error::{Resource, ResourceKind, port_error};
 use crate::ports::PortError;
 use abx_core::event::Position;
 use aws_sdk_kinesis::Client;
@@ -50,6 +50,10 @@ impl KinesisLag {
 
     /// What is at a place of a shard and behind it; `None` is the place before all records.
     pub async fn look(&self, shard: &str, place: Option<&Position>) -> Result<Waiting, PortError> {
+        self.ask(shard, place).await.map_err(|error| at(&self.client, &self.stream, error))
+    }
+
+    async fn ask(&self, shard: &str, place: Option<&Position>) -> Result<Waiting, PortError> {
         let mut iterator = self.iterator(shard, place).await?;
         let mut waiting = Waiting::default();
         for _ in 0..ANSWERS {
@@ -99,13 +103,19 @@ pub async fn shards(client: &Client, stream: &str) -> Result<Vec<String>, PortEr
             Some(token) => request.next_token(token),
             None => request.stream_name(stream),
         };
-        let answer = Box::pin(request.send()).await.map_err(|error| port_error("ListShards", error))?;
+        let answer = Box::pin(request.send()).await;
+        let answer = answer.map_err(|error| at(client, stream, port_error("ListShards", error)))?;
         names.extend(answer.shards().iter().map(|shard| shard.shard_id().to_owned()));
         next = answer.next_token().map(str::to_owned);
         if next.is_none() {
             return Ok(names);
         }
     }
+}
+
+/// An error with the name of the stream.
+fn at(client: &Client, stream: &str, error: PortError) -> PortError {
+    error.at(Resource::new(ResourceKind::Stream, stream, client.config().region()))
 }
 
 fn arrived(record: &Record) -> Result<Timestamp, PortError> {

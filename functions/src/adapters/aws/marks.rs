@@ -1,7 +1,7 @@
 //! Marks in DynamoDB: one item each, under the unit and what the mark is about.
 
 use super::backoff::{ROUNDS, pause};
-use super::dynamo::{Conditional, Item, item, n, number, parsed, put_if, s, text, unreadable};
+use super::dynamo::{Conditional, Item, item, n, number, parsed, put_if, s, table, text, unreadable};
 use super::error::port_error;
 use crate::ports::{MarkPut, PortError};
 use abx_core::event::{Mark, MarkKey, Owner};
@@ -14,10 +14,10 @@ use std::collections::{BTreeSet, HashMap};
 
 /// How many keys a batch get takes.
 const CALL_KEYS: usize = 100;
-/// How many batch gets are under way at once.
-const GETS: usize = 4;
+/// How many batch gets are under way at once: those of a batch of 500 events that three experiments measure.
+const GETS: usize = 20;
 /// How many marks are put at once: each is a call, because a batch write takes no conditions.
-const PUTS: usize = 32;
+const PUTS: usize = 64;
 /// How long a mark is kept after its first time, in seconds: no experiment runs for 400 days.
 const KEPT: i64 = 400 * 86_400;
 
@@ -32,13 +32,18 @@ pub(super) struct Marks {
 }
 
 impl Marks {
+    fn at(&self, error: PortError) -> PortError {
+        error.at(table(&self.client, &self.table))
+    }
+
     /// What stands under these keys, in their order.
     pub(super) async fn get(&self, keys: &[MarkKey<'_>]) -> Result<Vec<Option<Mark>>, PortError> {
         let places: Vec<Place> = keys.iter().map(place).collect();
         // A batch get refuses a key that it is given twice.
         let unique: Vec<&Place> = places.iter().collect::<BTreeSet<_>>().into_iter().collect();
         let gets: Vec<_> = unique.chunks(CALL_KEYS).map(|places| self.get_some(places)).collect();
-        let found: Vec<_> = stream::iter(gets).buffer_unordered(GETS).try_collect().await?;
+        let found: Vec<_> =
+            stream::iter(gets).buffer_unordered(GETS).try_collect().await.map_err(|error| self.at(error))?;
         let found: HashMap<Place, Mark> = found.into_iter().flatten().collect();
         Ok(places.iter().map(|place| found.get(place).cloned()).collect())
     }
@@ -82,9 +87,16 @@ impl Marks {
 
     /// Puts marks; one answer for each, in their order.
     pub(super) async fn put(&self, marks: &[(MarkKey<'_>, Mark)]) -> Result<Vec<MarkPut>, PortError> {
-        let puts = marks.iter().map(|(key, mark)| self.put_one(place(key), mark));
+        let puts = marks.iter().zip(0..).map(|((key, mark), number)| {
+            let put = self.put_one(place(key), mark);
+            async move { put.await.map(|put: MarkPut| (number, put)) }
+        });
         let puts: Vec<_> = puts.collect();
-        stream::iter(puts).buffered(PUTS).try_collect().await
+        // Not in their order: a slow one would hold up those that could begin after the ones behind it.
+        let puts = stream::iter(puts).buffer_unordered(PUTS).try_collect().await;
+        let mut done: Vec<(usize, _)> = puts.map_err(|error| self.at(error))?;
+        done.sort_unstable_by_key(|(number, _)| *number);
+        Ok(done.into_iter().map(|(_, put)| put).collect())
     }
 
     async fn put_one(&self, (unit, about): Place, mark: &Mark) -> Result<MarkPut, PortError> {

@@ -11,7 +11,7 @@
 //! What a commit costs: 2 WCU for the head, 2 for each started KB of ids (10 for 500) and 2 for each started KB of a row.
 
 use super::backoff::{ROUNDS, pause};
-use super::dynamo::{Item, bytes, item, n, number, parsed, s, text};
+use super::dynamo::{Item, bytes, item, n, number, parsed, s, table, text};
 use super::error::port_error;
 use super::marks::Marks;
 use super::transaction::{Written, transact};
@@ -43,12 +43,16 @@ impl DynamoMetrics {
         Self { client, table: table.into(), marks }
     }
 
+    fn at(&self, error: PortError) -> PortError {
+        error.at(table(&self.client, &self.table))
+    }
+
     /// All items of a partition, in their order and as they are now.
     async fn partition(&self, pk: &str) -> Result<Vec<Item>, PortError> {
         let request = self.client.query().table_name(&self.table).consistent_read(true);
         let request = request.key_condition_expression("pk = :pk").expression_attribute_values(":pk", s(pk));
         let items: Result<_, _> = request.into_paginator().items().send().collect().await;
-        items.map_err(|error| port_error("Query", error))
+        items.map_err(|error| self.at(port_error("Query", error)))
     }
 
     fn actions(
@@ -121,7 +125,7 @@ impl MetricStore for DynamoMetrics {
             }
             pause(round).await;
         }
-        Err(PortError::transient("Query: the ledger lacks the latest commit"))
+        Err(self.at(PortError::transient("Query: the ledger lacks the latest commit")))
     }
 
     async fn marks(&self, keys: &[MarkKey<'_>]) -> Result<Vec<Option<Mark>>, PortError> {
@@ -134,7 +138,7 @@ impl MetricStore for DynamoMetrics {
 
     async fn commit(&self, shard: &str, state: &ShardState, commit: &Commit) -> Result<Committed, PortError> {
         let actions = self.actions(shard, state, commit).map_err(PortError::permanent)?;
-        Ok(match transact(&self.client, actions).await? {
+        Ok(match transact(&self.client, actions).await.map_err(|error| self.at(error))? {
             Written::Done => Committed::Done,
             Written::Refused => Committed::Moved,
         })

@@ -3,6 +3,7 @@
 //! | file | what it is |
 //! |---|---|
 //! | `client` | SDK clients with a [`Budget`]: how long a call may take, and how often it is tried |
+//! | `hedge` | a second request where the first is slow |
 //! | `breaker` | a [`Breaker`] stops asking a store that does not answer |
 //! | `dynamo` | reading items, and the one conditional write that everything here is made of |
 //! | `catalog`, `assignments`, `metrics`, `marks`, `quarantine`, `personal_data` | the tables, one file each |
@@ -11,6 +12,7 @@
 //! | `events` | Kinesis |
 //! | `lag` | how far the stream is behind |
 //! | `archive` | Firehose |
+//! | `error` | what is at fault when a call fails |
 //! | `backoff` | pauses where a service did only a part of what it was asked |
 //!
 //! A call of the SDK is a future of ten kilobytes; each is boxed where it is made, so that no router carries it.
@@ -24,6 +26,7 @@ mod client;
 mod dynamo;
 mod error;
 mod events;
+mod hedge;
 mod lag;
 mod marks;
 mod metrics;
@@ -38,6 +41,7 @@ pub use aws_config::SdkConfig;
 pub use breaker::{Breaker, Permit};
 pub use catalog::DynamoCatalog;
 pub use client::{Budget, dynamodb, emulator, firehose, kinesis, load};
+pub use error::{CallFailed, Fault, Resource, ResourceKind, port_error};
 pub use events::KinesisSink;
 pub use lag::{KinesisLag, Waiting, shards};
 pub use metrics::DynamoMetrics;

@@ -6,7 +6,7 @@
 //!
 //! The arrival in the key lets the newest be read without all others of the day.
 
-use super::dynamo::{Item, bytes, item, n, number, s, text, unreadable};
+use super::dynamo::{Item, bytes, item, n, number, s, table, text, unreadable};
 use super::error::port_error;
 use crate::ports::{CHUNK_BYTES, PortError, Quarantine, Quarantined};
 use aws_sdk_dynamodb::Client;
@@ -37,6 +37,10 @@ impl DynamoQuarantine {
     #[must_use]
     pub fn new(client: Client, table: impl Into<String>) -> Self {
         Self { client, table: table.into() }
+    }
+
+    fn at(&self, error: PortError) -> PortError {
+        error.at(table(&self.client, &self.table))
     }
 
     /// Puts a record, its first chunk last: a record that has one is whole.
@@ -111,7 +115,7 @@ impl DynamoQuarantine {
 impl Quarantine for DynamoQuarantine {
     async fn put(&self, records: &[Quarantined]) -> Result<(), PortError> {
         let puts: Vec<_> = records.iter().map(|record| self.put_one(record)).collect();
-        stream::iter(puts).buffer_unordered(PUTS).try_collect().await
+        stream::iter(puts).buffer_unordered(PUTS).try_collect().await.map_err(|error| self.at(error))
     }
 
     async fn list(&self, since: Timestamp, limit: usize) -> Result<Vec<Quarantined>, PortError> {
@@ -120,7 +124,7 @@ impl Quarantine for DynamoQuarantine {
             if found.records.len() >= limit {
                 break;
             }
-            self.read_day(day, limit, &mut found).await?;
+            self.read_day(day, limit, &mut found).await.map_err(|error| self.at(error))?;
         }
         found.records.retain(|record| record.arrived >= since);
         Ok(found.records)
@@ -129,7 +133,7 @@ impl Quarantine for DynamoQuarantine {
     async fn count(&self, since: Timestamp) -> Result<BTreeMap<String, u64>, PortError> {
         let mut counted = HashMap::new();
         for day in days(since) {
-            self.count_day(day, since, &mut counted).await?;
+            self.count_day(day, since, &mut counted).await.map_err(|error| self.at(error))?;
         }
         let mut reasons = BTreeMap::new();
         for reason in counted.into_values() {
@@ -144,7 +148,8 @@ impl Quarantine for DynamoQuarantine {
             let key = chunk_item(record, index, &[]);
             let request = self.client.delete_item().table_name(&self.table);
             let request = request.set_key(Some(key.into_iter().filter(|(name, _)| name != "data").collect()));
-            Box::pin(request.send()).await.map_err(|error| port_error("DeleteItem", error))?;
+            let deleted = Box::pin(request.send()).await;
+            deleted.map_err(|error| self.at(port_error("DeleteItem", error)))?;
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! A transaction of DynamoDB whose first action has a condition.
+//! A transaction of DynamoDB, with conditions.
 
 use super::backoff::{ROUNDS, pause};
 use super::error::port_error;
@@ -11,7 +11,7 @@ use aws_sdk_dynamodb::types::{CancellationReason, TransactWriteItem};
 pub(super) enum Written {
     /// All of it is written.
     Done,
-    /// The condition did not hold; nothing is written.
+    /// A condition did not hold; nothing is written.
     Refused,
 }
 
@@ -47,7 +47,7 @@ pub(super) async fn transact(client: &Client, actions: Vec<TransactWriteItem>) -
 fn judge(reasons: &[CancellationReason]) -> Canceled {
     const REFUSED: &str = "ConditionalCheckFailed";
     let code = |reason: &CancellationReason| reason.code().unwrap_or("None").to_owned();
-    if reasons.first().map(code).as_deref() == Some(REFUSED) {
+    if reasons.iter().any(|reason| reason.code() == Some(REFUSED)) {
         return Canceled::Refused;
     }
     let why = |reason: &CancellationReason| {

@@ -3,8 +3,9 @@
 use crate::ports::{Archive, ArchiveLine, PortError};
 use jiff::tz::Offset;
 use std::collections::BTreeMap;
-use std::fs::{OpenOptions, create_dir_all};
+use std::fs::{DirBuilder, OpenOptions};
 use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
@@ -35,10 +36,14 @@ impl Archive for JsonlArchive {
         days.iter().try_for_each(|(day, text)| {
             let folder = self.folder.join(format!("day={day}"));
             let path = folder.join("events.jsonl");
-            let written = create_dir_all(&folder)
-                .and_then(|()| OpenOptions::new().create(true).append(true).open(&path))
+            // Events are about persons, so nobody else reads them.
+            let written = DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(&folder)
+                .and_then(|()| OpenOptions::new().create(true).append(true).mode(0o600).open(&path))
                 .and_then(|mut file| file.write_all(text.as_bytes()));
-            written.map_err(|error| PortError::transient(format!("{}: {error}", path.display())))
+            written.map_err(|error| PortError::transient(error).at(path.display().to_string()))
         })
     }
 }

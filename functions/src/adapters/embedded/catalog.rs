@@ -3,7 +3,7 @@
 use super::EmbeddedStore;
 use super::assignments::unreadable;
 use crate::ports::{
-    CHUNK_BYTES, CatalogStore, Flip, Head, PortError, PutRevision, RevisionInfo, RevisionMeta,
+    CHUNK_BYTES, CatalogStore, Flip, Head, HeadMove, PortError, PutRevision, RevisionInfo, RevisionMeta,
     no_such_revision,
 };
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, named_params};
@@ -39,9 +39,17 @@ impl CatalogStore for EmbeddedStore {
         Ok(if there.is_none_or(|there| there == info) { PutRevision::Stored } else { PutRevision::Taken })
     }
 
-    async fn flip_head(&self, from: Option<u64>, to: u64) -> Result<Flip, PortError> {
-        let flip = self.with(|connection| flip(connection, from, to))?;
+    async fn flip_head(&self, from: Option<u64>, to: u64, meta: &RevisionMeta) -> Result<Flip, PortError> {
+        let new = HeadMove { from, to, meta: meta.clone() };
+        let flip = self.with(|connection| flip(connection, &new))?;
         flip.ok_or_else(|| no_such_revision(to))
+    }
+
+    async fn head_moves(&self) -> Result<Vec<HeadMove>, PortError> {
+        self.with(|connection| {
+            let mut statement = connection.prepare_cached("SELECT * FROM head_moves ORDER BY number DESC")?;
+            statement.query_map((), read_move)?.collect()
+        })
     }
 
     async fn revisions(&self) -> Result<Vec<RevisionInfo>, PortError> {
@@ -56,8 +64,10 @@ fn head(connection: &Connection) -> rusqlite::Result<Option<u64>> {
     connection.prepare_cached("SELECT revision FROM head")?.query_row((), |row| row.get(0)).optional()
 }
 
-/// Moves the head if it is `from`; `None` if there is no revision `to`.
-fn flip(connection: &mut Connection, from: Option<u64>, to: u64) -> rusqlite::Result<Option<Flip>> {
+/// Moves the head if it is where it is to be moved from; `None` if there is no revision to move it to.
+fn flip(connection: &mut Connection, new: &HeadMove) -> rusqlite::Result<Option<Flip>> {
+    let HeadMove { from, to, meta } = new;
+    let (from, to) = (*from, *to);
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     if manifest(&transaction, to)?.is_none() {
         return Ok(None);
@@ -70,6 +80,10 @@ fn flip(connection: &mut Connection, from: Option<u64>, to: u64) -> rusqlite::Re
         return Ok(Some(Flip::Lost { actual }));
     }
     transaction.execute("INSERT OR REPLACE INTO head (id, revision) VALUES (1, ?1)", [to])?;
+    let sql = "
+        INSERT INTO head_moves (from_revision, to_revision, moved_at, author, message)
+        VALUES (?1, ?2, ?3, ?4, ?5)";
+    transaction.execute(sql, (from, to, meta.created_at.to_string(), &meta.author, &meta.message))?;
     transaction.commit()?;
     Ok(Some(Flip::Done))
 }
@@ -95,6 +109,13 @@ fn insert(connection: &Connection, info: &RevisionInfo, data: &[u8]) -> rusqlite
         ":data": data,
     })?;
     Ok(changed == 1)
+}
+
+fn read_move(row: &Row<'_>) -> rusqlite::Result<HeadMove> {
+    let moved_at: String = row.get("moved_at")?;
+    let created_at = moved_at.parse().map_err(unreadable)?;
+    let meta = RevisionMeta { created_at, author: row.get("author")?, message: row.get("message")? };
+    Ok(HeadMove { from: row.get("from_revision")?, to: row.get("to_revision")?, meta })
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<RevisionInfo> {

@@ -3,6 +3,8 @@
 //! | file | what it keeps |
 //! |---|---|
 //! | `schema.sql` | the tables, each with what its columns mean |
+//! | `opening` | the file, opened to write or only to read |
+//! | `identity` | whose file it is, and which form its tables have |
 //! | `catalog`, `assignments`, `events`, `metrics`, `quarantine`, `personal_data` | one port each, on [`EmbeddedStore`] |
 //! | `inputs` | files that were replayed, by their content |
 //! | `stream_name` | the name that tells the events of one store from those of another |
@@ -12,8 +14,10 @@ mod archive;
 mod assignments;
 mod catalog;
 mod events;
+mod identity;
 mod inputs;
 mod metrics;
+mod opening;
 mod personal_data;
 mod quarantine;
 mod stream_name;
@@ -24,16 +28,18 @@ pub use inputs::{Load, Segment};
 pub use stream_name::{LOCAL_SHARD, is_shared};
 
 use crate::ports::PortError;
-use rusqlite::{Connection, ErrorCode};
+use opening::{Fit, StoreFile};
+use rusqlite::{Connection, ErrorCode, ffi};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::Duration;
 
-/// Raised with every change to `schema.sql` that an older program could not live with.
-const SCHEMA_VERSION: i64 = 3;
-
-/// The first schema did not tell when events came; those that it holds came before there were counts.
-const FROM_1: &str = "ALTER TABLE events ADD COLUMN arrived INTEGER NOT NULL DEFAULT 0";
+/// How long a call waits for another program that is writing.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How often a reader tries to open a file that a writer is opening or closing, and what lies between two tries.
+const TRIES: u32 = 50;
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// All ports in one file.
 ///
@@ -44,36 +50,58 @@ const FROM_1: &str = "ALTER TABLE events ADD COLUMN arrived INTEGER NOT NULL DEF
 /// whoever pulls the plug may lose the last moments, but gets a sound file.
 #[derive(Debug)]
 pub struct EmbeddedStore {
-    connection: Mutex<Connection>,
+    open: Mutex<Open>,
+}
+
+/// A connection, and the file that it is to; none of a store in memory.
+#[derive(Debug)]
+struct Open {
+    connection: Connection,
+    file: Option<StoreFile>,
 }
 
 impl EmbeddedStore {
     /// Opens a file, or makes it. The error is permanent for what is not a file of ours.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, PortError> {
-        let path = path.as_ref();
-        let opened = Connection::open(path).map_err(port_error).and_then(Self::of);
-        opened.map_err(|error| {
-            let why = format!("{} cannot be used as a store: {error}", path.display());
-            if error.is_transient() { PortError::transient(why) } else { PortError::permanent(why) }
-        })
+        Self::of(Open::to_write(path.as_ref()), path.as_ref())
+    }
+
+    /// Opens a file that is there to read, and only that: nothing is made or changed, in it or beside it, and whatever would write
+    /// is an error. The medium may be one that cannot be written, and other processes may write meanwhile. A process that writes the
+    /// file itself opens it to write alone: `SQLite` lets all connections of a process share what lies beside it, and a reader has
+    /// that open to read.
+    pub fn open_to_read(path: impl AsRef<Path>) -> Result<Self, PortError> {
+        Self::of(Open::to_read(path.as_ref()), path.as_ref())
+    }
+
+    fn of(opened: Result<Open, PortError>, path: &Path) -> Result<Self, PortError> {
+        let open =
+            opened.map_err(|error| error.at(format!("{} cannot be used as a store", path.display())))?;
+        Ok(Self { open: Mutex::new(open) })
     }
 
     /// A store in memory, gone when it is dropped.
     pub fn in_memory() -> Result<Self, PortError> {
-        Self::of(Connection::open_in_memory().map_err(port_error)?)
+        let connection = Connection::open_in_memory().map_err(port_error)?;
+        configure(&connection)?;
+        identity::prepare_to_write(&connection)?;
+        Ok(Self { open: Mutex::new(Open { connection, file: None }) })
     }
 
-    fn of(connection: Connection) -> Result<Self, PortError> {
-        let version = configure(&connection).map_err(port_error)?;
-        if version > SCHEMA_VERSION {
-            return Err(PortError::permanent("it was made by a newer abx"));
-        }
-        if version == 1 {
-            connection.execute_batch(FROM_1).map_err(port_error)?;
-        }
-        connection.execute_batch(include_str!("schema.sql")).map_err(port_error)?;
-        connection.pragma_update(None, "user_version", SCHEMA_VERSION).map_err(port_error)?;
-        Ok(Self { connection: Mutex::new(connection) })
+    /// The same, waiting so long for another program that writes, where calls otherwise wait for five seconds.
+    pub fn with_patience(self, patience: Duration) -> Result<Self, PortError> {
+        self.lock().connection.busy_timeout(patience).map_err(port_error)?;
+        Ok(self)
+    }
+
+    /// Whether the file that is open is still the one that its path leads to. What is written into another is lost.
+    pub fn is_in_place(&self) -> Result<(), PortError> {
+        self.lock().fit()
+    }
+
+    /// Whether something can be written now. What is written says what is there already.
+    pub fn try_to_write(&self) -> Result<(), PortError> {
+        self.with(identity::rewrite)
     }
 
     /// Does something with the connection.
@@ -81,26 +109,118 @@ impl EmbeddedStore {
         &self,
         work: impl FnOnce(&mut Connection) -> rusqlite::Result<T>,
     ) -> Result<T, PortError> {
+        let mut open = self.lock();
+        open.fit()?;
+        let done = work(&mut open.connection).map_err(port_error);
+        open.settle(done).map_err(|error| open.at(error))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Open> {
         // Whoever panicked had a transaction at most, and dropping it rolled it back.
-        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
-        work(&mut connection).map_err(port_error)
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Sets up a connection; the version of the schema that the file has, 0 if it has none.
-fn configure(connection: &Connection) -> rusqlite::Result<i64> {
-    // Another program may be writing: wait for it rather than fail.
-    connection.busy_timeout(Duration::from_secs(5))?;
-    connection.pragma_update(None, "journal_mode", "WAL")?;
-    connection.pragma_update(None, "synchronous", "NORMAL")?;
-    connection.set_prepared_statement_cache_capacity(64);
-    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+impl Open {
+    fn to_write(path: &Path) -> Result<Self, PortError> {
+        let (file, connection) = StoreFile::open_to_write(path)?;
+        configure(&connection)?;
+        identity::prepare_to_write(&connection)?;
+        Ok(Self { connection, file: Some(file) })
+    }
+
+    /// Writers come and go, and what lies beside the file with them: then another way of reading it fits.
+    fn to_read(path: &Path) -> Result<Self, PortError> {
+        let mut tries = 1;
+        loop {
+            match Self::try_to_read(path) {
+                Err(error) if tries < TRIES && (error.is_transient() || is_race(&error)) => {
+                    thread::sleep(PAUSE)
+                }
+                opened => return opened,
+            }
+            tries += 1;
+        }
+    }
+
+    fn try_to_read(path: &Path) -> Result<Self, PortError> {
+        let (file, connection) = StoreFile::open_to_read(path)?;
+        let prepared = configure(&connection).and_then(|()| identity::prepare_to_read(&connection));
+        file.settle(prepared)?;
+        Ok(Self { connection, file: Some(file) })
+    }
+
+    /// Lets the connection fit its file, or says why it cannot.
+    fn fit(&mut self) -> Result<(), PortError> {
+        let Some(file) = &self.file else { return Ok(()) };
+        match file.check().map_err(|error| self.at(error))? {
+            Fit::Fits => {}
+            Fit::Reopen => *self = Self::to_read(&file.path.clone()).map_err(|error| self.at(error))?,
+        }
+        Ok(())
+    }
+
+    /// What came of reading counts, if the file and what lies beside it are as they were before.
+    fn settle<T>(&self, done: Result<T, PortError>) -> Result<T, PortError> {
+        let Some(file) = &self.file else { return done };
+        match file.settle(done) {
+            Err(error) if file.is_read() && is_race(&error) => Err(opening::changed()),
+            settled => settled,
+        }
+    }
+
+    /// An error with the name of the file.
+    fn at(&self, error: PortError) -> PortError {
+        match &self.file {
+            Some(file) => error.at(file.path.display().to_string()),
+            None => error,
+        }
+    }
 }
 
-fn is_busy(error: &rusqlite::Error) -> bool {
-    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+fn configure(connection: &Connection) -> Result<(), PortError> {
+    connection.set_prepared_statement_cache_capacity(64);
+    connection.busy_timeout(PATIENCE).map_err(port_error)
+}
+
+/// What a reader meets while a writer opens or closes the file: what lies beside it is gone, or not ready yet.
+fn is_race(error: &PortError) -> bool {
+    let error = error.find::<rusqlite::Error>().and_then(|error| Some(error.sqlite_error()?.extended_code));
+    let races = [ffi::SQLITE_CANTOPEN, ffi::SQLITE_READONLY_RECOVERY, ffi::SQLITE_READONLY_CANTINIT];
+    error.is_some_and(|code| races.contains(&code))
+}
+
+/// What is at fault when a file cannot be used, where another has to do something about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreFault {
+    /// Another program is writing.
+    Locked,
+    /// The disk is full.
+    Full,
+    /// The file cannot be written.
+    ReadOnly,
+    /// The file cannot be opened.
+    Unopenable,
+}
+
+/// What is at fault, where it is a fault of the file.
+#[must_use]
+pub fn fault(error: &PortError) -> Option<StoreFault> {
+    match error.find::<rusqlite::Error>()?.sqlite_error_code()? {
+        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Some(StoreFault::Locked),
+        ErrorCode::DiskFull => Some(StoreFault::Full),
+        ErrorCode::ReadOnly => Some(StoreFault::ReadOnly),
+        ErrorCode::CannotOpen => Some(StoreFault::Unopenable),
+        _ => None,
+    }
+}
+
+/// Another program has the file, or the disk is full or failed: what is mended elsewhere.
+fn is_transient(error: &rusqlite::Error) -> bool {
+    use ErrorCode::{DatabaseBusy, DatabaseLocked, DiskFull, SystemIoFailure};
+    matches!(error.sqlite_error_code(), Some(DatabaseBusy | DatabaseLocked | DiskFull | SystemIoFailure))
 }
 
 fn port_error(error: rusqlite::Error) -> PortError {
-    if is_busy(&error) { PortError::transient(error) } else { PortError::permanent(error) }
+    if is_transient(&error) { PortError::transient(error) } else { PortError::permanent(error) }
 }

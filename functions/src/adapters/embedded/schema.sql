@@ -17,6 +17,16 @@ CREATE TABLE IF NOT EXISTS head (
   revision INTEGER NOT NULL REFERENCES revisions (revision)
 ) STRICT;
 
+-- Every move of the head, in their order.
+CREATE TABLE IF NOT EXISTS head_moves (
+  number        INTEGER PRIMARY KEY,
+  from_revision INTEGER, -- null where none served before
+  to_revision   INTEGER NOT NULL REFERENCES revisions (revision),
+  moved_at      TEXT NOT NULL, -- RFC 3339
+  author        TEXT NOT NULL,
+  message       TEXT NOT NULL
+) STRICT;
+
 CREATE TABLE IF NOT EXISTS assignments (
   user_id        TEXT NOT NULL, -- the unit
   experiment_key TEXT NOT NULL,
@@ -72,6 +82,12 @@ CREATE TABLE IF NOT EXISTS counters (
   amount    TEXT NOT NULL, -- a decimal, exact
   PRIMARY KEY (partition, sort, counter)
 ) STRICT, WITHOUT ROWID;
+
+-- The stream that the events of this store are on; one row. No other store has it.
+CREATE TABLE IF NOT EXISTS stream_name (
+  id   INTEGER PRIMARY KEY CHECK (id = 1),
+  name TEXT NOT NULL
+) STRICT;
 
 -- Records that can never be processed.
 CREATE TABLE IF NOT EXISTS quarantine (

@@ -14,15 +14,16 @@ const LOCAL_STREAM: &str = "local";
 /// The shard of that stream, and of each store's own.
 pub const LOCAL_SHARD: &str = "shardId-000000000000";
 
-/// One row. Stores that counted before there were names keep the one that their head stands under, so that nothing is counted again.
+/// Stores that counted before there were names keep the one that their head stands under, so that nothing is counted again.
 const NAME: &str = "
-    CREATE TABLE IF NOT EXISTS stream_name (
-      id   INTEGER PRIMARY KEY CHECK (id = 1),
-      name TEXT NOT NULL
-    ) STRICT;
     INSERT OR IGNORE INTO stream_name (id, name)
     SELECT 1, iif(EXISTS (SELECT 1 FROM shards WHERE shard = 'local/shardId-000000000000'),
-                  'local', 'local-' || lower(hex(randomblob(8))));";
+                  'local', 'local-' || lower(hex(randomblob(8))))";
+
+/// Names the stream of a store that has no name yet.
+pub(super) fn give(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute(NAME, ()).map(|_| ())
+}
 
 impl EmbeddedStore {
     /// The name of the stream that this store's events are on.
@@ -68,16 +69,7 @@ pub fn is_shared(shard: &str) -> bool {
 }
 
 fn name(connection: &Connection) -> rusqlite::Result<String> {
-    let get = |connection: &Connection| {
-        connection.prepare_cached("SELECT name FROM stream_name")?.query_row((), |row| row.get(0))
-    };
-    if let Ok(name) = get(connection) {
-        return Ok(name);
-    }
-    // A store that can only be read, and counted nothing since there are names.
-    if connection.is_readonly("main")? {
-        return Ok(LOCAL_STREAM.to_owned());
-    }
-    connection.execute_batch(NAME)?;
-    get(connection)
+    let name = connection.prepare_cached("SELECT name FROM stream_name")?.query_row((), |row| row.get(0));
+    // A store that is only read, and was not written since there are names.
+    Ok(name.optional()?.unwrap_or_else(|| LOCAL_STREAM.to_owned()))
 }

@@ -1,0 +1,153 @@
+//! Assignments that a store holds: the functions prefer them to the hash, while their epoch lasts.
+
+use super::inputs::{FromArg, Source};
+use super::store::{Store, block_on, unanswered};
+use crate::error::Error;
+use abx_core::{Experiment, Pin, Subject};
+use abx_functions::adapters::aws::{self, Budget, DynamoAssignments};
+use abx_functions::ports::{AssignmentStore as _, PortError, StoredAssignment};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Command, FromArgMatches};
+use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Where earlier assignments are.
+#[derive(Debug, clap::Args)]
+pub struct EarlierArgs {
+    /// The DynamoDB table of earlier assignments, which hold as in the function; by default the name of --table with
+    /// `assignments` for `catalog`
+    #[arg(long, value_name = "NAME", requires = "table")]
+    assignments_table: Option<String>,
+    #[command(flatten)]
+    named: StoreIsNamed,
+}
+
+/// Whether a store was named on the command line, and is not just the default.
+#[derive(Debug, Clone, Copy)]
+struct StoreIsNamed(bool);
+
+impl clap::Args for StoreIsNamed {
+    fn augment_args(command: Command) -> Command {
+        command
+    }
+    fn augment_args_for_update(command: Command) -> Command {
+        command
+    }
+}
+
+impl FromArgMatches for StoreIsNamed {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let is_named = |id| matches.value_source(id) == Some(ValueSource::CommandLine);
+        Ok(Self(is_named("store") || is_named("table")))
+    }
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+/// The assignments of a subject.
+#[derive(Debug, Default)]
+pub struct Earlier {
+    /// The store that was asked; `None` where none is named.
+    pub store: Option<String>,
+    /// By the experiment's key and the unit.
+    found: BTreeMap<(String, String), StoredAssignment>,
+    /// What should be known about them.
+    pub hints: Vec<String>,
+}
+
+impl EarlierArgs {
+    /// Reads the assignments of a subject in some experiments, where the command names a store, or documents in one.
+    pub fn read<'c>(
+        &self,
+        from: &FromArg,
+        subject: &Subject<'_>,
+        experiments: impl IntoIterator<Item = &'c Experiment>,
+    ) -> Result<Earlier, Error> {
+        let is_published = from.from.iter().any(|source| matches!(source, Source::Published(_)));
+        if !self.named.0 && !is_published {
+            return Ok(Earlier::default());
+        }
+        let mut keys: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+        for experiment in experiments {
+            if let Some(unit) = experiment.unit(subject) {
+                keys.entry(unit.into_owned()).or_default().insert(experiment.key());
+            }
+        }
+        match &from.store.table {
+            Some(table) => self.from_table(table, from, &keys),
+            None => from_file(from, &keys),
+        }
+    }
+
+    fn from_table(
+        &self,
+        table: &str,
+        from: &FromArg,
+        keys: &BTreeMap<String, BTreeSet<&str>>,
+    ) -> Result<Earlier, Error> {
+        let beside = table.strip_suffix("catalog").map(|start| format!("{start}assignments"));
+        let Some(name) = self.assignments_table.clone().or(beside) else {
+            let hint = "earlier assignments are not asked for: name their table with --assignments-table";
+            return Ok(Earlier { hints: vec![hint.to_owned()], ..Earlier::default() });
+        };
+        let found = block_on(async {
+            let client = aws::dynamodb(&from.store.config().await?, Budget::PATIENT);
+            let store = DynamoAssignments::new(client, name.clone());
+            let read = async |unit: &str, keys: &[&str]| store.get_many(unit, keys).await;
+            Ok(read_all(keys, read).await)
+        })?;
+        match found {
+            Ok(found) => Ok(Earlier { store: Some(format!("table {name}")), found, hints: Vec::new() }),
+            Err(error) if self.assignments_table.is_some() => Err(unanswered(error)),
+            // Its name is a guess, and who may read the catalog need not be allowed to read assignments.
+            Err(error) => {
+                let hint =
+                    format!("earlier assignments are left out, because {name} cannot be read: {error}");
+                Ok(Earlier { hints: vec![hint], ..Earlier::default() })
+            }
+        }
+    }
+}
+
+fn from_file(from: &FromArg, keys: &BTreeMap<String, BTreeSet<&str>>) -> Result<Earlier, Error> {
+    let name = from.store.name();
+    // Opening would make an empty one.
+    if !from.store.store.exists() {
+        return Err(Error::caller(format!("{name}: there is no such store"))
+            .help("`abx dev` and `abx publish` make one; --store names another file"));
+    }
+    let found = block_on(async {
+        let Store::Embedded(store) = from.store.open().await? else { return Ok(BTreeMap::new()) };
+        let read = async |unit: &str, keys: &[&str]| store.get_many(unit, keys).await;
+        read_all(keys, read).await.map_err(unanswered)
+    })?;
+    Ok(Earlier { store: Some(name), found, hints: Vec::new() })
+}
+
+async fn read_all(
+    keys: &BTreeMap<String, BTreeSet<&str>>,
+    read: impl AsyncFn(&str, &[&str]) -> Result<Vec<Option<StoredAssignment>>, PortError>,
+) -> Result<BTreeMap<(String, String), StoredAssignment>, PortError> {
+    let mut found = BTreeMap::new();
+    for (unit, keys) in keys {
+        let keys: Vec<&str> = keys.iter().copied().collect();
+        let stored = read(unit, &keys).await?;
+        for (key, stored) in keys.iter().zip(stored) {
+            found.extend(stored.map(|stored| (((*key).to_owned(), unit.clone()), stored)));
+        }
+    }
+    Ok(found)
+}
+
+impl Earlier {
+    /// The assignment of a subject that counts at a time: made before it, and not ended. Its epoch may be another, which the
+    /// decision passes over, and an explanation says so.
+    pub fn pin(&self, experiment: &Experiment, subject: &Subject<'_>, now: Timestamp) -> Option<Pin<'_>> {
+        let unit = experiment.unit(subject)?;
+        let stored = self.found.get(&(experiment.key().to_owned(), unit.into_owned()))?;
+        let counts = stored.assigned_at <= now && !stored.is_expired(now.as_second());
+        counts.then_some(Pin { variant: &stored.variant, epoch: stored.epoch })
+    }
+}

@@ -1,0 +1,206 @@
+//! What the types of documents alone do not say in their JSON Schema: which fields go together, and what each operator
+//! takes. A schema never refuses what the reader accepts; `cli/tests/schema.rs` compares the two.
+
+use super::rule::Operator;
+use super::share::PERCENT_PATTERN;
+use schemars::Schema;
+use serde_json::{Value, json};
+
+/// A text that says something.
+const TEXT: &str = r"\S";
+/// What a version may start with; the rest is left to the reader.
+const VERSION: &str = "^v?[0-9]";
+
+fn add(schema: &mut Schema, name: &str, rules: Vec<Value>) {
+    schema.insert(name.to_owned(), Value::Array(rules));
+}
+
+/// A field that is written; `null` counts as not written.
+fn written(field: &str) -> Value {
+    json!({"required": [field], "properties": {field: {"not": {"type": "null"}}}})
+}
+
+/// Adds a rule to a field.
+fn narrow(schema: &mut Schema, field: &str, rule: Value) {
+    let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) else { return };
+    let Some(known) = properties.remove(field) else { return };
+    // Descriptions stay where editors look for them.
+    let description = known.get("description").cloned();
+    let mut both = json!({"allOf": [known, rule]});
+    if let (Some(description), Some(both)) = (description, both.as_object_mut()) {
+        both.insert("description".to_owned(), description);
+    }
+    properties.insert(field.to_owned(), both);
+}
+
+/// Fields of text that may not be blank where they are written.
+fn texts(schema: &mut Schema, fields: &[&str]) {
+    for field in fields {
+        narrow(schema, field, json!({"pattern": TEXT}));
+    }
+}
+
+/// What is hashed, and how.
+fn hashing(schema: &mut Schema) {
+    texts(schema, &["unit", "salt"]);
+    narrow(schema, "epoch", json!({"minimum": 1}));
+}
+
+/// One of `allocation` and `ranges`, or none.
+pub(super) fn shared_out(schema: &mut Schema) {
+    add(schema, "allOf", vec![json!({"not": {"allOf": [written("allocation"), written("ranges")]}})]);
+}
+
+pub(super) fn experiment(schema: &mut Schema) {
+    hashing(schema);
+    narrow(schema, "variants", json!({"minItems": 1}));
+    add(schema, "allOf", vec![json!({"required": ["variants"]})]);
+}
+
+pub(super) fn metric(schema: &mut Schema) {
+    texts(schema, &["event"]);
+    let needs_property = json!({"properties": {"kind": {"enum": ["sum", "mean"]}}, "required": ["kind"]});
+    add(schema, "allOf", vec![json!({"if": needs_property, "then": written("property")})]);
+}
+
+pub(super) fn flag(schema: &mut Schema) {
+    hashing(schema);
+    let has_variants =
+        json!({"properties": {"variants": {"type": "array", "minItems": 1}}, "required": ["variants"]});
+    add(schema, "allOf", vec![json!({"if": has_variants, "then": written("default_variant")})]);
+}
+
+pub(super) fn flag_variant(schema: &mut Schema) {
+    shared_out(schema);
+    narrow(schema, "value", json!({"type": ["boolean", "string", "number", "object"]}));
+}
+
+/// Exactly one of what a rule may serve.
+pub(super) fn flag_rule(schema: &mut Schema) {
+    narrow(schema, "split", json!({"if": {"type": "array"}, "then": {"minItems": 1}}));
+    add(schema, "oneOf", vec![written("serve"), written("split"), written("experiment")]);
+}
+
+/// A layer or a holdout.
+pub(super) fn bucketed(schema: &mut Schema) {
+    texts(schema, &["unit", "salt"]);
+}
+
+pub(super) fn tests(schema: &mut Schema) {
+    narrow(schema, "cases", json!({"minItems": 1}));
+}
+
+pub(super) fn buckets(schema: &mut Schema) {
+    for field in ["holdout", "layer", "traffic", "variant", "rollout", "percentage"] {
+        narrow(schema, field, json!({"maximum": 999_999}));
+    }
+}
+
+/// What each operator takes, by `if` and `then`.
+pub(super) fn leaf(schema: &mut Schema) {
+    let rule = |operator: &Operator| {
+        let mut then = json!({"properties": {}, "required": []});
+        let mut require = |field: &str, rule: Value| {
+            then["properties"][field] = rule;
+            if let Some(required) = then["required"].as_array_mut() {
+                required.push(field.into());
+            }
+        };
+        let asks_without_attribute = matches!(
+            operator,
+            Operator::Before | Operator::After | Operator::TimeWindow | Operator::Percentage
+        );
+        if !asks_without_attribute {
+            require("attribute", json!({"type": "string"}));
+        }
+        match value_of(*operator) {
+            Some(value) => require("value", value),
+            None => then["properties"]["value"] = json!({"type": "null"}),
+        }
+        if *operator == Operator::Percentage {
+            then["properties"]["salt"] = json!({"type": "string", "pattern": TEXT});
+            then["required"] = json!(["value", "salt"]);
+        } else {
+            then["properties"]["salt"] = json!({"type": "null"});
+        }
+        let this =
+            json!({"properties": {"operator": {"const": operator.as_str()}}, "required": ["operator"]});
+        json!({"if": this, "then": then})
+    };
+    let rules = Operator::ALL.iter().map(rule).collect();
+    add(schema, "allOf", rules);
+    texts(schema, &["attribute"]);
+}
+
+/// What an operator is given; `None` for nothing.
+fn value_of(operator: Operator) -> Option<Value> {
+    let scalar = json!({"type": ["string", "number", "boolean"]});
+    let count = json!({"type": "integer", "minimum": 0});
+    let version = json!({"type": "string", "pattern": VERSION});
+    Some(match operator {
+        Operator::Exists | Operator::NotExists => return None,
+        Operator::Equals | Operator::NotEquals | Operator::Contains | Operator::NotContains => scalar,
+        Operator::In | Operator::NotIn => json!({"type": "array", "items": scalar}),
+        Operator::ContainsAny | Operator::ContainsAll => {
+            json!({"type": "array", "minItems": 1, "items": scalar})
+        }
+        Operator::GreaterThan | Operator::GreaterOrEqual | Operator::LessThan | Operator::LessOrEqual => {
+            json!({"type": "number"})
+        }
+        Operator::Between => {
+            json!({"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2})
+        }
+        Operator::StartsWith | Operator::EndsWith | Operator::Matches => json!({"type": "string"}),
+        Operator::SemverRange => json!({"type": "string", "minLength": 1}),
+        Operator::LengthEquals
+        | Operator::LengthGreaterThan
+        | Operator::LengthGreaterOrEqual
+        | Operator::LengthLessThan
+        | Operator::LengthLessOrEqual => count,
+        Operator::Before | Operator::After => json!({"type": "string", "minLength": 10}),
+        Operator::TimeWindow => time_window(),
+        Operator::SemverEquals
+        | Operator::SemverNotEquals
+        | Operator::SemverGreaterThan
+        | Operator::SemverGreaterOrEqual
+        | Operator::SemverLessThan
+        | Operator::SemverLessOrEqual => version,
+        Operator::GeoWithin => json!({
+            "type": "object",
+            "properties": {
+                "lat": {"type": "number", "minimum": -90, "maximum": 90},
+                "lon": {"type": "number", "minimum": -180, "maximum": 180},
+                "radius_km": {"type": "number", "exclusiveMinimum": 0}
+            },
+            "required": ["lat", "lon", "radius_km"],
+            "additionalProperties": false
+        }),
+        Operator::IpIn => {
+            let network = json!({"type": "string", "minLength": 2});
+            json!({"anyOf": [network, {"type": "array", "minItems": 1, "items": network}]})
+        }
+        Operator::Percentage => json!({"anyOf": [
+            {"type": "number", "minimum": 0, "maximum": 100},
+            {"type": "string", "pattern": PERCENT_PATTERN}
+        ]}),
+    })
+}
+
+fn time_window() -> Value {
+    let clock = json!({"type": "string", "minLength": 2});
+    json!({
+        "type": "object",
+        "properties": {
+            "start": clock,
+            "end": clock,
+            "days": {
+                "type": "array",
+                "minItems": 1,
+                "items": {"enum": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]}
+            },
+            "zone": {"type": "string", "minLength": 1}
+        },
+        "required": ["zone"],
+        "additionalProperties": false
+    })
+}
