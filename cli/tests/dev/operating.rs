@@ -151,7 +151,7 @@ fn quarantined_records_are_listed_shown_and_replayed() {
 
     let status = status(&place, &["--max-lag", "1h"], 1);
     assert_eq!(status["quarantine"]["told"]["reasons"], listed["reasons"]);
-    assert_eq!(status["shards"]["told"][0]["shard"], "replay/shardId-000000000000");
+    assert!(status["shards"]["told"][0]["shard"].as_str().unwrap().starts_with("replay/"), "{status}");
 
     assert_eq!(payments(&place), 1);
     let replay = |args: &[&str], exit| {

@@ -2,7 +2,7 @@
 
 use super::content::{Content, Form, hex};
 use super::rows::{RowEvents, Rows};
-use super::spool::{Spool, Spooled};
+use super::spool::{Spool, Spooled, UNPLACED};
 use crate::error::Error;
 use abx_core::event::{Batch, Classes, EventData, EventKind, Position, RecordClass};
 use abx_core::hash::fingerprint;
@@ -281,10 +281,27 @@ impl Filling<'_> {
                 }
             }
             for unplaced in &batch.unplaced {
-                self.add(segment, unplaced.raw.as_bytes(), None, None)?;
+                self.unplaced(segment, &unplaced.raw)?;
             }
         }
         Ok(())
+    }
+
+    /// Adds a record as it was recorded.
+    fn unplaced(&mut self, segment: usize, raw: &str) -> Result<(), Error> {
+        let (time, data) = (self.now.as_millisecond(), raw.as_bytes().to_vec());
+        let place = self.next_place(segment);
+        self.spool.add(&Spooled { time, kind: UNPLACED, place, arrived: time, id: None, data })
+    }
+
+    /// The place of the next record of a segment, which counts from now on as read.
+    fn next_place(&mut self, segment: usize) -> (u32, u64) {
+        let ordinal = self.records.get(segment).copied().unwrap_or_default();
+        if let Some(records) = self.records.get_mut(segment) {
+            *records += 1;
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "a command has few files")]
+        (segment as u32, ordinal)
     }
 
     /// Adds an event that has a place in a stream, unless the store counted it there.
@@ -297,9 +314,7 @@ impl Filling<'_> {
     ) -> Result<(), Error> {
         let counted = self.ledger.store.has_counted(shard, position, data);
         if counted.map_err(crate::commands::store::unanswered)? {
-            if let Some(records) = self.records.get_mut(segment) {
-                *records += 1;
-            }
+            self.next_place(segment);
             self.known += 1;
             return Ok(());
         }
@@ -321,10 +336,7 @@ impl Filling<'_> {
     ) -> Result<(), Error> {
         let event = EventData::read(data).ok();
         let id = event.as_ref().and_then(EventData::fingerprint).or(place);
-        let ordinal = self.records.get(segment).copied().unwrap_or_default();
-        if let Some(records) = self.records.get_mut(segment) {
-            *records += 1;
-        }
+        let place = self.next_place(segment);
         if let Some(id) = id
             && self
                 .ledger
@@ -337,8 +349,6 @@ impl Filling<'_> {
         }
         let time = event.as_ref().and_then(|event| event.timestamp).or(arrived).unwrap_or(self.now);
         let kind = u8::from(!event.is_some_and(|event| matches!(event.kind, EventKind::Exposure { .. })));
-        #[expect(clippy::cast_possible_truncation, reason = "a command has few files")]
-        let place = (segment as u32, ordinal);
         // What comes from a file without saying when it arrived came in time.
         let arrived = arrived.unwrap_or(time).as_millisecond();
         self.spool.add(&Spooled {
