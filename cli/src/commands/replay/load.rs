@@ -124,6 +124,13 @@ fn new<'a>(
     let mut sources: Vec<Source<'a>> = Vec::new();
     for content in contents {
         let parts = if content.form == Form::Csv { rows.parts() } else { vec![String::new()] };
+        if parts.is_empty() {
+            return Err(Error::caller(format!(
+                "{}: nothing says what the columns of the CSV mean",
+                content.name
+            ))
+            .help("give --exposure, --conversion or --value"));
+        }
         for part in parts {
             let before = content.known(&part, &known)?;
             met.extend(before.segments);
