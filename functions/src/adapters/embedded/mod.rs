@@ -135,7 +135,7 @@ impl Open {
         loop {
             match Self::try_to_read(path) {
                 Err(error) if tries < TRIES && (error.is_transient() || is_race(&error)) => {
-                    thread::sleep(PAUSE)
+                    thread::sleep(PAUSE);
                 }
                 opened => return opened,
             }
