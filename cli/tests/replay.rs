@@ -65,12 +65,12 @@ impl Place {
     }
 
     /// Into the store `s`, by the document here.
-    fn into_store(&self, files: &str) -> Ran {
+    fn to_store(&self, files: &str) -> Ran {
         self.run(&format!("{files} --from shop.yaml --store s"), "")
     }
 
     fn csv(&self, files: &str) -> Ran {
-        self.into_store(&format!("{files} {COLUMNS}"))
+        self.to_store(&format!("{files} {COLUMNS}"))
     }
 }
 
@@ -138,10 +138,7 @@ fn another_file_is_counted_and_the_same_one_is_not() {
     // The same number of other users with the same everything else.
     place.write("e1.jsonl", &events(7_000, 4).join("\n"));
     place.write("e2.jsonl", &events(5_000, 4).join("\n"));
-    assert_eq!(
-        place.into_store("e1.jsonl").class("counted") + place.into_store("e2.jsonl").class("counted"),
-        16
-    );
+    assert_eq!(place.to_store("e1.jsonl").class("counted") + place.to_store("e2.jsonl").class("counted"), 16);
 }
 
 #[test]
@@ -157,9 +154,9 @@ fn a_file_that_grew_counts_what_is_new() {
     assert_eq!((ran.total("units"), ran.total("orders")), (100.0, 50.0));
     let lines = events(200, 3);
     place.write("log.jsonl", &lines[..2].join("\n"));
-    assert_eq!(place.into_store("log.jsonl").class("counted"), 2, "without a line feed at the end");
+    assert_eq!(place.to_store("log.jsonl").class("counted"), 2, "without a line feed at the end");
     place.write("log.jsonl", &(lines.join("\n") + "\n"));
-    let ran = place.into_store("log.jsonl");
+    let ran = place.to_store("log.jsonl");
     assert_eq!((ran.class("counted"), ran.class("already_counted")), (4, 2));
     // The beginning and the whole together, in one command.
     let other = Place::new();
@@ -218,7 +215,7 @@ u2,control,0,,,2026-11-24T11:00:00Z
     let other = Place::new();
     other.write("orders.csv", &fs::read_to_string(place.path("orders.csv")).unwrap());
     assert_eq!(
-        other.into_store("orders.csv --unit user --exposure shop=variant --time at").class("counted"),
+        other.to_store("orders.csv --unit user --exposure shop=variant --time at").class("counted"),
         4
     );
     let ran = other.csv("orders.csv");
@@ -238,8 +235,8 @@ fn an_event_with_an_id_counts_once_in_however_many_files() {
     let more =
         [purchase("1001", "u1"), purchase("1001", "u2"), purchase("1002", "u1"), purchase("1002", "u1")];
     place.write("b.jsonl", &more.join("\n"));
-    assert_eq!(place.into_store("a.jsonl").class("counted"), 5);
-    let ran = place.into_store("b.jsonl");
+    assert_eq!(place.to_store("a.jsonl").class("counted"), 5);
+    let ran = place.to_store("b.jsonl");
     assert_eq!(
         (ran.class("counted"), ran.class("already_counted"), ran.class("duplicate")),
         (2, 1, 1),
@@ -272,14 +269,14 @@ fn recorded_payloads_count_in_any_order_and_once() {
     let ran = place.run("late.json early.json --from shop.yaml", "");
     assert_eq!((ran.class("counted"), ran.total("orders")), (10, 5.0), "{}", ran.report);
     // An object of an on-failure destination that turns up after what came later.
-    assert_eq!(place.into_store("late.json").class("counted"), 6);
+    assert_eq!(place.to_store("late.json").class("counted"), 6);
     place.write(
         "failed.json",
         &json!({"requestContext": {}, "payload": payload("events", 1, 100, early)}).to_string(),
     );
-    let ran = place.into_store("failed.json");
+    let ran = place.to_store("failed.json");
     assert_eq!((ran.class("counted"), ran.total("orders")), (4, 5.0), "{}", ran.report);
-    let ran = place.into_store("early.json late.json");
+    let ran = place.to_store("early.json late.json");
     assert_eq!((ran.class("already_counted"), ran.code), (10, 1), "the same records in another file");
     // Two stores count their events from 1.
     let other = events(50, 5);
@@ -307,7 +304,7 @@ fn an_interrupted_replay_goes_on_exactly() {
         child.kill().unwrap();
         child.wait().unwrap();
     }
-    let ran = place.into_store("b.jsonl a.jsonl --batch-size 50");
+    let ran = place.to_store("b.jsonl a.jsonl --batch-size 50");
     assert_eq!(ran.records(), 600, "{} {}", ran.report, ran.error);
     assert_eq!((ran.total("units"), ran.total("orders"), ran.total("revenue")), (300.0, 300.0, 600.0));
 }
@@ -317,9 +314,9 @@ fn an_interrupted_replay_wants_its_files_again() {
     let place = Place::new();
     place.write("a.jsonl", &events(0, 10).join("\n"));
     place.write("b.jsonl", &events(10, 10).join("\n"));
-    place.into_store("a.jsonl b.jsonl");
+    place.to_store("a.jsonl b.jsonl");
     rusqlite::Connection::open(place.path("s")).unwrap().execute("UPDATE loads SET done = 0", []).unwrap();
-    let ran = place.into_store("a.jsonl");
+    let ran = place.to_store("a.jsonl");
     assert_eq!(ran.code, 2);
     assert!(
         ran.error.contains("a replay of a.jsonl, b.jsonl was interrupted, and b.jsonl is not given now"),
@@ -333,7 +330,7 @@ fn an_interrupted_replay_wants_its_files_again() {
         .unwrap()
         .write_all(format!("\n{}", events(90, 1).join("\n")).as_bytes())
         .unwrap();
-    let ran = place.into_store("b.jsonl a.jsonl");
+    let ran = place.to_store("b.jsonl a.jsonl");
     assert_eq!(
         (ran.class("already_counted"), ran.class("counted"), ran.total("units")),
         (40, 2, 21.0),
@@ -352,7 +349,7 @@ fn a_bad_row_counts_nothing_and_is_named() {
     assert!(ran.error.contains("bad.csv:5: \"perhaps\" in column \"bought\""), "{}", ran.error);
     assert_eq!(place.csv("good.csv").class("counted"), 4, "nothing was counted before");
     place.write("twice.csv", "user,variant,variant,at\nu,a,b,2026-11-24\n");
-    let ran = place.into_store("twice.csv --unit user --exposure shop=variant");
+    let ran = place.to_store("twice.csv --unit user --exposure shop=variant");
     assert!(ran.code == 2 && ran.error.contains("2 columns named \"variant\""), "{}", ran.error);
 }
 
@@ -361,9 +358,9 @@ fn other_documents_than_the_stores_are_refused_and_not_ignored() {
     let place = Place::new();
     place.write("a.jsonl", &events(0, 2).join("\n"));
     place.write("b.jsonl", &events(2, 2).join("\n"));
-    place.into_store("a.jsonl");
+    place.to_store("a.jsonl");
     place.write("shop.yaml", &SHOP.replace("orders", "purchases"));
-    let ran = place.into_store("b.jsonl");
+    let ran = place.to_store("b.jsonl");
     assert_eq!(ran.code, 2);
     assert!(
         ran.error.contains("s counts by its revision 1, and --from names other documents"),
@@ -381,7 +378,7 @@ fn gzip_standard_input_and_archives_are_read() {
     let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::default());
     encoder.write_all(text.as_bytes()).unwrap();
     fs::write(place.path("a.jsonl.gz"), encoder.finish().unwrap()).unwrap();
-    assert_eq!(place.into_store("a.jsonl.gz").class("counted"), 8);
+    assert_eq!(place.to_store("a.jsonl.gz").class("counted"), 8);
     let ran = place.run("- --store s", &text);
     assert_eq!((ran.class("already_counted"), ran.code), (8, 1), "the same content");
     // What a store archived can be counted again, in another store, once.
@@ -393,4 +390,131 @@ fn gzip_standard_input_and_archives_are_read() {
     assert!(Path::new(&place.path("t-archive")).is_dir(), "each store has an archive of its own");
     let ran = place.run("- --from shop.yaml", "");
     assert_eq!((ran.records(), ran.code), (0, 1), "nothing was read");
+}
+
+/// A store that `abx dev` counted: events as it keeps them, and the head of its shard.
+fn served(place: &Place, name: &str, lines: &[String]) {
+    place.run(&format!("empty.jsonl --from shop.yaml --store {name}"), "");
+    let store = rusqlite::Connection::open(place.path(name)).unwrap();
+    for line in lines {
+        let sql = "INSERT INTO events (partition_key, arrived, data) VALUES ('u', ?1, ?2)";
+        store.execute(sql, (jiff::Timestamp::now().as_millisecond(), line)).unwrap();
+    }
+}
+
+#[test]
+fn captures_of_stores_neither_collide_nor_count_twice() {
+    let place = Place::new();
+    place.write("empty.jsonl", "\n");
+    let at = |lines: Vec<String>| -> Vec<String> {
+        let now = jiff::Timestamp::now().to_string();
+        lines
+            .iter()
+            .map(|it| {
+                it.replace(it.split("\"timestamp\":\"").nth(1).unwrap().split('"').next().unwrap(), &now)
+            })
+            .collect()
+    };
+    served(&place, "one", &at(events(0, 5)));
+    served(&place, "two", &at(events(50, 5)));
+    for (store, file) in [("one", "one.json"), ("two", "two.json"), ("one", "again.json")] {
+        let ran = Command::new(env!("CARGO_BIN_EXE_abx"))
+            .current_dir(place.0.path())
+            .args(["capture", file, "--store", store])
+            .output()
+            .unwrap();
+        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    }
+    let ran = place.to_store("one.json two.json");
+    assert_eq!((ran.class("counted"), ran.records(), ran.total("units")), (20, 20, 10.0), "{}", ran.report);
+    // Pseudonyms are of a capture, so the content of this one is another; its records are not.
+    let ran = place.to_store("again.json");
+    assert_eq!((ran.class("already_counted"), ran.code), (10, 1), "{}", ran.report);
+    // The archive of a store, replayed into it.
+    let ran = place.to_store("s-archive/ ");
+    assert_eq!((ran.class("already_counted"), ran.records(), ran.code), (20, 20, 1), "{}", ran.report);
+}
+
+/// A purchase or an exposure, and the file that it is in.
+struct Sent {
+    unit: usize,
+    at: i64,
+    is_purchase: bool,
+    line: String,
+}
+
+/// Random events of 12 units within an hour; times often meet, and some purchases have an id and come again.
+fn random_events(random: &mut fastrand::Rng) -> Vec<Sent> {
+    let mut sent = Vec::new();
+    for number in 0..random.usize(1..120) {
+        let (unit, at, is_purchase) = (random.usize(..12), random.i64(0..60), random.u8(..3) > 0);
+        let time = format!("2026-11-24T10:{at:02}:00Z");
+        let mut event = if is_purchase {
+            json!({"type": "conversion", "user_id": format!("u{unit}"), "event": "purchase", "properties": {"amount": 1}, "timestamp": time})
+        } else {
+            json!({"type": "exposure", "unit": format!("u{unit}"), "experiment": "shop", "variant": "treat", "timestamp": time})
+        };
+        let copies = if is_purchase && random.bool() {
+            event["event_id"] = json!(number);
+            random.usize(1..4)
+        } else {
+            1
+        };
+        sent.extend((0..copies).map(|_| Sent { unit, at, is_purchase, line: event.to_string() }));
+    }
+    sent
+}
+
+/// Units, orders and distinct events, as they happened.
+fn model(sent: &[Sent]) -> (f64, f64, u64) {
+    let mut exposed = std::collections::BTreeMap::new();
+    for it in sent.iter().filter(|it| !it.is_purchase) {
+        let first = exposed.entry(it.unit).or_insert(it.at);
+        *first = it.at.min(*first);
+    }
+    let (mut ids, mut orders, mut distinct) = (std::collections::BTreeSet::new(), 0, 0);
+    for it in sent {
+        if it.line.contains("event_id") && !ids.insert(&it.line) {
+            continue;
+        }
+        distinct += 1;
+        orders += u32::from(it.is_purchase && exposed.get(&it.unit).is_some_and(|first| *first <= it.at));
+    }
+    (f64::from(u32::try_from(exposed.len()).unwrap()), f64::from(orders), distinct)
+}
+
+#[test]
+fn however_events_are_split_and_shuffled_each_counts_once() {
+    for seed in 0..12 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let place = Place::new();
+        let mut sent = random_events(&mut random);
+        let (units, orders, distinct) = model(&sent);
+        random.shuffle(&mut sent);
+        let mut files = vec![String::new(); random.usize(1..4)];
+        for it in &sent {
+            let file = random.usize(..files.len());
+            files[file].push_str(&it.line);
+            files[file].push('\n');
+        }
+        let mut names: Vec<String> = (0..files.len()).map(|number| format!("{number}.jsonl")).collect();
+        for (name, text) in names.iter().zip(&files) {
+            place.write(name, text);
+        }
+        random.shuffle(&mut names);
+        let together =
+            place.run(&format!("{} --from shop.yaml --shards 2 --batch-size 7", names.join(" ")), "");
+        let found = together.report["experiments"].as_array().is_some_and(|it| !it.is_empty());
+        let counts = if found { (together.total("units"), together.total("orders")) } else { (0.0, 0.0) };
+        assert_eq!(counts, (units, orders), "seed {seed}: {}", together.report);
+        assert_eq!(together.records(), sent.len() as u64, "seed {seed}");
+        // One after another, and each of them twice: what is credited depends on what was there, how often an event counts does not.
+        let (mut taken, mut read) = (0, 0);
+        for name in names.iter().chain(&names) {
+            let ran = place.to_store(name);
+            taken += ran.class("counted") + ran.class("unattributed");
+            read += ran.records();
+        }
+        assert_eq!((taken, read), (distinct, 2 * sent.len() as u64), "seed {seed}");
+    }
 }

@@ -175,7 +175,8 @@ impl DiffReport {
     fn markdown(&self) -> String {
         let title = format!("### Whom this moves: {} to {}\n\n", code(&self.before), code(&self.after));
         let rows = self.rows.iter().filter_map(Census::line);
-        let closing: String = rows.chain(self.closing()).map(|line| format!("\n{line}.\n")).collect();
+        let closing: String =
+            rows.chain(self.closing()).flat_map(|line| ["\n".to_owned(), line, ".\n".to_owned()]).collect();
         let command = format!("abx diff {} {}", self.before, self.after);
         title.clone() + &change::markdown(&self.diff, title.len() + closing.len(), &command) + &closing
     }

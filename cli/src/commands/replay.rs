@@ -186,6 +186,11 @@ impl Delivering<'_> {
                     self.counts.classes.add(RecordClass::Duplicate, 1);
                     return Ok(());
                 }
+                if event.kind == spool::UNPLACED {
+                    // What was read as JSON can be read as such.
+                    let record = serde_json::from_slice(&event.data).unwrap_or_default();
+                    return self.batch(Batch::Recorded(vec![record])).await;
+                }
                 let unit = EventData::read(&event.data).map(|it| it.unit.into_owned()).unwrap_or_default();
                 let shard = u64::from(by_unit.bucket(&unit)) * shards / 1_000_000;
                 let shard = usize::try_from(shard).unwrap_or(0);

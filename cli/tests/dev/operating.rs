@@ -151,7 +151,7 @@ fn quarantined_records_are_listed_shown_and_replayed() {
 
     let status = status(&place, &["--max-lag", "1h"], 1);
     assert_eq!(status["quarantine"]["told"]["reasons"], listed["reasons"]);
-    assert_eq!(status["shards"]["told"][0]["shard"], "replay/shardId-000000000000");
+    assert!(status["shards"]["told"][0]["shard"].as_str().unwrap().starts_with("replay/"), "{status}");
 
     assert_eq!(payments(&place), 1);
     let replay = |args: &[&str], exit| {
@@ -186,10 +186,9 @@ fn an_event_that_waits_is_a_lag() {
     drop(dev);
     let told = status(&place, &[], 0);
     let shard = &told["shards"]["told"][0];
-    assert_eq!(
-        (&shard["shard"], &shard["behind"]["told"]),
-        (&json!("local/shardId-000000000000"), &json!(0.0))
-    );
+    let name = shard["shard"].as_str().unwrap();
+    assert!(name.starts_with("local-") && name.ends_with("/shardId-000000000000"), "{name}");
+    assert_eq!(shard["behind"]["told"], 0.0);
     assert!(shard["counted_at"].is_string(), "{shard}");
     let store = rusqlite::Connection::open(place.store()).unwrap();
     let arrived = (jiff::Timestamp::now() - jiff::SignedDuration::from_mins(10)).as_millisecond();

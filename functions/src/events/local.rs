@@ -1,7 +1,7 @@
 //! The events of an embedded store, as a stream of one shard.
 
 use super::{BatchResponse, NotHandled, Options, Processor, RecordToWrite, kinesis_event};
-use crate::adapters::embedded::{EmbeddedStore, JsonlArchive, StoredEvent};
+use crate::adapters::embedded::{EmbeddedStore, JsonlArchive, LOCAL_SHARD, StoredEvent};
 use crate::catalog::CatalogHolder;
 use crate::ports::{MetricStore, PortError};
 use crate::telemetry::Telemetry;
@@ -11,20 +11,10 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-/// The name of the stream.
-pub const LOCAL_STREAM: &str = "local";
-/// Its shard.
-pub const LOCAL_SHARD: &str = "shardId-000000000000";
 /// How many events a batch has.
 const BATCH: u32 = 500;
 /// How long a batch may take.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// The name that the shard of the events of an embedded store is counted under.
-#[must_use]
-pub fn local_shard() -> String {
-    format!("{LOCAL_STREAM}/{LOCAL_SHARD}")
-}
 
 /// The event function over an embedded store, fed with the events in it. How far it came is the head of the shard, in the
 /// same file: whoever is killed goes on where the counts end.
@@ -57,6 +47,7 @@ impl LocalProcessor {
     /// Counts all events that wait; what became of them. An error leaves the rest for the next time.
     pub async fn catch_up(&self) -> Result<Classes, PortError> {
         let mut counted = Classes::default();
+        let stream = self.store.stream_name()?;
         let mut counted_upto = self.counted.lock().await;
         let mut after = match *counted_upto {
             Some(number) => number,
@@ -68,7 +59,7 @@ impl LocalProcessor {
             let Some(last) = events.last() else { return Ok(counted) };
             let last = last.number;
             let records: Vec<_> = events.into_iter().map(RecordToWrite::from).collect();
-            let batch = kinesis_event(LOCAL_STREAM, LOCAL_SHARD, &records);
+            let batch = kinesis_event(&stream, LOCAL_SHARD, &records);
             let outcome = self.processor.handle(&batch, Instant::now() + PATIENCE).await;
             let outcome = outcome.map_err(PortError::permanent)?;
             counted.merge(&outcome.classes);
@@ -88,7 +79,7 @@ impl LocalProcessor {
 
     /// The number of the last event that is counted.
     async fn head(&self) -> Result<i64, PortError> {
-        let state = self.store.shard(&local_shard()).await?;
+        let state = self.store.shard(&self.store.local_shard()?).await?;
         let Some(head) = state.head else { return Ok(0) };
         head.sequence.as_str().parse().map_err(PortError::permanent)
     }

@@ -24,7 +24,7 @@ mod unknown;
 mod written;
 
 pub use archived::{ArchivedRecord, NotArchived};
-pub use local::{LOCAL_SHARD, LOCAL_STREAM, LocalProcessor, local_shard};
+pub use local::LocalProcessor;
 pub use processor::{BatchOutcome, BatchResponse, ItemFailure, NotHandled, Options, Processor};
 pub use replayer::{REPLAYED_STREAM, Replayed, Replayer};
 pub use written::{RecordToWrite, kinesis_event};

@@ -179,6 +179,30 @@ fn what_is_not_a_store_is_refused() {
     assert!(EmbeddedStore::open(&newer).unwrap_err().to_string().contains("newer abx"));
 }
 
+#[test]
+fn each_store_has_a_stream_of_its_own_and_old_ones_keep_theirs() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = |name: &str| EmbeddedStore::open(folder.path().join(name)).unwrap();
+    let (one, two) = (open("one"), open("two"));
+    assert_ne!(one.stream_name().unwrap(), two.stream_name().unwrap());
+    assert_eq!(one.stream_name().unwrap(), open("one").stream_name().unwrap());
+    // Counted before stores had names: under another name its events would be counted again.
+    drop(open("old"));
+    let sql = "DELETE FROM stream_name; INSERT INTO shards (shard, position, commits) VALUES ('local/shardId-000000000000', '7', 1);
+        INSERT INTO events (id, partition_key, arrived, data) VALUES (7, 'u', 0, '{}')";
+    Connection::open(folder.path().join("old")).unwrap().execute_batch(sql).unwrap();
+    let old = open("old");
+    assert_eq!(old.stream_name().unwrap(), "local");
+    let shard = old.local_shard().unwrap();
+    let has = |place: &str, data: &[u8]| old.has_counted(&shard, &place.parse().unwrap(), data).unwrap();
+    assert!(has("7", b"{}"), "its own event");
+    assert!(
+        !has("7", b"[]") && !has("8", b"{}"),
+        "the event of another store, and one that is still to come"
+    );
+    assert!(!old.has_counted("events/shardId-000000000001", &"1".parse().unwrap(), b"{}").unwrap());
+}
+
 const WRITER_FILE: &str = "ABX_TEST_WRITER_FILE";
 
 /// The program that is killed: this test again, in a process of its own. It says what it stored, after it stored it.

@@ -4,8 +4,8 @@ use super::Args;
 use crate::commands::store::{aws_config_for, read_file, unanswered};
 use crate::error::Error;
 use abx_functions::adapters::aws::{Budget, Resource, ResourceKind, kinesis, port_error, shards};
-use abx_functions::adapters::embedded::EmbeddedStore;
-use abx_functions::events::{LOCAL_SHARD, LOCAL_STREAM, RecordToWrite};
+use abx_functions::adapters::embedded::{EmbeddedStore, LOCAL_SHARD};
+use abx_functions::events::RecordToWrite;
 use aws_sdk_kinesis::config::http::HttpResponse;
 use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_kinesis::primitives::DateTime;
@@ -81,7 +81,7 @@ impl Source {
                 *after = last.number;
                 let records = events.into_iter().filter(|event| event.arrived >= *since);
                 Ok(Look::Records(Captured {
-                    stream: LOCAL_STREAM.to_owned(),
+                    stream: store.stream_name().map_err(unanswered)?,
                     shard: LOCAL_SHARD.to_owned(),
                     records: records.map(RecordToWrite::from).collect(),
                 }))

@@ -2,12 +2,12 @@
 
 use super::content::{Content, Form, hex};
 use super::rows::{RowEvents, Rows};
-use super::spool::{Spool, Spooled};
+use super::spool::{Spool, Spooled, UNPLACED};
 use crate::error::Error;
-use abx_core::event::{Batch, Classes, EventData, EventKind, RecordClass};
+use abx_core::event::{Batch, Classes, EventData, EventKind, Position, RecordClass};
 use abx_core::hash::fingerprint;
 use abx_core::read::time_of_text;
-use abx_functions::adapters::embedded::{EmbeddedStore, Load, Segment};
+use abx_functions::adapters::embedded::{EmbeddedStore, Load, Segment, is_shared};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
@@ -124,6 +124,13 @@ fn new<'a>(
     let mut sources: Vec<Source<'a>> = Vec::new();
     for content in contents {
         let parts = if content.form == Form::Csv { rows.parts() } else { vec![String::new()] };
+        if parts.is_empty() {
+            return Err(Error::caller(format!(
+                "{}: nothing says what the columns of the CSV mean",
+                content.name
+            ))
+            .help("give --exposure, --conversion or --value"));
+        }
         for part in parts {
             let before = content.known(&part, &known)?;
             met.extend(before.segments);
@@ -212,7 +219,7 @@ impl Filling<'_> {
                 let what =
                     format!("{}:{line_number}: the line was counted before it was complete", content.name);
                 return Err(Error::caller(what)
-                    .help("replay a file when its last line is whole, with a line feed at its end"));
+                    .help("replay a file when its last line is whole; what follows that line can be replayed from a file of its own"));
             }
             if start >= segment.start && !text.is_empty() {
                 self.line(number, text)?;
@@ -226,7 +233,11 @@ impl Filling<'_> {
         {
             let arrived = time_of_text(&archived.arrived_at).unwrap_or(self.now);
             let data = archived.sent.get().as_bytes();
-            return self.add(segment, data, Some(arrived), Some(fingerprint(&archived.id)));
+            let id = archived.id.split_once(':').and_then(|(shard, it)| Some((shard, it.parse().ok()?)));
+            return match id {
+                Some((shard, position)) => self.placed(segment, data, arrived, (shard, &position)),
+                None => self.add(segment, data, Some(arrived), Some(fingerprint(&archived.id))),
+            };
         }
         self.add(segment, text, None, None)
     }
@@ -272,21 +283,54 @@ impl Filling<'_> {
             let batch = batch.map_err(|error| Error::caller(format!("{}: {error}", content.name)))?;
             for shard in &batch.shards {
                 for payload in &shard.payloads {
-                    // Stores count their events from 1, so the same place in two of them is not the same record.
-                    let place = format!(
-                        "{}:{}:{}",
-                        shard.shard,
-                        payload.position,
-                        String::from_utf8_lossy(&payload.data)
-                    );
-                    self.add(segment, &payload.data, Some(payload.arrived), Some(fingerprint(&place)))?;
+                    let place = (&*shard.shard, &payload.position);
+                    self.placed(segment, &payload.data, payload.arrived, place)?;
                 }
             }
             for unplaced in &batch.unplaced {
-                self.add(segment, unplaced.raw.as_bytes(), None, None)?;
+                self.unplaced(segment, &unplaced.raw)?;
             }
         }
         Ok(())
+    }
+
+    /// Adds a record as it was recorded.
+    fn unplaced(&mut self, segment: usize, raw: &str) -> Result<(), Error> {
+        let (time, data) = (self.now.as_millisecond(), raw.as_bytes().to_vec());
+        let place = self.next_place(segment);
+        self.spool.add(&Spooled { time, kind: UNPLACED, place, arrived: time, id: None, data })
+    }
+
+    /// The place of the next record of a segment, which counts from now on as read.
+    fn next_place(&mut self, segment: usize) -> (u32, u64) {
+        let ordinal = self.records.get(segment).copied().unwrap_or_default();
+        if let Some(records) = self.records.get_mut(segment) {
+            *records += 1;
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "a command has few files")]
+        (segment as u32, ordinal)
+    }
+
+    /// Adds an event that has a place in a stream, unless the store counted it there.
+    fn placed(
+        &mut self,
+        segment: usize,
+        data: &[u8],
+        arrived: Timestamp,
+        (shard, position): (&str, &Position),
+    ) -> Result<(), Error> {
+        let counted = self.ledger.store.has_counted(shard, position, data);
+        if counted.map_err(crate::commands::store::unanswered)? {
+            self.next_place(segment);
+            self.known += 1;
+            return Ok(());
+        }
+        let mut place = format!("{shard}:{position}");
+        if is_shared(shard) {
+            // Stores without a name of their own count their events from 1: the same place is not the same record.
+            place.push_str(&String::from_utf8_lossy(data));
+        }
+        self.add(segment, data, Some(arrived), Some(fingerprint(&place)))
     }
 
     /// Adds an event, unless it was counted as part of another input.
@@ -299,10 +343,7 @@ impl Filling<'_> {
     ) -> Result<(), Error> {
         let event = EventData::read(data).ok();
         let id = event.as_ref().and_then(EventData::fingerprint).or(place);
-        let ordinal = self.records.get(segment).copied().unwrap_or_default();
-        if let Some(records) = self.records.get_mut(segment) {
-            *records += 1;
-        }
+        let place = self.next_place(segment);
         if let Some(id) = id
             && self
                 .ledger
@@ -315,8 +356,6 @@ impl Filling<'_> {
         }
         let time = event.as_ref().and_then(|event| event.timestamp).or(arrived).unwrap_or(self.now);
         let kind = u8::from(!event.is_some_and(|event| matches!(event.kind, EventKind::Exposure { .. })));
-        #[expect(clippy::cast_possible_truncation, reason = "a command has few files")]
-        let place = (segment as u32, ordinal);
         // What comes from a file without saying when it arrived came in time.
         let arrived = arrived.unwrap_or(time).as_millisecond();
         self.spool.add(&Spooled {

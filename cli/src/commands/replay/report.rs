@@ -161,9 +161,11 @@ impl Report for ReplayReport {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate for a person")]
         let rate = count(*records_per_second as u64);
         let mut text = format!(
-            "{TITLE}{target}{TITLE:#}: {} records in {} batches, {seconds:.1} s, {rate} a second\n",
+            "{TITLE}{target}{TITLE:#}: {} {} in {} {}, {seconds:.1} s, {rate} a second\n",
             count(*records),
-            count(*batches)
+            if *records == 1 { "record" } else { "records" },
+            count(*batches),
+            if *batches == 1 { "batch" } else { "batches" }
         );
         let shown = RecordClass::ALL.iter().map(|it| (it.as_str(), self.class(*it)));
         let shown = shown.filter(|(_, number)| *number > 0);

@@ -158,10 +158,6 @@ pub(super) struct RowEvents<'r> {
 impl<'r> RowEvents<'r> {
     /// Finds the columns.
     pub(super) fn new(rows: &'r Rows, header: &csv::StringRecord) -> Result<Self, Error> {
-        if rows.events.is_empty() {
-            return Err(Error::caller("nothing says what the columns of the CSV mean")
-                .help("give --exposure, --conversion or --value"));
-        }
         let names: Vec<&str> = header.iter().map(|it| it.trim_start_matches('\u{feff}')).collect();
         let find = |name: &str| match names.iter().filter(|it| **it == name).count() {
             1 => Ok(names.iter().position(|it| *it == name).unwrap_or_default()),

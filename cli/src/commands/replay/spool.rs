@@ -15,12 +15,15 @@ const FIRST: &str = "
     ON CONFLICT (id) DO UPDATE SET time = excluded.time, kind = excluded.kind, segment = excluded.segment, ordinal = excluded.ordinal
     WHERE (excluded.time, excluded.kind, excluded.segment, excluded.ordinal) < (ids.time, ids.kind, ids.segment, ids.ordinal)";
 
+/// The kind of a recorded record that has no place: it is handed over as it was, and the handler says why it cannot be counted.
+pub(super) const UNPLACED: u8 = 2;
+
 /// An event of a file.
 #[derive(Debug, Clone)]
 pub(super) struct Spooled {
     /// When it happened, in milliseconds since 1970: events are counted in this order.
     pub(super) time: i64,
-    /// What is counted first of events of one time: exposures.
+    /// Order among events of one time: exposures first. [`UNPLACED`] for what is not an event.
     pub(super) kind: u8,
     /// The number of its segment in the load, and its own in that.
     pub(super) place: (u32, u64),

@@ -71,7 +71,7 @@ pub(super) enum Target {
         name: String,
         client: aws_sdk_lambda::Client,
         /// The file here that knows what was replayed to it.
-        ledger: EmbeddedStore,
+        ledger: Box<EmbeddedStore>,
         /// Its name in that.
         target: String,
     },
@@ -126,7 +126,7 @@ impl Target {
     pub(super) async fn function(name: &str, endpoint: Option<&str>) -> Result<Self, Error> {
         let config = aws_config_for(&format!("function {name}"), endpoint).await?;
         let region = endpoint.map(str::to_owned).or_else(|| config.region().map(ToString::to_string));
-        let ledger = open_file(Path::new(REPLAYED))?;
+        let ledger = Box::new(open_file(Path::new(REPLAYED))?);
         let target = format!("{name} at {}", region.unwrap_or_default());
         Ok(Self::Function {
             name: name.to_owned(),

@@ -11,7 +11,7 @@ use abx_functions::adapters::aws::{
     Budget, KinesisLag, Resource, ResourceKind, Waiting, kinesis, port_error,
 };
 use abx_functions::adapters::embedded::EmbeddedStore;
-use abx_functions::events::{REPLAYED_STREAM, local_shard};
+use abx_functions::events::REPLAYED_STREAM;
 use abx_functions::ports::{PortError, Quarantine as _};
 use aws_sdk_cloudwatch::types::{AlarmType, StateValue};
 use jiff::{SignedDuration, Timestamp};
@@ -121,7 +121,7 @@ impl<'a> Lags<'a> {
         match self {
             // A file in which nobody ever counted has no shard yet, and may have events.
             Self::Embedded(store) => match store.events_after(0, 1) {
-                Ok(events) if !events.is_empty() => vec![local_shard()],
+                Ok(events) if !events.is_empty() => store.local_shard().into_iter().collect(),
                 _ => Vec::new(),
             },
             Self::None(_) => Vec::new(),
@@ -134,7 +134,7 @@ impl<'a> Lags<'a> {
     async fn look(&self, shard: &str, head: Option<&Position>, now: Timestamp) -> Part<Waiting> {
         let waiting = match self {
             Self::None(why) => return why.clone(),
-            Self::Embedded(_) if shard != local_shard() => {
+            Self::Embedded(store) if store.local_shard().is_ok_and(|own| own != shard) => {
                 return Part::NotAsked("it was replayed from elsewhere".to_owned());
             }
             Self::Embedded(store) => waiting(store, head, now),

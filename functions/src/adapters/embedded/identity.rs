@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 const APPLICATION_ID: i32 = 0x6162_7831;
 
 /// Raised with every change to `schema.sql` that an older program could not live with.
-const SCHEMA_VERSION: i64 = 2;
+const SCHEMA_VERSION: i64 = 3;
 
 /// The first schema did not tell when events came; those that it holds came before there were counts.
 const FROM_1: &str = "ALTER TABLE events ADD COLUMN arrived INTEGER NOT NULL DEFAULT 0";
@@ -31,6 +31,7 @@ pub(super) fn prepare_to_write(connection: &Connection) -> Result<(), PortError>
             connection.execute_batch(FROM_1)?;
         }
         connection.execute_batch(SCHEMA)?;
+        super::stream_name::give(connection)?;
         connection.pragma_update(None, "user_version", SCHEMA_VERSION)?;
         connection.pragma_update(None, "application_id", APPLICATION_ID)
     };

@@ -7,6 +7,7 @@
 //! | `identity` | whose file it is, and which form its tables have |
 //! | `catalog`, `assignments`, `events`, `metrics`, `quarantine`, `personal_data` | one port each, on [`EmbeddedStore`] |
 //! | `inputs` | files that were replayed, by their content |
+//! | `stream_name` | the name that tells the events of one store from those of another |
 //! | `archive` | [`JsonlArchive`]: files beside it, one for each day |
 
 mod archive;
@@ -19,10 +20,12 @@ mod metrics;
 mod opening;
 mod personal_data;
 mod quarantine;
+mod stream_name;
 
 pub use archive::JsonlArchive;
 pub use events::StoredEvent;
 pub use inputs::{Load, Segment};
+pub use stream_name::{LOCAL_SHARD, is_shared};
 
 use crate::ports::PortError;
 use opening::{Fit, StoreFile};

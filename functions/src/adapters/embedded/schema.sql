@@ -83,6 +83,12 @@ CREATE TABLE IF NOT EXISTS counters (
   PRIMARY KEY (partition, sort, counter)
 ) STRICT, WITHOUT ROWID;
 
+-- The stream that the events of this store are on; one row. No other store has it.
+CREATE TABLE IF NOT EXISTS stream_name (
+  id   INTEGER PRIMARY KEY CHECK (id = 1),
+  name TEXT NOT NULL
+) STRICT;
+
 -- Records that can never be processed.
 CREATE TABLE IF NOT EXISTS quarantine (
   id      TEXT PRIMARY KEY, -- shard:sequence[:sub]
