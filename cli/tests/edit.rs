@@ -108,13 +108,13 @@ fn variants_are_added_behind_the_last() {
         ),
         "{edited}"
     );
-    let brackets = "experiment: e\nvariants: [\n  {key: a},\n  {key: b} # last\n]\n";
+    let brackets = "experiment: e\nvariants: [\n  {key: a},\n  {key: b} # last\n  ]\n";
     let edited = edit_variants(brackets, 0, &three).expect("it is edited");
-    assert!(edited.ends_with("{key: b, ranges: [[1, 2]]}, # last\n  {key: on, ranges: [[2, 3]]},\n  {key: \"7\", ranges: [[3, 4]]}\n]\n"), "{edited}");
-    let trailing = "experiment: e\nvariants: [\n  {key: a},\n  {key: b},\n]\n";
+    assert!(edited.ends_with("{key: b, ranges: [[1, 2]]}, # last\n  {key: on, ranges: [[2, 3]]},\n  {key: \"7\", ranges: [[3, 4]]}\n  ]\n"), "{edited}");
+    let trailing = "experiment: e\nvariants: [\n  {key: a},\n  {key: b},\n  ]\n";
     let edited = edit_variants(trailing, 0, &three).expect("it is edited");
     assert!(
-        edited.ends_with("{key: on, ranges: [[2, 3]]},\n  {key: \"7\", ranges: [[3, 4]]},\n]\n"),
+        edited.ends_with("{key: on, ranges: [[2, 3]]},\n  {key: \"7\", ranges: [[3, 4]]},\n  ]\n"),
         "{edited}"
     );
 }

@@ -64,8 +64,8 @@ const CASES: &[Case] = &[
     case(&["simulate", "active.yaml", "--users-file", "header.csv"], 2, "no units in this file"),
     case(&["simulate", "active.yaml", "--users", "0"], 2, "1 or more"),
     // Stores that nothing was counted in.
-    case(&["results", "--store", "empty.sqlite"], 1, "nothing was counted"),
-    case(&["results", "active", "--store", "empty.sqlite"], 2, "no experiment"),
+    case(&["results", "--store", "missing.sqlite"], 2, "there is no store"),
+    case(&["results", "active", "--store", "missing.sqlite"], 2, "there is no store"),
     case(&["results", "active", "--store", "published.sqlite"], 1, "nothing was counted"),
     case(&["results", "active", "--store", "published.sqlite", "--epoch", "7"], 1, "nothing was counted"),
     case(&["results", "active", "--store", "published.sqlite", "--tuned-for", "0"], 2, "1 or more"),
@@ -74,7 +74,7 @@ const CASES: &[Case] = &[
         1,
         "\"sample_ratio\": null",
     ),
-    case(&["status", "--store", "empty.sqlite"], 1, "nothing was ever published"),
+    case(&["status", "--store", "missing.sqlite"], 2, "there is no store"),
     // Servers that are not there.
     case(&["bench", "http://127.0.0.1:1/", "--duration", "100ms"], 3, "127.0.0.1:1"),
     case(&["bench", "http://127.0.0.1:1/", "--duration", "0s"], 2, "greater than 0"),

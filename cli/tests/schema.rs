@@ -291,7 +291,6 @@ fn is_of_one_document(code: Code) -> bool {
 
 /// The schema never refuses what `validate` accepts, and marks most of what one document alone shows to be wrong.
 #[test]
-#[expect(clippy::print_stdout, reason = "the rate is shown with --nocapture")]
 fn the_schema_and_validate_agree_on_mutations() {
     let schema = Schema::new(&["schema"]);
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../experiments");

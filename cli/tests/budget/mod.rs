@@ -58,9 +58,9 @@ impl Ran {
             file.write_all(bytes).expect("the input is written");
         }
         drop(file);
-        // A busy machine makes every step dearer, so the cheapest of a few runs is the cost of the work.
+        // A busy machine makes every step dearer, so the cheapest of ten runs is the cost of the work.
         let mut ran = Self::once(options, &input, output.clone());
-        for _ in 0..4 {
+        for _ in 0..9 {
             if ran.cpu >= CPU {
                 let again = Self::once(options, &input, output.clone());
                 ran.cpu = ran.cpu.min(again.cpu);
