@@ -4,6 +4,7 @@
 
 use proptest::prelude::*;
 use serde_json::{Map, Value};
+use std::fmt::Write as _;
 
 /// A document without anchors.
 #[derive(Debug, Clone)]
@@ -57,11 +58,11 @@ impl Writer<'_> {
         if let Some(anchor) = self.anchored.iter().position(|it| *it == at).filter(|_| self.chooses(2)) {
             // A colon could be part of the anchor's name.
             let space = if after.is_empty() { "" } else { " " };
-            self.yaml += &format!("*t{anchor}{space}{after}");
+            let _ = write!(self.yaml, "*t{anchor}{space}{after}");
             return;
         }
         if self.chooses(3) {
-            self.yaml += &format!("&t{} ", self.anchored.len());
+            let _ = write!(self.yaml, "&t{} ", self.anchored.len());
             self.anchored.push(at);
         }
         let text = TEXTS[at];
@@ -126,9 +127,9 @@ impl Writer<'_> {
 
     fn inside(&mut self, node: &Node, depth: usize) {
         if matches!(node, Node::Text(_)) || self.chooses(3) {
-            self.flow(node)
+            self.flow(node);
         } else {
-            self.block(node, depth)
+            self.block(node, depth);
         }
     }
 }

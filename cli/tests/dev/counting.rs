@@ -109,7 +109,8 @@ fn unknown_events_are_named_by_the_answer_and_by_status() {
     let dev = place.serve();
     let event = |name: &str, user: &str| json!({"type": "conversion", "event": name, "user_id": user});
     let variant = |user: &str| dev.get(&format!("/assign?experiment_key=checkout_redesign&user_id={user}"));
-    let user = (0..1_000).map(|number| format!("u{number}")).find(|user| !variant(user).ok()["variant"].is_null());
+    let user =
+        (0..1_000).map(|number| format!("u{number}")).find(|user| !variant(user).ok()["variant"].is_null());
     let (placed, typo) = (event("order_placed", &user.unwrap()), event("order_plcaed", "7"));
     let long = event(&"scroll\u{1b}[31m ".repeat(9), "7");
     let answer = dev.post("/events", &json!([placed, typo, typo, long, {"type": "click"}]));
