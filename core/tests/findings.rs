@@ -342,11 +342,31 @@ fn no_code_is_forgotten() {
         Code::EpochChanged,
         Code::ExperimentRemoved,
     ];
+    // Of many conditions, not of one: `expressions_share_one_budget` has it.
+    let of_many = [Code::RegexBudget];
     let cases = cases().into_iter().map(|case| case.code);
-    let tested: Vec<Code> = cases.chain(of_the_reader).chain(of_a_change).collect();
+    let tested: Vec<Code> = cases.chain(of_the_reader).chain(of_a_change).chain(of_many).collect();
     for code in Code::ALL {
         assert!(tested.contains(code), "{code}");
     }
+}
+
+#[test]
+fn expressions_share_one_budget() {
+    let of = |key: &str, numbers: std::ops::Range<usize>| {
+        let leaf = |number: usize| json!({"attribute": "a", "operator": "matches", "value": format!(r"{number}\w{{12}}")});
+        json!({"flag": key, "enabled": true, "targeting_rules": [{"any": numbers.map(leaf).collect::<Vec<_>>()}]})
+    };
+    let compilation = compiled(&[of("first", 0..10), of("second", 10..400), of("third", 0..10)]);
+    assert!(
+        compilation
+            .findings
+            .iter()
+            .all(|finding| finding.code == Code::RegexBudget && finding.place.document == 1)
+    );
+    assert!(compilation.findings.len() > 300, "{}", compilation.findings.len());
+    let left: Vec<&str> = compilation.catalog.flags().iter().map(|flag| flag.key()).collect();
+    assert_eq!(left, ["first", "third"], "equal expressions are compiled once");
 }
 
 #[test]

@@ -7,7 +7,7 @@
 //! | `shared` | segments, layers, holdouts |
 //! | `experiment`, `flag` | one document of each kind |
 //! | `shares` | allocations and ranges |
-//! | `rules`, `operators` | conditions, and what each operator takes |
+//! | `rules`, `operators`, `patterns` | conditions, what each operator takes, and the budget of regular expressions |
 //! | `tests` | rule tests, and the combinations of their matrices |
 //! | `lint` | rules that work and do not do what was meant |
 
@@ -17,6 +17,7 @@ mod flag;
 mod lint;
 mod names;
 mod operators;
+mod patterns;
 mod rules;
 mod shared;
 mod shares;

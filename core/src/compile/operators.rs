@@ -1,6 +1,7 @@
 //! What each operator takes. A new operator goes here, into [`Operator`] and, if its question is a new one,
 //! into [`Test`].
 
+use super::patterns::{Patterns, Refusal};
 use super::shares::percent_to_buckets;
 use crate::decide::{
     Comparison, Geo, Number, Set, Test, TimeTest, TimeWindow, VersionRange, Weekdays, lenient_version,
@@ -12,12 +13,9 @@ use crate::hash::{Bucketer, Purpose};
 use ipnet::IpNet;
 use jiff::civil::{Time, Weekday};
 use jiff::tz::TimeZone;
-use regex::RegexBuilder;
 use serde_json::Value;
 use std::borrow::Cow;
-
-/// A compiled expression may not take more memory than this, in bytes.
-const REGEX_LIMIT: usize = 1 << 20;
+use std::cell::RefCell;
 
 /// What is wrong with a value, and how to mend it.
 struct Wrong {
@@ -35,7 +33,12 @@ impl Wrong {
 }
 
 /// Compiles a leaf's operator and value; `None` after a finding.
-pub(super) fn compile(leaf: &Leaf, path: &str, findings: &mut Findings) -> Option<Test> {
+pub(super) fn compile(
+    leaf: &Leaf,
+    path: &str,
+    patterns: &RefCell<Patterns>,
+    findings: &mut Findings,
+) -> Option<Test> {
     let operator = leaf.operator;
     if matches!(operator, Operator::Exists | Operator::NotExists) {
         if leaf.value.is_some() {
@@ -54,7 +57,7 @@ pub(super) fn compile(leaf: &Leaf, path: &str, findings: &mut Findings) -> Optio
     if operator == Operator::Percentage {
         return percentage(leaf, value, path, findings);
     }
-    match test(operator, value) {
+    match test(operator, value, patterns) {
         Ok(test) => {
             match &test {
                 Test::Ip(networks) => note_host_bits(networks, value, path, findings),
@@ -75,7 +78,7 @@ pub(super) fn compile(leaf: &Leaf, path: &str, findings: &mut Findings) -> Optio
     }
 }
 
-fn test(operator: Operator, value: &Value) -> Result<Test, Wrong> {
+fn test(operator: Operator, value: &Value, patterns: &RefCell<Patterns>) -> Result<Test, Wrong> {
     Ok(match operator {
         Operator::Equals => Test::Equals(scalar(operator, value)?),
         Operator::NotEquals => Test::NotEquals(scalar(operator, value)?),
@@ -92,7 +95,7 @@ fn test(operator: Operator, value: &Value) -> Result<Test, Wrong> {
         Operator::ContainsAll => Test::ContainsAll(scalars(operator, value)?),
         Operator::StartsWith => Test::StartsWith(text(operator, value)?.into()),
         Operator::EndsWith => Test::EndsWith(text(operator, value)?.into()),
-        Operator::Matches => regex(text(operator, value)?)?,
+        Operator::Matches => regex(text(operator, value)?, patterns)?,
         Operator::LengthEquals => Test::Length(Comparison::Equal, length(operator, value)?),
         Operator::LengthGreaterThan => Test::Length(Comparison::Greater, length(operator, value)?),
         Operator::LengthGreaterOrEqual => Test::Length(Comparison::GreaterOrEqual, length(operator, value)?),
@@ -183,19 +186,14 @@ fn length(operator: Operator, value: &Value) -> Result<u64, Wrong> {
     count.ok_or_else(|| expected(operator, "a whole number of 0 or more", value))
 }
 
-fn regex(pattern: &str) -> Result<Test, Wrong> {
-    RegexBuilder::new(pattern).size_limit(REGEX_LIMIT).nest_limit(100).build().map(Test::Matches).map_err(
-        |error| {
-            let text = error.to_string();
-            let last = text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
-            Wrong {
-                code: Code::InvalidRegex,
-                inner: "".into(),
-                message: format!("{} is not a regular expression: {last}", quote(pattern)),
-                help: Some("look-around and back-references do not exist here".to_owned()),
-            }
-        },
-    )
+fn regex(pattern: &str, patterns: &RefCell<Patterns>) -> Result<Test, Wrong> {
+    let compiled = patterns.borrow_mut().compile(pattern);
+    compiled.map(Test::Matches).map_err(|Refusal { code, message, help }| Wrong {
+        code,
+        inner: "".into(),
+        message,
+        help: Some(help.to_owned()),
+    })
 }
 
 fn moment(operator: Operator, value: &Value) -> Result<Moment, Wrong> {

@@ -79,7 +79,7 @@ impl<'a> Rules<'a> {
                 .help("drop it; only `percentage` has one");
         }
         let source = self.source(written, path);
-        let test = operators::compile(written, path, self.findings);
+        let test = operators::compile(written, path, &self.shared.patterns, self.findings);
         let (source, mut test) = (source?, test?);
         if matches!(&source, Source::Attribute(path) if path.is_user_id()) {
             test = test.of_units();

@@ -3,6 +3,7 @@
 mod segments;
 
 use super::names::{Names, unknown};
+use super::patterns::Patterns;
 use super::shares::{check_range, to_buckets};
 use crate::decide::{AttributePath, Holdout, Layer, Segment, USER_ID};
 use crate::document::{Document, HoldoutConfig, LayerConfig, SharedConfig};
@@ -26,6 +27,8 @@ pub(super) struct Shared {
     segment_paths: Vec<(String, String)>,
     /// Segments that a rule names. Compiling rules only reads what is shared, so this is noted on the side.
     used: RefCell<HashSet<String>>,
+    /// The regular expressions of all documents.
+    pub patterns: RefCell<Patterns>,
 }
 
 #[derive(Debug)]

@@ -202,6 +202,10 @@ codes! {
         "A regular expression cannot be compiled."
         "Expressions run in linear time, so there are no look-around and no back-references, and they may not \
          grow beyond 1 MiB when compiled.";
+    RegexBudget "regex-budget" Error
+        "The regular expressions of all documents together are too large."
+        "They may take 32 MiB when compiled; equal ones count once. A function compiles all of them when it starts and whenever a \
+         revision is published, so a few hundred large ones would fill its memory.";
     RegexSlashes "regex-slashes" Warning
         "A regular expression is written between slashes."
         "There are no delimiters: the slashes, and flags behind the last, are looked for in the text. Write the \
