@@ -339,6 +339,34 @@ fn an_interrupted_replay_wants_its_files_again() {
     );
 }
 
+/// An amount that is a text, beyond what a sum can hold, or missing counts in the number of events and not in the sum, and is said.
+#[test]
+fn an_amount_that_cannot_be_summed_is_said() {
+    let place = Place::new();
+    let mut lines = events(0, 5);
+    lines[3] = lines[3].replace("\"amount\":2", "\"amount\":\"9.99\"");
+    lines[5] = lines[5].replace("\"amount\":2", "\"amount\":1e400");
+    lines[7] = lines[7].replace("\"amount\":2", "\"amuont\":2");
+    place.write("a.jsonl", &lines.join("\n"));
+    let ran = place.to_store("a.jsonl");
+    assert_eq!(
+        (ran.class("counted"), ran.total("orders"), ran.total("revenue")),
+        (10, 5.0, 4.0),
+        "{}",
+        ran.report
+    );
+    assert_eq!(ran.report["experiments"][0]["variants"][0]["unusable"]["revenue"], 3);
+    for command in ["results shop --store s", "status --store s --from shop.yaml"] {
+        let output = Command::new(env!("CARGO_BIN_EXE_abx"))
+            .current_dir(place.0.path())
+            .args(command.split_whitespace())
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.contains("3 without a usable amount"), "{command}: {text}");
+    }
+}
+
 #[test]
 fn a_bad_row_counts_nothing_and_is_named() {
     let place = Place::new();

@@ -365,7 +365,7 @@ fn expressions_share_one_budget() {
             .all(|finding| finding.code == Code::RegexBudget && finding.place.document == 1)
     );
     assert!(compilation.findings.len() > 300, "{}", compilation.findings.len());
-    let left: Vec<&str> = compilation.catalog.flags().iter().map(|flag| flag.key()).collect();
+    let left: Vec<&str> = compilation.catalog.flags().iter().map(abx_core::Flag::key).collect();
     assert_eq!(left, ["first", "third"], "equal expressions are compiled once");
 }
 

@@ -1,5 +1,6 @@
 //! Is everything as it should be?
 
+mod amounts;
 mod catalog;
 mod report;
 mod stream;
@@ -64,9 +65,10 @@ pub fn run(args: &Args) -> Result<StatusReport, Error> {
         let (store, metrics) = args.metrics.open(Some(&args.marks)).await?;
         let catalog = catalog::ask(args, &store, now).await;
         let running: Vec<(&str, u32)> = catalog.running.iter().map(|(key, epoch)| (&**key, *epoch)).collect();
-        let (stream, unknown_events, alarms, quarantine, suspects) = tokio::join!(
+        let (stream, unknown_events, amounts, alarms, quarantine, suspects) = tokio::join!(
             stream::counted(args, &metrics, now),
             unknown::ask(&metrics, &catalog.events, now),
+            amounts::ask(&metrics, &running),
             stream::alarms(args),
             stream::quarantine(args, now),
             Suspects::look(&args.metrics, &metrics, None, &running, true),
@@ -79,6 +81,7 @@ pub fn run(args: &Args) -> Result<StatusReport, Error> {
             stale: catalog.stale,
             shards: stream,
             unknown_events,
+            amounts,
             alarms,
             quarantine,
             suspects,

@@ -224,11 +224,7 @@ impl MetricReport {
         }
         let invalid: u64 = self.variants.iter().map(|it| it.invalid).sum();
         if invalid > 0 {
-            let _ = writeln!(
-                text,
-                "  {BAD}without a number in the property: {} of the events{BAD:#}",
-                count(invalid)
-            );
+            let _ = writeln!(text, "  {BAD}{} without a usable amount{BAD:#}", count(invalid));
         }
         text
     }

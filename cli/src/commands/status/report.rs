@@ -1,5 +1,6 @@
 //! The answers, as a person and a program read them.
 
+use super::amounts::{self, WithoutAmount};
 use super::catalog::{Head, Stale};
 use super::stream::{Alarm, Quarantined, Shard};
 use super::unknown::{self, UnknownEvents};
@@ -30,6 +31,8 @@ pub struct StatusReport {
     pub(super) shards: Part<Vec<Shard>>,
     /// Events that came lately and that no metric asks for.
     pub(super) unknown_events: Part<UnknownEvents>,
+    /// Events of running experiments that are in no sum, because they have no usable amount.
+    pub(super) amounts: Part<Vec<WithoutAmount>>,
     /// Those that are in alarm.
     pub(super) alarms: Part<Vec<Alarm>>,
     pub(super) quarantine: Part<Quarantined>,
@@ -72,6 +75,7 @@ impl StatusReport {
             || self.stale.is_failed()
             || self.shards.is_failed()
             || self.unknown_events.is_failed()
+            || self.amounts.is_failed()
             || self.alarms.is_failed()
             || self.quarantine.is_failed()
             || self.suspects.is_failed()
@@ -229,6 +233,7 @@ impl Report for StatusReport {
             Row::new("stale", &self.stale, |it| stale_row(it)),
             Row::new("shards", &self.shards, |it| self.shard_row(it)),
             Row::new("events", &self.unknown_events, unknown::row),
+            Row::new("amounts", &self.amounts, |it| amounts::row(it)),
             Row::new("alarms", &self.alarms, |it| alarm_row(it)),
             Row::new("quarantine", &self.quarantine, quarantine_row),
         ];

@@ -1,0 +1,55 @@
+//! Events without a usable amount: they are in no sum, because the property is missing, not a number, or too large.
+
+use crate::commands::metrics::{Metrics, totals};
+use crate::commands::part::Part;
+use crate::commands::store::unanswered;
+use crate::error::Error;
+use crate::render::numbers::count;
+use crate::render::style::{BAD, GOOD};
+use abx_core::event::experiment_partition;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// Events of a metric that are in no sum.
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+pub(super) struct WithoutAmount {
+    experiment: String,
+    metric: String,
+    events: u64,
+}
+
+/// Looks through the counts of these experiments and epochs.
+pub(super) async fn ask(metrics: &Metrics, running: &[(&str, u32)]) -> Part<Vec<WithoutAmount>> {
+    read(metrics, running).await.into()
+}
+
+async fn read(metrics: &Metrics, running: &[(&str, u32)]) -> Result<Vec<WithoutAmount>, Error> {
+    let mut found = Vec::new();
+    for (experiment, epoch) in running {
+        let partition = experiment_partition(experiment, *epoch);
+        let rows = metrics.rows(&partition).await.map_err(unanswered)?;
+        let mut by_metric: BTreeMap<String, u64> = BTreeMap::new();
+        for (metric, counted) in totals(&partition, &rows).variants.into_values().flat_map(|it| it.metrics) {
+            *by_metric.entry(metric).or_default() += counted.invalid;
+        }
+        let without = by_metric.into_iter().filter(|(_, events)| *events > 0);
+        found.extend(without.map(|(metric, events)| WithoutAmount {
+            experiment: (*experiment).to_owned(),
+            metric,
+            events,
+        }));
+    }
+    Ok(found)
+}
+
+/// The row for a person, and the lines below it.
+pub(super) fn row(found: &[WithoutAmount]) -> (String, Vec<String>) {
+    if found.is_empty() {
+        return (format!("{GOOD}all usable{GOOD:#}"), Vec::new());
+    }
+    let total = found.iter().map(|it| it.events).sum();
+    let line = |it: &WithoutAmount| {
+        format!("{}, {}: {} without a usable amount", it.experiment, it.metric, count(it.events))
+    };
+    (format!("{BAD}{} without a usable amount{BAD:#}", count(total)), found.iter().map(line).collect())
+}
