@@ -190,7 +190,7 @@ pub fn wanted<'a>(catalog: &'a Catalog, items: &'a [Item<'_>]) -> Vec<MarkKey<'a
             EventKind::Exposure { experiment, epoch, .. } => {
                 keys.push(exposure_key(Cow::Borrowed(&event.unit), experiment, *epoch));
             }
-            EventKind::Evaluation { .. } => {}
+            EventKind::Evaluation { .. } | EventKind::Evaluations { .. } => {}
             EventKind::Conversion { event: name, context, .. } => {
                 let context = attributes(*context);
                 for (experiment, metrics) in catalog.measures(name) {
@@ -392,6 +392,11 @@ impl<'a> Fold<'a, '_> {
                 self.stream(arrived, Counter::Stream(StreamCounter::Evaluations));
                 RecordClass::Counted
             }
+            EventKind::Evaluations { counts } => {
+                let count: u64 = counts.iter().map(|it| it.count).sum();
+                self.stream_by(arrived, Counter::Stream(StreamCounter::Evaluations), count.into());
+                RecordClass::Counted
+            }
             EventKind::Conversion { event: name, properties, context } => {
                 let context = attributes(*context);
                 let (mut is_asked_for, mut is_credited) = (false, false);
@@ -542,8 +547,13 @@ impl<'a> Fold<'a, '_> {
     }
 
     fn stream(&mut self, hour: Hour, counter: Counter<'a>) {
+        self.stream_by(hour, counter, Amount::ONE);
+    }
+
+    fn stream_by(&mut self, hour: Hour, counter: Counter<'a>, amount: Amount) {
         let row = self.out.rows.number(RowKey::Stream { hour });
-        self.add(row, counter);
+        let counter = self.out.counters.number(counter);
+        self.out.effects.push(Effect { row, counter, amount });
     }
 
     fn add(&mut self, row: u32, counter: Counter<'a>) {

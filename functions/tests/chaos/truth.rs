@@ -31,6 +31,8 @@ pub(crate) enum What {
     Purchase(f64),
     Visit,
     Evaluation,
+    /// A summary of so many evaluations of two flags.
+    Evaluations([u32; 2]),
     Unknown,
     /// Bytes that are no event, and why.
     Poison(&'static [u8], &'static str),
@@ -95,6 +97,8 @@ impl Happening {
             What::Purchase(_) => "purchase",
             What::Visit => "visit",
             What::Evaluation => "evaluation",
+            // Its sender is no unit.
+            What::Evaluations(_) => return ("evaluations", "", &self.id),
             What::Unknown => "scroll",
             What::Poison(..) => "poison",
         };
@@ -116,6 +120,10 @@ impl Happening {
             }
             What::Evaluation => {
                 json!({"event_id": id, "type": "evaluation", "flag": "f", "variant": "on", "unit": unit, "timestamp": time})
+            }
+            What::Evaluations(counts) => {
+                let counts = counts.map(|count| json!({"flag": "f", "variant": "on", "count": count}));
+                json!({"event_id": id, "type": "evaluations", "timestamp": time, "counts": counts})
             }
             What::Unknown => {
                 json!({"event_id": id, "type": "conversion", "event": "scroll", "user_id": unit, "timestamp": time})
@@ -214,6 +222,9 @@ pub(crate) fn count(shards: &[Shard]) -> Expected {
                         }
                     }
                     What::Evaluation => add("stream", &arrived, "evaluations".into(), 1.0),
+                    What::Evaluations(counts) => {
+                        add("stream", &arrived, "evaluations".into(), counts.map(f64::from).iter().sum());
+                    }
                     What::Unknown => {
                         add("stream", &arrived, "unused".into(), 1.0);
                         add(&format!("unknown#{}", shard.name), "", "unknown#scroll".into(), 1.0);
@@ -376,7 +387,8 @@ fn happening(random: &mut fastrand::Rng, unit: u8, arrived: i64, number: usize) 
         0..=6 => What::Exposure("checkout", if random.u8(0..10) < 7 { "a" } else { "b" }),
         7..=12 => What::Purchase(f64::from(random.i16(..)) / 100.0),
         13..=15 => What::Visit,
-        16 => What::Evaluation,
+        16 if random.bool() => What::Evaluation,
+        16 => What::Evaluations([1, 1_000_000_000].map(|most| random.u32(1..=most))),
         17 => What::Unknown,
         _ => {
             let (bytes, reason) = POISON[random.usize(..POISON.len())];

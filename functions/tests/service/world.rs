@@ -9,7 +9,7 @@ use abx_functions::ports::{
     AssignmentStore, CatalogStore, Event, EventSink, PortError, Put, RevisionMeta, SendReport,
     StoredAssignment,
 };
-use abx_functions::settings::Exposures;
+use abx_functions::settings::{Evaluations, Exposures};
 use abx_functions::telemetry::{Level, Telemetry};
 use axum::Router;
 use axum::body::Body;
@@ -127,6 +127,7 @@ impl Log {
 pub(crate) struct Setup {
     pub(crate) documents: Vec<Value>,
     pub(crate) exposures: Exposures,
+    pub(crate) evaluations: Evaluations,
     pub(crate) origins: Vec<String>,
     pub(crate) headers: Vec<String>,
     pub(crate) base_path: String,
@@ -184,7 +185,7 @@ impl World {
         let (sink, shared) = (Arc::clone(&stream), Arc::clone(&telemetry));
         let assignment =
             assignment::Service::new(Arc::clone(&holder), Arc::clone(&store), sink, shared, options);
-        let options = flags::Options { exposures, cors, base_path };
+        let options = flags::Options { exposures, evaluations: setup.evaluations, cors, base_path };
         let flags = flags::Service::new(Arc::clone(&holder), Arc::clone(&stream), telemetry, options);
         Self { catalog, holder, store, stream, log, assignment: Arc::new(assignment), flags: Arc::new(flags) }
     }
