@@ -52,9 +52,8 @@ fn entry(Written { flag, variant, revision, count }: Written<'_>) -> Result<Eval
     match count {
         None => Err(Rejection::new(Reason::MissingField, "`count` is missing")),
         Some(count @ 1..=MAX_COUNT) => Ok(EvaluationCount { flag, variant, revision, count }),
-        Some(_) => Err(Rejection::new(
-            Reason::InvalidValue,
-            format!("`count` is not between 1 and {MAX_COUNT}"),
-        )),
+        Some(_) => {
+            Err(Rejection::new(Reason::InvalidValue, format!("`count` is not between 1 and {MAX_COUNT}")))
+        }
     }
 }

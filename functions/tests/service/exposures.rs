@@ -139,7 +139,11 @@ async fn evaluations_are_counted_and_sent_every_ten_seconds() {
     }
     world.assign(ask("u"), 0).await;
     world.assignment.outbox().flush().await;
-    assert_eq!(world.stream.take()[0]["event_id"], exposures[0]["event_id"], "the same exposure by either way");
+    assert_eq!(
+        world.stream.take()[0]["event_id"],
+        exposures[0]["event_id"],
+        "the same exposure by either way"
+    );
 }
 
 #[tokio::test]

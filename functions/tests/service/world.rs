@@ -34,12 +34,14 @@ pub(crate) struct Moody {
     pub(crate) store: EmbeddedStore,
     mood: Mutex<Mood>,
     pub(crate) calls: AtomicUsize,
+    /// Those of the calls that write.
+    pub(crate) puts: AtomicUsize,
 }
 
 impl Moody {
     fn new() -> Self {
         let store = EmbeddedStore::in_memory().unwrap();
-        Self { store, mood: Mutex::new(Mood::Well), calls: AtomicUsize::new(0) }
+        Self { store, mood: Mutex::new(Mood::Well), calls: AtomicUsize::new(0), puts: AtomicUsize::new(0) }
     }
 
     pub(crate) fn set(&self, mood: Mood) {
@@ -67,6 +69,7 @@ impl AssignmentStore for Moody {
         self.store.get_many(unit, keys).await
     }
     async fn put_if_absent(&self, assignment: &StoredAssignment, now: i64) -> Result<Put, PortError> {
+        self.puts.fetch_add(1, SeqCst);
         self.call().await?;
         self.store.put_if_absent(assignment, now).await
     }

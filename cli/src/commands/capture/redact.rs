@@ -130,7 +130,8 @@ mod tests {
     #[test]
     fn a_summary_keeps_its_counts() {
         let entry = json!({"flag": "f", "variant": "on", "revision": 7, "count": 3});
-        let mut sent = json!({"type": "evaluations", "event_id": "s3cret", "unit": "s3cret", "counts": [entry]});
+        let mut sent =
+            json!({"type": "evaluations", "event_id": "s3cret", "unit": "s3cret", "counts": [entry]});
         sent["counts"][0]["reason"] = "s3cret".into();
         let data = Redactor::new().event(sent.to_string().as_bytes()).unwrap();
         let value: Value = serde_json::from_slice(&data).unwrap();
