@@ -24,6 +24,8 @@ export interface Config {
   /** The base path of a custom domain, which is taken off every path. */
   readonly basePath: string | undefined;
   readonly exposures: "off" | "after" | "sync";
+  /** Whether evaluations of flags are counted, sent one by one, or neither. */
+  readonly evaluations: "off" | "summary" | "each";
   readonly assignmentTtlDays: number;
   /** How many assignments a process remembers. */
   readonly cacheAssignments: number;
@@ -106,6 +108,7 @@ export function readConfig(context: Context, file?: SettingsFile): Config {
     corsHeaders: reader.optional("corsHeaders", /^[\w-]+(\s*,\s*[\w-]+)*$/, "names of headers, separated by commas"),
     basePath: reader.optional("basePath", /^\/?[\w.~-]+(\/[\w.~-]+)*\/?$/, "a path, as /experiments"),
     exposures: reader.word("exposures", "after", ["off", "after", "sync"]),
+    evaluations: reader.word("evaluations", "summary", ["off", "summary", "each"]),
     assignmentTtlDays: reader.whole("assignmentTtlDays", 90, 1, 3650),
     cacheAssignments: reader.whole("cacheAssignments", 10_000, 1, 1_000_000),
     logLevel: reader.word("logLevel", "info", ["debug", "info", "warn", "error"]),

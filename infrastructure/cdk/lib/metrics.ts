@@ -16,7 +16,7 @@ export const FIVE_MINUTES = Duration.minutes(5);
 /** The functions' own metrics that a dashboard or an alarm reads; a test looks each up in the functions' source. */
 export type OwnMetric =
   | "Requests" | "ServerErrors" | "ClientErrors" | "ColdStarts" | "Latency" | "CatalogAge"
-  | "CacheHits" | "CacheMisses" | "StoreFallbacks" | "EventsSent" | "EventsLost" | "CatalogHits" | "CatalogMisses"
+  | "CacheHits" | "CacheMisses" | "StoreReads" | "StoreWrites" | "StoreFallbacks" | "EventsSent" | "EventsLost" | "CatalogHits" | "CatalogMisses"
   | "Panics" | "EventsAccepted" | "EventsDuplicate" | "EventsLate" | "EventsUnattributed" | "EventsUnknown" | "EventsQuarantined"
   | "CommitRetries" | "BatchesReturned";
 
