@@ -1,6 +1,6 @@
 //! Where a record stands in its shard.
 
-use smallstr::SmallString;
+use arrayvec::ArrayString;
 use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
@@ -8,10 +8,10 @@ use std::str::FromStr;
 /// The most digits that a sequence number has (Kinesis API reference, `SequenceNumber`: `0|([1-9]\d{0,128})`).
 pub const MAX_DIGITS: usize = 129;
 
-/// A sequence number: up to 129 decimal digits, which fit neither `u128` nor a number of DynamoDB. Held as text
-/// (in place, because real ones have 56), and ordered by length before text.
+/// A sequence number: up to 129 decimal digits, which fit neither `u128` nor a number of DynamoDB. Held as text,
+/// in place because a batch has thousands of them, and ordered by length before text.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Sequence(SmallString<[u8; 64]>);
+pub struct Sequence(ArrayString<MAX_DIGITS>);
 
 impl Sequence {
     /// The digits.
@@ -25,11 +25,11 @@ impl FromStr for Sequence {
     type Err = NotAPosition;
 
     fn from_str(text: &str) -> Result<Self, NotAPosition> {
-        let is_plain = text == "0" || !text.starts_with('0');
+        let digits = ArrayString::from(text).map_err(|_| NotAPosition)?;
+        let is_plain = text == "0" || !text.is_empty() && !text.starts_with('0');
         // `all` would stop at the first that is none, and look at one byte at a time for it.
         let is_number = || text.bytes().fold(true, |is_number, byte| is_number & byte.is_ascii_digit());
-        let fits = (1..=MAX_DIGITS).contains(&text.len()) && is_number();
-        if is_plain && fits { Ok(Self(text.into())) } else { Err(NotAPosition) }
+        if is_plain && is_number() { Ok(Self(digits)) } else { Err(NotAPosition) }
     }
 }
 
