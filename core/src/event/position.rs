@@ -1,17 +1,17 @@
 //! Where a record stands in its shard.
 
-use arrayvec::ArrayString;
 use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// The most digits that a sequence number has (Kinesis API reference, `SequenceNumber`: `0|([1-9]\d{0,128})`).
 pub const MAX_DIGITS: usize = 129;
 
-/// A sequence number: up to 129 decimal digits, which fit neither `u128` nor a number of DynamoDB. Held as text,
-/// in place because a batch has thousands of them, and ordered by length before text.
+/// A sequence number: up to 129 decimal digits, which fit neither `u128` nor a number of DynamoDB. Held as text that is shared, because
+/// items, marks and heads of a batch repeat it, and ordered by length before text.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Sequence(ArrayString<MAX_DIGITS>);
+pub struct Sequence(Arc<str>);
 
 impl Sequence {
     /// The digits.
@@ -25,11 +25,11 @@ impl FromStr for Sequence {
     type Err = NotAPosition;
 
     fn from_str(text: &str) -> Result<Self, NotAPosition> {
-        let digits = ArrayString::from(text).map_err(|_| NotAPosition)?;
-        let is_plain = text == "0" || !text.is_empty() && !text.starts_with('0');
+        let is_plain = text == "0" || !text.starts_with('0');
         // `all` would stop at the first that is none, and look at one byte at a time for it.
         let is_number = || text.bytes().fold(true, |is_number, byte| is_number & byte.is_ascii_digit());
-        if is_plain && is_number() { Ok(Self(digits)) } else { Err(NotAPosition) }
+        let fits = (1..=MAX_DIGITS).contains(&text.len()) && is_number();
+        if is_plain && fits { Ok(Self(text.into())) } else { Err(NotAPosition) }
     }
 }
 
