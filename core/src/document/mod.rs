@@ -6,6 +6,7 @@
 mod catalog;
 mod experiment;
 mod flag;
+mod operator;
 mod read;
 mod rule;
 mod scalar;
@@ -22,9 +23,10 @@ pub use experiment::{
     Direction, ExperimentConfig, MetricConfig, MetricKind, MetricRole, Status, VariantConfig,
 };
 pub use flag::{FeatureFlagConfig, FlagRuleConfig, FlagVariantConfig, PrerequisiteConfig, SplitConfig};
+pub use operator::Operator;
 pub(crate) use read::describe;
 pub use read::quote;
-pub use rule::{Condition, Leaf, Negated, Operator};
+pub use rule::{Condition, Leaf, Negated};
 pub use scalar::{HashScheme, Key, Moment, Window};
 pub use share::{Percentage, Share, before_percent_sign};
 pub use tests::{
