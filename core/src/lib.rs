@@ -10,6 +10,8 @@
 //! | [`change`] | two sets of documents become whom the step between them moves, and whom it had to |
 //! | [`hash`] | a salt, a purpose and a unit become a bucket; allocations become ranges |
 //! | [`event`] | what a stream carries becomes exact counts |
+//! | [`metric`] | what an event adds to a metric, for every kind of metric |
+//! | [`results`] | counts become comparisons and verdicts |
 //! | [`finding`] | what is wrong in a document, as data |
 //! | [`read`] | units, ids and times are read, wherever they come from |
 //! | [`rehearsal`] | rule tests: who must get what, in which bucket, and what of a document they reach |
@@ -40,8 +42,10 @@ pub mod document;
 pub mod event;
 pub mod finding;
 pub mod hash;
+pub mod metric;
 pub mod read;
 pub mod rehearsal;
+pub mod results;
 pub mod simulate;
 pub mod statistics;
 

@@ -87,7 +87,7 @@ pub fn percentage(text: &str) -> Result<f64, String> {
 /// A short time as a person writes it: `20ms`, `1m 30s`; at most a day.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let parsed = text.parse::<SignedDuration>().ok().and_then(|it| Duration::try_from(it).ok());
-    let short = parsed.filter(|it| *it <= Duration::from_secs(24 * 3600));
+    let short = parsed.filter(|it| *it <= Duration::from_hours(24));
     short.ok_or_else(|| "write a time of up to a day, as 20ms, 30s or 5m".to_owned())
 }
 

@@ -2,9 +2,7 @@
 
 mod find;
 mod human;
-mod judge;
 mod list;
-mod lopsided;
 mod report;
 
 pub use list::ResultsListReport;
@@ -21,7 +19,7 @@ use crate::report::{Format, FormatArg, stdout_is_open, write, write_text};
 use abx_core::event::{StreamTotals, Totals, experiment_partition};
 use abx_core::finding::did_you_mean;
 use find::{Found, History};
-use report::Counted;
+use report::{Counted, Plan};
 use std::io::IsTerminal;
 use std::time::Duration;
 
@@ -143,7 +141,7 @@ async fn read(args: &Args, key: &str) -> Result<ResultsReport, Error> {
         stream.add(abx_core::event::STREAM, &row.sort, &row.counter, row.amount);
     }
     let suspects = Suspects::look(&args.metrics, &metrics, Some(key), &[(key, epoch)], !args.watch).await;
-    let plan = judge::Plan { control: args.control.as_deref(), alpha: args.alpha, tuned_for: args.tuned_for };
+    let plan = Plan { control: args.control.as_deref(), alpha: args.alpha, tuned_for: args.tuned_for };
     let counted = Counted { key, epoch, totals: &totals, stream: &stream, suspects };
     ResultsReport::new(counted, found.as_ref(), &plan)
 }

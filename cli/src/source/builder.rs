@@ -1,8 +1,8 @@
 //! Events of YAML become values and marks, within limits.
 
+use super::fault::Fault;
 use super::mark::{Field, Fields, Inside, Mark};
 use super::scalar;
-use super::yaml::Fault;
 use abx_core::finding::Code;
 use granit_parser::{Event, ScalarStyle};
 use serde_json::{Map, Value};

@@ -1,10 +1,12 @@
 //! All files of a run, compiled together.
 
+use super::fault::Fault;
 use super::files::{self, SourceFile};
 use super::located::{FilePlace, Located, Places};
 use super::mark::Mark;
+use super::origin::Origin;
 use super::written;
-use super::yaml::{self, Fault};
+use super::yaml;
 use crate::error::Error;
 use abx_core::finding::{Code, Severity};
 use abx_core::rehearsal::Suite;
@@ -21,14 +23,6 @@ pub struct Corpus {
     /// Each document's file, place and value.
     documents: Vec<Origin>,
     faults: Vec<(usize, Fault)>,
-}
-
-/// A document and where it comes from.
-#[derive(Debug)]
-pub(super) struct Origin {
-    pub(super) file: usize,
-    pub(super) mark: Mark,
-    value: Value,
 }
 
 /// A catalog from files, and everything found in them.

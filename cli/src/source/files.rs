@@ -1,6 +1,7 @@
 //! Finding and reading files.
 
-use super::yaml::{Fault, MAX_BYTES};
+use super::fault::Fault;
+use super::yaml::MAX_BYTES;
 use crate::error::Error;
 use abx_core::finding::Code;
 use std::collections::{BTreeSet, HashSet};

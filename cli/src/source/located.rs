@@ -1,9 +1,9 @@
 //! Findings that know their file, line and column: what every format prints.
 
-use super::corpus::Origin;
+use super::fault::Fault;
 use super::files::SourceFile;
 use super::lines::Lines;
-use super::yaml::Fault;
+use super::origin::Origin;
 use abx_core::finding::{Code, Finding, Severity};
 use schemars::JsonSchema;
 use serde::Serialize;

@@ -7,20 +7,23 @@
 mod builder;
 mod corpus;
 mod edit;
+mod fault;
 mod files;
 mod git;
 mod lines;
 mod located;
 mod mark;
+mod origin;
 mod scalar;
 mod written;
 mod yaml;
 
 pub use corpus::{Checked, Corpus, DocumentPlaces};
 pub use edit::{Wanted, by_hand, edit_variants, replace_file};
+pub use fault::Fault;
 pub use files::{SourceFile, find};
 pub use git::GitPlace;
 pub use lines::Lines;
 pub use located::{FilePlace, Located, LocatedRelated};
 pub use mark::Mark;
-pub use yaml::{Fault, MAX_BYTES, Parsed, parse};
+pub use yaml::{MAX_BYTES, Parsed, parse};

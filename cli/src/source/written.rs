@@ -1,7 +1,7 @@
 //! Values whose written form is not what they mean: only who has the text can tell.
 
+use super::fault::Fault;
 use super::mark::Mark;
-use super::yaml::Fault;
 use abx_core::finding::Code;
 use serde_json::{Number, Value};
 use std::ops::Range;

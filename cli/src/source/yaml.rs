@@ -5,11 +5,11 @@
 //! next document are decided here. `serde_yaml` is archived, and takes a minute for some files of 200 KB.
 
 use super::builder::{Builder, MAX_DEPTH, too_deep};
+use super::fault::Fault;
 use super::mark::Mark;
 use abx_core::finding::Code;
 use granit_parser::{ErrorKind, Parser, ScanError, options};
 use serde_json::Value;
-use std::ops::Range;
 
 /// The largest file, in bytes.
 pub const MAX_BYTES: usize = 256 * 1024;
@@ -21,27 +21,6 @@ pub struct Parsed {
     pub documents: Vec<(Value, Mark)>,
     /// What could not be.
     pub faults: Vec<Fault>,
-}
-
-/// Something in a text that is not YAML, or not the YAML of documents.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
-    /// What kind of thing.
-    pub code: Code,
-    /// What is wrong.
-    pub message: String,
-    /// Where: bytes of the text.
-    pub span: Range<usize>,
-    /// How to mend it.
-    pub help: Option<String>,
-    /// An earlier place that it is about.
-    pub related: Option<(Range<usize>, String)>,
-}
-
-impl Fault {
-    pub(super) fn new(code: Code, span: Range<usize>, message: impl Into<String>, help: &str) -> Self {
-        Self { code, message: message.into(), span, help: Some(help.to_owned()), related: None }
-    }
 }
 
 /// Parses a text. A document that is not YAML leaves a fault, and parsing goes on at the next `---`.

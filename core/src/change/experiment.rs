@@ -5,9 +5,10 @@ use super::flow::{self, Flow};
 use super::outcome::Outcome;
 use super::space::{Hash, Path, Question};
 use crate::decide::{Experiment, ExperimentParts, Reason};
-use crate::document::{MetricConfig, Status};
+use crate::document::Status;
 use crate::finding::{Code, Findings};
 use crate::hash::{BUCKETS, Range};
+use crate::metric::Metric;
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -189,9 +190,8 @@ fn judge_variants(pair: &Pair<'_, &Experiment>, findings: &mut Findings) {
 fn judge_metrics(pair: &Pair<'_, &Experiment>, findings: &mut Findings) {
     let (old, new) = (pair.before.metrics(), pair.after.metrics());
     for (at, metric) in old.iter().enumerate() {
-        let counts_alike = |it: &MetricConfig| {
-            (&it.event, it.kind, &it.property, it.window)
-                == (&metric.event, metric.kind, &metric.property, metric.window)
+        let counts_alike = |it: &Metric| {
+            (&it.event, &it.measure, it.window) == (&metric.event, &metric.measure, metric.window)
         };
         let (path, what) = match new.iter().enumerate().find(|(_, it)| it.key == metric.key) {
             Some((_, it)) if counts_alike(it) => continue,

@@ -8,6 +8,7 @@ use crate::decide::{AttributePath, ExperimentParts, Slot, Split, USER_ID, Varian
 use crate::document::{ExperimentConfig, MetricConfig, MetricKind, Status};
 use crate::finding::{Code, Findings};
 use crate::hash::{BUCKETS, Bucketer, Purpose, Range, salt_of_epoch};
+use crate::metric::Metric;
 use std::collections::BTreeMap;
 
 /// A compiled experiment that may still be left out.
@@ -62,7 +63,7 @@ pub(super) fn compile(written: &ExperimentConfig, shared: &Shared, findings: &mu
             .iter()
             .map(|it| Variant { key: (*it.key).into(), payload: it.payload.clone() })
             .collect(),
-        metrics: written.metrics.clone().into(),
+        metrics: written.metrics.iter().filter_map(Metric::new).collect(),
     };
     Compiled { parts, uses_shared }
 }
@@ -187,7 +188,10 @@ fn check_metrics(metrics: &[MetricConfig], findings: &mut Findings) {
     unique("metric", "metrics", metrics.iter().map(|it| &*it.key), findings);
     for (at, metric) in metrics.iter().enumerate() {
         let path = format!("metrics[{at}]");
-        let needs_property = matches!(metric.kind, MetricKind::Sum | MetricKind::Mean);
+        let needs_property = match metric.kind {
+            MetricKind::Sum | MetricKind::Mean => true,
+            MetricKind::Conversion | MetricKind::Count => false,
+        };
         if needs_property && metric.property.is_none() && !findings.is_broken(&path) {
             findings
                 .add(Code::MetricInvalid, path.as_str(), format!("a {} needs a `property`", metric.kind))

@@ -1,7 +1,8 @@
 //! All compiled documents.
 
 use super::{AttributeTypes, Experiment, Flag};
-use crate::document::{MetricConfig, Status};
+use crate::document::Status;
+use crate::metric::Metric;
 use foldhash::fast::RandomState;
 use std::collections::HashMap;
 
@@ -33,11 +34,11 @@ impl Catalog {
         for (index, experiment) in experiments.iter().enumerate() {
             // A draft counts nothing: nobody was exposed.
             let metrics = experiment.metrics().iter().filter(|_| experiment.status() != Status::Draft);
-            for (metric, config) in metrics.enumerate() {
-                let measured = measures.entry(config.event.as_str().into()).or_default();
+            for (index_of_metric, metric) in metrics.enumerate() {
+                let measured = measures.entry(metric.event.clone()).or_default();
                 match measured.last_mut() {
-                    Some(last) if last.experiment == index => last.metrics.push(metric),
-                    _ => measured.push(Measure { experiment: index, metrics: vec![metric] }),
+                    Some(last) if last.experiment == index => last.metrics.push(index_of_metric),
+                    _ => measured.push(Measure { experiment: index, metrics: vec![index_of_metric] }),
                 }
             }
         }
@@ -73,7 +74,7 @@ impl Catalog {
     pub fn measures(
         &self,
         event: &str,
-    ) -> impl Iterator<Item = (&Experiment, impl Iterator<Item = &MetricConfig>)> {
+    ) -> impl Iterator<Item = (&Experiment, impl Iterator<Item = &Metric>)> {
         self.measures.get(event).into_iter().flatten().filter_map(|measure| {
             let experiment = self.experiments.get(measure.experiment)?;
             Some((experiment, measure.metrics.iter().filter_map(|metric| experiment.metrics().get(*metric))))

@@ -2,8 +2,9 @@
 
 use super::condition::all_hold;
 use super::{AttributePath, Condition, Draw, Given, Reason, Split, Stage, Step, Subject, Trace};
-use crate::document::{MetricConfig, Status};
+use crate::document::Status;
 use crate::hash::{BUCKETS, Bucketer, Range};
+use crate::metric::Metric;
 use jiff::Timestamp;
 use serde_json::Value;
 use std::borrow::Cow;
@@ -34,7 +35,7 @@ pub(crate) struct Parts {
     pub below: u32,
     pub split: Split,
     pub variants: Box<[Variant]>,
-    pub metrics: Box<[MetricConfig]>,
+    pub metrics: Box<[Metric]>,
 }
 
 /// A variant of a compiled experiment.
@@ -187,7 +188,7 @@ impl Experiment {
 
     /// What is measured.
     #[must_use]
-    pub fn metrics(&self) -> &[MetricConfig] {
+    pub fn metrics(&self) -> &[Metric] {
         &self.0.metrics
     }
 

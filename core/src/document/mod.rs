@@ -6,12 +6,13 @@
 mod catalog;
 mod experiment;
 mod flag;
+mod operator;
 mod read;
 mod rule;
+mod rule_tests;
 mod scalar;
 mod schema;
 mod share;
-mod tests;
 
 use crate::finding::{Code, Findings, did_you_mean};
 use read::{At, Written};
@@ -22,15 +23,16 @@ pub use experiment::{
     Direction, ExperimentConfig, MetricConfig, MetricKind, MetricRole, Status, VariantConfig,
 };
 pub use flag::{FeatureFlagConfig, FlagRuleConfig, FlagVariantConfig, PrerequisiteConfig, SplitConfig};
+pub use operator::Operator;
 pub(crate) use read::describe;
 pub use read::quote;
-pub use rule::{Condition, Leaf, Negated, Operator};
-pub use scalar::{HashScheme, Key, Moment, Window};
-pub use share::{Percentage, Share, before_percent_sign};
-pub use tests::{
+pub use rule::{Condition, Leaf, Negated};
+pub use rule_tests::{
     Attributes, BucketsConfig, CaseConfig, ExceptionConfig, ExpectConfig, TestedKind, TestsConfig,
     WantedVariant,
 };
+pub use scalar::{HashScheme, Key, Moment, Window};
+pub use share::{Percentage, Share, before_percent_sign};
 
 /// One document of any kind.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, schemars::JsonSchema)]

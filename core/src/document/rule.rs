@@ -1,6 +1,7 @@
 //! Conditions, as written.
 
-use super::read::{At, Written, describe, quote, record, refuse, words};
+use super::operator::Operator;
+use super::read::{At, Written, describe, quote, record, refuse};
 use crate::finding::{Code, Findings, did_you_mean};
 use crate::hash::Range;
 use serde_json::Value;
@@ -57,86 +58,6 @@ record! {
         pub value: Option<Value>,
         /// What `percentage` hashes with the attribute.
         pub salt: Option<String>,
-    }
-}
-
-words! {
-    /// How an attribute is compared with a value. A missing or wrongly typed attribute makes every operator
-    /// false, `not_exists` apart.
-    pub enum Operator {
-        /// The same string, number or boolean.
-        #[default]
-        Equals = "equals",
-        /// Another string, number or boolean.
-        NotEquals = "not_equals",
-        /// One of a list.
-        In = "in",
-        /// None of a list.
-        NotIn = "not_in",
-        /// A greater number.
-        GreaterThan = "greater_than",
-        /// A number at least as great.
-        GreaterOrEqual = "greater_or_equal",
-        /// A smaller number.
-        LessThan = "less_than",
-        /// A number at most as great.
-        LessOrEqual = "less_or_equal",
-        /// A number from the first to the second of a list, both included.
-        Between = "between",
-        /// A string with this part, or a list with this element.
-        Contains = "contains",
-        /// A string without this part, or a list without this element.
-        NotContains = "not_contains",
-        /// A string with this start.
-        StartsWith = "starts_with",
-        /// A string with this end.
-        EndsWith = "ends_with",
-        /// A string in which a regular expression finds something.
-        Matches = "matches",
-        /// Anything but nothing.
-        Exists = "exists",
-        /// Nothing.
-        NotExists = "not_exists",
-        /// A string or list with at least one of a list.
-        ContainsAny = "contains_any",
-        /// A string or list with all of a list.
-        ContainsAll = "contains_all",
-        /// A string of so many characters, or a list of so many elements.
-        LengthEquals = "length_equals",
-        /// A longer string or list.
-        LengthGreaterThan = "length_greater_than",
-        /// A string or list at least as long.
-        LengthGreaterOrEqual = "length_greater_or_equal",
-        /// A shorter string or list.
-        LengthLessThan = "length_less_than",
-        /// A string or list at most as long.
-        LengthLessOrEqual = "length_less_or_equal",
-        /// An earlier time.
-        Before = "before",
-        /// This time or a later one.
-        After = "after",
-        /// A time of day and week: `{start, end, days, zone}`.
-        TimeWindow = "time_window",
-        /// The same semantic version.
-        SemverEquals = "semver_equals",
-        /// Another semantic version.
-        SemverNotEquals = "semver_not_equals",
-        /// A greater semantic version.
-        SemverGreaterThan = "semver_greater_than",
-        /// A semantic version at least as great.
-        SemverGreaterOrEqual = "semver_greater_or_equal",
-        /// A smaller semantic version.
-        SemverLessThan = "semver_less_than",
-        /// A semantic version at most as great.
-        SemverLessOrEqual = "semver_less_or_equal",
-        /// A semantic version in a range, as `>=1.2, <2`.
-        SemverRange = "semver_range",
-        /// A place `{lat, lon}` within `{lat, lon, radius_km}`.
-        GeoWithin = "geo_within",
-        /// An IP address in a network or in one of a list of them (CIDR).
-        IpIn = "ip_in",
-        /// A share of units from 0 to 100, by a salt of its own.
-        Percentage = "percentage",
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the types of documents alone do not say in their JSON Schema: which fields go together, and what each operator
 //! takes. A schema never refuses what the reader accepts; `cli/tests/schema.rs` compares the two.
 
-use super::rule::Operator;
+use super::operator::Operator;
 use super::share::PERCENT_PATTERN;
 use schemars::Schema;
 use serde_json::{Value, json};

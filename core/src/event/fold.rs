@@ -6,8 +6,8 @@ use super::{
     RecordClass, Rejection, RowKey, StreamCounter, VariantCounter,
 };
 use crate::decide::{Catalog, Experiment, Subject};
-use crate::document::{MetricConfig, MetricKind};
 use crate::hash::group_of;
+use crate::metric::{Contribution, Metric};
 use foldhash::fast::RandomState;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserializer as _;
@@ -195,7 +195,7 @@ pub fn wanted<'a>(catalog: &'a Catalog, items: &'a [Item<'_>]) -> Vec<MarkKey<'a
                 let context = attributes(*context);
                 for (experiment, metrics) in catalog.measures(name) {
                     let Some(exposure) = exposure_of(experiment, event, &context) else { continue };
-                    let conversions = metrics.filter(|metric| metric.kind == MetricKind::Conversion);
+                    let conversions = metrics.filter(|metric| metric.measure.counts_units());
                     keys.extend(conversions.map(|metric| exposure.of_metric(&metric.key)));
                     keys.push(exposure);
                 }
@@ -273,7 +273,7 @@ struct Fold<'a, 'k> {
     /// The exposures that conversions of this batch asked for and that the store does not have.
     asked: HashSet<MarkKey<'a>, RandomState>,
     /// By metric, variant and hour. A metric is told by its address, because names would take longer than all the rest.
-    places: HashMap<(*const MetricConfig, &'a str, Hour), Place<'a>, RandomState>,
+    places: HashMap<(*const Metric, &'a str, Hour), Place<'a>, RandomState>,
     /// What accepting an event adds, and the hour it arrived in: nearly always that of the one before.
     accepted: Option<(Hour, Effect)>,
     out: Folded<'a>,
@@ -289,7 +289,7 @@ struct Fresh<'a> {
 /// Where a metric of a variant is counted in an hour. Its counters get their numbers as soon as they are needed.
 struct Place<'a> {
     experiment: &'a Experiment,
-    metric: &'a MetricConfig,
+    metric: &'a Metric,
     variant: &'a str,
     row: u32,
     counters: [Option<u32>; MetricCounter::ALL.len()],
@@ -468,15 +468,14 @@ impl<'a> Fold<'a, '_> {
         &mut self,
         at: At<'a>,
         exposed: &Exposed<'a>,
-        metric: &'a MetricConfig,
+        metric: &'a Metric,
         properties: Option<&'a RawValue>,
     ) -> bool {
         let Exposed { experiment, variant, after, .. } = *exposed;
-        let window = metric.window.map_or(SignedDuration::MAX, |it| SignedDuration::from_secs(it.seconds));
-        if after.is_negative() || after > window {
+        if !metric.is_within_window(after) {
             return false;
         }
-        let key = (metric.kind == MetricKind::Conversion).then(|| exposed.key.of_metric(&metric.key));
+        let key = metric.measure.counts_units().then(|| exposed.key.of_metric(&metric.key));
         let first = key.filter(|key| matches!(self.standing(at, key), Standing::First));
         let out = &mut self.out;
         let start = out.effects.len();
@@ -487,15 +486,14 @@ impl<'a> Fold<'a, '_> {
             Place { experiment, metric, variant, row, counters, groups_row: None, group_sums }
         });
         place.add(out, MetricCounter::Events, Amount::ONE);
-        if metric.kind == MetricKind::Conversion {
-            if first.is_some() {
-                place.add(out, MetricCounter::Units, Amount::ONE);
+        match metric.measure.contribution(properties) {
+            Contribution::Unit if first.is_some() => place.add(out, MetricCounter::Units, Amount::ONE),
+            Contribution::Unit => {}
+            Contribution::Value(value) => {
+                place.add(out, MetricCounter::Sum, value);
+                place.add_to_group(out, group_of(&exposed.key.unit, GROUPS), value);
             }
-        } else if let Some(value) = value_of(metric, properties) {
-            place.add(out, MetricCounter::Sum, value);
-            place.add_to_group(out, group_of(&exposed.key.unit, GROUPS), value);
-        } else {
-            place.add(out, MetricCounter::Invalid, Amount::ONE);
+            Contribution::Unusable => place.add(out, MetricCounter::Invalid, Amount::ONE),
         }
         out.credits.push(Credit { experiment: experiment.key(), variant, metric: &metric.key });
         out.portions.push(start..out.effects.len());
@@ -532,8 +530,8 @@ impl<'a> Fold<'a, '_> {
 
     /// Whether a metric needs sums by group. An experiment that the catalog does not know may have one.
     fn has_groups(&self, experiment: &str) -> bool {
-        let is_value = |metric: &MetricConfig| metric.kind != MetricKind::Conversion;
-        self.catalog.experiment(experiment).is_none_or(|it| it.metrics().iter().any(is_value))
+        let is_summed = |metric: &Metric| !metric.measure.counts_units();
+        self.catalog.experiment(experiment).is_none_or(|it| it.metrics().iter().any(is_summed))
     }
 
     fn accepted(&mut self, arrived: Hour) {
@@ -590,17 +588,8 @@ fn attributes(context: Option<&RawValue>) -> Map<String, Value> {
     context.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default()
 }
 
-/// What an event adds to a metric.
-fn value_of(metric: &MetricConfig, properties: Option<&RawValue>) -> Option<Amount> {
-    if metric.kind == MetricKind::Count {
-        return Some(Amount::ONE);
-    }
-    let name = metric.property.as_deref()?;
-    Amount::from_f64(property(properties?, name)?.get().parse().ok()?)
-}
-
 /// The value of a property; the last one where the object has it twice, as elsewhere.
-fn property<'a>(properties: &'a RawValue, name: &str) -> Option<&'a RawValue> {
+pub(crate) fn property<'a>(properties: &'a RawValue, name: &str) -> Option<&'a RawValue> {
     struct Named<'n>(&'n str);
     impl<'de> Visitor<'de> for Named<'_> {
         type Value = Option<&'de RawValue>;

@@ -34,6 +34,7 @@ pub use batch::{Batch, NotABatch, Payload, ShardBatch, Unplaced};
 pub use class::{Classes, RecordClass};
 pub use commit::{Additions, Commit, Limits};
 pub use data::{EventData, EventKind, MAX_EVENT_BYTES};
+pub(crate) use fold::property;
 pub use fold::{Credit, Folded, Item, Marks, UNKNOWN_VARIANT, What, fold, names_unknown, wanted};
 pub use kpl::{aggregate, deaggregate};
 pub use mark::{Mark, MarkKey, Owner};

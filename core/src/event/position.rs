@@ -1,17 +1,17 @@
 //! Where a record stands in its shard.
 
-use smallstr::SmallString;
 use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// The most digits that a sequence number has (Kinesis API reference, `SequenceNumber`: `0|([1-9]\d{0,128})`).
 pub const MAX_DIGITS: usize = 129;
 
-/// A sequence number: up to 129 decimal digits, which fit neither `u128` nor a number of DynamoDB. Held as text
-/// (in place, because real ones have 56), and ordered by length before text.
+/// A sequence number: up to 129 decimal digits, which fit neither `u128` nor a number of DynamoDB. Held as text that is shared, because
+/// items, marks and heads of a batch repeat it, and ordered by length before text.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Sequence(SmallString<[u8; 64]>);
+pub struct Sequence(Arc<str>);
 
 impl Sequence {
     /// The digits.

@@ -188,7 +188,7 @@ impl Ports {
                 refused("no answer in time")
             }
             Fault::Hang => {
-                tokio::time::sleep(Duration::from_secs(3600)).await;
+                tokio::time::sleep(Duration::from_hours(1)).await;
                 refused("no answer")
             }
             Fault::Crash { after } => {

@@ -75,7 +75,7 @@ pub(crate) async fn batches(
     for number in 0..=times {
         let payload = batch(number, shape);
         let start = Instant::now();
-        let outcome = function.handle(&payload, start + Duration::from_secs(60)).await.unwrap();
+        let outcome = function.handle(&payload, start + Duration::from_mins(1)).await.unwrap();
         taken.push(start.elapsed());
         assert!(outcome.response.batch_item_failures.is_empty(), "{outcome:?}");
         let counted = outcome.counted.count(StreamCounter::Accepted);

@@ -28,7 +28,7 @@ const LOG_RESULT: HeaderName = HeaderName::from_static("x-amz-log-result");
 
 const FUNCTION_ERROR: HeaderName = HeaderName::from_static("x-amz-function-error");
 /// How long a batch may take, as the deployed function has it.
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 pub(super) fn routes(
     assignment: Arc<AssignmentService>,

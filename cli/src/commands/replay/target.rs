@@ -23,7 +23,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// How long a batch may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// The file that knows what was replayed to functions.
 const REPLAYED: &str = ".abx/replayed.sqlite";
 /// How often a batch is delivered that is given back.

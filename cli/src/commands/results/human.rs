@@ -1,9 +1,7 @@
 //! What came of an experiment, for a person: tables of at most 80 columns, where names are not long.
 
 use super::find::Standing;
-use super::judge::{VariantResult, Verdict};
-use super::lopsided::Lopsided;
-use super::report::{MetricReport, ResultsReport};
+use super::report::ResultsReport;
 use crate::exit::{self, Exit};
 use crate::render::numbers::{count, p_value, percent};
 use crate::render::style::{BAD, DIM, GOOD, TITLE};
@@ -11,6 +9,7 @@ use crate::render::table;
 use crate::report::Report;
 use abx_core::document::{MetricKind, MetricRole};
 use abx_core::event::StreamCounter;
+use abx_core::results::{Lopsided, MetricResult, VariantResult, Verdict};
 use abx_core::statistics::{Estimate, RatioVerdict, SampleRatio};
 use std::fmt::Write as _;
 
@@ -32,7 +31,7 @@ impl Report for ResultsReport {
         }
         let control = self.control.as_deref().unwrap_or_default();
         for metric in &self.metrics {
-            text.push_str(&metric.human(control));
+            text.push_str(&Section(metric).human(control));
         }
         if !self.other_metrics.is_empty() {
             let names: Vec<&str> = self.other_metrics.iter().map(String::as_str).collect();
@@ -205,24 +204,27 @@ pub(super) fn ratio_word(ratio: &SampleRatio) -> String {
     }
 }
 
-impl MetricReport {
+/// What a person sees of a metric.
+struct Section<'a>(&'a MetricResult);
+
+impl Section<'_> {
     fn human(&self, control: &str) -> String {
-        let role = match self.role {
+        let role = match self.0.role {
             MetricRole::Primary => "primary",
             MetricRole::Guardrail => "guardrail",
         };
-        let state = match (self.broken, self.unjudged) {
+        let state = match (self.0.broken, self.0.unjudged) {
             (true, _) => format!(" {BAD}broken{BAD:#}"),
             (_, true) => format!(" {BAD}not judged{BAD:#}"),
             _ => String::new(),
         };
         let mut text =
-            format!("\n{TITLE}{}{TITLE:#} {DIM}{role} · {}{DIM:#}{state}\n", self.metric, self.kind);
+            format!("\n{TITLE}{}{TITLE:#} {DIM}{role} · {}{DIM:#}{state}\n", self.0.metric, self.0.kind);
         let _ = writeln!(text, "{}", self.values());
-        if self.variants.len() > 1 {
+        if self.0.variants.len() > 1 {
             let _ = writeln!(text, "{}", self.differences(control));
         }
-        let invalid: u64 = self.variants.iter().map(|it| it.invalid).sum();
+        let invalid: u64 = self.0.variants.iter().map(|it| it.invalid).sum();
         if invalid > 0 {
             let _ = writeln!(text, "  {BAD}{} without a usable amount{BAD:#}", count(invalid));
         }
@@ -230,7 +232,10 @@ impl MetricReport {
     }
 
     fn is_rate(&self) -> bool {
-        self.kind == MetricKind::Conversion
+        match self.0.kind {
+            MetricKind::Conversion => true,
+            MetricKind::Count | MetricKind::Sum | MetricKind::Mean => false,
+        }
     }
 
     /// A rate in percent or a difference of rates in points, without the sign for it; a mean as it is.
@@ -248,7 +253,7 @@ impl MetricReport {
     /// Each variant by itself.
     fn values(&self) -> String {
         let unit = if self.is_rate() { " %" } else { "" };
-        let rows = self.variants.iter().map(|it| {
+        let rows = self.0.variants.iter().map(|it| {
             vec![
                 it.variant.clone(),
                 it.converted.map_or_else(|| it.sum.clone().unwrap_or_default(), count),
@@ -262,7 +267,7 @@ impl MetricReport {
 
     /// The others against the control: by the interval that may be looked at daily, and where there is none, by the other one.
     fn differences(&self, control: &str) -> String {
-        let others = self.variants.iter().filter(|it| it.variant != control);
+        let others = self.0.variants.iter().filter(|it| it.variant != control);
         let rows = others.map(|it| {
             let shown = it.anytime.or(it.comparison);
             vec![

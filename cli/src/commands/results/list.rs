@@ -1,7 +1,6 @@
 //! All experiments that were ever counted.
 
 use super::find::{Found, History, Standing};
-use super::judge::ratio;
 use super::{Args, count_of};
 use crate::commands::store::unanswered;
 use crate::error::Error;
@@ -12,6 +11,7 @@ use crate::render::table;
 use crate::report::Report;
 use abx_core::document::Status;
 use abx_core::event::RowKey;
+use abx_core::results::ratio;
 use abx_core::statistics::{RatioVerdict, SampleRatio};
 use serde::Serialize;
 use std::collections::BTreeMap;

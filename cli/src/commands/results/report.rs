@@ -1,12 +1,11 @@
 //! What came of an experiment, as JSON; `human` has it for a person.
 
 use super::find::{Found, Standing};
-use super::judge::{self, Plan, VariantResult, breaks_guardrail, is_unjudged, metric};
-use super::lopsided::{Lopsided, lopsided};
 use crate::commands::suspects::Suspects;
 use crate::error::Error;
-use abx_core::document::{Direction, MetricKind, MetricRole, Status};
+use abx_core::document::Status;
 use abx_core::event::{Hour, StreamCounter, StreamTotals, Totals, VariantTotals};
+use abx_core::results::{self, Lopsided, MetricResult, lopsided};
 use abx_core::statistics::{RatioVerdict, SampleRatio};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,7 +30,7 @@ pub struct ResultsReport {
     pub(super) control: Option<String>,
     /// The chance of a false alarm of each interval and test.
     pub(super) alpha: f64,
-    pub(super) metrics: Vec<MetricReport>,
+    pub(super) metrics: Vec<MetricResult>,
     /// Metrics that were counted and that the document does not have.
     pub(super) other_metrics: BTreeSet<String>,
     /// Units that are not users.
@@ -56,24 +55,18 @@ pub(super) struct VariantReport {
 }
 
 #[derive(Debug, PartialEq, Serialize, schemars::JsonSchema)]
-pub(super) struct MetricReport {
-    pub(super) metric: String,
-    pub(super) event: String,
-    pub(super) kind: MetricKind,
-    pub(super) role: MetricRole,
-    pub(super) direction: Direction,
-    pub(super) variants: Vec<VariantResult>,
-    /// Whether it is a guardrail and a variant is worse, at whichever look.
-    pub(super) broken: bool,
-    /// Whether it is a guardrail that nothing holds yet: no variant has a comparison that is valid at any time.
-    pub(super) unjudged: bool,
-}
-
-#[derive(Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub(super) struct HourReport {
     /// RFC 3339, or `late` for units whose clocks are impossible.
     pub(super) hour: String,
     pub(super) units: u64,
+}
+
+/// How to judge.
+pub(super) struct Plan<'a> {
+    /// The variant that the others are compared with; the first one by default.
+    pub(super) control: Option<&'a str>,
+    pub(super) alpha: f64,
+    pub(super) tuned_for: u64,
 }
 
 /// What was counted.
@@ -91,26 +84,15 @@ impl ResultsReport {
         let Counted { key, epoch, totals, stream, suspects } = counted;
         let experiment = found.and_then(|found| found.experiment(key));
         let none = VariantTotals::default();
-        let keys = judge::variants(experiment, totals);
+        let keys = results::variants(experiment, totals);
         let all: Vec<(&str, &VariantTotals)> =
             keys.iter().map(|key| (*key, totals.variants.get(*key).unwrap_or(&none))).collect();
         let written = all.get(..experiment.map_or(0, |it| it.variants().len())).unwrap_or_default();
         let control = control(plan.control, experiment.map(|_| written))?;
-        let configs = experiment.map(abx_core::Experiment::metrics).unwrap_or_default();
-        let metrics = configs.iter().map(|config| {
-            let variants = metric(config, written, control, plan);
-            MetricReport {
-                metric: config.key.to_string(),
-                event: config.event.clone(),
-                kind: config.kind,
-                role: config.role.unwrap_or_default(),
-                direction: config.direction.unwrap_or_default(),
-                broken: breaks_guardrail(config, &variants),
-                unjudged: is_unjudged(config, &variants),
-                variants,
-            }
-        });
-        let metrics: Vec<MetricReport> = metrics.collect();
+        let metrics = experiment.map(abx_core::Experiment::metrics).unwrap_or_default();
+        let plan = results::Plan { control, alpha: plan.alpha, tuned_for: plan.tuned_for };
+        let metrics: Vec<MetricResult> =
+            metrics.iter().map(|metric| results::judge(metric, written, &plan)).collect();
         let is_other = |key: &&String| metrics.iter().all(|metric| metric.metric != **key);
         let counted_metrics = totals.variants.values().flat_map(|variant| variant.metrics.keys());
         Ok(Self {
@@ -125,7 +107,7 @@ impl ResultsReport {
                 .enumerate()
                 .map(|(index, (key, totals))| VariantReport::new(key, totals, index < written.len()))
                 .collect(),
-            sample_ratio: experiment.and_then(|experiment| judge::ratio(experiment, totals)),
+            sample_ratio: experiment.and_then(|experiment| results::ratio(experiment, totals)),
             control: written.get(control).map(|(key, _)| (*key).to_owned()),
             alpha: plan.alpha,
             other_metrics: counted_metrics.filter(is_other).cloned().collect(),

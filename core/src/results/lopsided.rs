@@ -1,16 +1,18 @@
 //! Metrics that one unit may have most of. Counts of single units are not stored, but sums of 16 groups of units are, in every
 //! store: a robot shows as a group that has far more than the others.
 
-use abx_core::event::{MetricTotals, Totals, VariantTotals};
+use crate::event::{MetricTotals, Totals, VariantTotals};
 use serde::Serialize;
 
 /// A metric of which one group of units has an implausible part.
 #[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
-pub(super) struct Lopsided {
-    pub(super) metric: String,
-    pub(super) variant: String,
+pub struct Lopsided {
+    /// Its key.
+    pub metric: String,
+    /// The variant.
+    pub variant: String,
     /// What that group has of the metric's sum, 0 to 1; a sixteenth would be fair.
-    pub(super) share: f64,
+    pub share: f64,
 }
 
 /// Groups with fewer units, and metrics with fewer events, differ by chance.
@@ -21,7 +23,8 @@ const IMPLAUSIBLE_SHARE: f64 = 0.25;
 const IMPLAUSIBLE_TIMES: f64 = 5.0;
 
 /// Every such metric of every variant.
-pub(super) fn lopsided(totals: &Totals) -> Vec<Lopsided> {
+#[must_use]
+pub fn lopsided(totals: &Totals) -> Vec<Lopsided> {
     let of_variant = |(variant, counted): (&String, &VariantTotals)| -> Vec<Lopsided> {
         let metrics =
             counted.metrics.iter().filter(|_| counted.groups.iter().all(|units| *units >= LEAST_UNITS));
@@ -47,12 +50,12 @@ fn greatest_share(metric: &MetricTotals) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use abx_core::event::Amount;
+    use crate::event::Amount;
 
     fn of(units: u64, sums: [u32; 16]) -> Vec<f64> {
         let events = sums.iter().map(|sum| u64::from(*sum)).sum();
         let groups = sums.iter().filter_map(|sum| Amount::from_f64(f64::from(*sum))).collect();
-        let metric = MetricTotals { groups, events, ..MetricTotals::default() };
+        let metric = MetricTotals { events, groups, ..MetricTotals::default() };
         let metrics = [("orders".to_owned(), metric)].into();
         let variant = VariantTotals { groups: vec![units; 16], metrics, ..VariantTotals::default() };
         let totals = Totals { variants: [("a".to_owned(), variant)].into(), ..Totals::default() };

@@ -1,0 +1,168 @@
+//! A metric, compiled: which events it takes, what each of them adds to its counters, and what the counters are per unit.
+//!
+//! Whatever depends on the kind of a metric matches [`Measure`] without a wildcard, so that a new kind does not compile before each
+//! of these places has been decided.
+
+use crate::document::{Direction, MetricConfig, MetricKind, MetricRole};
+use crate::event::{Amount, property};
+use jiff::SignedDuration;
+use serde_json::value::RawValue;
+
+/// A number that an experiment is judged by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Metric {
+    /// Its key, unique in the experiment.
+    pub key: Box<str>,
+    /// The name of the events that it takes.
+    pub event: Box<str>,
+    /// What it makes of them.
+    pub measure: Measure,
+    /// Which way is better.
+    pub direction: Direction,
+    /// What it is for.
+    pub role: MetricRole,
+    /// How long after its first exposure a unit's events count; `None` is forever.
+    pub window: Option<SignedDuration>,
+}
+
+/// What a metric makes of its events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Measure {
+    /// The share of units with at least one event.
+    Conversion,
+    /// The number of events per unit.
+    Count,
+    /// The sum of a property per unit.
+    Sum {
+        /// The property's name.
+        property: Box<str>,
+    },
+    /// The mean of a property over units: today the same as the sum per unit.
+    Mean {
+        /// The property's name.
+        property: Box<str>,
+    },
+}
+
+/// What an event adds to a metric, beside one to the number of its events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Contribution {
+    /// Its unit, if this is the unit's first event.
+    Unit,
+    /// A number, to the sum of the variant and to that of the unit's group.
+    Value(Amount),
+    /// Nothing, because the property is missing, not a number, or too large for a sum.
+    Unusable,
+}
+
+impl Metric {
+    /// Compiles what is written; `None` where a property is missing, which is a finding of its own.
+    pub(crate) fn new(written: &MetricConfig) -> Option<Self> {
+        let property = || written.property.as_deref().map(Into::into);
+        let measure = match written.kind {
+            MetricKind::Conversion => Measure::Conversion,
+            MetricKind::Count => Measure::Count,
+            MetricKind::Sum => Measure::Sum { property: property()? },
+            MetricKind::Mean => Measure::Mean { property: property()? },
+        };
+        Some(Self {
+            key: (*written.key).into(),
+            event: written.event.as_str().into(),
+            measure,
+            direction: written.direction.unwrap_or_default(),
+            role: written.role.unwrap_or_default(),
+            window: written.window.map(|window| SignedDuration::from_secs(window.seconds)),
+        })
+    }
+
+    /// Whether an event so long after the unit's first exposure counts.
+    #[must_use]
+    pub fn is_within_window(&self, after_exposure: SignedDuration) -> bool {
+        !after_exposure.is_negative() && self.window.is_none_or(|window| after_exposure <= window)
+    }
+}
+
+impl Measure {
+    /// The word of documents for it.
+    #[must_use]
+    pub const fn kind(&self) -> MetricKind {
+        match self {
+            Self::Conversion => MetricKind::Conversion,
+            Self::Count => MetricKind::Count,
+            Self::Sum { .. } => MetricKind::Sum,
+            Self::Mean { .. } => MetricKind::Mean,
+        }
+    }
+
+    /// Whether a unit counts once however many events it has: its first event then leaves a mark. Otherwise each event adds a value,
+    /// and the values are summed by group as well, for the variance.
+    #[must_use]
+    pub const fn counts_units(&self) -> bool {
+        match self {
+            Self::Conversion => true,
+            Self::Count | Self::Sum { .. } | Self::Mean { .. } => false,
+        }
+    }
+
+    /// What an event with these properties adds.
+    pub(crate) fn contribution(&self, properties: Option<&RawValue>) -> Contribution {
+        match self {
+            Self::Conversion => Contribution::Unit,
+            Self::Count => Contribution::Value(Amount::ONE),
+            Self::Sum { property } | Self::Mean { property } => {
+                amount(properties, property).map_or(Contribution::Unusable, Contribution::Value)
+            }
+        }
+    }
+}
+
+fn amount(properties: Option<&RawValue>, name: &str) -> Option<Amount> {
+    Amount::from_f64(property(properties?, name)?.get().parse().ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn metric(kind: &str) -> Option<Metric> {
+        let written = json!({"experiment": "e", "status": "active", "variants": [{"key": "a"}, {"key": "b"}],
+            "metrics": [{"key": "m", "event": "paid", "kind": kind, "property": "amount", "window": "2d"}]});
+        let compiled = crate::read_and_compile([&written]);
+        compiled.catalog.experiment("e")?.metrics().first().cloned()
+    }
+
+    #[test]
+    fn each_kind_of_documents_is_compiled_to_itself() {
+        for kind in MetricKind::ALL {
+            let metric = metric(&kind.to_string()).unwrap();
+            assert_eq!(metric.measure.kind(), *kind);
+        }
+    }
+
+    #[test]
+    fn an_event_adds_what_the_kind_says() {
+        let raw = |text: &str| serde_json::value::RawValue::from_string(text.to_owned()).unwrap();
+        let two = Contribution::Value(Amount::from_f64(2.0).unwrap());
+        for (kind, properties, expected) in [
+            ("conversion", r#"{"amount": "x"}"#, Contribution::Unit),
+            ("count", r#"{"amount": "x"}"#, Contribution::Value(Amount::ONE)),
+            ("sum", r#"{"amount": 2}"#, two),
+            ("mean", r#"{"amount": 1, "amount": 2}"#, two),
+            ("sum", r#"{"amount": "2"}"#, Contribution::Unusable),
+            ("mean", r#"{"amount": 1e400}"#, Contribution::Unusable),
+            ("sum", "{}", Contribution::Unusable),
+        ] {
+            let found = metric(kind).unwrap().measure.contribution(Some(&raw(properties)));
+            assert_eq!(found, expected, "{kind} {properties}");
+        }
+    }
+
+    #[test]
+    fn the_window_begins_with_the_exposure_and_includes_its_end() {
+        let metric = metric("count").unwrap();
+        for (hours, counts) in [(-1, false), (0, true), (48, true), (49, false)] {
+            assert_eq!(metric.is_within_window(SignedDuration::from_hours(hours)), counts, "{hours}");
+        }
+    }
+}

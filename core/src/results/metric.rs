@@ -1,0 +1,185 @@
+//! A metric of all variants, judged.
+
+use crate::document::{Direction, MetricKind, MetricRole};
+use crate::event::{MetricTotals, VariantTotals};
+use crate::metric::{Measure, Metric};
+use crate::statistics::{
+    Anytime, Comparison, Estimate, GroupedMean, Interval, Proportion, compare_grouped, compare_proportions,
+};
+use serde::Serialize;
+
+/// How results are judged.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan {
+    /// The variant that the others are compared with, by its number.
+    pub control: usize,
+    /// The chance of a false alarm of each interval and test.
+    pub alpha: f64,
+    /// For how many units the anytime-valid intervals are tuned.
+    pub tuned_for: u64,
+}
+
+/// What a metric says about a treatment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Better than the control.
+    Better,
+    /// Worse than the control.
+    Worse,
+    /// It may be either.
+    Unclear,
+}
+
+/// A metric of all variants.
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+pub struct MetricResult {
+    /// Its key.
+    pub metric: String,
+    /// The name of its events.
+    pub event: String,
+    /// What it makes of them.
+    pub kind: MetricKind,
+    /// What it is for.
+    pub role: MetricRole,
+    /// Which way is better.
+    pub direction: Direction,
+    /// In the order of the document.
+    pub variants: Vec<VariantResult>,
+    /// Whether it is a guardrail and a variant is worse, at whichever look.
+    pub broken: bool,
+    /// Whether it is a guardrail that nothing holds yet: no variant has a comparison that is valid at any time.
+    pub unjudged: bool,
+}
+
+/// A variant in the light of a metric.
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+pub struct VariantResult {
+    /// The variant.
+    pub variant: String,
+    /// Units that saw it first.
+    pub units: u64,
+    /// Units that converted; `null` where the metric does not count units.
+    pub converted: Option<u64>,
+    /// Events that were credited.
+    pub events: u64,
+    /// The sum over all units, as a decimal; `null` for a conversion.
+    pub sum: Option<String>,
+    /// Events without a usable amount, so that they are not in the sum.
+    pub invalid: u64,
+    /// The rate, or the mean per exposed unit; `null` without units.
+    pub value: Option<Estimate>,
+    /// Against the control, for one look. `null` for the control, and where too little is known.
+    pub comparison: Option<Comparison>,
+    /// The same, valid at every look together; `null` too for means, whose variance is estimated from 16 groups of units.
+    pub anytime: Option<Comparison>,
+    /// By the anytime-valid comparison, and by nothing else; `null` for the control, and where there is none.
+    pub verdict: Option<Verdict>,
+    /// What the comparison for one look shows where there is no other. It is not a verdict: by looking daily, one of three
+    /// experiments without a difference shows one.
+    pub one_look: Option<Verdict>,
+}
+
+/// Judges a metric of these variants, which are those of the document and in its order.
+#[must_use]
+pub fn judge(metric: &Metric, variants: &[(&str, &VariantTotals)], plan: &Plan) -> MetricResult {
+    let none = MetricTotals::default();
+    let counted: Vec<&MetricTotals> =
+        variants.iter().map(|(_, totals)| totals.metrics.get(&*metric.key).unwrap_or(&none)).collect();
+    let side = |((_, totals), counted): (&(&str, &VariantTotals), &&MetricTotals)| {
+        Side::of(&metric.measure, totals, counted)
+    };
+    let sides: Vec<Side> = variants.iter().zip(&counted).map(side).collect();
+    let anytime = Anytime::tuned(plan.alpha, plan.tuned_for);
+    let judged = variants.iter().zip(counted).zip(&sides).enumerate().map(
+        |(index, (((name, totals), counted), side))| {
+            let against = sides.get(plan.control).filter(|_| index != plan.control);
+            let comparison = against.and_then(|control| control.compare(side, plan.alpha));
+            let sequence =
+                against.zip(anytime).and_then(|(control, anytime)| control.compare_anytime(side, anytime));
+            VariantResult {
+                variant: (*name).to_owned(),
+                units: totals.units,
+                converted: metric.measure.counts_units().then_some(counted.units),
+                events: counted.events,
+                sum: (!metric.measure.counts_units()).then(|| counted.sum.to_string()),
+                invalid: counted.invalid,
+                value: side.value(plan.alpha),
+                verdict: sequence.map(|it| verdict(metric.direction, it)),
+                one_look: comparison.filter(|_| sequence.is_none()).map(|it| verdict(metric.direction, it)),
+                comparison,
+                anytime: sequence,
+            }
+        },
+    );
+    let variants: Vec<VariantResult> = judged.collect();
+    let is_guardrail = metric.role == MetricRole::Guardrail;
+    MetricResult {
+        metric: metric.key.to_string(),
+        event: metric.event.to_string(),
+        kind: metric.measure.kind(),
+        role: metric.role,
+        direction: metric.direction,
+        broken: is_guardrail && variants.iter().any(|it| it.verdict == Some(Verdict::Worse)),
+        unjudged: is_guardrail && variants.iter().all(|it| it.verdict.is_none()),
+        variants,
+    }
+}
+
+fn verdict(direction: Direction, comparison: Comparison) -> Verdict {
+    let difference = comparison.difference;
+    if !difference.excludes_zero() {
+        return Verdict::Unclear;
+    }
+    let is_more = difference.value > 0.0;
+    let more_is_better = match direction {
+        Direction::Increase => true,
+        Direction::Decrease => false,
+    };
+    if is_more == more_is_better { Verdict::Better } else { Verdict::Worse }
+}
+
+/// What is known of a variant's metric.
+enum Side {
+    Rate(Option<Proportion>),
+    Mean(Option<GroupedMean>),
+}
+
+impl Side {
+    fn of(measure: &Measure, variant: &VariantTotals, metric: &MetricTotals) -> Self {
+        match measure {
+            Measure::Conversion => Self::Rate(Proportion::new(metric.units, variant.units)),
+            Measure::Count | Measure::Sum { .. } | Measure::Mean { .. } => {
+                let mut sums: Vec<f64> = metric.groups.iter().map(|sum| sum.as_f64()).collect();
+                sums.resize(variant.groups.len(), 0.0);
+                Self::Mean(GroupedMean::new(&variant.groups, &sums))
+            }
+        }
+    }
+
+    fn value(&self, alpha: f64) -> Option<Estimate> {
+        match self {
+            Self::Rate(rate) => {
+                let rate = (*rate)?;
+                let Interval { lower, upper } = rate.wilson(alpha)?;
+                Some(Estimate { value: rate.rate(), lower, upper })
+            }
+            Self::Mean(mean) => (*mean)?.estimate(alpha),
+        }
+    }
+
+    fn compare(&self, treatment: &Self, alpha: f64) -> Option<Comparison> {
+        match (self, treatment) {
+            (Self::Rate(a), Self::Rate(b)) => compare_proportions((*a)?, (*b)?, alpha),
+            (Self::Mean(a), Self::Mean(b)) => compare_grouped((*a)?, (*b)?, alpha),
+            (Self::Rate(_), Self::Mean(_)) | (Self::Mean(_), Self::Rate(_)) => None,
+        }
+    }
+
+    fn compare_anytime(&self, treatment: &Self, anytime: Anytime) -> Option<Comparison> {
+        match (self, treatment) {
+            (Self::Rate(a), Self::Rate(b)) => anytime.compare_proportions((*a)?, (*b)?),
+            (Self::Mean(_), _) | (_, Self::Mean(_)) => None,
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! Counts become comparisons and verdicts.
+//!
+//! A verdict comes from an interval that is valid at every look together, and from nothing else (`docs/statistics.md`).
+
+mod lopsided;
+mod metric;
+
+pub use lopsided::{Lopsided, lopsided};
+pub use metric::{MetricResult, Plan, VariantResult, Verdict, judge};
+
+use crate::decide::Experiment;
+use crate::event::Totals;
+use crate::statistics::{SampleRatio, SampleRatioPlan, sample_ratio};
+
+/// The variants of the document, and then those that were counted and that it does not have.
+#[must_use]
+pub fn variants<'t>(experiment: Option<&'t Experiment>, totals: &'t Totals) -> Vec<&'t str> {
+    let written = experiment.map(Experiment::variants).unwrap_or_default();
+    let written: Vec<&str> = written.iter().map(|variant| &*variant.key).collect();
+    let others = totals.variants.keys().map(String::as_str).filter(|key| !written.contains(key));
+    written.iter().copied().chain(others).collect()
+}
+
+/// Tests whether the units follow the allocations, in the order of [`variants`]. Units of a variant that the document does not have
+/// follow none: their share is 0.
+#[must_use]
+pub fn ratio(experiment: &Experiment, totals: &Totals) -> Option<SampleRatio> {
+    let variants = variants(Some(experiment), totals);
+    let units: Vec<u64> =
+        variants.iter().map(|key| totals.variants.get(*key).map_or(0, |variant| variant.units)).collect();
+    let mut shares: Vec<f64> = experiment.variant_buckets().into_iter().map(f64::from).collect();
+    shares.resize(units.len(), 0.0);
+    sample_ratio(&units, &shares, SampleRatioPlan::default())
+}
