@@ -112,7 +112,7 @@ impl Args {
     /// What an option names of a deployment, or why nothing is asked.
     fn of_deployment<'a>(&self, named: Option<&'a str>, option: &str) -> Result<&'a str, String> {
         match (&self.metrics.store.table, named) {
-            (None, _) => Err("only of a deployment: see --table".to_owned()),
+            (None, _) => Err("only with --table".to_owned()),
             (Some(_), None) => Err(format!("give {option}")),
             (Some(_), Some(named)) => Ok(named),
         }

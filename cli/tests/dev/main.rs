@@ -16,6 +16,7 @@
 //! | `results` | `abx results`: what was ever counted, verdicts, units that are not users |
 //! | `operating` | `abx status` and `abx quarantine` over its store |
 //! | `pipeline` | `abx status` over a deployment whose mapping, given up records and archive are well or not |
+//! | `signing` | requests to the URL of a function, which are signed |
 //! | `program` | the program, over documents and a store of its own |
 //! | `http` | a small HTTP client |
 //!
@@ -44,3 +45,4 @@ mod program;
 mod publishing;
 mod reading;
 mod results;
+mod signing;

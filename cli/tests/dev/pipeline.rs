@@ -218,6 +218,20 @@ fn whatever_stops_the_pipeline_is_a_finding_with_what_to_do() {
 }
 
 #[test]
+fn without_its_names_a_deployment_is_not_asked() {
+    let place = Place::with(&[]);
+    let endpoint = well().serve();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_abx"));
+    command.args(["status", "--table", "T", "--endpoint", &endpoint]).env("NO_COLOR", "1");
+    let output = command.current_dir(place.path()).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let rest = "\n  not asked   alarms: give --alarm-prefix\n              mapping, given up: give --events-function\n              \
+        archive: give --archive-stream\n";
+    assert!(text.ends_with(rest), "{text}");
+    assert_eq!(output.status.code(), Some(3), "the tables are not answered");
+}
+
+#[test]
 fn a_program_reads_the_same() {
     let said = with(|said| said.given_up = [vec![], vec![0.0, 500.0, 7.0], vec![1.0]]);
     let output = run(said, &["--format", "json"]);
