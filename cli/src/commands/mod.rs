@@ -27,6 +27,7 @@ pub mod results;
 pub mod revisions;
 pub mod rollback;
 pub mod schema;
+mod signer;
 pub mod simulate;
 pub mod srm;
 pub mod status;

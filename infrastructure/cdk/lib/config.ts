@@ -54,6 +54,8 @@ export interface Config {
   readonly archiveFormat: "json" | "parquet";
   /** A key of AWS KMS for tables, stream, buckets and topic, by its ARN, instead of those of AWS. */
   readonly keyArn: string | undefined;
+  /** How many percent of the events may be such that no metric asks for, before an alarm; 100 for no alarm. */
+  readonly maxUnknownEvents: number;
   /** Who gets an e-mail about alarms. */
   readonly alarmEmail: string | undefined;
   /** A topic of Amazon SNS that alarms are published to, by its ARN. */
@@ -125,6 +127,7 @@ export function readConfig(context: Context, file?: SettingsFile): Config {
     webAcl: reader.arn("webAcl", "wafv2", "regional/webacl/"),
     archiveFormat: reader.word("archiveFormat", "json", ["json", "parquet"]),
     keyArn: reader.arn("keyArn", "kms", "key/"),
+    maxUnknownEvents: reader.whole("maxUnknownEvents", 5, 0, 100),
     alarmEmail: reader.email("alarmEmail"),
     alarmTopic: reader.arn("alarmTopic", "sns", ""),
   };

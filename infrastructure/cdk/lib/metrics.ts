@@ -61,6 +61,14 @@ export function errorRate(name: FunctionName, functionName: string, period = FIV
     }, period);
 }
 
+/** Events that no metric asks for, in percent of the events that were taken, which they are among. */
+export function unknownRate(functionName: string): MathExpression {
+  return percent("events", "100 * unknown / taken", {
+    unknown: own(functionName, "EventsUnknown"),
+    taken: own(functionName, "EventsAccepted"),
+  });
+}
+
 /**
  * What a function URL refuses before the function is asked, in percent of its requests: 403 without permission, 429 without an
  * environment. Answers of 400 to 499 of the function itself (an experiment that is not known) are taken out.
