@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::Mutex;
 
 /// How long before their end credentials are asked for again. A request is on its way for less.
-const EARLY: Duration = Duration::from_secs(300);
+const EARLY: Duration = Duration::from_mins(5);
 /// The service that a function URL belongs to.
 const SERVICE: &str = "lambda";
 
