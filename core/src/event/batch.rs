@@ -41,7 +41,7 @@ pub struct ShardBatch {
 }
 
 /// One event as delivered: a record, or one of the events in it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Payload {
     /// Where it stands.
     pub position: Position,
