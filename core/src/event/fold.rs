@@ -44,7 +44,8 @@ pub struct Item<'a> {
 
 impl Item<'_> {
     /// The hash of its event's id, which the ledger remembers; `None` for an event without an id, and for what is not an event.
-    pub(super) fn id(&self) -> Option<u64> {
+    #[must_use]
+    pub fn id(&self) -> Option<u64> {
         match self.what {
             What::Event(_, id) => id,
             What::Duplicate | What::Rejected(_) => None,

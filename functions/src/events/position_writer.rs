@@ -3,7 +3,7 @@
 use super::memory::Ledger;
 use crate::ports::{Committed, Guard, MetricStore, PortError};
 use abx_core::event::{Commit, Item, Position, RecordClass, What};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// The part that the guard of a record names that was counted as rejected: a later redrive out of quarantine may still count it as
 /// an event. No key begins so.
@@ -23,6 +23,8 @@ pub(super) struct Guards<'a> {
     pub ledger: &'a Ledger,
     /// Those records that have a guard, or are counted in part.
     pub reached: HashMap<Position, Reached>,
+    /// The ids of events that were redriven before.
+    pub ids: &'a HashSet<u64>,
     /// What was counted with this.
     pub done: Vec<(Position, RecordClass)>,
 }
@@ -50,10 +52,11 @@ pub(super) fn is_of_rejected(guard: &Position) -> bool {
 }
 
 impl PositionWriter<'_> {
-    pub(super) fn ledger(&self) -> &Ledger {
+    /// Whether an event was taken lately.
+    pub(super) fn knows(&self, id: u64) -> bool {
         match self {
-            Self::Head(ledger) => ledger,
-            Self::Guards(guards) => guards.ledger,
+            Self::Head(ledger) => ledger.knows(id),
+            Self::Guards(guards) => guards.ledger.knows(id) || guards.ids.contains(&id),
         }
     }
 
@@ -103,15 +106,15 @@ impl PositionWriter<'_> {
 
 impl Guards<'_> {
     fn of(&self, commit: &Commit, items: &[Item<'_>]) -> Vec<Guard> {
-        let guard = |record: &Position, after: Position| {
+        let guard = |record: &Position, after: Position, id: Option<u64>| {
             let before = self.reached.get(record).and_then(|it| it.guard.clone());
-            Guard { before, after }
+            Guard { before, after, id }
         };
         let whole = items.iter().map(|item| {
             let rejected = matches!(item.what, What::Rejected(_)).then(|| (REJECTED.into(), "".into()));
-            guard(item.position, Position { part: rejected, ..item.position.clone() })
+            guard(item.position, Position { part: rejected, ..item.position.clone() }, item.id())
         });
-        let part = commit.head.part.is_some().then(|| guard(&commit.head.whole(), commit.head.clone()));
+        let part = commit.head.part.is_some().then(|| guard(&commit.head.whole(), commit.head.clone(), None));
         whole.chain(part).collect()
     }
 }

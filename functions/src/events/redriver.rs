@@ -16,7 +16,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde_json::Value;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -148,7 +148,7 @@ where
     /// How each of a shard's records stands, in their order.
     pub async fn standings(&self, origin: Origin, batch: &ShardBatch) -> Result<Vec<Standing>, PortError> {
         let state = self.processor.store().shard(&batch.shard).await?;
-        let placed = self.place(origin, batch, state.head.as_ref()).await?;
+        let (placed, _) = self.place(origin, batch, state.head.as_ref()).await?;
         let standing = |(payload, coverage, _): &Placed<'_>| match coverage {
             Coverage::Counted => Standing::Counted,
             Coverage::BeyondReach => Standing::Refused(RefusalReason::BeyondReach),
@@ -196,7 +196,7 @@ where
         let mut progress = Progress::default();
         for _ in 0..ROUNDS {
             let ledger: Ledger = self.processor.store().shard(&batch.shard).await?.into();
-            let placed = self.place(origin, &left, ledger.state.head.as_ref()).await?;
+            let (placed, ids) = self.place(origin, &left, ledger.state.head.as_ref()).await?;
             let (mut given_up, mut ahead) = (Vec::new(), Vec::new());
             for (payload, coverage, reached) in placed {
                 match coverage {
@@ -214,7 +214,7 @@ where
                     Coverage::Ahead => ahead.push(payload.clone()),
                 }
             }
-            let moved = self.count_given_up(tools, (&ledger, given_up), &left, redriven, &mut progress).await?;
+            let moved = self.count_given_up(tools, (&ledger, &ids), (&left.shard, given_up), redriven, &mut progress).await?;
             left.payloads = moved.iter().cloned().chain(ahead).collect();
             if moved.is_empty() {
                 return self.count_ahead(tools, &left, redriven).await;
@@ -227,16 +227,17 @@ where
     async fn count_given_up(
         &self,
         tools: &Tools<'_, M, A, Q>,
-        (ledger, records): (&Ledger, Vec<(Payload, Reached)>),
-        batch: &ShardBatch,
+        (ledger, ids): (&Ledger, &HashSet<u64>),
+        given_up: (&str, Vec<(Payload, Reached)>),
         redriven: &mut Redriven,
         progress: &mut Progress,
     ) -> Result<Vec<Payload>, Stop> {
+        let (shard, records) = given_up;
         let mut runs: Vec<(ShardBatch, HashMap<Position, Reached>)> = Vec::new();
         for (payload, reached) in records {
             // A commit goes on with a part of a record only at its beginning.
             if runs.is_empty() || reached.part.is_some() {
-                let run = ShardBatch { shard: batch.shard.clone(), payloads: Vec::new(), repeated: 0 };
+                let run = ShardBatch { shard: shard.to_owned(), payloads: Vec::new(), repeated: 0 };
                 runs.push((run, HashMap::new()));
             }
             if let Some((run, known)) = runs.last_mut() {
@@ -246,7 +247,7 @@ where
         }
         let mut left = Vec::new();
         for (run, reached) in runs {
-            let mut writer = PositionWriter::Guards(Guards { ledger, reached, done: Vec::new() });
+            let mut writer = PositionWriter::Guards(Guards { ledger, reached, ids, done: Vec::new() });
             let ended = tools.round(&run, &mut writer, progress).await;
             let PositionWriter::Guards(Guards { done, .. }) = writer else { continue };
             let done: BTreeMap<Position, RecordClass> = done.into_iter().collect();
@@ -290,24 +291,27 @@ where
         ended
     }
 
-    /// Each record with how far it is counted.
+    /// Each record with how far it is counted, and the ids of redriven events.
     async fn place<'a>(
         &self,
         origin: Origin,
         batch: &'a ShardBatch,
         head: Option<&Position>,
-    ) -> Result<Vec<Placed<'a>>, PortError> {
+    ) -> Result<(Vec<Placed<'a>>, HashSet<u64>), PortError> {
         let (Some(first), Some(last)) = (batch.payloads.first(), batch.payloads.last()) else {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), HashSet::new()));
         };
         let store = self.processor.store();
-        let positions: Vec<Position> = batch.payloads.iter().map(|it| it.position.clone()).collect();
         let (log, guards) = tokio::try_join!(
             store.log(&batch.shard, &first.position, &last.position),
-            store.redriven(&batch.shard, &positions)
+            store.redriven(&batch.shard, &first.position, &last.position)
         )?;
+        let ids = guards.iter().filter_map(|guard| guard.id).collect();
+        let guards: HashMap<Position, Position> =
+            guards.into_iter().map(|guard| (guard.reached.whole(), guard.reached)).collect();
         let is_quarantined = origin == Origin::Quarantine && !has_no_place(&batch.shard);
-        let place = |(payload, guard): (&'a Payload, Option<Position>)| {
+        let place = |payload: &'a Payload| {
+            let guard = guards.get(&payload.position).cloned();
             let by_log = match coverage(head, &log, &payload.position) {
                 Coverage::Ahead => Coverage::Ahead,
                 // The log has it as rejected.
@@ -329,7 +333,7 @@ where
                 (None, coverage) => (payload, coverage, Reached::default()),
             }
         };
-        Ok(batch.payloads.iter().zip(guards).map(place).collect())
+        Ok((batch.payloads.iter().map(place).collect(), ids))
     }
 }
 

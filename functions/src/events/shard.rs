@@ -124,7 +124,7 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
         writer: &mut PositionWriter<'_>,
         progress: &mut Progress,
     ) -> Result<bool, Stop> {
-        let items = batch.items(writer.head(), |id| writer.ledger().knows(id));
+        let items = batch.items(writer.head(), |id| writer.knows(id));
         if self.may_be_stale && names_unknown(self.catalog, &items) {
             return Err(Stop::StaleCatalog);
         }

@@ -12,6 +12,9 @@ pub const LEDGER_COMMITS: u64 = 128;
 /// most, so this leaves more than three weeks to find out why Lambda gave it up.
 pub const LOG_KEPT: SignedDuration = SignedDuration::from_hours(31 * 24);
 
+/// How many redriven records before and after others are read for the ids of their events: producers repeat within seconds.
+pub const REDRIVEN_AROUND: usize = 500;
+
 /// What a store knows of a shard.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ShardState {
@@ -51,6 +54,17 @@ pub struct Guard {
     pub before: Option<Position>,
     /// How far they are now: its position, or a part of it.
     pub after: Position,
+    /// The hash of its event's id, once all of it is counted.
+    pub id: Option<u64>,
+}
+
+/// A record that was redriven.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RedrivenRecord {
+    /// How far: its position, or a part of it.
+    pub reached: Position,
+    /// The hash of its event's id, if it has one and all of it is counted.
+    pub id: Option<u64>,
 }
 
 /// How an attempt to put a mark ended.
@@ -111,12 +125,14 @@ pub trait MetricStore: Send + Sync {
         to: &Position,
     ) -> impl Future<Output = Result<Vec<LogEntry>, PortError>> + Send;
 
-    /// How far redrives came with records of a shard, in their order: a position itself, or a part of it.
+    /// The records of a shard between two positions that were redriven, and of those before and after them the nearest
+    /// [`REDRIVEN_AROUND`], for the ids of their events.
     fn redriven(
         &self,
         shard: &str,
-        positions: &[Position],
-    ) -> impl Future<Output = Result<Vec<Option<Position>>, PortError>> + Send;
+        from: &Position,
+        to: &Position,
+    ) -> impl Future<Output = Result<Vec<RedrivenRecord>, PortError>> + Send;
 
     /// In one transaction: moves the guards of records, each from where it is said to be, and adds to the rows. The head of the
     /// shard stays. Nothing of it, or all; and never twice.

@@ -3,7 +3,7 @@
 use super::{
     Archive, ArchiveLine, AssignmentStore, CatalogStore, Committed, Event, EventSink, Flip, Guard, Head,
     HeadMove, Held, LogEntry, MarkPut, MetricStore, PersonalData, PortError, Put, PutRevision, Quarantine, Quarantined,
-    RevisionInfo, RevisionMeta, RowCounter, SendReport, ShardState, StoredAssignment,
+    RedrivenRecord, RevisionInfo, RevisionMeta, RowCounter, SendReport, ShardState, StoredAssignment,
 };
 use abx_core::event::{Additions, Commit, Mark, MarkKey, Position};
 use jiff::Timestamp;
@@ -118,9 +118,10 @@ impl<T: MetricStore> MetricStore for Arc<T> {
     fn redriven(
         &self,
         shard: &str,
-        positions: &[Position],
-    ) -> impl Future<Output = Result<Vec<Option<Position>>, PortError>> + Send {
-        (**self).redriven(shard, positions)
+        from: &Position,
+        to: &Position,
+    ) -> impl Future<Output = Result<Vec<RedrivenRecord>, PortError>> + Send {
+        (**self).redriven(shard, from, to)
     }
 
     fn redrive(

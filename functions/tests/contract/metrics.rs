@@ -173,8 +173,10 @@ pub(crate) async fn a_redriven_record_counts_once(store: impl MetricStore) {
     let before = state(&store, SHARD).await;
     let rows_of = || vec![row("stream", "2026-11-24T13#a", &[("accepted", "1")])];
     let guards = |records: &[(Option<&str>, &str)]| -> Vec<Guard> {
-        let guard = |(before, after): &(Option<&str>, &str)| {
-            Guard { before: before.map(position), after: position(after) }
+        let guard = |(before, after): &(Option<&str>, &str)| Guard {
+            before: before.map(position),
+            after: position(after),
+            id: Some(u64::MAX - 7),
         };
         records.iter().map(guard).collect()
     };
@@ -190,12 +192,18 @@ pub(crate) async fn a_redriven_record_counts_once(store: impl MetricStore) {
     assert_eq!(redrive(&[(Some("6@a/m"), "6@b/m")]).await, Committed::Done);
     assert_eq!(redrive(&[(Some("6@b/m"), "6")]).await, Committed::Done);
     assert_eq!(redrive(&[(Some("6@b/m"), "6")]).await, Committed::Moved);
-    let positions = ["3", "4", "4:1", "4:2", "5", "6", "7", "10"].map(position);
-    let reached = store.redriven(SHARD, &positions).await.unwrap();
-    let expected = [None, Some("4"), Some("4:1"), None, None, Some("6"), Some("7"), Some("10")];
-    assert_eq!(reached, expected.map(|it| it.map(position)));
-    assert_eq!(store.redriven("events/another", &positions).await.unwrap(), vec![None; 8]);
-    assert_eq!(store.redriven(SHARD, &[]).await.unwrap(), []);
+    let reached = async |shard, from, to| {
+        let mut found = store.redriven(shard, &position(from), &position(to)).await.unwrap();
+        assert!(found.iter().all(|it| it.id == Some(u64::MAX - 7)));
+        found.sort_by(|a, b| a.reached.cmp(&b.reached));
+        found.dedup();
+        found.iter().map(|it| it.reached.to_string()).collect::<Vec<_>>()
+    };
+    let all = ["4", "4:1", "6", "7", "10"];
+    for (from, to) in [("1", "99"), ("4:1", "6"), ("4", "10"), ("5", "5"), ("100", "101")] {
+        assert_eq!(reached(SHARD, from, to).await, all, "{from} to {to}");
+    }
+    assert_eq!(reached("events/another", "1", "99").await, [""; 0]);
     assert_eq!(state(&store, SHARD).await, before, "the head stays");
     assert_eq!(rows(&store, "stream").await, ["2026-11-24T13#a accepted=5"]);
 }
@@ -206,7 +214,7 @@ pub(crate) async fn racing_redrives_have_one_winner(store: impl MetricStore + 's
         let store = Arc::clone(&store);
         // Each has a record of its own, and one that all have.
         let guards = [format!("5:{racer}"), "7".to_owned()];
-        let guards = guards.map(|it| Guard { before: None, after: position(&it) });
+        let guards = guards.map(|it| Guard { before: None, after: position(&it), id: None });
         let rows = [row("stream", "2026-11-24T13#a", &[("accepted", "2")])];
         tokio::spawn(async move { store.redrive(SHARD, &guards, &rows).await.unwrap() })
     });

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `shard#{shard}` | `head` | `position`: how far the shard has been applied; `commits`: how many there were; `at`: when the latest was |
 //! | `shard#{shard}` | `log#{last position}` | a commit. `first` and `last`: the positions that it covers; `n`: how many were before it; `ids`: those of its events, 8 bytes each; `ttl`: its end |
-//! | `shard#{shard}` | `redriven#{position}` | the guard of a record that was redriven. `position`: how far |
+//! | `shard#{shard}` | `redriven#{position}` | the guard of a record that was redriven. `position`: how far; `id`: that of its event |
 //! | a row's partition | a row's place | one number for each counter, under its name |
 //!
 //! Marks have a table of their own (`marks`), because all of them end.
@@ -17,8 +17,8 @@ use super::error::port_error;
 use super::marks::Marks;
 use super::transaction::{Written, transact};
 use crate::ports::{
-    Committed, Guard, LEDGER_COMMITS, LOG_KEPT, LogEntry, MarkPut, MetricStore, PortError, RowCounter,
-    ShardState, ids_from_bytes, ids_to_bytes,
+    Committed, Guard, LEDGER_COMMITS, LOG_KEPT, LogEntry, MarkPut, MetricStore, PortError,
+    REDRIVEN_AROUND, RedrivenRecord, RowCounter, ShardState, ids_from_bytes, ids_to_bytes,
 };
 use abx_core::event::{Additions, Commit, Counter, Mark, MarkKey, Position};
 use aws_sdk_dynamodb::Client;
@@ -28,7 +28,6 @@ use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
 use jiff::Timestamp;
-use std::collections::HashMap;
 
 const HEAD: &str = "head";
 const LOG: &str = "log#";
@@ -156,9 +155,15 @@ impl DynamoMetrics {
         let update = update
             .key("pk", s(shard_key(shard)))
             .key("sk", s(guard_key(&guard.after.whole())))
-            .update_expression("SET #position = :position")
             .expression_attribute_names("#position", "position")
             .expression_attribute_values(":position", s(guard.after.to_string()));
+        let update = match guard.id {
+            None => update.update_expression("SET #position = :position"),
+            Some(id) => update
+                .update_expression("SET #position = :position, #id = :id")
+                .expression_attribute_names("#id", "id")
+                .expression_attribute_values(":id", n(id)),
+        };
         expect(update, guard.before.as_ref()).build()
     }
 
@@ -231,23 +236,25 @@ impl MetricStore for DynamoMetrics {
         // The queries meet at their ends.
         entries.sort_unstable_by_key(|entry| entry.number);
         entries.dedup();
+        let before = entries.partition_point(|entry| entry.last < *from);
+        entries.drain(..before.saturating_sub(1));
         Ok(entries)
     }
 
     async fn redriven(
         &self,
         shard: &str,
-        positions: &[Position],
-    ) -> Result<Vec<Option<Position>>, PortError> {
-        let (Some(from), Some(to)) = (positions.iter().min(), positions.iter().max()) else {
-            return Ok(Vec::new());
-        };
-        let mut there = HashMap::new();
-        for item in self.all(self.range(shard, guard_key(from), guard_key(to))).await? {
-            let position: Position = parsed(&item, "position", "a place in a shard")?;
-            there.insert(position.whole(), position);
-        }
-        Ok(positions.iter().map(|position| there.get(position).cloned()).collect())
+        from: &Position,
+        to: &Position,
+    ) -> Result<Vec<RedrivenRecord>, PortError> {
+        let before = self.range(shard, REDRIVEN.to_owned(), guard_key(from)).scan_index_forward(false);
+        let during = self.range(shard, guard_key(from), guard_key(to));
+        let after = self.range(shard, guard_key(to), format!("{REDRIVEN}{END}"));
+        // Both may have one that is between as well.
+        let around = REDRIVEN_AROUND + 1;
+        let (before, during, after) =
+            tokio::try_join!(self.some(before, around), self.all(during), self.some(after, around))?;
+        before.iter().chain(&during).chain(&after).map(read_redriven).collect()
     }
 
     async fn redrive(
@@ -313,6 +320,11 @@ fn is_forgotten(head: &Item) -> Result<bool, PortError> {
 fn read_entry(item: &Item) -> Result<LogEntry, PortError> {
     let position = |name| parsed(item, name, "a place in a shard");
     Ok(LogEntry { number: number(item, "n")?, first: position("first")?, last: position("last")? })
+}
+
+fn read_redriven(item: &Item) -> Result<RedrivenRecord, PortError> {
+    let id = item.contains_key("id").then(|| number(item, "id")).transpose()?;
+    Ok(RedrivenRecord { reached: parsed(item, "position", "a place in a shard")?, id })
 }
 
 /// The condition that a position is where it was read.

@@ -3,8 +3,8 @@
 use super::EmbeddedStore;
 use super::assignments::unreadable;
 use crate::ports::{
-    Committed, Guard, LEDGER_COMMITS, LOG_KEPT, LogEntry, MarkPut, MetricStore, PortError, RowCounter,
-    ShardState, ids_from_bytes, ids_to_bytes,
+    Committed, Guard, LEDGER_COMMITS, LOG_KEPT, LogEntry, MarkPut, MetricStore, PortError,
+    REDRIVEN_AROUND, RedrivenRecord, RowCounter, ShardState, ids_from_bytes, ids_to_bytes,
 };
 use abx_core::event::{Additions, Amount, Commit, Mark, MarkKey, Owner, Position};
 use jiff::Timestamp;
@@ -68,9 +68,23 @@ impl MetricStore for EmbeddedStore {
     async fn redriven(
         &self,
         shard: &str,
-        positions: &[Position],
-    ) -> Result<Vec<Option<Position>>, PortError> {
-        self.with(|connection| positions.iter().map(|record| redriven(connection, shard, record)).collect())
+        from: &Position,
+        to: &Position,
+    ) -> Result<Vec<RedrivenRecord>, PortError> {
+        self.with(|connection| {
+            let sql = "
+                SELECT position, id FROM (
+                  SELECT * FROM redriven WHERE shard = ?1 AND record < ?2 ORDER BY record DESC LIMIT ?4)
+                UNION ALL SELECT position, id FROM redriven WHERE shard = ?1 AND record BETWEEN ?2 AND ?3
+                UNION ALL SELECT position, id FROM (
+                  SELECT * FROM redriven WHERE shard = ?1 AND record > ?3 ORDER BY record LIMIT ?4)";
+            let read = |row: &Row<'_>| {
+                let id = row.get::<_, Option<i64>>(1)?.map(i64::cast_unsigned);
+                Ok(RedrivenRecord { reached: position(row, 0)?, id })
+            };
+            let range = (shard, from.sort_key(), to.sort_key(), REDRIVEN_AROUND);
+            connection.prepare_cached(sql)?.query_map(range, read)?.collect()
+        })
     }
 
     async fn redrive(
@@ -81,13 +95,18 @@ impl MetricStore for EmbeddedStore {
     ) -> Result<Committed, PortError> {
         self.with(|connection| {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            for Guard { before, after } in guards {
-                let record = after.whole();
-                if redriven(&transaction, shard, &record)? != *before {
+            for Guard { before, after, id } in guards {
+                let record = after.whole().sort_key();
+                let there = transaction
+                    .prepare_cached("SELECT position FROM redriven WHERE shard = ?1 AND record = ?2")?
+                    .query_row((shard, &record), |row| position(row, 0))
+                    .optional()?;
+                if there != *before {
                     return Ok(Committed::Moved);
                 }
-                let sql = "INSERT OR REPLACE INTO redriven (shard, record, position) VALUES (?1, ?2, ?3)";
-                let values = (shard, record.to_string(), after.to_string());
+                let sql =
+                    "INSERT OR REPLACE INTO redriven (shard, record, position, id) VALUES (?1, ?2, ?3, ?4)";
+                let values = (shard, record, after.to_string(), id.map(u64::cast_signed));
                 transaction.prepare_cached(sql)?.execute(values)?;
             }
             rows.iter().try_for_each(|row| add(&transaction, row))?;
@@ -148,13 +167,6 @@ fn log(connection: &Connection, shard: &str, state: &ShardState, commit: &Commit
     connection.prepare_cached(sql)?.execute(values)?;
     connection.prepare_cached("DELETE FROM commits WHERE ends < ?1")?.execute([now])?;
     Ok(())
-}
-
-/// How far redrives came with a record.
-fn redriven(connection: &Connection, shard: &str, record: &Position) -> rusqlite::Result<Option<Position>> {
-    let sql = "SELECT position FROM redriven WHERE shard = ?1 AND record = ?2";
-    let read = |row: &Row<'_>| position(row, 0);
-    connection.prepare_cached(sql)?.query_row((shard, record.to_string()), read).optional()
 }
 
 fn position(row: &Row<'_>, column: usize) -> rusqlite::Result<Position> {

@@ -74,8 +74,9 @@ DROP TABLE IF EXISTS ledger;
 -- Records that were counted by a redrive.
 CREATE TABLE IF NOT EXISTS redriven (
   shard    TEXT NOT NULL,
-  record   TEXT NOT NULL, -- its position
-  position TEXT NOT NULL, -- the same, or how far it is counted
+  record   TEXT NOT NULL, -- its position, in a form that sorts as positions compare
+  position TEXT NOT NULL, -- the same as it is written, or how far it is counted
+  id       INTEGER,       -- that of its event, hashed
   PRIMARY KEY (shard, record)
 ) STRICT, WITHOUT ROWID;
 
