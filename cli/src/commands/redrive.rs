@@ -147,7 +147,8 @@ impl Args {
             let config = store.config().await?;
             let client = aws::dynamodb(&config, Budget::PATIENT);
             let tables = DynamoMetrics::new(client, &*self.metrics.metrics_table, &*self.marks_table);
-            let archive = FirehoseArchive::new(aws::firehose(&config, Budget::PATIENT), &*self.archive_stream);
+            let archive =
+                FirehoseArchive::new(aws::firehose(&config, Budget::PATIENT), &*self.archive_stream);
             let redriver = Redriver::new(catalog, tables, (archive, Arc::clone(&kept)));
             Work { redriver, is_real: self.yes }.all(source, &kept, report).await?
         };

@@ -30,5 +30,7 @@ mod written;
 pub use archived::{ArchivedRecord, NotArchived};
 pub use local::LocalProcessor;
 pub use processor::{BatchOutcome, BatchResponse, ItemFailure, NotHandled, Options, Processor};
-pub use redriver::{Origin, REPLAYED_STREAM, Redriven, Redriver, Refusal, RefusalReason, Standing, quarantined};
+pub use redriver::{
+    Origin, REPLAYED_STREAM, Redriven, Redriver, Refusal, RefusalReason, Standing, quarantined,
+};
 pub use written::{RecordToWrite, kinesis_event};

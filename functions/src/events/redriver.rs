@@ -214,7 +214,9 @@ where
                     Coverage::Ahead => ahead.push(payload.clone()),
                 }
             }
-            let moved = self.count_given_up(tools, (&ledger, &ids), (&left.shard, given_up), redriven, &mut progress).await?;
+            let moved = self
+                .count_given_up(tools, (&ledger, &ids), (&left.shard, given_up), redriven, &mut progress)
+                .await?;
             left.payloads = moved.iter().cloned().chain(ahead).collect();
             if moved.is_empty() {
                 return self.count_ahead(tools, &left, redriven).await;
@@ -284,7 +286,8 @@ where
                 class => redriven.counted.add(class, count),
             }
         }
-        let is_done = |payload: &&Payload| progress.head.as_ref().is_some_and(|head| payload.position <= *head);
+        let is_done =
+            |payload: &&Payload| progress.head.as_ref().is_some_and(|head| payload.position <= *head);
         for payload in batch.payloads.iter().filter(is_done) {
             refuse_rejected(payload, redriven);
         }

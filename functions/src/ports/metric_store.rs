@@ -126,7 +126,7 @@ pub trait MetricStore: Send + Sync {
     ) -> impl Future<Output = Result<Vec<LogEntry>, PortError>> + Send;
 
     /// The records of a shard between two positions that were redriven, and of those before and after them the nearest
-    /// [`REDRIVEN_AROUND`], for the ids of their events.
+    /// [`REDRIVEN_AROUND`], for the ids of their events. In any order, and some maybe twice.
     fn redriven(
         &self,
         shard: &str,

@@ -2,8 +2,9 @@
 
 use super::{
     Archive, ArchiveLine, AssignmentStore, CatalogStore, Committed, Event, EventSink, Flip, Guard, Head,
-    HeadMove, Held, LogEntry, MarkPut, MetricStore, PersonalData, PortError, Put, PutRevision, Quarantine, Quarantined,
-    RedrivenRecord, RevisionInfo, RevisionMeta, RowCounter, SendReport, ShardState, StoredAssignment,
+    HeadMove, Held, LogEntry, MarkPut, MetricStore, PersonalData, PortError, Put, PutRevision, Quarantine,
+    Quarantined, RedrivenRecord, RevisionInfo, RevisionMeta, RowCounter, SendReport, ShardState,
+    StoredAssignment,
 };
 use abx_core::event::{Additions, Commit, Mark, MarkKey, Position};
 use jiff::Timestamp;

@@ -222,7 +222,8 @@ async fn a_head_without_its_log_is_no_state_unless_the_log_ended() {
     assert!(store.shard(SHARD).await.is_err());
     let ago = 30 * 86_400 + 3600;
     let update = client.update_item().table_name(METRICS);
-    let update = head.iter().fold(update, |it, (key, value)| it.key(*key, AttributeValue::S((*value).to_owned())));
+    let update =
+        head.iter().fold(update, |it, (key, value)| it.key(*key, AttributeValue::S((*value).to_owned())));
     let update = update.expression_attribute_names("#at", "at");
     let update = update.expression_attribute_values(":ago", AttributeValue::N(ago.to_string()));
     update.update_expression("SET #at = #at - :ago").send().await.unwrap();

@@ -1,9 +1,7 @@
 //! What a [`MetricStore`] promises of shards and rows.
 
 use abx_core::event::{Additions, Amount, Commit, Position};
-use abx_functions::ports::{
-    Committed, Guard, LEDGER_COMMITS, LogEntry, MetricStore, RowCounter, ShardState,
-};
+use abx_functions::ports::{Committed, Guard, LEDGER_COMMITS, LogEntry, MetricStore, RowCounter, ShardState};
 use std::sync::Arc;
 
 pub(crate) const SHARD: &str = "events/shardId-000000000001";

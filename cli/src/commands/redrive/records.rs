@@ -79,7 +79,9 @@ fn payload(row: &Row<'_>) -> rusqlite::Result<Payload> {
     let detail: Option<String> = row.get(4)?;
     let detail = detail.unwrap_or_default();
     Ok(Payload {
-        position: position.parse().map_err(|error: abx_core::event::NotAPosition| unreadable(error.into()))?,
+        position: position
+            .parse()
+            .map_err(|error: abx_core::event::NotAPosition| unreadable(error.into()))?,
         arrived: Timestamp::from_millisecond(row.get(1)?).unwrap_or_default(),
         data: row.get::<_, Vec<u8>>(2)?.into(),
         rejection: reason.map(|reason| Rejection { reason: *reason, detail }),

@@ -197,8 +197,11 @@ impl Report for RedriveReport {
         for (number, what) in of.iter().filter(|(number, _)| *number > 0) {
             let _ = writeln!(text, "  {:>9} {what}", count(*number));
         }
-        let classes: Vec<_> =
-            self.classes.iter().map(|(class, n)| format!("{} {}", count(*n), class.replace('_', " "))).collect();
+        let classes: Vec<_> = self
+            .classes
+            .iter()
+            .map(|(class, n)| format!("{} {}", count(*n), class.replace('_', " ")))
+            .collect();
         if !classes.is_empty() {
             let _ = writeln!(text, "  {DIM}counted as: {}{DIM:#}", classes.join(" · "));
         }
@@ -217,7 +220,10 @@ impl Report for RedriveReport {
             let _ = writeln!(text, "  {BAD}{reason}{BAD:#} {}{detail}", printable(id));
         }
         if let Some(why) = &self.stopped {
-            let _ = writeln!(text, "\n{BAD}stopped{BAD:#}: {why}\nRun the command again: nothing is counted twice.");
+            let _ = writeln!(
+                text,
+                "\n{BAD}stopped{BAD:#}: {why}\nRun the command again: nothing is counted twice."
+            );
         }
         let _ = match (self.redriven, self.counted) {
             (false, _) => writeln!(text, "\nNothing was changed: add --yes to count them."),

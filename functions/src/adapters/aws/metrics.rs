@@ -17,8 +17,8 @@ use super::error::port_error;
 use super::marks::Marks;
 use super::transaction::{Written, transact};
 use crate::ports::{
-    Committed, Guard, LEDGER_COMMITS, LOG_KEPT, LogEntry, MarkPut, MetricStore, PortError,
-    REDRIVEN_AROUND, RedrivenRecord, RowCounter, ShardState, ids_from_bytes, ids_to_bytes,
+    Committed, Guard, LEDGER_COMMITS, LOG_KEPT, LogEntry, MarkPut, MetricStore, PortError, REDRIVEN_AROUND,
+    RedrivenRecord, RowCounter, ShardState, ids_from_bytes, ids_to_bytes,
 };
 use abx_core::event::{Additions, Commit, Counter, Mark, MarkKey, Position};
 use aws_sdk_dynamodb::Client;

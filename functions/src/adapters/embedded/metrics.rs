@@ -3,8 +3,8 @@
 use super::EmbeddedStore;
 use super::assignments::unreadable;
 use crate::ports::{
-    Committed, Guard, LEDGER_COMMITS, LOG_KEPT, LogEntry, MarkPut, MetricStore, PortError,
-    REDRIVEN_AROUND, RedrivenRecord, RowCounter, ShardState, ids_from_bytes, ids_to_bytes,
+    Committed, Guard, LEDGER_COMMITS, LOG_KEPT, LogEntry, MarkPut, MetricStore, PortError, REDRIVEN_AROUND,
+    RedrivenRecord, RowCounter, ShardState, ids_from_bytes, ids_to_bytes,
 };
 use abx_core::event::{Additions, Amount, Commit, Mark, MarkKey, Owner, Position};
 use jiff::Timestamp;
@@ -162,8 +162,7 @@ fn log(connection: &Connection, shard: &str, state: &ShardState, commit: &Commit
     let sql = "
         INSERT INTO commits (shard, place, number, first, last, ids, ends) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
     let (place, ends) = (head.sort_key(), now + LOG_KEPT.as_secs());
-    let values =
-        (shard, place, state.commits, first.to_string(), head.to_string(), ids_to_bytes(ids), ends);
+    let values = (shard, place, state.commits, first.to_string(), head.to_string(), ids_to_bytes(ids), ends);
     connection.prepare_cached(sql)?.execute(values)?;
     connection.prepare_cached("DELETE FROM commits WHERE ends < ?1")?.execute([now])?;
     Ok(())
