@@ -302,7 +302,13 @@ fn an_event_for_many_experiments_is_committed_in_parts() {
         .collect();
     events.extend([purchase("u", NOW + 1_000), purchase("u", NOW + 2_000)]);
     let mut whole = World::default();
-    whole.deliver(&catalog, 1, &events, &Limits { rows: 10_000, counters: 10_000, ids: 10_000 }, usize::MAX);
+    whole.deliver(
+        &catalog,
+        1,
+        &events,
+        &Limits { rows: 10_000, counters: 10_000, ids: 10_000, items: usize::MAX },
+        usize::MAX,
+    );
     assert_eq!(whole.totals_of("e59").variants["a"].metrics["buyers"].events, 2);
     for limits in [Limits::default(), Limits { rows: 3, ..Limits::default() }] {
         let mut world = World::default();

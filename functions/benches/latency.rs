@@ -21,10 +21,11 @@ mod http;
 #[path = "../tests/latency/world.rs"]
 mod world;
 
-use abx_core::event::{Commit, Mark, MarkKey};
+use abx_core::event::{Additions, Commit, Mark, MarkKey, Position};
 use abx_functions::adapters::aws::emulator;
 use abx_functions::ports::{
-    Archive, ArchiveLine, Committed, MarkPut, MetricStore, PortError, RowCounter, ShardState,
+    Archive, ArchiveLine, Committed, Guard, LogEntry, MarkPut, MetricStore, PortError, RedrivenRecord,
+    RowCounter, ShardState,
 };
 use aws::{Aws, FAULTS, Plan};
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -92,6 +93,28 @@ impl<M: MetricStore> MetricStore for Before<M> {
 
     async fn commit(&self, shard: &str, state: &ShardState, commit: &Commit) -> Result<Committed, PortError> {
         self.port.commit(shard, state, commit).await
+    }
+
+    async fn log(&self, shard: &str, from: &Position, to: &Position) -> Result<Vec<LogEntry>, PortError> {
+        self.port.log(shard, from, to).await
+    }
+
+    async fn redriven(
+        &self,
+        shard: &str,
+        from: &Position,
+        to: &Position,
+    ) -> Result<Vec<RedrivenRecord>, PortError> {
+        self.port.redriven(shard, from, to).await
+    }
+
+    async fn redrive(
+        &self,
+        shard: &str,
+        guards: &[Guard],
+        rows: &[Additions],
+    ) -> Result<Committed, PortError> {
+        self.port.redrive(shard, guards, rows).await
     }
 
     async fn rows(&self, partition: &str) -> Result<Vec<RowCounter>, PortError> {

@@ -155,7 +155,7 @@ impl ArchivedRecord {
 }
 
 /// Takes an `_id` apart. The name of a shard may hold colons; what follows the first of them that can be is the position.
-fn identity(id: &str) -> Option<(&str, Position)> {
+pub(super) fn identity(id: &str) -> Option<(&str, Position)> {
     let (shard, position) = id.match_indices(':').find_map(|(at, _)| {
         let (shard, rest) = id.split_at_checked(at)?;
         Some((shard, rest.strip_prefix(':')?.parse().ok()?))

@@ -1,7 +1,8 @@
 //! One shard of a batch, step by step. The commit comes last: everything before it may happen twice.
 
 use super::archived;
-use super::memory::{Ledger, Memory};
+use super::memory::Memory;
+use super::position_writer::PositionWriter;
 use super::unknown::unknown_row;
 use crate::ports::{
     Archive, ArchiveLine, Committed, MarkPut, MetricStore, PortError, Quarantine, Quarantined,
@@ -17,7 +18,7 @@ use std::fmt;
 use tokio::time::Instant;
 
 /// How often a batch is begun anew in one invocation, because somebody else committed first.
-const ROUNDS: u32 = 4;
+pub(super) const ROUNDS: u32 = 4;
 
 /// What a shard is worked on with.
 pub(super) struct Tools<'a, M, A, Q> {
@@ -106,7 +107,7 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
             };
             progress.head.clone_from(&ledger.state.head);
             progress.pass_over(batch);
-            if self.round(batch, &mut ledger, progress).await? {
+            if self.round(batch, &mut PositionWriter::Head(&mut ledger), progress).await? {
                 self.memory.put(&batch.shard, ledger);
                 progress.classes.add(RecordClass::AlreadyCounted, batch.repeated as u64);
                 return Ok(());
@@ -116,14 +117,14 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
         Err(Stop::Contended)
     }
 
-    /// Whether all is counted; if not, somebody else moved the head.
-    async fn round(
+    /// Whether all is counted; if not, somebody else moved the head, or a guard.
+    pub(super) async fn round(
         &self,
         batch: &ShardBatch,
-        ledger: &mut Ledger,
+        writer: &mut PositionWriter<'_>,
         progress: &mut Progress,
     ) -> Result<bool, Stop> {
-        let items = batch.items(ledger.state.head.as_ref(), |id| ledger.knows(id));
+        let items = batch.items(writer.head(), |id| writer.knows(id));
         if self.may_be_stale && names_unknown(self.catalog, &items) {
             return Err(Stop::StaleCatalog);
         }
@@ -140,14 +141,14 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
         };
         let mut from = 0;
         while let Some(mut commit) =
-            folded.commit(&batch.shard, &items, (from, ledger.state.head.as_ref()), self.limits)
+            folded.commit(&batch.shard, &items, (from, writer.reached(items.get(from))), self.limits)
         {
             self.check_time()?;
-            let (items, classes) = (items.get(from..commit.upto), folded.classes().get(from..commit.upto));
-            let (items, classes) = (items.unwrap_or_default(), classes.unwrap_or_default());
-            let part = (&*batch.shard, items, classes);
+            let (done, classes) = (items.get(from..commit.upto), folded.classes().get(from..commit.upto));
+            let (done, classes) = (done.unwrap_or_default(), classes.unwrap_or_default());
+            let part = (&*batch.shard, done, classes);
             commit.rows.extend(unknown_row(part, (self.store, self.memory), self.telemetry).await?);
-            match self.store.commit(&batch.shard, &ledger.state, &commit).await? {
+            match writer.write(self.store, &batch.shard, &commit, done).await? {
                 Committed::Moved => return Ok(false),
                 Committed::Done => {}
             }
@@ -162,7 +163,7 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
             from = commit.upto;
             progress.head = Some(commit.head.clone());
             progress.classed.clone_from(&progress.head);
-            ledger.advance(commit);
+            writer.advance(commit, done, classes);
         }
         Ok(true)
     }

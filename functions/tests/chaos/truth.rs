@@ -1,6 +1,7 @@
 //! What really happened, and what it must be counted as: plain loops, without the code that is tested.
 
-use abx_core::event::{Amount, Classes, RecordClass, aggregate};
+use crate::ports::Fact;
+use abx_core::event::{Amount, Classes, Position, RecordClass, aggregate};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use jiff::Timestamp;
@@ -159,126 +160,246 @@ pub(crate) struct Expected {
     /// The places of all events that were taken.
     pub archived: BTreeSet<String>,
     pub quarantined: BTreeMap<String, String>,
+    /// The places of events that were given up, and whose repetition was counted before they were redriven. Their lines may have been
+    /// archived before.
+    pub overtaken: BTreeSet<String>,
     /// What became of them where each is delivered once.
     pub classes: Classes,
 }
 
-/// Counts what happened, each once.
-#[expect(clippy::too_many_lines, reason = "one plain loop, to be read beside the handler")]
-pub(crate) fn count(shards: &[Shard]) -> Expected {
-    let mut expected = Expected::default();
-    let mut first: HashMap<(String, &'static str), (&'static str, i64)> = HashMap::new();
-    let mut converted: HashSet<String> = HashSet::new();
-    // A unit's records are in one line of shards, and parents stand before their children.
-    for shard in shards {
-        let mut seen = HashSet::new();
-        for record in &shard.records {
-            for (sub, happening) in record.happenings.iter().enumerate() {
-                let place =
-                    if sub == 0 { record.sequence.to_string() } else { format!("{}:{sub}", record.sequence) };
-                let place = format!("{}:{place}", shard.name);
-                let arrived = hour(record.arrived);
-                let mut add = |partition: &str, row: &str, counter: String, amount: f64| {
-                    let key = (partition.to_owned(), format!("{row}#{}", shard.name), counter);
-                    *expected.rows.entry(key).or_default() += Amount::from_f64(amount).unwrap();
-                };
-                if let What::Poison(_, reason) = happening.what {
-                    add("stream", &arrived, format!("rejected#{reason}"), 1.0);
-                    expected.quarantined.insert(place, reason.to_owned());
-                    expected.classes.add(RecordClass::Rejected, 1);
-                    continue;
-                }
-                if !seen.insert(happening.identity()) {
-                    add("stream", &arrived, "duplicates".into(), 1.0);
-                    expected.classes.add(RecordClass::Duplicate, 1);
-                    continue;
-                }
-                add("stream", &arrived, "accepted".into(), 1.0);
-                let skew = record.arrived - happening.time;
-                let is_late = !(-5 * 60_000..=7 * DAY).contains(&skew);
-                let (time, row) = if is_late {
-                    (record.arrived, "late".to_owned())
-                } else {
-                    (happening.time, hour(happening.time))
-                };
-                if is_late {
-                    add("stream", &arrived, "late".into(), 1.0);
-                }
-                let unit = &happening.unit;
-                let class = if is_late { RecordClass::Late } else { RecordClass::Counted };
-                match happening.what {
-                    What::Exposure(experiment, variant) => {
-                        let place = (unit.clone(), experiment);
-                        let partition = &format!("exp#{experiment}");
-                        let known = first.get(&place).copied();
-                        let (belongs, _) = *first.entry(place).or_insert((variant, time));
-                        add(partition, &row, format!("x#{belongs}"), 1.0);
-                        if belongs != variant {
-                            add(partition, &row, format!("c#{belongs}"), 1.0);
-                        }
-                        if known.is_none() {
-                            add(partition, &row, format!("u#{belongs}"), 1.0);
-                            add(partition, &format!("groups#{belongs}"), "units".into(), 1.0);
-                        }
-                    }
-                    What::Evaluation => add("stream", &arrived, "evaluations".into(), 1.0),
-                    What::Evaluations(counts) => {
-                        add("stream", &arrived, "evaluations".into(), counts.map(f64::from).iter().sum());
-                    }
-                    What::Unknown => {
-                        add("stream", &arrived, "unused".into(), 1.0);
-                        add(&format!("unknown#{}", shard.name), "", "unknown#scroll".into(), 1.0);
-                        expected.classes.add(RecordClass::UnknownEvent, 1);
-                        expected.archived.insert(place);
-                        continue;
-                    }
-                    What::Purchase(_) | What::Visit => {
-                        let seen = |experiment: &'static str| {
-                            let seen = first.get(&(unit.clone(), experiment)).copied();
-                            seen.filter(|(_, exposed)| time >= *exposed)
-                        };
-                        let mut value = |experiment: &str, variant: &str, metric: &str, amount: f64| {
-                            let partition = &format!("exp#{experiment}");
-                            add(partition, &row, format!("me#{variant}#{metric}"), 1.0);
-                            add(partition, &row, format!("ms#{variant}#{metric}"), amount);
-                            add(partition, &format!("groups#{variant}"), metric.into(), amount);
-                        };
-                        let mut is_credited = false;
-                        if let What::Purchase(amount) = happening.what {
-                            for experiment in MORE {
-                                let Some((variant, _)) = seen(experiment) else { continue };
-                                value(experiment, variant, "revenue", amount);
-                                is_credited = true;
-                            }
-                        }
-                        if let Some((variant, exposed)) = seen("checkout") {
-                            is_credited = true;
-                            if let What::Purchase(amount) = happening.what {
-                                value("checkout", variant, "revenue", amount);
-                                if time - exposed <= 2 * DAY {
-                                    add("exp#checkout", &row, format!("me#{variant}#bought"), 1.0);
-                                    if converted.insert(unit.clone()) {
-                                        add("exp#checkout", &row, format!("mu#{variant}#bought"), 1.0);
-                                    }
-                                }
-                            } else {
-                                value("checkout", variant, "visits", 1.0);
-                            }
-                        }
-                        if !is_credited {
-                            add("stream", &arrived, "unattributed".into(), 1.0);
-                            let class = if is_late { class } else { RecordClass::Unattributed };
-                            expected.classes.add(class, 1);
-                            expected.archived.insert(place);
-                            continue;
-                        }
-                    }
-                    What::Poison(..) => {}
-                }
-                expected.classes.add(class, 1);
-                expected.archived.insert(place);
-            }
+/// Where a happening stands: its shard, its record, and its number in that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    shard: usize,
+    sequence: u64,
+    sub: usize,
+}
+
+impl Place {
+    /// Whether this is seen as earlier: within a shard by position, and before those of any other.
+    fn is_before(self, other: Self) -> bool {
+        self.shard != other.shard || self < other
+    }
+
+    fn position(self) -> Position {
+        let Self { sequence, sub, .. } = self;
+        format!("{sequence}:{sub}").parse().unwrap()
+    }
+}
+
+/// The first record that a mark tells of.
+#[derive(Debug, Clone, Copy)]
+struct First {
+    variant: &'static str,
+    time: i64,
+    place: Place,
+}
+
+/// The places of a story that facts speak of, in the order in which they were counted; each once, and those that were not counted at the
+/// end. A mark that was left by a record that is not counted yet is in the order as well.
+fn in_order(shards: &[Shard], history: &[Fact]) -> Vec<Step> {
+    let mut left: BTreeMap<Place, ()> = BTreeMap::new();
+    for (shard, it) in shards.iter().enumerate() {
+        for record in &it.records {
+            let places =
+                (0..record.happenings.len()).map(|sub| Place { shard, sequence: record.sequence, sub });
+            left.extend(places.map(|place| (place, ())));
         }
+    }
+    let mut steps = Vec::new();
+    for fact in history {
+        let name = match fact {
+            Fact::Counted { shard, .. } | Fact::Redriven { shard, .. } | Fact::GivenUp { shard, .. } => shard,
+            Fact::Marked { owner, .. } => &*owner.shard,
+        };
+        let Some(shard) = shards.iter().position(|it| it.name == *name) else { continue };
+        let is_meant = |position: Position| match fact {
+            Fact::Counted { first, last, .. } => *first <= position && position <= *last,
+            Fact::Redriven { positions, .. } => positions.contains(&position),
+            Fact::Marked { owner, .. } => owner.position == position,
+            Fact::GivenUp { .. } => false,
+        };
+        let meant = left.keys().filter(|place| place.shard == shard && is_meant(place.position()));
+        let meant: Vec<Place> = meant.copied().collect();
+        if let Fact::Marked { about, .. } = fact {
+            steps.extend(meant.into_iter().map(|place| Step::Marked(place, about.clone())));
+            continue;
+        }
+        for place in meant {
+            left.remove(&place);
+            steps.push(Step::Counted { place, is_redriven: matches!(fact, Fact::Redriven { .. }) });
+        }
+    }
+    steps.extend(left.into_keys().map(|place| Step::Counted { place, is_redriven: false }));
+    steps
+}
+
+/// Something that is seen by what comes later.
+enum Step {
+    Counted { place: Place, is_redriven: bool },
+    Marked(Place, String),
+}
+
+/// Counts what happened, each once, in the order in which it was counted.
+#[expect(clippy::too_many_lines, reason = "one plain loop, to be read beside the handler")]
+pub(crate) fn count(shards: &[Shard], history: &[Fact]) -> Expected {
+    let mut expected = Expected::default();
+    let mut first: HashMap<(String, &'static str), First> = HashMap::new();
+    let mut converted: HashMap<String, Place> = HashMap::new();
+    let mut seen = HashSet::new();
+    let mut seen_by_redrives = HashSet::new();
+    for step in in_order(shards, history) {
+        let (at, is_redriven) = match &step {
+            Step::Counted { place, is_redriven } => (*place, *is_redriven),
+            Step::Marked(place, _) => (*place, false),
+        };
+        let shard = &shards[at.shard];
+        let record = shard.records.iter().find(|it| it.sequence == at.sequence).unwrap();
+        let happening = &record.happenings[at.sub];
+        let sub = at.sub;
+        let skew = record.arrived - happening.time;
+        let is_late = !(-5 * 60_000..=7 * DAY).contains(&skew);
+        let time = if is_late { record.arrived } else { happening.time };
+        let unit = &happening.unit;
+        if let Step::Marked(_, about) = step {
+            match happening.what {
+                What::Exposure(experiment, variant) => {
+                    let mark = First { variant, time, place: at };
+                    first.entry((unit.clone(), experiment)).or_insert(mark);
+                }
+                _ if about.ends_with("#bought") => {
+                    converted.entry(unit.clone()).or_insert(at);
+                }
+                _ => {}
+            }
+            continue;
+        }
+        let place = if sub == 0 { record.sequence.to_string() } else { format!("{}:{sub}", record.sequence) };
+        let place = format!("{}:{place}", shard.name);
+        let arrived = hour(record.arrived);
+        let mut add = |partition: &str, row: &str, counter: String, amount: f64| {
+            let key = (partition.to_owned(), format!("{row}#{}", shard.name), counter);
+            *expected.rows.entry(key).or_default() += Amount::from_f64(amount).unwrap();
+        };
+        if let What::Poison(_, reason) = happening.what {
+            add("stream", &arrived, format!("rejected#{reason}"), 1.0);
+            expected.quarantined.insert(place, reason.to_owned());
+            expected.classes.add(RecordClass::Rejected, 1);
+            continue;
+        }
+        let identity = (at.shard, happening.identity());
+        let is_repeated = seen.contains(&identity) || is_redriven && seen_by_redrives.contains(&identity);
+        if is_repeated {
+            let is_it = |fact: &Fact| {
+                matches!(fact, Fact::GivenUp { shard: it, sequences }
+                if *it == shard.name && sequences.contains(&at.sequence))
+            };
+            if history.iter().any(is_it) {
+                expected.overtaken.insert(place);
+            }
+            add("stream", &arrived, "duplicates".into(), 1.0);
+            expected.classes.add(RecordClass::Duplicate, 1);
+            // What was counted in its place found its unit exposed, or converted, by the marks that it left.
+            let row = if is_late { "late".to_owned() } else { hour(time) };
+            match happening.what {
+                What::Exposure(experiment, _) => {
+                    let mark = first.get(&(unit.clone(), experiment));
+                    if let Some(First { variant, .. }) = mark.filter(|it| it.place == at) {
+                        add(&format!("exp#{experiment}"), &row, format!("u#{variant}"), 1.0);
+                        add(&format!("exp#{experiment}"), &format!("groups#{variant}"), "units".into(), 1.0);
+                    }
+                }
+                What::Purchase(_) if converted.get(unit) == Some(&at) => {
+                    let variant = first[&(unit.clone(), "checkout")].variant;
+                    add("exp#checkout", &row, format!("mu#{variant}#bought"), 1.0);
+                }
+                _ => {}
+            }
+            continue;
+        }
+        if is_redriven {
+            seen_by_redrives.insert(identity)
+        } else {
+            seen.insert(identity)
+        };
+        add("stream", &arrived, "accepted".into(), 1.0);
+        let row = if is_late { "late".to_owned() } else { hour(time) };
+        if is_late {
+            add("stream", &arrived, "late".into(), 1.0);
+        }
+        let class = if is_late { RecordClass::Late } else { RecordClass::Counted };
+        match happening.what {
+            What::Exposure(experiment, variant) => {
+                let partition = &format!("exp#{experiment}");
+                let mark = First { variant, time, place: at };
+                let mark = *first.entry((unit.clone(), experiment)).or_insert(mark);
+                let belongs = if mark.place.is_before(at) { mark.variant } else { variant };
+                add(partition, &row, format!("x#{belongs}"), 1.0);
+                if belongs != variant {
+                    add(partition, &row, format!("c#{belongs}"), 1.0);
+                }
+                if mark.place == at {
+                    add(partition, &row, format!("u#{belongs}"), 1.0);
+                    add(partition, &format!("groups#{belongs}"), "units".into(), 1.0);
+                }
+            }
+            What::Evaluation => add("stream", &arrived, "evaluations".into(), 1.0),
+            What::Evaluations(counts) => {
+                add("stream", &arrived, "evaluations".into(), counts.map(f64::from).iter().sum());
+            }
+            What::Unknown => {
+                add("stream", &arrived, "unused".into(), 1.0);
+                add(&format!("unknown#{}", shard.name), "", "unknown#scroll".into(), 1.0);
+                expected.classes.add(RecordClass::UnknownEvent, 1);
+                expected.archived.insert(place);
+                continue;
+            }
+            What::Purchase(_) | What::Visit => {
+                let seen = |experiment: &'static str| {
+                    let seen = first.get(&(unit.clone(), experiment)).copied();
+                    let seen = seen.filter(|it| it.place.is_before(at) && time >= it.time);
+                    seen.map(|it| (it.variant, it.time))
+                };
+                let mut value = |experiment: &str, variant: &str, metric: &str, amount: f64| {
+                    let partition = &format!("exp#{experiment}");
+                    add(partition, &row, format!("me#{variant}#{metric}"), 1.0);
+                    add(partition, &row, format!("ms#{variant}#{metric}"), amount);
+                    add(partition, &format!("groups#{variant}"), metric.into(), amount);
+                };
+                let mut is_credited = false;
+                if let What::Purchase(amount) = happening.what {
+                    for experiment in MORE {
+                        let Some((variant, _)) = seen(experiment) else { continue };
+                        value(experiment, variant, "revenue", amount);
+                        is_credited = true;
+                    }
+                }
+                if let Some((variant, exposed)) = seen("checkout") {
+                    is_credited = true;
+                    if let What::Purchase(amount) = happening.what {
+                        value("checkout", variant, "revenue", amount);
+                        if time - exposed <= 2 * DAY {
+                            add("exp#checkout", &row, format!("me#{variant}#bought"), 1.0);
+                            if *converted.entry(unit.clone()).or_insert(at) == at {
+                                add("exp#checkout", &row, format!("mu#{variant}#bought"), 1.0);
+                            }
+                        }
+                    } else {
+                        value("checkout", variant, "visits", 1.0);
+                    }
+                }
+                if !is_credited {
+                    add("stream", &arrived, "unattributed".into(), 1.0);
+                    let class = if is_late { class } else { RecordClass::Unattributed };
+                    expected.classes.add(class, 1);
+                    expected.archived.insert(place);
+                    continue;
+                }
+            }
+            What::Poison(..) => {}
+        }
+        expected.classes.add(class, 1);
+        expected.archived.insert(place);
     }
     expected
 }
