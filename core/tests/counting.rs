@@ -132,9 +132,10 @@ impl World {
     }
 }
 
+/// A record, under the partition key that the event names in a field which nobody else reads.
 fn record(sequence: usize, event: &Value) -> Value {
     json!({
-        "kinesis": {"sequenceNumber": sequence.to_string(), "data": STANDARD.encode(event.to_string()), "approximateArrivalTimestamp": NOW / 1000},
+        "kinesis": {"sequenceNumber": sequence.to_string(), "partitionKey": event["routed_by"], "data": STANDARD.encode(event.to_string()), "approximateArrivalTimestamp": NOW / 1000},
         "eventID": format!("shardId-000000000000:{sequence}"),
         "eventSourceARN": "arn:aws:kinesis:us-east-1:000000000000:stream/events",
     })
@@ -144,6 +145,33 @@ fn after(events: &[Value]) -> World {
     let mut world = World::default();
     world.deliver(&catalog(), 1, events, &Limits::default(), usize::MAX);
     world
+}
+
+#[test]
+fn an_event_under_another_key_than_its_unit_is_misrouted() {
+    let of_two = || json!({"type": "conversion", "event": "purchase", "user_id": "u", "context": {"account": {"id": "A"}}});
+    let long = "é".repeat(300);
+    let evaluation = json!({"type": "evaluation", "flag": "f", "variant": "on", "unit": "u"});
+    let unknown = json!({"type": "conversion", "event": "scroll", "user_id": "u"});
+    for (mut event, key, expected) in [
+        (exposure("u", "a", NOW), "u", 0),
+        (exposure("u", "a", NOW), "U", 1),
+        (exposure(&long, "a", NOW), &*"é".repeat(256), 0),
+        (exposure(&long, "a", NOW), &*"é".repeat(255), 1),
+        (purchase("u", NOW), "u", 0),
+        (purchase("u", NOW), "session-7", 1),
+        // It counts for a unit that the key cannot be, whichever of the two it is.
+        (of_two(), "u", 1),
+        (of_two(), "A", 1),
+        (of_two(), "session-7", 1),
+        (evaluation, "session-7", 0),
+        (unknown, "session-7", 0),
+    ] {
+        event["routed_by"] = key.into();
+        assert_eq!(after(&[event.clone()]).stream(StreamCounter::Misrouted), expected, "{key}: {event}");
+        event["routed_by"] = Value::Null;
+        assert_eq!(after(&[event]).stream(StreamCounter::Misrouted), 0, "nothing is known of {key}");
+    }
 }
 
 #[test]

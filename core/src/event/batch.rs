@@ -47,6 +47,8 @@ pub struct Payload {
     pub position: Position,
     /// When it came to the stream.
     pub arrived: Timestamp,
+    /// The key that chose its shard; `None` where that is not known, as in an archive.
+    pub partition_key: Option<Box<str>>,
     /// Its bytes; those of the base64 where that is none.
     pub data: Bytes,
     /// Why it can be no event, where that is known before it is read.
@@ -116,6 +118,8 @@ struct WrittenRecord<'a> {
 struct WrittenKinesis<'a> {
     #[serde(borrow)]
     sequence_number: Text<'a>,
+    #[serde(borrow, default)]
+    partition_key: Option<Text<'a>>,
     #[serde(borrow)]
     data: Text<'a>,
     approximate_arrival_timestamp: f64,
@@ -124,6 +128,7 @@ struct WrittenKinesis<'a> {
 /// A record's fields, each as far as it can be read.
 struct Fields<'a> {
     sequence: Option<&'a str>,
+    partition_key: Option<&'a str>,
     event_id: Option<&'a str>,
     arn: Option<&'a str>,
     data: Option<&'a str>,
@@ -184,6 +189,7 @@ impl Batch {
         };
         let arrived = fields.arrived.and_then(arrival).unwrap_or(now);
         let undecoded = || Bytes::copy_from_slice(fields.data.unwrap_or_default().as_bytes());
+        let own_key = fields.partition_key.filter(|key| !key.is_empty());
         let (data, events) = match fields.decode(buffer) {
             Ok(data) => (data.clone(), events_of(&data)),
             Err(rejection) => (undecoded(), Err(rejection)),
@@ -192,13 +198,15 @@ impl Batch {
         match events {
             Ok(events) => payloads.extend((0..).zip(events).map(|(sub, event)| {
                 let position = Position { sub, ..Position::from(sequence.clone()) };
-                let (data, rejection) = event;
-                Payload { position, arrived, data, rejection }
+                let Found { partition_key, data, rejection } = event;
+                let partition_key = partition_key.or_else(|| own_key.map(Into::into));
+                Payload { position, arrived, partition_key, data, rejection }
             })),
             Err(rejection) => {
                 payloads.push(Payload {
                     position: sequence.into(),
                     arrived,
+                    partition_key: own_key.map(Into::into),
                     data,
                     rejection: Some(rejection),
                 });
@@ -220,18 +228,30 @@ impl Batch {
     }
 }
 
-/// An event's bytes, and why they can be none, where that is known already.
-type Found = (Bytes, Option<Rejection>);
+/// An event in a record.
+struct Found {
+    /// That of the record in an aggregated one; `None` where the record's own holds.
+    partition_key: Option<Box<str>>,
+    data: Bytes,
+    /// Why the bytes can be no event, where that is known already.
+    rejection: Option<Rejection>,
+}
 
 /// The events of a record, whether the Kinesis Producer Library put them together, or their producer.
 fn events_of(data: &Bytes) -> Result<Vec<Found>, Rejection> {
     let Some(records) = kpl::deaggregate(data) else {
-        return unpack::unpack(data.clone()).map(|events| events.into_iter().map(|it| (it, None)).collect());
+        let found = |data| Found { partition_key: None, data, rejection: None };
+        return unpack::unpack(data.clone()).map(|events| events.into_iter().map(found).collect());
     };
-    let records = unpack::check(records.into_iter().map(Bytes::from).collect())?;
-    let found = records.into_iter().flat_map(|record| match unpack::unpack(record.clone()) {
-        Ok(events) => events.into_iter().map(|event| (event, None)).collect(),
-        Err(rejection) => vec![(record, Some(rejection))],
+    let (keys, records): (Vec<_>, Vec<_>) =
+        records.into_iter().map(|(key, data)| (key, Bytes::from(data))).unzip();
+    let records = unpack::check(records)?;
+    let found = keys.into_iter().zip(records).flat_map(|(key, record)| {
+        let found = |data, rejection| Found { partition_key: key.clone(), data, rejection };
+        match unpack::unpack(record.clone()) {
+            Ok(events) => events.into_iter().map(|event| found(event, None)).collect(),
+            Err(rejection) => vec![found(record, Some(rejection))],
+        }
     });
     Ok(found.collect())
 }
@@ -240,6 +260,7 @@ impl WrittenRecord<'_> {
     fn fields(&self) -> Fields<'_> {
         Fields {
             sequence: Some(&self.kinesis.sequence_number.0),
+            partition_key: self.kinesis.partition_key.as_ref().map(|key| &*key.0),
             event_id: Some(&self.event_id.0),
             arn: Some(&self.event_source_arn.0),
             data: Some(&self.kinesis.data.0),
@@ -260,6 +281,7 @@ fn fields(record: &Value) -> Fields<'_> {
     let kinesis = |name: &str| kinesis.and_then(|it| it.get(name));
     Fields {
         sequence: kinesis("sequenceNumber").and_then(Value::as_str),
+        partition_key: kinesis("partitionKey").and_then(Value::as_str),
         event_id: record.get("eventID").and_then(Value::as_str),
         arn: record.get("eventSourceARN").and_then(Value::as_str),
         data: kinesis("data").and_then(Value::as_str),
@@ -313,7 +335,8 @@ impl ShardBatch {
                     if is_new { What::Event(event, id) } else { What::Duplicate(event) }
                 }
             };
-            Item { position: &payload.position, arrived: payload.arrived, data: &payload.data, what }
+            let Payload { position, arrived, partition_key, data, .. } = payload;
+            Item { position, arrived: *arrived, partition_key: partition_key.as_deref(), data, what }
         }));
         items
     }
@@ -380,6 +403,18 @@ mod tests {
         assert_eq!(positions, ["9", "10"]);
         assert_eq!(shard.payloads[0].arrived, "2018-12-17T22:10:50.987Z".parse().unwrap());
         assert_eq!(reasons(&batch), [None, None]);
+    }
+
+    #[test]
+    fn every_event_knows_the_key_that_chose_its_shard() {
+        let mut unknown = record("3", GOOD);
+        unknown["kinesis"].as_object_mut().unwrap().remove("partitionKey");
+        let mut empty = record("4", GOOD);
+        empty["kinesis"]["partitionKey"] = json!("");
+        let aggregated = aggregate("v", &[GOOD.to_vec(), [GOOD, GOOD].join(&b'\n')]);
+        let batch = read(&[record("1", GOOD), record("2", &aggregated), unknown, empty, record("5", b"{")]);
+        let keys: Vec<_> = batch.shards[0].payloads.iter().map(|it| it.partition_key.as_deref()).collect();
+        assert_eq!(keys, [Some("u"), Some("v"), Some("v"), Some("v"), None, None, Some("u")]);
     }
 
     #[test]

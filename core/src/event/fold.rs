@@ -26,6 +26,9 @@ const OLDEST: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// How long after its arrival: clocks differ.
 const NEWEST: SignedDuration = SignedDuration::from_mins(5);
 
+/// The most characters of a partition key (Kinesis API reference, `PutRecord`): of a longer unit it is the beginning.
+pub const MAX_PARTITION_KEY: usize = 256;
+
 /// What variants are counted as that the document of a known experiment does not have. No key of a document begins so.
 pub const UNKNOWN_VARIANT: &str = "~unknown";
 
@@ -36,6 +39,8 @@ pub struct Item<'a> {
     pub position: &'a Position,
     /// When it came.
     pub arrived: Timestamp,
+    /// The key that chose its shard, where that is known.
+    pub partition_key: Option<&'a str>,
     /// Its bytes, as they came.
     pub data: &'a [u8],
     /// What they say.
@@ -43,6 +48,12 @@ pub struct Item<'a> {
 }
 
 impl Item<'_> {
+    /// Whether the record was put on the stream under another partition key than this unit: its shard is then another one than that of
+    /// the unit's other events, and their order is not known.
+    fn is_misrouted(&self, unit: &str) -> bool {
+        self.partition_key.is_some_and(|key| !unit.chars().take(MAX_PARTITION_KEY).eq(key.chars()))
+    }
+
     /// The hash of its event's id, which the ledger remembers; `None` for an event without an id, and for what is not an event.
     #[must_use]
     pub fn id(&self) -> Option<u64> {
@@ -407,9 +418,11 @@ impl<'a> Fold<'a, '_> {
         if is_late {
             self.stream(arrived, Counter::Stream(StreamCounter::Late));
         }
+        let mut is_misrouted = false;
         let class = match &event.kind {
             EventKind::Exposure { experiment, variant, epoch } => {
                 let key = exposure_key(Cow::Borrowed(&event.unit), experiment, *epoch);
+                is_misrouted = item.is_misrouted(&key.unit);
                 let variant = self.variant_of(experiment, *epoch, variant);
                 self.exposure(at, key, variant);
                 RecordClass::Counted
@@ -429,6 +442,7 @@ impl<'a> Fold<'a, '_> {
                 for (experiment, metrics) in self.catalog.measures(name) {
                     is_asked_for = true;
                     let Some(key) = exposure_of(experiment, event, &context) else { continue };
+                    is_misrouted |= item.is_misrouted(&key.unit);
                     if !self.known.contains_key(&key) {
                         self.asked.insert(key.clone());
                     }
@@ -450,6 +464,9 @@ impl<'a> Fold<'a, '_> {
                 class
             }
         };
+        if is_misrouted {
+            self.stream(arrived, Counter::Stream(StreamCounter::Misrouted));
+        }
         // An event that nobody asks for has no name that could be right, whenever it happened.
         if is_late && class != RecordClass::UnknownEvent { RecordClass::Late } else { class }
     }

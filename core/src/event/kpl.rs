@@ -8,7 +8,7 @@ use prost::Message;
 pub(super) const MAGIC: [u8; 4] = [0xf3, 0x89, 0x9a, 0xc2];
 const DIGEST_BYTES: usize = 16;
 
-/// The message. Its tables of partition keys say where a record was meant to go; every record in it is read here, also
+/// The message. Its table of partition keys says where a record was meant to go; every record in it is read here, also
 /// one that was meant for another shard (after a resharding), because nobody else would read it.
 #[derive(Clone, PartialEq, Message)]
 struct AggregatedRecord {
@@ -30,17 +30,22 @@ struct Record {
     data: Vec<u8>,
 }
 
-/// The events in a record, if it is one of the library's and whole; `None` for any other, and for one whose checksum or
+/// The partition key of an event in a record, if it has one, and its bytes.
+pub type KeyedData = (Option<Box<str>>, Vec<u8>);
+
+/// The events in a record with their partition keys, if it is one of the library's and whole; `None` for any other, and for one whose checksum or
 /// message is broken: that is then one event, which will say itself that it is none.
 #[must_use]
-pub fn deaggregate(data: &[u8]) -> Option<Vec<Vec<u8>>> {
+pub fn deaggregate(data: &[u8]) -> Option<Vec<KeyedData>> {
     let rest = data.strip_prefix(&MAGIC)?;
     let (message, digest) = rest.split_at_checked(rest.len().checked_sub(DIGEST_BYTES)?)?;
     if Md5::digest(message).as_slice() != digest {
         return None;
     }
     let message = AggregatedRecord::decode(message).ok()?;
-    Some(message.records.into_iter().map(|record| record.data).collect())
+    let keys = message.partition_key_table;
+    let key = |index: u64| keys.get(usize::try_from(index).ok()?).map(|key| key.as_str().into());
+    Some(message.records.into_iter().map(|it| (key(it.partition_key_index), it.data)).collect())
 }
 
 /// Puts events into one record, as the library does: for tests, and for whoever replays.
@@ -67,7 +72,8 @@ mod tests {
 
     #[test]
     fn records_of_another_implementation_are_opened() {
-        assert_eq!(deaggregate(OTHER).unwrap(), [br#"{"a":1}"#.to_vec(), br#"{"b":2}"#.to_vec()]);
+        let event = |data: &[u8]| (Some("pk".into()), data.to_vec());
+        assert_eq!(deaggregate(OTHER).unwrap(), [event(br#"{"a":1}"#), event(br#"{"b":2}"#)]);
     }
 
     #[test]
@@ -87,7 +93,9 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_put_in_comes_out(events in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..20)) {
-            prop_assert_eq!(deaggregate(&aggregate("k", &events)), Some(events));
+            let opened = deaggregate(&aggregate("k", &events)).unwrap();
+            prop_assert!(opened.iter().all(|(key, _)| key.as_deref() == Some("k")));
+            prop_assert_eq!(opened.into_iter().map(|(_, data)| data).collect::<Vec<_>>(), events);
         }
 
         #[test]

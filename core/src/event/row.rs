@@ -211,6 +211,8 @@ counters! {
         Unattributed = "unattributed",
         /// Conversions that no metric asks for.
         Unused = "unused",
+        /// Exposures, and conversions for a metric, whose record has another partition key than their unit.
+        Misrouted = "misrouted",
         /// Evaluations of flags; a summary counts as those that it stands for.
         Evaluations = "evaluations",
     }

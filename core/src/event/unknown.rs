@@ -93,6 +93,7 @@ mod tests {
             .map(|json| Item {
                 position: &position,
                 arrived: Timestamp::UNIX_EPOCH,
+                partition_key: None,
                 data: json.as_bytes(),
                 what: What::Event(EventData::read(json.as_bytes()).unwrap(), None),
             })

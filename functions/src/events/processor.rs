@@ -313,6 +313,7 @@ where
             (Counter::EventsLate, StreamCounter::Late),
             (Counter::EventsUnattributed, StreamCounter::Unattributed),
             (Counter::EventsUnknown, StreamCounter::Unused),
+            (Counter::EventsMisrouted, StreamCounter::Misrouted),
         ] {
             self.telemetry.count(counter, counted.count(what));
         }

@@ -378,7 +378,7 @@ pub fn quarantined(record: &Quarantined) -> Option<ShardBatch> {
 
 fn read(shard: &str, sequence: &str, arrived: Timestamp, data: Vec<u8>) -> Option<ShardBatch> {
     let (stream, shard) = shard.split_once('/')?;
-    let (sequence, partition_key) = (sequence.to_owned(), "-".to_owned());
+    let (sequence, partition_key) = (sequence.to_owned(), String::new());
     let record = RecordToWrite { sequence, partition_key, arrived, data };
     let batch = Batch::read(&kinesis_event(stream, shard, &[record]), arrived).ok()?;
     batch.shards.into_iter().next()

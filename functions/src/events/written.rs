@@ -10,7 +10,7 @@ use serde::Serialize;
 pub struct RecordToWrite {
     /// Its sequence number.
     pub sequence: String,
-    /// Its partition key.
+    /// Its partition key; empty where none is known.
     pub partition_key: String,
     /// When it came.
     pub arrived: Timestamp,

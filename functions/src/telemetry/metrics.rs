@@ -36,6 +36,8 @@ pub enum Counter {
     EventsLate,
     /// Conversions of units that no experiment may credit.
     EventsUnattributed,
+    /// Exposures and conversions whose record has another partition key than their unit.
+    EventsMisrouted,
     /// Conversions that no metric asks for: the name of the event may be wrong.
     EventsUnknown,
     /// Records that can never be processed.
@@ -63,6 +65,7 @@ impl Counter {
         Self::EventsDuplicate,
         Self::EventsLate,
         Self::EventsUnattributed,
+        Self::EventsMisrouted,
         Self::EventsUnknown,
         Self::EventsQuarantined,
         Self::CommitRetries,
@@ -87,6 +90,7 @@ impl Counter {
             Self::EventsDuplicate => "EventsDuplicate",
             Self::EventsLate => "EventsLate",
             Self::EventsUnattributed => "EventsUnattributed",
+            Self::EventsMisrouted => "EventsMisrouted",
             Self::EventsUnknown => "EventsUnknown",
             Self::EventsQuarantined => "EventsQuarantined",
             Self::CommitRetries => "CommitRetries",

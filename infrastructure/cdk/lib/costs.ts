@@ -82,7 +82,7 @@ export const ASSUMPTIONS = {
   requestsPerMetricLine: 100,
   metricLineSeconds: 10,
   /** Names and dimensions together, of the three functions. */
-  customMetrics: 72,
+  customMetrics: 73,
   /** What the alarms watch; a test counts them in the stacks. */
   alarmMetrics: 62,
   /** Lambda's own three lines around each invocation, if they are not left out. */

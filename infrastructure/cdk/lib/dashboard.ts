@@ -76,7 +76,7 @@ function answers(watched: Watched): IWidget[] {
 
 function events(watched: Watched): IWidget[] {
   const { events: FunctionName } = watched.functions;
-  const taken = ["EventsAccepted", "EventsDuplicate", "EventsLate", "EventsUnattributed", "EventsUnknown", "EventsQuarantined"] as const;
+  const taken = ["EventsAccepted", "EventsDuplicate", "EventsLate", "EventsUnattributed", "EventsMisrouted", "EventsUnknown", "EventsQuarantined"] as const;
   return [
     graph("Iterator age", [service("Lambda", "IteratorAge", { FunctionName }, "Maximum", MINUTE)], "ms"),
     graph("Events", ownOf(watched, ["events"], taken), FIVE),

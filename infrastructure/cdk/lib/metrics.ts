@@ -17,7 +17,7 @@ export const FIVE_MINUTES = Duration.minutes(5);
 export type OwnMetric =
   | "Requests" | "ServerErrors" | "ClientErrors" | "ColdStarts" | "Latency" | "CatalogAge"
   | "CacheHits" | "CacheMisses" | "StoreReads" | "StoreWrites" | "StoreFallbacks" | "EventsSent" | "EventsLost" | "CatalogHits" | "CatalogMisses"
-  | "Panics" | "EventsAccepted" | "EventsDuplicate" | "EventsLate" | "EventsUnattributed" | "EventsUnknown" | "EventsQuarantined"
+  | "Panics" | "EventsAccepted" | "EventsDuplicate" | "EventsLate" | "EventsUnattributed" | "EventsMisrouted" | "EventsUnknown" | "EventsQuarantined"
   | "CommitRetries" | "BatchesReturned";
 
 /** A metric of a function's own, by the name that it is deployed under. */

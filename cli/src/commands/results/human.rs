@@ -159,6 +159,7 @@ impl ResultsReport {
             StreamCounter::Duplicates,
             StreamCounter::Late,
             StreamCounter::Unattributed,
+            StreamCounter::Misrouted,
             StreamCounter::Unused,
         ];
         let counts = told.iter().filter_map(|it| {

@@ -2,6 +2,7 @@
 
 use super::error::{Resource, ResourceKind, port_error};
 use crate::ports::{Event, EventSink, MAX_EVENT_BYTES, PortError, SendReport};
+use abx_core::event::MAX_PARTITION_KEY;
 use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::error::BuildError;
 use aws_sdk_kinesis::primitives::Blob;
@@ -13,8 +14,6 @@ const CALL_RECORDS: usize = 500;
 /// How many bytes a call takes, partition keys included. Streams with a larger record size take 10 MiB by now; the old limit
 /// holds for all of them.
 const CALL_BYTES: usize = 5 * 1000 * 1000;
-/// How many characters a partition key has.
-const KEY_CHARS: usize = 256;
 /// How often an event is tried, on top of what the client does for a whole call.
 const ROUNDS: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(20);
@@ -106,7 +105,7 @@ fn entry(event: &Event) -> Result<PutRecordsRequestEntry, BuildError> {
 
 /// A unit may be longer than a partition key, whose only use is to choose a shard: its start does, the same each time.
 fn partition_key(unit: &str) -> String {
-    if unit.is_empty() { "-".to_owned() } else { unit.chars().take(KEY_CHARS).collect() }
+    if unit.is_empty() { "-".to_owned() } else { unit.chars().take(MAX_PARTITION_KEY).collect() }
 }
 
 /// Cuts events into calls, in their order.
