@@ -34,7 +34,7 @@ pub use commit::{Additions, Commit, Limits};
 pub use data::{EventData, EventKind, MAX_EVENT_BYTES};
 pub use fold::{Credit, Folded, Item, Marks, UNKNOWN_VARIANT, What, fold, names_unknown, wanted};
 pub use kpl::{aggregate, deaggregate};
-pub use mark::{Mark, MarkKey, Owner};
+pub use mark::{ID_WINDOW, Mark, MarkKey, Owner};
 pub use position::{MAX_DIGITS, NotAPosition, Part, Position, Sequence};
 pub use rejection::{Rejection, RejectionReason};
 pub use row::{

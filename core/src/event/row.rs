@@ -211,6 +211,8 @@ counters! {
         Unattributed = "unattributed",
         /// Conversions that no metric asks for.
         Unused = "unused",
+        /// Events that happened longer before they came than ids are remembered, so that a repetition may have been counted.
+        OutsideIdWindow = "outside_id_window",
         /// Evaluations of flags.
         Evaluations = "evaluations",
     }
