@@ -1,4 +1,4 @@
-//! `abx status` and `abx quarantine` over the embedded store.
+//! `abx status`, `abx quarantine` and `abx redrive` over the embedded store.
 
 use crate::program::{Place, until};
 use serde_json::{Value, json};
@@ -146,7 +146,7 @@ fn payments(place: &Place) -> Value {
 }
 
 #[test]
-fn quarantined_records_are_listed_shown_and_replayed() {
+fn quarantined_records_are_listed_shown_and_redriven() {
     let place = with_bad_records();
     let listed = told(&place, "quarantine-list", &["quarantine", "list"], 0);
     assert_eq!(listed["reasons"], json!({"no_position": 1, "not_json": 1, "unknown_type": 1}));
@@ -171,23 +171,96 @@ fn quarantined_records_are_listed_shown_and_replayed() {
     assert!(status["shards"]["told"][0]["shard"].as_str().unwrap().starts_with("replay/"), "{status}");
 
     assert_eq!(payments(&place), 1);
-    let replay = |args: &[&str], exit| {
-        told(&place, "quarantine-replay", &[&["quarantine", "replay"], args].concat(), exit)
-    };
-    let plan = replay(&[], 0);
-    assert_eq!((&plan["replayed"], plan["records"].as_array().unwrap().len()), (&json!(false), 3));
+    let redrive =
+        |args: &[&str], exit| told(&place, "redrive", &[&["redrive", "--quarantine"], args].concat(), exit);
+    let plan = redrive(&[], 1);
+    assert_eq!((&plan["redriven"], &plan["records"], &plan["ahead"]), (&json!(false), &json!(3), &json!(1)));
     assert_eq!(payments(&place), 1, "a plan changes nothing");
-    assert_eq!(replay(&["--reason", "no_position", "--yes"], 0)["records"][0]["became"], "counted");
+    assert_eq!(redrive(&["--reason", "no_position", "--yes"], 0)["counted"], 1);
     assert_eq!(payments(&place), 2);
     for _ in 0..2 {
-        let done = replay(&["--yes"], 1);
-        let became: Vec<_> = done["records"].as_array().unwrap().iter().map(|it| &it["became"]).collect();
-        assert_eq!(became, ["refused", "refused"], "what is refused again stays");
+        let refused = &redrive(&["--yes"], 1)["refused"];
+        assert_eq!(refused, &json!({"not_json": 1, "unknown_type": 1}), "what is refused again stays");
     }
-    let refused = replay(&[&of("unknown_type"), "--yes"], 1);
-    assert!(refused["records"][0]["detail"].as_str().unwrap().starts_with("unknown_type: "), "{refused}");
-    assert_eq!(place.run(&["quarantine", "replay", "no/such:1", "--yes"]).status.code(), Some(2));
+    let refused = redrive(&["--id", &of("unknown_type"), "--yes"], 1);
+    assert_eq!((&refused["records"], &refused["refusals"][0]["id"]), (&json!(1), &json!(of("unknown_type"))));
+    assert_eq!(place.run(&["redrive", "--quarantine", "--id", "no/such:1", "--yes"]).status.code(), Some(2));
     assert_eq!(payments(&place), 2);
+}
+
+/// Batches of a stream of which one was given up, as Lambda writes it into a bucket; and the archive of a store that counted all.
+#[test]
+fn what_lambda_gave_up_is_redriven_once() {
+    use abx_functions::events::{RecordToWrite, kinesis_event};
+    let place = Place::with(&[("e.yaml", EXPERIMENT)]);
+    place.report(&["publish", "docs", "--yes"]);
+    let exposure = json!({"type": "exposure", "unit": "u", "experiment": "e", "variant": "a"});
+    let paid = json!({"type": "conversion", "unit": "u", "event": "paid"});
+    let batch = |first: u32, events: &[&Value]| {
+        let record = |(sequence, event): (u32, &&Value)| RecordToWrite {
+            sequence: sequence.to_string(),
+            partition_key: "u".to_owned(),
+            arrived: "2026-11-24T10:11:12Z".parse().unwrap(),
+            data: event.to_string().into_bytes(),
+        };
+        let records: Vec<_> = (first..).zip(events).map(record).collect();
+        String::from_utf8(kinesis_event("events", "shardId-000000000000", &records)).unwrap()
+    };
+    let dev = place.serve();
+    let count = |payload: &str| {
+        let path = "/2015-03-31/functions/abx-events/invocations";
+        let answer = dev.post(path, &serde_json::from_str(payload).unwrap());
+        assert_eq!(answer.status, 200, "{answer:?}");
+    };
+    count(&batch(1, &[&exposure]));
+    count(&batch(10, &[&paid]));
+    let bucket = place.path().join("bucket/aws/lambda/mapping/shardId-000000000000/2026/11/24");
+    fs::create_dir_all(&bucket).unwrap();
+    let broken = json!("broken");
+    for (name, payload) in [
+        ("a", batch(3, &[&paid, &broken, &paid])),
+        ("b", batch(4, &[&broken])),
+        ("c", batch(10, &[&paid, &paid])),
+    ] {
+        let object = json!({"requestContext": {"condition": "RecordAgeExceeded"}, "payload": payload});
+        fs::write(bucket.join(name), object.to_string()).unwrap();
+    }
+    let redrive = |args: &[&str], exit| {
+        let report = told(&place, "redrive", &[&["redrive"], args].concat(), exit);
+        let number = |name: &str| report[name].as_u64().unwrap();
+        let refused: u64 =
+            report["refused"].as_object().unwrap().values().map(|it| it.as_u64().unwrap()).sum();
+        let lines =
+            number("counted") + number("ahead") + number("already_counted") + refused + number("left");
+        assert_eq!(number("records"), lines, "each record is in one line: {report}");
+        (number("records"), number("counted"), number("ahead"), number("already_counted"), refused)
+    };
+    // The object `b` is a part of `a`.
+    assert_eq!(redrive(&["bucket"], 1), (6, 2, 1, 2, 1));
+    assert_eq!(payments(&place), 1);
+    assert_eq!(redrive(&["bucket", "--yes"], 1), (6, 3, 0, 2, 1));
+    assert_eq!(redrive(&["bucket", "--yes"], 0), (6, 0, 0, 6, 0));
+    assert_eq!(payments(&place), 4);
+    // The archive has what was counted, under the same identities.
+    let archive = place.path().join(".abx/store.sqlite-archive");
+    assert_eq!(redrive(&["--from-archive", archive.to_str().unwrap(), "--yes"], 0), (5, 0, 0, 5, 0));
+    let elsewhere = place.path().join("copy");
+    fs::create_dir(&elsewhere).unwrap();
+    let store = elsewhere.join("store.sqlite");
+    let store = store.to_str().unwrap();
+    place.report(&["publish", "docs", "--yes", "--store", store]);
+    let rebuild = ["--from-archive", archive.to_str().unwrap(), "--store", store];
+    assert_eq!(redrive(&rebuild, 0), (5, 0, 5, 0, 0));
+    assert_eq!(redrive(&[&rebuild[..], &["--yes"]].concat(), 0), (5, 5, 0, 0, 0));
+    assert_eq!(redrive(&[&rebuild[..], &["--yes"]].concat(), 0), (5, 0, 0, 5, 0));
+    assert_eq!(
+        place.report(&["results", "e", "--store", store])["metrics"],
+        place.report(&["results", "e"])["metrics"]
+    );
+    let nothing = place.path().join("empty");
+    fs::create_dir(&nothing).unwrap();
+    fs::write(nothing.join("x.json"), r#"{"Records": []}"#).unwrap();
+    assert_eq!(redrive(&["empty"], 1), (0, 0, 0, 0, 0));
 }
 
 #[test]

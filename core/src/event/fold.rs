@@ -2,8 +2,8 @@
 
 use super::data::{MAX_UNIT_BYTES, Text};
 use super::{
-    Amount, Counter, EventData, EventKind, GROUPS, Hour, Mark, MarkKey, MetricCounter, Owner, Position,
-    RecordClass, Rejection, RowKey, StreamCounter, VariantCounter,
+    Amount, Counter, EventData, EventKind, GROUPS, Hour, ID_WINDOW, Mark, MarkKey, MetricCounter, Owner,
+    Position, RecordClass, Rejection, RowKey, StreamCounter, VariantCounter,
 };
 use crate::decide::{Catalog, Experiment, Subject};
 use crate::hash::group_of;
@@ -106,8 +106,8 @@ pub struct Folded<'a> {
     /// Marks that must stand before the rows are written. Each is put if absent; if another one turns out to be there, the
     /// batch is folded again with that one.
     pub new_marks: Vec<(MarkKey<'a>, Mark)>,
-    /// How many of them, the first ones, decide what a conversion of this batch is credited to. Once these stand, no credit
-    /// changes any more, whatever becomes of the others.
+    /// How many of them, the first ones, decide what a conversion of this batch is credited to, and whether it is counted at all.
+    /// Once these stand, no credit changes any more, whatever becomes of the others.
     pub decisive: usize,
     pub(super) rows: Interned<RowKey<'a>>,
     pub(super) counters: Interned<Counter<'a>>,
@@ -272,8 +272,9 @@ pub fn fold<'a>(
         fold.out.ends.push(end);
     }
     let Fold { asked, mut out, .. } = fold;
-    out.new_marks.sort_by_key(|(key, _)| !asked.contains(key));
-    out.decisive = out.new_marks.partition_point(|(key, _)| asked.contains(key));
+    let is_decisive = |key: &MarkKey<'a>| key.is_of_id() || asked.contains(key);
+    out.new_marks.sort_by_key(|(key, _)| !is_decisive(key));
+    out.decisive = out.new_marks.partition_point(|(key, _)| is_decisive(key));
     out
 }
 
@@ -406,12 +407,17 @@ impl<'a> Fold<'a, '_> {
                 self.stream(arrived, Counter::Rejected(rejection.reason));
                 RecordClass::Rejected
             }
-            What::Event(event, _) => self.event(item, event),
+            What::Event(event, id) => self.event(item, event, *id),
         }
     }
 
-    fn event(&mut self, item: &'a Item<'_>, event: &'a EventData<'_>) -> RecordClass {
+    fn event(&mut self, item: &'a Item<'_>, event: &'a EventData<'_>, id: Option<u64>) -> RecordClass {
         let arrived = Hour::of(item.arrived);
+        if id.is_some_and(|id| self.is_counted_elsewhere(item, &MarkKey::of_id(&event.unit, id))) {
+            self.stream(arrived, Counter::Stream(StreamCounter::Duplicates));
+            self.units_of_duplicate(item, event);
+            return RecordClass::Duplicate;
+        }
         let at = At::of(item, event);
         let is_late = at.hour == Hour::Late;
         self.accepted(arrived);
@@ -438,7 +444,7 @@ impl<'a> Fold<'a, '_> {
             }
             EventKind::Conversion { event: name, properties, context } => {
                 let context = attributes(*context);
-                let (mut is_asked_for, mut is_credited) = (false, false);
+                let (mut is_asked_for, mut is_credited, mut is_value) = (false, false, false);
                 for (experiment, metrics) in self.catalog.measures(name) {
                     is_asked_for = true;
                     let Some(key) = exposure_of(experiment, event, &context) else { continue };
@@ -450,8 +456,13 @@ impl<'a> Fold<'a, '_> {
                     let exposed =
                         Exposed { experiment, key, variant, after: at.time.duration_since(exposed_at) };
                     for metric in metrics {
-                        is_credited |= self.conversion(at, &exposed, metric, *properties);
+                        let is_counted = self.conversion(at, &exposed, metric, *properties);
+                        is_credited |= is_counted;
+                        is_value |= is_counted && !metric.measure.counts_units();
                     }
+                }
+                if let Some(id) = id.filter(|_| is_value) {
+                    self.mark_id(item, event, id);
                 }
                 let (why, class) = match (is_asked_for, is_credited) {
                     (_, true) => (None, RecordClass::Counted),
@@ -587,6 +598,27 @@ impl<'a> Fold<'a, '_> {
             self.mark(at, key, variant);
         }
         true
+    }
+
+    /// Whether another record with an event's id is the event. That is known once its mark was found in the way of this record's.
+    fn is_counted_elsewhere(&self, item: &Item<'_>, key: &MarkKey<'_>) -> bool {
+        self.known.get(key).is_some_and(|mark| {
+            let is_own = mark.owner.order(&self.shard, item.position) == Ordering::Equal;
+            !is_own && item.arrived.duration_since(mark.at).abs() < ID_WINDOW
+        })
+    }
+
+    /// Claims the id of an event for a record: what it adds to a sum no mark of its unit protects.
+    fn mark_id(&mut self, item: &'a Item<'_>, event: &'a EventData<'_>, id: u64) {
+        let happened = event.timestamp.unwrap_or(item.arrived);
+        if item.arrived.duration_since(happened) > ID_WINDOW {
+            self.stream(Hour::of(item.arrived), Counter::Stream(StreamCounter::OutsideIdWindow));
+        }
+        let key = MarkKey::of_id(&event.unit, id);
+        if !self.known.contains_key(&key) {
+            let owner = Owner { shard: Arc::clone(&self.shard), position: item.position.clone() };
+            self.out.new_marks.push((key, Mark { variant: "".into(), at: item.arrived, owner }));
+        }
     }
 
     fn standing(&self, at: At<'_>, key: &MarkKey<'a>) -> Standing<'a> {

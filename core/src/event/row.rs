@@ -213,6 +213,8 @@ counters! {
         Unused = "unused",
         /// Exposures, and conversions for a metric, whose record has another partition key than their unit.
         Misrouted = "misrouted",
+        /// Events that happened longer before they came than ids are remembered, so that a repetition may have been counted.
+        OutsideIdWindow = "outside_id_window",
         /// Evaluations of flags; a summary counts as those that it stands for.
         Evaluations = "evaluations",
     }

@@ -11,6 +11,7 @@
 //! | `local` | the events of an embedded store, as a stream |
 //! | `coverage` | which records of a shard are counted, by its commit log |
 //! | `redriver` | records that Lambda gave up, or that were quarantined, counted where they stood |
+//! | `quarantined` | records out of quarantine, as records of a shard |
 //! | `position_writer` | what says that records are counted: the head of their shard, or a guard for each |
 //!
 //! Why a batch is counted once, however often it is delivered: its rows are written in one transaction with the head of its shard,
@@ -22,6 +23,7 @@ mod local;
 mod memory;
 mod position_writer;
 mod processor;
+mod quarantined;
 mod redriver;
 mod shard;
 mod unknown;
@@ -30,7 +32,6 @@ mod written;
 pub use archived::{ArchivedRecord, NotArchived};
 pub use local::LocalProcessor;
 pub use processor::{BatchOutcome, BatchResponse, ItemFailure, NotHandled, Options, Processor};
-pub use redriver::{
-    Origin, REPLAYED_STREAM, Redriven, Redriver, Refusal, RefusalReason, Standing, quarantined,
-};
+pub use quarantined::{REPLAYED_STREAM, quarantined};
+pub use redriver::{Origin, Redriven, Redriver, Refusal, RefusalReason, Standing};
 pub use written::{RecordToWrite, kinesis_event};

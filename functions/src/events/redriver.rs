@@ -1,30 +1,20 @@
 //! Records that nobody counted, counted where they stood: their marks, if they left any, are then their own.
 
-use super::archived::identity;
 use super::coverage::{Coverage, coverage};
 use super::memory::Ledger;
 use super::position_writer::{Guards, PositionWriter, Reached, is_of_rejected};
+use super::quarantined::has_no_place;
 use super::shard::{Progress, ROUNDS, Stop, Tools};
-use super::{Options, Processor, RecordToWrite, kinesis_event};
+use super::{Options, Processor};
 use crate::catalog::CatalogHolder;
-use crate::ports::{Archive, CatalogStore, MetricStore, PortError, Quarantine, Quarantined};
-use crate::telemetry::{Telemetry, hashed};
-use abx_core::event::{
-    Batch, Classes, EventData, Limits, Payload, Position, RecordClass, RejectionReason, ShardBatch,
-};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use jiff::Timestamp;
-use serde_json::Value;
+use crate::ports::{Archive, CatalogStore, MetricStore, PortError, Quarantine};
+use crate::telemetry::Telemetry;
+use abx_core::event::{Classes, Limits, Payload, Position, RecordClass, RejectionReason, ShardBatch};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
-
-/// The stream of quarantined records that have no place of their own. Each has a shard to itself there, or shares one with those
-/// of the same event, and is its only record.
-pub const REPLAYED_STREAM: &str = "quarantine";
 
 /// How long the records of one call may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -354,52 +344,5 @@ fn refuse_rejected(payload: &Payload, redriven: &mut Redriven) {
     }
 }
 
-/// A record out of quarantine, as records of a shard: where it stood, or in a shard of its own if it has no place.
-#[must_use]
-pub fn quarantined(record: &Quarantined) -> Option<ShardBatch> {
-    let is_whole = record.reason == RejectionReason::NoPosition.as_str();
-    let Some((shard, position)) = identity(&record.id).filter(|_| !is_whole) else {
-        let data = data(record, is_whole);
-        let shard = format!("{REPLAYED_STREAM}/{}", shard(record, &data));
-        return read(&shard, "1", record.arrived, data);
-    };
-    let mut batch = read(shard, position.sequence.as_str(), record.arrived, record.data.clone())?;
-    match &mut batch.payloads[..] {
-        [payload] => payload.position = position,
-        _ if position.sub == 0 => {}
-        // Its neighbours have the places that its events would take.
-        _ => {
-            let (data, arrived) = (record.data.clone().into(), record.arrived);
-            batch.payloads = vec![Payload { position, arrived, data, rejection: None }];
-        }
-    }
-    Some(batch)
-}
-
-fn read(shard: &str, sequence: &str, arrived: Timestamp, data: Vec<u8>) -> Option<ShardBatch> {
-    let (stream, shard) = shard.split_once('/')?;
-    let (sequence, partition_key) = (sequence.to_owned(), String::new());
-    let record = RecordToWrite { sequence, partition_key, arrived, data };
-    let batch = Batch::read(&kinesis_event(stream, shard, &[record]), arrived).ok()?;
-    batch.shards.into_iter().next()
-}
-
-fn has_no_place(shard: &str) -> bool {
-    shard.split_once('/').is_some_and(|(stream, _)| stream == REPLAYED_STREAM)
-}
-
-/// The bytes of a record that has no place: it was kept whole, as JSON.
-fn data(record: &Quarantined, is_whole: bool) -> Vec<u8> {
-    let whole: Option<Value> = if is_whole { serde_json::from_slice(&record.data).ok() } else { None };
-    let data = whole.as_ref().and_then(|it| it.pointer("/kinesis/data")?.as_str());
-    data.and_then(|data| STANDARD.decode(data).ok()).unwrap_or_else(|| record.data.clone())
-}
-
-/// The shard of a record that has no place; the same whenever it is redriven.
-fn shard(record: &Quarantined, data: &[u8]) -> String {
-    let event = EventData::read(data).ok();
-    match event.and_then(|event| event.identity()) {
-        Some(id) => format!("event-{}", hashed(&id)),
-        None => format!("record-{}", hashed(&record.id)),
-    }
-}
+#[cfg(test)]
+mod tests;

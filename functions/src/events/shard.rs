@@ -224,9 +224,13 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
         let mut others = Vec::new();
         for ((key, mark), put) in marks.iter().zip(puts) {
             match put {
+                // Ids are put and not asked for: they would only drive out what is.
+                MarkPut::First if key.is_of_id() => {}
                 MarkPut::First => self.memory.remember([(key, mark)].into_iter()),
                 MarkPut::Existing(other) => {
-                    self.memory.remember([(key, &other)].into_iter());
+                    if !key.is_of_id() {
+                        self.memory.remember([(key, &other)].into_iter());
+                    }
                     others.push((key.clone().into_owned(), other));
                 }
             }
@@ -274,8 +278,11 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
     ) -> Result<Vec<(Position, usize)>, Stop> {
         let mut positions = Vec::new();
         let mut lines: Vec<ArchiveLine> = Vec::new();
-        for (item, credits) in items.iter().zip(folded.credits()) {
+        for ((item, credits), class) in items.iter().zip(folded.credits()).zip(folded.classes()) {
             let What::Event(event, _) = &item.what else { continue };
+            if *class == RecordClass::Duplicate {
+                continue;
+            }
             if kept.get(item.position).is_none_or(|before| *before < credits.len()) {
                 positions.push((item.position.clone(), credits.len()));
                 lines.extend(archived::line(&batch.shard, item, event, credits));

@@ -148,7 +148,8 @@ fn fault_12_resharded() {
     seeds(Plan { crash: 10, restart: 50, ..NOTHING }, 12);
 }
 
-/// One record in twelve is sent twice by its producer, under another sequence number.
+/// One record in twelve is sent twice by its producer, under another sequence number; one in twenty to another shard, up to two days
+/// later.
 #[test]
 fn fault_14_sent_twice() {
     seeds(Plan { restart: 60, ..NOTHING }, 12);
@@ -298,6 +299,11 @@ fn the_storm_catches_marks_that_do_not_know_their_owner() {
 #[test]
 fn the_storm_catches_rows_that_are_written_before_the_head() {
     assert!(is_caught(Sabotage::Order));
+}
+
+#[test]
+fn the_storm_catches_ids_that_are_forgotten() {
+    assert!(is_caught(Sabotage::Ids));
 }
 
 #[test]

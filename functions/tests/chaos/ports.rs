@@ -5,7 +5,7 @@ use abx_functions::ports::{
     Archive, ArchiveLine, Committed, Guard, LEDGER_COMMITS, LogEntry, MarkPut, MetricStore, PortError,
     Quarantine, Quarantined, RedrivenRecord, RowCounter, ShardState,
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -28,8 +28,9 @@ pub(crate) struct State {
     /// Of lines with one `_id`, the one that is credited to the most.
     pub archive: BTreeMap<String, Value>,
     pub quarantine: BTreeMap<String, String>,
-    /// Writes that were sent and have not arrived.
+    /// Writes that were sent and have not arrived; and of these, those of marks.
     late: Vec<Write>,
+    late_marks: Vec<Write>,
 }
 
 /// Something that was written, which others see from then on.
@@ -77,6 +78,8 @@ pub(crate) enum Sabotage {
     Order,
     /// The archive says yes and forgets one in ten.
     Archive,
+    /// The marks of events' ids are put over each other.
+    Ids,
     /// Redrives have no guards.
     Guard,
     /// The log does not say where a commit began.
@@ -123,7 +126,15 @@ pub(crate) struct Ports {
 impl State {
     /// All late writes arrive.
     pub(crate) fn settle(&mut self) {
+        self.settle_marks();
         for write in std::mem::take(&mut self.late) {
+            write(self);
+        }
+    }
+
+    /// All late marks arrive. One of another shard that arrives while a batch is folded may be seen by it or not.
+    pub(crate) fn settle_marks(&mut self) {
+        for write in std::mem::take(&mut self.late_marks) {
             write(self);
         }
     }
@@ -230,8 +241,10 @@ impl Ports {
         // What was late arrives between any two calls of anybody.
         if self.faults().random.u8(0..4) == 0 {
             let mut state = self.state();
-            if !state.late.is_empty() {
-                let write = state.late.remove(0);
+            let State { late, late_marks, .. } = &mut *state;
+            let queue = if late.is_empty() { late_marks } else { late };
+            if !queue.is_empty() {
+                let write = queue.remove(0);
                 write(&mut state);
             }
         }
@@ -243,9 +256,13 @@ impl Ports {
                 refused("the answer was lost")
             }
             Fault::Late => {
-                self.state().late.push(Box::new(move |state| {
-                    apply(state);
-                }));
+                let write: Write = Box::new(move |state| drop(apply(state)));
+                let mut state = self.state();
+                if what.contains("marks") {
+                    state.late_marks.push(write)
+                } else {
+                    state.late.push(write)
+                }
                 refused("no answer in time")
             }
             Fault::Hang => {
@@ -305,9 +322,15 @@ impl MetricStore for Ports {
 
     async fn put_marks(&self, marks: &[(MarkKey<'_>, Mark)]) -> Result<Vec<MarkPut>, PortError> {
         let marks: Vec<_> = marks.iter().map(|(key, mark)| (name(key), mark.clone())).collect();
+        let forgets = self.faults().sabotage == Sabotage::Ids;
         let put = move |state: &mut State, marks: &[((String, String), Mark)]| -> Vec<MarkPut> {
             let one = |(name, mark): &((String, String), Mark)| {
                 let there = state.marks.entry(name.clone()).or_insert_with(|| mark.clone());
+                let is_of_id = name.1.starts_with("id#");
+                if is_of_id && (forgets || mark.at.duration_since(there.at) >= SignedDuration::from_hours(24))
+                {
+                    *there = mark.clone();
+                }
                 if there.owner == mark.owner { MarkPut::First } else { MarkPut::Existing(there.clone()) }
             };
             marks.iter().map(one).collect()

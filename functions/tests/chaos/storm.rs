@@ -199,7 +199,10 @@ async fn storm(seed: u64, length: usize, plan: Plan, sabotage: Sabotage) -> Resu
     let mut process = world.start(limits).await;
     let mut rounds = 0;
     loop {
-        world.state.lock().unwrap().note_marks();
+        let mut state = world.state.lock().unwrap();
+        state.settle_marks();
+        state.note_marks();
+        drop(state);
         let mut open: Vec<usize> = (0..shards.len()).filter(|at| is_open(&shards, &done, *at)).collect();
         let mut ready: Vec<usize> = (0..bucket.len()).collect();
         // A record of which some parts are counted is counted on before marks change that its other parts hang on.

@@ -128,6 +128,7 @@ macro_rules! metric_store {
         $crate::promises! { marks, $open:
             a_mark_that_was_never_put_is_none
             the_first_mark_stays
+            the_mark_of_an_id_ends_after_a_day
             many_marks_come_in_their_order
             units_of_marks_are_raw_bytes
             racers_for_a_mark_have_one_first

@@ -45,6 +45,34 @@ pub(crate) async fn the_first_mark_stays(store: impl MetricStore) {
     assert_eq!(found, [Some(elsewhere), None, Some(first), None]);
 }
 
+/// The first within a day, by the arrivals of the events; a later one takes its place.
+pub(crate) async fn the_mark_of_an_id_ends_after_a_day(store: impl MetricStore) {
+    let key = MarkKey {
+        unit: "u".into(),
+        experiment: "~id".into(),
+        epoch: 0,
+        metric: Some("00c0ffee00c0ffee".into()),
+    };
+    assert_eq!((key.is_of_id(), &*key.sort()), (true, "id#00c0ffee00c0ffee"));
+    let at = |seconds: i64, owner: &str| {
+        let mut mark = mark("", owner);
+        mark.at += jiff::SignedDuration::from_secs(seconds);
+        mark
+    };
+    let put = async |mark: &Mark| store.put_marks(&[(key.clone(), mark.clone())]).await.unwrap().remove(0);
+    let first = at(0, "5");
+    for _ in 0..2 {
+        assert_eq!(put(&first).await, MarkPut::First);
+    }
+    for seconds in [-200_000, -1, 0, 1, 86_399] {
+        assert_eq!(put(&at(seconds, "6")).await, MarkPut::Existing(first.clone()), "{seconds}");
+    }
+    let next = at(86_400, "7");
+    assert_eq!(put(&next).await, MarkPut::First);
+    assert_eq!(put(&first).await, MarkPut::Existing(next.clone()));
+    assert_eq!(store.marks(&[key.clone()]).await.unwrap(), [Some(next)]);
+}
+
 pub(crate) async fn many_marks_come_in_their_order(store: impl MetricStore) {
     let unit = |number: usize| format!("user_{}", number * 7919 % 1000);
     let all: Vec<_> = (0..1000).map(|number| (key(&unit(number), None), mark(&unit(number), "1"))).collect();

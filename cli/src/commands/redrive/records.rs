@@ -10,7 +10,7 @@ const BATCH: u32 = 500;
 const SCHEMA: &str = "
     PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -32768; PRAGMA temp_store = FILE;
     CREATE TABLE records (
-      shard TEXT, place TEXT, position TEXT, arrived INTEGER, object INTEGER, data BLOB, reason TEXT, detail TEXT,
+      shard TEXT, place TEXT, position TEXT, arrived INTEGER, object INTEGER, data BLOB, reason TEXT, detail TEXT, key TEXT,
       PRIMARY KEY (shard, place)
     ) WITHOUT ROWID;
     BEGIN;";
@@ -29,12 +29,13 @@ impl Records {
 
     /// Adds a record out of an object. Whether none was there at its place.
     pub(super) fn add(&self, shard: &str, payload: &Payload, object: usize) -> Result<bool, Error> {
-        let Payload { position, arrived, data, rejection } = payload;
+        let Payload { position, arrived, partition_key, data, rejection } = payload;
         let (reason, detail) = rejection.as_ref().map(|it| (it.reason.as_str(), &*it.detail)).unzip();
-        let sql = "INSERT OR IGNORE INTO records VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+        let sql = "INSERT OR IGNORE INTO records VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
         let (place, position, arrived) =
             (position.sort_key(), position.to_string(), arrived.as_millisecond());
-        let values = (shard, place, position, arrived, object, &**data, reason, detail);
+        let values =
+            (shard, place, position, arrived, object, &**data, reason, detail, partition_key.as_deref());
         let added = self.0.prepare_cached(sql).and_then(|mut insert| insert.execute(values));
         added.map(|rows| rows == 1).map_err(|error| failed(&error))
     }
@@ -50,7 +51,7 @@ impl Records {
     /// stream, and those of two may have others between them.
     pub(super) fn next(&self, shard: &str, after: Option<&Position>) -> Result<ShardBatch, Error> {
         let sql = "
-            SELECT position, arrived, data, reason, detail, object FROM records
+            SELECT position, arrived, data, reason, detail, object, key FROM records
             WHERE shard = ?1 AND place > ?2 ORDER BY place LIMIT ?3";
         let after = after.map(Position::sort_key).unwrap_or_default();
         let read = || -> rusqlite::Result<Vec<Payload>> {
@@ -83,6 +84,7 @@ fn payload(row: &Row<'_>) -> rusqlite::Result<Payload> {
             .parse()
             .map_err(|error: abx_core::event::NotAPosition| unreadable(error.into()))?,
         arrived: Timestamp::from_millisecond(row.get(1)?).unwrap_or_default(),
+        partition_key: row.get::<_, Option<String>>(6)?.map(Into::into),
         data: row.get::<_, Vec<u8>>(2)?.into(),
         rejection: reason.map(|reason| Rejection { reason: *reason, detail }),
     })

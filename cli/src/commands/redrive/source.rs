@@ -62,7 +62,8 @@ pub(super) fn archive(paths: &[PathBuf], records: &Records, report: &mut Redrive
             let Some(ArchivedRecord { shard, position, arrived, data }) = archived else {
                 return Err(wrong("this is not a line of an archive: it has no `_id`"));
             };
-            let payload = Payload { position, arrived, data: data.into(), rejection: None };
+            let payload =
+                Payload { position, arrived, partition_key: None, data: data.into(), rejection: None };
             // The archive leaves out what is no event, so its records follow each other across objects as well as within one.
             add(records, report, (&shard, &payload), 0)?;
         }

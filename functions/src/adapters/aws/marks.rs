@@ -3,8 +3,8 @@
 use super::backoff::{ROUNDS, pause};
 use super::dynamo::{Conditional, Item, item, n, number, parsed, put_if, s, table, text, unreadable};
 use super::error::port_error;
-use crate::ports::{MarkPut, PortError};
-use abx_core::event::{Mark, MarkKey, Owner};
+use crate::ports::{LOG_KEPT, MarkPut, PortError};
+use abx_core::event::{ID_WINDOW, Mark, MarkKey, Owner};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemOutput;
 use aws_sdk_dynamodb::types::KeysAndAttributes;
@@ -20,6 +20,8 @@ const GETS: usize = 20;
 const PUTS: usize = 64;
 /// How long a mark is kept after its first time, in seconds: no experiment runs for 400 days.
 const KEPT: i64 = 400 * 86_400;
+/// How long that of an id is: as far back as a redrive reaches, whose records came within a day of their repetitions.
+const ID_KEPT: i64 = LOG_KEPT.as_secs();
 
 /// The unit, and what the mark is about.
 type Place = (String, String);
@@ -88,7 +90,7 @@ impl Marks {
     /// Puts marks; one answer for each, in their order.
     pub(super) async fn put(&self, marks: &[(MarkKey<'_>, Mark)]) -> Result<Vec<MarkPut>, PortError> {
         let puts = marks.iter().zip(0..).map(|((key, mark), number)| {
-            let put = self.put_one(place(key), mark);
+            let put = self.put_one(key, mark);
             async move { put.await.map(|put: MarkPut| (number, put)) }
         });
         let puts: Vec<_> = puts.collect();
@@ -99,10 +101,18 @@ impl Marks {
         Ok(done.into_iter().map(|(_, put)| put).collect())
     }
 
-    async fn put_one(&self, (unit, about): Place, mark: &Mark) -> Result<MarkPut, PortError> {
+    async fn put_one(&self, key: &MarkKey<'_>, mark: &Mark) -> Result<MarkPut, PortError> {
         let request = self.client.put_item().table_name(&self.table);
-        let request = request.set_item(Some(write(unit, about, mark)));
-        let request = request.condition_expression("attribute_not_exists(#unit)");
+        let request = request.set_item(Some(write(key, mark)));
+        let request = if key.is_of_id() {
+            let ended = mark.at.as_millisecond() - ID_WINDOW.as_secs() * 1000;
+            request
+                .condition_expression("attribute_not_exists(#unit) OR #at <= :ended")
+                .expression_attribute_names("#at", "at")
+                .expression_attribute_values(":ended", n(ended))
+        } else {
+            request.condition_expression("attribute_not_exists(#unit)")
+        };
         match put_if(request.expression_attribute_names("#unit", "unit")).await? {
             Conditional::Done => Ok(MarkPut::First),
             Conditional::Refused(None) => {
@@ -127,7 +137,9 @@ fn all_of(places: &[&Place]) -> Result<KeysAndAttributes, PortError> {
     keys.build().map_err(PortError::permanent)
 }
 
-fn write(unit: String, about: String, mark: &Mark) -> Item {
+fn write(key: &MarkKey<'_>, mark: &Mark) -> Item {
+    let (unit, about) = place(key);
+    let kept = if key.is_of_id() { ID_KEPT } else { KEPT };
     item([
         ("unit", s(unit)),
         ("sk", s(about)),
@@ -135,7 +147,7 @@ fn write(unit: String, about: String, mark: &Mark) -> Item {
         ("at", n(mark.at.as_millisecond())),
         ("shard", s(&*mark.owner.shard)),
         ("position", s(mark.owner.position.to_string())),
-        ("ttl", n(mark.at.as_second().saturating_add(KEPT))),
+        ("ttl", n(mark.at.as_second().saturating_add(kept))),
     ])
 }
 

@@ -6,7 +6,7 @@ use crate::ports::{
     Committed, Guard, LEDGER_COMMITS, LOG_KEPT, LogEntry, MarkPut, MetricStore, PortError, REDRIVEN_AROUND,
     RedrivenRecord, RowCounter, ShardState, ids_from_bytes, ids_to_bytes,
 };
-use abx_core::event::{Additions, Amount, Commit, Mark, MarkKey, Owner, Position};
+use abx_core::event::{Additions, Amount, Commit, ID_WINDOW, Mark, MarkKey, Owner, Position};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior};
 
@@ -189,10 +189,20 @@ fn read_mark(row: &Row<'_>) -> rusqlite::Result<Mark> {
 fn put_mark(connection: &Connection, key: &MarkKey<'_>, new: &Mark) -> rusqlite::Result<MarkPut> {
     let sql = "
         INSERT INTO marks (unit, about, variant, at, shard, position) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-        ON CONFLICT DO NOTHING";
+        ON CONFLICT (unit, about) DO UPDATE SET at = excluded.at, shard = excluded.shard, position = excluded.position
+        WHERE at <= ?7";
     let Mark { variant, at, owner } = new;
-    let values =
-        (&key.unit, key.sort(), variant, at.as_millisecond(), &owner.shard, owner.position.to_string());
+    // All others stay.
+    let ended = if key.is_of_id() { at.as_millisecond() - ID_WINDOW.as_secs() * 1000 } else { i64::MIN };
+    let values = (
+        &key.unit,
+        key.sort(),
+        variant,
+        at.as_millisecond(),
+        &owner.shard,
+        owner.position.to_string(),
+        ended,
+    );
     if connection.prepare_cached(sql)?.execute(values)? == 1 {
         return Ok(MarkPut::First);
     }

@@ -80,11 +80,11 @@ CREATE TABLE IF NOT EXISTS redriven (
   PRIMARY KEY (shard, record)
 ) STRICT, WITHOUT ROWID;
 
--- Who was exposed first, and converted first, by which record.
+-- Who was exposed first, and converted first, by which record; and which record has an event's id.
 CREATE TABLE IF NOT EXISTS marks (
   unit     TEXT NOT NULL,
-  about    TEXT NOT NULL, -- experiment#epoch, or experiment#epoch#metric
-  variant  TEXT NOT NULL,
+  about    TEXT NOT NULL, -- experiment#epoch, experiment#epoch#metric, or id#hash
+  variant  TEXT NOT NULL, -- empty for an id
   at       INTEGER NOT NULL, -- milliseconds since 1970
   shard    TEXT NOT NULL,
   position TEXT NOT NULL,
