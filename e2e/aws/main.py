@@ -266,7 +266,7 @@ def story(programs, world, functions):
     check("abx capture: records that are no events", report["left_out"], len(BAD))
     # The flags that were asked since are on the stream as well.
     check("abx capture: it has all others", report["records"] >= len(poller.events()) - len(BAD), True)
-    known = {"ID": abx.at_tables("quarantine", "list")["records"][0]["id"], "UUID": mapping["UUID"], "N": "1"}
+    known = {"ID": abx.at_tables("quarantine", "list")["records"][0]["id"], "UUID": mapping["UUID"], "N": "1", "URL": url}
     pages.run(programs, world.endpoint, url, known, table)
     if programs["cookie_cats"]:
         cookie_cats(abx, url, programs["cookie_cats"])
