@@ -4,6 +4,7 @@ Each `abx` line is run and must end as it is expected to. A line of the AWS CLI 
 its parameters are checked against the models of the AWS CLI. Of the CDK the subcommand must exist. Any other line needs a reason.
 """
 
+import json
 import os
 import re
 import shlex
@@ -158,7 +159,7 @@ class Pages:
 
 
 def run(programs, endpoint, lambda_endpoint, known, table):
-    """Looks at every line of every page; a row of the table for each way."""
+    """Looks at every line of every page; a row of the table for each way. What `abx status` says at last of the deployment."""
     pages, ways, wrong, seen = Pages(programs, endpoint, lambda_endpoint, known), {}, [], set()
     for page in PAGES:
         with open(os.path.join(ROOT, page), encoding="utf-8") as file:
@@ -174,3 +175,6 @@ def run(programs, endpoint, lambda_endpoint, known, table):
     if wrong:
         sys.exit("\n".join(wrong))
     table.append(("commands of the operator's pages", ", ".join(f"{count} {way}" for way, count in sorted(ways.items()))))
+    status = next(line for line in seen if line.startswith("abx status --table")) + " --format json"
+    ran = subprocess.run(shlex.split(pages.filled(status)), capture_output=True, text=True, cwd=pages.folder, env=pages.environment)
+    return json.loads(ran.stdout)

@@ -98,6 +98,7 @@ pub async fn aws_config_for(what: &str, endpoint: Option<&str>) -> Result<aws::S
 }
 
 /// What to say where nothing names a region.
+#[must_use]
 pub fn no_region(what: &str) -> Error {
     Error::caller(format!("{what}: there is no AWS region to look for it in"))
         .help("set AWS_REGION, as AWS_REGION=eu-central-1, or AWS_PROFILE; --endpoint names an emulator")
