@@ -266,8 +266,9 @@ def story(programs, world, functions):
     check("abx capture: records that are no events", report["left_out"], len(BAD))
     # The flags that were asked since are on the stream as well.
     check("abx capture: it has all others", report["records"] >= len(poller.events()) - len(BAD), True)
-    known = {"ID": abx.at_tables("quarantine", "list")["records"][0]["id"], "UUID": mapping["UUID"], "N": "1"}
-    pages.run(programs, world.endpoint, url, known, table)
+    known = {"ID": abx.at_tables("quarantine", "list")["records"][0]["id"], "UUID": mapping["UUID"], "N": "1", "URL": url}
+    give_up(world, mapping["UUID"])
+    deployed(pages.run(programs, world.endpoint, url, known, table), mapping)
     if programs["cookie_cats"]:
         cookie_cats(abx, url, programs["cookie_cats"])
 
@@ -285,6 +286,23 @@ def cookie_cats(abx, url, file):
     for metric, expected in (("retention_1", [20034, 20119]), ("retention_7", [8502, 8279])):
         rows = next(it for it in results["metrics"] if it["metric"] == metric)["variants"]
         check(f"Cookie Cats: {metric}", [it["converted"] for it in rows], expected)
+
+
+def give_up(world, uuid):
+    """What CloudWatch counts when Lambda gives three records up."""
+    dimension = {"MetricData.member.1.Dimensions.member.1.Name": "EventSourceMappingUUID"}
+    dimension["MetricData.member.1.Dimensions.member.1.Value"] = uuid
+    metric = {"MetricData.member.1.MetricName": "OnFailureDestinationDeliveredEventCount", "MetricData.member.1.Value": 3}
+    world.query("monitoring", "PutMetricData", Namespace="AWS/Lambda", **metric, **dimension)
+
+
+def deployed(status, mapping):
+    """What `abx status` says of mapping, given up records and archive."""
+    told = {part: status[part]["told"] for part in ("mappings", "given_up", "archive")}
+    check("abx status: the mapping", [[it["uuid"], it["state"]] for it in told["mappings"]], [[mapping["UUID"], "Enabled"]])
+    given_up = [told["given_up"][it] for it in ("kept", "dropped", "failed_deliveries")]
+    check("abx status: records that Lambda gave up", given_up, [3, 0, 0])
+    check("abx status: the archive", told["archive"]["state"], "ACTIVE")
 
 
 def lose_one(poller):

@@ -86,9 +86,7 @@ fn signature(seen: &Seen, secret: &str) -> String {
     let mut query: Vec<&str> = query.split('&').filter(|it| !it.is_empty()).collect();
     query.sort_unstable();
     let names = said(seen, "SignedHeaders");
-    let headers: Vec<String> =
-        names.split(';').map(|name| format!("{name}:{}\n", seen.headers[name])).collect();
-    let headers = headers.concat();
+    let headers: String = names.split(';').flat_map(|name| [name, ":", &seen.headers[name], "\n"]).collect();
     let hash = hex(&Sha256::digest(&seen.body));
     let canonical = format!("{}\n{path}\n{}\n{headers}\n{names}\n{hash}", seen.method, query.join("&"));
     let (_, scope) = said(seen, "Credential").split_once('/').unwrap();

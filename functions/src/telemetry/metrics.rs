@@ -50,7 +50,7 @@ pub enum Counter {
 
 impl Counter {
     /// Every counter.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::CacheHits,
         Self::CacheMisses,
         Self::StoreReads,

@@ -142,6 +142,17 @@ enum Ended {
     Unanswered,
     /// It ended in the middle of the answer, or what came was no answer.
     Broken,
+    /// The request was not sent, because it could not be signed.
+    NotSigned,
+}
+
+impl From<Ended> for Failure {
+    fn from(ended: Ended) -> Self {
+        match ended {
+            Ended::NotSigned => Self::NotSigned,
+            Ended::Unanswered | Ended::Broken => Self::Broken,
+        }
+    }
 }
 
 impl HttpCaller {
@@ -187,20 +198,20 @@ impl HttpCaller {
             if !is_closed(&mut open.1).await {
                 match self.exchange(open, user).await {
                     Err(Ended::Unanswered) => {}
-                    answered => return answered.map_err(|_| Failure::Broken),
+                    answered => return answered.map_err(Failure::from),
                 }
             }
             *reopened = true;
         }
         let open = self.opened().await.map_err(|_| Failure::Connect)?;
-        self.exchange(open, user).await.map_err(|_| Failure::Broken)
+        self.exchange(open, user).await.map_err(Failure::from)
     }
 
     /// Sends a request and reads its answer to the end; the status. The connection is kept where it can take another request.
     async fn exchange(&mut self, (mut sender, mut driver): Open, user: u64) -> Result<u16, Ended> {
         let mut request = self.request.for_user(user).map_err(|_| Ended::Broken)?;
         if let Some(signer) = &self.signer {
-            signer.sign(&mut request).await.map_err(|_| Ended::Broken)?;
+            signer.sign(&mut request).await.map_err(|_| Ended::NotSigned)?;
         }
         let request = request.map(Full::new);
         let answer = async {

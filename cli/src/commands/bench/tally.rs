@@ -29,6 +29,8 @@ pub(super) enum Failure {
     Function,
     /// The event function gave records of the batch back.
     GivenBack,
+    /// No signature, because the credentials have expired and there are no new ones.
+    NotSigned,
 }
 
 impl fmt::Display for Failure {
@@ -40,6 +42,7 @@ impl fmt::Display for Failure {
             Self::Status(status) => write!(f, "status_{status}"),
             Self::Function => f.write_str("function_error"),
             Self::GivenBack => f.write_str("given_back"),
+            Self::NotSigned => f.write_str("not_signed"),
         }
     }
 }
