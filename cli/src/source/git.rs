@@ -64,24 +64,55 @@ impl GitPlace {
         Self { revision: revision.to_owned(), path, folder: folder.to_owned(), name }
     }
 
-    /// The files, each with its name and bytes, in the order of their names. Of a file that is larger than any
+    /// The files, each with its place and bytes, in the order of their names. Of a file that is larger than any
     /// document no more is kept than is needed to know that.
-    pub fn read(&self) -> Result<Vec<(String, Vec<u8>)>, Error> {
+    pub fn read(&self) -> Result<Vec<(Self, Vec<u8>)>, Error> {
         let commit = self.commit()?;
         let object = self.object(&commit)?;
         let kind = text(&self.git(&["cat-file", "-t", &object])?.stdout);
+        // The commit stands for the revision, which may move to another one before the next look.
+        let pinned = Self { revision: commit, ..self.clone() };
         let found = if kind == "blob" {
-            vec![(self.to_string(), object)]
+            vec![(pinned, object)]
         } else {
             let listed = self.git(&["ls-tree", "-r", "-z", "--full-tree", &object])?;
-            let folder = self.to_string();
-            let files = listed.stdout.split(|byte| *byte == 0).filter_map(|line| entry(&folder, line));
-            files.collect()
+            let files = listed.stdout.split(|byte| *byte == 0).filter_map(entry);
+            files.map(|(path, object)| (pinned.inside(path), object.to_owned())).collect()
         };
         if found.is_empty() {
             return Err(Error::caller(format!("{self}: no .yaml or .yml file in this folder")));
         }
-        self.contents(found)
+        let (places, objects): (Vec<Self>, Vec<String>) = found.into_iter().unzip();
+        Ok(places.into_iter().zip(self.contents(&objects, MAX_BYTES)?).collect())
+    }
+
+    /// The bytes of this file, which another one names, cut where they are more than a limit.
+    pub(super) fn read_named(&self, limit: usize) -> Result<Vec<u8>, Error> {
+        let commit = self.commit()?;
+        let (folder, file) = self.path.rfind('/').map_or(("", &*self.path), |at| self.path.split_at(at + 1));
+        let missing = || Error::caller(format!("there is no {self}"));
+        let tree = self.resolve(&format!("{commit}:{folder}"))?.ok_or_else(missing)?;
+        let listed = self.git(&["ls-tree", "-z", "--full-tree", &tree, "--", file])?;
+        let listed = text(listed.stdout.split(|byte| *byte == 0).next().unwrap_or_default());
+        let about: Vec<&str> = listed.split(['\t', ' ']).take(3).collect();
+        match about[..] {
+            ["120000", ..] => Err(Error::caller(format!("{self} is a link"))),
+            [_, "blob", object] => {
+                let contents = self.contents(&[object.to_owned()], limit)?;
+                contents.into_iter().next().ok_or_else(missing)
+            }
+            [_, _, _] => Err(Error::caller(format!("{self} is not a file"))),
+            _ => Err(missing()),
+        }
+    }
+
+    /// A file in this folder.
+    fn inside(&self, path: &str) -> Self {
+        let joined = |folder: &str| {
+            let separator = if folder.is_empty() || folder.ends_with(['/', ':']) { "" } else { "/" };
+            format!("{folder}{separator}{path}")
+        };
+        Self { path: joined(&self.path), name: joined(&self.name), ..self.clone() }
     }
 
     /// When its commit was made.
@@ -130,18 +161,17 @@ impl GitPlace {
     }
 
     /// The bytes of blobs, by one process for all of them.
-    fn contents(&self, found: Vec<(String, String)>) -> Result<Vec<(String, Vec<u8>)>, Error> {
+    fn contents(&self, objects: &[String], limit: usize) -> Result<Vec<Vec<u8>>, Error> {
         let mut command = self.command(&["cat-file", "--batch", "--buffer"]);
         let mut child = command.stdin(Stdio::piped()).spawn().map_err(|error| unstartable(&error))?;
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
-        let wanted: String = found.iter().flat_map(|(_, object)| [object.as_str(), "\n"]).collect();
-        let names = found.into_iter().map(|(name, _)| name);
+        let wanted: String = objects.iter().flat_map(|object| [object.as_str(), "\n"]).collect();
         // Written from a thread: with full pipes at both ends each side would wait for the other.
         let read = thread::scope(|scope| {
             // A process that ends early is noticed by the reader.
             scope.spawn(move || stdin.map(|mut stdin| stdin.write_all(wanted.as_bytes())));
             let mut reader = BufReader::new(stdout.ok_or_else(|| io::Error::other("no output"))?);
-            names.map(|name| Ok((name, blob(&mut reader)?))).collect::<io::Result<Vec<_>>>()
+            objects.iter().map(|_| blob(&mut reader, limit)).collect::<io::Result<Vec<_>>>()
         });
         let ended = child.wait_with_output();
         let broken = |error: io::Error| Error::world(format!("{self}: git cat-file")).because(error);
@@ -199,27 +229,23 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).trim().to_owned()
 }
 
-/// The name and object of a line of `git ls-tree`, `MODE blob OBJECT<TAB>PATH`, if it is a file that a folder would be
+/// The path and object of a line of `git ls-tree`, `MODE blob OBJECT<TAB>PATH`, if it is a file that a folder would be
 /// searched for. A link's blob is the path that it leads to, and no document.
-fn entry(folder: &str, line: &[u8]) -> Option<(String, String)> {
+fn entry(line: &[u8]) -> Option<(&str, &str)> {
     let line = std::str::from_utf8(line).ok()?;
     let (about, path) = line.split_once('\t')?;
     let object = about.strip_prefix("100644 blob ").or_else(|| about.strip_prefix("100755 blob "))?;
-    if !is_document(Path::new(path)) {
-        return None;
-    }
-    let separator = if folder.ends_with(':') { "" } else { "/" };
-    Some((format!("{folder}{separator}{path}"), object.to_owned()))
+    is_document(Path::new(path)).then_some((path, object))
 }
 
 /// Reads one answer of `git cat-file --batch`: `OBJECT blob SIZE`, a line end, the bytes, a line end.
-fn blob(reader: &mut impl BufRead) -> io::Result<Vec<u8>> {
+fn blob(reader: &mut impl BufRead, limit: usize) -> io::Result<Vec<u8>> {
     let mut head = String::new();
     reader.read_line(&mut head)?;
     let size = head.trim_end().rsplit(' ').next().and_then(|size| size.parse().ok());
     let size: u64 = size.ok_or_else(|| io::Error::other(format!("unexpected answer {head:?}")))?;
     let mut bytes = Vec::new();
-    let kept = reader.take(size.min(MAX_BYTES as u64 + 1)).read_to_end(&mut bytes)?;
+    let kept = reader.take(size.min(limit as u64 + 1)).read_to_end(&mut bytes)?;
     let rest = size + 1 - kept as u64;
     if io::copy(&mut reader.take(rest), &mut io::sink())? < rest {
         return Err(io::ErrorKind::UnexpectedEof.into());
@@ -262,7 +288,8 @@ mod tests {
 
     fn read(folder: &Path, place: &str) -> Result<Vec<(String, Vec<u8>)>, String> {
         let place = GitPlace { folder: folder.to_owned(), ..GitPlace::parse(place).expect("a colon") };
-        place.read().map_err(|error| error.to_string())
+        let files = place.read().map_err(|error| error.to_string())?;
+        Ok(files.into_iter().map(|(place, bytes)| (place.name, bytes)).collect())
     }
 
     fn names(folder: &Path, place: &str) -> Vec<String> {
@@ -298,7 +325,7 @@ mod tests {
         let folder = repository();
         let at = |path: &str| GitPlace::of_path("v1", &folder.path().join(path));
         assert_eq!(at("docs").read().unwrap().len(), 2);
-        assert!(at("docs/b.yaml").read().unwrap()[0].0.ends_with("/docs/b.yaml"));
+        assert!(at("docs/b.yaml").read().unwrap()[0].0.name.ends_with("/docs/b.yaml"));
         assert_eq!(GitPlace::of_path("v1", Path::new("gone")).path, "./gone");
     }
 

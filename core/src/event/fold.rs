@@ -586,7 +586,7 @@ fn value_of(metric: &MetricConfig, properties: Option<&RawValue>) -> Option<Amou
         return Some(Amount::ONE);
     }
     let name = metric.property.as_deref()?;
-    Amount::from_f64(property(properties?, name)?.get().parse().ok()?)
+    Amount::of_text(property(properties?, name)?.get())
 }
 
 /// The value of a property; the last one where the object has it twice, as elsewhere.

@@ -23,6 +23,7 @@ mod mark;
 mod position;
 mod rejection;
 mod row;
+mod row_size;
 mod totals;
 mod unknown;
 mod unpack;
@@ -40,6 +41,7 @@ pub use rejection::{Rejection, RejectionReason};
 pub use row::{
     Counter, GROUPS, Hour, MetricCounter, RowKey, STREAM, StreamCounter, VariantCounter, experiment_partition,
 };
+pub use row_size::{MAX_ROW_BYTES, largest_row};
 pub use totals::{MetricTotals, StreamTotals, Totals, VariantTotals};
 pub use unknown::{MAX_UNKNOWN_NAMES, UnknownEvents, unknown_partition};
 pub use unpack::unpack;
