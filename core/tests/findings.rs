@@ -39,7 +39,7 @@ fn counts_that_fit_in_no_row_are_found_before_they_are_published() {
     use abx_core::document::Document;
     use abx_core::event::{MAX_ROW_BYTES, largest_row};
     let document = |metrics: usize, kind: &str, length: usize| {
-        let metric = |number| json!({"key": format!("m{number:0>1$}", length - 1), "event": "e", "kind": kind, "property": "p"});
+        let metric = |number| json!({"key": format!("m{number:0>width$}", width = length - 1), "event": "e", "kind": kind, "property": "p"});
         let metrics: Vec<Value> = (0..metrics).map(metric).collect();
         experiment(
             json!({"metrics": metrics, "variants": [{"key": "a".repeat(64)}, {"key": "b".repeat(64)}]}),

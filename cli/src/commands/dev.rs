@@ -4,6 +4,7 @@ mod events;
 mod guard;
 mod health;
 mod invoke;
+mod lock;
 mod watch;
 
 use super::store::{open_file, unanswered};
@@ -22,6 +23,7 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use guard::Guard;
 use health::WatchedStore;
+use lock::Lock;
 use std::io::{self, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -96,6 +98,7 @@ async fn serve(args: &Args) -> Result<Exit, Error> {
     let interrupted = interrupted()?;
     let dev = Dev::open(args)?;
     // Before anything is published: another `abx dev` may be here already.
+    let _lock = Lock::take(&args.store)?;
     let listener = listen(args.port).await?;
     let address = listener.local_addr().map_err(|error| Error::world("the port").because(error))?;
     let mut watch = Watch::new(args.paths.clone());
@@ -222,8 +225,9 @@ impl Dev {
                 Arc::clone(&self.flags),
                 Arc::clone(&self.events),
             ));
+        let health = (Arc::clone(&self.watched), Arc::clone(&self.events));
         finish(routes, self.assignment.front())
-            .layer(from_fn_with_state(Arc::clone(&self.watched), health::health))
+            .layer(from_fn_with_state(health, health::health))
             .layer(from_fn_with_state(Arc::new(guard), guard::guard))
     }
 

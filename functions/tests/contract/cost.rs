@@ -6,7 +6,7 @@ use crate::marks::{key, mark};
 use crate::metrics::{commit, row, small};
 use crate::proxy::{Way, before};
 use abx_core::document::Document;
-use abx_core::event::{Additions, largest_row};
+use abx_core::event::{Additions, StreamCounter, largest_row};
 use abx_core::finding::Findings;
 use abx_functions::adapters::aws::{Budget, DynamoMetrics, dynamodb, emulator};
 use abx_functions::adapters::embedded::{EmbeddedStore, JsonlArchive};
@@ -183,7 +183,7 @@ async fn no_row_is_larger_than_the_estimate_that_validate_makes() {
     let records: Vec<_> = (0..)
         .zip(records)
         .map(|(number, event)| RecordToWrite {
-            sequence: format!("{:0>56}", 1000 + number),
+            sequence: format!("4961{number:0>52}"),
             partition_key: "u".into(),
             arrived: now,
             data: event.to_string().into_bytes(),
@@ -192,6 +192,7 @@ async fn no_row_is_larger_than_the_estimate_that_validate_makes() {
     let batch = kinesis_event(&"s".repeat(128), &format!("shardId-{:0>120}", 1), &records);
     let outcome = function.handle(&batch, Instant::now() + Duration::from_secs(100)).await.unwrap();
     assert!(outcome.response.batch_item_failures.is_empty(), "{outcome:?}");
+    assert_eq!(outcome.counted.count(StreamCounter::Accepted), 300, "{outcome:?}");
 
     let items = client().scan().table_name(METRICS).into_paginator().items().send();
     let items: Vec<Item> = items.collect::<Result<_, _>>().await.unwrap();

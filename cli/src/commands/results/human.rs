@@ -14,6 +14,9 @@ use abx_core::event::StreamCounter;
 use abx_core::statistics::{Estimate, RatioVerdict, SampleRatio};
 use std::fmt::Write as _;
 
+/// What stands for a verdict while the sample ratio is a mismatch.
+const INVALID: &str = "not valid";
+
 impl Report for ResultsReport {
     fn human(&self) -> String {
         let mut text = self.head();
@@ -32,7 +35,7 @@ impl Report for ResultsReport {
         }
         let control = self.control.as_deref().unwrap_or_default();
         for metric in &self.metrics {
-            text.push_str(&metric.human(control));
+            text.push_str(&metric.human(control, self.is_mismatch()));
         }
         if !self.other_metrics.is_empty() {
             let names: Vec<&str> = self.other_metrics.iter().map(String::as_str).collect();
@@ -171,6 +174,14 @@ impl ResultsReport {
         let mut text = String::new();
         let any =
             |is_so: fn(&VariantResult) -> bool| self.metrics.iter().any(|it| it.variants.iter().any(is_so));
+        if self.is_mismatch() && any(|it| it.verdict.or(it.one_look).is_some()) {
+            let _ = writeln!(
+                text,
+                "{BAD}`{INVALID}`{BAD:#}: while the sample ratio is wrong, differences may come from the split. `abx srm` tests it"
+            );
+            let _ = writeln!(text, "{DIM}stream: {counts}{DIM:#}");
+            return text;
+        }
         if any(|it| it.verdict.is_some()) {
             let level = percent(1.0 - self.alpha);
             let _ = writeln!(
@@ -206,12 +217,13 @@ pub(super) fn ratio_word(ratio: &SampleRatio) -> String {
 }
 
 impl MetricReport {
-    fn human(&self, control: &str) -> String {
+    fn human(&self, control: &str, is_mismatch: bool) -> String {
         let role = match self.role {
             MetricRole::Primary => "primary",
             MetricRole::Guardrail => "guardrail",
         };
         let state = match (self.broken, self.unjudged) {
+            (true, _) if is_mismatch => format!(" {DIM}broken, {INVALID}{DIM:#}"),
             (true, _) => format!(" {BAD}broken{BAD:#}"),
             (_, true) => format!(" {BAD}not judged{BAD:#}"),
             _ => String::new(),
@@ -220,7 +232,7 @@ impl MetricReport {
             format!("\n{TITLE}{}{TITLE:#} {DIM}{role} · {}{DIM:#}{state}\n", self.metric, self.kind);
         let _ = writeln!(text, "{}", self.values());
         if self.variants.len() > 1 {
-            let _ = writeln!(text, "{}", self.differences(control));
+            let _ = writeln!(text, "{}", self.differences(control, is_mismatch));
         }
         let invalid: u64 = self.variants.iter().map(|it| it.invalid).sum();
         if invalid > 0 {
@@ -261,7 +273,7 @@ impl MetricReport {
     }
 
     /// The others against the control: by the interval that may be looked at daily, and where there is none, by the other one.
-    fn differences(&self, control: &str) -> String {
+    fn differences(&self, control: &str, is_mismatch: bool) -> String {
         let others = self.variants.iter().filter(|it| it.variant != control);
         let rows = others.map(|it| {
             let shown = it.anytime.or(it.comparison);
@@ -270,7 +282,7 @@ impl MetricReport {
                 shown.map_or_else(|| "-".to_owned(), |it| self.signed(it.difference.value)),
                 self.interval(shown.map(|it| it.difference)),
                 shown.map_or_else(String::new, |it| p_value(it.p_value)),
-                judged(it),
+                if is_mismatch { unusable(it) } else { judged(it) },
             ]
         });
         let against = format!("against {control}");
@@ -280,6 +292,14 @@ impl MetricReport {
 
     fn signed(&self, number: f64) -> String {
         if self.is_rate() { format!("{:+.2}", number * 100.0) } else { format!("{number:+.4}") }
+    }
+}
+
+/// What a verdict would be, where the units are split wrongly: then nobody knows what the difference comes from.
+fn unusable(it: &VariantResult) -> String {
+    match it.verdict.or(it.one_look) {
+        Some(_) => format!("{DIM}{INVALID}{DIM:#}"),
+        None => "too little data".to_owned(),
     }
 }
 

@@ -27,6 +27,8 @@ pub struct ResultsReport {
     /// Whether the units follow their allocations, in the order of `variants`; a variant that the document does not have has the
     /// share 0. `null` without units or without a document.
     pub(super) sample_ratio: Option<SampleRatio>,
+    /// Whether verdicts may be used: not where the sample ratio is a mismatch. They are then what they would be otherwise.
+    pub(super) verdicts_valid: bool,
     /// `null` where there are counts alone.
     pub(super) control: Option<String>,
     /// The chance of a false alarm of each interval and test.
@@ -113,6 +115,8 @@ impl ResultsReport {
         let metrics: Vec<MetricReport> = metrics.collect();
         let is_other = |key: &&String| metrics.iter().all(|metric| metric.metric != **key);
         let counted_metrics = totals.variants.values().flat_map(|variant| variant.metrics.keys());
+        let sample_ratio = experiment.and_then(|experiment| judge::ratio(experiment, totals));
+        let is_mismatch = sample_ratio.as_ref().is_some_and(|it| it.verdict == RatioVerdict::Mismatch);
         Ok(Self {
             experiment: key.to_owned(),
             status: experiment.map(abx_core::Experiment::status),
@@ -125,7 +129,8 @@ impl ResultsReport {
                 .enumerate()
                 .map(|(index, (key, totals))| VariantReport::new(key, totals, index < written.len()))
                 .collect(),
-            sample_ratio: experiment.and_then(|experiment| judge::ratio(experiment, totals)),
+            sample_ratio,
+            verdicts_valid: !is_mismatch,
             control: written.get(control).map(|(key, _)| (*key).to_owned()),
             alpha: plan.alpha,
             other_metrics: counted_metrics.filter(is_other).cloned().collect(),
@@ -138,7 +143,7 @@ impl ResultsReport {
     }
 
     pub(super) fn is_mismatch(&self) -> bool {
-        self.sample_ratio.as_ref().is_some_and(|it| it.verdict == RatioVerdict::Mismatch)
+        !self.verdicts_valid
     }
 }
 
