@@ -70,6 +70,9 @@ pub struct Args {
     /// An origin whose pages may ask, as <http://localhost:3000>; may be given several times
     #[arg(long, value_name = "ORIGIN")]
     cors: Vec<String>,
+    /// A name in the `Host` of requests that is allowed beside localhost, as the name of a container; may be given several times
+    #[arg(long, value_name = "NAME")]
+    allow_host: Vec<String>,
     /// Write the functions' logs and metrics to stderr
     #[arg(long)]
     verbose: bool,
@@ -112,7 +115,7 @@ async fn serve(args: &Args) -> Result<Exit, Error> {
         // A caller who never sends the rest of a request must not keep the program.
         sleep(GRACE).await;
     };
-    let guard = Guard { address, origins: args.cors.clone() };
+    let guard = Guard { address, origins: args.cors.clone(), hosts: args.allow_host.clone() };
     let server =
         axum::serve(listener, dev.router(guard)).with_graceful_shutdown(async { drop(ending.await) });
     tokio::select! {

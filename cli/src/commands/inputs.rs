@@ -48,7 +48,8 @@ impl AtArg {
     }
 }
 
-fn parse_time(text: &str) -> Result<Timestamp, String> {
+/// A time, as everywhere: `2026-03-01T09:00:00Z`, `2026-03-01`, or a number since 1970.
+pub fn parse_time(text: &str) -> Result<Timestamp, String> {
     time_of_text(text)
         .ok_or_else(|| "write it as 2026-03-01T09:00:00Z, or as 2026-03-01 for midnight in UTC".to_owned())
 }

@@ -77,7 +77,14 @@ impl GitPlace {
         } else {
             let listed = self.git(&["ls-tree", "-r", "-z", "--full-tree", &object])?;
             let files = listed.stdout.split(|byte| *byte == 0).filter_map(entry);
-            files.map(|(path, object)| (pinned.inside(path), object.to_owned())).collect()
+            let file = |(path, found): (&str, Entry<'_>)| {
+                let object = match found {
+                    Entry::File(object) => object.to_owned(),
+                    Entry::Link => self.follow(&object, path)?,
+                };
+                Ok((pinned.inside(path), object))
+            };
+            files.map(file).collect::<Result<_, Error>>()?
         };
         if found.is_empty() {
             return Err(Error::caller(format!("{self}: no .yaml or .yml file in this folder")));
@@ -103,6 +110,26 @@ impl GitPlace {
             }
             [_, _, _] => Err(Error::caller(format!("{self} is not a file"))),
             _ => Err(missing()),
+        }
+    }
+
+    /// The object that a link in a folder leads to. What it stands for would be left out where it leads to nothing.
+    fn follow(&self, folder: &str, path: &str) -> Result<String, Error> {
+        let mut command =
+            self.command(&["cat-file", "--batch-check=%(objecttype) %(objectname)", "--follow-symlinks"]);
+        let mut child = command.stdin(Stdio::piped()).spawn().map_err(|error| unstartable(&error))?;
+        let written = child.stdin.take().map(|mut stdin| writeln!(stdin, "{folder}:{path}"));
+        let broken = |error: io::Error| Error::world(format!("{self}: git cat-file")).because(error);
+        written.transpose().map_err(broken)?;
+        let answer = text(&child.wait_with_output().map_err(broken)?.stdout);
+        // A link that cannot be followed has an answer of two lines, `dangling SIZE` and the path.
+        match answer.strip_prefix("blob ") {
+            Some(object) if !object.contains('\n') => Ok(object.to_owned()),
+            _ => {
+                let link = self.inside(path);
+                Err(Error::caller(format!("{link}: this link leads to no file of {self}"))
+                    .help("name the folder that holds both, or the file that it leads to"))
+            }
         }
     }
 
@@ -229,13 +256,21 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).trim().to_owned()
 }
 
-/// The path and object of a line of `git ls-tree`, `MODE blob OBJECT<TAB>PATH`, if it is a file that a folder would be
-/// searched for. A link's blob is the path that it leads to, and no document.
-fn entry(line: &[u8]) -> Option<(&str, &str)> {
+/// What a folder has under a name.
+enum Entry<'a> {
+    /// A file, by its object.
+    File(&'a str),
+    /// A link, whose object is the path that it leads to.
+    Link,
+}
+
+/// The path and entry of a line of `git ls-tree`, `MODE blob OBJECT<TAB>PATH`, if it is what a folder would be searched for.
+fn entry(line: &[u8]) -> Option<(&str, Entry<'_>)> {
     let line = std::str::from_utf8(line).ok()?;
     let (about, path) = line.split_once('\t')?;
-    let object = about.strip_prefix("100644 blob ").or_else(|| about.strip_prefix("100755 blob "))?;
-    is_document(Path::new(path)).then_some((path, object))
+    let (mode, object) = about.split_once(" blob ")?;
+    let entry = if mode == "120000" { Entry::Link } else { Entry::File(object) };
+    is_document(Path::new(path)).then_some((path, entry))
 }
 
 /// Reads one answer of `git cat-file --batch`: `OBJECT blob SIZE`, a line end, the bytes, a line end.
@@ -309,6 +344,42 @@ mod tests {
         let enabled = |place: &str| text(&read(folder.path(), place).unwrap()[0].1);
         assert_eq!(enabled("v1:docs/b.yaml"), "flag: b\nenabled: true");
         assert_eq!(enabled("main:docs/b.yaml"), "flag: b\nenabled: false");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_followed_as_in_a_folder_and_one_to_nothing_is_an_error() {
+        use std::os::unix::fs::symlink;
+        let folder = repository();
+        let git = |arguments: &[&str]| {
+            let mut command = Command::new("git");
+            command.arg("-C").arg(folder.path()).args(["-c", "user.name=a", "-c", "user.email=a@b.example"]);
+            assert!(command.args(arguments).output().unwrap().status.success(), "{arguments:?}");
+        };
+        let at = |path: &str| folder.path().join(path);
+        symlink("b.yaml", at("docs/link.yaml")).unwrap();
+        git(&["add", "."]);
+        git(&["commit", "-qm", "third"]);
+        let files = read(folder.path(), "main:docs").unwrap();
+        let linked = files.iter().find(|(name, _)| name == "main:docs/link.yaml").unwrap();
+        assert_eq!(text(&linked.1), "flag: b\nenabled: false");
+        for (to, from) in
+            [("gone.yaml", "main:docs"), ("../other/large.yaml", "main:docs"), ("link.yaml", "main:")]
+        {
+            fs::remove_file(at("docs/link.yaml")).unwrap();
+            symlink(to, at("docs/link.yaml")).unwrap();
+            git(&["commit", "-qam", "another"]);
+            let error = read(folder.path(), from).unwrap_err();
+            let link = format!("{}docs/link.yaml: this link leads to no file of", &from[..5]);
+            assert!(error.starts_with(&link), "{to}: {error}");
+        }
+        let whole = {
+            fs::remove_file(at("docs/link.yaml")).unwrap();
+            symlink("../other/large.yaml", at("docs/link.yaml")).unwrap();
+            git(&["commit", "-qam", "last"]);
+            names(folder.path(), "main:")
+        };
+        assert!(whole.contains(&"main:docs/link.yaml".to_owned()), "inside of what is named: {whole:?}");
     }
 
     #[test]
