@@ -77,6 +77,54 @@ impl Place {
 }
 
 #[test]
+fn a_substituted_process_is_a_file() {
+    let place = Place::with(&[("pricing.yaml", &experiment("DE", "1.0"))]);
+    let script = |script: &str| {
+        let mut command = Command::new("bash");
+        command.args(["-c", script]).current_dir(place.path()).env("NO_COLOR", "1");
+        let output = command.env("abx", env!("CARGO_BIN_EXE_abx")).output().expect("bash runs");
+        (String::from_utf8([output.stdout, output.stderr].concat()).expect("text"), output.status.code())
+    };
+    let (text, code) = script("$abx validate <(cat docs/pricing.yaml)");
+    assert_eq!((&*text, code), ("1 document in 1 file: nothing wrong\n", Some(0)));
+    let (text, code) = script("$abx validate <(echo 'flog: x')");
+    assert!(
+        code == Some(1) && text.contains("unknown-kind") && text.contains("did you mean `flag`?"),
+        "{text}"
+    );
+    let (text, code) = script("$abx diff <(sed s/DE/US/ docs/pricing.yaml) docs/pricing.yaml");
+    assert!(code == Some(0) && text.contains("targeting_rules[0].value"), "{text}");
+    let (text, code) = script("$abx diff <(cat docs/pricing.yaml) <(cat docs/pricing.yaml)");
+    assert!(code == Some(0) && text.contains("nothing changes"), "{text}");
+}
+
+#[test]
+fn a_comment_on_hundreds_of_documents_fits_and_says_what_is_left_out() {
+    let place = Place::with(&[]);
+    let documents = |percent: u32| {
+        let document = |number: u32| {
+            format!(
+                "flag: flag_with_a_rather_long_name_{number:03}\nenabled: true\ndescription: {}\nrollout_percentage: {percent}\n---\n",
+                "word ".repeat(percent as usize)
+            )
+        };
+        (0..700).map(document).collect::<String>()
+    };
+    place.write("before/a.yaml", &documents(10));
+    place.write("after/a.yaml", &documents(20));
+    let output = place.abx(&["diff", "docs/before", "docs/after", "--format", "markdown"]);
+    let text = String::from_utf8(output.stdout).expect("text");
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(text.len() <= 65_536, "{}", text.len());
+    assert!(text.len() > 50_000, "it is filled: {}", text.len());
+    let left_out = text.lines().find(|line| line.starts_with("**Left out**")).expect("it says so");
+    assert!(
+        left_out.contains("documents") && left_out.contains("`abx diff docs/before docs/after"),
+        "{left_out}"
+    );
+}
+
+#[test]
 fn a_commit_tells_what_a_unit_got_and_which_step_has_changed() {
     let place = Place::with(&[("pricing.yaml", &experiment("DE", "1.0"))]);
     place.git(&["tag", "v1"]);

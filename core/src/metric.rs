@@ -117,7 +117,7 @@ impl Measure {
 }
 
 fn amount(properties: Option<&RawValue>, name: &str) -> Option<Amount> {
-    Amount::from_f64(property(properties?, name)?.get().parse().ok()?)
+    Amount::of_text(property(properties?, name)?.get())
 }
 
 #[cfg(test)]

@@ -34,6 +34,37 @@ fn named(key: &str, mut document: Value) -> Value {
     document
 }
 
+#[test]
+fn counts_that_fit_in_no_row_are_found_before_they_are_published() {
+    use abx_core::document::Document;
+    use abx_core::event::{MAX_ROW_BYTES, largest_row};
+    let document = |metrics: usize, kind: &str, length: usize| {
+        let metric = |number| json!({"key": format!("m{number:0>width$}", width = length - 1), "event": "e", "kind": kind, "property": "p"});
+        let metrics: Vec<Value> = (0..metrics).map(metric).collect();
+        experiment(
+            json!({"metrics": metrics, "variants": [{"key": "a".repeat(64)}, {"key": "b".repeat(64)}]}),
+        )
+    };
+    let size = |document: &Value| match Document::read(document, &mut abx_core::finding::Findings::default())
+    {
+        Some(Document::Experiment(written)) => largest_row(&written),
+        other => panic!("{other:?}"),
+    };
+    let mut seen = [0; 2];
+    for kind in ["conversion", "sum"] {
+        for metrics in 1..700 {
+            let document = document(metrics, kind, 64);
+            let found = compiled(std::slice::from_ref(&document)).findings;
+            let is_found = found.iter().any(|it| it.code == Code::RowTooLarge && it.place.path == "metrics");
+            assert_eq!(is_found, size(&document) > MAX_ROW_BYTES, "{metrics} {kind}");
+            seen[usize::from(is_found)] += 1;
+        }
+    }
+    assert!(seen[0] > 100 && seen[1] > 100, "{seen:?}: below and above");
+    assert!(size(&document(400, "sum", 64)) > MAX_ROW_BYTES, "400 sums with long keys are too many");
+    assert!(size(&document(400, "sum", 8)) < MAX_ROW_BYTES, "with short ones they fit");
+}
+
 fn variants(variants: Value) -> Value {
     experiment(json!({"variants": variants}))
 }

@@ -1,5 +1,6 @@
 //! How fast is it, at this rate? And is that within its targets?
 
+mod context;
 mod cost;
 mod enroll;
 mod function;
@@ -12,7 +13,7 @@ mod tally;
 mod target;
 mod template;
 
-use super::inputs::duration;
+use super::inputs::{ContextArgs, duration};
 use super::signer::SignArgs;
 use crate::error::Error;
 use crate::report::FormatArg;
@@ -84,6 +85,8 @@ pub struct Args {
     /// Enroll the users of requests to /assign, and count them in the experiments; by default they are not enrolled
     #[arg(long)]
     enroll: bool,
+    #[command(flatten)]
+    context: ContextArgs,
     #[command(flatten)]
     http: HttpArgs,
     #[command(flatten)]
@@ -177,6 +180,7 @@ pub fn run(args: &Args) -> Result<BenchReport, Error> {
 impl Args {
     /// What every request is, and whether it enrolls its user.
     fn work(&self, target: &Target) -> Result<(Work, Option<Enrollment>), Error> {
+        let attributes = self.context.read(None)?.attributes;
         match target {
             Target::Url(url) => {
                 let FunctionArgs { payload, endpoint, tail_log, .. } = &self.function;
@@ -190,6 +194,11 @@ impl Args {
                 let method = method.unwrap_or(if body.is_some() { Method::POST } else { Method::GET });
                 let headers = self.http.header.iter().cloned().collect();
                 let (mut url, mut body) = (url.clone(), body.unwrap_or_default());
+                if body.is_empty() {
+                    context::into_url(&mut url, &attributes);
+                } else {
+                    context::into_json(&mut body, &attributes, "--body")?;
+                }
                 let enrollment = enroll::url(&mut url, (&method, &mut body), self.enroll)?;
                 let request = HttpRequest::new(&url, (method, &body), headers, self.http.signing)?;
                 Ok((Work::Http(Arc::new(request)), enrollment))
@@ -203,6 +212,7 @@ impl Args {
                 }
                 let payload = self.function.payload.as_deref().map(text).transpose()?;
                 let mut payload = payload.unwrap_or_else(|| "{}".to_owned());
+                context::into_json(&mut payload, &attributes, "--payload")?;
                 let enrollment = enroll::payload(&mut payload, target.product(), self.enroll)?;
                 let invocation = Invocation {
                     function: name.clone(),

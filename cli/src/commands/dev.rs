@@ -4,6 +4,7 @@ mod events;
 mod guard;
 mod health;
 mod invoke;
+mod lock;
 mod watch;
 
 use super::store::{open_file, unanswered};
@@ -22,6 +23,7 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use guard::Guard;
 use health::WatchedStore;
+use lock::Lock;
 use std::io::{self, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -68,6 +70,9 @@ pub struct Args {
     /// An origin whose pages may ask, as <http://localhost:3000>; may be given several times
     #[arg(long, value_name = "ORIGIN")]
     cors: Vec<String>,
+    /// A name in the `Host` of requests that is allowed beside localhost, as the name of a container; may be given several times
+    #[arg(long, value_name = "NAME")]
+    allow_host: Vec<String>,
     /// Write the functions' logs and metrics to stderr
     #[arg(long)]
     verbose: bool,
@@ -96,6 +101,7 @@ async fn serve(args: &Args) -> Result<Exit, Error> {
     let interrupted = interrupted()?;
     let dev = Dev::open(args)?;
     // Before anything is published: another `abx dev` may be here already.
+    let _lock = Lock::take(&args.store)?;
     let listener = listen(args.port).await?;
     let address = listener.local_addr().map_err(|error| Error::world("the port").because(error))?;
     let mut watch = Watch::new(args.paths.clone());
@@ -109,7 +115,7 @@ async fn serve(args: &Args) -> Result<Exit, Error> {
         // A caller who never sends the rest of a request must not keep the program.
         sleep(GRACE).await;
     };
-    let guard = Guard { address, origins: args.cors.clone() };
+    let guard = Guard { address, origins: args.cors.clone(), hosts: args.allow_host.clone() };
     let server =
         axum::serve(listener, dev.router(guard)).with_graceful_shutdown(async { drop(ending.await) });
     tokio::select! {
@@ -222,8 +228,9 @@ impl Dev {
                 Arc::clone(&self.flags),
                 Arc::clone(&self.events),
             ));
+        let health = (Arc::clone(&self.watched), Arc::clone(&self.events));
         finish(routes, self.assignment.front())
-            .layer(from_fn_with_state(Arc::clone(&self.watched), health::health))
+            .layer(from_fn_with_state(health, health::health))
             .layer(from_fn_with_state(Arc::new(guard), guard::guard))
     }
 

@@ -12,7 +12,7 @@ use crate::render::style::{DIM, TITLE};
 use crate::report::{FormatArg, Report};
 use crate::source::Checked;
 use abx_core::Subject;
-use abx_core::document::Moment;
+use abx_core::read::time_of_text;
 use answer::Answer;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -85,8 +85,8 @@ impl<'a> When<'a> {
     fn parse(texts: &'a [String]) -> Result<Self, Error> {
         let mut when = Self::default();
         for text in texts {
-            let twice = match Moment::parse(text) {
-                Some(moment) => when.time.replace(moment.0).is_some().then_some("times"),
+            let twice = match time_of_text(text) {
+                Some(time) => when.time.replace(time).is_some().then_some("times"),
                 None => when.revision.replace(text).is_some().then_some("revisions"),
             };
             if let Some(what) = twice {

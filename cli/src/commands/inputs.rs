@@ -6,7 +6,7 @@ pub mod source;
 use super::store::StoreArgs;
 use crate::error::Error;
 use crate::source::{Checked, Corpus};
-use abx_core::document::Moment;
+use abx_core::read::time_of_text;
 use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -48,9 +48,9 @@ impl AtArg {
     }
 }
 
-fn parse_time(text: &str) -> Result<Timestamp, String> {
-    Moment::parse(text)
-        .map(|moment| moment.0)
+/// A time, as everywhere: `2026-03-01T09:00:00Z`, `2026-03-01`, or a number since 1970.
+pub fn parse_time(text: &str) -> Result<Timestamp, String> {
+    time_of_text(text)
         .ok_or_else(|| "write it as 2026-03-01T09:00:00Z, or as 2026-03-01 for midnight in UTC".to_owned())
 }
 
@@ -160,6 +160,14 @@ mod tests {
             assert!(duration(bad).is_err(), "{bad}");
         }
         assert_eq!(age("30d"), Ok(SignedDuration::from_hours(720)));
+        for text in ["2026-03-01", "1772323200", "1772323200000", "2026-03-01T01:00:00+01:00"] {
+            assert_eq!(
+                parse_time(text).map(|time| time.to_string()),
+                Ok("2026-03-01T00:00:00Z".to_owned()),
+                "{text}"
+            );
+        }
+        assert!(parse_time("2026").is_err() && parse_time("2026-03-01T09:00:00").is_err());
         assert_eq!(age("2w 12h"), Ok(SignedDuration::from_hours(348)));
         for bad in ["", "30", "-1d", "1 month", "3661d", "soon"] {
             assert!(age(bad).is_err(), "{bad}");

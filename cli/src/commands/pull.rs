@@ -11,6 +11,9 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::PathBuf;
 
+/// A document with more overrides than this names a file of them: it would soon be larger than a file of documents may be.
+const MAX_OVERRIDES: usize = 100;
+
 /// Write the documents of a revision into a folder, one file each
 #[derive(Debug, clap::Args)]
 #[command(
@@ -49,14 +52,14 @@ pub fn run(args: &Args) -> Result<PullReport, Error> {
     let unwritable =
         |path: &PathBuf, error: std::io::Error| Error::world(path.display().to_string()).because(error);
     fs::create_dir_all(&args.folder).map_err(|error| unwritable(&args.folder, error))?;
-    let paths: Vec<PathBuf> = documents.iter().map(|it| args.folder.join(file_name(it))).collect();
+    let files: Vec<(PathBuf, String)> = documents.into_iter().flat_map(written).collect();
+    let files = files.into_iter().map(|(name, text)| (args.folder.join(name), text));
+    let (paths, texts): (Vec<PathBuf>, Vec<String>) = files.unzip();
     if let Some(path) = paths.iter().find(|path| path.exists()) {
         let message = format!("{} is there already; nothing was written", path.display());
         return Err(Error::caller(message).help("name an empty folder"));
     }
-    for (document, path) in documents.iter().zip(&paths) {
-        // JSON is YAML, and keeps every value as it is; comments were never published.
-        let text = serde_json::to_string_pretty(document).unwrap_or_default() + "\n";
+    for (text, path) in texts.iter().zip(&paths) {
         let file = File::create_new(path).and_then(|mut file| file.write_all(text.as_bytes()));
         file.map_err(|error| unwritable(path, error))?;
     }
@@ -64,9 +67,33 @@ pub fn run(args: &Args) -> Result<PullReport, Error> {
     Ok(PullReport { store: args.store.name(), revision, files })
 }
 
-/// Keys are plain, so they are file names as they are.
-fn file_name(document: &Value) -> String {
-    name(document).unwrap_or_default().replace(' ', "-") + ".yaml"
+/// The files of a document, with their names: itself, and its overrides where they are many.
+fn written(mut document: Value) -> Vec<(PathBuf, String)> {
+    // Keys are plain, so they are file names as they are.
+    let name = name(&document).unwrap_or_default().replace(' ', "-");
+    let overrides = take_overrides(&mut document, &name);
+    // JSON is YAML, and keeps every value as it is; comments were never published.
+    let text = serde_json::to_string_pretty(&document).unwrap_or_default() + "\n";
+    let document = (PathBuf::from(name + ".yaml"), text);
+    [document].into_iter().chain(overrides).collect()
+}
+
+/// Takes many overrides out of a document, into a file that the document names instead.
+fn take_overrides(document: &mut Value, name: &str) -> Option<(PathBuf, String)> {
+    let fields = document.as_object_mut()?;
+    if fields.get("overrides")?.as_object()?.len() <= MAX_OVERRIDES {
+        return None;
+    }
+    let overrides = fields.remove("overrides")?;
+    let file = format!("{name}.overrides.csv");
+    fields.insert("overrides_file".to_owned(), Value::from(file.as_str()));
+    let mut rows = csv::Writer::from_writer(Vec::new());
+    let pairs =
+        overrides.as_object()?.iter().map(|(unit, variant)| [unit, variant.as_str().unwrap_or_default()]);
+    for row in [["unit", "variant"]].into_iter().chain(pairs) {
+        rows.write_record(row).ok()?;
+    }
+    Some((PathBuf::from(file), String::from_utf8(rows.into_inner().ok()?).ok()?))
 }
 
 impl Report for PullReport {

@@ -188,11 +188,7 @@ fn wrong_sum(error: &SumError) -> Error {
 
 /// The documents with another text of one file. An error that was not there before is one of the plan.
 fn compile_with(checked: &Checked, file: &SourceFile, text: &str) -> Result<Checked, Error> {
-    let texts = checked.files.iter().map(|it| {
-        let text = if it.name == file.name { text } else { &*it.text };
-        (it.name.clone(), text.to_owned())
-    });
-    let after = Corpus::from_texts(texts).compile();
+    let after = Corpus::with_text(&checked.files, &file.name, text).compile();
     let is_old = |message: &str| checked.errors().any(|it| it.message == message);
     let new_error = after.errors().find(|it| !is_old(&it.message));
     if let Some(error) = new_error {

@@ -11,6 +11,7 @@ mod target;
 
 pub use report::ReplayReport;
 
+use super::inputs::parse_time;
 use super::store::{block_on, unanswered};
 use crate::error::Error;
 use crate::report::FormatArg;
@@ -79,7 +80,7 @@ pub struct Args {
     #[command(flatten)]
     rows: rows::RowArgs,
     /// When rows and events without a time happened; now by default
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
     at: Option<Timestamp>,
     /// How to write it.
     #[command(flatten)]

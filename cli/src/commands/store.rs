@@ -134,7 +134,11 @@ fn no_credentials(place: &str, error: impl std::error::Error + Send + Sync + 'st
 /// Opens the embedded store to write, and makes it and its folder.
 pub fn open_file(path: &Path) -> Result<EmbeddedStore, Error> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        make_folder(folder).map_err(|error| Error::world(folder.display().to_string()).because(error))?;
+        make_folder(folder).map_err(|error| {
+            Error::world(format!("{}: the folder of the store cannot be made", folder.display()))
+                .because(error)
+                .help("name a file that can be written with --store")
+        })?;
     }
     EmbeddedStore::open(path).map_err(unanswered)
 }

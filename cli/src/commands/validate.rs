@@ -75,7 +75,7 @@ pub fn run(args: &Args) -> Result<ValidateReport, Error> {
     let checked = Corpus::load(&args.paths)?.compile();
     let count = |severity| checked.findings.iter().filter(|it| it.severity == severity).count();
     Ok(ValidateReport {
-        files: checked.files.len(),
+        files: checked.files.iter().filter(|file| file.named_by.is_none()).count(),
         documents: checked.documents,
         errors: count(Severity::Error),
         warnings: count(Severity::Warning),

@@ -1,20 +1,26 @@
 //! All files of a run, compiled together.
 
+use super::beside::{Beside, sibling};
 use super::fault::Fault;
 use super::files::{self, SourceFile};
+use super::git::GitPlace;
 use super::located::{FilePlace, Located, Places};
 use super::mark::Mark;
 use super::origin::Origin;
+use super::overrides::{self, Listed};
 use super::written;
 use super::yaml;
 use crate::error::Error;
-use abx_core::finding::{Code, Severity};
+use abx_core::document::quote;
+use abx_core::finding::{Code, Finding, Severity};
 use abx_core::rehearsal::Suite;
 use abx_core::{Catalog, read_and_compile};
 use abx_functions::catalog::name;
 use serde_json::Value;
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::fmt::Write as _;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 
 /// The documents of some files, parsed and not yet compiled.
 #[derive(Debug, Default)]
@@ -23,6 +29,8 @@ pub struct Corpus {
     /// Each document's file, place and value.
     documents: Vec<Origin>,
     faults: Vec<(usize, Fault)>,
+    /// Files that documents name, there or not.
+    named: Vec<PathBuf>,
 }
 
 /// A catalog from files, and everything found in them.
@@ -40,6 +48,8 @@ pub struct Checked {
     pub tests: Vec<Suite>,
     /// Everything found, by file and place.
     pub findings: Vec<Located>,
+    /// Files of this machine that documents name, there or not.
+    pub named: Vec<PathBuf>,
     placed: Vec<Placed>,
 }
 
@@ -50,6 +60,15 @@ struct Placed {
     mark: Mark,
     /// As `experiment KEY`; tests have none.
     name: Option<String>,
+}
+
+impl Origin {
+    /// The place of an override that stands in another file.
+    pub(super) fn listed(&self, path: &str) -> Option<(usize, Range<usize>)> {
+        let listed = self.listed.as_ref()?;
+        let span = listed.units.get(path.strip_prefix("overrides.")?)?;
+        Some((listed.file, span.clone()))
+    }
 }
 
 impl Corpus {
@@ -65,15 +84,34 @@ impl Corpus {
     pub fn from_texts<N: Into<String>, T: Into<String>>(texts: impl IntoIterator<Item = (N, T)>) -> Self {
         let mut corpus = Self::default();
         for (name, text) in texts {
-            corpus.add_bytes(name, text.into().into_bytes());
+            corpus.add_bytes(name, text.into().into_bytes(), &Beside::Nowhere);
         }
         corpus
     }
 
     /// Adds the bytes of a file of this name.
-    pub fn add_bytes(&mut self, name: impl Into<String>, bytes: Vec<u8>) {
+    fn add_bytes(&mut self, name: impl Into<String>, bytes: Vec<u8>, beside: &Beside<'_>) {
         let (file, fault) = files::accept(name.into(), bytes);
-        self.add(file, fault);
+        self.add(file, fault, beside);
+    }
+
+    /// Adds the files of a git revision.
+    pub fn add_git(&mut self, place: &GitPlace) -> Result<(), Error> {
+        for (place, bytes) in place.read()? {
+            self.add_bytes(&place.name, bytes, &Beside::Git(&place));
+        }
+        Ok(())
+    }
+
+    /// Takes files that were read before, one of them with another text.
+    #[must_use]
+    pub fn with_text(files: &[SourceFile], name: &str, text: &str) -> Self {
+        let mut corpus = Self::default();
+        for file in files.iter().filter(|file| file.named_by.is_none()) {
+            let text = if file.name == name { text } else { &file.text };
+            corpus.add_bytes(&file.name, text.as_bytes().to_vec(), &Beside::Read(files));
+        }
+        corpus
     }
 
     /// Adds a document that is no text, as if it were a file of this name. Its places are those in its JSON, and the
@@ -81,20 +119,22 @@ impl Corpus {
     pub fn add_value(&mut self, name: impl Into<String>, value: Value) {
         let text = crate::report::json(&value);
         let mark = yaml::parse(&text).documents.pop().map(|(_, mark)| mark).unwrap_or_default();
-        self.documents.push(Origin { file: self.files.len(), mark, value });
-        self.files.push(SourceFile { name: name.into(), text });
+        self.documents.push(Origin { file: self.files.len(), mark, value, listed: None, is_said: false });
+        self.files.push(SourceFile { name: name.into(), text, named_by: None });
     }
 
     /// Adds the files that some paths name.
     pub fn add_paths(&mut self, paths: &[PathBuf]) -> Result<(), Error> {
         for path in files::find(paths)? {
             let (file, fault) = files::read(&path)?;
-            self.add(file, fault);
+            // A pipe stands nowhere; like standard input, it is as if it were written where one is.
+            let folder = path.parent().filter(|_| path.is_file()).unwrap_or(Path::new(""));
+            self.add(file, fault, &Beside::Folder(folder));
         }
         Ok(())
     }
 
-    fn add(&mut self, file: SourceFile, fault: Option<Fault>) {
+    fn add(&mut self, file: SourceFile, fault: Option<Fault>, beside: &Beside<'_>) {
         let index = self.files.len();
         if let Some(fault) = fault {
             self.faults.push((index, fault));
@@ -112,9 +152,56 @@ impl Corpus {
             let written = written::faults(&file.text, value, mark).into_iter();
             self.faults.extend(written.map(|fault| (index, fault)));
         }
-        let origin = |(value, mark)| Origin { file: index, mark, value };
-        self.documents.extend(parsed.documents.into_iter().map(origin));
+        let name = file.name.clone();
         self.files.push(file);
+        for (value, mark) in parsed.documents {
+            let mut origin = Origin { file: index, mark, value, listed: None, is_said: false };
+            self.read_overrides(&mut origin, &name, beside);
+            self.documents.push(origin);
+        }
+    }
+
+    /// Takes the overrides of the file that a document names into the document. Where that fails, the field stays,
+    /// and so the document has an error.
+    fn read_overrides(&mut self, origin: &mut Origin, document: &str, beside: &Beside<'_>) {
+        let Value::Object(fields) = &mut origin.value else { return };
+        let Some(Value::String(path)) = fields.get("overrides_file") else { return };
+        if fields.contains_key("tests") || !fields.get("overrides").is_none_or(Value::is_object) {
+            return;
+        }
+        origin.is_said = true;
+        self.named.extend(beside.on_disk(path));
+        let mark = origin.mark.locate("overrides_file", Code::OverridesFile);
+        let bytes = match overrides::check_name(path) {
+            Ok(()) => beside.read(document, path, overrides::MAX_BYTES),
+            Err(why) => Err(why),
+        };
+        let bytes = match bytes {
+            Ok(bytes) => bytes,
+            Err(why) => {
+                let message = format!("the overrides in {} cannot be read: {why}", quote(path));
+                self.faults
+                    .push((origin.file, Fault::new(Code::OverridesFile, mark, message, overrides::HELP)));
+                return;
+            }
+        };
+        let name = sibling(document, path);
+        let (mut file, fault) = files::accept_up_to(overrides::MAX_BYTES, overrides::TOO_LARGE, name, bytes);
+        file.named_by = Some(origin.file);
+        let index = self.files.len();
+        let mut listed = match fault {
+            Some(fault) => Listed::broken(fault),
+            None => Listed::read(&file),
+        };
+        self.files.push(file);
+        let mut merged = fields.get("overrides").and_then(Value::as_object).cloned().unwrap_or_default();
+        let units = listed.merge(&mut merged);
+        if !listed.is_broken() {
+            fields.remove("overrides_file");
+            fields.insert("overrides".to_owned(), Value::Object(merged));
+            origin.listed = Some(ListedPlaces { file: index, units });
+        }
+        self.faults.extend(listed.faults.into_iter().map(|fault| (index, fault)));
     }
 
     /// Compiles the documents together.
@@ -125,7 +212,13 @@ impl Corpus {
         let faults = std::mem::take(&mut self.faults);
         let mut found: Vec<_> =
             faults.into_iter().map(|(file, fault)| places.of_fault(file, fault)).collect();
-        found.extend(compiled.findings.into_iter().map(|it| places.of_finding(&self.documents, it)));
+        // Why a file of overrides was not read was said with more words.
+        let is_said = |it: &Finding| {
+            let origin = self.documents.get(it.place.document);
+            it.code == Code::OverridesFile && origin.is_some_and(|it| it.is_said)
+        };
+        let others = compiled.findings.into_iter().filter(|it| !is_said(it));
+        found.extend(once_per_file(others.map(|it| places.of_finding(&self.documents, it)), &self.files));
         found.sort_by_key(|it| (it.place.index, it.place.span.start, it.place.span.end));
         let mut checked = Checked {
             catalog: compiled.catalog,
@@ -134,9 +227,10 @@ impl Corpus {
             tests: compiled.tests,
             findings: found,
             files: self.files,
+            named: self.named,
             placed: Vec::new(),
         };
-        for Origin { file, mark, value } in self.documents {
+        for Origin { file, mark, value, .. } in self.documents {
             checked.placed.push(Placed { file, mark, name: name(&value) });
             if value.get("tests").is_none() {
                 checked.values.push((file, value));
@@ -158,6 +252,33 @@ impl Checked {
         let by_name = self.placed.iter().filter_map(|it| Some((it.name.as_deref()?, it))).collect();
         DocumentPlaces { places: Places::of(&self.files), documents: &self.placed, by_name }
     }
+}
+
+/// Findings, of which those that lines of a file of overrides share are one: a renamed variant is in thousands of them.
+fn once_per_file(findings: impl Iterator<Item = Located>, files: &[SourceFile]) -> Vec<Located> {
+    let mut kept: Vec<(Located, usize)> = Vec::new();
+    let mut known: HashMap<(usize, String), usize> = HashMap::new();
+    for finding in findings {
+        let file = finding.place.index;
+        if files.get(file).is_some_and(|it| it.named_by.is_some()) {
+            let at = *known.entry((file, finding.message.clone())).or_insert(kept.len());
+            if let Some((first, lines)) = kept.get_mut(at) {
+                if finding.place.span.start < first.place.span.start {
+                    *first = finding;
+                }
+                *lines += 1;
+                continue;
+            }
+        }
+        kept.push((finding, 1));
+    }
+    let told = |(mut finding, lines): (Located, usize)| {
+        if lines > 1 {
+            let _ = write!(finding.message, "; {lines} units of this file have it");
+        }
+        finding
+    };
+    kept.into_iter().map(told).collect()
 }
 
 /// Finds the places of values, counting the lines of each file once.

@@ -17,6 +17,8 @@ pub struct SourceFile {
     pub name: String,
     /// Its text; empty where it could not be read as text.
     pub text: String,
+    /// The index of the file with the document that names this one; `None` of a file of documents.
+    pub named_by: Option<usize>,
 }
 
 /// The YAML files that some paths name, in the order of their names and each once, however many of the paths name it;
@@ -129,23 +131,33 @@ pub(super) fn read(path: &Path) -> Result<(SourceFile, Option<Fault>), Error> {
     Ok(accept(name, bytes))
 }
 
-/// Takes bytes as a file; what is wrong with them is a fault, and the text is then empty or cut.
-pub(super) fn accept(name: String, mut bytes: Vec<u8>) -> (SourceFile, Option<Fault>) {
-    if bytes.len() > MAX_BYTES {
+/// Takes bytes as a file of documents; what is wrong with them is a fault, and the text is then empty or cut.
+pub(super) fn accept(name: String, bytes: Vec<u8>) -> (SourceFile, Option<Fault>) {
+    accept_up_to(MAX_BYTES, "split it at `---` into several files", name, bytes)
+}
+
+/// The same with another limit, and what helps where the file is larger.
+pub(super) fn accept_up_to(
+    limit: usize,
+    help: &str,
+    name: String,
+    mut bytes: Vec<u8>,
+) -> (SourceFile, Option<Fault>) {
+    let file = |text| SourceFile { name, text, named_by: None };
+    if bytes.len() > limit {
         bytes.truncate(200);
         let text = String::from_utf8_lossy(&bytes).lines().next().unwrap_or_default().to_owned();
-        let message = format!("the file has more than {} KiB", MAX_BYTES / 1024);
-        let fault = Fault::new(Code::TooLarge, 0..0, message, "split it at `---` into several files");
-        return (SourceFile { name, text }, Some(fault));
+        let message = format!("the file has more than {} KiB", limit / 1024);
+        return (file(text), Some(Fault::new(Code::TooLarge, 0..0, message, help)));
     }
     match String::from_utf8(bytes) {
-        Ok(text) => (SourceFile { name, text }, None),
+        Ok(text) => (file(text), None),
         Err(error) => {
             let good = error.utf8_error().valid_up_to();
             let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
             let span = good..good + char::REPLACEMENT_CHARACTER.len_utf8();
             let fault = Fault::new(Code::NotText, span, "this byte is not UTF-8", "save the file as UTF-8");
-            (SourceFile { name, text }, Some(fault))
+            (file(text), Some(fault))
         }
     }
 }

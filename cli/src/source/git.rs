@@ -64,24 +64,82 @@ impl GitPlace {
         Self { revision: revision.to_owned(), path, folder: folder.to_owned(), name }
     }
 
-    /// The files, each with its name and bytes, in the order of their names. Of a file that is larger than any
+    /// The files, each with its place and bytes, in the order of their names. Of a file that is larger than any
     /// document no more is kept than is needed to know that.
-    pub fn read(&self) -> Result<Vec<(String, Vec<u8>)>, Error> {
+    pub fn read(&self) -> Result<Vec<(Self, Vec<u8>)>, Error> {
         let commit = self.commit()?;
         let object = self.object(&commit)?;
         let kind = text(&self.git(&["cat-file", "-t", &object])?.stdout);
+        // The commit stands for the revision, which may move to another one before the next look.
+        let pinned = Self { revision: commit, ..self.clone() };
         let found = if kind == "blob" {
-            vec![(self.to_string(), object)]
+            vec![(pinned, object)]
         } else {
             let listed = self.git(&["ls-tree", "-r", "-z", "--full-tree", &object])?;
-            let folder = self.to_string();
-            let files = listed.stdout.split(|byte| *byte == 0).filter_map(|line| entry(&folder, line));
-            files.collect()
+            let files = listed.stdout.split(|byte| *byte == 0).filter_map(entry);
+            let file = |(path, found): (&str, Entry<'_>)| {
+                let object = match found {
+                    Entry::File(object) => object.to_owned(),
+                    Entry::Link => self.follow(&object, path)?,
+                };
+                Ok((pinned.inside(path), object))
+            };
+            files.map(file).collect::<Result<_, Error>>()?
         };
         if found.is_empty() {
             return Err(Error::caller(format!("{self}: no .yaml or .yml file in this folder")));
         }
-        self.contents(found)
+        let (places, objects): (Vec<Self>, Vec<String>) = found.into_iter().unzip();
+        Ok(places.into_iter().zip(self.contents(&objects, MAX_BYTES)?).collect())
+    }
+
+    /// The bytes of this file, which another one names, cut where they are more than a limit.
+    pub(super) fn read_named(&self, limit: usize) -> Result<Vec<u8>, Error> {
+        let commit = self.commit()?;
+        let (folder, file) = self.path.rfind('/').map_or(("", &*self.path), |at| self.path.split_at(at + 1));
+        let missing = || Error::caller(format!("there is no {self}"));
+        let tree = self.resolve(&format!("{commit}:{folder}"))?.ok_or_else(missing)?;
+        let listed = self.git(&["ls-tree", "-z", "--full-tree", &tree, "--", file])?;
+        let listed = text(listed.stdout.split(|byte| *byte == 0).next().unwrap_or_default());
+        let about: Vec<&str> = listed.split(['\t', ' ']).take(3).collect();
+        match about[..] {
+            ["120000", ..] => Err(Error::caller(format!("{self} is a link"))),
+            [_, "blob", object] => {
+                let contents = self.contents(&[object.to_owned()], limit)?;
+                contents.into_iter().next().ok_or_else(missing)
+            }
+            [_, _, _] => Err(Error::caller(format!("{self} is not a file"))),
+            _ => Err(missing()),
+        }
+    }
+
+    /// The object that a link in a folder leads to. What it stands for would be left out where it leads to nothing.
+    fn follow(&self, folder: &str, path: &str) -> Result<String, Error> {
+        let mut command =
+            self.command(&["cat-file", "--batch-check=%(objecttype) %(objectname)", "--follow-symlinks"]);
+        let mut child = command.stdin(Stdio::piped()).spawn().map_err(|error| unstartable(&error))?;
+        let written = child.stdin.take().map(|mut stdin| writeln!(stdin, "{folder}:{path}"));
+        let broken = |error: io::Error| Error::world(format!("{self}: git cat-file")).because(error);
+        written.transpose().map_err(broken)?;
+        let answer = text(&child.wait_with_output().map_err(broken)?.stdout);
+        // A link that cannot be followed has an answer of two lines, `dangling SIZE` and the path.
+        match answer.strip_prefix("blob ") {
+            Some(object) if !object.contains('\n') => Ok(object.to_owned()),
+            _ => {
+                let link = self.inside(path);
+                Err(Error::caller(format!("{link}: this link leads to no file of {self}"))
+                    .help("name the folder that holds both, or the file that it leads to"))
+            }
+        }
+    }
+
+    /// A file in this folder.
+    fn inside(&self, path: &str) -> Self {
+        let joined = |folder: &str| {
+            let separator = if folder.is_empty() || folder.ends_with(['/', ':']) { "" } else { "/" };
+            format!("{folder}{separator}{path}")
+        };
+        Self { path: joined(&self.path), name: joined(&self.name), ..self.clone() }
     }
 
     /// When its commit was made.
@@ -130,18 +188,17 @@ impl GitPlace {
     }
 
     /// The bytes of blobs, by one process for all of them.
-    fn contents(&self, found: Vec<(String, String)>) -> Result<Vec<(String, Vec<u8>)>, Error> {
+    fn contents(&self, objects: &[String], limit: usize) -> Result<Vec<Vec<u8>>, Error> {
         let mut command = self.command(&["cat-file", "--batch", "--buffer"]);
         let mut child = command.stdin(Stdio::piped()).spawn().map_err(|error| unstartable(&error))?;
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
-        let wanted: String = found.iter().flat_map(|(_, object)| [object.as_str(), "\n"]).collect();
-        let names = found.into_iter().map(|(name, _)| name);
+        let wanted: String = objects.iter().flat_map(|object| [object.as_str(), "\n"]).collect();
         // Written from a thread: with full pipes at both ends each side would wait for the other.
         let read = thread::scope(|scope| {
             // A process that ends early is noticed by the reader.
             scope.spawn(move || stdin.map(|mut stdin| stdin.write_all(wanted.as_bytes())));
             let mut reader = BufReader::new(stdout.ok_or_else(|| io::Error::other("no output"))?);
-            names.map(|name| Ok((name, blob(&mut reader)?))).collect::<io::Result<Vec<_>>>()
+            objects.iter().map(|_| blob(&mut reader, limit)).collect::<io::Result<Vec<_>>>()
         });
         let ended = child.wait_with_output();
         let broken = |error: io::Error| Error::world(format!("{self}: git cat-file")).because(error);
@@ -199,27 +256,31 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).trim().to_owned()
 }
 
-/// The name and object of a line of `git ls-tree`, `MODE blob OBJECT<TAB>PATH`, if it is a file that a folder would be
-/// searched for. A link's blob is the path that it leads to, and no document.
-fn entry(folder: &str, line: &[u8]) -> Option<(String, String)> {
+/// What a folder has under a name.
+enum Entry<'a> {
+    /// A file, by its object.
+    File(&'a str),
+    /// A link, whose object is the path that it leads to.
+    Link,
+}
+
+/// The path and entry of a line of `git ls-tree`, `MODE blob OBJECT<TAB>PATH`, if it is what a folder would be searched for.
+fn entry(line: &[u8]) -> Option<(&str, Entry<'_>)> {
     let line = std::str::from_utf8(line).ok()?;
     let (about, path) = line.split_once('\t')?;
-    let object = about.strip_prefix("100644 blob ").or_else(|| about.strip_prefix("100755 blob "))?;
-    if !is_document(Path::new(path)) {
-        return None;
-    }
-    let separator = if folder.ends_with(':') { "" } else { "/" };
-    Some((format!("{folder}{separator}{path}"), object.to_owned()))
+    let (mode, object) = about.split_once(" blob ")?;
+    let entry = if mode == "120000" { Entry::Link } else { Entry::File(object) };
+    is_document(Path::new(path)).then_some((path, entry))
 }
 
 /// Reads one answer of `git cat-file --batch`: `OBJECT blob SIZE`, a line end, the bytes, a line end.
-fn blob(reader: &mut impl BufRead) -> io::Result<Vec<u8>> {
+fn blob(reader: &mut impl BufRead, limit: usize) -> io::Result<Vec<u8>> {
     let mut head = String::new();
     reader.read_line(&mut head)?;
     let size = head.trim_end().rsplit(' ').next().and_then(|size| size.parse().ok());
     let size: u64 = size.ok_or_else(|| io::Error::other(format!("unexpected answer {head:?}")))?;
     let mut bytes = Vec::new();
-    let kept = reader.take(size.min(MAX_BYTES as u64 + 1)).read_to_end(&mut bytes)?;
+    let kept = reader.take(size.min(limit as u64 + 1)).read_to_end(&mut bytes)?;
     let rest = size + 1 - kept as u64;
     if io::copy(&mut reader.take(rest), &mut io::sink())? < rest {
         return Err(io::ErrorKind::UnexpectedEof.into());
@@ -262,7 +323,8 @@ mod tests {
 
     fn read(folder: &Path, place: &str) -> Result<Vec<(String, Vec<u8>)>, String> {
         let place = GitPlace { folder: folder.to_owned(), ..GitPlace::parse(place).expect("a colon") };
-        place.read().map_err(|error| error.to_string())
+        let files = place.read().map_err(|error| error.to_string())?;
+        Ok(files.into_iter().map(|(place, bytes)| (place.name, bytes)).collect())
     }
 
     fn names(folder: &Path, place: &str) -> Vec<String> {
@@ -284,6 +346,42 @@ mod tests {
         assert_eq!(enabled("main:docs/b.yaml"), "flag: b\nenabled: false");
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn links_are_followed_as_in_a_folder_and_one_to_nothing_is_an_error() {
+        use std::os::unix::fs::symlink;
+        let folder = repository();
+        let git = |arguments: &[&str]| {
+            let mut command = Command::new("git");
+            command.arg("-C").arg(folder.path()).args(["-c", "user.name=a", "-c", "user.email=a@b.example"]);
+            assert!(command.args(arguments).output().unwrap().status.success(), "{arguments:?}");
+        };
+        let at = |path: &str| folder.path().join(path);
+        symlink("b.yaml", at("docs/link.yaml")).unwrap();
+        git(&["add", "."]);
+        git(&["commit", "-qm", "third"]);
+        let files = read(folder.path(), "main:docs").unwrap();
+        let linked = files.iter().find(|(name, _)| name == "main:docs/link.yaml").unwrap();
+        assert_eq!(text(&linked.1), "flag: b\nenabled: false");
+        for (to, from) in
+            [("gone.yaml", "main:docs"), ("../other/large.yaml", "main:docs"), ("link.yaml", "main:")]
+        {
+            fs::remove_file(at("docs/link.yaml")).unwrap();
+            symlink(to, at("docs/link.yaml")).unwrap();
+            git(&["commit", "-qam", "another"]);
+            let error = read(folder.path(), from).unwrap_err();
+            let link = format!("{}docs/link.yaml: this link leads to no file of", &from[..5]);
+            assert!(error.starts_with(&link), "{to}: {error}");
+        }
+        let whole = {
+            fs::remove_file(at("docs/link.yaml")).unwrap();
+            symlink("../other/large.yaml", at("docs/link.yaml")).unwrap();
+            git(&["commit", "-qam", "last"]);
+            names(folder.path(), "main:")
+        };
+        assert!(whole.contains(&"main:docs/link.yaml".to_owned()), "inside of what is named: {whole:?}");
+    }
+
     #[test]
     fn of_a_large_file_the_start_is_kept_and_the_next_is_read_whole() {
         let folder = repository();
@@ -298,7 +396,7 @@ mod tests {
         let folder = repository();
         let at = |path: &str| GitPlace::of_path("v1", &folder.path().join(path));
         assert_eq!(at("docs").read().unwrap().len(), 2);
-        assert!(at("docs/b.yaml").read().unwrap()[0].0.ends_with("/docs/b.yaml"));
+        assert!(at("docs/b.yaml").read().unwrap()[0].0.name.ends_with("/docs/b.yaml"));
         assert_eq!(GitPlace::of_path("v1", Path::new("gone")).path, "./gone");
     }
 

@@ -91,7 +91,10 @@ impl<'f> Places<'f> {
     /// The place of what is wrong in a document.
     pub(super) fn of_finding(&self, documents: &[Origin], finding: Finding) -> Located {
         let place = |place: &abx_core::finding::Place, code: Code| match documents.get(place.document) {
-            Some(origin) => self.place(origin.file, origin.mark.locate(&place.path, code)),
+            Some(origin) => match origin.listed(&place.path) {
+                Some((file, span)) => self.place(file, span),
+                None => self.place(origin.file, origin.mark.locate(&place.path, code)),
+            },
             None => self.place(0, 0..0),
         };
         let related = finding.related.into_iter();

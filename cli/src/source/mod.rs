@@ -1,9 +1,11 @@
 //! Files become documents that know their lines and columns.
 //!
 //! `files` finds and reads them; `yaml`, `builder` and `scalar` make values and [`Mark`]s; [`Corpus`] joins them
-//! with the compiler, whose findings point by path; a [`Located`] finding points by line and column. `edit` goes the
-//! other way: it writes values where they stand, and leaves every other byte alone.
+//! with the compiler, whose findings point by path; a [`Located`] finding points by line and column. A file that a
+//! document names (`overrides`) is read from `beside` it. `edit` goes the other way: it writes values where they
+//! stand, and leaves every other byte alone.
 
+mod beside;
 mod builder;
 mod corpus;
 mod edit;
@@ -14,6 +16,7 @@ mod lines;
 mod located;
 mod mark;
 mod origin;
+mod overrides;
 mod scalar;
 mod written;
 mod yaml;

@@ -2,6 +2,8 @@
 
 use super::mark::Mark;
 use serde_json::Value;
+use std::collections::HashMap;
+use std::ops::Range;
 
 /// A document and where it comes from.
 #[derive(Debug)]
@@ -9,4 +11,15 @@ pub(super) struct Origin {
     pub(super) file: usize,
     pub(super) mark: Mark,
     pub(super) value: Value,
+    /// The overrides that stand in another file.
+    pub(super) listed: Option<ListedPlaces>,
+    /// Whether there is a fault that says why they could not be taken.
+    pub(super) is_said: bool,
+}
+
+/// A file of overrides, and where in it each unit stands.
+#[derive(Debug)]
+pub(super) struct ListedPlaces {
+    pub(super) file: usize,
+    pub(super) units: HashMap<String, Range<usize>>,
 }

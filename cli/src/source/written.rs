@@ -15,6 +15,13 @@ pub(super) fn faults(text: &str, value: &Value, mark: &Mark) -> Vec<Fault> {
     reader.faults
 }
 
+/// Notes what can hardly be meant in a unit that stands in another file.
+pub(super) fn unit_fault(unit: &str) -> Option<Fault> {
+    let mut reader = Reader { text: unit, is_tests: false, faults: Vec::new() };
+    reader.compared(unit, &(0..unit.len()), Role::Same);
+    reader.faults.pop()
+}
+
 /// What becomes of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Role {

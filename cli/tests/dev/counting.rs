@@ -50,6 +50,53 @@ fn replay(place: &Place, args: &[&str]) -> Value {
 }
 
 #[test]
+fn a_replay_to_a_function_counts_exactly_and_once() {
+    let test = "experiment: e\nstatus: active\nvariants: [{key: a}, {key: b}]\n\
+                metrics: [{key: bought, event: buy, kind: conversion}]\n";
+    let place = Place::with(&[("e.yaml", test)]);
+    let dev = place.serve();
+    let now = jiff::Timestamp::now().as_millisecond();
+    let mut lines = Vec::new();
+    for unit in 0..700 {
+        let variant = if unit % 2 == 0 { "a" } else { "b" };
+        lines.push(json!({"type": "exposure", "experiment": "e", "variant": variant, "unit": format!("u{unit}"), "timestamp": now - 2000}));
+        if unit % 5 == 0 {
+            lines.push(json!({"type": "conversion", "event": "buy", "user_id": format!("u{unit}"), "timestamp": now - 1000}));
+        }
+    }
+    let lines: Vec<String> = lines.iter().map(ToString::to_string).collect();
+    std::fs::write(place.path().join("events.jsonl"), lines.join("\n")).unwrap();
+    let replay = || {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_abx"));
+        command.args(["replay", "events.jsonl", "--to", "abx-prod-events", "--format", "json"]);
+        command.current_dir(place.path()).env("AWS_ENDPOINT_URL", format!("http://{}", dev.address));
+        command
+            .env("AWS_REGION", "eu-central-1")
+            .env("AWS_ACCESS_KEY_ID", "x")
+            .env("AWS_SECRET_ACCESS_KEY", "y");
+        let output = command.output().unwrap();
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
+        (report, output.status.code())
+    };
+    let counts = || {
+        let results = place.report(&["results", "e"]);
+        let of = |index: usize, pointer: &str| results[pointer][index].clone();
+        let bought = &results["metrics"][0]["variants"];
+        (
+            [of(0, "variants")["units"].clone(), of(1, "variants")["units"].clone()],
+            [bought[0]["converted"].clone(), bought[1]["converted"].clone()],
+        )
+    };
+    let (report, code) = replay();
+    assert_eq!((&report["classes"]["counted"], code), (&json!(840), Some(0)), "{report}");
+    let expected = ([json!(350), json!(350)], [json!(70), json!(70)]);
+    assert_eq!(counts(), expected);
+    let (report, code) = replay();
+    assert_eq!((&report["classes"]["already_counted"], code), (&json!(840), Some(1)), "{report}");
+    assert_eq!(counts(), expected, "twice is once");
+}
+
+#[test]
 fn who_orders_is_seen_in_the_results_and_a_capture_of_it_counts_the_same() {
     let place = Place::of_the_repository();
     let dev = place.serve();

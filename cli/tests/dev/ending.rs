@@ -48,6 +48,55 @@ fn no_caller_keeps_it_from_ending() {
 }
 
 #[test]
+fn one_store_is_served_once() {
+    let place = place();
+    let mut dev = place.serve();
+    let again = || place.run(&["dev", "docs", "--port", "0"]);
+    let output = again();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    let message = format!("another `abx dev` already serves store.sqlite (process {})", dev.process());
+    assert!(said.contains(&message) && said.contains("--store"), "{said}");
+    assert_eq!(dev.get("/flags/on").status, 200);
+    assert_eq!(dev.end("KILL"), None);
+    assert_eq!(place.serve().end("TERM"), Some(130), "the lock ends with its program");
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_named() {
+    let place = place();
+    let disk = tempfile::tempdir().unwrap();
+    let mount = |arguments: &[&str]| {
+        std::process::Command::new("mount")
+            .args(arguments)
+            .arg(disk.path())
+            .output()
+            .is_ok_and(|it| it.status.success())
+    };
+    if !mount(&["-t", "tmpfs", "-o", "ro,size=1m", "tmpfs"]) {
+        eprintln!("skipped: nothing can be mounted here");
+        return;
+    }
+    for store in ["store.sqlite", "deep/store.sqlite"] {
+        let store = disk.path().join(store).display().to_string();
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_abx"));
+        let output = command
+            .current_dir(place.path())
+            .args(["dev", "docs", "--port", "0", "--store", &store])
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(3), "{said}");
+        let folder = disk.path().display().to_string();
+        assert!(
+            said.contains(&folder) && said.contains("--store") && said.to_lowercase().contains("read"),
+            "{said}"
+        );
+    }
+    let _ = std::process::Command::new("umount").arg(disk.path()).output();
+}
+
+#[test]
 fn a_taken_port_is_the_worlds_fault_and_nothing_is_published() {
     let place = place();
     let dev = place.serve();

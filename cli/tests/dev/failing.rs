@@ -75,6 +75,30 @@ impl Drop for SmallDisk {
 }
 
 #[test]
+fn an_archive_that_fails_alone_is_said_with_its_cause() {
+    let place = place();
+    let mut dev = place.serve();
+    let archive = place.path().join("store.sqlite-archive");
+    fs::write(&archive, "in the way").unwrap();
+    assert_eq!(ask(&dev, 0..3), [true; 3]);
+    let told = until("it is degraded", || Some(dev.get("/health")).filter(|answer| answer.status == 503));
+    let error = told.json["events"]["error"].as_str().unwrap_or_else(|| panic!("{told:?}"));
+    for part in ["events wait to be counted", "store.sqlite-archive", "events.jsonl"] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
+    assert_eq!(told.json.get("store"), None, "{told:?}");
+    let event = json!({"type": "exposure", "experiment": "e", "variant": "a", "unit": "u"});
+    let answer = dev.post("/events", &event);
+    assert_eq!((answer.status, &answer.json["accepted"]), (202, &json!(1)), "{answer:?}");
+    assert!(answer.json["not_counted"].as_str().unwrap().contains("events.jsonl"), "{answer:?}");
+    until("it is said", || dev.said().contains("events.jsonl").then_some(()));
+    fs::remove_file(&archive).unwrap();
+    is_well(&dev);
+    assert_eq!(dev.end("TERM"), Some(130));
+    assert_eq!(units(&place, &place.store()), 4, "{}", dev.said());
+}
+
+#[test]
 fn a_full_disk_is_said_and_survived() {
     let Some(disk) = SmallDisk::new() else {
         eprintln!("skipped: nothing can be mounted here");

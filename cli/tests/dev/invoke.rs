@@ -62,6 +62,28 @@ async fn both_functions_answer_direct_payloads_and_http_events() {
     assert_eq!(by_url["assignment_id"], first["assignment_id"], "one store behind all ways");
 }
 
+#[tokio::test]
+async fn a_batch_of_another_trigger_is_an_error_as_in_the_deployed_function() {
+    let place = place();
+    let dev = place.serve();
+    let client = client(&dev);
+    for (payload, source) in [
+        (json!({"Records": [{"eventSource": "aws:sqs", "body": "x"}]}), "aws:sqs"),
+        (json!({"Records": [{"EventSource": "aws:sns", "Sns": {}}]}), "aws:sns"),
+        (json!({"Records": [{"eventSource": "aws:s3", "s3": {}}]}), "aws:s3"),
+        (json!({"detail-type": "Scheduled Event", "source": "aws.events"}), "EventBridge"),
+    ] {
+        for function in ["assignment", "flags"] {
+            let output = invoke(&client, function, &payload.to_string()).await.unwrap();
+            assert_eq!(output.function_error(), Some("Unhandled"), "{function} {payload}");
+            let error: Value = serde_json::from_slice(output.payload().unwrap().as_ref()).unwrap();
+            assert_eq!(error["errorType"], "NotARequest", "{error}");
+            let expected = format!("this is a batch of {source}, and the function answers requests");
+            assert!(error["errorMessage"].as_str().unwrap().starts_with(&expected), "{error}");
+        }
+    }
+}
+
 /// A batch as Lambda hands it over: events of one shard, from a sequence number on.
 fn batch(shard: &str, from: u64, events: &[Value]) -> String {
     let records = events.iter().zip(from..).map(|(event, number)| {

@@ -127,6 +127,10 @@ pub(crate) struct Dev {
 }
 
 impl Dev {
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What it wrote to stderr so far.
     pub(crate) fn said(&self) -> String {
         self.said.lock().unwrap().clone()

@@ -19,6 +19,26 @@ fn place() -> Place {
 }
 
 #[test]
+fn a_file_of_overrides_is_watched_with_its_document() {
+    let document = flag("on", false) + "overrides_file: qa.csv\n";
+    let place = Place::with(&[("on.yaml", &flag("on", false)), ("qa.csv", "unit,variant\n")]);
+    let dev = place.serve();
+    let reason = |reason: &str| {
+        let answer = dev.get("/flags/on?user_id=qa").ok()["reason"].clone();
+        (answer == reason).then_some(())
+    };
+    place.write("on.yaml", &document.replace("false", "true"));
+    until("the field", || (dev.revision() == 2).then_some(()));
+    place.write("qa.csv", "unit,variant\nqa,off\n");
+    until("the new row", || reason("override"));
+    place.write("qa.csv", "unit,variant\nqa,of\n");
+    until("what is wrong", || dev.said().contains("qa.csv:2:1").then_some(()));
+    assert_eq!(reason("override"), Some(()), "the last good form serves");
+    place.write("qa.csv", "unit,variant\n");
+    until("the row is gone", || reason("override").is_none().then_some(()));
+}
+
+#[test]
 fn what_others_publish_and_roll_back_is_served() {
     let place = place();
     let dev = place.serve();

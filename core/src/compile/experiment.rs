@@ -6,6 +6,7 @@ use super::shared::{Shared, unique};
 use super::shares;
 use crate::decide::{AttributePath, ExperimentParts, Slot, Split, USER_ID, Variant};
 use crate::document::{ExperimentConfig, MetricConfig, MetricKind, Status};
+use crate::event::{MAX_ROW_BYTES, largest_row};
 use crate::finding::{Code, Findings};
 use crate::hash::{BUCKETS, Bucketer, Purpose, Range, salt_of_epoch};
 use crate::metric::Metric;
@@ -20,8 +21,10 @@ pub(super) struct Compiled {
 pub(super) fn compile(written: &ExperimentConfig, shared: &Shared, findings: &mut Findings) -> Compiled {
     super::check_hashing("", written.unit.as_deref(), written.salt.as_deref(), findings);
     super::check_epoch(written.epoch, findings);
+    super::check_overrides_file(written.overrides_file.as_deref(), findings);
     check_times(written, findings);
     check_metrics(&written.metrics, findings);
+    check_rows(written, findings);
     let epoch = written.epoch.unwrap_or(1);
     let salt = salt_of_epoch(written.salt.as_deref().unwrap_or(&written.experiment), epoch);
     let ranges = compile_variants(written, findings);
@@ -82,7 +85,8 @@ fn compile_variants(written: &ExperimentConfig, findings: &mut Findings) -> Vec<
     let wanted = variants.iter().map(|it| (it.allocation, &it.ranges));
     let ranges = shares::compile("variants", wanted, findings);
     if !ranges.is_empty() {
-        let named = |key: &str| written.overrides.values().any(|it| it == key);
+        let named =
+            |key: &str| written.overrides_file.is_some() || written.overrides.values().any(|it| it == key);
         let keys: Vec<(&str, bool)> = variants.iter().map(|it| (&*it.key, named(&it.key))).collect();
         warn_of_unreachable(&keys, &ranges, findings);
     }
@@ -181,6 +185,21 @@ fn check_times(written: &ExperimentConfig, findings: &mut Findings) {
                 format!("nobody gets the winner while it is {}", written.status),
             )
             .help("write `status: completed`, or drop the winner");
+    }
+}
+
+/// Notes counts that a store could not hold: events would wait for ever.
+fn check_rows(written: &ExperimentConfig, findings: &mut Findings) {
+    let bytes = largest_row(written);
+    if bytes > MAX_ROW_BYTES {
+        let (of, limit) = (bytes.div_ceil(1024), MAX_ROW_BYTES / 1024);
+        findings
+            .add(
+                Code::RowTooLarge,
+                "metrics",
+                format!("the counts can take {of} KB a row, and {limit} KB are the limit"),
+            )
+            .help("shorten the keys of variants and metrics, or leave metrics out");
     }
 }
 

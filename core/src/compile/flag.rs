@@ -74,6 +74,7 @@ impl FlagCompiler<'_> {
         let written = self.written;
         super::check_hashing("", written.unit.as_deref(), written.salt.as_deref(), self.findings);
         super::check_epoch(written.epoch, self.findings);
+        super::check_overrides_file(written.overrides_file.as_deref(), self.findings);
         let salt =
             salt_of_epoch(written.salt.as_deref().unwrap_or(&written.flag), written.epoch.unwrap_or(1));
         let mut variants = variants_of(written);

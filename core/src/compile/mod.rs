@@ -103,6 +103,17 @@ fn check_hashing(prefix: &str, unit: Option<&str>, salt: Option<&str>, findings:
     }
 }
 
+/// Overrides that nobody read would be missing, so the document is left out.
+fn check_overrides_file(file: Option<&str>, findings: &mut Findings) {
+    if let Some(file) = file {
+        let message = format!("the overrides in {} were not read", crate::document::quote(file));
+        findings
+            .add(Code::OverridesFile, "overrides_file", message)
+            .help("`abx publish` reads the file and publishes its units as `overrides`");
+        findings.mark_broken("overrides_file");
+    }
+}
+
 fn check_epoch(epoch: Option<u32>, findings: &mut Findings) {
     if epoch == Some(0) && !findings.is_broken("epoch") {
         findings

@@ -212,11 +212,13 @@ fn regex(pattern: &str, patterns: &RefCell<Patterns>) -> Result<Test, Wrong> {
 }
 
 fn moment(operator: Operator, value: &Value) -> Result<Moment, Wrong> {
-    let text = text(operator, value)?;
-    Moment::parse(text).ok_or_else(|| Wrong {
+    if !value.is_number() {
+        text(operator, value)?;
+    }
+    Moment::of(value).ok_or_else(|| Wrong {
         code: Code::InvalidDate,
         place: ".value".into(),
-        message: format!("{} is not a date, nor a time with its offset", quote(text)),
+        message: format!("{} is not a date, nor a time with its offset", Moment::written(value)),
         help: Some(Moment::HELP.to_owned()),
     })
 }

@@ -41,6 +41,9 @@ record! {
         /// Units that get a variant whatever the rules say: unit -> variant.
         #[serde(default)]
         pub overrides: BTreeMap<String, String>,
+        /// A CSV or JSON file with further overrides, in the folder of this document or below. `abx` reads it; what is
+        /// published holds its units as `overrides`.
+        pub overrides_file: Option<String>,
         /// Tried in order; the first whose conditions match serves.
         #[serde(default)]
         pub rules: Vec<FlagRuleConfig>,

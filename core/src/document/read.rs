@@ -89,6 +89,44 @@ pub fn quote(text: &str) -> String {
     format!("{:?}", start + "…")
 }
 
+/// The boolean that somebody means by what is a text or a number in YAML 1.2.
+fn boolean_meant(value: &Value) -> Option<bool> {
+    let text = match value {
+        Value::String(text) => text.trim().to_lowercase(),
+        Value::Number(number) => number.to_string(),
+        _ => return None,
+    };
+    match &*text {
+        "true" | "yes" | "y" | "on" | "1" | "enabled" => Some(true),
+        "false" | "no" | "n" | "off" | "0" | "disabled" => Some(false),
+        _ => None,
+    }
+}
+
+/// The word here that somebody means by one of other tools.
+pub(crate) fn word_meant<'w>(text: &str, words: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
+    const MEANT: [(&str, &str); 15] = [
+        ("running", "active"),
+        ("live", "active"),
+        ("started", "active"),
+        ("enabled", "active"),
+        ("on", "active"),
+        ("stopped", "paused"),
+        ("disabled", "paused"),
+        ("off", "paused"),
+        ("archived", "completed"),
+        ("concluded", "completed"),
+        ("done", "completed"),
+        ("ended", "completed"),
+        ("finished", "completed"),
+        ("binary", "conversion"),
+        ("average", "mean"),
+    ];
+    let text = text.to_lowercase();
+    let (_, meant) = MEANT.iter().find(|(other, _)| *other == text)?;
+    words.into_iter().find(|word| word == meant)
+}
+
 /// Reads one field of a mapping.
 pub(crate) fn field<T: Written>(
     map: &Map<String, Value>,
@@ -132,7 +170,11 @@ impl Written for bool {
     fn read(value: &Value, at: At<'_>, findings: &mut Findings) -> Self {
         match value {
             Value::Bool(it) => *it,
-            other => wrong_type("true or false", other, at, findings),
+            other => {
+                let message = format!("expected true or false, found {}", describe(other));
+                let help = boolean_meant(other).map(|it| format!("write `{it}`, without quotes"));
+                refuse(Code::WrongType, message, help, at, findings)
+            }
         }
     }
     fn stand_in() -> Self {
@@ -309,7 +351,8 @@ macro_rules! words {
                     return *found;
                 }
                 let words = || Self::ALL.iter().map(|it| it.as_str());
-                let help = match $crate::finding::did_you_mean(text, words()) {
+                let near = read::word_meant(text, words()).or_else(|| $crate::finding::did_you_mean(text, words()));
+                let help = match near {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => format!("one of: {}", words().collect::<Vec<_>>().join(", ")),
                 };

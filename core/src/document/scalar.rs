@@ -2,6 +2,7 @@
 
 use super::read::{At, Written, quote, refuse, words, wrong_type};
 use crate::finding::{Code, Findings};
+use crate::read::time_of_text;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -88,6 +89,21 @@ impl Moment {
         jiff::tz::TimeZone::UTC.to_timestamp(date.at(0, 0, 0, 0)).ok().map(Self)
     }
 
+    /// Reads a text or a number as [`time_of_text`] reads it, so that `2026`, a year, is not a time in a document either.
+    pub(crate) fn of(value: &Value) -> Option<Self> {
+        let time = match value {
+            Value::String(text) => time_of_text(text),
+            Value::Number(number) => time_of_text(&number.to_string()),
+            _ => None,
+        };
+        time.map(Self)
+    }
+
+    /// A value that is not one, as it is written.
+    pub(crate) fn written(value: &Value) -> String {
+        value.as_str().map_or_else(|| value.to_string(), quote)
+    }
+
     /// How to write one.
     pub(crate) const HELP: &'static str =
         "write it as 2026-03-01T09:00:00Z, 2026-03-01T09:00:00+01:00 or 2026-03-01 (midnight in UTC)";
@@ -95,11 +111,11 @@ impl Moment {
 
 impl Written for Moment {
     fn read(value: &Value, at: At<'_>, findings: &mut Findings) -> Self {
-        let Value::String(text) = value else {
+        if !value.is_string() && !value.is_number() {
             return wrong_type("a date or a time with its offset", value, at, findings);
-        };
-        Self::parse(text).unwrap_or_else(|| {
-            let message = format!("{} is not a date, nor a time with its offset", quote(text));
+        }
+        Self::of(value).unwrap_or_else(|| {
+            let message = format!("{} is not a date, nor a time with its offset", Self::written(value));
             refuse(Code::InvalidDate, message, Some(Self::HELP.to_owned()), at, findings)
         })
     }
@@ -114,9 +130,9 @@ impl JsonSchema for Moment {
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "type": "string",
-            "description": "RFC 3339 with an offset, or a date (its midnight in UTC)",
-            "pattern": r"^\d{4}-\d{2}-\d{2}([Tt ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?([Zz]|[+-]\d{2}:?\d{2}))?$"
+            "type": ["string", "number"],
+            "description": "RFC 3339 with an offset, a date (its midnight in UTC), or a number of seconds, milliseconds, microseconds or nanoseconds since 1970",
+            "pattern": r"^\d{4}-\d{2}-\d{2}([Tt ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?([Zz]|[+-]\d{2}:?\d{2}))?$|^-?\d{9,}(\.\d+)?$"
         })
     }
 }
@@ -187,6 +203,7 @@ words! {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn moments_need_an_offset_or_no_time() {
@@ -198,6 +215,19 @@ mod tests {
         );
         for bad in ["2026-03-01T09:00:00", "2026-02-30", "tomorrow", "", "1e400"] {
             assert_eq!(Moment::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn moments_may_be_numbers_and_years_may_not() {
+        let moment = Moment::parse("2026-03-01");
+        for value in
+            [json!(1_772_323_200), json!(1_772_323_200_000_i64), json!("1772323200"), json!(1_772_323_200.0)]
+        {
+            assert_eq!(Moment::of(&value), moment, "{value}");
+        }
+        for bad in [json!(2026), json!(20_260_301), json!("2026"), json!(true), json!(null)] {
+            assert_eq!(Moment::of(&bad), None, "{bad}");
         }
     }
 

@@ -25,7 +25,17 @@ impl Amount {
     #[must_use]
     #[expect(clippy::cast_possible_truncation, reason = "the range is checked")]
     pub fn from_f64(value: f64) -> Option<Self> {
-        (value.abs() <= Self::LIMIT).then(|| Self((value * 1e6).round() as i128))
+        // A whole number is taken as it is: times a million it may be no float any more.
+        let (whole, rest) = (value.trunc(), value.fract());
+        (value.abs() <= Self::LIMIT).then(|| Self(whole as i128 * MILLION + (rest * 1e6).round() as i128))
+    }
+
+    /// A number as an event writes it: a plain decimal of at most six digits after the point exactly, any other as the
+    /// nearest double. `None` as in [`from_f64`](Self::from_f64).
+    #[must_use]
+    pub fn of_text(text: &str) -> Option<Self> {
+        let near = Self::from_f64(text.parse().ok()?)?;
+        Some(text.parse().unwrap_or(near))
     }
 
     /// The nearest float.
@@ -127,6 +137,21 @@ mod tests {
         for bad in ["", "-", ".5", "1e3", "1.0000001", "1.-5", "+1"] {
             assert_eq!(bad.parse::<Amount>(), Err(NotAnAmount), "{bad}");
         }
+        for (text, amount) in [
+            ("999999999999999", Some("999999999999999")),
+            ("-999999999999999", Some("-999999999999999")),
+            ("123456789012.123456", Some("123456789012.123456")),
+            ("1e15", Some("1000000000000000")),
+            ("1.5e3", Some("1500")),
+            ("0.1234565", Some("0.123457")),
+            ("1000000000000001", None),
+            ("9007199254740993.1", None),
+            ("9223372036854775807", None),
+            ("x", None),
+        ] {
+            assert_eq!(Amount::of_text(text).map(|it| it.to_string()).as_deref(), amount, "{text}");
+        }
+        assert_eq!(Amount::from_f64(999_999_999_999_999.0).unwrap().to_string(), "999999999999999");
         assert_eq!(Amount::from(7).as_count(), Some(7));
         assert_eq!(Amount::from_f64(7.5).unwrap().as_count(), None);
         assert!((Amount::from_f64(-2.25).unwrap().as_f64() + 2.25).abs() < 1e-12);

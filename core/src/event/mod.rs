@@ -24,6 +24,7 @@ mod mark;
 mod position;
 mod rejection;
 mod row;
+mod row_size;
 mod summary;
 mod totals;
 mod unknown;
@@ -45,6 +46,7 @@ pub use rejection::{Rejection, RejectionReason};
 pub use row::{
     Counter, GROUPS, Hour, MetricCounter, RowKey, STREAM, StreamCounter, VariantCounter, experiment_partition,
 };
+pub use row_size::{MAX_ROW_BYTES, largest_row};
 pub use summary::EvaluationCount;
 pub use totals::{MetricTotals, StreamTotals, Totals, VariantTotals};
 pub use unknown::{MAX_UNKNOWN_NAMES, UnknownEvents, unknown_partition};

@@ -53,8 +53,9 @@ codes! {
          of a key, so the file is refused. A byte order mark and CRLF line ends are fine.";
     TooLarge "too-large" Error
         "The file has more than 256 KiB, or too many values."
-        "Configuration is read by people and travels to every function. Put large sets of units into an \
-         attribute or a segment that your program computes, and split the file at `---`.";
+        "Configuration is read by people and travels to every function. Put many overrides into an `overrides_file`, \
+         other large sets of units into an attribute that your program computes, and split the file at `---`. A file \
+         of overrides may have 4 MiB.";
     TooDeep "too-deep" Error
         "Values are nested too deeply."
         "No document needs more than a few levels. Use a `segment` for conditions that nest this far.";
@@ -65,6 +66,11 @@ codes! {
     DuplicateField "duplicate-field" Error
         "A field is written twice in one mapping."
         "YAML forbids it, and readers differ in which one they keep. Keep one of the two.";
+    OverridesFile "overrides-file" Error
+        "A file of overrides cannot be used."
+        "`overrides_file:` names a CSV file with the columns `unit` and `variant`, or a JSON file with a mapping from unit \
+         to variant, of at most 4 MiB. It stands in the folder of the document or below, because it is reviewed and \
+         published with it. Only `abx` reads it: what is published holds its units as `overrides`.";
     NonFiniteNumber "non-finite-number" Error
         "A number is infinite, not a number, or too large."
         "`.nan`, `.inf` and numbers such as 1e400 cannot be compared or shared out.";
@@ -251,6 +257,11 @@ codes! {
     MetricInvalid "metric-invalid" Error
         "A metric that cannot be computed."
         "`sum` and `mean` need the `property` that they are made of; `event` may not be blank.";
+    RowTooLarge "row-too-large" Error
+        "The counts of an experiment fit in no row."
+        "What is counted in an hour, of all variants and metrics, is one row, and the sums of a variant are another. A row of \
+         DynamoDB holds 400 KB, with its names, and a row that is full takes no more events. The size is what the row can \
+         grow to: some hundreds of metrics with long keys. Shorten the keys of variants and metrics, or measure less.";
     BlankText "blank-text" Error
         "A text that must say something is blank."
         "An empty unit, salt or attribute would be the same for everybody.";

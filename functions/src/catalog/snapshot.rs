@@ -100,6 +100,34 @@ mod tests {
     }
 
     #[test]
+    fn twenty_thousand_overrides_are_two_chunks_and_decide() {
+        use crate::catalog::{decode, encode};
+        use crate::ports::CHUNK_BYTES;
+        let unit = |number: u64| {
+            let mixed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(31);
+            let mixed = mixed.wrapping_mul(0xd6e8_feb8_6659_fd93);
+            format!("{mixed:016x}{:016x}{:08x}", mixed.wrapping_mul(31), mixed >> 32)
+        };
+        let overrides: serde_json::Map<String, Value> = (0..20_000)
+            .map(|number| (unit(number), json!(if number % 2 == 0 { "on" } else { "off" })))
+            .collect();
+        assert_eq!(overrides.len(), 20_000);
+        let document = json!({"flag": "a", "enabled": true, "rollout_percentage": 0, "overrides": overrides});
+        let bytes = encode(&[document]).unwrap();
+        assert!(bytes.len() <= 2 * CHUNK_BYTES, "{}", bytes.len());
+        let at = std::time::Instant::now();
+        let documents = decode(&bytes).unwrap();
+        let decoded = at.elapsed();
+        let snapshot = Snapshot::compile(1, documents, &Snapshot::default());
+        eprintln!("{} bytes, unpacked in {decoded:?}, ready in {:?}", bytes.len(), at.elapsed());
+        assert!(snapshot.held_back.is_empty());
+        let (unit, context) = (unit(19_998), json!({}));
+        let subject = abx_core::Subject::new(&unit, context.as_object().unwrap());
+        let evaluation = snapshot.catalog.evaluate("a", &subject, jiff::Timestamp::UNIX_EPOCH);
+        assert_eq!(evaluation.reason, abx_core::decide::FlagReason::Override);
+    }
+
+    #[test]
     fn without_a_previous_form_it_is_left_out() {
         let snapshot = Snapshot::compile(1, vec![flag("a", 400), json!("no document")], &Snapshot::default());
         assert_eq!(snapshot.held_back, ["flag a"]);

@@ -6,7 +6,7 @@ use crate::catalog::CatalogHolder;
 use crate::ports::{MetricStore, PortError};
 use crate::telemetry::Telemetry;
 use abx_core::event::Classes;
-use std::sync::Arc;
+use std::sync::{self, Arc, PoisonError};
 use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -24,6 +24,7 @@ pub struct LocalProcessor {
     processor: Processor<Arc<EmbeddedStore>, Arc<EmbeddedStore>, JsonlArchive, Arc<EmbeddedStore>>,
     /// The number of the last event that is counted, once that is known. Events that come twice are known by the head.
     counted: Mutex<Option<i64>>,
+    failure: sync::Mutex<Option<String>>,
 }
 
 impl LocalProcessor {
@@ -36,7 +37,7 @@ impl LocalProcessor {
     ) -> Self {
         let kept = (archive, Arc::clone(&store));
         let processor = Processor::new(catalog, Arc::clone(&store), kept, telemetry, Options::default());
-        Self { store, processor, counted: Mutex::default() }
+        Self { store, processor, counted: Mutex::default(), failure: sync::Mutex::default() }
     }
 
     /// The catalog that it counts by.
@@ -44,8 +45,20 @@ impl LocalProcessor {
         self.processor.catalog()
     }
 
+    /// Why the last attempt to count left events waiting; `None` where it did not.
+    pub fn failure(&self) -> Option<String> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Counts all events that wait; what became of them. An error leaves the rest for the next time.
     pub async fn catch_up(&self) -> Result<Classes, PortError> {
+        let caught_up = self.count_waiting().await;
+        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) =
+            caught_up.as_ref().err().map(ToString::to_string);
+        caught_up
+    }
+
+    async fn count_waiting(&self) -> Result<Classes, PortError> {
         let mut counted = Classes::default();
         let stream = self.store.stream_name()?;
         let mut counted_upto = self.counted.lock().await;
@@ -64,7 +77,8 @@ impl LocalProcessor {
             let outcome = outcome.map_err(PortError::permanent)?;
             counted.merge(&outcome.classes);
             if !outcome.response.batch_item_failures.is_empty() {
-                return Err(PortError::transient("events wait to be counted"));
+                let why = outcome.why.unwrap_or_default();
+                return Err(PortError::transient(format!("events wait to be counted: {why}")));
             }
             after = last;
         }

@@ -55,6 +55,8 @@ pub struct BatchOutcome {
     pub classes: Classes,
     /// Records without a place in any shard.
     pub unplaced: usize,
+    /// Why the first record that is given back is not done.
+    pub why: Option<String>,
 }
 
 /// Why an invocation ends in an error, so that Lambda delivers all of it again.
@@ -164,6 +166,7 @@ where
         let mut outcome = BatchOutcome { unplaced: batch.unplaced.len(), ..BatchOutcome::default() };
         // First, so that a batch whose records without a place cannot be kept is given back whole, and no shard twice.
         if let Err(stop) = self.keep_unplaced(&batch.unplaced, now, until).await {
+            outcome.why = Some(stop.to_string());
             outcome.response.batch_item_failures = self.give_all_back(&batch, &stop)?;
         } else {
             outcome.classes.add(RecordClass::Rejected, batch.unplaced.len() as u64);
@@ -187,6 +190,7 @@ where
             outcome.counted.merge(&progress.counted);
             outcome.classes.merge(&progress.classes);
             if let Err(stop) = ended {
+                outcome.why.get_or_insert_with(|| stop.to_string());
                 outcome.response.batch_item_failures.extend(self.give_back(shard, &progress, &stop));
             }
         }

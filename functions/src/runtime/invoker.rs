@@ -1,12 +1,13 @@
 //! One invocation, whatever its payload is.
 
-use super::event::{HttpEvent, envelope, is_http};
+use super::event::{HttpEvent, envelope, foreign_trigger, is_http};
 use crate::http::{ApiError, LambdaResponse};
 use crate::ports::{AssignmentStore, CatalogStore, EventSink};
 use crate::telemetry::Telemetry;
 use crate::{assignment, flags};
 use axum::Router;
 use axum::extract::Request;
+use std::fmt;
 use std::sync::Arc;
 use tower::ServiceExt;
 
@@ -23,6 +24,29 @@ pub trait Served: Send + Sync + Sized + 'static {
     /// Its log and metrics.
     fn telemetry(&self) -> &Telemetry;
 }
+
+/// A batch of a trigger that the function does not work for. It ends in an error, so that no message of it is deleted.
+#[derive(Debug)]
+pub struct ForeignTrigger {
+    source: String,
+}
+
+impl ForeignTrigger {
+    /// The type of the error, as Lambda and whoever reads its log see it.
+    pub const KIND: &'static str = "NotARequest";
+}
+
+impl fmt::Display for ForeignTrigger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "this is a batch of {}, and the function answers requests: remove the trigger, or connect it to another function",
+            self.source
+        )
+    }
+}
+
+impl std::error::Error for ForeignTrigger {}
 
 /// Answers invocations as the deployed function does: `abx dev` calls it for its own `Invoke` path.
 #[derive(Debug)]
@@ -51,9 +75,12 @@ impl<F: Served> Invoker<F> {
     }
 
     /// Answers a payload: an HTTP event goes through the router, everything else is a direct call.
-    pub async fn invoke(&self, payload: &[u8], request_id: &str) -> LambdaResponse {
+    pub async fn invoke(&self, payload: &[u8], request_id: &str) -> Result<LambdaResponse, ForeignTrigger> {
+        if let Some(source) = foreign_trigger(payload) {
+            return Err(ForeignTrigger { source });
+        }
         if !is_http(payload) {
-            return self.function.direct(payload, request_id).await;
+            return Ok(self.function.direct(payload, request_id).await);
         }
         let event = HttpEvent::read(payload);
         let with_lists = event.as_ref().is_ok_and(HttpEvent::has_lists_only);
@@ -61,7 +88,7 @@ impl<F: Served> Invoker<F> {
             Ok(request) => self.route(request).await,
             Err(refusal) => refuse(&refusal, request_id),
         };
-        if with_lists { answer.with_multi_value_headers() } else { answer }
+        Ok(if with_lists { answer.with_multi_value_headers() } else { answer })
     }
 
     async fn route(&self, request: Request) -> LambdaResponse {

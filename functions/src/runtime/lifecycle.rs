@@ -1,7 +1,6 @@
 //! Invocations one after another, and what happens between them.
 
-use super::event::foreign_trigger;
-use super::{Invoker, Served};
+use super::{ForeignTrigger, Invoker, Served};
 use crate::http::{ApiError, LambdaResponse};
 use crate::telemetry::{Counter, Level};
 use futures_util::FutureExt;
@@ -91,30 +90,24 @@ async fn answer<F: Served>(
     event: LambdaEvent<Box<RawValue>>,
 ) -> Result<LambdaResponse, Diagnostic> {
     let done = Done(flush);
-    if let Some(trigger) = refused(event.payload.get().as_bytes()) {
-        return Err(trigger);
-    }
     let request_id = &event.context.request_id;
     let work = invoker.invoke(event.payload.get().as_bytes(), request_id);
-    let answer = AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| {
+    let answer = AssertUnwindSafe(work).catch_unwind().await;
+    let answer = answer.unwrap_or_else(|_| {
         let telemetry = invoker.function().telemetry();
         telemetry.count(Counter::Panics, 1);
         telemetry.log(Level::Error, "panic", Some(request_id), &json!({"where": "outside the handler"}));
-        ApiError::internal().reply(request_id).into_envelope()
+        Ok(ApiError::internal().reply(request_id).into_envelope())
     });
+    let answer = answer.map_err(|trigger| refused(&trigger))?;
     if let Flush::Before = done.0 {
         invoker.function().flush().await;
     }
     Ok(answer)
 }
 
-/// An error for the batch of a trigger that this function does not work for, so that no message of it is deleted.
-fn refused(payload: &[u8]) -> Option<Diagnostic> {
-    let source = foreign_trigger(payload)?;
-    let error_message = format!(
-        "this is a batch of {source}, and the function answers requests: remove the trigger, or connect it to another function"
-    );
-    Some(Diagnostic { error_type: "NotARequest".to_owned(), error_message })
+fn refused(trigger: &ForeignTrigger) -> Diagnostic {
+    Diagnostic { error_type: ForeignTrigger::KIND.to_owned(), error_message: trigger.to_string() }
 }
 
 /// Registers an extension inside the process that flushes after each response. Where there are no extensions (some emulators), what

@@ -19,5 +19,5 @@ mod lifecycle;
 
 pub use batches::run_batches;
 pub use init::{assignment, events, flags};
-pub use invoker::{Invoker, Served};
+pub use invoker::{ForeignTrigger, Invoker, Served};
 pub use lifecycle::{Host, run};

@@ -1,17 +1,27 @@
 //! What a commit costs, by DynamoDB's own arithmetic: a write unit for each started KB of an item, twice that in a transaction.
 
-use crate::dynamodb::{MARKS, METRICS, endpoint};
+use crate::catalog::meta;
+use crate::dynamodb::{MARKS, METRICS, UNHURRIED, endpoint};
 use crate::marks::{key, mark};
 use crate::metrics::{commit, row, small};
 use crate::proxy::{Way, before};
-use abx_core::event::Additions;
+use abx_core::document::Document;
+use abx_core::event::{Additions, StreamCounter, largest_row};
+use abx_core::finding::Findings;
 use abx_functions::adapters::aws::{Budget, DynamoMetrics, dynamodb, emulator};
-use abx_functions::ports::{Committed, MarkPut, MetricStore};
+use abx_functions::adapters::embedded::{EmbeddedStore, JsonlArchive};
+use abx_functions::catalog::{CatalogHolder, Snapshot, encode};
+use abx_functions::events::{Options, Processor, RecordToWrite, kinesis_event};
+use abx_functions::ports::{CatalogStore, Committed, MarkPut, MetricStore};
+use abx_functions::telemetry::Telemetry;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
-use serde_json::Value;
+use jiff::Timestamp;
+use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::time::Instant;
 
 const SHARD: &str = "production-events/shardId-000000000123";
 const HOUR: &str = "2026-11-24T13";
@@ -112,6 +122,84 @@ async fn a_batch_of_500_events_in_ten_rows_costs_at_most_32_units() {
     assert!(units[1] <= 10);
     assert_eq!(units[2..], [2; 10]);
     assert!(units.iter().sum::<usize>() <= 32);
+}
+
+/// As many metrics and variants with the longest keys, sums of any size, and all that can go wrong with an event.
+fn wide(metrics: usize) -> Value {
+    let key = |name: &str, number: usize| format!("{name:x<61}{number:03}");
+    let kinds = ["sum", "conversion", "count", "mean"];
+    let metric = |number: usize| json!({"key": key("metric", number), "event": "e", "kind": kinds[number % 4], "property": "amount"});
+    json!({
+        "experiment": key("experiment", 0), "status": "active", "epoch": 4_000_000_000_u32,
+        "variants": [{"key": key("variant", 0)}, {"key": key("variant", 1)}],
+        "metrics": (0..metrics).map(metric).collect::<Vec<_>>(),
+    })
+}
+
+#[tokio::test]
+async fn no_row_is_larger_than_the_estimate_that_validate_makes() {
+    let document = wide(24);
+    let mut findings = Findings::default();
+    let read = Document::read(&document, &mut findings);
+    let Some(Document::Experiment(written)) = read else { panic!("{findings:?}") };
+    let endpoint = endpoint().await;
+    let catalog = Arc::new(EmbeddedStore::in_memory().unwrap());
+    catalog.put_revision(1, &encode(std::slice::from_ref(&document)).unwrap(), &meta("")).await.unwrap();
+    catalog.flip_head(None, 1, &meta("")).await.unwrap();
+    let holder = Arc::new(CatalogHolder::new(Arc::clone(&catalog), Snapshot::default()));
+    holder.load().await.unwrap();
+    let client = || dynamodb(&emulator(&endpoint), UNHURRIED);
+    let store = DynamoMetrics::new(client(), METRICS, MARKS);
+    let folder = tempfile::tempdir().unwrap();
+    let kept = (JsonlArchive::new(folder.path()), catalog);
+    let function =
+        Processor::new(holder, store, kept, Arc::new(Telemetry::silent("events")), Options::default());
+
+    let (mut records, now) = (Vec::new(), Timestamp::now());
+    let variants =
+        [document["variants"][0]["key"].clone(), document["variants"][1]["key"].clone(), json!("none")];
+    for unit in 0..60 {
+        let of_unit = |more: Value| {
+            let mut event = json!({"unit": format!("user_{unit}"), "timestamp": now.as_millisecond()});
+            event.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            event
+        };
+        let exposure = |variant: &Value| {
+            of_unit(
+                json!({"type": "exposure", "experiment": document["experiment"], "epoch": document["epoch"], "variant": variant}),
+            )
+        };
+        let bought = |amount: Value| {
+            of_unit(json!({"type": "conversion", "event": "e", "properties": {"amount": amount}}))
+        };
+        records.extend([
+            exposure(&variants[unit % 3]),
+            exposure(&variants[(unit + 1) % 3]),
+            bought(json!(-999_999_999_999_999_i64)),
+            bought(json!(-0.123_457)),
+            bought(json!("none")),
+        ]);
+    }
+    let records: Vec<_> = (0..)
+        .zip(records)
+        .map(|(number, event)| RecordToWrite {
+            sequence: format!("4961{number:0>52}"),
+            partition_key: "u".into(),
+            arrived: now,
+            data: event.to_string().into_bytes(),
+        })
+        .collect();
+    let batch = kinesis_event(&"s".repeat(128), &format!("shardId-{:0>120}", 1), &records);
+    let outcome = function.handle(&batch, Instant::now() + Duration::from_secs(100)).await.unwrap();
+    assert!(outcome.response.batch_item_failures.is_empty(), "{outcome:?}");
+    assert_eq!(outcome.counted.count(StreamCounter::Accepted), 300, "{outcome:?}");
+
+    let items = client().scan().table_name(METRICS).into_paginator().items().send();
+    let items: Vec<Item> = items.collect::<Result<_, _>>().await.unwrap();
+    let is_counted = |item: &&Item| item["pk"].as_s().unwrap().starts_with("exp#");
+    let largest = items.iter().filter(is_counted).map(size).max().unwrap();
+    let estimate = largest_row(&written);
+    assert!(largest <= estimate && estimate < largest * 4 / 3, "{largest} of {estimate}");
 }
 
 #[tokio::test]

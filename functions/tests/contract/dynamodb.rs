@@ -27,7 +27,7 @@ const NAMES: TableNames<'_> =
     TableNames { catalog: CATALOG, assignments: ASSIGNMENTS, metrics: METRICS, marks: MARKS };
 
 /// As long as the emulator takes on a busy machine, where the largest commit was seen to take more than 15 s.
-const UNHURRIED: Budget =
+pub(crate) const UNHURRIED: Budget =
     Budget { attempt: Duration::from_mins(2), operation: Duration::from_mins(2), ..Budget::PATIENT };
 
 /// An empty DynamoDB with our tables.

@@ -18,13 +18,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What became of the events.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct Answer {
     accepted: usize,
     rejected: Vec<Rejected>,
     /// Of those accepted, how many fell into each class; left out where they are not counted yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     counted: Option<Classes>,
+    /// Why they are not counted yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_counted: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unknown_events: Vec<UnknownEvent>,
 }
@@ -66,7 +69,7 @@ pub(super) fn routes(
 
 /// Takes the events that can be counted, and says of each other one why it cannot.
 async fn take(store: &WatchedStore, counter: &LocalProcessor, body: &[u8]) -> Result<Reply, ApiError> {
-    let mut answer = Answer { accepted: 0, rejected: Vec::new(), counted: None, unknown_events: Vec::new() };
+    let mut answer = Answer::default();
     let mut events = Vec::new();
     let mut names: BTreeMap<String, u64> = BTreeMap::new();
     for (index, data) in read(body)?.into_iter().enumerate() {
@@ -100,6 +103,7 @@ async fn take(store: &WatchedStore, counter: &LocalProcessor, body: &[u8]) -> Re
         let counted = counter.catch_up().await.ok();
         answer.counted = counted.filter(|counted| counted.sum() == events.len() as u64);
     }
+    answer.not_counted = counter.failure();
     answer.unknown_events = unknown(&counter.catalog().held().catalog, names);
     Ok(Reply::json(StatusCode::ACCEPTED, &answer))
 }

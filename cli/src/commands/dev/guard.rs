@@ -23,6 +23,8 @@ pub(super) struct Guard {
     pub(super) address: SocketAddr,
     /// The origins of `--cors`.
     pub(super) origins: Vec<String>,
+    /// The names of `--allow-host`.
+    pub(super) hosts: Vec<String>,
 }
 
 /// Refuses a request that a foreign page makes.
@@ -62,7 +64,9 @@ impl Guard {
         }
         let name = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
         // Browsers take every name below it to this machine, without asking anybody.
-        name == "localhost" || name.ends_with(".localhost")
+        name == "localhost"
+            || name.ends_with(".localhost")
+            || self.hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(&name))
     }
 
     fn is_foreign(&self, headers: &HeaderMap, host: Option<&HeaderValue>) -> bool {
@@ -85,7 +89,7 @@ fn changes_state(method: &Method, path: &str) -> bool {
 }
 
 fn foreign_host() -> ApiError {
-    let message = "the request names another host than this machine: ask for localhost or 127.0.0.1";
+    let message = "the request names another host than this machine: ask for localhost or 127.0.0.1, or let it by `abx dev --allow-host NAME`";
     ApiError { status: StatusCode::FORBIDDEN, code: "host_not_allowed", message: message.into() }
 }
 
@@ -102,6 +106,7 @@ mod tests {
         let guard = Guard {
             address: "192.0.2.7:8080".parse().unwrap(),
             origins: vec!["https://shop.example.com".to_owned()],
+            hosts: vec!["abx.internal".to_owned()],
         };
         let (method, path) = line.split_once(' ').unwrap();
         let headers = headers
@@ -123,12 +128,15 @@ mod tests {
             "127.1.2.3",
             "[::1]:8080",
             "192.0.2.7:8080",
+            "abx.internal:8080",
+            "ABX.internal.",
         ] {
             assert_eq!(check("GET /flags/on", &[("host", ours)]), Ok(()), "{ours}");
         }
         for theirs in [
             "evil.example",
             "evil.example:8080",
+            "x.abx.internal",
             "localhost.evil.example",
             "notlocalhost",
             "192.0.2.8",

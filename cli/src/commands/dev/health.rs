@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use abx_functions::adapters::embedded::EmbeddedStore;
+use abx_functions::events::LocalProcessor;
 use abx_functions::ports::{
     AssignmentStore, Event, EventSink, MAX_EVENT_BYTES, PortError, Put, SendReport, StoredAssignment,
 };
@@ -240,7 +241,11 @@ impl Failing {
 }
 
 /// Lets `/health` say that the store fails: 503, so that whoever asks without reading the body notices as well.
-pub(super) async fn health(State(store): State<Arc<WatchedStore>>, request: Request, next: Next) -> Response {
+pub(super) async fn health(
+    State((store, events)): State<(Arc<WatchedStore>, Arc<LocalProcessor>)>,
+    request: Request,
+    next: Next,
+) -> Response {
     if request.uri().path() != "/health" {
         return next.run(request).await;
     }
@@ -249,14 +254,24 @@ pub(super) async fn health(State(store): State<Arc<WatchedStore>>, request: Requ
         super::complain(&news.to_string());
     }
     let response = next.run(request).await;
-    let Some(failing) = store.state() else { return response };
+    // What is asked now counts, not what was a moment ago.
+    let uncounted = events.catch_up().await.err().map(|error| error.to_string());
+    let failing = store.state();
+    if failing.is_none() && uncounted.is_none() {
+        return response;
+    }
     let (parts, body) = response.into_parts();
     // Our own bodies are in memory already, and reading them does not fail.
     let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
     let mut told: Value = serde_json::from_slice(&body).unwrap_or_default();
     if let Some(fields) = told.as_object_mut() {
         fields.insert("status".to_owned(), json!("degraded"));
-        fields.insert("store".to_owned(), json!(failing));
+        if let Some(failing) = failing {
+            fields.insert("store".to_owned(), json!(failing));
+        }
+        if let Some(error) = uncounted {
+            fields.insert("events".to_owned(), json!({"error": error}));
+        }
     }
     let mut degraded = (StatusCode::SERVICE_UNAVAILABLE, Json(told)).into_response();
     let kept = parts.headers.iter().filter(|(name, _)| *name == "x-request-id" || *name == "vary");

@@ -3,9 +3,9 @@
 //! Source: the Lambda API reference, `POST /2015-03-31/functions/{FunctionName}/invocations`.
 
 use super::{AssignmentService, FlagService};
-use abx_functions::events::{LocalProcessor, NotHandled};
-use abx_functions::http::{ApiError, Query, request_id};
-use abx_functions::runtime::Invoker;
+use abx_functions::events::LocalProcessor;
+use abx_functions::http::{ApiError, LambdaResponse, Query, request_id};
+use abx_functions::runtime::{ForeignTrigger, Invoker};
 use axum::body::{Bytes, to_bytes};
 use axum::extract::{Path, Request};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -81,7 +81,8 @@ impl Name {
 /// What a function came to.
 enum Outcome {
     Answer(Value),
-    Failed(NotHandled),
+    /// The type of an error, and its message.
+    Failed(&'static str, String),
 }
 
 impl Functions {
@@ -128,12 +129,21 @@ impl Functions {
 
     async fn call(&self, function: Name, payload: &[u8], request_id: &str) -> Outcome {
         match function {
-            Name::Assignment => Outcome::Answer(json!(self.assignment.invoke(payload, request_id).await)),
-            Name::Flags => Outcome::Answer(json!(self.flags.invoke(payload, request_id).await)),
+            Name::Assignment => self.assignment.invoke(payload, request_id).await.into(),
+            Name::Flags => self.flags.invoke(payload, request_id).await.into(),
             Name::Events => match self.events.handle(payload, TIMEOUT).await {
                 Ok(response) => Outcome::Answer(json!(response)),
-                Err(error) => Outcome::Failed(error),
+                Err(error) => Outcome::Failed(error.kind(), error.to_string()),
             },
+        }
+    }
+}
+
+impl From<Result<LambdaResponse, ForeignTrigger>> for Outcome {
+    fn from(answer: Result<LambdaResponse, ForeignTrigger>) -> Self {
+        match answer {
+            Ok(answer) => Self::Answer(json!(answer)),
+            Err(trigger) => Self::Failed(ForeignTrigger::KIND, trigger.to_string()),
         }
     }
 }
@@ -142,8 +152,8 @@ impl IntoResponse for Outcome {
     fn into_response(self) -> Response {
         match self {
             Self::Answer(answer) => Json(answer).into_response(),
-            Self::Failed(error) => {
-                let failed = json!({"errorType": error.kind(), "errorMessage": error.to_string()});
+            Self::Failed(kind, message) => {
+                let failed = json!({"errorType": kind, "errorMessage": message});
                 ([(FUNCTION_ERROR, "Unhandled")], Json(failed)).into_response()
             }
         }

@@ -21,12 +21,17 @@ use std::time::SystemTime;
 #[derive(Debug)]
 pub(super) struct Watch {
     paths: Vec<PathBuf>,
-    seen: BTreeMap<PathBuf, Option<(SystemTime, u64)>>,
+    seen: BTreeMap<PathBuf, Stamp>,
+    /// Files that documents name.
+    named: Vec<PathBuf>,
     /// The last good form of each file: its documents.
     good: BTreeMap<String, Vec<Value>>,
     /// The revision that the files are.
     revision: Option<u64>,
 }
+
+/// When a file was written, and its size; `None` where it is not there.
+type Stamp = Option<(SystemTime, u64)>;
 
 /// What an edit did.
 #[derive(Debug)]
@@ -51,18 +56,15 @@ pub(super) struct Look {
 
 impl Watch {
     pub(super) fn new(paths: Vec<PathBuf>) -> Self {
-        Self { paths, seen: BTreeMap::new(), good: BTreeMap::new(), revision: None }
+        Self { paths, seen: BTreeMap::new(), named: Vec::new(), good: BTreeMap::new(), revision: None }
     }
 
     /// Whether a file was written, made or deleted since the last call; the first call says yes.
     pub(super) fn has_changed(&mut self) -> bool {
         // A file that is being replaced may be away for a moment; that is a change like any other.
         let files = crate::source::find(&self.paths).unwrap_or_default();
-        let stamp = |path: &PathBuf| {
-            let metadata = path.metadata().ok()?;
-            Some((metadata.modified().ok()?, metadata.len()))
-        };
-        let seen = files.into_iter().map(|path| (path.clone(), stamp(&path))).collect();
+        let files = files.into_iter().chain(self.named.iter().cloned());
+        let seen = files.map(|path| (path.clone(), stamp(&path))).collect();
         let changed = seen != self.seen;
         self.seen = seen;
         changed
@@ -77,6 +79,10 @@ impl Watch {
     /// counts in its last good form.
     pub(super) async fn take(&mut self, store: &impl CatalogStore) -> Result<Look, Error> {
         let checked = Corpus::load(&self.paths)?.compile();
+        self.named.clone_from(&checked.named);
+        for path in &self.named {
+            self.seen.entry(path.clone()).or_insert_with(|| stamp(path));
+        }
         let documents = self.remember(&checked);
         let Checked { findings, files, .. } = checked;
         let all_known = files.iter().all(|file| self.good.contains_key(&file.name));
@@ -125,7 +131,9 @@ impl Watch {
             .findings
             .iter()
             .filter(|it| it.severity == Severity::Error)
-            .map(|it| it.place.index)
+            .map(|it| {
+                checked.files.get(it.place.index).and_then(|file| file.named_by).unwrap_or(it.place.index)
+            })
             .collect();
         let present: BTreeSet<&str> = checked.files.iter().map(|file| file.name.as_str()).collect();
         self.good.retain(|name, _| present.contains(name.as_str()));
@@ -136,6 +144,11 @@ impl Watch {
         }
         self.good.values().flatten().cloned().collect()
     }
+}
+
+fn stamp(path: &PathBuf) -> Stamp {
+    let metadata = path.metadata().ok()?;
+    Some((metadata.modified().ok()?, metadata.len()))
 }
 
 /// The documents of the files, and those of the newest revision that are in no file that could be read: a file that was

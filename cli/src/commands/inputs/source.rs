@@ -95,11 +95,7 @@ impl Source {
         for source in sources {
             match source {
                 Self::Path(_) => {}
-                Self::Git(place) => {
-                    for (name, bytes) in place.read()? {
-                        corpus.add_bytes(name, bytes);
-                    }
-                }
+                Self::Git(place) => corpus.add_git(place)?,
                 Self::Published(revision) => add_published(&mut corpus, *revision, store)?,
             }
         }

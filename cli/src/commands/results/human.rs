@@ -13,6 +13,9 @@ use abx_core::results::{Lopsided, MetricResult, VariantResult, Verdict};
 use abx_core::statistics::{Estimate, RatioVerdict, SampleRatio};
 use std::fmt::Write as _;
 
+/// What stands for a verdict while the sample ratio is a mismatch.
+const INVALID: &str = "not valid";
+
 impl Report for ResultsReport {
     fn human(&self) -> String {
         let mut text = self.head();
@@ -31,7 +34,7 @@ impl Report for ResultsReport {
         }
         let control = self.control.as_deref().unwrap_or_default();
         for metric in &self.metrics {
-            text.push_str(&Section(metric).human(control));
+            text.push_str(&Section(metric).human(control, self.is_mismatch()));
         }
         if !self.other_metrics.is_empty() {
             let names: Vec<&str> = self.other_metrics.iter().map(String::as_str).collect();
@@ -171,6 +174,14 @@ impl ResultsReport {
         let mut text = String::new();
         let any =
             |is_so: fn(&VariantResult) -> bool| self.metrics.iter().any(|it| it.variants.iter().any(is_so));
+        if self.is_mismatch() && any(|it| it.verdict.or(it.one_look).is_some()) {
+            let _ = writeln!(
+                text,
+                "{BAD}`{INVALID}`{BAD:#}: while the sample ratio is wrong, differences may come from the split. `abx srm` tests it"
+            );
+            let _ = writeln!(text, "{DIM}stream: {counts}{DIM:#}");
+            return text;
+        }
         if any(|it| it.verdict.is_some()) {
             let level = percent(1.0 - self.alpha);
             let _ = writeln!(
@@ -209,12 +220,13 @@ pub(super) fn ratio_word(ratio: &SampleRatio) -> String {
 struct Section<'a>(&'a MetricResult);
 
 impl Section<'_> {
-    fn human(&self, control: &str) -> String {
+    fn human(&self, control: &str, is_mismatch: bool) -> String {
         let role = match self.0.role {
             MetricRole::Primary => "primary",
             MetricRole::Guardrail => "guardrail",
         };
         let state = match (self.0.broken, self.0.unjudged) {
+            (true, _) if is_mismatch => format!(" {DIM}broken, {INVALID}{DIM:#}"),
             (true, _) => format!(" {BAD}broken{BAD:#}"),
             (_, true) => format!(" {BAD}not judged{BAD:#}"),
             _ => String::new(),
@@ -223,7 +235,7 @@ impl Section<'_> {
             format!("\n{TITLE}{}{TITLE:#} {DIM}{role} · {}{DIM:#}{state}\n", self.0.metric, self.0.kind);
         let _ = writeln!(text, "{}", self.values());
         if self.0.variants.len() > 1 {
-            let _ = writeln!(text, "{}", self.differences(control));
+            let _ = writeln!(text, "{}", self.differences(control, is_mismatch));
         }
         let invalid: u64 = self.0.variants.iter().map(|it| it.invalid).sum();
         if invalid > 0 {
@@ -267,7 +279,7 @@ impl Section<'_> {
     }
 
     /// The others against the control: by the interval that may be looked at daily, and where there is none, by the other one.
-    fn differences(&self, control: &str) -> String {
+    fn differences(&self, control: &str, is_mismatch: bool) -> String {
         let others = self.0.variants.iter().filter(|it| it.variant != control);
         let rows = others.map(|it| {
             let shown = it.anytime.or(it.comparison);
@@ -276,7 +288,7 @@ impl Section<'_> {
                 shown.map_or_else(|| "-".to_owned(), |it| self.signed(it.difference.value)),
                 self.interval(shown.map(|it| it.difference)),
                 shown.map_or_else(String::new, |it| p_value(it.p_value)),
-                judged(it),
+                if is_mismatch { unusable(it) } else { judged(it) },
             ]
         });
         let against = format!("against {control}");
@@ -286,6 +298,14 @@ impl Section<'_> {
 
     fn signed(&self, number: f64) -> String {
         if self.is_rate() { format!("{:+.2}", number * 100.0) } else { format!("{number:+.4}") }
+    }
+}
+
+/// What a verdict would be, where the units are split wrongly: then nobody knows what the difference comes from.
+fn unusable(it: &VariantResult) -> String {
+    match it.verdict.or(it.one_look) {
+        Some(_) => format!("{DIM}{INVALID}{DIM:#}"),
+        None => "too little data".to_owned(),
     }
 }
 

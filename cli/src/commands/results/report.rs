@@ -26,6 +26,8 @@ pub struct ResultsReport {
     /// Whether the units follow their allocations, in the order of `variants`; a variant that the document does not have has the
     /// share 0. `null` without units or without a document.
     pub(super) sample_ratio: Option<SampleRatio>,
+    /// Whether verdicts may be used: not where the sample ratio is a mismatch. They are then what they would be otherwise.
+    pub(super) verdicts_valid: bool,
     /// `null` where there are counts alone.
     pub(super) control: Option<String>,
     /// The chance of a false alarm of each interval and test.
@@ -95,6 +97,8 @@ impl ResultsReport {
             metrics.iter().map(|metric| results::judge(metric, written, &plan)).collect();
         let is_other = |key: &&String| metrics.iter().all(|metric| metric.metric != **key);
         let counted_metrics = totals.variants.values().flat_map(|variant| variant.metrics.keys());
+        let sample_ratio = experiment.and_then(|experiment| results::ratio(experiment, totals));
+        let is_mismatch = sample_ratio.as_ref().is_some_and(|it| it.verdict == RatioVerdict::Mismatch);
         Ok(Self {
             experiment: key.to_owned(),
             status: experiment.map(abx_core::Experiment::status),
@@ -107,7 +111,8 @@ impl ResultsReport {
                 .enumerate()
                 .map(|(index, (key, totals))| VariantReport::new(key, totals, index < written.len()))
                 .collect(),
-            sample_ratio: experiment.and_then(|experiment| results::ratio(experiment, totals)),
+            sample_ratio,
+            verdicts_valid: !is_mismatch,
             control: written.get(control).map(|(key, _)| (*key).to_owned()),
             alpha: plan.alpha,
             other_metrics: counted_metrics.filter(is_other).cloned().collect(),
@@ -120,7 +125,7 @@ impl ResultsReport {
     }
 
     pub(super) fn is_mismatch(&self) -> bool {
-        self.sample_ratio.as_ref().is_some_and(|it| it.verdict == RatioVerdict::Mismatch)
+        !self.verdicts_valid
     }
 }
 

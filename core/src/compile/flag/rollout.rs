@@ -54,6 +54,7 @@ impl FlagCompiler<'_> {
             && written.enabled
             && written.rules.is_empty()
             && written.overrides.is_empty()
+            && written.overrides_file.is_none()
         {
             self.findings
                 .add(Code::NoTraffic, "rollout_percentage", "everybody gets the default variant")
@@ -112,6 +113,8 @@ impl FlagCompiler<'_> {
                 || rule.experiment.is_some()
                 || rule.split.iter().flatten().any(|it| it.variant == key)
         };
-        self.written.overrides.values().any(|it| it == key) || self.written.rules.iter().any(by_rule)
+        self.written.overrides_file.is_some()
+            || self.written.overrides.values().any(|it| it == key)
+            || self.written.rules.iter().any(by_rule)
     }
 }
