@@ -154,7 +154,8 @@ fn quarantined_records_are_listed_shown_and_redriven() {
     assert!(status["shards"]["told"][0]["shard"].as_str().unwrap().starts_with("replay/"), "{status}");
 
     assert_eq!(payments(&place), 1);
-    let redrive = |args: &[&str], exit| told(&place, "redrive", &[&["redrive", "--quarantine"], args].concat(), exit);
+    let redrive =
+        |args: &[&str], exit| told(&place, "redrive", &[&["redrive", "--quarantine"], args].concat(), exit);
     let plan = redrive(&[], 1);
     assert_eq!((&plan["redriven"], &plan["records"], &plan["ahead"]), (&json!(false), &json!(3), &json!(1)));
     assert_eq!(payments(&place), 1, "a plan changes nothing");
@@ -199,15 +200,21 @@ fn what_lambda_gave_up_is_redriven_once() {
     let bucket = place.path().join("bucket/aws/lambda/mapping/shardId-000000000000/2026/11/24");
     fs::create_dir_all(&bucket).unwrap();
     let broken = json!("broken");
-    for (name, payload) in [("a", batch(3, &[&paid, &broken, &paid])), ("b", batch(4, &[&broken])), ("c", batch(10, &[&paid, &paid]))] {
+    for (name, payload) in [
+        ("a", batch(3, &[&paid, &broken, &paid])),
+        ("b", batch(4, &[&broken])),
+        ("c", batch(10, &[&paid, &paid])),
+    ] {
         let object = json!({"requestContext": {"condition": "RecordAgeExceeded"}, "payload": payload});
         fs::write(bucket.join(name), object.to_string()).unwrap();
     }
     let redrive = |args: &[&str], exit| {
         let report = told(&place, "redrive", &[&["redrive"], args].concat(), exit);
         let number = |name: &str| report[name].as_u64().unwrap();
-        let refused: u64 = report["refused"].as_object().unwrap().values().map(|it| it.as_u64().unwrap()).sum();
-        let lines = number("counted") + number("ahead") + number("already_counted") + refused + number("left");
+        let refused: u64 =
+            report["refused"].as_object().unwrap().values().map(|it| it.as_u64().unwrap()).sum();
+        let lines =
+            number("counted") + number("ahead") + number("already_counted") + refused + number("left");
         assert_eq!(number("records"), lines, "each record is in one line: {report}");
         (number("records"), number("counted"), number("ahead"), number("already_counted"), refused)
     };
@@ -229,10 +236,13 @@ fn what_lambda_gave_up_is_redriven_once() {
     assert_eq!(redrive(&rebuild, 0), (5, 0, 5, 0, 0));
     assert_eq!(redrive(&[&rebuild[..], &["--yes"]].concat(), 0), (5, 5, 0, 0, 0));
     assert_eq!(redrive(&[&rebuild[..], &["--yes"]].concat(), 0), (5, 0, 0, 5, 0));
-    assert_eq!(place.report(&["results", "e", "--store", store])["metrics"], place.report(&["results", "e"])["metrics"]);
+    assert_eq!(
+        place.report(&["results", "e", "--store", store])["metrics"],
+        place.report(&["results", "e"])["metrics"]
+    );
     let nothing = place.path().join("empty");
     fs::create_dir(&nothing).unwrap();
-    fs::write(nothing.join("x.json"), "{"Records": []}").unwrap();
+    fs::write(nothing.join("x.json"), json!({"Records": []}).to_string()).unwrap();
     assert_eq!(redrive(&["empty"], 1), (0, 0, 0, 0, 0));
 }
 
