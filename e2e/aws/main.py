@@ -211,14 +211,13 @@ def take_care(world, abx, truth):
     shown = abx.at_tables("quarantine", "show", first["id"])
     check("abx quarantine show", shown["text"].startswith("no JSON at all"), True)
     abx.at_tables("quarantine", "show", "no/such:1", exits=2)
-    replay = ["quarantine", "replay", "--archive-stream", "abx-archive"]
-    plan = abx.at_tables(*replay)
-    check("abx quarantine replay: planned", [len(plan["records"]), plan["replayed"]], [len(BAD) + 1, False])
-    done = abx.at_tables(*replay, "--yes", exits=1)
-    became = dict(Counter(it["became"] for it in done["records"]))
-    check("abx quarantine replay --yes", became, {"refused": len(BAD), "counted": 1})
-    again = abx.at_tables(*replay, "--yes", exits=1)
-    check("the same again", dict(Counter(it["became"] for it in again["records"])), {"refused": len(BAD)})
+    redrive = ["redrive", "--quarantine", "--archive-stream", "abx-archive"]
+    plan = abx.at_tables(*redrive, exits=1)
+    check("abx redrive --quarantine: planned", [plan["records"], plan["redriven"]], [len(BAD) + 1, False])
+    done = abx.at_tables(*redrive, "--yes", exits=1)
+    check("abx redrive --quarantine --yes", [sum(done["refused"].values()), done["counted"]], [len(BAD), 1])
+    again = abx.at_tables(*redrive, "--yes", exits=1)
+    check("the same again", [again["records"], sum(again["refused"].values())], [len(BAD), len(BAD)])
     variant, name = truth["lost"], "me#{}#order_placed"
     counted = counters(world, f"exp#{EXPERIMENT}")
     check("it is counted once", counted[name.format(variant)], truth[name.format(variant)] + 1)

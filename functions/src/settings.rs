@@ -82,7 +82,7 @@ pub struct Settings {
     pub catalog_table: String,
     /// `ABX_ASSIGNMENTS_TABLE`: the table of assignments; empty for a function that needs none.
     pub assignments_table: String,
-    /// `ABX_METRICS_TABLE`: the table of heads, ledgers, counts and quarantine; empty for a function that counts nothing.
+    /// `ABX_METRICS_TABLE`: the table of heads, commit logs, counts and quarantine; empty for a function that counts nothing.
     pub metrics_table: String,
     /// `ABX_MARKS_TABLE`: the table of first exposures and conversions; empty for a function that counts nothing.
     pub marks_table: String,

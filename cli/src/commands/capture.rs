@@ -7,7 +7,7 @@ use super::inputs::age;
 use super::store::block_on;
 use crate::error::Error;
 use crate::report::{FormatArg, Report};
-use abx_core::event::{aggregate, deaggregate};
+use abx_core::event::{aggregate_keyed, deaggregate};
 use abx_functions::events::{RecordToWrite, kinesis_event};
 use jiff::{SignedDuration, Timestamp};
 use redact::Redactor;
@@ -144,13 +144,16 @@ fn write(out: &mut impl Write, captured: &Captured, report: &mut CaptureReport) 
 
 /// A record with the events in it redacted, in the form that it had; `None` where something in it is no event.
 fn redacted(redactor: &Redactor, record: &RecordToWrite) -> Option<RecordToWrite> {
-    let payloads = deaggregate(&record.data).unwrap_or_else(|| vec![record.data.clone()]);
-    let events: Option<Vec<Vec<u8>>> = payloads.iter().map(|data| redactor.event(data)).collect();
-    let events = events?;
     let partition_key = redactor.pseudonym(&record.partition_key);
-    let data = match &events[..] {
-        [event] => event.clone(),
-        events => aggregate(&partition_key, events),
+    let data = match deaggregate(&record.data) {
+        None => redactor.event(&record.data)?,
+        Some(events) => {
+            let redacted = |(key, data): (Option<Box<str>>, Vec<u8>)| {
+                let key = key.map(|key| redactor.pseudonym(&key).into());
+                Some((key, redactor.event(&data)?))
+            };
+            aggregate_keyed(events.into_iter().map(redacted).collect::<Option<_>>()?)
+        }
     };
     Some(RecordToWrite { sequence: record.sequence.clone(), partition_key, arrived: record.arrived, data })
 }

@@ -132,7 +132,8 @@ impl Args {
         report: &mut RedriveReport,
     ) -> Result<Option<PortError>, Error> {
         let store = &self.metrics.store;
-        let catalog = store.open().await?;
+        // SQLite lets a reader of a file and a writer in one process share what lies beside it: then nobody may write.
+        let catalog = if self.yes { store.open_to_write().await? } else { store.open().await? };
         if head(&catalog).await?.is_none() {
             return Err(Error::caller(format!("nothing was ever published to {}", store.name()))
                 .help("events are counted by what was published: see `abx publish`"));

@@ -6,7 +6,7 @@ use super::files::{self, SourceFile};
 use super::git::GitPlace;
 use super::located::{FilePlace, Located, Places};
 use super::mark::Mark;
-use super::origin::Origin;
+use super::origin::{ListedPlaces, Origin};
 use super::overrides::{self, Listed};
 use super::written;
 use super::yaml;

@@ -1,8 +1,8 @@
 //! Overrides of a document that stand in a file of their own, `overrides_file:`, because thousands fit in no document.
 
+use super::fault::Fault;
 use super::files::SourceFile;
 use super::written;
-use super::yaml::Fault;
 use abx_core::document::quote;
 use abx_core::finding::{Code, Severity, did_you_mean};
 use csv::{ErrorKind, Reader, StringRecord};

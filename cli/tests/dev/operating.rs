@@ -259,7 +259,7 @@ fn what_lambda_gave_up_is_redriven_once() {
     );
     let nothing = place.path().join("empty");
     fs::create_dir(&nothing).unwrap();
-    fs::write(nothing.join("x.json"), r#"{"Records": []}"#).unwrap();
+    fs::write(nothing.join("x.json"), json!({"Records": []}).to_string()).unwrap();
     assert_eq!(redrive(&["empty"], 1), (0, 0, 0, 0, 0));
 }
 

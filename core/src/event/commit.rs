@@ -1,7 +1,7 @@
 //! What is written together.
 
 use super::fold::Effect;
-use super::{Amount, Folded, Item, Part, Position};
+use super::{Amount, Folded, Item, Part, Position, RecordClass};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How much one commit may hold.
@@ -80,7 +80,7 @@ impl Folded<'_> {
                 let head = Position { part, ..first.position.clone() };
                 return Some(Commit { upto, first: begin, head, ids, rows: self.named(shard, rows) });
             }
-            ids.extend(first.id());
+            ids.extend(self.id_of(from, first));
             upto += 1;
         }
         for item in left.iter().skip(upto - from) {
@@ -94,11 +94,17 @@ impl Folded<'_> {
                 break;
             }
             rows = gather(rows, effects);
-            ids.extend(item.id());
+            ids.extend(self.id_of(upto, item));
             upto += 1;
         }
         let head = items.get(upto.checked_sub(1)?)?.position.clone();
         Some(Commit { upto, first: begin, head, ids, rows: self.named(shard, rows) })
+    }
+
+    /// The id that an item was counted with. That of a duplicate belongs to the record that owns the id's mark, which may not be counted
+    /// yet: whoever knew it would take that record for the duplicate.
+    fn id_of(&self, number: usize, item: &Item<'_>) -> Option<u64> {
+        item.id().filter(|_| self.classes().get(number) != Some(&RecordClass::Duplicate))
     }
 
     fn fits_alone(&self, item: usize, limits: &Limits) -> bool {

@@ -44,20 +44,37 @@ pub fn deaggregate(data: &[u8]) -> Option<Vec<KeyedData>> {
     }
     let message = AggregatedRecord::decode(message).ok()?;
     let keys = message.partition_key_table;
-    let key = |index: u64| keys.get(usize::try_from(index).ok()?).map(|key| key.as_str().into());
+    let key = |index: u64| {
+        let key = keys.get(usize::try_from(index).ok()?)?;
+        (!key.is_empty()).then(|| key.as_str().into())
+    };
     Some(message.records.into_iter().map(|it| (key(it.partition_key_index), it.data)).collect())
 }
 
-/// Puts events into one record, as the library does: for tests, and for whoever replays.
+/// Puts events into one record under one partition key, as the library does: for tests, and for whoever replays.
 #[must_use]
 pub fn aggregate(partition_key: &str, events: &[Vec<u8>]) -> Vec<u8> {
-    let record =
-        |data: &Vec<u8>| Record { partition_key_index: 0, explicit_hash_key_index: None, data: data.clone() };
-    let message = AggregatedRecord {
-        partition_key_table: vec![partition_key.to_owned()],
-        explicit_hash_key_table: Vec::new(),
-        records: events.iter().map(record).collect(),
-    };
+    let keyed = events.iter().map(|data| (Some(partition_key.into()), data.clone()));
+    aggregate_keyed(keyed.collect())
+}
+
+/// Puts events into one record, each with its own partition key; empty where it has none.
+#[must_use]
+pub fn aggregate_keyed(events: Vec<KeyedData>) -> Vec<u8> {
+    let mut message = AggregatedRecord::default();
+    for (key, data) in events {
+        let key = key.as_deref().unwrap_or_default();
+        let table = &mut message.partition_key_table;
+        let index = table.iter().position(|it| it == key).unwrap_or_else(|| {
+            table.push(key.to_owned());
+            table.len() - 1
+        });
+        message.records.push(Record {
+            partition_key_index: index as u64,
+            explicit_hash_key_index: None,
+            data,
+        });
+    }
     let message = message.encode_to_vec();
     [&MAGIC[..], &message, Md5::digest(&message).as_slice()].concat()
 }
@@ -74,6 +91,13 @@ mod tests {
     fn records_of_another_implementation_are_opened() {
         let event = |data: &[u8]| (Some("pk".into()), data.to_vec());
         assert_eq!(deaggregate(OTHER).unwrap(), [event(br#"{"a":1}"#), event(br#"{"b":2}"#)]);
+    }
+
+    #[test]
+    fn each_event_keeps_its_own_key() {
+        let event = |key: Option<&str>| (key.map(Into::into), b"{}".to_vec());
+        let events = vec![event(Some("a")), event(Some("b")), event(None), event(Some("a"))];
+        assert_eq!(deaggregate(&aggregate_keyed(events.clone())), Some(events));
     }
 
     #[test]

@@ -39,7 +39,7 @@ pub(crate) use fold::property;
 pub use fold::{
     Credit, Folded, Item, MAX_PARTITION_KEY, Marks, UNKNOWN_VARIANT, What, fold, names_unknown, wanted,
 };
-pub use kpl::{KeyedData, aggregate, deaggregate};
+pub use kpl::{KeyedData, aggregate, aggregate_keyed, deaggregate};
 pub use mark::{ID_WINDOW, Mark, MarkKey, Owner};
 pub use position::{MAX_DIGITS, NotAPosition, Part, Position, Sequence};
 pub use rejection::{Rejection, RejectionReason};

@@ -82,11 +82,13 @@ impl PositionWriter<'_> {
         store: &impl MetricStore,
         shard: &str,
         commit: &Commit,
-        items: &[Item<'_>],
+        (items, classes): (&[Item<'_>], &[RecordClass]),
     ) -> Result<Committed, PortError> {
         match self {
             Self::Head(ledger) => store.commit(shard, &ledger.state, commit).await,
-            Self::Guards(guards) => store.redrive(shard, &guards.of(commit, items), &commit.rows).await,
+            Self::Guards(guards) => {
+                store.redrive(shard, &guards.of(commit, items, classes), &commit.rows).await
+            }
         }
     }
 
@@ -105,14 +107,15 @@ impl PositionWriter<'_> {
 }
 
 impl Guards<'_> {
-    fn of(&self, commit: &Commit, items: &[Item<'_>]) -> Vec<Guard> {
+    fn of(&self, commit: &Commit, items: &[Item<'_>], classes: &[RecordClass]) -> Vec<Guard> {
         let guard = |record: &Position, after: Position, id: Option<u64>| {
             let before = self.reached.get(record).and_then(|it| it.guard.clone());
             Guard { before, after, id }
         };
-        let whole = items.iter().map(|item| {
+        let whole = items.iter().zip(classes).map(|(item, class)| {
             let rejected = matches!(item.what, What::Rejected(_)).then(|| (REJECTED.into(), "".into()));
-            guard(item.position, Position { part: rejected, ..item.position.clone() }, item.id())
+            let id = item.id().filter(|_| *class != RecordClass::Duplicate);
+            guard(item.position, Position { part: rejected, ..item.position.clone() }, id)
         });
         let part = commit.head.part.is_some().then(|| guard(&commit.head.whole(), commit.head.clone(), None));
         whole.chain(part).collect()

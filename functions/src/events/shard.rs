@@ -148,7 +148,7 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
             let (done, classes) = (done.unwrap_or_default(), classes.unwrap_or_default());
             let part = (&*batch.shard, done, classes);
             commit.rows.extend(unknown_row(part, (self.store, self.memory), self.telemetry).await?);
-            match writer.write(self.store, &batch.shard, &commit, done).await? {
+            match writer.write(self.store, &batch.shard, &commit, (done, classes)).await? {
                 Committed::Moved => return Ok(false),
                 Committed::Done => {}
             }

@@ -310,11 +310,6 @@ pub(crate) fn count(shards: &[Shard], history: &[Fact]) -> Expected {
                 is_repeated = true;
                 // An attempt before may have found nothing that it counts for, and archived it.
                 expected.overtaken.insert(place.clone());
-                if is_redriven {
-                    seen_by_redrives.insert(identity)
-                } else {
-                    seen.insert(identity)
-                };
             } else if record.arrived - came >= DAY {
                 ids.insert(identity.1, (at, record.arrived));
             }

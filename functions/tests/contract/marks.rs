@@ -70,7 +70,7 @@ pub(crate) async fn the_mark_of_an_id_ends_after_a_day(store: impl MetricStore) 
     let next = at(86_400, "7");
     assert_eq!(put(&next).await, MarkPut::First);
     assert_eq!(put(&first).await, MarkPut::Existing(next.clone()));
-    assert_eq!(store.marks(&[key.clone()]).await.unwrap(), [Some(next)]);
+    assert_eq!(store.marks(std::slice::from_ref(&key)).await.unwrap(), [Some(next)]);
 }
 
 pub(crate) async fn many_marks_come_in_their_order(store: impl MetricStore) {

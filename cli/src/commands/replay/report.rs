@@ -150,7 +150,10 @@ impl ReplayReport {
             _ if self.records == 0 => "there are no records in the input",
             already if already < self.records => "see docs/events.md for what each class means",
             _ if self.target == "local" => "all of it was counted before",
-            _ => "all of it was counted before, or stands before the head of its shard",
+            _ => {
+                "all of it was counted before, or stands before the head of its shard: \
+                 `abx redrive` counts what nobody counted there"
+            }
         }
     }
 }
