@@ -52,7 +52,7 @@ fn counts_that_fit_in_no_row_are_found_before_they_are_published() {
     };
     let mut seen = [0; 2];
     for kind in ["conversion", "sum"] {
-        for metrics in 1..700 {
+        for metrics in (1..700).step_by(7) {
             let document = document(metrics, kind, 64);
             let found = compiled(std::slice::from_ref(&document)).findings;
             let is_found = found.iter().any(|it| it.code == Code::RowTooLarge && it.place.path == "metrics");
@@ -60,7 +60,7 @@ fn counts_that_fit_in_no_row_are_found_before_they_are_published() {
             seen[usize::from(is_found)] += 1;
         }
     }
-    assert!(seen[0] > 100 && seen[1] > 100, "{seen:?}: below and above");
+    assert!(seen[0] > 20 && seen[1] > 20, "{seen:?}: below and above");
     assert!(size(&document(400, "sum", 64)) > MAX_ROW_BYTES, "400 sums with long keys are too many");
     assert!(size(&document(400, "sum", 8)) < MAX_ROW_BYTES, "with short ones they fit");
 }
@@ -103,6 +103,26 @@ fn written() -> Vec<Case> {
             [flag(json!({
                 "variants": [{"key": "a", "value": "x"}, {"key": "b", "value": ["y"]}], "default_variant": "a",
             }))],
+        ),
+        case(Code::WrongType, "enabled", "write `true`, without quotes", [flag(json!({"enabled": "Yes"}))]),
+        case(Code::WrongType, "enabled", "write `false`, without quotes", [flag(json!({"enabled": 0}))]),
+        case(
+            Code::UnknownWord,
+            "status",
+            "did you mean `active`?",
+            [experiment(json!({"status": "Running"}))],
+        ),
+        case(
+            Code::UnknownWord,
+            "status",
+            "did you mean `paused`?",
+            [experiment(json!({"status": "stopped"}))],
+        ),
+        case(
+            Code::OverridesFile,
+            "overrides_file",
+            "`abx publish` reads the file",
+            [experiment(json!({"overrides_file": "qa.csv"}))],
         ),
         case(Code::UnknownWord, "status", "did you mean `active`?", [experiment(json!({"status": "activ"}))]),
         case(Code::UnknownWord, "hash", "one of: abx-1", [experiment(json!({"hash": "md5"}))]),
@@ -373,8 +393,8 @@ fn no_code_is_forgotten() {
         Code::EpochChanged,
         Code::ExperimentRemoved,
     ];
-    // Of many conditions, not of one: `expressions_share_one_budget` has it.
-    let of_many = [Code::RegexBudget];
+    // Of many conditions or metrics, not of one: `expressions_share_one_budget` and `counts_that_fit_in_no_row_…` have them.
+    let of_many = [Code::RegexBudget, Code::RowTooLarge];
     let cases = cases().into_iter().map(|case| case.code);
     let tested: Vec<Code> = cases.chain(of_the_reader).chain(of_a_change).chain(of_many).collect();
     for code in Code::ALL {

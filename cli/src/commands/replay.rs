@@ -135,7 +135,8 @@ async fn replay(
         load::next(&others, rows, &ledger, now, (&delivered, &mut delivery.counts.classes))?
     {
         delivery.load(&ready).await?;
-        ledger.store.end_load(&ledger.target, &ready.load.id, &ready.spool.ids()?).map_err(unanswered)?;
+        let ended = ready.spool.with_ids(|ids| ledger.store.end_load(&ledger.target, &ready.load.id, ids))?;
+        ended.map_err(unanswered)?;
         delivered.extend(ready.load.segments);
         if !ready.is_resumed {
             break;

@@ -171,6 +171,17 @@ fn unknown_events_are_named_by_the_answer_and_by_status() {
     assert!(unknown[0]["detail"].as_str().unwrap().contains("did you mean \"order_placed\"?"), "{told}");
     assert!(unknown[1]["detail"].as_str().unwrap().contains("metrics ask for"), "{told}");
 
+    let exposure =
+        json!({"type": "exposure", "experiment": "chekout_redesign", "variant": "control", "user_id": "7"});
+    let told = dev.post("/events", &exposure).json;
+    let unknown = &told["unknown_experiments"][0];
+    assert_eq!(
+        (&unknown["experiment"], &unknown["count"]),
+        (&json!("chekout_redesign"), &json!(1)),
+        "{told}"
+    );
+    assert!(unknown["detail"].as_str().unwrap().contains("did you mean \"checkout_redesign\"?"), "{told}");
+
     let output = place.run(&["status", "--from", "docs", "--format", "json"]);
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     let events = report["unknown_events"]["told"]["events"].as_array().unwrap().clone();

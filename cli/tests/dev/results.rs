@@ -219,6 +219,28 @@ fn units_of_a_variant_that_the_document_does_not_have_are_a_mismatch() {
 }
 
 #[test]
+fn a_mismatch_leaves_no_verdict_that_looks_valid() {
+    let place = Place::with(&[("shop.yaml", &SHOP.replace("kind: count", "kind: conversion"))]);
+    publish(&place);
+    replay(&place, &traffic(300));
+    let human = said(&place, &["results", "shop"]);
+    assert!(human.contains("worse") && !human.contains("not valid"), "{human}");
+    assert_eq!(told(&place, &["results", "shop"], 1)["verdicts_valid"], true);
+
+    replay(&place, &[exposure("shop", "c", "stray")]);
+    let report = told(&place, &["results", "shop"], 1);
+    assert_eq!(
+        (&report["verdicts_valid"], &report["sample_ratio"]["verdict"]),
+        (&json!(false), &json!("mismatch"))
+    );
+    let human = said(&place, &["results", "shop"]);
+    for word in ["better", "worse", "unclear"] {
+        assert!(!human.contains(word), "{word}: {human}");
+    }
+    assert!(human.contains("`not valid`: while the sample ratio is wrong"), "{human}");
+}
+
+#[test]
 fn metrics_that_the_document_lost_are_named() {
     let place = Place::with(&[("shop.yaml", SHOP)]);
     publish(&place);

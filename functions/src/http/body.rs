@@ -20,7 +20,10 @@ pub fn parse<'b, T: Deserialize<'b>>(body: &'b [u8]) -> Result<T, ApiError> {
         return Err(ApiError::invalid("the body is not a JSON object"));
     }
     serde_json::from_slice(body).map_err(|error| {
-        ApiError::invalid(format!("the body cannot be read: {}", super::error::shown(&error.to_string())))
+        ApiError::invalid(format!(
+            "the body cannot be read: {}",
+            super::error::shown_up_to(400, &error.to_string())
+        ))
     })
 }
 

@@ -74,7 +74,9 @@ impl ApiError {
     /// 404 `not_found`: no such path.
     #[must_use]
     pub fn not_found(path: &str) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not_found", format!("there is nothing at {}", shown(path)))
+        let near = near_path(path).map(|near| format!("; did you mean {}?", shown(&near)));
+        let message = format!("there is nothing at {}{}", shown(path), near.unwrap_or_default());
+        Self::new(StatusCode::NOT_FOUND, "not_found", message)
     }
 
     /// 405 `method_not_allowed`.
@@ -128,5 +130,46 @@ impl std::error::Error for ApiError {}
 
 /// The start of what a caller sent, without what a terminal would act on.
 pub(crate) fn shown(text: &str) -> String {
-    text.chars().take(80).flat_map(char::escape_debug).collect()
+    shown_up_to(80, text)
+}
+
+/// The same of another length.
+pub(crate) fn shown_up_to(length: usize, text: &str) -> String {
+    text.chars().take(length).flat_map(char::escape_debug).collect()
+}
+
+/// The path that somebody means who left a base path in front, or mistyped the first part.
+fn near_path(path: &str) -> Option<String> {
+    const FIRST: [&str; 4] = ["assign", "flags", "ofrep", "health"];
+    let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+    if let Some(at) = parts.iter().position(|part| FIRST.contains(part)).filter(|at| *at > 0) {
+        return Some(format!("/{}", parts.get(at..)?.join("/")));
+    }
+    let (first, rest) = parts.split_first()?;
+    let near = abx_core::finding::did_you_mean(first, FIRST).filter(|near| near != first)?;
+    Some([&[near], rest].concat().iter().fold(String::new(), |path, part| format!("{path}/{part}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_that_is_near_one_of_ours_is_named() {
+        for (path, near) in [
+            ("/v1/assign", Some("/assign")),
+            ("/prod/api/ofrep/v1/evaluate/flags/x", Some("/ofrep/v1/evaluate/flags/x")),
+            ("/flag/x", Some("/flags/x")),
+            ("/asign", Some("/assign")),
+            ("/assign/x/y", None),
+            ("/", None),
+            ("/favicon.ico", None),
+        ] {
+            assert_eq!(near_path(path).as_deref(), near, "{path}");
+        }
+        assert_eq!(
+            ApiError::not_found("/v1/assign").message,
+            "there is nothing at /v1/assign; did you mean /assign?"
+        );
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::tally::Tally;
 use super::target::Product;
+use crate::commands::inputs::part;
 use crate::render::numbers::share;
 use serde::Serialize;
 use std::time::Duration;
@@ -22,11 +23,7 @@ pub(super) struct GateArgs {
 
 /// A share from 0 to 1, written as `0.1%` or `0.001`.
 fn parse_errors(text: &str) -> Result<f64, String> {
-    let share = match text.strip_suffix('%') {
-        Some(percent) => percent.trim().parse::<f64>().map(|percent| percent / 100.0),
-        None => text.parse(),
-    };
-    share
+    part(text)
         .ok()
         .filter(|share| (0.0..=1.0).contains(share))
         .ok_or_else(|| "write a share, as 0.1% or 0.001".to_owned())

@@ -30,6 +30,9 @@ struct Answer {
     not_counted: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unknown_events: Vec<UnknownEvent>,
+    /// Experiments of exposures that no document has.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unknown_experiments: Vec<UnknownExperiment>,
 }
 
 /// An event that was not taken.
@@ -45,6 +48,14 @@ struct Rejected {
 #[derive(Serialize)]
 struct UnknownEvent {
     event: String,
+    count: u64,
+    detail: String,
+}
+
+/// An experiment that is not published.
+#[derive(Serialize)]
+struct UnknownExperiment {
+    experiment: String,
     count: u64,
     detail: String,
 }
@@ -72,11 +83,18 @@ async fn take(store: &WatchedStore, counter: &LocalProcessor, body: &[u8]) -> Re
     let mut answer = Answer::default();
     let mut events = Vec::new();
     let mut names: BTreeMap<String, u64> = BTreeMap::new();
+    let mut experiments: BTreeMap<String, u64> = BTreeMap::new();
     for (index, data) in read(body)?.into_iter().enumerate() {
         match EventData::read(&data) {
             Ok(event) => {
-                if let EventKind::Conversion { event: name, .. } = &event.kind {
-                    *names.entry(name.to_string()).or_default() += 1;
+                match &event.kind {
+                    EventKind::Conversion { event: name, .. } => {
+                        *names.entry(name.to_string()).or_default() += 1;
+                    }
+                    EventKind::Exposure { experiment, .. } => {
+                        *experiments.entry(experiment.to_string()).or_default() += 1;
+                    }
+                    EventKind::Evaluation { .. } => {}
                 }
                 events.push(Event { partition_key: event.unit.into_owned(), data: data.to_vec() });
             }
@@ -105,6 +123,7 @@ async fn take(store: &WatchedStore, counter: &LocalProcessor, body: &[u8]) -> Re
     }
     answer.not_counted = counter.failure();
     answer.unknown_events = unknown(&counter.catalog().held().catalog, names);
+    answer.unknown_experiments = unknown_experiments(&counter.catalog().held().catalog, experiments);
     Ok(Reply::json(StatusCode::ACCEPTED, &answer))
 }
 
@@ -121,6 +140,19 @@ fn unknown(catalog: &Catalog, names: BTreeMap<String, u64>) -> Vec<UnknownEvent>
         UnknownEvent { event, count, detail }
     };
     names.into_iter().filter(is_unknown).map(told).collect()
+}
+
+/// The experiments among these that are not published. Their exposures are counted, because they may be published later.
+fn unknown_experiments(catalog: &Catalog, experiments: BTreeMap<String, u64>) -> Vec<UnknownExperiment> {
+    let is_unknown = |(key, _): &(String, u64)| catalog.experiment(key).is_none();
+    let told = |(experiment, count): (String, u64)| {
+        let known = catalog.experiments().iter().map(abx_core::Experiment::key);
+        let near = did_you_mean(&experiment, known).map(|near| format!("; did you mean {near:?}?"));
+        let detail =
+            format!("no published experiment has the key {experiment:?}{}", near.unwrap_or_default());
+        UnknownExperiment { experiment, count, detail }
+    };
+    experiments.into_iter().filter(is_unknown).map(told).collect()
 }
 
 /// Some of the events that metrics ask for.

@@ -1,5 +1,6 @@
 //! Rows become events.
 
+use crate::commands::inputs::age;
 use crate::error::Error;
 use abx_core::event::Amount;
 use abx_core::read::time_of_text;
@@ -126,12 +127,8 @@ fn wrong(option: &str, text: &str, shape: &str) -> Error {
 fn after<'a>(option: &str, text: &'a str) -> Result<(&'a str, Option<SignedDuration>), Error> {
     let Some((what, after)) = text.rsplit_once('@') else { return Ok((text, None)) };
     // Days of 24 hours, as the windows of metrics have them.
-    let duration = match after.strip_suffix('d').and_then(|days| days.parse::<i64>().ok()) {
-        Some(days) => days.checked_mul(24).and_then(SignedDuration::try_from_hours),
-        None => after.parse().ok(),
-    };
     let duration =
-        duration.ok_or_else(|| wrong(option, text, "a time after `@`, for example @36h or @7d"))?;
+        age(after).map_err(|_| wrong(option, text, "a time after `@`, for example @36h or @7d"))?;
     Ok((what, Some(duration)))
 }
 

@@ -84,12 +84,14 @@ impl Spool {
         Ok(())
     }
 
-    /// The ids of all events that have one.
-    pub(super) fn ids(&self) -> Result<Vec<u64>, Error> {
-        let ids = self.0.prepare("SELECT id FROM ids").and_then(|mut statement| {
-            statement.query_map([], |row| row.get::<_, i64>(0).map(i64::cast_unsigned))?.collect()
-        });
-        ids.map_err(|error| failed(&error))
+    /// Hands over the ids of all events that have one, one after another.
+    pub(super) fn with_ids<T>(
+        &self,
+        work: impl FnOnce(&mut dyn Iterator<Item = rusqlite::Result<u64>>) -> T,
+    ) -> Result<T, Error> {
+        let mut statement = self.0.prepare("SELECT id FROM ids").map_err(|error| failed(&error))?;
+        let ids = statement.query_map([], |row| row.get::<_, i64>(0).map(i64::cast_unsigned));
+        Ok(work(&mut ids.map_err(|error| failed(&error))?))
     }
 }
 

@@ -97,13 +97,18 @@ impl EmbeddedStore {
     }
 
     /// Notes that all of a load is counted, and the ids of its events.
-    pub fn end_load(&self, target: &str, load: &str, ids: &[u64]) -> Result<(), PortError> {
+    pub fn end_load(
+        &self,
+        target: &str,
+        load: &str,
+        ids: impl IntoIterator<Item = rusqlite::Result<u64>>,
+    ) -> Result<(), PortError> {
         self.with(|connection| {
             let transaction = connection.transaction()?;
             for id in ids {
                 transaction
                     .prepare_cached("INSERT OR IGNORE INTO replayed_ids (target, id) VALUES (?1, ?2)")?
-                    .execute((target, id.cast_signed()))?;
+                    .execute((target, id?.cast_signed()))?;
             }
             transaction.execute("UPDATE loads SET done = 1 WHERE target = ?1 AND id = ?2", (target, load))?;
             transaction.commit()
