@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
+use std::path::Path;
 
 /// The largest file of overrides, in bytes: some 80,000 units.
 pub(super) const MAX_BYTES: usize = 4 << 20;
@@ -30,11 +31,20 @@ pub(super) struct Listed {
 
 /// Why a file cannot be one of overrides by its name.
 pub(super) fn check_name(path: &str) -> Result<(), String> {
-    if path.ends_with(".csv") || path.ends_with(".json") {
-        return Ok(());
-    }
     // A search of the folder would take YAML for a document.
-    Err("its name ends neither with .csv nor with .json".to_owned())
+    form(path).map(|_| ()).ok_or_else(|| "its name ends neither with .csv nor with .json".to_owned())
+}
+
+#[derive(Clone, Copy)]
+enum Form {
+    Csv,
+    Json,
+}
+
+fn form(name: &str) -> Option<Form> {
+    let extension = Path::new(name).extension()?;
+    let forms = [("csv", Form::Csv), ("json", Form::Json)];
+    forms.into_iter().find(|(word, _)| extension.eq_ignore_ascii_case(word)).map(|(_, form)| form)
 }
 
 impl Listed {
@@ -46,10 +56,9 @@ impl Listed {
     /// Reads a file, as CSV or JSON by its name.
     pub(super) fn read(file: &SourceFile) -> Self {
         let mut listed = Self::default();
-        if file.name.ends_with(".json") {
-            listed.json(&file.text)
-        } else {
-            listed.csv(&file.text)
+        match form(&file.name) {
+            Some(Form::Json) => listed.json(&file.text),
+            Some(Form::Csv) | None => listed.csv(&file.text),
         }
         for (unit, _, span) in &listed.entries {
             let fault = written::unit_fault(unit);

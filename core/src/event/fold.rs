@@ -51,7 +51,8 @@ impl Item<'_> {
     /// Whether the record was put on the stream under another partition key than this unit: its shard is then another one than that of
     /// the unit's other events, and their order is not known.
     fn is_misrouted(&self, unit: &str) -> bool {
-        self.partition_key.is_some_and(|key| !unit.chars().take(MAX_PARTITION_KEY).eq(key.chars()))
+        let beginning = |text: &'_ str| text.chars().take(MAX_PARTITION_KEY).collect::<String>();
+        self.partition_key.is_some_and(|key| key != unit && beginning(key) != beginning(unit))
     }
 
     /// The hash of its event's id, which the ledger remembers; `None` for an event without an id, and for what is not an event.

@@ -94,7 +94,7 @@ async fn take(store: &WatchedStore, counter: &LocalProcessor, body: &[u8]) -> Re
                     EventKind::Exposure { experiment, .. } => {
                         *experiments.entry(experiment.to_string()).or_default() += 1;
                     }
-                    EventKind::Evaluation { .. } => {}
+                    EventKind::Evaluation { .. } | EventKind::Evaluations { .. } => {}
                 }
                 events.push(Event { partition_key: event.unit.into_owned(), data: data.to_vec() });
             }
