@@ -159,7 +159,7 @@ where
     pub async fn handle(&self, event: &[u8], deadline: Instant) -> Result<BatchOutcome, NotHandled> {
         let start = std::time::Instant::now();
         let now = Timestamp::now();
-        let batch = Batch::read(event, now)?;
+        let mut batch = Batch::read(event, now)?;
         let until = deadline.checked_sub(RESERVE).unwrap_or(deadline);
         let mut outcome = BatchOutcome { unplaced: batch.unplaced.len(), ..BatchOutcome::default() };
         // First, so that a batch whose records without a place cannot be kept is given back whole, and no shard twice.
@@ -167,17 +167,17 @@ where
             outcome.response.batch_item_failures = self.give_all_back(&batch, &stop)?;
         } else {
             outcome.classes.add(RecordClass::Rejected, batch.unplaced.len() as u64);
-            self.count_shards(&batch, until, &mut outcome).await;
+            self.count_shards(&mut batch, until, &mut outcome).await;
         }
         outcome.response.counted = outcome.classes;
         self.measure(&batch, &outcome, now, start);
         Ok(outcome)
     }
 
-    async fn count_shards(&self, batch: &Batch, until: Instant, outcome: &mut BatchOutcome) {
+    async fn count_shards(&self, batch: &mut Batch, until: Instant, outcome: &mut BatchOutcome) {
         let mut snapshot = self.snapshot(until).await;
         self.watch_catalog(snapshot.is_some());
-        for shard in &batch.shards {
+        for shard in &mut batch.shards {
             let mut progress = Progress::default();
             let ended = match &mut snapshot {
                 Some(snapshot) => self.count_by_newest(shard, snapshot, until, &mut progress).await,
@@ -196,14 +196,14 @@ where
     /// are newer than what this process holds.
     async fn count_by_newest(
         &self,
-        shard: &ShardBatch,
+        shard: &mut ShardBatch,
         snapshot: &mut Arc<Snapshot>,
         until: Instant,
         progress: &mut Progress,
     ) -> Result<(), Stop> {
         let age = self.catalog.freshness().age;
         let may_be_stale = age.is_none_or(|age| age >= NEW);
-        match self.count((shard, may_be_stale), snapshot, until, progress).await {
+        match self.count((&mut *shard, may_be_stale), snapshot, until, progress).await {
             Err(Stop::StaleCatalog) => {}
             ended => return ended,
         }
@@ -239,7 +239,7 @@ where
 
     async fn count(
         &self,
-        (shard, may_be_stale): (&ShardBatch, bool),
+        (shard, may_be_stale): (&mut ShardBatch, bool),
         snapshot: &Snapshot,
         until: Instant,
         progress: &mut Progress,
