@@ -9,7 +9,7 @@ use abx_core::event::{
     Batch, Classes, Limits, NotABatch, Position, RecordClass, ShardBatch, StreamCounter, StreamTotals,
     Unplaced,
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::fmt;
@@ -21,8 +21,8 @@ use tokio::time::{Instant, timeout_at};
 /// How long before its deadline an invocation answers, whatever is still to be done.
 const RESERVE: Duration = Duration::from_millis(300);
 
-/// How old a catalog must be to be looked at again because of an unknown name: there may always be some.
-const NEW: Duration = Duration::from_secs(3);
+/// How far the clocks of the stream and of this process may be apart.
+const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(3);
 
 /// What Lambda is told of a batch: from which record on it is to be delivered again.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -192,8 +192,9 @@ where
         }
     }
 
-    /// Counts a shard, after another look at the catalog if an event names what it does not know: right after a publish the events
-    /// are newer than what this process holds.
+    /// Counts a shard, after another look at the catalog if an event names what it does not know and came after the last look: right
+    /// after a publish the events are newer than what this process holds, and a unit whose first exposure were counted by an old
+    /// catalog would stay in the wrong variant. A producer that always sends unknown names costs one read of the head for each batch.
     async fn count_by_newest(
         &self,
         shard: &mut ShardBatch,
@@ -201,8 +202,9 @@ where
         until: Instant,
         progress: &mut Progress,
     ) -> Result<(), Stop> {
-        let age = self.catalog.freshness().age;
-        let may_be_stale = age.is_none_or(|age| age >= NEW);
+        let newest = shard.payloads.iter().map(|payload| payload.arrived).max();
+        let newest = newest.and_then(|arrived| arrived.checked_add(CLOCK_SKEW).ok());
+        let may_be_stale = self.catalog.freshness().read_at.is_none_or(|read| newest >= Some(read));
         match self.count((&mut *shard, may_be_stale), snapshot, until, progress).await {
             Err(Stop::StaleCatalog) => {}
             ended => return ended,

@@ -115,7 +115,7 @@ fn fault_11_a_zombie_beside_the_retry() {
     seeds(Plan { zombie: 80, lose_answer: 10, ..NOTHING }, 12);
 }
 
-/// Every second story has a shard that is split; its units go on in the children.
+/// Every second story has a shard that is split; its units go on in the children. In every second one two shards are merged.
 #[test]
 fn fault_12_resharded() {
     seeds(Plan { crash: 10, restart: 50, ..NOTHING }, 12);
@@ -163,6 +163,7 @@ fn fault_10_a_crash_before_or_after_any_step() {
     let shard = one_shard(5, 20);
     let steps = blocking(async {
         let mut world = World::new(0, NOTHING, Sabotage::Nothing).await;
+        world.publish_second().await;
         let process = world.start(TIGHT).await;
         assert_eq!(process.invoke(&shard, &shard.records).await, Ended::Done);
         world.faults.lock().unwrap().calls
@@ -172,6 +173,7 @@ fn fault_10_a_crash_before_or_after_any_step() {
         for after in [false, true] {
             blocking(async {
                 let mut world = World::new(0, NOTHING, Sabotage::Nothing).await;
+                world.publish_second().await;
                 world.faults.lock().unwrap().crash_at = Some((step, after));
                 let process = world.start(TIGHT).await;
                 assert_eq!(process.invoke(&shard, &shard.records).await, Ended::Crashed, "step {step}");
@@ -194,6 +196,7 @@ fn fault_11_every_interleaving_of_two() {
         orders += 1;
         blocking(async {
             let mut world = World::new(0, NOTHING, Sabotage::Nothing).await;
+            world.publish_second().await;
             let (one, two) = (world.start(Limits::default()).await, world.start(Limits::default()).await);
             world.faults.lock().unwrap().turns = turns.clone();
             let (one, two) =
@@ -222,11 +225,12 @@ fn a_unit_in_two_shards_is_archived_as_it_is_counted() {
             event(shard, 1 + i64::from(variant == "b"), What::Exposure("checkout", variant)),
             event(shard, 3, What::Purchase(2.0)),
         ];
-        Shard { name: format!("events/shardId-{shard:012}"), parent: None, records }
+        Shard { name: format!("events/shardId-{shard:012}"), parents: Vec::new(), records }
     });
     for turns in orders_of_two() {
         blocking(async {
             let mut world = World::new(0, NOTHING, Sabotage::Nothing).await;
+            world.publish_second().await;
             let (one, two) = (world.start(Limits::default()).await, world.start(Limits::default()).await);
             world.faults.lock().unwrap().turns = turns.clone();
             let [a, b] = &shards;
@@ -271,6 +275,11 @@ fn the_storm_catches_marks_that_do_not_know_their_owner() {
 #[test]
 fn the_storm_catches_rows_that_are_written_before_the_head() {
     assert!(is_caught(Sabotage::Order));
+}
+
+#[test]
+fn the_storm_catches_a_catalog_that_is_published_too_late() {
+    assert!(is_caught(Sabotage::Catalog));
 }
 
 #[test]

@@ -1,5 +1,6 @@
-//! A plain store behind ports that fail as a seed says.
+//! A plain store behind ports that fail as a seed says, and that never take what some records hold.
 
+use crate::truth::{FULL, NO_LINES, NO_MARKS, NO_PUTS};
 use abx_core::event::{Amount, Commit, Mark, MarkKey, Position};
 use abx_functions::ports::{
     Archive, ArchiveLine, Committed, LEDGER_COMMITS, MarkPut, MetricStore, PortError, Quarantine,
@@ -58,6 +59,8 @@ pub(crate) enum Sabotage {
     Order,
     /// The archive says yes and forgets one in ten.
     Archive,
+    /// A revision of the catalog is published after the events that it is about.
+    Catalog,
 }
 
 /// The faults of a run, and what happened.
@@ -70,6 +73,10 @@ pub(crate) struct Faults {
     /// The number of the call at which to crash, and whether after it was done.
     pub crash_at: Option<(usize, bool)>,
     pub calls: usize,
+    /// How many calls of each name there were.
+    pub calls_by_name: BTreeMap<&'static str, usize>,
+    /// How long each call takes.
+    pub latency: Duration,
     /// Who may go next, of those that run at the same time.
     pub turns: VecDeque<usize>,
     pub log: Vec<String>,
@@ -105,8 +112,9 @@ impl State {
 }
 
 impl Faults {
-    fn next(&mut self, what: &str, who: usize) -> Fault {
+    fn next(&mut self, what: &'static str, who: usize) -> Fault {
         self.calls += 1;
+        *self.calls_by_name.entry(what).or_default() += 1;
         if let Some((at, after)) = self.crash_at {
             let now = self.calls == at;
             return if now { Fault::Crash { after } } else { Fault::None };
@@ -164,6 +172,10 @@ impl Ports {
         apply: impl Fn(&mut State) -> T + Send + 'static,
     ) -> Result<T, PortError> {
         self.wait().await;
+        let latency = self.faults().latency;
+        if !latency.is_zero() {
+            tokio::time::sleep(latency).await;
+        }
         let fault = self.faults().next(what, self.who);
         let refused = |why: &'static str| Err(PortError::transient(why));
         // What was late arrives between any two calls of anybody.
@@ -202,6 +214,21 @@ impl Ports {
     }
 }
 
+impl Ports {
+    /// A call that asks for something that is never taken.
+    async fn refuse<T>(&self, what: &'static str) -> Result<T, PortError> {
+        self.call(what, |_| ()).await?;
+        Err(PortError::unprocessable("it is too long"))
+    }
+}
+
+/// Whether a row has no room for a counter.
+fn overflows(commit: &Commit) -> bool {
+    let full = format!("exp#{FULL}");
+    let rows = commit.rows.iter().filter(|row| row.partition == full);
+    rows.flat_map(|row| &row.counters).any(|(counter, _)| counter.ends_with("#b"))
+}
+
 fn name(key: &MarkKey<'_>) -> (String, String) {
     (key.unit.to_string(), key.sort())
 }
@@ -227,6 +254,9 @@ impl MetricStore for Ports {
 
     async fn marks(&self, keys: &[MarkKey<'_>]) -> Result<Vec<Option<Mark>>, PortError> {
         let names: Vec<_> = keys.iter().map(name).collect();
+        if keys.iter().any(|key| key.unit == NO_MARKS) {
+            return self.refuse("marks").await;
+        }
         let blind = self.faults().sabotage == Sabotage::Owner;
         self.call("marks", move |state| {
             let of = |name| {
@@ -251,13 +281,20 @@ impl MetricStore for Ports {
             marks.iter().map(one).collect()
         };
         // A call for many may stop half-way.
-        let half = marks.get(..marks.len() / 2).unwrap_or_default().to_vec();
+        let is_taken = |((unit, _), _): &((String, String), Mark)| unit != NO_PUTS && unit != NO_MARKS;
+        let half: Vec<_> = marks.iter().take(marks.len() / 2).filter(|mark| is_taken(mark)).cloned().collect();
         self.call("half of the marks", move |state| drop(put(state, &half))).await?;
+        if !marks.iter().all(is_taken) {
+            return self.refuse("marks put").await;
+        }
         self.call("marks put", move |state| put(state, &marks)).await
     }
 
     async fn commit(&self, shard: &str, state: &ShardState, commit: &Commit) -> Result<Committed, PortError> {
         let (shard, expected, commit) = (shard.to_owned(), state.clone(), commit.clone());
+        if overflows(&commit) {
+            return self.refuse("commit").await;
+        }
         let sabotage = self.faults().sabotage;
         if sabotage == Sabotage::Order {
             let rows = commit.clone();
@@ -314,6 +351,9 @@ fn add(state: &mut State, commit: &Commit) {
 impl Archive for Ports {
     async fn append(&self, lines: &[ArchiveLine]) -> Result<(), PortError> {
         let lines: Vec<String> = lines.iter().map(|line| line.json.clone()).collect();
+        if lines.iter().any(|line| line.contains(NO_LINES)) {
+            return self.refuse("archive").await;
+        }
         let forgets = self.faults().sabotage == Sabotage::Archive;
         self.call("archive", move |state| {
             for (index, line) in lines.iter().enumerate() {

@@ -10,8 +10,8 @@ use std::io::Write as _;
 
 pub(crate) const HOUR: i64 = 3_600_000;
 pub(crate) const DAY: i64 = 24 * HOUR;
-/// When the story begins.
-pub(crate) const START: i64 = 20_000 * DAY;
+/// When the story begins: after any process has read the catalog, whatever the clock of this machine says.
+pub(crate) const START: i64 = 40_000 * DAY;
 
 /// Something that was put on the stream.
 #[derive(Debug, Clone)]
@@ -30,6 +30,8 @@ pub(crate) enum What {
     Exposure(&'static str, &'static str),
     Purchase(f64),
     Visit,
+    /// Asked for by the experiment that is published in the middle, and by no other.
+    Signup,
     Evaluation,
     Unknown,
     /// Bytes that are no event, and why.
@@ -61,12 +63,36 @@ pub(crate) enum Form {
 /// Experiments that only sum purchases: a unit that saw them all makes more rows than a transaction of a storm holds.
 const MORE: [&str; 6] = ["e1", "e2", "e3", "e4", "e5", "e6"];
 
-/// A shard, which begins when its parent is drained.
+/// An experiment whose rows are full: they have the counters of variant a, and no room for those of b. Its exposures to b stay in the
+/// marks and in the archive, and are refused by the commit.
+pub(crate) const FULL: &str = "full";
+/// An experiment whose units have exposures in several shards at once. Which of them is first is decided by who comes first.
+pub(crate) const WANDER: &str = "wander";
+/// An experiment that the second revision of the catalog adds.
+pub(crate) const SECOND: &str = "second";
+/// A unit whose marks can neither be read nor put.
+pub(crate) const NO_MARKS: &str = "unit without marks";
+/// A unit whose marks can be read, and not put.
+pub(crate) const NO_PUTS: &str = "unit without puts";
+/// A unit of which the archive takes no line.
+pub(crate) const NO_LINES: &str = "unit without lines";
+
+/// A shard, which begins when its parents are drained.
 #[derive(Debug, Clone)]
 pub(crate) struct Shard {
     pub name: String,
-    pub parent: Option<usize>,
+    pub parents: Vec<usize>,
     pub records: Vec<Record>,
+}
+
+/// What is published in the middle of a story: the first revision, and one experiment more. What the first one asks for is counted by
+/// both in the same way.
+pub(crate) fn second_documents() -> Vec<Value> {
+    let second = json!({
+        "experiment": SECOND, "status": "active", "variants": [{"key": "a"}, {"key": "b"}],
+        "metrics": [{"key": "signups", "event": "signup", "kind": "count"}],
+    });
+    documents().into_iter().chain([second]).collect()
 }
 
 pub(crate) fn documents() -> Vec<Value> {
@@ -84,7 +110,25 @@ pub(crate) fn documents() -> Vec<Value> {
             {"key": "visits", "event": "visit", "kind": "count"},
         ],
     });
-    std::iter::once(checkout).chain(more).collect()
+    let only_units = [FULL, WANDER].map(|key| {
+        json!({
+            "experiment": key, "status": "active", "variants": [{"key": "a"}, {"key": "b"}],
+            "metrics": [{"key": "finished", "event": "finish", "kind": "conversion"}],
+        })
+    });
+    std::iter::once(checkout).chain(more).chain(only_units).collect()
+}
+
+/// By unit and experiment, the variant that it saw first, and when.
+type First = HashMap<(String, &'static str), (&'static str, i64)>;
+
+/// When a store refuses a happening.
+enum Refused {
+    /// Before it is archived, or so that it never can be.
+    BeforeArchive,
+    /// While it is archived, or not yet.
+    BesideArchive,
+    AfterArchive,
 }
 
 impl Happening {
@@ -94,11 +138,28 @@ impl Happening {
             What::Exposure(experiment, _) => experiment,
             What::Purchase(_) => "purchase",
             What::Visit => "visit",
+            What::Signup => "signup",
             What::Evaluation => "evaluation",
             What::Unknown => "scroll",
             What::Poison(..) => "poison",
         };
         (about, &self.unit, &self.id)
+    }
+
+    /// When a store refuses what counting it takes, if one does, given the variant that each unit saw first. What the commit refuses
+    /// leaves its mark.
+    fn refused(&self, first: &mut First) -> Option<Refused> {
+        let asks = !matches!(self.what, What::Evaluation | What::Unknown);
+        match (&*self.unit, &self.what) {
+            (NO_MARKS, _) if asks => Some(Refused::BeforeArchive),
+            (NO_LINES, _) => Some(Refused::BeforeArchive),
+            (NO_PUTS, What::Exposure(..)) => Some(Refused::BesideArchive),
+            (unit, What::Exposure(FULL, variant)) => {
+                let (belongs, _) = first.entry((unit.to_owned(), FULL)).or_insert((variant, self.time));
+                (*belongs == "b").then_some(Refused::AfterArchive)
+            }
+            _ => None,
+        }
     }
 
     fn bytes(&self) -> Vec<u8> {
@@ -111,8 +172,9 @@ impl Happening {
                 "event_id": id, "type": "conversion", "event": "purchase", "user_id": unit, "timestamp": time,
                 "properties": {"amount": amount},
             }),
-            What::Visit => {
-                json!({"event_id": id, "type": "conversion", "event": "visit", "user_id": unit, "timestamp": time})
+            What::Visit | What::Signup => {
+                let name = if matches!(what, What::Visit) { "visit" } else { "signup" };
+                json!({"event_id": id, "type": "conversion", "event": name, "user_id": unit, "timestamp": time})
             }
             What::Evaluation => {
                 json!({"event_id": id, "type": "evaluation", "flag": "f", "variant": "on", "unit": unit, "timestamp": time})
@@ -150,6 +212,8 @@ pub(crate) struct Expected {
     pub rows: BTreeMap<(String, String, String), Amount>,
     /// The places of all events that were taken.
     pub archived: BTreeSet<String>,
+    /// The places of events that may have been archived before they were refused.
+    pub archived_or_not: BTreeSet<String>,
     pub quarantined: BTreeMap<String, String>,
     /// What became of them where each is delivered once.
     pub classes: Classes,
@@ -159,7 +223,9 @@ pub(crate) struct Expected {
 #[expect(clippy::too_many_lines, reason = "one plain loop, to be read beside the handler")]
 pub(crate) fn count(shards: &[Shard]) -> Expected {
     let mut expected = Expected::default();
-    let mut first: HashMap<(String, &'static str), (&'static str, i64)> = HashMap::new();
+    let mut first = First::new();
+    let mut wanderers = HashSet::new();
+    let mut units = HashSet::new();
     let mut converted: HashSet<String> = HashSet::new();
     // A unit's records are in one line of shards, and parents stand before their children.
     for shard in shards {
@@ -171,7 +237,8 @@ pub(crate) fn count(shards: &[Shard]) -> Expected {
                 let place = format!("{}:{place}", shard.name);
                 let arrived = hour(record.arrived);
                 let mut add = |partition: &str, row: &str, counter: String, amount: f64| {
-                    let key = (partition.to_owned(), format!("{row}#{}", shard.name), counter);
+                    let sort = if partition == "exp#wander" { row.to_owned() } else { format!("{row}#{}", shard.name) };
+                    let key = (partition.to_owned(), sort, counter);
                     *expected.rows.entry(key).or_default() += Amount::from_f64(amount).unwrap();
                 };
                 if let What::Poison(_, reason) = happening.what {
@@ -180,11 +247,23 @@ pub(crate) fn count(shards: &[Shard]) -> Expected {
                     expected.classes.add(RecordClass::Rejected, 1);
                     continue;
                 }
-                if !seen.insert(happening.identity()) {
+                if seen.contains(&happening.identity()) {
                     add("stream", &arrived, "duplicates".into(), 1.0);
                     expected.classes.add(RecordClass::Duplicate, 1);
                     continue;
                 }
+                if let Some(refused) = happening.refused(&mut first) {
+                    add("stream", &arrived, "rejected#refused_by_store".into(), 1.0);
+                    expected.classes.add(RecordClass::Rejected, 1);
+                    expected.quarantined.insert(place.clone(), "refused_by_store".to_owned());
+                    match refused {
+                        Refused::BeforeArchive => false,
+                        Refused::BesideArchive => expected.archived_or_not.insert(place),
+                        Refused::AfterArchive => expected.archived.insert(place),
+                    };
+                    continue;
+                }
+                seen.insert(happening.identity());
                 add("stream", &arrived, "accepted".into(), 1.0);
                 let skew = record.arrived - happening.time;
                 let is_late = !(-5 * 60_000..=7 * DAY).contains(&skew);
@@ -199,18 +278,27 @@ pub(crate) fn count(shards: &[Shard]) -> Expected {
                 let unit = &happening.unit;
                 let class = if is_late { RecordClass::Late } else { RecordClass::Counted };
                 match happening.what {
+                    What::Exposure(WANDER, _) => {
+                        add("exp#wander", "", "x".into(), 1.0);
+                        if wanderers.insert(unit.clone()) {
+                            add("exp#wander", "", "u".into(), 1.0);
+                        }
+                    }
                     What::Exposure(experiment, variant) => {
                         let place = (unit.clone(), experiment);
                         let partition = &format!("exp#{experiment}");
-                        let known = first.get(&place).copied();
+                        // The mark of an exposure to a full row was noted where it was found not to be refused.
+                        let is_new = units.insert(place.clone());
                         let (belongs, _) = *first.entry(place).or_insert((variant, time));
                         add(partition, &row, format!("x#{belongs}"), 1.0);
                         if belongs != variant {
                             add(partition, &row, format!("c#{belongs}"), 1.0);
                         }
-                        if known.is_none() {
+                        if is_new {
                             add(partition, &row, format!("u#{belongs}"), 1.0);
-                            add(partition, &format!("groups#{belongs}"), "units".into(), 1.0);
+                            if experiment != FULL {
+                                add(partition, &format!("groups#{belongs}"), "units".into(), 1.0);
+                            }
                         }
                     }
                     What::Evaluation => add("stream", &arrived, "evaluations".into(), 1.0),
@@ -221,7 +309,7 @@ pub(crate) fn count(shards: &[Shard]) -> Expected {
                         expected.archived.insert(place);
                         continue;
                     }
-                    What::Purchase(_) | What::Visit => {
+                    What::Purchase(_) | What::Visit | What::Signup => {
                         let seen = |experiment: &'static str| {
                             let seen = first.get(&(unit.clone(), experiment)).copied();
                             seen.filter(|(_, exposed)| time >= *exposed)
@@ -240,7 +328,12 @@ pub(crate) fn count(shards: &[Shard]) -> Expected {
                                 is_credited = true;
                             }
                         }
-                        if let Some((variant, exposed)) = seen("checkout") {
+                        if let What::Signup = happening.what {
+                            if let Some((variant, _)) = seen(SECOND) {
+                                value(SECOND, variant, "signups", 1.0);
+                                is_credited = true;
+                            }
+                        } else if let Some((variant, exposed)) = seen("checkout") {
                             is_credited = true;
                             if let What::Purchase(amount) = happening.what {
                                 value("checkout", variant, "revenue", amount);
@@ -278,6 +371,16 @@ pub(crate) fn without_groups(
 ) -> BTreeMap<(String, String, String), Amount> {
     let mut sums = BTreeMap::new();
     for ((partition, sort, counter), amount) in rows {
+        if partition == "exp#wander" {
+            // Each unit once and each exposure once, wherever and to whichever variant: which is first, and what conflicts with it, is
+            // decided by who comes first.
+            let (what, _) = counter.split_once('#').unwrap();
+            if what != "c" {
+                let key = (partition.clone(), String::new(), what.to_owned());
+                *sums.entry(key).or_default() += *amount;
+            }
+            continue;
+        }
         let counter = match counter.split_once('#') {
             Some((group, metric)) if group.parse::<u8>().is_ok() => metric,
             None if counter.parse::<u8>().is_ok() => "units",
@@ -297,33 +400,50 @@ fn hour(time: i64) -> String {
     Timestamp::from_millisecond(time).unwrap().strftime("%Y-%m-%dT%H").to_string()
 }
 
-/// A story: units that see variants, buy, visit and err, over shards of which one may be split.
+/// When the second revision of the catalog is published: nothing of its experiment happens before.
+pub(crate) fn published(length: usize) -> i64 {
+    arrival(length / 3)
+}
+
+fn arrival(step: usize) -> i64 {
+    START + i64::try_from(step).unwrap() * 20 * 60_000
+}
+
+/// A story: units that see variants, buy, visit and err, over shards of which one may be split, and two may be merged.
 pub(crate) fn story(random: &mut fastrand::Rng, length: usize) -> Vec<Shard> {
-    let mut shards: Vec<Shard> = (0..2).map(|index| shard(index, None)).collect();
+    let mut shards: Vec<Shard> = (0..2).map(|index| shard(index, Vec::new())).collect();
+    // By the parity of a unit, the shards that its records go to: one, or one of two by the unit.
+    let mut homes = [vec![0], vec![1]];
     let split_at = if random.bool() { length / 2 } else { usize::MAX };
+    let merge_at = if random.bool() { length * 3 / 4 } else { usize::MAX };
     let mut sequence = 1000;
     for step in 0..length {
         if step == split_at {
-            shards.push(shard(2, Some(0)));
-            shards.push(shard(3, Some(0)));
+            shards.extend([shard(2, vec![0]), shard(3, vec![0])]);
+            homes[0] = vec![2, 3];
         }
-        let unit = random.u8(0..12);
-        let home = match unit % 2 {
-            1 => 1,
-            _ if step < split_at => 0,
-            even => 2 + usize::from(even + unit / 2) % 2,
-        };
-        let arrived = START + i64::try_from(step).unwrap() * 20 * 60_000;
+        if step == merge_at {
+            let parents = vec![homes[0][0], homes[1][0]];
+            let child = shards.len();
+            shards.push(shard(child, parents));
+            homes[0][0] = child;
+            homes[1][0] = child;
+        }
+        let unit = if random.u8(0..20) == 0 { random.u8(12..15) } else { random.u8(0..12) };
+        let of_parity = &homes[usize::from(unit % 2)];
+        let home = of_parity[usize::from(unit / 2) % of_parity.len()];
+        let arrived = arrival(step);
+        let is_new = arrived >= published(length);
         let several = random.u8(0..10) == 0;
         let mut happenings: Vec<_> = (0..if several { random.usize(1..5) } else { 1 })
-            .map(|part| happening(random, unit, arrived, step * 10 + part))
+            .map(|part| happening(random, unit, (arrived, is_new), step * 10 + part))
             .collect();
         let sees_more = random.u8(0..5) == 0;
         if sees_more {
             happenings = MORE
                 .map(|experiment| Happening {
-                    what: What::Exposure(experiment, if random.bool() { "a" } else { "b" }),
-                    ..happening(random, unit, arrived, step * 10)
+                    what: What::Exposure(experiment, either(random)),
+                    ..happening(random, unit, (arrived, is_new), step * 10)
                 })
                 .into();
         }
@@ -336,8 +456,25 @@ pub(crate) fn story(random: &mut fastrand::Rng, length: usize) -> Vec<Shard> {
         sequence += random.u64(1..5_000);
         let form = form(random, &happenings);
         shards[home].records.push(Record { sequence, arrived, happenings, form });
+        if random.u8(0..10) == 0 {
+            let of_parity = &homes[random.usize(0..2)];
+            let anywhere = of_parity[random.usize(0..of_parity.len())];
+            sequence += random.u64(1..5_000);
+            shards[anywhere].records.push(wanderer(random, sequence, arrived, step));
+        }
     }
     shards
+}
+
+/// A record of a unit that shows up in any shard.
+fn wanderer(random: &mut fastrand::Rng, sequence: u64, arrived: i64, step: usize) -> Record {
+    let (id, unit) = (format!("w{step}"), format!("wanderer {}", random.u8(0..4)));
+    let what = What::Exposure(WANDER, either(random));
+    Record { sequence, arrived, happenings: vec![Happening { id, unit, time: arrived, what }], form: Form::Plain }
+}
+
+fn either(random: &mut fastrand::Rng) -> &'static str {
+    if random.bool() { "a" } else { "b" }
 }
 
 /// A form that these happenings may have. A list is one text, which is broken as a whole.
@@ -351,11 +488,11 @@ fn form(random: &mut fastrand::Rng, happenings: &[Happening]) -> Form {
     }
 }
 
-fn shard(index: usize, parent: Option<usize>) -> Shard {
-    Shard { name: format!("events/shardId-{index:012}"), parent, records: Vec::new() }
+fn shard(index: usize, parents: Vec<usize>) -> Shard {
+    Shard { name: format!("events/shardId-{index:012}"), parents, records: Vec::new() }
 }
 
-fn happening(random: &mut fastrand::Rng, unit: u8, arrived: i64, number: usize) -> Happening {
+fn happening(random: &mut fastrand::Rng, unit: u8, (arrived, is_new): (i64, bool), number: usize) -> Happening {
     const POISON: [(&[u8], &str); 5] = [
         (b"{", "not_json"),
         (b"\xff", "not_utf8"),
@@ -372,12 +509,15 @@ fn happening(random: &mut fastrand::Rng, unit: u8, arrived: i64, number: usize) 
         2 => -7 * DAY,
         _ => -random.i64(0..2 * HOUR),
     };
-    let what = match random.u8(0..20) {
+    let what = match random.u8(0..23) {
         0..=6 => What::Exposure("checkout", if random.u8(0..10) < 7 { "a" } else { "b" }),
         7..=12 => What::Purchase(f64::from(random.i16(..)) / 100.0),
         13..=15 => What::Visit,
         16 => What::Evaluation,
         17 => What::Unknown,
+        18 => What::Exposure(FULL, either(random)),
+        19 if is_new => What::Exposure(SECOND, either(random)),
+        20 if is_new => What::Signup,
         _ => {
             let (bytes, reason) = POISON[random.usize(..POISON.len())];
             What::Poison(bytes, reason)
@@ -385,7 +525,12 @@ fn happening(random: &mut fastrand::Rng, unit: u8, arrived: i64, number: usize) 
     };
     Happening {
         id: format!("e{}", number / 40),
-        unit: format!("unit \u{202e}{unit}"),
+        unit: match unit {
+            12 => NO_MARKS.to_owned(),
+            13 => NO_PUTS.to_owned(),
+            14 => NO_LINES.to_owned(),
+            _ => format!("unit \u{202e}{unit}"),
+        },
         time: arrived + skew,
         what,
     }
