@@ -9,7 +9,8 @@
 //! | 5 unprocessed keys, 6 and 7 partial failures of Firehose and Kinesis | `contract/` |
 //! | 8 redelivery, 9 bisect and rewind, 10 crashes, 11 zombies, 12 resharding, 14 duplicates | `fault_08_…` to `fault_14_…` here |
 //! | 16 malformed | `fault_16_…` here; `abx-core`, `event::batch` and `event::data`, and every storm |
-//! | 15 poison, 18 aggregated, 19 clocks, 20 sequence numbers | `abx-core`, `event::batch` and `event::data`, and every storm |
+//! | 15 poison | `abx-core`, `event::batch` and `event::data`, and every storm; what a store refuses in `refusals` and every storm |
+//! | 18 aggregated, 19 clocks, 20 sequence numbers | `abx-core`, `event::batch` and `event::data`, and every storm |
 //! | 17 more rows than a transaction holds | `abx-core`, `counting`, and every storm: its transactions hold 5 to 11 rows, and a purchase of a unit in seven experiments takes up to 15 |
 //! | several events in a record: aggregated, lines, a list, gzip | every storm; limits in `abx-core`, `event::unpack` |
 
@@ -21,6 +22,7 @@
 )]
 
 mod ports;
+mod refusals;
 mod storm;
 mod truth;
 

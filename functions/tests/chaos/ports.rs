@@ -1,6 +1,6 @@
 //! A plain store behind ports that fail as a seed says, and that never take what some records hold.
 
-use crate::truth::{FULL, NO_LINES, NO_MARKS, NO_PUTS};
+use crate::truth::{FULL, NO_LINES, NO_MARKS, NO_PUTS, UNKEEPABLE};
 use abx_core::event::{Amount, Commit, Mark, MarkKey, Position};
 use abx_functions::ports::{
     Archive, ArchiveLine, Committed, LEDGER_COMMITS, MarkPut, MetricStore, PortError, Quarantine,
@@ -72,6 +72,8 @@ pub(crate) struct Faults {
     pub left: u32,
     /// The number of the call at which to crash, and whether after it was done.
     pub crash_at: Option<(usize, bool)>,
+    /// Whether every commit is refused for what it holds.
+    pub takes_no_commit: bool,
     pub calls: usize,
     /// How many calls of each name there were.
     pub calls_by_name: BTreeMap<&'static str, usize>,
@@ -292,7 +294,7 @@ impl MetricStore for Ports {
 
     async fn commit(&self, shard: &str, state: &ShardState, commit: &Commit) -> Result<Committed, PortError> {
         let (shard, expected, commit) = (shard.to_owned(), state.clone(), commit.clone());
-        if overflows(&commit) {
+        if self.faults().takes_no_commit || overflows(&commit) {
             return self.refuse("commit").await;
         }
         let sabotage = self.faults().sabotage;
@@ -374,6 +376,9 @@ impl Archive for Ports {
 
 impl Quarantine for Ports {
     async fn put(&self, records: &[Quarantined]) -> Result<(), PortError> {
+        if records.iter().any(|record| record.data == UNKEEPABLE) {
+            return self.refuse("quarantine").await;
+        }
         let records = records.to_vec();
         self.call("quarantine", move |state| {
             let reasons = records.iter().map(|record| (record.id.clone(), record.reason.clone()));

@@ -58,6 +58,7 @@ impl World {
             sabotage,
             left: 60,
             crash_at: None,
+            takes_no_commit: false,
             calls: 0,
             calls_by_name: BTreeMap::new(),
             latency: Duration::ZERO,
@@ -114,6 +115,11 @@ async fn publish(catalog: &EmbeddedStore, revision: u64, documents: &[Value]) {
 }
 
 impl Process {
+    /// What the processes of the world said of the records that are done.
+    pub(crate) fn said(&self) -> Classes {
+        *self.said.lock().unwrap()
+    }
+
     /// One invocation, as Lambda makes it.
     pub(crate) async fn invoke(&self, shard: &Shard, records: &[Record]) -> Ended {
         let written: Vec<RecordToWrite> = records.iter().map(write).collect();

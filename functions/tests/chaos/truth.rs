@@ -74,6 +74,8 @@ pub(crate) const SECOND: &str = "second";
 pub(crate) const NO_MARKS: &str = "unit without marks";
 /// A unit whose marks can be read, and not put.
 pub(crate) const NO_PUTS: &str = "unit without puts";
+/// Bytes that are no event, and that no quarantine takes.
+pub(crate) const UNKEEPABLE: &[u8] = b"{unkeepable";
 /// A unit of which the archive takes no line.
 pub(crate) const NO_LINES: &str = "unit without lines";
 
