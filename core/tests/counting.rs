@@ -290,9 +290,7 @@ fn more_rows_than_a_commit_holds_are_committed_by_prefix() {
 /// event that adds to it with it.
 #[test]
 fn no_text_of_an_event_makes_a_row_grow() {
-    let exposed = |experiment: &str, variant: String, epoch: usize, number: usize| {
-        json!({"type": "exposure", "experiment": experiment, "variant": variant, "epoch": epoch, "unit": format!("u{number}")})
-    };
+    let exposed = |experiment: &str, variant: String, epoch: usize, number: usize| json!({"type": "exposure", "experiment": experiment, "variant": variant, "epoch": epoch, "unit": format!("u{number}")});
     let places: [(&str, &dyn Fn(usize) -> Value); 13] = [
         ("a variant", &|it| exposed("checkout", format!("v{it}"), 1, it)),
         ("a variant of one unit", &|it| exposed("checkout", format!("v{it}"), 1, 0)),
@@ -300,15 +298,29 @@ fn no_text_of_an_event_makes_a_row_grow() {
         ("a variant of an unknown experiment", &|it| exposed("nobody_knows", format!("v{it}"), 1, it)),
         ("an unknown experiment", &|it| exposed(&format!("e{it}"), "a".to_owned(), 1, it)),
         ("an epoch", &|it| exposed("checkout", "a".to_owned(), it + 1, it)),
-        ("a unit", &|it| if it.is_multiple_of(2) { exposure("u", "a", NOW) } else { purchase(&it.to_string(), NOW) }),
-        ("the name of an event", &|it| json!({"type": "conversion", "event": format!("scroll {it}"), "user_id": "u"})),
+        ("a unit", &|it| {
+            if it.is_multiple_of(2) { exposure("u", "a", NOW) } else { purchase(&it.to_string(), NOW) }
+        }),
+        (
+            "the name of an event",
+            &|it| json!({"type": "conversion", "event": format!("scroll {it}"), "user_id": "u"}),
+        ),
         ("a property", &|it| {
             let bought = json!({"type": "conversion", "event": "purchase", "user_id": "u", "properties": {format!("p{it}"): it}});
             if it == 0 { exposure("u", "a", NOW) } else { bought }
         }),
-        ("the context", &|it| json!({"type": "conversion", "event": "purchase", "user_id": "u", "context": {"account": {"id": it}}})),
-        ("a flag", &|it| json!({"type": "evaluation", "flag": format!("f{it}"), "variant": "on", "unit": "u"})),
-        ("a variant of a flag", &|it| json!({"type": "evaluation", "flag": "f", "variant": format!("v{it}"), "unit": "u"})),
+        (
+            "the context",
+            &|it| json!({"type": "conversion", "event": "purchase", "user_id": "u", "context": {"account": {"id": it}}}),
+        ),
+        (
+            "a flag",
+            &|it| json!({"type": "evaluation", "flag": format!("f{it}"), "variant": "on", "unit": "u"}),
+        ),
+        (
+            "a variant of a flag",
+            &|it| json!({"type": "evaluation", "flag": "f", "variant": format!("v{it}"), "unit": "u"}),
+        ),
         ("a type", &|it| json!({"type": format!("t{it}"), "user_id": "u"})),
     ];
     let catalog = catalog();
@@ -335,7 +347,8 @@ fn a_variant_that_no_document_knows_is_counted_apart() {
         exposed["experiment"] = json!(experiment);
         exposed
     };
-    let world = after(&[stranger("checkout", "u"), stranger("nobody_knows", "u"), stranger("nobody_knows", "v")]);
+    let world =
+        after(&[stranger("checkout", "u"), stranger("nobody_knows", "u"), stranger("nobody_knows", "v")]);
     for (experiment, units) in [("checkout", 1), ("nobody_knows", 2)] {
         let variants = world.totals_of(experiment).variants;
         assert_eq!(variants.keys().collect::<Vec<_>>(), [UNKNOWN_VARIANT], "{experiment}");
@@ -382,7 +395,13 @@ fn an_event_for_many_experiments_is_committed_in_parts() {
         .collect();
     events.extend([purchase("u", NOW + 1_000), purchase("u", NOW + 2_000)]);
     let mut whole = World::default();
-    whole.deliver(&catalog, 1, &events, &Limits { rows: 10_000, counters: 10_000, ids: 10_000 }, usize::MAX);
+    whole.deliver(
+        &catalog,
+        1,
+        &events,
+        &Limits { rows: 10_000, counters: 10_000, ids: 10_000, items: usize::MAX },
+        usize::MAX,
+    );
     assert_eq!(whole.totals_of("e59").variants["a"].metrics["buyers"].events, 2);
     for limits in [Limits::default(), Limits { rows: 3, ..Limits::default() }] {
         let mut world = World::default();

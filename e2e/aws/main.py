@@ -12,6 +12,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
+import pages
 from poller import Poller
 from small_lambda import Function, front
 from world import World
@@ -234,7 +235,9 @@ def story(programs, world, functions):
     functions["assignment"] = Function("assignment", programs["assignment"], sync, 2)
     functions["flags"] = Function("flags", programs["flags"], sync)
     functions["events"] = Function("events", programs["events"], {**variables, **COUNTING})
-    url = front(functions)
+    mapping = {"UUID": "0a1b2c3d", "State": "Enabled", "LastProcessingResult": "OK"}
+    mapping["EventSourceArn"] = f"arn:aws:kinesis:us-east-1:000000000000:stream/{STREAM}"
+    url = front(functions, [mapping])
 
     assigned = assign(url, functions["assignment"])
     variants = [variant for variant, _ in assigned]
@@ -263,6 +266,8 @@ def story(programs, world, functions):
     check("abx capture: records that are no events", report["left_out"], len(BAD))
     # The flags that were asked since are on the stream as well.
     check("abx capture: it has all others", report["records"] >= len(poller.events()) - len(BAD), True)
+    known = {"ID": abx.at_tables("quarantine", "list")["records"][0]["id"], "UUID": mapping["UUID"], "N": "1"}
+    pages.run(programs, world.endpoint, url, known, table)
     if programs["cookie_cats"]:
         cookie_cats(abx, url, programs["cookie_cats"])
 

@@ -238,9 +238,14 @@ class Front(Handler):
     """The Invoke API, and an HTTP API in front of the functions."""
 
     functions = {}
+    # The mappings of every function, as Lambda lists them.
+    mappings = []
 
     def do_GET(self):
-        self.by_http(b"")
+        if urlsplit(self.path).path.rstrip("/") == "/2015-03-31/event-source-mappings":
+            self.answer(200, json.dumps({"EventSourceMappings": self.mappings}).encode())
+        else:
+            self.by_http(b"")
 
     def do_POST(self):
         body, path = self.body(), urlsplit(self.path).path
@@ -250,7 +255,8 @@ class Front(Handler):
             self.by_http(body)
 
     def by_invoke(self, name, payload):
-        function = self.functions.get(name.split("function:")[-1].split(":")[0])
+        # A stage names its functions `abx-STAGE-flags`, and this world has one stage without a name.
+        function = self.functions.get(name.split("function:")[-1].split(":")[0].removeprefix("abx-"))
         if not function:
             told = json.dumps({"Message": f"Function not found: {ARN}{name}", "Type": "User"}).encode()
             return self.answer(404, told, [("x-amzn-errortype", "ResourceNotFoundException")])
@@ -285,6 +291,6 @@ class Front(Handler):
         return self.answer(envelope["statusCode"], (envelope.get("body") or "").encode(), headers)
 
 
-def front(functions):
+def front(functions, mappings=()):
     """Serves functions by their names; the address."""
-    return "http://" + serve(Front, functions=functions)
+    return "http://" + serve(Front, functions=functions, mappings=list(mappings))

@@ -38,6 +38,32 @@ impl FromStr for Exposures {
     }
 }
 
+/// How evaluations of flags go to the stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Evaluations {
+    /// Not at all.
+    Off,
+    /// Counted by flag, variant, reason, revision and minute, and sent as counts every ten seconds: a request for 15 flags would
+    /// otherwise put 15 records on the stream.
+    #[default]
+    Summary,
+    /// Each by itself, with its unit: the first of a flag, a variant, a unit and a revision that a process meets.
+    Each,
+}
+
+impl FromStr for Evaluations {
+    type Err = ();
+
+    fn from_str(word: &str) -> Result<Self, ()> {
+        match word {
+            "off" => Ok(Self::Off),
+            "summary" => Ok(Self::Summary),
+            "each" => Ok(Self::Each),
+            _ => Err(()),
+        }
+    }
+}
+
 /// Which function reads its settings: each needs others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Function {
@@ -66,6 +92,8 @@ pub struct Settings {
     pub event_stream: Option<String>,
     /// `ABX_EXPOSURES`: `off`, `after` or `sync`; `after` by default.
     pub exposures: Exposures,
+    /// `ABX_EVALUATIONS`: `off`, `summary` or `each`; `summary` by default. None are sent where exposures are off.
+    pub evaluations: Evaluations,
     /// `ABX_ASSIGNMENT_TTL_DAYS`: how long an assignment lasts; 90 by default.
     pub assignment_ttl_days: u32,
     /// `ABX_CORS_ORIGINS`: the origins whose pages may ask, separated by commas; none by default.
@@ -142,6 +170,9 @@ impl Settings {
                 _ => Some(reader.required("ABX_EVENT_STREAM", "abx-events")),
             },
             exposures,
+            evaluations: reader
+                .parse("ABX_EVALUATIONS", "summary", "is not one of off, summary, each")
+                .unwrap_or_default(),
             assignment_ttl_days: reader.ttl_days(),
             cors_origins: reader.origins(),
             cors_headers: reader.cors_headers(),
@@ -297,6 +328,7 @@ mod tests {
     fn what_is_not_said_has_its_default() {
         let settings = read(&NEEDED).unwrap();
         assert_eq!(settings.exposures, Exposures::After);
+        assert_eq!(settings.evaluations, Evaluations::Summary);
         assert_eq!(settings.assignment_ttl_days, 90);
         assert_eq!(settings.log_level, Level::Info);
         assert_eq!(settings.cache_assignments.get(), 10_000);
@@ -334,6 +366,7 @@ mod tests {
         let error = read(&[
             ("ABX_CATALOG_TABLE", ""),
             ("ABX_EXPOSURES", "later"),
+            ("ABX_EVALUATIONS", "all"),
             ("ABX_ASSIGNMENT_TTL_DAYS", "0"),
             ("ABX_CORS_ORIGINS", "https://shop.example.com, *, shop.example.com,https://a.example/path"),
             ("ABX_CORS_HEADERS", "*, x-tenant, a b"),
@@ -351,6 +384,7 @@ mod tests {
             "ABX_CATALOG_TABLE",
             "ABX_ASSIGNMENTS_TABLE",
             "ABX_EVENT_STREAM",
+            "ABX_EVALUATIONS",
             "ABX_ASSIGNMENT_TTL_DAYS",
             "ABX_CORS_ORIGINS",
             "ABX_CORS_ORIGINS",

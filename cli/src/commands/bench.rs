@@ -4,7 +4,7 @@ mod cost;
 mod enroll;
 mod function;
 mod gates;
-mod http;
+pub(super) mod http;
 mod load;
 mod report;
 mod schedule;
@@ -13,6 +13,7 @@ mod target;
 mod template;
 
 use super::inputs::duration;
+use super::signer::SignArgs;
 use crate::error::Error;
 use crate::report::FormatArg;
 use enroll::Enrollment;
@@ -42,7 +43,8 @@ pub use report::BenchReport;
 #[command(after_help = "Examples:
   abx bench 'http://localhost:8080/assign?user_id={user}&experiment_key=checkout_redesign' --rate 2000
   abx bench http://localhost:8080/flags/instant_search --body '{\"user_id\": \"{user}\"}' --user-count 50000
-  abx bench abx-prod-flags --payload '{\"user_id\": \"{user}\", \"flag_key\": \"instant_search\"}' --tail-log
+  abx bench 'https://ID.lambda-url.eu-central-1.on.aws/flags/instant_search?user_id={user}'   (a signed request)
+  abx bench abx-prod-flags:live --payload '{\"user_id\": \"{user}\", \"flag_key\": \"instant_search\"}' --tail-log
   abx bench http://localhost:8080/health --rate max --p99 5ms --format json > before.json
   abx bench http://localhost:8080/health --rate max --compare before.json
 
@@ -56,7 +58,7 @@ experiment; what it costs to write assignments and exposures is measured with --
 `--rate max` shows the ceiling: every connection sends as fast as it is answered. The ceiling of this tool itself is above
 70% of what `wrk` reaches against the same server; near it, measure from several machines.")]
 pub struct Args {
-    /// A URL, or a function's name or ARN; {user} in a URL stands for another user in each request
+    /// A URL, or a function's name (also NAME:ALIAS) or ARN; {user} in a URL stands for another user in each request
     target: String,
     /// Requests a second, or max: as many as the connections take
     #[arg(long, value_name = "RATE", default_value = "100", value_parser = parse_rate)]
@@ -107,6 +109,8 @@ struct HttpArgs {
     /// The body, in which {user} may stand; @FILE reads a file
     #[arg(long, value_name = "TEXT")]
     body: Option<String>,
+    #[command(flatten)]
+    signing: SignArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -187,13 +191,14 @@ impl Args {
                 let headers = self.http.header.iter().cloned().collect();
                 let (mut url, mut body) = (url.clone(), body.unwrap_or_default());
                 let enrollment = enroll::url(&mut url, (&method, &mut body), self.enroll)?;
-                Ok((Work::Http(Arc::new(HttpRequest::new(&url, method, headers, &body)?)), enrollment))
+                let request = HttpRequest::new(&url, (method, &body), headers, self.http.signing)?;
+                Ok((Work::Http(Arc::new(request)), enrollment))
             }
             Target::Function(name) => {
-                let HttpArgs { method, header, body } = &self.http;
-                if method.is_some() || body.is_some() || !header.is_empty() {
+                let HttpArgs { method, header, body, signing } = &self.http;
+                if method.is_some() || body.is_some() || !header.is_empty() || signing.is_given() {
                     return Err(Error::caller(
-                        "--method, --header and --body are for a URL, not for a function",
+                        "--method, --header, --body and --sign are for a URL, not for a function",
                     ));
                 }
                 let payload = self.function.payload.as_deref().map(text).transpose()?;

@@ -303,7 +303,7 @@ impl Dev {
     /// Sends the events that wait.
     async fn flush(&self) {
         self.assignment.outbox().flush().await;
-        self.flags.outbox().flush().await;
+        self.flags.outbox().flush_all().await;
         self.assignment.telemetry().flush();
         self.flags.telemetry().flush();
     }

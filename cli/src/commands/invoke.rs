@@ -1,11 +1,13 @@
 //! What does this function answer?
 
 mod report;
+mod url;
 
 pub use report::InvokeReport;
 
 use super::inputs::{ContextArgs, GivenContext, Source, load_from};
 use super::lambda::{client, refused};
+use super::signer::SignArgs;
 use super::store::{StoreArgs, block_on};
 use crate::error::Error;
 use crate::report::FormatArg;
@@ -24,13 +26,14 @@ use std::time::{Duration, Instant};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   abx invoke abx-prod-assignment --user user_123 --experiment checkout_redesign --context country=DE
-  abx invoke abx-prod-flags --user user_123 --flag instant_search --qualifier live --tail-log
+  abx invoke abx-prod-flags:live --user user_123 --flag instant_search --tail-log
+  abx invoke https://ID.lambda-url.eu-central-1.on.aws --user user_123 --flag instant_search   (a signed request)
   abx invoke abx-prod-events --payload @batch.json
   abx invoke assignment --endpoint http://localhost:8080 --user u --experiment checkout_redesign   (`abx dev`)
 
 A call of the assignment function enrolls the user, unless --peek is given.")]
 pub struct Args {
-    /// The function's name or ARN
+    /// The function's name, also with a version or alias (NAME:ALIAS), its ARN or its URL
     function: String,
     /// The payload; @FILE reads a file, - reads standard input
     #[arg(long, value_name = "JSON", conflicts_with_all = ["user", "about", "context", "context_json", "peek"])]
@@ -65,6 +68,8 @@ pub struct Args {
     #[arg(long)]
     tail_log: bool,
     #[command(flatten)]
+    signing: SignArgs,
+    #[command(flatten)]
     pub(super) format: FormatArg,
 }
 
@@ -75,6 +80,12 @@ const MAX_PAYLOAD: u64 = 6 << 20;
 pub fn run(args: &Args) -> Result<InvokeReport, Error> {
     let (text, hints) = args.payload()?;
     let payload = parse("the payload", &text)?;
+    if args.function.contains("://") {
+        return block_on(async { Ok(url::call(args, text, payload).await?.with_hints(hints)) });
+    }
+    if args.signing.is_given() {
+        return Err(Error::caller("--sign is for a URL: calls of a function by its name are always signed"));
+    }
     block_on(async {
         let client = client(&args.function, args.endpoint.as_deref(), args.timeout).await?;
         let call = client

@@ -21,12 +21,14 @@ pub mod publish;
 pub mod pull;
 pub mod quarantine;
 pub mod rebalance;
+pub mod redrive;
 pub mod replay;
 pub mod reports;
 pub mod results;
 pub mod revisions;
 pub mod rollback;
 pub mod schema;
+mod signer;
 pub mod simulate;
 pub mod srm;
 pub mod status;
@@ -71,6 +73,7 @@ enum Command {
     Results(results::Args),
     Status(status::Args),
     Quarantine(quarantine::Args),
+    Redrive(redrive::Args),
     Forget(forget::Args),
     Invoke(invoke::Args),
     Bench(bench::Args),
@@ -120,8 +123,8 @@ pub fn dispatch(abx: Abx) -> Exit {
         Command::Quarantine(args) => match args.action {
             Action::List(args) => finish(quarantine::list::run(&args), args.format.format),
             Action::Show(args) => finish(quarantine::show::run(&args), args.format.format),
-            Action::Replay(args) => finish(quarantine::replay::run(&args), args.format.format),
         },
+        Command::Redrive(args) => finish(redrive::run(&args), args.format.format),
         Command::Forget(args) => finish(forget::run(&args), args.format.format),
         Command::Invoke(args) => finish(invoke::run(&args), args.format.format),
         Command::Bench(args) => finish(bench::run(&args), args.format.format),

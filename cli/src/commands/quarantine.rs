@@ -2,7 +2,6 @@
 
 mod kept;
 pub mod list;
-pub mod replay;
 pub mod show;
 
 pub use kept::Kept;
@@ -15,7 +14,7 @@ use abx_functions::ports::{Quarantine as _, Quarantined};
 use clap::Subcommand;
 use jiff::{SignedDuration, Timestamp};
 
-/// List, show and replay records that could not be processed
+/// List and show records that could not be processed
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
@@ -27,7 +26,6 @@ pub struct Args {
 pub(super) enum Action {
     List(list::Args),
     Show(show::Args),
-    Replay(replay::Args),
 }
 
 /// Which records are meant.
@@ -53,7 +51,12 @@ impl SelectArgs {
 
     /// The error for an id that is not there.
     fn unknown(&self, id: &str) -> Error {
-        Error::caller(format!("there is no quarantined record {id:?} in {}", self.metrics.store.name()))
-            .help("`abx quarantine list` shows their ids; older ones need a longer --since")
+        unknown(id, &self.metrics)
     }
+}
+
+/// The error for an id that is not in a quarantine.
+pub(super) fn unknown(id: &str, metrics: &MetricsArgs) -> Error {
+    Error::caller(format!("there is no quarantined record {id:?} in {}", metrics.store.name()))
+        .help("`abx quarantine list` shows their ids; older ones need a longer --since")
 }

@@ -1,9 +1,9 @@
 //! What would these events have been counted as?
 
 mod batch;
-mod content;
+pub(super) mod content;
 mod faults;
-mod load;
+pub(super) mod load;
 mod report;
 mod rows;
 mod spool;

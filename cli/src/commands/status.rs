@@ -1,7 +1,10 @@
 //! Is everything as it should be?
 
 mod amounts;
+mod archive;
 mod catalog;
+mod cloudwatch;
+mod mapping;
 mod report;
 mod stream;
 mod unknown;
@@ -18,16 +21,19 @@ use jiff::{SignedDuration, Timestamp};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Show what serves, what is stale, how far the stream is behind, alarms, quarantine and units that are not users
+/// Show what serves, what is stale, how far the stream is behind, whether the pipeline works, quarantine and units that are not users
 ///
 /// Each question is asked by itself, so that one that cannot be answered hides no other. Ends with 1 if there is something to look
-/// at: nothing was ever published, documents that differ from what is published, stale documents, a stream that is behind, alarms, quarantined records, units
-/// such as "undefined" or with an implausible share of all events; else with 3 if something could not be asked.
+/// at: nothing was ever published, documents that differ from what is published, stale documents, a stream that is behind, alarms, an
+/// event source mapping that is disabled or has a problem, records that Lambda gave up, an archive that is not written, quarantined
+/// records, units such as "undefined" or with an implausible share of all events; else with 3 if something could not be asked.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   abx status
   abx status --stale-after 90d --format json
-  abx status --table abx-catalog --metrics-table abx-metrics --stream abx-events --alarm-prefix abx-prod")]
+  abx status --table abx-catalog --metrics-table abx-metrics --stream abx-events --alarm-prefix abx-prod
+  abx status --table abx-catalog --metrics-table abx-metrics --stream abx-events \\
+    --events-function abx-prod-events:live --archive-stream abx-prod-archive")]
 pub struct Args {
     /// The documents that are compared with what is published
     #[arg(long, value_name = "PATH", default_value = DOCUMENTS)]
@@ -42,13 +48,20 @@ pub struct Args {
     /// Look at the CloudWatch alarms whose names begin so, with `--table`
     #[arg(long, value_name = "PREFIX", requires = "table")]
     alarm_prefix: Option<String>,
+    /// Look at the event source mapping of this function, and at the records that it gave up, with `--table`; a name with its
+    /// alias, as `abx-prod-events:live`, or an ARN
+    #[arg(long, value_name = "FUNCTION", requires = "table")]
+    events_function: Option<String>,
+    /// Look at this Firehose stream of the archive, with `--table`
+    #[arg(long, value_name = "NAME", requires = "table")]
+    archive_stream: Option<String>,
     /// A flag that gives everybody the same is stale when it has not changed for so long
     #[arg(long, value_name = "TIME", default_value = "30d", value_parser = age)]
     stale_after: SignedDuration,
     /// How long an event may wait to be counted
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration)]
     max_lag: Duration,
-    /// Count quarantined records that came in this time
+    /// Count records that were quarantined or given up in this time
     #[arg(long, value_name = "TIME", default_value = "31d", value_parser = age)]
     since: SignedDuration,
     #[command(flatten)]
@@ -65,11 +78,13 @@ pub fn run(args: &Args) -> Result<StatusReport, Error> {
         let (store, metrics) = args.metrics.open(Some(&args.marks)).await?;
         let catalog = catalog::ask(args, &store, now).await;
         let running: Vec<(&str, u32)> = catalog.running.iter().map(|(key, epoch)| (&**key, *epoch)).collect();
-        let (stream, unknown_events, amounts, alarms, quarantine, suspects) = tokio::join!(
+        let (stream, unknown_events, amounts, alarms, pipeline, archive, quarantine, suspects) = tokio::join!(
             stream::counted(args, &metrics, now),
             unknown::ask(&metrics, &catalog.events, now),
             amounts::ask(&metrics, &running),
-            stream::alarms(args),
+            cloudwatch::alarms(args),
+            mapping::ask(args, now),
+            archive::ask(args, now),
             stream::quarantine(args, now),
             Suspects::look(&args.metrics, &metrics, None, &running, true),
         );
@@ -83,6 +98,9 @@ pub fn run(args: &Args) -> Result<StatusReport, Error> {
             unknown_events,
             amounts,
             alarms,
+            mappings: pipeline.mappings,
+            given_up: pipeline.given_up,
+            archive,
             quarantine,
             suspects,
             max_lag: args.max_lag.as_secs_f64(),
@@ -91,6 +109,15 @@ pub fn run(args: &Args) -> Result<StatusReport, Error> {
 }
 
 impl Args {
+    /// What an option names of a deployment, or why nothing is asked.
+    fn of_deployment<'a>(&self, named: Option<&'a str>, option: &str) -> Result<&'a str, String> {
+        match (&self.metrics.store.table, named) {
+            (None, _) => Err("only with --table".to_owned()),
+            (Some(_), None) => Err(format!("give {option}")),
+            (Some(_), Some(named)) => Ok(named),
+        }
+    }
+
     /// The time that a flag must have changed after, so as not to be stale.
     fn stale_before(&self, now: Timestamp) -> Timestamp {
         now.checked_sub(self.stale_after).unwrap_or(Timestamp::MIN)

@@ -10,7 +10,7 @@ use abx_functions::adapters::embedded::EmbeddedStore;
 use abx_functions::ports::{
     CatalogStore, Flip, Head, HeadMove, PortError, PutRevision, RevisionInfo, RevisionMeta,
 };
-use aws_sdk_lambda::config::ProvideCredentials as _;
+use aws_sdk_lambda::config::{Credentials, ProvideCredentials as _, SharedCredentialsProvider};
 use std::fs::{DirBuilder, File};
 use std::future::Future;
 use std::io::{self, Write as _};
@@ -92,15 +92,28 @@ pub async fn aws_config_for(what: &str, endpoint: Option<&str>) -> Result<aws::S
         return Ok(aws::emulator(endpoint));
     }
     let config = aws::load(None).await;
-    let Some(region) = config.region() else {
-        return Err(Error::caller(format!("{what}: there is no AWS region to look for it in")).help(
-            "set AWS_REGION, as AWS_REGION=eu-central-1, or AWS_PROFILE; --endpoint names an emulator",
-        ));
-    };
-    let Some(provider) = config.credentials_provider() else { return Ok(config) };
+    let region = config.region().ok_or_else(|| no_region(what))?;
+    credentials_of(&config, &format!("{what} in {region}")).await?;
+    Ok(config)
+}
+
+/// What to say where nothing names a region.
+#[must_use]
+pub fn no_region(what: &str) -> Error {
+    Error::caller(format!("{what}: there is no AWS region to look for it in"))
+        .help("set AWS_REGION, as AWS_REGION=eu-central-1, or AWS_PROFILE; --endpoint names an emulator")
+}
+
+/// The credentials that every AWS tool finds, and what provides them.
+pub async fn credentials_of(
+    config: &aws::SdkConfig,
+    place: &str,
+) -> Result<(SharedCredentialsProvider, Credentials), Error> {
+    let provider = config.credentials_provider();
+    let provider = provider.ok_or_else(|| Error::caller(format!("{place}: there are no AWS credentials")))?;
     match provider.provide_credentials().await {
-        Ok(_) => Ok(config),
-        Err(error) => Err(no_credentials(&format!("{what} in {region}"), error)),
+        Ok(credentials) => Ok((provider, credentials)),
+        Err(error) => Err(no_credentials(place, error)),
     }
 }
 

@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 use std::thread;
 
 /// Every command that asks AWS, and what it asks for there. `OUT` is a folder, `IN` a batch of events.
-const COMMANDS: [(&[&str], &str); 18] = [
+const COMMANDS: [(&[&str], &str); 21] = [
     (&["publish", "docs", "--table", "T"], "table T"),
     (&["publish", "docs", "--yes", "--table", "T"], "table T"),
     (&["rollback", "--table", "T"], "table T"),
@@ -16,6 +16,9 @@ const COMMANDS: [(&[&str], &str); 18] = [
     (&["pull", "OUT/pulled", "--table", "T"], "table T"),
     (&["results", "e", "--table", "T", "--metrics-table", "M"], "table T"),
     (&["status", "--from", "docs", "--table", "T", "--metrics-table", "M", "--stream", "S"], "table T"),
+    (&DEPLOYED, "alarms P"),
+    (&DEPLOYED, "function F"),
+    (&DEPLOYED, "delivery stream A"),
     (&["diff", "@1", "@head", "--table", "T"], "table T"),
     (&["explain", "u", "e", "--from", "@head", "--table", "T"], "table T"),
     (&["assign", "u", "--from", "@head", "--table", "T"], "table T"),
@@ -27,6 +30,21 @@ const COMMANDS: [(&[&str], &str); 18] = [
     (&["invoke", "F", "--payload", "{}"], "function F"),
     (&["bench", "F", "--payload", "{}", "--duration", "1s", "--rate", "1"], "function F"),
     (&["replay", "IN", "--to", "F"], "function F"),
+];
+
+/// A status that asks about all of a deployment.
+const DEPLOYED: [&str; 11] = [
+    "status",
+    "--from",
+    "docs",
+    "--table",
+    "T",
+    "--alarm-prefix",
+    "P",
+    "--events-function",
+    "F",
+    "--archive-stream",
+    "A",
 ];
 
 /// What a service says, and what is said of it: the words, and what to do.
@@ -171,7 +189,8 @@ fn speaks_no_tls() -> String {
 fn without_a_region_or_credentials_nothing_is_asked() {
     let place = place();
     for (args, resource) in COMMANDS {
-        let resource = resource.replace("table M", "table T");
+        // The first that is opened is the table of the catalog.
+        let resource = if args.contains(&"--table") { "table T" } else { resource };
         let text = said(&run(&place, args, &[]), args, 2);
         assert!(text.contains(&format!("{resource}: there is no AWS region")), "{args:?}: {text}");
         assert!(text.contains("help: set AWS_REGION"), "{text}");

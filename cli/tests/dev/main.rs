@@ -15,6 +15,8 @@
 //! | `calling` | `abx invoke`, and all that can be wrong with a call |
 //! | `results` | `abx results`: what was ever counted, verdicts, units that are not users |
 //! | `operating` | `abx status` and `abx quarantine` over its store |
+//! | `pipeline` | `abx status` over a deployment whose mapping, given up records and archive are well or not |
+//! | `signing` | requests to the URL of a function, which are signed |
 //! | `program` | the program, over documents and a store of its own |
 //! | `http` | a small HTTP client |
 //!
@@ -38,7 +40,9 @@ mod http;
 mod invoke;
 mod newcomer;
 mod operating;
+mod pipeline;
 mod program;
 mod publishing;
 mod reading;
 mod results;
+mod signing;

@@ -35,7 +35,24 @@ fn an_empty_store_has_nothing_published() {
     let added = &told["drift"]["told"]["documents"][0];
     assert_eq!((&added["document"], &added["change"]), (&json!("flag on"), &json!("added")));
     assert_eq!((&told["stale"]["state"], &told["shards"]["told"]), (&json!("not_asked"), &json!([])));
-    assert_eq!(told["alarms"]["state"], "not_asked");
+    for part in ["alarms", "mappings", "given_up", "archive"] {
+        assert_eq!(told[part], json!({"state": "not_asked", "told": "only with --table"}), "{part}");
+    }
+
+    // A person reads answers first, and then once why the rest was not asked.
+    let output = place.run(&["status"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let asked: Vec<&str> = text.lines().skip(1).map(|line| line.get(2..14).unwrap().trim()).collect();
+    assert_eq!(
+        asked,
+        ["head", "shards", "events", "amounts", "quarantine", "units", "not asked", "", ""],
+        "{text}"
+    );
+    let rest = "  not asked   drift: there is no folder experiments; see --from\n              \
+        stale: nothing is published\n              alarms, mapping, given up, archive: only with --table\n";
+    assert!(text.ends_with(rest), "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    assert_eq!(output.status.code(), Some(1), "nothing was ever published");
 }
 
 #[test]

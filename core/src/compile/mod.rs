@@ -18,10 +18,10 @@ mod lint;
 mod names;
 mod operators;
 mod patterns;
+mod rule_tests;
 mod rules;
 mod shared;
 mod shares;
-mod tests;
 
 use crate::decide::Catalog;
 use crate::document::Document;
@@ -84,7 +84,7 @@ pub fn compile(documents: &[Option<Document>], mut findings: Findings) -> Compil
         shared.warn_of_unused(&mut findings);
     }
     let catalog = Catalog::new(experiments, flags);
-    let tests = tests::compile_all(documents, &catalog, &names, &mut findings);
+    let tests = rule_tests::compile_all(documents, &catalog, &names, &mut findings);
     let mut findings = findings.into_list();
     findings.sort_by_key(|finding| finding.place.document);
     Compilation { catalog, tests, findings }

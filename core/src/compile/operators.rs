@@ -20,15 +20,20 @@ use std::cell::RefCell;
 /// What is wrong with a value, and how to mend it.
 struct Wrong {
     code: Code,
-    /// The part of the value, as `.zone` or `[2]`; empty for all of it.
-    inner: Cow<'static, str>,
+    /// The part of the condition, as `.value`, `.value.zone` or `.value[2]`; empty for all of it.
+    place: Cow<'static, str>,
     message: String,
     help: Option<String>,
 }
 
 impl Wrong {
     fn value(message: impl Into<String>, help: impl Into<String>) -> Self {
-        Self { code: Code::InvalidValue, inner: "".into(), message: message.into(), help: Some(help.into()) }
+        Self {
+            code: Code::InvalidValue,
+            place: ".value".into(),
+            message: message.into(),
+            help: Some(help.into()),
+        }
     }
 }
 
@@ -39,83 +44,93 @@ pub(super) fn compile(
     patterns: &RefCell<Patterns>,
     findings: &mut Findings,
 ) -> Option<Test> {
-    let operator = leaf.operator;
-    if matches!(operator, Operator::Exists | Operator::NotExists) {
-        if leaf.value.is_some() {
-            findings
-                .add(Code::InvalidOperator, format!("{path}.value"), format!("`{operator}` takes no `value`"))
-                .help("drop it");
-        }
-        return Some(if operator == Operator::Exists { Test::Exists } else { Test::NotExists });
-    }
-    let Some(value) = &leaf.value else {
-        findings
-            .add(Code::InvalidOperator, path, format!("`{operator}` needs a `value`"))
-            .help("add `value:` with what the attribute is compared with");
-        return None;
-    };
-    if operator == Operator::Percentage {
-        return percentage(leaf, value, path, findings);
-    }
-    match test(operator, value, patterns) {
+    match test(leaf, (path, findings), patterns) {
         Ok(test) => {
-            match &test {
-                Test::Ip(networks) => note_host_bits(networks, value, path, findings),
-                Test::SemverRange(range) if range.is_empty() => {
+            let place = || format!("{path}.value");
+            match (&test, &leaf.value) {
+                (Some(Test::Ip(networks)), Some(value)) => note_host_bits(networks, value, path, findings),
+                (Some(Test::SemverRange(range)), _) if range.is_empty() => {
                     findings
-                        .add(Code::NeverMatches, format!("{path}.value"), "no version is in this range")
+                        .add(Code::NeverMatches, place(), "no version is in this range")
                         .help("all parts of a range must hold; use `any:` for alternatives");
                 }
                 _ => {}
             }
-            Some(test)
+            test
         }
         Err(wrong) => {
-            let finding = findings.add(wrong.code, format!("{path}.value{}", wrong.inner), wrong.message);
+            let finding = findings.add(wrong.code, format!("{path}{}", wrong.place), wrong.message);
             finding.help = wrong.help;
             None
         }
     }
 }
 
-fn test(operator: Operator, value: &Value, patterns: &RefCell<Patterns>) -> Result<Test, Wrong> {
-    Ok(match operator {
-        Operator::Equals => Test::Equals(scalar(operator, value)?),
-        Operator::NotEquals => Test::NotEquals(scalar(operator, value)?),
-        Operator::In => Test::In(set(operator, value)?),
-        Operator::NotIn => Test::NotIn(set(operator, value)?),
-        Operator::GreaterThan => Test::Number(Comparison::Greater, number(operator, value)?),
-        Operator::GreaterOrEqual => Test::Number(Comparison::GreaterOrEqual, number(operator, value)?),
-        Operator::LessThan => Test::Number(Comparison::Less, number(operator, value)?),
-        Operator::LessOrEqual => Test::Number(Comparison::LessOrEqual, number(operator, value)?),
-        Operator::Between => between(value)?,
-        Operator::Contains => Test::Contains(scalar(operator, value)?),
-        Operator::NotContains => Test::NotContains(scalar(operator, value)?),
-        Operator::ContainsAny => Test::ContainsAny(scalars(operator, value)?),
-        Operator::ContainsAll => Test::ContainsAll(scalars(operator, value)?),
-        Operator::StartsWith => Test::StartsWith(text(operator, value)?.into()),
-        Operator::EndsWith => Test::EndsWith(text(operator, value)?.into()),
-        Operator::Matches => regex(text(operator, value)?, patterns)?,
-        Operator::LengthEquals => Test::Length(Comparison::Equal, length(operator, value)?),
-        Operator::LengthGreaterThan => Test::Length(Comparison::Greater, length(operator, value)?),
-        Operator::LengthGreaterOrEqual => Test::Length(Comparison::GreaterOrEqual, length(operator, value)?),
-        Operator::LengthLessThan => Test::Length(Comparison::Less, length(operator, value)?),
-        Operator::LengthLessOrEqual => Test::Length(Comparison::LessOrEqual, length(operator, value)?),
-        Operator::Before => Test::Time(TimeTest::Before(moment(operator, value)?.0)),
-        Operator::After => Test::Time(TimeTest::After(moment(operator, value)?.0)),
-        Operator::TimeWindow => Test::Time(TimeTest::Window(Box::new(time_window(value)?))),
-        Operator::SemverEquals => semver(operator, Comparison::Equal, value)?,
-        Operator::SemverNotEquals => semver(operator, Comparison::NotEqual, value)?,
-        Operator::SemverGreaterThan => semver(operator, Comparison::Greater, value)?,
-        Operator::SemverGreaterOrEqual => semver(operator, Comparison::GreaterOrEqual, value)?,
-        Operator::SemverLessThan => semver(operator, Comparison::Less, value)?,
-        Operator::SemverLessOrEqual => semver(operator, Comparison::LessOrEqual, value)?,
-        Operator::SemverRange => semver_range(text(operator, value)?)?,
-        Operator::GeoWithin => Test::Geo(geo(value)?),
-        Operator::IpIn => Test::Ip(networks(operator, value)?),
-        // These three do not come here: they are the ones whose value is not all that they take.
-        Operator::Exists | Operator::NotExists | Operator::Percentage => Test::Exists,
+/// The test of a leaf; `None` where what is wrong is among the findings already.
+fn test(
+    leaf: &Leaf,
+    (path, findings): (&str, &mut Findings),
+    patterns: &RefCell<Patterns>,
+) -> Result<Option<Test>, Wrong> {
+    let operator = leaf.operator;
+    let test = match operator {
+        Operator::Exists => without_value(leaf, Test::Exists)?,
+        Operator::NotExists => without_value(leaf, Test::NotExists)?,
+        Operator::Percentage => return percentage(leaf, path, findings),
+        Operator::Equals => Test::Equals(scalar(operator, value(leaf)?)?),
+        Operator::NotEquals => Test::NotEquals(scalar(operator, value(leaf)?)?),
+        Operator::In => Test::In(set(operator, value(leaf)?)?),
+        Operator::NotIn => Test::NotIn(set(operator, value(leaf)?)?),
+        Operator::GreaterThan => Test::Number(Comparison::Greater, number(operator, value(leaf)?)?),
+        Operator::GreaterOrEqual => Test::Number(Comparison::GreaterOrEqual, number(operator, value(leaf)?)?),
+        Operator::LessThan => Test::Number(Comparison::Less, number(operator, value(leaf)?)?),
+        Operator::LessOrEqual => Test::Number(Comparison::LessOrEqual, number(operator, value(leaf)?)?),
+        Operator::Between => between(value(leaf)?)?,
+        Operator::Contains => Test::Contains(scalar(operator, value(leaf)?)?),
+        Operator::NotContains => Test::NotContains(scalar(operator, value(leaf)?)?),
+        Operator::ContainsAny => Test::ContainsAny(scalars(operator, value(leaf)?)?),
+        Operator::ContainsAll => Test::ContainsAll(scalars(operator, value(leaf)?)?),
+        Operator::StartsWith => Test::StartsWith(text(operator, value(leaf)?)?.into()),
+        Operator::EndsWith => Test::EndsWith(text(operator, value(leaf)?)?.into()),
+        Operator::Matches => regex(text(operator, value(leaf)?)?, patterns)?,
+        Operator::LengthEquals => Test::Length(Comparison::Equal, length(operator, value(leaf)?)?),
+        Operator::LengthGreaterThan => Test::Length(Comparison::Greater, length(operator, value(leaf)?)?),
+        Operator::LengthGreaterOrEqual => {
+            Test::Length(Comparison::GreaterOrEqual, length(operator, value(leaf)?)?)
+        }
+        Operator::LengthLessThan => Test::Length(Comparison::Less, length(operator, value(leaf)?)?),
+        Operator::LengthLessOrEqual => Test::Length(Comparison::LessOrEqual, length(operator, value(leaf)?)?),
+        Operator::Before => Test::Time(TimeTest::Before(moment(operator, value(leaf)?)?.0)),
+        Operator::After => Test::Time(TimeTest::After(moment(operator, value(leaf)?)?.0)),
+        Operator::TimeWindow => Test::Time(TimeTest::Window(Box::new(time_window(value(leaf)?)?))),
+        Operator::SemverEquals => semver(operator, Comparison::Equal, value(leaf)?)?,
+        Operator::SemverNotEquals => semver(operator, Comparison::NotEqual, value(leaf)?)?,
+        Operator::SemverGreaterThan => semver(operator, Comparison::Greater, value(leaf)?)?,
+        Operator::SemverGreaterOrEqual => semver(operator, Comparison::GreaterOrEqual, value(leaf)?)?,
+        Operator::SemverLessThan => semver(operator, Comparison::Less, value(leaf)?)?,
+        Operator::SemverLessOrEqual => semver(operator, Comparison::LessOrEqual, value(leaf)?)?,
+        Operator::SemverRange => semver_range(text(operator, value(leaf)?)?)?,
+        Operator::GeoWithin => Test::Geo(geo(value(leaf)?)?),
+        Operator::IpIn => Test::Ip(networks(operator, value(leaf)?)?),
+    };
+    Ok(Some(test))
+}
+
+fn value(leaf: &Leaf) -> Result<&Value, Wrong> {
+    leaf.value.as_ref().ok_or_else(|| Wrong {
+        code: Code::InvalidOperator,
+        place: "".into(),
+        message: format!("`{}` needs a `value`", leaf.operator),
+        help: Some("add `value:` with what the attribute is compared with".to_owned()),
     })
+}
+
+fn without_value(leaf: &Leaf, test: Test) -> Result<Test, Wrong> {
+    if leaf.value.is_none() {
+        return Ok(test);
+    }
+    let message = format!("`{}` takes no `value`", leaf.operator);
+    Err(Wrong { code: Code::InvalidOperator, ..Wrong::value(message, "drop it") })
 }
 
 fn expected(operator: Operator, what: &str, value: &Value) -> Wrong {
@@ -190,7 +205,7 @@ fn regex(pattern: &str, patterns: &RefCell<Patterns>) -> Result<Test, Wrong> {
     let compiled = patterns.borrow_mut().compile(pattern);
     compiled.map(Test::Matches).map_err(|Refusal { code, message, help }| Wrong {
         code,
-        inner: "".into(),
+        place: ".value".into(),
         message,
         help: Some(help.to_owned()),
     })
@@ -200,7 +215,7 @@ fn moment(operator: Operator, value: &Value) -> Result<Moment, Wrong> {
     let text = text(operator, value)?;
     Moment::parse(text).ok_or_else(|| Wrong {
         code: Code::InvalidDate,
-        inner: "".into(),
+        place: ".value".into(),
         message: format!("{} is not a date, nor a time with its offset", quote(text)),
         help: Some(Moment::HELP.to_owned()),
     })
@@ -248,7 +263,7 @@ fn networks(operator: Operator, value: &Value) -> Result<Box<[IpNet]>, Wrong> {
     let read = |(index, item): (usize, &Value)| {
         let text = text(operator, item)?;
         network(text).ok_or_else(|| Wrong {
-            inner: if value.is_array() { format!("[{index}]").into() } else { "".into() },
+            place: if value.is_array() { format!(".value[{index}]").into() } else { ".value".into() },
             ..Wrong::value(
                 format!("{} is not an IP network", quote(text)),
                 "for example 10.0.0.0/8 or 2001:db8::/32; a number with a leading zero is ambiguous, because some \
@@ -285,21 +300,21 @@ fn time_window(value: &Value) -> Result<TimeWindow, Wrong> {
         let help = near.map_or(help.to_owned(), |near| format!("did you mean `{near}`?"));
         return Err(Wrong::value(format!("unknown field {} in a time window", quote(other)), help));
     }
-    let clock = |name: &'static str, inner: &'static str| match map.get(name) {
+    let clock = |name: &'static str, place: &'static str| match map.get(name) {
         None => Ok(None),
         Some(Value::String(text)) if text == "24:00" => Ok(None),
         Some(value) => {
             value.as_str().and_then(|text| text.parse::<Time>().ok()).map(Some).ok_or_else(|| Wrong {
                 code: Code::InvalidDate,
-                inner: inner.into(),
+                place: place.into(),
                 message: format!("expected a time of day, found {}", describe(value)),
                 help: Some("write it in quotes: \"09:00\"".to_owned()),
             })
         }
     };
     Ok(TimeWindow {
-        start: clock("start", ".start")?.unwrap_or(Time::midnight()),
-        end: clock("end", ".end")?,
+        start: clock("start", ".value.start")?.unwrap_or(Time::midnight()),
+        end: clock("end", ".value.end")?,
         days: map.get("days").map_or(Ok(Weekdays::EVERY), weekdays)?,
         zone: zone(map.get("zone"))?,
     })
@@ -308,7 +323,7 @@ fn time_window(value: &Value) -> Result<TimeWindow, Wrong> {
 fn weekdays(value: &Value) -> Result<Weekdays, Wrong> {
     let wrong = |value: &Value| Wrong {
         code: Code::InvalidValue,
-        inner: ".days".into(),
+        place: ".value.days".into(),
         message: format!("expected days of the week, found {}", describe(value)),
         help: Some("a list of mon, tue, wed, thu, fri, sat, sun".to_owned()),
     };
@@ -332,7 +347,7 @@ fn weekdays(value: &Value) -> Result<Weekdays, Wrong> {
 fn zone(value: Option<&Value>) -> Result<TimeZone, Wrong> {
     let wrong = |message: String, help: String| Wrong {
         code: Code::InvalidZone,
-        inner: ".zone".into(),
+        place: ".value.zone".into(),
         message,
         help: Some(help),
     };
@@ -340,7 +355,7 @@ fn zone(value: Option<&Value>) -> Result<TimeZone, Wrong> {
         let found = value.map_or("none".to_owned(), describe);
         let message = format!("a time window needs a `zone`, found {found}");
         return Err(Wrong {
-            inner: if value.is_some() { ".zone" } else { "" }.into(),
+            place: if value.is_some() { ".value.zone" } else { ".value" }.into(),
             ..wrong(message, "an IANA name, as Europe/Berlin or UTC".to_owned())
         });
     };
@@ -354,19 +369,17 @@ fn zone(value: Option<&Value>) -> Result<TimeZone, Wrong> {
     })
 }
 
-fn percentage(leaf: &Leaf, value: &Value, path: &str, findings: &mut Findings) -> Option<Test> {
+fn percentage(leaf: &Leaf, path: &str, findings: &mut Findings) -> Result<Option<Test>, Wrong> {
+    let value = value(leaf)?;
     let salt = leaf.salt.as_deref().filter(|salt| !salt.trim().is_empty());
     if salt.is_none() {
         findings
             .add(Code::InvalidOperator, path, "`percentage` needs a `salt` of its own")
             .help("add `salt:` with any text; who is in depends on it");
     }
-    let value_path = format!("{path}.value");
     let Some(percentage) = Percentage::of(value) else {
-        let wrong = expected(Operator::Percentage, "a number from 0 to 100, or as 10%", value);
-        findings.add(wrong.code, value_path, wrong.message).help = wrong.help;
-        return None;
+        return Err(expected(Operator::Percentage, "a number from 0 to 100, or as 10%", value));
     };
-    let below = percent_to_buckets(percentage, &value_path, findings);
-    Some(Test::Percentage(Bucketer::new(salt?, Purpose::Rollout), below))
+    let below = percent_to_buckets(percentage, &format!("{path}.value"), findings);
+    Ok(salt.map(|salt| Test::Percentage(Bucketer::new(salt, Purpose::Rollout), below)))
 }

@@ -9,10 +9,10 @@ mod flag;
 mod operator;
 mod read;
 mod rule;
+mod rule_tests;
 mod scalar;
 mod schema;
 mod share;
-mod tests;
 
 use crate::finding::{Code, Findings, did_you_mean};
 use read::{At, Written};
@@ -27,12 +27,12 @@ pub use operator::Operator;
 pub(crate) use read::describe;
 pub use read::quote;
 pub use rule::{Condition, Leaf, Negated};
-pub use scalar::{HashScheme, Key, Moment, Window};
-pub use share::{Percentage, Share, before_percent_sign};
-pub use tests::{
+pub use rule_tests::{
     Attributes, BucketsConfig, CaseConfig, ExceptionConfig, ExpectConfig, TestedKind, TestsConfig,
     WantedVariant,
 };
+pub use scalar::{HashScheme, Key, Moment, Window};
+pub use share::{Percentage, Share, before_percent_sign};
 
 /// One document of any kind.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, schemars::JsonSchema)]

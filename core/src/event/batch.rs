@@ -41,7 +41,7 @@ pub struct ShardBatch {
 }
 
 /// One event as delivered: a record, or one of the events in it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Payload {
     /// Where it stands.
     pub position: Position,
@@ -310,7 +310,7 @@ impl ShardBatch {
                     // Without an id nothing but its place tells it from others, and the head knows places.
                     let id = event.fingerprint();
                     let is_new = id.is_none_or(|id| seen.insert(id) && !is_known(id));
-                    if is_new { What::Event(event, id) } else { What::Duplicate }
+                    if is_new { What::Event(event, id) } else { What::Duplicate(event) }
                 }
             };
             Item { position: &payload.position, arrived: payload.arrived, data: &payload.data, what }

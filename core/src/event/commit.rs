@@ -7,17 +7,24 @@ use std::collections::{BTreeMap, BTreeSet};
 /// How much one commit may hold.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Rows: a transaction of DynamoDB has 100 actions. The head, the ledger and the names of unknown events are three of them.
+    /// Rows: a transaction of DynamoDB has 100 actions. The head, the commit log and the names of unknown events are three of them.
     pub rows: usize,
     /// Counters of one row: an update expression has at most 300 operators.
     pub counters: usize,
-    /// Event ids, at 8 bytes each in one item of the ledger.
+    /// Event ids, at 8 bytes each in one item of the commit log.
     pub ids: usize,
+    /// Items: a redrive writes an item of the store for each.
+    pub items: usize,
+}
+
+impl Limits {
+    /// Those of a redrive, whose transaction holds a guard for each item in place of the head and the commit log.
+    pub const REDRIVE: Self = Self { rows: 69, counters: 250, ids: 5_000, items: 30 };
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { rows: 97, counters: 250, ids: 5_000 }
+        Self { rows: 97, counters: 250, ids: 5_000, items: usize::MAX }
     }
 }
 
@@ -26,9 +33,11 @@ impl Default for Limits {
 pub struct Commit {
     /// How many items it covers, those of earlier commits included.
     pub upto: usize,
+    /// The position of the first item that it counts, or counts a part of.
+    pub first: Position,
     /// How far the shard has been applied then.
     pub head: Position,
-    /// The hashes of the ids of its events, of those that have one, for the ledger.
+    /// The hashes of the ids of its events, of those that have one, for the commit log.
     pub ids: Vec<u64>,
     /// Additions to rows, each row once.
     pub rows: Vec<Additions>,
@@ -61,6 +70,7 @@ impl Folded<'_> {
     ) -> Option<Commit> {
         let left = items.get(from..)?;
         let first = left.first()?;
+        let begin = first.position.clone();
         let done = head.filter(|head| head.is_part_of(first.position)).and_then(|head| head.part.as_ref());
         let (mut rows, mut ids, mut upto) = (Rows::new(), Vec::new(), from);
         if done.is_some() || !self.fits_alone(from, limits) {
@@ -68,7 +78,7 @@ impl Folded<'_> {
             rows = some;
             if part.is_some() {
                 let head = Position { part, ..first.position.clone() };
-                return Some(Commit { upto, head, ids, rows: self.named(shard, rows) });
+                return Some(Commit { upto, first: begin, head, ids, rows: self.named(shard, rows) });
             }
             ids.extend(first.id());
             upto += 1;
@@ -77,6 +87,7 @@ impl Folded<'_> {
             let effects = self.effects_of(upto);
             let is_full = upto > from
                 && (ids.len() >= limits.ids
+                    || upto - from >= limits.items
                     || might_overflow(&rows, effects, limits)
                         && !fits(&gather(rows.clone(), effects), limits));
             if is_full {
@@ -87,7 +98,7 @@ impl Folded<'_> {
             upto += 1;
         }
         let head = items.get(upto.checked_sub(1)?)?.position.clone();
-        Some(Commit { upto, head, ids, rows: self.named(shard, rows) })
+        Some(Commit { upto, first: begin, head, ids, rows: self.named(shard, rows) })
     }
 
     fn fits_alone(&self, item: usize, limits: &Limits) -> bool {

@@ -1,5 +1,6 @@
 //! An event: what a record says.
 
+use super::summary::{self, EvaluationCount};
 use super::{Rejection, RejectionReason as Reason};
 use crate::document::Key;
 use crate::hash::fingerprint;
@@ -24,6 +25,7 @@ const MAX_NAME_BYTES: usize = 256;
 /// {"event_id": "9f…", "type": "exposure", "unit": "u1", "experiment": "checkout", "variant": "control", "epoch": 1}
 /// {"event_id": "a0…", "type": "conversion", "user_id": "u1", "event": "purchase", "properties": {"amount": 9.5}}
 /// {"event_id": "b1…", "type": "evaluation", "unit": "u1", "flag": "new_search", "variant": "on"}
+/// {"event_id": "c2…", "type": "evaluations", "counts": [{"flag": "new_search", "variant": "on", "revision": 7, "count": 120}]}
 /// ```
 ///
 /// `timestamp` is a time as [`crate::read`] reads it; without one the event happened when it arrived. `unit` and `user_id` are the
@@ -32,7 +34,7 @@ const MAX_NAME_BYTES: usize = 256;
 pub struct EventData<'a> {
     /// Names the event among those of its type, its name and its unit; see [`Self::identity`]. `None` if its producer gave none.
     pub event_id: Option<Cow<'a, str>>,
-    /// Whose it is.
+    /// Whose it is; empty for a summary, which is about many units.
     pub unit: Cow<'a, str>,
     /// When it happened, if its producer says.
     pub timestamp: Option<Timestamp>,
@@ -59,6 +61,11 @@ pub enum EventKind<'a> {
         /// The variant.
         variant: Cow<'a, str>,
     },
+    /// A process evaluated flags so many times.
+    Evaluations {
+        /// By flag, variant and revision.
+        counts: Vec<EvaluationCount<'a>>,
+    },
     /// A unit did something that metrics may count.
     Conversion {
         /// What it did.
@@ -77,6 +84,7 @@ impl EventKind<'_> {
         match self {
             Self::Exposure { .. } => "exposure",
             Self::Evaluation { .. } => "evaluation",
+            Self::Evaluations { .. } => "evaluations",
             Self::Conversion { .. } => "conversion",
         }
     }
@@ -102,6 +110,9 @@ struct Written<'a> {
     #[serde(borrow)]
     variant: Option<Text<'a>>,
     epoch: Option<u32>,
+    /// Read where it is asked for: an event of another type may have a field of this name, which is left alone.
+    #[serde(borrow)]
+    counts: Option<&'a RawValue>,
     #[serde(borrow)]
     timestamp: Option<Stamp<'a>>,
     #[serde(borrow)]
@@ -136,6 +147,7 @@ impl<'a> EventData<'a> {
             EventKind::Exposure { experiment: about, .. }
             | EventKind::Evaluation { flag: about, .. }
             | EventKind::Conversion { event: about, .. } => &**about,
+            EventKind::Evaluations { .. } => "",
         };
         // With lengths, so that no two of them can be put together to the same text.
         Some(format!("{kind}:{}:{about}:{}:{unit}:{id}", about.len(), unit.len()))
@@ -148,7 +160,7 @@ impl<'a> EventData<'a> {
     }
 }
 
-fn unreadable(error: &serde_json::Error) -> Rejection {
+pub(super) fn unreadable(error: &serde_json::Error) -> Rejection {
     let reason = if error.is_data() { Reason::WrongType } else { Reason::NotJson };
     let place = format!("at line {} column {}", error.line(), error.column());
     // What serde_json says of a wrong value may quote it, and values stay out of logs.
@@ -158,26 +170,35 @@ fn unreadable(error: &serde_json::Error) -> Rejection {
 
 impl<'a> Written<'a> {
     fn validate(self) -> Result<EventData<'a>, Rejection> {
-        let unit = self.unit.or(self.user_id).ok_or_else(|| missing("user_id"))?.0;
-        if unit.chars().all(char::is_whitespace) {
-            return Err(Rejection::new(Reason::InvalidValue, "`user_id` is blank"));
-        }
-        check_length("user_id", &unit, MAX_UNIT_BYTES)?;
+        let is_summary = self.kind.as_ref().is_some_and(|kind| kind.0 == "evaluations");
+        let unit = if is_summary { Cow::Borrowed("") } else { unit(self.unit.or(self.user_id))? };
         let event_id = self.event_id.map(|id| id.0).filter(|id| !id.is_empty());
         check_length("event_id", event_id.as_deref().unwrap_or_default(), MAX_NAME_BYTES)?;
         let timestamp = self.timestamp.map(Stamp::parse).transpose()?;
         let kind = match self.kind.as_ref().map(|kind| &*kind.0) {
             Some("exposure") => exposure(self.experiment, self.variant, self.epoch)?,
             Some("evaluation") => evaluation(self.flag, self.variant)?,
+            Some("evaluations") => EventKind::Evaluations {
+                counts: summary::read(self.counts.ok_or_else(|| missing("counts"))?)?,
+            },
             Some("conversion") => conversion(self.event, self.properties, self.context)?,
             Some(_) => {
-                let detail = "`type` is none of exposure, conversion, evaluation";
+                let detail = "`type` is none of exposure, conversion, evaluation, evaluations";
                 return Err(Rejection::new(Reason::UnknownType, detail));
             }
             None => return Err(missing("type")),
         };
         Ok(EventData { event_id, unit, timestamp, kind })
     }
+}
+
+fn unit(written: Option<Id<'_>>) -> Result<Cow<'_, str>, Rejection> {
+    let unit = written.ok_or_else(|| missing("user_id"))?.0;
+    if unit.chars().all(char::is_whitespace) {
+        return Err(Rejection::new(Reason::InvalidValue, "`user_id` is blank"));
+    }
+    check_length("user_id", &unit, MAX_UNIT_BYTES)?;
+    Ok(unit)
 }
 
 fn exposure<'a>(
@@ -217,7 +238,7 @@ fn conversion<'a>(
     })
 }
 
-fn key<'a>(name: &str, text: Option<Text<'a>>) -> Result<Cow<'a, str>, Rejection> {
+pub(super) fn key<'a>(name: &str, text: Option<Text<'a>>) -> Result<Cow<'a, str>, Rejection> {
     let text = text.ok_or_else(|| missing(name))?.0;
     if Key::is_valid(&text) {
         Ok(text)
@@ -387,7 +408,7 @@ mod tests {
     }
 
     #[test]
-    fn the_three_kinds_are_read() {
+    fn each_kind_is_read() {
         let exposure =
             br#"{"event_id":"e","type":"exposure","experiment":"x","variant":"a","unit":"u","revision":3,
             "epoch":2,"timestamp":"2026-03-01T09:00:00.5Z","more":[1]}"#;
@@ -406,6 +427,20 @@ mod tests {
         assert!(context.is_none());
         let evaluation = br#"{"type":"evaluation","flag":"f","variant":"on","unit":"u","reason":"rule"}"#;
         assert_eq!(EventData::read(evaluation).unwrap().kind.as_str(), "evaluation");
+        let summary = br#"{"type":"evaluations","event_id":"p-1","unit":"u","counts":[
+            {"flag":"f","variant":"on","revision":7,"reason":"RULE","count":2},{"flag":"f","variant":"off","count":1}]}"#;
+        let event = EventData::read(summary).unwrap();
+        assert_eq!((event.event_id.as_deref(), &*event.unit), (Some("p-1"), ""), "of many units");
+        let EventKind::Evaluations { counts } = event.kind else { panic!() };
+        let read: Vec<_> = counts.iter().map(|it| (&*it.flag, &*it.variant, it.revision, it.count)).collect();
+        assert_eq!(read, [("f", "on", Some(7), 2), ("f", "off", None, 1)]);
+    }
+
+    /// A field of a conversion that nobody reads may be anything.
+    #[test]
+    fn counts_of_other_types_are_left_alone() {
+        let event = r#"{"type":"conversion","event":"e","user_id":"u","counts":7}"#;
+        assert!(EventData::read(event.as_bytes()).is_ok());
     }
 
     #[test]
@@ -521,6 +556,30 @@ mod tests {
         ] {
             assert_eq!(reason(json), expected, "{json}");
         }
+        for (counts, expected) in [
+            ("null", Reason::MissingField),
+            ("{}", Reason::WrongType),
+            ("[7]", Reason::WrongType),
+            ("[]", Reason::InvalidValue),
+            (r#"[{"flag":"f","variant":"on"}]"#, Reason::MissingField),
+            (r#"[{"variant":"on","count":1}]"#, Reason::MissingField),
+            (r#"[{"flag":"f","count":1}]"#, Reason::MissingField),
+            (r#"[{"flag":"F","variant":"on","count":1}]"#, Reason::InvalidValue),
+            (r#"[{"flag":"f","variant":"on","count":0}]"#, Reason::InvalidValue),
+            (r#"[{"flag":"f","variant":"on","count":1000000001}]"#, Reason::InvalidValue),
+            (r#"[{"flag":"f","variant":"on","count":-1}]"#, Reason::WrongType),
+            (r#"[{"flag":"f","variant":"on","count":1.5}]"#, Reason::WrongType),
+            (r#"[{"flag":"f","variant":"on","count":1,"revision":"x"}]"#, Reason::WrongType),
+        ] {
+            let event = format!(r#"{{"type":"evaluations","counts":{counts}}}"#);
+            assert_eq!(reason(&event), expected, "{event}");
+        }
+        let of = |count: usize| {
+            let counts = vec![r#"{"flag":"f","variant":"on","count":1000000000}"#; count].join(",");
+            format!(r#"{{"type":"evaluations","counts":[{counts}]}}"#)
+        };
+        assert!(EventData::read(of(1000).as_bytes()).is_ok());
+        assert_eq!(reason(&of(1001)), Reason::InvalidValue);
         assert_eq!(EventData::read(b"\xff").unwrap_err().reason, Reason::NotUtf8);
         assert_eq!(EventData::read(&vec![b' '; MAX_EVENT_BYTES + 1]).unwrap_err().reason, Reason::TooLarge);
         let long = format!(r#"{{"type":"conversion","event":"e","user_id":"{}"}}"#, "u".repeat(2049));

@@ -44,10 +44,11 @@ pub struct Item<'a> {
 
 impl Item<'_> {
     /// The hash of its event's id, which the ledger remembers; `None` for an event without an id, and for what is not an event.
-    pub(super) fn id(&self) -> Option<u64> {
+    #[must_use]
+    pub fn id(&self) -> Option<u64> {
         match self.what {
             What::Event(_, id) => id,
-            What::Duplicate | What::Rejected(_) => None,
+            What::Duplicate(_) | What::Rejected(_) => None,
         }
     }
 }
@@ -57,8 +58,9 @@ impl Item<'_> {
 pub enum What<'a> {
     /// An event, and the hash of its id if its producer gave it one; see [`EventData::fingerprint`].
     Event(EventData<'a>, Option<u64>),
-    /// An event that was taken before: its producer sent it twice.
-    Duplicate,
+    /// An event that was taken before: its producer sent it twice. A mark that it left in an attempt that was given up may be its
+    /// unit's first all the same.
+    Duplicate(EventData<'a>),
     /// Nothing that can be processed.
     Rejected(Rejection),
 }
@@ -185,12 +187,12 @@ impl<T: Clone + Eq + std::hash::Hash> Interned<T> {
 pub fn wanted<'a>(catalog: &'a Catalog, items: &'a [Item<'_>]) -> Vec<MarkKey<'a>> {
     let mut keys = Vec::with_capacity(items.len());
     for item in items {
-        let What::Event(event, _) = &item.what else { continue };
+        let (What::Event(event, _) | What::Duplicate(event)) = &item.what else { continue };
         match &event.kind {
             EventKind::Exposure { experiment, epoch, .. } => {
                 keys.push(exposure_key(Cow::Borrowed(&event.unit), experiment, *epoch));
             }
-            EventKind::Evaluation { .. } => {}
+            EventKind::Evaluation { .. } | EventKind::Evaluations { .. } => {}
             EventKind::Conversion { event: name, context, .. } => {
                 let context = attributes(*context);
                 for (experiment, metrics) in catalog.measures(name) {
@@ -272,12 +274,14 @@ struct Fold<'a, 'k> {
     fresh: HashMap<MarkKey<'a>, Fresh<'a>, RandomState>,
     /// The exposures that conversions of this batch asked for and that the store does not have.
     asked: HashSet<MarkKey<'a>, RandomState>,
-    /// By metric, variant and hour. A metric is told by its address, because names would take longer than all the rest.
-    places: HashMap<(*const Metric, &'a str, Hour), Place<'a>, RandomState>,
+    places: Places<'a>,
     /// What accepting an event adds, and the hour it arrived in: nearly always that of the one before.
     accepted: Option<(Hour, Effect)>,
     out: Folded<'a>,
 }
+
+/// By metric, variant and hour. A metric is told by its address, because names would take longer than all the rest.
+type Places<'a> = HashMap<(*const Metric, &'a str, Hour), Place<'a>, RandomState>;
 
 /// A mark of this batch.
 struct Fresh<'a> {
@@ -316,6 +320,20 @@ impl<'a> Place<'a> {
     }
 }
 
+/// The place of a metric of a variant in an hour, which may be new.
+fn place_of<'p, 'a>(
+    places: &'p mut Places<'a>,
+    out: &mut Folded<'a>,
+    (hour, experiment, metric, variant): (Hour, &'a Experiment, &'a Metric, &'a str),
+) -> &'p mut Place<'a> {
+    places.entry((metric, variant, hour)).or_insert_with(|| {
+        let (key, epoch) = (experiment.key().into(), experiment.epoch());
+        let row = out.rows.number(RowKey::Experiment { experiment: key, epoch, hour });
+        let (counters, group_sums) = Default::default();
+        Place { experiment, metric, variant, row, counters, groups_row: None, group_sums }
+    })
+}
+
 /// A number, found once for its slot; where there is no slot, each time.
 fn remembered(slot: Option<&mut Option<u32>>, find: impl FnOnce() -> u32) -> u32 {
     match slot {
@@ -330,6 +348,18 @@ struct At<'a> {
     position: &'a Position,
     time: Timestamp,
     hour: Hour,
+}
+
+impl<'a> At<'a> {
+    fn of(item: &'a Item<'_>, event: &EventData<'_>) -> Self {
+        // Arrivals are told, and marks kept, to the millisecond: what is compared with them must not be finer.
+        let own = event.timestamp.and_then(to_the_millisecond).unwrap_or(item.arrived);
+        let ago = item.arrived.duration_since(own);
+        let is_late = ago > OLDEST || ago < -NEWEST;
+        // A clock that is so wrong tells nothing about what came before what; the arrival does.
+        let (time, hour) = if is_late { (item.arrived, Hour::Late) } else { (own, Hour::of(own)) };
+        Self { position: item.position, time, hour }
+    }
 }
 
 /// A unit that was exposed before a record.
@@ -356,8 +386,9 @@ impl<'a> Fold<'a, '_> {
     fn item(&mut self, item: &'a Item<'_>) -> RecordClass {
         let arrived = Hour::of(item.arrived);
         match &item.what {
-            What::Duplicate => {
+            What::Duplicate(event) => {
                 self.stream(arrived, Counter::Stream(StreamCounter::Duplicates));
+                self.units_of_duplicate(item, event);
                 RecordClass::Duplicate
             }
             What::Rejected(rejection) => {
@@ -370,13 +401,8 @@ impl<'a> Fold<'a, '_> {
 
     fn event(&mut self, item: &'a Item<'_>, event: &'a EventData<'_>) -> RecordClass {
         let arrived = Hour::of(item.arrived);
-        // Arrivals are told, and marks kept, to the millisecond: what is compared with them must not be finer.
-        let own = event.timestamp.and_then(to_the_millisecond).unwrap_or(item.arrived);
-        let ago = item.arrived.duration_since(own);
-        let is_late = ago > OLDEST || ago < -NEWEST;
-        // A clock that is so wrong tells nothing about what came before what; the arrival does.
-        let (time, hour) = if is_late { (item.arrived, Hour::Late) } else { (own, Hour::of(own)) };
-        let at = At { position: item.position, time, hour };
+        let at = At::of(item, event);
+        let is_late = at.hour == Hour::Late;
         self.accepted(arrived);
         if is_late {
             self.stream(arrived, Counter::Stream(StreamCounter::Late));
@@ -389,6 +415,11 @@ impl<'a> Fold<'a, '_> {
             }
             EventKind::Evaluation { .. } => {
                 self.stream(arrived, Counter::Stream(StreamCounter::Evaluations));
+                RecordClass::Counted
+            }
+            EventKind::Evaluations { counts } => {
+                let count: u64 = counts.iter().map(|it| it.count).sum();
+                self.stream_by(arrived, Counter::Stream(StreamCounter::Evaluations), count.into());
                 RecordClass::Counted
             }
             EventKind::Conversion { event: name, properties, context } => {
@@ -449,14 +480,62 @@ impl<'a> Fold<'a, '_> {
             self.add(row, counter(VariantCounter::Conflicts));
         }
         if matches!(standing, Standing::First) {
-            self.add(row, counter(VariantCounter::Units));
-            if self.has_groups(&experiment) {
-                let groups = RowKey::Groups { experiment, epoch: key.epoch, variant: variant.into() };
-                let groups = self.out.rows.number(groups);
-                self.add(groups, Counter::GroupUnits(group_of(&key.unit, GROUPS)));
-            }
+            self.unit(row, &key, variant);
             self.mark(at, key, variant);
         }
+    }
+
+    /// Counts a unit as exposed.
+    fn unit(&mut self, row: u32, key: &MarkKey<'a>, variant: &'a str) {
+        self.add(row, Counter::Variant(Cow::Borrowed(variant), VariantCounter::Units));
+        if self.has_groups(&key.experiment) {
+            let (experiment, epoch) = (key.experiment.clone(), key.epoch);
+            let groups = self.out.rows.number(RowKey::Groups { experiment, epoch, variant: variant.into() });
+            self.add(groups, Counter::GroupUnits(group_of(&key.unit, GROUPS)));
+        }
+    }
+
+    /// Counts the units whose marks a duplicate owns. An attempt that was given up left them, and the repetition that was counted
+    /// meanwhile found the units exposed, or converted, before.
+    fn units_of_duplicate(&mut self, item: &'a Item<'_>, event: &'a EventData<'_>) {
+        let at = At::of(item, event);
+        match &event.kind {
+            EventKind::Exposure { experiment, epoch, .. } => {
+                let key = exposure_key(Cow::Borrowed(&event.unit), experiment, *epoch);
+                let Some(variant) = self.own(at, &key) else { return };
+                let experiment = key.experiment.clone();
+                let row = RowKey::Experiment { experiment, epoch: key.epoch, hour: at.hour };
+                let row = self.out.rows.number(row);
+                self.unit(row, &key, variant);
+            }
+            EventKind::Evaluation { .. } | EventKind::Evaluations { .. } => {}
+            EventKind::Conversion { event: name, context, .. } => {
+                let context = attributes(*context);
+                for (experiment, metrics) in self.catalog.measures(name) {
+                    let Some(exposure) = exposure_of(experiment, event, &context) else { continue };
+                    for metric in metrics.filter(|metric| metric.measure.counts_units()) {
+                        let Some(variant) = self.own(at, &exposure.of_metric(&metric.key)) else { continue };
+                        let start = self.out.effects.len();
+                        let at = (at.hour, experiment, metric, variant);
+                        let place = place_of(&mut self.places, &mut self.out, at);
+                        place.add(&mut self.out, MetricCounter::Units, Amount::ONE);
+                        self.out.credits.push(Credit {
+                            experiment: experiment.key(),
+                            variant,
+                            metric: &metric.key,
+                        });
+                        self.out.portions.push(start..self.out.effects.len());
+                    }
+                }
+            }
+        }
+    }
+
+    /// The variant of a mark that stands and is a record's own.
+    fn own(&self, at: At<'_>, key: &MarkKey<'a>) -> Option<&'a str> {
+        let mark = self.known.get(key)?;
+        let is_own = mark.owner.order(&self.shard, at.position) == Ordering::Equal;
+        is_own.then_some(&*mark.variant)
     }
 
     /// Credits a conversion to a metric, if it belongs there. Whether it does.
@@ -475,12 +554,7 @@ impl<'a> Fold<'a, '_> {
         let first = key.filter(|key| matches!(self.standing(at, key), Standing::First));
         let out = &mut self.out;
         let start = out.effects.len();
-        let place = self.places.entry((metric, variant, at.hour)).or_insert_with(|| {
-            let (key, epoch) = (experiment.key().into(), experiment.epoch());
-            let row = out.rows.number(RowKey::Experiment { experiment: key, epoch, hour: at.hour });
-            let (counters, group_sums) = Default::default();
-            Place { experiment, metric, variant, row, counters, groups_row: None, group_sums }
-        });
+        let place = place_of(&mut self.places, out, (at.hour, experiment, metric, variant));
         place.add(out, MetricCounter::Events, Amount::ONE);
         match metric.measure.contribution(properties) {
             Contribution::Unit if first.is_some() => place.add(out, MetricCounter::Units, Amount::ONE),
@@ -541,8 +615,13 @@ impl<'a> Fold<'a, '_> {
     }
 
     fn stream(&mut self, hour: Hour, counter: Counter<'a>) {
+        self.stream_by(hour, counter, Amount::ONE);
+    }
+
+    fn stream_by(&mut self, hour: Hour, counter: Counter<'a>, amount: Amount) {
         let row = self.out.rows.number(RowKey::Stream { hour });
-        self.add(row, counter);
+        let counter = self.out.counters.number(counter);
+        self.out.effects.push(Effect { row, counter, amount });
     }
 
     fn add(&mut self, row: u32, counter: Counter<'a>) {

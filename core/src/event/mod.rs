@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `batch`, `kpl`, `unpack` | a payload of Lambda becomes records, and these become events, each by itself |
 //! | `data`, `rejection` | a record becomes an event, or a reason why it never will |
+//! | `summary` | what an event says that stands for many evaluations |
 //! | `position` | where a record stands in its shard |
 //! | `mark` | proof that a unit was exposed, or converted, and by which record |
 //! | `row`, `amount` | counters, where they are kept, and what they hold |
@@ -23,6 +24,7 @@ mod mark;
 mod position;
 mod rejection;
 mod row;
+mod summary;
 mod totals;
 mod unknown;
 mod unpack;
@@ -41,6 +43,7 @@ pub use rejection::{Rejection, RejectionReason};
 pub use row::{
     Counter, GROUPS, Hour, MetricCounter, RowKey, STREAM, StreamCounter, VariantCounter, experiment_partition,
 };
+pub use summary::EvaluationCount;
 pub use totals::{MetricTotals, StreamTotals, Totals, VariantTotals};
 pub use unknown::{MAX_UNKNOWN_NAMES, UnknownEvents, unknown_partition};
 pub use unpack::unpack;

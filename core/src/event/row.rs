@@ -211,7 +211,7 @@ counters! {
         Unattributed = "unattributed",
         /// Conversions that no metric asks for.
         Unused = "unused",
-        /// Evaluations of flags.
+        /// Evaluations of flags; a summary counts as those that it stands for.
         Evaluations = "evaluations",
     }
 }

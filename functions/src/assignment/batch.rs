@@ -6,6 +6,7 @@ use super::{AssignmentResponse, BatchError, BatchRequest, BatchResponse, Moment,
 use crate::catalog::Snapshot;
 use crate::http::{ApiError, Reply};
 use crate::ports::{AssignmentStore, CatalogStore, EventSink, StoredAssignment};
+use crate::telemetry::Counter;
 use abx_core::document::Status;
 use abx_core::{Experiment, Subject};
 use futures_util::future::join_all;
@@ -102,6 +103,7 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> Service<C, S, 
             let of_unit = |it: &&Open<'_>| it.next == Next::Read && *it.question.unit == **unit;
             let keys: Vec<&str> =
                 open.iter().filter(of_unit).map(|it| it.question.experiment.key()).collect();
+            self.telemetry.count(Counter::StoreReads, 1);
             async move { self.in_time(moment.deadline, self.store.get_many(unit, &keys)).await }
         });
         let found = join_all(reads).await;

@@ -7,10 +7,12 @@
 //! | `service` | decide, remember, store, expose |
 //! | `batch` | some or all experiments for one unit, in two round trips |
 //! | `cache` | the assignments that the process knows |
+//! | `known_share` | whether reading an assignment before writing it pays |
 //! | `router` | paths and direct payloads |
 
 mod batch;
 mod cache;
+mod known_share;
 mod question;
 mod request;
 mod response;

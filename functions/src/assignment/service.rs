@@ -1,6 +1,7 @@
 //! Decide, remember, store, expose.
 
 use super::cache::{Cache, Kept, Known};
+use super::known_share::KnownShare;
 use super::question::{Answer, Question};
 use super::{AssignRequest, AssignmentResponse};
 use crate::catalog::{CatalogHolder, Snapshot};
@@ -15,10 +16,13 @@ use serde_json::{Map, Value, json};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// How long the stores may take in all. An adapter that repeats calls gives up 3 ms before, so that its breaker hears of it.
 const BUDGET: Duration = Duration::from_millis(48);
+
+/// How long a read may take that is to save a write: the write has the rest.
+const FIRST_READ: Duration = Duration::from_millis(20);
 
 /// What the service is told beside its ports.
 #[derive(Debug, Clone)]
@@ -73,8 +77,8 @@ impl Moment {
 pub(super) enum Begun<'a> {
     /// Its answer.
     Answered(Answer<'a>),
-    /// What the hash says, and whether that is to be stored if the store has nothing else.
-    Open { by_hash: Answer<'a>, stores: bool },
+    /// What the hash says, whether that is to be stored if the store has nothing else, and whether the store had nothing a moment ago.
+    Open { by_hash: Answer<'a>, stores: bool, is_absent: bool },
 }
 
 /// The assignment function, over its ports.
@@ -85,6 +89,7 @@ pub struct Service<C, S, E> {
     pub(super) outbox: Outbox<E>,
     pub(super) telemetry: Arc<Telemetry>,
     pub(super) cache: Cache,
+    known_share: KnownShare,
     pub(super) front: Arc<Front>,
     ttl_days: u32,
 }
@@ -107,6 +112,7 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> Service<C, S, 
             outbox: Outbox::new(sink, options.exposures, Arc::clone(&telemetry)),
             telemetry,
             cache: Cache::new(options.cache),
+            known_share: KnownShare::default(),
             front: Arc::new(front),
             ttl_days: options.ttl_days,
         }
@@ -193,20 +199,33 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> Service<C, S, 
         context: Option<&Map<String, Value>>,
         deadline: Instant,
     ) -> Answer<'s> {
-        let (by_hash, stores) = match self.begin(question) {
+        let (by_hash, stores, is_absent) = match self.begin(question) {
             Begun::Answered(answer) => return answer,
-            Begun::Open { by_hash, stores } => (by_hash, stores),
+            Begun::Open { by_hash, stores, is_absent } => (by_hash, stores, is_absent),
         };
-        if stores {
-            let assignment = question.assignment(&by_hash.decision, context, self.ttl_days);
-            // In a box, as the rest of what is rare here: the future of every request would carry it.
-            return Box::pin(self.store(question, by_hash, assignment, deadline)).await;
+        // In boxes, as the rest of what is rare here: the future of every request would carry them.
+        if !stores {
+            return match Box::pin(self.in_time(deadline, self.get(question))).await {
+                Some(found) => self.found(question, found).map_or(by_hash, |kept| question.with(kept)),
+                None => by_hash,
+            };
         }
-        let asked = self.store.get(&question.unit, question.experiment.key());
-        match Box::pin(self.in_time(deadline, asked)).await {
-            Some(found) => self.found(question, found).map_or(by_hash, |kept| question.with(kept)),
-            None => by_hash,
+        if !is_absent && self.known_share.favors_reading() {
+            // A read that fails or is late saves nothing, and the write still decides.
+            let read = timeout(FIRST_READ, self.get(question));
+            if let Ok(Ok(found)) = Box::pin(read).await
+                && let Some(kept) = self.found(question, found)
+            {
+                return question.with(kept);
+            }
         }
+        let assignment = question.assignment(&by_hash.decision, context, self.ttl_days);
+        Box::pin(self.store(question, by_hash, assignment, deadline)).await
+    }
+
+    async fn get(&self, question: &Question<'_>) -> Result<Option<StoredAssignment>, PortError> {
+        self.telemetry.count(Counter::StoreReads, 1);
+        self.store.get(&question.unit, question.experiment.key()).await
     }
 
     /// Answers without the store, where that is possible. A known assignment comes first: with it, one decision is enough.
@@ -227,7 +246,7 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> Service<C, S, 
             return Begun::Answered(by_hash);
         }
         self.telemetry.count(Counter::CacheMisses, 1);
-        Begun::Open { by_hash, stores }
+        Begun::Open { by_hash, stores, is_absent: known.is_some() }
     }
 
     /// Remembers what was read from the store; `None` if that is nothing, or does not count.
@@ -242,6 +261,9 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> Service<C, S, 
             self.cache.put_absent(key, now);
             return None;
         };
+        if question.enrolls {
+            self.known_share.add(true);
+        }
         let kept = Arc::new(Kept::from(valid));
         self.cache.put(key, Arc::clone(&kept));
         Some(kept)
@@ -255,14 +277,17 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> Service<C, S, 
         assignment: StoredAssignment,
         deadline: Instant,
     ) -> Answer<'s> {
+        self.telemetry.count(Counter::StoreWrites, 1);
         let put = self.store.put_if_absent(&assignment, question.now.as_second());
         match self.in_time(deadline, put).await {
             Some(Put::Stored) => {
+                self.known_share.add(false);
                 let kept = Arc::new(Kept::from(assignment));
                 self.cache.put(question.key(), Arc::clone(&kept));
                 Answer { kept: Some(kept), ..by_hash }
             }
             Some(Put::Existing(there)) if there.epoch == question.experiment.epoch() => {
+                self.known_share.add(true);
                 let kept = Arc::new(Kept::from(there));
                 self.cache.put(question.key(), Arc::clone(&kept));
                 question.with(kept)

@@ -57,7 +57,8 @@ impl<S: CatalogStore + 'static> CatalogHolder<S> {
     /// Holds a first snapshot, which serves until the store is read: the one bundled with the program, or an empty
     /// one.
     pub fn new(store: S, bundled: Snapshot) -> Self {
-        let state = State { checked_at: None, read_at: None, due_at: Instant::now(), failures: 0, failure: None };
+        let state =
+            State { checked_at: None, read_at: None, due_at: Instant::now(), failures: 0, failure: None };
         Self {
             store,
             snapshot: ArcSwap::from_pointee(bundled),

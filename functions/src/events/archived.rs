@@ -19,6 +19,8 @@ struct ArchivedEvent<'a> {
     arrived_at: Timestamp,
     #[serde(rename = "type")]
     kind: &'a str,
+    /// Left out of a summary, which is about many units.
+    #[serde(skip_serializing_if = "str::is_empty")]
     unit: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     event: Option<&'a str>,
@@ -56,6 +58,7 @@ pub(super) fn line(
             (None, Some(&**experiment), None, Some(&**variant))
         }
         EventKind::Evaluation { flag, variant } => (None, None, Some(&**flag), Some(&**variant)),
+        EventKind::Evaluations { .. } => (None, None, None, None),
         EventKind::Conversion { event, .. } => (Some(&**event), None, None, None),
     };
     let credited = credits.iter().map(|credit| Credited {
@@ -152,7 +155,7 @@ impl ArchivedRecord {
 }
 
 /// Takes an `_id` apart. The name of a shard may hold colons; what follows the first of them that can be is the position.
-fn identity(id: &str) -> Option<(&str, Position)> {
+pub(super) fn identity(id: &str) -> Option<(&str, Position)> {
     let (shard, position) = id.match_indices(':').find_map(|(at, _)| {
         let (shard, rest) = id.split_at_checked(at)?;
         Some((shard, rest.strip_prefix(':')?.parse().ok()?))
@@ -201,11 +204,13 @@ mod tests {
         let unit = text.clone().prop_filter("a unit is not blank", |unit| !unit.trim().is_empty());
         let amount = prop_oneof![any::<i64>().prop_map(Value::from), any::<f64>().prop_map(Value::from)];
         let time = 0..4_000_000_000_000_i64;
-        (0..3, unit, proptest::option::of(text), amount, proptest::option::of(time)).prop_map(
+        (0..4, unit, proptest::option::of(text), amount, proptest::option::of(time)).prop_map(
             |(kind, unit, id, amount, time)| match kind {
                 0 => json!({"type": "exposure", "experiment": "checkout", "variant": "a", "unit": unit,
                     "event_id": id, "timestamp": time, "epoch": 2}),
                 1 => json!({"type": "evaluation", "flag": "f", "variant": "on", "user_id": unit, "event_id": id}),
+                2 => json!({"type": "evaluations", "event_id": id, "timestamp": time,
+                    "counts": [{"flag": "f", "variant": "on", "count": 3, "reason": unit}]}),
                 _ => json!({"type": "conversion", "event": "purchase", "user_id": unit, "timestamp": time,
                     "properties": {"amount": amount, "sent": unit}, "context": {"account": id}}),
             },

@@ -10,17 +10,21 @@
 //! | `archived` | the line of the archive, written and read |
 //! | `written` | a batch as Lambda writes it, made here |
 //! | `local` | the events of an embedded store, as a stream |
-//! | `replayer` | records out of quarantine, once more through the handler |
+//! | `coverage` | which records of a shard are counted, by its commit log |
+//! | `redriver` | records that Lambda gave up, or that were quarantined, counted where they stood |
+//! | `position_writer` | what says that records are counted: the head of their shard, or a guard for each |
 //!
 //! Why a batch is counted once, however often it is delivered: its rows are written in one transaction with the head of its shard,
 //! under the condition that the head is where it was read. Everything before it (marks, quarantine, archive) can be repeated.
 
 mod archived;
+mod coverage;
 mod halving;
 mod local;
 mod memory;
+mod position_writer;
 mod processor;
-mod replayer;
+mod redriver;
 mod shard;
 mod unknown;
 mod written;
@@ -28,5 +32,7 @@ mod written;
 pub use archived::{ArchivedRecord, NotArchived};
 pub use local::LocalProcessor;
 pub use processor::{BatchOutcome, BatchResponse, ItemFailure, NotHandled, Options, Processor};
-pub use replayer::{REPLAYED_STREAM, Replayed, Replayer};
+pub use redriver::{
+    Origin, REPLAYED_STREAM, Redriven, Redriver, Refusal, RefusalReason, Standing, quarantined,
+};
 pub use written::{RecordToWrite, kinesis_event};

@@ -227,7 +227,7 @@ where
     }
 
     /// The catalog, unless none was ever loaded.
-    async fn snapshot(&self, until: Instant) -> Option<Arc<Snapshot>> {
+    pub(super) async fn snapshot(&self, until: Instant) -> Option<Arc<Snapshot>> {
         let snapshot = self.catalog.current().await;
         if !snapshot.is_empty() {
             return Some(snapshot);
@@ -246,19 +246,29 @@ where
         until: Instant,
         progress: &mut Progress,
     ) -> Result<(), Stop> {
-        let tools = Tools {
+        let tools = Tools { may_be_stale, ..self.tools(snapshot, &self.options.limits, until) };
+        // A call that does not come back is left behind: if it still writes, the head tells.
+        timeout_at(until, tools.count(shard, progress)).await.unwrap_or(Err(Stop::Time))
+    }
+
+    /// What a shard is worked on with.
+    pub(super) fn tools<'a>(
+        &'a self,
+        snapshot: &'a Snapshot,
+        limits: &'a Limits,
+        until: Instant,
+    ) -> Tools<'a, M, A, Q> {
+        Tools {
             catalog: &snapshot.catalog,
-            may_be_stale,
+            may_be_stale: false,
             store: &self.store,
             archive: &self.archive,
             quarantine: &self.quarantine,
             memory: &self.memory,
-            limits: &self.options.limits,
+            limits,
             telemetry: &self.telemetry,
             until,
-        };
-        // A call that does not come back is left behind: if it still writes, the head tells.
-        timeout_at(until, tools.count(shard, progress)).await.unwrap_or(Err(Stop::Time))
+        }
     }
 
     /// The record from which on a shard is to be delivered again.

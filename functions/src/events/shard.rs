@@ -16,7 +16,8 @@
 
 use super::archived;
 use super::halving::Halving;
-use super::memory::{Ledger, Memory};
+use super::memory::Memory;
+use super::position_writer::PositionWriter;
 use super::unknown::unknown_row;
 use crate::ports::{
     Archive, ArchiveLine, Committed, MarkPut, MetricStore, PortError, Quarantine, Quarantined,
@@ -24,8 +25,8 @@ use crate::ports::{
 use crate::telemetry::{Counter, Level, Telemetry};
 use abx_core::Catalog;
 use abx_core::event::{
-    Classes, Folded, Item, Limits, Mark, MarkKey, Marks, Position, RecordClass, ShardBatch, StreamTotals,
-    What, fold, names_unknown, wanted,
+    Classes, Folded, Item, Limits, Mark, MarkKey, Marks, Payload, Position, RecordClass, ShardBatch,
+    StreamTotals, What, fold, names_unknown, wanted,
 };
 use serde_json::json;
 use std::collections::HashMap;
@@ -33,7 +34,7 @@ use std::fmt;
 use tokio::time::Instant;
 
 /// How often a batch is begun anew in one invocation, because somebody else committed first.
-const ROUNDS: u32 = 4;
+pub(super) const ROUNDS: u32 = 4;
 
 /// How much of what a store says is kept with a record that it refuses, in characters.
 const DETAIL_CHARS: usize = 500;
@@ -71,6 +72,12 @@ pub(super) struct Progress {
 }
 
 impl Progress {
+    /// Rejects a record that a store refuses by itself. It goes into quarantine even if it is in the archive already.
+    pub(super) fn refuse(&mut self, payload: &mut Payload, error: &PortError) {
+        self.kept.remove(&payload.position);
+        payload.refuse(error.to_string().chars().take(DETAIL_CHARS).collect::<String>());
+    }
+
     /// How many records of a batch are left.
     fn left(&self, batch: &ShardBatch) -> usize {
         let is_left = |position: &Position| self.head.as_ref().is_none_or(|head| position > head);
@@ -133,7 +140,7 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
             };
             progress.head.clone_from(&ledger.state.head);
             progress.pass_over(batch);
-            if self.halve(batch, &mut ledger, progress).await? {
+            if self.halve(batch, &mut PositionWriter::Head(&mut ledger), progress).await? {
                 self.memory.put(&batch.shard, ledger);
                 progress.classes.add(RecordClass::AlreadyCounted, batch.repeated as u64);
                 return Ok(());
@@ -148,7 +155,7 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
     async fn halve(
         &self,
         batch: &mut ShardBatch,
-        ledger: &mut Ledger,
+        writer: &mut PositionWriter<'_>,
         progress: &mut Progress,
     ) -> Result<bool, Stop> {
         // The head may not be where the search before was.
@@ -156,7 +163,7 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
         loop {
             let left = progress.left(batch);
             let together = progress.halving.window().min(left);
-            let ended = self.round(batch, ledger, progress).await;
+            let ended = self.round(batch, writer, progress).await;
             let done = left - progress.left(batch);
             progress.halving.taken(done);
             match ended {
@@ -176,32 +183,33 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
         let is_left = |position: &Position| progress.head.as_ref().is_none_or(|head| position > head);
         let first = batch.payloads.iter_mut().find(|payload| is_left(&payload.position));
         let Some(payload) = first else { return Err(error.into()) };
-        let was_kept = progress.kept.remove(&payload.position).is_some();
+        let was_kept = progress.kept.contains_key(&payload.position);
         let is_rejected = payload.event().is_err();
         // Its rejection is all that there is to write, so the store refuses whatever it is given.
         if is_rejected && was_kept {
             return Err(error.into());
         }
-        let fields = json!({"shard": batch.shard, "record": payload.position.to_string(), "why": error.to_string()});
+        let fields =
+            json!({"shard": batch.shard, "record": payload.position.to_string(), "why": error.to_string()});
         if is_rejected {
             // It does not go into quarantine, and would stop the shard. The stream has its bytes for a while.
             self.telemetry.log(Level::Error, "record_not_quarantined", None, &fields);
             progress.kept.insert(payload.position.clone(), 0);
         } else {
             self.telemetry.log(Level::Warn, "record_refused_by_store", None, &fields);
-            payload.refuse(error.to_string().chars().take(DETAIL_CHARS).collect::<String>());
+            progress.refuse(payload, &error);
         }
         Ok(())
     }
 
-    /// Whether all is counted; if not, somebody else moved the head.
-    async fn round(
+    /// Whether all is counted; if not, somebody else moved the head, or a guard.
+    pub(super) async fn round(
         &self,
         batch: &ShardBatch,
-        ledger: &mut Ledger,
+        writer: &mut PositionWriter<'_>,
         progress: &mut Progress,
     ) -> Result<bool, Stop> {
-        let mut items = batch.items(ledger.state.head.as_ref(), |id| ledger.knows(id));
+        let mut items = batch.items(writer.head(), |id| writer.knows(id));
         items.truncate(progress.halving.window());
         if self.may_be_stale && names_unknown(self.catalog, &items) {
             return Err(Stop::StaleCatalog);
@@ -219,14 +227,14 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
         };
         let mut from = 0;
         while let Some(mut commit) =
-            folded.commit(&batch.shard, &items, (from, ledger.state.head.as_ref()), self.limits)
+            folded.commit(&batch.shard, &items, (from, writer.reached(items.get(from))), self.limits)
         {
             self.check_time()?;
-            let (items, classes) = (items.get(from..commit.upto), folded.classes().get(from..commit.upto));
-            let (items, classes) = (items.unwrap_or_default(), classes.unwrap_or_default());
-            let part = (&*batch.shard, items, classes);
+            let (done, classes) = (items.get(from..commit.upto), folded.classes().get(from..commit.upto));
+            let (done, classes) = (done.unwrap_or_default(), classes.unwrap_or_default());
+            let part = (&*batch.shard, done, classes);
             commit.rows.extend(unknown_row(part, (self.store, self.memory), self.telemetry).await?);
-            match self.store.commit(&batch.shard, &ledger.state, &commit).await? {
+            match writer.write(self.store, &batch.shard, &commit, done).await? {
                 Committed::Moved => return Ok(false),
                 Committed::Done => {}
             }
@@ -241,7 +249,7 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
             from = commit.upto;
             progress.head = Some(commit.head.clone());
             progress.classed.clone_from(&progress.head);
-            ledger.advance(commit);
+            writer.advance(commit, done, classes);
         }
         Ok(true)
     }

@@ -5,7 +5,7 @@ use crate::catalog::{CatalogHolder, Snapshot};
 use crate::http::{ApiError, Call, Cors, Front, Reply};
 use crate::outbox::{Evaluated, Exposure, Outbox};
 use crate::ports::{CatalogStore, EventSink};
-use crate::settings::Exposures;
+use crate::settings::{Evaluations, Exposures};
 use crate::telemetry::Telemetry;
 use abx_core::{Evaluation, Flag, Reason, Subject};
 use jiff::Timestamp;
@@ -14,8 +14,10 @@ use std::sync::Arc;
 /// What the service is told beside its ports.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// When evaluations are sent.
+    /// When exposures and evaluations are sent.
     pub exposures: Exposures,
+    /// Whether evaluations are counted or sent one by one.
+    pub evaluations: Evaluations,
     /// The origins whose pages may ask.
     pub cors: Cors,
     /// What is taken off the start of every path; empty for nothing.
@@ -37,7 +39,8 @@ impl<C: CatalogStore + 'static, E: EventSink> Service<C, E> {
         let held = Arc::clone(&catalog);
         let front = Front::new(Arc::clone(&telemetry), options.cors, move || held.health())
             .with_base_path(&options.base_path);
-        let outbox = Outbox::new(sink, options.exposures, Arc::clone(&telemetry));
+        let outbox = Outbox::new(sink, options.exposures, Arc::clone(&telemetry))
+            .with_evaluations(options.evaluations);
         Self { catalog, outbox, telemetry, front: Arc::new(front) }
     }
 
@@ -169,8 +172,7 @@ impl<C: CatalogStore + 'static, E: EventSink> Service<C, E> {
         Ok(reply)
     }
 
-    /// Records what a flag gave a unit, and that the unit saw a variant of the experiment that the flag served. Who has no unit cannot
-    /// be counted.
+    /// Records what a flag gave, and that the unit saw a variant of the experiment that the flag served.
     fn record(
         &self,
         snapshot: &Snapshot,
@@ -183,18 +185,15 @@ impl<C: CatalogStore + 'static, E: EventSink> Service<C, E> {
             return;
         }
         let revision = snapshot.revision;
-        let (Some(variant), Some(unit)) = (evaluation.variant, flag.unit(subject)) else { return };
-        self.outbox.record((flag.key(), &*variant.key, &*unit, revision), || {
-            let reason = evaluation.reason.as_str();
-            Evaluated {
-                flag: flag.key(),
-                variant: &variant.key,
-                unit: &unit,
-                reason,
-                revision,
-                timestamp: now,
-            }
-            .event()
+        let Some(variant) = evaluation.variant else { return };
+        let unit = flag.unit(subject).unwrap_or_default();
+        self.outbox.evaluated(&Evaluated {
+            flag: flag.key(),
+            variant: &variant.key,
+            unit: &unit,
+            reason: evaluation.reason.as_str(),
+            revision,
+            timestamp: now,
         });
         let Some(decision) = evaluation.decision.filter(|it| it.reason == Reason::Assigned) else { return };
         let experiment = decision.experiment;

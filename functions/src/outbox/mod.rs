@@ -3,14 +3,16 @@
 //! | file | what it is |
 //! |---|---|
 //! | `written` | an exposure and an evaluation, as JSON |
+//! | `summary` | evaluations, counted until they are sent |
 //! | this one | the queue between the answer to a request and the stream |
 
+mod summary;
 mod written;
 
 pub use written::{Evaluated, Exposure, event_id};
 
 use crate::ports::{Event, EventSink, SendReport};
-use crate::settings::Exposures;
+use crate::settings::{Evaluations, Exposures};
 use crate::telemetry::{Counter, Level, Telemetry};
 use lru::LruCache;
 use serde_json::json;
@@ -19,6 +21,7 @@ use std::hash::{BuildHasher, Hash, RandomState};
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use summary::{Counted, Summary};
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::Instant;
 
@@ -39,6 +42,8 @@ const SEEN: NonZeroUsize = const { NonZeroUsize::new(10_000).unwrap() };
 pub struct Outbox<E> {
     sink: E,
     mode: Exposures,
+    evaluations: Evaluations,
+    summary: Mutex<Summary>,
     telemetry: Arc<Telemetry>,
     queue: Mutex<VecDeque<Waiting>>,
     seen: Mutex<LruCache<u64, ()>>,
@@ -50,9 +55,17 @@ pub struct Outbox<E> {
 #[derive(Debug)]
 struct Waiting {
     event: Event,
-    /// What it is known by.
-    key: u64,
+    entry: Entry,
     tries: u8,
+}
+
+/// What is known of an event beside the event.
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    /// What it is known by; a summary is never met twice, and by nothing.
+    key: Option<u64>,
+    /// How many events it stands for.
+    weight: u64,
 }
 
 impl<E: EventSink> Outbox<E> {
@@ -61,12 +74,20 @@ impl<E: EventSink> Outbox<E> {
         Self {
             sink,
             mode,
+            evaluations: Evaluations::default(),
+            summary: Mutex::new(Summary::new()),
             telemetry,
             queue: Mutex::default(),
             seen: Mutex::new(LruCache::new(SEEN)),
             hasher: RandomState::new(),
             sending: AsyncMutex::default(),
         }
+    }
+
+    /// The same, with another way for evaluations.
+    #[must_use]
+    pub fn with_evaluations(self, evaluations: Evaluations) -> Self {
+        Self { evaluations, ..self }
     }
 
     /// The sink.
@@ -93,20 +114,51 @@ impl<E: EventSink> Outbox<E> {
         let key = self.hasher.hash_one(key);
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner).put(key, ()).is_some();
         if !seen {
-            self.push([Waiting { event: event(), key, tries: 0 }]);
+            let entry = Entry { key: Some(key), weight: 1 };
+            self.push([Waiting { event: event(), entry, tries: 0 }]);
+        }
+    }
+
+    /// Counts an evaluation, or puts it into the queue.
+    pub fn evaluated(&self, evaluated: &Evaluated<'_>) {
+        if self.mode == Exposures::Off {
+            return;
+        }
+        match self.evaluations {
+            Evaluations::Off => {}
+            Evaluations::Summary => {
+                let earlier = self.summary().count(evaluated);
+                self.push_counted(earlier);
+            }
+            Evaluations::Each => {
+                let Evaluated { flag, variant, unit, revision, .. } = *evaluated;
+                if unit.is_empty() {
+                    return;
+                }
+                self.record((flag, variant, unit, revision), || evaluated.event());
+            }
         }
     }
 
     /// Sends what has to be sent before the response, which is all in the mode `sync`, and nothing else.
     pub async fn settle(&self) {
         if self.mode == Exposures::Sync {
-            self.flush().await;
+            self.flush_all().await;
         }
     }
 
-    /// Sends what waits. What the stream does not take now waits again, for the next flush, a few times; and a stream that is away is
+    /// Sends what waits, and evaluations that were counted a moment ago.
+    pub async fn flush_all(&self) {
+        let counted = self.summary().take();
+        self.push_counted(counted);
+        self.flush().await;
+    }
+
+    /// Sends what waits, evaluations every ten seconds. What the stream does not take now waits again, for the next flush, a few times; and a stream that is away is
     /// left alone for a second, because an environment that waits for it serves nobody.
     pub async fn flush(&self) {
+        let counted = self.summary().take_due();
+        self.push_counted(counted);
         let mut resume = self.sending.lock().await;
         if resume.is_none_or(|at| at <= Instant::now()) {
             let is_well = self.send_all().await;
@@ -129,11 +181,13 @@ impl<E: EventSink> Outbox<E> {
     /// Sends what waits at the end of the process; what cannot be sent is counted as lost.
     pub async fn close(&self) {
         let _one = self.sending.lock().await;
+        let counted = self.summary().take();
+        self.push_counted(counted);
         for _ in 0..TRIES {
             self.send_all().await;
         }
         let left = self.take(self.waiting());
-        self.lose(left.iter().map(|waiting| waiting.key), "the process ends");
+        self.lose(left.iter().map(|waiting| waiting.entry), "the process ends");
     }
 
     async fn send(&self, batch: Vec<Waiting>) -> bool {
@@ -142,27 +196,36 @@ impl<E: EventSink> Outbox<E> {
         }
         // The events are taken out for the call, because a port takes a slice of them.
         let (known, events): (Vec<_>, Vec<_>) =
-            batch.into_iter().map(|Waiting { event, key, tries }| ((key, tries + 1), event)).unzip();
-        let mut on_its_way = OnItsWay { outbox: self, keys: known.iter().map(|(key, _)| *key).collect() };
+            batch.into_iter().map(|Waiting { event, entry, tries }| ((entry, tries + 1), event)).unzip();
+        let mut on_its_way =
+            OnItsWay { outbox: self, entries: known.iter().map(|(entry, _)| *entry).collect() };
         let SendReport { failed, cause } = self.sink.send(&events).await;
-        on_its_way.keys.clear();
+        on_its_way.entries.clear();
         self.telemetry.count(Counter::EventsSent, (events.len() - failed.len().min(events.len())) as u64);
         let is_well = failed.is_empty();
         let again = cause.as_ref().is_none_or(crate::ports::PortError::is_transient);
         let mut failed = failed.into_iter().peekable();
         let mut lost = Vec::new();
-        for (index, (event, (key, tries))) in events.into_iter().zip(known).enumerate() {
+        for (index, (event, (entry, tries))) in events.into_iter().zip(known).enumerate() {
             if failed.next_if_eq(&index).is_none() {
                 continue;
             }
             if again && tries < TRIES {
-                self.push([Waiting { event, key, tries }]);
+                self.push([Waiting { event, entry, tries }]);
             } else {
-                lost.push(key);
+                lost.push(entry);
             }
         }
         self.lose(lost, &cause.map(|cause| cause.to_string()).unwrap_or_default());
         is_well
+    }
+
+    fn push_counted(&self, counted: Vec<Counted>) {
+        self.push(counted.into_iter().map(|(event, weight)| Waiting {
+            event,
+            entry: Entry { key: None, weight },
+            tries: 0,
+        }));
     }
 
     fn push(&self, events: impl IntoIterator<Item = Waiting>) {
@@ -173,7 +236,7 @@ impl<E: EventSink> Outbox<E> {
                 if queue.len() < CAPACITY {
                     queue.push_back(event);
                 } else {
-                    dropped.push(event.key);
+                    dropped.push(event.entry);
                 }
             }
         }
@@ -187,19 +250,23 @@ impl<E: EventSink> Outbox<E> {
     }
 
     /// Counts what is lost, and forgets that it was recorded: a unit that stays known would never be exposed again by this process.
-    fn lose(&self, lost: impl IntoIterator<Item = u64>, why: &str) {
-        let mut count = 0_u64;
+    fn lose(&self, lost: impl IntoIterator<Item = Entry>, why: &str) {
+        let mut count = 0;
         {
             let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-            for key in lost {
-                seen.pop(&key);
-                count += 1;
+            for Entry { key, weight } in lost {
+                key.map(|key| seen.pop(&key));
+                count += weight;
             }
         }
         if count > 0 {
             self.telemetry.count(Counter::EventsLost, count);
             self.telemetry.log(Level::Error, "events_lost", None, &json!({"count": count, "why": why}));
         }
+    }
+
+    fn summary(&self) -> MutexGuard<'_, Summary> {
+        self.summary.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn queue(&self) -> MutexGuard<'_, VecDeque<Waiting>> {
@@ -211,12 +278,12 @@ impl<E: EventSink> Outbox<E> {
 /// known then: they count as lost, and whoever reads the stream knows a second exposure by its id.
 struct OnItsWay<'a, E: EventSink> {
     outbox: &'a Outbox<E>,
-    keys: Vec<u64>,
+    entries: Vec<Entry>,
 }
 
 impl<E: EventSink> Drop for OnItsWay<'_, E> {
     fn drop(&mut self) {
-        self.outbox.lose(self.keys.drain(..), "the sending was cut off");
+        self.outbox.lose(self.entries.drain(..), "the sending was cut off");
     }
 }
 

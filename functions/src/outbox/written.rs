@@ -45,7 +45,7 @@ pub struct Evaluated<'a> {
     pub flag: &'a str,
     /// The variant.
     pub variant: &'a str,
-    /// The unit.
+    /// The unit; empty for none, and then the evaluation has no event of its own.
     pub unit: &'a str,
     /// Why.
     pub reason: &'a str,

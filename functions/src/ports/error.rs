@@ -76,7 +76,9 @@ impl PortError {
 
     fn inner(&self) -> &Source {
         match self {
-            Self::Transient { source } | Self::Permanent { source } | Self::Unprocessable { source } => source,
+            Self::Transient { source } | Self::Permanent { source } | Self::Unprocessable { source } => {
+                source
+            }
         }
     }
 }

@@ -1,11 +1,19 @@
 //! Where counts are kept, exactly.
 
 use super::PortError;
-use abx_core::event::{Amount, Commit, Mark, MarkKey, Position};
+use abx_core::event::{Additions, Amount, Commit, Mark, MarkKey, Position};
+use jiff::SignedDuration;
 
-/// How many of its latest commits a shard's ledger remembers: a place in the ring is written over by the commit that
-/// comes so many later. At one batch of 500 events a second that is two minutes; producers repeat within seconds.
+/// How many of a shard's latest commits are read for the ids of their events. At one batch of 500 events a second that is two
+/// minutes; producers repeat within seconds.
 pub const LEDGER_COMMITS: u64 = 128;
+
+/// How long the log of a shard's commits is kept, and so how far back a redrive reaches. A stream remembers a record for a week at
+/// most, so this leaves more than three weeks to find out why Lambda gave it up.
+pub const LOG_KEPT: SignedDuration = SignedDuration::from_hours(31 * 24);
+
+/// How many redriven records before and after others are read for the ids of their events: producers repeat within seconds.
+pub const REDRIVEN_AROUND: usize = 500;
 
 /// What a store knows of a shard.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -28,6 +36,37 @@ pub enum Committed {
     Moved,
 }
 
+/// An entry of a shard's commit log: which records one commit counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogEntry {
+    /// How many commits of the shard there were before it.
+    pub number: u64,
+    /// The position of the first item that it counted, or counted a part of.
+    pub first: Position,
+    /// The head after it.
+    pub last: Position,
+}
+
+/// A record of a redrive, as of one commit of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Guard {
+    /// How far redrives came with it before; `None` where none did.
+    pub before: Option<Position>,
+    /// How far they are now: its position, or a part of it.
+    pub after: Position,
+    /// The hash of its event's id, once all of it is counted.
+    pub id: Option<u64>,
+}
+
+/// A record that was redriven.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RedrivenRecord {
+    /// How far: its position, or a part of it.
+    pub reached: Position,
+    /// The hash of its event's id, if it has one and all of it is counted.
+    pub id: Option<u64>,
+}
+
 /// How an attempt to put a mark ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MarkPut {
@@ -48,7 +87,7 @@ pub struct RowCounter {
     pub amount: Amount,
 }
 
-/// Keeps the heads and ledgers of shards, the marks of units, and rows of counters. What they mean is said in
+/// Keeps the heads and commit logs of shards, the marks of units, and rows of counters. What they mean is said in
 /// [`abx_core::event`].
 pub trait MetricStore: Send + Sync {
     /// A shard's state, as of the latest commit that was answered.
@@ -68,8 +107,8 @@ pub trait MetricStore: Send + Sync {
         marks: &[(MarkKey<'_>, Mark)],
     ) -> impl Future<Output = Result<Vec<MarkPut>, PortError>> + Send;
 
-    /// In one transaction: moves the head of a shard from where `state` has it, writes the ids into the ledger and adds to
-    /// the rows. Nothing of it, or all; and never twice.
+    /// In one transaction: moves the head of a shard from where `state` has it, writes the commit and its ids into the log
+    /// and adds to the rows. Nothing of it, or all; and never twice.
     fn commit(
         &self,
         shard: &str,
@@ -77,13 +116,35 @@ pub trait MetricStore: Send + Sync {
         commit: &Commit,
     ) -> impl Future<Output = Result<Committed, PortError>> + Send;
 
+    /// The entries of a shard's commit log that tell whether the positions between two were counted: the latest that ends before
+    /// the first of them, and those that follow, up to one that ends at the second or after it.
+    fn log(
+        &self,
+        shard: &str,
+        from: &Position,
+        to: &Position,
+    ) -> impl Future<Output = Result<Vec<LogEntry>, PortError>> + Send;
+
+    /// The records of a shard between two positions that were redriven, and of those before and after them the nearest
+    /// [`REDRIVEN_AROUND`], for the ids of their events. In any order, and some maybe twice.
+    fn redriven(
+        &self,
+        shard: &str,
+        from: &Position,
+        to: &Position,
+    ) -> impl Future<Output = Result<Vec<RedrivenRecord>, PortError>> + Send;
+
+    /// In one transaction: moves the guards of records, each from where it is said to be, and adds to the rows. The head of the
+    /// shard stays. Nothing of it, or all; and never twice.
+    fn redrive(
+        &self,
+        shard: &str,
+        guards: &[Guard],
+        rows: &[Additions],
+    ) -> impl Future<Output = Result<Committed, PortError>> + Send;
+
     /// All counters of a partition, in the order of its rows.
     fn rows(&self, partition: &str) -> impl Future<Output = Result<Vec<RowCounter>, PortError>> + Send;
-}
-
-/// The place in the ring of the ledger that the next commit writes.
-pub(crate) fn ledger_slot(commits: u64) -> u64 {
-    commits % LEDGER_COMMITS
 }
 
 /// Ids as bytes, 8 each.

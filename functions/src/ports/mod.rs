@@ -34,6 +34,9 @@ pub(crate) use catalog_store::{half_written, no_such_revision};
 pub(crate) use error::causes;
 pub use error::{PortError, Within, chain};
 pub use event_sink::{Event, EventSink, MAX_EVENT_BYTES, SendReport};
-pub use metric_store::{Committed, LEDGER_COMMITS, MarkPut, MetricStore, RowCounter, ShardState};
-pub(crate) use metric_store::{ids_from_bytes, ids_to_bytes, ledger_slot};
+pub use metric_store::{
+    Committed, Guard, LEDGER_COMMITS, LOG_KEPT, LogEntry, MarkPut, MetricStore, REDRIVEN_AROUND,
+    RedrivenRecord, RowCounter, ShardState,
+};
+pub(crate) use metric_store::{ids_from_bytes, ids_to_bytes};
 pub use personal_data::{Held, PersonalData};

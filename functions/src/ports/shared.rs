@@ -1,11 +1,12 @@
 //! A port that several hold is a port.
 
 use super::{
-    Archive, ArchiveLine, AssignmentStore, CatalogStore, Committed, Event, EventSink, Flip, Head, HeadMove,
-    Held, MarkPut, MetricStore, PersonalData, PortError, Put, PutRevision, Quarantine, Quarantined,
-    RevisionInfo, RevisionMeta, RowCounter, SendReport, ShardState, StoredAssignment,
+    Archive, ArchiveLine, AssignmentStore, CatalogStore, Committed, Event, EventSink, Flip, Guard, Head,
+    HeadMove, Held, LogEntry, MarkPut, MetricStore, PersonalData, PortError, Put, PutRevision, Quarantine,
+    Quarantined, RedrivenRecord, RevisionInfo, RevisionMeta, RowCounter, SendReport, ShardState,
+    StoredAssignment,
 };
-use abx_core::event::{Commit, Mark, MarkKey};
+use abx_core::event::{Additions, Commit, Mark, MarkKey, Position};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -104,6 +105,33 @@ impl<T: MetricStore> MetricStore for Arc<T> {
         commit: &Commit,
     ) -> impl Future<Output = Result<Committed, PortError>> + Send {
         (**self).commit(shard, state, commit)
+    }
+
+    fn log(
+        &self,
+        shard: &str,
+        from: &Position,
+        to: &Position,
+    ) -> impl Future<Output = Result<Vec<LogEntry>, PortError>> + Send {
+        (**self).log(shard, from, to)
+    }
+
+    fn redriven(
+        &self,
+        shard: &str,
+        from: &Position,
+        to: &Position,
+    ) -> impl Future<Output = Result<Vec<RedrivenRecord>, PortError>> + Send {
+        (**self).redriven(shard, from, to)
+    }
+
+    fn redrive(
+        &self,
+        shard: &str,
+        guards: &[Guard],
+        rows: &[Additions],
+    ) -> impl Future<Output = Result<Committed, PortError>> + Send {
+        (**self).redrive(shard, guards, rows)
     }
 
     fn rows(&self, partition: &str) -> impl Future<Output = Result<Vec<RowCounter>, PortError>> + Send {

@@ -83,6 +83,7 @@ pub async fn flags(vars: impl IntoIterator<Item = (String, String)>) -> ExitCode
     load_catalog(&catalog, &telemetry).await;
     let options = flagging::Options {
         exposures: settings.exposures,
+        evaluations: settings.evaluations,
         cors: cors(&settings),
         base_path: settings.base_path.clone(),
     };

@@ -12,11 +12,15 @@ pub enum Counter {
     CacheHits,
     /// Assignments that had to be asked for.
     CacheMisses,
+    /// Reads of assignments from the store.
+    StoreReads,
+    /// Conditional writes of assignments, refused ones as well.
+    StoreWrites,
     /// Answers without the store, because it was slow or away.
     StoreFallbacks,
     /// Events that were given to the stream.
     EventsSent,
-    /// Events that were lost on their way.
+    /// Events that were lost on their way; a summary counts as the evaluations that it stands for.
     EventsLost,
     /// Lookups of documents in the held catalog that found one.
     CatalogHits,
@@ -44,9 +48,11 @@ pub enum Counter {
 
 impl Counter {
     /// Every counter.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::CacheHits,
         Self::CacheMisses,
+        Self::StoreReads,
+        Self::StoreWrites,
         Self::StoreFallbacks,
         Self::EventsSent,
         Self::EventsLost,
@@ -69,6 +75,8 @@ impl Counter {
         match self {
             Self::CacheHits => "CacheHits",
             Self::CacheMisses => "CacheMisses",
+            Self::StoreReads => "StoreReads",
+            Self::StoreWrites => "StoreWrites",
             Self::StoreFallbacks => "StoreFallbacks",
             Self::EventsSent => "EventsSent",
             Self::EventsLost => "EventsLost",

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | 1 throttles, 2 lost answers, 3 late writes, 4 silence | `fault_01_…` to `fault_04_…` here; with the SDK in `contract/` |
 //! | 5 unprocessed keys, 6 and 7 partial failures of Firehose and Kinesis | `contract/` |
-//! | 8 redelivery, 9 bisect and rewind, 10 crashes, 11 zombies, 12 resharding, 14 duplicates | `fault_08_…` to `fault_14_…` here |
+//! | 8 redelivery, 9 bisect and rewind, 10 crashes, 11 zombies, 12 resharding, 13 given up and redriven, 14 duplicates | `fault_08_…` to `fault_14_…` here |
 //! | 16 malformed | `fault_16_…` here; `abx-core`, `event::batch` and `event::data`, and every storm |
 //! | 15 poison | `abx-core`, `event::batch` and `event::data`, and every storm; what a store refuses in `refusals` and every storm |
 //! | 18 aggregated, 19 clocks, 20 sequence numbers | `abx-core`, `event::batch` and `event::data`, and every storm |
@@ -29,15 +29,35 @@ mod truth;
 use abx_core::event::Limits;
 use abx_functions::events::NotHandled;
 use ports::{Plan, Sabotage};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 use storm::{Ended, World, compare, miscredited, run};
 use truth::{Form, Happening, Record, START, Shard, What, story};
 
-const EVERYTHING: Plan =
-    Plan { refuse: 4, lose_answer: 4, late: 4, hang: 2, crash: 4, zombie: 15, redeliver: 20, restart: 15 };
-const NOTHING: Plan =
-    Plan { refuse: 0, lose_answer: 0, late: 0, hang: 0, crash: 0, zombie: 0, redeliver: 0, restart: 0 };
+const EVERYTHING: Plan = Plan {
+    refuse: 4,
+    lose_answer: 4,
+    late: 4,
+    hang: 2,
+    crash: 4,
+    zombie: 15,
+    redeliver: 20,
+    restart: 15,
+    give_up: 25,
+    redrive: 15,
+};
+const NOTHING: Plan = Plan {
+    refuse: 0,
+    lose_answer: 0,
+    late: 0,
+    hang: 0,
+    crash: 0,
+    zombie: 0,
+    redeliver: 0,
+    restart: 0,
+    give_up: 0,
+    redrive: 0,
+};
 /// How many records a story has.
 const LENGTH: usize = 120;
 
@@ -117,6 +137,13 @@ fn fault_11_a_zombie_beside_the_retry() {
     seeds(Plan { zombie: 80, lose_answer: 10, ..NOTHING }, 12);
 }
 
+/// A failed batch in two is given up, and redriven at any later time.
+#[test]
+fn fault_13_given_up_and_redriven() {
+    seeds(Plan { refuse: 15, lose_answer: 5, give_up: 50, redrive: 10, ..NOTHING }, 24);
+    seeds(Plan { crash: 15, late: 5, zombie: 30, give_up: 50, redrive: 30, ..NOTHING }, 24);
+}
+
 /// Every second story has a shard that is split; its units go on in the children. In every second one two shards are merged.
 #[test]
 fn fault_12_resharded() {
@@ -158,7 +185,7 @@ fn one_shard(seed: u64, length: usize) -> Shard {
 }
 
 /// Transactions of few rows, so that a batch takes several.
-const TIGHT: Limits = Limits { rows: 6, counters: 250, ids: 5_000 };
+const TIGHT: Limits = Limits { rows: 6, counters: 250, ids: 5_000, items: usize::MAX };
 
 #[test]
 fn fault_10_a_crash_before_or_after_any_step() {
@@ -238,7 +265,7 @@ fn a_unit_in_two_shards_is_archived_as_it_is_counted() {
             let [a, b] = &shards;
             let ended = tokio::join!(one.invoke(a, &a.records), two.invoke(b, &b.records));
             assert_eq!(ended, (Ended::Done, Ended::Done));
-            assert_eq!(miscredited(&world.state.lock().unwrap()), "", "{turns:?}");
+            assert_eq!(miscredited(&world.state.lock().unwrap(), &BTreeSet::new()), "", "{turns:?}");
         });
     }
 }
@@ -277,6 +304,21 @@ fn the_storm_catches_marks_that_do_not_know_their_owner() {
 #[test]
 fn the_storm_catches_rows_that_are_written_before_the_head() {
     assert!(is_caught(Sabotage::Order));
+}
+
+#[test]
+fn the_storm_catches_a_redrive_without_guards() {
+    assert!(is_caught(Sabotage::Guard));
+}
+
+#[test]
+fn the_storm_catches_a_log_without_beginnings() {
+    assert!(is_caught(Sabotage::Log));
+}
+
+#[test]
+fn the_storm_catches_a_redrive_under_new_positions() {
+    assert!(is_caught(Sabotage::NewPositions));
 }
 
 #[test]

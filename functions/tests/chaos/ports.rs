@@ -1,10 +1,10 @@
 //! A plain store behind ports that fail as a seed says, and that never take what some records hold.
 
 use crate::truth::{FULL, NO_LINES, NO_MARKS, NO_PUTS, UNKEEPABLE};
-use abx_core::event::{Amount, Commit, Mark, MarkKey, Position};
+use abx_core::event::{Additions, Amount, Commit, Mark, MarkKey, Owner, Position};
 use abx_functions::ports::{
-    Archive, ArchiveLine, Committed, LEDGER_COMMITS, MarkPut, MetricStore, PortError, Quarantine,
-    Quarantined, RowCounter, ShardState,
+    Archive, ArchiveLine, Committed, Guard, LEDGER_COMMITS, LogEntry, MarkPut, MetricStore, PortError,
+    Quarantine, Quarantined, RedrivenRecord, RowCounter, ShardState,
 };
 use jiff::Timestamp;
 use serde_json::Value;
@@ -20,7 +20,10 @@ type Write = Box<dyn FnOnce(&mut State) + Send>;
 #[derive(Default)]
 pub(crate) struct State {
     heads: BTreeMap<String, (Position, u64)>,
-    ledgers: BTreeMap<(String, u64), Vec<u64>>,
+    logs: BTreeMap<String, BTreeMap<Position, (LogEntry, Vec<u64>)>>,
+    guards: BTreeMap<String, BTreeMap<Position, RedrivenRecord>>,
+    /// What was written, in its order.
+    pub history: Vec<Fact>,
     pub marks: HashMap<(String, String), Mark>,
     pub rows: BTreeMap<(String, String, String), Amount>,
     /// Of lines with one `_id`, the one that is credited to the most.
@@ -28,6 +31,19 @@ pub(crate) struct State {
     pub quarantine: BTreeMap<String, String>,
     /// Writes that were sent and have not arrived.
     late: Vec<Write>,
+}
+
+/// Something that was written, which others see from then on.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Fact {
+    /// The records from one position to another were counted in their order.
+    Counted { shard: String, first: Position, last: Position },
+    /// Records were counted by a redrive.
+    Redriven { shard: String, positions: Vec<Position> },
+    /// A batch was given up.
+    GivenUp { shard: String, sequences: Vec<u64> },
+    /// A mark of a unit about something stands, for a record that may not be counted yet.
+    Marked { unit: String, about: String, owner: Owner },
 }
 
 /// How often what happens, in percent of all calls.
@@ -41,6 +57,9 @@ pub(crate) struct Plan {
     pub zombie: u8,
     pub redeliver: u8,
     pub restart: u8,
+    /// How many of the batches that failed Lambda gives up.
+    pub give_up: u8,
+    pub redrive: u8,
 }
 
 /// What is broken on purpose, to see it caught.
@@ -61,6 +80,12 @@ pub(crate) enum Sabotage {
     Archive,
     /// A revision of the catalog is published after the events that it is about.
     Catalog,
+    /// Redrives have no guards.
+    Guard,
+    /// The log does not say where a commit began.
+    Log,
+    /// What was given up is put on the stream again.
+    NewPositions,
 }
 
 /// The faults of a run, and what happened.
@@ -110,6 +135,42 @@ impl State {
         for write in std::mem::take(&mut self.late) {
             write(self);
         }
+    }
+
+    /// Notes the marks that stand.
+    pub(crate) fn note_marks(&mut self) {
+        for ((unit, about), mark) in &self.marks {
+            let (unit, about, owner) = (unit.clone(), about.clone(), mark.owner.clone());
+            let fact = Fact::Marked { unit, about, owner };
+            if !self.history.contains(&fact) {
+                self.history.push(fact);
+            }
+        }
+    }
+
+    /// Records of which some parts are counted, and others not.
+    pub(crate) fn in_parts(&self) -> Vec<(String, Position)> {
+        let of_log = |(shard, log): (&String, &BTreeMap<_, (LogEntry, _)>)| -> Vec<_> {
+            let lasts = log.values().map(|(entry, _)| &entry.last).filter(|last| last.part.is_some());
+            lasts.map(|last| (shard.clone(), last.whole())).collect()
+        };
+        let of_guards = |(shard, guards): (&String, &BTreeMap<Position, RedrivenRecord>)| -> Vec<_> {
+            let parts = guards.values().filter(|it| it.reached.part.is_some());
+            parts.map(|it| (shard.clone(), it.reached.whole())).collect()
+        };
+        let mut parts: Vec<_> = self.logs.iter().flat_map(of_log).collect();
+        parts.extend(self.guards.iter().flat_map(of_guards));
+        let is_counted = |(shard, record): &(String, Position)| {
+            let by_log = self.logs.get(shard).is_some_and(|log| {
+                log.values().any(|(entry, _)| entry.first <= *record && *record <= entry.last)
+            });
+            let guard = self.guards.get(shard).and_then(|guards| guards.get(record));
+            // What is rejected has no other parts.
+            let is_rejected = |part: &(Box<str>, Box<str>)| part.0.starts_with('~');
+            by_log || guard.is_some_and(|it| it.reached.part.as_ref().is_none_or(is_rejected))
+        };
+        parts.retain(|record| !is_counted(record));
+        parts
     }
 }
 
@@ -225,9 +286,9 @@ impl Ports {
 }
 
 /// Whether a row has no room for a counter.
-fn overflows(commit: &Commit) -> bool {
+fn overflows(rows: &[Additions]) -> bool {
     let full = format!("exp#{FULL}");
-    let rows = commit.rows.iter().filter(|row| row.partition == full);
+    let rows = rows.iter().filter(|row| row.partition == full);
     rows.flat_map(|row| &row.counters).any(|(counter, _)| counter.ends_with("#b"))
 }
 
@@ -247,8 +308,9 @@ impl MetricStore for Ports {
             if sabotage == Sabotage::Part {
                 head.part = None;
             }
-            let ids = (0..LEDGER_COMMITS).filter_map(|slot| state.ledgers.get(&(shard.clone(), slot)));
-            let ledger = if forgets { Vec::new() } else { ids.flatten().copied().collect() };
+            let log = state.logs.get(&shard).into_iter().flat_map(BTreeMap::values).rev();
+            let ids = log.take(usize::try_from(LEDGER_COMMITS).unwrap()).flat_map(|(_, ids)| ids);
+            let ledger = if forgets { Vec::new() } else { ids.copied().collect() };
             ShardState { head: Some(head), commits, ledger }
         })
         .await
@@ -284,7 +346,8 @@ impl MetricStore for Ports {
         };
         // A call for many may stop half-way.
         let is_taken = |((unit, _), _): &((String, String), Mark)| unit != NO_PUTS && unit != NO_MARKS;
-        let half: Vec<_> = marks.iter().take(marks.len() / 2).filter(|mark| is_taken(mark)).cloned().collect();
+        let half: Vec<_> =
+            marks.iter().take(marks.len() / 2).filter(|mark| is_taken(mark)).cloned().collect();
         self.call("half of the marks", move |state| drop(put(state, &half))).await?;
         if !marks.iter().all(is_taken) {
             return self.refuse("marks put").await;
@@ -294,12 +357,12 @@ impl MetricStore for Ports {
 
     async fn commit(&self, shard: &str, state: &ShardState, commit: &Commit) -> Result<Committed, PortError> {
         let (shard, expected, commit) = (shard.to_owned(), state.clone(), commit.clone());
-        if self.faults().takes_no_commit || overflows(&commit) {
+        if self.faults().takes_no_commit || overflows(&commit.rows) {
             return self.refuse("commit").await;
         }
         let sabotage = self.faults().sabotage;
         if sabotage == Sabotage::Order {
-            let rows = commit.clone();
+            let rows = commit.rows.clone();
             self.call("rows", move |state| add(state, &rows)).await?;
         }
         self.call("commit", move |state| {
@@ -309,10 +372,81 @@ impl MetricStore for Ports {
             }
             let commits = expected.commits;
             state.heads.insert(shard.clone(), (commit.head.clone(), commits + 1));
-            state.ledgers.insert((shard.clone(), commits % LEDGER_COMMITS), commit.ids.clone());
+            let (first, last) = (commit.first.clone(), commit.head.clone());
+            let entry = LogEntry { number: commits, first: first.clone(), last: last.clone() };
+            let log = state.logs.entry(shard.clone()).or_default();
+            log.insert(last.clone(), (entry, commit.ids.clone()));
+            state.history.push(Fact::Counted { shard: shard.clone(), first, last });
             if sabotage != Sabotage::Order {
-                add(state, &commit);
+                add(state, &commit.rows);
             }
+            Committed::Done
+        })
+        .await
+    }
+
+    async fn log(&self, shard: &str, from: &Position, to: &Position) -> Result<Vec<LogEntry>, PortError> {
+        let (shard, from, to) = (shard.to_owned(), from.clone(), to.clone());
+        let forgets = self.faults().sabotage == Sabotage::Log;
+        self.call("log", move |state| {
+            let Some(log) = state.logs.get(&shard) else { return Vec::new() };
+            let before = log.range(..from.clone()).next_back();
+            let mut entries: Vec<_> = before.map(|(_, entry)| entry).into_iter().collect();
+            for (last, entry) in log.range(from.clone()..) {
+                entries.push(entry);
+                if *last >= to {
+                    break;
+                }
+            }
+            let read = |entry: &LogEntry| match forgets {
+                true => LogEntry { first: entry.last.clone(), ..entry.clone() },
+                false => entry.clone(),
+            };
+            entries.into_iter().map(|(entry, _)| read(entry)).collect()
+        })
+        .await
+    }
+
+    async fn redriven(
+        &self,
+        shard: &str,
+        _: &Position,
+        _: &Position,
+    ) -> Result<Vec<RedrivenRecord>, PortError> {
+        let shard = shard.to_owned();
+        let forgets = self.faults().sabotage == Sabotage::Guard;
+        self.call("redriven", move |state| {
+            let guards = state.guards.get(&shard).filter(|_| !forgets);
+            guards.map(|guards| guards.values().cloned().collect()).unwrap_or_default()
+        })
+        .await
+    }
+
+    async fn redrive(
+        &self,
+        shard: &str,
+        guards: &[Guard],
+        rows: &[Additions],
+    ) -> Result<Committed, PortError> {
+        let (shard, guards, rows) = (shard.to_owned(), guards.to_vec(), rows.to_vec());
+        if overflows(&rows) {
+            return self.refuse("redrive").await;
+        }
+        let is_blind = self.faults().sabotage == Sabotage::Guard;
+        self.call("redrive", move |state| {
+            let there = state.guards.entry(shard.clone()).or_default();
+            let reached = |guard: &Guard| there.get(&guard.after.whole()).map(|it| &it.reached);
+            if !is_blind && guards.iter().any(|guard| reached(guard) != guard.before.as_ref()) {
+                return Committed::Moved;
+            }
+            let mut positions = Vec::new();
+            for Guard { after, id, .. } in &guards {
+                there.insert(after.whole(), RedrivenRecord { reached: after.clone(), id: *id });
+                let is_whole = after.part.as_ref().is_none_or(|(part, _)| part.starts_with('~'));
+                positions.extend(is_whole.then(|| after.whole()));
+            }
+            state.history.push(Fact::Redriven { shard: shard.clone(), positions });
+            add(state, &rows);
             Committed::Done
         })
         .await
@@ -341,8 +475,8 @@ pub(crate) fn credits(line: &Value) -> impl Iterator<Item = String> {
         .map(|it| format!("me#{}#{}", it["variant"].as_str().unwrap(), it["metric"].as_str().unwrap()))
 }
 
-fn add(state: &mut State, commit: &Commit) {
-    for row in &commit.rows {
+fn add(state: &mut State, rows: &[Additions]) {
+    for row in rows {
         for (counter, amount) in &row.counters {
             let key = (row.partition.clone(), row.sort.clone(), counter.clone());
             *state.rows.entry(key).or_default() += *amount;

@@ -2,12 +2,13 @@
 
 use crate::ports::Sabotage;
 use crate::storm::{Ended, World, compare};
-use crate::truth::{FULL, Form, Happening, NO_LINES, NO_MARKS, NO_PUTS, Record, START, Shard, UNKEEPABLE, What};
+use crate::truth::{
+    FULL, Form, Happening, NO_LINES, NO_MARKS, NO_PUTS, Record, START, Shard, UNKEEPABLE, What,
+};
 use crate::{NOTHING, blocking};
 use abx_core::event::{Limits, RecordClass};
 use std::collections::BTreeMap;
 use std::time::Duration;
-
 
 fn record(number: usize, unit: &str, what: What) -> Record {
     let time = START + i64::try_from(number).unwrap();

@@ -1,16 +1,16 @@
 //! Delivers a story as Kinesis and Lambda do, while everything fails, and compares the counts with what happened.
 
-use crate::ports::{Faults, Plan, Ports, Sabotage, State, credits};
+use crate::ports::{Fact, Faults, Plan, Ports, Sabotage, State, credits};
 use crate::truth::{Record, Shard, count, documents, published, second_documents, story, without_groups};
-use abx_core::event::{Amount, Classes, Limits};
+use abx_core::event::{Amount, Batch, Classes, Limits, Position};
 use abx_functions::adapters::embedded::EmbeddedStore;
 use abx_functions::catalog::{CatalogHolder, Snapshot, encode};
-use abx_functions::events::{Options, Processor, RecordToWrite, kinesis_event};
+use abx_functions::events::{Options, Origin, Processor, RecordToWrite, Redriver, kinesis_event};
 use abx_functions::ports::{CatalogStore, RevisionMeta};
 use abx_functions::telemetry::Telemetry;
 use jiff::Timestamp;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
@@ -69,22 +69,49 @@ impl World {
         Self { state, faults: Arc::new(Mutex::new(faults)), catalog, processes: 0, said }
     }
 
-    /// Starts a process, which remembers nothing.
-    pub(crate) async fn start(&mut self, limits: Limits) -> Process {
+    async fn ports(&mut self) -> (Ports, Arc<CatalogHolder<Arc<EmbeddedStore>>>) {
         self.processes += 1;
-        let death = Arc::new(Notify::new());
-        let ports = Ports {
-            state: Arc::clone(&self.state),
-            faults: Arc::clone(&self.faults),
-            death: Arc::clone(&death),
-            who: self.processes,
-        };
+        let (state, faults) = (Arc::clone(&self.state), Arc::clone(&self.faults));
+        let ports = Ports { state, faults, death: Arc::new(Notify::new()), who: self.processes };
         let holder = Arc::new(CatalogHolder::new(Arc::clone(&self.catalog), Snapshot::default()));
         holder.load().await.unwrap();
+        (ports, holder)
+    }
+
+    /// Starts a process, which remembers nothing.
+    pub(crate) async fn start(&mut self, limits: Limits) -> Process {
+        let (ports, holder) = self.ports().await;
+        let death = Arc::clone(&ports.death);
         let options = Options { limits, cache_marks: NonZeroUsize::new(20).unwrap() };
         let kept = (ports.clone(), ports.clone());
         let function = Processor::new(holder, ports, kept, Arc::new(Telemetry::silent("events")), options);
         Process { function, death, said: Arc::clone(&self.said) }
+    }
+
+    /// Redrives records, in a process of its own. Whether that came to its end.
+    pub(crate) async fn redrive(&mut self, shard: &Shard, records: &[Record], limits: Limits) -> bool {
+        let (ports, holder) = self.ports().await;
+        let death = Arc::clone(&ports.death);
+        let sabotage = self.faults.lock().unwrap().sabotage;
+        let redriver = Redriver::new(holder, ports.clone(), (ports.clone(), ports)).with_limits(limits);
+        let written: Vec<RecordToWrite> = records.iter().map(write).collect();
+        let (stream, id) = shard.name.split_once('/').unwrap();
+        let batch = Batch::read(&kinesis_event(stream, id, &written), Timestamp::UNIX_EPOCH).unwrap();
+        let [mut batch] = <[_; 1]>::try_from(batch.shards).unwrap();
+        if sabotage == Sabotage::NewPositions {
+            for payload in &mut batch.payloads {
+                payload.position.sequence =
+                    format!("9{}", payload.position.sequence.as_str()).parse().unwrap();
+            }
+        }
+        let (redriven, ended) = tokio::select! {
+            done = redriver.redrive(Origin::Stream, &batch) => done,
+            () = death.notified() => return false,
+        };
+        let read = batch.payloads.len() as u64;
+        assert!(redriven.sum() <= read, "each record is in one line of the report");
+        assert!(ended.is_err() || redriven.sum() == read, "every record is in the report");
+        ended.is_ok()
     }
 
     /// Publishes the second revision, of which the processes that run learn by themselves.
@@ -99,6 +126,14 @@ impl World {
         faults.left > 0 && faults.random.u8(0..100) < percent
     }
 
+    /// The same world, for another who works in it at the same time.
+    fn beside(&mut self) -> Self {
+        let (state, faults) = (Arc::clone(&self.state), Arc::clone(&self.faults));
+        let (catalog, said) = (Arc::clone(&self.catalog), Arc::clone(&self.said));
+        self.processes += 1;
+        Self { state, faults, catalog, processes: self.processes, said }
+    }
+
     fn random(&self, range: std::ops::Range<usize>) -> usize {
         self.faults.lock().unwrap().random.usize(range)
     }
@@ -109,7 +144,8 @@ impl World {
 }
 
 async fn publish(catalog: &EmbeddedStore, revision: u64, documents: &[Value]) {
-    let meta = RevisionMeta { created_at: Timestamp::UNIX_EPOCH, author: String::new(), message: String::new() };
+    let meta =
+        RevisionMeta { created_at: Timestamp::UNIX_EPOCH, author: String::new(), message: String::new() };
     catalog.put_revision(revision, &encode(documents).unwrap(), &meta).await.unwrap();
     catalog.flip_head((revision > 1).then_some(revision - 1), revision, &meta).await.unwrap();
 }
@@ -165,17 +201,34 @@ pub(crate) fn run(seed: u64, length: usize, plan: Plan, sabotage: Sabotage) -> R
     runtime.block_on(storm(seed, length, plan, sabotage))
 }
 
+/// A batch that Lambda gave up, as it lies in the bucket of failures.
+struct GivenUp {
+    shard: usize,
+    records: std::ops::Range<usize>,
+    is_redriven: bool,
+}
+
 async fn storm(seed: u64, length: usize, plan: Plan, sabotage: Sabotage) -> Result<(), String> {
     let mut world = World::new(seed, plan, sabotage).await;
     let mut random = fastrand::Rng::with_seed(seed ^ 0xabcd);
     let shards = story(&mut random, length);
     let limits = Limits { rows: random.usize(5..12), ..Limits::default() };
     let mut done = vec![0; shards.len()];
+    let mut bucket: Vec<GivenUp> = Vec::new();
     let mut process = world.start(limits).await;
     let (mut rounds, mut is_published) = (0, false);
     loop {
-        let open: Vec<usize> = (0..shards.len()).filter(|at| is_open(&shards, &done, *at)).collect();
-        if open.is_empty() {
+        world.state.lock().unwrap().note_marks();
+        let mut open: Vec<usize> = (0..shards.len()).filter(|at| is_open(&shards, &done, *at)).collect();
+        let mut ready: Vec<usize> = (0..bucket.len()).collect();
+        // A record of which some parts are counted is counted on before marks change that its other parts hang on.
+        let in_parts = world.state.lock().unwrap().in_parts();
+        if let Some((shard, record)) = in_parts.first() {
+            open.retain(|at| shards[*at].name == *shard);
+            ready.retain(|at| bucket[*at].has(&shards, shard, record));
+        }
+        let is_left = ready.iter().any(|at| !bucket[*at].is_redriven);
+        if open.is_empty() && !is_left {
             break;
         }
         rounds += 1;
@@ -185,14 +238,26 @@ async fn storm(seed: u64, length: usize, plan: Plan, sabotage: Sabotage) -> Resu
         if world.chance(|plan| plan.restart) {
             process = world.start(limits).await;
         }
+        let is_time = !ready.is_empty() && world.chance(|plan| plan.redrive);
+        if is_time || open.is_empty() {
+            let left: Vec<usize> = ready.iter().copied().filter(|at| !bucket[*at].is_redriven).collect();
+            let ready = if is_time { ready } else { left };
+            let at = ready[world.random(0..ready.len())];
+            redrive(&mut world, &shards, &mut bucket[at], limits).await;
+            continue;
+        }
         let at = open[world.random(0..open.len())];
         let (shard, from) = (&shards[at], done[at]);
         if from > 0 && world.chance(|plan| plan.redeliver) {
             // Hours later, some of what was counted comes again.
             let (a, b) = (world.random(0..from), world.random(0..from));
-            world.log(format!("{} {}..={} again", shard.name, a.min(b), a.max(b)));
-            if process.invoke(shard, &shard.records[a.min(b)..=a.max(b)]).await == Ended::Crashed {
-                process = world.start(limits).await;
+            let (a, b) = (a.min(b), a.max(b));
+            let is_given_up = |it: &GivenUp| it.shard == at && it.records.start <= b && a < it.records.end;
+            if !bucket.iter().any(is_given_up) {
+                world.log(format!("{} {a}..={b} again", shard.name));
+                if process.invoke(shard, &shard.records[a..=b]).await == Ended::Crashed {
+                    process = world.start(limits).await;
+                }
             }
             continue;
         }
@@ -212,21 +277,66 @@ async fn storm(seed: u64, length: usize, plan: Plan, sabotage: Sabotage) -> Resu
         } else {
             process.invoke(shard, records).await
         };
-        match ended {
-            Ended::Done => done[at] = to,
-            Ended::From(first) => {
-                done[at] = shard.records.iter().position(|it| it.sequence == first).unwrap();
+        let failed = match ended {
+            Ended::Done => {
+                done[at] = to;
+                continue;
             }
+            Ended::From(first) => shard.records.iter().position(|it| it.sequence == first).unwrap(),
             // The same records come again, in whichever portions.
-            Ended::Crashed => process = world.start(limits).await,
+            Ended::Crashed => {
+                process = world.start(limits).await;
+                from
+            }
+        };
+        done[at] = failed;
+        if world.chance(|plan| plan.give_up) {
+            // Hours later, so that nothing is under way any more.
+            let sequences = shard.records[failed..to].iter().map(|it| it.sequence).collect();
+            let mut state = world.state.lock().unwrap();
+            state.settle();
+            state.history.push(Fact::GivenUp { shard: shard.name.clone(), sequences });
+            drop(state);
+            world.log(format!("{} {failed}..{to} given up", shard.name));
+            bucket.push(GivenUp { shard: at, records: failed..to, is_redriven: false });
+            done[at] = to;
         }
     }
     world.state.lock().unwrap().settle();
-    let (said, expected) = (*world.said.lock().unwrap(), count(&shards).classes);
+    let said = *world.said.lock().unwrap();
+    let expected = count(&shards, &world.state.lock().unwrap().history).classes;
     if plan == Plan::default() && said != expected {
         return Err(told(&world, &format!("  classes: {said:?} instead of {expected:?}")));
     }
     compare(&world, &shards)
+}
+
+impl GivenUp {
+    /// Whether a record of a shard is among these.
+    fn has(&self, shards: &[Shard], name: &str, record: &Position) -> bool {
+        let Shard { name: own, records, .. } = &shards[self.shard];
+        let is_it = |it: &Record| it.sequence.to_string() == record.sequence.as_str();
+        own == name && records[self.records.clone()].iter().any(is_it)
+    }
+}
+
+/// Redrives a batch, maybe twice at the same time, and maybe one that was redriven before.
+async fn redrive(world: &mut World, shards: &[Shard], batch: &mut GivenUp, limits: Limits) {
+    let shard = &shards[batch.shard];
+    let records = &shard.records[batch.records.clone()];
+    let limits = Limits { items: 1 + world.random(0..8), ..limits };
+    let is_twice = world.chance(|plan| plan.zombie);
+    world.log(format!("{} {:?} redriven{}", shard.name, batch.records, if is_twice { " twice" } else { "" }));
+    let is_done = if is_twice {
+        let (mut one, mut two) = (world.beside(), world.beside());
+        let (one, two) =
+            tokio::join!(one.redrive(shard, records, limits), two.redrive(shard, records, limits));
+        one || two
+    } else {
+        world.redrive(shard, records, limits).await
+    };
+    world.state.lock().unwrap().settle();
+    batch.is_redriven |= is_done;
 }
 
 /// Whether a shard has records that are not done, and no parents that have.
@@ -237,34 +347,35 @@ fn is_open(shards: &[Shard], done: &[usize], at: usize) -> bool {
 
 /// What is stored is what happened.
 pub(crate) fn compare(world: &World, shards: &[Shard]) -> Result<(), String> {
-    let expected = count(shards);
     let state = world.state.lock().unwrap();
+    let expected = count(shards, &state.history);
     let rows = without_groups(&state.rows);
     let mut wrong = String::new();
-    for key in rows.keys().chain(expected.rows.keys()).collect::<std::collections::BTreeSet<_>>() {
+    for key in rows.keys().chain(expected.rows.keys()).collect::<BTreeSet<_>>() {
         let (found, expected) = (rows.get(key), expected.rows.get(key));
         if found != expected {
             let show = |it: Option<&Amount>| it.map_or_else(|| "nothing".to_owned(), ToString::to_string);
             let _ = writeln!(wrong, "  {key:?}: {} instead of {}", show(found), show(expected));
         }
     }
-    let archived: std::collections::BTreeSet<String> = state.archive.keys().cloned().collect();
-    let wrong_ids = archived.symmetric_difference(&expected.archived);
-    for id in wrong_ids.filter(|id| !expected.archived_or_not.contains(*id)) {
+    let archived: BTreeSet<String> = state.archive.keys().cloned().collect();
+    let may_be_there = |id: &&String| expected.overtaken.contains(*id);
+    for id in archived.symmetric_difference(&expected.archived).filter(|id| !may_be_there(id)) {
         let _ = writeln!(wrong, "  archive: {id} is there {}", archived.contains(id));
     }
     if state.quarantine != expected.quarantined {
         let _ = writeln!(wrong, "  quarantine: {:?} instead of {:?}", state.quarantine, expected.quarantined);
     }
-    let _ = write!(wrong, "{}", miscredited(&state));
+    let _ = write!(wrong, "{}", miscredited(&state, &expected.overtaken));
     drop(state);
     if wrong.is_empty() { Ok(()) } else { Err(told(world, &wrong)) }
 }
 
 /// How far the lines of the archive say something else than was counted; empty if they do not.
-pub(crate) fn miscredited(state: &State) -> String {
+pub(crate) fn miscredited(state: &State, overtaken: &BTreeSet<String>) -> String {
     let mut archived: BTreeMap<String, Amount> = BTreeMap::new();
-    for counter in state.archive.values().flat_map(credits) {
+    let lines = state.archive.iter().filter(|(id, _)| !overtaken.contains(*id));
+    for counter in lines.flat_map(|(_, line)| credits(line)) {
         *archived.entry(counter).or_default() += Amount::ONE;
     }
     let mut counted: BTreeMap<String, Amount> = BTreeMap::new();

@@ -1,6 +1,7 @@
 //! What really happened, and what it must be counted as: plain loops, without the code that is tested.
 
-use abx_core::event::{Amount, Classes, RecordClass, aggregate};
+use crate::ports::Fact;
+use abx_core::event::{Amount, Classes, Position, RecordClass, aggregate};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use jiff::Timestamp;
@@ -33,6 +34,8 @@ pub(crate) enum What {
     /// Asked for by the experiment that is published in the middle, and by no other.
     Signup,
     Evaluation,
+    /// A summary of so many evaluations of two flags.
+    Evaluations([u32; 2]),
     Unknown,
     /// Bytes that are no event, and why.
     Poison(&'static [u8], &'static str),
@@ -66,7 +69,7 @@ const MORE: [&str; 6] = ["e1", "e2", "e3", "e4", "e5", "e6"];
 /// An experiment whose rows are full: they have the counters of variant a, and no room for those of b. Its exposures to b stay in the
 /// marks and in the archive, and are refused by the commit.
 pub(crate) const FULL: &str = "full";
-/// An experiment whose units have exposures in several shards at once. Which of them is first is decided by who comes first.
+/// An experiment whose units have exposures in several shards at once.
 pub(crate) const WANDER: &str = "wander";
 /// An experiment that the second revision of the catalog adds.
 pub(crate) const SECOND: &str = "second";
@@ -78,6 +81,9 @@ pub(crate) const NO_PUTS: &str = "unit without puts";
 pub(crate) const UNKEEPABLE: &[u8] = b"{unkeepable";
 /// A unit of which the archive takes no line.
 pub(crate) const NO_LINES: &str = "unit without lines";
+
+/// Experiments without a metric that is summed, so that no units are counted by group.
+const WITHOUT_GROUPS: [&str; 2] = [FULL, WANDER];
 
 /// A shard, which begins when its parents are drained.
 #[derive(Debug, Clone)]
@@ -112,7 +118,7 @@ pub(crate) fn documents() -> Vec<Value> {
             {"key": "visits", "event": "visit", "kind": "count"},
         ],
     });
-    let only_units = [FULL, WANDER].map(|key| {
+    let only_units = WITHOUT_GROUPS.map(|key| {
         json!({
             "experiment": key, "status": "active", "variants": [{"key": "a"}, {"key": "b"}],
             "metrics": [{"key": "finished", "event": "finish", "kind": "conversion"}],
@@ -121,15 +127,13 @@ pub(crate) fn documents() -> Vec<Value> {
     std::iter::once(checkout).chain(more).chain(only_units).collect()
 }
 
-/// By unit and experiment, the variant that it saw first, and when.
-type First = HashMap<(String, &'static str), (&'static str, i64)>;
-
 /// When a store refuses a happening.
 enum Refused {
     /// Before it is archived, or so that it never can be.
     BeforeArchive,
     /// While it is archived, or not yet.
     BesideArchive,
+    /// After that, and after its mark was put.
     AfterArchive,
 }
 
@@ -142,24 +146,23 @@ impl Happening {
             What::Visit => "visit",
             What::Signup => "signup",
             What::Evaluation => "evaluation",
+            // Its sender is no unit.
+            What::Evaluations(_) => return ("evaluations", "", &self.id),
             What::Unknown => "scroll",
             What::Poison(..) => "poison",
         };
         (about, &self.unit, &self.id)
     }
 
-    /// When a store refuses what counting it takes, if one does, given the variant that each unit saw first. What the commit refuses
-    /// leaves its mark.
-    fn refused(&self, first: &mut First) -> Option<Refused> {
-        let asks = !matches!(self.what, What::Evaluation | What::Unknown);
+    /// When a store refuses what counting it takes, if one does, given the variant that its unit belongs to.
+    fn refused(&self, belongs: Option<&str>) -> Option<Refused> {
+        let asks = !matches!(self.what, What::Evaluation | What::Evaluations(_) | What::Unknown);
         match (&*self.unit, &self.what) {
             (NO_MARKS, _) if asks => Some(Refused::BeforeArchive),
-            (NO_LINES, _) => Some(Refused::BeforeArchive),
+            // A summary has no unit.
+            (NO_LINES, what) if !matches!(what, What::Evaluations(_)) => Some(Refused::BeforeArchive),
             (NO_PUTS, What::Exposure(..)) => Some(Refused::BesideArchive),
-            (unit, What::Exposure(FULL, variant)) => {
-                let (belongs, _) = first.entry((unit.to_owned(), FULL)).or_insert((variant, self.time));
-                (*belongs == "b").then_some(Refused::AfterArchive)
-            }
+            (_, What::Exposure(FULL, _)) => (belongs == Some("b")).then_some(Refused::AfterArchive),
             _ => None,
         }
     }
@@ -180,6 +183,10 @@ impl Happening {
             }
             What::Evaluation => {
                 json!({"event_id": id, "type": "evaluation", "flag": "f", "variant": "on", "unit": unit, "timestamp": time})
+            }
+            What::Evaluations(counts) => {
+                let counts = counts.map(|count| json!({"flag": "f", "variant": "on", "count": count}));
+                json!({"event_id": id, "type": "evaluations", "timestamp": time, "counts": counts})
             }
             What::Unknown => {
                 json!({"event_id": id, "type": "conversion", "event": "scroll", "user_id": unit, "timestamp": time})
@@ -214,155 +221,281 @@ pub(crate) struct Expected {
     pub rows: BTreeMap<(String, String, String), Amount>,
     /// The places of all events that were taken.
     pub archived: BTreeSet<String>,
-    /// The places of events that may have been archived before they were refused.
-    pub archived_or_not: BTreeSet<String>,
     pub quarantined: BTreeMap<String, String>,
+    /// The places of events that were given up, and whose repetition was counted before they were redriven, and of events that a store
+    /// refuses while they are archived. Their lines may have been archived before.
+    pub overtaken: BTreeSet<String>,
     /// What became of them where each is delivered once.
     pub classes: Classes,
 }
 
-/// Counts what happened, each once.
-#[expect(clippy::too_many_lines, reason = "one plain loop, to be read beside the handler")]
-pub(crate) fn count(shards: &[Shard]) -> Expected {
-    let mut expected = Expected::default();
-    let mut first = First::new();
-    let mut wanderers = HashSet::new();
-    let mut units = HashSet::new();
-    let mut converted: HashSet<String> = HashSet::new();
-    // A unit's records are in one line of shards, and parents stand before their children.
-    for shard in shards {
-        let mut seen = HashSet::new();
-        for record in &shard.records {
-            for (sub, happening) in record.happenings.iter().enumerate() {
-                let place =
-                    if sub == 0 { record.sequence.to_string() } else { format!("{}:{sub}", record.sequence) };
-                let place = format!("{}:{place}", shard.name);
-                let arrived = hour(record.arrived);
-                let mut add = |partition: &str, row: &str, counter: String, amount: f64| {
-                    let sort = if partition == "exp#wander" { row.to_owned() } else { format!("{row}#{}", shard.name) };
-                    let key = (partition.to_owned(), sort, counter);
-                    *expected.rows.entry(key).or_default() += Amount::from_f64(amount).unwrap();
-                };
-                if let What::Poison(_, reason) = happening.what {
-                    add("stream", &arrived, format!("rejected#{reason}"), 1.0);
-                    expected.quarantined.insert(place, reason.to_owned());
-                    expected.classes.add(RecordClass::Rejected, 1);
-                    continue;
-                }
-                if seen.contains(&happening.identity()) {
-                    add("stream", &arrived, "duplicates".into(), 1.0);
-                    expected.classes.add(RecordClass::Duplicate, 1);
-                    continue;
-                }
-                if let Some(refused) = happening.refused(&mut first) {
-                    add("stream", &arrived, "rejected#refused_by_store".into(), 1.0);
-                    expected.classes.add(RecordClass::Rejected, 1);
-                    expected.quarantined.insert(place.clone(), "refused_by_store".to_owned());
-                    match refused {
-                        Refused::BeforeArchive => false,
-                        Refused::BesideArchive => expected.archived_or_not.insert(place),
-                        Refused::AfterArchive => expected.archived.insert(place),
-                    };
-                    continue;
-                }
-                seen.insert(happening.identity());
-                add("stream", &arrived, "accepted".into(), 1.0);
-                let skew = record.arrived - happening.time;
-                let is_late = !(-5 * 60_000..=7 * DAY).contains(&skew);
-                let (time, row) = if is_late {
-                    (record.arrived, "late".to_owned())
-                } else {
-                    (happening.time, hour(happening.time))
-                };
-                if is_late {
-                    add("stream", &arrived, "late".into(), 1.0);
-                }
-                let unit = &happening.unit;
-                let class = if is_late { RecordClass::Late } else { RecordClass::Counted };
-                match happening.what {
-                    What::Exposure(WANDER, _) => {
-                        add("exp#wander", "", "x".into(), 1.0);
-                        if wanderers.insert(unit.clone()) {
-                            add("exp#wander", "", "u".into(), 1.0);
-                        }
-                    }
-                    What::Exposure(experiment, variant) => {
-                        let place = (unit.clone(), experiment);
-                        let partition = &format!("exp#{experiment}");
-                        // The mark of an exposure to a full row was noted where it was found not to be refused.
-                        let is_new = units.insert(place.clone());
-                        let (belongs, _) = *first.entry(place).or_insert((variant, time));
-                        add(partition, &row, format!("x#{belongs}"), 1.0);
-                        if belongs != variant {
-                            add(partition, &row, format!("c#{belongs}"), 1.0);
-                        }
-                        if is_new {
-                            add(partition, &row, format!("u#{belongs}"), 1.0);
-                            if experiment != FULL {
-                                add(partition, &format!("groups#{belongs}"), "units".into(), 1.0);
-                            }
-                        }
-                    }
-                    What::Evaluation => add("stream", &arrived, "evaluations".into(), 1.0),
-                    What::Unknown => {
-                        add("stream", &arrived, "unused".into(), 1.0);
-                        add(&format!("unknown#{}", shard.name), "", "unknown#scroll".into(), 1.0);
-                        expected.classes.add(RecordClass::UnknownEvent, 1);
-                        expected.archived.insert(place);
-                        continue;
-                    }
-                    What::Purchase(_) | What::Visit | What::Signup => {
-                        let seen = |experiment: &'static str| {
-                            let seen = first.get(&(unit.clone(), experiment)).copied();
-                            seen.filter(|(_, exposed)| time >= *exposed)
-                        };
-                        let mut value = |experiment: &str, variant: &str, metric: &str, amount: f64| {
-                            let partition = &format!("exp#{experiment}");
-                            add(partition, &row, format!("me#{variant}#{metric}"), 1.0);
-                            add(partition, &row, format!("ms#{variant}#{metric}"), amount);
-                            add(partition, &format!("groups#{variant}"), metric.into(), amount);
-                        };
-                        let mut is_credited = false;
-                        if let What::Purchase(amount) = happening.what {
-                            for experiment in MORE {
-                                let Some((variant, _)) = seen(experiment) else { continue };
-                                value(experiment, variant, "revenue", amount);
-                                is_credited = true;
-                            }
-                        }
-                        if let What::Signup = happening.what {
-                            if let Some((variant, _)) = seen(SECOND) {
-                                value(SECOND, variant, "signups", 1.0);
-                                is_credited = true;
-                            }
-                        } else if let Some((variant, exposed)) = seen("checkout") {
-                            is_credited = true;
-                            if let What::Purchase(amount) = happening.what {
-                                value("checkout", variant, "revenue", amount);
-                                if time - exposed <= 2 * DAY {
-                                    add("exp#checkout", &row, format!("me#{variant}#bought"), 1.0);
-                                    if converted.insert(unit.clone()) {
-                                        add("exp#checkout", &row, format!("mu#{variant}#bought"), 1.0);
-                                    }
-                                }
-                            } else {
-                                value("checkout", variant, "visits", 1.0);
-                            }
-                        }
-                        if !is_credited {
-                            add("stream", &arrived, "unattributed".into(), 1.0);
-                            let class = if is_late { class } else { RecordClass::Unattributed };
-                            expected.classes.add(class, 1);
-                            expected.archived.insert(place);
-                            continue;
-                        }
-                    }
-                    What::Poison(..) => {}
-                }
-                expected.classes.add(class, 1);
-                expected.archived.insert(place);
-            }
+/// Where a happening stands: its shard, its record, and its number in that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    shard: usize,
+    sequence: u64,
+    sub: usize,
+}
+
+impl Place {
+    /// Whether this is seen as earlier: within a shard by position, and before those of any other.
+    fn is_before(self, other: Self) -> bool {
+        self.shard != other.shard || self < other
+    }
+
+    fn position(self) -> Position {
+        let Self { sequence, sub, .. } = self;
+        format!("{sequence}:{sub}").parse().unwrap()
+    }
+}
+
+/// The first record that a mark tells of.
+#[derive(Debug, Clone, Copy)]
+struct First {
+    variant: &'static str,
+    time: i64,
+    place: Place,
+}
+
+/// The places of a story that facts speak of, in the order in which they were counted; each once, and those that were not counted at the
+/// end. A mark that was left by a record that is not counted yet is in the order as well.
+fn in_order(shards: &[Shard], history: &[Fact]) -> Vec<Step> {
+    let mut left: BTreeMap<Place, ()> = BTreeMap::new();
+    for (shard, it) in shards.iter().enumerate() {
+        for record in &it.records {
+            let places =
+                (0..record.happenings.len()).map(|sub| Place { shard, sequence: record.sequence, sub });
+            left.extend(places.map(|place| (place, ())));
         }
+    }
+    let mut steps = Vec::new();
+    for fact in history {
+        let name = match fact {
+            Fact::Counted { shard, .. } | Fact::Redriven { shard, .. } | Fact::GivenUp { shard, .. } => shard,
+            Fact::Marked { owner, .. } => &*owner.shard,
+        };
+        let Some(shard) = shards.iter().position(|it| it.name == *name) else { continue };
+        let is_meant = |position: Position| match fact {
+            Fact::Counted { first, last, .. } => *first <= position && position <= *last,
+            Fact::Redriven { positions, .. } => positions.contains(&position),
+            Fact::Marked { owner, .. } => owner.position == position,
+            Fact::GivenUp { .. } => false,
+        };
+        let meant = left.keys().filter(|place| place.shard == shard && is_meant(place.position()));
+        let meant: Vec<Place> = meant.copied().collect();
+        if let Fact::Marked { about, .. } = fact {
+            steps.extend(meant.into_iter().map(|place| Step::Marked(place, about.clone())));
+            continue;
+        }
+        for place in meant {
+            left.remove(&place);
+            steps.push(Step::Counted { place, is_redriven: matches!(fact, Fact::Redriven { .. }) });
+        }
+    }
+    steps.extend(left.into_keys().map(|place| Step::Counted { place, is_redriven: false }));
+    steps
+}
+
+/// Something that is seen by what comes later.
+enum Step {
+    Counted { place: Place, is_redriven: bool },
+    Marked(Place, String),
+}
+
+/// Counts what happened, each once, in the order in which it was counted.
+#[expect(clippy::too_many_lines, reason = "one plain loop, to be read beside the handler")]
+pub(crate) fn count(shards: &[Shard], history: &[Fact]) -> Expected {
+    let mut expected = Expected::default();
+    let mut first: HashMap<(String, &'static str), First> = HashMap::new();
+    let mut converted: HashMap<String, Place> = HashMap::new();
+    let mut seen = HashSet::new();
+    let mut seen_by_redrives = HashSet::new();
+    for step in in_order(shards, history) {
+        let (at, is_redriven) = match &step {
+            Step::Counted { place, is_redriven } => (*place, *is_redriven),
+            Step::Marked(place, _) => (*place, false),
+        };
+        let shard = &shards[at.shard];
+        let record = shard.records.iter().find(|it| it.sequence == at.sequence).unwrap();
+        let happening = &record.happenings[at.sub];
+        let sub = at.sub;
+        let skew = record.arrived - happening.time;
+        let is_late = !(-5 * 60_000..=7 * DAY).contains(&skew);
+        let time = if is_late { record.arrived } else { happening.time };
+        let unit = &happening.unit;
+        if let Step::Marked(_, about) = step {
+            match happening.what {
+                What::Exposure(experiment, variant) => {
+                    let mark = First { variant, time, place: at };
+                    first.entry((unit.clone(), experiment)).or_insert(mark);
+                }
+                _ if about.ends_with("#bought") => {
+                    converted.entry(unit.clone()).or_insert(at);
+                }
+                _ => {}
+            }
+            continue;
+        }
+        let place = if sub == 0 { record.sequence.to_string() } else { format!("{}:{sub}", record.sequence) };
+        let place = format!("{}:{place}", shard.name);
+        let arrived = hour(record.arrived);
+        let mut add = |partition: &str, row: &str, counter: String, amount: f64| {
+            let key = (partition.to_owned(), format!("{row}#{}", shard.name), counter);
+            *expected.rows.entry(key).or_default() += Amount::from_f64(amount).unwrap();
+        };
+        if let What::Poison(_, reason) = happening.what {
+            add("stream", &arrived, format!("rejected#{reason}"), 1.0);
+            expected.quarantined.insert(place, reason.to_owned());
+            expected.classes.add(RecordClass::Rejected, 1);
+            continue;
+        }
+        let identity = (at.shard, happening.identity());
+        let is_repeated = seen.contains(&identity) || is_redriven && seen_by_redrives.contains(&identity);
+        if is_repeated {
+            let is_it = |fact: &Fact| {
+                matches!(fact, Fact::GivenUp { shard: it, sequences }
+                if *it == shard.name && sequences.contains(&at.sequence))
+            };
+            if history.iter().any(is_it) {
+                expected.overtaken.insert(place);
+            }
+            add("stream", &arrived, "duplicates".into(), 1.0);
+            expected.classes.add(RecordClass::Duplicate, 1);
+            // What was counted in its place found its unit exposed, or converted, by the marks that it left.
+            let row = if is_late { "late".to_owned() } else { hour(time) };
+            match happening.what {
+                What::Exposure(experiment, _) => {
+                    let mark = first.get(&(unit.clone(), experiment));
+                    if let Some(First { variant, .. }) = mark.filter(|it| it.place == at) {
+                        add(&format!("exp#{experiment}"), &row, format!("u#{variant}"), 1.0);
+                        if !WITHOUT_GROUPS.contains(&experiment) {
+                            add(
+                                &format!("exp#{experiment}"),
+                                &format!("groups#{variant}"),
+                                "units".into(),
+                                1.0,
+                            );
+                        }
+                    }
+                }
+                What::Purchase(_) if converted.get(unit) == Some(&at) => {
+                    let variant = first[&(unit.clone(), "checkout")].variant;
+                    add("exp#checkout", &row, format!("mu#{variant}#bought"), 1.0);
+                }
+                _ => {}
+            }
+            continue;
+        }
+        // The mark of what only the commit refuses stands; of others there is none.
+        let belongs = match happening.what {
+            What::Exposure(FULL, variant) if happening.refused(None).is_none() => {
+                let mark = First { variant, time, place: at };
+                let mark = *first.entry((unit.clone(), FULL)).or_insert(mark);
+                Some(if mark.place.is_before(at) { mark.variant } else { variant })
+            }
+            _ => None,
+        };
+        if let Some(refused) = happening.refused(belongs) {
+            add("stream", &arrived, "rejected#refused_by_store".into(), 1.0);
+            expected.classes.add(RecordClass::Rejected, 1);
+            expected.quarantined.insert(place.clone(), "refused_by_store".to_owned());
+            match refused {
+                Refused::BeforeArchive => false,
+                Refused::BesideArchive => expected.overtaken.insert(place),
+                Refused::AfterArchive => expected.archived.insert(place),
+            };
+            continue;
+        }
+        if is_redriven {
+            seen_by_redrives.insert(identity)
+        } else {
+            seen.insert(identity)
+        };
+        add("stream", &arrived, "accepted".into(), 1.0);
+        let row = if is_late { "late".to_owned() } else { hour(time) };
+        if is_late {
+            add("stream", &arrived, "late".into(), 1.0);
+        }
+        let class = if is_late { RecordClass::Late } else { RecordClass::Counted };
+        match happening.what {
+            What::Exposure(experiment, variant) => {
+                let partition = &format!("exp#{experiment}");
+                let mark = First { variant, time, place: at };
+                let mark = *first.entry((unit.clone(), experiment)).or_insert(mark);
+                let belongs = if mark.place.is_before(at) { mark.variant } else { variant };
+                add(partition, &row, format!("x#{belongs}"), 1.0);
+                if belongs != variant {
+                    add(partition, &row, format!("c#{belongs}"), 1.0);
+                }
+                if mark.place == at {
+                    add(partition, &row, format!("u#{belongs}"), 1.0);
+                    if !WITHOUT_GROUPS.contains(&experiment) {
+                        add(partition, &format!("groups#{belongs}"), "units".into(), 1.0);
+                    }
+                }
+            }
+            What::Evaluation => add("stream", &arrived, "evaluations".into(), 1.0),
+            What::Evaluations(counts) => {
+                add("stream", &arrived, "evaluations".into(), counts.map(f64::from).iter().sum());
+            }
+            What::Unknown => {
+                add("stream", &arrived, "unused".into(), 1.0);
+                add(&format!("unknown#{}", shard.name), "", "unknown#scroll".into(), 1.0);
+                expected.classes.add(RecordClass::UnknownEvent, 1);
+                expected.archived.insert(place);
+                continue;
+            }
+            What::Purchase(_) | What::Visit | What::Signup => {
+                let seen = |experiment: &'static str| {
+                    let seen = first.get(&(unit.clone(), experiment)).copied();
+                    let seen = seen.filter(|it| it.place.is_before(at) && time >= it.time);
+                    seen.map(|it| (it.variant, it.time))
+                };
+                let mut value = |experiment: &str, variant: &str, metric: &str, amount: f64| {
+                    let partition = &format!("exp#{experiment}");
+                    add(partition, &row, format!("me#{variant}#{metric}"), 1.0);
+                    add(partition, &row, format!("ms#{variant}#{metric}"), amount);
+                    add(partition, &format!("groups#{variant}"), metric.into(), amount);
+                };
+                let mut is_credited = false;
+                if let What::Purchase(amount) = happening.what {
+                    for experiment in MORE {
+                        let Some((variant, _)) = seen(experiment) else { continue };
+                        value(experiment, variant, "revenue", amount);
+                        is_credited = true;
+                    }
+                }
+                if let What::Signup = happening.what {
+                    if let Some((variant, _)) = seen(SECOND) {
+                        value(SECOND, variant, "signups", 1.0);
+                        is_credited = true;
+                    }
+                } else if let Some((variant, exposed)) = seen("checkout") {
+                    is_credited = true;
+                    if let What::Purchase(amount) = happening.what {
+                        value("checkout", variant, "revenue", amount);
+                        if time - exposed <= 2 * DAY {
+                            add("exp#checkout", &row, format!("me#{variant}#bought"), 1.0);
+                            if *converted.entry(unit.clone()).or_insert(at) == at {
+                                add("exp#checkout", &row, format!("mu#{variant}#bought"), 1.0);
+                            }
+                        }
+                    } else {
+                        value("checkout", variant, "visits", 1.0);
+                    }
+                }
+                if !is_credited {
+                    add("stream", &arrived, "unattributed".into(), 1.0);
+                    let class = if is_late { class } else { RecordClass::Unattributed };
+                    expected.classes.add(class, 1);
+                    expected.archived.insert(place);
+                    continue;
+                }
+            }
+            What::Poison(..) => {}
+        }
+        expected.classes.add(class, 1);
+        expected.archived.insert(place);
     }
     expected
 }
@@ -373,16 +506,6 @@ pub(crate) fn without_groups(
 ) -> BTreeMap<(String, String, String), Amount> {
     let mut sums = BTreeMap::new();
     for ((partition, sort, counter), amount) in rows {
-        if partition == "exp#wander" {
-            // Each unit once and each exposure once, wherever and to whichever variant: which is first, and what conflicts with it, is
-            // decided by who comes first.
-            let (what, _) = counter.split_once('#').unwrap();
-            if what != "c" {
-                let key = (partition.clone(), String::new(), what.to_owned());
-                *sums.entry(key).or_default() += *amount;
-            }
-            continue;
-        }
         let counter = match counter.split_once('#') {
             Some((group, metric)) if group.parse::<u8>().is_ok() => metric,
             None if counter.parse::<u8>().is_ok() => "units",
@@ -472,7 +595,12 @@ pub(crate) fn story(random: &mut fastrand::Rng, length: usize) -> Vec<Shard> {
 fn wanderer(random: &mut fastrand::Rng, sequence: u64, arrived: i64, step: usize) -> Record {
     let (id, unit) = (format!("w{step}"), format!("wanderer {}", random.u8(0..4)));
     let what = What::Exposure(WANDER, either(random));
-    Record { sequence, arrived, happenings: vec![Happening { id, unit, time: arrived, what }], form: Form::Plain }
+    Record {
+        sequence,
+        arrived,
+        happenings: vec![Happening { id, unit, time: arrived, what }],
+        form: Form::Plain,
+    }
 }
 
 fn either(random: &mut fastrand::Rng) -> &'static str {
@@ -494,7 +622,12 @@ fn shard(index: usize, parents: Vec<usize>) -> Shard {
     Shard { name: format!("events/shardId-{index:012}"), parents, records: Vec::new() }
 }
 
-fn happening(random: &mut fastrand::Rng, unit: u8, (arrived, is_new): (i64, bool), number: usize) -> Happening {
+fn happening(
+    random: &mut fastrand::Rng,
+    unit: u8,
+    (arrived, is_new): (i64, bool),
+    number: usize,
+) -> Happening {
     const POISON: [(&[u8], &str); 5] = [
         (b"{", "not_json"),
         (b"\xff", "not_utf8"),
@@ -515,7 +648,8 @@ fn happening(random: &mut fastrand::Rng, unit: u8, (arrived, is_new): (i64, bool
         0..=6 => What::Exposure("checkout", if random.u8(0..10) < 7 { "a" } else { "b" }),
         7..=12 => What::Purchase(f64::from(random.i16(..)) / 100.0),
         13..=15 => What::Visit,
-        16 => What::Evaluation,
+        16 if random.bool() => What::Evaluation,
+        16 => What::Evaluations([1, 1_000_000_000].map(|most| random.u32(1..=most))),
         17 => What::Unknown,
         18 => What::Exposure(FULL, either(random)),
         19 if is_new => What::Exposure(SECOND, either(random)),

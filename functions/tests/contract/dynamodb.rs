@@ -3,7 +3,7 @@
 use crate::assignments::assignment;
 use crate::catalog::{Breakable, meta};
 use crate::marks::{key, mark};
-use crate::metrics::{SHARD, small};
+use crate::metrics::{SHARD, position, small};
 use crate::personal_data::Place;
 use abx_functions::adapters::aws::{
     Budget, DynamoAssignments, DynamoCatalog, DynamoMetrics, DynamoPersonalData, DynamoQuarantine,
@@ -13,6 +13,7 @@ use abx_functions::ports::{AssignmentStore, CatalogStore, Committed, Flip, Metri
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
+use jiff::Timestamp;
 use std::collections::HashMap;
 use std::ops::Deref;
 use std::time::Duration;
@@ -200,9 +201,9 @@ async fn add(client: &Client, [(_, pk), (_, sk)]: [(&str, &str); 2], commits: &s
     update.update_expression("ADD commits :more").send().await.unwrap();
 }
 
-/// A query may see the head of a transaction and not yet its ledger.
+/// A query may see the head of a transaction and not yet its entry in the log; and entries end.
 #[tokio::test]
-async fn a_head_without_its_ledger_is_no_state() {
+async fn a_head_without_its_log_is_no_state_unless_the_log_ended() {
     let client = tables().await;
     let store = DynamoMetrics::new(client.clone(), METRICS, MARKS);
     let mut state = ShardState::default();
@@ -214,9 +215,34 @@ async fn a_head_without_its_ledger_is_no_state() {
     let head = [("pk", "shard#events/shardId-000000000001"), ("sk", "head")];
     add(&client, head, "1").await;
     let error = store.shard(SHARD).await.unwrap_err();
-    assert!(error.is_transient() && error.to_string().contains("ledger"), "{error}");
+    assert!(error.is_transient() && error.to_string().contains("log"), "{error}");
     add(&client, head, "-2").await;
-    assert_eq!(store.shard(SHARD).await.unwrap().commits, 1, "a younger ledger is well");
+    assert_eq!(store.shard(SHARD).await.unwrap().commits, 1, "a younger log is well");
+    add(&client, head, "2").await;
+    assert!(store.shard(SHARD).await.is_err());
+    let ago = 30 * 86_400 + 3600;
+    let update = client.update_item().table_name(METRICS);
+    let update =
+        head.iter().fold(update, |it, (key, value)| it.key(*key, AttributeValue::S((*value).to_owned())));
+    let update = update.expression_attribute_names("#at", "at");
+    let update = update.expression_attribute_values(":ago", AttributeValue::N(ago.to_string()));
+    update.update_expression("SET #at = #at - :ago").send().await.unwrap();
+    let state = store.shard(SHARD).await.unwrap();
+    assert_eq!((state.commits, state.head), (3, Some(position("2"))), "nobody wrote for a month");
+}
+
+#[tokio::test]
+async fn an_entry_of_the_log_ends_after_31_days() {
+    let client = tables().await;
+    let store = DynamoMetrics::new(client.clone(), METRICS, MARKS);
+    let before = Timestamp::now().as_second();
+    store.commit(SHARD, &ShardState::default(), &small("12", 1)).await.unwrap();
+    let items = client.scan().table_name(METRICS).send().await.unwrap().items.unwrap();
+    let with_end: Vec<_> = items.iter().filter(|item| item.contains_key("ttl")).collect();
+    let [entry] = &with_end[..] else { panic!("only the log ends: {items:?}") };
+    assert_eq!(entry["sk"].as_s().unwrap(), "log#00212:0000000000~");
+    let end: i64 = entry["ttl"].as_n().unwrap().parse().unwrap();
+    assert!((0..60).contains(&(end - before - 31 * 86_400)));
 }
 
 /// Versions before the record of moves wrote the head alone, and may do so between two moves that are recorded.

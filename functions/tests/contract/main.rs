@@ -119,6 +119,9 @@ macro_rules! metric_store {
             a_wrong_expectation_writes_nothing
             a_repeated_commit_counts_once
             the_ledger_remembers_its_latest_commits
+            the_log_has_its_entries_in_order
+            a_redriven_record_counts_once
+            racing_redrives_have_one_winner
             the_largest_commit_fits
             amounts_are_exact
             a_partition_has_its_own_rows_in_order

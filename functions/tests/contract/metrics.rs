@@ -1,7 +1,7 @@
 //! What a [`MetricStore`] promises of shards and rows.
 
 use abx_core::event::{Additions, Amount, Commit, Position};
-use abx_functions::ports::{Committed, LEDGER_COMMITS, MetricStore, RowCounter, ShardState};
+use abx_functions::ports::{Committed, Guard, LEDGER_COMMITS, LogEntry, MetricStore, RowCounter, ShardState};
 use std::sync::Arc;
 
 pub(crate) const SHARD: &str = "events/shardId-000000000001";
@@ -20,7 +20,12 @@ pub(crate) fn row(partition: &str, sort: &str, counters: &[(&str, &str)]) -> Add
 }
 
 pub(crate) fn commit(head: &str, ids: impl IntoIterator<Item = u64>, rows: Vec<Additions>) -> Commit {
-    Commit { upto: 1, head: position(head), ids: ids.into_iter().collect(), rows }
+    covering(head, head, ids, rows)
+}
+
+/// A commit of the items from one position to another.
+fn covering(first: &str, last: &str, ids: impl IntoIterator<Item = u64>, rows: Vec<Additions>) -> Commit {
+    Commit { upto: 1, first: position(first), head: position(last), ids: ids.into_iter().collect(), rows }
 }
 
 /// One event for one counter.
@@ -115,12 +120,108 @@ pub(crate) async fn the_ledger_remembers_its_latest_commits(store: impl MetricSt
     let last = LEDGER_COMMITS + 3;
     for number in 0..=last {
         let head = position(&(1000 + number).to_string());
-        let commit = Commit { upto: 1, head: head.clone(), ids: vec![number], rows: Vec::new() };
+        let commit = commit(&(1000 + number).to_string(), [number], Vec::new());
         assert_eq!(store.commit(SHARD, &known, &commit).await.unwrap(), Committed::Done);
         known = ShardState { head: Some(head), commits: number + 1, ledger: Vec::new() };
     }
     let ledger = (last + 1 - LEDGER_COMMITS..=last).collect();
     assert_eq!(state(&store, SHARD).await, ShardState { ledger, ..known });
+}
+
+/// Sequence numbers of all lengths, several events of a record, and parts of an event.
+pub(crate) async fn the_log_has_its_entries_in_order(store: impl MetricStore) {
+    let (short, long) = ("9".repeat(56), format!("1{}", "0".repeat(56)));
+    let spans = [
+        ("5", "7"),
+        ("9:1", "9:12"),
+        ("10", "10@a/z"),
+        ("10", "10@a-b/a"),
+        ("10", "10"),
+        ("10:1", "12"),
+        ("20", &*short),
+        (&*long, &*long),
+    ];
+    for (first, last) in spans {
+        done(&store, SHARD, &covering(first, last, [], Vec::new())).await;
+        done(&store, "events/another", &covering(first, last, [], Vec::new())).await;
+    }
+    let entry = |(number, (first, last))| LogEntry { number, first: position(first), last: position(last) };
+    let all: Vec<_> = (0..).zip(spans).map(entry).collect();
+    for (from, to, expected) in [
+        ("1", "3", 0..1),
+        ("5", "5", 0..1),
+        ("7", "7", 0..1),
+        ("8", "8", 0..2),
+        ("9:12", "9:12", 0..2),
+        ("9:13", "10", 1..5),
+        ("10", "10:7", 3..6),
+        ("13", "19", 5..7),
+        (&*short, &*long, 5..8),
+        (&*format!("{long}0"), &*format!("{long}1"), 7..8),
+        ("1", &*long, 0..8),
+    ] {
+        let found = store.log(SHARD, &position(from), &position(to)).await.unwrap();
+        assert_eq!(found, all[expected], "{from} to {to}");
+    }
+    assert_eq!(store.log("events/nobody", &position("1"), &position("9")).await.unwrap(), []);
+}
+
+pub(crate) async fn a_redriven_record_counts_once(store: impl MetricStore) {
+    done(&store, SHARD, &small("9", 1)).await;
+    let before = state(&store, SHARD).await;
+    let rows_of = || vec![row("stream", "2026-11-24T13#a", &[("accepted", "1")])];
+    let guards = |records: &[(Option<&str>, &str)]| -> Vec<Guard> {
+        let guard = |(before, after): &(Option<&str>, &str)| Guard {
+            before: before.map(position),
+            after: position(after),
+            id: Some(u64::MAX - 7),
+        };
+        records.iter().map(guard).collect()
+    };
+    let redrive = async |records: &[(Option<&str>, &str)]| {
+        store.redrive(SHARD, &guards(records), &rows_of()).await.unwrap()
+    };
+    assert_eq!(redrive(&[(None, "4"), (None, "4:1"), (None, "10")]).await, Committed::Done);
+    assert_eq!(redrive(&[(None, "4"), (None, "4:1"), (None, "10")]).await, Committed::Moved, "again");
+    assert_eq!(redrive(&[(None, "5"), (None, "10")]).await, Committed::Moved, "one of them");
+    assert_eq!(redrive(&[(None, "6@a/m"), (None, "7")]).await, Committed::Done, "a part");
+    assert_eq!(redrive(&[(None, "6")]).await, Committed::Moved, "whoever does not know of the part");
+    assert_eq!(redrive(&[(Some("6@a/l"), "6")]).await, Committed::Moved);
+    assert_eq!(redrive(&[(Some("6@a/m"), "6@b/m")]).await, Committed::Done);
+    assert_eq!(redrive(&[(Some("6@b/m"), "6")]).await, Committed::Done);
+    assert_eq!(redrive(&[(Some("6@b/m"), "6")]).await, Committed::Moved);
+    let reached = async |shard, from, to| {
+        let mut found = store.redriven(shard, &position(from), &position(to)).await.unwrap();
+        assert!(found.iter().all(|it| it.id == Some(u64::MAX - 7)));
+        found.sort_by(|a, b| a.reached.cmp(&b.reached));
+        found.dedup();
+        found.iter().map(|it| it.reached.to_string()).collect::<Vec<_>>()
+    };
+    let all = ["4", "4:1", "6", "7", "10"];
+    for (from, to) in [("1", "99"), ("4:1", "6"), ("4", "10"), ("5", "5"), ("100", "101")] {
+        assert_eq!(reached(SHARD, from, to).await, all, "{from} to {to}");
+    }
+    assert_eq!(reached("events/another", "1", "99").await, [""; 0]);
+    assert_eq!(state(&store, SHARD).await, before, "the head stays");
+    assert_eq!(rows(&store, "stream").await, ["2026-11-24T13#a accepted=5"]);
+}
+
+pub(crate) async fn racing_redrives_have_one_winner(store: impl MetricStore + 'static) {
+    let store = Arc::new(store);
+    let racers = (0..8).map(|racer| {
+        let store = Arc::clone(&store);
+        // Each has a record of its own, and one that all have.
+        let guards = [format!("5:{racer}"), "7".to_owned()];
+        let guards = guards.map(|it| Guard { before: None, after: position(&it), id: None });
+        let rows = [row("stream", "2026-11-24T13#a", &[("accepted", "2")])];
+        tokio::spawn(async move { store.redrive(SHARD, &guards, &rows).await.unwrap() })
+    });
+    let mut winners = 0;
+    for racer in racers.collect::<Vec<_>>() {
+        winners += usize::from(racer.await.unwrap() == Committed::Done);
+    }
+    assert_eq!(winners, 1);
+    assert_eq!(rows(&*store, "stream").await, ["2026-11-24T13#a accepted=2"]);
 }
 
 /// As many rows, counters and ids as a commit may have, with the longest names.

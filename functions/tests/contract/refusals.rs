@@ -61,11 +61,23 @@ async fn what_a_call_holds_is_told_from_all_else_that_is_refused() {
         ("a mark of a long unit", true, store.put_marks(&[(long, mark("a", "1"))]).await.err()),
         ("a mark of a long experiment", true, store.put_marks(&[(wide, mark("a", "1"))]).await.err()),
         ("a mark that is too large", true, store.put_marks(&[(good.clone(), heavy)]).await.err()),
-        ("a row of a long partition", true, store.commit(SHARD, &state, &add(&"p".repeat(2049), "c")).await.err()),
-        ("a row that is too large", true, store.commit(SHARD, &state, &add("p", &"c".repeat(410_000))).await.err()),
+        (
+            "a row of a long partition",
+            true,
+            store.commit(SHARD, &state, &add(&"p".repeat(2049), "c")).await.err(),
+        ),
+        (
+            "a row that is too large",
+            true,
+            store.commit(SHARD, &state, &add("p", &"c".repeat(410_000))).await.err(),
+        ),
         ("a line that is too long", true, archive.append(&[line]).await.err()),
         ("marks of another table", false, other_keys.marks(&[good.clone()]).await.err()),
-        ("a mark in another table", false, other_keys.put_marks(&[(good.clone(), mark("a", "1"))]).await.err()),
+        (
+            "a mark in another table",
+            false,
+            other_keys.put_marks(&[(good.clone(), mark("a", "1"))]).await.err(),
+        ),
         ("a commit to another table", false, other_keys.commit(SHARD, &state, &add("p", "c")).await.err()),
         ("marks of no table", false, nowhere.marks(&[good]).await.err()),
         ("a commit to no table", false, nowhere.commit(SHARD, &state, &add("p", "c")).await.err()),
@@ -103,7 +115,12 @@ async fn fill(client: &Client, pk: &str, sk: &str) {
         let text = |value: &str| AttributeValue::S(value.to_owned());
         let put = client.put_item().table_name(METRICS).item("pk", text(pk)).item("sk", text(sk));
         let counter = || AttributeValue::N("1".to_owned());
-        put.item("u#a", counter()).item("x#a", counter()).item("pad", text(&"p".repeat(length))).send().await.is_ok()
+        put.item("u#a", counter())
+            .item("x#a", counter())
+            .item("pad", text(&"p".repeat(length)))
+            .send()
+            .await
+            .is_ok()
     };
     let (mut taken, mut refused) = (0, 400 * 1024);
     while refused - taken > 1 {
@@ -135,11 +152,21 @@ async fn a_full_row_costs_only_the_events_that_it_has_no_room_for() {
     // Of 60 exposures, those with these numbers are to the variant that the row has no counters of.
     let is_bad = |number: usize| [0, 17, 18, 59].contains(&number);
     let exposure = |number: usize| {
-        let (experiment, variant) =
-            if is_bad(number) { ("full", "b") } else if number.is_multiple_of(2) { ("full", "a") } else { ("other", "b") };
+        let (experiment, variant) = if is_bad(number) {
+            ("full", "b")
+        } else if number.is_multiple_of(2) {
+            ("full", "a")
+        } else {
+            ("other", "b")
+        };
         let data = json!({"type": "exposure", "experiment": experiment, "variant": variant, "unit": format!("u{number}")});
         let sequence = (1000 + number).to_string();
-        RecordToWrite { sequence, partition_key: "u".to_owned(), arrived, data: data.to_string().into_bytes() }
+        RecordToWrite {
+            sequence,
+            partition_key: "u".to_owned(),
+            arrived,
+            data: data.to_string().into_bytes(),
+        }
     };
     let records: Vec<_> = (0..60).map(exposure).collect();
     let (stream, shard) = SHARD.split_once('/').unwrap();
@@ -155,7 +182,10 @@ async fn a_full_row_costs_only_the_events_that_it_has_no_room_for() {
     let outcome = function.handle(&kinesis_event(stream, shard, &records), deadline).await.unwrap();
     assert_eq!(outcome.response.batch_item_failures, [], "nothing is given back");
     assert_eq!(outcome.counted.count(StreamCounter::Accepted), 56);
-    assert_eq!(outcome.counted.rejected.iter().map(|(why, count)| (why.as_str(), *count)).collect::<Vec<_>>(), [("refused_by_store", 4)]);
+    assert_eq!(
+        outcome.counted.rejected.iter().map(|(why, count)| (why.as_str(), *count)).collect::<Vec<_>>(),
+        [("refused_by_store", 4)]
+    );
     assert_eq!(store.shard(SHARD).await.unwrap().head, Some("1059".parse::<Position>().unwrap()));
     let sums = async |experiment: &str| -> Vec<String> {
         let rows = store.rows(experiment).await.unwrap();

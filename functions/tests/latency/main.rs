@@ -11,7 +11,7 @@ mod world;
 
 use aws::{Aws, FAULTS, Fault, Plan};
 use in_process::in_process;
-use world::{Assigned, Shape, assign, batches, percentile, ports};
+use world::{Assigned, Shape, assign, assign_half_known, batches, percentile, ports};
 
 fn virtually<T>(work: impl Future<Output = T>) -> T {
     let runtime =
@@ -51,11 +51,16 @@ fn known_units() {
     batches_take(Shape { known: true, ..NEW }, 50.0, 100.0);
 }
 
-/// Assigns new users, each answered within 50 ms but for one in a hundred, and at least so many of them stored.
-fn assigned(plan: Plan, users: usize, persisted: usize) -> Assigned {
+/// Assigns users, each answered within 50 ms but for one in a hundred, and at least so many of them stored.
+fn assigned(plan: Plan, users: usize, are_half_known: bool, persisted: usize) -> Assigned {
     let assigned = virtually(async {
         let aws = Aws::new(plan, 15);
-        assign(&in_process(&aws), &aws, users).await
+        let config = in_process(&aws);
+        if are_half_known {
+            assign_half_known(&config, &aws, users).await
+        } else {
+            assign(&config, &aws, 0..users).await
+        }
     });
     let p99 = percentile(&assigned.taken, 99.0);
     assert!(assigned.persisted >= persisted, "{:?}: {} persisted", plan.fault, assigned.persisted);
@@ -65,7 +70,16 @@ fn assigned(plan: Plan, users: usize, persisted: usize) -> Assigned {
 
 #[test]
 fn writes_with_a_long_tail_are_stored() {
-    assigned(Plan::SLOW_PUTS, 1000, 980);
+    assigned(Plan::SLOW_PUTS, 1000, false, 980);
+}
+
+/// A read before each of them leaves a write less time.
+#[test]
+fn writes_after_reads_are_stored() {
+    assigned(Plan::SLOW_PUTS, 1000, true, 980);
+    for fault in FAULTS {
+        assigned(Plan { fault: Some((fault, 0.1)), ..Plan::USUAL }, 250, true, 240);
+    }
 }
 
 #[test]
@@ -73,7 +87,7 @@ fn a_store_that_fails_now_and_then_stores_nearly_all() {
     for fault in FAULTS {
         for (share, persisted) in [(0.03, 248), (0.1, 240), (0.3, 200)] {
             let Assigned { stored, .. } =
-                assigned(Plan { fault: Some((fault, share)), ..Plan::USUAL }, 250, persisted);
+                assigned(Plan { fault: Some((fault, share)), ..Plan::USUAL }, 250, false, persisted);
             assert!(
                 stored == 250 || fault == Fault::Throttled || share > 0.1,
                 "{fault:?} {share}: {stored} stored"
@@ -85,7 +99,7 @@ fn a_store_that_fails_now_and_then_stores_nearly_all() {
 #[test]
 fn a_store_that_always_fails_is_left_alone() {
     for fault in FAULTS {
-        let assigned = assigned(Plan { fault: Some((fault, 1.0)), ..Plan::USUAL }, 250, 0);
+        let assigned = assigned(Plan { fault: Some((fault, 1.0)), ..Plan::USUAL }, 250, false, 0);
         assert_eq!(assigned.persisted, 0);
         let asked = assigned.taken.iter().filter(|taken| !taken.is_zero()).count();
         assert!(asked <= 5 + 5, "{fault:?}: five, and a probe in each of five seconds, but {asked} asked");

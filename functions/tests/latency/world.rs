@@ -113,15 +113,18 @@ pub(crate) struct Assigned {
     pub(crate) taken: Vec<Duration>,
 }
 
-/// Assigns so many new users, one after another, as an environment of Lambda does, with pauses between requests. Every answer
-/// has to be right.
-pub(crate) async fn assign(config: &SdkConfig, aws: &Aws, users: usize) -> Assigned {
+/// Assigns users in a new environment, one after another, as Lambda does, with pauses between requests. Every answer has to be right.
+pub(crate) async fn assign(
+    config: &SdkConfig,
+    aws: &Aws,
+    users: impl IntoIterator<Item = usize>,
+) -> Assigned {
     let (sink, holder) = catalog().await;
     let store = DynamoAssignments::new(dynamodb(config, Budget::REQUEST), ASSIGNMENTS);
     let telemetry = Arc::new(Telemetry::silent("assignment"));
     let function = Service::new(holder, store, sink, telemetry, assignment::Options::default());
     let mut assigned = Assigned::default();
-    for number in 0..users {
+    for number in users {
         tokio::time::sleep(PAUSE).await;
         let user = format!("user_{number}");
         let request = json!({"user_id": user, "experiment_key": EXPERIMENT}).to_string();
@@ -147,6 +150,13 @@ pub(crate) async fn assign(config: &SdkConfig, aws: &Aws, users: usize) -> Assig
         }
     }
     assigned
+}
+
+/// Users of whom every other one was assigned by another environment before: the share at which reading first pays and half of the
+/// reads find nothing.
+pub(crate) async fn assign_half_known(config: &SdkConfig, aws: &Aws, users: usize) -> Assigned {
+    assign(config, aws, (0..users).step_by(2)).await;
+    assign(config, aws, 0..users).await
 }
 
 /// A percentile, in milliseconds.

@@ -1,15 +1,19 @@
 //! What goes to the stream, and what is lost.
 
 use crate::world::{Mood, Setup, World, experiment};
-use abx_functions::settings::Exposures;
+use abx_functions::settings::{Evaluations, Exposures};
 use serde_json::{Value, json};
 
 async fn world(exposures: Exposures) -> World {
+    with(exposures, Evaluations::Summary).await
+}
+
+async fn with(exposures: Exposures, evaluations: Evaluations) -> World {
     let flag = json!({"flag": "f", "enabled": true, "variants": [
             {"key": "control", "value": "a"}, {"key": "treatment", "value": "b"}],
         "rules": [{"name": "test", "experiment": "e"}], "default_variant": "control"});
     let documents = vec![experiment("e", &json!({"overrides": {"tester": "control"}})), flag];
-    World::new(Setup { documents, exposures, ..Setup::default() }).await
+    World::new(Setup { documents, exposures, evaluations, ..Setup::default() }).await
 }
 
 fn ask(unit: &str) -> Value {
@@ -93,21 +97,99 @@ async fn what_is_lost_is_counted_exactly() {
     assert_eq!(lost.iter().sum::<u64>(), 10_050);
 }
 
-#[tokio::test]
-async fn evaluations_are_recorded_once_and_so_is_the_experiment_that_a_flag_serves() {
-    let world = world(Exposures::After).await;
+/// The numbers of what a world wrote to its log about events.
+fn logged(world: &World, name: &str) -> u64 {
+    world.flags.telemetry().flush();
+    let log = world.log.text();
+    log.lines().filter_map(|line| serde_json::from_str::<Value>(line).unwrap()[name].as_u64()).sum()
+}
+
+/// Asks for one flag and for all, three times each, and once without a unit.
+async fn evaluate(world: &World) {
     for _ in 0..3 {
         world.post_json("/flags/f", json!({"user_id": "u"})).await.ok();
         world.post_json("/flags", json!({"user_id": "u"})).await.ok();
     }
     world.post_json("/flags/f", json!({})).await;
+}
+
+fn kinds(events: &[Value]) -> Vec<&str> {
+    events.iter().map(|event| event["type"].as_str().unwrap()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn evaluations_are_counted_and_sent_every_ten_seconds() {
+    let world = world(Exposures::After).await;
+    evaluate(&world).await;
     world.flags.outbox().flush().await;
-    let events = world.stream.take();
-    let kinds: Vec<&str> = events.iter().map(|event| event["type"].as_str().unwrap()).collect();
-    assert_eq!(kinds, ["evaluation", "exposure"]);
-    assert_eq!(events[0]["flag"], "f");
-    assert_eq!(events[0]["variant"], events[1]["variant"]);
+    let exposures = world.stream.take();
+    assert_eq!(kinds(&exposures), ["exposure"]);
+    tokio::time::advance(std::time::Duration::from_secs(10)).await;
+    world.flags.outbox().flush().await;
+    let summaries = world.stream.take();
+    assert!(kinds(&summaries).iter().all(|kind| *kind == "evaluations"), "{summaries:?}");
+    // Two events where the clock went on to the next minute.
+    let entries = summaries.iter().flat_map(|event| event["counts"].as_array().unwrap());
+    let counted: u64 = entries.clone().filter_map(|entry| entry["count"].as_u64()).sum();
+    assert_eq!(counted, 7, "and the one without a unit, which has the default variant");
+    let expected = |variant: &Value| entries.clone().any(|entry| entry["variant"] == *variant);
+    assert!(expected(&exposures[0]["variant"]) && expected(&json!("control")));
+    for entry in entries.clone() {
+        assert_eq!((&entry["flag"], &entry["revision"]), (&json!("f"), &exposures[0]["revision"]));
+    }
     world.assign(ask("u"), 0).await;
     world.assignment.outbox().flush().await;
-    assert_eq!(world.stream.take()[0]["event_id"], events[1]["event_id"], "the same exposure by either way");
+    assert_eq!(
+        world.stream.take()[0]["event_id"],
+        exposures[0]["event_id"],
+        "the same exposure by either way"
+    );
+}
+
+#[tokio::test]
+async fn evaluations_one_by_one_are_sent_once() {
+    let world = with(Exposures::After, Evaluations::Each).await;
+    evaluate(&world).await;
+    world.flags.outbox().flush_all().await;
+    let events = world.stream.take();
+    assert_eq!(kinds(&events), ["evaluation", "exposure"]);
+    assert_eq!((&events[0]["flag"], &events[0]["variant"]), (&json!("f"), &events[1]["variant"]));
+}
+
+#[tokio::test]
+async fn evaluations_that_are_off_leave_exposures() {
+    let world = with(Exposures::After, Evaluations::Off).await;
+    evaluate(&world).await;
+    world.flags.outbox().flush_all().await;
+    assert_eq!(kinds(&world.stream.take()), ["exposure"]);
+}
+
+#[tokio::test]
+async fn sync_sends_counts_before_the_response() {
+    let world = with(Exposures::Sync, Evaluations::Summary).await;
+    for _ in 0..2 {
+        world.post_json("/flags/f", json!({"user_id": "u"})).await.ok();
+        assert!(kinds(&world.stream.take()).contains(&"evaluations"));
+    }
+}
+
+/// A summary that a stream does not take goes again as it is, so that its readers know it by its id; one that is lost counts as all that
+/// it stands for.
+#[tokio::test(start_paused = true)]
+async fn a_summary_is_sent_again_or_counted_as_lost() {
+    let world = world(Exposures::After).await;
+    world.stream.set(Mood::Failing);
+    evaluate(&world).await;
+    world.flags.outbox().flush_all().await;
+    world.stream.set(Mood::Well);
+    tokio::time::advance(std::time::Duration::from_secs(1)).await;
+    world.flags.outbox().flush().await;
+    let sent = world.stream.take();
+    assert_eq!(sent.iter().filter(|event| event["type"] == "evaluations").count(), sent.len() - 1);
+    assert_eq!(logged(&world, "EventsLost"), 0);
+
+    world.stream.set(Mood::Failing);
+    evaluate(&world).await;
+    world.flags.outbox().close().await;
+    assert_eq!(logged(&world, "EventsLost"), 7);
 }

@@ -175,3 +175,41 @@ async fn the_store_is_asked_once_for_each_unit_and_never_for_nothing() {
     world.assign(ask("targeted"), 61).await;
     assert_eq!(world.store.calls.load(SeqCst), 1, "another process may have assigned it meanwhile");
 }
+
+/// Most of the units that one of many processes does not know were assigned by another: a read finds them, where a refused write costs
+/// ten times as much. New ones are written at once again.
+#[tokio::test]
+async fn units_that_other_processes_assigned_are_read_and_not_written() {
+    let world = World::of([experiment("e", &json!({}))]).await;
+    let twin = world.twin().await;
+    let calls = || (world.store.calls.swap(0, SeqCst), world.store.puts.swap(0, SeqCst));
+    let ask = |unit: String| json!({"user_id": unit, "experiment_key": "e"});
+    for unit in 0..500 {
+        world.assign(ask(format!("u{unit}")), 0).await;
+    }
+    assert_eq!(calls(), (500, 500), "new ones are not read");
+    for unit in 0..500 {
+        let answer = twin.assign(ask(format!("u{unit}")), 1).await;
+        assert_eq!((&answer["reason"], &answer["persisted"]), (&json!("pinned"), &json!(true)));
+    }
+    assert_eq!(calls(), (500, 4), "the first few were written in vain");
+    for unit in 0..500 {
+        let answer = twin.assign(ask(format!("v{unit}")), 1).await;
+        assert_eq!((&answer["reason"], &answer["persisted"]), (&json!("assigned"), &json!(true)));
+    }
+    assert_eq!(calls(), (500 + 73, 500), "and the first few of these were read in vain");
+}
+
+#[tokio::test]
+async fn a_unit_that_peeked_is_not_read_again_before_it_is_stored() {
+    let world = World::of([experiment("e", &json!({}))]).await;
+    let twin = world.twin().await;
+    for unit in 0..10 {
+        world.assign(json!({"user_id": format!("u{unit}"), "experiment_key": "e"}), 0).await;
+        twin.assign(json!({"user_id": format!("u{unit}"), "experiment_key": "e"}), 1).await;
+    }
+    twin.assign(json!({"user_id": "new", "experiment_key": "e", "peek": true}), 1).await;
+    world.store.calls.store(0, SeqCst);
+    assert_eq!(twin.assign(json!({"user_id": "new", "experiment_key": "e"}), 2).await["persisted"], true);
+    assert_eq!(world.store.calls.load(SeqCst), 1);
+}

@@ -9,7 +9,7 @@ use abx_functions::ports::{
     AssignmentStore, CatalogStore, Event, EventSink, PortError, Put, RevisionMeta, SendReport,
     StoredAssignment,
 };
-use abx_functions::settings::Exposures;
+use abx_functions::settings::{Evaluations, Exposures};
 use abx_functions::telemetry::{Level, Telemetry};
 use axum::Router;
 use axum::body::Body;
@@ -34,12 +34,14 @@ pub(crate) struct Moody {
     pub(crate) store: EmbeddedStore,
     mood: Mutex<Mood>,
     pub(crate) calls: AtomicUsize,
+    /// Those of the calls that write.
+    pub(crate) puts: AtomicUsize,
 }
 
 impl Moody {
     fn new() -> Self {
         let store = EmbeddedStore::in_memory().unwrap();
-        Self { store, mood: Mutex::new(Mood::Well), calls: AtomicUsize::new(0) }
+        Self { store, mood: Mutex::new(Mood::Well), calls: AtomicUsize::new(0), puts: AtomicUsize::new(0) }
     }
 
     pub(crate) fn set(&self, mood: Mood) {
@@ -67,6 +69,7 @@ impl AssignmentStore for Moody {
         self.store.get_many(unit, keys).await
     }
     async fn put_if_absent(&self, assignment: &StoredAssignment, now: i64) -> Result<Put, PortError> {
+        self.puts.fetch_add(1, SeqCst);
         self.call().await?;
         self.store.put_if_absent(assignment, now).await
     }
@@ -127,6 +130,7 @@ impl Log {
 pub(crate) struct Setup {
     pub(crate) documents: Vec<Value>,
     pub(crate) exposures: Exposures,
+    pub(crate) evaluations: Evaluations,
     pub(crate) origins: Vec<String>,
     pub(crate) headers: Vec<String>,
     pub(crate) base_path: String,
@@ -184,7 +188,7 @@ impl World {
         let (sink, shared) = (Arc::clone(&stream), Arc::clone(&telemetry));
         let assignment =
             assignment::Service::new(Arc::clone(&holder), Arc::clone(&store), sink, shared, options);
-        let options = flags::Options { exposures, cors, base_path };
+        let options = flags::Options { exposures, evaluations: setup.evaluations, cors, base_path };
         let flags = flags::Service::new(Arc::clone(&holder), Arc::clone(&stream), telemetry, options);
         Self { catalog, holder, store, stream, log, assignment: Arc::new(assignment), flags: Arc::new(flags) }
     }

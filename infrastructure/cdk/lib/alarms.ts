@@ -2,7 +2,7 @@
 
 import { ComparisonOperator, MathExpression, Stats } from "aws-cdk-lib/aws-cloudwatch";
 import type { IMetric } from "aws-cdk-lib/aws-cloudwatch";
-import { FIVE_MINUTES, MINUTE, deadPipeline, errorRate, hitRate, own, refusalRate, service, sum } from "./metrics";
+import { FIVE_MINUTES, MINUTE, deadPipeline, errorRate, hitRate, own, refusalRate, service, sum, unknownRate } from "./metrics";
 import type { FunctionName } from "./permissions";
 import { FUNCTIONS } from "./permissions";
 
@@ -16,6 +16,8 @@ export interface Watched {
   readonly mapping: string;
   /** Whether Firehose converts lines, which can fail. */
   readonly converts: boolean;
+  /** How many percent of the events may be such that no metric asks for; 100 for all of them, and no alarm. */
+  readonly maxUnknownEvents: number;
 }
 
 export interface AlarmSpec {
@@ -136,7 +138,16 @@ function catalog({ functions }: Watched): AlarmSpec[] {
 
 function events(watched: Watched): AlarmSpec[] {
   const mapping = { EventSourceMappingUUID: watched.mapping };
-  return [{
+  const { maxUnknownEvents } = watched;
+  const unknown: AlarmSpec = {
+    name: "unknown-events",
+    runbook: "unknown-events",
+    says: `More than ${maxUnknownEvents} % of the events are such that no metric asks for.`,
+    metric: unknownRate(watched.functions.events),
+    threshold: maxUnknownEvents,
+    periods: [2, 3],
+  };
+  return [...(maxUnknownEvents < 100 ? [unknown] : []), {
     name: "quarantine",
     runbook: "quarantine",
     says: "Records came that can never be processed.",

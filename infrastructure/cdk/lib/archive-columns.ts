@@ -13,8 +13,8 @@ export const ID_COLUMN = "id";
 export const ARCHIVE_COLUMNS: readonly Column[] = [
   { name: ID_COLUMN, type: "string", comment: "shard:sequence[:sub]; two lines with one id are one event" },
   { name: "arrived_at", type: "string", comment: "when the stream took it, RFC 3339" },
-  { name: "type", type: "string", comment: "exposure, evaluation or conversion" },
-  { name: "unit", type: "string", comment: "whom it is about" },
+  { name: "type", type: "string", comment: "exposure, evaluation, evaluations or conversion" },
+  { name: "unit", type: "string", comment: "whom it is about; none for evaluations, which are a summary" },
   { name: "event", type: "string", comment: "the name of a conversion" },
   { name: "experiment", type: "string", comment: "of an exposure" },
   { name: "flag", type: "string", comment: "of an evaluation" },

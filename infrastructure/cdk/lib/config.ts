@@ -24,6 +24,8 @@ export interface Config {
   /** The base path of a custom domain, which is taken off every path. */
   readonly basePath: string | undefined;
   readonly exposures: "off" | "after" | "sync";
+  /** Whether evaluations of flags are counted, sent one by one, or neither. */
+  readonly evaluations: "off" | "summary" | "each";
   readonly assignmentTtlDays: number;
   /** How many assignments a process remembers. */
   readonly cacheAssignments: number;
@@ -52,6 +54,8 @@ export interface Config {
   readonly archiveFormat: "json" | "parquet";
   /** A key of AWS KMS for tables, stream, buckets and topic, by its ARN, instead of those of AWS. */
   readonly keyArn: string | undefined;
+  /** How many percent of the events may be such that no metric asks for, before an alarm; 100 for no alarm. */
+  readonly maxUnknownEvents: number;
   /** Who gets an e-mail about alarms. */
   readonly alarmEmail: string | undefined;
   /** A topic of Amazon SNS that alarms are published to, by its ARN. */
@@ -106,6 +110,7 @@ export function readConfig(context: Context, file?: SettingsFile): Config {
     corsHeaders: reader.optional("corsHeaders", /^[\w-]+(\s*,\s*[\w-]+)*$/, "names of headers, separated by commas"),
     basePath: reader.optional("basePath", /^\/?[\w.~-]+(\/[\w.~-]+)*\/?$/, "a path, as /experiments"),
     exposures: reader.word("exposures", "after", ["off", "after", "sync"]),
+    evaluations: reader.word("evaluations", "summary", ["off", "summary", "each"]),
     assignmentTtlDays: reader.whole("assignmentTtlDays", 90, 1, 3650),
     cacheAssignments: reader.whole("cacheAssignments", 10_000, 1, 1_000_000),
     logLevel: reader.word("logLevel", "info", ["debug", "info", "warn", "error"]),
@@ -122,6 +127,7 @@ export function readConfig(context: Context, file?: SettingsFile): Config {
     webAcl: reader.arn("webAcl", "wafv2", "regional/webacl/"),
     archiveFormat: reader.word("archiveFormat", "json", ["json", "parquet"]),
     keyArn: reader.arn("keyArn", "kms", "key/"),
+    maxUnknownEvents: reader.whole("maxUnknownEvents", 5, 0, 100),
     alarmEmail: reader.email("alarmEmail"),
     alarmTopic: reader.arn("alarmTopic", "sns", ""),
   };

@@ -1,6 +1,6 @@
 // The tables of docs/costs.md, and how they are put there.
 
-import { ASSUMPTIONS, PRICES, environmentsFor, missRate, month } from "./costs";
+import { ASSUMPTIONS, PRICES, environmentsFor, missRateOf, month } from "./costs";
 import type { Month } from "./costs";
 
 export const RATES = [1, 100, 10_000] as const;
@@ -38,7 +38,7 @@ export function months(): string {
     ["a million requests", ...all.map((it) => usd(it.total / (it.requestsPerSecond * ASSUMPTIONS.secondsOfMonth) * 1e6))],
     ["shards", ...all.map((it) => whole(it.shards))],
     ["environments that assign", ...RATES.map((rate) => whole(environmentsFor(rate / 2)))],
-    ["requests for an assignment that are written", ...RATES.map((rate) => `${Math.round(100 * missRate(environmentsFor(rate / 2)))} %`)],
+    ["requests for an assignment whose environment does not remember it", ...RATES.map((rate) => `${Math.round(100 * missRateOf(rate))} %`)],
     row("not in it: Lambda's own lines, `-c platformLogs=true`", "platformLogs"),
   ]);
 }

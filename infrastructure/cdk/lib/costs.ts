@@ -1,5 +1,7 @@
 // What a month costs. A model, not a bill: every number that it assumes is named here, and docs/costs.md shows its output.
 
+import { missRate } from "./misses";
+
 /** List prices of us-east-1 in USD, as known in November 2025: assumptions, to be looked up before anybody relies on them. */
 export const PRICES = {
   lambdaMillionRequests: 0.2,
@@ -29,18 +31,22 @@ export const PRICES = {
 export const ASSUMPTIONS = {
   /** Of 730 hours. */
   secondsOfMonth: 2_628_000,
-  /**
-   * How often a unit asks for one assignment while an environment remembers it. Lambda sends each of these requests to any
-   * environment, so the more of them there are, the more often one is asked that does not know the unit (`missRate`).
-   */
+  /** How often a unit asks for one assignment in a visit, and how long a visit takes; see lib/misses.ts. */
   asksPerAssignment: 5,
+  visitSeconds: 600,
+  /** As the stacks set it. */
+  cacheAssignments: 10_000,
   /** The share of requests for an assignment that are a unit's first in an experiment: a new item and a new mark each. */
   firstsPerAssignment: 0.05,
-  /** Exposures and evaluations a request: an environment sends each once, as long as it remembers. */
-  exposuresPerRequest: 0.4,
+  /** The share of requests for flags that serve a variant of an experiment, which is an exposure. */
+  exposuresPerFlagRequest: 0.2,
+  /** Evaluations of an environment are one record in so many seconds, as functions/src/outbox/summary.rs sends them. */
+  summarySeconds: 10,
   conversionsPerRequest: 0.1,
   /** The share of conversions that leave a mark of their own. */
   firstsPerConversion: 0.2,
+  /** The share of conversions that have an id and count for a count, a sum or a mean: their ids are marks as well. */
+  idMarksPerConversion: 0.5,
   /** Items read to know a unit's marks, an event. */
   markReadsPerEvent: 0.5,
   /** Billed milliseconds: the handler, and the call to Kinesis after it. Not measured on Lambda. */
@@ -76,9 +82,9 @@ export const ASSUMPTIONS = {
   requestsPerMetricLine: 100,
   metricLineSeconds: 10,
   /** Names and dimensions together, of the three functions. */
-  customMetrics: 70,
+  customMetrics: 72,
   /** What the alarms watch; a test counts them in the stacks. */
-  alarmMetrics: 60,
+  alarmMetrics: 62,
   /** Lambda's own three lines around each invocation, if they are not left out. */
   platformBytes: 500,
 } as const;
@@ -110,14 +116,15 @@ const MB_OF_GB = 1024;
 /** What so many requests a second cost. */
 export function month(requestsPerSecond: number): Month {
   const requests = requestsPerSecond * A.secondsOfMonth;
-  const events = requests * (A.exposuresPerRequest + A.conversionsPerRequest);
+  const misses = missRateOf(requestsPerSecond);
+  const events = eventsOf(requestsPerSecond, misses) * A.secondsOfMonth;
   const shards = shardsFor(events / A.secondsOfMonth);
   const batches = batchesOf(events, shards);
   const parts = {
     lambda: lambda(requests, A.requestMs, A.requestMb)
       + lambda(batches, A.batchMs + A.batchEventMs * events / batches, A.batchMb),
-    writes: writes(requests, events, batches) / MILLION * P.dynamoMillionWrites,
-    reads: reads(events) / MILLION * P.dynamoMillionReads,
+    writes: writes(requests, misses, events, batches) / MILLION * P.dynamoMillionWrites,
+    reads: reads(requests, misses, events) / MILLION * P.dynamoMillionReads,
     tables: storedBytes(requests) / GB * (P.dynamoGbMonth + P.dynamoBackupGbMonth),
     kinesis: kinesis(events, shards),
     archive: archive(events),
@@ -151,14 +158,30 @@ export function environmentsFor(requestsPerSecond: number): number {
   return Math.max(1, Math.ceil(busy + 4 * Math.sqrt(busy)));
 }
 
+/** The share of requests for an assignment whose environment does not remember it; half of all requests are for assignments. */
+export function missRateOf(requestsPerSecond: number): number {
+  const perSecond = requestsPerSecond / 2;
+  return missRate({
+    perSecond, environments: environmentsFor(perSecond), cache: A.cacheAssignments, asks: A.asksPerAssignment, visitSeconds: A.visitSeconds,
+  });
+}
+
 /**
- * The share of requests for an assignment whose environment does not remember it: each is one conditional write, whether the
- * assignment is a new one or not. Of q requests, sent to any of n environments, those that are new to their environment are
- * n (1 - (1 - 1/n)^q): 0.82 of them at 10 environments and 0.96 at 50, with 5 requests.
+ * Records of the stream a second. An environment that does not remember an assignment does not remember its exposure either, and sends it
+ * once more; evaluations are one summary of each environment every ten seconds, or none without a request.
  */
-export function missRate(environments: number): number {
-  const asks = A.asksPerAssignment;
-  return environments * (1 - (1 - 1 / environments) ** asks) / asks;
+export function eventsOf(requestsPerSecond: number, misses: number): number {
+  const each = requestsPerSecond / 2;
+  const summaries = Math.min(each, environmentsFor(each) / A.summarySeconds);
+  return each * misses * (1 + A.exposuresPerFlagRequest) + summaries + requestsPerSecond * A.conversionsPerRequest;
+}
+
+/** What one request for an assignment that is not remembered costs, as functions/src/assignment/known_share.rs decides. */
+export function assignmentUnits(misses: number): { readonly reads: number; readonly writes: number } {
+  const known = 1 - A.firstsPerAssignment / misses;
+  // Half a unit for each item up to 4 KB, at a fifth of the price of a write.
+  const readPrice = 0.5 * P.dynamoMillionReads / P.dynamoMillionWrites;
+  return known > readPrice ? { reads: 0.5, writes: 1 - known } : { reads: 0, writes: 1 };
 }
 
 /**
@@ -188,20 +211,19 @@ function lambda(invocations: number, ms: number, mb: number): number {
   return invocations / MILLION * P.lambdaMillionRequests + gbSeconds * P.lambdaGbSecond;
 }
 
-function writes(requests: number, events: number, batches: number): number {
-  const assignments = requests / 2;
-  const misses = missRate(environmentsFor(assignments / A.secondsOfMonth));
-  return assignments * misses + marks(requests) + batches * commitWrites(events / batches);
+function writes(requests: number, misses: number, events: number, batches: number): number {
+  return requests / 2 * misses * assignmentUnits(misses).writes + marks(requests) + batches * commitWrites(events / batches);
 }
 
 /** New marks of a month. */
 function marks(requests: number): number {
-  return requests / 2 * A.firstsPerAssignment + requests * A.conversionsPerRequest * A.firstsPerConversion;
+  const perConversion = A.firstsPerConversion + A.idMarksPerConversion;
+  return requests / 2 * A.firstsPerAssignment + requests * A.conversionsPerRequest * perConversion;
 }
 
 /** The head of the catalog is half a unit every ten seconds of an environment, and environments are few: it is left out. */
-function reads(events: number): number {
-  return events * A.markReadsPerEvent;
+function reads(requests: number, misses: number, events: number): number {
+  return requests / 2 * misses * assignmentUnits(misses).reads + events * A.markReadsPerEvent;
 }
 
 /** What lies in the tables once as much ends as begins, in bytes. */

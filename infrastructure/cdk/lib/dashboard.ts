@@ -66,7 +66,8 @@ function answers(watched: Watched): IWidget[] {
     graph("Catalog found", [assignment, flags].map((name) => hitRate(name, watched.functions[name])), "%"),
     graph("Age of the catalog", FUNCTIONS.map((name) =>
       own(watched.functions[name], "CatalogAge", "Maximum").with({ label: name })), "s"),
-    graph("Assignments remembered", ownOf(watched, [assignment], ["CacheHits", "CacheMisses", "StoreFallbacks"]), FIVE),
+    graph("Assignments remembered, read and written",
+      ownOf(watched, [assignment], ["CacheHits", "CacheMisses", "StoreReads", "StoreWrites", "StoreFallbacks"]), FIVE),
     graph("Events to the stream", ownOf(watched, [assignment, flags], ["EventsSent", "EventsLost"]), FIVE),
     graph("Refused and broken", ownOf(watched, [assignment, flags], ["ClientErrors", "Panics"]), FIVE),
     graph("Refused by the URLs: 403, 429", [assignment, flags].map((name) => refusalRate(name, watched.functions[name])), "%"),

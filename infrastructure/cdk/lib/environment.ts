@@ -29,7 +29,7 @@ export function environmentOf(name: FunctionName, config: Config, data: DataStac
         ABX_CACHE_ASSIGNMENTS: String(config.cacheAssignments),
       };
     case "flags":
-      return answering;
+      return { ...answering, ABX_EVALUATIONS: config.evaluations };
     case "events":
       return {
         ...common,

@@ -16,7 +16,7 @@ export const FIVE_MINUTES = Duration.minutes(5);
 /** The functions' own metrics that a dashboard or an alarm reads; a test looks each up in the functions' source. */
 export type OwnMetric =
   | "Requests" | "ServerErrors" | "ClientErrors" | "ColdStarts" | "Latency" | "CatalogAge"
-  | "CacheHits" | "CacheMisses" | "StoreFallbacks" | "EventsSent" | "EventsLost" | "CatalogHits" | "CatalogMisses"
+  | "CacheHits" | "CacheMisses" | "StoreReads" | "StoreWrites" | "StoreFallbacks" | "EventsSent" | "EventsLost" | "CatalogHits" | "CatalogMisses"
   | "Panics" | "EventsAccepted" | "EventsDuplicate" | "EventsLate" | "EventsUnattributed" | "EventsUnknown" | "EventsQuarantined"
   | "CommitRetries" | "BatchesReturned";
 
@@ -59,6 +59,14 @@ export function errorRate(name: FunctionName, functionName: string, period = FIV
     : percent(name, `100 * SUM([${name}Errors, ${name}Answered]) / ${name}Invocations`, {
       ...ofLambda, [`${name}Answered`]: own(functionName, "ServerErrors", "Sum", period),
     }, period);
+}
+
+/** Events that no metric asks for, in percent of the events that were taken, which they are among. */
+export function unknownRate(functionName: string): MathExpression {
+  return percent("events", "100 * unknown / taken", {
+    unknown: own(functionName, "EventsUnknown"),
+    taken: own(functionName, "EventsAccepted"),
+  });
 }
 
 /**

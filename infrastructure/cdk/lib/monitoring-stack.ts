@@ -94,5 +94,6 @@ function watch(config: Config, data: DataStack, functions: FunctionsStack): Watc
     archive: data.archive.streamName,
     mapping: functions.mapping.uuid,
     converts: config.archiveFormat === "parquet",
+    maxUnknownEvents: config.maxUnknownEvents,
   };
 }

@@ -18,6 +18,9 @@ export interface PeopleProps {
   readonly urls: readonly FunctionUrl[];
 }
 
+/** What `abx status` reads and IAM cannot give for single things: alarms by a prefix, numbers, and mappings by their function. */
+export const FOR_ALL = ["cloudwatch:DescribeAlarms", "cloudwatch:GetMetricData", "lambda:ListEventSourceMappings"] as const;
+
 export class People extends Construct {
   constructor(scope: Construct, id: string, { config, data, aliases, urls }: PeopleProps) {
     super(scope, id);
@@ -39,10 +42,11 @@ export class People extends Construct {
     // A replay is the event function's own work, done from a desk.
     const { tables, archive } = PERMISSIONS.events;
     this.policy(config, "operator", "abx status, quarantine, capture: reads the stream, counts what was quarantined", [
+      [[...FOR_ALL], ["*"]],
       [[...tables.catalog ?? []], [catalog.tableArn]],
       [["dynamodb:DeleteItem", ...tables.metrics ?? []], [metrics.tableArn]],
       [[...tables.marks ?? []], [marks.tableArn]],
-      [[...archive], [data.archive.deliveryArn]],
+      [["firehose:DescribeDeliveryStream", ...archive], [data.archive.deliveryArn]],
       [["kinesis:GetRecords", "kinesis:GetShardIterator", "kinesis:ListShards"], [data.stream.streamArn]],
     ]);
   }

@@ -14,7 +14,7 @@ export const TTL = "ttl";
 export const TABLES = {
   catalog: { partition: "pk", sort: "sk", expires: false },
   assignments: { partition: "user_id", sort: "experiment_key", expires: true },
-  metrics: { partition: "pk", sort: "sk", expires: false },
+  metrics: { partition: "pk", sort: "sk", expires: true },
   marks: { partition: "unit", sort: "sk", expires: true },
 } as const satisfies Record<string, TableShape>;
 

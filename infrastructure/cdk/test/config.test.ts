@@ -45,6 +45,7 @@ test("everything that is wrong is said at once", () => {
     public: "yes",
     corsOrigins: "*, shop.example.com, https://shop.example.com",
     exposures: "later",
+    evaluations: "all",
     shards: "0",
     batchSize: "1000",
     logDays: "8",
@@ -56,7 +57,7 @@ test("everything that is wrong is said at once", () => {
     "@aws-cdk/core:anything": true,
   }));
   const named = problems.map((problem) => /`(\w+)`/.exec(problem)?.[1]);
-  assert.deepEqual(named, ["stage", "arch", "public", "corsOrigins", "corsOrigins", "exposures", "assignmentTtlDays", "logDays",
+  assert.deepEqual(named, ["stage", "arch", "public", "corsOrigins", "corsOrigins", "exposures", "evaluations", "assignmentTtlDays", "logDays",
     "shards", "batchSize", "provisioned", "alarmEmail", "alarmMail"]);
   assert.equal(problems[1], '`arch` is "arm"; it has to be one of arm64, x86_64');
   assert.match(problems.at(-1) ?? "", /is not known; there are stage, keep, .*alarmEmail/);

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readConfig } from "../lib/config";
-import { ASSUMPTIONS, batchesOf, commitWrites, experimentWrites, missRate, month, shardsFor } from "../lib/costs";
+import { ASSUMPTIONS, assignmentUnits, batchesOf, commitWrites, eventsOf, experimentWrites, month, shardsFor } from "../lib/costs";
 import { withTables } from "../lib/costs-table";
+import { missRate } from "../lib/misses";
 import { FUNCTIONS, PERMISSIONS } from "../lib/permissions";
 import { TABLE_NAMES } from "../lib/tables";
 import { firsts, found, rust, sorted, source, synth } from "./synth";
@@ -36,21 +37,39 @@ test("the rows of an experiment are those that the core writes", () => {
   assert.match(benchmark, /assert_eq!\(units\[2\.\.\], \[2; 10\]\)/, "each row is 2 write units");
 });
 
+const load = { perSecond: 100, environments: 10, cache: Infinity, asks: 5, visitSeconds: 600 };
+
 test("the more environments, the fewer requests find theirs", () => {
-  const rates = [1, 10, 50, 1000].map(missRate);
-  assert.deepEqual(rates.map((it) => Math.round(it * 100)), [20, 82, 96, 100]);
-  // Drawn with a seed of its own, as requests are sent to any of the environments.
-  let state = 7;
-  const draw = () => (state = (state * 1_103_515_245 + 12_345) % 2 ** 31) / 2 ** 31;
-  for (const environments of [1, 4, 10, 50]) {
-    let misses = 0;
-    for (let unit = 0; unit < 20_000; unit += 1) {
-      const asked = Array.from({ length: ASSUMPTIONS.asksPerAssignment }, () => Math.floor(draw() * environments));
-      misses += new Set(asked).size;
-    }
-    const simulated = misses / (20_000 * ASSUMPTIONS.asksPerAssignment);
-    assert.ok(Math.abs(simulated - missRate(environments)) < 0.01, `${environments}: ${simulated}`);
+  for (const [environments, percent] of [[1, 20], [4, 61], [10, 82], [50, 96]] as const) {
+    const simulated = missRate({ ...load, environments });
+    // Of q requests, sent to any of n environments that forget nothing, n (1 - (1 - 1/n)^q) are new to theirs.
+    const exact = environments * (1 - (1 - 1 / environments) ** load.asks) / load.asks;
+    assert.ok(Math.abs(simulated - exact) < 0.015, `${environments}: ${simulated}, not ${exact}`);
+    assert.equal(Math.round(exact * 100), percent);
   }
+});
+
+test("what a cache forgets is a miss, and one request in a visit always is", () => {
+  const rate = (cache: number) => missRate({ ...load, environments: 1, perSecond: 500, cache });
+  // 100 units begin in a second, and 60,000 visits are under way: a cache of a sixth of them forgets most.
+  assert.ok(rate(Infinity) < 0.22 && rate(10_000) > 0.6 && rate(1) > 0.99, [Infinity, 10_000, 1].map(rate).join(" "));
+  assert.equal(missRate({ ...load, asks: 1 }), 1);
+  assert.equal(missRate(load), missRate(load), "the same in every run");
+});
+
+test("an assignment is read first where that is cheaper than a write alone", () => {
+  const known = rust("functions/src/assignment/known_share.rs");
+  assert.match(known, /const READ_PRICE: f32 = 0\.1;/);
+  const { reads, writes } = assignmentUnits(0.5);
+  assert.deepEqual([reads, Math.round(writes * 100)], [0.5, 10], "a twentieth of all requests are new, a tenth of the misses");
+  assert.deepEqual(assignmentUnits(0.055), { reads: 0, writes: 1 }, "most of the misses are new");
+});
+
+test("evaluations are a record of each environment every ten seconds, however many flags are asked for", () => {
+  assert.deepEqual(firsts(rust("functions/src/outbox/summary.rs"), /const AGE: Duration = Duration::from_secs\((\d+)\);/g),
+    [String(ASSUMPTIONS.summarySeconds)]);
+  const without = 5000 * (1 + ASSUMPTIONS.exposuresPerFlagRequest) + 10_000 * ASSUMPTIONS.conversionsPerRequest;
+  assert.ok(eventsOf(10_000, 1) - without < 10);
 });
 
 test("the model has the sizes that are deployed", () => {
@@ -59,9 +78,11 @@ test("the model has the sizes that are deployed", () => {
   memory("assignment", ASSUMPTIONS.requestMb);
   memory("flags", ASSUMPTIONS.requestMb);
   memory("events", ASSUMPTIONS.batchMb);
-  const { batchSize, batchWindow, shards, assignmentTtlDays } = readConfig({ stage: "prod" });
-  assert.deepEqual([batchSize, batchWindow, shards, assignmentTtlDays],
-    [ASSUMPTIONS.batchSize, ASSUMPTIONS.batchWindowSeconds, ASSUMPTIONS.leastShards, ASSUMPTIONS.assignmentDays]);
+  const { batchSize, batchWindow, shards, assignmentTtlDays, cacheAssignments } = readConfig({ stage: "prod" });
+  assert.deepEqual([batchSize, batchWindow, shards, assignmentTtlDays, cacheAssignments], [
+    ASSUMPTIONS.batchSize, ASSUMPTIONS.batchWindowSeconds, ASSUMPTIONS.leastShards, ASSUMPTIONS.assignmentDays,
+    ASSUMPTIONS.cacheAssignments,
+  ]);
   assert.deepEqual(firsts(rust("functions/src/adapters/aws/marks.rs"), /const KEPT: i64 = (\d+) \* 86_400;/g),
     [String(ASSUMPTIONS.markDays)]);
 });

@@ -40,7 +40,7 @@ test("the variables are those that the functions know, each function's own", () 
   const names = (name: string) => Object.keys(variables(dev, `abx-dev-${name}`)).sort();
   assert.deepEqual(names("events"),
     ["ABX_ARCHIVE_STREAM", "ABX_CATALOG_TABLE", "ABX_LOG_LEVEL", "ABX_MARKS_TABLE", "ABX_METRICS_TABLE"]);
-  assert.deepEqual(names("flags"), ["ABX_CATALOG_TABLE", "ABX_EVENT_STREAM", "ABX_EXPOSURES", "ABX_LOG_LEVEL"]);
+  assert.deepEqual(names("flags"), ["ABX_CATALOG_TABLE", "ABX_EVALUATIONS", "ABX_EVENT_STREAM", "ABX_EXPOSURES", "ABX_LOG_LEVEL"]);
 });
 
 test("each variable names the resource that it is about", () => {

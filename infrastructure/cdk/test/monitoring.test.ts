@@ -84,7 +84,7 @@ test("silence is an alarm where it is the fault, and nowhere else", () => {
   assert.deepEqual(treated("breaching"), ["abx-dev-dead-pipeline"]);
   assert.equal(treated("notBreaching").length, deployed.length - 1);
   const functions = { assignment: "a", flags: "f", events: "e" };
-  const names = { functions, tables: ["t"], stream: "s", archive: "d", mapping: "m", converts: false };
+  const names = { functions, tables: ["t"], stream: "s", archive: "d", mapping: "m", converts: false, maxUnknownEvents: 5 };
   assert.equal(deployed.length, alarms(names).length);
 });
 
@@ -113,6 +113,20 @@ test("a pipeline is dead when nobody reads, or when records come in and nothing 
   for (const [what, values, expected] of cases) {
     assert.equal(evaluate(expression, values), expected, what);
   }
+});
+
+test("events that no metric asks for are an alarm by their share, unless all may be such", () => {
+  const found = (context: Record<string, string>) => alarmsOf(synth(context).monitoring)
+    .find((it) => it.AlarmName === "abx-dev-unknown-events");
+  const { Threshold, Metrics } = found({ maxUnknownEvents: "20" }) ?? {};
+  assert.equal(Threshold, 20);
+  const [expression, ...read] = Metrics as unknown as { Expression?: string; MetricStat?: { Metric: { MetricName: string } } }[];
+  assert.equal(expression?.Expression, "100 * unknown / taken");
+  assert.deepEqual(sorted(read.map((it) => it.MetricStat?.Metric.MetricName ?? "")), ["EventsAccepted", "EventsUnknown"]);
+  // The counter of the events that no metric asks for is the one that the event function writes under this name.
+  assert.match(rust("functions/src/events/processor.rs"), /\(Counter::EventsUnknown, StreamCounter::Unused\)/);
+  assert.equal(found({ maxUnknownEvents: "100" }), undefined);
+  assert.equal(found({})?.Threshold, 5);
 });
 
 test("what a URL refuses is not what the function answers", () => {

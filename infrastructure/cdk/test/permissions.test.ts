@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { AwsSolutionsChecks } from "cdk-nag";
+import { FOR_ALL } from "../lib/people";
 import { FUNCTIONS, PERMISSIONS } from "../lib/permissions";
 import type { FunctionName } from "../lib/permissions";
 import { objects, rust, sorted, synth } from "./synth";
@@ -87,17 +88,61 @@ function stars(value: Json | undefined): string[] {
   return hasParts ? Object.values(value).flatMap((it: Json) => stars(it)) : [];
 }
 
-/** Objects of a bucket have no other names than a folder's and a star. Nothing else may have one. */
+/** Objects of a bucket have no other names than a folder's and a star. */
 const OBJECTS = ["/aws/lambda/*", "/events/*", "/failed/*"];
+/** Actions that IAM gives for all things or for none. */
+const READ_ALL = [...FOR_ALL].sort().join();
+const TRACE = "xray:PutTelemetryRecords,xray:PutTraceSegments";
 
-test("no policy has a star, but for the objects of three folders", () => {
-  for (const stage of ["dev", "prod"]) {
-    const statements = allowed(synth({ stage, alarmEmail: "ops@example.com", provisioned: "2" }));
-    assert.ok(statements.length > 15, `${statements.length} statements`);
-    assert.deepEqual(sorted(statements.flatMap(({ Action }) => stars(Action))), []);
-    assert.deepEqual(sorted(statements.flatMap(({ Principal }) => stars(Principal))), []);
-    assert.deepEqual(sorted(statements.flatMap(({ Resource }) => stars(Resource))), OBJECTS);
+const EVERYTHING = {
+  tracing: "true",
+  gateway: "true",
+  webAcl: "arn:aws:wafv2:eu-central-1:123456789012:regional/webacl/shop/0a1b",
+  keyArn: "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555",
+};
+
+const SWITCHED: readonly [Record<string, string>, string[], string[]][] = [
+  [{}, OBJECTS, [READ_ALL]],
+  [{ stage: "prod" }, OBJECTS, [READ_ALL]],
+  [{ tracing: "true" }, OBJECTS, [READ_ALL, TRACE]],
+  [{ keyArn: EVERYTHING.keyArn }, OBJECTS, [READ_ALL]],
+  [{ gateway: "true" }, OBJECTS, [READ_ALL]],
+  [{ archiveFormat: "parquet" }, ["/aws/lambda/*", "/events-parquet/*", "/failed/*"], [READ_ALL]],
+  [{ stage: "prod", ...EVERYTHING }, OBJECTS, [READ_ALL, TRACE]],
+];
+
+test("no policy has a star, but for the objects of three folders and for what knows no single resource", () => {
+  for (const [context, objects, forAll] of SWITCHED) {
+    const statements = allowed(synth({ alarmEmail: "ops@example.com", provisioned: "2", ...context }));
+    const what = JSON.stringify(context);
+    assert.ok(statements.length > 15, `${what}: ${statements.length} statements`);
+    assert.deepEqual(sorted(statements.flatMap(({ Action }) => stars(Action))), [], what);
+    assert.deepEqual(sorted(statements.flatMap(({ Principal }) => stars(Principal))), [], what);
+    const ofAll = statements.filter(({ Resource }) => Resource === "*");
+    assert.deepEqual(sorted(ofAll.map(({ Action }) => [Action].flat().sort().join())), forAll, what);
+    const others = statements.filter((it) => !ofAll.includes(it));
+    assert.deepEqual(sorted(others.flatMap(({ Resource }) => stars(Resource))), objects, what);
   }
+});
+
+/** Calls of `abx status` about the pipeline, as the actions that they need. */
+const STATUS_CALLS: readonly [RegExp, string][] = [
+  [/\.describe_alarms\(\)/, "cloudwatch:DescribeAlarms"],
+  [/\.get_metric_data\(\)/, "cloudwatch:GetMetricData"],
+  [/\.list_event_source_mappings\(\)/, "lambda:ListEventSourceMappings"],
+  [/\.describe_delivery_stream\(\)/, "firehose:DescribeDeliveryStream"],
+];
+
+test("an operator may call what `abx status` calls", () => {
+  const text = ["cloudwatch", "mapping", "archive"].map((file) => rust(`cli/src/commands/status/${file}.rs`)).join("\n");
+  const called = STATUS_CALLS.filter(([call]) => call.test(text)).map(([, action]) => action);
+  assert.equal(called.length, STATUS_CALLS.length, `only ${String(called)}: was it moved?`);
+  const policies = Object.values(synth().functions.findResources("AWS::IAM::ManagedPolicy"))
+    .map((it) => it["Properties"] as { Description: string; PolicyDocument: Json })
+    .filter((it) => it.Description.startsWith("abx status"));
+  assert.equal(policies.length, 1);
+  const may = objects(policies[0]?.PolicyDocument ?? null).flatMap((it) => [it["Action"] ?? []].flat());
+  assert.deepEqual(called.filter((action) => !may.includes(action)), []);
 });
 
 test("no role has a managed policy of AWS", () => {
@@ -112,12 +157,42 @@ const ACCOUNTED: Readonly<Record<string, string>> = {
   "AwsSolutions-S1 abx-prod-data/Failures": "The same.",
   "AwsSolutions-IAM5 abx-prod-data/Archive/Role": "Objects have no name but a folder's and a star; see above.",
   "AwsSolutions-IAM5 abx-prod-functions/events/Role/DefaultPolicy": "The same, for what Lambda gave up.",
+  "AwsSolutions-IAM5 abx-prod-functions/People/operator": "Reads alarms, numbers and mappings, which IAM gives for all or none.",
 };
 
-test("cdk-nag finds nothing that is not accounted for", () => {
-  const { app } = synth({ stage: "prod", alarmEmail: "ops@example.com" });
+const GATEWAY = "abx-prod-functions/Gateway/Api";
+
+function ofMethods(rule: string, methods: readonly string[], why: string): Record<string, string> {
+  const paths = ["assign", "flags", "ofrep"].flatMap((path) => [path, `${path}/{proxy+}`]);
+  return Object.fromEntries(paths.flatMap((path) => methods.map((method) => [`${rule} ${GATEWAY}/Default/${path}/${method}`, why])));
+}
+
+/** What else it finds where more is switched on. */
+const ACCOUNTED_OF: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  tracing: Object.fromEntries(["assignment", "flags"].map((name) =>
+    [`AwsSolutions-IAM5 abx-prod-functions/${name}/Role/DefaultPolicy`, "X-Ray knows no single resource."])),
+  keyArn: { "AwsSolutions-KDS3 abx-prod-data/Stream": "The rule prefers the key of AWS, which is cheaper; another was asked for." },
+  gateway: {
+    [`AwsSolutions-APIG1 ${GATEWAY}/DeploymentStage.prod`]: "Its logs need a role of the whole account and region; the functions log.",
+    [`AwsSolutions-APIG6 ${GATEWAY}/DeploymentStage.prod`]: "The same.",
+    [`AwsSolutions-APIG2 ${GATEWAY}`]: "The functions check requests, and say what is wrong with one.",
+    ...ofMethods("AwsSolutions-APIG4", ["ANY", "OPTIONS"], "It is for callers with a key and no role; a preflight has neither."),
+    ...ofMethods("AwsSolutions-COG4", ["ANY"], "Callers are services, which are in no user pool."),
+  },
+};
+
+function nag(context: Record<string, string>): string[] {
+  const { app } = synth({ stage: "prod", alarmEmail: "ops@example.com", ...context });
   const { violations } = new AwsSolutionsChecks().validateScope(app);
-  const found = violations.flatMap(({ ruleName, violatingResources }) => violatingResources.map(({ constructPath }) =>
-    `${ruleName.replace(/\[.*/, "")} ${String(constructPath).replace(/\/Resource$/, "")}`));
-  assert.deepEqual(sorted(found), sorted(Object.keys(ACCOUNTED)));
+  return sorted(violations.flatMap(({ ruleName, violatingResources }) => violatingResources.map(({ constructPath }) =>
+    `${ruleName.replace(/\[.*/, "")} ${String(constructPath).replace(/\/Resource$/, "")}`)));
+}
+
+test("cdk-nag finds nothing that is not accounted for", () => {
+  assert.deepEqual(nag({}), sorted(Object.keys(ACCOUNTED)));
+  for (const key of ["tracing", "keyArn", "gateway"] as const) {
+    const more = Object.keys(ACCOUNTED_OF[key] ?? {});
+    const context = { [key]: EVERYTHING[key], ...(key === "gateway" ? { webAcl: EVERYTHING.webAcl } : {}) };
+    assert.deepEqual(nag(context), sorted([...Object.keys(ACCOUNTED), ...more]), key);
+  }
 });

@@ -5,11 +5,12 @@
 
 use super::tally::{Failure, Outcome};
 use super::template::Template;
+use crate::commands::signer::{SignArgs, Signer};
 use crate::error::Error;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Bytes;
 use hyper::client::conn::http1::{self, SendRequest};
-use hyper::header::{HOST, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{AUTHORIZATION, HOST, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -38,10 +39,17 @@ pub(super) struct HttpRequest {
     headers: HeaderMap,
     body: Template,
     constant_body: Bytes,
+    /// Whether each request is signed for AWS.
+    is_signed: bool,
 }
 
 impl HttpRequest {
-    pub(super) fn new(url: &str, method: Method, headers: HeaderMap, body: &str) -> Result<Self, Error> {
+    pub(super) fn new(
+        url: &str,
+        (method, body): (Method, &str),
+        headers: HeaderMap,
+        signing: SignArgs,
+    ) -> Result<Self, Error> {
         let bad = |error: hyper::http::Error| Error::caller(format!("{url}: {error}"));
         let base: Uri = url
             .replace("{user}", "u")
@@ -56,6 +64,7 @@ impl HttpRequest {
             .replace("{user}", "u")
             .parse()
             .map_err(|error: hyper::http::uri::InvalidUri| bad(error.into()))?;
+        let is_signed = signing.applies(&base) && !headers.contains_key(AUTHORIZATION);
         let mut all = HeaderMap::new();
         let host = base.authority().map(|it| it.as_str().rsplit('@').next().unwrap_or_default());
         let host = host.and_then(|host| HeaderValue::from_str(host).ok());
@@ -69,6 +78,7 @@ impl HttpRequest {
             headers: all,
             body: Template::new(body),
             constant_body: Bytes::copy_from_slice(body.as_bytes()),
+            is_signed,
         })
     }
 
@@ -77,10 +87,15 @@ impl HttpRequest {
         self.base.authority().map_or("", |authority| authority.as_str())
     }
 
-    fn for_user(&self, user: u64) -> Result<Request<Full<Bytes>>, hyper::http::Error> {
+    /// What signs the requests of a thread, if they are signed: what provides credentials may hold connections of its own.
+    pub(super) async fn signer(&self) -> Result<Option<Arc<Signer>>, Error> {
+        Ok(if self.is_signed { Some(Arc::new(Signer::new(&self.base).await?)) } else { None })
+    }
+
+    fn for_user(&self, user: u64) -> Result<Request<Bytes>, hyper::http::Error> {
         let body =
             if self.body.varies() { self.body.render(user).into() } else { self.constant_body.clone() };
-        let mut request = Request::new(Full::new(body));
+        let mut request = Request::new(body);
         *request.uri_mut() =
             if self.path.varies() { self.path.render(user).parse()? } else { self.constant.clone() };
         request.method_mut().clone_from(&self.method);
@@ -98,7 +113,7 @@ pub(super) fn parse_header(text: &str) -> Result<(HeaderName, HeaderValue), Stri
 }
 
 /// What connects, with or without TLS.
-pub(super) fn connector(patience: Duration) -> Result<HttpsConnector<HttpConnector>, Error> {
+pub(in crate::commands) fn connector(patience: Duration) -> Result<HttpsConnector<HttpConnector>, Error> {
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
@@ -116,6 +131,7 @@ type Open = (SendRequest<Full<Bytes>>, Driver);
 pub(super) struct HttpCaller {
     request: Arc<HttpRequest>,
     connector: HttpsConnector<HttpConnector>,
+    signer: Option<Arc<Signer>>,
     patience: Duration,
     open: Option<Open>,
 }
@@ -132,9 +148,10 @@ impl HttpCaller {
     pub(super) fn new(
         request: Arc<HttpRequest>,
         connector: HttpsConnector<HttpConnector>,
+        signer: Option<Arc<Signer>>,
         patience: Duration,
     ) -> Self {
-        Self { request, connector, patience, open: None }
+        Self { request, connector, signer, patience, open: None }
     }
 
     /// Connects, so that the run does not begin with it.
@@ -181,7 +198,11 @@ impl HttpCaller {
 
     /// Sends a request and reads its answer to the end; the status. The connection is kept where it can take another request.
     async fn exchange(&mut self, (mut sender, mut driver): Open, user: u64) -> Result<u16, Ended> {
-        let request = self.request.for_user(user).map_err(|_| Ended::Broken)?;
+        let mut request = self.request.for_user(user).map_err(|_| Ended::Broken)?;
+        if let Some(signer) = &self.signer {
+            signer.sign(&mut request).await.map_err(|_| Ended::Broken)?;
+        }
+        let request = request.map(Full::new);
         let answer = async {
             let mut response = sender.send_request(request).await.map_err(|_| Ended::Unanswered)?;
             while let Some(frame) = response.frame().await {

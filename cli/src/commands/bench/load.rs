@@ -148,10 +148,11 @@ async fn open(load: &Load, (number, threads): (usize, usize)) -> Result<Vec<Call
     let mine = (number..load.connections).step_by(threads);
     match &load.work {
         Work::Http(request) => {
-            let connector = connector(load.patience)?;
+            let (connector, signer) = (connector(load.patience)?, request.signer().await?);
             let mut callers = Vec::new();
             for _ in mine {
-                let mut caller = HttpCaller::new(Arc::clone(request), connector.clone(), load.patience);
+                let mut caller =
+                    HttpCaller::new(Arc::clone(request), connector.clone(), signer.clone(), load.patience);
                 caller
                     .connect()
                     .await

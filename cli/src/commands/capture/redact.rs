@@ -34,8 +34,11 @@ impl Redactor {
     /// for what is no event.
     pub(super) fn event(&self, data: &[u8]) -> Option<Vec<u8>> {
         let event = EventData::read(data).ok()?;
-        let mut out = json!({"type": event.kind.as_str(), "unit": self.pseudonym(&event.unit)});
+        let mut out = json!({"type": event.kind.as_str()});
         let fields = out.as_object_mut()?;
+        if !event.unit.is_empty() {
+            fields.insert("unit".to_owned(), self.pseudonym(&event.unit).into());
+        }
         if let Some(id) = &event.event_id {
             fields.insert("event_id".to_owned(), self.pseudonym(id).into());
         }
@@ -51,6 +54,9 @@ impl Redactor {
             EventKind::Evaluation { flag, variant } => {
                 fields.insert("flag".to_owned(), (&**flag).into());
                 fields.insert("variant".to_owned(), (&**variant).into());
+            }
+            EventKind::Evaluations { counts } => {
+                fields.insert("counts".to_owned(), serde_json::to_value(counts).ok()?);
             }
             EventKind::Conversion { event, properties, context } => {
                 fields.insert("event".to_owned(), (&**event).into());
@@ -119,6 +125,18 @@ mod tests {
         }
         assert_eq!(redactor.event(b"s3cret"), None);
         assert_ne!(Redactor::new().pseudonym("a"), Redactor::new().pseudonym("a"), "no two captures agree");
+    }
+
+    #[test]
+    fn a_summary_keeps_its_counts() {
+        let entry = json!({"flag": "f", "variant": "on", "revision": 7, "count": 3});
+        let mut sent =
+            json!({"type": "evaluations", "event_id": "s3cret", "unit": "s3cret", "counts": [entry]});
+        sent["counts"][0]["reason"] = "s3cret".into();
+        let data = Redactor::new().event(sent.to_string().as_bytes()).unwrap();
+        let value: Value = serde_json::from_slice(&data).unwrap();
+        assert_eq!(value["counts"], json!([entry]));
+        assert!(!value.to_string().contains("s3cret"), "{value}");
     }
 
     #[test]

@@ -56,7 +56,7 @@ pub(super) fn routes(
         let take = async |call: Call| {
             // What was answered stands before what comes after it, also where a script is quicker than the clock.
             assignment.outbox().flush().await;
-            flags.outbox().flush().await;
+            flags.outbox().flush_all().await;
             take(&store, &events, &call.body).await
         };
         assignment.front().serve(request, take).await

@@ -78,6 +78,28 @@ impl InvokeReport {
         }
     }
 
+    /// The answer of a URL: its status, the id of the request and the body.
+    pub(super) fn of_url(
+        url: &str,
+        payload: Value,
+        (status, request_id, body): (u16, Option<String>, &str),
+        took: Duration,
+    ) -> Self {
+        Self {
+            function: url.to_owned(),
+            version: None,
+            request_id,
+            payload,
+            status: Some(status),
+            answer: json_or_text(body),
+            error: None,
+            took_ms: took.as_secs_f64() * 1000.0,
+            platform: Told::default(),
+            log: None,
+            hints: Vec::new(),
+        }
+    }
+
     /// The same, with what should be known about the attributes.
     pub(super) fn with_hints(mut self, hints: Vec<String>) -> Self {
         self.hints = hints;

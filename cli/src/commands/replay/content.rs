@@ -11,7 +11,7 @@ use tempfile::NamedTempFile;
 
 /// The form of a file's content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
+pub(in crate::commands) enum Form {
     /// Events, one a line.
     Lines,
     /// Rows with a header.
@@ -22,21 +22,21 @@ pub(super) enum Form {
 
 /// A file to be replayed.
 #[derive(Debug)]
-pub(super) struct Content {
-    pub(super) name: String,
-    pub(super) form: Form,
+pub(in crate::commands) struct Content {
+    pub(in crate::commands) name: String,
+    pub(in crate::commands) form: Form,
     path: PathBuf,
     is_gzip: bool,
     /// Standard input, kept until the end.
     _spooled: Option<NamedTempFile>,
     /// Bytes after decompression, and their SHA-256.
-    pub(super) bytes: u64,
-    pub(super) digest: String,
+    pub(in crate::commands) bytes: u64,
+    pub(in crate::commands) digest: String,
 }
 
 impl Content {
     /// All files below these paths, the shortest first, so that a file stands before what it grew into.
-    pub(super) fn all(paths: &[PathBuf]) -> Result<Vec<Self>, Error> {
+    pub(in crate::commands) fn all(paths: &[PathBuf]) -> Result<Vec<Self>, Error> {
         let mut files = Vec::new();
         for path in paths {
             find(path, &mut files)?;
@@ -53,8 +53,9 @@ impl Content {
         let name = path.display().to_string();
         let spooled = (name == "-").then(|| spool(io::stdin().lock())).transpose();
         let spooled = spooled.map_err(|error| Error::world(format!("standard input: {error}")))?;
-        let is_gzip = path.extension().is_some_and(|it| it == "gz");
-        let plain = if is_gzip { path.with_extension("") } else { path.to_owned() };
+        let has_suffix = path.extension().is_some_and(|it| it == "gz");
+        let is_gzip = has_suffix || spooled.is_none() && is_gzip(path);
+        let plain = if has_suffix { path.with_extension("") } else { path.to_owned() };
         let form = match plain.extension().and_then(|it| it.to_str()) {
             Some("csv") => Form::Csv,
             Some("jsonl" | "ndjson") => Form::Lines,
@@ -70,7 +71,7 @@ impl Content {
     }
 
     /// A reader of the content from its beginning.
-    pub(super) fn reader(&self) -> Result<Box<dyn BufRead>, Error> {
+    pub(in crate::commands) fn reader(&self) -> Result<Box<dyn BufRead>, Error> {
         let file = File::open(&self.path).map_err(|error| self.failed(&error))?;
         Ok(if self.is_gzip {
             Box::new(BufReader::with_capacity(1 << 16, MultiGzDecoder::new(file)))
@@ -79,7 +80,7 @@ impl Content {
         })
     }
 
-    pub(super) fn failed(&self, error: &io::Error) -> Error {
+    pub(in crate::commands) fn failed(&self, error: &io::Error) -> Error {
         Error::world(format!("{}: {error}", self.name))
     }
 
@@ -107,7 +108,7 @@ impl Content {
     }
 
     /// What is known of a part of this file, from segments that were replayed: where they end, and how many records they have.
-    pub(super) fn known(&self, part: &str, segments: &[Segment]) -> Result<Known, Error> {
+    pub(in crate::commands) fn known(&self, part: &str, segments: &[Segment]) -> Result<Known, Error> {
         let mut lengths: Vec<u64> =
             segments.iter().map(|it| it.end).filter(|end| *end <= self.bytes).collect();
         lengths.sort_unstable();
@@ -124,15 +125,21 @@ impl Content {
 
 /// How much of a file was replayed before.
 #[derive(Debug)]
-pub(super) struct Known {
+pub(in crate::commands) struct Known {
     /// Where the known beginning ends, in bytes.
-    pub(super) end: u64,
+    pub(in crate::commands) end: u64,
     /// The segments that it was replayed in.
-    pub(super) segments: Vec<Segment>,
+    pub(in crate::commands) segments: Vec<Segment>,
+}
+
+/// Whether a file begins as gzip does: objects that services write have no suffix. One that cannot be read is an error later.
+fn is_gzip(path: &Path) -> bool {
+    let mut magic = [0; 2];
+    File::open(path).and_then(|mut file| file.read_exact(&mut magic)).is_ok() && magic == [0x1f, 0x8b]
 }
 
 /// Bytes in hexadecimal.
-pub(super) fn hex(bytes: &[u8]) -> String {
+pub(in crate::commands) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use std::io::{BufRead, Read};
 
 /// A line may not be longer, in bytes: it is held in memory.
-const MAX_LINE: usize = 8 << 20;
+pub(in crate::commands) const MAX_LINE: usize = 8 << 20;
 
 /// The ledger of what was replayed, for one target.
 pub(super) struct Ledger<'a> {
@@ -370,7 +370,7 @@ impl Filling<'_> {
 }
 
 /// The records of a payload, or of the object that Lambda leaves for one that failed, which holds it as `payload`.
-pub(super) fn recorded(name: &str, mut value: Value) -> Result<Vec<Value>, Error> {
+pub(in crate::commands) fn recorded(name: &str, mut value: Value) -> Result<Vec<Value>, Error> {
     if let Some(payload) = value.get_mut("payload").map(Value::take) {
         value = match payload {
             Value::String(text) => serde_json::from_str(&text)

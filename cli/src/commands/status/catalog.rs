@@ -147,7 +147,7 @@ async fn read(store: &impl CatalogStore) -> Result<Read, Error> {
 fn drift(args: &Args, published: &[Value]) -> Part<Diff> {
     let by_default = args.from.iter().all(|path| path == Path::new(DOCUMENTS));
     if by_default && !Path::new(DOCUMENTS).exists() {
-        return Part::NotAsked(format!("there is no folder {DOCUMENTS}: name the documents with --from"));
+        return Part::NotAsked(format!("there is no folder {DOCUMENTS}; see --from"));
     }
     let checked = match Corpus::load(&args.from) {
         Ok(corpus) => corpus.compile(),

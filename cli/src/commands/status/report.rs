@@ -1,8 +1,11 @@
 //! The answers, as a person and a program read them.
 
 use super::amounts::{self, WithoutAmount};
+use super::archive::Archive;
 use super::catalog::{Head, Stale};
-use super::stream::{Alarm, Quarantined, Shard};
+use super::cloudwatch::Alarm;
+use super::mapping::{self, GivenUp, Mapping};
+use super::stream::{Quarantined, Shard};
 use super::unknown::{self, UnknownEvents};
 use crate::commands::part::Part;
 use crate::commands::quarantine::list::by_reason;
@@ -35,6 +38,12 @@ pub struct StatusReport {
     pub(super) amounts: Part<Vec<WithoutAmount>>,
     /// Those that are in alarm.
     pub(super) alarms: Part<Vec<Alarm>>,
+    /// What hands the stream to the event function.
+    pub(super) mappings: Part<Vec<Mapping>>,
+    /// Records that Lambda gave up.
+    pub(super) given_up: Part<GivenUp>,
+    /// The delivery stream that writes the archive.
+    pub(super) archive: Part<Archive>,
     pub(super) quarantine: Part<Quarantined>,
     /// Units that are not users, in the experiments that run.
     pub(super) suspects: Suspects,
@@ -42,16 +51,16 @@ pub struct StatusReport {
     pub(super) max_lag: f64,
 }
 
-/// A row for a person: what it is about, whether there is something to look at, and lines below it.
+/// A row for a person: what it is about, whether there is something to look at, and lines below it; or why it was not asked.
 struct Row {
     about: &'static str,
-    text: String,
+    text: Result<String, String>,
     lines: Vec<String>,
 }
 
 impl StatusReport {
     /// How many things there are to look at, by what they are about.
-    fn findings(&self) -> [bool; 7] {
+    fn findings(&self) -> [bool; 10] {
         [
             // A store in which nothing was ever published is probably not the one that was meant.
             self.head.is_known_and(Option::is_none),
@@ -59,6 +68,9 @@ impl StatusReport {
             self.stale.is_known_and(|stale| !stale.is_empty()),
             self.shards.is_known_and(|shards| shards.iter().any(|shard| self.is_late(shard))),
             self.alarms.is_known_and(|alarms| !alarms.is_empty()),
+            self.mappings.is_known_and(|it| mapping::is_broken(it)),
+            self.given_up.is_known_and(GivenUp::is_any),
+            self.archive.is_known_and(Archive::is_broken),
             self.quarantine.is_known_and(|it| !it.reasons.is_empty()),
             self.suspects.are_there(),
         ]
@@ -77,6 +89,9 @@ impl StatusReport {
             || self.unknown_events.is_failed()
             || self.amounts.is_failed()
             || self.alarms.is_failed()
+            || self.mappings.is_failed()
+            || self.given_up.is_failed()
+            || self.archive.is_failed()
             || self.quarantine.is_failed()
             || self.suspects.is_failed()
     }
@@ -197,7 +212,7 @@ fn suspects_row(suspects: &Suspects) -> Row {
     } else {
         format!("{GOOD}none{GOOD:#} is suspicious")
     };
-    Row { about: "units", text, lines: suspects.lines(true) }
+    Row { about: "units", text: Ok(text), lines: suspects.lines(true) }
 }
 
 fn plural(number: usize, what: &str) -> String {
@@ -208,25 +223,44 @@ impl Row {
     fn new<T>(about: &'static str, part: &Part<T>, known: impl FnOnce(&T) -> (String, Vec<String>)) -> Self {
         let (text, lines) = match part {
             Part::Known(told) => known(told),
-            Part::NotAsked(why) => (format!("{DIM}not asked: {why}{DIM:#}"), Vec::new()),
+            Part::NotAsked(why) => return Self { about, text: Err(why.clone()), lines: Vec::new() },
             Part::Failed(why) => (format!("{BAD}not answered{BAD:#}: {}", printable(why)), Vec::new()),
         };
-        Self { about, text, lines }
+        Self { about, text: Ok(text), lines }
     }
+}
 
-    fn human(&self) -> String {
-        let mut text = format!("  {:<12}{}\n", self.about, self.text);
-        for line in &self.lines {
-            let _ = writeln!(text, "{:14}{line}", "");
+/// All rows. What was not asked stands at the end, by the reason: many rows without an answer would hide those that have one.
+fn listed(rows: &[Row]) -> String {
+    let mut text = String::new();
+    for row in rows {
+        if let Ok(answer) = &row.text {
+            line(&mut text, row.about, answer);
+            row.lines.iter().for_each(|it| line(&mut text, "", it));
         }
-        text
     }
+    let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
+    for row in rows {
+        let Err(why) = &row.text else { continue };
+        match reasons.iter_mut().find(|(reason, _)| reason == why) {
+            Some((_, abouts)) => abouts.push(row.about),
+            None => reasons.push((why, vec![row.about])),
+        }
+    }
+    for (at, (why, abouts)) in reasons.iter().enumerate() {
+        let about = if at == 0 { "not asked" } else { "" };
+        line(&mut text, about, &format!("{DIM}{}: {}{DIM:#}", abouts.join(", "), printable(why)));
+    }
+    text
+}
+
+fn line(text: &mut String, about: &str, what: &str) {
+    let _ = writeln!(text, "  {about:<12}{what}");
 }
 
 impl Report for StatusReport {
     fn human(&self) -> String {
         let at = self.at.strftime("%Y-%m-%d %H:%M UTC");
-        let suspects = suspects_row(&self.suspects);
         let rows = [
             Row::new("head", &self.head, |it| self.head_row(it.as_ref())),
             Row::new("drift", &self.drift, drift_row),
@@ -235,10 +269,13 @@ impl Report for StatusReport {
             Row::new("events", &self.unknown_events, unknown::row),
             Row::new("amounts", &self.amounts, |it| amounts::row(it)),
             Row::new("alarms", &self.alarms, |it| alarm_row(it)),
+            Row::new("mapping", &self.mappings, |it| mapping::row(it)),
+            Row::new("given up", &self.given_up, GivenUp::row),
+            Row::new("archive", &self.archive, Archive::row),
             Row::new("quarantine", &self.quarantine, quarantine_row),
+            suspects_row(&self.suspects),
         ];
-        let rows: String = rows.iter().chain([&suspects]).map(Row::human).collect();
-        format!("{TITLE}{}{TITLE:#} {DIM}at {at}{DIM:#}\n{rows}", self.store)
+        format!("{TITLE}{}{TITLE:#} {DIM}at {at}{DIM:#}\n{}", self.store, listed(&rows))
     }
 
     fn exit(&self) -> Exit {

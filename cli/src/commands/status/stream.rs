@@ -7,13 +7,10 @@ use crate::commands::quarantine::Kept;
 use crate::commands::store::unanswered;
 use crate::error::Error;
 use abx_core::event::{Position, RowKey, STREAM};
-use abx_functions::adapters::aws::{
-    Budget, KinesisLag, Resource, ResourceKind, Waiting, kinesis, port_error,
-};
+use abx_functions::adapters::aws::{Budget, KinesisLag, Waiting, kinesis};
 use abx_functions::adapters::embedded::EmbeddedStore;
 use abx_functions::events::REPLAYED_STREAM;
 use abx_functions::ports::{PortError, Quarantine as _};
-use aws_sdk_cloudwatch::types::{AlarmType, StateValue};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -42,14 +39,6 @@ pub(super) struct Quarantined {
     pub(super) since: Timestamp,
     /// How many, by reason.
     pub(super) reasons: BTreeMap<String, u64>,
-}
-
-/// An alarm that is in alarm.
-#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
-pub(super) struct Alarm {
-    pub(super) name: String,
-    /// Why, in the words of `CloudWatch`.
-    pub(super) reason: String,
 }
 
 /// Every shard that was ever counted or that the stream has, with how far it is behind.
@@ -169,41 +158,6 @@ fn waiting(store: &EmbeddedStore, head: Option<&Position>, now: Timestamp) -> Re
         }
     }
     Ok(waiting)
-}
-
-/// The alarms that are in alarm.
-pub(super) async fn alarms(args: &Args) -> Part<Vec<Alarm>> {
-    match (&args.metrics.store.table, &args.alarm_prefix) {
-        (None, _) => Part::NotAsked("they are in CloudWatch: see --table and --alarm-prefix".to_owned()),
-        (Some(_), None) => Part::NotAsked("give --alarm-prefix to see them".to_owned()),
-        (Some(_), Some(prefix)) => describe(args, prefix).await.into(),
-    }
-}
-
-async fn describe(args: &Args, prefix: &str) -> Result<Vec<Alarm>, Error> {
-    let config = args.metrics.store.config().await?;
-    let client = aws_sdk_cloudwatch::Client::new(&config);
-    let request = client
-        .describe_alarms()
-        .alarm_name_prefix(prefix)
-        .state_value(StateValue::Alarm)
-        .alarm_types(AlarmType::MetricAlarm)
-        .alarm_types(AlarmType::CompositeAlarm);
-    let mut pages = request.into_paginator().send();
-    let mut alarms = Vec::new();
-    while let Some(page) = pages.next().await {
-        let page = page.map_err(|error| {
-            let alarms = Resource::new(ResourceKind::Alarms, prefix, config.region());
-            unanswered(port_error("DescribeAlarms", error).at(alarms))
-        })?;
-        let alarm = |name: Option<&str>, reason: Option<&str>| Alarm {
-            name: name.unwrap_or_default().to_owned(),
-            reason: reason.unwrap_or_default().to_owned(),
-        };
-        alarms.extend(page.metric_alarms().iter().map(|it| alarm(it.alarm_name(), it.state_reason())));
-        alarms.extend(page.composite_alarms().iter().map(|it| alarm(it.alarm_name(), it.state_reason())));
-    }
-    Ok(alarms)
 }
 
 /// How many records were quarantined.

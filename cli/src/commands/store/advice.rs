@@ -105,7 +105,7 @@ const fn service(kind: ResourceKind) -> &'static str {
         ResourceKind::Stream => "kinesis",
         ResourceKind::DeliveryStream => "firehose",
         ResourceKind::Function => "lambda",
-        ResourceKind::Alarms => "cloudwatch",
+        ResourceKind::Alarms | ResourceKind::Metrics => "cloudwatch",
     }
 }
 
@@ -116,7 +116,7 @@ fn missing(resource: Option<&Resource>) -> String {
             ResourceKind::Stream => "list-streams",
             ResourceKind::DeliveryStream => "list-delivery-streams",
             ResourceKind::Function => "list-functions",
-            ResourceKind::Alarms => return None,
+            ResourceKind::Alarms | ResourceKind::Metrics => return None,
         };
         Some(format!("`aws {} {list} --region {}` lists those that are there; ", service(it.kind), it.region))
     });

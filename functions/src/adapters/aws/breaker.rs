@@ -1,5 +1,6 @@
 //! Stops asking a store that does not answer.
 
+use super::hedge::HEDGE;
 use crate::ports::PortError;
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -38,6 +39,24 @@ pub struct Permit {
     probe: bool,
 }
 
+/// A call whose future is dropped before it ends, because nobody waits for it any more. After a time in which the store should have
+/// answered it is a failure: a write that has only what a read before it left of a request's time would never tell otherwise.
+struct GivenUp<'a> {
+    breaker: &'a Breaker,
+    /// None once the call has ended.
+    permit: Option<Permit>,
+    since: Instant,
+}
+
+impl Drop for GivenUp<'_> {
+    fn drop(&mut self) {
+        let now = Instant::now();
+        if let Some(permit) = self.permit.take().filter(|_| now.duration_since(self.since) >= HEDGE) {
+            self.breaker.record(&permit, true, now);
+        }
+    }
+}
+
 impl Breaker {
     /// Makes a call, unless the breaker is open: then the error is transient, and immediate.
     pub async fn call<T>(&self, work: impl Future<Output = Result<T, PortError>>) -> Result<T, PortError> {
@@ -46,9 +65,12 @@ impl Breaker {
                 "the store failed too often lately and is left alone for a moment",
             ));
         };
+        let mut given_up = GivenUp { breaker: self, permit: Some(permit), since: Instant::now() };
         let result = work.await;
         let failed = result.as_ref().is_err_and(PortError::is_transient);
-        self.record(&permit, failed, Instant::now());
+        if let Some(permit) = given_up.permit.take() {
+            self.record(&permit, failed, Instant::now());
+        }
         result
     }
 
@@ -180,6 +202,18 @@ mod tests {
         let later = start + Duration::from_secs(1);
         assert!(call(&breaker, true, later));
         assert!(!call(&breaker, true, later + Duration::from_millis(999)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn calls_that_are_given_up_late_are_failures() {
+        for (after, opens) in [(HEDGE / 2, false), (HEDGE, true)] {
+            let breaker = Breaker::default();
+            for _ in 0..FAILURES {
+                let silent = std::future::pending::<Result<(), PortError>>();
+                assert!(tokio::time::timeout(after, breaker.call(silent)).await.is_err());
+            }
+            assert_eq!(breaker.is_open(Instant::now()), opens, "{after:?}");
+        }
     }
 
     #[test]

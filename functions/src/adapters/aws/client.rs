@@ -60,6 +60,13 @@ impl Budget {
         backoff: Duration::from_millis(25),
     };
 
+    /// A configuration whose clients keep to the budget, for a service that has no constructor of its own here.
+    #[must_use]
+    pub fn applied_to(&self, config: &SdkConfig) -> SdkConfig {
+        let config = config.clone().into_builder();
+        config.timeout_config(self.timeouts()).retry_config(self.retries()).build()
+    }
+
     pub(super) fn timeouts(&self) -> TimeoutConfig {
         TimeoutConfig::builder()
             .connect_timeout(self.connect)

@@ -177,6 +177,8 @@ pub enum ResourceKind {
     Function,
     /// Alarms of `CloudWatch`, whose names begin so.
     Alarms,
+    /// Metrics of `CloudWatch` about something of this name.
+    Metrics,
 }
 
 impl Resource {
@@ -195,6 +197,7 @@ impl fmt::Display for Resource {
             ResourceKind::DeliveryStream => "delivery stream",
             ResourceKind::Function => "function",
             ResourceKind::Alarms => "alarms",
+            ResourceKind::Metrics => "metrics of",
         };
         write!(f, "{kind} {} in {}", self.name, self.region)
     }

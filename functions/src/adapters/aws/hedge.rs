@@ -8,7 +8,7 @@ use tokio::time::sleep;
 
 /// How long the first request has to itself. DynamoDB answers 99 of 100 calls in less, so that on an ordinary day one call
 /// in a hundred is made twice.
-const HEDGE: Duration = Duration::from_millis(15);
+pub(super) const HEDGE: Duration = Duration::from_millis(15);
 /// The longest pause after a failure; at random, so that those who were refused together do not come back together.
 const PAUSE: Duration = Duration::from_millis(3);
 

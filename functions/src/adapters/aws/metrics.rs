@@ -2,13 +2,14 @@
 //!
 //! | pk | sk | what |
 //! |---|---|---|
-//! | `shard#{shard}` | `head` | `position`: how far the shard has been applied; `commits`: how many there were |
-//! | `shard#{shard}` | `ledger#{slot, 3 digits}` | `ids`: those of one commit, 8 bytes each; `n`: which commit |
+//! | `shard#{shard}` | `head` | `position`: how far the shard has been applied; `commits`: how many there were; `at`: when the latest was |
+//! | `shard#{shard}` | `log#{last position}` | a commit. `first` and `last`: the positions that it covers; `n`: how many were before it; `ids`: those of its events, 8 bytes each; `ttl`: its end |
+//! | `shard#{shard}` | `redriven#{position}` | the guard of a record that was redriven. `position`: how far; `id`: that of its event |
 //! | a row's partition | a row's place | one number for each counter, under its name |
 //!
-//! Marks have a table of their own (`marks`), because they end and these do not.
+//! Marks have a table of their own (`marks`), because all of them end.
 //!
-//! What a commit costs: 2 WCU for the head, 2 for each started KB of ids (10 for 500) and 2 for each started KB of a row.
+//! What a commit costs: 2 WCU for the head, 2 for each started KB of its entry in the log (10 for 500 ids) and 2 for each started KB of a row.
 
 use super::backoff::{ROUNDS, pause};
 use super::dynamo::{Item, bytes, item, n, number, parsed, s, table, text};
@@ -16,16 +17,23 @@ use super::error::port_error;
 use super::marks::Marks;
 use super::transaction::{Written, transact};
 use crate::ports::{
-    Committed, MarkPut, MetricStore, PortError, RowCounter, ShardState, ids_from_bytes, ids_to_bytes,
-    ledger_slot,
+    Committed, Guard, LEDGER_COMMITS, LOG_KEPT, LogEntry, MarkPut, MetricStore, PortError, REDRIVEN_AROUND,
+    RedrivenRecord, RowCounter, ShardState, ids_from_bytes, ids_to_bytes,
 };
-use abx_core::event::{Additions, Commit, Counter, Mark, MarkKey};
+use abx_core::event::{Additions, Commit, Counter, Mark, MarkKey, Position};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::BuildError;
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
+use jiff::Timestamp;
 
 const HEAD: &str = "head";
+const LOG: &str = "log#";
+const REDRIVEN: &str = "redriven#";
+/// Sorts after every position.
+const END: &str = "~";
 
 /// The [`MetricStore`] of two tables.
 #[derive(Debug, Clone)]
@@ -47,12 +55,46 @@ impl DynamoMetrics {
         error.at(table(&self.client, &self.table))
     }
 
-    /// All items of a partition, in their order and as they are now.
-    async fn partition(&self, pk: &str) -> Result<Vec<Item>, PortError> {
+    /// A query of a partition, of its items as they are now.
+    fn query(&self, pk: &str) -> QueryFluentBuilder {
         let request = self.client.query().table_name(&self.table).consistent_read(true);
-        let request = request.key_condition_expression("pk = :pk").expression_attribute_values(":pk", s(pk));
+        request.key_condition_expression("pk = :pk").expression_attribute_values(":pk", s(pk))
+    }
+
+    /// A query of a shard's items between two places, both included.
+    fn range(&self, shard: &str, from: String, to: String) -> QueryFluentBuilder {
+        let request = self.query(&shard_key(shard));
+        let request = request.key_condition_expression("pk = :pk AND sk BETWEEN :from AND :to");
+        request.expression_attribute_values(":from", s(from)).expression_attribute_values(":to", s(to))
+    }
+
+    /// At most so many items of a query.
+    async fn some(&self, request: QueryFluentBuilder, most: usize) -> Result<Vec<Item>, PortError> {
+        // A page ends after 1 MB, which may be before its limit.
+        let limit = i32::try_from(most).map_err(PortError::permanent)?;
+        let mut pages = request.limit(limit).into_paginator().items().send();
+        let mut items = Vec::new();
+        while items.len() < most {
+            let Some(item) = pages.next().await else { break };
+            items.push(item.map_err(|error| self.at(port_error("Query", error)))?);
+        }
+        Ok(items)
+    }
+
+    /// All items of a query.
+    async fn all(&self, request: QueryFluentBuilder) -> Result<Vec<Item>, PortError> {
         let items: Result<_, _> = request.into_paginator().items().send().collect().await;
         items.map_err(|error| self.at(port_error("Query", error)))
+    }
+
+    async fn state(&self, shard: &str) -> Result<Option<ShardState>, PortError> {
+        let head = self.range(shard, HEAD.to_owned(), HEAD.to_owned());
+        let log = self.range(shard, LOG.to_owned(), format!("{LOG}{END}")).scan_index_forward(false);
+        let (head, log) = tokio::try_join!(
+            self.some(head, 1),
+            self.some(log, usize::try_from(LEDGER_COMMITS).unwrap_or(usize::MAX))
+        )?;
+        read_state(head.first(), &log)
     }
 
     fn actions(
@@ -61,42 +103,78 @@ impl DynamoMetrics {
         state: &ShardState,
         commit: &Commit,
     ) -> Result<Vec<TransactWriteItem>, BuildError> {
+        let now = Timestamp::now();
         let mut actions = vec![
-            TransactWriteItem::builder().update(self.move_head(shard, state, commit)?).build(),
-            TransactWriteItem::builder().put(self.write_ledger(shard, state, commit)?).build(),
+            TransactWriteItem::builder().update(self.move_head(shard, state, (commit, now))?).build(),
+            TransactWriteItem::builder().put(self.write_log(shard, state, (commit, now))?).build(),
         ];
-        for row in commit.rows.iter().filter(|row| !row.counters.is_empty()) {
-            actions.push(TransactWriteItem::builder().update(self.add(row)?).build());
-        }
+        self.add_rows(&commit.rows, &mut actions)?;
         Ok(actions)
     }
 
     /// This condition alone makes a repetition harmless, at any time: the token that the SDK gives a transaction ends after
     /// ten minutes, and another process does not know it.
-    fn move_head(&self, shard: &str, state: &ShardState, commit: &Commit) -> Result<Update, BuildError> {
+    fn move_head(
+        &self,
+        shard: &str,
+        state: &ShardState,
+        (commit, now): (&Commit, Timestamp),
+    ) -> Result<Update, BuildError> {
         let update = Update::builder().table_name(&self.table);
         let update = update
             .key("pk", s(shard_key(shard)))
             .key("sk", s(HEAD))
-            .update_expression("SET #position = :position, #commits = :commits")
+            .update_expression("SET #position = :position, #commits = :commits, #at = :at")
             .expression_attribute_names("#position", "position")
             .expression_attribute_names("#commits", "commits")
+            .expression_attribute_names("#at", "at")
             .expression_attribute_values(":position", s(commit.head.to_string()))
-            .expression_attribute_values(":commits", n(state.commits + 1));
-        match &state.head {
-            None => update.condition_expression("attribute_not_exists(#position)"),
-            Some(head) => update
-                .condition_expression("#position = :expected")
-                .expression_attribute_values(":expected", s(head.to_string())),
-        }
-        .build()
+            .expression_attribute_values(":commits", n(state.commits + 1))
+            .expression_attribute_values(":at", n(now.as_second()));
+        expect(update, state.head.as_ref()).build()
     }
 
-    fn write_ledger(&self, shard: &str, state: &ShardState, commit: &Commit) -> Result<Put, BuildError> {
-        let ids = AttributeValue::B(Blob::new(ids_to_bytes(&commit.ids)));
-        let sk = ledger_key(ledger_slot(state.commits));
-        let item = item([("pk", s(shard_key(shard))), ("sk", s(sk)), ("n", n(state.commits)), ("ids", ids)]);
+    fn write_log(
+        &self,
+        shard: &str,
+        state: &ShardState,
+        (commit, now): (&Commit, Timestamp),
+    ) -> Result<Put, BuildError> {
+        let item = item([
+            ("pk", s(shard_key(shard))),
+            ("sk", s(log_key(&commit.head))),
+            ("n", n(state.commits)),
+            ("first", s(commit.first.to_string())),
+            ("last", s(commit.head.to_string())),
+            ("ids", AttributeValue::B(Blob::new(ids_to_bytes(&commit.ids)))),
+            ("ttl", n(now.as_second() + LOG_KEPT.as_secs())),
+        ]);
         Put::builder().table_name(&self.table).set_item(Some(item)).build()
+    }
+
+    /// Moves the guard of a record, under the condition that it is where it was read: as the head of a shard, but of one record.
+    fn move_guard(&self, shard: &str, guard: &Guard) -> Result<Update, BuildError> {
+        let update = Update::builder().table_name(&self.table);
+        let update = update
+            .key("pk", s(shard_key(shard)))
+            .key("sk", s(guard_key(&guard.after.whole())))
+            .expression_attribute_names("#position", "position")
+            .expression_attribute_values(":position", s(guard.after.to_string()));
+        let update = match guard.id {
+            None => update.update_expression("SET #position = :position"),
+            Some(id) => update
+                .update_expression("SET #position = :position, #id = :id")
+                .expression_attribute_names("#id", "id")
+                .expression_attribute_values(":id", n(id)),
+        };
+        expect(update, guard.before.as_ref()).build()
+    }
+
+    fn add_rows(&self, rows: &[Additions], actions: &mut Vec<TransactWriteItem>) -> Result<(), BuildError> {
+        for row in rows.iter().filter(|row| !row.counters.is_empty()) {
+            actions.push(TransactWriteItem::builder().update(self.add(row)?).build());
+        }
+        Ok(())
     }
 
     /// Names and values of an expression are placeholders, since a counter's name may hold anything.
@@ -114,18 +192,28 @@ impl DynamoMetrics {
         }
         update.build()
     }
+
+    async fn write(
+        &self,
+        actions: Result<Vec<TransactWriteItem>, BuildError>,
+    ) -> Result<Committed, PortError> {
+        let actions = actions.map_err(PortError::permanent)?;
+        Ok(match transact(&self.client, actions).await.map_err(|error| self.at(error))? {
+            Written::Done => Committed::Done,
+            Written::Refused => Committed::Moved,
+        })
+    }
 }
 
 impl MetricStore for DynamoMetrics {
     async fn shard(&self, shard: &str) -> Result<ShardState, PortError> {
         for round in 1..=ROUNDS {
-            // `head` sorts before `ledger`, so the head is never younger than a page of the ledger.
-            if let Some(state) = read_state(&self.partition(&shard_key(shard)).await?)? {
+            if let Some(state) = self.state(shard).await? {
                 return Ok(state);
             }
             pause(round).await;
         }
-        Err(self.at(PortError::transient("Query: the ledger lacks the latest commit")))
+        Err(self.at(PortError::transient("Query: the commit log lacks the latest commit")))
     }
 
     async fn marks(&self, keys: &[MarkKey<'_>]) -> Result<Vec<Option<Mark>>, PortError> {
@@ -137,16 +225,60 @@ impl MetricStore for DynamoMetrics {
     }
 
     async fn commit(&self, shard: &str, state: &ShardState, commit: &Commit) -> Result<Committed, PortError> {
-        let actions = self.actions(shard, state, commit).map_err(PortError::permanent)?;
-        Ok(match transact(&self.client, actions).await.map_err(|error| self.at(error))? {
-            Written::Done => Committed::Done,
-            Written::Refused => Committed::Moved,
-        })
+        self.write(self.actions(shard, state, commit)).await
+    }
+
+    async fn log(&self, shard: &str, from: &Position, to: &Position) -> Result<Vec<LogEntry>, PortError> {
+        let before = self.range(shard, LOG.to_owned(), log_key(from)).scan_index_forward(false);
+        let during = self.range(shard, log_key(from), log_key(to));
+        let after = self.range(shard, log_key(to), format!("{LOG}{END}"));
+        let (before, during, after) =
+            tokio::try_join!(self.some(before, 2), self.all(during), self.some(after, 1))?;
+        let mut entries: Vec<LogEntry> =
+            before.iter().chain(&during).chain(&after).map(read_entry).collect::<Result<_, _>>()?;
+        // The queries meet at their ends.
+        entries.sort_unstable_by_key(|entry| entry.number);
+        entries.dedup();
+        let before = entries.partition_point(|entry| entry.last < *from);
+        entries.drain(..before.saturating_sub(1));
+        Ok(entries)
+    }
+
+    async fn redriven(
+        &self,
+        shard: &str,
+        from: &Position,
+        to: &Position,
+    ) -> Result<Vec<RedrivenRecord>, PortError> {
+        let before = self.range(shard, REDRIVEN.to_owned(), guard_key(from)).scan_index_forward(false);
+        let during = self.range(shard, guard_key(from), guard_key(to));
+        let after = self.range(shard, guard_key(to), format!("{REDRIVEN}{END}"));
+        // Both may have one that is between as well.
+        let around = REDRIVEN_AROUND + 1;
+        let (before, during, after) =
+            tokio::try_join!(self.some(before, around), self.all(during), self.some(after, around))?;
+        before.iter().chain(&during).chain(&after).map(read_redriven).collect()
+    }
+
+    async fn redrive(
+        &self,
+        shard: &str,
+        guards: &[Guard],
+        rows: &[Additions],
+    ) -> Result<Committed, PortError> {
+        let actions = || {
+            let guards = guards.iter().map(|guard| self.move_guard(shard, guard));
+            let guards = guards.map(|update| Ok(TransactWriteItem::builder().update(update?).build()));
+            let mut actions = guards.collect::<Result<Vec<_>, BuildError>>()?;
+            self.add_rows(rows, &mut actions)?;
+            Ok(actions)
+        };
+        self.write(actions()).await
     }
 
     async fn rows(&self, partition: &str) -> Result<Vec<RowCounter>, PortError> {
         let mut counters = Vec::new();
-        for item in self.partition(partition).await? {
+        for item in self.all(self.query(partition)).await? {
             let sort = text(&item, "sk")?;
             let mut names: Vec<&String> = item.keys().filter(|name| Counter::parse(name).is_some()).collect();
             names.sort_unstable();
@@ -159,28 +291,63 @@ impl MetricStore for DynamoMetrics {
     }
 }
 
-/// What the items of a shard say. A query is no snapshot: it may see the head of a transaction and not yet its ledger, and
-/// who counted by that could count an event twice; then it is `None`.
-fn read_state(items: &[Item]) -> Result<Option<ShardState>, PortError> {
-    let mut state = ShardState::default();
-    let mut latest = None;
-    for item in items {
-        if text(item, "sk")? == HEAD {
-            state.head = Some(parsed(item, "position", "a place in a shard")?);
-            state.commits = number(item, "commits")?;
-        } else {
-            state.ledger.extend(ids_from_bytes(bytes(item, "ids")?));
-            latest = latest.max(Some(number::<u64>(item, "n")?));
-        }
+/// What the head and the latest entries of the log say. Two queries are no snapshot: they may see the head of a transaction and
+/// not yet its entry, and who counted by that could count an event twice; then it is `None`.
+fn read_state(head: Option<&Item>, log: &[Item]) -> Result<Option<ShardState>, PortError> {
+    let Some(head) = head else { return Ok(log.is_empty().then(ShardState::default)) };
+    let commits = number(head, "commits")?;
+    let mut ledger = Vec::new();
+    for entry in log {
+        ledger.extend(ids_from_bytes(bytes(entry, "ids")?));
     }
-    // More than the head says is well: the ledger is younger then, and a commit from this head will be refused.
-    Ok((latest.map_or(0, |n| n + 1) >= state.commits).then_some(state))
+    let latest = log.first().map(|entry| number::<u64>(entry, "n")).transpose()?;
+    // More than the head says is well: the log is younger then, and a commit from this head will be refused.
+    let is_whole = latest.map_or(0, |n| n + 1) >= commits || is_forgotten(head)?;
+    Ok(is_whole.then_some(ShardState {
+        head: Some(parsed(head, "position", "a place in a shard")?),
+        commits,
+        ledger,
+    }))
+}
+
+/// Whether the entry of the latest commit may be deleted: it is as old as entries become, or was written before there was a log.
+fn is_forgotten(head: &Item) -> Result<bool, PortError> {
+    if !head.contains_key("at") {
+        return Ok(true);
+    }
+    let age = Timestamp::now().as_second() - number::<i64>(head, "at")?;
+    // With a day for clocks.
+    Ok(age > LOG_KEPT.as_secs() - 86_400)
+}
+
+fn read_entry(item: &Item) -> Result<LogEntry, PortError> {
+    let position = |name| parsed(item, name, "a place in a shard");
+    Ok(LogEntry { number: number(item, "n")?, first: position("first")?, last: position("last")? })
+}
+
+fn read_redriven(item: &Item) -> Result<RedrivenRecord, PortError> {
+    let id = item.contains_key("id").then(|| number(item, "id")).transpose()?;
+    Ok(RedrivenRecord { reached: parsed(item, "position", "a place in a shard")?, id })
+}
+
+/// The condition that a position is where it was read.
+fn expect(update: UpdateBuilder, position: Option<&Position>) -> UpdateBuilder {
+    match position {
+        None => update.condition_expression("attribute_not_exists(#position)"),
+        Some(position) => update
+            .condition_expression("#position = :expected")
+            .expression_attribute_values(":expected", s(position.to_string())),
+    }
 }
 
 fn shard_key(shard: &str) -> String {
     format!("shard#{shard}")
 }
 
-fn ledger_key(slot: u64) -> String {
-    format!("ledger#{slot:03}")
+fn log_key(last: &Position) -> String {
+    format!("{LOG}{}", last.sort_key())
+}
+
+fn guard_key(position: &Position) -> String {
+    format!("{REDRIVEN}{}", position.sort_key())
 }

@@ -29,6 +29,7 @@ pub async fn create_tables(client: &Client, names: TableNames<'_>) -> Result<(),
     create(client, names.metrics, ["pk", "sk"]).await?;
     create(client, names.marks, ["unit", "sk"]).await?;
     expire(client, names.assignments).await?;
+    expire(client, names.metrics).await?;
     expire(client, names.marks).await
 }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 const APPLICATION_ID: i32 = 0x6162_7831;
 
 /// Raised with every change to `schema.sql` that an older program could not live with.
-const SCHEMA_VERSION: i64 = 3;
+const SCHEMA_VERSION: i64 = 4;
 
 /// The first schema did not tell when events came; those that it holds came before there were counts.
 const FROM_1: &str = "ALTER TABLE events ADD COLUMN arrived INTEGER NOT NULL DEFAULT 0";

@@ -3,10 +3,10 @@
 use super::EmbeddedStore;
 use super::assignments::unreadable;
 use crate::ports::{
-    Committed, MarkPut, MetricStore, PortError, RowCounter, ShardState, ids_from_bytes, ids_to_bytes,
-    ledger_slot,
+    Committed, Guard, LEDGER_COMMITS, LOG_KEPT, LogEntry, MarkPut, MetricStore, PortError, REDRIVEN_AROUND,
+    RedrivenRecord, RowCounter, ShardState, ids_from_bytes, ids_to_bytes,
 };
-use abx_core::event::{Additions, Amount, Commit, Mark, MarkKey, Owner};
+use abx_core::event::{Additions, Amount, Commit, Mark, MarkKey, Owner, Position};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior};
 
@@ -43,10 +43,73 @@ impl MetricStore for EmbeddedStore {
                     "INSERT OR REPLACE INTO shards (shard, position, commits) VALUES (?1, ?2, ?3)",
                 )?
                 .execute((shard, commit.head.to_string(), state.commits + 1))?;
-            transaction
-                .prepare_cached("INSERT OR REPLACE INTO ledger (shard, slot, ids) VALUES (?1, ?2, ?3)")?
-                .execute((shard, ledger_slot(state.commits), ids_to_bytes(&commit.ids)))?;
+            log(&transaction, shard, state, commit)?;
             commit.rows.iter().try_for_each(|row| add(&transaction, row))?;
+            transaction.commit()?;
+            Ok(Committed::Done)
+        })
+    }
+
+    async fn log(&self, shard: &str, from: &Position, to: &Position) -> Result<Vec<LogEntry>, PortError> {
+        self.with(|connection| {
+            let sql = "
+                SELECT number, first, last FROM commits WHERE shard = ?1
+                  AND place >= coalesce((SELECT max(place) FROM commits WHERE shard = ?1 AND place < ?2), ?2)
+                  AND place <= coalesce((SELECT min(place) FROM commits WHERE shard = ?1 AND place >= ?3), ?3)
+                ORDER BY place";
+            let read = |row: &Row<'_>| {
+                Ok(LogEntry { number: row.get(0)?, first: position(row, 1)?, last: position(row, 2)? })
+            };
+            let between = (shard, from.sort_key(), to.sort_key());
+            connection.prepare_cached(sql)?.query_map(between, read)?.collect()
+        })
+    }
+
+    async fn redriven(
+        &self,
+        shard: &str,
+        from: &Position,
+        to: &Position,
+    ) -> Result<Vec<RedrivenRecord>, PortError> {
+        self.with(|connection| {
+            let sql = "
+                SELECT position, id FROM (
+                  SELECT * FROM redriven WHERE shard = ?1 AND record < ?2 ORDER BY record DESC LIMIT ?4)
+                UNION ALL SELECT position, id FROM redriven WHERE shard = ?1 AND record BETWEEN ?2 AND ?3
+                UNION ALL SELECT position, id FROM (
+                  SELECT * FROM redriven WHERE shard = ?1 AND record > ?3 ORDER BY record LIMIT ?4)";
+            let read = |row: &Row<'_>| {
+                let id = row.get::<_, Option<i64>>(1)?.map(i64::cast_unsigned);
+                Ok(RedrivenRecord { reached: position(row, 0)?, id })
+            };
+            let range = (shard, from.sort_key(), to.sort_key(), REDRIVEN_AROUND);
+            connection.prepare_cached(sql)?.query_map(range, read)?.collect()
+        })
+    }
+
+    async fn redrive(
+        &self,
+        shard: &str,
+        guards: &[Guard],
+        rows: &[Additions],
+    ) -> Result<Committed, PortError> {
+        self.with(|connection| {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            for Guard { before, after, id } in guards {
+                let record = after.whole().sort_key();
+                let there = transaction
+                    .prepare_cached("SELECT position FROM redriven WHERE shard = ?1 AND record = ?2")?
+                    .query_row((shard, &record), |row| position(row, 0))
+                    .optional()?;
+                if there != *before {
+                    return Ok(Committed::Moved);
+                }
+                let sql =
+                    "INSERT OR REPLACE INTO redriven (shard, record, position, id) VALUES (?1, ?2, ?3, ?4)";
+                let values = (shard, record, after.to_string(), id.map(u64::cast_signed));
+                transaction.prepare_cached(sql)?.execute(values)?;
+            }
+            rows.iter().try_for_each(|row| add(&transaction, row))?;
             transaction.commit()?;
             Ok(Committed::Done)
         })
@@ -84,11 +147,29 @@ fn state(connection: &Connection, shard: &str) -> rusqlite::Result<ShardState> {
         .optional()?;
     let Some((position, commits)) = head else { return Ok(ShardState::default()) };
     let mut ledger = Vec::new();
-    let mut statement = transaction.prepare_cached("SELECT ids FROM ledger WHERE shard = ?1")?;
-    for ids in statement.query_map([shard], |row| row.get::<_, Vec<u8>>(0))? {
+    let sql = "SELECT ids FROM commits WHERE shard = ?1 ORDER BY place DESC LIMIT ?2";
+    let mut statement = transaction.prepare_cached(sql)?;
+    for ids in statement.query_map((shard, LEDGER_COMMITS), |row| row.get::<_, Vec<u8>>(0))? {
         ledger.extend(ids_from_bytes(&ids?));
     }
     Ok(ShardState { head: Some(position.parse().map_err(unreadable)?), commits, ledger })
+}
+
+/// Writes a commit into the log, and forgets entries that are as old as they become.
+fn log(connection: &Connection, shard: &str, state: &ShardState, commit: &Commit) -> rusqlite::Result<()> {
+    let Commit { first, head, ids, .. } = commit;
+    let now = Timestamp::now().as_second();
+    let sql = "
+        INSERT INTO commits (shard, place, number, first, last, ids, ends) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let (place, ends) = (head.sort_key(), now + LOG_KEPT.as_secs());
+    let values = (shard, place, state.commits, first.to_string(), head.to_string(), ids_to_bytes(ids), ends);
+    connection.prepare_cached(sql)?.execute(values)?;
+    connection.prepare_cached("DELETE FROM commits WHERE ends < ?1")?.execute([now])?;
+    Ok(())
+}
+
+fn position(row: &Row<'_>, column: usize) -> rusqlite::Result<Position> {
+    row.get::<_, String>(column)?.parse().map_err(unreadable)
 }
 
 fn mark(connection: &Connection, key: &MarkKey<'_>) -> rusqlite::Result<Option<Mark>> {

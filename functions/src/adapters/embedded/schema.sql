@@ -55,12 +55,29 @@ CREATE TABLE IF NOT EXISTS shards (
   commits  INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- The ids of the events of a shard's latest commits, in a ring.
-CREATE TABLE IF NOT EXISTS ledger (
-  shard TEXT NOT NULL,
-  slot  INTEGER NOT NULL,
-  ids   BLOB NOT NULL, -- 8 bytes each
-  PRIMARY KEY (shard, slot)
+-- Which records each commit of a shard counted: those from `first` to `last`.
+CREATE TABLE IF NOT EXISTS commits (
+  shard  TEXT NOT NULL,
+  place  TEXT NOT NULL, -- `last` in a form that sorts as positions compare
+  number INTEGER NOT NULL, -- how many commits of the shard were before it
+  first  TEXT NOT NULL,
+  last   TEXT NOT NULL,
+  ids    BLOB NOT NULL, -- those of its events, 8 bytes each
+  ends   INTEGER NOT NULL, -- when it is forgotten, in seconds since 1970
+  PRIMARY KEY (shard, place)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS commits_by_end ON commits (ends);
+
+-- What stood here before there was a log: only the ids of the latest commits.
+DROP TABLE IF EXISTS ledger;
+
+-- Records that were counted by a redrive.
+CREATE TABLE IF NOT EXISTS redriven (
+  shard    TEXT NOT NULL,
+  record   TEXT NOT NULL, -- its position, in a form that sorts as positions compare
+  position TEXT NOT NULL, -- the same as it is written, or how far it is counted
+  id       INTEGER,       -- that of its event, hashed
+  PRIMARY KEY (shard, record)
 ) STRICT, WITHOUT ROWID;
 
 -- Who was exposed first, and converted first, by which record.

@@ -1,0 +1,240 @@
+//! Which of these records did nobody count? And, with `--yes`: count them.
+
+mod records;
+mod report;
+mod source;
+
+pub use report::RedriveReport;
+
+use super::dev::archive_beside;
+use super::inputs::age;
+use super::metrics::MetricsArgs;
+use super::publish::head;
+use super::quarantine::Kept;
+use super::store::{block_on, open_file, read_file, unanswered};
+use crate::error::Error;
+use crate::report::FormatArg;
+use abx_core::event::ShardBatch;
+use abx_functions::adapters::aws::{self, Budget, DynamoMetrics, FirehoseArchive};
+use abx_functions::adapters::embedded::JsonlArchive;
+use abx_functions::catalog::{CatalogHolder, Snapshot};
+use abx_functions::events::{Origin, Redriver, quarantined};
+use abx_functions::ports::{Archive, CatalogStore, MetricStore, PortError, Quarantine, Quarantined};
+use jiff::{SignedDuration, Timestamp};
+use records::Records;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Count records that nobody counted; without --yes only show which
+///
+/// PATHs are objects that Lambda put into the bucket of failures, or folders of them. Records keep their shards and positions, so
+/// each counts once, and a first exposure stays one: whenever this ends, however often it is repeated, and beside the function or
+/// another redrive. The handler runs here, over the store or the tables. Ends with 1 if a record is refused, or if there is
+/// nothing that is or was counted.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  abx redrive failures/
+  abx redrive failures/ --table abx-catalog --metrics-table abx-metrics --yes
+  abx redrive --from-archive archive/ --table abx-catalog --yes
+  abx redrive --quarantine --reason too_large --yes")]
+#[command(group = clap::ArgGroup::new("source").required(true).multiple(false))]
+pub struct Args {
+    /// Objects of the bucket of failures, or folders of them
+    #[arg(value_name = "PATH", group = "source")]
+    paths: Vec<PathBuf>,
+    /// Objects of the archive instead, or folders of them
+    #[arg(long, value_name = "PATH", num_args = 1.., group = "source")]
+    from_archive: Vec<PathBuf>,
+    /// Quarantined records instead, which are forgotten once they are counted
+    #[arg(long, group = "source")]
+    quarantine: bool,
+    /// Of the quarantine, only this record, as `abx quarantine list` names it
+    #[arg(long, value_name = "ID", requires = "quarantine")]
+    id: Vec<String>,
+    /// Of the quarantine, only records with this reason
+    #[arg(long, value_name = "REASON", requires = "quarantine")]
+    reason: Option<String>,
+    /// Of the quarantine, only records that came in this time, for example 12h or 90d
+    #[arg(long, value_name = "TIME", requires = "quarantine", default_value = "31d", value_parser = age)]
+    since: SignedDuration,
+    #[command(flatten)]
+    metrics: MetricsArgs,
+    /// The DynamoDB table of marks, with `--table`
+    #[arg(long, value_name = "NAME", requires = "table", default_value = "abx-marks")]
+    marks_table: String,
+    /// The Firehose stream of the archive, with `--table`
+    #[arg(long, value_name = "NAME", requires = "table", default_value = "abx-archive")]
+    archive_stream: String,
+    /// Count them, instead of only showing which
+    #[arg(long)]
+    yes: bool,
+    #[command(flatten)]
+    pub(super) format: FormatArg,
+}
+
+/// Records to redrive.
+enum Source {
+    /// Of shards, by their places.
+    Records(Records),
+    /// Of the quarantine, in the order in which they came: an exposure is before what it is the reason for.
+    Quarantine(Vec<Quarantined>),
+}
+
+/// Plans a redrive, or does it.
+pub fn run(args: &Args) -> Result<RedriveReport, Error> {
+    block_on(async {
+        let mut report = RedriveReport::new(args.metrics.store.name(), args.yes);
+        let kept = if args.yes {
+            Kept::open_to_write(&args.metrics).await?
+        } else {
+            Kept::open(&args.metrics).await?
+        };
+        let source = args.read(&kept, &mut report).await?;
+        let stopped = args.redrive(&source, kept, &mut report).await?;
+        report.end(stopped.map(|error| unanswered(error).to_string()));
+        Ok(report)
+    })
+}
+
+impl Args {
+    async fn read(&self, kept: &Kept, report: &mut RedriveReport) -> Result<Source, Error> {
+        if self.quarantine {
+            return self.quarantined(kept).await.map(Source::Quarantine);
+        }
+        let records = Records::new()?;
+        if self.from_archive.is_empty() {
+            source::failures(&self.paths, &records, report)?;
+        } else {
+            source::archive(&self.from_archive, &records, report)?;
+        }
+        Ok(Source::Records(records))
+    }
+
+    async fn quarantined(&self, kept: &Kept) -> Result<Vec<Quarantined>, Error> {
+        let since = Timestamp::now().checked_sub(self.since).unwrap_or(Timestamp::MIN);
+        let mut records = kept.list(since, usize::MAX).await.map_err(unanswered)?;
+        if let Some(unknown) = self.id.iter().find(|id| records.iter().all(|record| record.id != **id)) {
+            return Err(super::quarantine::unknown(unknown, &self.metrics));
+        }
+        records.retain(|record| {
+            let by_id = self.id.is_empty() || self.id.contains(&record.id);
+            by_id && self.reason.as_ref().is_none_or(|reason| record.reason == *reason)
+        });
+        records.reverse();
+        Ok(records)
+    }
+
+    /// Why it ended before the last record, if it did.
+    async fn redrive(
+        &self,
+        source: &Source,
+        kept: Kept,
+        report: &mut RedriveReport,
+    ) -> Result<Option<PortError>, Error> {
+        let store = &self.metrics.store;
+        let catalog = store.open().await?;
+        if head(&catalog).await?.is_none() {
+            return Err(Error::caller(format!("nothing was ever published to {}", store.name()))
+                .help("events are counted by what was published: see `abx publish`"));
+        }
+        let catalog = Arc::new(CatalogHolder::new(catalog, Snapshot::default()));
+        let kept = Arc::new(kept);
+        let ended = if store.table.is_none() {
+            let file = if self.yes { open_file(&store.store)? } else { read_file(&store.store)? };
+            let archive = JsonlArchive::new(archive_beside(&store.store));
+            let redriver = Redriver::new(catalog, file, (archive, Arc::clone(&kept)));
+            Work { redriver, is_real: self.yes }.all(source, &kept, report).await?
+        } else {
+            let config = store.config().await?;
+            let client = aws::dynamodb(&config, Budget::PATIENT);
+            let tables = DynamoMetrics::new(client, &*self.metrics.metrics_table, &*self.marks_table);
+            let archive =
+                FirehoseArchive::new(aws::firehose(&config, Budget::PATIENT), &*self.archive_stream);
+            let redriver = Redriver::new(catalog, tables, (archive, Arc::clone(&kept)));
+            Work { redriver, is_real: self.yes }.all(source, &kept, report).await?
+        };
+        Ok(ended.err())
+    }
+}
+
+/// A redrive, or the plan of one.
+struct Work<C, M, A, Q> {
+    redriver: Redriver<C, M, A, Q>,
+    is_real: bool,
+}
+
+impl<C, M, A, Q> Work<C, M, A, Q>
+where
+    C: CatalogStore + 'static,
+    M: MetricStore,
+    A: Archive,
+    Q: Quarantine,
+{
+    async fn all(
+        &self,
+        source: &Source,
+        kept: &Kept,
+        report: &mut RedriveReport,
+    ) -> Result<Result<(), PortError>, Error> {
+        match source {
+            Source::Records(records) => self.shards(records, report).await,
+            Source::Quarantine(records) => Ok(self.quarantine(records, kept, report).await),
+        }
+    }
+
+    async fn shards(
+        &self,
+        records: &Records,
+        report: &mut RedriveReport,
+    ) -> Result<Result<(), PortError>, Error> {
+        for shard in records.shards()? {
+            let mut after = None;
+            loop {
+                let batch = records.next(&shard, after.as_ref())?;
+                let Some(last) = batch.payloads.last() else { break };
+                after = Some(last.position.clone());
+                if let Err(error) = self.batch(Origin::Stream, &batch, report).await {
+                    return Ok(Err(error));
+                }
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    async fn quarantine(
+        &self,
+        records: &[Quarantined],
+        kept: &Kept,
+        report: &mut RedriveReport,
+    ) -> Result<(), PortError> {
+        for (record, batch) in records.iter().filter_map(|it| Some((it, quarantined(it)?))) {
+            for payload in &batch.payloads {
+                report.read(&batch.shard, payload.arrived);
+            }
+            let is_done = self.batch(Origin::Quarantine, &batch, report).await?;
+            if is_done {
+                // Whoever ends in between finds it counted before.
+                kept.remove(record).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether all of a batch are counted now.
+    async fn batch(
+        &self,
+        origin: Origin,
+        batch: &ShardBatch,
+        report: &mut RedriveReport,
+    ) -> Result<bool, PortError> {
+        if !self.is_real {
+            let standings = self.redriver.standings(origin, batch).await?;
+            let ids = batch.payloads.iter().map(|it| format!("{}:{}", batch.shard, it.position));
+            report.plan(&batch.shard, ids.zip(&standings));
+            return Ok(false);
+        }
+        let (redriven, ended) = self.redriver.redrive(origin, batch).await;
+        report.done(&batch.shard, &redriven);
+        ended.map(|()| redriven.refused.is_empty())
+    }
+}

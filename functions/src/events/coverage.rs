@@ -1,0 +1,138 @@
+//! Which records of a shard are counted, by its commit log.
+
+use crate::ports::LogEntry;
+use abx_core::event::Position;
+
+/// What became of a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Coverage {
+    /// A commit counted it.
+    Counted,
+    /// The head passed it and no commit counted it: Lambda gave it up.
+    GivenUp {
+        /// The last part of it that was counted before.
+        part: Option<Position>,
+    },
+    /// The head is not there yet.
+    Ahead,
+    /// The log no longer has the commits around it.
+    BeyondReach,
+}
+
+/// What became of the record at a position, given the head of its shard and those entries of the log that
+/// [`MetricStore::log`](crate::ports::MetricStore::log) gives for it, in their order.
+///
+/// Commits follow each other, so what stands between two that were made one after the other was in neither. An entry that ended may
+/// be missing anywhere, because the service deletes such items in no order: only the numbers of the commits say that none is.
+pub(super) fn coverage(head: Option<&Position>, log: &[LogEntry], at: &Position) -> Coverage {
+    if head.is_none_or(|head| at > head) {
+        return Coverage::Ahead;
+    }
+    if head == Some(at) {
+        return Coverage::Counted;
+    }
+    let next = log.partition_point(|entry| entry.last < *at);
+    let Some(after) = log.get(next) else { return Coverage::BeyondReach };
+    if after.first <= *at {
+        return Coverage::Counted;
+    }
+    match next.checked_sub(1).and_then(|before| log.get(before)) {
+        Some(before) if before.number + 1 == after.number => {
+            Coverage::GivenUp { part: Some(before.last.clone()).filter(|last| last.is_part_of(at)) }
+        }
+        None if after.number == 0 => Coverage::GivenUp { part: None },
+        _ => Coverage::BeyondReach,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn at(text: &str) -> Position {
+        text.parse().unwrap()
+    }
+
+    fn entry((number, first, last): (u64, &str, &str)) -> LogEntry {
+        LogEntry { number, first: at(first), last: at(last) }
+    }
+
+    const GIVEN_UP: Coverage = Coverage::GivenUp { part: None };
+
+    #[test]
+    fn a_record_is_counted_given_up_ahead_or_beyond_reach() {
+        let whole = [(0, "5", "7"), (1, "9:1", "12"), (2, "13", "13@e/m"), (3, "15", "15")].map(entry);
+        let part = Coverage::GivenUp { part: Some(at("13@e/m")) };
+        for (position, expected) in [
+            ("4", GIVEN_UP),
+            ("5", Coverage::Counted),
+            ("6", Coverage::Counted),
+            ("7", Coverage::Counted),
+            ("7:1", GIVEN_UP),
+            ("9", GIVEN_UP),
+            ("9:1", Coverage::Counted),
+            ("12", Coverage::Counted),
+            ("13", part),
+            ("14", GIVEN_UP),
+            ("15", Coverage::Counted),
+            ("15:1", Coverage::Ahead),
+            ("16", Coverage::Ahead),
+        ] {
+            assert_eq!(coverage(Some(&at("15")), &whole, &at(position)), expected, "{position}");
+        }
+        // Of a head that names a part, the whole is still to come.
+        assert_eq!(coverage(Some(&at("13@e/m")), &whole[..3], &at("13")), Coverage::Ahead);
+        assert_eq!(coverage(None, &[], &at("1")), Coverage::Ahead);
+    }
+
+    #[test]
+    fn a_log_with_gaps_says_nothing_about_them() {
+        let lacking = [(3, "30", "39"), (5, "50", "59")].map(entry);
+        for (position, expected) in [
+            ("20", Coverage::BeyondReach),
+            ("35", Coverage::Counted),
+            ("45", Coverage::BeyondReach),
+            ("55", Coverage::Counted),
+            ("65", Coverage::BeyondReach),
+            ("70", Coverage::Counted),
+        ] {
+            assert_eq!(coverage(Some(&at("70")), &lacking, &at(position)), expected, "{position}");
+        }
+        assert_eq!(coverage(Some(&at("70")), &[], &at("5")), Coverage::BeyondReach);
+    }
+
+    proptest! {
+        /// Batches of a shard, some of them given up, and some entries of the log deleted.
+        #[test]
+        fn no_counted_record_is_taken_for_given_up(
+            batches in prop::collection::vec((1..5_u64, any::<bool>(), prop::bool::weighted(0.2)), 1..12),
+        ) {
+            let (mut next, mut number, mut log, mut counted) = (1, 0, Vec::new(), Vec::new());
+            for (length, is_counted, is_deleted) in batches {
+                let (first, last) = (next, next + length - 1);
+                next += length;
+                counted.extend(vec![is_counted; usize::try_from(length).unwrap()]);
+                if is_counted {
+                    let entry = entry((number, &first.to_string(), &last.to_string()));
+                    log.extend((!is_deleted).then_some(entry));
+                    number += 1;
+                }
+            }
+            let Some(head) = counted.iter().rposition(|counted| *counted) else { return Ok(()) };
+            let head = at(&(head + 1).to_string());
+            for (index, is_counted) in counted.iter().enumerate() {
+                let position = at(&(index + 1).to_string());
+                let said = coverage(Some(&head), &log, &position);
+                if position > head {
+                    prop_assert_eq!(said, Coverage::Ahead);
+                } else if log.len() as u64 == number {
+                    prop_assert_eq!(said, if *is_counted { Coverage::Counted } else { GIVEN_UP });
+                } else {
+                    prop_assert!(said != GIVEN_UP || !is_counted);
+                    prop_assert!(said != Coverage::Counted || *is_counted);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,451 @@
+//! Records that nobody counted, counted where they stood: their marks, if they left any, are then their own.
+
+use super::archived::identity;
+use super::coverage::{Coverage, coverage};
+use super::memory::Ledger;
+use super::position_writer::{Guards, PositionWriter, Reached, is_of_rejected};
+use super::shard::{Progress, ROUNDS, Stop, Tools};
+use super::{Options, Processor, RecordToWrite, kinesis_event};
+use crate::catalog::CatalogHolder;
+use crate::ports::{Archive, CatalogStore, MetricStore, PortError, Quarantine, Quarantined};
+use crate::telemetry::{Telemetry, hashed};
+use abx_core::event::{
+    Batch, Classes, EventData, Limits, Payload, Position, RecordClass, RejectionReason, ShardBatch,
+};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use serde_json::Value;
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
+
+/// The stream of quarantined records that have no place of their own. Each has a shard to itself there, or shares one with those
+/// of the same event, and is its only record.
+pub const REPLAYED_STREAM: &str = "quarantine";
+
+/// How long the records of one call may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Where records come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// A batch that Lambda gave up, or the archive: the commit log says which of them were counted.
+    Stream,
+    /// The quarantine: the log has them, as rejected. What is refused again leaves no trace, and can be redriven once more.
+    Quarantine,
+}
+
+/// How a record stands before it is redriven.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Standing {
+    /// It is counted.
+    Counted,
+    /// It would be counted where it stood.
+    GivenUp,
+    /// The shard is not counted up to it: it would be counted in order, and the head of the shard moved.
+    Ahead,
+    /// It would be refused.
+    Refused(RefusalReason),
+}
+
+/// Why a record is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RefusalReason {
+    /// It is not an event that can be counted.
+    Rejected(RejectionReason),
+    /// The commit log no longer tells whether it was counted.
+    BeyondReach,
+    /// It is in quarantine, and its batch is not counted yet: the stream delivers it again.
+    NotYetCounted,
+}
+
+impl RefusalReason {
+    /// The word for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Rejected(reason) => reason.as_str(),
+            Self::BeyondReach => "beyond_reach",
+            Self::NotYetCounted => "not_yet_counted",
+        }
+    }
+}
+
+impl fmt::Display for RefusalReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// A record that was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Where it stands.
+    pub position: Position,
+    /// Why.
+    pub reason: RefusalReason,
+    /// What is wrong with it.
+    pub detail: String,
+}
+
+/// What became of records.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Redriven {
+    /// The classes of those that are counted now.
+    pub counted: Classes,
+    /// How many were counted before.
+    pub already_counted: u64,
+    /// Those that were refused.
+    pub refused: Vec<Refusal>,
+}
+
+impl Redriven {
+    /// How many records it speaks of.
+    #[must_use]
+    pub fn sum(&self) -> u64 {
+        self.counted.sum() + self.already_counted + self.refused.len() as u64
+    }
+
+    fn refuse(&mut self, position: &Position, reason: RefusalReason, detail: impl Into<String>) {
+        self.refused.push(Refusal { position: position.clone(), reason, detail: detail.into() });
+    }
+}
+
+/// Counts records of a stream under their own shards and positions, over the ports of the event function. It may be interrupted,
+/// repeated, and run beside itself and beside the function: each record counts once.
+#[derive(Debug)]
+pub struct Redriver<C, M, A, Q> {
+    processor: Processor<C, M, A, Q>,
+    limits: Limits,
+}
+
+/// A record and how far it is counted.
+type Placed<'a> = (&'a Payload, Coverage, Reached);
+
+impl<C, M, A, Q> Redriver<C, M, A, Q>
+where
+    C: CatalogStore + 'static,
+    M: MetricStore,
+    A: Archive,
+    Q: Quarantine,
+{
+    /// Counts by a catalog into a store.
+    pub fn new(catalog: Arc<CatalogHolder<C>>, store: M, kept: (A, Q)) -> Self {
+        let telemetry = Arc::new(Telemetry::silent("events"));
+        let processor = Processor::new(catalog, store, kept, telemetry, Options::default());
+        Self { processor, limits: Limits::REDRIVE }
+    }
+
+    /// The same with transactions of another size.
+    #[must_use]
+    pub fn with_limits(self, limits: Limits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// How each of a shard's records stands, in their order.
+    pub async fn standings(&self, origin: Origin, batch: &ShardBatch) -> Result<Vec<Standing>, PortError> {
+        let state = self.processor.store().shard(&batch.shard).await?;
+        let (placed, _) = self.place(origin, batch, state.head.as_ref()).await?;
+        let standing = |(payload, coverage, _): &Placed<'_>| match coverage {
+            Coverage::Counted => Standing::Counted,
+            Coverage::BeyondReach => Standing::Refused(RefusalReason::BeyondReach),
+            Coverage::Ahead if is_not_yet_counted(origin, batch) => {
+                Standing::Refused(RefusalReason::NotYetCounted)
+            }
+            _ if payload.event().is_err() => {
+                let reason = payload.event().err().map_or(RejectionReason::Panicked, |it| it.reason);
+                Standing::Refused(RefusalReason::Rejected(reason))
+            }
+            Coverage::GivenUp { .. } => Standing::GivenUp,
+            Coverage::Ahead => Standing::Ahead,
+        };
+        Ok(placed.iter().map(standing).collect())
+    }
+
+    /// Counts those of a shard's records that are not counted; they stand in their order, each once. Those that the head has not come
+    /// to must follow each other in the shard. What became of them; after an error, of some of them.
+    pub async fn redrive(&self, origin: Origin, batch: &ShardBatch) -> (Redriven, Result<(), PortError>) {
+        let mut redriven = Redriven::default();
+        let until = Instant::now() + PATIENCE;
+        let ended = match self.processor.snapshot(until).await {
+            Some(snapshot) => {
+                let tools = self.processor.tools(&snapshot, &self.limits, until);
+                let work = self.redrive_with(&tools, (origin, batch), &mut redriven);
+                timeout_at(until, work).await.unwrap_or(Err(Stop::Time))
+            }
+            None => Err(Stop::NoCatalog),
+        };
+        let ended = ended.map_err(|stop| match stop {
+            Stop::Port(error) => error,
+            stop => PortError::transient(stop.to_string()),
+        });
+        (redriven, ended)
+    }
+
+    async fn redrive_with(
+        &self,
+        tools: &Tools<'_, M, A, Q>,
+        (origin, batch): (Origin, &ShardBatch),
+        redriven: &mut Redriven,
+    ) -> Result<(), Stop> {
+        let mut left = ShardBatch { shard: batch.shard.clone(), payloads: Vec::new(), repeated: 0 };
+        left.payloads.clone_from(&batch.payloads);
+        let mut progress = Progress::default();
+        for _ in 0..ROUNDS {
+            let ledger: Ledger = self.processor.store().shard(&batch.shard).await?.into();
+            let (placed, ids) = self.place(origin, &left, ledger.state.head.as_ref()).await?;
+            let (mut given_up, mut ahead) = (Vec::new(), Vec::new());
+            for (payload, coverage, reached) in placed {
+                match coverage {
+                    Coverage::Counted => redriven.already_counted += 1,
+                    Coverage::BeyondReach => {
+                        redriven.refuse(&payload.position, RefusalReason::BeyondReach, BEYOND_REACH);
+                    }
+                    Coverage::Ahead if is_not_yet_counted(origin, batch) => {
+                        redriven.refuse(&payload.position, RefusalReason::NotYetCounted, NOT_YET_COUNTED);
+                    }
+                    _ if origin == Origin::Quarantine && payload.event().is_err() => {
+                        refuse_rejected(payload, redriven);
+                    }
+                    Coverage::GivenUp { .. } => given_up.push((payload.clone(), reached)),
+                    Coverage::Ahead => ahead.push(payload.clone()),
+                }
+            }
+            let moved = self
+                .count_given_up(
+                    tools,
+                    (origin, &ledger, &ids),
+                    (&left.shard, given_up),
+                    redriven,
+                    &mut progress,
+                )
+                .await?;
+            left.payloads = moved.iter().cloned().chain(ahead).collect();
+            if moved.is_empty() {
+                return self.count_ahead(tools, &mut left, redriven).await;
+            }
+        }
+        Err(Stop::Contended)
+    }
+
+    /// Counts records that the head passed, under guards. Those that are left because somebody else moved a guard meanwhile.
+    async fn count_given_up(
+        &self,
+        tools: &Tools<'_, M, A, Q>,
+        (origin, ledger, ids): (Origin, &Ledger, &HashSet<u64>),
+        given_up: (&str, Vec<(Payload, Reached)>),
+        redriven: &mut Redriven,
+        progress: &mut Progress,
+    ) -> Result<Vec<Payload>, Stop> {
+        let (shard, records) = given_up;
+        let mut runs: Vec<(ShardBatch, HashMap<Position, Reached>)> = Vec::new();
+        for (payload, reached) in records {
+            // A commit goes on with a part of a record only at its beginning.
+            if runs.is_empty() || reached.part.is_some() {
+                let run = ShardBatch { shard: shard.to_owned(), payloads: Vec::new(), repeated: 0 };
+                runs.push((run, HashMap::new()));
+            }
+            if let Some((run, known)) = runs.last_mut() {
+                known.insert(payload.position.clone(), reached);
+                run.payloads.push(payload);
+            }
+        }
+        let (mut left, mut runs) = (Vec::new(), VecDeque::from(runs));
+        while let Some((run, reached)) = runs.pop_front() {
+            let mut writer = PositionWriter::Guards(Guards { ledger, reached, ids, done: Vec::new() });
+            let ended = tools.round(&run, &mut writer, progress).await;
+            let PositionWriter::Guards(Guards { done, reached, .. }) = writer else { continue };
+            let done: BTreeMap<Position, RecordClass> = done.into_iter().collect();
+            let mut rest = Vec::new();
+            for payload in run.payloads {
+                match done.get(&payload.position) {
+                    Some(RecordClass::Rejected) => refuse_rejected(&payload, redriven),
+                    Some(class) => redriven.counted.add(*class, 1),
+                    None => rest.push(payload),
+                }
+            }
+            match ended {
+                Err(Stop::Port(error)) if error.is_unprocessable() => {
+                    for payloads in halve(origin, rest, error, redriven, progress)?.into_iter().rev() {
+                        let run = ShardBatch { shard: shard.to_owned(), payloads, repeated: 0 };
+                        runs.push_front((run, reached.clone()));
+                    }
+                }
+                ended => {
+                    left.extend(rest);
+                    ended?;
+                }
+            }
+        }
+        Ok(left)
+    }
+
+    /// Counts records that the head has not come to, as the function does.
+    async fn count_ahead(
+        &self,
+        tools: &Tools<'_, M, A, Q>,
+        batch: &mut ShardBatch,
+        redriven: &mut Redriven,
+    ) -> Result<(), Stop> {
+        if batch.payloads.is_empty() {
+            return Ok(());
+        }
+        let mut progress = Progress::default();
+        let limits = Limits::default();
+        let tools = Tools { limits: &limits, ..*tools };
+        let ended = tools.count(batch, &mut progress).await;
+        for (class, count) in progress.classes.iter() {
+            match class {
+                RecordClass::AlreadyCounted => redriven.already_counted += count,
+                RecordClass::Rejected => {}
+                class => redriven.counted.add(class, count),
+            }
+        }
+        let is_done =
+            |payload: &&Payload| progress.head.as_ref().is_some_and(|head| payload.position <= *head);
+        for payload in batch.payloads.iter().filter(is_done) {
+            refuse_rejected(payload, redriven);
+        }
+        ended
+    }
+
+    /// Each record with how far it is counted, and the ids of redriven events.
+    async fn place<'a>(
+        &self,
+        origin: Origin,
+        batch: &'a ShardBatch,
+        head: Option<&Position>,
+    ) -> Result<(Vec<Placed<'a>>, HashSet<u64>), PortError> {
+        let (Some(first), Some(last)) = (batch.payloads.first(), batch.payloads.last()) else {
+            return Ok((Vec::new(), HashSet::new()));
+        };
+        let store = self.processor.store();
+        let (log, guards) = tokio::try_join!(
+            store.log(&batch.shard, &first.position, &last.position),
+            store.redriven(&batch.shard, &first.position, &last.position)
+        )?;
+        let ids = guards.iter().filter_map(|guard| guard.id).collect();
+        let guards: HashMap<Position, Position> =
+            guards.into_iter().map(|guard| (guard.reached.whole(), guard.reached)).collect();
+        let is_quarantined = origin == Origin::Quarantine && !has_no_place(&batch.shard);
+        let place = |payload: &'a Payload| {
+            let guard = guards.get(&payload.position).cloned();
+            let by_log = match coverage(head, &log, &payload.position) {
+                Coverage::Ahead => Coverage::Ahead,
+                // The log has it as rejected.
+                _ if is_quarantined => Coverage::GivenUp { part: None },
+                coverage => coverage,
+            };
+            match (guard, by_log) {
+                (Some(guard), _) if is_of_rejected(&guard) && is_quarantined => {
+                    (payload, Coverage::GivenUp { part: None }, Reached::by_guard(guard))
+                }
+                (Some(guard), _) if guard.part.is_some() && !is_of_rejected(&guard) => {
+                    (payload, Coverage::GivenUp { part: Some(guard.clone()) }, Reached::by_guard(guard))
+                }
+                (Some(_), _) => (payload, Coverage::Counted, Reached::default()),
+                (None, Coverage::GivenUp { part }) => {
+                    let reached = Reached { guard: None, part: part.clone() };
+                    (payload, Coverage::GivenUp { part }, reached)
+                }
+                (None, coverage) => (payload, coverage, Reached::default()),
+            }
+        };
+        Ok((batch.payloads.iter().map(place).collect(), ids))
+    }
+}
+
+/// What is tried next of records that a store refuses together: their halves, or the one that is refused by itself as a rejected one.
+/// Out of quarantine, that is refused again and not written.
+fn halve(
+    origin: Origin,
+    mut refused: Vec<Payload>,
+    error: PortError,
+    redriven: &mut Redriven,
+    progress: &mut Progress,
+) -> Result<Vec<Vec<Payload>>, Stop> {
+    let half = refused.split_off(refused.len().div_ceil(2));
+    match &mut refused[..] {
+        [payload] if half.is_empty() => {
+            // Its rejection is refused as well: no record is at fault.
+            if payload.event().is_err() {
+                return Err(error.into());
+            }
+            progress.refuse(payload, &error);
+            if origin == Origin::Quarantine {
+                refuse_rejected(payload, redriven);
+                return Ok(Vec::new());
+            }
+            Ok(vec![refused])
+        }
+        _ if half.is_empty() => Err(error.into()),
+        _ => Ok(vec![refused, half]),
+    }
+}
+
+const BEYOND_REACH: &str = "the commit log no longer tells whether it was counted";
+const NOT_YET_COUNTED: &str = "its batch is not counted yet: the stream delivers it again";
+
+fn is_not_yet_counted(origin: Origin, batch: &ShardBatch) -> bool {
+    origin == Origin::Quarantine && !has_no_place(&batch.shard)
+}
+
+/// Notes a record that is not an event.
+fn refuse_rejected(payload: &Payload, redriven: &mut Redriven) {
+    if let Err(rejection) = payload.event() {
+        redriven.refuse(&payload.position, RefusalReason::Rejected(rejection.reason), rejection.detail);
+    }
+}
+
+/// A record out of quarantine, as records of a shard: where it stood, or in a shard of its own if it has no place.
+#[must_use]
+pub fn quarantined(record: &Quarantined) -> Option<ShardBatch> {
+    let is_whole = record.reason == RejectionReason::NoPosition.as_str();
+    let Some((shard, position)) = identity(&record.id).filter(|_| !is_whole) else {
+        let data = data(record, is_whole);
+        let shard = format!("{REPLAYED_STREAM}/{}", shard(record, &data));
+        return read(&shard, "1", record.arrived, data);
+    };
+    let mut batch = read(shard, position.sequence.as_str(), record.arrived, record.data.clone())?;
+    match &mut batch.payloads[..] {
+        [payload] => payload.position = position,
+        _ if position.sub == 0 => {}
+        // Its neighbours have the places that its events would take.
+        _ => {
+            let (data, arrived) = (record.data.clone().into(), record.arrived);
+            batch.payloads = vec![Payload { position, arrived, data, rejection: None }];
+        }
+    }
+    Some(batch)
+}
+
+fn read(shard: &str, sequence: &str, arrived: Timestamp, data: Vec<u8>) -> Option<ShardBatch> {
+    let (stream, shard) = shard.split_once('/')?;
+    let (sequence, partition_key) = (sequence.to_owned(), "-".to_owned());
+    let record = RecordToWrite { sequence, partition_key, arrived, data };
+    let batch = Batch::read(&kinesis_event(stream, shard, &[record]), arrived).ok()?;
+    batch.shards.into_iter().next()
+}
+
+fn has_no_place(shard: &str) -> bool {
+    shard.split_once('/').is_some_and(|(stream, _)| stream == REPLAYED_STREAM)
+}
+
+/// The bytes of a record that has no place: it was kept whole, as JSON.
+fn data(record: &Quarantined, is_whole: bool) -> Vec<u8> {
+    let whole: Option<Value> = if is_whole { serde_json::from_slice(&record.data).ok() } else { None };
+    let data = whole.as_ref().and_then(|it| it.pointer("/kinesis/data")?.as_str());
+    data.and_then(|data| STANDARD.decode(data).ok()).unwrap_or_else(|| record.data.clone())
+}
+
+/// The shard of a record that has no place; the same whenever it is redriven.
+fn shard(record: &Quarantined, data: &[u8]) -> String {
+    let event = EventData::read(data).ok();
+    match event.and_then(|event| event.identity()) {
+        Some(id) => format!("event-{}", hashed(&id)),
+        None => format!("record-{}", hashed(&record.id)),
+    }
+}
