@@ -253,12 +253,15 @@ where
                 run.payloads.push(payload);
             }
         }
-        let (mut left, mut runs) = (Vec::new(), VecDeque::from(runs));
+        let (mut left, mut runs, mut ids) = (Vec::new(), VecDeque::from(runs), ids.clone());
         while let Some((run, reached)) = runs.pop_front() {
-            let mut writer = PositionWriter::Guards(Guards { ledger, reached, ids, done: Vec::new() });
+            let mut writer = PositionWriter::Guards(Guards { ledger, reached, ids: &ids, done: Vec::new() });
             let ended = tools.round(&run, &mut writer, progress).await;
             let PositionWriter::Guards(Guards { done, reached, .. }) = writer else { continue };
             let done: BTreeMap<Position, RecordClass> = done.into_iter().collect();
+            // Their repetitions may be in a later run.
+            let is_done = |payload: &&Payload| done.contains_key(&payload.position);
+            ids.extend(run.payloads.iter().filter(is_done).filter_map(|it| it.event().ok()?.fingerprint()));
             let mut rest = Vec::new();
             for payload in run.payloads {
                 match done.get(&payload.position) {
