@@ -12,6 +12,7 @@
 //! | 15 poison | `abx-core`, `event::batch` and `event::data`, and every storm; what a store refuses in `refusals` and every storm |
 //! | 18 aggregated, 19 clocks, 20 sequence numbers | `abx-core`, `event::batch` and `event::data`, and every storm |
 //! | 17 more rows than a transaction holds | `abx-core`, `counting`, and every storm: its transactions hold 5 to 11 rows, and a purchase of a unit in seven experiments takes up to 15 |
+//! | exposures that are lost before the stream | `outbox`; every way to lose one in `abx_functions::outbox` |
 //! | several events in a record: aggregated, lines, a list, gzip | every storm; limits in `abx-core`, `event::unpack` |
 
 #![expect(
@@ -21,6 +22,7 @@
     reason = "tests fail by panicking"
 )]
 
+mod outbox;
 mod ports;
 mod refusals;
 mod storm;
