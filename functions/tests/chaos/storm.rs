@@ -224,8 +224,10 @@ async fn storm(seed: u64, length: usize, plan: Plan, sabotage: Sabotage) -> Resu
         // A record of which some parts are counted is counted on before marks change that its other parts hang on.
         let in_parts = world.state.lock().unwrap().in_parts();
         if let Some((shard, record)) = in_parts.first() {
-            open.retain(|at| shards[*at].name == *shard);
             ready.retain(|at| bucket[*at].has(&shards, shard, record));
+            // Once it is given up, nothing else comes first: the ledger learns of its id with its last part, so that a repetition that
+            // were counted meanwhile would count the parts again.
+            open.retain(|at| ready.is_empty() && shards[*at].name == *shard);
         }
         let is_left = ready.iter().any(|at| !bucket[*at].is_redriven);
         if open.is_empty() && !is_left {

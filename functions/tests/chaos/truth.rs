@@ -127,14 +127,14 @@ pub(crate) fn documents() -> Vec<Value> {
     std::iter::once(checkout).chain(more).chain(only_units).collect()
 }
 
-/// When a store refuses a happening.
+/// When a store refuses a happening, seen from the archive.
 enum Refused {
     /// Before it is archived, or so that it never can be.
-    BeforeArchive,
+    Before,
     /// While it is archived, or not yet.
-    BesideArchive,
+    Beside,
     /// After that, and after its mark was put.
-    AfterArchive,
+    After,
 }
 
 impl Happening {
@@ -158,11 +158,11 @@ impl Happening {
     fn refused(&self, belongs: Option<&str>) -> Option<Refused> {
         let asks = !matches!(self.what, What::Evaluation | What::Evaluations(_) | What::Unknown);
         match (&*self.unit, &self.what) {
-            (NO_MARKS, _) if asks => Some(Refused::BeforeArchive),
+            (NO_MARKS, _) if asks => Some(Refused::Before),
             // A summary has no unit.
-            (NO_LINES, what) if !matches!(what, What::Evaluations(_)) => Some(Refused::BeforeArchive),
-            (NO_PUTS, What::Exposure(..)) => Some(Refused::BesideArchive),
-            (_, What::Exposure(FULL, _)) => (belongs == Some("b")).then_some(Refused::AfterArchive),
+            (NO_LINES, what) if !matches!(what, What::Evaluations(_)) => Some(Refused::Before),
+            (NO_PUTS, What::Exposure(..)) => Some(Refused::Beside),
+            (_, What::Exposure(FULL, _)) => (belongs == Some("b")).then_some(Refused::After),
             _ => None,
         }
     }
@@ -260,12 +260,12 @@ struct First {
 /// The places of a story that facts speak of, in the order in which they were counted; each once, and those that were not counted at the
 /// end. A mark that was left by a record that is not counted yet is in the order as well.
 fn in_order(shards: &[Shard], history: &[Fact]) -> Vec<Step> {
-    let mut left: BTreeMap<Place, ()> = BTreeMap::new();
+    let mut left: BTreeSet<Place> = BTreeSet::new();
     for (shard, it) in shards.iter().enumerate() {
         for record in &it.records {
             let places =
                 (0..record.happenings.len()).map(|sub| Place { shard, sequence: record.sequence, sub });
-            left.extend(places.map(|place| (place, ())));
+            left.extend(places);
         }
     }
     let mut steps = Vec::new();
@@ -281,7 +281,7 @@ fn in_order(shards: &[Shard], history: &[Fact]) -> Vec<Step> {
             Fact::Marked { owner, .. } => owner.position == position,
             Fact::GivenUp { .. } => false,
         };
-        let meant = left.keys().filter(|place| place.shard == shard && is_meant(place.position()));
+        let meant = left.iter().filter(|place| place.shard == shard && is_meant(place.position()));
         let meant: Vec<Place> = meant.copied().collect();
         if let Fact::Marked { about, .. } = fact {
             steps.extend(meant.into_iter().map(|place| Step::Marked(place, about.clone())));
@@ -292,7 +292,7 @@ fn in_order(shards: &[Shard], history: &[Fact]) -> Vec<Step> {
             steps.push(Step::Counted { place, is_redriven: matches!(fact, Fact::Redriven { .. }) });
         }
     }
-    steps.extend(left.into_keys().map(|place| Step::Counted { place, is_redriven: false }));
+    steps.extend(left.into_iter().map(|place| Step::Counted { place, is_redriven: false }));
     steps
 }
 
@@ -400,9 +400,9 @@ pub(crate) fn count(shards: &[Shard], history: &[Fact]) -> Expected {
             expected.classes.add(RecordClass::Rejected, 1);
             expected.quarantined.insert(place.clone(), "refused_by_store".to_owned());
             match refused {
-                Refused::BeforeArchive => false,
-                Refused::BesideArchive => expected.overtaken.insert(place),
-                Refused::AfterArchive => expected.archived.insert(place),
+                Refused::Before => false,
+                Refused::Beside => expected.overtaken.insert(place),
+                Refused::After => expected.archived.insert(place),
             };
             continue;
         }
