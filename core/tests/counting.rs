@@ -3,8 +3,8 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
 
 use abx_core::event::{
-    Batch, Commit, Limits, Mark, MarkKey, Marks, Position, RecordClass, StreamCounter, StreamTotals, Totals,
-    fold, wanted,
+    Batch, Commit, Limits, MAX_UNKNOWN_NAMES, Mark, MarkKey, Marks, Position, RecordClass, StreamCounter,
+    StreamTotals, Totals, UNKNOWN_VARIANT, UnknownEvents, fold, wanted,
 };
 use abx_core::{Catalog, read_and_compile};
 use base64::Engine;
@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 const DAY: i64 = 86_400_000;
 /// When everything arrives.
@@ -58,6 +58,8 @@ struct World {
     marks: HashMap<MarkKey<'static>, Mark>,
     rows: BTreeMap<(String, String, String), abx_core::event::Amount>,
     classes: Vec<RecordClass>,
+    /// Names of unknown events that the store has.
+    names: BTreeSet<String>,
     writes: usize,
 }
 
@@ -90,8 +92,11 @@ impl World {
             let mut from = 0;
             for _ in 0..commits {
                 let done = (from, self.head.as_ref());
-                let Some(commit) = folded.commit(&shard.shard, &items, done, limits) else { break };
-                self.classes.extend(&folded.classes()[from..commit.upto]);
+                let Some(mut commit) = folded.commit(&shard.shard, &items, done, limits) else { break };
+                let classes = &folded.classes()[from..commit.upto];
+                let unknown = UnknownEvents::among(&items[from..commit.upto], classes);
+                commit.rows.extend(unknown.map(|it| it.additions(&shard.shard, &mut self.names).0));
+                self.classes.extend(classes);
                 from = commit.upto;
                 self.apply(commit);
             }
@@ -307,6 +312,94 @@ fn more_rows_than_a_commit_holds_are_committed_by_prefix() {
         world.deliver(&catalog, 1, &events, &limits, 1);
     }
     assert_eq!(world.totals(), after(&events).totals());
+}
+
+/// Whatever a producer puts an id into, a row has a bounded number of counters: one that grew would be refused at 400 KB, and every
+/// event that adds to it with it.
+#[test]
+fn no_text_of_an_event_makes_a_row_grow() {
+    let exposed = |experiment: &str, variant: String, epoch: usize, number: usize| json!({"type": "exposure", "experiment": experiment, "variant": variant, "epoch": epoch, "unit": format!("u{number}")});
+    let places: [(&str, &dyn Fn(usize) -> Value); 13] = [
+        ("a variant", &|it| exposed("checkout", format!("v{it}"), 1, it)),
+        ("a variant of one unit", &|it| exposed("checkout", format!("v{it}"), 1, 0)),
+        ("a variant of an earlier or later epoch", &|it| exposed("checkout", format!("v{it}"), 2, it)),
+        ("a variant of an unknown experiment", &|it| exposed("nobody_knows", format!("v{it}"), 1, it)),
+        ("an unknown experiment", &|it| exposed(&format!("e{it}"), "a".to_owned(), 1, it)),
+        ("an epoch", &|it| exposed("checkout", "a".to_owned(), it + 1, it)),
+        ("a unit", &|it| {
+            if it.is_multiple_of(2) { exposure("u", "a", NOW) } else { purchase(&it.to_string(), NOW) }
+        }),
+        (
+            "the name of an event",
+            &|it| json!({"type": "conversion", "event": format!("scroll {it}"), "user_id": "u"}),
+        ),
+        ("a property", &|it| {
+            let bought = json!({"type": "conversion", "event": "purchase", "user_id": "u", "properties": {format!("p{it}"): it}});
+            if it == 0 { exposure("u", "a", NOW) } else { bought }
+        }),
+        (
+            "the context",
+            &|it| json!({"type": "conversion", "event": "purchase", "user_id": "u", "context": {"account": {"id": it}}}),
+        ),
+        (
+            "a flag",
+            &|it| json!({"type": "evaluation", "flag": format!("f{it}"), "variant": "on", "unit": "u"}),
+        ),
+        (
+            "a variant of a flag",
+            &|it| json!({"type": "evaluation", "flag": "f", "variant": format!("v{it}"), "unit": "u"}),
+        ),
+        ("a type", &|it| json!({"type": format!("t{it}"), "user_id": "u"})),
+    ];
+    let catalog = catalog();
+    for (place, event) in places {
+        let mut world = World::default();
+        for first in (0..10_000).step_by(500) {
+            let events: Vec<_> = (first..first + 500).map(event).collect();
+            world.deliver(&catalog, first + 1, &events, &Limits::default(), usize::MAX);
+        }
+        assert_eq!(world.classes.len(), 10_000, "{place}");
+        let mut counters = HashMap::<_, usize>::new();
+        for (partition, sort, _) in world.rows.keys() {
+            *counters.entry((partition, sort)).or_default() += 1;
+        }
+        let largest = counters.values().max().copied().unwrap_or_default();
+        assert!(largest <= MAX_UNKNOWN_NAMES + 1, "{place}: {largest} counters in one row");
+    }
+}
+
+#[test]
+fn a_variant_that_no_document_knows_is_counted_apart() {
+    let stranger = |experiment: &str, unit: &str| {
+        let mut exposed = exposure(unit, "gone", NOW);
+        exposed["experiment"] = json!(experiment);
+        exposed
+    };
+    let world =
+        after(&[stranger("checkout", "u"), stranger("nobody_knows", "u"), stranger("nobody_knows", "v")]);
+    for (experiment, units) in [("checkout", 1), ("nobody_knows", 2)] {
+        let variants = world.totals_of(experiment).variants;
+        assert_eq!(variants.keys().collect::<Vec<_>>(), [UNKNOWN_VARIANT], "{experiment}");
+        let unknown = &variants[UNKNOWN_VARIANT];
+        assert_eq!((unknown.units, unknown.exposures, unknown.conflicts), (units, units, 0), "{experiment}");
+    }
+}
+
+/// What a unit saw before its variant was removed from the document is no conflict afterwards.
+#[test]
+fn a_removed_variant_does_not_conflict_with_itself() {
+    let with = |variants: [&str; 2]| {
+        let variants = variants.map(|key| json!({"key": key}));
+        read_and_compile(&[json!({"experiment": "checkout", "status": "active", "variants": variants,
+            "metrics": [{"key": "visits", "event": "visit", "kind": "count"}]})])
+        .catalog
+    };
+    let mut world = World::default();
+    world.deliver(&with(["a", "b"]), 1, &[exposure("u", "b", NOW)], &Limits::default(), usize::MAX);
+    let again = [exposure("u", "b", NOW), exposure("u", "a", NOW), exposure("u", "c", NOW)];
+    world.deliver(&with(["a", "z"]), 2, &again, &Limits::default(), usize::MAX);
+    let b = &world.totals().variants["b"];
+    assert_eq!((b.units, b.exposures, b.conflicts), (1, 4, 2));
 }
 
 /// A catalog of many experiments that all count purchases.

@@ -81,7 +81,7 @@ impl Listed {
                     let message = format!("{} stands in `overrides` as well", quote(&unit));
                     self.faults.push(Fault::new(Code::DuplicateField, span, message, KEEP_ONE));
                 }
-                (Some(first), Some(place)) if *first != Value::from(variant.as_str()) => {
+                (Some(first), Some(place)) if first.as_str() != Some(variant.as_str()) => {
                     let message = format!("{} is listed twice, with different variants", quote(&unit));
                     let mut fault = Fault::new(Code::DuplicateField, span, message, KEEP_ONE);
                     fault.related = Some((place.clone(), "first here".to_owned()));

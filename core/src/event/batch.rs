@@ -343,6 +343,11 @@ impl ShardBatch {
 }
 
 impl Payload {
+    /// Notes that a store refuses what counting the event writes: from now on it is rejected.
+    pub fn refuse(&mut self, detail: impl Into<String>) {
+        self.rejection = Some(Rejection::new(Reason::RefusedByStore, detail));
+    }
+
     /// The event, read and validated. A panic on the way is this record's, and nobody else's.
     pub fn event(&self) -> Result<EventData<'_>, Rejection> {
         self.event_by(EventData::read)

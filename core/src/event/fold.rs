@@ -29,7 +29,7 @@ const NEWEST: SignedDuration = SignedDuration::from_mins(5);
 /// The most characters of a partition key (Kinesis API reference, `PutRecord`): of a longer unit it is the beginning.
 pub const MAX_PARTITION_KEY: usize = 256;
 
-/// What variants are counted as that the document of a known experiment does not have. No key of a document begins so.
+/// What variants are counted as that no document knows. No key of a document begins so.
 pub const UNKNOWN_VARIANT: &str = "~unknown";
 
 /// A record in its shard, and what became of it before it was counted.
@@ -430,7 +430,6 @@ impl<'a> Fold<'a, '_> {
             EventKind::Exposure { experiment, variant, epoch } => {
                 let key = exposure_key(Cow::Borrowed(&event.unit), experiment, *epoch);
                 is_misrouted = item.is_misrouted(&key.unit);
-                let variant = self.variant_of(experiment, *epoch, variant);
                 self.exposure(at, key, variant);
                 RecordClass::Counted
             }
@@ -483,23 +482,25 @@ impl<'a> Fold<'a, '_> {
         if is_late && class != RecordClass::UnknownEvent { RecordClass::Late } else { class }
     }
 
-    /// The name that a variant is counted under. Those that the experiment's document does not have share one, because a producer
-    /// that puts an id there would make the experiment's row grow until no store takes it.
-    fn variant_of(&self, experiment: &str, epoch: u32, variant: &'a str) -> &'a str {
-        let is_stranger = self.catalog.experiment(experiment).is_some_and(|it| {
-            it.epoch() == epoch && it.variants().iter().all(|known| &*known.key != variant)
-        });
-        if is_stranger { UNKNOWN_VARIANT } else { variant }
+    /// The name that a variant is counted under. Those that no document knows share one, because a producer that puts an id there
+    /// would make the row of the experiment grow until no store takes it. That holds for each epoch and for experiments without a
+    /// document as well, since producers write these names too.
+    fn variant_of(&self, experiment: &str, variant: &'a str) -> &'a str {
+        let experiment = self.catalog.experiment(experiment);
+        let is_known = experiment.is_some_and(|it| it.variants().iter().any(|known| &*known.key == variant));
+        if is_known { variant } else { UNKNOWN_VARIANT }
     }
 
-    fn exposure(&mut self, at: At<'a>, key: MarkKey<'a>, variant: &'a str) {
+    fn exposure(&mut self, at: At<'a>, key: MarkKey<'a>, written: &'a str) {
         let standing = self.standing(at, &key);
         let experiment = key.experiment.clone();
+        let variant = self.variant_of(&experiment, written);
         let row = RowKey::Experiment { experiment: experiment.clone(), epoch: key.epoch, hour: at.hour };
         let row = self.out.rows.number(row);
         // All of a unit's exposures belong to the variant that it saw first.
         let (variant, is_conflict) = match standing {
-            Standing::Before(first, _) => (first, first != variant),
+            // A variant that was removed since is not another one for the units that saw it before.
+            Standing::Before(first, _) => (first, first != variant && first != written),
             Standing::First | Standing::After => (variant, false),
         };
         let counter = |what| Counter::Variant(Cow::Borrowed(variant), what);

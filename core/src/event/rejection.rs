@@ -66,6 +66,8 @@ reasons! {
     InvalidTime = "invalid_time",
     /// The event counts for more experiments than one transaction holds.
     TooManyRows = "too_many_rows",
+    /// A store refuses, for good, what counting the record writes.
+    RefusedByStore = "refused_by_store",
     /// Reading the record panicked: a bug.
     Panicked = "panicked",
 }

@@ -3,6 +3,7 @@
 use super::{Snapshot, decode};
 use crate::ports::{CatalogStore, PortError};
 use arc_swap::ArcSwap;
+use jiff::Timestamp;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Mutex as AsyncMutex;
@@ -32,6 +33,8 @@ pub struct CatalogHolder<S> {
 struct State {
     /// When the head was last read with success.
     checked_at: Option<Instant>,
+    /// The same by the clock of the world, which goes on while an environment is frozen.
+    read_at: Option<Timestamp>,
     /// When it is to be read next.
     due_at: Instant,
     failures: u64,
@@ -44,6 +47,8 @@ struct State {
 pub struct Freshness {
     /// Since the head was last read with success; `None`: never, so that a bundled snapshot or none serves.
     pub age: Option<Duration>,
+    /// When the head was last read with success.
+    pub read_at: Option<Timestamp>,
     /// Refreshes that failed since then.
     pub failures: u64,
 }
@@ -52,7 +57,8 @@ impl<S: CatalogStore + 'static> CatalogHolder<S> {
     /// Holds a first snapshot, which serves until the store is read: the one bundled with the program, or an empty
     /// one.
     pub fn new(store: S, bundled: Snapshot) -> Self {
-        let state = State { checked_at: None, due_at: Instant::now(), failures: 0, failure: None };
+        let state =
+            State { checked_at: None, read_at: None, due_at: Instant::now(), failures: 0, failure: None };
         Self {
             store,
             snapshot: ArcSwap::from_pointee(bundled),
@@ -97,7 +103,8 @@ impl<S: CatalogStore + 'static> CatalogHolder<S> {
     /// How fresh the snapshot is.
     pub fn freshness(&self) -> Freshness {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        Freshness { age: state.checked_at.map(|at| at.elapsed()), failures: state.failures }
+        let State { checked_at, read_at, failures, .. } = *state;
+        Freshness { age: checked_at.map(|at| at.elapsed()), read_at, failures }
     }
 
     /// Why the latest refresh failed, told once.
@@ -117,12 +124,15 @@ impl<S: CatalogStore + 'static> CatalogHolder<S> {
     }
 
     async fn fetch(&self) -> Result<(), PortError> {
+        // Before the call: what is published while it is under way may not be in its answer.
+        let begun = Timestamp::now();
         let fetched = self.fetch_head().await;
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match fetched {
             Ok(snapshot) => {
                 let now = Instant::now();
                 state.checked_at = Some(now);
+                state.read_at = Some(begun);
                 state.due_at = now + spread(MAX_AGE);
                 state.failures = 0;
                 state.failure = None;

@@ -72,7 +72,8 @@ impl LocalProcessor {
             let Some(last) = events.last() else { return Ok(counted) };
             let last = last.number;
             // There is one shard, which keeps the order of all units: no key could be a wrong one.
-            let unrouted = |event| RecordToWrite { partition_key: String::new(), ..RecordToWrite::from(event) };
+            let unrouted =
+                |event| RecordToWrite { partition_key: String::new(), ..RecordToWrite::from(event) };
             let records: Vec<_> = events.into_iter().map(unrouted).collect();
             let batch = kinesis_event(&stream, LOCAL_SHARD, &records);
             let outcome = self.processor.handle(&batch, Instant::now() + PATIENCE).await;

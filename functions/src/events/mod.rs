@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `processor` | a batch, shard by shard: what is given back, and what was counted |
 //! | `shard` | one shard: decode, enrich, fold, quarantine, archive, commit last |
+//! | `halving` | which of many records a store refuses |
 //! | `memory` | what a process remembers between batches: heads, ledgers and marks |
 //! | `unknown` | names of events that no metric asks for |
 //! | `archived` | the line of the archive, written and read |
@@ -19,6 +20,7 @@
 
 mod archived;
 mod coverage;
+mod halving;
 mod local;
 mod memory;
 mod position_writer;

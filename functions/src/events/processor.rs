@@ -9,7 +9,7 @@ use abx_core::event::{
     Batch, Classes, Limits, NotABatch, Position, RecordClass, ShardBatch, StreamCounter, StreamTotals,
     Unplaced,
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::fmt;
@@ -21,8 +21,8 @@ use tokio::time::{Instant, timeout_at};
 /// How long before its deadline an invocation answers, whatever is still to be done.
 const RESERVE: Duration = Duration::from_millis(300);
 
-/// How old a catalog must be to be looked at again because of an unknown name: there may always be some.
-const NEW: Duration = Duration::from_secs(3);
+/// How far the clocks of the stream and of this process may be apart.
+const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(3);
 
 /// What Lambda is told of a batch: from which record on it is to be delivered again.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -161,7 +161,7 @@ where
     pub async fn handle(&self, event: &[u8], deadline: Instant) -> Result<BatchOutcome, NotHandled> {
         let start = std::time::Instant::now();
         let now = Timestamp::now();
-        let batch = Batch::read(event, now)?;
+        let mut batch = Batch::read(event, now)?;
         let until = deadline.checked_sub(RESERVE).unwrap_or(deadline);
         let mut outcome = BatchOutcome { unplaced: batch.unplaced.len(), ..BatchOutcome::default() };
         // First, so that a batch whose records without a place cannot be kept is given back whole, and no shard twice.
@@ -170,17 +170,17 @@ where
             outcome.response.batch_item_failures = self.give_all_back(&batch, &stop)?;
         } else {
             outcome.classes.add(RecordClass::Rejected, batch.unplaced.len() as u64);
-            self.count_shards(&batch, until, &mut outcome).await;
+            self.count_shards(&mut batch, until, &mut outcome).await;
         }
         outcome.response.counted = outcome.classes;
         self.measure(&batch, &outcome, now, start);
         Ok(outcome)
     }
 
-    async fn count_shards(&self, batch: &Batch, until: Instant, outcome: &mut BatchOutcome) {
+    async fn count_shards(&self, batch: &mut Batch, until: Instant, outcome: &mut BatchOutcome) {
         let mut snapshot = self.snapshot(until).await;
         self.watch_catalog(snapshot.is_some());
-        for shard in &batch.shards {
+        for shard in &mut batch.shards {
             let mut progress = Progress::default();
             let ended = match &mut snapshot {
                 Some(snapshot) => self.count_by_newest(shard, snapshot, until, &mut progress).await,
@@ -196,18 +196,20 @@ where
         }
     }
 
-    /// Counts a shard, after another look at the catalog if an event names what it does not know: right after a publish the events
-    /// are newer than what this process holds.
+    /// Counts a shard, after another look at the catalog if an event names what it does not know and came after the last look: right
+    /// after a publish the events are newer than what this process holds, and a unit whose first exposure were counted by an old
+    /// catalog would stay in the wrong variant. A producer that always sends unknown names costs one read of the head for each batch.
     async fn count_by_newest(
         &self,
-        shard: &ShardBatch,
+        shard: &mut ShardBatch,
         snapshot: &mut Arc<Snapshot>,
         until: Instant,
         progress: &mut Progress,
     ) -> Result<(), Stop> {
-        let age = self.catalog.freshness().age;
-        let may_be_stale = age.is_none_or(|age| age >= NEW);
-        match self.count((shard, may_be_stale), snapshot, until, progress).await {
+        let newest = shard.payloads.iter().map(|payload| payload.arrived).max();
+        let newest = newest.and_then(|arrived| arrived.checked_add(CLOCK_SKEW).ok());
+        let may_be_stale = self.catalog.freshness().read_at.is_none_or(|read| newest >= Some(read));
+        match self.count((&mut *shard, may_be_stale), snapshot, until, progress).await {
             Err(Stop::StaleCatalog) => {}
             ended => return ended,
         }
@@ -243,7 +245,7 @@ where
 
     async fn count(
         &self,
-        (shard, may_be_stale): (&ShardBatch, bool),
+        (shard, may_be_stale): (&mut ShardBatch, bool),
         snapshot: &Snapshot,
         until: Instant,
         progress: &mut Progress,

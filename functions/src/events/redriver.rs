@@ -10,7 +10,7 @@ use crate::catalog::CatalogHolder;
 use crate::ports::{Archive, CatalogStore, MetricStore, PortError, Quarantine};
 use crate::telemetry::Telemetry;
 use abx_core::event::{Classes, Limits, Payload, Position, RecordClass, RejectionReason, ShardBatch};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -205,11 +205,17 @@ where
                 }
             }
             let moved = self
-                .count_given_up(tools, (&ledger, &ids), (&left.shard, given_up), redriven, &mut progress)
+                .count_given_up(
+                    tools,
+                    (origin, &ledger, &ids),
+                    (&left.shard, given_up),
+                    redriven,
+                    &mut progress,
+                )
                 .await?;
             left.payloads = moved.iter().cloned().chain(ahead).collect();
             if moved.is_empty() {
-                return self.count_ahead(tools, &left, redriven).await;
+                return self.count_ahead(tools, &mut left, redriven).await;
             }
         }
         Err(Stop::Contended)
@@ -219,7 +225,7 @@ where
     async fn count_given_up(
         &self,
         tools: &Tools<'_, M, A, Q>,
-        (ledger, ids): (&Ledger, &HashSet<u64>),
+        (origin, ledger, ids): (Origin, &Ledger, &HashSet<u64>),
         given_up: (&str, Vec<(Payload, Reached)>),
         redriven: &mut Redriven,
         progress: &mut Progress,
@@ -237,20 +243,35 @@ where
                 run.payloads.push(payload);
             }
         }
-        let mut left = Vec::new();
-        for (run, reached) in runs {
-            let mut writer = PositionWriter::Guards(Guards { ledger, reached, ids, done: Vec::new() });
+        let (mut left, mut runs, mut ids) = (Vec::new(), VecDeque::from(runs), ids.clone());
+        while let Some((run, reached)) = runs.pop_front() {
+            let mut writer = PositionWriter::Guards(Guards { ledger, reached, ids: &ids, done: Vec::new() });
             let ended = tools.round(&run, &mut writer, progress).await;
-            let PositionWriter::Guards(Guards { done, .. }) = writer else { continue };
+            let PositionWriter::Guards(Guards { done, reached, .. }) = writer else { continue };
             let done: BTreeMap<Position, RecordClass> = done.into_iter().collect();
+            // Their repetitions may be in a later run.
+            let is_done = |payload: &&Payload| done.contains_key(&payload.position);
+            ids.extend(run.payloads.iter().filter(is_done).filter_map(|it| it.event().ok()?.fingerprint()));
+            let mut rest = Vec::new();
             for payload in run.payloads {
                 match done.get(&payload.position) {
                     Some(RecordClass::Rejected) => refuse_rejected(&payload, redriven),
                     Some(class) => redriven.counted.add(*class, 1),
-                    None => left.push(payload),
+                    None => rest.push(payload),
                 }
             }
-            ended?;
+            match ended {
+                Err(Stop::Port(error)) if error.is_unprocessable() => {
+                    for payloads in halve(origin, rest, error, redriven, progress)?.into_iter().rev() {
+                        let run = ShardBatch { shard: shard.to_owned(), payloads, repeated: 0 };
+                        runs.push_front((run, reached.clone()));
+                    }
+                }
+                ended => {
+                    left.extend(rest);
+                    ended?;
+                }
+            }
         }
         Ok(left)
     }
@@ -259,7 +280,7 @@ where
     async fn count_ahead(
         &self,
         tools: &Tools<'_, M, A, Q>,
-        batch: &ShardBatch,
+        batch: &mut ShardBatch,
         redriven: &mut Redriven,
     ) -> Result<(), Stop> {
         if batch.payloads.is_empty() {
@@ -327,6 +348,34 @@ where
             }
         };
         Ok((batch.payloads.iter().map(place).collect(), ids))
+    }
+}
+
+/// What is tried next of records that a store refuses together: their halves, or the one that is refused by itself as a rejected one.
+/// Out of quarantine, that is refused again and not written.
+fn halve(
+    origin: Origin,
+    mut refused: Vec<Payload>,
+    error: PortError,
+    redriven: &mut Redriven,
+    progress: &mut Progress,
+) -> Result<Vec<Vec<Payload>>, Stop> {
+    let half = refused.split_off(refused.len().div_ceil(2));
+    match &mut refused[..] {
+        [payload] if half.is_empty() => {
+            // Its rejection is refused as well: no record is at fault.
+            if payload.event().is_err() {
+                return Err(error.into());
+            }
+            progress.refuse(payload, &error);
+            if origin == Origin::Quarantine {
+                refuse_rejected(payload, redriven);
+                return Ok(Vec::new());
+            }
+            Ok(vec![refused])
+        }
+        _ if half.is_empty() => Err(error.into()),
+        _ => Ok(vec![refused, half]),
     }
 }
 

@@ -1,24 +1,43 @@
 //! One shard of a batch, step by step. The commit comes last: everything before it may happen twice.
+//!
+//! A store may refuse for good what counting a record writes or asks for, and does not say which record of a call it was. So each
+//! refusal halves the records that are worked on, until one is left, which is rejected as if it could not be read:
+//!
+//! | call | what is refused of a record | what becomes of it |
+//! |---|---|---|
+//! | marks | a key that is too long | it is rejected; nothing was written for it |
+//! | put of marks | a key or an item that is too long | it is rejected; other marks of it may stand |
+//! | archive | a line that is longer than it may be | it is rejected; its marks stand |
+//! | commit | a row that is full, or a sum out of range | it is rejected; its marks stand, so that its unit is exposed, and its line is in the archive, which is written before |
+//! | quarantine | an id that is too long | its bytes are not kept, which the log says, and the rejection is counted |
+//!
+//! Refusals of anything else (a table that is not there, a call that is not allowed) give the batch back, as an outage does: no record
+//! is at fault. So does the refusal of a commit that holds nothing but a rejection.
 
 use super::archived;
+use super::halving::Halving;
 use super::memory::Memory;
 use super::position_writer::PositionWriter;
 use super::unknown::unknown_row;
 use crate::ports::{
     Archive, ArchiveLine, Committed, MarkPut, MetricStore, PortError, Quarantine, Quarantined,
 };
-use crate::telemetry::{Counter, Telemetry};
+use crate::telemetry::{Counter, Level, Telemetry};
 use abx_core::Catalog;
 use abx_core::event::{
-    Classes, Folded, Item, Limits, Mark, MarkKey, Marks, Position, RecordClass, ShardBatch, StreamTotals,
-    What, fold, names_unknown, wanted,
+    Classes, Folded, Item, Limits, Mark, MarkKey, Marks, Payload, Position, RecordClass, ShardBatch,
+    StreamTotals, What, fold, names_unknown, wanted,
 };
+use serde_json::json;
 use std::collections::HashMap;
 use std::fmt;
 use tokio::time::Instant;
 
 /// How often a batch is begun anew in one invocation, because somebody else committed first.
 pub(super) const ROUNDS: u32 = 4;
+
+/// How much of what a store says is kept with a record that it refuses, in characters.
+const DETAIL_CHARS: usize = 500;
 
 /// What a shard is worked on with.
 pub(super) struct Tools<'a, M, A, Q> {
@@ -48,9 +67,23 @@ pub(super) struct Progress {
     /// What is in the archive and in quarantine already, and how many credits its line has, so that a second round leaves it
     /// alone unless it knows of more.
     kept: HashMap<Position, usize>,
+    /// The search for a record that is refused.
+    halving: Halving,
 }
 
 impl Progress {
+    /// Rejects a record that a store refuses by itself. It goes into quarantine even if it is in the archive already.
+    pub(super) fn refuse(&mut self, payload: &mut Payload, error: &PortError) {
+        self.kept.remove(&payload.position);
+        payload.refuse(error.to_string().chars().take(DETAIL_CHARS).collect::<String>());
+    }
+
+    /// How many records of a batch are left.
+    fn left(&self, batch: &ShardBatch) -> usize {
+        let is_left = |position: &Position| self.head.as_ref().is_none_or(|head| position > head);
+        batch.payloads.iter().filter(|payload| is_left(&payload.position)).count()
+    }
+
     /// Notes what others counted: the records up to the head that have no class yet.
     fn pass_over(&mut self, batch: &ShardBatch) {
         let Some(head) = &self.head else { return };
@@ -99,7 +132,7 @@ impl From<PortError> for Stop {
 
 impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
     /// Counts a shard's records, all that are not counted yet.
-    pub(super) async fn count(&self, batch: &ShardBatch, progress: &mut Progress) -> Result<(), Stop> {
+    pub(super) async fn count(&self, batch: &mut ShardBatch, progress: &mut Progress) -> Result<(), Stop> {
         for round in 0..ROUNDS {
             let mut ledger = match self.memory.take(&batch.shard).filter(|_| round == 0) {
                 Some(ledger) => ledger,
@@ -107,7 +140,7 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
             };
             progress.head.clone_from(&ledger.state.head);
             progress.pass_over(batch);
-            if self.round(batch, &mut PositionWriter::Head(&mut ledger), progress).await? {
+            if self.halve(batch, &mut PositionWriter::Head(&mut ledger), progress).await? {
                 self.memory.put(&batch.shard, ledger);
                 progress.classes.add(RecordClass::AlreadyCounted, batch.repeated as u64);
                 return Ok(());
@@ -117,6 +150,58 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
         Err(Stop::Contended)
     }
 
+    /// Rounds over fewer and fewer records while a store refuses one of them. Whether all is counted; if not, somebody else moved the
+    /// head.
+    async fn halve(
+        &self,
+        batch: &mut ShardBatch,
+        writer: &mut PositionWriter<'_>,
+        progress: &mut Progress,
+    ) -> Result<bool, Stop> {
+        // The head may not be where the search before was.
+        progress.halving = Halving::default();
+        loop {
+            let left = progress.left(batch);
+            let together = progress.halving.window().min(left);
+            let ended = self.round(batch, writer, progress).await;
+            let done = left - progress.left(batch);
+            progress.halving.taken(done);
+            match ended {
+                Ok(true) if done < left => {}
+                Err(Stop::Port(error)) if error.is_unprocessable() => {
+                    if progress.halving.refused(together.saturating_sub(done)) {
+                        self.reject(batch, progress, error)?;
+                    }
+                }
+                ended => return ended,
+            }
+        }
+    }
+
+    /// Rejects the first record that is left, because a store refuses it by itself.
+    fn reject(&self, batch: &mut ShardBatch, progress: &mut Progress, error: PortError) -> Result<(), Stop> {
+        let is_left = |position: &Position| progress.head.as_ref().is_none_or(|head| position > head);
+        let first = batch.payloads.iter_mut().find(|payload| is_left(&payload.position));
+        let Some(payload) = first else { return Err(error.into()) };
+        let was_kept = progress.kept.contains_key(&payload.position);
+        let is_rejected = payload.event().is_err();
+        // Its rejection is all that there is to write, so the store refuses whatever it is given.
+        if is_rejected && was_kept {
+            return Err(error.into());
+        }
+        let fields =
+            json!({"shard": batch.shard, "record": payload.position.to_string(), "why": error.to_string()});
+        if is_rejected {
+            // It does not go into quarantine, and would stop the shard. The stream has its bytes for a while.
+            self.telemetry.log(Level::Error, "record_not_quarantined", None, &fields);
+            progress.kept.insert(payload.position.clone(), 0);
+        } else {
+            self.telemetry.log(Level::Warn, "record_refused_by_store", None, &fields);
+            progress.refuse(payload, &error);
+        }
+        Ok(())
+    }
+
     /// Whether all is counted; if not, somebody else moved the head, or a guard.
     pub(super) async fn round(
         &self,
@@ -124,7 +209,8 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
         writer: &mut PositionWriter<'_>,
         progress: &mut Progress,
     ) -> Result<bool, Stop> {
-        let items = batch.items(writer.head(), |id| writer.knows(id));
+        let mut items = batch.items(writer.head(), |id| writer.knows(id));
+        items.truncate(progress.halving.window());
         if self.may_be_stale && names_unknown(self.catalog, &items) {
             return Err(Stop::StaleCatalog);
         }

@@ -19,6 +19,12 @@ pub enum PortError {
         /// What happened.
         source: Source,
     },
+    /// The same call would fail again because of what it holds: a key, an item or a value that the other side never takes. Calls that
+    /// hold something else may succeed, so a caller that asked for several things at once can find out which of them it is.
+    Unprocessable {
+        /// What happened.
+        source: Source,
+    },
 }
 
 impl PortError {
@@ -34,6 +40,18 @@ impl PortError {
         Self::Permanent { source: source.into() }
     }
 
+    /// An error that every call meets that holds the same.
+    #[must_use]
+    pub fn unprocessable(source: impl Into<Source>) -> Self {
+        Self::Unprocessable { source: source.into() }
+    }
+
+    /// Whether what the call holds is at fault, and nothing else.
+    #[must_use]
+    pub fn is_unprocessable(&self) -> bool {
+        matches!(self, Self::Unprocessable { .. })
+    }
+
     /// Whether another try may overcome it.
     #[must_use]
     pub fn is_transient(&self) -> bool {
@@ -46,6 +64,7 @@ impl PortError {
         match self {
             Self::Transient { source } => Self::transient(Within { what, source }),
             Self::Permanent { source } => Self::permanent(Within { what, source }),
+            Self::Unprocessable { source } => Self::unprocessable(Within { what, source }),
         }
     }
 
@@ -57,7 +76,9 @@ impl PortError {
 
     fn inner(&self) -> &Source {
         match self {
-            Self::Transient { source } | Self::Permanent { source } => source,
+            Self::Transient { source } | Self::Permanent { source } | Self::Unprocessable { source } => {
+                source
+            }
         }
     }
 }

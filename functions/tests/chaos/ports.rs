@@ -1,5 +1,6 @@
-//! A plain store behind ports that fail as a seed says.
+//! A plain store behind ports that fail as a seed says, and that never take what some records hold.
 
+use crate::truth::{FULL, NO_LINES, NO_MARKS, NO_PUTS, UNKEEPABLE};
 use abx_core::event::{Additions, Amount, Commit, Mark, MarkKey, Owner, Position};
 use abx_functions::ports::{
     Archive, ArchiveLine, Committed, Guard, LEDGER_COMMITS, LogEntry, MarkPut, MetricStore, PortError,
@@ -80,6 +81,8 @@ pub(crate) enum Sabotage {
     Archive,
     /// The marks of events' ids are put over each other.
     Ids,
+    /// A revision of the catalog is published after the events that it is about.
+    Catalog,
     /// Redrives have no guards.
     Guard,
     /// The log does not say where a commit began.
@@ -97,7 +100,13 @@ pub(crate) struct Faults {
     pub left: u32,
     /// The number of the call at which to crash, and whether after it was done.
     pub crash_at: Option<(usize, bool)>,
+    /// Whether every commit is refused for what it holds.
+    pub takes_no_commit: bool,
     pub calls: usize,
+    /// How many calls of each name there were.
+    pub calls_by_name: BTreeMap<&'static str, usize>,
+    /// How long each call takes.
+    pub latency: Duration,
     /// Who may go next, of those that run at the same time.
     pub turns: VecDeque<usize>,
     pub log: Vec<String>,
@@ -177,8 +186,9 @@ impl State {
 }
 
 impl Faults {
-    fn next(&mut self, what: &str, who: usize) -> Fault {
+    fn next(&mut self, what: &'static str, who: usize) -> Fault {
         self.calls += 1;
+        *self.calls_by_name.entry(what).or_default() += 1;
         if let Some((at, after)) = self.crash_at {
             let now = self.calls == at;
             return if now { Fault::Crash { after } } else { Fault::None };
@@ -236,6 +246,10 @@ impl Ports {
         apply: impl Fn(&mut State) -> T + Send + 'static,
     ) -> Result<T, PortError> {
         self.wait().await;
+        let latency = self.faults().latency;
+        if !latency.is_zero() {
+            tokio::time::sleep(latency).await;
+        }
         let fault = self.faults().next(what, self.who);
         let refused = |why: &'static str| Err(PortError::transient(why));
         // What was late arrives between any two calls of anybody.
@@ -259,9 +273,9 @@ impl Ports {
                 let write: Write = Box::new(move |state| drop(apply(state)));
                 let mut state = self.state();
                 if what.contains("marks") {
-                    state.late_marks.push(write)
+                    state.late_marks.push(write);
                 } else {
-                    state.late.push(write)
+                    state.late.push(write);
                 }
                 refused("no answer in time")
             }
@@ -278,6 +292,21 @@ impl Ports {
             }
         }
     }
+}
+
+impl Ports {
+    /// A call that asks for something that is never taken.
+    async fn refuse<T>(&self, what: &'static str) -> Result<T, PortError> {
+        self.call(what, |_| ()).await?;
+        Err(PortError::unprocessable("it is too long"))
+    }
+}
+
+/// Whether a row has no room for a counter.
+fn overflows(rows: &[Additions]) -> bool {
+    let full = format!("exp#{FULL}");
+    let rows = rows.iter().filter(|row| row.partition == full);
+    rows.flat_map(|row| &row.counters).any(|(counter, _)| counter.ends_with("#b"))
 }
 
 fn name(key: &MarkKey<'_>) -> (String, String) {
@@ -306,6 +335,9 @@ impl MetricStore for Ports {
 
     async fn marks(&self, keys: &[MarkKey<'_>]) -> Result<Vec<Option<Mark>>, PortError> {
         let names: Vec<_> = keys.iter().map(name).collect();
+        if keys.iter().any(|key| key.unit == NO_MARKS) {
+            return self.refuse("marks").await;
+        }
         let blind = self.faults().sabotage == Sabotage::Owner;
         self.call("marks", move |state| {
             let of = |name| {
@@ -336,13 +368,21 @@ impl MetricStore for Ports {
             marks.iter().map(one).collect()
         };
         // A call for many may stop half-way.
-        let half = marks.get(..marks.len() / 2).unwrap_or_default().to_vec();
+        let is_taken = |((unit, _), _): &((String, String), Mark)| unit != NO_PUTS && unit != NO_MARKS;
+        let half: Vec<_> =
+            marks.iter().take(marks.len() / 2).filter(|mark| is_taken(mark)).cloned().collect();
         self.call("half of the marks", move |state| drop(put(state, &half))).await?;
+        if !marks.iter().all(is_taken) {
+            return self.refuse("marks put").await;
+        }
         self.call("marks put", move |state| put(state, &marks)).await
     }
 
     async fn commit(&self, shard: &str, state: &ShardState, commit: &Commit) -> Result<Committed, PortError> {
         let (shard, expected, commit) = (shard.to_owned(), state.clone(), commit.clone());
+        if self.faults().takes_no_commit || overflows(&commit.rows) {
+            return self.refuse("commit").await;
+        }
         let sabotage = self.faults().sabotage;
         if sabotage == Sabotage::Order {
             let rows = commit.rows.clone();
@@ -381,9 +421,9 @@ impl MetricStore for Ports {
                     break;
                 }
             }
-            let read = |entry: &LogEntry| match forgets {
-                true => LogEntry { first: entry.last.clone(), ..entry.clone() },
-                false => entry.clone(),
+            let read = |entry: &LogEntry| {
+                let first = if forgets { &entry.last } else { &entry.first };
+                LogEntry { first: first.clone(), ..entry.clone() }
             };
             entries.into_iter().map(|(entry, _)| read(entry)).collect()
         })
@@ -412,6 +452,9 @@ impl MetricStore for Ports {
         rows: &[Additions],
     ) -> Result<Committed, PortError> {
         let (shard, guards, rows) = (shard.to_owned(), guards.to_vec(), rows.to_vec());
+        if overflows(&rows) {
+            return self.refuse("redrive").await;
+        }
         let is_blind = self.faults().sabotage == Sabotage::Guard;
         self.call("redrive", move |state| {
             let there = state.guards.entry(shard.clone()).or_default();
@@ -467,6 +510,9 @@ fn add(state: &mut State, rows: &[Additions]) {
 impl Archive for Ports {
     async fn append(&self, lines: &[ArchiveLine]) -> Result<(), PortError> {
         let lines: Vec<String> = lines.iter().map(|line| line.json.clone()).collect();
+        if lines.iter().any(|line| line.contains(NO_LINES)) {
+            return self.refuse("archive").await;
+        }
         let forgets = self.faults().sabotage == Sabotage::Archive;
         self.call("archive", move |state| {
             for (index, line) in lines.iter().enumerate() {
@@ -487,6 +533,9 @@ impl Archive for Ports {
 
 impl Quarantine for Ports {
     async fn put(&self, records: &[Quarantined]) -> Result<(), PortError> {
+        if records.iter().any(|record| record.data == UNKEEPABLE) {
+            return self.refuse("quarantine").await;
+        }
         let records = records.to_vec();
         self.call("quarantine", move |state| {
             let reasons = records.iter().map(|record| (record.id.clone(), record.reason.clone()));

@@ -1,7 +1,7 @@
 //! Delivers a story as Kinesis and Lambda do, while everything fails, and compares the counts with what happened.
 
 use crate::ports::{Fact, Faults, Plan, Ports, Sabotage, State, credits};
-use crate::truth::{Record, Shard, count, documents, story, without_groups};
+use crate::truth::{Record, Shard, count, documents, published, second_documents, story, without_groups};
 use abx_core::event::{Amount, Batch, Classes, Limits, Position};
 use abx_functions::adapters::embedded::EmbeddedStore;
 use abx_functions::catalog::{CatalogHolder, Snapshot, encode};
@@ -9,6 +9,7 @@ use abx_functions::events::{Options, Origin, Processor, RecordToWrite, Redriver,
 use abx_functions::ports::{CatalogStore, RevisionMeta};
 use abx_functions::telemetry::Telemetry;
 use jiff::Timestamp;
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::num::NonZeroUsize;
@@ -50,17 +51,17 @@ pub(crate) enum Ended {
 impl World {
     pub(crate) async fn new(seed: u64, plan: Plan, sabotage: Sabotage) -> Self {
         let catalog = Arc::new(EmbeddedStore::in_memory().unwrap());
-        let meta =
-            RevisionMeta { created_at: Timestamp::UNIX_EPOCH, author: String::new(), message: String::new() };
-        catalog.put_revision(1, &encode(&documents()).unwrap(), &meta).await.unwrap();
-        catalog.flip_head(None, 1, &meta).await.unwrap();
+        publish(&catalog, 1, &documents()).await;
         let faults = Faults {
             random: fastrand::Rng::with_seed(seed),
             plan,
             sabotage,
             left: 60,
             crash_at: None,
+            takes_no_commit: false,
             calls: 0,
+            calls_by_name: BTreeMap::new(),
+            latency: Duration::ZERO,
             turns: std::collections::VecDeque::new(),
             log: Vec::new(),
         };
@@ -113,6 +114,12 @@ impl World {
         ended.is_ok()
     }
 
+    /// Publishes the second revision, of which the processes that run learn by themselves.
+    pub(crate) async fn publish_second(&self) {
+        self.log("the second revision is published".to_owned());
+        publish(&self.catalog, 2, &second_documents()).await;
+    }
+
     fn chance(&self, percent: impl Fn(&Plan) -> u8) -> bool {
         let mut faults = self.faults.lock().unwrap();
         let percent = percent(&faults.plan);
@@ -131,12 +138,31 @@ impl World {
         self.faults.lock().unwrap().random.usize(range)
     }
 
+    /// Marks whose answer was lost stand now, and are noted in the history.
+    fn note_marks(&self) {
+        let mut state = self.state.lock().unwrap();
+        state.settle_marks();
+        state.note_marks();
+    }
+
     pub(crate) fn log(&self, what: String) {
         self.faults.lock().unwrap().log.push(what);
     }
 }
 
+async fn publish(catalog: &EmbeddedStore, revision: u64, documents: &[Value]) {
+    let meta =
+        RevisionMeta { created_at: Timestamp::UNIX_EPOCH, author: String::new(), message: String::new() };
+    catalog.put_revision(revision, &encode(documents).unwrap(), &meta).await.unwrap();
+    catalog.flip_head((revision > 1).then_some(revision - 1), revision, &meta).await.unwrap();
+}
+
 impl Process {
+    /// What the processes of the world said of the records that are done.
+    pub(crate) fn said(&self) -> Classes {
+        *self.said.lock().unwrap()
+    }
+
     /// One invocation, as Lambda makes it.
     pub(crate) async fn invoke(&self, shard: &Shard, records: &[Record]) -> Ended {
         let written: Vec<RecordToWrite> = records.iter().map(write).collect();
@@ -169,7 +195,7 @@ impl Process {
 fn write(record: &Record) -> RecordToWrite {
     RecordToWrite {
         sequence: record.sequence.to_string(),
-        partition_key: "u".to_owned(),
+        partition_key: record.key().to_owned(),
         arrived: Timestamp::from_millisecond(record.arrived).unwrap(),
         data: record.bytes(),
     }
@@ -197,19 +223,18 @@ async fn storm(seed: u64, length: usize, plan: Plan, sabotage: Sabotage) -> Resu
     let mut done = vec![0; shards.len()];
     let mut bucket: Vec<GivenUp> = Vec::new();
     let mut process = world.start(limits).await;
-    let mut rounds = 0;
+    let (mut rounds, mut is_published) = (0, false);
     loop {
-        let mut state = world.state.lock().unwrap();
-        state.settle_marks();
-        state.note_marks();
-        drop(state);
+        world.note_marks();
         let mut open: Vec<usize> = (0..shards.len()).filter(|at| is_open(&shards, &done, *at)).collect();
         let mut ready: Vec<usize> = (0..bucket.len()).collect();
         // A record of which some parts are counted is counted on before marks change that its other parts hang on.
         let in_parts = world.state.lock().unwrap().in_parts();
         if let Some((shard, record)) = in_parts.first() {
-            open.retain(|at| shards[*at].name == *shard);
             ready.retain(|at| bucket[*at].has(&shards, shard, record));
+            // Once it is given up, nothing else comes first: the ledger learns of its id with its last part, so that a repetition that
+            // were counted meanwhile would count the parts again.
+            open.retain(|at| ready.is_empty() && shards[*at].name == *shard);
         }
         let is_left = ready.iter().any(|at| !bucket[*at].is_redriven);
         if open.is_empty() && !is_left {
@@ -247,6 +272,12 @@ async fn storm(seed: u64, length: usize, plan: Plan, sabotage: Sabotage) -> Resu
         }
         let to = (from + 1 + world.random(0..25)).min(shard.records.len());
         let records = &shard.records[from..to];
+        if !is_published && records.iter().any(|record| record.arrived >= published(length)) {
+            is_published = true;
+            if sabotage != Sabotage::Catalog {
+                world.publish_second().await;
+            }
+        }
         let ended = if world.chance(|plan| plan.zombie) {
             world.log(format!("{} {from}..{to} twice at the same time", shard.name));
             let zombie = world.start(limits).await;
@@ -317,10 +348,10 @@ async fn redrive(world: &mut World, shards: &[Shard], batch: &mut GivenUp, limit
     batch.is_redriven |= is_done;
 }
 
-/// Whether a shard has records that are not done, and no parent that has.
+/// Whether a shard has records that are not done, and no parents that have.
 fn is_open(shards: &[Shard], done: &[usize], at: usize) -> bool {
     let drained = |at: usize| done[at] == shards[at].records.len();
-    !drained(at) && shards[at].parent.is_none_or(drained)
+    !drained(at) && shards[at].parents.iter().all(|parent| drained(*parent))
 }
 
 /// What is stored is what happened.

@@ -11,8 +11,8 @@ use std::io::Write as _;
 
 pub(crate) const HOUR: i64 = 3_600_000;
 pub(crate) const DAY: i64 = 24 * HOUR;
-/// When the story begins.
-pub(crate) const START: i64 = 20_000 * DAY;
+/// When the story begins: after any process has read the catalog, whatever the clock of this machine says.
+pub(crate) const START: i64 = 40_000 * DAY;
 
 /// Something that was put on the stream.
 #[derive(Debug, Clone)]
@@ -31,6 +31,8 @@ pub(crate) enum What {
     Exposure(&'static str, &'static str),
     Purchase(f64),
     Visit,
+    /// Asked for by the experiment that is published in the middle, and by no other.
+    Signup,
     Evaluation,
     /// A summary of so many evaluations of two flags.
     Evaluations([u32; 2]),
@@ -64,12 +66,41 @@ pub(crate) enum Form {
 /// Experiments that only sum purchases: a unit that saw them all makes more rows than a transaction of a storm holds.
 const MORE: [&str; 6] = ["e1", "e2", "e3", "e4", "e5", "e6"];
 
-/// A shard, which begins when its parent is drained.
+/// An experiment whose rows are full: they have the counters of variant a, and no room for those of b. Its exposures to b stay in the
+/// marks and in the archive, and are refused by the commit.
+pub(crate) const FULL: &str = "full";
+/// An experiment whose units have exposures in several shards at once.
+pub(crate) const WANDER: &str = "wander";
+/// An experiment that the second revision of the catalog adds.
+pub(crate) const SECOND: &str = "second";
+/// A unit whose marks can neither be read nor put.
+pub(crate) const NO_MARKS: &str = "unit without marks";
+/// A unit whose marks can be read, and not put.
+pub(crate) const NO_PUTS: &str = "unit without puts";
+/// Bytes that are no event, and that no quarantine takes.
+pub(crate) const UNKEEPABLE: &[u8] = b"{unkeepable";
+/// A unit of which the archive takes no line.
+pub(crate) const NO_LINES: &str = "unit without lines";
+
+/// Experiments without a metric that is summed, so that no units are counted by group.
+const WITHOUT_GROUPS: [&str; 2] = [FULL, WANDER];
+
+/// A shard, which begins when its parents are drained.
 #[derive(Debug, Clone)]
 pub(crate) struct Shard {
     pub name: String,
-    pub parent: Option<usize>,
+    pub parents: Vec<usize>,
     pub records: Vec<Record>,
+}
+
+/// What is published in the middle of a story: the first revision, and one experiment more. What the first one asks for is counted by
+/// both in the same way.
+pub(crate) fn second_documents() -> Vec<Value> {
+    let second = json!({
+        "experiment": SECOND, "status": "active", "variants": [{"key": "a"}, {"key": "b"}],
+        "metrics": [{"key": "signups", "event": "signup", "kind": "count"}],
+    });
+    documents().into_iter().chain([second]).collect()
 }
 
 pub(crate) fn documents() -> Vec<Value> {
@@ -87,7 +118,23 @@ pub(crate) fn documents() -> Vec<Value> {
             {"key": "visits", "event": "visit", "kind": "count"},
         ],
     });
-    std::iter::once(checkout).chain(more).collect()
+    let only_units = WITHOUT_GROUPS.map(|key| {
+        json!({
+            "experiment": key, "status": "active", "variants": [{"key": "a"}, {"key": "b"}],
+            "metrics": [{"key": "finished", "event": "finish", "kind": "conversion"}],
+        })
+    });
+    std::iter::once(checkout).chain(more).chain(only_units).collect()
+}
+
+/// When a store refuses a happening, seen from the archive.
+enum Refused {
+    /// Before it is archived, or so that it never can be.
+    Before,
+    /// While it is archived, or not yet.
+    Beside,
+    /// After that, and after its mark was put.
+    After,
 }
 
 impl Happening {
@@ -97,6 +144,7 @@ impl Happening {
             What::Exposure(experiment, _) => experiment,
             What::Purchase(_) => "purchase",
             What::Visit => "visit",
+            What::Signup => "signup",
             What::Evaluation => "evaluation",
             // Its sender is no unit.
             What::Evaluations(_) => return ("evaluations", "", &self.id),
@@ -104,6 +152,19 @@ impl Happening {
             What::Poison(..) => "poison",
         };
         (about, &self.unit, &self.id)
+    }
+
+    /// When a store refuses what counting it takes, if one does, given the variant that its unit belongs to.
+    fn refused(&self, belongs: Option<&str>) -> Option<Refused> {
+        let asks = !matches!(self.what, What::Evaluation | What::Evaluations(_) | What::Unknown);
+        match (&*self.unit, &self.what) {
+            (NO_MARKS, _) if asks => Some(Refused::Before),
+            // A summary has no unit.
+            (NO_LINES, what) if !matches!(what, What::Evaluations(_)) => Some(Refused::Before),
+            (NO_PUTS, What::Exposure(..)) => Some(Refused::Beside),
+            (_, What::Exposure(FULL, _)) => (belongs == Some("b")).then_some(Refused::After),
+            _ => None,
+        }
     }
 
     fn bytes(&self) -> Vec<u8> {
@@ -116,8 +177,9 @@ impl Happening {
                 "event_id": id, "type": "conversion", "event": "purchase", "user_id": unit, "timestamp": time,
                 "properties": {"amount": amount},
             }),
-            What::Visit => {
-                json!({"event_id": id, "type": "conversion", "event": "visit", "user_id": unit, "timestamp": time})
+            What::Visit | What::Signup => {
+                let name = if matches!(what, What::Visit) { "visit" } else { "signup" };
+                json!({"event_id": id, "type": "conversion", "event": name, "user_id": unit, "timestamp": time})
             }
             What::Evaluation => {
                 json!({"event_id": id, "type": "evaluation", "flag": "f", "variant": "on", "unit": unit, "timestamp": time})
@@ -136,11 +198,16 @@ impl Happening {
 }
 
 impl Record {
+    /// Its partition key: that of its first happening, whoever the others are about.
+    pub(crate) fn key(&self) -> &str {
+        self.happenings.first().map_or("-", |it| &it.unit)
+    }
+
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let events: Vec<Vec<u8>> = self.happenings.iter().map(Happening::bytes).collect();
         match self.form {
             Form::Plain => events.concat(),
-            Form::Aggregated => aggregate("u", &events),
+            Form::Aggregated => aggregate(self.key(), &events),
             Form::Lines => events.join(&b'\n'),
             Form::List => [b"[".as_slice(), &events.join(&b','), b"]"].concat(),
             Form::Gzip => {
@@ -160,8 +227,8 @@ pub(crate) struct Expected {
     /// The places of all events that were taken.
     pub archived: BTreeSet<String>,
     pub quarantined: BTreeMap<String, String>,
-    /// The places of events that were given up, and whose repetition was counted before they were redriven. Their lines may have been
-    /// archived before.
+    /// The places of events that were given up, and whose repetition was counted before they were redriven, and of events that a store
+    /// refuses while they are archived. Their lines may have been archived before.
     pub overtaken: BTreeSet<String>,
     /// What became of them where each is delivered once.
     pub classes: Classes,
@@ -198,12 +265,12 @@ struct First {
 /// The places of a story that facts speak of, in the order in which they were counted; each once, and those that were not counted at the
 /// end. A mark that was left by a record that is not counted yet is in the order as well.
 fn in_order(shards: &[Shard], history: &[Fact]) -> Vec<Step> {
-    let mut left: BTreeMap<Place, ()> = BTreeMap::new();
+    let mut left: BTreeSet<Place> = BTreeSet::new();
     for (shard, it) in shards.iter().enumerate() {
         for record in &it.records {
             let places =
                 (0..record.happenings.len()).map(|sub| Place { shard, sequence: record.sequence, sub });
-            left.extend(places.map(|place| (place, ())));
+            left.extend(places);
         }
     }
     let mut steps = Vec::new();
@@ -219,7 +286,7 @@ fn in_order(shards: &[Shard], history: &[Fact]) -> Vec<Step> {
             Fact::Marked { owner, .. } => owner.position == position,
             Fact::GivenUp { .. } => false,
         };
-        let meant = left.keys().filter(|place| place.shard == shard && is_meant(place.position()));
+        let meant = left.iter().filter(|place| place.shard == shard && is_meant(place.position()));
         let meant: Vec<Place> = meant.copied().collect();
         if let Fact::Marked { about, .. } = fact {
             steps.extend(meant.into_iter().map(|place| Step::Marked(place, about.clone())));
@@ -230,7 +297,7 @@ fn in_order(shards: &[Shard], history: &[Fact]) -> Vec<Step> {
             steps.push(Step::Counted { place, is_redriven: matches!(fact, Fact::Redriven { .. }) });
         }
     }
-    steps.extend(left.into_keys().map(|place| Step::Counted { place, is_redriven: false }));
+    steps.extend(left.into_iter().map(|place| Step::Counted { place, is_redriven: false }));
     steps
 }
 
@@ -292,14 +359,17 @@ pub(crate) fn count(shards: &[Shard], history: &[Fact]) -> Expected {
             expected.classes.add(RecordClass::Rejected, 1);
             continue;
         }
-        let exposed = |experiment: &'static str| {
+        let exposed = |first: &HashMap<(String, &'static str), First>, experiment: &'static str| {
             let seen = first.get(&(unit.clone(), experiment)).copied();
             let seen = seen.filter(|it| it.place.is_before(at) && time >= it.time);
             seen.map(|it| (it.variant, it.time))
         };
         let is_value = match happening.what {
-            What::Purchase(_) => MORE.iter().any(|it| exposed(it).is_some()) || exposed("checkout").is_some(),
-            What::Visit => exposed("checkout").is_some(),
+            What::Purchase(_) => {
+                MORE.iter().any(|it| exposed(&first, it).is_some()) || exposed(&first, "checkout").is_some()
+            }
+            What::Visit => exposed(&first, "checkout").is_some(),
+            What::Signup => exposed(&first, SECOND).is_some(),
             _ => false,
         };
         let identity = (at.shard, happening.identity());
@@ -331,7 +401,14 @@ pub(crate) fn count(shards: &[Shard], history: &[Fact]) -> Expected {
                     let mark = first.get(&(unit.clone(), experiment));
                     if let Some(First { variant, .. }) = mark.filter(|it| it.place == at) {
                         add(&format!("exp#{experiment}"), &row, format!("u#{variant}"), 1.0);
-                        add(&format!("exp#{experiment}"), &format!("groups#{variant}"), "units".into(), 1.0);
+                        if !WITHOUT_GROUPS.contains(&experiment) {
+                            add(
+                                &format!("exp#{experiment}"),
+                                &format!("groups#{variant}"),
+                                "units".into(),
+                                1.0,
+                            );
+                        }
                     }
                 }
                 What::Purchase(_) if converted.get(unit) == Some(&at) => {
@@ -342,12 +419,37 @@ pub(crate) fn count(shards: &[Shard], history: &[Fact]) -> Expected {
             }
             continue;
         }
+        // The mark of what only the commit refuses stands; of others there is none.
+        let belongs = match happening.what {
+            What::Exposure(FULL, variant) if happening.refused(None).is_none() => {
+                let mark = First { variant, time, place: at };
+                let mark = *first.entry((unit.clone(), FULL)).or_insert(mark);
+                Some(if mark.place.is_before(at) { mark.variant } else { variant })
+            }
+            _ => None,
+        };
+        if let Some(refused) = happening.refused(belongs) {
+            add("stream", &arrived, "rejected#refused_by_store".into(), 1.0);
+            expected.classes.add(RecordClass::Rejected, 1);
+            expected.quarantined.insert(place.clone(), "refused_by_store".to_owned());
+            match refused {
+                Refused::Before => false,
+                Refused::Beside => expected.overtaken.insert(place),
+                Refused::After => expected.archived.insert(place),
+            };
+            continue;
+        }
         if is_redriven {
             seen_by_redrives.insert(identity)
         } else {
             seen.insert(identity)
         };
         add("stream", &arrived, "accepted".into(), 1.0);
+        let is_of_unit =
+            matches!(happening.what, What::Exposure(..) | What::Purchase(_) | What::Visit | What::Signup);
+        if is_of_unit && record.key() != unit {
+            add("stream", &arrived, "misrouted".into(), 1.0);
+        }
         let row = if is_late { "late".to_owned() } else { hour(time) };
         if is_late {
             add("stream", &arrived, "late".into(), 1.0);
@@ -365,7 +467,9 @@ pub(crate) fn count(shards: &[Shard], history: &[Fact]) -> Expected {
                 }
                 if mark.place == at {
                     add(partition, &row, format!("u#{belongs}"), 1.0);
-                    add(partition, &format!("groups#{belongs}"), "units".into(), 1.0);
+                    if !WITHOUT_GROUPS.contains(&experiment) {
+                        add(partition, &format!("groups#{belongs}"), "units".into(), 1.0);
+                    }
                 }
             }
             What::Evaluation => add("stream", &arrived, "evaluations".into(), 1.0),
@@ -379,7 +483,7 @@ pub(crate) fn count(shards: &[Shard], history: &[Fact]) -> Expected {
                 expected.archived.insert(place);
                 continue;
             }
-            What::Purchase(_) | What::Visit => {
+            What::Purchase(_) | What::Visit | What::Signup => {
                 if is_value && record.arrived - happening.time > DAY {
                     add("stream", &arrived, "outside_id_window".into(), 1.0);
                 }
@@ -392,12 +496,17 @@ pub(crate) fn count(shards: &[Shard], history: &[Fact]) -> Expected {
                 let mut is_credited = false;
                 if let What::Purchase(amount) = happening.what {
                     for experiment in MORE {
-                        let Some((variant, _)) = exposed(experiment) else { continue };
+                        let Some((variant, _)) = exposed(&first, experiment) else { continue };
                         value(experiment, variant, "revenue", amount);
                         is_credited = true;
                     }
                 }
-                if let Some((variant, exposed_at)) = exposed("checkout") {
+                if let What::Signup = happening.what {
+                    if let Some((variant, _)) = exposed(&first, SECOND) {
+                        value(SECOND, variant, "signups", 1.0);
+                        is_credited = true;
+                    }
+                } else if let Some((variant, exposed_at)) = exposed(&first, "checkout") {
                     is_credited = true;
                     if let What::Purchase(amount) = happening.what {
                         value("checkout", variant, "revenue", amount);
@@ -452,33 +561,50 @@ fn hour(time: i64) -> String {
     Timestamp::from_millisecond(time).unwrap().strftime("%Y-%m-%dT%H").to_string()
 }
 
-/// A story: units that see variants, buy, visit and err, over shards of which one may be split.
+/// When the second revision of the catalog is published: nothing of its experiment happens before.
+pub(crate) fn published(length: usize) -> i64 {
+    arrival(length / 3)
+}
+
+fn arrival(step: usize) -> i64 {
+    START + i64::try_from(step).unwrap() * 20 * 60_000
+}
+
+/// A story: units that see variants, buy, visit and err, over shards of which one may be split, and two may be merged.
 pub(crate) fn story(random: &mut fastrand::Rng, length: usize) -> Vec<Shard> {
-    let mut shards: Vec<Shard> = (0..2).map(|index| shard(index, None)).collect();
+    let mut shards: Vec<Shard> = (0..2).map(|index| shard(index, Vec::new())).collect();
+    // By the parity of a unit, the shards that its records go to: one, or one of two by the unit.
+    let mut homes = [vec![0], vec![1]];
     let split_at = if random.bool() { length / 2 } else { usize::MAX };
+    let merge_at = if random.bool() { length * 3 / 4 } else { usize::MAX };
     let mut sequence = 1000;
     for step in 0..length {
         if step == split_at {
-            shards.push(shard(2, Some(0)));
-            shards.push(shard(3, Some(0)));
+            shards.extend([shard(2, vec![0]), shard(3, vec![0])]);
+            homes[0] = vec![2, 3];
         }
-        let unit = random.u8(0..12);
-        let home = match unit % 2 {
-            1 => 1,
-            _ if step < split_at => 0,
-            even => 2 + usize::from(even + unit / 2) % 2,
-        };
-        let arrived = START + i64::try_from(step).unwrap() * 20 * 60_000;
+        if step == merge_at {
+            let parents = vec![homes[0][0], homes[1][0]];
+            let child = shards.len();
+            shards.push(shard(child, parents));
+            homes[0][0] = child;
+            homes[1][0] = child;
+        }
+        let unit = if random.u8(0..20) == 0 { random.u8(12..15) } else { random.u8(0..12) };
+        let of_parity = &homes[usize::from(unit % 2)];
+        let home = of_parity[usize::from(unit / 2) % of_parity.len()];
+        let arrived = arrival(step);
+        let is_new = arrived >= published(length);
         let several = random.u8(0..10) == 0;
         let mut happenings: Vec<_> = (0..if several { random.usize(1..5) } else { 1 })
-            .map(|part| happening(random, unit, arrived, step * 10 + part))
+            .map(|part| happening(random, unit, (arrived, is_new), step * 10 + part))
             .collect();
         let sees_more = random.u8(0..5) == 0;
         if sees_more {
             happenings = MORE
                 .map(|experiment| Happening {
-                    what: What::Exposure(experiment, if random.bool() { "a" } else { "b" }),
-                    ..happening(random, unit, arrived, step * 10)
+                    what: What::Exposure(experiment, either(random)),
+                    ..happening(random, unit, (arrived, is_new), step * 10)
                 })
                 .into();
         }
@@ -501,8 +627,30 @@ pub(crate) fn story(random: &mut fastrand::Rng, length: usize) -> Vec<Shard> {
         sequence += random.u64(1..5_000);
         let form = form(random, &happenings);
         shards[home].records.push(Record { sequence, arrived, happenings, form });
+        if random.u8(0..10) == 0 {
+            let of_parity = &homes[random.usize(0..2)];
+            let anywhere = of_parity[random.usize(0..of_parity.len())];
+            sequence += random.u64(1..5_000);
+            shards[anywhere].records.push(wanderer(random, sequence, arrived, step));
+        }
     }
     shards
+}
+
+/// A record of a unit that shows up in any shard.
+fn wanderer(random: &mut fastrand::Rng, sequence: u64, arrived: i64, step: usize) -> Record {
+    let (id, unit) = (format!("w{step}"), format!("wanderer {}", random.u8(0..4)));
+    let what = What::Exposure(WANDER, either(random));
+    Record {
+        sequence,
+        arrived,
+        happenings: vec![Happening { id, unit, time: arrived, what }],
+        form: Form::Plain,
+    }
+}
+
+fn either(random: &mut fastrand::Rng) -> &'static str {
+    if random.bool() { "a" } else { "b" }
 }
 
 /// A form that these happenings may have. A list is one text, which is broken as a whole.
@@ -516,11 +664,16 @@ fn form(random: &mut fastrand::Rng, happenings: &[Happening]) -> Form {
     }
 }
 
-fn shard(index: usize, parent: Option<usize>) -> Shard {
-    Shard { name: format!("events/shardId-{index:012}"), parent, records: Vec::new() }
+fn shard(index: usize, parents: Vec<usize>) -> Shard {
+    Shard { name: format!("events/shardId-{index:012}"), parents, records: Vec::new() }
 }
 
-fn happening(random: &mut fastrand::Rng, unit: u8, arrived: i64, number: usize) -> Happening {
+fn happening(
+    random: &mut fastrand::Rng,
+    unit: u8,
+    (arrived, is_new): (i64, bool),
+    number: usize,
+) -> Happening {
     const POISON: [(&[u8], &str); 5] = [
         (b"{", "not_json"),
         (b"\xff", "not_utf8"),
@@ -537,13 +690,16 @@ fn happening(random: &mut fastrand::Rng, unit: u8, arrived: i64, number: usize) 
         2 => -7 * DAY,
         _ => -random.i64(0..2 * HOUR),
     };
-    let what = match random.u8(0..20) {
+    let what = match random.u8(0..23) {
         0..=6 => What::Exposure("checkout", if random.u8(0..10) < 7 { "a" } else { "b" }),
         7..=12 => What::Purchase(f64::from(random.i16(..)) / 100.0),
         13..=15 => What::Visit,
         16 if random.bool() => What::Evaluation,
         16 => What::Evaluations([1, 1_000_000_000].map(|most| random.u32(1..=most))),
         17 => What::Unknown,
+        18 => What::Exposure(FULL, either(random)),
+        19 if is_new => What::Exposure(SECOND, either(random)),
+        20 if is_new => What::Signup,
         _ => {
             let (bytes, reason) = POISON[random.usize(..POISON.len())];
             What::Poison(bytes, reason)
@@ -551,7 +707,12 @@ fn happening(random: &mut fastrand::Rng, unit: u8, arrived: i64, number: usize) 
     };
     Happening {
         id: format!("e{}", number / 40),
-        unit: format!("unit \u{202e}{unit}"),
+        unit: match unit {
+            12 => NO_MARKS.to_owned(),
+            13 => NO_PUTS.to_owned(),
+            14 => NO_LINES.to_owned(),
+            _ => format!("unit \u{202e}{unit}"),
+        },
         time: arrived + skew,
         what,
     }

@@ -186,7 +186,8 @@ async fn each_fault_is_told_from_the_others() {
         (429, "Whatever", Throttled),
         (400, "UnknownOperationException", Unreadable),
         (500, "InternalServerError", Failed),
-        (400, "ValidationException", Rejected),
+        (400, "ValidationException", Unprocessable),
+        (400, "Whatever", Rejected),
     ] {
         let body = json!({"__type": format!("com.amazonaws#{code}"), "message": "as the service says"});
         let endpoint = serve(move |_| Answer::Json(status, body.to_string())).await;

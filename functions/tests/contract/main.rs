@@ -9,6 +9,7 @@
 //! | `faults` | silent peers, 500s, throttles and cut answers |
 //! | `assigning` | what a caller of the assignment function gets meanwhile |
 //! | `partly` | services that do a part of what they are asked, or all of it and do not say so |
+//! | `refusals` | what a store refuses for its content, and what becomes of the record and of its neighbours |
 //! | `cost` | what a commit costs |
 //! | `http` | a small HTTP server that answers as it is told, or not at all |
 //! | `proxy` | what stands between a client and the emulator, and sees, refuses or loses calls |
@@ -44,6 +45,7 @@ mod personal_data;
 mod proxy;
 mod quarantine;
 mod reading;
+mod refusals;
 
 /// One test for each promise of a port, each over a store of its own.
 macro_rules! promises {

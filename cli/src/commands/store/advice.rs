@@ -27,7 +27,8 @@ const RETRY: &str = "run it again: no change was partially applied";
 
 /// Whether the caller has to change something, and not the world.
 const fn is_callers(fault: Fault) -> bool {
-    matches!(fault, Fault::NoCredentials | Fault::Expired | Fault::Invalid | Fault::Missing | Fault::Rejected)
+    use Fault::{Expired, Invalid, Missing, NoCredentials, Rejected, Unprocessable};
+    matches!(fault, NoCredentials | Expired | Invalid | Missing | Rejected | Unprocessable)
 }
 
 fn of_file(fault: StoreFault) -> &'static str {
@@ -82,7 +83,7 @@ fn of_call(failed: &CallFailed, resource: Option<&Resource>) -> String {
             format!("check --endpoint (or AWS_ENDPOINT_URL): another server may listen there; else {RETRY}")
         }
         Fault::Failed => RETRY.to_owned(),
-        Fault::Rejected => {
+        Fault::Rejected | Fault::Unprocessable => {
             "see the reason above, and whether the name, AWS_REGION and --endpoint are those that you mean"
                 .to_owned()
         }

@@ -83,7 +83,9 @@ fn pack(lines: &[ArchiveLine]) -> Result<Vec<Vec<u8>>, PortError> {
     for ArchiveLine { json, .. } in lines {
         let length = json.len() + 1;
         if length > MAX_RECORD_BYTES {
-            return Err(PortError::permanent(format!("a line of {length} bytes is longer than a record")));
+            return Err(PortError::unprocessable(format!(
+                "a line of {length} bytes is longer than a record"
+            )));
         }
         let room = |record: &&mut Vec<u8>| record.len() + length <= PACKED_BYTES;
         let line = json.bytes().chain([b'\n']);

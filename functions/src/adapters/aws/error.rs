@@ -37,6 +37,8 @@ pub enum Fault {
     Unreadable,
     /// The service failed.
     Failed,
+    /// The service does not take what the request holds: a key, an item or a value that is too long or out of range.
+    Unprocessable,
     /// The service refused the request, or the request could not be made.
     Rejected,
 }
@@ -63,12 +65,14 @@ impl Fault {
             Self::Slow => "no answer in time",
             Self::Unreadable => "the answer is not one of this service",
             Self::Failed => "the service failed",
+            Self::Unprocessable => "what the request holds was refused",
             Self::Rejected => "the request was refused",
         }
     }
 
-    fn of_code(code: &str, status: u16) -> Self {
+    fn of_code(code: &str, message: &str, status: u16) -> Self {
         match code {
+            _ if is_about_content(code, message) => Self::Unprocessable,
             "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" | "TokenRefreshRequired" => {
                 Self::Expired
             }
@@ -125,6 +129,27 @@ impl Fault {
             }
         }
         Self::Unreachable
+    }
+}
+
+/// Whether a service refuses what a request holds, by the code of its answer or of a reason why a transaction was canceled. DynamoDB
+/// answers with the same code where a table has other keys than ours. Then it refuses everything, and no record is at fault: these
+/// messages are told apart.
+pub(super) fn is_about_content(code: &str, message: &str) -> bool {
+    const SCHEMA: [&str; 6] = [
+        "does not match the schema",
+        "Missing the key",
+        "Type mismatch for key",
+        "Type mismatch for Index Key",
+        "number of conditions on the keys",
+        "key condition not supported",
+    ];
+    match code {
+        "ValidationException" | "ValidationError" => !SCHEMA.iter().any(|it| message.contains(it)),
+        "ItemCollectionSizeLimitExceeded"
+        | "ItemCollectionSizeLimitExceededException"
+        | "RequestEntityTooLarge" => true,
+        _ => false,
     }
 }
 
@@ -217,7 +242,11 @@ where
     // What a service said is all that there is to know; the SDK's words around it add nothing.
     let source = if said.is_none() { Some(error.into()) } else { None };
     let failed = CallFailed { operation, fault, said, source };
-    if fault.is_transient() { PortError::transient(failed) } else { PortError::permanent(failed) }
+    match fault {
+        Fault::Unprocessable => PortError::unprocessable(failed),
+        fault if fault.is_transient() => PortError::transient(failed),
+        _ => PortError::permanent(failed),
+    }
 }
 
 fn judge<E>(error: &SdkError<E, HttpResponse>) -> (Fault, Option<String>)
@@ -240,8 +269,8 @@ where
                 let fault = if status >= 500 { Fault::Failed } else { Fault::Unreadable };
                 return (fault, Some(format!("status {status}")));
             };
-            let said = format!("{code}: {}", meta.message().unwrap_or("no message"));
-            (Fault::of_code(code, status), Some(said))
+            let message = meta.message().unwrap_or("no message");
+            (Fault::of_code(code, message, status), Some(format!("{code}: {message}")))
         }
         // The request could not be built; also what a later SDK may add.
         _ => match Fault::of_connection(error) {

@@ -1,7 +1,7 @@
 //! A transaction of DynamoDB, with conditions.
 
 use super::backoff::{ROUNDS, pause};
-use super::error::port_error;
+use super::error::{is_about_content, port_error};
 use crate::ports::PortError;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
@@ -60,9 +60,13 @@ fn judge(reasons: &[CancellationReason]) -> Canceled {
             Some("TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded")
         )
     };
+    let is_about_content = |reason: &CancellationReason| {
+        is_about_content(reason.code().unwrap_or_default(), reason.message().unwrap_or_default())
+    };
     let mut faults = reasons.iter().filter(|reason| code(reason) != "None");
     // What can never be written stays so, however busy the rest is.
     match (faults.clone().find(|reason| !is_busy(reason)), faults.next()) {
+        (Some(never), _) if is_about_content(never) => Canceled::Never(PortError::unprocessable(why(never))),
         (Some(never), _) => Canceled::Never(PortError::permanent(why(never))),
         (None, Some(busy)) => Canceled::Busy(PortError::transient(why(busy))),
         (None, None) => Canceled::Busy(PortError::transient("TransactWriteItems: canceled without a reason")),

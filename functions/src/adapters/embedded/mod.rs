@@ -222,5 +222,9 @@ fn is_transient(error: &rusqlite::Error) -> bool {
 }
 
 fn port_error(error: rusqlite::Error) -> PortError {
-    if is_transient(&error) { PortError::transient(error) } else { PortError::permanent(error) }
+    match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::TooBig) => PortError::unprocessable(error),
+        _ if is_transient(&error) => PortError::transient(error),
+        _ => PortError::permanent(error),
+    }
 }
