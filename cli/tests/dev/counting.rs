@@ -102,11 +102,14 @@ fn who_orders_is_seen_in_the_results_and_a_capture_of_it_counts_the_same() {
     let dev = place.serve();
     let truth = shop(&dev);
     assert!(truth.iter().all(|(units, orders)| *units > 0 && *orders > 0), "{truth:?}");
+    for user in ["private-1", "private-1", "private-2"] {
+        dev.get(&format!("/flags/instant_search?user_id={user}")).ok();
+    }
     until("all is counted", || {
         let output = place.run(&["results", "checkout_redesign", "--format", "json"]);
         let report: Value = serde_json::from_slice(&output.stdout).unwrap();
         eprintln!("{:?} {truth:?} {}", counted(&report), report["stream"]);
-        (counted(&report) == truth).then_some(())
+        (counted(&report) == truth && report["stream"]["evaluations"] == 3).then_some(())
     });
 
     let captured = place.report(&["capture", "day.json"]);
