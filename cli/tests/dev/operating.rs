@@ -225,7 +225,7 @@ fn what_lambda_gave_up_is_redriven_once() {
     assert_eq!(redrive(&["bucket", "--yes"], 0), (6, 0, 0, 6, 0));
     assert_eq!(payments(&place), 4);
     // The archive has what was counted, under the same identities.
-    let archive = place.path().join(".abx/store.sqlite-archive");
+    let archive = place.path().join("store.sqlite-archive");
     assert_eq!(redrive(&["--from-archive", archive.to_str().unwrap(), "--yes"], 0), (5, 0, 0, 5, 0));
     let elsewhere = place.path().join("copy");
     fs::create_dir(&elsewhere).unwrap();
