@@ -49,13 +49,13 @@ pub struct Args {
     #[arg(long, group = "source")]
     quarantine: bool,
     /// Of the quarantine, only this record, as `abx quarantine list` names it
-    #[arg(long, value_name = "ID", requires = "quarantine")]
+    #[arg(long, value_name = "ID", conflicts_with_all = ["paths", "from_archive"])]
     id: Vec<String>,
     /// Of the quarantine, only records with this reason
-    #[arg(long, value_name = "REASON", requires = "quarantine")]
+    #[arg(long, value_name = "REASON", conflicts_with_all = ["paths", "from_archive"])]
     reason: Option<String>,
     /// Of the quarantine, only records that came in this time, for example 12h or 90d
-    #[arg(long, value_name = "TIME", requires = "quarantine", default_value = "31d", value_parser = age)]
+    #[arg(long, value_name = "TIME", conflicts_with_all = ["paths", "from_archive"], default_value = "31d", value_parser = age)]
     since: SignedDuration,
     #[command(flatten)]
     metrics: MetricsArgs,

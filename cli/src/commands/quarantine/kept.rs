@@ -27,7 +27,8 @@ impl Kept {
 
     /// Opens it to write; a file must be there.
     pub async fn open_to_write(args: &MetricsArgs) -> Result<Self, Error> {
-        Self::open_by(args, |path| read_file(path).and_then(|_| open_file(path))).await
+        // The reader is gone before the writer comes: with both open in one process, SQLite lets neither write.
+        Self::open_by(args, |path| read_file(path).map(drop).and_then(|()| open_file(path))).await
     }
 
     async fn open_by(
