@@ -1,7 +1,9 @@
 //! Delivers a story as Kinesis and Lambda do, while everything fails, and compares the counts with what happened.
 
 use crate::ports::{Fact, Faults, Plan, Ports, Sabotage, State, credits};
-use crate::truth::{Record, Shard, count, documents, published, second_documents, story, without_groups};
+use crate::truth::{
+    Record, Shard, count, documents, published, second_documents, story, without_groups, without_wandering,
+};
 use abx_core::event::{Amount, Batch, Classes, Limits, Position};
 use abx_functions::adapters::embedded::EmbeddedStore;
 use abx_functions::catalog::{CatalogHolder, Snapshot, encode};
@@ -358,10 +360,11 @@ fn is_open(shards: &[Shard], done: &[usize], at: usize) -> bool {
 pub(crate) fn compare(world: &World, shards: &[Shard]) -> Result<(), String> {
     let state = world.state.lock().unwrap();
     let expected = count(shards, &state.history);
-    let rows = without_groups(&state.rows);
+    let rows = without_wandering(without_groups(&state.rows));
+    let expected_rows = without_wandering(expected.rows.clone());
     let mut wrong = String::new();
-    for key in rows.keys().chain(expected.rows.keys()).collect::<BTreeSet<_>>() {
-        let (found, expected) = (rows.get(key), expected.rows.get(key));
+    for key in rows.keys().chain(expected_rows.keys()).collect::<BTreeSet<_>>() {
+        let (found, expected) = (rows.get(key), expected_rows.get(key));
         if found != expected {
             let show = |it: Option<&Amount>| it.map_or_else(|| "nothing".to_owned(), ToString::to_string);
             let _ = writeln!(wrong, "  {key:?}: {} instead of {}", show(found), show(expected));

@@ -557,6 +557,23 @@ pub(crate) fn without_groups(
     sums
 }
 
+/// Rows in which each unit of more than one shard is counted once, and each of its exposures, wherever and to whichever variant: which is
+/// first, and what conflicts with it, depends on when late writes arrive.
+pub(crate) fn without_wandering(
+    rows: BTreeMap<(String, String, String), Amount>,
+) -> BTreeMap<(String, String, String), Amount> {
+    let mut sums = BTreeMap::new();
+    for ((partition, sort, counter), amount) in rows {
+        let key = match counter.split_once('#') {
+            Some(("c", _)) if partition == "exp#wander" => continue,
+            Some((what, _)) if partition == "exp#wander" => (partition, String::new(), what.to_owned()),
+            _ => (partition, sort, counter),
+        };
+        *sums.entry(key).or_default() += amount;
+    }
+    sums
+}
+
 fn hour(time: i64) -> String {
     Timestamp::from_millisecond(time).unwrap().strftime("%Y-%m-%dT%H").to_string()
 }
