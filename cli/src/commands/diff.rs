@@ -56,12 +56,12 @@ pub struct Args {
     at: AtArg,
     #[command(flatten)]
     store: StoreArgs,
-    /// How to write the result
+    /// Output format
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(super) format: Format,
 }
 
-/// How a change is written.
+/// The output format of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum Format {
     /// For a person
@@ -73,12 +73,12 @@ pub enum Format {
     Markdown,
 }
 
-/// What differs, and whom that moves.
+/// The differences of the documents, and the units that they move.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct DiffReport {
-    /// Where the documents before are from.
+    /// The source of the documents before the change.
     before: String,
-    /// Where the documents after are from.
+    /// The source of the documents after the change.
     after: String,
     /// The time that decides what runs (RFC 3339).
     #[schemars(with = "String")]
@@ -95,7 +95,7 @@ pub struct DiffReport {
     /// The rows of the file of users and the units in them, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     rows: Option<Census>,
-    /// What should be known about the attributes and the file.
+    /// Warnings about the attributes and the file.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     hints: Vec<String>,
 }
@@ -144,7 +144,7 @@ pub fn run(args: &Args) -> Result<DiffReport, Error> {
     })
 }
 
-/// What is compared of documents that were read.
+/// Returns the part of checked documents that is compared.
 pub(super) fn side(checked: &Checked) -> Side<'_> {
     Side { catalog: &checked.catalog, documents: checked.values.iter().map(|(_, value)| value).collect() }
 }
@@ -181,7 +181,7 @@ impl DiffReport {
         title.clone() + &change::markdown(&self.diff, title.len() + closing.len(), &command) + &closing
     }
 
-    /// What is wrong beside the documents.
+    /// Returns problems that do not belong to a single document.
     fn closing(&self) -> Vec<String> {
         let mut lines = Vec::new();
         if let (Some(limit), false) = (self.fail_over, self.over.is_empty()) {

@@ -63,18 +63,18 @@ pub struct ExplainReport {
     unit: String,
     #[serde(flatten)]
     answer: Answer,
-    /// What it got by an earlier revision, where one was named.
+    /// The decision by an earlier revision, if one was named.
     #[serde(skip_serializing_if = "Option::is_none")]
     since: Option<Since>,
     /// The store whose earlier assignment holds, where one is named.
     #[serde(skip_serializing_if = "Option::is_none")]
     earlier_assignments: Option<String>,
-    /// What should be known about the attributes.
+    /// Warnings about the attributes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     hints: Vec<String>,
 }
 
-/// What `--at` asks for: at most one of each.
+/// The time and revision that `--at` names: at most one of each.
 #[derive(Debug, Default)]
 struct When<'a> {
     time: Option<Timestamp>,

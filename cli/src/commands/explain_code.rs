@@ -1,4 +1,4 @@
-//! What does a finding's code mean?
+//! `abx explain-code`: the explanation of a finding's code.
 
 use crate::error::Error;
 use crate::report::{FormatArg, Report};

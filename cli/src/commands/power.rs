@@ -1,4 +1,5 @@
-//! How many units does an experiment need, or what can so many show?
+//! `abx power`: the number of units that an experiment needs, or the effect that a number of units can
+//! detect.
 
 use super::inputs;
 use crate::error::Error;
@@ -57,7 +58,7 @@ pub struct Args {
     /// The chance to see an effect that is there
     #[arg(long, value_name = "SHARE", default_value_t = 0.8, value_parser = inputs::share)]
     power: f64,
-    /// What several treatments do to alpha
+    /// Correction of alpha for several treatments
     #[arg(long, value_enum, default_value_t)]
     correction: Corrected,
     /// Units that come in a day
@@ -107,7 +108,7 @@ pub struct PowerReport {
     units: u64,
     /// The control first.
     variants: Vec<VariantReport>,
-    /// How many days it takes; `null` if it is not said how many units come in a day.
+    /// The duration in days; `null` if the number of units per day is not given.
     days: Option<u64>,
 }
 

@@ -72,11 +72,11 @@ pub struct RebalanceReport {
     change: Option<DocumentChange>,
     /// The lines that change, as a unified diff; empty where none does.
     text: String,
-    /// Whether the file was written.
+    /// True if the file was written.
     written: bool,
 }
 
-/// What a variant has and gets.
+/// The ranges of a variant before and after.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 struct VariantRanges {
     key: String,
@@ -84,7 +84,7 @@ struct VariantRanges {
     before: Vec<Range>,
     /// Its new ranges.
     after: Vec<Range>,
-    /// Whether it is taken out of the document.
+    /// True if the variant is removed from the document.
     dropped: bool,
 }
 

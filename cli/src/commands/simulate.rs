@@ -37,10 +37,10 @@ pub struct Args {
     /// Only this experiment; may be given several times
     #[arg(long, value_name = "KEY")]
     experiment: Vec<String>,
-    /// How many units to generate
+    /// Number of units to generate
     #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = inputs::count)]
     users: u64,
-    /// What generated units look like
+    /// Form of generated ids
     #[arg(long, value_enum, default_value_t)]
     ids: Ids,
     /// Another seed is another sample of units

@@ -58,7 +58,7 @@ fn parse_floor(text: &str) -> Result<f64, String> {
     floor.ok_or_else(|| "write a number of 0 or more, for example 0.005 or 0.5%".to_owned())
 }
 
-/// Whether units follow their allocations.
+/// The result of a sample ratio mismatch (SRM) check.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct SrmReport {
     /// The experiment that the shares are of.

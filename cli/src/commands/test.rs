@@ -41,12 +41,12 @@ pub struct Args {
     at: AtArg,
     #[command(flatten)]
     store: StoreArgs,
-    /// How to write the result
+    /// Output format
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(super) format: Format,
 }
 
-/// How the result of tests is written.
+/// The output format of test results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum Format {
     /// For a person

@@ -27,7 +27,7 @@ pub(super) struct Builder {
     done: Option<(Value, Mark)>,
 }
 
-/// What an anchor stands for.
+/// The value that an anchor refers to.
 struct Anchored {
     value: Value,
     mark: Mark,
@@ -61,7 +61,7 @@ struct OpenMap {
 struct Name {
     text: String,
     span: Range<usize>,
-    /// Whether the field is left out, because its name has a fault.
+    /// True if the field is left out, because its name has a fault.
     is_refused: bool,
 }
 
@@ -74,7 +74,7 @@ impl Builder {
         Self { values, ..Self::default() }
     }
 
-    /// How many values the file has so far.
+    /// Returns the number of values in the file so far.
     pub(super) const fn values(&self) -> usize {
         self.values
     }
@@ -214,7 +214,7 @@ impl Builder {
         Ok(())
     }
 
-    /// Whether what comes next is the name of a field.
+    /// Returns true if the next event is the name of a field.
     fn expects_name(&self) -> bool {
         matches!(self.open.last(), Some(Open { kind: Kind::Map(OpenMap { pending: None, .. }), .. }))
     }
@@ -303,7 +303,8 @@ fn duplicate((name, span): (String, Range<usize>), fields: &Fields) -> Fault {
     Fault { related: first, ..Fault::new(Code::DuplicateField, span, message, "keep one of the two") }
 }
 
-/// How much of the budget of aliases a value takes: one for each value in it, and more for long texts.
+/// Returns the part of the alias budget that a value takes: one for each value in it, and more for long
+/// texts.
 fn weight(value: &Value) -> usize {
     let of_text = |text: &str| text.len() / 32;
     1 + match value {

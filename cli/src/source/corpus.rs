@@ -32,7 +32,7 @@ pub struct Checked {
     pub catalog: Catalog,
     /// The files that were read.
     pub files: Vec<SourceFile>,
-    /// How many documents they hold.
+    /// The number of documents in the files.
     pub documents: usize,
     /// The documents as written, each with the index of its file; without tests, which are never published.
     pub values: Vec<(usize, Value)>,
@@ -43,7 +43,7 @@ pub struct Checked {
     placed: Vec<Placed>,
 }
 
-/// Where a document is, and what it is called.
+/// The position of a document, and its name.
 #[derive(Debug)]
 struct Placed {
     file: usize,

@@ -15,13 +15,13 @@ use std::ops::Range;
 pub struct Located {
     /// The stable code.
     pub code: Code,
-    /// How bad it is.
+    /// The severity.
     pub severity: Severity,
-    /// What is wrong.
+    /// The problem, in a sentence.
     pub message: String,
-    /// How to mend it.
+    /// The way to fix it.
     pub help: Option<String>,
-    /// Where it is.
+    /// The place of the problem.
     #[serde(flatten)]
     pub place: FilePlace,
     /// The path in the document, as in `variants[1].allocation`; empty for what is wrong in the file as a whole.
@@ -33,9 +33,9 @@ pub struct Located {
 /// Another place that a finding is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct LocatedRelated {
-    /// What is there.
+    /// The explanation of the related place.
     pub message: String,
-    /// Where it is.
+    /// The related place.
     #[serde(flatten)]
     pub place: FilePlace,
 }

@@ -103,7 +103,7 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    /// What differs in a document of the new side; `None`: nothing.
+    /// Returns the difference of a document in the new set; `None` if it has none.
     fn of_new(&self, name: Name<'a>, document: &'a Value) -> Option<DocumentChange> {
         let was = self.renamed.get(&name).copied().unwrap_or(name);
         let Some(old) = self.old.get(&was) else { return Some(DocumentChange::new(name, Change::Added)) };
@@ -252,7 +252,7 @@ impl DocumentChange {
         }
     }
 
-    /// Whether anybody gets something else, and not only another reason for getting nothing.
+    /// Returns true if the variant of any unit changes. A new reason for having no variant does not count.
     fn moves(&self) -> bool {
         self.flows.iter().any(|flow| !flow.moved.is_none())
     }

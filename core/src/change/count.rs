@@ -1,5 +1,5 @@
-//! What a change does to units that are known: both catalogs decide every one, so that targeting, overrides,
-//! prerequisites and experiments behind flags count as they are.
+//! Counts of the units that a change moves, for a list of known units: both catalogs decide each of them, so
+//! that targeting, overrides, prerequisites and experiments behind flags are taken into account.
 
 use super::flow::{keys, outcomes};
 use super::outcome::Outcome;
@@ -16,9 +16,9 @@ use std::hash::BuildHasher;
 /// Known units, by what they got and what they get.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Counted {
-    /// How many units there are.
+    /// The number of units.
     pub units: u64,
-    /// How many get something else.
+    /// The number of units whose outcome changes.
     pub moved: u64,
     /// Every outcome, in the order in which a table shows them.
     pub outcomes: Vec<Outcome>,
@@ -29,11 +29,11 @@ pub struct Counted {
 /// Units that go from one outcome to another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct UnitCell {
-    /// What they got.
+    /// The outcome before the change.
     pub before: Outcome,
-    /// What they get.
+    /// The outcome after the change.
     pub after: Outcome,
-    /// How many.
+    /// The number of units with this pair of outcomes.
     pub units: u64,
 }
 

@@ -16,8 +16,9 @@ use serde_json::Value;
 pub(super) const ABOUT: &str = "units that match the targeting";
 pub(super) const ABOUT_ALL: &str = "all units";
 
-/// What units get by hash: overrides are a few units, pins are assignments, and targeting is not a hash. A holdout of
-/// another attribute is taken as if every subject had it.
+/// Returns the outcome of units by hash. Overrides cover only a few units, assignments that are pinned are
+/// stored, and targeting is not a hash, so all three are left out. A holdout of another attribute is treated
+/// as if every subject had that attribute.
 pub(super) fn path(experiment: &Experiment, now: Timestamp) -> Path<'_> {
     let parts = experiment.parts();
     let outcome = |index: usize| match parts.variants.get(index) {
@@ -60,8 +61,8 @@ pub(super) fn flow(pair: &Pair<'_, &Experiment>, now: Timestamp) -> Flow {
     Flow::between(about, &keys, &path(pair.before, now), &path(pair.after, now))
 }
 
-/// What a change does to the results of an experiment that runs before and after it. One that is stopped has
-/// its results, and one that did not start has none.
+/// Reports damage that a change does to the results of an experiment that runs before and after it. A stopped
+/// experiment already has its results, and one that has not started has none.
 pub(super) fn judge(pair: &Pair<'_, &Experiment>, flow: &Flow, now: Timestamp, findings: &mut Findings) {
     let runs = |it: &Experiment| it.by_status(now, &mut ()).is_none();
     if !runs(pair.before) || !runs(pair.after) {
@@ -75,7 +76,7 @@ pub(super) fn judge(pair: &Pair<'_, &Experiment>, flow: &Flow, now: Timestamp, f
     judge_metrics(pair, findings);
 }
 
-/// Whether every unit falls into another bucket than before, deliberately or not.
+/// Returns true if every unit falls into another bucket than before, deliberately or not.
 fn is_drawn_anew(pair: &Pair<'_, &Experiment>, findings: &mut Findings) -> bool {
     let (old, new) = (pair.before.parts(), pair.after.parts());
     let (old_salt, new_salt) = (old.split.bucketer().salt(), new.split.bucketer().salt());
@@ -204,7 +205,8 @@ fn judge_metrics(pair: &Pair<'_, &Experiment>, findings: &mut Findings) {
     }
 }
 
-/// Whether the conditions of a document, or those of the segments in them, changed: a path, and why.
+/// Reports a change of the targeting of a running experiment, in its own conditions or in a segment of them. `segment`
+/// is the changed segment that it uses.
 pub(super) fn judge_targeting(
     pair: &Pair<'_, &Experiment>,
     now: Timestamp,
@@ -228,7 +230,7 @@ pub(super) fn judge_targeting(
         .help("count whom it moves with --users-file; raise `epoch` to count only later units");
 }
 
-/// What is to be known beside the numbers.
+/// Returns remarks that belong to the numbers.
 pub(super) fn notes(pair: &Pair<'_, &Experiment>) -> Vec<String> {
     let (old, new) = (pair.before, pair.after);
     let keys = |it: &Experiment| -> Vec<Box<str>> { it.variants().iter().map(|it| it.key.clone()).collect() };

@@ -14,7 +14,7 @@ use crate::hash::BUCKETS;
 struct Way<'a> {
     path: Path<'a>,
     shape: Shape<'a>,
-    /// What is drawn by, as unit and salt; `None` where everybody gets the same.
+    /// The unit attribute and salt that draw the variant; `None` if all units get the same one.
     drawn_by: Option<(&'a str, &'a str)>,
 }
 
@@ -133,7 +133,7 @@ fn judge(before: &Way<'_>, after: &Way<'_>, flow: &Flow, findings: &mut Findings
     }
 }
 
-/// What is to be known beside the numbers.
+/// Returns remarks that belong to the numbers.
 pub(super) fn notes(pair: &Pair<'_, &Flag>) -> Vec<String> {
     let mut notes = Vec::new();
     for variant in &pair.before.variants {

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Where units go, as shares of the units that the flow is about.
+/// The movement of units between outcomes, as shares of the units that the flow is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Flow {
     /// Whom it is about.
@@ -26,7 +26,7 @@ pub struct Flow {
     pub left: Share,
     /// The least that any change to the same shares moves.
     pub minimum: Share,
-    /// What is moved beyond that.
+    /// The share that moves beyond the minimum.
     pub avoidable: Share,
     /// The part of it that [`super::rebalance`] avoids: units that switch between variants of the same hash.
     #[serde(skip)]
@@ -36,16 +36,17 @@ pub struct Flow {
 /// A share of the units, and where it goes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Cell {
-    /// What they got.
+    /// The outcome before the change.
     pub before: Outcome,
-    /// What they get.
+    /// The outcome after the change.
     pub after: Outcome,
-    /// How many.
+    /// The share of units with this pair of outcomes.
     #[serde(flatten)]
     pub share: Share,
 }
 
-/// How a side shares out: some units are inside and get variants by shares, the others all get the same.
+/// The distribution of one side: some units are inside and get variants by shares, all others get the same
+/// outcome.
 ///
 /// Inside and shares are drawn by independent hashes, so the least that moves from one shape to another is what
 /// nested insides and nested ranges move: who enters or leaves the inside, and of those inside on both sides the
@@ -56,7 +57,7 @@ pub(super) struct Shape<'a> {
     pub inside: Share,
     /// The shares of the variants among those inside.
     pub split: BTreeMap<&'a str, Share>,
-    /// What the others get; `None` is no variant.
+    /// The variant of the units outside; `None` is no variant.
     pub outside: Option<&'a str>,
 }
 
@@ -162,7 +163,7 @@ impl Flow {
         }
     }
 
-    /// Whether everybody keeps what they have, even the reason for having no variant.
+    /// Returns true if every unit keeps its outcome, including the reason for having no variant.
     #[must_use]
     pub fn is_still(&self) -> bool {
         self.cells.iter().all(|cell| cell.before == cell.after)

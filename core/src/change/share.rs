@@ -40,13 +40,13 @@ impl Share {
         Self(Ratio::one())
     }
 
-    /// Whether it is nobody.
+    /// Returns true if the share is zero.
     #[must_use]
     pub fn is_none(&self) -> bool {
         self.0.is_zero()
     }
 
-    /// What it has more than another; nothing where it has less.
+    /// Returns this share minus another; zero if the other is larger.
     #[must_use]
     pub fn above(&self, other: &Self) -> Self {
         if self > other { Self(&self.0 - &other.0) } else { Self::none() }

@@ -76,7 +76,8 @@ impl<'a> Path<'a> {
         Self { questions: Vec::new(), otherwise: outcome }
     }
 
-    /// What the first question about a hash that applies to a bucket decides, with the question's rank.
+    /// Returns the decision of the first question about a hash that applies to a bucket, with the question's
+    /// rank.
     fn decided(&self, hash: Hash<'_>, bucket: u32) -> Option<Decided<'a>> {
         let mut about = self.questions.iter().enumerate().filter(|(_, question)| question.hash == hash);
         about.find_map(|(rank, it)| Some((rank, it.answer(bucket)?)))
@@ -85,13 +86,14 @@ impl<'a> Path<'a> {
 
 /// The rank of a question, and its answer. A lower rank comes first, whatever is asked before it here.
 type Decided<'a> = (usize, Outcome<&'a str>);
-/// What is decided on both sides, as far as it is known.
+/// The decisions on both sides, as far as they are known.
 type Both<'a> = (Decided<'a>, Decided<'a>);
 
 /// Points by what they get before and after.
 type Points<'a> = BTreeMap<(Outcome<&'a str>, Outcome<&'a str>), BigUint>;
 
-/// How many points of the product of all spaces have each pair of outcomes, and how many points there are.
+/// Returns the number of points of the product of all spaces for each pair of outcomes, and the number of all
+/// points.
 pub(super) fn joint<'a>(before: &Path<'a>, after: &Path<'a>) -> (Points<'a>, BigUint) {
     let start = ((usize::MAX, before.otherwise), (usize::MAX, after.otherwise));
     let mut points: BTreeMap<Both<'a>, BigUint> = BTreeMap::from([(start, 1_u32.into())]);

@@ -59,8 +59,8 @@ fn placed<'d>(written: &'d [Condition], path: &str) -> Vec<Placed<'d>> {
 }
 
 struct Lint<'d, 'f> {
-    /// What is known of whoever the conditions that are looked at matter for. A stack: what a list adds is taken away
-    /// at its end.
+    /// The conditions that hold for every subject that reaches the current condition. It is a stack: the
+    /// conditions of a list are removed at its end.
     present: Vec<Asked<'d>>,
     findings: &'f mut Findings,
 }
@@ -111,7 +111,7 @@ impl<'d> Lint<'d, '_> {
     }
 }
 
-/// What is left of an attribute's values after some conditions.
+/// The values that an attribute can still have after some conditions.
 struct Left<'d> {
     /// Only these; `None` for any.
     values: Option<Vec<&'d Value>>,
@@ -186,7 +186,7 @@ impl<'d> Left<'d> {
     }
 }
 
-/// Whether whoever matches `later` matches `earlier` as well.
+/// Returns true if every subject that matches `later` also matches `earlier`.
 pub(super) fn implies(later: &[Condition], earlier: &[Condition]) -> bool {
     earlier.iter().all(|condition| later.contains(condition))
 }

@@ -5,12 +5,13 @@ use crate::finding::{Code, Findings, did_you_mean};
 use crate::hash::{Purpose, salt_of_epoch};
 use std::collections::HashMap;
 
-/// Where experiments and flags are: key -> index of the document.
+/// The positions of experiments and flags: key -> index of the document.
 #[derive(Debug, Default)]
 pub(super) struct Names<'d> {
     pub experiments: HashMap<&'d str, usize>,
     pub flags: HashMap<&'d str, usize>,
-    /// Whether a document could not be read at all. A name that nobody has may then be that document's.
+    /// True if a document could not be read at all. A name that is not found may then belong to that
+    /// document.
     pub incomplete: bool,
 }
 
@@ -52,7 +53,7 @@ impl<'d> Names<'d> {
     }
 }
 
-/// What a flag draws for: only splits hash for the variant.
+/// Returns the purposes for which a flag hashes: only splits hash for the variant.
 fn purposes(flag: &FeatureFlagConfig) -> &'static [Purpose] {
     let shares = flag.variants.iter().filter(|it| it.allocation.is_some() || it.ranges.is_some()).count();
     if shares > 1 || flag.rules.iter().any(|rule| rule.split.is_some()) {

@@ -1,5 +1,5 @@
-//! What each operator takes. A new operator goes here, into [`Operator`] and, if its question is a new one,
-//! into [`Test`].
+//! The values that each operator takes. A new operator is added here, in [`Operator`] and, if it needs a new
+//! kind of test, in [`Test`].
 
 use super::patterns::{Patterns, Refusal};
 use super::shares::percent_to_buckets;
@@ -17,7 +17,7 @@ use serde_json::Value;
 use std::borrow::Cow;
 use std::cell::RefCell;
 
-/// What is wrong with a value, and how to mend it.
+/// A problem with a value, and the way to fix it.
 struct Wrong {
     code: Code,
     /// The part of the condition, as `.value`, `.value.zone` or `.value[2]`; empty for all of it.

@@ -7,8 +7,8 @@ use std::collections::HashMap;
 
 /// The most memory that one expression may take when compiled, in bytes.
 const ONE: usize = 1 << 20;
-/// What all expressions of a catalog may take together. A function of 512 MB holds an old and a new catalog, and what searching needs
-/// on top, several times over.
+/// The most memory that all expressions of a catalog may take together. A function of 512 MB holds an old and
+/// a new catalog and the memory that searching needs, several times over.
 const ALL: usize = 32 << 20;
 /// Sizes that are tried, the smallest first: the first that holds an expression is what it is charged, because the crate does not tell
 /// how much one takes. An expression that no size holds is charged for all of them, since trying takes as long as compiling.

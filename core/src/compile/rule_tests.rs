@@ -57,7 +57,7 @@ fn compile(
     Some(suite)
 }
 
-/// Whether it is an experiment that is tested, or a flag; `None` for what is neither.
+/// Returns true if the tests are about an experiment, false for a flag; `None` if the key names neither.
 fn is_about_experiment(written: &TestsConfig, names: &Names<'_>, findings: &mut Findings) -> Option<bool> {
     let key = written.tests.as_str();
     let (experiment, flag) = (names.experiments.contains_key(key), names.flags.contains_key(key));
@@ -93,7 +93,7 @@ fn warn_of_now(written: &TestsConfig, findings: &mut Findings) {
     }
 }
 
-/// What cases are checked against.
+/// The context in which cases are checked.
 struct Checks<'a> {
     /// `None` where it has an error, and is left out of the catalog: its variants are not known then.
     tested: Option<Tested<'a>>,
@@ -165,7 +165,7 @@ impl Checks<'_> {
         buckets
     }
 
-    /// What a case or an exception expects.
+    /// Compiles the expectation of a case or an exception.
     fn expect(&mut self, written: &ExpectConfig, path: &str) -> Expect {
         let ExpectConfig { variant, value, reason } = written.clone();
         let says_nothing = variant == WantedVariant::Any && value.is_none() && reason.is_none();

@@ -164,7 +164,7 @@ fn explicit(path: &str, shares: &[Part<'_>], findings: &mut Findings) -> Vec<(Ra
     all
 }
 
-/// Whether a range lies in the space and is not reversed.
+/// Returns true if a range lies in the bucket space and is not reversed.
 pub(super) fn check_range(range: Range, path: &str, findings: &mut Findings) -> bool {
     if findings.is_broken(path) {
         return false;

@@ -16,18 +16,18 @@ use std::ops::Bound;
 #[derive(Debug, Clone)]
 pub struct AttributeTypes(BTreeMap<Box<str>, Types>);
 
-/// What is known of one attribute.
+/// The types that documents expect of one attribute.
 #[derive(Debug, Clone, Copy)]
 struct Types {
-    /// What a text is read as: what all operators take.
+    /// The types that every operator takes; a text is read as one of them.
     wanted: Kinds,
-    /// What at least one operator takes.
+    /// The types that at least one operator takes.
     accepted: Kinds,
 }
 
 /// The unit is a text, and an integer stands for its digits.
 const UNIT: Types = Types { wanted: Kinds::TEXT, accepted: Kinds::TEXT.or(Kinds::NUMBER) };
-/// What is read inside this attribute only.
+/// The types of an attribute of which documents read only values inside it.
 const PARENT: Types = Types { wanted: Kinds::OBJECT, accepted: Kinds::OBJECT };
 
 /// Something that should be known about an attribute.
@@ -39,12 +39,12 @@ pub struct Hint {
     pub message: String,
 }
 
-/// How the texts of one attribute are read: all in the same way.
+/// The types as which the texts of one attribute are read: all texts of a column get the same type.
 #[derive(Debug, Clone, Copy)]
 pub struct Column {
     kinds: Kinds,
     accepted: Kinds,
-    /// Whether the texts decide it, because the operators do not.
+    /// True if the texts determine the type, because the operators do not.
     is_open: bool,
 }
 
@@ -114,7 +114,7 @@ impl AttributeTypes {
         self.0.keys().map(|name| &**name)
     }
 
-    /// Whether documents read an attribute, or one inside it.
+    /// Returns true if documents read an attribute, or one inside it.
     #[must_use]
     pub fn reads(&self, name: &str) -> bool {
         self.find(name).is_some()
@@ -130,7 +130,7 @@ impl AttributeTypes {
         next.is_some_and(|(path, _)| path.starts_with(&*start))
     }
 
-    /// How texts of an attribute are read.
+    /// Returns the reader for the texts of an attribute.
     #[must_use]
     pub fn column(&self, name: &str) -> Column {
         let Some(Types { wanted, accepted }) = self.find(name) else {
@@ -153,7 +153,7 @@ impl AttributeTypes {
         column.read(text)
     }
 
-    /// What should be known about the value that a text was read as.
+    /// Returns a warning about the value that a text was read as, if there is cause for one.
     #[must_use]
     pub fn hint_of_text(&self, name: &str, text: &str, value: &Value) -> Option<String> {
         let types = self.find(name);
@@ -183,8 +183,8 @@ impl AttributeTypes {
         }
     }
 
-    /// What should be known about attributes that came with their types: those that no document reads, and values of
-    /// a type that no operator takes.
+    /// Returns warnings about attributes that came with their types: those that no document reads, and values
+    /// of a type that no operator takes.
     #[must_use]
     pub fn hints(&self, attributes: &Map<String, Value>) -> Vec<Hint> {
         let mut hints = Vec::new();
@@ -212,7 +212,7 @@ impl AttributeTypes {
         }
     }
 
-    /// What should be known about an attribute that no document reads.
+    /// Returns a warning about an attribute that no document reads.
     #[must_use]
     pub fn hint_of_name(&self, name: &str) -> Option<String> {
         if self.reads(name) {
@@ -224,7 +224,8 @@ impl AttributeTypes {
 }
 
 impl Column {
-    /// Whether the texts decide how they are read, so that all have to be looked at first.
+    /// Returns true if the texts determine the type, so that all of them must be looked at before one is
+    /// read.
     #[must_use]
     pub fn is_open(self) -> bool {
         self.is_open
@@ -237,7 +238,7 @@ impl Column {
         }
     }
 
-    /// Whether an operator can hold for a value.
+    /// Returns true if an operator can hold for a value.
     #[must_use]
     pub fn fits(self, value: &Value) -> bool {
         self.accepted.has(Kinds::of(value))

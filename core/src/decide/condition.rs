@@ -35,7 +35,7 @@ pub(crate) struct Leaf {
     pub written: document::Leaf,
 }
 
-/// Where a leaf's value comes from.
+/// The source of a leaf's value.
 #[derive(Debug, Clone)]
 pub(crate) enum Source {
     Attribute(AttributePath),
@@ -71,8 +71,8 @@ impl AttributePath {
     }
 }
 
-/// Whether all conditions hold. Without a trace the first that does not ends the evaluation; an explanation
-/// shows them all.
+/// Returns true if all conditions hold. Without a trace, evaluation stops at the first condition that does
+/// not hold; an explanation evaluates all of them to show them.
 #[inline]
 pub(crate) fn all_hold<T: Trace>(conditions: &[Condition], given: Given<'_>, trace: &mut T) -> bool {
     let mut holds = true;

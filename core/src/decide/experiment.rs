@@ -15,7 +15,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct Experiment(Parts);
 
-/// What the compiler makes an experiment from.
+/// The compiled parts of an experiment, as the compiler passes them on.
 #[derive(Debug)]
 pub(crate) struct Parts {
     pub key: Box<str>,
@@ -43,7 +43,7 @@ pub(crate) struct Parts {
 pub struct Variant {
     /// Its key.
     pub key: Box<str>,
-    /// What it means to the program that asks.
+    /// The value that is returned with the variant to the calling program.
     pub payload: Option<Value>,
 }
 
@@ -80,7 +80,7 @@ pub struct Pin<'a> {
     pub epoch: u32,
 }
 
-/// What was decided, and why.
+/// A variant, if there is one, and the reason for the decision.
 #[derive(Debug, Clone, Copy)]
 pub struct Decision<'a> {
     /// The experiment.
@@ -96,7 +96,7 @@ impl Experiment {
         Self(parts)
     }
 
-    /// What it was made from, for what counts over buckets instead of units.
+    /// Returns the compiled parts, for code that counts over buckets instead of units.
     pub(crate) fn parts(&self) -> &Parts {
         &self.0
     }
@@ -113,7 +113,7 @@ impl Experiment {
         self.0.unit.as_str()
     }
 
-    /// Whether it randomises `user_id`.
+    /// Returns true if the experiment randomises by `user_id`.
     pub(crate) fn has_user_unit(&self) -> bool {
         self.0.unit.is_user_id()
     }
@@ -130,7 +130,7 @@ impl Experiment {
         self.0.epoch
     }
 
-    /// Where it is in its life.
+    /// Returns the stage of the experiment's life cycle.
     #[must_use]
     pub fn status(&self) -> Status {
         self.0.status
@@ -142,7 +142,8 @@ impl Experiment {
         self.0.ends_at
     }
 
-    /// What everybody gets once it is completed, if that is said.
+    /// Returns the variant that every unit gets once the experiment is completed; `None` if the document
+    /// names none.
     #[must_use]
     pub fn winner(&self) -> Option<&Variant> {
         self.0.variants.get(self.0.winner?)
@@ -186,7 +187,7 @@ impl Experiment {
         self.0.slot.as_ref().map(|slot| &*slot.layer.key)
     }
 
-    /// What is measured.
+    /// Returns the metrics that are measured.
     #[must_use]
     pub fn metrics(&self) -> &[Metric] {
         &self.0.metrics
@@ -261,8 +262,8 @@ impl Experiment {
         decision
     }
 
-    /// What it decides about a subject without a unit, where the unit would change nothing: it is over or has not begun, or the
-    /// subject is not in its targeting. `None` where the unit is needed.
+    /// Decides for a subject without a unit where the unit would not change the decision: the experiment is
+    /// over or has not begun, or the subject does not match its targeting. `None` if the unit is needed.
     pub(crate) fn decide_without_unit<T: Trace>(
         &self,
         given: Given<'_>,
@@ -286,7 +287,7 @@ impl Experiment {
         Decision { experiment: self, variant: self.0.variants.get(variant), reason }
     }
 
-    /// What its status and dates decide for everybody; `None` while it runs.
+    /// Returns the decision that the status and dates make for every unit; `None` while the experiment runs.
     pub(crate) fn by_status<T: Trace>(&self, now: Timestamp, trace: &mut T) -> Option<Decision<'_>> {
         let (decision, detail) = match self.0.status {
             Status::Draft => (Some(self.out(Reason::NotActive)), "draft"),

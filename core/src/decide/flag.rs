@@ -70,7 +70,7 @@ pub(crate) struct Rollout {
     pub serve: Split,
 }
 
-/// What a flag gave, and why.
+/// The variant that a flag served, and the reason.
 #[derive(Debug, Clone, Copy)]
 pub struct Evaluation<'a> {
     /// The flag's variant; `None` when no flag has the key.
@@ -104,7 +104,7 @@ impl Flag {
         subject.unit(&self.unit)
     }
 
-    /// Whether it is enabled.
+    /// Returns true if the flag is enabled.
     #[must_use]
     pub fn is_enabled(&self) -> bool {
         self.enabled
@@ -195,7 +195,7 @@ impl Catalog {
         by_rollout(flag, given, trace)
     }
 
-    /// What a flag gives because of another flag that it needs; `None` if all give what is needed.
+    /// Returns the evaluation that a failed prerequisite causes; `None` if all prerequisites are met.
     fn by_prerequisites<'a, T: Trace>(
         &'a self,
         flag: &'a Flag,

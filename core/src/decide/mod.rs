@@ -42,7 +42,7 @@ pub(crate) use version::{VersionRange, lenient_version};
 
 use jiff::Timestamp;
 
-/// What a decision is made from, apart from the catalog.
+/// The input of a decision, apart from the catalog.
 #[derive(Clone, Copy)]
 pub(crate) struct Given<'a> {
     pub subject: &'a Subject<'a>,

@@ -34,7 +34,7 @@ impl Split {
         chosen as usize
     }
 
-    /// What variants are drawn by.
+    /// Returns the bucketer that draws the variants.
     pub(crate) fn bucketer(&self) -> &Bucketer {
         &self.bucketer
     }
@@ -44,7 +44,7 @@ impl Split {
         &self.slices
     }
 
-    /// Whether several variants have a share.
+    /// Returns true if more than one variant has a share.
     pub(crate) fn is_several(&self) -> bool {
         self.slices.len() > 1
     }

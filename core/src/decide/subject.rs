@@ -11,7 +11,7 @@ use std::fmt;
 pub struct Subject<'a> {
     user_id: Option<&'a str>,
     attributes: &'a Map<String, Value>,
-    /// Whether the user id stands for every unit that the attributes do not give.
+    /// True if the user id serves as the unit for every unit attribute that the attributes do not contain.
     any_unit: bool,
 }
 
@@ -81,7 +81,7 @@ fn present(text: &str) -> Option<&str> {
     text.contains(|c: char| !c.is_whitespace()).then_some(text)
 }
 
-/// How large a context may be.
+/// Limits on the size of a context.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Attributes, those inside objects and lists too.
@@ -107,14 +107,14 @@ pub enum LimitError {
     String {
         /// The start of the attribute's name.
         attribute: String,
-        /// How many bytes are allowed.
+        /// The allowed number of bytes.
         limit: usize,
     },
     /// Nested too deeply, at an attribute of this name.
     Depth {
         /// The attribute's name.
         attribute: String,
-        /// How many levels are allowed.
+        /// The allowed number of levels.
         limit: usize,
     },
 }

@@ -16,7 +16,7 @@ record! {
     pub struct FeatureFlagConfig {
         /// The flag's key, unique among flags.
         pub flag: Key,
-        /// What it is about.
+        /// A description of the flag.
         pub description: Option<String>,
         /// Who answers for it.
         pub owner: Option<String>,
@@ -24,9 +24,9 @@ record! {
         pub enabled: bool,
         /// The attribute that rollouts and splits are drawn by; `user_id` by default.
         pub unit: Option<String>,
-        /// How units are bucketed; `abx-1` by default.
+        /// The hash scheme; `abx-1` by default.
         pub hash: Option<HashScheme>,
-        /// What is hashed with the unit; the key by default.
+        /// The text that is hashed with the unit; the key by default.
         pub salt: Option<String>,
         /// Counts deliberate re-randomisations, from 1.
         pub epoch: Option<u32>,
@@ -64,7 +64,7 @@ record! {
         pub allocation: Option<Share>,
         /// The buckets themselves, instead of an allocation.
         pub ranges: Option<Vec<Range>>,
-        /// What it is.
+        /// A description of the variant.
         pub description: Option<String>,
     }
 }

@@ -1,7 +1,7 @@
-//! What is written: documents as plain types, read from JSON values with every finding at once.
+//! Documents as written: plain types, read from JSON values, with all findings at once.
 //!
-//! Where a value came from (a YAML file, a table) is the reader's business; here are only its meaning-free
-//! shape and its places, as paths.
+//! The reader of a source (a YAML file, a table) knows the origin of a value; these types hold only its shape
+//! and its path.
 
 mod catalog;
 mod experiment;

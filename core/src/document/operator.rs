@@ -3,8 +3,8 @@
 use super::read::words;
 
 words! {
-    /// How an attribute is compared with a value. A missing or wrongly typed attribute makes every operator
-    /// false, `not_exists` apart.
+    /// A comparison of an attribute with a value. A missing or wrongly typed attribute makes every operator
+    /// false, except `not_exists`.
     pub enum Operator {
         /// The same string, number or boolean.
         #[default]

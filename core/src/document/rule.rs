@@ -35,7 +35,7 @@ pub enum Condition {
     Leaf(Leaf),
 }
 
-/// What `not:` negates: one condition, or a list that means all of them.
+/// The operand of `not:`: one condition, or a list whose conditions must all hold.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, schemars::JsonSchema)]
 #[serde(untagged)]
 pub enum Negated {
@@ -52,11 +52,11 @@ record! {
         /// The dotted path of the attribute. `before`, `after` and `time_window` look at the present time
         /// where it is left out, and `percentage` at the unit.
         pub attribute: Option<String>,
-        /// How they are compared.
+        /// The operator that compares the attribute with the value.
         pub operator: Operator,
-        /// What the attribute is compared with.
+        /// The value that the attribute is compared with.
         pub value: Option<Value>,
-        /// What `percentage` hashes with the attribute.
+        /// The salt that `percentage` hashes with the attribute.
         pub salt: Option<String>,
     }
 }

@@ -25,7 +25,7 @@ record! {
 }
 
 words! {
-    /// What tests are about.
+    /// The kind of document that tests are about.
     pub enum TestedKind {
         /// An experiment.
         #[default]
@@ -38,12 +38,12 @@ words! {
 record! {
     /// Somebody who asks, and what they must get.
     pub struct CaseConfig {
-        /// What it shows, in words.
+        /// A description of the case, in words.
         pub name: Option<String>,
         /// The unit, hashed as it is. Without one the case is about any unit that is let on: in the traffic, the
         /// rollout and the layer's slot, in no holdout, and in bucket 0 among the variants.
         pub unit: Option<String>,
-        /// Where the unit falls, instead of where its hash would put it.
+        /// The buckets of the unit. They replace the buckets that hashing the unit would give.
         pub buckets: Option<BucketsConfig>,
         /// The attributes.
         pub context: Option<Attributes>,
@@ -54,7 +54,7 @@ record! {
         /// Values of attributes; the case is one for each combination of them. `null` is a missing attribute.
         #[serde(default)]
         pub matrix: BTreeMap<String, Vec<Value>>,
-        /// What must come of it.
+        /// The expected result.
         pub expect: ExpectConfig,
         /// Combinations of the matrix of which something else must come; the first that fits counts.
         #[serde(default)]
@@ -82,7 +82,7 @@ record! {
 }
 
 record! {
-    /// What must come of a decision; at least one of them.
+    /// The expected result of a decision; at least one field is set.
     pub struct ExpectConfig {
         /// The variant; `null` for none.
         pub variant: WantedVariant,
@@ -98,7 +98,7 @@ record! {
     pub struct ExceptionConfig {
         /// Attributes of the matrix, each with one of its values or a list of them.
         pub when: BTreeMap<String, Value>,
-        /// What must come of it.
+        /// The expected result for the combinations that match `when`.
         pub expect: ExpectConfig,
     }
 }

@@ -15,7 +15,7 @@ use std::ops::Deref;
 pub struct Key(String);
 
 impl Key {
-    /// Whether a text is a key.
+    /// Returns true if a text is a valid key.
     #[must_use]
     pub fn is_valid(text: &str) -> bool {
         let simple = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
@@ -88,7 +88,7 @@ impl Moment {
         jiff::tz::TimeZone::UTC.to_timestamp(date.at(0, 0, 0, 0)).ok().map(Self)
     }
 
-    /// How to write one.
+    /// The help text that states the rules for a key.
     pub(crate) const HELP: &'static str =
         "write it as 2026-03-01T09:00:00Z, 2026-03-01T09:00:00+01:00 or 2026-03-01 (midnight in UTC)";
 }
@@ -176,7 +176,7 @@ impl JsonSchema for Window {
 }
 
 words! {
-    /// How units are bucketed.
+    /// The scheme by which units are hashed into buckets.
     pub enum HashScheme {
         /// murmur3 of `salt:purpose:unit`.
         #[default]

@@ -17,7 +17,7 @@ pub struct Share(pub f64);
 pub struct Percentage {
     /// The number before the sign.
     pub percent: f64,
-    /// Whether the sign is written, so that nobody can take it for a share.
+    /// True if the percent sign is written. Without it, the number could be taken for a share.
     pub has_sign: bool,
 }
 

@@ -9,7 +9,7 @@ use std::ops::Bound;
 
 pub use codes::Code;
 
-/// How bad a finding is.
+/// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
@@ -40,9 +40,9 @@ pub struct Place {
 /// Another place that a finding is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Related {
-    /// Where.
+    /// The related place.
     pub place: Place,
-    /// What is there.
+    /// The explanation of the related place.
     pub message: String,
 }
 
@@ -52,13 +52,13 @@ pub struct Related {
 pub struct Finding {
     /// The stable code.
     pub code: Code,
-    /// How bad it is.
+    /// The severity.
     pub severity: Severity,
-    /// What is wrong.
+    /// The problem, in a sentence.
     pub message: String,
-    /// Where.
+    /// The place of the problem.
     pub place: Place,
-    /// How to mend it.
+    /// The way to fix it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
     /// Other places that belong to it.
@@ -123,7 +123,8 @@ impl Findings {
         self.broken.entry(self.document).or_default().insert(path.into());
     }
 
-    /// Whether the value at a path of the current document, or one inside it, was replaced by a default.
+    /// Returns true if the value at a path of the current document, or one inside it, was replaced by a
+    /// default.
     #[must_use]
     pub fn is_broken(&self, path: &str) -> bool {
         self.is_broken_in(self.document, path)
@@ -140,19 +141,20 @@ impl Findings {
         path.is_empty() || broken.contains(path) || inside('.') || inside('[')
     }
 
-    /// Whether the value at a path of the current document, or one around it, was replaced by a default.
+    /// Returns true if the value at a path of the current document, or one around it, was replaced by a
+    /// default.
     pub(crate) fn is_lost(&self, path: &str) -> bool {
         let Some(broken) = self.broken.get(&self.document) else { return false };
         let mut outer = path.match_indices(['.', '[']).filter_map(|(at, _)| path.get(..at));
         broken.contains(path) || broken.contains("") || outer.any(|it| broken.contains(it))
     }
 
-    /// Whether a value of any document was replaced by a default.
+    /// Returns true if a value of any document was replaced by a default.
     pub(crate) fn any_broken(&self) -> bool {
         !self.broken.is_empty()
     }
 
-    /// Whether a document has a finding that keeps it out of the catalog.
+    /// Returns true if a document has a finding that keeps it out of the catalog.
     #[must_use]
     pub fn has_error(&self, document: usize) -> bool {
         self.list.iter().any(|f| f.place.document == document && f.severity == Severity::Error)

@@ -6,8 +6,8 @@ use crate::document::Status;
 use crate::hash::BUCKETS;
 use std::collections::BTreeSet;
 
-/// What tests can reach of an experiment or flag, and whether they did. What the document rules out is no part of it:
-/// nobody can be tested into a variant without a share, or into the rules of a draft.
+/// The parts of an experiment or flag that tests can reach, and which of them they reached. Parts that the
+/// document rules out are not counted: no test can reach a variant without a share, or the rules of a draft.
 #[derive(Debug)]
 pub struct Coverage<'c> {
     parts: Vec<(Part<'c>, bool)>,
@@ -16,14 +16,14 @@ pub struct Coverage<'c> {
 /// Something that a test can reach.
 #[derive(Debug, Clone)]
 pub struct Part<'c> {
-    /// Where it is written; empty for a reason.
+    /// The path of the part in its document; empty for a reason.
     pub path: String,
-    /// What a test has to see.
+    /// The observation that counts the part as covered.
     pub seen: Seen<'c>,
     probe: Probe<'c>,
 }
 
-/// What a test has to see.
+/// An observation that covers a part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Seen<'c> {
     /// A condition with this outcome. A segment is one condition to those who use it.
@@ -36,7 +36,7 @@ pub enum Seen<'c> {
     Reason(&'static str),
 }
 
-/// How to tell whether it was seen.
+/// The way to check whether the observation was made.
 #[derive(Debug, Clone, Copy)]
 enum Probe<'c> {
     Condition(&'c Condition),

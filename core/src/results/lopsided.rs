@@ -11,7 +11,7 @@ pub struct Lopsided {
     pub metric: String,
     /// The variant.
     pub variant: String,
-    /// What that group has of the metric's sum, 0 to 1; a sixteenth would be fair.
+    /// The group's fraction of the metric's sum, 0 to 1; one sixteenth is expected.
     pub share: f64,
 }
 

@@ -8,7 +8,7 @@ use crate::statistics::{
 };
 use serde::Serialize;
 
-/// How results are judged.
+/// The settings by which results are judged.
 #[derive(Debug, Clone, Copy)]
 pub struct Plan {
     /// The variant that the others are compared with, by its number.
@@ -19,7 +19,7 @@ pub struct Plan {
     pub tuned_for: u64,
 }
 
-/// What a metric says about a treatment.
+/// The verdict of a metric about a treatment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
@@ -38,17 +38,18 @@ pub struct MetricResult {
     pub metric: String,
     /// The name of its events.
     pub event: String,
-    /// What it makes of them.
+    /// The aggregation of the events.
     pub kind: MetricKind,
-    /// What it is for.
+    /// The role of the metric in a decision.
     pub role: MetricRole,
     /// Which way is better.
     pub direction: Direction,
     /// In the order of the document.
     pub variants: Vec<VariantResult>,
-    /// Whether it is a guardrail and a variant is worse, at whichever look.
+    /// True if the metric is a guardrail and a variant is worse at any look.
     pub broken: bool,
-    /// Whether it is a guardrail that nothing holds yet: no variant has a comparison that is valid at any time.
+    /// True if the metric is a guardrail that cannot be judged yet: no variant has a comparison that is valid
+    /// at any time.
     pub unjudged: bool,
 }
 
@@ -75,8 +76,9 @@ pub struct VariantResult {
     pub anytime: Option<Comparison>,
     /// By the anytime-valid comparison, and by nothing else; `null` for the control, and where there is none.
     pub verdict: Option<Verdict>,
-    /// What the comparison for one look shows where there is no other. It is not a verdict: by looking daily, one of three
-    /// experiments without a difference shows one.
+    /// The result of the fixed-sample comparison, which is valid for a single look, where no other comparison
+    /// exists. It is not a verdict: with daily looks, one of three experiments without a true difference
+    /// shows one.
     pub one_look: Option<Verdict>,
 }
 
@@ -139,7 +141,7 @@ fn verdict(direction: Direction, comparison: Comparison) -> Verdict {
     if is_more == more_is_better { Verdict::Better } else { Verdict::Worse }
 }
 
-/// What is known of a variant's metric.
+/// The data of a variant's metric.
 enum Side {
     Rate(Option<Proportion>),
     Mean(Option<GroupedMean>),

@@ -81,25 +81,25 @@ impl SeenUnits {
         }
     }
 
-    /// How many rows there were.
+    /// Returns the number of rows.
     #[must_use]
     pub fn rows(&self) -> u64 {
         self.rows
     }
 
-    /// How many users there were; a row without an id counts as one.
+    /// Returns the number of distinct users; a row without an id counts as one.
     #[must_use]
     pub fn units(&self) -> u64 {
         self.nameless + self.groups.first().map_or(0, |group| group.answers.len() as u64)
     }
 
-    /// How many units are held in memory.
+    /// Returns the number of units held in memory.
     #[must_use]
     pub fn held(&self) -> usize {
         self.groups.iter().map(|group| group.answers.len()).sum()
     }
 
-    /// How many units have rows that give different answers.
+    /// Returns the number of units whose rows give different answers.
     #[must_use]
     pub fn conflicting(&self) -> u64 {
         self.conflicting

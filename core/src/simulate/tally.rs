@@ -21,7 +21,7 @@ pub struct Tally<'c> {
     is_new: Vec<bool>,
 }
 
-/// What one experiment decided.
+/// The counts of decisions of one experiment.
 #[derive(Debug, Clone)]
 pub struct ExperimentTally<'c> {
     /// The experiment.
@@ -186,7 +186,7 @@ impl<'c> Tally<'c> {
         }
     }
 
-    /// How many units were counted.
+    /// Returns the number of counted units.
     #[must_use]
     pub fn units(&self) -> u64 {
         self.units

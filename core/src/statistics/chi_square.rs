@@ -11,7 +11,7 @@ pub struct ChiSquare {
     pub statistic: f64,
     /// Degrees of freedom.
     pub degrees: u32,
-    /// How likely a statistic at least as great is, if nothing is wrong: 0 to 1.
+    /// The probability of a statistic at least as great if nothing is wrong: 0 to 1.
     pub p_value: f64,
 }
 

@@ -6,7 +6,7 @@ use super::normal::{as_float, is_share};
 use serde::Serialize;
 use statrs::function::gamma::ln_gamma;
 
-/// What counts as a mismatch.
+/// The thresholds at which a deviation from the allocations is a mismatch.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SampleRatioPlan {
     /// The chance of a false alarm, over all looks with [`RatioTest::Anytime`].
@@ -34,10 +34,10 @@ pub enum RatioTest {
     ChiSquare,
 }
 
-/// Whether units follow their allocations.
+/// The result of a sample ratio mismatch (SRM) test.
 #[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct SampleRatio {
-    /// What it comes to.
+    /// The verdict of the test.
     pub verdict: RatioVerdict,
     /// The p-value that holds at every look together: 0 to 1.
     pub anytime_p_value: f64,
@@ -65,7 +65,7 @@ pub struct RatioVariant {
     pub deviation: Option<f64>,
 }
 
-/// What a test of the ratio comes to.
+/// The verdict of a sample ratio test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RatioVerdict {
@@ -137,9 +137,10 @@ impl RatioVariant {
     }
 }
 
-/// What is believed of the shares if something is wrong: Dirichlet distributions around the allocations, each with its
-/// concentration, in units of evidence, and its weight. The least concentrated one sees a dead variant, the most
-/// concentrated one a leak of a percent; one alone cannot see both.
+/// The prior distribution of the shares if assignment is wrong: a mixture of Dirichlet distributions around
+/// the allocations, each with its concentration, in units of evidence, and its weight. The least concentrated
+/// one detects a dead variant, the most concentrated one a leak of a percent; a single one cannot detect
+/// both.
 ///
 /// Units until the alarm at alpha 0.001, of two variants with equal shares:
 ///
@@ -187,7 +188,7 @@ fn log_bayes_factor(observed: &[u64], shares: &[f64], concentration: f64) -> f64
     whole + tested.map(part).sum::<f64>()
 }
 
-/// What Stirling's formula leaves out of `ln Γ(z)` (Abramowitz and Stegun, 6.1.41).
+/// Returns the rest of `ln Γ(z)` that Stirling's formula leaves out (Abramowitz and Stegun, 6.1.41).
 fn stirling_rest(z: f64) -> f64 {
     if z < 10.0 {
         return ln_gamma(z) - (z - 0.5) * z.ln() + z - 0.5 * std::f64::consts::TAU.ln();

@@ -15,7 +15,7 @@ use abx_core::change::{Diff, DocumentChange, Side, compare};
 use common::{compiled, noon};
 use serde_json::Value;
 
-/// What differs between two sets of documents at noon.
+/// Compares two sets of documents at noon.
 fn diff(before: &[Value], after: &[Value]) -> Diff {
     let (old, new) = (compiled(before), compiled(after));
     let old = Side { catalog: &old.catalog, documents: before.iter().collect() };

@@ -17,7 +17,7 @@ struct Open<'a> {
     next: Next,
 }
 
-/// What an open question waits for.
+/// The step that an open question waits for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Next {
     Nothing,

@@ -7,7 +7,8 @@ use std::hash::{BuildHasher, RandomState};
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// How long it is believed that the store has no assignment of a unit, in seconds: another process may store one.
+/// The time, in seconds, for which an absent assignment is cached. It is short because another process may
+/// store one.
 const ABSENT_SECONDS: i64 = 60;
 
 /// Under what an assignment is known. Another epoch is another assignment.
@@ -18,7 +19,7 @@ pub(super) struct Key<'a> {
     pub epoch: u32,
 }
 
-/// What is kept of an assignment. Not its context, which may be sixty times as long.
+/// The cached part of an assignment. Its context is left out, because it may be sixty times as long.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Kept {
     pub variant: Box<str>,
@@ -40,7 +41,7 @@ impl From<StoredAssignment> for Kept {
     }
 }
 
-/// What is known of a unit in an experiment.
+/// The cached knowledge about a unit in an experiment.
 #[derive(Debug, Clone)]
 pub(super) enum Known {
     /// The store holds this.
@@ -72,7 +73,7 @@ impl Cache {
         Self { entries: Mutex::new(LruCache::new(size)), hasher: RandomState::new() }
     }
 
-    /// What is known, at a time in seconds since 1970.
+    /// Returns the cached knowledge at a time in seconds since 1970.
     pub(super) fn get(&self, key: Key<'_>, now: i64) -> Option<Known> {
         let hash = self.hasher.hash_one(key);
         let mut entries = self.lock();

@@ -20,15 +20,15 @@ pub(super) struct Question<'a> {
     pub unit: Cow<'a, str>,
     pub now: Timestamp,
     pub revision: u64,
-    /// Whether the unit is enrolled if it may be.
+    /// True if the unit is to be enrolled when it is eligible.
     pub enrolls: bool,
 }
 
-/// How a question was answered.
+/// The answer to a question.
 #[derive(Debug, Clone)]
 pub(super) struct Answer<'a> {
     pub decision: Decision<'a>,
-    /// What the store holds, if that is the answer.
+    /// The stored assignment, if it made the decision.
     pub kept: Option<Arc<Kept>>,
 }
 
@@ -37,27 +37,28 @@ impl<'a> Question<'a> {
         Key { unit: &self.unit, experiment: self.experiment.key(), epoch: self.experiment.epoch() }
     }
 
-    /// What the hash says.
+    /// Decides by hash, without the store.
     pub(super) fn decide(&self) -> Decision<'a> {
         self.experiment.decide(&self.subject, self.now, None)
     }
 
-    /// What is decided with what the store holds. Where it does not count any more (its variant is gone), the hash decides.
+    /// Decides with a stored assignment. If it no longer counts (for example because its variant was
+    /// removed), the hash decides.
     pub(super) fn with(&self, kept: Arc<Kept>) -> Answer<'a> {
         let pin = Pin { variant: &kept.variant, epoch: kept.epoch };
         let decision = self.experiment.decide(&self.subject, self.now, Some(pin));
         Answer { decision, kept: (decision.reason == Reason::Pinned).then_some(kept) }
     }
 
-    /// Whether an assignment, if there were one, would decide: the store is not asked for nothing. The core's order of evaluation is
-    /// asked with a pin of our own making, rather than repeated here.
+    /// Returns true if a stored assignment would decide, so that reading the store is worth its cost. The
+    /// core's order of evaluation is tried with an invented pin, instead of repeating the order here.
     pub(super) fn hangs_on_a_pin(&self) -> bool {
         let Some(variant) = self.experiment.variants().first() else { return false };
         let pin = Pin { variant: &variant.key, epoch: self.experiment.epoch() };
         self.experiment.decide(&self.subject, self.now, Some(pin)).reason == Reason::Pinned
     }
 
-    /// Whether the decision of the hash is to be stored.
+    /// Returns true if the decision of the hash must be stored.
     pub(super) fn is_to_be_stored(&self, hashed: &Decision<'_>) -> bool {
         self.enrolls && hashed.reason == Reason::Assigned
     }
@@ -68,7 +69,7 @@ impl<'a> Question<'a> {
         event_id("assignment", &[key.unit.as_bytes(), key.experiment.as_bytes(), &key.epoch.to_be_bytes()])
     }
 
-    /// What is to be stored.
+    /// Builds the assignment to store.
     pub(super) fn assignment(
         &self,
         hashed: &Decision<'_>,

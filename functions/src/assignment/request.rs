@@ -1,11 +1,11 @@
-//! What is sent.
+//! Request bodies of the assignment function.
 
 use crate::http::{ApiError, Query, check_context, deserialize_context, deserialize_id};
 use abx_core::decide::AttributeTypes;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-/// How many experiments may be named in a batch.
+/// The largest number of experiments that a batch may name.
 const MAX_KEYS: usize = 256;
 
 /// Asks for one experiment. A field that is not known is refused: a `contxt` that is ignored would target nobody.
@@ -23,7 +23,8 @@ pub struct AssignRequest {
     /// Says what would be answered, without enrolling.
     #[serde(default)]
     pub peek: bool,
-    /// Whether an exposure is recorded; `false` for a caller who assigns ahead of time and reports exposures itself.
+    /// True if an exposure is recorded; `false` is for a caller that assigns ahead of time and reports
+    /// exposures itself.
     #[serde(default = "yes")]
     pub expose: bool,
 }

@@ -57,7 +57,7 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> Service<C, S, 
     }
 }
 
-/// What tells a batch from a single request.
+/// A field that distinguishes a batch from a single request.
 #[derive(Deserialize)]
 struct Kind {
     #[serde(default, rename = "experiment_keys", deserialize_with = "is_there")]

@@ -17,21 +17,22 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
-/// How long the stores may take in all. An adapter that repeats calls gives up 3 ms before, so that its breaker hears of it.
+/// The total time that the stores may take for a request. An adapter that retries gives up 3 ms earlier, so
+/// that its breaker records the failure.
 const BUDGET: Duration = Duration::from_millis(48);
 
-/// What the service is told beside its ports.
+/// Settings of the service, apart from its ports.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// How long an assignment lasts.
+    /// The lifetime of an assignment, in days.
     pub ttl_days: u32,
-    /// How many assignments are remembered.
+    /// The number of assignments that the cache holds.
     pub cache: NonZeroUsize,
     /// When exposures are sent.
     pub exposures: Exposures,
     /// The origins whose pages may ask.
     pub cors: Cors,
-    /// What is taken off the start of every path; empty for nothing.
+    /// The prefix that is removed from every path; empty for none.
     pub base_path: String,
 }
 
@@ -69,11 +70,11 @@ impl Moment {
     }
 }
 
-/// What is known of a question before the store is asked.
+/// The state of a question before the store is read.
 pub(super) enum Begun<'a> {
     /// Its answer.
     Answered(Answer<'a>),
-    /// What the hash says, and whether that is to be stored if the store has nothing else.
+    /// The decision of the hash; `stores` is true if it must be stored when the store has no assignment.
     Open { by_hash: Answer<'a>, stores: bool },
 }
 
@@ -122,7 +123,7 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> Service<C, S, 
         &self.telemetry
     }
 
-    /// What stands before the handlers.
+    /// Returns the middleware.
     pub fn front(&self) -> &Arc<Front> {
         &self.front
     }

@@ -1,11 +1,11 @@
-//! What is sent.
+//! Request bodies of the flags function.
 
 use crate::http::{ApiError, Query, check_context, deserialize_context, deserialize_id, no_attributes};
 use abx_core::decide::AttributeTypes;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-/// How many flags may be named at once.
+/// The largest number of flags that a request may name.
 const MAX_KEYS: usize = 256;
 
 /// Asks for one flag.

@@ -1,4 +1,4 @@
-//! What is answered.
+//! Response bodies of the flags function.
 
 use abx_core::decide::{FlagReason, OpenFeatureReason};
 use abx_core::{Evaluation, Flag, Reason};
@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 use std::borrow::Cow;
 
-/// What a flag gave, and why.
+/// The variant that a flag served, and the reason.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FlagResponse<'a> {
     /// The flag.
@@ -40,7 +40,7 @@ pub struct ServedExperiment<'a> {
     pub reason: Reason,
 }
 
-/// What several flags gave.
+/// The evaluations of several flags.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FlagsResponse<'a> {
     /// The user id, as a text.

@@ -81,7 +81,7 @@ impl<C: CatalogStore + 'static, E: EventSink> Service<C, E> {
     }
 }
 
-/// What tells a request for several flags from one for one.
+/// A field that distinguishes a request for several flags from one for a single flag.
 #[derive(Deserialize)]
 struct Kind {
     #[serde(default, rename = "flag_keys", deserialize_with = "is_there")]

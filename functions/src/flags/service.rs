@@ -11,14 +11,14 @@ use abx_core::{Evaluation, Flag, Reason, Subject};
 use jiff::Timestamp;
 use std::sync::Arc;
 
-/// What the service is told beside its ports.
+/// Settings of the service, apart from its ports.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     /// When evaluations are sent.
     pub exposures: Exposures,
     /// The origins whose pages may ask.
     pub cors: Cors,
-    /// What is taken off the start of every path; empty for nothing.
+    /// The prefix that is removed from every path; empty for none.
     pub base_path: String,
 }
 
@@ -51,7 +51,7 @@ impl<C: CatalogStore + 'static, E: EventSink> Service<C, E> {
         &self.telemetry
     }
 
-    /// What stands before the handlers.
+    /// Returns the middleware.
     pub fn front(&self) -> &Arc<Front> {
         &self.front
     }

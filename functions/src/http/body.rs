@@ -24,7 +24,8 @@ pub fn parse<'b, T: Deserialize<'b>>(body: &'b [u8]) -> Result<T, ApiError> {
     })
 }
 
-/// Whether JSON can only be an object. Serde also reads structures from arrays, and `["u", "e"]` is nothing that we documented.
+/// Returns true if the JSON can only be an object. Serde also reads structures from arrays, and the API does
+/// not document a form such as `["u", "e"]`.
 pub(crate) fn is_object(body: &[u8]) -> bool {
     body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{')
 }

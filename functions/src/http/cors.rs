@@ -38,7 +38,7 @@ impl Cors {
         self.origins.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes()).then(|| origin.clone())
     }
 
-    /// Whether a browser asks what it may ask.
+    /// Returns true if a request is a CORS preflight.
     pub(super) fn is_preflight(method: &Method, request: &HeaderMap) -> bool {
         method == Method::OPTIONS
             && request.contains_key(ORIGIN)

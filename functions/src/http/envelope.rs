@@ -8,8 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// What a function returns to Lambda: the envelope that API Gateway (both payload versions), function URLs and load
-/// balancers turn into an HTTP response, and that a direct caller reads.
+/// The value that a function returns to Lambda: the envelope that API Gateway (both payload versions),
+/// function URLs and load balancers turn into an HTTP response, and that a direct caller reads.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LambdaResponse {
@@ -24,7 +24,7 @@ pub struct LambdaResponse {
     /// The body: JSON, for every answer of ours that has one.
     #[serde(default)]
     pub body: String,
-    /// Whether the body is base64 of its bytes, because they are no text.
+    /// True if the body is base64 of its bytes, because they are not UTF-8 text.
     #[serde(default)]
     pub is_base64_encoded: bool,
 }

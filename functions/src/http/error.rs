@@ -11,9 +11,9 @@ use std::fmt;
 pub struct ApiError {
     /// The HTTP status.
     pub status: StatusCode,
-    /// What a program acts on; part of the API.
+    /// The code that programs act on; it is part of the API.
     pub code: &'static str,
-    /// What a person reads.
+    /// The message for people.
     pub message: Cow<'static, str>,
 }
 

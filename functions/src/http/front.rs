@@ -1,4 +1,4 @@
-//! What stands before every handler.
+//! The middleware that every request passes before its handler.
 
 use super::{ApiError, Cors, MAX_BODY_BYTES, Query, Reply};
 use crate::telemetry::{Counter, Level, Telemetry};
@@ -24,10 +24,11 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 #[derive(Debug, Clone)]
 pub(crate) struct InvocationId(pub String);
 
-/// What a handler sees of a request.
+/// The parts of a request that a handler sees.
 #[derive(Debug)]
 pub struct Call {
-    /// Whether nothing may come of it but the answer: a HEAD, which browsers, crawlers and monitors send unasked.
+    /// True if the request must have no effect except its answer: a HEAD, which browsers, crawlers and
+    /// monitors send without being asked.
     pub is_safe: bool,
     /// The URL's query, as it came.
     pub query: Option<String>,

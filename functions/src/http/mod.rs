@@ -1,4 +1,4 @@
-//! What every router shares: reading a request, and answering it, also when it is wrong.
+//! The parts that every router shares: reading a request, and answering it, also if it is invalid.
 //!
 //! | file | what it is |
 //! |---|---|

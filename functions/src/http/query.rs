@@ -6,7 +6,7 @@ use abx_core::decide::AttributeTypes;
 use abx_core::finding::did_you_mean;
 use serde_json::{Map, Value};
 
-/// What a parameter begins with that is an attribute.
+/// The prefix of a parameter that gives an attribute.
 const CONTEXT: &str = "context.";
 
 /// The parameters of a URL, decoded.

@@ -1,4 +1,4 @@
-//! What API Gateway (payloads 1.0 and 2.0), function URLs (2.0) and load balancers send.
+//! Events that API Gateway (payloads 1.0 and 2.0), function URLs (2.0) and load balancers send.
 
 use crate::http::{ApiError, InvocationId, LambdaResponse, MAX_BODY_BYTES};
 use axum::body::Body;
@@ -52,7 +52,7 @@ struct Http {
     method: Option<String>,
 }
 
-/// What only an HTTP event has.
+/// Fields that only an HTTP event has.
 #[derive(Deserialize)]
 struct Probe {
     #[serde(rename = "requestContext")]
@@ -82,7 +82,7 @@ pub(super) fn foreign_trigger(payload: &[u8]) -> Option<String> {
     Some(source.map_or_else(|| "another service".to_owned(), |source| source.chars().take(64).collect()))
 }
 
-/// Whether a payload stands for an HTTP request.
+/// Returns true if a payload represents an HTTP request.
 pub(super) fn is_http(payload: &[u8]) -> bool {
     serde_json::from_slice::<Probe>(payload).is_ok_and(|probe| probe.request_context.is_some())
 }
@@ -93,7 +93,8 @@ impl<'a> HttpEvent<'a> {
         serde_json::from_slice(payload).map_err(unreadable)
     }
 
-    /// Whether headers are lists, and have to be in the answer: a load balancer ignores the other form then.
+    /// Returns true if the headers are lists and must be lists in the answer too: a load balancer then
+    /// ignores the other form.
     pub(super) fn has_lists_only(&self) -> bool {
         self.headers.is_none() && self.multi_value_headers.is_some()
     }
@@ -205,7 +206,7 @@ pub(super) async fn envelope(response: Response<Body>) -> LambdaResponse {
     LambdaResponse::of(parts.status, &parts.headers, &body)
 }
 
-/// What may stand in a query as it is, if it is encoded already.
+/// The characters that may appear unchanged in a query that is already encoded.
 const QUERY: &[u8] = b"%&=+-._~!$'()*,;:@/?";
 
 fn encoded(text: &str, keep: &[u8]) -> String {

@@ -38,7 +38,7 @@ const EVENTS: Budget = Budget {
     attempts: 2,
     backoff: Duration::from_millis(20),
 };
-/// How long the start waits for the tables. Lambda gives an init 10 s.
+/// The longest time that the start waits for the tables. Lambda gives an init 10 s.
 const INIT: Duration = Duration::from_secs(3);
 
 /// The variables of a process.

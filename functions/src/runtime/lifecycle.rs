@@ -17,14 +17,15 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
 
-/// How often an environment that serves several requests at once sends what waits.
+/// The interval at which an environment that serves several requests at once flushes the outbox.
 const INTERVAL: Duration = Duration::from_millis(500);
-/// How long the end of the process waits for the stream: Lambda kills it 500 ms after its signal.
+/// The longest time that the end of the process waits for the stream: Lambda kills the process 500 ms after
+/// its signal.
 const LAST_MOMENTS: Duration = Duration::from_millis(450);
 
 type Error = lambda_runtime::Error;
 
-/// What the function runs in.
+/// The environment that the function runs in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Host {
     /// An environment of Lambda: one request at a time, frozen in between.

@@ -1,4 +1,4 @@
-//! What some documents give a unit, and why.
+//! The decisions of a set of documents for a unit, with their steps.
 
 use super::Args;
 use crate::commands::assign::{ExperimentRow, FlagRow};
@@ -77,13 +77,13 @@ impl Answer {
         text
     }
 
-    /// What the experiment gave, in a line, and the steps.
+    /// Describes the decision of the experiment in a line, and returns its steps.
     pub(super) fn of_experiment(&self) -> Option<(String, &[Step])> {
         let it = self.experiment.as_ref()?;
         Some((format!("experiment {}: {}", it.outcome.key(), it.outcome.outcome()), &it.steps))
     }
 
-    /// What the flag gave, in a line, and the steps.
+    /// Describes the evaluation of the flag in a line, and returns its steps.
     pub(super) fn of_flag(&self) -> Option<(String, &[Step])> {
         let it = self.flag.as_ref()?;
         Some((format!("flag {}: {}", it.outcome.key(), it.outcome.outcome()), &it.steps))

@@ -1,4 +1,4 @@
-//! What has changed since a revision, in the words of the steps.
+//! The differences since a revision, in the terms of the steps of a decision.
 
 use super::answer::Answer;
 use crate::commands::diff::side;
@@ -17,18 +17,18 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::ops::Range;
 
-/// What a unit got by an earlier revision, and what has changed.
+/// The decision of an earlier revision, and the differences.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(super) struct Since {
     /// The revision.
     source: String,
-    /// Where the present documents are from.
+    /// The source of the present documents.
     now: String,
     #[serde(flatten)]
     then: Answer,
     /// The steps that differ, in their order.
     steps: Vec<StepsChange>,
-    /// How the documents that the decision is made from differ.
+    /// The differences of the documents that the decision is made from.
     changes: Diff,
 }
 
@@ -123,8 +123,8 @@ pub(super) fn list(sources: &[Source]) -> String {
     sources.iter().map(Source::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// How the documents differ that an experiment or flag is decided from: its own, those that it names, and what all
-/// share; and whom that moves at a time.
+/// Compares the documents that an experiment or flag is decided from (its own, those that it names, and the
+/// shared one), and the units that the differences move at a time.
 pub(super) fn documents(key: &str, then: &Checked, now: &Checked, at: Timestamp) -> Diff {
     let values = || then.values.iter().chain(&now.values).map(|(_, value)| value);
     let mut names: BTreeSet<String> =

@@ -1,4 +1,4 @@
-//! What a simulation found.
+//! The result of a simulation.
 
 use crate::commands::assign::{hinted, left_out};
 use crate::commands::people::Census;
@@ -18,22 +18,22 @@ use std::fmt::Write as _;
 /// Who got what, and whether it is what the documents say.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct SimulateReport {
-    /// How many units there were.
+    /// The number of units.
     units: u64,
-    /// Where they came from.
+    /// The source of the units.
     source: String,
     experiments: Vec<ExperimentReport>,
     independence: IndependenceReport,
     /// A test fails below this p-value: alpha over the number of tests (Bonferroni).
     threshold: f64,
-    /// How many tests there were; without any, nothing is known.
+    /// The number of tests; with 0, the assignment was not checked.
     tests: usize,
-    /// Whether every test passed, and there was one.
+    /// True if at least one test ran and all tests passed.
     balanced: bool,
     /// The rows of the file and the units in them; absent where units are generated.
     #[serde(skip_serializing_if = "Option::is_none")]
     rows: Option<Census>,
-    /// What should be known about the attributes and the file.
+    /// Warnings about the attributes and the file.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     hints: Vec<String>,
     /// Errors that keep documents out; see `abx validate`.

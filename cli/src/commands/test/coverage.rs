@@ -1,11 +1,11 @@
-//! How much of the documents the cases have reached.
+//! Coverage: the parts of the documents that the cases have reached.
 
 use crate::source::{DocumentPlaces, FilePlace};
 use abx_core::rehearsal::{Coverage, Part, Seen};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// What the cases have reached of all that tests can reach.
+/// The parts that the cases have reached, of all that tests can reach.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct CoverageReport {
     /// In whole percent, rounded down.
@@ -21,18 +21,18 @@ pub(super) struct CoverageReport {
     pub documents: Vec<DocumentCoverage>,
 }
 
-/// What the cases have reached of an experiment or flag.
+/// The coverage of an experiment or flag.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct DocumentCoverage {
-    /// What it is, as `experiment KEY` or `flag KEY`.
+    /// The document, as `experiment KEY` or `flag KEY`.
     pub document: String,
-    /// How many cases are about it.
+    /// The number of cases about the document.
     pub cases: usize,
     /// Parts that were reached.
     pub reached: usize,
     /// Parts that can be.
     pub parts: usize,
-    /// What was not reached.
+    /// The parts that no case has reached.
     pub missing: Vec<Missing>,
 }
 
@@ -41,9 +41,9 @@ pub(super) struct DocumentCoverage {
 pub(super) struct Missing {
     /// Its path in the document; empty for a reason.
     pub path: String,
-    /// What no case has seen of it, in words.
+    /// The part that no case has reached, in words.
     pub what: String,
-    /// Where it is written; `null` for what is not.
+    /// The place of the part; `null` if it is not written in the document.
     pub place: Option<FilePlace>,
 }
 
@@ -54,7 +54,7 @@ impl CoverageReport {
         Self { percent: percent(reached, parts), least, reached, parts, documents }
     }
 
-    /// Whether it is as much as was asked for.
+    /// Returns true if the coverage is at least the required one.
     pub(super) fn is_enough(&self) -> bool {
         // Not by the rounded number, and without dividing: 99.5 % is less than 99.6 %.
         let of_parts = |percent: f64| percent * count(self.parts);
@@ -87,7 +87,8 @@ impl DocumentCoverage {
     }
 }
 
-/// What was not reached, in words. A condition that was never asked is told once, not for each of its outcomes.
+/// Describes the parts that were not reached. A condition that was never evaluated is reported once, not for
+/// each of its outcomes.
 fn missing<'p, 'c>(unreached: &'p [&'p Part<'c>]) -> impl Iterator<Item = (&'p Part<'c>, String)> {
     let never_held =
         |path: &str| unreached.iter().any(|part| part.seen == Seen::Condition(true) && part.path == path);

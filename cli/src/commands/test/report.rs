@@ -1,4 +1,4 @@
-//! How the result looks.
+//! Rendering of test results.
 
 use super::Format;
 use super::cases::CaseRow;
@@ -15,19 +15,19 @@ use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-/// What came of the tests.
+/// The result of the tests.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct TestReport {
     /// The time of the decisions whose case names none (RFC 3339).
     #[schemars(with = "String")]
     pub(super) at: Timestamp,
-    /// How many cases passed; each combination of a matrix is one.
+    /// The number of passed cases; each combination of a matrix is one.
     pub(super) passed: usize,
-    /// How many failed.
+    /// The number of failed cases.
     pub(super) failed: usize,
     /// The cases, in the order of the documents.
     pub(super) cases: Vec<CaseRow>,
-    /// What they reach.
+    /// The coverage of the cases.
     pub(super) coverage: CoverageReport,
     /// Errors in documents; what has one is left out, and its tests with it.
     pub(super) errors: Vec<Located>,
@@ -53,7 +53,7 @@ impl TestReport {
         }
     }
 
-    /// What is tested, each with its cases.
+    /// Groups the cases by the document that they test.
     fn by_tested(&self) -> BTreeMap<&str, Vec<&CaseRow>> {
         let mut by_tested: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for case in &self.cases {
@@ -168,7 +168,7 @@ impl TestReport {
 }
 
 impl CaseRow {
-    /// What was expected, what came, and the way to it.
+    /// Renders the expected result, the actual one, and the steps of the decision.
     fn explanation(&self) -> String {
         let mut text = String::new();
         if !self.combination.is_empty() {

@@ -52,7 +52,7 @@ fn both(document: &DocumentChange) -> String {
     text + &consequences(document)
 }
 
-/// Where the units of a document go, and what that spoils.
+/// Renders the flow of units of a document and the problems that it causes.
 #[must_use]
 pub fn consequences(document: &DocumentChange) -> String {
     let flows = document.flows.iter().map(flow);
@@ -60,7 +60,7 @@ pub fn consequences(document: &DocumentChange) -> String {
     flows.chain(counted).chain(document.findings.iter().map(finding)).collect()
 }
 
-/// Where units go, as a table.
+/// Renders a flow of units as a table.
 fn flow(flow: &Flow) -> String {
     matrix(&Matrix::of_flow(flow)) + &format!("      {}\n", in_words(flow))
 }

@@ -1,4 +1,4 @@
-//! How a change looks: to a person at a terminal, and in a pull request.
+//! Rendering of a change: for a terminal, and for a pull request.
 
 mod human;
 mod markdown;
@@ -12,7 +12,7 @@ use serde_json::Value;
 pub use human::{consequences, human};
 pub use markdown::{code, markdown};
 
-/// What a matrix is about is said once.
+/// The note below the matrices. It is printed once, however many matrices follow.
 const PINS: &str = "Shares are of the hash. Who is assigned already keeps the variant, unless it goes, the epoch changes or a holdout takes them.";
 
 /// A matrix as text: the header, and the rows with their names.
@@ -68,7 +68,8 @@ fn in_words(flow: &Flow) -> String {
     format!("{}: {had_to}", parts.join(", "))
 }
 
-/// Whether all that is known of a document is that it is as it was, and does not compile any more.
+/// Returns true if the only change of a document is that it no longer compiles, although its text is the
+/// same.
 fn is_only_broken(document: &DocumentChange) -> bool {
     document.change == Change::Affected
         && document.flows.is_empty()
@@ -96,7 +97,7 @@ fn field(change: &FieldChange) -> (String, String) {
     (shown(&change.before), shown(&change.after))
 }
 
-/// How many documents are added, changed, removed and unchanged.
+/// Counts the documents that are added, changed, removed and unchanged.
 fn summary(diff: &Diff) -> String {
     let of = |wanted: fn(&Change) -> bool| diff.documents.iter().filter(|it| wanted(&it.change)).count();
     let (added, removed) = (of(|it| *it == Change::Added), of(|it| *it == Change::Removed));

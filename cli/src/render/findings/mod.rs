@@ -1,4 +1,4 @@
-//! How findings look: to a person, and to the programs that show them.
+//! Rendering of findings: for people, and for programs that show them.
 //!
 //! Every format is made from the same values, [`Located`] findings.
 
@@ -16,7 +16,7 @@ pub use human::human;
 pub use junit::junit;
 pub use sarif::sarif;
 
-/// What is wrong, how to mend it, and what else belongs to it, in lines of plain text.
+/// Renders the problem, the way to fix it and related places as lines of plain text.
 #[must_use]
 pub fn in_words(finding: &Located) -> String {
     let help = finding.help.as_ref().map(|help| format!("\nhelp: {help}"));

@@ -48,7 +48,7 @@ pub fn edit_variants(text: &str, document: usize, wanted: &[Wanted]) -> Option<S
     (result.faults == parsed.faults && values.eq(expected.iter())).then_some(edited)
 }
 
-/// What to write by hand where a layout cannot be edited.
+/// Renders the ranges to write by hand, for a layout that cannot be edited.
 #[must_use]
 pub fn by_hand(wanted: &[Wanted]) -> String {
     let line = |it: &Wanted| format!("\n  - {{key: {}, ranges: {}}}", quoted(&it.key), shown(&it.ranges));
@@ -66,7 +66,7 @@ fn shown(ranges: &[Buckets]) -> String {
     format!("[{}]", ranges.iter().map(one).collect::<Vec<_>>().join(", "))
 }
 
-/// Whether a variant has these buckets already, in whichever order and pieces.
+/// Returns true if a variant already has these buckets, in any order and split.
 fn has_ranges(variant: &Value, wanted: &[Buckets]) -> bool {
     let Some(Ok(mut ranges)) = variant.get("ranges").cloned().map(serde_json::from_value::<Vec<Buckets>>)
     else {

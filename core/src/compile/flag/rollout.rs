@@ -68,8 +68,8 @@ impl FlagCompiler<'_> {
         })
     }
 
-    /// What units in the rollout get: shares where the variants have them, else the one variant that is not
-    /// the default.
+    /// Returns the ranges of units in the rollout: by shares if the variants have them, else all for the one
+    /// variant that is not the default.
     fn rollout_ranges(&mut self, default: usize, variants: &[FlagVariant]) -> Vec<(Range, usize)> {
         let written = &self.written.variants;
         if written.iter().any(|it| it.allocation.is_some() || it.ranges.is_some()) {
@@ -105,7 +105,7 @@ impl FlagCompiler<'_> {
         }
     }
 
-    /// Whether an override or a rule names a variant.
+    /// Returns true if an override or a rule names a variant.
     fn is_named(&self, key: &str) -> bool {
         let by_rule = |rule: &FlagRuleConfig| {
             rule.serve.as_deref() == Some(key)

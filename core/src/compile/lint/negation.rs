@@ -139,7 +139,7 @@ pub(super) fn asked(condition: &Condition) -> Vec<Asked<'_>> {
     }
 }
 
-/// What is known of an attribute where one of two conditions holds.
+/// Returns the values that an attribute can have where one of two conditions holds.
 fn in_both<'d>(asked: Asked<'d>, other: &[Asked<'_>]) -> Option<Asked<'d>> {
     if other.contains(&asked) {
         return Some(asked);
@@ -173,7 +173,8 @@ pub(super) fn check(written: &[Condition], path: &str, present: &[Asked<'_>], fi
     }
 }
 
-/// Whether an operator cannot answer for values of another type. Nobody wonders that `5` does not equal `"x"`.
+/// Returns true if an operator gives no meaningful answer for values of another type. `equals` is not one:
+/// that `5` does not equal `"x"` surprises nobody.
 fn is_typed(operator: Operator) -> bool {
     !matches!(operator, Operator::Equals | Operator::NotEquals | Operator::In | Operator::NotIn)
 }

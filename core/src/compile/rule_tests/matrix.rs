@@ -52,7 +52,7 @@ fn invalid(findings: &mut Findings, path: String, message: impl Into<String>) ->
     findings.add(Code::MatrixInvalid, path, message)
 }
 
-/// Whether there are combinations, and each exception is about some.
+/// Returns true if there are combinations, and each exception matches some.
 fn is_sound(written: &CaseConfig, path: &str, findings: &mut Findings) -> bool {
     let mut is_sound = true;
     for (attribute, values) in &written.matrix {
@@ -82,7 +82,7 @@ fn is_sound(written: &CaseConfig, path: &str, findings: &mut Findings) -> bool {
     is_sound
 }
 
-/// Whether a context has an attribute, as a decision would find it.
+/// Returns true if a context has an attribute, by the rules of a decision.
 fn has(context: &Map<String, Value>, attribute: &str) -> bool {
     let found = Subject::new("", context).attribute(&AttributePath::new(attribute)).is_some();
     found || context.contains_key(attribute)
