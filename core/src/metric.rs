@@ -17,7 +17,7 @@ pub struct Metric {
     pub event: Box<str>,
     /// The aggregation of the events.
     pub measure: Measure,
-    /// Which way is better.
+    /// The direction of an improvement.
     pub direction: Direction,
     /// The role of the metric in a decision.
     pub role: MetricRole,
@@ -51,7 +51,7 @@ pub enum Contribution {
     Unit,
     /// A number, to the sum of the variant and to that of the unit's group.
     Value(Amount),
-    /// Nothing, because the property is missing, not a number, or too large for a sum.
+    /// No usable value, because the property is missing, not a number, or too large for a sum.
     Unusable,
 }
 

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use std::borrow::Cow;
 
-/// From here on, a double may stand for another integer than the one that was meant.
+/// The smallest double that may stand for another integer than the written one (2^53).
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// Reads an id: a text as it is, or a whole number as its digits. `None` for any other value.

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 const DAY: i64 = 86_400_000;
-/// When everything arrives.
+/// The arrival time of every record.
 const NOW: i64 = 20_000 * DAY;
 
 fn catalog() -> Catalog {

@@ -1,4 +1,4 @@
-//! Whom does a change move, and how few could it move?
+//! `abx diff`: the units that a change moves, and the least that any such change has to move.
 
 use super::assign::hinted;
 use super::inputs::{AtArg, ContextArgs, Source, percentage};

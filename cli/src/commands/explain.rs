@@ -1,4 +1,4 @@
-//! Why does a unit get what it gets? And what did it get then?
+//! `abx explain`: the reasons for a unit's decision, now and at an earlier revision.
 
 mod answer;
 mod since;
@@ -57,7 +57,7 @@ pub struct Args {
     pub(super) format: FormatArg,
 }
 
-/// Why a unit gets what it gets.
+/// The decision for a unit, and the reasons for it.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct ExplainReport {
     unit: String,

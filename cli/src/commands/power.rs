@@ -73,10 +73,10 @@ pub struct Args {
 
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
 enum Corrected {
-    /// It is shared out over the treatments
+    /// Divide alpha by the number of treatments
     #[default]
     Bonferroni,
-    /// It holds for each treatment alone
+    /// Use alpha for each treatment alone
     None,
 }
 
@@ -88,7 +88,7 @@ fn parse_traffic(text: &str) -> Result<f64, String> {
 /// A planned experiment.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct PowerReport {
-    /// Which of the numbers is the answer; the others were given.
+    /// The number that was computed; the others were given.
     answer: Answer,
     /// The control's rate or mean.
     baseline: f64,
@@ -102,7 +102,7 @@ pub struct PowerReport {
     power: f64,
     /// The chance to see an effect that is not there, over all treatments.
     alpha: f64,
-    /// The same for each comparison with the control.
+    /// The alpha of each comparison with the control.
     alpha_each: f64,
     /// Units in all variants together.
     units: u64,
@@ -122,7 +122,7 @@ enum Answer {
 
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 struct VariantReport {
-    /// From 0 to 1.
+    /// The share, 0 to 1.
     share: f64,
     units: u64,
 }

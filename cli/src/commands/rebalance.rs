@@ -1,4 +1,4 @@
-//! Which change of shares moves the fewest units? And, with `--yes`: write it.
+//! `abx rebalance`: a change of shares that moves the fewest units, written to the file with `--yes`.
 
 use super::diff::side;
 use super::inputs::{part, unknown_key};
@@ -68,7 +68,8 @@ pub struct RebalanceReport {
     file: String,
     /// The variants in the order of the document.
     variants: Vec<VariantRanges>,
-    /// Whom it moves, and what that spoils; `null` where everybody keeps what they have.
+    /// The units that the change moves, and the problems that it causes; `null` if every unit keeps its
+    /// variant.
     change: Option<DocumentChange>,
     /// The lines that change, as a unified diff; empty where none does.
     text: String,

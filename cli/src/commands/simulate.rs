@@ -1,4 +1,4 @@
-//! Who gets what, over many units? And is it what the documents say?
+//! `abx simulate`: decisions for many units, tested against the documents.
 
 mod report;
 

@@ -1,4 +1,4 @@
-//! Do the units of an experiment follow their allocations?
+//! `abx srm`: a check of observed units against the allocations.
 
 use super::inputs::{self, FromArg};
 use crate::error::Error;
@@ -77,7 +77,7 @@ pub struct SrmReport {
     chi_square: Option<ChiSquare>,
     /// The greatest deviation of a variant from its share; `null` if one has units and no share.
     greatest_deviation: Option<f64>,
-    /// With fewer units the test could not have raised an alarm.
+    /// The number of units below which the test could not have raised an alarm.
     least_units: u64,
     variants: Vec<VariantReport>,
 }

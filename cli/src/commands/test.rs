@@ -1,4 +1,4 @@
-//! Do the right people get the right thing?
+//! `abx test`: runs the rule tests of documents.
 
 mod cases;
 mod coverage;

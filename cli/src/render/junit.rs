@@ -35,9 +35,9 @@ pub struct Case {
 pub struct Failure {
     /// A word for its kind.
     pub kind: String,
-    /// In a line.
+    /// The failure in a line.
     pub message: String,
-    /// In full.
+    /// The failure in full.
     pub text: String,
 }
 

@@ -38,7 +38,7 @@ pub fn printable(text: &str) -> String {
     shown
 }
 
-/// The same, where line breaks are meant.
+/// Escapes like `printable`, but keeps line breaks.
 #[must_use]
 pub fn printable_lines(text: &str) -> String {
     text.split('\n').map(printable).collect::<Vec<_>>().join("\n")

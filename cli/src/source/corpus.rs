@@ -48,7 +48,7 @@ pub struct Checked {
 struct Placed {
     file: usize,
     mark: Mark,
-    /// As `experiment KEY`; tests have none.
+    /// The document's name, for example `experiment checkout`; tests have none.
     name: Option<String>,
 }
 
@@ -174,7 +174,7 @@ impl DocumentPlaces<'_> {
         self.documents.get(document).map(|it| self.within(it, path))
     }
 
-    /// The same by the document's name, as `experiment KEY` or `flag KEY`.
+    /// Finds a place by the document's name, for example `experiment checkout`.
     #[must_use]
     pub fn of_name(&self, name: &str, path: &str) -> Option<FilePlace> {
         self.by_name.get(name).map(|it| self.within(it, path))

@@ -3,7 +3,7 @@
 use abx_core::finding::Code;
 use std::ops::Range;
 
-/// Something in a text that is not YAML, or not the YAML of documents.
+/// A fault of a text that is not YAML, or not the subset of YAML that documents use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     /// The code of the fault's finding.

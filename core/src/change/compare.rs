@@ -1,4 +1,4 @@
-//! Which documents of two sets belong together, and what differs in each.
+//! Comparison of two sets of documents: the pairs that belong together, and the differences of each.
 
 use super::shared::ChangedSegments;
 use super::{

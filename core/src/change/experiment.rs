@@ -12,7 +12,7 @@ use crate::metric::Metric;
 use jiff::Timestamp;
 use serde_json::Value;
 
-/// Whom the flow of an experiment is about.
+/// The units that the flow of an experiment is about.
 pub(super) const ABOUT: &str = "units that match the targeting";
 pub(super) const ABOUT_ALL: &str = "all units";
 

@@ -1,4 +1,4 @@
-//! Which share of the units goes from what to what, and how much of that had to be.
+//! The share of units that moves between each pair of outcomes, and the part of it that had to move.
 
 use super::outcome::Outcome;
 use super::share::Share;
@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The movement of units between outcomes, as shares of the units that the flow is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Flow {
-    /// Whom it is about.
+    /// The units that the flow is about.
     pub about: String,
     /// Every outcome, in the order in which a table shows them: variants as they are written, then none and why.
     pub outcomes: Vec<Outcome>,
@@ -18,11 +18,11 @@ pub struct Flow {
     pub cells: Vec<Cell>,
     /// Units that get something else than before: those that switch, join and leave.
     pub moved: Share,
-    /// From one variant to another.
+    /// The share that moves from one variant to another.
     pub switched: Share,
-    /// From no variant to one.
+    /// The share that moves from no variant to one.
     pub joined: Share,
-    /// From a variant to none.
+    /// The share that moves from a variant to none.
     pub left: Share,
     /// The least that any change to the same shares moves.
     pub minimum: Share,
@@ -62,7 +62,7 @@ pub(super) struct Shape<'a> {
 }
 
 impl<'a> Shape<'a> {
-    /// Of outcomes where nobody outside has a variant.
+    /// Builds the shape of outcomes where no unit outside has a variant.
     fn of(outcomes: impl Iterator<Item = (Outcome<&'a str>, Share)>) -> Self {
         let mut split: BTreeMap<&str, Share> = BTreeMap::new();
         for (outcome, share) in outcomes {

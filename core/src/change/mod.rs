@@ -64,15 +64,15 @@ pub struct Diff {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Change {
-    /// It is new.
+    /// The document is new.
     Added,
-    /// It is gone.
+    /// The document was removed.
     Removed,
-    /// It has other values.
+    /// The document has other values.
     Changed,
-    /// It is as it was, and what it uses is not.
+    /// The document is unchanged, but something that it uses has changed.
     Affected,
-    /// It was this document before, by its name.
+    /// The document had this name before.
     Renamed(String),
 }
 
@@ -96,7 +96,7 @@ pub struct DocumentChange {
     /// The problems that the change causes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<ChangeFinding>,
-    /// The same, counted over known units.
+    /// The flow, counted over known units.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub counted: Option<Counted>,
 }

@@ -34,7 +34,7 @@ impl<K: AsRef<str>> Outcome<K> {
         self.variant() != other.variant()
     }
 
-    /// The same, with a key of its own.
+    /// Copies the outcome, so that it owns its key.
     #[must_use]
     pub fn owned(&self) -> Outcome {
         match self {

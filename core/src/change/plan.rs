@@ -43,7 +43,7 @@ pub fn rebalance(ranges: &[Vec<Range>], sizes: &[u32]) -> Option<Vec<Vec<Range>>
 }
 
 struct Plan {
-    /// In ascending order; no two neighbours that touch have the same owner, and none is empty.
+    /// The pieces in ascending order; none is empty, and two that touch have different owners.
     pieces: Vec<Piece>,
     /// The buckets that each owner still has too many or too few of. Owners with nothing left are removed.
     give: BTreeMap<usize, u32>,

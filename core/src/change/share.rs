@@ -28,13 +28,13 @@ impl Share {
         Self::new(buckets.into(), BUCKETS.into())
     }
 
-    /// Nobody.
+    /// The share of no unit.
     #[must_use]
     pub fn none() -> Self {
         Self(Ratio::zero())
     }
 
-    /// Everybody.
+    /// The share of all units.
     #[must_use]
     pub fn all() -> Self {
         Self(Ratio::one())
@@ -66,7 +66,8 @@ impl Share {
 }
 
 impl Share {
-    /// As a percentage to the bucket, with as many digits as it needs: `20 %`, `33.3333 %`.
+    /// Formats the share as a percentage that is exact to the bucket, with as many digits as it needs: `20
+    /// %`, `33.3333 %`.
     #[must_use]
     pub fn percent(&self) -> String {
         let text = format!("{:.4}", self.to_f64() * 100.0);
@@ -109,7 +110,7 @@ impl std::fmt::Display for Share {
     }
 }
 
-/// As a number for most readers, and as a fraction for those who check it.
+/// A share is written as a number for most readers, and as a fraction for those who check it.
 impl Serialize for Share {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut fields = serializer.serialize_struct("Share", 2)?;

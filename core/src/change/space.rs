@@ -71,7 +71,7 @@ pub(super) struct Path<'a> {
 }
 
 impl<'a> Path<'a> {
-    /// The same for everybody.
+    /// A question that decides for every unit.
     pub(super) const fn always(outcome: Outcome<&'a str>) -> Self {
         Self { questions: Vec::new(), otherwise: outcome }
     }

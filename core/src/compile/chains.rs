@@ -8,10 +8,10 @@ pub(super) const LONGEST: usize = 8;
 /// ten, and so on, would cause a hundred million.
 pub(super) const LARGEST: u64 = 10_000;
 
-/// Why one is left out.
+/// The reason why a document is left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// It names itself, by way of others or at once.
+    /// The document names itself, directly or through others.
     Circle,
     /// More than [`LONGEST`] follow it.
     Long,
@@ -57,7 +57,7 @@ pub(super) fn sort(named: &[Vec<usize>], weights: &[u64]) -> Order {
     sorted
 }
 
-/// Of those that still wait, the ones that others in a circle wait for.
+/// Returns, of the documents that still wait, those that others in a circle wait for.
 fn circles(named: &[Vec<usize>], naming: &[Vec<usize>], waits_for: &[usize]) -> Vec<usize> {
     let waits = |at: usize| waits_for.get(at).is_some_and(|count| *count > 0);
     let mut needed_by: Vec<usize> =

@@ -1,4 +1,4 @@
-//! Who is called what, over all documents.
+//! Names of experiments and flags, over all documents.
 
 use crate::document::{Document, FeatureFlagConfig};
 use crate::finding::{Code, Findings, did_you_mean};

@@ -14,7 +14,7 @@ const ALL: usize = 32 << 20;
 /// how much one takes. An expression that no size holds is charged for all of them, since trying takes as long as compiling.
 const SIZES: [usize; 3] = [1 << 14, 1 << 17, ONE];
 
-/// Why an expression is refused.
+/// The reason why an expression is refused.
 #[derive(Debug, Clone)]
 pub(super) struct Refusal {
     pub code: Code,

@@ -4,7 +4,7 @@ use crate::document::{Percentage, Share};
 use crate::finding::{Code, Findings};
 use crate::hash::{BUCKETS, Range, SumError, allocate};
 
-/// One thing that wants a share, as written.
+/// A part of a document that wants a share, as written.
 struct Part<'d> {
     /// Its path, as `variants[1]`.
     path: String,

@@ -30,7 +30,7 @@ const UNIT: Types = Types { wanted: Kinds::TEXT, accepted: Kinds::TEXT.or(Kinds:
 /// The types of an attribute of which documents read only values inside it.
 const PARENT: Types = Types { wanted: Kinds::OBJECT, accepted: Kinds::OBJECT };
 
-/// Something that should be known about an attribute.
+/// A warning about an attribute.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hint {
     /// Its dotted path.

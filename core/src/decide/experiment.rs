@@ -31,7 +31,7 @@ pub(crate) struct Parts {
     pub slot: Option<Slot>,
     pub targeting: Box<[Condition]>,
     pub traffic: Bucketer,
-    /// In the traffic when the bucket is below.
+    /// The end of the traffic: a unit with a lower bucket is in it.
     pub below: u32,
     pub split: Split,
     pub variants: Box<[Variant]>,
@@ -87,7 +87,7 @@ pub struct Decision<'a> {
     pub experiment: &'a Experiment,
     /// The variant; `None` for a unit that does not take part.
     pub variant: Option<&'a Variant>,
-    /// Why.
+    /// The reason.
     pub reason: Reason,
 }
 
@@ -136,7 +136,7 @@ impl Experiment {
         self.0.status
     }
 
-    /// From when on nobody takes part, if that is said.
+    /// Returns the time from which no unit takes part; `None` if the document gives none.
     #[must_use]
     pub fn ends_at(&self) -> Option<Timestamp> {
         self.0.ends_at
@@ -199,7 +199,7 @@ impl Experiment {
         self.evaluate(subject, now, pin, &mut ())
     }
 
-    /// The same decision, and every step on the way to it.
+    /// Decides, and returns every step of the evaluation too.
     #[must_use]
     pub fn explain(
         &self,

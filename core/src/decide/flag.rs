@@ -65,7 +65,7 @@ pub(crate) enum Serve {
 pub(crate) struct Rollout {
     pub targeting: Box<[Condition]>,
     pub bucketer: Bucketer,
-    /// In the rollout when the bucket is below.
+    /// The end of the rollout: a unit with a lower bucket is in it.
     pub below: u32,
     pub serve: Split,
 }
@@ -75,9 +75,9 @@ pub(crate) struct Rollout {
 pub struct Evaluation<'a> {
     /// The flag's variant; `None` when no flag has the key.
     pub variant: Option<&'a FlagVariant>,
-    /// Why.
+    /// The reason.
     pub reason: FlagReason,
-    /// The same in the words of OpenFeature.
+    /// The reason in the terms of OpenFeature.
     pub open_feature: OpenFeatureReason,
     /// The name of the rule that decided.
     pub rule: Option<&'a str>,
@@ -154,7 +154,7 @@ impl Catalog {
         self.trace_flag(flag, subject, now, &mut ())
     }
 
-    /// The same evaluation, and every step on the way to it.
+    /// Evaluates a flag, and returns every step of the evaluation too.
     #[must_use]
     pub fn explain_flag<'a>(
         &'a self,

@@ -3,7 +3,7 @@
 use super::{Draw, Step, Trace};
 use crate::hash::{BUCKETS, Bucketer, Range};
 
-/// Who gets which variant: every bucket belongs to one.
+/// The assignment of buckets to variants: every bucket belongs to one.
 #[derive(Debug, Clone)]
 pub(crate) struct Split {
     bucketer: Bucketer,
@@ -12,7 +12,7 @@ pub(crate) struct Split {
 }
 
 impl Split {
-    /// From ranges that cover every bucket once, with the index of their variant.
+    /// Builds the split from ranges that cover every bucket once, with the index of their variant.
     pub(crate) fn new(bucketer: Bucketer, ranges: impl IntoIterator<Item = (Range, usize)>) -> Self {
         let mut slices: Vec<(u32, u32)> = ranges
             .into_iter()

@@ -1,4 +1,4 @@
-//! Who asks: a user id and attributes.
+//! The subject of a decision: a user id and attributes.
 
 use super::AttributePath;
 use crate::read::id_of;
@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::fmt;
 
-/// Whom a decision is about. `user_id` is also an attribute of this name.
+/// The subject of a decision. `user_id` is also an attribute of this name.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject<'a> {
     user_id: Option<&'a str>,

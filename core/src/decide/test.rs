@@ -38,7 +38,7 @@ pub(crate) enum Test {
     SemverRange(VersionRange),
     Geo(Geo),
     Ip(Box<[IpNet]>),
-    /// In when the bucket is below.
+    /// The bucketer and the end of the share: a unit with a lower bucket passes.
     Percentage(Bucketer, u32),
 }
 
@@ -73,7 +73,7 @@ impl Test {
         }
     }
 
-    /// The same test of a unit, which is a text however it is written: `user_id` in `[7]` is in `["7"]`.
+    /// Turns the test into one of a unit, which is always text: `user_id` in `[7]` is in `["7"]`.
     pub(crate) fn of_units(self) -> Self {
         let unit =
             |value: Value| unit_of(&value).map_or(value.clone(), |unit| Value::String(unit.into_owned()));
@@ -143,7 +143,7 @@ impl Comparison {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Set {
     strings: HashSet<Box<str>>,
-    /// In ascending order.
+    /// The numbers, in ascending order.
     numbers: Vec<Number>,
     booleans: Vec<bool>,
 }

@@ -72,7 +72,7 @@ impl Trace for Vec<Step> {
 pub enum Step {
     /// A question of the order of evaluation was asked.
     Stage {
-        /// Which.
+        /// The stage.
         stage: Stage,
         /// True if this stage decided, so that no later stage was evaluated.
         decides: bool,
@@ -84,7 +84,7 @@ pub enum Step {
         /// `all`, `any`, `not`, or the name of what begins.
         name: String,
     },
-    /// It ends.
+    /// A nesting ends.
     Close {
         /// Its outcome.
         holds: bool,
@@ -95,7 +95,7 @@ pub enum Step {
         attribute: String,
         /// The operator of the comparison.
         operator: Operator,
-        /// With what.
+        /// The value that it was compared with.
         expected: Option<Value>,
         /// The subject's value; null if the attribute is missing.
         actual: Option<Value>,

@@ -38,7 +38,7 @@ record! {
         pub key: Key,
         /// A description of the segment.
         pub description: Option<String>,
-        /// Who belongs to it; a list means all.
+        /// The conditions that a unit must match to belong to the segment; all of them must hold.
         #[serde(default)]
         pub when: Vec<Condition>,
     }
@@ -56,7 +56,7 @@ record! {
         pub salt: Option<String>,
         /// The attribute that is bucketed; `user_id` by default.
         pub unit: Option<String>,
-        /// Who owns which buckets.
+        /// The experiments of the layer, with the buckets that each owns.
         #[serde(default)]
         pub slots: Vec<SlotConfig>,
     }

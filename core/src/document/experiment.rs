@@ -16,7 +16,7 @@ record! {
         pub experiment: Key,
         /// A description of the experiment.
         pub description: Option<String>,
-        /// Who answers for it.
+        /// The person or team that is responsible.
         pub owner: Option<String>,
         /// The stage of the experiment's life cycle.
         pub status: Status,
@@ -34,7 +34,7 @@ record! {
         /// The variants, in the order of their ranges.
         #[serde(default)]
         pub variants: Vec<VariantConfig>,
-        /// Who may take part; a list means all of its conditions.
+        /// The conditions that a unit must match to take part; all of them must hold.
         #[serde(default)]
         pub targeting_rules: Vec<Condition>,
         /// The layer of mutually exclusive experiments that this one belongs to.
@@ -44,9 +44,9 @@ record! {
         pub overrides: BTreeMap<String, String>,
         /// The variant that everybody gets once the experiment is completed.
         pub winner: Option<String>,
-        /// Nobody takes part before.
+        /// The start: no unit takes part before it.
         pub starts_at: Option<Moment>,
-        /// Nobody takes part from then on.
+        /// The end: no unit takes part from then on.
         pub ends_at: Option<Moment>,
         /// The metrics that are measured.
         #[serde(default)]
@@ -98,7 +98,7 @@ record! {
         pub kind: MetricKind,
         /// The event property that is summed or averaged.
         pub property: Option<String>,
-        /// Which way is better; `increase` by default.
+        /// The direction of an improvement; `increase` by default.
         pub direction: Option<Direction>,
         /// `primary` by default.
         pub role: Option<MetricRole>,
@@ -123,7 +123,7 @@ words! {
 }
 
 words! {
-    /// Which way is better.
+    /// The direction of an improvement.
     pub enum Direction {
         /// More is better.
         #[default]

@@ -18,7 +18,7 @@ record! {
         pub flag: Key,
         /// A description of the flag.
         pub description: Option<String>,
-        /// Who answers for it.
+        /// The person or team that is responsible.
         pub owner: Option<String>,
         /// Off: everybody gets the default variant.
         pub enabled: bool,
@@ -33,7 +33,7 @@ record! {
         /// The variants; `on` and `off` by default.
         #[serde(default)]
         pub variants: Vec<FlagVariantConfig>,
-        /// Who gets nothing else gets this one; `off` by default.
+        /// The variant of units that get no other one; `off` by default.
         pub default_variant: Option<String>,
         /// Flags that must give a certain variant first.
         #[serde(default)]
@@ -44,7 +44,7 @@ record! {
         /// Tried in order; the first whose conditions match serves.
         #[serde(default)]
         pub rules: Vec<FlagRuleConfig>,
-        /// Who may take part in the rollout; a list means all of its conditions.
+        /// The conditions that a unit must match to take part in the rollout; all of them must hold.
         #[serde(default)]
         pub targeting_rules: Vec<Condition>,
         /// The percentage of units in the rollout, from 0 to 100 or as `10%`. Raising it never moves a unit.
@@ -80,7 +80,7 @@ record! {
 }
 
 record! {
-    /// Whom a rule is for, and what it serves: exactly one of `serve`, `split` and `experiment`.
+    /// The conditions of a rule, and what it serves: exactly one of `serve`, `split` and `experiment`.
     #[schemars(transform = super::schema::flag_rule)]
     pub struct FlagRuleConfig {
         /// A name that decisions carry.

@@ -15,7 +15,7 @@ record! {
     pub struct TestsConfig {
         /// The key of the experiment or flag.
         pub tests: String,
-        /// Which of the two, where both have this key.
+        /// The kind of the document, required if an experiment and a flag both have this key.
         pub kind: Option<TestedKind>,
         /// The time of the decisions, unless a case has its own; the present one by default.
         pub at: Option<Moment>,
@@ -66,17 +66,17 @@ record! {
     /// Buckets from 0 to 999,999. Each counts wherever the decision draws one of its name, in prerequisites too.
     #[schemars(transform = super::schema::buckets)]
     pub struct BucketsConfig {
-        /// In every holdout.
+        /// The bucket in every holdout.
         pub holdout: Option<u32>,
-        /// In the layer.
+        /// The bucket in the layer.
         pub layer: Option<u32>,
-        /// In the traffic of an experiment.
+        /// The bucket in the traffic of an experiment.
         pub traffic: Option<u32>,
         /// Among the variants of an experiment, a split or a rollout.
         pub variant: Option<u32>,
-        /// In the rollout of a flag.
+        /// The bucket in the rollout of a flag.
         pub rollout: Option<u32>,
-        /// In conditions with `percentage` that have no `attribute`.
+        /// The bucket in conditions with `percentage` that have no `attribute`.
         pub percentage: Option<u32>,
     }
 }
@@ -123,7 +123,7 @@ impl Written for Attributes {
 /// The variant that a test expects.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum WantedVariant {
-    /// Nothing is said about it.
+    /// The variant is not checked.
     #[default]
     Any,
     /// There must be none.

@@ -1,4 +1,4 @@
-//! Something wrong in a document: a finding is data, and its code is part of the API.
+//! Findings: problems in documents, as data. Their codes are part of the API.
 
 mod codes;
 
@@ -46,8 +46,8 @@ pub struct Related {
     pub message: String,
 }
 
-/// Something wrong in a document. It points by path, so that it is true for YAML in a repository and for JSON
-/// in a table alike.
+/// A problem in a document. It points by path, so that it holds for YAML in a repository and for JSON in a
+/// table alike.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Finding {
     /// The stable code.
@@ -85,9 +85,9 @@ impl Finding {
 pub struct Findings {
     document: usize,
     list: Vec<Finding>,
-    /// By document, the paths whose value could not be read and was replaced by a default. What is concluded
-    /// from such a value would be noise on top of the finding that is already there. Sorted, because each of
-    /// thousands of conditions asks.
+    /// The paths whose value could not be read and was replaced by a default, by document. A second finding
+    /// about such a value would be noise, because the first already explains it. The paths are sorted,
+    /// because each of thousands of conditions looks one up.
     broken: BTreeMap<usize, BTreeSet<String>>,
 }
 
@@ -130,7 +130,7 @@ impl Findings {
         self.is_broken_in(self.document, path)
     }
 
-    /// The same for a document that is not the current one.
+    /// Returns true if `is_broken` holds for a document that is not the current one.
     pub(crate) fn is_broken_in(&self, document: usize, path: &str) -> bool {
         let Some(broken) = self.broken.get(&document) else { return false };
         let inside = |separator: char| {
@@ -178,8 +178,8 @@ pub fn did_you_mean<'w>(word: &str, known: impl IntoIterator<Item = &'w str>) ->
         .map(|(_, candidate)| candidate)
 }
 
-/// From 0 to 1. Jaro-Winkler thinks little of one wrong letter in a short word (`ky` for `key`), so that one
-/// edit counts as near wherever it leaves more than a letter.
+/// Returns the similarity of two names, from 0 to 1. Jaro-Winkler rates one wrong letter in a short word
+/// (`ky` for `key`) too low, so one edit counts as near if more than one letter remains.
 fn similarity(a: &str, b: &str) -> f64 {
     let near = a.len().min(b.len()) > 1 && strsim::osa_distance(a, b) <= 1;
     f64::max(strsim::jaro_winkler(a, b), if near { 0.9 } else { 0.0 })

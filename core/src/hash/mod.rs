@@ -22,15 +22,15 @@ pub const BUCKETS: u32 = 1_000_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Purpose {
-    /// Is the unit in an experiment's traffic?
+    /// The share of an experiment's traffic.
     Traffic,
-    /// Which variant, of an experiment or of a flag's split?
+    /// The variant of an experiment, or of a flag's split.
     Variant,
-    /// Is the unit in a flag's rollout, or in a `percentage` condition?
+    /// A flag's rollout, or a `percentage` condition.
     Rollout,
-    /// Which slot of a layer?
+    /// The slot of a layer.
     Layer,
-    /// Is the unit held out?
+    /// The share of units that are held out.
     Holdout,
 }
 

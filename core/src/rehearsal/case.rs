@@ -91,7 +91,7 @@ pub struct Outcome<'c> {
     pub rehearsal: Rehearsal,
 }
 
-/// One thing that came otherwise than it must.
+/// A difference between the expected and the actual result.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Difference {
     /// `variant`, `value` or `reason`.
@@ -119,7 +119,7 @@ impl Suite {
 }
 
 impl<'c> Tested<'c> {
-    /// Nothing of it reached, yet.
+    /// Returns the coverage before any test has run.
     #[must_use]
     pub fn coverage(self) -> Coverage<'c> {
         match self {

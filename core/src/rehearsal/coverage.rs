@@ -1,4 +1,4 @@
-//! Which parts of an experiment or flag its rule tests have reached.
+//! Coverage: the parts of an experiment or flag that its rule tests have reached.
 
 use super::Rehearsal;
 use crate::decide::{Condition, Experiment, Flag, FlagReason, Reason, Rule, Serve, Split};
@@ -13,7 +13,7 @@ pub struct Coverage<'c> {
     parts: Vec<(Part<'c>, bool)>,
 }
 
-/// Something that a test can reach.
+/// A part of a document that a test can reach.
 #[derive(Debug, Clone)]
 pub struct Part<'c> {
     /// The path of the part in its document; empty for a reason.
@@ -45,7 +45,7 @@ enum Probe<'c> {
 }
 
 impl<'c> Coverage<'c> {
-    /// Nothing of an experiment, yet.
+    /// Returns the coverage of an experiment before any test has run.
     #[must_use]
     pub fn of_experiment(experiment: &'c Experiment) -> Self {
         let it = experiment.parts();
@@ -87,7 +87,7 @@ impl<'c> Coverage<'c> {
         list.into_coverage()
     }
 
-    /// Nothing of a flag, yet.
+    /// Returns the coverage of a flag before any test has run.
     #[must_use]
     pub fn of_flag(flag: &'c Flag) -> Self {
         let mut list = List::default();

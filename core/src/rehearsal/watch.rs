@@ -11,17 +11,17 @@ use std::collections::{BTreeMap, BTreeSet};
 /// one of its name, in prerequisites and in experiments that a flag serves, too.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Buckets {
-    /// In every holdout.
+    /// The bucket in every holdout.
     pub holdout: Option<u32>,
-    /// In the layer.
+    /// The bucket in the layer.
     pub layer: Option<u32>,
-    /// In the traffic of an experiment.
+    /// The bucket in the traffic of an experiment.
     pub traffic: Option<u32>,
     /// Among the variants of an experiment, a split or a rollout.
     pub variant: Option<u32>,
-    /// In the rollout of a flag.
+    /// The bucket in the rollout of a flag.
     pub rollout: Option<u32>,
-    /// In `percentage` conditions that ask the unit.
+    /// The bucket in `percentage` conditions that hash the unit.
     pub percentage: Option<u32>,
     /// True if the unit is hashed for the buckets that are not given. Otherwise it passes: it is in the
     /// traffic, the rollout and the experiment's slot, in no holdout, and in the first bucket among the
@@ -52,12 +52,12 @@ impl Buckets {
 /// Watches a decision of a rule test: its steps, and which parts of the documents it asked.
 #[derive(Debug, Default)]
 pub struct Rehearsal {
-    /// In the order in which they happened.
+    /// The steps, in the order in which they happened.
     pub steps: Vec<Step>,
     buckets: Buckets,
     /// The last drawn bucket, until its step is recorded.
     drawn: Option<(Draw, u32)>,
-    /// By the address of a condition in the catalog, whether it was seen to hold and not to.
+    /// For the address of each condition in the catalog, `[seen false, seen true]`.
     asked: BTreeMap<usize, [bool; 2]>,
     /// The addresses of the rules that served.
     served: BTreeSet<usize>,

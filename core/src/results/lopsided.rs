@@ -18,7 +18,7 @@ pub struct Lopsided {
 /// Groups with fewer units, and metrics with fewer events, differ by chance.
 const LEAST_UNITS: u64 = 20;
 const LEAST_EVENTS: u64 = 100;
-/// From this share on it is implausible, if it also is so many times the mean of the others.
+/// The share from which a group is implausible, if it is also this many times the mean of the others.
 const IMPLAUSIBLE_SHARE: f64 = 0.25;
 const IMPLAUSIBLE_TIMES: f64 = 5.0;
 

@@ -27,7 +27,7 @@ pub enum Verdict {
     Better,
     /// Worse than the control.
     Worse,
-    /// It may be either.
+    /// The difference may be in either direction.
     Unclear,
 }
 
@@ -42,9 +42,9 @@ pub struct MetricResult {
     pub kind: MetricKind,
     /// The role of the metric in a decision.
     pub role: MetricRole,
-    /// Which way is better.
+    /// The direction of an improvement.
     pub direction: Direction,
-    /// In the order of the document.
+    /// The variants, in the order of the document.
     pub variants: Vec<VariantResult>,
     /// True if the metric is a guardrail and a variant is worse at any look.
     pub broken: bool,
@@ -70,11 +70,13 @@ pub struct VariantResult {
     pub invalid: u64,
     /// The rate, or the mean per exposed unit; `null` without units.
     pub value: Option<Estimate>,
-    /// Against the control, for one look. `null` for the control, and where too little is known.
+    /// The comparison with the control for a single look. `null` for the control, and with too little data.
     pub comparison: Option<Comparison>,
-    /// The same, valid at every look together; `null` too for means, whose variance is estimated from 16 groups of units.
+    /// The comparison with the control that stays valid at every look. `null` for the control and with too
+    /// little data, and also for means, whose variance is estimated from 16 groups of units.
     pub anytime: Option<Comparison>,
-    /// By the anytime-valid comparison, and by nothing else; `null` for the control, and where there is none.
+    /// The verdict of the anytime-valid comparison only; `null` for the control, and if there is no such
+    /// comparison.
     pub verdict: Option<Verdict>,
     /// The result of the fixed-sample comparison, which is valid for a single look, where no other comparison
     /// exists. It is not a verdict: with daily looks, one of three experiments without a true difference

@@ -32,7 +32,7 @@ struct Group {
 const CONFLICT: u32 = 0;
 
 impl SeenUnits {
-    /// Nothing seen yet, of items that are randomised by some attributes.
+    /// Creates an empty set of units for items that are randomised by these attributes.
     pub(crate) fn new<'a>(units: impl IntoIterator<Item = &'a str>) -> Self {
         let group = |unit: &str| Group {
             unit: AttributePath::new(unit),

@@ -46,7 +46,7 @@ pub struct Pair {
 }
 
 impl Pair {
-    /// Are the two drawn independently of one another? `None` with too few units.
+    /// Tests if the two are drawn independently of one another. `None` with too few units.
     #[must_use]
     pub fn independence(&self) -> Option<ChiSquare> {
         independence(&self.table)
@@ -60,14 +60,14 @@ impl ExperimentTally<'_> {
         self.reasons.get(reason as usize).copied().unwrap_or(0)
     }
 
-    /// Do the drawn variants follow the allocations? `None` with too few units.
+    /// Tests if the drawn variants follow the allocations. `None` with too few units.
     #[must_use]
     pub fn variants_fit(&self) -> Option<ChiSquare> {
         let shares: Vec<f64> = self.experiment.variant_buckets().into_iter().map(f64::from).collect();
         goodness_of_fit(&self.drawn, &shares)
     }
 
-    /// Does the traffic follow its allocation? `None` with too few units, or where all or none are in.
+    /// Tests if the traffic follows its allocation. `None` with too few units, or if the traffic is 0 or 1.
     #[must_use]
     pub fn traffic_fits(&self) -> Option<ChiSquare> {
         let inside = self.experiment.traffic_buckets();
@@ -106,7 +106,7 @@ impl<'c> Tally<'c> {
         }
     }
 
-    /// Nothing seen yet, for [`count_row`](Self::count_row).
+    /// Returns an empty set of units, for [`count_row`](Self::count_row).
     #[must_use]
     pub fn seen(&self) -> SeenUnits {
         SeenUnits::new(self.experiments.iter().map(|tally| tally.experiment.unit_attribute()))

@@ -30,8 +30,8 @@ impl Moments {
         })
     }
 
-    /// With the units that have no value counted as zeroes: a metric *per exposed unit*. `None` if there are
-    /// fewer units than values.
+    /// Counts units without a value as zeroes: a metric *per exposed unit*. `None` if there are fewer units
+    /// than values.
     #[must_use]
     pub fn over_units(self, units: u64) -> Option<Self> {
         (units >= self.n).then_some(Self { n: units, ..self })

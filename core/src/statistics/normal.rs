@@ -10,7 +10,7 @@ pub(super) fn as_float(count: u64) -> f64 {
     count as f64
 }
 
-/// Is a number a probability that a test can be held to: above 0 and below 1?
+/// Returns true if a number is above 0 and below 1, so that it can be a test's probability.
 pub(super) fn is_share(number: f64) -> bool {
     number > 0.0 && number < 1.0
 }
@@ -30,7 +30,7 @@ pub(super) fn two_sided(z: f64) -> f64 {
     (2.0 * above(z.abs())).min(1.0)
 }
 
-/// From so many degrees of freedom on, Student's distribution is the normal one to six digits.
+/// The degrees of freedom from which Student's distribution equals the normal one to six digits.
 const NORMAL_FROM: f64 = 1e6;
 
 /// Returns the probability that Student's t with these degrees of freedom is further from 0 than `t`.

@@ -20,10 +20,11 @@ pub enum Baseline {
 /// The correction of `alpha` for several treatments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Correction {
-    /// It is shared out, so that the chance of *any* false alarm stays below it (C. E. Bonferroni, 1936).
+    /// Divides alpha by the number of treatments, so that the chance of *any* false alarm stays below it (C.
+    /// E. Bonferroni, 1936).
     #[default]
     Bonferroni,
-    /// It holds for each treatment alone.
+    /// Applies alpha to each treatment alone.
     None,
 }
 
@@ -33,7 +34,7 @@ pub struct Design {
     baseline: Baseline,
     /// The control's first; they sum to 1.
     shares: Vec<f64>,
-    /// Of each comparison.
+    /// The alpha of each comparison.
     alpha: f64,
     /// `z` of that alpha.
     z_alpha: f64,
@@ -44,9 +45,9 @@ pub struct Design {
 /// The number of units that an experiment needs.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 pub struct Sizes {
-    /// In all variants together.
+    /// The number in all variants together.
     pub total: u64,
-    /// In each variant, the control first.
+    /// The number in each variant, the control first.
     pub variants: Vec<u64>,
 }
 

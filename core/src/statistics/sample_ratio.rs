@@ -13,7 +13,7 @@ pub struct SampleRatioPlan {
     pub alpha: f64,
     /// Deviations below this share of the expected one are told and are no alarm: 0.005 is 0.5 %.
     pub floor: f64,
-    /// Which test decides.
+    /// The test that decides.
     pub test: RatioTest,
 }
 
@@ -46,9 +46,9 @@ pub struct SampleRatio {
     /// The greatest deviation of a variant from its share, without its sign; `null` if one has units and no
     /// share.
     pub greatest_deviation: Option<f64>,
-    /// With fewer units the test that decides could not have raised an alarm.
+    /// The number of units below which the deciding test could not have raised an alarm.
     pub least_units: u64,
-    /// In the order given.
+    /// The variants, in the order given.
     pub variants: Vec<RatioVariant>,
 }
 
@@ -69,13 +69,13 @@ pub struct RatioVariant {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RatioVerdict {
-    /// Nothing speaks against the allocations.
+    /// The counts are consistent with the allocations.
     Fits,
-    /// Nothing was tested: no split of so few units would be an alarm.
+    /// The units are too few to test: no split of them would raise an alarm.
     TooFew,
-    /// They are not followed, by less than the floor: real, and too little to matter.
+    /// The counts deviate significantly from the allocations, but by less than the floor.
     BelowFloor,
-    /// They are not followed.
+    /// The counts deviate significantly from the allocations.
     Mismatch,
 }
 
@@ -197,8 +197,8 @@ fn stirling_rest(z: f64) -> f64 {
     (1.0 / 12.0 - (1.0 / 360.0 - (1.0 / 1260.0 - 1.0 / (1680.0 * square)) / square) / square) / z
 }
 
-/// With fewer units no split would be an alarm, not even all of them in the variant with the least share; with the chi-square
-/// test, fewer than 5 are expected there.
+/// Returns the number of units below which no split raises an alarm, not even all of them in the variant with
+/// the smallest share. With the chi-square test, it is the number with which 5 units are expected there.
 fn least_units(shares: &[f64], plan: SampleRatioPlan) -> u64 {
     let tested: Vec<f64> = shares.iter().copied().filter(|share| *share > 0.0).collect();
     let least = tested.iter().copied().fold(1.0, f64::min);

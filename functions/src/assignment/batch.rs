@@ -1,4 +1,4 @@
-//! Some or all experiments for one unit.
+//! Batches: some or all experiments for one unit.
 
 use super::question::{Answer, Question};
 use super::service::Begun;

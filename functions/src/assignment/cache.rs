@@ -53,7 +53,7 @@ pub(super) enum Known {
 /// The last used assignments.
 #[derive(Debug)]
 pub(super) struct Cache {
-    /// By the hash of the key, so that looking something up allocates nothing; the entry holds the key.
+    /// The entries, by the hash of their key, so that a lookup allocates nothing; the entry holds the key.
     entries: Mutex<LruCache<u64, Entry>>,
     hasher: RandomState,
 }
@@ -64,7 +64,7 @@ struct Entry {
     experiment: Box<str>,
     epoch: u32,
     known: Known,
-    /// In seconds since 1970.
+    /// The time of expiry, in seconds since 1970.
     until: i64,
 }
 

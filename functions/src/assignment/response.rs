@@ -19,7 +19,7 @@ pub struct AssignmentResponse<'a> {
     pub variant: Option<&'a str>,
     /// The variant's payload in the document.
     pub payload: Option<&'a Value>,
-    /// Why.
+    /// The reason.
     pub reason: Reason,
     /// True if the unit takes part in the experiment. An override, or the winner after the end, does not
     /// count.
@@ -33,7 +33,7 @@ pub struct AssignmentResponse<'a> {
     /// True if the store holds this assignment. `false` with the reason `assigned`, and without `peek`, means
     /// that the store was slow or unavailable, and the variant was computed.
     pub persisted: bool,
-    /// When the unit was first assigned; null for a unit that does not take part.
+    /// The time of the unit's first assignment; null for a unit that does not take part.
     pub assigned_at: Option<Timestamp>,
 }
 
@@ -50,13 +50,13 @@ pub struct BatchResponse<'a> {
     pub errors: Vec<BatchError<'a>>,
 }
 
-/// Why one experiment of a batch has no answer.
+/// The reason why one experiment of a batch has no answer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct BatchError<'a> {
     /// The experiment, as it was asked for.
     pub experiment_key: &'a str,
-    /// As in the error of a request.
+    /// The code, as in the error of a single request.
     pub code: &'static str,
-    /// As in the error of a request.
+    /// The message, as in the error of a single request.
     pub message: Cow<'static, str>,
 }

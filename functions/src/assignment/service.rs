@@ -28,7 +28,7 @@ pub struct Options {
     pub ttl_days: u32,
     /// The number of assignments that the cache holds.
     pub cache: NonZeroUsize,
-    /// When exposures are sent.
+    /// The time at which exposures are sent.
     pub exposures: Exposures,
     /// The origins whose pages may ask.
     pub cors: Cors,
@@ -48,7 +48,7 @@ impl Default for Options {
     }
 }
 
-/// When a request is decided, and until when it waits for stores.
+/// The time of a request's decisions, and the deadline of its calls to stores.
 #[derive(Debug, Clone, Copy)]
 pub struct Moment {
     /// The time of all decisions.

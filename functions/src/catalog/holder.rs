@@ -31,19 +31,20 @@ pub struct CatalogHolder<S> {
 
 #[derive(Debug)]
 struct State {
-    /// When the head was last read with success.
+    /// The time of the last successful read of the head.
     checked_at: Option<Instant>,
-    /// When it is to be read next.
+    /// The time at which the head is read next.
     due_at: Instant,
     failures: u64,
-    /// Why the latest refresh failed, until somebody asks.
+    /// The reason why the latest refresh failed, until it is taken.
     failure: Option<String>,
 }
 
 /// The age of the snapshot, and the outcome of the last refresh.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Freshness {
-    /// Since the head was last read with success; `None`: never, so that a bundled snapshot or none serves.
+    /// The time since the head was last read successfully. `None` means never, so that a bundled snapshot or
+    /// none serves.
     pub age: Option<Duration>,
     /// Refreshes that failed since then.
     pub failures: u64,
@@ -101,7 +102,7 @@ impl<S: CatalogStore + 'static> CatalogHolder<S> {
         Freshness { age: state.checked_at.map(|at| at.elapsed()), failures: state.failures }
     }
 
-    /// Why the latest refresh failed, told once.
+    /// Returns the reason why the latest refresh failed, once.
     pub fn take_failure(&self) -> Option<String> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).failure.take()
     }

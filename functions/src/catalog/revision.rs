@@ -30,7 +30,7 @@ struct Read {
 /// Bytes that are no revision.
 #[derive(Debug)]
 pub enum RevisionError {
-    /// They are not gzip'd, not JSON, cut off or too long.
+    /// The bytes are not gzip, not JSON, cut off or too long.
     Unreadable(String),
     /// A newer `abx` wrote them.
     Format(u32),

@@ -17,9 +17,9 @@ pub struct FlagResponse<'a> {
     pub variant: Option<&'a str>,
     /// The variant's value.
     pub value: Option<&'a Value>,
-    /// Why.
+    /// The reason.
     pub reason: FlagReason,
-    /// The same in the words of OpenFeature.
+    /// The reason in the terms of OpenFeature.
     pub open_feature_reason: OpenFeatureReason,
     /// The rule that decided.
     pub rule: Option<&'a str>,
@@ -36,7 +36,7 @@ pub struct ServedExperiment<'a> {
     pub experiment_key: &'a str,
     /// Its variant.
     pub variant: Option<&'a str>,
-    /// Why.
+    /// The reason.
     pub reason: Reason,
 }
 

@@ -14,7 +14,7 @@ use std::sync::Arc;
 /// Settings of the service, apart from its ports.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// When evaluations are sent.
+    /// The time at which evaluations are sent.
     pub exposures: Exposures,
     /// The origins whose pages may ask.
     pub cors: Cors,

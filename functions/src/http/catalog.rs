@@ -14,7 +14,7 @@ use std::sync::Arc;
 struct Health<'a> {
     status: &'static str,
     revision: u64,
-    /// Since the head was last read; null if it never was.
+    /// The seconds since the head was last read; null if it never was.
     catalog_age_seconds: Option<u64>,
     /// Documents that did not compile and serve in their previous form.
     held_back: &'a [String],

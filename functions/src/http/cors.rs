@@ -1,4 +1,4 @@
-//! Which pages may ask.
+//! Cross-origin resource sharing (CORS): the pages that may call the API.
 
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,

@@ -6,7 +6,7 @@ use serde::Serialize;
 use std::borrow::Cow;
 use std::fmt;
 
-/// Why a request was not answered. It becomes `{"error": {"code", "message", "request_id"}}`.
+/// The reason why a request failed. It becomes `{"error": {"code", "message", "request_id"}}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiError {
     /// The HTTP status.
@@ -110,7 +110,7 @@ impl ApiError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
     }
 
-    /// As an answer.
+    /// Returns the error as a reply.
     #[must_use]
     pub fn reply(&self, request_id: &str) -> Reply {
         let inner = Inner { code: self.code, message: &self.message, request_id };

@@ -99,7 +99,7 @@ impl<'a> HttpEvent<'a> {
         self.headers.is_none() && self.multi_value_headers.is_some()
     }
 
-    /// As an HTTP request.
+    /// Converts the event to an HTTP request.
     pub(super) fn into_request(self, invocation: &str) -> Result<Request, ApiError> {
         let http = self.request_context.http.as_ref();
         let method = self.http_method.as_deref().or_else(|| http?.method.as_deref()).unwrap_or_default();

@@ -34,12 +34,12 @@ pub enum Host {
     Instance,
 }
 
-/// When what waits is sent.
+/// The trigger that flushes the outbox.
 #[derive(Clone)]
 enum Flush {
-    /// By the extension, which hears here of each response.
+    /// The extension flushes. It is notified here of each response.
     Extension(UnboundedSender<()>),
-    /// By a task of its own.
+    /// A task of its own flushes at an interval.
     Interval,
     /// Before each response, because there is no extension.
     Before,

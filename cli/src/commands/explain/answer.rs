@@ -31,7 +31,7 @@ pub(super) struct Answer {
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(super) struct Explained<T> {
     pub(super) outcome: T,
-    /// In the order in which they happened.
+    /// The steps, in the order in which they happened.
     pub(super) steps: Vec<Step>,
 }
 

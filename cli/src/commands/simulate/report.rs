@@ -15,7 +15,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-/// Who got what, and whether it is what the documents say.
+/// The decisions of a simulation, and tests of them against the documents.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct SimulateReport {
     /// The number of units.
@@ -44,12 +44,12 @@ pub struct SimulateReport {
 struct ExperimentReport {
     experiment: String,
     status: abx_core::document::Status,
-    /// Of the units that reached the traffic: the share that is in, as written and as observed (0 to 1).
+    /// The share that is in the traffic, of the units that reached it: as written and as observed (0 to 1).
     traffic: Share,
-    /// Does the traffic follow its allocation? `null` with nothing to test.
+    /// A test of the traffic against its allocation; `null` if there is nothing to test.
     traffic_test: Option<ChiSquare>,
     variants: Vec<VariantReport>,
-    /// Do the variants follow their allocations? `null` with nothing to test.
+    /// A test of the variants against their allocations; `null` if there is nothing to test.
     variants_test: Option<ChiSquare>,
     /// Units by reason.
     reasons: BTreeMap<Reason, u64>,
@@ -71,7 +71,7 @@ struct Share {
     observed: f64,
 }
 
-/// Are the experiments drawn independently of one another?
+/// Tests of the independence of experiments from one another.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 struct IndependenceReport {
     /// Pairs of experiments with enough units in both.
@@ -122,7 +122,7 @@ impl SimulateReport {
         Self { units, source, experiments, independence, threshold, tests, balanced, rows, hints, errors }
     }
 
-    /// The same, with what is known of the input.
+    /// Adds facts about the input to the report.
     pub(super) fn with_input(mut self, rows: Option<Census>, hints: Vec<String>) -> Self {
         (self.rows, self.hints) = (rows, hints);
         self

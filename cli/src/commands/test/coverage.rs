@@ -8,7 +8,7 @@ use serde::Serialize;
 /// The parts that the cases have reached, of all that tests can reach.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct CoverageReport {
-    /// In whole percent, rounded down.
+    /// The percentage, rounded down.
     pub percent: usize,
     /// The least that was asked for, in percent.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -17,7 +17,7 @@ pub(super) struct CoverageReport {
     pub reached: usize,
     /// Parts that can be.
     pub parts: usize,
-    /// By experiment and flag, in the order of their names.
+    /// The coverage of each experiment and flag, in the order of their names.
     pub documents: Vec<DocumentCoverage>,
 }
 
@@ -108,7 +108,7 @@ fn missing<'p, 'c>(unreached: &'p [&'p Part<'c>]) -> impl Iterator<Item = (&'p P
     })
 }
 
-/// In whole percent, rounded down, so that 100 is all. Of nothing, all was reached.
+/// Returns the percentage, rounded down, so that 100 means all. It is 100 if there are no parts.
 fn percent(reached: usize, parts: usize) -> usize {
     (reached * 100).checked_div(parts).unwrap_or(100)
 }

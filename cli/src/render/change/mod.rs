@@ -49,7 +49,7 @@ impl Matrix {
     }
 }
 
-/// Who moves, in words, and how many of them had to.
+/// Describes the units that move, and how many of them had to.
 fn in_words(flow: &Flow) -> String {
     if flow.moved.is_none() {
         return "nobody gets another variant".to_owned();
