@@ -11,7 +11,7 @@ mod common;
 
 use abx_core::decide::Step;
 use abx_core::hash::Range;
-use abx_core::rehearsal::{Case, Difference, Seen, Suite};
+use abx_core::rehearsal::{Case, CoverageTarget, Difference, Suite};
 use abx_core::{Compilation, Subject};
 use common::{compiled, experiment, flag, noon};
 use proptest::prelude::*;
@@ -197,11 +197,11 @@ fn unreached(compilation: &Compilation) -> Vec<String> {
     }
     let missing = coverage.parts().iter().filter(|(_, is_reached)| !is_reached);
     missing
-        .map(|(part, _)| match part.seen {
-            Seen::Condition(holds) => format!("{} {holds}", part.path),
-            Seen::Rule(name) => format!("{} {name}", part.path),
-            Seen::Variant(key) => format!("{} {key}", part.path),
-            Seen::Reason(word) => word.to_owned(),
+        .map(|(part, _)| match part.target {
+            CoverageTarget::Condition(holds) => format!("{} {holds}", part.path),
+            CoverageTarget::Rule(name) => format!("{} {name}", part.path),
+            CoverageTarget::Variant(key) => format!("{} {key}", part.path),
+            CoverageTarget::Reason(word) => word.to_owned(),
         })
         .collect()
 }

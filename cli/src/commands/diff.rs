@@ -10,8 +10,8 @@ use crate::render::change::{self, code};
 use crate::render::numbers::share;
 use crate::render::style::{BAD, DIM, TITLE};
 use crate::report::{self, Report};
-use crate::source::{Checked, Corpus, Located};
-use abx_core::change::{Counter, Diff, DocumentChange, Side, compare};
+use crate::source::{Checked, Corpus, LocatedFinding};
+use abx_core::change::{CatalogVersion, Diff, DocumentChange, FlowCounter, compare};
 use abx_core::finding::Severity;
 use clap::ValueEnum;
 use jiff::Timestamp;
@@ -58,12 +58,12 @@ pub struct Args {
     store: StoreArgs,
     /// Output format
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
-    pub(super) format: Format,
+    pub(super) format: DiffFormat,
 }
 
 /// The output format of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum Format {
+pub enum DiffFormat {
     /// For a person
     #[default]
     Human,
@@ -118,7 +118,7 @@ pub fn run(args: &Args) -> Result<DiffReport, Error> {
     let context = args.context.read(Some(&types))?;
     let (mut hints, mut rows) = (context.hints, None);
     if let Some(file) = &args.users_file {
-        let mut counter = Counter::new(&old.catalog, &new.catalog, &diff, now);
+        let mut counter = FlowCounter::new(&old.catalog, &new.catalog, &diff, now);
         let id_column = args.id_column.as_deref();
         let people = People { path: file, id_column, attributes: &context.attributes, types: &types };
         let reading = people.each(&mut |subject| {
@@ -145,13 +145,17 @@ pub fn run(args: &Args) -> Result<DiffReport, Error> {
 }
 
 /// Returns the part of checked documents that is compared.
-pub(super) fn side(checked: &Checked) -> Side<'_> {
-    Side { catalog: &checked.catalog, documents: checked.values.iter().map(|(_, value)| value).collect() }
+pub(super) fn side(checked: &Checked) -> CatalogVersion<'_> {
+    CatalogVersion {
+        catalog: &checked.catalog,
+        documents: checked.values.iter().map(|(_, value)| value).collect(),
+    }
 }
 
 fn errors(checked: &Checked) -> Vec<String> {
-    let line =
-        |it: &Located| format!("{}:{}:{}: {}", it.place.file, it.place.line, it.place.column, it.message);
+    let line = |it: &LocatedFinding| {
+        format!("{}:{}:{}: {}", it.place.file, it.place.line, it.place.column, it.message)
+    };
     checked.errors().map(line).collect()
 }
 
@@ -164,11 +168,11 @@ fn moved(document: &DocumentChange) -> f64 {
 impl DiffReport {
     /// The report in a format.
     #[must_use]
-    pub fn print(&self, format: Format) -> String {
+    pub fn print(&self, format: DiffFormat) -> String {
         match format {
-            Format::Human => self.human(),
-            Format::Json => report::json(self),
-            Format::Markdown => self.markdown(),
+            DiffFormat::Human => self.human(),
+            DiffFormat::Json => report::json(self),
+            DiffFormat::Markdown => self.markdown(),
         }
     }
 

@@ -12,11 +12,11 @@ use crate::render::style::{DIM, TITLE};
 use crate::report::{FormatArg, Report};
 use crate::source::Checked;
 use abx_core::Subject;
-use abx_core::document::Moment;
-use answer::Answer;
+use abx_core::document::DateTime;
+use answer::UnitDecisions;
 use jiff::Timestamp;
 use serde::Serialize;
-use since::Since;
+use since::SinceRevision;
 
 /// Explain what a unit gets: every question, condition, hash and bucket on the way
 ///
@@ -62,10 +62,10 @@ pub struct Args {
 pub struct ExplainReport {
     unit: String,
     #[serde(flatten)]
-    answer: Answer,
+    answer: UnitDecisions,
     /// The decision by an earlier revision, if one was named.
     #[serde(skip_serializing_if = "Option::is_none")]
-    since: Option<Since>,
+    since: Option<SinceRevision>,
     /// The store whose earlier assignment holds, where one is named.
     #[serde(skip_serializing_if = "Option::is_none")]
     earlier_assignments: Option<String>,
@@ -76,17 +76,17 @@ pub struct ExplainReport {
 
 /// The time and revision that `--at` names: at most one of each.
 #[derive(Debug, Default)]
-struct When<'a> {
+struct AtArgument<'a> {
     time: Option<Timestamp>,
     revision: Option<&'a str>,
 }
 
-impl<'a> When<'a> {
+impl<'a> AtArgument<'a> {
     fn parse(texts: &'a [String]) -> Result<Self, Error> {
         let mut when = Self::default();
         for text in texts {
-            let twice = match Moment::parse(text) {
-                Some(moment) => when.time.replace(moment.0).is_some().then_some("times"),
+            let twice = match DateTime::parse(text) {
+                Some(date_time) => when.time.replace(date_time.0).is_some().then_some("times"),
                 None => when.revision.replace(text).is_some().then_some("revisions"),
             };
             if let Some(what) = twice {
@@ -100,7 +100,7 @@ impl<'a> When<'a> {
 
 /// Decides, and keeps every step.
 pub fn run(args: &Args) -> Result<ExplainReport, Error> {
-    let when = When::parse(&args.at)?;
+    let when = AtArgument::parse(&args.at)?;
     let sources = when.revision.map(|it| Source::of_revision(it, &args.from.from)).transpose()?;
     let checked = args.from.load()?;
     let revised = when.revision.zip(sources);
@@ -125,22 +125,23 @@ pub fn run(args: &Args) -> Result<ExplainReport, Error> {
     };
     let Some(((_, sources), then)) = revised.zip(then.as_ref()) else {
         let now = when.time.unwrap_or_else(Timestamp::now);
-        let answer = Answer::new(args, &checked, &subject, &earlier, now)?;
+        let answer = UnitDecisions::new(args, &checked, &subject, &earlier, now)?;
         return Ok(report(answer.ok_or_else(|| missing(&args.key, &checked))?, None));
     };
     let made_at = match when.time {
         Some(time) => time,
         None => Source::made_at(&sources, &args.from.store)?,
     };
-    let before = Answer::new(args, then, &subject, &earlier, made_at)?;
-    let now = Answer::new(args, &checked, &subject, &earlier, Timestamp::now())?;
+    let before = UnitDecisions::new(args, then, &subject, &earlier, made_at)?;
+    let now = UnitDecisions::new(args, &checked, &subject, &earlier, Timestamp::now())?;
     if before.is_none() && now.is_none() {
         return Err(missing(&args.key, &checked));
     }
-    let before = before.unwrap_or_else(|| Answer::nothing(made_at, then));
-    let now = now.unwrap_or_else(|| Answer::nothing(Timestamp::now(), &checked));
+    let before = before.unwrap_or_else(|| UnitDecisions::nothing(made_at, then));
+    let now = now.unwrap_or_else(|| UnitDecisions::nothing(Timestamp::now(), &checked));
     let documents = since::documents(&args.key, then, &checked, Timestamp::now());
-    let since = Since::new(since::list(&sources), since::list(&args.from.from), before, &now, documents);
+    let since =
+        SinceRevision::new(since::list(&sources), since::list(&args.from.from), before, &now, documents);
     Ok(report(now, Some(since)))
 }
 

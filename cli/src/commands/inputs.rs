@@ -6,7 +6,7 @@ pub mod source;
 use super::store::StoreArgs;
 use crate::error::Error;
 use crate::source::{Checked, Corpus};
-use abx_core::document::Moment;
+use abx_core::document::DateTime;
 use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -49,8 +49,8 @@ impl AtArg {
 }
 
 fn parse_time(text: &str) -> Result<Timestamp, String> {
-    Moment::parse(text)
-        .map(|moment| moment.0)
+    DateTime::parse(text)
+        .map(|date_time| date_time.0)
         .ok_or_else(|| "write it as 2026-03-01T09:00:00Z, or as 2026-03-01 for midnight in UTC".to_owned())
 }
 

@@ -60,7 +60,7 @@ pub struct Args {
     power: f64,
     /// Correction of alpha for several treatments
     #[arg(long, value_enum, default_value_t)]
-    correction: Corrected,
+    correction: CorrectionArg,
     /// Units that come in a day
     #[arg(long, value_name = "N", value_parser = inputs::count)]
     units_per_day: Option<u64>,
@@ -72,7 +72,7 @@ pub struct Args {
 }
 
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
-enum Corrected {
+enum CorrectionArg {
     /// Divide alpha by the number of treatments
     #[default]
     Bonferroni,
@@ -89,7 +89,7 @@ fn parse_traffic(text: &str) -> Result<f64, String> {
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct PowerReport {
     /// The number that was computed; the others were given.
-    answer: Answer,
+    answer: SolvedFor,
     /// The control's rate or mean.
     baseline: f64,
     /// The standard deviation of a unit's value; `null` for a rate.
@@ -114,7 +114,7 @@ pub struct PowerReport {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
-enum Answer {
+enum SolvedFor {
     Units,
     Power,
     Effect,
@@ -136,8 +136,8 @@ pub fn run(args: &Args) -> Result<PowerReport, Error> {
     };
     let shares = shares(args);
     let correction = match args.correction {
-        Corrected::Bonferroni => Correction::Bonferroni,
-        Corrected::None => Correction::None,
+        CorrectionArg::Bonferroni => Correction::Bonferroni,
+        CorrectionArg::None => Correction::None,
     };
     let design = Design::new(baseline, &shares, args.alpha, args.power, correction)
         .ok_or_else(|| Error::caller("it takes two variants, and a deviation above 0"))?;
@@ -176,14 +176,14 @@ fn shares(args: &Args) -> Vec<f64> {
 }
 
 /// The three numbers that belong together, one of them found.
-struct Plan {
-    answer: Answer,
+struct Solution {
+    answer: SolvedFor,
     effect: f64,
     power: f64,
     sizes: Sizes,
 }
 
-fn answer(design: &Design, args: &Args, effect: Option<f64>) -> Result<Plan, Error> {
+fn answer(design: &Design, args: &Args, effect: Option<f64>) -> Result<Solution, Error> {
     let wrong = |effect: f64| {
         Error::caller(format!("no number of units shows an effect of {effect}"))
             .help("it must not be 0, not too small, and a rate stays between 0 and 1")
@@ -191,18 +191,18 @@ fn answer(design: &Design, args: &Args, effect: Option<f64>) -> Result<Plan, Err
     match (effect, args.n) {
         (Some(effect), None) => {
             let sizes = design.sizes(effect).ok_or_else(|| wrong(effect))?;
-            Ok(Plan { answer: Answer::Units, effect, power: args.power, sizes })
+            Ok(Solution { answer: SolvedFor::Units, effect, power: args.power, sizes })
         }
         (Some(effect), Some(units)) => {
             let power = design.power(units, effect).ok_or_else(|| wrong(effect))?;
-            Ok(Plan { answer: Answer::Power, effect, power, sizes: design.split(units) })
+            Ok(Solution { answer: SolvedFor::Power, effect, power, sizes: design.split(units) })
         }
         (None, Some(units)) => {
             let effect = design.detectable(units).ok_or_else(|| {
                 Error::caller(format!("{} units show no increase at all", count(units)))
                     .help("take more units, or less power")
             })?;
-            Ok(Plan { answer: Answer::Effect, effect, power: args.power, sizes: design.split(units) })
+            Ok(Solution { answer: SolvedFor::Effect, effect, power: args.power, sizes: design.split(units) })
         }
         (None, None) => Err(Error::caller("there is nothing to answer")
             .help("give the effect to see (--mde 5%), or the units that there are (--n 100000)")),
@@ -227,13 +227,13 @@ impl Report for PowerReport {
     fn human(&self) -> String {
         let (units, power, effect) = (count(self.units), percent(self.power), self.effect_line());
         let mut text = match self.answer {
-            Answer::Units => {
+            SolvedFor::Units => {
                 format!("{TITLE}{units} units{TITLE:#} show {effect}, with a power of {power}\n")
             }
-            Answer::Power => {
+            SolvedFor::Power => {
                 format!("{units} units show {effect}, with a power of {TITLE}{power}{TITLE:#}\n")
             }
-            Answer::Effect => {
+            SolvedFor::Effect => {
                 format!("{units} units show {TITLE}{effect}{TITLE:#}, with a power of {power}\n")
             }
         };

@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::render::change::consequences;
 use crate::render::style::{BAD, DIM, GOOD, TITLE};
 use crate::report::{FormatArg, Report};
-use crate::source::{Checked, Corpus, SourceFile, Wanted, by_hand, edit_variants, replace_file};
+use crate::source::{Checked, Corpus, SourceFile, WantedVariant, by_hand, edit_variants, replace_file};
 use abx_core::Experiment;
 use abx_core::change::{DocumentChange, compare, rebalance};
 use abx_core::document::Key;
@@ -95,8 +95,8 @@ pub fn run(args: &Args) -> Result<RebalanceReport, Error> {
     let experiment = find(&checked, &args.experiment)?;
     let variants = plan(experiment, &args.to)?;
     let (file, document) = place(&checked, &args.experiment)?;
-    let wanted = |it: &VariantRanges| Wanted { key: it.key.clone(), ranges: it.after.clone() };
-    let wanted: Vec<Wanted> = variants.iter().filter(|it| !it.dropped).map(wanted).collect();
+    let wanted = |it: &VariantRanges| WantedVariant { key: it.key.clone(), ranges: it.after.clone() };
+    let wanted: Vec<WantedVariant> = variants.iter().filter(|it| !it.dropped).map(wanted).collect();
     let edited = edit_variants(&file.text, document, &wanted).ok_or_else(|| {
         Error::caller(format!("{}: the layout of `variants` cannot be edited safely", file.name))
             .help(format!("nothing was written; write this by hand:\n  variants:{}", by_hand(&wanted)))

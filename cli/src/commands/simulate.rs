@@ -42,7 +42,7 @@ pub struct Args {
     users: u64,
     /// Form of generated ids
     #[arg(long, value_enum, default_value_t)]
-    ids: Ids,
+    ids: IdStyle,
     /// Another seed is another sample of units
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
@@ -68,7 +68,7 @@ pub struct Args {
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-enum Ids {
+enum IdStyle {
     /// `user_17`
     #[default]
     Sequential,
@@ -106,9 +106,9 @@ pub fn run(args: &Args) -> Result<SimulateReport, Error> {
         }
         None => {
             let style = match args.ids {
-                Ids::Sequential => UnitStyle::Sequential,
-                Ids::Uuid => UnitStyle::Uuid,
-                Ids::Email => UnitStyle::Email,
+                IdStyle::Sequential => UnitStyle::Sequential,
+                IdStyle::Uuid => UnitStyle::Uuid,
+                IdStyle::Email => UnitStyle::Email,
             };
             let units = Units::new(style, args.seed);
             (

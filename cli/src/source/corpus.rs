@@ -2,7 +2,7 @@
 
 use super::fault::Fault;
 use super::files::{self, SourceFile};
-use super::located::{FilePlace, Located, Places};
+use super::located::{FilePlace, LocatedFinding, Places};
 use super::mark::Mark;
 use super::origin::Origin;
 use super::written;
@@ -39,13 +39,13 @@ pub struct Checked {
     /// The rule tests.
     pub tests: Vec<Suite>,
     /// Everything found, by file and place.
-    pub findings: Vec<Located>,
-    placed: Vec<Placed>,
+    pub findings: Vec<LocatedFinding>,
+    placed: Vec<DocumentPosition>,
 }
 
 /// The position of a document, and its name.
 #[derive(Debug)]
-struct Placed {
+struct DocumentPosition {
     file: usize,
     mark: Mark,
     /// The document's name, for example `experiment checkout`; tests have none.
@@ -137,7 +137,7 @@ impl Corpus {
             placed: Vec::new(),
         };
         for Origin { file, mark, value } in self.documents {
-            checked.placed.push(Placed { file, mark, name: name(&value) });
+            checked.placed.push(DocumentPosition { file, mark, name: name(&value) });
             if value.get("tests").is_none() {
                 checked.values.push((file, value));
             }
@@ -148,7 +148,7 @@ impl Corpus {
 
 impl Checked {
     /// The findings that keep a document out of the catalog.
-    pub fn errors(&self) -> impl Iterator<Item = &Located> {
+    pub fn errors(&self) -> impl Iterator<Item = &LocatedFinding> {
         self.findings.iter().filter(|it| it.severity == Severity::Error)
     }
 
@@ -163,8 +163,8 @@ impl Checked {
 /// Finds the places of values, counting the lines of each file once.
 pub struct DocumentPlaces<'f> {
     places: Places<'f>,
-    documents: &'f [Placed],
-    by_name: HashMap<&'f str, &'f Placed>,
+    documents: &'f [DocumentPosition],
+    by_name: HashMap<&'f str, &'f DocumentPosition>,
 }
 
 impl DocumentPlaces<'_> {
@@ -180,7 +180,7 @@ impl DocumentPlaces<'_> {
         self.by_name.get(name).map(|it| self.within(it, path))
     }
 
-    fn within(&self, document: &Placed, path: &str) -> FilePlace {
+    fn within(&self, document: &DocumentPosition, path: &str) -> FilePlace {
         self.places.place(document.file, document.mark.locate(path, Code::WrongType))
     }
 }

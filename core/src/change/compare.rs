@@ -2,7 +2,8 @@
 
 use super::shared::ChangedSegments;
 use super::{
-    Change, ChangeFinding, Diff, DocumentChange, Pair, Side, experiment, field_changes, flag, renamed,
+    CatalogVersion, Change, ChangeFinding, Diff, DocumentChange, Pair, experiment, field_changes, flag,
+    renamed,
 };
 use crate::finding::{Code, Finding, Findings};
 use jiff::Timestamp;
@@ -12,7 +13,7 @@ use std::fmt;
 
 /// Compares two sets of documents at a time, which decides what runs.
 #[must_use]
-pub fn compare(before: &Side<'_>, after: &Side<'_>, now: Timestamp) -> Diff {
+pub fn compare(before: &CatalogVersion<'_>, after: &CatalogVersion<'_>, now: Timestamp) -> Diff {
     let comparison = Comparison::new(before, after, now);
     let new = after.documents.iter().filter_map(|document| Some((Name::of(document)?, *document)));
     let changes: Vec<_> =
@@ -58,8 +59,8 @@ impl fmt::Display for Name<'_> {
 }
 
 struct Comparison<'a> {
-    before: &'a Side<'a>,
-    after: &'a Side<'a>,
+    before: &'a CatalogVersion<'a>,
+    after: &'a CatalogVersion<'a>,
     now: Timestamp,
     old: HashMap<Name<'a>, &'a Value>,
     new: HashMap<Name<'a>, &'a Value>,
@@ -69,21 +70,22 @@ struct Comparison<'a> {
     is_shared_changed: bool,
 }
 
-fn by_name<'a>(side: &'a Side<'a>) -> HashMap<Name<'a>, &'a Value> {
+fn by_name<'a>(side: &'a CatalogVersion<'a>) -> HashMap<Name<'a>, &'a Value> {
     side.documents.iter().filter_map(|document| Some((Name::of(document)?, *document))).collect()
 }
 
 impl<'a> Comparison<'a> {
-    fn new(before: &'a Side<'a>, after: &'a Side<'a>, now: Timestamp) -> Self {
+    fn new(before: &'a CatalogVersion<'a>, after: &'a CatalogVersion<'a>, now: Timestamp) -> Self {
         let (old, new) = (by_name(before), by_name(after));
         let shared = Name { kind: "catalog", key: "" };
         let (old_shared, new_shared) = (old.get(&shared).copied(), new.get(&shared).copied());
         let mut renamed = HashMap::new();
         for kind in ["experiment", "flag"] {
-            let only_in = |side: &'a Side<'a>, other: &HashMap<Name<'a>, &'a Value>| -> Vec<&'a Value> {
-                let is_wanted = |name: Name<'a>| name.kind == kind && !other.contains_key(&name);
-                side.documents.iter().copied().filter(|it| Name::of(it).is_some_and(is_wanted)).collect()
-            };
+            let only_in =
+                |side: &'a CatalogVersion<'a>, other: &HashMap<Name<'a>, &'a Value>| -> Vec<&'a Value> {
+                    let is_wanted = |name: Name<'a>| name.kind == kind && !other.contains_key(&name);
+                    side.documents.iter().copied().filter(|it| Name::of(it).is_some_and(is_wanted)).collect()
+                };
             let (gone, added) = (only_in(before, &new), only_in(after, &old));
             let name = |list: &[&'a Value], at: usize| list.get(at).and_then(|it| Name::of(it));
             let pairs = renamed::pairs(kind, &gone, &added);

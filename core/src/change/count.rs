@@ -5,7 +5,7 @@ use super::flow::{keys, outcomes};
 use super::outcome::Outcome;
 use super::{Change, Diff};
 use crate::decide::{Catalog, Experiment, Flag, Subject};
-use crate::simulate::SeenUnits;
+use crate::simulate::DistinctUnits;
 use foldhash::quality::FixedState;
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -39,12 +39,12 @@ pub struct UnitCell {
 
 /// Decides units twice, and counts.
 #[derive(Debug)]
-pub struct Counter<'c> {
+pub struct FlowCounter<'c> {
     before: &'c Catalog,
     after: &'c Catalog,
     now: Timestamp,
     tables: Vec<Table<'c>>,
-    seen: SeenUnits,
+    seen: DistinctUnits,
     /// The answers of the present row, and which of them are of units that are new.
     answers: Vec<u64>,
     is_new: Vec<bool>,
@@ -54,17 +54,17 @@ pub struct Counter<'c> {
 struct Table<'c> {
     /// The index in the diff.
     document: usize,
-    of: Both<'c>,
+    of: DocumentPair<'c>,
     cells: BTreeMap<(Outcome<&'c str>, Outcome<&'c str>), u64>,
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Both<'c> {
+enum DocumentPair<'c> {
     Experiments(&'c Experiment, &'c Experiment),
     Flags(&'c Flag, &'c Flag),
 }
 
-impl<'c> Both<'c> {
+impl<'c> DocumentPair<'c> {
     /// The attribute of the units, as they are drawn after the change.
     fn unit_attribute(self) -> &'c str {
         match self {
@@ -88,15 +88,15 @@ impl<'c> Both<'c> {
     }
 }
 
-impl<'c> Counter<'c> {
+impl<'c> FlowCounter<'c> {
     /// Counts for the documents of a diff that are in both catalogs.
     #[must_use]
     pub fn new(before: &'c Catalog, after: &'c Catalog, diff: &Diff, now: Timestamp) -> Self {
-        let both = |name: &str, was: &str| -> Option<Both<'c>> {
+        let both = |name: &str, was: &str| -> Option<DocumentPair<'c>> {
             let ((kind, key), (_, old)) = (name.split_once(' ')?, was.split_once(' ')?);
             Some(match kind {
-                "experiment" => Both::Experiments(before.experiment(old)?, after.experiment(key)?),
-                _ => Both::Flags(before.flag(old)?, after.flag(key)?),
+                "experiment" => DocumentPair::Experiments(before.experiment(old)?, after.experiment(key)?),
+                _ => DocumentPair::Flags(before.flag(old)?, after.flag(key)?),
             })
         };
         let mut tables = Vec::new();
@@ -109,7 +109,7 @@ impl<'c> Counter<'c> {
                 tables.push(Table { document, of, cells: BTreeMap::new() });
             }
         }
-        let seen = SeenUnits::new(tables.iter().map(|table| table.of.unit_attribute()));
+        let seen = DistinctUnits::new(tables.iter().map(|table| table.of.unit_attribute()));
         Self { before, after, now, tables, seen, answers: Vec::new(), is_new: Vec::new() }
     }
 
@@ -126,10 +126,12 @@ impl<'c> Counter<'c> {
         }
     }
 
-    fn outcomes(&self, of: Both<'c>, subject: &Subject<'_>) -> (Outcome<&'c str>, Outcome<&'c str>) {
+    fn outcomes(&self, of: DocumentPair<'c>, subject: &Subject<'_>) -> (Outcome<&'c str>, Outcome<&'c str>) {
         match of {
-            Both::Experiments(old, new) => (drawn(old, subject, self.now), drawn(new, subject, self.now)),
-            Both::Flags(old, new) => {
+            DocumentPair::Experiments(old, new) => {
+                (drawn(old, subject, self.now), drawn(new, subject, self.now))
+            }
+            DocumentPair::Flags(old, new) => {
                 (served(self.before, old, subject, self.now), served(self.after, new, subject, self.now))
             }
         }
@@ -137,7 +139,7 @@ impl<'c> Counter<'c> {
 
     /// The units that were counted.
     #[must_use]
-    pub const fn seen(&self) -> &SeenUnits {
+    pub const fn seen(&self) -> &DistinctUnits {
         &self.seen
     }
 

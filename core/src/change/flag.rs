@@ -4,14 +4,14 @@
 use super::Pair;
 use super::flow::{self, Flow, Shape};
 use super::outcome::Outcome;
-use super::share::Share;
+use super::share::UnitShare;
 use super::space::{Hash, Path, Question};
 use crate::decide::{Flag, Rollout, Serve, Split};
 use crate::finding::{Code, Findings};
 use crate::hash::BUCKETS;
 
 /// A way on which units get what they get.
-struct Way<'a> {
+struct Serving<'a> {
     path: Path<'a>,
     shape: Shape<'a>,
     /// The unit attribute and salt that draw the variant; `None` if all units get the same one.
@@ -23,7 +23,7 @@ pub(super) fn flows(pair: &Pair<'_, &Flag>, findings: &mut Findings) -> Vec<Flow
     let (old, new) = (pair.before, pair.after);
     let keys = flow::keys(old.variants.iter().map(|it| &*it.key), new.variants.iter().map(|it| &*it.key));
     let mut flows = Vec::new();
-    let mut add = |about: &str, before: &Way<'_>, after: &Way<'_>| {
+    let mut add = |about: &str, before: &Serving<'_>, after: &Serving<'_>| {
         let flow = Flow::shaped(about, &keys, (&before.path, &before.shape), (&after.path, &after.shape));
         if !flow.is_still() {
             judge(before, after, &flow, findings);
@@ -49,23 +49,23 @@ pub(super) fn flows(pair: &Pair<'_, &Flag>, findings: &mut Findings) -> Vec<Flow
 }
 
 /// The way of the units of a rule; `None` where the flag does not have it, or leaves it to an experiment.
-fn of_rule<'a>(flag: &'a Flag, name: &str) -> Option<Way<'a>> {
+fn of_rule<'a>(flag: &'a Flag, name: &str) -> Option<Serving<'a>> {
     if !flag.enabled {
-        return Some(Way::always(key(flag, flag.default)));
+        return Some(Serving::always(key(flag, flag.default)));
     }
     let rule = flag.rules.iter().find(|rule| *rule.name == *name)?;
     match &rule.serve {
-        Serve::Variant(variant) => Some(Way::always(key(flag, *variant))),
-        Serve::Split(split) => Some(Way::split(flag, split)),
+        Serve::Variant(variant) => Some(Serving::always(key(flag, *variant))),
+        Serve::Split(split) => Some(Serving::split(flag, split)),
         Serve::Experiment { .. } => None,
     }
 }
 
 /// The way of the units that no rule serves.
-fn of_others(flag: &Flag) -> Way<'_> {
+fn of_others(flag: &Flag) -> Serving<'_> {
     match &flag.rollout {
-        Some(rollout) if flag.enabled => Way::rollout(flag, rollout),
-        _ => Way::always(key(flag, flag.default)),
+        Some(rollout) if flag.enabled => Serving::rollout(flag, rollout),
+        _ => Serving::always(key(flag, flag.default)),
     }
 }
 
@@ -73,9 +73,10 @@ fn key(flag: &Flag, variant: usize) -> &str {
     flag.variants.get(variant).map_or("", |variant| &variant.key)
 }
 
-impl<'a> Way<'a> {
+impl<'a> Serving<'a> {
     fn always(key: &'a str) -> Self {
-        let shape = Shape { inside: Share::all(), split: [(key, Share::all())].into(), outside: None };
+        let shape =
+            Shape { inside: UnitShare::all(), split: [(key, UnitShare::all())].into(), outside: None };
         Self { path: Path::always(Outcome::Variant(key)), shape, drawn_by: None }
     }
 
@@ -88,7 +89,7 @@ impl<'a> Way<'a> {
         way.path.questions.push(question);
         let sizes = split.sizes(flag.variants.len());
         let shares = flag.variants.iter().zip(sizes).filter(|(_, size)| *size > 0);
-        way.shape.split = shares.map(|(it, size)| (&*it.key, Share::of_buckets(size))).collect();
+        way.shape.split = shares.map(|(it, size)| (&*it.key, UnitShare::of_buckets(size))).collect();
         way.drawn_by = split.is_several().then(|| (flag.unit.as_str(), split.bucketer().salt()));
         way
     }
@@ -99,7 +100,7 @@ impl<'a> Way<'a> {
             let default = key(flag, flag.default);
             let hash = Hash::new(flag.unit.as_str(), &rollout.bucketer);
             way.path.questions.insert(0, Question::from(hash, rollout.below, Outcome::Variant(default)));
-            way.shape.inside = Share::of_buckets(rollout.below);
+            way.shape.inside = UnitShare::of_buckets(rollout.below);
             way.shape.outside = Some(default);
             way.drawn_by = Some((flag.unit.as_str(), rollout.bucketer.salt()));
         }
@@ -107,7 +108,7 @@ impl<'a> Way<'a> {
     }
 }
 
-fn judge(before: &Way<'_>, after: &Way<'_>, flow: &Flow, findings: &mut Findings) {
+fn judge(before: &Serving<'_>, after: &Serving<'_>, flow: &Flow, findings: &mut Findings) {
     if flow.avoidable.is_none() {
         return;
     }

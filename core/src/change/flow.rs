@@ -1,7 +1,7 @@
 //! The share of units that moves between each pair of outcomes, and the part of it that had to move.
 
 use super::outcome::Outcome;
-use super::share::Share;
+use super::share::UnitShare;
 use super::space::{Path, joint};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -17,20 +17,20 @@ pub struct Flow {
     /// Each outcome before with each outcome after that it goes to; pairs that nobody has are left out.
     pub cells: Vec<Cell>,
     /// Units that get something else than before: those that switch, join and leave.
-    pub moved: Share,
+    pub moved: UnitShare,
     /// The share that moves from one variant to another.
-    pub switched: Share,
+    pub switched: UnitShare,
     /// The share that moves from no variant to one.
-    pub joined: Share,
+    pub joined: UnitShare,
     /// The share that moves from a variant to none.
-    pub left: Share,
+    pub left: UnitShare,
     /// The least that any change to the same shares moves.
-    pub minimum: Share,
+    pub minimum: UnitShare,
     /// The share that moves beyond the minimum.
-    pub avoidable: Share,
+    pub avoidable: UnitShare,
     /// The part of it that [`super::rebalance`] avoids: units that switch between variants of the same hash.
     #[serde(skip)]
-    pub(super) avoidable_switches: Share,
+    pub(super) avoidable_switches: UnitShare,
 }
 
 /// A share of the units, and where it goes.
@@ -42,7 +42,7 @@ pub struct Cell {
     pub after: Outcome,
     /// The share of units with this pair of outcomes.
     #[serde(flatten)]
-    pub share: Share,
+    pub share: UnitShare,
 }
 
 /// The distribution of one side: some units are inside and get variants by shares, all others get the same
@@ -54,24 +54,24 @@ pub struct Cell {
 /// Mixing Times*, 4.1: no coupling keeps more in place).
 #[derive(Debug)]
 pub(super) struct Shape<'a> {
-    pub inside: Share,
+    pub inside: UnitShare,
     /// The shares of the variants among those inside.
-    pub split: BTreeMap<&'a str, Share>,
+    pub split: BTreeMap<&'a str, UnitShare>,
     /// The variant of the units outside; `None` is no variant.
     pub outside: Option<&'a str>,
 }
 
 impl<'a> Shape<'a> {
     /// Builds the shape of outcomes where no unit outside has a variant.
-    fn of(outcomes: impl Iterator<Item = (Outcome<&'a str>, Share)>) -> Self {
-        let mut split: BTreeMap<&str, Share> = BTreeMap::new();
+    fn of(outcomes: impl Iterator<Item = (Outcome<&'a str>, UnitShare)>) -> Self {
+        let mut split: BTreeMap<&str, UnitShare> = BTreeMap::new();
         for (outcome, share) in outcomes {
             if let Outcome::Variant(key) = outcome {
                 let known = split.entry(key).or_default();
                 *known = std::mem::take(known) + &share;
             }
         }
-        let inside: Share = split.values().sum();
+        let inside: UnitShare = split.values().sum();
         for share in split.values_mut() {
             *share = share.within(&inside);
         }
@@ -79,15 +79,15 @@ impl<'a> Shape<'a> {
     }
 
     /// The share of units inside that have another variant than the one outside of another shape.
-    fn unlike(&self, outside: Option<&str>) -> Share {
+    fn unlike(&self, outside: Option<&str>) -> UnitShare {
         let like = outside.and_then(|key| self.split.get(key));
-        Share::all().above(like.unwrap_or(&Share::none()))
+        UnitShare::all().above(like.unwrap_or(&UnitShare::none()))
     }
 
     /// The least share of those inside on both sides that gets another variant.
-    fn distance(&self, other: &Self) -> Share {
+    fn distance(&self, other: &Self) -> UnitShare {
         let keys: BTreeSet<&str> = self.split.keys().chain(other.split.keys()).copied().collect();
-        let none = Share::none();
+        let none = UnitShare::none();
         let lost = |key: &&str| {
             let (old, new) = (self.split.get(key), other.split.get(key));
             old.unwrap_or(&none).above(new.unwrap_or(&none))
@@ -96,13 +96,13 @@ impl<'a> Shape<'a> {
     }
 
     /// The least share of units that moves.
-    fn minimum(&self, other: &Self) -> Share {
+    fn minimum(&self, other: &Self) -> UnitShare {
         let (wide, narrow) = if self.inside >= other.inside { (self, other) } else { (other, self) };
         let between = wide.inside.above(&narrow.inside);
-        let outside = Share::all().above(&wide.inside);
-        let of_outside = if self.outside == other.outside { Share::none() } else { outside };
+        let outside = UnitShare::all().above(&wide.inside);
+        let of_outside = if self.outside == other.outside { UnitShare::none() } else { outside };
         // With nobody inside on one side there is no distribution to be near to.
-        let of_inside = if narrow.inside.is_none() { Share::none() } else { self.distance(other) };
+        let of_inside = if narrow.inside.is_none() { UnitShare::none() } else { self.distance(other) };
         &between * &wide.unlike(narrow.outside) + &(&narrow.inside * &of_inside) + &of_outside
     }
 }
@@ -127,7 +127,7 @@ impl Flow {
     }
 
     fn new(about: &str, keys: &[&str], cells: &Cells<'_>, old: &Shape<'_>, new: &Shape<'_>) -> Self {
-        let sum = |wanted: &dyn Fn(bool, bool) -> bool| -> Share {
+        let sum = |wanted: &dyn Fn(bool, bool) -> bool| -> UnitShare {
             let moved = cells.iter().filter(|((first, second), _)| first.differs(second));
             let wanted = moved
                 .filter(|((first, second), _)| wanted(first.variant().is_some(), second.variant().is_some()));
@@ -135,7 +135,7 @@ impl Flow {
         };
         let (switched, joined, left) =
             (sum(&|old, new| old && new), sum(&|old, _| !old), sum(&|_, new| !new));
-        let both: Share = cells
+        let both: UnitShare = cells
             .iter()
             .filter(|((first, second), _)| first.variant().is_some() && second.variant().is_some())
             .map(|(_, share)| share)
@@ -171,7 +171,7 @@ impl Flow {
 
     /// The share that goes from one outcome to another.
     #[must_use]
-    pub fn share(&self, before: &Outcome, after: &Outcome) -> Share {
+    pub fn share(&self, before: &Outcome, after: &Outcome) -> UnitShare {
         let found = self.cells.iter().find(|cell| cell.before == *before && cell.after == *after);
         found.map(|cell| cell.share.clone()).unwrap_or_default()
     }
@@ -200,9 +200,9 @@ pub(super) fn keys<'a>(
     keys
 }
 
-type Cells<'a> = Vec<((Outcome<&'a str>, Outcome<&'a str>), Share)>;
+type Cells<'a> = Vec<((Outcome<&'a str>, Outcome<&'a str>), UnitShare)>;
 
 fn cells<'a>(before: &Path<'a>, after: &Path<'a>) -> Cells<'a> {
     let (points, whole) = joint(before, after);
-    points.into_iter().map(|(pair, count)| (pair, Share::new(count, whole.clone()))).collect()
+    points.into_iter().map(|(pair, count)| (pair, UnitShare::new(count, whole.clone()))).collect()
 }

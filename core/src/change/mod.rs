@@ -35,16 +35,16 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub use compare::compare;
-pub use count::{Counted, Counter, UnitCell};
+pub use count::{Counted, FlowCounter, UnitCell};
 pub use flow::{Cell, Flow};
 pub use outcome::Outcome;
 pub use plan::rebalance;
-pub use share::Share;
+pub use share::UnitShare;
 pub use words::{FieldChange, field_changes};
 
 /// Documents as written, and what they were compiled to.
 #[derive(Debug, Clone)]
-pub struct Side<'a> {
+pub struct CatalogVersion<'a> {
     /// The documents without errors.
     pub catalog: &'a Catalog,
     /// All documents, those with errors too.

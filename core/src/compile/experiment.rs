@@ -12,12 +12,16 @@ use crate::metric::Metric;
 use std::collections::BTreeMap;
 
 /// A compiled experiment that may still be left out.
-pub(super) struct Compiled {
+pub(super) struct CompiledExperiment {
     pub parts: ExperimentParts,
     pub uses_shared: bool,
 }
 
-pub(super) fn compile(written: &ExperimentConfig, shared: &Shared, findings: &mut Findings) -> Compiled {
+pub(super) fn compile(
+    written: &ExperimentConfig,
+    shared: &Shared,
+    findings: &mut Findings,
+) -> CompiledExperiment {
     super::check_hashing("", written.unit.as_deref(), written.salt.as_deref(), findings);
     super::check_epoch(written.epoch, findings);
     check_times(written, findings);
@@ -65,7 +69,7 @@ pub(super) fn compile(written: &ExperimentConfig, shared: &Shared, findings: &mu
             .collect(),
         metrics: written.metrics.iter().filter_map(Metric::new).collect(),
     };
-    Compiled { parts, uses_shared }
+    CompiledExperiment { parts, uses_shared }
 }
 
 fn compile_variants(written: &ExperimentConfig, findings: &mut Findings) -> Vec<(Range, usize)> {

@@ -3,13 +3,13 @@
 mod matrix;
 
 use super::names::{Names, unknown};
-use crate::decide::{Catalog, Limits, Reason, equal};
+use crate::decide::{Catalog, ContextLimits, Reason, equal};
 use crate::document::{
     BucketsConfig, CaseConfig, Document, ExpectConfig, TestedKind, TestsConfig, WantedVariant,
 };
 use crate::finding::{Code, Findings, did_you_mean};
 use crate::hash::BUCKETS;
-use crate::rehearsal::{Buckets, Case, Expect, Suite, Tested};
+use crate::rehearsal::{Buckets, Case, Expect, Suite, TestSubject};
 use serde_json::Value;
 
 /// Compiles the tests of all documents; as any document, one with an error is left out.
@@ -42,8 +42,8 @@ fn compile(
     }
     let is_experiment = is_about_experiment(written, names, findings)?;
     let mut suite = Suite { document, is_experiment, key: written.tests.clone(), cases: Vec::new() };
-    let mut checks = Checks { tested: suite.tested(catalog), is_experiment, findings };
-    if checks.tested.is_some_and(Tested::asks_the_time) {
+    let mut checks = CaseChecks { tested: suite.tested(catalog), is_experiment, findings };
+    if checks.tested.is_some_and(TestSubject::asks_the_time) {
         warn_of_now(written, checks.findings);
     }
     for (index, case) in written.cases.iter().enumerate() {
@@ -94,18 +94,18 @@ fn warn_of_now(written: &TestsConfig, findings: &mut Findings) {
 }
 
 /// The context in which cases are checked.
-struct Checks<'a> {
+struct CaseChecks<'a> {
     /// `None` where it has an error, and is left out of the catalog: its variants are not known then.
-    tested: Option<Tested<'a>>,
+    tested: Option<TestSubject<'a>>,
     is_experiment: bool,
     findings: &'a mut Findings,
 }
 
-impl Checks<'_> {
+impl CaseChecks<'_> {
     /// A case without its exceptions and time.
     fn case(&mut self, written: &CaseConfig, path: &str) -> Case {
         let attributes = written.context.clone().unwrap_or_default().0;
-        if let Err(error) = Limits::default().check(&attributes) {
+        if let Err(error) = ContextLimits::default().check(&attributes) {
             self.findings
                 .add(Code::TooLarge, format!("{path}.context"), error.to_string())
                 .help("the functions refuse such a context as well; give less");
@@ -212,7 +212,7 @@ impl Checks<'_> {
             let help = "expect the default variant";
             self.contradiction(&format!("{path}.variant"), "a flag always gives a variant", help);
         }
-        let (Some(Tested::Flag(_, flag)), Some(value)) = (self.tested, value) else { return };
+        let (Some(TestSubject::Flag(_, flag)), Some(value)) = (self.tested, value) else { return };
         let fits = |key: &str| match variant {
             WantedVariant::Key(wanted) => key == wanted,
             _ => true,
@@ -228,8 +228,8 @@ impl Checks<'_> {
 
     fn variant(&mut self, key: &str, path: &str) {
         let known: Vec<&str> = match self.tested {
-            Some(Tested::Experiment(it)) => it.variants().iter().map(|it| &*it.key).collect(),
-            Some(Tested::Flag(_, it)) => it.variants().iter().map(|it| &*it.key).collect(),
+            Some(TestSubject::Experiment(it)) => it.variants().iter().map(|it| &*it.key).collect(),
+            Some(TestSubject::Flag(_, it)) => it.variants().iter().map(|it| &*it.key).collect(),
             None => return,
         };
         if !known.contains(&key) {

@@ -5,7 +5,7 @@ use crate::finding::{Code, Findings};
 use crate::hash::{BUCKETS, Range, SumError, allocate};
 
 /// A part of a document that wants a share, as written.
-struct Part<'d> {
+struct ShareEntry<'d> {
     /// Its path, as `variants[1]`.
     path: String,
     allocation: Option<f64>,
@@ -19,7 +19,7 @@ pub(super) fn compile<'d>(
     written: impl Iterator<Item = (Option<Share>, &'d Option<Vec<Range>>)>,
     findings: &mut Findings,
 ) -> Vec<(Range, usize)> {
-    let share = |(at, (allocation, ranges)): (usize, (Option<Share>, &'d Option<Vec<Range>>))| Part {
+    let share = |(at, (allocation, ranges)): (usize, (Option<Share>, &'d Option<Vec<Range>>))| ShareEntry {
         path: format!("{path}[{at}]"),
         allocation: allocation.map(|it| it.0),
         ranges: ranges.as_deref(),
@@ -27,8 +27,8 @@ pub(super) fn compile<'d>(
     compile_shares(path, &written.enumerate().map(share).collect::<Vec<_>>(), findings)
 }
 
-fn compile_shares(path: &str, shares: &[Part<'_>], findings: &mut Findings) -> Vec<(Range, usize)> {
-    let broken = |share: &Part<'_>| {
+fn compile_shares(path: &str, shares: &[ShareEntry<'_>], findings: &mut Findings) -> Vec<(Range, usize)> {
+    let broken = |share: &ShareEntry<'_>| {
         let inside = |name: &str| findings.is_broken(&format!("{}.{name}", share.path));
         findings.is_lost(&share.path) || inside("allocation") || inside("ranges")
     };
@@ -50,7 +50,7 @@ fn compile_shares(path: &str, shares: &[Part<'_>], findings: &mut Findings) -> V
     by_allocation(path, shares, findings)
 }
 
-fn by_allocation(path: &str, shares: &[Part<'_>], findings: &mut Findings) -> Vec<(Range, usize)> {
+fn by_allocation(path: &str, shares: &[ShareEntry<'_>], findings: &mut Findings) -> Vec<(Range, usize)> {
     let with = shares.iter().filter(|share| share.allocation.is_some()).count();
     if with == 0 {
         #[expect(clippy::cast_precision_loss, reason = "a document has few shares")]
@@ -116,7 +116,7 @@ fn numbered(ranges: Vec<Range>) -> Vec<(Range, usize)> {
     ranges.into_iter().enumerate().map(|(index, range)| (range, index)).collect()
 }
 
-fn explicit(path: &str, shares: &[Part<'_>], findings: &mut Findings) -> Vec<(Range, usize)> {
+fn explicit(path: &str, shares: &[ShareEntry<'_>], findings: &mut Findings) -> Vec<(Range, usize)> {
     let mut all = Vec::new();
     let mut good = true;
     for (index, share) in shares.iter().enumerate() {

@@ -1,7 +1,7 @@
 //! Deciding an experiment.
 
 use super::condition::all_hold;
-use super::{AttributePath, Condition, Draw, Given, Reason, Split, Stage, Step, Subject, Trace};
+use super::{AttributePath, Condition, DecisionInput, Draw, Reason, Split, Stage, Step, Subject, Trace};
 use crate::document::Status;
 use crate::hash::{BUCKETS, Bucketer, Range};
 use crate::metric::Metric;
@@ -13,11 +13,11 @@ use std::sync::Arc;
 
 /// A compiled experiment.
 #[derive(Debug)]
-pub struct Experiment(Parts);
+pub struct Experiment(ExperimentParts);
 
 /// The compiled parts of an experiment, as the compiler passes them on.
 #[derive(Debug)]
-pub(crate) struct Parts {
+pub(crate) struct ExperimentParts {
     pub key: Box<str>,
     pub unit: AttributePath,
     pub status: Status,
@@ -92,12 +92,12 @@ pub struct Decision<'a> {
 }
 
 impl Experiment {
-    pub(crate) fn new(parts: Parts) -> Self {
+    pub(crate) fn new(parts: ExperimentParts) -> Self {
         Self(parts)
     }
 
     /// Returns the compiled parts, for code that counts over buckets instead of units.
-    pub(crate) fn parts(&self) -> &Parts {
+    pub(crate) fn parts(&self) -> &ExperimentParts {
         &self.0
     }
 
@@ -229,7 +229,7 @@ impl Experiment {
             return self.out(Reason::UnitMissing);
         };
         trace.record(|| Step::stage(Stage::Unit, false, format!("`{}` is {unit:?}", self.0.unit.as_str())));
-        let given = Given { subject, now, unit: Some(unit) };
+        let input = DecisionInput { subject, now, unit: Some(unit) };
         if let Some(decision) = self.by_status(now, trace) {
             return decision;
         }
@@ -248,7 +248,7 @@ impl Experiment {
         if !self.owns_slot(unit, trace) {
             return self.out(Reason::OtherInLayer);
         }
-        if !self.is_targeted(given, trace) {
+        if !self.is_targeted(input, trace) {
             return self.out(Reason::Targeting);
         }
         if !self.is_in_traffic(unit, trace) {
@@ -266,16 +266,16 @@ impl Experiment {
     /// over or has not begun, or the subject does not match its targeting. `None` if the unit is needed.
     pub(crate) fn decide_without_unit<T: Trace>(
         &self,
-        given: Given<'_>,
+        input: DecisionInput<'_>,
         trace: &mut T,
     ) -> Option<Decision<'_>> {
-        if let Some(decision) = self.by_status(given.now, trace) {
+        if let Some(decision) = self.by_status(input.now, trace) {
             return Some(decision);
         }
         if self.is_paused(trace) {
             return Some(self.out(Reason::NotActive));
         }
-        let targeted = self.is_targeted(Given { unit: None, ..given }, trace);
+        let targeted = self.is_targeted(DecisionInput { unit: None, ..input }, trace);
         (!targeted).then(|| self.out(Reason::Targeting))
     }
 
@@ -383,8 +383,8 @@ impl Experiment {
         owned.is_some()
     }
 
-    fn is_targeted<T: Trace>(&self, given: Given<'_>, trace: &mut T) -> bool {
-        let targeted = all_hold(&self.0.targeting, given, trace);
+    fn is_targeted<T: Trace>(&self, input: DecisionInput<'_>, trace: &mut T) -> bool {
+        let targeted = all_hold(&self.0.targeting, input, trace);
         trace.record(|| {
             let detail = match (self.0.targeting.len(), targeted) {
                 (0, _) => "no rules: everybody",

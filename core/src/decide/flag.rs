@@ -2,8 +2,8 @@
 
 use super::condition::all_hold;
 use super::{
-    AttributePath, Catalog, Condition, Decision, Draw, FlagReason, Given, OpenFeatureReason, Reason, Split,
-    Stage, Step, Subject, Trace,
+    AttributePath, Catalog, Condition, Decision, DecisionInput, Draw, FlagReason, OpenFeatureReason, Reason,
+    Split, Stage, Step, Subject, Trace,
 };
 use crate::hash::{BUCKETS, Bucketer, Range};
 use jiff::Timestamp;
@@ -183,16 +183,16 @@ impl Catalog {
             return evaluation;
         }
         let unit = subject.unit(&flag.unit);
-        let given = Given { subject, now, unit: unit.as_deref() };
-        if let Some(evaluation) = by_override(flag, given, trace) {
+        let input = DecisionInput { subject, now, unit: unit.as_deref() };
+        if let Some(evaluation) = by_override(flag, input, trace) {
             return evaluation;
         }
         for rule in &flag.rules {
-            if let Some(evaluation) = self.by_rule(flag, rule, given, trace) {
+            if let Some(evaluation) = self.by_rule(flag, rule, input, trace) {
                 return evaluation;
             }
         }
-        by_rollout(flag, given, trace)
+        by_rollout(flag, input, trace)
     }
 
     /// Returns the evaluation that a failed prerequisite causes; `None` if all prerequisites are met.
@@ -235,12 +235,12 @@ impl Catalog {
         &'a self,
         flag: &'a Flag,
         rule: &'a Rule,
-        given: Given<'_>,
+        input: DecisionInput<'_>,
         trace: &mut T,
     ) -> Option<Evaluation<'a>> {
         trace.record(|| Step::Open { name: format!("rule {}", rule.name) });
-        let matches = all_hold(&rule.when, given, trace);
-        let evaluation = if matches { self.serve(flag, rule, given, trace) } else { None };
+        let matches = all_hold(&rule.when, input, trace);
+        let evaluation = if matches { self.serve(flag, rule, input, trace) } else { None };
         trace.record(|| Step::Close { holds: matches });
         trace.record(|| {
             let detail = match (matches, &evaluation) {
@@ -260,7 +260,7 @@ impl Catalog {
         &'a self,
         flag: &'a Flag,
         rule: &'a Rule,
-        given: Given<'_>,
+        input: DecisionInput<'_>,
         trace: &mut T,
     ) -> Option<Evaluation<'a>> {
         match &rule.serve {
@@ -271,7 +271,7 @@ impl Catalog {
                 Some(flag.with(*variant, FlagReason::Rule, word))
             }
             Serve::Split(split) => {
-                let Some(unit) = given.unit else {
+                let Some(unit) = input.unit else {
                     return Some(flag.by_default(FlagReason::UnitMissing, OpenFeatureReason::Error));
                 };
                 let variant = split.choose(unit, trace);
@@ -279,9 +279,9 @@ impl Catalog {
             }
             Serve::Experiment { index, variants } => {
                 let experiment = self.experiments().get(*index)?;
-                let mut decision = experiment.evaluate(given.subject, given.now, None, trace);
+                let mut decision = experiment.evaluate(input.subject, input.now, None, trace);
                 if decision.reason == Reason::UnitMissing {
-                    match experiment.decide_without_unit(given, trace) {
+                    match experiment.decide_without_unit(input, trace) {
                         Some(for_all) => decision = for_all,
                         None => {
                             return Some(flag.by_default(FlagReason::UnitMissing, OpenFeatureReason::Error));
@@ -298,8 +298,12 @@ impl Catalog {
     }
 }
 
-fn by_override<'a, T: Trace>(flag: &'a Flag, given: Given<'_>, trace: &mut T) -> Option<Evaluation<'a>> {
-    let found = match given.unit {
+fn by_override<'a, T: Trace>(
+    flag: &'a Flag,
+    input: DecisionInput<'_>,
+    trace: &mut T,
+) -> Option<Evaluation<'a>> {
+    let found = match input.unit {
         Some(unit) => flag.overrides.get(unit),
         None => None,
     };
@@ -313,12 +317,12 @@ fn by_override<'a, T: Trace>(flag: &'a Flag, given: Given<'_>, trace: &mut T) ->
     found.map(|variant| flag.with(*variant, FlagReason::Override, OpenFeatureReason::TargetingMatch))
 }
 
-fn by_rollout<'a, T: Trace>(flag: &'a Flag, given: Given<'_>, trace: &mut T) -> Evaluation<'a> {
+fn by_rollout<'a, T: Trace>(flag: &'a Flag, input: DecisionInput<'_>, trace: &mut T) -> Evaluation<'a> {
     let Some(rollout) = &flag.rollout else {
         trace.record(|| Step::stage(Stage::Default, true, "nothing else applies"));
         return flag.by_default(FlagReason::Default, OpenFeatureReason::Default);
     };
-    let targeted = all_hold(&rollout.targeting, given, trace);
+    let targeted = all_hold(&rollout.targeting, input, trace);
     trace.record(|| {
         let detail = if targeted { "all targeting rules match" } else { "not all targeting rules match" };
         Step::stage(Stage::Targeting, !targeted, detail)
@@ -326,13 +330,18 @@ fn by_rollout<'a, T: Trace>(flag: &'a Flag, given: Given<'_>, trace: &mut T) -> 
     if !targeted {
         return flag.by_default(FlagReason::TargetingRulesNotMet, OpenFeatureReason::Default);
     }
-    rollout.draw(flag, given, trace)
+    rollout.draw(flag, input, trace)
 }
 
 impl Rollout {
-    fn draw<'a, T: Trace>(&'a self, flag: &'a Flag, given: Given<'_>, trace: &mut T) -> Evaluation<'a> {
+    fn draw<'a, T: Trace>(
+        &'a self,
+        flag: &'a Flag,
+        input: DecisionInput<'_>,
+        trace: &mut T,
+    ) -> Evaluation<'a> {
         let everybody = self.below >= BUCKETS;
-        let Some(unit) = given.unit else {
+        let Some(unit) = input.unit else {
             if everybody && !self.serve.is_several() {
                 // Nothing has to be drawn, so that nobody needs a unit.
                 return flag.with(self.serve.choose("", &mut ()), FlagReason::Enabled, self.word());

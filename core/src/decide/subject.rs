@@ -83,7 +83,7 @@ fn present(text: &str) -> Option<&str> {
 
 /// Limits on the size of a context.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct ContextLimits {
     /// Attributes, those inside objects and lists too.
     pub attributes: usize,
     /// Bytes in a string or a name.
@@ -92,7 +92,7 @@ pub struct Limits {
     pub depth: usize,
 }
 
-impl Default for Limits {
+impl Default for ContextLimits {
     fn default() -> Self {
         Self { attributes: 64, string_bytes: 1024, depth: 4 }
     }
@@ -135,7 +135,7 @@ impl fmt::Display for LimitError {
 
 impl std::error::Error for LimitError {}
 
-impl Limits {
+impl ContextLimits {
     /// Checks a context.
     pub fn check(&self, attributes: &Map<String, Value>) -> Result<(), LimitError> {
         let mut left = self.attributes;
@@ -209,7 +209,7 @@ mod tests {
 
     #[test]
     fn contexts_over_their_limits_are_refused() {
-        let limits = Limits::default();
+        let limits = ContextLimits::default();
         assert_eq!(limits.check(attributes(&json!({"a": {"b": [1, "x"]}}))), Ok(()));
         let many: Map<String, Value> = (0..65).map(|i| (i.to_string(), json!(1))).collect();
         assert_eq!(limits.check(&many), Err(LimitError::Attributes(64)));

@@ -2,7 +2,7 @@
 
 use super::read::{record, words};
 use super::rule::Condition;
-use super::scalar::{HashScheme, Key, Moment, Window};
+use super::scalar::{DateTime, HashScheme, Key, Window};
 use super::share::Share;
 use crate::hash::Range;
 use serde_json::Value;
@@ -45,9 +45,9 @@ record! {
         /// The variant that everybody gets once the experiment is completed.
         pub winner: Option<String>,
         /// The start: no unit takes part before it.
-        pub starts_at: Option<Moment>,
+        pub starts_at: Option<DateTime>,
         /// The end: no unit takes part from then on.
-        pub ends_at: Option<Moment>,
+        pub ends_at: Option<DateTime>,
         /// The metrics that are measured.
         #[serde(default)]
         pub metrics: Vec<MetricConfig>,

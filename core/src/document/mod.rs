@@ -31,7 +31,7 @@ pub use rule_tests::{
     Attributes, BucketsConfig, CaseConfig, ExceptionConfig, ExpectConfig, TestedKind, TestsConfig,
     WantedVariant,
 };
-pub use scalar::{HashScheme, Key, Moment, Window};
+pub use scalar::{DateTime, HashScheme, Key, Window};
 pub use share::{Percentage, Share, before_percent_sign};
 
 /// One document of any kind.

@@ -1,7 +1,7 @@
 //! Rule tests, as written.
 
 use super::read::{At, Written, record, words, wrong_type};
-use super::scalar::Moment;
+use super::scalar::DateTime;
 use crate::finding::Findings;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
@@ -18,7 +18,7 @@ record! {
         /// The kind of the document, required if an experiment and a flag both have this key.
         pub kind: Option<TestedKind>,
         /// The time of the decisions, unless a case has its own; the present one by default.
-        pub at: Option<Moment>,
+        pub at: Option<DateTime>,
         /// The cases.
         pub cases: Vec<CaseConfig>,
     }
@@ -48,7 +48,7 @@ record! {
         /// The attributes.
         pub context: Option<Attributes>,
         /// The time of the decision.
-        pub at: Option<Moment>,
+        pub at: Option<DateTime>,
         /// The variant that was assigned earlier, in the present epoch.
         pub pin: Option<String>,
         /// Values of attributes; the case is one for each combination of them. `null` is a missing attribute.

@@ -74,9 +74,9 @@ impl JsonSchema for Key {
 
 /// A point in time: RFC 3339 with an offset, or a date, which is its midnight in UTC.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Moment(pub Timestamp);
+pub struct DateTime(pub Timestamp);
 
-impl Moment {
+impl DateTime {
     /// Reads `2026-03-01T09:00:00Z`, `2026-03-01T09:00:00+01:00` or `2026-03-01`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
@@ -93,7 +93,7 @@ impl Moment {
         "write it as 2026-03-01T09:00:00Z, 2026-03-01T09:00:00+01:00 or 2026-03-01 (midnight in UTC)";
 }
 
-impl Written for Moment {
+impl Written for DateTime {
     fn read(value: &Value, at: At<'_>, findings: &mut Findings) -> Self {
         let Value::String(text) = value else {
             return wrong_type("a date or a time with its offset", value, at, findings);
@@ -108,7 +108,7 @@ impl Written for Moment {
     }
 }
 
-impl JsonSchema for Moment {
+impl JsonSchema for DateTime {
     fn schema_name() -> Cow<'static, str> {
         "Moment".into()
     }
@@ -190,14 +190,14 @@ mod tests {
 
     #[test]
     fn moments_need_an_offset_or_no_time() {
-        assert!(Moment::parse("2026-03-01T09:00:00Z").is_some());
+        assert!(DateTime::parse("2026-03-01T09:00:00Z").is_some());
         assert_eq!(
-            Moment::parse("2026-03-01T01:00:00+01:00"),
-            Moment::parse("2026-03-01"),
+            DateTime::parse("2026-03-01T01:00:00+01:00"),
+            DateTime::parse("2026-03-01"),
             "a date is its midnight in UTC"
         );
         for bad in ["2026-03-01T09:00:00", "2026-02-30", "tomorrow", "", "1e400"] {
-            assert_eq!(Moment::parse(bad), None, "{bad}");
+            assert_eq!(DateTime::parse(bad), None, "{bad}");
         }
     }
 

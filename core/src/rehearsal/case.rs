@@ -71,7 +71,7 @@ pub struct Expect {
 
 /// The experiment or flag under test, in a catalog.
 #[derive(Debug, Clone, Copy)]
-pub enum Tested<'c> {
+pub enum TestSubject<'c> {
     /// An experiment.
     Experiment(&'c Experiment),
     /// A flag, and the catalog that it may ask for others.
@@ -80,7 +80,7 @@ pub enum Tested<'c> {
 
 /// The result of running a case.
 #[derive(Debug)]
-pub struct Outcome<'c> {
+pub struct CaseOutcome<'c> {
     /// The variant's key; `None` for none.
     pub variant: Option<&'c str>,
     /// The value of a flag's variant.
@@ -109,16 +109,16 @@ impl Suite {
     /// Returns the experiment or flag that the tests are about; `None` if it has an error and is therefore
     /// not in the catalog.
     #[must_use]
-    pub fn tested<'c>(&self, catalog: &'c Catalog) -> Option<Tested<'c>> {
+    pub fn tested<'c>(&self, catalog: &'c Catalog) -> Option<TestSubject<'c>> {
         if self.is_experiment {
-            catalog.experiment(&self.key).map(Tested::Experiment)
+            catalog.experiment(&self.key).map(TestSubject::Experiment)
         } else {
-            catalog.flag(&self.key).map(|flag| Tested::Flag(catalog, flag))
+            catalog.flag(&self.key).map(|flag| TestSubject::Flag(catalog, flag))
         }
     }
 }
 
-impl<'c> Tested<'c> {
+impl<'c> TestSubject<'c> {
     /// Returns the coverage before any test has run.
     #[must_use]
     pub fn coverage(self) -> Coverage<'c> {
@@ -158,9 +158,9 @@ impl Case {
     pub fn run<'c>(
         &self,
         combination: &Map<String, Value>,
-        tested: Tested<'c>,
+        tested: TestSubject<'c>,
         now: Timestamp,
-    ) -> Outcome<'c> {
+    ) -> CaseOutcome<'c> {
         let mut attributes = self.context.clone();
         attributes.extend(combination.clone());
         let given = self.unit.as_deref().map(Cow::Borrowed).or_else(|| unit_of(attributes.get(USER_ID)?));
@@ -169,18 +169,18 @@ impl Case {
         let now = self.at.unwrap_or(now);
         let mut rehearsal = Rehearsal::new(self.buckets);
         match tested {
-            Tested::Experiment(experiment) => {
+            TestSubject::Experiment(experiment) => {
                 let epoch = experiment.epoch();
                 let pin = self.pin.as_deref().map(|variant| Pin { variant, epoch });
                 let decision = rehearsal.decide(experiment, &subject, now, pin);
                 let variant = decision.variant.map(|it| &*it.key);
-                Outcome { variant, value: None, reason: decision.reason.as_str(), rehearsal }
+                CaseOutcome { variant, value: None, reason: decision.reason.as_str(), rehearsal }
             }
-            Tested::Flag(catalog, flag) => {
+            TestSubject::Flag(catalog, flag) => {
                 let evaluation = rehearsal.evaluate(catalog, flag, &subject, now);
                 let variant = evaluation.variant.map(|it| &*it.key);
                 let value = evaluation.variant.map(|it| &it.value);
-                Outcome { variant, value, reason: evaluation.reason.as_str(), rehearsal }
+                CaseOutcome { variant, value, reason: evaluation.reason.as_str(), rehearsal }
             }
         }
     }
@@ -205,7 +205,7 @@ impl Exception {
 impl Expect {
     /// Returns the differences from the expected result; empty if the case passes.
     #[must_use]
-    pub fn differences(&self, outcome: &Outcome<'_>) -> Vec<Difference> {
+    pub fn differences(&self, outcome: &CaseOutcome<'_>) -> Vec<Difference> {
         let mut differences = Vec::new();
         let mut compare = |field, expected: Value, actual: Value| {
             if !equal(&expected, &actual) {

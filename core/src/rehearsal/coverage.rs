@@ -10,22 +10,22 @@ use std::collections::BTreeSet;
 /// document rules out are not counted: no test can reach a variant without a share, or the rules of a draft.
 #[derive(Debug)]
 pub struct Coverage<'c> {
-    parts: Vec<(Part<'c>, bool)>,
+    parts: Vec<(CoveragePart<'c>, bool)>,
 }
 
 /// A part of a document that a test can reach.
 #[derive(Debug, Clone)]
-pub struct Part<'c> {
+pub struct CoveragePart<'c> {
     /// The path of the part in its document; empty for a reason.
     pub path: String,
     /// The observation that counts the part as covered.
-    pub seen: Seen<'c>,
+    pub target: CoverageTarget<'c>,
     probe: Probe<'c>,
 }
 
 /// An observation that covers a part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Seen<'c> {
+pub enum CoverageTarget<'c> {
     /// A condition with this outcome. A segment is one condition to those who use it.
     Condition(bool),
     /// A rule of this name that serves.
@@ -136,13 +136,13 @@ impl<'c> Coverage<'c> {
     /// Adds what a test has reached: the steps of its decision, and what came of it.
     pub fn add(&mut self, rehearsal: &Rehearsal, variant: Option<&str>, reason: &str) {
         for (part, is_reached) in &mut self.parts {
-            *is_reached |= match (part.probe, part.seen) {
-                (Probe::Condition(condition), Seen::Condition(holds)) => {
+            *is_reached |= match (part.probe, part.target) {
+                (Probe::Condition(condition), CoverageTarget::Condition(holds)) => {
                     rehearsal.has_asked(condition, holds)
                 }
                 (Probe::Rule(rule), _) => rehearsal.has_served(rule),
-                (_, Seen::Variant(key)) => variant == Some(key),
-                (_, Seen::Reason(word)) => reason == word,
+                (_, CoverageTarget::Variant(key)) => variant == Some(key),
+                (_, CoverageTarget::Reason(word)) => reason == word,
                 _ => false,
             };
         }
@@ -150,7 +150,7 @@ impl<'c> Coverage<'c> {
 
     /// Every part, and whether a test has reached it.
     #[must_use]
-    pub fn parts(&self) -> &[(Part<'c>, bool)] {
+    pub fn parts(&self) -> &[(CoveragePart<'c>, bool)] {
         &self.parts
     }
 }
@@ -183,28 +183,28 @@ impl Split {
 }
 
 #[derive(Default)]
-struct List<'c>(Vec<Part<'c>>);
+struct List<'c>(Vec<CoveragePart<'c>>);
 
 impl<'c> List<'c> {
-    fn add(&mut self, path: String, seen: Seen<'c>, probe: Probe<'c>) {
-        self.0.push(Part { path, seen, probe });
+    fn add(&mut self, path: String, target: CoverageTarget<'c>, probe: Probe<'c>) {
+        self.0.push(CoveragePart { path, target, probe });
     }
 
     fn variant(&mut self, index: usize, key: Option<&'c str>) {
         if let Some(key) = key {
-            self.add(format!("variants[{index}]"), Seen::Variant(key), Probe::Outcome);
+            self.add(format!("variants[{index}]"), CoverageTarget::Variant(key), Probe::Outcome);
         }
     }
 
     fn reason(&mut self, word: &'static str, is_possible: bool) {
         if is_possible {
-            self.add(String::new(), Seen::Reason(word), Probe::Outcome);
+            self.add(String::new(), CoverageTarget::Reason(word), Probe::Outcome);
         }
     }
 
     fn rule(&mut self, rule: &'c Rule, path: String) {
         self.conditions(&rule.when, &format!("{path}.when"));
-        self.add(path, Seen::Rule(&rule.name), Probe::Rule(rule));
+        self.add(path, CoverageTarget::Rule(&rule.name), Probe::Rule(rule));
     }
 
     fn conditions(&mut self, conditions: &'c [Condition], path: &str) {
@@ -224,7 +224,7 @@ impl<'c> List<'c> {
             },
             Condition::Segment(_) | Condition::Leaf(_) => {
                 for holds in [true, false] {
-                    self.add(path.to_owned(), Seen::Condition(holds), Probe::Condition(condition));
+                    self.add(path.to_owned(), CoverageTarget::Condition(holds), Probe::Condition(condition));
                 }
             }
         }

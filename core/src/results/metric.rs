@@ -10,7 +10,7 @@ use serde::Serialize;
 
 /// The settings by which results are judged.
 #[derive(Debug, Clone, Copy)]
-pub struct Plan {
+pub struct AnalysisPlan {
     /// The variant that the others are compared with, by its number.
     pub control: usize,
     /// The chance of a false alarm of each interval and test.
@@ -86,14 +86,14 @@ pub struct VariantResult {
 
 /// Judges a metric of these variants, which are those of the document and in its order.
 #[must_use]
-pub fn judge(metric: &Metric, variants: &[(&str, &VariantTotals)], plan: &Plan) -> MetricResult {
+pub fn judge(metric: &Metric, variants: &[(&str, &VariantTotals)], plan: &AnalysisPlan) -> MetricResult {
     let none = MetricTotals::default();
     let counted: Vec<&MetricTotals> =
         variants.iter().map(|(_, totals)| totals.metrics.get(&*metric.key).unwrap_or(&none)).collect();
     let side = |((_, totals), counted): (&(&str, &VariantTotals), &&MetricTotals)| {
-        Side::of(&metric.measure, totals, counted)
+        VariantData::of(&metric.measure, totals, counted)
     };
-    let sides: Vec<Side> = variants.iter().zip(&counted).map(side).collect();
+    let sides: Vec<VariantData> = variants.iter().zip(&counted).map(side).collect();
     let anytime = Anytime::tuned(plan.alpha, plan.tuned_for);
     let judged = variants.iter().zip(counted).zip(&sides).enumerate().map(
         |(index, (((name, totals), counted), side))| {
@@ -144,12 +144,12 @@ fn verdict(direction: Direction, comparison: Comparison) -> Verdict {
 }
 
 /// The data of a variant's metric.
-enum Side {
+enum VariantData {
     Rate(Option<Proportion>),
     Mean(Option<GroupedMean>),
 }
 
-impl Side {
+impl VariantData {
     fn of(measure: &Measure, variant: &VariantTotals, metric: &MetricTotals) -> Self {
         match measure {
             Measure::Conversion => Self::Rate(Proportion::new(metric.units, variant.units)),

@@ -124,7 +124,7 @@ proptest! {
         }));
         for document in diff(&[before], &[after]).documents {
             for flow in document.flows {
-                let sum: abx_core::change::Share = flow.cells.iter().map(|cell| &cell.share).sum();
+                let sum: abx_core::change::UnitShare = flow.cells.iter().map(|cell| &cell.share).sum();
                 prop_assert_eq!(sum.to_string(), "1");
                 prop_assert!(flow.moved >= flow.minimum);
                 prop_assert_eq!(flow.minimum.clone() + &flow.avoidable, flow.moved);

@@ -1,6 +1,6 @@
 //! One experiment, asked for one unit.
 
-use super::cache::{Kept, Key};
+use super::cache::{CachedAssignment, Key};
 use super::response::AssignmentResponse;
 use crate::outbox::event_id;
 use crate::ports::StoredAssignment;
@@ -29,7 +29,7 @@ pub(super) struct Question<'a> {
 pub(super) struct Answer<'a> {
     pub decision: Decision<'a>,
     /// The stored assignment, if it made the decision.
-    pub kept: Option<Arc<Kept>>,
+    pub cached: Option<Arc<CachedAssignment>>,
 }
 
 impl<'a> Question<'a> {
@@ -44,10 +44,10 @@ impl<'a> Question<'a> {
 
     /// Decides with a stored assignment. If it no longer counts (for example because its variant was
     /// removed), the hash decides.
-    pub(super) fn with(&self, kept: Arc<Kept>) -> Answer<'a> {
-        let pin = Pin { variant: &kept.variant, epoch: kept.epoch };
+    pub(super) fn with(&self, cached: Arc<CachedAssignment>) -> Answer<'a> {
+        let pin = Pin { variant: &cached.variant, epoch: cached.epoch };
         let decision = self.experiment.decide(&self.subject, self.now, Some(pin));
-        Answer { decision, kept: (decision.reason == Reason::Pinned).then_some(kept) }
+        Answer { decision, cached: (decision.reason == Reason::Pinned).then_some(cached) }
     }
 
     /// Returns true if a stored assignment would decide, so that reading the store is worth its cost. The
@@ -91,9 +91,9 @@ impl<'a> Question<'a> {
 
     /// The answer, as it is sent.
     pub(super) fn response(&self, answer: &Answer<'a>) -> AssignmentResponse<'a> {
-        let Answer { decision, kept } = answer;
+        let Answer { decision, cached } = answer;
         let takes_part = matches!(decision.reason, Reason::Assigned | Reason::Pinned);
-        let known_id = kept.as_ref().map(|kept| kept.assignment_id.to_string());
+        let known_id = cached.as_ref().map(|cached| cached.assignment_id.to_string());
         AssignmentResponse {
             experiment_key: decision.experiment.key(),
             user_id: self.subject.user_id(),
@@ -105,8 +105,8 @@ impl<'a> Question<'a> {
             epoch: decision.experiment.epoch(),
             revision: self.revision,
             assignment_id: takes_part.then(|| Cow::Owned(known_id.unwrap_or_else(|| self.assignment_id()))),
-            persisted: kept.is_some(),
-            assigned_at: takes_part.then(|| kept.as_ref().map_or(self.now, |kept| kept.assigned_at)),
+            persisted: cached.is_some(),
+            assigned_at: takes_part.then(|| cached.as_ref().map_or(self.now, |cached| cached.assigned_at)),
         }
     }
 }

@@ -1,10 +1,10 @@
 //! Decide, remember, store, expose.
 
-use super::cache::{Cache, Kept, Known};
+use super::cache::{Cache, CachedAssignment, CachedLookup};
 use super::question::{Answer, Question};
 use super::{AssignRequest, AssignmentResponse};
 use crate::catalog::{CatalogHolder, Snapshot};
-use crate::http::{ApiError, Call, Cors, Front, Reply};
+use crate::http::{ApiError, Call, Cors, Middleware, Reply};
 use crate::outbox::{Exposure, Outbox};
 use crate::ports::{AssignmentStore, CatalogStore, EventSink, PortError, Put, StoredAssignment};
 use crate::settings::Exposures;
@@ -23,7 +23,7 @@ const BUDGET: Duration = Duration::from_millis(48);
 
 /// Settings of the service, apart from its ports.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct AssignmentOptions {
     /// The lifetime of an assignment, in days.
     pub ttl_days: u32,
     /// The number of assignments that the cache holds.
@@ -36,7 +36,7 @@ pub struct Options {
     pub base_path: String,
 }
 
-impl Default for Options {
+impl Default for AssignmentOptions {
     fn default() -> Self {
         Self {
             ttl_days: 90,
@@ -50,20 +50,20 @@ impl Default for Options {
 
 /// The time of a request's decisions, and the deadline of its calls to stores.
 #[derive(Debug, Clone, Copy)]
-pub struct Moment {
+pub struct RequestClock {
     /// The time of all decisions.
     pub now: Timestamp,
     pub(super) deadline: Instant,
 }
 
-impl Moment {
-    /// A request that came this very moment, and that is decided as of `now`.
+impl RequestClock {
+    /// Starts the clock of a request that has just arrived, and that is decided as of `now`.
     #[must_use]
     pub fn at(now: Timestamp) -> Self {
         Self { now, deadline: Instant::now() + BUDGET }
     }
 
-    /// A request that came this very moment.
+    /// Starts the clock of a request that has just arrived.
     #[must_use]
     pub fn now() -> Self {
         Self::at(Timestamp::now())
@@ -71,7 +71,7 @@ impl Moment {
 }
 
 /// The state of a question before the store is read.
-pub(super) enum Begun<'a> {
+pub(super) enum QuestionState<'a> {
     /// Its answer.
     Answered(Answer<'a>),
     /// The decision of the hash; `stores` is true if it must be stored when the store has no assignment.
@@ -80,27 +80,27 @@ pub(super) enum Begun<'a> {
 
 /// The assignment function, over its ports.
 #[derive(Debug)]
-pub struct Service<C, S, E> {
+pub struct AssignmentService<C, S, E> {
     pub(super) catalog: Arc<CatalogHolder<C>>,
     pub(super) store: S,
     pub(super) outbox: Outbox<E>,
     pub(super) telemetry: Arc<Telemetry>,
     pub(super) cache: Cache,
-    pub(super) front: Arc<Front>,
+    pub(super) middleware: Arc<Middleware>,
     ttl_days: u32,
 }
 
-impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> Service<C, S, E> {
+impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> AssignmentService<C, S, E> {
     /// Assigns by a catalog, keeps assignments in a store and sends exposures to a sink.
     pub fn new(
         catalog: Arc<CatalogHolder<C>>,
         store: S,
         sink: E,
         telemetry: Arc<Telemetry>,
-        options: Options,
+        options: AssignmentOptions,
     ) -> Self {
         let held = Arc::clone(&catalog);
-        let front = Front::new(Arc::clone(&telemetry), options.cors, move || held.health())
+        let middleware = Middleware::new(Arc::clone(&telemetry), options.cors, move || held.health())
             .with_base_path(&options.base_path);
         Self {
             catalog,
@@ -108,7 +108,7 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> Service<C, S, 
             outbox: Outbox::new(sink, options.exposures, Arc::clone(&telemetry)),
             telemetry,
             cache: Cache::new(options.cache),
-            front: Arc::new(front),
+            middleware: Arc::new(middleware),
             ttl_days: options.ttl_days,
         }
     }
@@ -124,8 +124,8 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> Service<C, S, 
     }
 
     /// Returns the middleware.
-    pub fn front(&self) -> &Arc<Front> {
-        &self.front
+    pub fn middleware(&self) -> &Arc<Middleware> {
+        &self.middleware
     }
 
     /// The snapshot of a request.
@@ -138,7 +138,7 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> Service<C, S, 
         &self,
         snapshot: &'s Snapshot,
         request: &'s AssignRequest,
-        moment: Moment,
+        clock: RequestClock,
     ) -> Result<AssignmentResponse<'s>, ApiError> {
         let key = &*request.experiment_key;
         let experiment =
@@ -149,8 +149,8 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> Service<C, S, 
             experiment.unit(&subject).ok_or_else(|| ApiError::unit_missing(experiment.unit_attribute()))?;
         let revision = snapshot.revision;
         let question =
-            Question { experiment, subject, unit, now: moment.now, revision, enrolls: !request.peek };
-        let answer = self.resolve(&question, context, moment.deadline).await;
+            Question { experiment, subject, unit, now: clock.now, revision, enrolls: !request.peek };
+        let answer = self.resolve(&question, context, clock.deadline).await;
         self.telemetry.reason(answer.decision.reason.as_str());
         if request.expose && !request.peek {
             self.expose(&question, &answer);
@@ -161,29 +161,29 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> Service<C, S, 
     /// Answers a request that was read.
     pub(super) async fn answer(&self, request: &AssignRequest) -> Result<Reply, ApiError> {
         request.check()?;
-        let moment = Moment::now();
+        let clock = RequestClock::now();
         let snapshot = self.snapshot().await?;
-        self.answer_by(&snapshot, request, moment).await
+        self.answer_by(&snapshot, request, clock).await
     }
 
     /// Answers a request in a URL. A GET enrolls and exposes as a POST does; a HEAD only says what would be answered.
     pub(super) async fn answer_url(&self, call: &Call) -> Result<Reply, ApiError> {
         let query = call.query()?;
-        let moment = Moment::now();
+        let clock = RequestClock::now();
         let snapshot = self.snapshot().await?;
         let mut request = AssignRequest::from_query(query, snapshot.catalog.attributes())?;
         request.check()?;
         request.peek |= call.is_safe;
-        self.answer_by(&snapshot, &request, moment).await
+        self.answer_by(&snapshot, &request, clock).await
     }
 
     async fn answer_by(
         &self,
         snapshot: &Snapshot,
         request: &AssignRequest,
-        moment: Moment,
+        clock: RequestClock,
     ) -> Result<Reply, ApiError> {
-        let reply = Reply::ok(&self.assign(snapshot, request, moment).await?);
+        let reply = Reply::ok(&self.assign(snapshot, request, clock).await?);
         self.outbox.settle().await;
         Ok(reply)
     }
@@ -195,8 +195,8 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> Service<C, S, 
         deadline: Instant,
     ) -> Answer<'s> {
         let (by_hash, stores) = match self.begin(question) {
-            Begun::Answered(answer) => return answer,
-            Begun::Open { by_hash, stores } => (by_hash, stores),
+            QuestionState::Answered(answer) => return answer,
+            QuestionState::Open { by_hash, stores } => (by_hash, stores),
         };
         if stores {
             let assignment = question.assignment(&by_hash.decision, context, self.ttl_days);
@@ -205,30 +205,30 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> Service<C, S, 
         }
         let asked = self.store.get(&question.unit, question.experiment.key());
         match Box::pin(self.in_time(deadline, asked)).await {
-            Some(found) => self.found(question, found).map_or(by_hash, |kept| question.with(kept)),
+            Some(found) => self.found(question, found).map_or(by_hash, |cached| question.with(cached)),
             None => by_hash,
         }
     }
 
     /// Answers without the store, where that is possible. A known assignment comes first: with it, one decision is enough.
-    pub(super) fn begin<'s>(&self, question: &Question<'s>) -> Begun<'s> {
+    pub(super) fn begin<'s>(&self, question: &Question<'s>) -> QuestionState<'s> {
         let known = self.cache.get(question.key(), question.now.as_second());
-        if let Some(Known::Stored(kept)) = known {
+        if let Some(CachedLookup::Stored(cached)) = known {
             self.telemetry.count(Counter::CacheHits, 1);
-            return Begun::Answered(question.with(kept));
+            return QuestionState::Answered(question.with(cached));
         }
-        let by_hash = Answer { decision: question.decide(), kept: None };
+        let by_hash = Answer { decision: question.decide(), cached: None };
         if !question.hangs_on_a_pin() {
-            return Begun::Answered(by_hash);
+            return QuestionState::Answered(by_hash);
         }
         let stores = question.is_to_be_stored(&by_hash.decision);
         // What is to be stored has to be, although the store had nothing a moment ago.
         if known.is_some() && !stores {
             self.telemetry.count(Counter::CacheHits, 1);
-            return Begun::Answered(by_hash);
+            return QuestionState::Answered(by_hash);
         }
         self.telemetry.count(Counter::CacheMisses, 1);
-        Begun::Open { by_hash, stores }
+        QuestionState::Open { by_hash, stores }
     }
 
     /// Remembers what was read from the store; `None` if that is nothing, or does not count.
@@ -236,16 +236,16 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> Service<C, S, 
         &self,
         question: &Question<'_>,
         found: Option<StoredAssignment>,
-    ) -> Option<Arc<Kept>> {
+    ) -> Option<Arc<CachedAssignment>> {
         let (key, now) = (question.key(), question.now.as_second());
         let valid = found.filter(|found| found.epoch == key.epoch && !found.is_expired(now));
         let Some(valid) = valid else {
             self.cache.put_absent(key, now);
             return None;
         };
-        let kept = Arc::new(Kept::from(valid));
-        self.cache.put(key, Arc::clone(&kept));
-        Some(kept)
+        let cached = Arc::new(CachedAssignment::from(valid));
+        self.cache.put(key, Arc::clone(&cached));
+        Some(cached)
     }
 
     /// Stores what the hash decided, unless another assignment is there, which then is the answer.
@@ -259,14 +259,14 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> Service<C, S, 
         let put = self.store.put_if_absent(&assignment, question.now.as_second());
         match self.in_time(deadline, put).await {
             Some(Put::Stored) => {
-                let kept = Arc::new(Kept::from(assignment));
-                self.cache.put(question.key(), Arc::clone(&kept));
-                Answer { kept: Some(kept), ..by_hash }
+                let cached = Arc::new(CachedAssignment::from(assignment));
+                self.cache.put(question.key(), Arc::clone(&cached));
+                Answer { cached: Some(cached), ..by_hash }
             }
             Some(Put::Existing(there)) if there.epoch == question.experiment.epoch() => {
-                let kept = Arc::new(Kept::from(there));
-                self.cache.put(question.key(), Arc::clone(&kept));
-                question.with(kept)
+                let cached = Arc::new(CachedAssignment::from(there));
+                self.cache.put(question.key(), Arc::clone(&cached));
+                question.with(cached)
             }
             // No answer; or a later epoch than this catalog's, which will be here in some seconds.
             None | Some(Put::Existing(_)) => by_hash,

@@ -2,7 +2,7 @@
 
 use super::{FlagRequest, FlagResponse, FlagsRequest, FlagsResponse};
 use crate::catalog::{CatalogHolder, Snapshot};
-use crate::http::{ApiError, Call, Cors, Front, Reply};
+use crate::http::{ApiError, Call, Cors, Middleware, Reply};
 use crate::outbox::{Evaluated, Exposure, Outbox};
 use crate::ports::{CatalogStore, EventSink};
 use crate::settings::Exposures;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 /// Settings of the service, apart from its ports.
 #[derive(Debug, Clone, Default)]
-pub struct Options {
+pub struct FlagOptions {
     /// The time at which evaluations are sent.
     pub exposures: Exposures,
     /// The origins whose pages may ask.
@@ -24,21 +24,26 @@ pub struct Options {
 
 /// The flag function, over its ports.
 #[derive(Debug)]
-pub struct Service<C, E> {
+pub struct FlagService<C, E> {
     catalog: Arc<CatalogHolder<C>>,
     outbox: Outbox<E>,
     telemetry: Arc<Telemetry>,
-    pub(super) front: Arc<Front>,
+    pub(super) middleware: Arc<Middleware>,
 }
 
-impl<C: CatalogStore + 'static, E: EventSink> Service<C, E> {
+impl<C: CatalogStore + 'static, E: EventSink> FlagService<C, E> {
     /// Evaluates the flags of a catalog, and sends to a sink what was evaluated.
-    pub fn new(catalog: Arc<CatalogHolder<C>>, sink: E, telemetry: Arc<Telemetry>, options: Options) -> Self {
+    pub fn new(
+        catalog: Arc<CatalogHolder<C>>,
+        sink: E,
+        telemetry: Arc<Telemetry>,
+        options: FlagOptions,
+    ) -> Self {
         let held = Arc::clone(&catalog);
-        let front = Front::new(Arc::clone(&telemetry), options.cors, move || held.health())
+        let middleware = Middleware::new(Arc::clone(&telemetry), options.cors, move || held.health())
             .with_base_path(&options.base_path);
         let outbox = Outbox::new(sink, options.exposures, Arc::clone(&telemetry));
-        Self { catalog, outbox, telemetry, front: Arc::new(front) }
+        Self { catalog, outbox, telemetry, middleware: Arc::new(middleware) }
     }
 
     /// The queue of evaluations; whoever runs the service flushes it.
@@ -52,8 +57,8 @@ impl<C: CatalogStore + 'static, E: EventSink> Service<C, E> {
     }
 
     /// Returns the middleware.
-    pub fn front(&self) -> &Arc<Front> {
-        &self.front
+    pub fn middleware(&self) -> &Arc<Middleware> {
+        &self.middleware
     }
 
     /// The snapshot of a request.

@@ -1,7 +1,7 @@
 //! JSON with limits.
 
 use super::ApiError;
-use abx_core::decide::{Context, Limits};
+use abx_core::decide::{Context, ContextLimits};
 use abx_core::read::id_of_double;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, Unexpected, Visitor};
@@ -35,7 +35,7 @@ pub(crate) fn check_context<'a>(
     context: &Map<String, Value>,
     ids: impl IntoIterator<Item = (&'static str, &'a str)>,
 ) -> Result<(), ApiError> {
-    let limits = Limits::default();
+    let limits = ContextLimits::default();
     for (name, id) in ids {
         if id.len() > limits.string_bytes {
             let message = format!("`{name}` has more than {} bytes", limits.string_bytes);

@@ -18,12 +18,12 @@ pub struct ApiError {
 }
 
 #[derive(Serialize)]
-struct Written<'a> {
-    error: Inner<'a>,
+struct ErrorEnvelope<'a> {
+    error: ErrorBody<'a>,
 }
 
 #[derive(Serialize)]
-struct Inner<'a> {
+struct ErrorBody<'a> {
     code: &'a str,
     message: &'a str,
     request_id: &'a str,
@@ -113,8 +113,8 @@ impl ApiError {
     /// Returns the error as a reply.
     #[must_use]
     pub fn reply(&self, request_id: &str) -> Reply {
-        let inner = Inner { code: self.code, message: &self.message, request_id };
-        Reply::json(self.status, &Written { error: inner })
+        let inner = ErrorBody { code: self.code, message: &self.message, request_id };
+        Reply::json(self.status, &ErrorEnvelope { error: inner })
     }
 }
 

@@ -54,7 +54,7 @@ struct Http {
 
 /// Fields that only an HTTP event has.
 #[derive(Deserialize)]
-struct Probe {
+struct HttpFields {
     #[serde(rename = "requestContext")]
     request_context: Option<IgnoredAny>,
 }
@@ -63,7 +63,7 @@ struct Probe {
 /// error tells it that all is done, and it deletes what it sent.
 pub(super) fn foreign_trigger(payload: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
-    struct Triggered {
+    struct TriggerFields {
         #[serde(rename = "Records")]
         records: Option<Vec<Source>>,
         #[serde(rename = "detail-type")]
@@ -74,7 +74,7 @@ pub(super) fn foreign_trigger(payload: &[u8]) -> Option<String> {
         #[serde(rename = "eventSource", alias = "EventSource")]
         source: Option<String>,
     }
-    let Triggered { records, detail_type } = serde_json::from_slice(payload).ok()?;
+    let TriggerFields { records, detail_type } = serde_json::from_slice(payload).ok()?;
     if detail_type.is_some() {
         return Some("EventBridge".to_owned());
     }
@@ -84,7 +84,7 @@ pub(super) fn foreign_trigger(payload: &[u8]) -> Option<String> {
 
 /// Returns true if a payload represents an HTTP request.
 pub(super) fn is_http(payload: &[u8]) -> bool {
-    serde_json::from_slice::<Probe>(payload).is_ok_and(|probe| probe.request_context.is_some())
+    serde_json::from_slice::<HttpFields>(payload).is_ok_and(|probe| probe.request_context.is_some())
 }
 
 impl<'a> HttpEvent<'a> {

@@ -1,7 +1,7 @@
 //! Invocations one after another, and what happens between them.
 
 use super::event::foreign_trigger;
-use super::{Invoker, Served};
+use super::{DeployedFunction, Invoker};
 use crate::http::{ApiError, LambdaResponse};
 use crate::telemetry::{Counter, Level};
 use futures_util::FutureExt;
@@ -47,9 +47,9 @@ enum Flush {
 
 /// Tells the extension that a response is made, whatever became of the handler: without it the extension would wait for as
 /// long as the function may run.
-struct Done(Flush);
+struct ResponseNotice(Flush);
 
-impl Drop for Done {
+impl Drop for ResponseNotice {
     fn drop(&mut self) {
         if let Flush::Extension(done) = &self.0 {
             // The receiver lives as long as the extension, which is as long as the process.
@@ -59,7 +59,7 @@ impl Drop for Done {
 }
 
 /// Serves invocations until the process is told to end, and sends what waits after each response and at the end.
-pub async fn run<F: Served>(function: Arc<F>, host: Host) -> Result<(), Error> {
+pub async fn run<F: DeployedFunction>(function: Arc<F>, host: Host) -> Result<(), Error> {
     let mut terminate = signal(SignalKind::terminate())?;
     let flush = match host {
         Host::Lambda => register(&function).await,
@@ -86,12 +86,12 @@ pub async fn run<F: Served>(function: Arc<F>, host: Host) -> Result<(), Error> {
 }
 
 /// Answers one invocation; a panic outside a handler's own guard ends in an answer too.
-async fn answer<F: Served>(
+async fn answer<F: DeployedFunction>(
     invoker: &Invoker<F>,
     flush: Flush,
     event: LambdaEvent<Box<RawValue>>,
 ) -> Result<LambdaResponse, Diagnostic> {
-    let done = Done(flush);
+    let done = ResponseNotice(flush);
     if let Some(trigger) = refused(event.payload.get().as_bytes()) {
         return Err(trigger);
     }
@@ -120,7 +120,7 @@ fn refused(payload: &[u8]) -> Option<Diagnostic> {
 
 /// Registers an extension inside the process that flushes after each response. Where there are no extensions (some emulators), what
 /// waits is sent before the response.
-async fn register<F: Served>(function: &Arc<F>) -> Flush {
+async fn register<F: DeployedFunction>(function: &Arc<F>) -> Flush {
     let (sender, receiver) = unbounded_channel();
     let shared = Arc::new(tokio::sync::Mutex::new(receiver));
     let flusher = Arc::clone(function);
@@ -167,7 +167,7 @@ async fn wait(done: &mut UnboundedReceiver<()>, deadline_ms: u64) {
     let _ = timeout(left, done.recv()).await;
 }
 
-fn spawn_interval<F: Served>(function: Arc<F>) {
+fn spawn_interval<F: DeployedFunction>(function: Arc<F>) {
     tokio::spawn(async move {
         loop {
             tokio::time::sleep(INTERVAL).await;

@@ -20,5 +20,5 @@ mod lifecycle;
 
 pub use batches::run_batches;
 pub use init::{assignment, events, flags};
-pub use invoker::{Invoker, Served};
+pub use invoker::{DeployedFunction, Invoker};
 pub use lifecycle::{Host, run};

@@ -59,7 +59,7 @@ pub(super) fn routes(
             flags.outbox().flush().await;
             take(&store, &events, &call.body).await
         };
-        assignment.front().serve(request, take).await
+        assignment.middleware().serve(request, take).await
     };
     Router::new().route("/events", post(handler))
 }

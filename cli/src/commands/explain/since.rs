@@ -1,6 +1,6 @@
 //! The differences since a revision, in the terms of the steps of a decision.
 
-use super::answer::Answer;
+use super::answer::UnitDecisions;
 use crate::commands::diff::side;
 use crate::commands::inputs::Source;
 use crate::render::style::{BAD, DIM, GOOD, TITLE};
@@ -19,13 +19,13 @@ use std::ops::Range;
 
 /// The decision of an earlier revision, and the differences.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
-pub(super) struct Since {
+pub(super) struct SinceRevision {
     /// The revision.
     source: String,
     /// The source of the present documents.
     now: String,
     #[serde(flatten)]
-    then: Answer,
+    then: UnitDecisions,
     /// The steps that differ, in their order.
     steps: Vec<StepsChange>,
     /// The differences of the documents that the decision is made from.
@@ -39,8 +39,14 @@ struct StepsChange {
     now: Vec<Step>,
 }
 
-impl Since {
-    pub(super) fn new(source: String, now_from: String, then: Answer, now: &Answer, changes: Diff) -> Self {
+impl SinceRevision {
+    pub(super) fn new(
+        source: String,
+        now_from: String,
+        then: UnitDecisions,
+        now: &UnitDecisions,
+        changes: Diff,
+    ) -> Self {
         let of_experiment = pair(then.of_experiment(), now.of_experiment());
         let of_flag = pair(then.of_flag(), now.of_flag());
         let differing = |(_, then, _, now): &(_, &[Step], _, &[Step])| {
@@ -53,7 +59,7 @@ impl Since {
         Self { source, now: now_from, steps, changes, then }
     }
 
-    pub(super) fn human(&self, now: &Answer) -> String {
+    pub(super) fn human(&self, now: &UnitDecisions) -> String {
         let mut text = format!("  then  {:.0}  {DIM}{}{DIM:#}\n", self.then.at, self.source);
         let _ = writeln!(text, "  now   {:.0}  {DIM}{}{DIM:#}", now.at, self.now);
         let both =
@@ -79,9 +85,12 @@ impl Since {
 }
 
 /// The titles and steps of then and now; `None` where there is nothing at either time.
-type Both<'a> = (Option<String>, &'a [Step], Option<String>, &'a [Step]);
+type TitledSteps<'a> = (Option<String>, &'a [Step], Option<String>, &'a [Step]);
 
-fn pair<'a>(then: Option<(String, &'a [Step])>, now: Option<(String, &'a [Step])>) -> Option<Both<'a>> {
+fn pair<'a>(
+    then: Option<(String, &'a [Step])>,
+    now: Option<(String, &'a [Step])>,
+) -> Option<TitledSteps<'a>> {
     if then.is_none() && now.is_none() {
         return None;
     }

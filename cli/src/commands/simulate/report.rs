@@ -9,7 +9,7 @@ use crate::render::table;
 use crate::report::Report;
 use abx_core::Reason;
 use abx_core::hash::BUCKETS;
-use abx_core::simulate::{ExperimentTally, Pair, Tally};
+use abx_core::simulate::{ExperimentTally, PairTally, Tally};
 use abx_core::statistics::ChiSquare;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -45,7 +45,7 @@ struct ExperimentReport {
     experiment: String,
     status: abx_core::document::Status,
     /// The share that is in the traffic, of the units that reached it: as written and as observed (0 to 1).
-    traffic: Share,
+    traffic: ObservedShare,
     /// A test of the traffic against its allocation; `null` if there is nothing to test.
     traffic_test: Option<ChiSquare>,
     variants: Vec<VariantReport>,
@@ -62,11 +62,11 @@ struct VariantReport {
     units: u64,
     /// Units that drew it by bucket; the shares are of these.
     drawn: u64,
-    share: Share,
+    share: ObservedShare,
 }
 
 #[derive(Debug, Clone, Copy, Serialize, schemars::JsonSchema)]
-struct Share {
+struct ObservedShare {
     expected: f64,
     observed: f64,
 }
@@ -95,7 +95,7 @@ impl SimulateReport {
     pub(super) fn new(tally: &Tally<'_>, source: String, alpha: f64, errors: usize) -> Self {
         let experiments: Vec<ExperimentReport> =
             tally.experiments().iter().map(ExperimentReport::new).collect();
-        let tested: Vec<(&Pair, ChiSquare)> =
+        let tested: Vec<(&PairTally, ChiSquare)> =
             tally.pairs().iter().filter_map(|pair| Some((pair, pair.independence()?))).collect();
         let own = experiments.iter().flat_map(|it| [it.traffic_test, it.variants_test]).flatten().count();
         let tests = own + tested.len();
@@ -140,7 +140,7 @@ impl ExperimentReport {
         Self {
             experiment: experiment.key().to_owned(),
             status: experiment.status(),
-            traffic: Share {
+            traffic: ObservedShare {
                 expected: of_all(experiment.traffic_buckets()),
                 observed: share(inside, reached),
             },
@@ -153,7 +153,7 @@ impl ExperimentReport {
                     variant: variant.key.to_string(),
                     units: *units,
                     drawn: *drawn,
-                    share: Share { expected: of_all(*buckets), observed: share(*drawn, inside) },
+                    share: ObservedShare { expected: of_all(*buckets), observed: share(*drawn, inside) },
                 })
                 .collect(),
             variants_test: tally.variants_fit(),

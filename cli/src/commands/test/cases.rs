@@ -3,7 +3,7 @@
 use super::coverage::DocumentCoverage;
 use crate::source::{Checked, FilePlace};
 use abx_core::decide::Step;
-use abx_core::rehearsal::{Case, Coverage, Difference, Outcome, Suite};
+use abx_core::rehearsal::{Case, CaseOutcome, Coverage, Difference, Suite};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -84,7 +84,7 @@ fn row(
     tested: &str,
     case: &Case,
     combination: Map<String, Value>,
-    outcome: Outcome<'_>,
+    outcome: CaseOutcome<'_>,
     place: impl Fn(&str) -> Option<FilePlace>,
 ) -> Option<CaseRow> {
     let (expect, path) = case.expected(&combination);

@@ -1,7 +1,7 @@
 //! Coverage: the parts of the documents that the cases have reached.
 
 use crate::source::{DocumentPlaces, FilePlace};
-use abx_core::rehearsal::{Coverage, Part, Seen};
+use abx_core::rehearsal::{Coverage, CoveragePart, CoverageTarget};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -33,12 +33,12 @@ pub(super) struct DocumentCoverage {
     /// Parts that can be.
     pub parts: usize,
     /// The parts that no case has reached.
-    pub missing: Vec<Missing>,
+    pub missing: Vec<UncoveredPart>,
 }
 
 /// A part of a document that no case has reached.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Missing {
+pub(super) struct UncoveredPart {
     /// Its path in the document; empty for a reason.
     pub path: String,
     /// The part that no case has reached, in words.
@@ -70,13 +70,13 @@ impl DocumentCoverage {
         places: &DocumentPlaces<'_>,
     ) -> Self {
         let parts = coverage.parts();
-        let unreached: Vec<&Part<'_>> =
+        let unreached: Vec<&CoveragePart<'_>> =
             parts.iter().filter(|(_, is_reached)| !is_reached).map(|(part, _)| part).collect();
         let missing = missing(&unreached)
             .map(|(part, what)| {
                 let path = part.path.clone();
                 let place = if path.is_empty() { None } else { places.of_name(&document, &path) };
-                Missing { path, what, place }
+                UncoveredPart { path, what, place }
             })
             .collect();
         Self { cases, reached: parts.len() - unreached.len(), parts: parts.len(), missing, document }
@@ -89,20 +89,24 @@ impl DocumentCoverage {
 
 /// Describes the parts that were not reached. A condition that was never evaluated is reported once, not for
 /// each of its outcomes.
-fn missing<'p, 'c>(unreached: &'p [&'p Part<'c>]) -> impl Iterator<Item = (&'p Part<'c>, String)> {
-    let never_held =
-        |path: &str| unreached.iter().any(|part| part.seen == Seen::Condition(true) && part.path == path);
-    let never_failed =
-        |path: &str| unreached.iter().any(|part| part.seen == Seen::Condition(false) && part.path == path);
+fn missing<'p, 'c>(
+    unreached: &'p [&'p CoveragePart<'c>],
+) -> impl Iterator<Item = (&'p CoveragePart<'c>, String)> {
+    let never_held = |path: &str| {
+        unreached.iter().any(|part| part.target == CoverageTarget::Condition(true) && part.path == path)
+    };
+    let never_failed = |path: &str| {
+        unreached.iter().any(|part| part.target == CoverageTarget::Condition(false) && part.path == path)
+    };
     unreached.iter().filter_map(move |part| {
-        let what = match part.seen {
-            Seen::Condition(true) if never_failed(&part.path) => "is never asked".to_owned(),
-            Seen::Condition(false) if never_held(&part.path) => return None,
-            Seen::Condition(true) => "never holds".to_owned(),
-            Seen::Condition(false) => "always holds".to_owned(),
-            Seen::Rule(name) => format!("rule `{name}` never serves"),
-            Seen::Variant(key) => format!("nobody gets variant `{key}`"),
-            Seen::Reason(word) => format!("never for the reason `{word}`"),
+        let what = match part.target {
+            CoverageTarget::Condition(true) if never_failed(&part.path) => "is never asked".to_owned(),
+            CoverageTarget::Condition(false) if never_held(&part.path) => return None,
+            CoverageTarget::Condition(true) => "never holds".to_owned(),
+            CoverageTarget::Condition(false) => "always holds".to_owned(),
+            CoverageTarget::Rule(name) => format!("rule `{name}` never serves"),
+            CoverageTarget::Variant(key) => format!("nobody gets variant `{key}`"),
+            CoverageTarget::Reason(word) => format!("never for the reason `{word}`"),
         };
         Some((*part, what))
     })

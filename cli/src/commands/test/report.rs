@@ -1,13 +1,13 @@
 //! Rendering of test results.
 
-use super::Format;
+use super::TestFormat;
 use super::cases::CaseRow;
 use super::coverage::{CoverageReport, DocumentCoverage};
 use crate::exit::{self, Exit};
 use crate::render::style::{BAD, DIM, GOOD, TITLE};
 use crate::render::{findings, junit, short, steps};
 use crate::report::{self, Report};
-use crate::source::{FilePlace, Located, SourceFile};
+use crate::source::{FilePlace, LocatedFinding, SourceFile};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -30,7 +30,7 @@ pub struct TestReport {
     /// The coverage of the cases.
     pub(super) coverage: CoverageReport,
     /// Errors in documents; what has one is left out, and its tests with it.
-    pub(super) errors: Vec<Located>,
+    pub(super) errors: Vec<LocatedFinding>,
     #[serde(skip)]
     pub(super) files: Vec<SourceFile>,
 }
@@ -45,11 +45,11 @@ const NAMED: usize = 12;
 impl TestReport {
     /// The report in a format.
     #[must_use]
-    pub fn print(&self, format: Format) -> String {
+    pub fn print(&self, format: TestFormat) -> String {
         match format {
-            Format::Human => self.human(),
-            Format::Json => report::json(self),
-            Format::Junit => junit::suites(&self.suites(), Timestamp::now()),
+            TestFormat::Human => self.human(),
+            TestFormat::Json => report::json(self),
+            TestFormat::Junit => junit::suites(&self.suites(), Timestamp::now()),
         }
     }
 

@@ -1,7 +1,7 @@
 //! The combinations of a matrix, and the exceptions among them.
 
 use super::super::names::unknown;
-use super::Checks;
+use super::CaseChecks;
 use crate::decide::{AttributePath, Subject};
 use crate::document::{CaseConfig, ExceptionConfig};
 use crate::finding::{Code, Finding, Findings};
@@ -14,7 +14,7 @@ const MAX_COMBINATIONS: usize = 10_000;
 
 /// The exceptions of a case, where it and they are about something. Combinations are not made here: a small file can
 /// stand for many.
-pub(super) fn exceptions(written: &CaseConfig, path: &str, checks: &mut Checks<'_>) -> Vec<Exception> {
+pub(super) fn exceptions(written: &CaseConfig, path: &str, checks: &mut CaseChecks<'_>) -> Vec<Exception> {
     let compile = |(index, it): (usize, &ExceptionConfig)| Exception {
         when: it
             .when

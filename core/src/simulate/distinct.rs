@@ -12,7 +12,7 @@ use std::hash::BuildHasher;
 /// It takes 12 bytes for a unit, and room to grow: 64 bits of its hash, and 32 bits of what it got. Of ten million units
 /// two have the same hash with a chance of 1 in 370,000.
 #[derive(Debug, Clone)]
-pub struct SeenUnits {
+pub struct DistinctUnits {
     groups: Vec<Group>,
     rows: u64,
     /// Units without an id, which cannot be told apart.
@@ -31,7 +31,7 @@ struct Group {
 
 const CONFLICT: u32 = 0;
 
-impl SeenUnits {
+impl DistinctUnits {
     /// Creates an empty set of units for items that are randomised by these attributes.
     pub(crate) fn new<'a>(units: impl IntoIterator<Item = &'a str>) -> Self {
         let group = |unit: &str| Group {

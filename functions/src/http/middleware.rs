@@ -52,20 +52,20 @@ impl Call {
 }
 
 /// Stands before the handlers of a function: request ids, limits, CORS, metrics; and a panic ends in an answer.
-pub struct Front {
+pub struct Middleware {
     telemetry: Arc<Telemetry>,
     cors: Cors,
     base_path: Box<str>,
     health: Box<dyn Fn() -> Reply + Send + Sync>,
 }
 
-impl std::fmt::Debug for Front {
+impl std::fmt::Debug for Middleware {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Front").field("cors", &self.cors).finish_non_exhaustive()
     }
 }
 
-impl Front {
+impl Middleware {
     /// Answers `/health` by a function that must not wait.
     pub fn new(
         telemetry: Arc<Telemetry>,
@@ -186,9 +186,9 @@ impl Front {
 
 /// Makes a router of some routes: `/health`, and refusals in our form for everything else. The base path and a slash at the end
 /// are taken off every path before.
-pub fn finish(routes: Router, front: &Arc<Front>) -> Router {
-    let (health, missing, other) = (Arc::clone(front), Arc::clone(front), Arc::clone(front));
-    let base_path = front.base_path.clone();
+pub fn finish(routes: Router, middleware: &Arc<Middleware>) -> Router {
+    let (health, missing, other) = (Arc::clone(middleware), Arc::clone(middleware), Arc::clone(middleware));
+    let base_path = middleware.base_path.clone();
     let routes = routes
         .route(
             "/health",
