@@ -177,7 +177,7 @@ impl DiffReport {
     }
 
     fn markdown(&self) -> String {
-        let title = format!("### Whom this moves: {} to {}\n\n", code(&self.before), code(&self.after));
+        let title = format!("### Units that this moves: {} to {}\n\n", code(&self.before), code(&self.after));
         let rows = self.rows.iter().filter_map(Census::line);
         let closing: String =
             rows.chain(self.closing()).flat_map(|line| ["\n".to_owned(), line, ".\n".to_owned()]).collect();
@@ -189,7 +189,7 @@ impl DiffReport {
     fn closing(&self) -> Vec<String> {
         let mut lines = Vec::new();
         if let (Some(limit), false) = (self.fail_over, self.over.is_empty()) {
-            lines.push(format!("more than {limit} % moved by {}", self.over.join(", ")));
+            lines.push(format!("{} moved more than {limit} %", self.over.join(", ")));
         }
         for (errors, side) in [(&self.errors.before, &self.before), (&self.errors.after, &self.after)] {
             const SHOWN: usize = 3;

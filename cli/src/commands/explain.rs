@@ -90,8 +90,9 @@ impl<'a> AtArgument<'a> {
                 None => when.revision.replace(text).is_some().then_some("revisions"),
             };
             if let Some(what) = twice {
-                return Err(Error::caller(format!("--at names two {what}"))
-                    .help("give a time, as 2026-03-01 or 2026-03-01T09:00:00Z, a revision, or one of each"));
+                return Err(Error::caller(format!("--at names two {what}")).help(
+                    "give a time, for example 2026-03-01 or 2026-03-01T09:00:00Z, a revision, or one of each",
+                ));
             }
         }
         Ok(when)

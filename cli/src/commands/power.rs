@@ -140,16 +140,17 @@ pub fn run(args: &Args) -> Result<PowerReport, Error> {
         CorrectionArg::None => Correction::None,
     };
     let design = Design::new(baseline, &shares, args.alpha, args.power, correction)
-        .ok_or_else(|| Error::caller("it takes two variants, and a deviation above 0"))?;
+        .ok_or_else(|| Error::caller("two variants and a deviation above 0 are required"))?;
     let effect = args.mde_abs.or_else(|| args.mde.map(|part| part * value.abs()));
     if args.mde.is_some() && value == 0.0 {
-        return Err(Error::caller("there is no part of a mean of 0").help("give the effect as --mde-abs"));
+        return Err(Error::caller("an effect relative to a mean of 0 is undefined")
+            .help("give the effect as --mde-abs"));
     }
     let plan = answer(&design, args, effect)?;
     let variants = |(share, units): (&f64, u64)| VariantReport { share: *share, units };
     let duration = args.units_per_day.map(|each_day| {
         days(plan.sizes.total, each_day, args.traffic)
-            .ok_or_else(|| Error::caller("that would take longer than anybody waits"))
+            .ok_or_else(|| Error::caller("the experiment would take too long"))
     });
     Ok(PowerReport {
         answer: plan.answer,
@@ -185,7 +186,7 @@ struct Solution {
 
 fn answer(design: &Design, args: &Args, effect: Option<f64>) -> Result<Solution, Error> {
     let wrong = |effect: f64| {
-        Error::caller(format!("no number of units shows an effect of {effect}"))
+        Error::caller(format!("no number of units can detect an effect of {effect}"))
             .help("it must not be 0, not too small, and a rate stays between 0 and 1")
     };
     match (effect, args.n) {
@@ -199,12 +200,12 @@ fn answer(design: &Design, args: &Args, effect: Option<f64>) -> Result<Solution,
         }
         (None, Some(units)) => {
             let effect = design.detectable(units).ok_or_else(|| {
-                Error::caller(format!("{} units show no increase at all", count(units)))
+                Error::caller(format!("{} units cannot detect any increase", count(units)))
                     .help("take more units, or less power")
             })?;
             Ok(Solution { answer: SolvedFor::Effect, effect, power: args.power, sizes: design.split(units) })
         }
-        (None, None) => Err(Error::caller("there is nothing to answer")
+        (None, None) => Err(Error::caller("neither an effect nor a number of units is given")
             .help("give the effect to see (--mde 5%), or the units that there are (--n 100000)")),
     }
 }
@@ -251,7 +252,7 @@ impl Report for PowerReport {
         let _ = writeln!(text, "  {DIM}one two-sided test at the end, alpha {}{each}{DIM:#}", self.alpha);
         // A mean has no interval that is valid at any time, so that looking once is all there is.
         let daily = match self.deviation {
-            None => "to look daily takes about twice as many units",
+            None => "looking daily needs about twice as many units",
             Some(_) => "looking daily at a mean is not valid yet: look once",
         };
         let _ = writeln!(text, "  {DIM}{daily}{DIM:#}");

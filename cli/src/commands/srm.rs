@@ -164,7 +164,7 @@ fn with_allocations(args: &Args, key: &str) -> Result<Vec<Count>, Error> {
     let with = |(variant, buckets): (&str, u32)| {
         let (_, units) = args.counts.iter().find(|(name, _)| name == variant).ok_or_else(|| {
             Error::caller(format!("there is no count for {variant:?}"))
-                .help(format!("add {variant}=0 if nobody saw it"))
+                .help(format!("add {variant}=0 if no unit saw it"))
         })?;
         Ok(Count { variant: variant.to_owned(), units: *units, share: f64::from(buckets) })
     };
@@ -192,13 +192,14 @@ impl SrmReport {
 
     fn verdict_line(&self) -> String {
         match self.verdict {
-            RatioVerdict::Fits => format!("{GOOD}fits{GOOD:#}: nothing speaks against the allocations"),
-            RatioVerdict::BelowFloor => format!(
-                "{GOOD}fits{GOOD:#} well enough: there is a deviation, below the floor of {}",
-                percent(self.floor)
-            ),
+            RatioVerdict::Fits => {
+                format!("{GOOD}fits{GOOD:#}: the counts are consistent with the allocations")
+            }
+            RatioVerdict::BelowFloor => {
+                format!("{GOOD}fits{GOOD:#}: the deviation is below the floor of {}", percent(self.floor))
+            }
             RatioVerdict::TooFew => format!(
-                "{BAD}not tested{BAD:#}: too few units; no split of fewer than {} would be an alarm",
+                "{BAD}not tested{BAD:#}: too few units; with fewer than {}, no split raises an alarm",
                 count(self.least_units)
             ),
             RatioVerdict::Mismatch => format!(

@@ -194,7 +194,7 @@ impl Builder {
 
     fn alias(&mut self, id: usize, span: Range<usize>) -> Step<()> {
         let Some(Anchored { value, mark, text }) = self.anchors.get(&id) else {
-            let message = "an alias stands inside the value that it names";
+            let message = "an alias is inside the value that it names";
             return Err(Some(Fault::new(Code::AliasBudget, span, message, "write the value out")));
         };
         let weight = weight(value);
@@ -223,7 +223,7 @@ impl Builder {
     fn name(&mut self, text: &str, is_plain: bool, span: Range<usize>) {
         let refusal = match text {
             "<<" if is_plain => Some((
-                "`<<` merges nothing: documents are YAML 1.2, which has no merge keys",
+                "`<<` does not merge: documents are YAML 1.2, which has no merge keys",
                 "write the fields out, or use an alias for the whole value; quote a name that is `<<`",
             )),
             // The parser gives a scalar of nothing the text of null.
@@ -249,7 +249,7 @@ impl Builder {
         if self.repeated <= MAX_REPEATED {
             return Ok(());
         }
-        let message = format!("anchors and aliases stand for more than {MAX_REPEATED} values");
+        let message = format!("anchors and aliases expand to more than {MAX_REPEATED} values");
         Err(Some(Fault::new(Code::AliasBudget, span.clone(), message, "write the values out")))
     }
 

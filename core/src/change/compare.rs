@@ -193,8 +193,8 @@ impl<'a> Comparison<'a> {
         if experiment.is_some_and(|it| it.by_status(self.now, &mut ()).is_none()) {
             let mut findings = Findings::default();
             findings
-                .add(Code::ExperimentRemoved, "", "it runs, and its units get no variant any more")
-                .help("write `status: completed`, with a `winner`, and remove it when nobody asks for it");
+                .add(Code::ExperimentRemoved, "", "it is running, and its units no longer get a variant")
+                .help("write `status: completed`, with a `winner`, and remove it when no program requests it any more");
             change.findings =
                 findings.into_list().into_iter().map(|it| ChangeFinding::new(it, None)).collect();
         }
@@ -205,12 +205,16 @@ impl<'a> Comparison<'a> {
 fn not_comparable(before: bool, after: bool, findings: &mut Findings) {
     if before || !after {
         findings
-            .add(Code::NotComparable, "", "it does not compile, so nobody knows whom it moves")
-            .help("`abx validate` tells what is wrong");
+            .add(Code::NotComparable, "", "it does not compile, so abx cannot tell which units move")
+            .help("`abx validate` shows the errors");
     } else {
         findings
-            .add(Code::NotCompiledBefore, "", "it did not compile before, so nobody knows whom it moves")
-            .help("everybody may get something else: look at what it serves with `abx simulate`");
+            .add(
+                Code::NotCompiledBefore,
+                "",
+                "the old version did not compile, so abx cannot tell which units move",
+            )
+            .help("any unit may get another variant: check what it serves with `abx simulate`");
     }
 }
 
@@ -276,8 +280,7 @@ impl ChangeFinding {
         {
             finding.code = Code::KeyRenamed;
             finding.severity = finding.code.severity();
-            finding.message =
-                format!("it was `{key}`, and the salt is another now: every unit is drawn anew");
+            finding.message = format!("it was `{key}`, and its salt changed: every unit is assigned again");
         }
         finding
     }

@@ -114,14 +114,18 @@ fn judge(before: &Serving<'_>, after: &Serving<'_>, flow: &Flow, findings: &mut 
     }
     match (before.drawn_by, after.drawn_by) {
         (Some(old), Some(new)) if old.0 != new.0 => {
-            let message = format!("it draws by `{}` instead of `{}`: everybody is drawn anew", new.0, old.0);
-            findings.add(Code::UnitsReshuffled, "unit", message).help("keep the unit, or make another flag");
+            let message =
+                format!("it randomises `{}` instead of `{}`: every unit is assigned again", new.0, old.0);
+            findings
+                .add(Code::UnitsReshuffled, "unit", message)
+                .help("keep the unit, or create another flag");
         }
         (Some(old), Some(new)) if old.1 != new.1 => {
-            let message = format!("the salt is `{}` instead of `{}`: everybody is drawn anew", new.1, old.1);
+            let message =
+                format!("the salt is `{}` instead of `{}`: every unit is assigned again", new.1, old.1);
             findings
                 .add(Code::UnitsReshuffled, "salt", message)
-                .help(format!("write `salt: {}` to keep what everybody has", old.1));
+                .help(format!("write `salt: {}` to keep the variant of every unit", old.1));
         }
         _ => {
             let (moved, avoidable) = (flow.moved.percent(), flow.avoidable.percent());
@@ -141,11 +145,11 @@ pub(super) fn notes(pair: &Pair<'_, &Flag>) -> Vec<String> {
         let same = pair.after.variants.iter().find(|it| it.key == variant.key);
         if let Some(other) = same.filter(|it| it.value != variant.value) {
             let (old, new) = (&variant.value, &other.value);
-            notes.push(format!("whoever gets `{}` gets `{new}` instead of `{old}`", variant.key));
+            notes.push(format!("units that get `{}` get the value `{new}` instead of `{old}`", variant.key));
         }
     }
     if pair.before.overrides != pair.after.overrides {
-        notes.push("overrides change; they are units of their own, and in no flow".to_owned());
+        notes.push("overrides change; the flows do not include the units that they name".to_owned());
     }
     notes
 }

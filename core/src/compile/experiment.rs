@@ -36,7 +36,7 @@ pub(super) fn compile(
         && traffic.is_some_and(|it| (0.0..=1.0).contains(&it.0))
     {
         findings
-            .add(Code::NoTraffic, "traffic_allocation", "nobody takes part")
+            .add(Code::NoTraffic, "traffic_allocation", "no unit takes part")
             .help("use `status: paused` to stop new units, or give it traffic");
     }
     let unit = written.unit.as_deref().unwrap_or(USER_ID);
@@ -100,7 +100,7 @@ pub(super) fn warn_of_unreachable(keys: &[(&str, bool)], ranges: &[(Range, usize
         let mine = |(range, index): &(Range, usize)| *index == at && !range.is_empty();
         if !reached && !ranges.iter().any(mine) {
             findings
-                .add(Code::VariantUnreachable, format!("variants[{at}]"), format!("nobody can get `{key}`"))
+                .add(Code::VariantUnreachable, format!("variants[{at}]"), format!("no unit can get `{key}`"))
                 .help("give it a share, or drop it");
         }
     }
@@ -182,7 +182,7 @@ fn check_times(written: &ExperimentConfig, findings: &mut Findings) {
             .add(
                 Code::WinnerIgnored,
                 "winner",
-                format!("nobody gets the winner while it is {}", written.status),
+                format!("no unit gets the winner while it is {}", written.status),
             )
             .help("write `status: completed`, or drop the winner");
     }

@@ -43,7 +43,7 @@ fn alone(condition: &Condition, path: &str, findings: &mut Findings) {
             _ => (Code::NeverMatches, "never"),
         };
         findings
-            .add(code, path.as_str(), format!("`{nesting}` of nothing is {when} true"))
+            .add(code, path.as_str(), format!("`{nesting}` without conditions is {when} true"))
             .help("name at least one condition");
     }
     for (condition, path) in with_paths(inner, &path) {

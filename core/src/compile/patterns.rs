@@ -80,7 +80,7 @@ impl Patterns {
         Err(Refusal {
             code: Code::InvalidRegex,
             message: format!("{} is not a regular expression: {last}", quote(pattern)),
-            help: "look-around and back-references do not exist here",
+            help: "look-around and back-references are not supported",
         })
     }
 }

@@ -108,7 +108,7 @@ impl CaseChecks<'_> {
         if let Err(error) = ContextLimits::default().check(&attributes) {
             self.findings
                 .add(Code::TooLarge, format!("{path}.context"), error.to_string())
-                .help("the functions refuse such a context as well; give less");
+                .help("the functions also refuse such a context; use a smaller one");
         }
         if let Some(pin) = &written.pin {
             self.pin(pin, &format!("{path}.pin"));
@@ -134,7 +134,7 @@ impl CaseChecks<'_> {
             self.variant(variant, path);
         } else {
             let finding = self.findings.add(Code::ExpectationInvalid, path, "flags have no pins");
-            finding.help("drop it: a flag is evaluated anew each time");
+            finding.help("remove it: a flag is evaluated again each time");
         }
     }
 
@@ -160,7 +160,7 @@ impl CaseChecks<'_> {
         if self.is_experiment && buckets.rollout.is_some() {
             self.findings
                 .add(Code::ExpectationInvalid, format!("{path}.rollout"), "experiments have no rollout")
-                .help("`traffic` is who takes part, `variant` who gets what");
+                .help("`traffic` decides which units take part, `variant` which variant they get");
         }
         buckets
     }
@@ -221,7 +221,7 @@ impl CaseChecks<'_> {
         if known.peek().is_some() && !known.any(|it| equal(it, value)) {
             let values: Vec<_> =
                 flag.variants().iter().map(|it| format!("`{}` is {}", it.key, it.value)).collect();
-            let message = format!("no variant that is expected has the value {value}");
+            let message = format!("no expected variant has the value {value}");
             self.contradiction(&format!("{path}.value"), &message, &values.join(", "));
         }
     }
@@ -250,7 +250,7 @@ impl CaseChecks<'_> {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("one of: {}", known.join(", ")),
         };
-        let message = format!("{} is no reason of {kind}", crate::document::quote(word));
+        let message = format!("{} is not a reason of {kind}", crate::document::quote(word));
         self.findings.add(Code::UnknownWord, path, message).help(help);
     }
 

@@ -134,10 +134,7 @@ impl Shared {
                         .add(
                             Code::LayerMismatch,
                             format!("{path}.experiment"),
-                            format!(
-                                "the experiment `{}` does not say that it is in this layer",
-                                slot.experiment
-                            ),
+                            format!("the experiment `{}` does not name this layer", slot.experiment),
                         )
                         .help(format!("write `layer: {}` in the experiment", &*written.key));
                 }

@@ -42,7 +42,11 @@ fn compile_shares(path: &str, shares: &[ShareEntry<'_>], findings: &mut Findings
     if written > 0 {
         for share in shares.iter().filter(|share| share.ranges.is_none()) {
             findings
-                .add(Code::AllocationMissing, share.path.as_str(), "others have `ranges`, and this has none")
+                .add(
+                    Code::AllocationMissing,
+                    share.path.as_str(),
+                    "others have `ranges`, but this one has none",
+                )
                 .help("give `ranges` to all, or to none");
         }
         return Vec::new();
@@ -67,7 +71,7 @@ fn by_allocation(path: &str, shares: &[ShareEntry<'_>], findings: &mut Findings)
                     .add(
                         Code::AllocationMissing,
                         share.path.as_str(),
-                        "others have an allocation, and this has none",
+                        "others have an allocation, but this one has none",
                     )
                     .help("give `allocation` to all; or to none, for equal shares");
             }
@@ -95,7 +99,7 @@ fn note_sum(path: &str, allocations: &[f64], error: Option<&SumError>, findings:
     if error.is_some() {
         let missing = ((1.0 - sum) * 1e9).round() / 1e9;
         let help = if missing > 0.0 {
-            format!("{missing} of the units would get nothing: share it out")
+            format!("{missing} of the units would get no variant: distribute the rest")
         } else {
             format!("take {} away", -missing)
         };
@@ -124,7 +128,7 @@ fn explicit(path: &str, shares: &[ShareEntry<'_>], findings: &mut Findings) -> V
             let path = format!("{}.allocation", share.path);
             findings
                 .add(Code::AllocationRange, path, "both `allocation` and `ranges` are written")
-                .help("keep one of them; `ranges` say it all");
+                .help("keep one of them; `ranges` alone are enough");
         }
         for (at, range) in share.ranges.unwrap_or_default().iter().enumerate() {
             good &= check_range(*range, &format!("{}.ranges[{at}]", share.path), findings);
@@ -139,9 +143,9 @@ fn explicit(path: &str, shares: &[ShareEntry<'_>], findings: &mut Findings) -> V
     for (range, index) in &all {
         if range.start != next {
             let (word, from, to) = if range.start > next {
-                ("belong to nobody", next, range.start)
+                ("belong to no variant", next, range.start)
             } else {
-                ("belong to two", range.start, next)
+                ("belong to two variants", range.start, next)
             };
             let at = shares.get(*index).map_or(path, |share| &share.path);
             findings
@@ -157,7 +161,11 @@ fn explicit(path: &str, shares: &[ShareEntry<'_>], findings: &mut Findings) -> V
     }
     if next != BUCKETS {
         findings
-            .add(Code::RangeInvalid, path, format!("the buckets from {next} to {BUCKETS} belong to nobody"))
+            .add(
+                Code::RangeInvalid,
+                path,
+                format!("the buckets from {next} to {BUCKETS} belong to no variant"),
+            )
             .help("the ranges of all must cover every bucket from 0 to 1000000 once");
         return Vec::new();
     }

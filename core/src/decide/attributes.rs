@@ -164,7 +164,7 @@ impl AttributeTypes {
         let accepted = types.map_or(Kinds::ALL, |types| types.accepted);
         match value {
             Value::String(_) if !accepted.has(Kinds::TEXT) => {
-                Some(format!("{text:?} can match nothing: documents compare `{name}` with {accepted}"))
+                Some(format!("{text:?} cannot match: documents compare `{name}` with {accepted}"))
             }
             Value::String(_)
                 if number(text).is_some() && !types.is_some_and(|it| it.accepted.has(Kinds::NUMBER)) =>
@@ -177,7 +177,7 @@ impl AttributeTypes {
                 })
             }
             Value::Number(number) if has_leading_zero(text) => Some(format!(
-                "`{name}` is the number {number}: documents compare it with a number, and {text} is written otherwise"
+                "`{name}` is the number {number}: documents compare it with a number, and {text} is the same number written differently"
             )),
             _ => None,
         }
@@ -201,9 +201,8 @@ impl AttributeTypes {
             }
             (Some(types), value) if !types.accepted.has(Kinds::of(value)) => {
                 let (found, accepted) = (describe(value), types.accepted);
-                let message = format!(
-                    "`{name}` is {found}, which can match nothing: documents compare it with {accepted}"
-                );
+                let message =
+                    format!("`{name}` is {found}, which cannot match: documents compare it with {accepted}");
                 hints.push(Hint { attribute: name.to_owned(), message });
             }
             (None, _) => hints
@@ -362,7 +361,7 @@ mod tests {
         for (name, text, expected) in [
             ("zip", "12345", Some("`zip` is the text \"12345\", because documents compare it with a text")),
             ("zip", "DE", None),
-            ("age", "old", Some("\"old\" can match nothing: documents compare `age` with a number")),
+            ("age", "old", Some("\"old\" cannot match: documents compare `age` with a number")),
             (
                 "age",
                 "042",
@@ -390,15 +389,11 @@ mod tests {
             ),
             (
                 json!({"device": 1}),
-                vec![
-                    "`device` is the number 1, which can match nothing: documents compare it with an object",
-                ],
+                vec!["`device` is the number 1, which cannot match: documents compare it with an object"],
             ),
             (
                 json!({"app_version": 5.1}),
-                vec![
-                    "`app_version` is the number 5.1, which can match nothing: documents compare it with a text",
-                ],
+                vec!["`app_version` is the number 5.1, which cannot match: documents compare it with a text"],
             ),
             (json!({"account": 7, "level": "1", "since": 1.5, "referrer": [], "age": null}), vec![]),
         ] {

@@ -300,7 +300,7 @@ impl Experiment {
             }
             _ if self.0.ends_at.is_some_and(|end| now >= end) => (Some(self.out(Reason::NotActive)), "ended"),
             Status::Active => (None, "active"),
-            Status::Paused => (None, "paused; earlier assignments hold"),
+            Status::Paused => (None, "paused; earlier assignments stay valid"),
         };
         trace.record(|| Step::stage(Stage::Status, decision.is_some(), detail));
         decision
@@ -310,8 +310,9 @@ impl Experiment {
         let found = self.0.overrides.get(unit);
         trace.record(|| {
             let detail = match found {
-                Some(_) => "the document names a variant for this unit".to_owned(),
-                None => format!("none of {} is for this unit", self.0.overrides.len()),
+                Some(_) => "the document names a variant for this unit",
+                None if self.0.overrides.is_empty() => "no overrides",
+                None => "no override names this unit",
             };
             Step::stage(Stage::Override, found.is_some(), detail)
         });
@@ -331,8 +332,8 @@ impl Experiment {
                 return true;
             }
         }
-        let count = self.0.holdouts.len();
-        trace.record(|| Step::stage(Stage::Holdout, false, format!("in none of {count}")));
+        let detail = if self.0.holdouts.is_empty() { "no holdouts" } else { "not held out" };
+        trace.record(|| Step::stage(Stage::Holdout, false, detail));
         false
     }
 
@@ -346,7 +347,10 @@ impl Experiment {
                 (None, _) => "no earlier assignment".to_owned(),
                 (Some(pin), Some(_)) => format!("assigned to `{}` earlier", pin.variant),
                 (Some(pin), None) if pin.epoch != self.0.epoch => {
-                    format!("an earlier assignment is of epoch {}, now it is {}", pin.epoch, self.0.epoch)
+                    format!(
+                        "the earlier assignment is from epoch {}, but the epoch is now {}",
+                        pin.epoch, self.0.epoch
+                    )
                 }
                 (Some(pin), None) => format!("the assigned variant `{}` no longer exists", pin.variant),
             };
@@ -365,7 +369,7 @@ impl Experiment {
 
     fn owns_slot<T: Trace>(&self, unit: &str, trace: &mut T) -> bool {
         let Some(slot) = &self.0.slot else {
-            trace.record(|| Step::stage(Stage::Layer, false, "in no layer"));
+            trace.record(|| Step::stage(Stage::Layer, false, "not in a layer"));
             return true;
         };
         let own = || slot.ranges.first().copied().unwrap_or_default();
@@ -376,7 +380,7 @@ impl Experiment {
             Step::bucket(&slot.layer.bucketer, unit, range)
         });
         trace.record(|| {
-            let whose = if owned.is_some() { "this experiment" } else { "another, or nobody" };
+            let whose = if owned.is_some() { "this experiment" } else { "another experiment or to none" };
             let detail = format!("the bucket of layer `{}` belongs to {whose}", slot.layer.key);
             Step::stage(Stage::Layer, owned.is_none(), detail)
         });

@@ -206,7 +206,7 @@ impl Catalog {
         let unmet = || flag.by_default(FlagReason::Prerequisite, OpenFeatureReason::Default);
         for prerequisite in &flag.prerequisites {
             let Some(other) = self.flags().get(prerequisite.flag) else {
-                trace.record(|| Step::stage(Stage::Prerequisite, true, "a flag that is needed is left out"));
+                trace.record(|| Step::stage(Stage::Prerequisite, true, "a required flag is left out"));
                 return Some(unmet());
             };
             trace.record(|| Step::Open { name: format!("flag {}", other.key) });
@@ -215,12 +215,12 @@ impl Catalog {
             let holds = evaluation.variant.map(|it| &it.key) == wanted.map(|it| &it.key);
             trace.record(|| Step::Close { holds });
             if evaluation.reason == FlagReason::UnitMissing {
-                let detail = || format!("`{}` depends on the unit, and there is none", other.key);
+                let detail = || format!("`{}` depends on the unit, but the subject has none", other.key);
                 trace.record(|| Step::stage(Stage::Prerequisite, true, detail()));
                 return Some(flag.by_default(FlagReason::UnitMissing, OpenFeatureReason::Error));
             }
             if !holds {
-                let detail = || format!("`{}` does not give the variant that is needed", other.key);
+                let detail = || format!("`{}` does not serve the required variant", other.key);
                 trace.record(|| Step::stage(Stage::Prerequisite, true, detail()));
                 return Some(unmet());
             }
@@ -245,7 +245,7 @@ impl Catalog {
         trace.record(|| {
             let detail = match (matches, &evaluation) {
                 (false, _) => format!("`{}` does not match", rule.name),
-                (true, None) => format!("`{}` matches, and its experiment gives no variant", rule.name),
+                (true, None) => format!("`{}` matches, but its experiment gives no variant", rule.name),
                 (true, Some(_)) => format!("`{}` matches", rule.name),
             };
             Step::stage(Stage::Rule, evaluation.is_some(), detail)
@@ -309,8 +309,9 @@ fn by_override<'a, T: Trace>(
     };
     trace.record(|| {
         let detail = match found {
-            Some(_) => "the document names a variant for this unit".to_owned(),
-            None => format!("none of {} is for this unit", flag.overrides.len()),
+            Some(_) => "the document names a variant for this unit",
+            None if flag.overrides.is_empty() => "no overrides",
+            None => "no override names this unit",
         };
         Step::stage(Stage::Override, found.is_some(), detail)
     });
@@ -319,7 +320,7 @@ fn by_override<'a, T: Trace>(
 
 fn by_rollout<'a, T: Trace>(flag: &'a Flag, input: DecisionInput<'_>, trace: &mut T) -> Evaluation<'a> {
     let Some(rollout) = &flag.rollout else {
-        trace.record(|| Step::stage(Stage::Default, true, "nothing else applies"));
+        trace.record(|| Step::stage(Stage::Default, true, "no rule or rollout applies"));
         return flag.by_default(FlagReason::Default, OpenFeatureReason::Default);
     };
     let targeted = all_hold(&rollout.targeting, input, trace);
@@ -346,7 +347,9 @@ impl Rollout {
                 // Nothing has to be drawn, so that nobody needs a unit.
                 return flag.with(self.serve.choose("", &mut ()), FlagReason::Enabled, self.word());
             }
-            trace.record(|| Step::stage(Stage::Unit, true, "a share has to be drawn, and there is no unit"));
+            trace.record(|| {
+                Step::stage(Stage::Unit, true, "a share must be drawn, but the subject has no unit")
+            });
             return flag.by_default(FlagReason::UnitMissing, OpenFeatureReason::Error);
         };
         let range = Range { start: 0, end: self.below };

@@ -20,7 +20,7 @@ record! {
         pub description: Option<String>,
         /// The person or team that is responsible.
         pub owner: Option<String>,
-        /// Off: everybody gets the default variant.
+        /// Off: every unit gets the default variant.
         pub enabled: bool,
         /// The attribute that rollouts and splits are drawn by; `user_id` by default.
         pub unit: Option<String>,

@@ -67,9 +67,9 @@ impl Document {
             let near = map.keys().find_map(|name| Some((name, did_you_mean(name, KINDS)?)));
             let finding = match near {
                 Some((name, near)) => findings
-                    .add(Code::UnknownKind, name.as_str(), "this tells no kind of document")
+                    .add(Code::UnknownKind, name.as_str(), "this is not a kind of document")
                     .help(format!("did you mean `{near}`?")),
-                None => findings.add(Code::UnknownKind, "", "the document does not tell its kind"),
+                None => findings.add(Code::UnknownKind, "", "the document does not state its kind"),
             };
             if finding.help.is_none() {
                 finding.help("start it with `experiment: KEY`, `flag: KEY` or `catalog:`");

@@ -313,7 +313,7 @@ macro_rules! words {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => format!("one of: {}", words().collect::<Vec<_>>().join(", ")),
                 };
-                let message = format!("{} is none of the words known here", read::quote(text));
+                let message = format!("{} is not a known word here", read::quote(text));
                 read::refuse($crate::finding::Code::UnknownWord, message, Some(help), at, findings)
             }
             fn stand_in() -> Self {

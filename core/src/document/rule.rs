@@ -123,7 +123,7 @@ impl Written for Condition {
             return Self::stand_in();
         };
         for other in map.keys().filter(|name| *name != nesting) {
-            let message = format!("{other:?} cannot stand beside `{nesting}`");
+            let message = format!("{other:?} cannot be used beside `{nesting}`");
             findings.add(Code::UnknownField, At::Field(&at, other).to_string(), message).help(HELP);
         }
         let inner = At::Field(&at, nesting);
@@ -146,7 +146,7 @@ impl Written for Range {
         if let (Some(2), Some(start), Some(end)) = (value.as_array().map(Vec::len), bound(0), bound(1)) {
             return Self { start, end };
         }
-        let help = "write [first bucket, one past the last], as [0, 250000]".to_owned();
+        let help = "write [first bucket, one past the last], for example [0, 250000]".to_owned();
         let message = format!("expected a range of buckets, found {}", describe(value));
         refuse(Code::WrongType, message, Some(help), at, findings)
     }

@@ -153,7 +153,7 @@ impl Serialize for Window {
 impl Written for Window {
     fn read(value: &Value, at: At<'_>, findings: &mut Findings) -> Self {
         let Value::String(text) = value else {
-            return wrong_type("a length of time, as 24h or 7d", value, at, findings);
+            return wrong_type("a length of time, for example 24h or 7d", value, at, findings);
         };
         Self::parse(text).unwrap_or_else(|| {
             let help = "write a whole number and s, m, h, d or w: 24h, 7d".to_owned();

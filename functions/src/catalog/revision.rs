@@ -41,7 +41,7 @@ impl fmt::Display for RevisionError {
         match self {
             Self::Unreadable(why) => write!(f, "the revision cannot be read: {why}"),
             Self::Format(format) => {
-                write!(f, "the revision has format {format}; this program knows {FORMAT}")
+                write!(f, "the revision has format {format}; this program reads format {FORMAT}")
             }
         }
     }

@@ -47,7 +47,7 @@ impl ApiError {
     /// 400 `unit_missing`: the attribute that is randomised is missing or blank.
     #[must_use]
     pub fn unit_missing(attribute: &str) -> Self {
-        let message = format!("`{attribute}` is missing or blank; it is what this experiment randomises");
+        let message = format!("`{attribute}` is missing or blank, but this experiment randomises it");
         Self::new(StatusCode::BAD_REQUEST, "unit_missing", message)
     }
 
@@ -101,7 +101,7 @@ impl ApiError {
     /// 503 `catalog_unavailable`: nothing was ever loaded, and nothing is bundled.
     #[must_use]
     pub fn catalog_unavailable() -> Self {
-        let message = "no catalog could be loaded yet; ask again in a moment";
+        let message = "no catalog could be loaded yet; retry in a moment";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "catalog_unavailable", message)
     }
 

@@ -247,7 +247,7 @@ async fn read_body(headers: &HeaderMap, mut body: Body) -> Result<Bytes, ApiErro
     }
     let mut whole = Bytes::new();
     while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
-        let frame = frame.map_err(|_| ApiError::invalid("the body broke off"))?;
+        let frame = frame.map_err(|_| ApiError::invalid("the body ended early"))?;
         let Ok(data) = frame.into_data() else { continue };
         if whole.len() + data.len() > MAX_BODY_BYTES {
             return Err(ApiError::body_too_large());

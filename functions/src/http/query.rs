@@ -62,7 +62,7 @@ impl Query {
         for (parameter, text) in &attributes {
             let name = parameter.strip_prefix(CONTEXT).unwrap_or_default();
             if name.is_empty() {
-                return Err(ApiError::invalid("the parameter `context.` names no attribute"));
+                return Err(ApiError::invalid("the parameter `context.` does not name an attribute"));
             }
             if context.insert(name.to_owned(), types.read(name, text)).is_some() {
                 return Err(given_twice(parameter));
@@ -78,7 +78,7 @@ impl Query {
         let help = match near {
             Some(near) => format!("did you mean `{near}`?"),
             None if types.reads(&name) => format!("write `{CONTEXT}{name}` for the attribute"),
-            None => format!("known are {}, and {CONTEXT}NAME for an attribute", known.join(", ")),
+            None => format!("known parameters are {}, and {CONTEXT}NAME for an attribute", known.join(", ")),
         };
         Err(ApiError::invalid(format!("the parameter `{}` is not known: {help}", shown(&name))))
     }
@@ -150,7 +150,7 @@ mod tests {
         for (query, says) in [
             ("context.a=1&context.a=2", "`context.a` is given more than once"),
             ("context.a=1&context%2Ea=1", "`context.a` is given more than once"),
-            ("context.=1", "names no attribute"),
+            ("context.=1", "does not name an attribute"),
         ] {
             let error = parse(query).take_context(&types).unwrap_err();
             assert!(error.message.contains(says), "{query}: {error}");

@@ -64,7 +64,7 @@ impl SinceRevision {
         let _ = writeln!(text, "  now   {:.0}  {DIM}{}{DIM:#}", now.at, self.now);
         let both =
             [pair(self.then.of_experiment(), now.of_experiment()), pair(self.then.of_flag(), now.of_flag())];
-        let nothing = || "there is none of this key".to_owned();
+        let nothing = || "no experiment or flag has this key".to_owned();
         for (then_title, then_steps, now_title, now_steps) in both.into_iter().flatten() {
             let _ = writeln!(text, "\n{BAD}-{BAD:#} {}", then_title.unwrap_or_else(nothing));
             let _ = writeln!(text, "{GOOD}+{GOOD:#} {}", now_title.unwrap_or_else(nothing));

@@ -100,13 +100,13 @@ fn missing<'p, 'c>(
     };
     unreached.iter().filter_map(move |part| {
         let what = match part.target {
-            CoverageTarget::Condition(true) if never_failed(&part.path) => "is never asked".to_owned(),
+            CoverageTarget::Condition(true) if never_failed(&part.path) => "is never evaluated".to_owned(),
             CoverageTarget::Condition(false) if never_held(&part.path) => return None,
             CoverageTarget::Condition(true) => "never holds".to_owned(),
             CoverageTarget::Condition(false) => "always holds".to_owned(),
             CoverageTarget::Rule(name) => format!("rule `{name}` never serves"),
-            CoverageTarget::Variant(key) => format!("nobody gets variant `{key}`"),
-            CoverageTarget::Reason(word) => format!("never for the reason `{word}`"),
+            CoverageTarget::Variant(key) => format!("no case gets variant `{key}`"),
+            CoverageTarget::Reason(word) => format!("no case has the reason `{word}`"),
         };
         Some((*part, what))
     })

@@ -38,7 +38,7 @@ pub fn human(diff: &Diff) -> String {
 fn both(document: &DocumentChange) -> String {
     let what = match &document.change {
         Change::Renamed(was) => format!(" was {was}"),
-        Change::Affected => " is as it was, and what it uses is not".to_owned(),
+        Change::Affected => " is unchanged, but something that it uses has changed".to_owned(),
         _ => String::new(),
     };
     let mut text = format!("  ~ {}{what}\n", document.document);
@@ -67,7 +67,7 @@ fn flow(flow: &Flow) -> String {
 
 fn counted(counted: &Counted) -> String {
     let table = matrix(&Matrix::of_units(counted));
-    format!("{table}      {} of them get something else\n", count(counted.moved))
+    format!("{table}      {} of them move\n", count(counted.moved))
 }
 
 fn matrix(matrix: &Matrix) -> String {

@@ -13,7 +13,7 @@ pub use human::{consequences, human};
 pub use markdown::{code, markdown};
 
 /// The note below the matrices. It is printed once, however many matrices follow.
-const PINS: &str = "Shares are of the hash. Who is assigned already keeps the variant, unless it goes, the epoch changes or a holdout takes them.";
+const PINS: &str = "Percentages are of hash buckets. Assigned units keep their variant unless it is removed, the epoch changes, or a holdout now covers them.";
 
 /// A matrix as text: the header, and the rows with their names.
 struct Matrix {
@@ -52,7 +52,7 @@ impl Matrix {
 /// Describes the units that move, and how many of them had to.
 fn in_words(flow: &Flow) -> String {
     if flow.moved.is_none() {
-        return "nobody gets another variant".to_owned();
+        return "no unit gets another variant".to_owned();
     }
     let parts = [(&flow.switched, "get another variant"), (&flow.joined, "join"), (&flow.left, "leave")];
     let parts: Vec<String> = parts
@@ -61,9 +61,9 @@ fn in_words(flow: &Flow) -> String {
         .map(|(share, verb)| format!("{} {verb}", share.percent()))
         .collect();
     let had_to = if flow.avoidable.is_none() {
-        "no fewer could".to_owned()
+        "this is the minimum".to_owned()
     } else {
-        format!("{} had to, {} is avoidable", flow.minimum.percent(), flow.avoidable.percent())
+        format!("the minimum is {}, {} is avoidable", flow.minimum.percent(), flow.avoidable.percent())
     };
     format!("{}: {had_to}", parts.join(", "))
 }
@@ -83,7 +83,7 @@ fn broken(diff: &Diff) -> Option<String> {
         diff.documents.iter().filter(|it| is_only_broken(it)).map(|it| &*it.document).collect();
     let list = names.join(", ");
     (!names.is_empty())
-        .then(|| format!("as they were, and no longer compile, so nobody knows whom that moves: {list}"))
+        .then(|| format!("unchanged, but no longer compile, so abx cannot tell which units move: {list}"))
 }
 
 /// The largest share that a flow of a document moves.

@@ -11,8 +11,8 @@ pub fn replace_file(path: &Path, old: &str, new: &str) -> Result<(), Error> {
     let failed = |error: io::Error| Error::world(format!("{}: {error}", path.display()));
     let target = fs::canonicalize(path).map_err(failed)?;
     if fs::read(&target).map_err(failed)? != old.as_bytes() {
-        return Err(Error::world(format!("{}: somebody else changed it meanwhile", path.display()))
-            .help("run it again; nothing was written"));
+        return Err(Error::world(format!("{}: the file changed while abx edited it", path.display()))
+            .help("run the command again; nothing was written"));
     }
     let name = target.file_name().unwrap_or_default().to_string_lossy();
     // In the same folder, because a file cannot be renamed into another file system; hidden, so that no search for

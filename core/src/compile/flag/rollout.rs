@@ -41,7 +41,7 @@ impl FlagCompiler<'_> {
             self.findings
                 .add(Code::RuleUnreachable, path, "the rollout is never reached")
                 .help("give the rule conditions, or drop one of the two")
-                .related(place, "this rule is for everybody");
+                .related(place, "this rule serves every unit");
         }
         let mut rules = Rules::new(self.shared, unit_of(written), self.findings);
         let targeting = rules.compile(&written.targeting_rules, "targeting_rules");
@@ -56,8 +56,8 @@ impl FlagCompiler<'_> {
             && written.overrides.is_empty()
         {
             self.findings
-                .add(Code::NoTraffic, "rollout_percentage", "everybody gets the default variant")
-                .help("use `enabled: false` to say so, or raise it");
+                .add(Code::NoTraffic, "rollout_percentage", "every unit gets the default variant")
+                .help("use `enabled: false` if that is intended, or raise it");
         }
         let ranges = self.rollout_ranges(default, variants);
         Some(Rollout {
@@ -96,7 +96,7 @@ impl FlagCompiler<'_> {
                         .add(
                             Code::AllocationMissing,
                             "variants",
-                            "the rollout does not tell who gets which variant",
+                            "the rollout does not define which units get which variant",
                         )
                         .help("give every variant an `allocation`, or serve them by `rules`");
                 }

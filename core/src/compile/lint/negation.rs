@@ -192,7 +192,7 @@ fn is_typed(operator: Operator) -> bool {
 
 fn missing(attribute: &str, path: &str, findings: &mut Findings) {
     findings
-        .add(Code::NegativeMissing, path, format!("this matches everybody who has no `{attribute}`"))
+        .add(Code::NegativeMissing, path, format!("this matches every unit that has no `{attribute}`"))
         .help(format!(
             "put {{attribute: {attribute}, operator: exists}} beside it, or use the operator's own negative"
         ));

@@ -71,7 +71,7 @@ fn is_sound(written: &CaseConfig, path: &str, findings: &mut Findings) -> bool {
     }
     if written.matrix.is_empty() && !written.except.is_empty() {
         is_sound = false;
-        invalid(findings, format!("{path}.except"), "there is no matrix to make exceptions of")
+        invalid(findings, format!("{path}.except"), "there is no matrix to which exceptions can apply")
             .help("add `matrix:`, or write a case of its own");
         return is_sound;
     }
@@ -96,7 +96,7 @@ fn is_about_some(
 ) -> bool {
     if exception.when.is_empty() {
         if !findings.is_broken(path) {
-            invalid(findings, path.to_owned(), "the exception is about everything")
+            invalid(findings, path.to_owned(), "the exception applies to every combination")
                 .help("name an attribute of the matrix, and a value of it");
         }
         return false;
@@ -114,7 +114,7 @@ fn is_about_some(
         if let Some(value) = strange {
             is_sound = false;
             let values: Vec<_> = values.iter().map(Value::to_string).collect();
-            invalid(findings, path, format!("{value} is no value of `{attribute}` in the matrix"))
+            invalid(findings, path, format!("{value} is not a value of `{attribute}` in the matrix"))
                 .help(format!("one of: {}", values.join(", ")));
         }
     }
