@@ -234,7 +234,7 @@ fn names() -> Vec<Case> {
                 json!({"catalog": {"segments": [{"key": "germans"}]}}),
             ],
         ),
-        case(Code::UnknownLayer, "layer", "no layer is written", [inside()]),
+        case(Code::UnknownLayer, "layer", "no layer is defined", [inside()]),
         case(
             Code::UnknownExperiment,
             "catalog.holdouts[0].experiments[1]",

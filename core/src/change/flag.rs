@@ -130,7 +130,7 @@ fn judge(before: &Serving<'_>, after: &Serving<'_>, flow: &Flow, findings: &mut 
         _ => {
             let (moved, avoidable) = (flow.moved.percent(), flow.avoidable.percent());
             let message =
-                format!("{moved} of the {} get another variant, {avoidable} without need", flow.about);
+                format!("{moved} of the {} get another variant; {avoidable} could keep theirs", flow.about);
             findings.add(Code::AvoidableMoves, "", message).help(
                 "give `ranges` instead of `allocation`, so that every variant keeps the buckets it has",
             );

@@ -366,7 +366,7 @@ mod tests {
                 "age",
                 "042",
                 Some(
-                    "`age` is the number 42: documents compare it with a number, and 042 is written otherwise",
+                    "`age` is the number 42: documents compare it with a number, and 042 is the same number written differently",
                 ),
             ),
             ("age", "0", None),

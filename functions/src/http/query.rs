@@ -157,7 +157,7 @@ mod tests {
         }
         for (query, says) in [
             ("peak=true", "did you mean `peek`?"),
-            ("country=DE", "known are user_id, peek, and context.NAME"),
+            ("country=DE", "known parameters are user_id, peek, and context.NAME"),
             ("=1", "the parameter `` is not known"),
         ] {
             let error = parse(query).finish(&["user_id", "peek"], &types).unwrap_err();

@@ -111,7 +111,7 @@ mod tests {
         let path = folder.path().join("a.yaml");
         fs::write(&path, "theirs").unwrap();
         let error = replace_file(&path, "old", "new").unwrap_err();
-        assert!(error.to_string().contains("somebody else changed it"), "{error}");
+        assert!(error.to_string().contains("the file changed while abx edited it"), "{error}");
         assert_eq!(fs::read_to_string(&path).unwrap(), "theirs");
         assert!(replace_file(&folder.path().join("b.yaml"), "", "new").is_err(), "it is not there");
         assert_eq!(names(folder.path()), ["a.yaml"]);
