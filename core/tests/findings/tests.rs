@@ -127,7 +127,7 @@ fn givens() -> Vec<Case> {
         case(
             Code::ExpectationInvalid,
             "cases[0].pin",
-            "drop it",
+            "remove it",
             of_flag(json!({"pin": "red", "expect": {"variant": "red"}})),
         ),
         case(
