@@ -44,9 +44,9 @@ const CASES: &[Case] = &[
     case(&["srm", "a=50", "b=50", "--floor", "-1"], 2, "0 or more"),
     case(&["srm", "a=50", "b=50", "--alpha", "0"], 2, "between 0 and 1"),
     // Designs that show nothing.
-    case(&["power", "--baseline", "10%", "--mde", "0"], 2, "no number of units shows"),
+    case(&["power", "--baseline", "10%", "--mde", "0"], 2, "no number of units can detect"),
     case(&["power", "--baseline", "10%", "--mde", "NaN"], 2, "write a number"),
-    case(&["power", "--baseline", "10%", "--n", "2"], 2, "no increase"),
+    case(&["power", "--baseline", "10%", "--n", "2"], 2, "cannot detect any increase"),
     case(&["power", "--mean", "0", "--sd", "1", "--mde", "5%"], 2, "a mean of 0"),
     case(&["power", "--mean", "1", "--sd", "-1", "--mde", "5%"], 2, "deviation"),
     case(&["power", "--mean", "1", "--sd", "inf", "--mde", "5%"], 2, "write a number"),

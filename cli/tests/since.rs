@@ -203,9 +203,9 @@ fn a_key_may_be_new_or_gone() {
     let place = Place::with(&[("a.yaml", "flag: old\nenabled: true\n")]);
     place.write("a.yaml", "flag: new\nenabled: true\n");
     let (text, exit) = place.explain("new", &["--at", "main"]);
-    assert!(text.contains("- there is none of this key") && exit == Some(0), "{text}");
+    assert!(text.contains("- no experiment or flag has this key") && exit == Some(0), "{text}");
     let (text, exit) = place.explain("old", &["--at", "main"]);
-    assert!(text.contains("+ there is none of this key") && exit == Some(0), "{text}");
+    assert!(text.contains("+ no experiment or flag has this key") && exit == Some(0), "{text}");
     let (text, exit) = place.explain("newt", &["--at", "main"]);
     assert!(text.contains("did you mean `new`?") && exit == Some(2), "{text}");
 }

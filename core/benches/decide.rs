@@ -1,4 +1,4 @@
-//! How long deciding takes, each beside a baseline in the same run.
+//! Benchmarks of decisions, each beside a baseline in the same run.
 //!
 //! | group | baseline | target |
 //! |---|---|---|

@@ -15,17 +15,17 @@ pub struct Metric {
     pub key: Box<str>,
     /// The name of the events that it takes.
     pub event: Box<str>,
-    /// What it makes of them.
+    /// The aggregation of the events.
     pub measure: Measure,
-    /// Which way is better.
+    /// The direction of an improvement.
     pub direction: Direction,
-    /// What it is for.
+    /// The role of the metric in a decision.
     pub role: MetricRole,
-    /// How long after its first exposure a unit's events count; `None` is forever.
+    /// The time after a unit's first exposure in which its events count; `None` means without limit.
     pub window: Option<SignedDuration>,
 }
 
-/// What a metric makes of its events.
+/// The aggregation of a metric's events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Measure {
     /// The share of units with at least one event.
@@ -44,14 +44,14 @@ pub enum Measure {
     },
 }
 
-/// What an event adds to a metric, beside one to the number of its events.
+/// The value that an event adds to a metric, besides incrementing the number of its events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Contribution {
     /// Its unit, if this is the unit's first event.
     Unit,
     /// A number, to the sum of the variant and to that of the unit's group.
     Value(Amount),
-    /// Nothing, because the property is missing, not a number, or too large for a sum.
+    /// No usable value, because the property is missing, not a number, or too large for a sum.
     Unusable,
 }
 
@@ -75,7 +75,7 @@ impl Metric {
         })
     }
 
-    /// Whether an event so long after the unit's first exposure counts.
+    /// Returns true if an event at this time after the unit's first exposure counts.
     #[must_use]
     pub fn is_within_window(&self, after_exposure: SignedDuration) -> bool {
         !after_exposure.is_negative() && self.window.is_none_or(|window| after_exposure <= window)
@@ -94,8 +94,8 @@ impl Measure {
         }
     }
 
-    /// Whether a unit counts once however many events it has: its first event then leaves a mark. Otherwise each event adds a value,
-    /// and the values are summed by group as well, for the variance.
+    /// Returns true if a unit counts once, however many events it has: its first event then leaves a mark.
+    /// Otherwise each event adds a value, and the values are also summed by group, for the variance.
     #[must_use]
     pub const fn counts_units(&self) -> bool {
         match self {
@@ -104,7 +104,7 @@ impl Measure {
         }
     }
 
-    /// What an event with these properties adds.
+    /// Returns the value that an event with these properties adds.
     pub(crate) fn contribution(&self, properties: Option<&RawValue>) -> Contribution {
         match self {
             Self::Conversion => Contribution::Unit,

@@ -5,12 +5,12 @@
 //! | unit, event id | a text as it is, byte by byte; a whole number as its digits, so that `7`, `7.0` and `"7"` are the same |
 //! | time | RFC 3339 with an offset; a date, which is its midnight in UTC; or a number, see [`time_of_number`] |
 
-use crate::document::Moment;
+use crate::document::DateTime;
 use jiff::Timestamp;
 use serde_json::Value;
 use std::borrow::Cow;
 
-/// From here on, a double may stand for another integer than the one that was meant.
+/// The smallest double that may stand for another integer than the written one (2^53).
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// Reads an id: a text as it is, or a whole number as its digits. `None` for any other value.
@@ -55,7 +55,7 @@ pub fn time_of_text(text: &str) -> Option<Timestamp> {
             Err(_) => text.parse().ok().and_then(time_of_number),
         };
     }
-    Moment::parse(text).map(|moment| moment.0)
+    DateTime::parse(text).map(|date_time| date_time.0)
 }
 
 /// Reads a number of seconds, milliseconds, microseconds or nanoseconds since 1970; its size says which. Below 10^11 in either
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn one_time_is_one_moment_however_it_is_written() {
-        let moment: Timestamp = "2026-01-01T00:00:00.5Z".parse().unwrap();
+        let date_time: Timestamp = "2026-01-01T00:00:00.5Z".parse().unwrap();
         for value in [
             json!("2026-01-01T00:00:00.5Z"),
             json!("2026-01-01T01:00:00.5+01:00"),
@@ -125,7 +125,7 @@ mod tests {
             json!("1767225600.5"),
             json!("1767225600500"),
         ] {
-            assert_eq!(time_of(&value), Some(moment), "{value}");
+            assert_eq!(time_of(&value), Some(date_time), "{value}");
         }
         assert_eq!(time_of(&json!("2026-01-01")), Some("2026-01-01T00:00:00Z".parse().unwrap()));
         assert_eq!(time_of(&json!(0)), Some(Timestamp::UNIX_EPOCH));
@@ -145,11 +145,11 @@ mod tests {
     proptest! {
         #[test]
         fn any_time_since_1974_is_read_in_every_unit(milliseconds in 130_000_000_000_i64..99_000_000_000_000) {
-            let moment = Timestamp::from_millisecond(milliseconds).unwrap();
-            prop_assert_eq!(time_of(&json!(milliseconds)), Some(moment));
-            prop_assert_eq!(time_of(&json!(milliseconds * 1_000)), Some(moment));
-            prop_assert_eq!(time_of(&json!(moment.to_string())), Some(moment));
-            let second = moment.as_second();
+            let date_time = Timestamp::from_millisecond(milliseconds).unwrap();
+            prop_assert_eq!(time_of(&json!(milliseconds)), Some(date_time));
+            prop_assert_eq!(time_of(&json!(milliseconds * 1_000)), Some(date_time));
+            prop_assert_eq!(time_of(&json!(date_time.to_string())), Some(date_time));
+            let second = date_time.as_second();
             prop_assert_eq!(time_of(&json!(second)), Some(Timestamp::from_second(second).unwrap()));
         }
     }

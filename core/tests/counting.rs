@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 const DAY: i64 = 86_400_000;
-/// When everything arrives.
+/// The arrival time of every record.
 const NOW: i64 = 20_000 * DAY;
 
 fn catalog() -> Catalog {
@@ -89,7 +89,10 @@ impl World {
                 // Marks of ids are put without being read, so a second delivery finds those of the first.
                 let put = self.marks.insert(key.clone().into_owned(), mark.clone());
                 self.writes += usize::from(put.is_none());
-                assert!(put.is_none_or(|before| before.owner == mark.owner), "{key:?} belongs to another record");
+                assert!(
+                    put.is_none_or(|before| before.owner == mark.owner),
+                    "{key:?} belongs to another record"
+                );
             }
             let mut from = 0;
             for _ in 0..commits {

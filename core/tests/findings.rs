@@ -285,7 +285,7 @@ fn names() -> Vec<Case> {
                 json!({"catalog": {"segments": [{"key": "germans"}]}}),
             ],
         ),
-        case(Code::UnknownLayer, "layer", "no layer is written", [inside()]),
+        case(Code::UnknownLayer, "layer", "no layer is defined", [inside()]),
         case(
             Code::UnknownExperiment,
             "catalog.holdouts[0].experiments[1]",
@@ -425,7 +425,7 @@ fn a_finding_is_data() {
     let findings: Vec<Finding> = compiled(&[experiment(json!({"status": "activ"}))]).findings;
     let expected = json!([{
         "code": "unknown-word", "severity": "error",
-        "message": "\"activ\" is none of the words known here",
+        "message": "\"activ\" is not a known word here",
         "place": {"document": 0, "path": "status"},
         "help": "did you mean `active`?",
     }]);

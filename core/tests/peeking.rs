@@ -26,8 +26,8 @@ impl Random {
     }
 }
 
-/// In which share of the experiments each of two tests raised an alarm on any day. `day` counts one day of an
-/// experiment and says who did.
+/// Returns the share of experiments in which each of two tests raised an alarm on any day. `day` counts one
+/// day of an experiment and returns which of them did.
 fn alarms<S: Default>(mut day: impl FnMut(&mut S, &mut Random) -> [bool; 2]) -> [f64; 2] {
     let mut alarms = [0_u32; 2];
     for experiment in 0..EXPERIMENTS {

@@ -6,7 +6,7 @@ mod common;
 #[path = "properties/generators.rs"]
 mod generators;
 
-use abx_core::decide::Limits;
+use abx_core::decide::ContextLimits;
 use abx_core::hash::{BUCKETS, Bucketer, Purpose};
 use abx_core::{Catalog, Pin, Reason, Subject};
 use common::{attributes, catalog, compiled, experiment, flag, noon};
@@ -133,7 +133,7 @@ proptest! {
     fn no_context_panics(documents in documents(), context in any_json(), unit in ".{0,20}") {
         let catalog = catalog(&documents);
         let context = attributes(&json!({"a": context, "b": context, "user_id": context}));
-        let _ = Limits::default().check(&context);
+        let _ = ContextLimits::default().check(&context);
         let subject = Subject::new(&unit, &context);
         let _ = catalog.experiment("e").unwrap().explain(&subject, noon(), None);
         let _ = catalog.explain_flag(catalog.flag("f").unwrap(), &subject, noon());

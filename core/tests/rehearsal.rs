@@ -11,7 +11,7 @@ mod common;
 
 use abx_core::decide::Step;
 use abx_core::hash::Range;
-use abx_core::rehearsal::{Case, Difference, Seen, Suite};
+use abx_core::rehearsal::{Case, CoverageTarget, Difference, Suite};
 use abx_core::{Compilation, Subject};
 use common::{compiled, experiment, flag, noon};
 use proptest::prelude::*;
@@ -26,7 +26,7 @@ fn with_tests(mut documents: Vec<Value>, cases: Value) -> Compilation {
     compilation
 }
 
-/// What came of each case: the variant, the reason and what came otherwise.
+/// Runs each case and returns the variant, the reason and the differences.
 fn outcomes(compilation: &Compilation) -> Vec<(Option<String>, &'static str, Vec<Difference>)> {
     let suite = &compilation.tests[0];
     let tested = suite.tested(&compilation.catalog).expect("it is in the catalog");
@@ -186,7 +186,7 @@ fn tests_of_a_document_with_an_error_are_left_out_with_it() {
     assert_eq!(compilation.tests.iter().map(|it| it.document).collect::<Vec<_>>(), [2]);
 }
 
-/// What was not reached, as `path what`.
+/// Returns the uncovered parts, as `path what`.
 fn unreached(compilation: &Compilation) -> Vec<String> {
     let suite: &Suite = &compilation.tests[0];
     let tested = suite.tested(&compilation.catalog).unwrap();
@@ -197,11 +197,11 @@ fn unreached(compilation: &Compilation) -> Vec<String> {
     }
     let missing = coverage.parts().iter().filter(|(_, is_reached)| !is_reached);
     missing
-        .map(|(part, _)| match part.seen {
-            Seen::Condition(holds) => format!("{} {holds}", part.path),
-            Seen::Rule(name) => format!("{} {name}", part.path),
-            Seen::Variant(key) => format!("{} {key}", part.path),
-            Seen::Reason(word) => word.to_owned(),
+        .map(|(part, _)| match part.target {
+            CoverageTarget::Condition(holds) => format!("{} {holds}", part.path),
+            CoverageTarget::Rule(name) => format!("{} {name}", part.path),
+            CoverageTarget::Variant(key) => format!("{} {key}", part.path),
+            CoverageTarget::Reason(word) => word.to_owned(),
         })
         .collect()
 }

@@ -67,7 +67,7 @@ proptest! {
         }
     }
 
-    /// Nothing depends on which of two variants is called the control, but for the sign.
+    /// Swapping treatment and control changes only the sign.
     #[test]
     fn both_ways_round_are_the_same(a in proportion(), b in proportion()) {
         let (Some(a), Some(b)) = (a, b) else { return Ok(()) };

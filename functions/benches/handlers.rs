@@ -33,8 +33,8 @@ type Store = Arc<EmbeddedStore>;
 struct World {
     runtime: Runtime,
     snapshot: Arc<Snapshot>,
-    assignment: Arc<assignment::Service<Store, Store, Store>>,
-    flags: Arc<flags::Service<Store, Store>>,
+    assignment: Arc<assignment::AssignmentService<Store, Store, Store>>,
+    flags: Arc<flags::FlagService<Store, Store>>,
 }
 
 fn documents() -> Vec<Value> {
@@ -72,8 +72,15 @@ fn world() -> World {
     assert!(holder.held().held_back.is_empty(), "{:?}", holder.held().held_back);
     let telemetry = || Arc::new(Telemetry::new("bench", Level::Info, std::io::sink()));
     let (held, kept, sink) = (Arc::clone(&holder), Arc::clone(&store), Arc::clone(&store));
-    let assignment = assignment::Service::new(held, kept, sink, telemetry(), assignment::Options::default());
-    let flags = flags::Service::new(Arc::clone(&holder), store, telemetry(), flags::Options::default());
+    let assignment = assignment::AssignmentService::new(
+        held,
+        kept,
+        sink,
+        telemetry(),
+        assignment::AssignmentOptions::default(),
+    );
+    let flags =
+        flags::FlagService::new(Arc::clone(&holder), store, telemetry(), flags::FlagOptions::default());
     World { runtime, snapshot: holder.held(), assignment: Arc::new(assignment), flags: Arc::new(flags) }
 }
 

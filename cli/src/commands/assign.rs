@@ -1,4 +1,4 @@
-//! What does a unit get?
+//! `abx assign`: the variants of a unit.
 
 use super::earlier::EarlierArgs;
 use super::inputs::{self, AtArg, ContextArgs, FromArg};
@@ -39,7 +39,7 @@ pub struct Args {
     pub(super) format: FormatArg,
 }
 
-/// What a unit gets.
+/// The variants of a unit.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct AssignReport {
     unit: String,
@@ -51,7 +51,7 @@ pub struct AssignReport {
     /// The store whose earlier assignments hold, where one is named.
     #[serde(skip_serializing_if = "Option::is_none")]
     earlier_assignments: Option<String>,
-    /// What should be known about the attributes.
+    /// Warnings about the attributes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     hints: Vec<String>,
     /// Errors that keep documents out; see `abx validate`.

@@ -78,8 +78,9 @@ pub struct Args {
     verbose: bool,
 }
 
-type AssignmentService = assignment::Service<Arc<EmbeddedStore>, Arc<WatchedStore>, Arc<WatchedStore>>;
-type FlagService = flags::Service<Arc<EmbeddedStore>, Arc<WatchedStore>>;
+type AssignmentService =
+    assignment::AssignmentService<Arc<EmbeddedStore>, Arc<WatchedStore>, Arc<WatchedStore>>;
+type FlagService = flags::FlagService<Arc<EmbeddedStore>, Arc<WatchedStore>>;
 
 /// What serves.
 struct Dev {
@@ -194,18 +195,18 @@ impl Dev {
             Arc::new(out)
         };
         let cors = Cors::new(args.cors.clone());
-        let assignment = assignment::Service::new(
+        let assignment = assignment::AssignmentService::new(
             Arc::clone(&holder),
             Arc::clone(&watched),
             Arc::clone(&watched),
             telemetry("assignment"),
-            assignment::Options { cors: cors.clone(), ..assignment::Options::default() },
+            assignment::AssignmentOptions { cors: cors.clone(), ..assignment::AssignmentOptions::default() },
         );
-        let flags = flags::Service::new(
+        let flags = flags::FlagService::new(
             Arc::clone(&holder),
             Arc::clone(&watched),
             telemetry("flags"),
-            flags::Options { exposures: Exposures::After, cors, ..flags::Options::default() },
+            flags::FlagOptions { exposures: Exposures::After, cors, ..flags::FlagOptions::default() },
         );
         let archive = JsonlArchive::new(archive_beside(&args.store));
         let events =
@@ -229,7 +230,7 @@ impl Dev {
                 Arc::clone(&self.events),
             ));
         let health = (Arc::clone(&self.watched), Arc::clone(&self.events));
-        finish(routes, self.assignment.front())
+        finish(routes, self.assignment.middleware())
             .layer(from_fn_with_state(health, health::health))
             .layer(from_fn_with_state(Arc::new(guard), guard::guard))
     }

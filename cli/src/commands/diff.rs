@@ -1,4 +1,4 @@
-//! Whom does a change move, and how few could it move?
+//! `abx diff`: the units that a change moves, and the least that any such change has to move.
 
 use super::assign::hinted;
 use super::inputs::{AtArg, ContextArgs, Source, percentage};
@@ -10,8 +10,8 @@ use crate::render::change::{self, code};
 use crate::render::numbers::share;
 use crate::render::style::{BAD, DIM, TITLE};
 use crate::report::{self, Report};
-use crate::source::{Checked, Corpus, Located};
-use abx_core::change::{Counter, Diff, DocumentChange, Side, compare};
+use crate::source::{Checked, Corpus, LocatedFinding};
+use abx_core::change::{CatalogVersion, Diff, DocumentChange, FlowCounter, compare};
 use abx_core::finding::Severity;
 use clap::ValueEnum;
 use jiff::Timestamp;
@@ -56,14 +56,14 @@ pub struct Args {
     at: AtArg,
     #[command(flatten)]
     store: StoreArgs,
-    /// How to write the result
+    /// Output format
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
-    pub(super) format: Format,
+    pub(super) format: DiffFormat,
 }
 
-/// How a change is written.
+/// The output format of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum Format {
+pub enum DiffFormat {
     /// For a person
     #[default]
     Human,
@@ -73,12 +73,12 @@ pub enum Format {
     Markdown,
 }
 
-/// What differs, and whom that moves.
+/// The differences of the documents, and the units that they move.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct DiffReport {
-    /// Where the documents before are from.
+    /// The source of the documents before the change.
     before: String,
-    /// Where the documents after are from.
+    /// The source of the documents after the change.
     after: String,
     /// The time that decides what runs (RFC 3339).
     #[schemars(with = "String")]
@@ -95,7 +95,7 @@ pub struct DiffReport {
     /// The rows of the file of users and the units in them, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     rows: Option<Census>,
-    /// What should be known about the attributes and the file.
+    /// Warnings about the attributes and the file.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     hints: Vec<String>,
 }
@@ -118,7 +118,7 @@ pub fn run(args: &Args) -> Result<DiffReport, Error> {
     let context = args.context.read(Some(&types))?;
     let (mut hints, mut rows) = (context.hints, None);
     if let Some(file) = &args.users_file {
-        let mut counter = Counter::new(&old.catalog, &new.catalog, &diff, now);
+        let mut counter = FlowCounter::new(&old.catalog, &new.catalog, &diff, now);
         let id_column = args.id_column.as_deref();
         let people = People { path: file, id_column, attributes: &context.attributes, types: &types };
         let reading = people.each(&mut |subject| {
@@ -144,14 +144,18 @@ pub fn run(args: &Args) -> Result<DiffReport, Error> {
     })
 }
 
-/// What is compared of documents that were read.
-pub(super) fn side(checked: &Checked) -> Side<'_> {
-    Side { catalog: &checked.catalog, documents: checked.values.iter().map(|(_, value)| value).collect() }
+/// Returns the part of checked documents that is compared.
+pub(super) fn side(checked: &Checked) -> CatalogVersion<'_> {
+    CatalogVersion {
+        catalog: &checked.catalog,
+        documents: checked.values.iter().map(|(_, value)| value).collect(),
+    }
 }
 
 fn errors(checked: &Checked) -> Vec<String> {
-    let line =
-        |it: &Located| format!("{}:{}:{}: {}", it.place.file, it.place.line, it.place.column, it.message);
+    let line = |it: &LocatedFinding| {
+        format!("{}:{}:{}: {}", it.place.file, it.place.line, it.place.column, it.message)
+    };
     checked.errors().map(line).collect()
 }
 
@@ -164,16 +168,16 @@ fn moved(document: &DocumentChange) -> f64 {
 impl DiffReport {
     /// The report in a format.
     #[must_use]
-    pub fn print(&self, format: Format) -> String {
+    pub fn print(&self, format: DiffFormat) -> String {
         match format {
-            Format::Human => self.human(),
-            Format::Json => report::json(self),
-            Format::Markdown => self.markdown(),
+            DiffFormat::Human => self.human(),
+            DiffFormat::Json => report::json(self),
+            DiffFormat::Markdown => self.markdown(),
         }
     }
 
     fn markdown(&self) -> String {
-        let title = format!("### Whom this moves: {} to {}\n\n", code(&self.before), code(&self.after));
+        let title = format!("### Units that this moves: {} to {}\n\n", code(&self.before), code(&self.after));
         let rows = self.rows.iter().filter_map(Census::line);
         let closing: String =
             rows.chain(self.closing()).flat_map(|line| ["\n".to_owned(), line, ".\n".to_owned()]).collect();
@@ -181,11 +185,11 @@ impl DiffReport {
         title.clone() + &change::markdown(&self.diff, title.len() + closing.len(), &command) + &closing
     }
 
-    /// What is wrong beside the documents.
+    /// Returns problems that do not belong to a single document.
     fn closing(&self) -> Vec<String> {
         let mut lines = Vec::new();
         if let (Some(limit), false) = (self.fail_over, self.over.is_empty()) {
-            lines.push(format!("more than {limit} % moved by {}", self.over.join(", ")));
+            lines.push(format!("{} moved more than {limit} %", self.over.join(", ")));
         }
         for (errors, side) in [(&self.errors.before, &self.before), (&self.errors.after, &self.after)] {
             const SHOWN: usize = 3;

@@ -1,4 +1,4 @@
-//! Why does a unit get what it gets? And what did it get then?
+//! `abx explain`: the reasons for a unit's decision, now and at an earlier revision.
 
 mod answer;
 mod since;
@@ -13,10 +13,10 @@ use crate::report::{FormatArg, Report};
 use crate::source::Checked;
 use abx_core::Subject;
 use abx_core::read::time_of_text;
-use answer::Answer;
+use answer::UnitDecisions;
 use jiff::Timestamp;
 use serde::Serialize;
-use since::Since;
+use since::SinceRevision;
 
 /// Explain what a unit gets: every question, condition, hash and bucket on the way
 ///
@@ -57,31 +57,31 @@ pub struct Args {
     pub(super) format: FormatArg,
 }
 
-/// Why a unit gets what it gets.
+/// The decision for a unit, and the reasons for it.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct ExplainReport {
     unit: String,
     #[serde(flatten)]
-    answer: Answer,
-    /// What it got by an earlier revision, where one was named.
+    answer: UnitDecisions,
+    /// The decision by an earlier revision, if one was named.
     #[serde(skip_serializing_if = "Option::is_none")]
-    since: Option<Since>,
+    since: Option<SinceRevision>,
     /// The store whose earlier assignment holds, where one is named.
     #[serde(skip_serializing_if = "Option::is_none")]
     earlier_assignments: Option<String>,
-    /// What should be known about the attributes.
+    /// Warnings about the attributes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     hints: Vec<String>,
 }
 
-/// What `--at` asks for: at most one of each.
+/// The time and revision that `--at` names: at most one of each.
 #[derive(Debug, Default)]
-struct When<'a> {
+struct AtArgument<'a> {
     time: Option<Timestamp>,
     revision: Option<&'a str>,
 }
 
-impl<'a> When<'a> {
+impl<'a> AtArgument<'a> {
     fn parse(texts: &'a [String]) -> Result<Self, Error> {
         let mut when = Self::default();
         for text in texts {
@@ -90,8 +90,9 @@ impl<'a> When<'a> {
                 None => when.revision.replace(text).is_some().then_some("revisions"),
             };
             if let Some(what) = twice {
-                return Err(Error::caller(format!("--at names two {what}"))
-                    .help("give a time, as 2026-03-01 or 2026-03-01T09:00:00Z, a revision, or one of each"));
+                return Err(Error::caller(format!("--at names two {what}")).help(
+                    "give a time, for example 2026-03-01 or 2026-03-01T09:00:00Z, a revision, or one of each",
+                ));
             }
         }
         Ok(when)
@@ -100,7 +101,7 @@ impl<'a> When<'a> {
 
 /// Decides, and keeps every step.
 pub fn run(args: &Args) -> Result<ExplainReport, Error> {
-    let when = When::parse(&args.at)?;
+    let when = AtArgument::parse(&args.at)?;
     let sources = when.revision.map(|it| Source::of_revision(it, &args.from.from)).transpose()?;
     let checked = args.from.load()?;
     let revised = when.revision.zip(sources);
@@ -125,22 +126,23 @@ pub fn run(args: &Args) -> Result<ExplainReport, Error> {
     };
     let Some(((_, sources), then)) = revised.zip(then.as_ref()) else {
         let now = when.time.unwrap_or_else(Timestamp::now);
-        let answer = Answer::new(args, &checked, &subject, &earlier, now)?;
+        let answer = UnitDecisions::new(args, &checked, &subject, &earlier, now)?;
         return Ok(report(answer.ok_or_else(|| missing(&args.key, &checked))?, None));
     };
     let made_at = match when.time {
         Some(time) => time,
         None => Source::made_at(&sources, &args.from.store)?,
     };
-    let before = Answer::new(args, then, &subject, &earlier, made_at)?;
-    let now = Answer::new(args, &checked, &subject, &earlier, Timestamp::now())?;
+    let before = UnitDecisions::new(args, then, &subject, &earlier, made_at)?;
+    let now = UnitDecisions::new(args, &checked, &subject, &earlier, Timestamp::now())?;
     if before.is_none() && now.is_none() {
         return Err(missing(&args.key, &checked));
     }
-    let before = before.unwrap_or_else(|| Answer::nothing(made_at, then));
-    let now = now.unwrap_or_else(|| Answer::nothing(Timestamp::now(), &checked));
+    let before = before.unwrap_or_else(|| UnitDecisions::nothing(made_at, then));
+    let now = now.unwrap_or_else(|| UnitDecisions::nothing(Timestamp::now(), &checked));
     let documents = since::documents(&args.key, then, &checked, Timestamp::now());
-    let since = Since::new(since::list(&sources), since::list(&args.from.from), before, &now, documents);
+    let since =
+        SinceRevision::new(since::list(&sources), since::list(&args.from.from), before, &now, documents);
     Ok(report(now, Some(since)))
 }
 

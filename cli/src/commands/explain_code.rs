@@ -1,4 +1,4 @@
-//! What does a finding's code mean?
+//! `abx explain-code`: the explanation of a finding's code.
 
 use crate::error::Error;
 use crate::report::{FormatArg, Report};
@@ -19,11 +19,11 @@ pub struct Args {
 /// The codes that were asked for.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct ExplainCodeReport {
-    codes: Vec<Explained>,
+    codes: Vec<CodeExplanation>,
 }
 
 #[derive(Debug, Serialize, schemars::JsonSchema)]
-struct Explained {
+struct CodeExplanation {
     code: Code,
     severity: Severity,
     summary: &'static str,
@@ -32,7 +32,7 @@ struct Explained {
 
 /// Looks the code up.
 pub fn run(args: &Args) -> Result<ExplainCodeReport, Error> {
-    let explain = |code: &Code| Explained {
+    let explain = |code: &Code| CodeExplanation {
         code: *code,
         severity: code.severity(),
         summary: code.summary(),

@@ -6,8 +6,8 @@ mod json_rows;
 use crate::error::Error;
 use crate::render::numbers::count;
 use abx_core::Subject;
-use abx_core::decide::{AttributeTypes, Limits};
-use abx_core::simulate::SeenUnits;
+use abx_core::decide::{AttributeTypes, ContextLimits};
+use abx_core::simulate::DistinctUnits;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -63,7 +63,7 @@ pub struct Reading {
 impl Reading {
     /// The numbers, with what was seen of the units.
     #[must_use]
-    pub fn census(&self, seen: &SeenUnits) -> Census {
+    pub fn census(&self, seen: &DistinctUnits) -> Census {
         Census {
             rows: seen.rows(),
             units: seen.units(),
@@ -100,7 +100,7 @@ fn counted(number: u64, noun: &str) -> String {
 }
 
 /// Ends where more units would have to be told apart than fit into memory.
-pub fn check_memory(seen: &SeenUnits) -> Result<(), Error> {
+pub fn check_memory(seen: &DistinctUnits) -> Result<(), Error> {
     if seen.held() <= MAX_UNITS {
         return Ok(());
     }
@@ -175,7 +175,7 @@ impl People<'_> {
 struct Rows<'a, 't> {
     people: People<'a>,
     take: &'t mut dyn FnMut(&Subject<'_>) -> Result<(), Error>,
-    limits: Limits,
+    limits: ContextLimits,
     read: u64,
     refused: u64,
     /// Why the first row was refused.
@@ -193,7 +193,7 @@ impl<'a, 't> Rows<'a, 't> {
         Self {
             people,
             take,
-            limits: Limits::default(),
+            limits: ContextLimits::default(),
             read: 0,
             refused: 0,
             first_refusal: None,

@@ -1,4 +1,5 @@
-//! How many units does an experiment need, or what can so many show?
+//! `abx power`: the number of units that an experiment needs, or the effect that a number of units can
+//! detect.
 
 use super::inputs;
 use crate::error::Error;
@@ -57,9 +58,9 @@ pub struct Args {
     /// The chance to see an effect that is there
     #[arg(long, value_name = "SHARE", default_value_t = 0.8, value_parser = inputs::share)]
     power: f64,
-    /// What several treatments do to alpha
+    /// Correction of alpha for several treatments
     #[arg(long, value_enum, default_value_t)]
-    correction: Corrected,
+    correction: CorrectionArg,
     /// Units that come in a day
     #[arg(long, value_name = "N", value_parser = inputs::count)]
     units_per_day: Option<u64>,
@@ -71,11 +72,11 @@ pub struct Args {
 }
 
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
-enum Corrected {
-    /// It is shared out over the treatments
+enum CorrectionArg {
+    /// Divide alpha by the number of treatments
     #[default]
     Bonferroni,
-    /// It holds for each treatment alone
+    /// Use alpha for each treatment alone
     None,
 }
 
@@ -87,8 +88,8 @@ fn parse_traffic(text: &str) -> Result<f64, String> {
 /// A planned experiment.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct PowerReport {
-    /// Which of the numbers is the answer; the others were given.
-    answer: Answer,
+    /// The number that was computed; the others were given.
+    answer: SolvedFor,
     /// The control's rate or mean.
     baseline: f64,
     /// The standard deviation of a unit's value; `null` for a rate.
@@ -101,19 +102,19 @@ pub struct PowerReport {
     power: f64,
     /// The chance to see an effect that is not there, over all treatments.
     alpha: f64,
-    /// The same for each comparison with the control.
+    /// The alpha of each comparison with the control.
     alpha_each: f64,
     /// Units in all variants together.
     units: u64,
     /// The control first.
     variants: Vec<VariantReport>,
-    /// How many days it takes; `null` if it is not said how many units come in a day.
+    /// The duration in days; `null` if the number of units per day is not given.
     days: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
-enum Answer {
+enum SolvedFor {
     Units,
     Power,
     Effect,
@@ -121,7 +122,7 @@ enum Answer {
 
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 struct VariantReport {
-    /// From 0 to 1.
+    /// The share, 0 to 1.
     share: f64,
     units: u64,
 }
@@ -135,20 +136,21 @@ pub fn run(args: &Args) -> Result<PowerReport, Error> {
     };
     let shares = shares(args);
     let correction = match args.correction {
-        Corrected::Bonferroni => Correction::Bonferroni,
-        Corrected::None => Correction::None,
+        CorrectionArg::Bonferroni => Correction::Bonferroni,
+        CorrectionArg::None => Correction::None,
     };
     let design = Design::new(baseline, &shares, args.alpha, args.power, correction)
-        .ok_or_else(|| Error::caller("it takes two variants, and a deviation above 0"))?;
+        .ok_or_else(|| Error::caller("two variants and a deviation above 0 are required"))?;
     let effect = args.mde_abs.or_else(|| args.mde.map(|part| part * value.abs()));
     if args.mde.is_some() && value == 0.0 {
-        return Err(Error::caller("there is no part of a mean of 0").help("give the effect as --mde-abs"));
+        return Err(Error::caller("an effect relative to a mean of 0 is undefined")
+            .help("give the effect as --mde-abs"));
     }
     let plan = answer(&design, args, effect)?;
     let variants = |(share, units): (&f64, u64)| VariantReport { share: *share, units };
     let duration = args.units_per_day.map(|each_day| {
         days(plan.sizes.total, each_day, args.traffic)
-            .ok_or_else(|| Error::caller("that would take longer than anybody waits"))
+            .ok_or_else(|| Error::caller("the experiment would take too long"))
     });
     Ok(PowerReport {
         answer: plan.answer,
@@ -175,35 +177,35 @@ fn shares(args: &Args) -> Vec<f64> {
 }
 
 /// The three numbers that belong together, one of them found.
-struct Plan {
-    answer: Answer,
+struct Solution {
+    answer: SolvedFor,
     effect: f64,
     power: f64,
     sizes: Sizes,
 }
 
-fn answer(design: &Design, args: &Args, effect: Option<f64>) -> Result<Plan, Error> {
+fn answer(design: &Design, args: &Args, effect: Option<f64>) -> Result<Solution, Error> {
     let wrong = |effect: f64| {
-        Error::caller(format!("no number of units shows an effect of {effect}"))
+        Error::caller(format!("no number of units can detect an effect of {effect}"))
             .help("it must not be 0, not too small, and a rate stays between 0 and 1")
     };
     match (effect, args.n) {
         (Some(effect), None) => {
             let sizes = design.sizes(effect).ok_or_else(|| wrong(effect))?;
-            Ok(Plan { answer: Answer::Units, effect, power: args.power, sizes })
+            Ok(Solution { answer: SolvedFor::Units, effect, power: args.power, sizes })
         }
         (Some(effect), Some(units)) => {
             let power = design.power(units, effect).ok_or_else(|| wrong(effect))?;
-            Ok(Plan { answer: Answer::Power, effect, power, sizes: design.split(units) })
+            Ok(Solution { answer: SolvedFor::Power, effect, power, sizes: design.split(units) })
         }
         (None, Some(units)) => {
             let effect = design.detectable(units).ok_or_else(|| {
-                Error::caller(format!("{} units show no increase at all", count(units)))
+                Error::caller(format!("{} units cannot detect any increase", count(units)))
                     .help("take more units, or less power")
             })?;
-            Ok(Plan { answer: Answer::Effect, effect, power: args.power, sizes: design.split(units) })
+            Ok(Solution { answer: SolvedFor::Effect, effect, power: args.power, sizes: design.split(units) })
         }
-        (None, None) => Err(Error::caller("there is nothing to answer")
+        (None, None) => Err(Error::caller("neither an effect nor a number of units is given")
             .help("give the effect to see (--mde 5%), or the units that there are (--n 100000)")),
     }
 }
@@ -226,13 +228,13 @@ impl Report for PowerReport {
     fn human(&self) -> String {
         let (units, power, effect) = (count(self.units), percent(self.power), self.effect_line());
         let mut text = match self.answer {
-            Answer::Units => {
+            SolvedFor::Units => {
                 format!("{TITLE}{units} units{TITLE:#} show {effect}, with a power of {power}\n")
             }
-            Answer::Power => {
+            SolvedFor::Power => {
                 format!("{units} units show {effect}, with a power of {TITLE}{power}{TITLE:#}\n")
             }
-            Answer::Effect => {
+            SolvedFor::Effect => {
                 format!("{units} units show {TITLE}{effect}{TITLE:#}, with a power of {power}\n")
             }
         };
@@ -250,7 +252,7 @@ impl Report for PowerReport {
         let _ = writeln!(text, "  {DIM}one two-sided test at the end, alpha {}{each}{DIM:#}", self.alpha);
         // A mean has no interval that is valid at any time, so that looking once is all there is.
         let daily = match self.deviation {
-            None => "to look daily takes about twice as many units",
+            None => "looking daily needs about twice as many units",
             Some(_) => "looking daily at a mean is not valid yet: look once",
         };
         let _ = writeln!(text, "  {DIM}{daily}{DIM:#}");

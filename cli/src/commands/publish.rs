@@ -6,7 +6,7 @@ use crate::render::change;
 use crate::render::style::{DIM, GOOD, TITLE};
 use crate::report::{FormatArg, Report};
 use crate::source::Corpus;
-use abx_core::change::{Diff, Side, compare};
+use abx_core::change::{CatalogVersion, Diff, compare};
 use abx_core::read_and_compile;
 use abx_functions::catalog::{decode, encode};
 use abx_functions::ports::{CatalogStore, Flip, PutRevision, RevisionMeta};
@@ -99,8 +99,8 @@ pub fn run(args: &Args) -> Result<PublishReport, Error> {
 #[must_use]
 pub fn changes(before: &[Value], after: &[Value]) -> Diff {
     let (old, new) = (read_and_compile(before), read_and_compile(after));
-    let old = Side { catalog: &old.catalog, documents: before.iter().collect() };
-    let new = Side { catalog: &new.catalog, documents: after.iter().collect() };
+    let old = CatalogVersion { catalog: &old.catalog, documents: before.iter().collect() };
+    let new = CatalogVersion { catalog: &new.catalog, documents: after.iter().collect() };
     compare(&old, &new, Timestamp::now())
 }
 

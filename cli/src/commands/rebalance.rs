@@ -1,4 +1,4 @@
-//! Which change of shares moves the fewest units? And, with `--yes`: write it.
+//! `abx rebalance`: a change of shares that moves the fewest units, written to the file with `--yes`.
 
 use super::diff::side;
 use super::inputs::{part, unknown_key};
@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::render::change::consequences;
 use crate::render::style::{BAD, DIM, GOOD, TITLE};
 use crate::report::{FormatArg, Report};
-use crate::source::{Checked, Corpus, SourceFile, Wanted, by_hand, edit_variants, replace_file};
+use crate::source::{Checked, Corpus, SourceFile, WantedVariant, by_hand, edit_variants, replace_file};
 use abx_core::Experiment;
 use abx_core::change::{DocumentChange, compare, rebalance};
 use abx_core::document::Key;
@@ -56,7 +56,7 @@ fn target(text: &str) -> Result<Target, String> {
         return Err("a variant's key has 1 to 64 of a-z, 0-9, `.`, `_` and `-`".to_owned());
     }
     let share = part(share).ok().filter(|it| (0.0..=1.0).contains(it));
-    let share = share.ok_or("write a share from 0 to 1, or as 30%")?;
+    let share = share.ok_or("write a share from 0 to 1, or a percentage such as 30%")?;
     Ok(Target { variant: variant.trim().to_owned(), share })
 }
 
@@ -68,15 +68,16 @@ pub struct RebalanceReport {
     file: String,
     /// The variants in the order of the document.
     variants: Vec<VariantRanges>,
-    /// Whom it moves, and what that spoils; `null` where everybody keeps what they have.
+    /// The units that the change moves, and the problems that it causes; `null` if every unit keeps its
+    /// variant.
     change: Option<DocumentChange>,
     /// The lines that change, as a unified diff; empty where none does.
     text: String,
-    /// Whether the file was written.
+    /// True if the file was written.
     written: bool,
 }
 
-/// What a variant has and gets.
+/// The ranges of a variant before and after.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 struct VariantRanges {
     key: String,
@@ -84,7 +85,7 @@ struct VariantRanges {
     before: Vec<Range>,
     /// Its new ranges.
     after: Vec<Range>,
-    /// Whether it is taken out of the document.
+    /// True if the variant is removed from the document.
     dropped: bool,
 }
 
@@ -94,8 +95,8 @@ pub fn run(args: &Args) -> Result<RebalanceReport, Error> {
     let experiment = find(&checked, &args.experiment)?;
     let variants = plan(experiment, &args.to)?;
     let (file, document) = place(&checked, &args.experiment)?;
-    let wanted = |it: &VariantRanges| Wanted { key: it.key.clone(), ranges: it.after.clone() };
-    let wanted: Vec<Wanted> = variants.iter().filter(|it| !it.dropped).map(wanted).collect();
+    let wanted = |it: &VariantRanges| WantedVariant { key: it.key.clone(), ranges: it.after.clone() };
+    let wanted: Vec<WantedVariant> = variants.iter().filter(|it| !it.dropped).map(wanted).collect();
     let edited = edit_variants(&file.text, document, &wanted).ok_or_else(|| {
         Error::caller(format!("{}: the layout of `variants` cannot be edited safely", file.name))
             .help(format!("nothing was written; write this by hand:\n  variants:{}", by_hand(&wanted)))
@@ -124,7 +125,7 @@ fn find<'c>(checked: &'c Checked, key: &str) -> Result<&'c Experiment, Error> {
         return Ok(experiment);
     }
     if checked.values.iter().any(|(_, value)| value.get("experiment") == Some(&Value::from(key))) {
-        let message = format!("the experiment `{key}` has errors, or what it uses has");
+        let message = format!("the experiment `{key}`, or something that it uses, has errors");
         return Err(Error::caller(message).help("see `abx validate`"));
     }
     let known = checked.catalog.experiments().iter().map(Experiment::key);
@@ -138,7 +139,7 @@ fn place<'c>(checked: &'c Checked, key: &str) -> Result<(&'c SourceFile, usize),
     let found = found.and_then(|at| Some((at, checked.values.get(at)?.0)));
     let file = found.and_then(|(at, file)| Some((at, file, checked.files.get(file)?)));
     let Some((at, index, file)) = file else {
-        return Err(Error::caller(format!("the document of {key:?} is nowhere")));
+        return Err(Error::caller(format!("no file contains the document of {key:?}")));
     };
     if file.name == "<stdin>" {
         return Err(Error::caller("standard input cannot be written to").help("name the file"));
@@ -183,7 +184,7 @@ fn wrong_sum(error: &SumError) -> Error {
     // To the bucket: what floats add to it says nothing.
     let sum = (sum * 1e6).round() / 1e6;
     Error::caller(format!("the shares of --to sum to {sum}, not to 1"))
-        .help("name every variant that shall be there; one that is not named is dropped")
+        .help("name every variant to keep; a variant that is not named is dropped")
 }
 
 /// The documents with another text of one file. An error that was not there before is one of the plan.
@@ -213,14 +214,15 @@ impl Report for RebalanceReport {
         }
         match &self.change {
             Some(change) => text.push_str(&consequences(change)),
-            None => text.push_str("  nobody gets another variant\n"),
+            None => text.push_str("  no unit gets another variant\n"),
         }
         for variant in &self.variants {
             let key = &variant.key;
             if variant.dropped {
                 let _ = writeln!(text, "  `{key}` is dropped: --to does not name it");
             } else if variant.after.is_empty() {
-                let _ = writeln!(text, "  `{key}` stays and nobody gets it: leave it out of --to to drop it");
+                let _ =
+                    writeln!(text, "  `{key}` stays, but no unit gets it: leave it out of --to to drop it");
             }
         }
         let _ = match (self.written, self.text.is_empty()) {

@@ -1,4 +1,4 @@
-//! Who gets what, over many units? And is it what the documents say?
+//! `abx simulate`: decisions for many units, tested against the documents.
 
 mod report;
 
@@ -37,12 +37,12 @@ pub struct Args {
     /// Only this experiment; may be given several times
     #[arg(long, value_name = "KEY")]
     experiment: Vec<String>,
-    /// How many units to generate
+    /// Number of units to generate
     #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = inputs::count)]
     users: u64,
-    /// What generated units look like
+    /// Form of generated ids
     #[arg(long, value_enum, default_value_t)]
-    ids: Ids,
+    ids: IdStyle,
     /// Another seed is another sample of units
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
@@ -68,7 +68,7 @@ pub struct Args {
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-enum Ids {
+enum IdStyle {
     /// `user_17`
     #[default]
     Sequential,
@@ -106,9 +106,9 @@ pub fn run(args: &Args) -> Result<SimulateReport, Error> {
         }
         None => {
             let style = match args.ids {
-                Ids::Sequential => UnitStyle::Sequential,
-                Ids::Uuid => UnitStyle::Uuid,
-                Ids::Email => UnitStyle::Email,
+                IdStyle::Sequential => UnitStyle::Sequential,
+                IdStyle::Uuid => UnitStyle::Uuid,
+                IdStyle::Email => UnitStyle::Email,
             };
             let units = Units::new(style, args.seed);
             (

@@ -1,4 +1,4 @@
-//! Do the units of an experiment follow their allocations?
+//! `abx srm`: a check of observed units against the allocations.
 
 use super::inputs::{self, FromArg};
 use crate::error::Error;
@@ -58,7 +58,7 @@ fn parse_floor(text: &str) -> Result<f64, String> {
     floor.ok_or_else(|| "write a number of 0 or more, for example 0.005 or 0.5%".to_owned())
 }
 
-/// Whether units follow their allocations.
+/// The result of a sample ratio mismatch (SRM) check.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct SrmReport {
     /// The experiment that the shares are of.
@@ -77,7 +77,7 @@ pub struct SrmReport {
     chi_square: Option<ChiSquare>,
     /// The greatest deviation of a variant from its share; `null` if one has units and no share.
     greatest_deviation: Option<f64>,
-    /// With fewer units the test could not have raised an alarm.
+    /// The number of units below which the test could not have raised an alarm.
     least_units: u64,
     variants: Vec<VariantReport>,
 }
@@ -164,7 +164,7 @@ fn with_allocations(args: &Args, key: &str) -> Result<Vec<Count>, Error> {
     let with = |(variant, buckets): (&str, u32)| {
         let (_, units) = args.counts.iter().find(|(name, _)| name == variant).ok_or_else(|| {
             Error::caller(format!("there is no count for {variant:?}"))
-                .help(format!("add {variant}=0 if nobody saw it"))
+                .help(format!("add {variant}=0 if no unit saw it"))
         })?;
         Ok(Count { variant: variant.to_owned(), units: *units, share: f64::from(buckets) })
     };
@@ -192,13 +192,14 @@ impl SrmReport {
 
     fn verdict_line(&self) -> String {
         match self.verdict {
-            RatioVerdict::Fits => format!("{GOOD}fits{GOOD:#}: nothing speaks against the allocations"),
-            RatioVerdict::BelowFloor => format!(
-                "{GOOD}fits{GOOD:#} well enough: there is a deviation, below the floor of {}",
-                percent(self.floor)
-            ),
+            RatioVerdict::Fits => {
+                format!("{GOOD}fits{GOOD:#}: the counts are consistent with the allocations")
+            }
+            RatioVerdict::BelowFloor => {
+                format!("{GOOD}fits{GOOD:#}: the deviation is below the floor of {}", percent(self.floor))
+            }
             RatioVerdict::TooFew => format!(
-                "{BAD}not tested{BAD:#}: too few units; no split of fewer than {} would be an alarm",
+                "{BAD}not tested{BAD:#}: too few units; with fewer than {}, no split raises an alarm",
                 count(self.least_units)
             ),
             RatioVerdict::Mismatch => format!(

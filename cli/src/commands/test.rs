@@ -1,4 +1,4 @@
-//! Do the right people get the right thing?
+//! `abx test`: runs the rule tests of documents.
 
 mod cases;
 mod coverage;
@@ -7,7 +7,7 @@ mod report;
 use super::inputs::{AtArg, Source, percentage, unknown_key};
 use super::store::StoreArgs;
 use crate::error::Error;
-use crate::source::{Checked, Located};
+use crate::source::{Checked, LocatedFinding};
 use abx_core::rehearsal::Suite;
 use clap::ValueEnum;
 
@@ -41,14 +41,14 @@ pub struct Args {
     at: AtArg,
     #[command(flatten)]
     store: StoreArgs,
-    /// How to write the result
+    /// Output format
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
-    pub(super) format: Format,
+    pub(super) format: TestFormat,
 }
 
-/// How the result of tests is written.
+/// The output format of test results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum Format {
+pub enum TestFormat {
     /// For a person
     #[default]
     Human,
@@ -61,7 +61,7 @@ pub enum Format {
 /// Runs every case.
 pub fn run(args: &Args) -> Result<TestReport, Error> {
     let checked = Source::read(&args.sources, &args.store)?.compile();
-    let errors: Vec<Located> = checked.errors().cloned().collect();
+    let errors: Vec<LocatedFinding> = checked.errors().cloned().collect();
     let suites = wanted(args, &checked)?;
     if suites.is_empty() && errors.is_empty() {
         return Err(Error::caller("there are no tests in these documents")

@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::exit::{self, Exit};
 use crate::render::findings;
 use crate::report::{self, Report};
-use crate::source::{Corpus, Located, SourceFile};
+use crate::source::{Corpus, LocatedFinding, SourceFile};
 use abx_core::finding::Severity;
 use clap::ValueEnum;
 use jiff::Timestamp;
@@ -63,7 +63,7 @@ pub struct ValidateReport {
     /// How many findings are warnings.
     warnings: usize,
     /// Everything found, by file and place.
-    findings: Vec<Located>,
+    findings: Vec<LocatedFinding>,
     #[serde(skip)]
     sources: Vec<SourceFile>,
     #[serde(skip)]

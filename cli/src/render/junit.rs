@@ -11,33 +11,33 @@ use std::fmt::Write as _;
 /// Tests that belong together.
 #[derive(Debug)]
 pub struct Suite {
-    /// What they are about.
+    /// The document that the tests are about.
     pub name: String,
     /// The tests.
     pub cases: Vec<Case>,
-    /// What is to be said beside them.
+    /// Text that belongs to the suite as a whole.
     pub output: String,
 }
 
 /// One test.
 #[derive(Debug)]
 pub struct Case {
-    /// What it shows.
+    /// The name of the case.
     pub name: String,
-    /// What it is about.
+    /// The group of the case: the document that it tests.
     pub class: String,
-    /// What went wrong.
+    /// The failure; `None` if the case passed.
     pub failure: Option<Failure>,
 }
 
-/// What went wrong in a test.
+/// The failure of a test.
 #[derive(Debug)]
 pub struct Failure {
     /// A word for its kind.
     pub kind: String,
-    /// In a line.
+    /// The failure in a line.
     pub message: String,
-    /// In full.
+    /// The failure in full.
     pub text: String,
 }
 

@@ -1,4 +1,4 @@
-//! How reports look to a person.
+//! Rendering of reports for people.
 
 pub mod change;
 pub mod junit;
@@ -22,8 +22,9 @@ pub fn short(value: &Value, longest: usize) -> String {
     text.chars().take(longest).chain("…".chars()).collect()
 }
 
-/// What others wrote (a name, a message, a label, an answer), as a line that steers no terminal: what is not shown itself, or turns
-/// around what is, stands as its escape, as `\u{1b}`.
+/// Escapes text from other sources (a name, a message, a label, an answer) for one line of a terminal.
+/// Characters that a terminal does not display, or that change the order of others, become escapes such as
+/// `\u{1b}`.
 #[must_use]
 pub fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
@@ -37,14 +38,15 @@ pub fn printable(text: &str) -> String {
     shown
 }
 
-/// The same, where line breaks are meant.
+/// Escapes like `printable`, but keeps line breaks.
 #[must_use]
 pub fn printable_lines(text: &str) -> String {
     text.split('\n').map(printable).collect::<Vec<_>>().join("\n")
 }
 
-/// Whether a terminal acts on a character instead of showing it: control characters of both kinds (C0 and C1), line and
-/// paragraph separators, and marks that set the direction of what follows. A tab is a space.
+/// Returns true if a terminal acts on a character instead of displaying it: control characters of both kinds
+/// (C0 and C1), line and paragraph separators, and marks that set the direction of the text. A tab counts as
+/// a space.
 fn steers(c: char) -> bool {
     let turns =
         matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{206f}');

@@ -15,7 +15,7 @@ pub fn steps(steps: &[Step]) -> String {
     lines(steps).into_iter().flat_map(|line| ["  ".to_owned(), line, "\n".to_owned()]).collect()
 }
 
-/// The same, each line by itself and without the first indentation.
+/// Renders each line by itself, without the first indentation.
 #[must_use]
 pub fn lines(steps: &[Step]) -> Vec<String> {
     let mut lines = Vec::with_capacity(steps.len());

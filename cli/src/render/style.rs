@@ -2,11 +2,11 @@
 
 use anstyle::{AnsiColor, Style};
 
-/// What a report is about.
+/// The style of a report's subject.
 pub const TITLE: Style = Style::new().bold();
-/// What is right.
+/// The style of results that are fine.
 pub const GOOD: Style = AnsiColor::Green.on_default();
-/// What is wrong.
+/// The style of problems.
 pub const BAD: Style = AnsiColor::Red.on_default().bold();
-/// What is beside the point.
+/// The style of secondary text.
 pub const DIM: Style = Style::new().dimmed();

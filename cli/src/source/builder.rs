@@ -27,7 +27,7 @@ pub(super) struct Builder {
     done: Option<(Value, Mark)>,
 }
 
-/// What an anchor stands for.
+/// The value that an anchor refers to.
 struct Anchored {
     value: Value,
     mark: Mark,
@@ -61,7 +61,7 @@ struct OpenMap {
 struct Name {
     text: String,
     span: Range<usize>,
-    /// Whether the field is left out, because its name has a fault.
+    /// True if the field is left out, because its name has a fault.
     is_refused: bool,
 }
 
@@ -74,7 +74,7 @@ impl Builder {
         Self { values, ..Self::default() }
     }
 
-    /// How many values the file has so far.
+    /// Returns the number of values in the file so far.
     pub(super) const fn values(&self) -> usize {
         self.values
     }
@@ -194,7 +194,7 @@ impl Builder {
 
     fn alias(&mut self, id: usize, span: Range<usize>) -> Step<()> {
         let Some(Anchored { value, mark, text }) = self.anchors.get(&id) else {
-            let message = "an alias stands inside the value that it names";
+            let message = "an alias is inside the value that it names";
             return Err(Some(Fault::new(Code::AliasBudget, span, message, "write the value out")));
         };
         let weight = weight(value);
@@ -214,7 +214,7 @@ impl Builder {
         Ok(())
     }
 
-    /// Whether what comes next is the name of a field.
+    /// Returns true if the next event is the name of a field.
     fn expects_name(&self) -> bool {
         matches!(self.open.last(), Some(Open { kind: Kind::Map(OpenMap { pending: None, .. }), .. }))
     }
@@ -223,7 +223,7 @@ impl Builder {
     fn name(&mut self, text: &str, is_plain: bool, span: Range<usize>) {
         let refusal = match text {
             "<<" if is_plain => Some((
-                "`<<` merges nothing: documents are YAML 1.2, which has no merge keys",
+                "`<<` does not merge: documents are YAML 1.2, which has no merge keys",
                 "write the fields out, or use an alias for the whole value; quote a name that is `<<`",
             )),
             // The parser gives a scalar of nothing the text of null.
@@ -249,7 +249,7 @@ impl Builder {
         if self.repeated <= MAX_REPEATED {
             return Ok(());
         }
-        let message = format!("anchors and aliases stand for more than {MAX_REPEATED} values");
+        let message = format!("anchors and aliases expand to more than {MAX_REPEATED} values");
         Err(Some(Fault::new(Code::AliasBudget, span.clone(), message, "write the values out")))
     }
 
@@ -303,7 +303,8 @@ fn duplicate((name, span): (String, Range<usize>), fields: &Fields) -> Fault {
     Fault { related: first, ..Fault::new(Code::DuplicateField, span, message, "keep one of the two") }
 }
 
-/// How much of the budget of aliases a value takes: one for each value in it, and more for long texts.
+/// Returns the part of the alias budget that a value takes: one for each value in it, and more for long
+/// texts.
 fn weight(value: &Value) -> usize {
     let of_text = |text: &str| text.len() / 32;
     1 + match value {

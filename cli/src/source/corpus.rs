@@ -4,7 +4,7 @@ use super::beside::{Beside, sibling};
 use super::fault::Fault;
 use super::files::{self, SourceFile};
 use super::git::GitPlace;
-use super::located::{FilePlace, Located, Places};
+use super::located::{FilePlace, LocatedFinding, Places};
 use super::mark::Mark;
 use super::origin::{ListedPlaces, Origin};
 use super::overrides::{self, Listed};
@@ -40,25 +40,25 @@ pub struct Checked {
     pub catalog: Catalog,
     /// The files that were read.
     pub files: Vec<SourceFile>,
-    /// How many documents they hold.
+    /// The number of documents in the files.
     pub documents: usize,
     /// The documents as written, each with the index of its file; without tests, which are never published.
     pub values: Vec<(usize, Value)>,
     /// The rule tests.
     pub tests: Vec<Suite>,
     /// Everything found, by file and place.
-    pub findings: Vec<Located>,
+    pub findings: Vec<LocatedFinding>,
     /// Files of this machine that documents name, there or not.
     pub named: Vec<PathBuf>,
-    placed: Vec<Placed>,
+    placed: Vec<DocumentPosition>,
 }
 
-/// Where a document is, and what it is called.
+/// The position of a document, and its name.
 #[derive(Debug)]
-struct Placed {
+struct DocumentPosition {
     file: usize,
     mark: Mark,
-    /// As `experiment KEY`; tests have none.
+    /// The document's name, for example `experiment checkout`; tests have none.
     name: Option<String>,
 }
 
@@ -231,7 +231,7 @@ impl Corpus {
             placed: Vec::new(),
         };
         for Origin { file, mark, value, .. } in self.documents {
-            checked.placed.push(Placed { file, mark, name: name(&value) });
+            checked.placed.push(DocumentPosition { file, mark, name: name(&value) });
             if value.get("tests").is_none() {
                 checked.values.push((file, value));
             }
@@ -242,7 +242,7 @@ impl Corpus {
 
 impl Checked {
     /// The findings that keep a document out of the catalog.
-    pub fn errors(&self) -> impl Iterator<Item = &Located> {
+    pub fn errors(&self) -> impl Iterator<Item = &LocatedFinding> {
         self.findings.iter().filter(|it| it.severity == Severity::Error)
     }
 
@@ -255,8 +255,11 @@ impl Checked {
 }
 
 /// Findings, of which those that lines of a file of overrides share are one: a renamed variant is in thousands of them.
-fn once_per_file(findings: impl Iterator<Item = Located>, files: &[SourceFile]) -> Vec<Located> {
-    let mut kept: Vec<(Located, usize)> = Vec::new();
+fn once_per_file(
+    findings: impl Iterator<Item = LocatedFinding>,
+    files: &[SourceFile],
+) -> Vec<LocatedFinding> {
+    let mut kept: Vec<(LocatedFinding, usize)> = Vec::new();
     let mut known: HashMap<(usize, String), usize> = HashMap::new();
     for finding in findings {
         let file = finding.place.index;
@@ -272,7 +275,7 @@ fn once_per_file(findings: impl Iterator<Item = Located>, files: &[SourceFile]) 
         }
         kept.push((finding, 1));
     }
-    let told = |(mut finding, lines): (Located, usize)| {
+    let told = |(mut finding, lines): (LocatedFinding, usize)| {
         if lines > 1 {
             let _ = write!(finding.message, "; {lines} units of this file have it");
         }
@@ -284,8 +287,8 @@ fn once_per_file(findings: impl Iterator<Item = Located>, files: &[SourceFile]) 
 /// Finds the places of values, counting the lines of each file once.
 pub struct DocumentPlaces<'f> {
     places: Places<'f>,
-    documents: &'f [Placed],
-    by_name: HashMap<&'f str, &'f Placed>,
+    documents: &'f [DocumentPosition],
+    by_name: HashMap<&'f str, &'f DocumentPosition>,
 }
 
 impl DocumentPlaces<'_> {
@@ -295,13 +298,13 @@ impl DocumentPlaces<'_> {
         self.documents.get(document).map(|it| self.within(it, path))
     }
 
-    /// The same by the document's name, as `experiment KEY` or `flag KEY`.
+    /// Finds a place by the document's name, for example `experiment checkout`.
     #[must_use]
     pub fn of_name(&self, name: &str, path: &str) -> Option<FilePlace> {
         self.by_name.get(name).map(|it| self.within(it, path))
     }
 
-    fn within(&self, document: &Placed, path: &str) -> FilePlace {
+    fn within(&self, document: &DocumentPosition, path: &str) -> FilePlace {
         self.places.place(document.file, document.mark.locate(path, Code::WrongType))
     }
 }

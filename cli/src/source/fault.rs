@@ -1,18 +1,18 @@
-//! What is wrong in a text before it has a meaning.
+//! Faults of a text that are found before its values are interpreted.
 
 use abx_core::finding::Code;
 use std::ops::Range;
 
-/// Something in a text that is not YAML, or not the YAML of documents.
+/// A fault of a text that is not YAML, or not the subset of YAML that documents use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// What kind of thing.
+    /// The code of the fault's finding.
     pub code: Code,
-    /// What is wrong.
+    /// The problem, in a sentence.
     pub message: String,
-    /// Where: bytes of the text.
+    /// The byte range in the text.
     pub span: Range<usize>,
-    /// How to mend it.
+    /// The way to fix it.
     pub help: Option<String>,
     /// An earlier place that it is about.
     pub related: Option<(Range<usize>, String)>,

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-/// Where the lines of a text start, so that a place is found without reading the text again.
+/// The start of each line of a text, so that a position is found without reading the text again.
 #[derive(Debug)]
 pub struct Lines<'t> {
     text: &'t str,

@@ -12,30 +12,30 @@ use std::ops::Range;
 
 /// A finding with its place in a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct Located {
+pub struct LocatedFinding {
     /// The stable code.
     pub code: Code,
-    /// How bad it is.
+    /// The severity.
     pub severity: Severity,
-    /// What is wrong.
+    /// The problem, in a sentence.
     pub message: String,
-    /// How to mend it.
+    /// The way to fix it.
     pub help: Option<String>,
-    /// Where it is.
+    /// The place of the problem.
     #[serde(flatten)]
     pub place: FilePlace,
     /// The path in the document, as in `variants[1].allocation`; empty for what is wrong in the file as a whole.
     pub path: String,
     /// Other places that belong to it.
-    pub related: Vec<LocatedRelated>,
+    pub related: Vec<LocatedRelatedPlace>,
 }
 
 /// Another place that a finding is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct LocatedRelated {
-    /// What is there.
+pub struct LocatedRelatedPlace {
+    /// The explanation of the related place.
     pub message: String,
-    /// Where it is.
+    /// The related place.
     #[serde(flatten)]
     pub place: FilePlace,
 }
@@ -73,9 +73,9 @@ impl<'f> Places<'f> {
     }
 
     /// The place of what is wrong in a file.
-    pub(super) fn of_fault(&self, file: usize, fault: Fault) -> Located {
+    pub(super) fn of_fault(&self, file: usize, fault: Fault) -> LocatedFinding {
         let related = fault.related.into_iter();
-        Located {
+        LocatedFinding {
             code: fault.code,
             severity: fault.code.severity(),
             message: fault.message,
@@ -83,13 +83,13 @@ impl<'f> Places<'f> {
             place: self.place(file, fault.span),
             path: String::new(),
             related: related
-                .map(|(span, message)| LocatedRelated { place: self.place(file, span), message })
+                .map(|(span, message)| LocatedRelatedPlace { place: self.place(file, span), message })
                 .collect(),
         }
     }
 
     /// The place of what is wrong in a document.
-    pub(super) fn of_finding(&self, documents: &[Origin], finding: Finding) -> Located {
+    pub(super) fn of_finding(&self, documents: &[Origin], finding: Finding) -> LocatedFinding {
         let place = |place: &abx_core::finding::Place, code: Code| match documents.get(place.document) {
             Some(origin) => match origin.listed(&place.path) {
                 Some((file, span)) => self.place(file, span),
@@ -98,14 +98,14 @@ impl<'f> Places<'f> {
             None => self.place(0, 0..0),
         };
         let related = finding.related.into_iter();
-        Located {
+        LocatedFinding {
             code: finding.code,
             severity: finding.severity,
             message: finding.message,
             help: finding.help,
             place: place(&finding.place, finding.code),
             related: related
-                .map(|it| LocatedRelated { place: place(&it.place, finding.code), message: it.message })
+                .map(|it| LocatedRelatedPlace { place: place(&it.place, finding.code), message: it.message })
                 .collect(),
             path: finding.place.path,
         }

@@ -1,4 +1,4 @@
-//! Where the values of a document stand in its text.
+//! Marks: the byte ranges of a document's values in its text.
 
 use abx_core::finding::Code;
 use std::ops::Range;
@@ -8,7 +8,7 @@ use std::ops::Range;
 pub struct Mark {
     /// Bytes of the text.
     pub span: Range<usize>,
-    /// What is inside.
+    /// The marks of the values inside.
     pub inside: Inside,
 }
 
@@ -125,7 +125,8 @@ impl Mark {
         }
     }
 
-    /// What to underline for the value: a scalar itself; of a mapping in a list, its first field's name.
+    /// Returns the range to underline for the value: a scalar itself; for a mapping in a list, the name of
+    /// its first field.
     fn head(&self) -> Range<usize> {
         match &self.inside {
             Inside::Fields(fields) => fields.first.clone().unwrap_or(self.span.clone()),
@@ -140,7 +141,7 @@ mod tests {
     use super::super::yaml::parse;
     use super::*;
 
-    /// What is underlined for a path.
+    /// Returns the text that is underlined for a path.
     fn underlined<'t>(text: &'t str, path: &str, code: Code) -> &'t str {
         let parsed = parse(text);
         let (_, mark) = parsed.documents.first().expect("a document");

@@ -1,4 +1,4 @@
-//! Where a document comes from.
+//! Names of the source of a document.
 
 use super::mark::Mark;
 use serde_json::Value;

@@ -14,12 +14,12 @@ use serde_json::Value;
 /// The largest file, in bytes.
 pub const MAX_BYTES: usize = 256 * 1024;
 
-/// What a text holds.
+/// The documents and faults of a parsed text.
 #[derive(Debug, Default)]
 pub struct Parsed {
     /// The documents that could be parsed, and where their values are.
     pub documents: Vec<(Value, Mark)>,
-    /// What could not be.
+    /// The parts that could not be parsed.
     pub faults: Vec<Fault>,
 }
 

@@ -1,8 +1,9 @@
-//! Which documents of two sets belong together, and what differs in each.
+//! Comparison of two sets of documents: the pairs that belong together, and the differences of each.
 
 use super::shared::ChangedSegments;
 use super::{
-    Change, ChangeFinding, Diff, DocumentChange, Pair, Side, experiment, field_changes, flag, renamed,
+    CatalogVersion, Change, ChangeFinding, Diff, DocumentChange, Pair, experiment, field_changes, flag,
+    renamed,
 };
 use crate::finding::{Code, Finding, Findings};
 use jiff::Timestamp;
@@ -12,7 +13,7 @@ use std::fmt;
 
 /// Compares two sets of documents at a time, which decides what runs.
 #[must_use]
-pub fn compare(before: &Side<'_>, after: &Side<'_>, now: Timestamp) -> Diff {
+pub fn compare(before: &CatalogVersion<'_>, after: &CatalogVersion<'_>, now: Timestamp) -> Diff {
     let comparison = Comparison::new(before, after, now);
     let new = after.documents.iter().filter_map(|document| Some((Name::of(document)?, *document)));
     let changes: Vec<_> =
@@ -58,8 +59,8 @@ impl fmt::Display for Name<'_> {
 }
 
 struct Comparison<'a> {
-    before: &'a Side<'a>,
-    after: &'a Side<'a>,
+    before: &'a CatalogVersion<'a>,
+    after: &'a CatalogVersion<'a>,
     now: Timestamp,
     old: HashMap<Name<'a>, &'a Value>,
     new: HashMap<Name<'a>, &'a Value>,
@@ -69,21 +70,22 @@ struct Comparison<'a> {
     is_shared_changed: bool,
 }
 
-fn by_name<'a>(side: &'a Side<'a>) -> HashMap<Name<'a>, &'a Value> {
+fn by_name<'a>(side: &'a CatalogVersion<'a>) -> HashMap<Name<'a>, &'a Value> {
     side.documents.iter().filter_map(|document| Some((Name::of(document)?, *document))).collect()
 }
 
 impl<'a> Comparison<'a> {
-    fn new(before: &'a Side<'a>, after: &'a Side<'a>, now: Timestamp) -> Self {
+    fn new(before: &'a CatalogVersion<'a>, after: &'a CatalogVersion<'a>, now: Timestamp) -> Self {
         let (old, new) = (by_name(before), by_name(after));
         let shared = Name { kind: "catalog", key: "" };
         let (old_shared, new_shared) = (old.get(&shared).copied(), new.get(&shared).copied());
         let mut renamed = HashMap::new();
         for kind in ["experiment", "flag"] {
-            let only_in = |side: &'a Side<'a>, other: &HashMap<Name<'a>, &'a Value>| -> Vec<&'a Value> {
-                let is_wanted = |name: Name<'a>| name.kind == kind && !other.contains_key(&name);
-                side.documents.iter().copied().filter(|it| Name::of(it).is_some_and(is_wanted)).collect()
-            };
+            let only_in =
+                |side: &'a CatalogVersion<'a>, other: &HashMap<Name<'a>, &'a Value>| -> Vec<&'a Value> {
+                    let is_wanted = |name: Name<'a>| name.kind == kind && !other.contains_key(&name);
+                    side.documents.iter().copied().filter(|it| Name::of(it).is_some_and(is_wanted)).collect()
+                };
             let (gone, added) = (only_in(before, &new), only_in(after, &old));
             let name = |list: &[&'a Value], at: usize| list.get(at).and_then(|it| Name::of(it));
             let pairs = renamed::pairs(kind, &gone, &added);
@@ -103,7 +105,7 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    /// What differs in a document of the new side; `None`: nothing.
+    /// Returns the difference of a document in the new set; `None` if it has none.
     fn of_new(&self, name: Name<'a>, document: &'a Value) -> Option<DocumentChange> {
         let was = self.renamed.get(&name).copied().unwrap_or(name);
         let Some(old) = self.old.get(&was) else { return Some(DocumentChange::new(name, Change::Added)) };
@@ -191,8 +193,8 @@ impl<'a> Comparison<'a> {
         if experiment.is_some_and(|it| it.by_status(self.now, &mut ()).is_none()) {
             let mut findings = Findings::default();
             findings
-                .add(Code::ExperimentRemoved, "", "it runs, and its units get no variant any more")
-                .help("write `status: completed`, with a `winner`, and remove it when nobody asks for it");
+                .add(Code::ExperimentRemoved, "", "it is running, and its units no longer get a variant")
+                .help("write `status: completed`, with a `winner`, and remove it when no program requests it any more");
             change.findings =
                 findings.into_list().into_iter().map(|it| ChangeFinding::new(it, None)).collect();
         }
@@ -203,12 +205,16 @@ impl<'a> Comparison<'a> {
 fn not_comparable(before: bool, after: bool, findings: &mut Findings) {
     if before || !after {
         findings
-            .add(Code::NotComparable, "", "it does not compile, so nobody knows whom it moves")
-            .help("`abx validate` tells what is wrong");
+            .add(Code::NotComparable, "", "it does not compile, so abx cannot tell which units move")
+            .help("`abx validate` shows the errors");
     } else {
         findings
-            .add(Code::NotCompiledBefore, "", "it did not compile before, so nobody knows whom it moves")
-            .help("everybody may get something else: look at what it serves with `abx simulate`");
+            .add(
+                Code::NotCompiledBefore,
+                "",
+                "the old version did not compile, so abx cannot tell which units move",
+            )
+            .help("any unit may get another variant: check what it serves with `abx simulate`");
     }
 }
 
@@ -252,7 +258,7 @@ impl DocumentChange {
         }
     }
 
-    /// Whether anybody gets something else, and not only another reason for getting nothing.
+    /// Returns true if the variant of any unit changes. A new reason for having no variant does not count.
     fn moves(&self) -> bool {
         self.flows.iter().any(|flow| !flow.moved.is_none())
     }
@@ -274,8 +280,7 @@ impl ChangeFinding {
         {
             finding.code = Code::KeyRenamed;
             finding.severity = finding.code.severity();
-            finding.message =
-                format!("it was `{key}`, and the salt is another now: every unit is drawn anew");
+            finding.message = format!("it was `{key}`, and its salt changed: every unit is assigned again");
         }
         finding
     }

@@ -1,11 +1,11 @@
-//! What a change does to units that are known: both catalogs decide every one, so that targeting, overrides,
-//! prerequisites and experiments behind flags count as they are.
+//! Counts of the units that a change moves, for a list of known units: both catalogs decide each of them, so
+//! that targeting, overrides, prerequisites and experiments behind flags are taken into account.
 
 use super::flow::{keys, outcomes};
 use super::outcome::Outcome;
 use super::{Change, Diff};
 use crate::decide::{Catalog, Experiment, Flag, Subject};
-use crate::simulate::SeenUnits;
+use crate::simulate::DistinctUnits;
 use foldhash::quality::FixedState;
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -16,9 +16,9 @@ use std::hash::BuildHasher;
 /// Known units, by what they got and what they get.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Counted {
-    /// How many units there are.
+    /// The number of units.
     pub units: u64,
-    /// How many get something else.
+    /// The number of units whose outcome changes.
     pub moved: u64,
     /// Every outcome, in the order in which a table shows them.
     pub outcomes: Vec<Outcome>,
@@ -29,22 +29,22 @@ pub struct Counted {
 /// Units that go from one outcome to another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct UnitCell {
-    /// What they got.
+    /// The outcome before the change.
     pub before: Outcome,
-    /// What they get.
+    /// The outcome after the change.
     pub after: Outcome,
-    /// How many.
+    /// The number of units with this pair of outcomes.
     pub units: u64,
 }
 
 /// Decides units twice, and counts.
 #[derive(Debug)]
-pub struct Counter<'c> {
+pub struct FlowCounter<'c> {
     before: &'c Catalog,
     after: &'c Catalog,
     now: Timestamp,
     tables: Vec<Table<'c>>,
-    seen: SeenUnits,
+    seen: DistinctUnits,
     /// The answers of the present row, and which of them are of units that are new.
     answers: Vec<u64>,
     is_new: Vec<bool>,
@@ -54,17 +54,17 @@ pub struct Counter<'c> {
 struct Table<'c> {
     /// The index in the diff.
     document: usize,
-    of: Both<'c>,
+    of: DocumentPair<'c>,
     cells: BTreeMap<(Outcome<&'c str>, Outcome<&'c str>), u64>,
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Both<'c> {
+enum DocumentPair<'c> {
     Experiments(&'c Experiment, &'c Experiment),
     Flags(&'c Flag, &'c Flag),
 }
 
-impl<'c> Both<'c> {
+impl<'c> DocumentPair<'c> {
     /// The attribute of the units, as they are drawn after the change.
     fn unit_attribute(self) -> &'c str {
         match self {
@@ -88,15 +88,15 @@ impl<'c> Both<'c> {
     }
 }
 
-impl<'c> Counter<'c> {
+impl<'c> FlowCounter<'c> {
     /// Counts for the documents of a diff that are in both catalogs.
     #[must_use]
     pub fn new(before: &'c Catalog, after: &'c Catalog, diff: &Diff, now: Timestamp) -> Self {
-        let both = |name: &str, was: &str| -> Option<Both<'c>> {
+        let both = |name: &str, was: &str| -> Option<DocumentPair<'c>> {
             let ((kind, key), (_, old)) = (name.split_once(' ')?, was.split_once(' ')?);
             Some(match kind {
-                "experiment" => Both::Experiments(before.experiment(old)?, after.experiment(key)?),
-                _ => Both::Flags(before.flag(old)?, after.flag(key)?),
+                "experiment" => DocumentPair::Experiments(before.experiment(old)?, after.experiment(key)?),
+                _ => DocumentPair::Flags(before.flag(old)?, after.flag(key)?),
             })
         };
         let mut tables = Vec::new();
@@ -109,7 +109,7 @@ impl<'c> Counter<'c> {
                 tables.push(Table { document, of, cells: BTreeMap::new() });
             }
         }
-        let seen = SeenUnits::new(tables.iter().map(|table| table.of.unit_attribute()));
+        let seen = DistinctUnits::new(tables.iter().map(|table| table.of.unit_attribute()));
         Self { before, after, now, tables, seen, answers: Vec::new(), is_new: Vec::new() }
     }
 
@@ -126,10 +126,12 @@ impl<'c> Counter<'c> {
         }
     }
 
-    fn outcomes(&self, of: Both<'c>, subject: &Subject<'_>) -> (Outcome<&'c str>, Outcome<&'c str>) {
+    fn outcomes(&self, of: DocumentPair<'c>, subject: &Subject<'_>) -> (Outcome<&'c str>, Outcome<&'c str>) {
         match of {
-            Both::Experiments(old, new) => (drawn(old, subject, self.now), drawn(new, subject, self.now)),
-            Both::Flags(old, new) => {
+            DocumentPair::Experiments(old, new) => {
+                (drawn(old, subject, self.now), drawn(new, subject, self.now))
+            }
+            DocumentPair::Flags(old, new) => {
                 (served(self.before, old, subject, self.now), served(self.after, new, subject, self.now))
             }
         }
@@ -137,7 +139,7 @@ impl<'c> Counter<'c> {
 
     /// The units that were counted.
     #[must_use]
-    pub const fn seen(&self) -> &SeenUnits {
+    pub const fn seen(&self) -> &DistinctUnits {
         &self.seen
     }
 

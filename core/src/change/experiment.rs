@@ -12,12 +12,13 @@ use crate::metric::Metric;
 use jiff::Timestamp;
 use serde_json::Value;
 
-/// Whom the flow of an experiment is about.
+/// The units that the flow of an experiment is about.
 pub(super) const ABOUT: &str = "units that match the targeting";
 pub(super) const ABOUT_ALL: &str = "all units";
 
-/// What units get by hash: overrides are a few units, pins are assignments, and targeting is not a hash. A holdout of
-/// another attribute is taken as if every subject had it.
+/// Returns the outcome of units by hash. Overrides cover only a few units, assignments that are pinned are
+/// stored, and targeting is not a hash, so all three are left out. A holdout of another attribute is treated
+/// as if every subject had that attribute.
 pub(super) fn path(experiment: &Experiment, now: Timestamp) -> Path<'_> {
     let parts = experiment.parts();
     let outcome = |index: usize| match parts.variants.get(index) {
@@ -60,8 +61,8 @@ pub(super) fn flow(pair: &Pair<'_, &Experiment>, now: Timestamp) -> Flow {
     Flow::between(about, &keys, &path(pair.before, now), &path(pair.after, now))
 }
 
-/// What a change does to the results of an experiment that runs before and after it. One that is stopped has
-/// its results, and one that did not start has none.
+/// Reports damage that a change does to the results of an experiment that runs before and after it. A stopped
+/// experiment already has its results, and one that has not started has none.
 pub(super) fn judge(pair: &Pair<'_, &Experiment>, flow: &Flow, now: Timestamp, findings: &mut Findings) {
     let runs = |it: &Experiment| it.by_status(now, &mut ()).is_none();
     if !runs(pair.before) || !runs(pair.after) {
@@ -75,26 +76,27 @@ pub(super) fn judge(pair: &Pair<'_, &Experiment>, flow: &Flow, now: Timestamp, f
     judge_metrics(pair, findings);
 }
 
-/// Whether every unit falls into another bucket than before, deliberately or not.
+/// Returns true if every unit falls into another bucket than before, deliberately or not.
 fn is_drawn_anew(pair: &Pair<'_, &Experiment>, findings: &mut Findings) -> bool {
     let (old, new) = (pair.before.parts(), pair.after.parts());
     let (old_salt, new_salt) = (old.split.bucketer().salt(), new.split.bucketer().salt());
     if old.unit != new.unit {
         let message = format!("it randomises `{}` instead of `{}`", new.unit.as_str(), old.unit.as_str());
         findings
-            .add(Code::UnitsReshuffled, "unit", message + ": every unit is drawn anew")
+            .add(Code::UnitsReshuffled, "unit", message + ": every unit is assigned again")
             .help("keep the unit, or start another experiment");
     } else if old.epoch != new.epoch {
-        let message = format!("epoch {} after {}: every unit is drawn anew", new.epoch, old.epoch);
-        findings
-            .add(Code::EpochChanged, "epoch", message + ", and earlier assignments no longer hold")
-            .help("counting starts anew with the epoch, so nothing is mixed; it is a new experiment in all but name");
+        let message = format!("epoch {} after {}: every unit is assigned again", new.epoch, old.epoch);
+        findings.add(Code::EpochChanged, "epoch", message + ", and earlier assignments no longer hold").help(
+            "counting restarts with the epoch, so results do not mix; in effect, it is a new experiment",
+        );
     } else if old_salt != new_salt {
-        let message = format!("the salt is `{new_salt}` instead of `{old_salt}`: every unit is drawn anew");
+        let message =
+            format!("the salt is `{new_salt}` instead of `{old_salt}`: every unit is assigned again");
         // The salt of an epoch is written without it.
         let written = old_salt.split('#').next().unwrap_or(old_salt);
         findings.add(Code::UnitsReshuffled, "salt", message).help(format!(
-            "write `salt: {written}` to keep everybody's variant; raise `epoch` to start anew"
+            "write `salt: {written}` to keep the variant of every unit; raise `epoch` to start again"
         ));
     } else {
         return false;
@@ -110,14 +112,14 @@ fn judge_switches(pair: &Pair<'_, &Experiment>, flow: &Flow, findings: &mut Find
     if flow.avoidable_switches.is_none() {
         findings
             .add(Code::UnitsSwitch, "variants", format!("{switched} of the units get another variant"))
-            .help("no fewer could be moved to these shares; who is assigned already keeps the variant");
+            .help("no change to these shares moves fewer units; assigned units keep their variant");
     } else {
         let avoidable = flow.avoidable_switches.percent();
         findings
             .add(
                 Code::AvoidableMoves,
                 "variants",
-                format!("{switched} of the units get another variant, {avoidable} without need"),
+                format!("{switched} of the units get another variant; {avoidable} could keep theirs"),
             )
             .help(format!("abx rebalance {} --to {}", pair.after.key(), shares(pair.after)));
     }
@@ -148,16 +150,16 @@ fn judge_leaving(pair: &Pair<'_, &Experiment>, flow: &Flow, findings: &mut Findi
     } else if new.below < old.below {
         ("traffic_allocation", "the traffic is lower")
     } else if salt(old) != salt(new) {
-        ("layer", "its layer draws by another salt, so that other units take part")
+        ("layer", "its layer has another salt, so other units take part")
     } else if ranges(old) != ranges(new) {
-        ("layer", "its part of the layer is another one")
+        ("layer", "its slot in the layer has other buckets")
     } else {
-        ("", "a layer or a holdout takes them")
+        ("", "a layer or a holdout now excludes them")
     };
     let left = flow.left.percent();
     findings
-        .add(Code::UnitsLeave, path, format!("{left} of the units get no variant any more: {why}"))
-        .help("who is assigned already keeps the variant, unless a holdout takes them; new units differ from earlier ones");
+        .add(Code::UnitsLeave, path, format!("{left} of the units no longer get a variant: {why}"))
+        .help("assigned units keep their variant unless a holdout now covers them; new units differ from earlier ones");
 }
 
 fn judge_variants(pair: &Pair<'_, &Experiment>, findings: &mut Findings) {
@@ -169,18 +171,18 @@ fn judge_variants(pair: &Pair<'_, &Experiment>, findings: &mut Findings) {
                     .add(
                         Code::VariantRemoved,
                         format!("variants[{at}]"),
-                        format!("the variant `{}` is gone, and its units get another", variant.key),
+                        format!("the variant `{}` is removed, and its units get another one", variant.key),
                     )
-                    .help("judge the other variants from now on only, or raise `epoch`");
+                    .help("compare the other variants only from now on, or raise `epoch`");
             }
             Some((at, kept)) if kept.payload != variant.payload => {
                 findings
                     .add(
                         Code::PayloadChanged,
                         format!("variants[{at}].payload"),
-                        format!("the variant `{}` means something else from now on", variant.key),
+                        format!("the variant `{}` has another payload from now on", variant.key),
                     )
-                    .help("raise `epoch`, or give the new meaning a variant of its own");
+                    .help("raise `epoch`, or add a new variant with the new payload");
             }
             Some(_) => {}
         }
@@ -195,16 +197,17 @@ fn judge_metrics(pair: &Pair<'_, &Experiment>, findings: &mut Findings) {
         };
         let (path, what) = match new.iter().enumerate().find(|(_, it)| it.key == metric.key) {
             Some((_, it)) if counts_alike(it) => continue,
-            Some((at, _)) => (format!("metrics[{at}]"), "counts something else from now on"),
+            Some((at, _)) => (format!("metrics[{at}]"), "is counted differently from now on"),
             None => (format!("metrics[{at}]"), "is no longer counted"),
         };
         findings
             .add(Code::MetricChanged, path, format!("the metric `{}` {what}", &*metric.key))
-            .help("give it a new key, so that what was counted before is not mixed with it");
+            .help("give it a new key, so that earlier counts are not mixed with new ones");
     }
 }
 
-/// Whether the conditions of a document, or those of the segments in them, changed: a path, and why.
+/// Reports a change of the targeting of a running experiment, in its own conditions or in a segment of them. `segment`
+/// is the changed segment that it uses.
 pub(super) fn judge_targeting(
     pair: &Pair<'_, &Experiment>,
     now: Timestamp,
@@ -224,11 +227,11 @@ pub(super) fn judge_targeting(
         return;
     };
     findings
-        .add(Code::TargetingChanged, "targeting_rules", why + ": earlier and later units are not alike")
-        .help("count whom it moves with --users-file; raise `epoch` to count only later units");
+        .add(Code::TargetingChanged, "targeting_rules", why + ": earlier and later units are not comparable")
+        .help("count the units that it moves with --users-file; raise `epoch` to count only later units");
 }
 
-/// What is to be known beside the numbers.
+/// Returns remarks that belong to the numbers.
 pub(super) fn notes(pair: &Pair<'_, &Experiment>) -> Vec<String> {
     let (old, new) = (pair.before, pair.after);
     let keys = |it: &Experiment| -> Vec<Box<str>> { it.variants().iter().map(|it| it.key.clone()).collect() };
@@ -238,12 +241,11 @@ pub(super) fn notes(pair: &Pair<'_, &Experiment>) -> Vec<String> {
         keys.iter().filter(|key| others.contains(key)).cloned().collect()
     };
     if kept(&old_keys, &new_keys) != kept(&new_keys, &old_keys) {
-        notes.push(
-            "the variants stand in another order; without `ranges`, their buckets follow it".to_owned(),
-        );
+        notes
+            .push("the variants are in another order; without `ranges`, this moves their buckets".to_owned());
     }
     if old.parts().overrides != new.parts().overrides {
-        notes.push("overrides change; they are units of their own, and in no flow".to_owned());
+        notes.push("overrides change; the flows do not include the units that they name".to_owned());
     }
     notes
 }

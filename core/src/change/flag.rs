@@ -4,17 +4,17 @@
 use super::Pair;
 use super::flow::{self, Flow, Shape};
 use super::outcome::Outcome;
-use super::share::Share;
+use super::share::UnitShare;
 use super::space::{Hash, Path, Question};
 use crate::decide::{Flag, Rollout, Serve, Split};
 use crate::finding::{Code, Findings};
 use crate::hash::BUCKETS;
 
 /// A way on which units get what they get.
-struct Way<'a> {
+struct Serving<'a> {
     path: Path<'a>,
     shape: Shape<'a>,
-    /// What is drawn by, as unit and salt; `None` where everybody gets the same.
+    /// The unit attribute and salt that draw the variant; `None` if all units get the same one.
     drawn_by: Option<(&'a str, &'a str)>,
 }
 
@@ -23,7 +23,7 @@ pub(super) fn flows(pair: &Pair<'_, &Flag>, findings: &mut Findings) -> Vec<Flow
     let (old, new) = (pair.before, pair.after);
     let keys = flow::keys(old.variants.iter().map(|it| &*it.key), new.variants.iter().map(|it| &*it.key));
     let mut flows = Vec::new();
-    let mut add = |about: &str, before: &Way<'_>, after: &Way<'_>| {
+    let mut add = |about: &str, before: &Serving<'_>, after: &Serving<'_>| {
         let flow = Flow::shaped(about, &keys, (&before.path, &before.shape), (&after.path, &after.shape));
         if !flow.is_still() {
             judge(before, after, &flow, findings);
@@ -49,23 +49,23 @@ pub(super) fn flows(pair: &Pair<'_, &Flag>, findings: &mut Findings) -> Vec<Flow
 }
 
 /// The way of the units of a rule; `None` where the flag does not have it, or leaves it to an experiment.
-fn of_rule<'a>(flag: &'a Flag, name: &str) -> Option<Way<'a>> {
+fn of_rule<'a>(flag: &'a Flag, name: &str) -> Option<Serving<'a>> {
     if !flag.enabled {
-        return Some(Way::always(key(flag, flag.default)));
+        return Some(Serving::always(key(flag, flag.default)));
     }
     let rule = flag.rules.iter().find(|rule| *rule.name == *name)?;
     match &rule.serve {
-        Serve::Variant(variant) => Some(Way::always(key(flag, *variant))),
-        Serve::Split(split) => Some(Way::split(flag, split)),
+        Serve::Variant(variant) => Some(Serving::always(key(flag, *variant))),
+        Serve::Split(split) => Some(Serving::split(flag, split)),
         Serve::Experiment { .. } => None,
     }
 }
 
 /// The way of the units that no rule serves.
-fn of_others(flag: &Flag) -> Way<'_> {
+fn of_others(flag: &Flag) -> Serving<'_> {
     match &flag.rollout {
-        Some(rollout) if flag.enabled => Way::rollout(flag, rollout),
-        _ => Way::always(key(flag, flag.default)),
+        Some(rollout) if flag.enabled => Serving::rollout(flag, rollout),
+        _ => Serving::always(key(flag, flag.default)),
     }
 }
 
@@ -73,9 +73,10 @@ fn key(flag: &Flag, variant: usize) -> &str {
     flag.variants.get(variant).map_or("", |variant| &variant.key)
 }
 
-impl<'a> Way<'a> {
+impl<'a> Serving<'a> {
     fn always(key: &'a str) -> Self {
-        let shape = Shape { inside: Share::all(), split: [(key, Share::all())].into(), outside: None };
+        let shape =
+            Shape { inside: UnitShare::all(), split: [(key, UnitShare::all())].into(), outside: None };
         Self { path: Path::always(Outcome::Variant(key)), shape, drawn_by: None }
     }
 
@@ -88,7 +89,7 @@ impl<'a> Way<'a> {
         way.path.questions.push(question);
         let sizes = split.sizes(flag.variants.len());
         let shares = flag.variants.iter().zip(sizes).filter(|(_, size)| *size > 0);
-        way.shape.split = shares.map(|(it, size)| (&*it.key, Share::of_buckets(size))).collect();
+        way.shape.split = shares.map(|(it, size)| (&*it.key, UnitShare::of_buckets(size))).collect();
         way.drawn_by = split.is_several().then(|| (flag.unit.as_str(), split.bucketer().salt()));
         way
     }
@@ -99,7 +100,7 @@ impl<'a> Way<'a> {
             let default = key(flag, flag.default);
             let hash = Hash::new(flag.unit.as_str(), &rollout.bucketer);
             way.path.questions.insert(0, Question::from(hash, rollout.below, Outcome::Variant(default)));
-            way.shape.inside = Share::of_buckets(rollout.below);
+            way.shape.inside = UnitShare::of_buckets(rollout.below);
             way.shape.outside = Some(default);
             way.drawn_by = Some((flag.unit.as_str(), rollout.bucketer.salt()));
         }
@@ -107,25 +108,29 @@ impl<'a> Way<'a> {
     }
 }
 
-fn judge(before: &Way<'_>, after: &Way<'_>, flow: &Flow, findings: &mut Findings) {
+fn judge(before: &Serving<'_>, after: &Serving<'_>, flow: &Flow, findings: &mut Findings) {
     if flow.avoidable.is_none() {
         return;
     }
     match (before.drawn_by, after.drawn_by) {
         (Some(old), Some(new)) if old.0 != new.0 => {
-            let message = format!("it draws by `{}` instead of `{}`: everybody is drawn anew", new.0, old.0);
-            findings.add(Code::UnitsReshuffled, "unit", message).help("keep the unit, or make another flag");
+            let message =
+                format!("it randomises `{}` instead of `{}`: every unit is assigned again", new.0, old.0);
+            findings
+                .add(Code::UnitsReshuffled, "unit", message)
+                .help("keep the unit, or create another flag");
         }
         (Some(old), Some(new)) if old.1 != new.1 => {
-            let message = format!("the salt is `{}` instead of `{}`: everybody is drawn anew", new.1, old.1);
+            let message =
+                format!("the salt is `{}` instead of `{}`: every unit is assigned again", new.1, old.1);
             findings
                 .add(Code::UnitsReshuffled, "salt", message)
-                .help(format!("write `salt: {}` to keep what everybody has", old.1));
+                .help(format!("write `salt: {}` to keep the variant of every unit", old.1));
         }
         _ => {
             let (moved, avoidable) = (flow.moved.percent(), flow.avoidable.percent());
             let message =
-                format!("{moved} of the {} get another variant, {avoidable} without need", flow.about);
+                format!("{moved} of the {} get another variant; {avoidable} could keep theirs", flow.about);
             findings.add(Code::AvoidableMoves, "", message).help(
                 "give `ranges` instead of `allocation`, so that every variant keeps the buckets it has",
             );
@@ -133,18 +138,18 @@ fn judge(before: &Way<'_>, after: &Way<'_>, flow: &Flow, findings: &mut Findings
     }
 }
 
-/// What is to be known beside the numbers.
+/// Returns remarks that belong to the numbers.
 pub(super) fn notes(pair: &Pair<'_, &Flag>) -> Vec<String> {
     let mut notes = Vec::new();
     for variant in &pair.before.variants {
         let same = pair.after.variants.iter().find(|it| it.key == variant.key);
         if let Some(other) = same.filter(|it| it.value != variant.value) {
             let (old, new) = (&variant.value, &other.value);
-            notes.push(format!("whoever gets `{}` gets `{new}` instead of `{old}`", variant.key));
+            notes.push(format!("units that get `{}` get the value `{new}` instead of `{old}`", variant.key));
         }
     }
     if pair.before.overrides != pair.after.overrides {
-        notes.push("overrides change; they are units of their own, and in no flow".to_owned());
+        notes.push("overrides change; the flows do not include the units that they name".to_owned());
     }
     notes
 }

@@ -1,51 +1,52 @@
-//! Which share of the units goes from what to what, and how much of that had to be.
+//! The share of units that moves between each pair of outcomes, and the part of it that had to move.
 
 use super::outcome::Outcome;
-use super::share::Share;
+use super::share::UnitShare;
 use super::space::{Path, joint};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Where units go, as shares of the units that the flow is about.
+/// The movement of units between outcomes, as shares of the units that the flow is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Flow {
-    /// Whom it is about.
+    /// The units that the flow is about.
     pub about: String,
     /// Every outcome, in the order in which a table shows them: variants as they are written, then none and why.
     pub outcomes: Vec<Outcome>,
     /// Each outcome before with each outcome after that it goes to; pairs that nobody has are left out.
     pub cells: Vec<Cell>,
     /// Units that get something else than before: those that switch, join and leave.
-    pub moved: Share,
-    /// From one variant to another.
-    pub switched: Share,
-    /// From no variant to one.
-    pub joined: Share,
-    /// From a variant to none.
-    pub left: Share,
+    pub moved: UnitShare,
+    /// The share that moves from one variant to another.
+    pub switched: UnitShare,
+    /// The share that moves from no variant to one.
+    pub joined: UnitShare,
+    /// The share that moves from a variant to none.
+    pub left: UnitShare,
     /// The least that any change to the same shares moves.
-    pub minimum: Share,
-    /// What is moved beyond that.
-    pub avoidable: Share,
+    pub minimum: UnitShare,
+    /// The share that moves beyond the minimum.
+    pub avoidable: UnitShare,
     /// The part of it that [`super::rebalance`] avoids: units that switch between variants of the same hash.
     #[serde(skip)]
-    pub(super) avoidable_switches: Share,
+    pub(super) avoidable_switches: UnitShare,
 }
 
 /// A share of the units, and where it goes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Cell {
-    /// What they got.
+    /// The outcome before the change.
     pub before: Outcome,
-    /// What they get.
+    /// The outcome after the change.
     pub after: Outcome,
-    /// How many.
+    /// The share of units with this pair of outcomes.
     #[serde(flatten)]
-    pub share: Share,
+    pub share: UnitShare,
 }
 
-/// How a side shares out: some units are inside and get variants by shares, the others all get the same.
+/// The distribution of one side: some units are inside and get variants by shares, all others get the same
+/// outcome.
 ///
 /// Inside and shares are drawn by independent hashes, so the least that moves from one shape to another is what
 /// nested insides and nested ranges move: who enters or leaves the inside, and of those inside on both sides the
@@ -53,24 +54,24 @@ pub struct Cell {
 /// Mixing Times*, 4.1: no coupling keeps more in place).
 #[derive(Debug)]
 pub(super) struct Shape<'a> {
-    pub inside: Share,
+    pub inside: UnitShare,
     /// The shares of the variants among those inside.
-    pub split: BTreeMap<&'a str, Share>,
-    /// What the others get; `None` is no variant.
+    pub split: BTreeMap<&'a str, UnitShare>,
+    /// The variant of the units outside; `None` is no variant.
     pub outside: Option<&'a str>,
 }
 
 impl<'a> Shape<'a> {
-    /// Of outcomes where nobody outside has a variant.
-    fn of(outcomes: impl Iterator<Item = (Outcome<&'a str>, Share)>) -> Self {
-        let mut split: BTreeMap<&str, Share> = BTreeMap::new();
+    /// Builds the shape of outcomes where no unit outside has a variant.
+    fn of(outcomes: impl Iterator<Item = (Outcome<&'a str>, UnitShare)>) -> Self {
+        let mut split: BTreeMap<&str, UnitShare> = BTreeMap::new();
         for (outcome, share) in outcomes {
             if let Outcome::Variant(key) = outcome {
                 let known = split.entry(key).or_default();
                 *known = std::mem::take(known) + &share;
             }
         }
-        let inside: Share = split.values().sum();
+        let inside: UnitShare = split.values().sum();
         for share in split.values_mut() {
             *share = share.within(&inside);
         }
@@ -78,15 +79,15 @@ impl<'a> Shape<'a> {
     }
 
     /// The share of units inside that have another variant than the one outside of another shape.
-    fn unlike(&self, outside: Option<&str>) -> Share {
+    fn unlike(&self, outside: Option<&str>) -> UnitShare {
         let like = outside.and_then(|key| self.split.get(key));
-        Share::all().above(like.unwrap_or(&Share::none()))
+        UnitShare::all().above(like.unwrap_or(&UnitShare::none()))
     }
 
     /// The least share of those inside on both sides that gets another variant.
-    fn distance(&self, other: &Self) -> Share {
+    fn distance(&self, other: &Self) -> UnitShare {
         let keys: BTreeSet<&str> = self.split.keys().chain(other.split.keys()).copied().collect();
-        let none = Share::none();
+        let none = UnitShare::none();
         let lost = |key: &&str| {
             let (old, new) = (self.split.get(key), other.split.get(key));
             old.unwrap_or(&none).above(new.unwrap_or(&none))
@@ -95,13 +96,13 @@ impl<'a> Shape<'a> {
     }
 
     /// The least share of units that moves.
-    fn minimum(&self, other: &Self) -> Share {
+    fn minimum(&self, other: &Self) -> UnitShare {
         let (wide, narrow) = if self.inside >= other.inside { (self, other) } else { (other, self) };
         let between = wide.inside.above(&narrow.inside);
-        let outside = Share::all().above(&wide.inside);
-        let of_outside = if self.outside == other.outside { Share::none() } else { outside };
+        let outside = UnitShare::all().above(&wide.inside);
+        let of_outside = if self.outside == other.outside { UnitShare::none() } else { outside };
         // With nobody inside on one side there is no distribution to be near to.
-        let of_inside = if narrow.inside.is_none() { Share::none() } else { self.distance(other) };
+        let of_inside = if narrow.inside.is_none() { UnitShare::none() } else { self.distance(other) };
         &between * &wide.unlike(narrow.outside) + &(&narrow.inside * &of_inside) + &of_outside
     }
 }
@@ -126,7 +127,7 @@ impl Flow {
     }
 
     fn new(about: &str, keys: &[&str], cells: &Cells<'_>, old: &Shape<'_>, new: &Shape<'_>) -> Self {
-        let sum = |wanted: &dyn Fn(bool, bool) -> bool| -> Share {
+        let sum = |wanted: &dyn Fn(bool, bool) -> bool| -> UnitShare {
             let moved = cells.iter().filter(|((first, second), _)| first.differs(second));
             let wanted = moved
                 .filter(|((first, second), _)| wanted(first.variant().is_some(), second.variant().is_some()));
@@ -134,7 +135,7 @@ impl Flow {
         };
         let (switched, joined, left) =
             (sum(&|old, new| old && new), sum(&|old, _| !old), sum(&|_, new| !new));
-        let both: Share = cells
+        let both: UnitShare = cells
             .iter()
             .filter(|((first, second), _)| first.variant().is_some() && second.variant().is_some())
             .map(|(_, share)| share)
@@ -162,7 +163,7 @@ impl Flow {
         }
     }
 
-    /// Whether everybody keeps what they have, even the reason for having no variant.
+    /// Returns true if every unit keeps its outcome, including the reason for having no variant.
     #[must_use]
     pub fn is_still(&self) -> bool {
         self.cells.iter().all(|cell| cell.before == cell.after)
@@ -170,7 +171,7 @@ impl Flow {
 
     /// The share that goes from one outcome to another.
     #[must_use]
-    pub fn share(&self, before: &Outcome, after: &Outcome) -> Share {
+    pub fn share(&self, before: &Outcome, after: &Outcome) -> UnitShare {
         let found = self.cells.iter().find(|cell| cell.before == *before && cell.after == *after);
         found.map(|cell| cell.share.clone()).unwrap_or_default()
     }
@@ -199,9 +200,9 @@ pub(super) fn keys<'a>(
     keys
 }
 
-type Cells<'a> = Vec<((Outcome<&'a str>, Outcome<&'a str>), Share)>;
+type Cells<'a> = Vec<((Outcome<&'a str>, Outcome<&'a str>), UnitShare)>;
 
 fn cells<'a>(before: &Path<'a>, after: &Path<'a>) -> Cells<'a> {
     let (points, whole) = joint(before, after);
-    points.into_iter().map(|(pair, count)| (pair, Share::new(count, whole.clone()))).collect()
+    points.into_iter().map(|(pair, count)| (pair, UnitShare::new(count, whole.clone()))).collect()
 }

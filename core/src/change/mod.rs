@@ -1,4 +1,5 @@
-//! What a change of documents does to the units: whom it moves, exactly, and how few it could move.
+//! The effect of a change of documents on the units: exactly which share moves, and the least that any such
+//! change has to move.
 //!
 //! | file | what |
 //! |---|---|
@@ -34,84 +35,84 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub use compare::compare;
-pub use count::{Counted, Counter, UnitCell};
+pub use count::{Counted, FlowCounter, UnitCell};
 pub use flow::{Cell, Flow};
 pub use outcome::Outcome;
 pub use plan::rebalance;
-pub use share::Share;
+pub use share::UnitShare;
 pub use words::{FieldChange, field_changes};
 
 /// Documents as written, and what they were compiled to.
 #[derive(Debug, Clone)]
-pub struct Side<'a> {
+pub struct CatalogVersion<'a> {
     /// The documents without errors.
     pub catalog: &'a Catalog,
     /// All documents, those with errors too.
     pub documents: Vec<&'a Value>,
 }
 
-/// What differs between two sets of documents.
+/// The differences between two sets of documents.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Diff {
     /// Each document that is not the same, or does not do the same, by name.
     pub documents: Vec<DocumentChange>,
-    /// How many documents are the same and do the same.
+    /// The number of documents that are the same and decide the same.
     pub unchanged: usize,
 }
 
-/// What became of a document.
+/// The kind of change of a document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Change {
-    /// It is new.
+    /// The document is new.
     Added,
-    /// It is gone.
+    /// The document was removed.
     Removed,
-    /// It has other values.
+    /// The document has other values.
     Changed,
-    /// It is as it was, and what it uses is not.
+    /// The document is unchanged, but something that it uses has changed.
     Affected,
-    /// It was this document before, by its name.
+    /// The document had this name before.
     Renamed(String),
 }
 
-/// What differs in a document, and whom that moves.
+/// The differences of a document, and the units that they move.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct DocumentChange {
     /// Its kind and key, as `experiment checkout`; the shared catalog is `catalog`.
     pub document: String,
-    /// What became of it.
+    /// The kind of change.
     pub change: Change,
     /// The values that differ.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<FieldChange>,
-    /// Where units go by hash: one flow of an experiment, one for each rule of a flag. A document in which all keep
-    /// what they have has none.
+    /// The flows of units by hash: one for an experiment, one for each rule of a flag. Empty if all units
+    /// keep their outcome.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub flows: Vec<Flow>,
-    /// What is to be known beside the numbers.
+    /// Remarks that belong to the numbers.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
-    /// What the change spoils.
+    /// The problems that the change causes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<ChangeFinding>,
-    /// The same, counted over known units.
+    /// The flow, counted over known units.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub counted: Option<Counted>,
 }
 
-/// What a change spoils.
+/// A problem that a change causes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ChangeFinding {
     /// The stable code.
     pub code: Code,
-    /// How bad it is. An error: the same can be had without it.
+    /// The severity. An error means that the same result can be reached without the problem.
     pub severity: Severity,
-    /// What is wrong.
+    /// The problem, in a sentence.
     pub message: String,
-    /// Where, in the new document, or in the old one for what is gone.
+    /// The path of the value: in the new document, or in the old one if it was removed.
     pub path: String,
-    /// How to mend it.
+    /// The way to fix it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
 }

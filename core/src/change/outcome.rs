@@ -1,11 +1,12 @@
-//! What a unit gets.
+//! The outcome of a decision for a unit.
 
 use crate::decide::Reason;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::fmt;
 
-/// What a unit gets of an experiment or a flag. The key is borrowed while it is counted, and owned in a report.
+/// The outcome of an experiment or a flag for a unit. The key is borrowed while units are counted, and owned
+/// in a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(rename = "Outcome")]
@@ -26,14 +27,14 @@ impl<K: AsRef<str>> Outcome<K> {
         }
     }
 
-    /// Whether a unit with the one has something else than a unit with the other. Why it has no variant makes no
-    /// difference to it.
+    /// Returns true if a unit moves when one outcome replaces the other. The reason for having no variant
+    /// makes no difference.
     #[must_use]
     pub fn differs(&self, other: &Self) -> bool {
         self.variant() != other.variant()
     }
 
-    /// The same, with a key of its own.
+    /// Copies the outcome, so that it owns its key.
     #[must_use]
     pub fn owned(&self) -> Outcome {
         match self {

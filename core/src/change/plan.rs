@@ -43,9 +43,9 @@ pub fn rebalance(ranges: &[Vec<Range>], sizes: &[u32]) -> Option<Vec<Vec<Range>>
 }
 
 struct Plan {
-    /// In ascending order; no two neighbours that touch have the same owner, and none is empty.
+    /// The pieces in ascending order; none is empty, and two that touch have different owners.
     pieces: Vec<Piece>,
-    /// What owners still have too much, and too little. Owners with nothing left are taken out.
+    /// The buckets that each owner still has too many or too few of. Owners with nothing left are removed.
     give: BTreeMap<usize, u32>,
     take: BTreeMap<usize, u32>,
 }
@@ -78,7 +78,7 @@ impl Plan {
         });
     }
 
-    /// How much may go from one owner to another.
+    /// Returns the number of buckets that may go from one owner to another.
     fn passable(&self, from: usize, to: usize) -> u32 {
         let of = |map: &BTreeMap<usize, u32>, owner: usize| map.get(&owner).copied().unwrap_or(0);
         of(&self.give, from).min(of(&self.take, to))

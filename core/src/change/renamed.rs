@@ -69,8 +69,8 @@ fn leaves(value: &Value) -> BTreeSet<String> {
     found
 }
 
-/// At least three of four values are the same, and there are enough of them to tell: half of all flags are
-/// `enabled: true` and little else.
+/// Returns true if at least three of four values are the same, and there are enough values to tell: half of
+/// all flags are `enabled: true` and little else.
 fn is_near(old: &BTreeSet<String>, new: &BTreeSet<String>) -> bool {
     let shared = old.intersection(new).count();
     let all = old.len() + new.len() - shared;

@@ -14,9 +14,9 @@ use std::ops::{Add, Mul};
 /// A share of units, from 0 to 1, as a fraction. Independent hashes multiply, each by a million buckets, so the
 /// numbers have no fixed size.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct Share(Ratio<BigUint>);
+pub struct UnitShare(Ratio<BigUint>);
 
-impl Share {
+impl UnitShare {
     /// So many of so many; nothing of nothing.
     pub(super) fn new(part: BigUint, whole: BigUint) -> Self {
         if whole.is_zero() { Self::none() } else { Self(Ratio::new(part, whole)) }
@@ -28,25 +28,25 @@ impl Share {
         Self::new(buckets.into(), BUCKETS.into())
     }
 
-    /// Nobody.
+    /// The share of no unit.
     #[must_use]
     pub fn none() -> Self {
         Self(Ratio::zero())
     }
 
-    /// Everybody.
+    /// The share of all units.
     #[must_use]
     pub fn all() -> Self {
         Self(Ratio::one())
     }
 
-    /// Whether it is nobody.
+    /// Returns true if the share is zero.
     #[must_use]
     pub fn is_none(&self) -> bool {
         self.0.is_zero()
     }
 
-    /// What it has more than another; nothing where it has less.
+    /// Returns this share minus another; zero if the other is larger.
     #[must_use]
     pub fn above(&self, other: &Self) -> Self {
         if self > other { Self(&self.0 - &other.0) } else { Self::none() }
@@ -65,8 +65,9 @@ impl Share {
     }
 }
 
-impl Share {
-    /// As a percentage to the bucket, with as many digits as it needs: `20 %`, `33.3333 %`.
+impl UnitShare {
+    /// Formats the share as a percentage that is exact to the bucket, with as many digits as it needs: `20
+    /// %`, `33.3333 %`.
     #[must_use]
     pub fn percent(&self) -> String {
         let text = format!("{:.4}", self.to_f64() * 100.0);
@@ -77,40 +78,40 @@ impl Share {
     }
 }
 
-impl Add<&Self> for Share {
+impl Add<&Self> for UnitShare {
     type Output = Self;
     fn add(self, other: &Self) -> Self {
         Self(self.0 + &other.0)
     }
 }
 
-impl Mul for &Share {
-    type Output = Share;
-    fn mul(self, other: Self) -> Share {
-        Share(&self.0 * &other.0)
+impl Mul for &UnitShare {
+    type Output = UnitShare;
+    fn mul(self, other: Self) -> UnitShare {
+        UnitShare(&self.0 * &other.0)
     }
 }
 
-impl<'a> Sum<&'a Self> for Share {
+impl<'a> Sum<&'a Self> for UnitShare {
     fn sum<I: Iterator<Item = &'a Self>>(shares: I) -> Self {
         shares.fold(Self::none(), |sum, share| sum + share)
     }
 }
 
-impl Sum for Share {
+impl Sum for UnitShare {
     fn sum<I: Iterator<Item = Self>>(shares: I) -> Self {
         shares.fold(Self::none(), |sum, share| sum + &share)
     }
 }
 
-impl std::fmt::Display for Share {
+impl std::fmt::Display for UnitShare {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.fmt(f)
     }
 }
 
-/// As a number for most readers, and as a fraction for those who check it.
-impl Serialize for Share {
+/// A share is written as a number for most readers, and as a fraction for those who check it.
+impl Serialize for UnitShare {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut fields = serializer.serialize_struct("Share", 2)?;
         fields.serialize_field("share", &self.to_f64())?;
@@ -119,7 +120,7 @@ impl Serialize for Share {
     }
 }
 
-impl JsonSchema for Share {
+impl JsonSchema for UnitShare {
     fn schema_name() -> Cow<'static, str> {
         "Share".into()
     }
@@ -142,24 +143,27 @@ mod tests {
 
     #[test]
     fn shares_are_exact_and_read_well() {
-        let fifth = Share::of_buckets(200_000);
+        let fifth = UnitShare::of_buckets(200_000);
         assert_eq!(fifth.to_string(), "1/5");
         assert_eq!((&fifth * &fifth).to_string(), "1/25");
-        assert_eq!(Share::all().above(&fifth).to_string(), "4/5");
+        assert_eq!(UnitShare::all().above(&fifth).to_string(), "4/5");
         assert_eq!(fifth.percent(), "20 %");
-        assert_eq!(Share::of_buckets(333_333).percent(), "33.3333 %");
-        assert_eq!((&Share::of_buckets(1) * &fifth).percent(), "<0.0001 %");
-        assert_eq!((Share::none().percent(), Share::all().percent()), ("0 %".to_owned(), "100 %".to_owned()));
-        assert!(fifth.above(&Share::all()).is_none());
-        assert_eq!(fifth.within(&Share::of_buckets(400_000)).to_string(), "1/2");
-        assert!(fifth.within(&Share::none()).is_none());
+        assert_eq!(UnitShare::of_buckets(333_333).percent(), "33.3333 %");
+        assert_eq!((&UnitShare::of_buckets(1) * &fifth).percent(), "<0.0001 %");
+        assert_eq!(
+            (UnitShare::none().percent(), UnitShare::all().percent()),
+            ("0 %".to_owned(), "100 %".to_owned())
+        );
+        assert!(fifth.above(&UnitShare::all()).is_none());
+        assert_eq!(fifth.within(&UnitShare::of_buckets(400_000)).to_string(), "1/2");
+        assert!(fifth.within(&UnitShare::none()).is_none());
         let json = serde_json::to_value(&fifth).unwrap();
         assert_eq!(json, serde_json::json!({"share": 0.2, "exact": "1/5"}));
     }
 
     #[test]
     fn no_product_is_too_large() {
-        let mut share = Share::of_buckets(999_999);
+        let mut share = UnitShare::of_buckets(999_999);
         for _ in 0..5 {
             share = &share * &share;
         }

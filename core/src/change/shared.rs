@@ -1,4 +1,4 @@
-//! What changes in the segments that others use.
+//! The changes in segments that other documents use.
 
 use serde_json::Value;
 use std::collections::{BTreeSet, HashMap};

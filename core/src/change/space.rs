@@ -71,30 +71,32 @@ pub(super) struct Path<'a> {
 }
 
 impl<'a> Path<'a> {
-    /// The same for everybody.
+    /// A question that decides for every unit.
     pub(super) const fn always(outcome: Outcome<&'a str>) -> Self {
         Self { questions: Vec::new(), otherwise: outcome }
     }
 
-    /// What the first question about a hash that applies to a bucket decides, with the question's rank.
-    fn decided(&self, hash: Hash<'_>, bucket: u32) -> Option<Decided<'a>> {
+    /// Returns the decision of the first question about a hash that applies to a bucket, with the question's
+    /// rank.
+    fn decided(&self, hash: Hash<'_>, bucket: u32) -> Option<RankedOutcome<'a>> {
         let mut about = self.questions.iter().enumerate().filter(|(_, question)| question.hash == hash);
         about.find_map(|(rank, it)| Some((rank, it.answer(bucket)?)))
     }
 }
 
 /// The rank of a question, and its answer. A lower rank comes first, whatever is asked before it here.
-type Decided<'a> = (usize, Outcome<&'a str>);
-/// What is decided on both sides, as far as it is known.
-type Both<'a> = (Decided<'a>, Decided<'a>);
+type RankedOutcome<'a> = (usize, Outcome<&'a str>);
+/// The decisions on both sides, as far as they are known.
+type RankedPair<'a> = (RankedOutcome<'a>, RankedOutcome<'a>);
 
 /// Points by what they get before and after.
 type Points<'a> = BTreeMap<(Outcome<&'a str>, Outcome<&'a str>), BigUint>;
 
-/// How many points of the product of all spaces have each pair of outcomes, and how many points there are.
+/// Returns the number of points of the product of all spaces for each pair of outcomes, and the number of all
+/// points.
 pub(super) fn joint<'a>(before: &Path<'a>, after: &Path<'a>) -> (Points<'a>, BigUint) {
     let start = ((usize::MAX, before.otherwise), (usize::MAX, after.otherwise));
-    let mut points: BTreeMap<Both<'a>, BigUint> = BTreeMap::from([(start, 1_u32.into())]);
+    let mut points: BTreeMap<RankedPair<'a>, BigUint> = BTreeMap::from([(start, 1_u32.into())]);
     let mut whole = BigUint::from(1_u32);
     let asked = before.questions.iter().chain(&after.questions).map(|question| question.hash);
     let mut hashes: Vec<Hash<'a>> = asked.collect();
@@ -102,7 +104,7 @@ pub(super) fn joint<'a>(before: &Path<'a>, after: &Path<'a>) -> (Points<'a>, Big
     hashes.dedup();
     // What is known after each hash is kept, and not the way to it, so that many hashes cost no more than their sum.
     for hash in hashes {
-        let mut next: BTreeMap<Both<'a>, BigUint> = BTreeMap::new();
+        let mut next: BTreeMap<RankedPair<'a>, BigUint> = BTreeMap::new();
         for (answers, buckets) in classes(hash, before, after) {
             for ((first, second), count) in &points {
                 let both = (earlier(*first, answers.0), earlier(*second, answers.1));
@@ -119,7 +121,7 @@ pub(super) fn joint<'a>(before: &Path<'a>, after: &Path<'a>) -> (Points<'a>, Big
     (cells, whole)
 }
 
-fn earlier<'a>(known: Decided<'a>, answer: Option<Decided<'a>>) -> Decided<'a> {
+fn earlier<'a>(known: RankedOutcome<'a>, answer: Option<RankedOutcome<'a>>) -> RankedOutcome<'a> {
     answer.filter(|answer| answer.0 < known.0).unwrap_or(known)
 }
 
@@ -128,7 +130,7 @@ fn classes<'a>(
     hash: Hash<'a>,
     before: &Path<'a>,
     after: &Path<'a>,
-) -> BTreeMap<(Option<Decided<'a>>, Option<Decided<'a>>), u32> {
+) -> BTreeMap<(Option<RankedOutcome<'a>>, Option<RankedOutcome<'a>>), u32> {
     let questions = before.questions.iter().chain(&after.questions).filter(|it| it.hash == hash);
     let mut ends: Vec<u32> = questions.flat_map(|it| it.slices.iter().map(|(end, _)| *end)).collect();
     ends.push(BUCKETS);

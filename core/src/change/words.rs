@@ -1,4 +1,4 @@
-//! What changes in a document, value by value, by the paths that findings use.
+//! The values that change in a document, with the paths that findings use.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -7,7 +7,8 @@ use serde_json::{Map, Value};
 /// A value of a document, before and after.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct FieldChange {
-    /// Where, as in `variants[1].allocation`: in the new document, or in the old one for what is gone.
+    /// The path of the value, for example `variants[1].allocation`: in the new document, or in the old one if
+    /// it was removed.
     pub path: String,
     /// The value before; left out where there was none.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -36,7 +37,7 @@ fn compare(path: String, before: &Value, after: &Value, changes: &mut Vec<FieldC
     }
 }
 
-/// Whether a list has parts of a document in it, and is no plain value as a list of countries.
+/// Returns true if a list holds parts of a document, and not plain values such as countries.
 fn holds_parts(list: &[Value]) -> bool {
     list.iter().all(Value::is_object)
 }

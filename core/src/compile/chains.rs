@@ -1,15 +1,17 @@
 //! Things that name one another, as segments and prerequisites do: an order in which each comes after those
 //! that it names, and what cannot be in one.
 
-/// How many may follow one another. Evaluation goes down the chain on the stack.
+/// The largest number of documents in a chain. Evaluation goes down the chain recursively, so the stack
+/// limits it.
 pub(super) const LONGEST: usize = 8;
-/// How much may be asked by way of others. Ten that each name ten, and so on, would be a hundred million.
+/// The largest number of evaluations that a chain may cause in all. Without it, ten documents that each name
+/// ten, and so on, would cause a hundred million.
 pub(super) const LARGEST: u64 = 10_000;
 
-/// Why one is left out.
+/// The reason why a document is left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// It names itself, by way of others or at once.
+    /// The document names itself, directly or through others.
     Circle,
     /// More than [`LONGEST`] follow it.
     Long,
@@ -21,7 +23,8 @@ pub(super) enum Fault {
 pub(super) struct Order {
     /// Each after those that it names. What stands in a circle, or needs one that does, is not here.
     pub order: Vec<usize>,
-    /// What is wrong, and with which. Those that only need a wrong one are not: one mistake is one finding.
+    /// The faults, with the index of their document. Documents that only depend on a faulty one are not
+    /// listed: one mistake is one finding.
     pub faults: Vec<(usize, Fault)>,
 }
 
@@ -54,7 +57,7 @@ pub(super) fn sort(named: &[Vec<usize>], weights: &[u64]) -> Order {
     sorted
 }
 
-/// Of those that still wait, the ones that others in a circle wait for.
+/// Returns, of the documents that still wait, those that others in a circle wait for.
 fn circles(named: &[Vec<usize>], naming: &[Vec<usize>], waits_for: &[usize]) -> Vec<usize> {
     let waits = |at: usize| waits_for.get(at).is_some_and(|count| *count > 0);
     let mut needed_by: Vec<usize> =

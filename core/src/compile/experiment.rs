@@ -13,12 +13,16 @@ use crate::metric::Metric;
 use std::collections::BTreeMap;
 
 /// A compiled experiment that may still be left out.
-pub(super) struct Compiled {
+pub(super) struct CompiledExperiment {
     pub parts: ExperimentParts,
     pub uses_shared: bool,
 }
 
-pub(super) fn compile(written: &ExperimentConfig, shared: &Shared, findings: &mut Findings) -> Compiled {
+pub(super) fn compile(
+    written: &ExperimentConfig,
+    shared: &Shared,
+    findings: &mut Findings,
+) -> CompiledExperiment {
     super::check_hashing("", written.unit.as_deref(), written.salt.as_deref(), findings);
     super::check_epoch(written.epoch, findings);
     super::check_overrides_file(written.overrides_file.as_deref(), findings);
@@ -35,7 +39,7 @@ pub(super) fn compile(written: &ExperimentConfig, shared: &Shared, findings: &mu
         && traffic.is_some_and(|it| (0.0..=1.0).contains(&it.0))
     {
         findings
-            .add(Code::NoTraffic, "traffic_allocation", "nobody takes part")
+            .add(Code::NoTraffic, "traffic_allocation", "no unit takes part")
             .help("use `status: paused` to stop new units, or give it traffic");
     }
     let unit = written.unit.as_deref().unwrap_or(USER_ID);
@@ -68,7 +72,7 @@ pub(super) fn compile(written: &ExperimentConfig, shared: &Shared, findings: &mu
             .collect(),
         metrics: written.metrics.iter().filter_map(Metric::new).collect(),
     };
-    Compiled { parts, uses_shared }
+    CompiledExperiment { parts, uses_shared }
 }
 
 fn compile_variants(written: &ExperimentConfig, findings: &mut Findings) -> Vec<(Range, usize)> {
@@ -100,7 +104,7 @@ pub(super) fn warn_of_unreachable(keys: &[(&str, bool)], ranges: &[(Range, usize
         let mine = |(range, index): &(Range, usize)| *index == at && !range.is_empty();
         if !reached && !ranges.iter().any(mine) {
             findings
-                .add(Code::VariantUnreachable, format!("variants[{at}]"), format!("nobody can get `{key}`"))
+                .add(Code::VariantUnreachable, format!("variants[{at}]"), format!("no unit can get `{key}`"))
                 .help("give it a share, or drop it");
         }
     }
@@ -182,7 +186,7 @@ fn check_times(written: &ExperimentConfig, findings: &mut Findings) {
             .add(
                 Code::WinnerIgnored,
                 "winner",
-                format!("nobody gets the winner while it is {}", written.status),
+                format!("no unit gets the winner while it is {}", written.status),
             )
             .help("write `status: completed`, or drop the winner");
     }

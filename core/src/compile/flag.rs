@@ -120,7 +120,10 @@ impl FlagCompiler<'_> {
                     self.findings.add(Code::WrongType, path, message).help("put a list into an object");
                 }
             } else if kind(&variant.value) != first && first != "other" {
-                let message = format!("a {} among values that are a {first}", kind(&variant.value));
+                let message = format!(
+                    "the value is of type {}, but the first one of type {first}",
+                    kind(&variant.value)
+                );
                 self.findings.add(Code::MixedValues, path, message).help("give all variants one type");
             }
         }
@@ -133,7 +136,7 @@ impl FlagCompiler<'_> {
         if !self.findings.is_broken("default_variant") {
             self.findings
                 .add(Code::MissingField, "", "`default_variant` is missing")
-                .help("name the variant that everybody else gets");
+                .help("name the variant that all other units get");
         }
         0
     }
@@ -161,7 +164,7 @@ impl FlagCompiler<'_> {
                 self.findings
                     .add(Code::RuleUnreachable, path.as_str(), "this rule is never reached")
                     .help("put the narrower rule first, or drop it")
-                    .related(place, "whoever this one is for is served here");
+                    .related(place, "units that match that rule are already served here");
             }
             let mut rules = Rules::new(self.shared, unit_of(self.written), self.findings);
             let when = rules.compile(&rule.when, &format!("{path}.when"));
@@ -239,10 +242,10 @@ impl FlagCompiler<'_> {
                 None if lost || self.findings.is_broken_in(document, "variants") => {}
                 None => {
                     let message =
-                        format!("the experiment's variant `{}` is no variant of this flag", &*variant.key);
+                        format!("the experiment's variant `{}` is not a variant of this flag", &*variant.key);
                     self.findings
                         .add(Code::UnknownVariant, path, message)
-                        .help("give the flag a variant of the same key, with its value");
+                        .help("give the flag a variant with the same key, with its value");
                 }
             }
         }

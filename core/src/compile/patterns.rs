@@ -7,14 +7,14 @@ use std::collections::HashMap;
 
 /// The most memory that one expression may take when compiled, in bytes.
 const ONE: usize = 1 << 20;
-/// What all expressions of a catalog may take together. A function of 512 MB holds an old and a new catalog, and what searching needs
-/// on top, several times over.
+/// The most memory that all expressions of a catalog may take together. A function of 512 MB holds an old and
+/// a new catalog and the memory that searching needs, several times over.
 const ALL: usize = 32 << 20;
 /// Sizes that are tried, the smallest first: the first that holds an expression is what it is charged, because the crate does not tell
 /// how much one takes. An expression that no size holds is charged for all of them, since trying takes as long as compiling.
 const SIZES: [usize; 3] = [1 << 14, 1 << 17, ONE];
 
-/// Why an expression is refused.
+/// The reason why an expression is refused.
 #[derive(Debug, Clone)]
 pub(super) struct Refusal {
     pub code: Code,
@@ -80,7 +80,7 @@ impl Patterns {
         Err(Refusal {
             code: Code::InvalidRegex,
             message: format!("{} is not a regular expression: {last}", quote(pattern)),
-            help: "look-around and back-references do not exist here",
+            help: "look-around and back-references are not supported",
         })
     }
 }

@@ -3,13 +3,13 @@
 mod matrix;
 
 use super::names::{Names, unknown};
-use crate::decide::{Catalog, Limits, Reason, equal};
+use crate::decide::{Catalog, ContextLimits, Reason, equal};
 use crate::document::{
     BucketsConfig, CaseConfig, Document, ExpectConfig, TestedKind, TestsConfig, WantedVariant,
 };
 use crate::finding::{Code, Findings, did_you_mean};
 use crate::hash::BUCKETS;
-use crate::rehearsal::{Buckets, Case, Expect, Suite, Tested};
+use crate::rehearsal::{Buckets, Case, Expect, Suite, TestSubject};
 use serde_json::Value;
 
 /// Compiles the tests of all documents; as any document, one with an error is left out.
@@ -42,8 +42,8 @@ fn compile(
     }
     let is_experiment = is_about_experiment(written, names, findings)?;
     let mut suite = Suite { document, is_experiment, key: written.tests.clone(), cases: Vec::new() };
-    let mut checks = Checks { tested: suite.tested(catalog), is_experiment, findings };
-    if checks.tested.is_some_and(Tested::asks_the_time) {
+    let mut checks = CaseChecks { tested: suite.tested(catalog), is_experiment, findings };
+    if checks.tested.is_some_and(TestSubject::asks_the_time) {
         warn_of_now(written, checks.findings);
     }
     for (index, case) in written.cases.iter().enumerate() {
@@ -57,7 +57,7 @@ fn compile(
     Some(suite)
 }
 
-/// Whether it is an experiment that is tested, or a flag; `None` for what is neither.
+/// Returns true if the tests are about an experiment, false for a flag; `None` if the key names neither.
 fn is_about_experiment(written: &TestsConfig, names: &Names<'_>, findings: &mut Findings) -> Option<bool> {
     let key = written.tests.as_str();
     let (experiment, flag) = (names.experiments.contains_key(key), names.flags.contains_key(key));
@@ -93,22 +93,22 @@ fn warn_of_now(written: &TestsConfig, findings: &mut Findings) {
     }
 }
 
-/// What cases are checked against.
-struct Checks<'a> {
+/// The context in which cases are checked.
+struct CaseChecks<'a> {
     /// `None` where it has an error, and is left out of the catalog: its variants are not known then.
-    tested: Option<Tested<'a>>,
+    tested: Option<TestSubject<'a>>,
     is_experiment: bool,
     findings: &'a mut Findings,
 }
 
-impl Checks<'_> {
+impl CaseChecks<'_> {
     /// A case without its exceptions and time.
     fn case(&mut self, written: &CaseConfig, path: &str) -> Case {
         let attributes = written.context.clone().unwrap_or_default().0;
-        if let Err(error) = Limits::default().check(&attributes) {
+        if let Err(error) = ContextLimits::default().check(&attributes) {
             self.findings
                 .add(Code::TooLarge, format!("{path}.context"), error.to_string())
-                .help("the functions refuse such a context as well; give less");
+                .help("the functions also refuse such a context; use a smaller one");
         }
         if let Some(pin) = &written.pin {
             self.pin(pin, &format!("{path}.pin"));
@@ -134,7 +134,7 @@ impl Checks<'_> {
             self.variant(variant, path);
         } else {
             let finding = self.findings.add(Code::ExpectationInvalid, path, "flags have no pins");
-            finding.help("drop it: a flag is evaluated anew each time");
+            finding.help("remove it: a flag is evaluated again each time");
         }
     }
 
@@ -160,12 +160,12 @@ impl Checks<'_> {
         if self.is_experiment && buckets.rollout.is_some() {
             self.findings
                 .add(Code::ExpectationInvalid, format!("{path}.rollout"), "experiments have no rollout")
-                .help("`traffic` is who takes part, `variant` who gets what");
+                .help("`traffic` decides which units take part, `variant` which variant they get");
         }
         buckets
     }
 
-    /// What a case or an exception expects.
+    /// Compiles the expectation of a case or an exception.
     fn expect(&mut self, written: &ExpectConfig, path: &str) -> Expect {
         let ExpectConfig { variant, value, reason } = written.clone();
         let says_nothing = variant == WantedVariant::Any && value.is_none() && reason.is_none();
@@ -212,7 +212,7 @@ impl Checks<'_> {
             let help = "expect the default variant";
             self.contradiction(&format!("{path}.variant"), "a flag always gives a variant", help);
         }
-        let (Some(Tested::Flag(_, flag)), Some(value)) = (self.tested, value) else { return };
+        let (Some(TestSubject::Flag(_, flag)), Some(value)) = (self.tested, value) else { return };
         let fits = |key: &str| match variant {
             WantedVariant::Key(wanted) => key == wanted,
             _ => true,
@@ -221,15 +221,15 @@ impl Checks<'_> {
         if known.peek().is_some() && !known.any(|it| equal(it, value)) {
             let values: Vec<_> =
                 flag.variants().iter().map(|it| format!("`{}` is {}", it.key, it.value)).collect();
-            let message = format!("no variant that is expected has the value {value}");
+            let message = format!("no expected variant has the value {value}");
             self.contradiction(&format!("{path}.value"), &message, &values.join(", "));
         }
     }
 
     fn variant(&mut self, key: &str, path: &str) {
         let known: Vec<&str> = match self.tested {
-            Some(Tested::Experiment(it)) => it.variants().iter().map(|it| &*it.key).collect(),
-            Some(Tested::Flag(_, it)) => it.variants().iter().map(|it| &*it.key).collect(),
+            Some(TestSubject::Experiment(it)) => it.variants().iter().map(|it| &*it.key).collect(),
+            Some(TestSubject::Flag(_, it)) => it.variants().iter().map(|it| &*it.key).collect(),
             None => return,
         };
         if !known.contains(&key) {
@@ -250,7 +250,7 @@ impl Checks<'_> {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("one of: {}", known.join(", ")),
         };
-        let message = format!("{} is no reason of {kind}", crate::document::quote(word));
+        let message = format!("{} is not a reason of {kind}", crate::document::quote(word));
         self.findings.add(Code::UnknownWord, path, message).help(help);
     }
 

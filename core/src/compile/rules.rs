@@ -14,7 +14,7 @@ pub(super) struct Rules<'a> {
     /// The attribute of the unit, which is never missing where rules are asked.
     unit: &'a str,
     findings: &'a mut Findings,
-    /// Whether a segment was named.
+    /// True if a condition names a segment.
     pub uses_segment: bool,
 }
 

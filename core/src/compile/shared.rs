@@ -13,7 +13,7 @@ use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-/// What experiments and flags share, compiled.
+/// The compiled segments, layers and holdouts.
 #[derive(Debug, Default)]
 pub(super) struct Shared {
     /// The index of the document, if there is one.
@@ -38,7 +38,7 @@ pub(super) struct CompiledLayer {
     pub unit: Option<String>,
     /// Experiment -> its buckets.
     pub slots: HashMap<String, Vec<Range>>,
-    /// Whether the owner of a slot could not be read.
+    /// True if the owner of a slot could not be read.
     pub slots_lost: bool,
 }
 
@@ -80,17 +80,17 @@ impl Shared {
         shared
     }
 
-    /// Whether a list, as `segments`, could not be read in full.
+    /// Returns true if a list, for example `segments`, could not be read in full.
     pub(super) fn is_lost(&self, list: &str) -> bool {
         self.lost.contains(&list)
     }
 
-    /// Whether a segment is written, even if it could not be compiled.
+    /// Returns true if a segment is written, even if it could not be compiled.
     pub(super) fn has_segment(&self, key: &str) -> bool {
         self.segment_paths.iter().any(|(written, _)| written == key)
     }
 
-    /// Whether a document that uses (or does not use) what is shared can be compiled.
+    /// Returns true if a document can be compiled, given whether it uses the shared document.
     pub(super) fn may_use(&self, uses: bool) -> bool {
         !(uses && self.has_error)
     }
@@ -134,10 +134,7 @@ impl Shared {
                         .add(
                             Code::LayerMismatch,
                             format!("{path}.experiment"),
-                            format!(
-                                "the experiment `{}` does not say that it is in this layer",
-                                slot.experiment
-                            ),
+                            format!("the experiment `{}` does not name this layer", slot.experiment),
                         )
                         .help(format!("write `layer: {}` in the experiment", &*written.key));
                 }

@@ -4,8 +4,8 @@ use crate::document::{Percentage, Share};
 use crate::finding::{Code, Findings};
 use crate::hash::{BUCKETS, Range, SumError, allocate};
 
-/// One thing that wants a share, as written.
-struct Part<'d> {
+/// A part of a document that wants a share, as written.
+struct ShareEntry<'d> {
     /// Its path, as `variants[1]`.
     path: String,
     allocation: Option<f64>,
@@ -19,7 +19,7 @@ pub(super) fn compile<'d>(
     written: impl Iterator<Item = (Option<Share>, &'d Option<Vec<Range>>)>,
     findings: &mut Findings,
 ) -> Vec<(Range, usize)> {
-    let share = |(at, (allocation, ranges)): (usize, (Option<Share>, &'d Option<Vec<Range>>))| Part {
+    let share = |(at, (allocation, ranges)): (usize, (Option<Share>, &'d Option<Vec<Range>>))| ShareEntry {
         path: format!("{path}[{at}]"),
         allocation: allocation.map(|it| it.0),
         ranges: ranges.as_deref(),
@@ -27,8 +27,8 @@ pub(super) fn compile<'d>(
     compile_shares(path, &written.enumerate().map(share).collect::<Vec<_>>(), findings)
 }
 
-fn compile_shares(path: &str, shares: &[Part<'_>], findings: &mut Findings) -> Vec<(Range, usize)> {
-    let broken = |share: &Part<'_>| {
+fn compile_shares(path: &str, shares: &[ShareEntry<'_>], findings: &mut Findings) -> Vec<(Range, usize)> {
+    let broken = |share: &ShareEntry<'_>| {
         let inside = |name: &str| findings.is_broken(&format!("{}.{name}", share.path));
         findings.is_lost(&share.path) || inside("allocation") || inside("ranges")
     };
@@ -42,7 +42,11 @@ fn compile_shares(path: &str, shares: &[Part<'_>], findings: &mut Findings) -> V
     if written > 0 {
         for share in shares.iter().filter(|share| share.ranges.is_none()) {
             findings
-                .add(Code::AllocationMissing, share.path.as_str(), "others have `ranges`, and this has none")
+                .add(
+                    Code::AllocationMissing,
+                    share.path.as_str(),
+                    "others have `ranges`, but this one has none",
+                )
                 .help("give `ranges` to all, or to none");
         }
         return Vec::new();
@@ -50,7 +54,7 @@ fn compile_shares(path: &str, shares: &[Part<'_>], findings: &mut Findings) -> V
     by_allocation(path, shares, findings)
 }
 
-fn by_allocation(path: &str, shares: &[Part<'_>], findings: &mut Findings) -> Vec<(Range, usize)> {
+fn by_allocation(path: &str, shares: &[ShareEntry<'_>], findings: &mut Findings) -> Vec<(Range, usize)> {
     let with = shares.iter().filter(|share| share.allocation.is_some()).count();
     if with == 0 {
         #[expect(clippy::cast_precision_loss, reason = "a document has few shares")]
@@ -67,7 +71,7 @@ fn by_allocation(path: &str, shares: &[Part<'_>], findings: &mut Findings) -> Ve
                     .add(
                         Code::AllocationMissing,
                         share.path.as_str(),
-                        "others have an allocation, and this has none",
+                        "others have an allocation, but this one has none",
                     )
                     .help("give `allocation` to all; or to none, for equal shares");
             }
@@ -95,7 +99,7 @@ fn note_sum(path: &str, allocations: &[f64], error: Option<&SumError>, findings:
     if error.is_some() {
         let missing = ((1.0 - sum) * 1e9).round() / 1e9;
         let help = if missing > 0.0 {
-            format!("{missing} of the units would get nothing: share it out")
+            format!("{missing} of the units would get no variant: distribute the rest")
         } else {
             format!("take {} away", -missing)
         };
@@ -116,7 +120,7 @@ fn numbered(ranges: Vec<Range>) -> Vec<(Range, usize)> {
     ranges.into_iter().enumerate().map(|(index, range)| (range, index)).collect()
 }
 
-fn explicit(path: &str, shares: &[Part<'_>], findings: &mut Findings) -> Vec<(Range, usize)> {
+fn explicit(path: &str, shares: &[ShareEntry<'_>], findings: &mut Findings) -> Vec<(Range, usize)> {
     let mut all = Vec::new();
     let mut good = true;
     for (index, share) in shares.iter().enumerate() {
@@ -124,7 +128,7 @@ fn explicit(path: &str, shares: &[Part<'_>], findings: &mut Findings) -> Vec<(Ra
             let path = format!("{}.allocation", share.path);
             findings
                 .add(Code::AllocationRange, path, "both `allocation` and `ranges` are written")
-                .help("keep one of them; `ranges` say it all");
+                .help("keep one of them; `ranges` alone are enough");
         }
         for (at, range) in share.ranges.unwrap_or_default().iter().enumerate() {
             good &= check_range(*range, &format!("{}.ranges[{at}]", share.path), findings);
@@ -139,9 +143,9 @@ fn explicit(path: &str, shares: &[Part<'_>], findings: &mut Findings) -> Vec<(Ra
     for (range, index) in &all {
         if range.start != next {
             let (word, from, to) = if range.start > next {
-                ("belong to nobody", next, range.start)
+                ("belong to no variant", next, range.start)
             } else {
-                ("belong to two", range.start, next)
+                ("belong to two variants", range.start, next)
             };
             let at = shares.get(*index).map_or(path, |share| &share.path);
             findings
@@ -157,14 +161,18 @@ fn explicit(path: &str, shares: &[Part<'_>], findings: &mut Findings) -> Vec<(Ra
     }
     if next != BUCKETS {
         findings
-            .add(Code::RangeInvalid, path, format!("the buckets from {next} to {BUCKETS} belong to nobody"))
+            .add(
+                Code::RangeInvalid,
+                path,
+                format!("the buckets from {next} to {BUCKETS} belong to no variant"),
+            )
             .help("the ranges of all must cover every bucket from 0 to 1000000 once");
         return Vec::new();
     }
     all
 }
 
-/// Whether a range lies in the space and is not reversed.
+/// Returns true if a range lies in the bucket space and is not reversed.
 pub(super) fn check_range(range: Range, path: &str, findings: &mut Findings) -> bool {
     if findings.is_broken(path) {
         return false;

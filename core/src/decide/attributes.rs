@@ -16,21 +16,21 @@ use std::ops::Bound;
 #[derive(Debug, Clone)]
 pub struct AttributeTypes(BTreeMap<Box<str>, Types>);
 
-/// What is known of one attribute.
+/// The types that documents expect of one attribute.
 #[derive(Debug, Clone, Copy)]
 struct Types {
-    /// What a text is read as: what all operators take.
+    /// The types that every operator takes; a text is read as one of them.
     wanted: Kinds,
-    /// What at least one operator takes.
+    /// The types that at least one operator takes.
     accepted: Kinds,
 }
 
 /// The unit is a text, and an integer stands for its digits.
 const UNIT: Types = Types { wanted: Kinds::TEXT, accepted: Kinds::TEXT.or(Kinds::NUMBER) };
-/// What is read inside this attribute only.
+/// The types of an attribute of which documents read only values inside it.
 const PARENT: Types = Types { wanted: Kinds::OBJECT, accepted: Kinds::OBJECT };
 
-/// Something that should be known about an attribute.
+/// A warning about an attribute.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hint {
     /// Its dotted path.
@@ -39,12 +39,12 @@ pub struct Hint {
     pub message: String,
 }
 
-/// How the texts of one attribute are read: all in the same way.
+/// The types as which the texts of one attribute are read: all texts of a column get the same type.
 #[derive(Debug, Clone, Copy)]
 pub struct Column {
     kinds: Kinds,
     accepted: Kinds,
-    /// Whether the texts decide it, because the operators do not.
+    /// True if the texts determine the type, because the operators do not.
     is_open: bool,
 }
 
@@ -114,7 +114,7 @@ impl AttributeTypes {
         self.0.keys().map(|name| &**name)
     }
 
-    /// Whether documents read an attribute, or one inside it.
+    /// Returns true if documents read an attribute, or one inside it.
     #[must_use]
     pub fn reads(&self, name: &str) -> bool {
         self.find(name).is_some()
@@ -130,7 +130,7 @@ impl AttributeTypes {
         next.is_some_and(|(path, _)| path.starts_with(&*start))
     }
 
-    /// How texts of an attribute are read.
+    /// Returns the reader for the texts of an attribute.
     #[must_use]
     pub fn column(&self, name: &str) -> Column {
         let Some(Types { wanted, accepted }) = self.find(name) else {
@@ -153,7 +153,7 @@ impl AttributeTypes {
         column.read(text)
     }
 
-    /// What should be known about the value that a text was read as.
+    /// Returns a warning about the value that a text was read as, if there is cause for one.
     #[must_use]
     pub fn hint_of_text(&self, name: &str, text: &str, value: &Value) -> Option<String> {
         let types = self.find(name);
@@ -164,7 +164,7 @@ impl AttributeTypes {
         let accepted = types.map_or(Kinds::ALL, |types| types.accepted);
         match value {
             Value::String(_) if !accepted.has(Kinds::TEXT) => {
-                Some(format!("{text:?} can match nothing: documents compare `{name}` with {accepted}"))
+                Some(format!("{text:?} cannot match: documents compare `{name}` with {accepted}"))
             }
             Value::String(_)
                 if number(text).is_some() && !types.is_some_and(|it| it.accepted.has(Kinds::NUMBER)) =>
@@ -177,14 +177,14 @@ impl AttributeTypes {
                 })
             }
             Value::Number(number) if has_leading_zero(text) => Some(format!(
-                "`{name}` is the number {number}: documents compare it with a number, and {text} is written otherwise"
+                "`{name}` is the number {number}: documents compare it with a number, and {text} is the same number written differently"
             )),
             _ => None,
         }
     }
 
-    /// What should be known about attributes that came with their types: those that no document reads, and values of
-    /// a type that no operator takes.
+    /// Returns warnings about attributes that came with their types: those that no document reads, and values
+    /// of a type that no operator takes.
     #[must_use]
     pub fn hints(&self, attributes: &Map<String, Value>) -> Vec<Hint> {
         let mut hints = Vec::new();
@@ -201,9 +201,8 @@ impl AttributeTypes {
             }
             (Some(types), value) if !types.accepted.has(Kinds::of(value)) => {
                 let (found, accepted) = (describe(value), types.accepted);
-                let message = format!(
-                    "`{name}` is {found}, which can match nothing: documents compare it with {accepted}"
-                );
+                let message =
+                    format!("`{name}` is {found}, which cannot match: documents compare it with {accepted}");
                 hints.push(Hint { attribute: name.to_owned(), message });
             }
             (None, _) => hints
@@ -212,7 +211,7 @@ impl AttributeTypes {
         }
     }
 
-    /// What should be known about an attribute that no document reads.
+    /// Returns a warning about an attribute that no document reads.
     #[must_use]
     pub fn hint_of_name(&self, name: &str) -> Option<String> {
         if self.reads(name) {
@@ -224,7 +223,8 @@ impl AttributeTypes {
 }
 
 impl Column {
-    /// Whether the texts decide how they are read, so that all have to be looked at first.
+    /// Returns true if the texts determine the type, so that all of them must be looked at before one is
+    /// read.
     #[must_use]
     pub fn is_open(self) -> bool {
         self.is_open
@@ -237,7 +237,7 @@ impl Column {
         }
     }
 
-    /// Whether an operator can hold for a value.
+    /// Returns true if an operator can hold for a value.
     #[must_use]
     pub fn fits(self, value: &Value) -> bool {
         self.accepted.has(Kinds::of(value))
@@ -361,12 +361,12 @@ mod tests {
         for (name, text, expected) in [
             ("zip", "12345", Some("`zip` is the text \"12345\", because documents compare it with a text")),
             ("zip", "DE", None),
-            ("age", "old", Some("\"old\" can match nothing: documents compare `age` with a number")),
+            ("age", "old", Some("\"old\" cannot match: documents compare `age` with a number")),
             (
                 "age",
                 "042",
                 Some(
-                    "`age` is the number 42: documents compare it with a number, and 042 is written otherwise",
+                    "`age` is the number 42: documents compare it with a number, and 042 is the same number written differently",
                 ),
             ),
             ("age", "0", None),
@@ -389,15 +389,11 @@ mod tests {
             ),
             (
                 json!({"device": 1}),
-                vec![
-                    "`device` is the number 1, which can match nothing: documents compare it with an object",
-                ],
+                vec!["`device` is the number 1, which cannot match: documents compare it with an object"],
             ),
             (
                 json!({"app_version": 5.1}),
-                vec![
-                    "`app_version` is the number 5.1, which can match nothing: documents compare it with a text",
-                ],
+                vec!["`app_version` is the number 5.1, which cannot match: documents compare it with a text"],
             ),
             (json!({"account": 7, "level": "1", "since": 1.5, "referrer": [], "age": null}), vec![]),
         ] {

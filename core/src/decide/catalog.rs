@@ -13,7 +13,7 @@ pub struct Catalog {
     flags: Vec<Flag>,
     experiment_by_key: HashMap<Box<str>, usize, RandomState>,
     flag_by_key: HashMap<Box<str>, usize, RandomState>,
-    /// By the name of an event, the experiments that count it.
+    /// The experiments that count an event, by the event's name.
     measures: HashMap<Box<str>, Vec<Measure>, RandomState>,
     attributes: AttributeTypes,
 }

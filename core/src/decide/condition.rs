@@ -1,7 +1,7 @@
 //! Compiled conditions and their evaluation.
 
 use super::subject::USER_ID;
-use super::{Draw, Given, Step, Test, Trace};
+use super::{DecisionInput, Draw, Step, Test, Trace};
 use crate::document;
 use crate::hash::Range;
 use serde_json::Value;
@@ -35,7 +35,7 @@ pub(crate) struct Leaf {
     pub written: document::Leaf,
 }
 
-/// Where a leaf's value comes from.
+/// The source of a leaf's value.
 #[derive(Debug, Clone)]
 pub(crate) enum Source {
     Attribute(AttributePath),
@@ -71,13 +71,13 @@ impl AttributePath {
     }
 }
 
-/// Whether all conditions hold. Without a trace the first that does not ends the evaluation; an explanation
-/// shows them all.
+/// Returns true if all conditions hold. Without a trace, evaluation stops at the first condition that does
+/// not hold; an explanation evaluates all of them to show them.
 #[inline]
-pub(crate) fn all_hold<T: Trace>(conditions: &[Condition], given: Given<'_>, trace: &mut T) -> bool {
+pub(crate) fn all_hold<T: Trace>(conditions: &[Condition], input: DecisionInput<'_>, trace: &mut T) -> bool {
     let mut holds = true;
     for condition in conditions {
-        holds &= condition.holds(given, trace);
+        holds &= condition.holds(input, trace);
         if !holds && !T::EVERY {
             return false;
         }
@@ -86,14 +86,14 @@ pub(crate) fn all_hold<T: Trace>(conditions: &[Condition], given: Given<'_>, tra
 }
 
 impl Condition {
-    fn holds<T: Trace>(&self, given: Given<'_>, trace: &mut T) -> bool {
+    fn holds<T: Trace>(&self, input: DecisionInput<'_>, trace: &mut T) -> bool {
         let holds = match self {
-            Self::Leaf(leaf) => leaf.holds(given, trace),
-            Self::All(conditions) => nested(trace, "all", |trace| all_hold(conditions, given, trace)),
-            Self::Any(conditions) => nested(trace, "any", |trace| any_holds(conditions, given, trace)),
-            Self::Not(conditions) => nested(trace, "not", |trace| !all_hold(conditions, given, trace)),
+            Self::Leaf(leaf) => leaf.holds(input, trace),
+            Self::All(conditions) => nested(trace, "all", |trace| all_hold(conditions, input, trace)),
+            Self::Any(conditions) => nested(trace, "any", |trace| any_holds(conditions, input, trace)),
+            Self::Not(conditions) => nested(trace, "not", |trace| !all_hold(conditions, input, trace)),
             Self::Segment(segment) => {
-                nested(trace, &segment.key, |trace| all_hold(&segment.when, given, trace))
+                nested(trace, &segment.key, |trace| all_hold(&segment.when, input, trace))
             }
         };
         trace.asked(self, holds);
@@ -101,10 +101,10 @@ impl Condition {
     }
 }
 
-fn any_holds<T: Trace>(conditions: &[Condition], given: Given<'_>, trace: &mut T) -> bool {
+fn any_holds<T: Trace>(conditions: &[Condition], input: DecisionInput<'_>, trace: &mut T) -> bool {
     let mut holds = false;
     for condition in conditions {
-        holds |= condition.holds(given, trace);
+        holds |= condition.holds(input, trace);
         if holds && !T::EVERY {
             return true;
         }
@@ -121,13 +121,13 @@ fn nested<T: Trace>(trace: &mut T, name: &str, evaluate: impl FnOnce(&mut T) -> 
 }
 
 impl Leaf {
-    fn holds<T: Trace>(&self, given: Given<'_>, trace: &mut T) -> bool {
+    fn holds<T: Trace>(&self, input: DecisionInput<'_>, trace: &mut T) -> bool {
         let holds = match &self.source {
-            Source::Now => matches!(&self.test, Test::Time(test) if test.holds(given.now)),
-            Source::Unit => given.unit.is_some_and(|unit| self.holds_for_unit(unit, trace)),
-            Source::Attribute(path) => self.holds_for_attribute(path, given),
+            Source::Now => matches!(&self.test, Test::Time(test) if test.holds(input.now)),
+            Source::Unit => input.unit.is_some_and(|unit| self.holds_for_unit(unit, trace)),
+            Source::Attribute(path) => self.holds_for_attribute(path, input),
         };
-        trace.record(|| self.step(given, holds));
+        trace.record(|| self.step(input, holds));
         holds
     }
 
@@ -137,28 +137,28 @@ impl Leaf {
         trace.bucket(Draw::Percentage, bucketer, unit, || Range { start: 0, end: *below }) < *below
     }
 
-    fn holds_for_attribute(&self, path: &AttributePath, given: Given<'_>) -> bool {
+    fn holds_for_attribute(&self, path: &AttributePath, input: DecisionInput<'_>) -> bool {
         // However it was sent, it is a text.
         if path.is_user_id()
-            && let Some(id) = given.subject.user_id()
+            && let Some(id) = input.subject.user_id()
         {
             return self.test.holds_for_text(&id);
         }
-        match given.subject.attribute(path) {
+        match input.subject.attribute(path) {
             Some(value) => self.test.holds_for(value),
             None => matches!(self.test, Test::NotExists),
         }
     }
 
-    fn step(&self, given: Given<'_>, holds: bool) -> Step {
+    fn step(&self, input: DecisionInput<'_>, holds: bool) -> Step {
         let (attribute, actual) = match &self.source {
-            Source::Now => ("now", Some(Value::String(given.now.to_string()))),
-            Source::Unit => ("unit", given.unit.map(|unit| Value::String(unit.to_owned()))),
+            Source::Now => ("now", Some(Value::String(input.now.to_string()))),
+            Source::Unit => ("unit", input.unit.map(|unit| Value::String(unit.to_owned()))),
             Source::Attribute(path) => {
-                let id = given.subject.user_id().filter(|_| path.is_user_id());
+                let id = input.subject.user_id().filter(|_| path.is_user_id());
                 let actual = match id {
                     Some(id) => Some(Cow::Owned(Value::String(id.into_owned()))),
-                    None => given.subject.attribute(path).map(Cow::Borrowed),
+                    None => input.subject.attribute(path).map(Cow::Borrowed),
                 };
                 (path.as_str(), actual.map(Cow::into_owned))
             }

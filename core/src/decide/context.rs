@@ -31,7 +31,7 @@ fn unique<'de, A: MapAccess<'de>>(mut access: A) -> Result<Map<String, Value>, A
         if map.contains_key(&name) {
             // Not its value, and not all of a long name: this goes into answers.
             let start: String = name.chars().take(64).collect();
-            return Err(A::Error::custom(format_args!("the attribute {start:?} stands there twice")));
+            return Err(A::Error::custom(format_args!("the attribute {start:?} is written twice")));
         }
         let Unique(value) = access.next_value()?;
         map.insert(name, value);
@@ -105,7 +105,7 @@ mod tests {
             r#"{"list": [{"a": 1, "a": 2}]}"#,
             r#"{"plan": null, "plan": "pro"}"#,
         ] {
-            assert!(read(text).unwrap_err().contains("stands there twice"), "{text}");
+            assert!(read(text).unwrap_err().contains("is written twice"), "{text}");
         }
         assert!(read("[1]").unwrap_err().contains("an object of attributes"));
         assert_eq!(read(r#"{"a": 1, "A": 1, "b": {"a": 1}}"#).unwrap().len(), 3);

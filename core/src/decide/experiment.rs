@@ -1,7 +1,7 @@
 //! Deciding an experiment.
 
 use super::condition::all_hold;
-use super::{AttributePath, Condition, Draw, Given, Reason, Split, Stage, Step, Subject, Trace};
+use super::{AttributePath, Condition, DecisionInput, Draw, Reason, Split, Stage, Step, Subject, Trace};
 use crate::document::Status;
 use crate::hash::{BUCKETS, Bucketer, Range};
 use crate::metric::Metric;
@@ -13,11 +13,11 @@ use std::sync::Arc;
 
 /// A compiled experiment.
 #[derive(Debug)]
-pub struct Experiment(Parts);
+pub struct Experiment(ExperimentParts);
 
-/// What the compiler makes an experiment from.
+/// The compiled parts of an experiment, as the compiler passes them on.
 #[derive(Debug)]
-pub(crate) struct Parts {
+pub(crate) struct ExperimentParts {
     pub key: Box<str>,
     pub unit: AttributePath,
     pub status: Status,
@@ -31,7 +31,7 @@ pub(crate) struct Parts {
     pub slot: Option<Slot>,
     pub targeting: Box<[Condition]>,
     pub traffic: Bucketer,
-    /// In the traffic when the bucket is below.
+    /// The end of the traffic: a unit with a lower bucket is in it.
     pub below: u32,
     pub split: Split,
     pub variants: Box<[Variant]>,
@@ -43,7 +43,7 @@ pub(crate) struct Parts {
 pub struct Variant {
     /// Its key.
     pub key: Box<str>,
-    /// What it means to the program that asks.
+    /// The value that is returned with the variant to the calling program.
     pub payload: Option<Value>,
 }
 
@@ -80,24 +80,24 @@ pub struct Pin<'a> {
     pub epoch: u32,
 }
 
-/// What was decided, and why.
+/// A variant, if there is one, and the reason for the decision.
 #[derive(Debug, Clone, Copy)]
 pub struct Decision<'a> {
     /// The experiment.
     pub experiment: &'a Experiment,
     /// The variant; `None` for a unit that does not take part.
     pub variant: Option<&'a Variant>,
-    /// Why.
+    /// The reason.
     pub reason: Reason,
 }
 
 impl Experiment {
-    pub(crate) fn new(parts: Parts) -> Self {
+    pub(crate) fn new(parts: ExperimentParts) -> Self {
         Self(parts)
     }
 
-    /// What it was made from, for what counts over buckets instead of units.
-    pub(crate) fn parts(&self) -> &Parts {
+    /// Returns the compiled parts, for code that counts over buckets instead of units.
+    pub(crate) fn parts(&self) -> &ExperimentParts {
         &self.0
     }
 
@@ -113,7 +113,7 @@ impl Experiment {
         self.0.unit.as_str()
     }
 
-    /// Whether it randomises `user_id`.
+    /// Returns true if the experiment randomises by `user_id`.
     pub(crate) fn has_user_unit(&self) -> bool {
         self.0.unit.is_user_id()
     }
@@ -130,19 +130,20 @@ impl Experiment {
         self.0.epoch
     }
 
-    /// Where it is in its life.
+    /// Returns the stage of the experiment's life cycle.
     #[must_use]
     pub fn status(&self) -> Status {
         self.0.status
     }
 
-    /// From when on nobody takes part, if that is said.
+    /// Returns the time from which no unit takes part; `None` if the document gives none.
     #[must_use]
     pub fn ends_at(&self) -> Option<Timestamp> {
         self.0.ends_at
     }
 
-    /// What everybody gets once it is completed, if that is said.
+    /// Returns the variant that every unit gets once the experiment is completed; `None` if the document
+    /// names none.
     #[must_use]
     pub fn winner(&self) -> Option<&Variant> {
         self.0.variants.get(self.0.winner?)
@@ -186,7 +187,7 @@ impl Experiment {
         self.0.slot.as_ref().map(|slot| &*slot.layer.key)
     }
 
-    /// What is measured.
+    /// Returns the metrics that are measured.
     #[must_use]
     pub fn metrics(&self) -> &[Metric] {
         &self.0.metrics
@@ -198,7 +199,7 @@ impl Experiment {
         self.evaluate(subject, now, pin, &mut ())
     }
 
-    /// The same decision, and every step on the way to it.
+    /// Decides, and returns every step of the evaluation too.
     #[must_use]
     pub fn explain(
         &self,
@@ -228,7 +229,7 @@ impl Experiment {
             return self.out(Reason::UnitMissing);
         };
         trace.record(|| Step::stage(Stage::Unit, false, format!("`{}` is {unit:?}", self.0.unit.as_str())));
-        let given = Given { subject, now, unit: Some(unit) };
+        let input = DecisionInput { subject, now, unit: Some(unit) };
         if let Some(decision) = self.by_status(now, trace) {
             return decision;
         }
@@ -247,7 +248,7 @@ impl Experiment {
         if !self.owns_slot(unit, trace) {
             return self.out(Reason::OtherInLayer);
         }
-        if !self.is_targeted(given, trace) {
+        if !self.is_targeted(input, trace) {
             return self.out(Reason::Targeting);
         }
         if !self.is_in_traffic(unit, trace) {
@@ -261,20 +262,20 @@ impl Experiment {
         decision
     }
 
-    /// What it decides about a subject without a unit, where the unit would change nothing: it is over or has not begun, or the
-    /// subject is not in its targeting. `None` where the unit is needed.
+    /// Decides for a subject without a unit where the unit would not change the decision: the experiment is
+    /// over or has not begun, or the subject does not match its targeting. `None` if the unit is needed.
     pub(crate) fn decide_without_unit<T: Trace>(
         &self,
-        given: Given<'_>,
+        input: DecisionInput<'_>,
         trace: &mut T,
     ) -> Option<Decision<'_>> {
-        if let Some(decision) = self.by_status(given.now, trace) {
+        if let Some(decision) = self.by_status(input.now, trace) {
             return Some(decision);
         }
         if self.is_paused(trace) {
             return Some(self.out(Reason::NotActive));
         }
-        let targeted = self.is_targeted(Given { unit: None, ..given }, trace);
+        let targeted = self.is_targeted(DecisionInput { unit: None, ..input }, trace);
         (!targeted).then(|| self.out(Reason::Targeting))
     }
 
@@ -286,7 +287,7 @@ impl Experiment {
         Decision { experiment: self, variant: self.0.variants.get(variant), reason }
     }
 
-    /// What its status and dates decide for everybody; `None` while it runs.
+    /// Returns the decision that the status and dates make for every unit; `None` while the experiment runs.
     pub(crate) fn by_status<T: Trace>(&self, now: Timestamp, trace: &mut T) -> Option<Decision<'_>> {
         let (decision, detail) = match self.0.status {
             Status::Draft => (Some(self.out(Reason::NotActive)), "draft"),
@@ -299,7 +300,7 @@ impl Experiment {
             }
             _ if self.0.ends_at.is_some_and(|end| now >= end) => (Some(self.out(Reason::NotActive)), "ended"),
             Status::Active => (None, "active"),
-            Status::Paused => (None, "paused; earlier assignments hold"),
+            Status::Paused => (None, "paused; earlier assignments stay valid"),
         };
         trace.record(|| Step::stage(Stage::Status, decision.is_some(), detail));
         decision
@@ -309,8 +310,9 @@ impl Experiment {
         let found = self.0.overrides.get(unit);
         trace.record(|| {
             let detail = match found {
-                Some(_) => "the document names a variant for this unit".to_owned(),
-                None => format!("none of {} is for this unit", self.0.overrides.len()),
+                Some(_) => "the document names a variant for this unit",
+                None if self.0.overrides.is_empty() => "no overrides",
+                None => "no override names this unit",
             };
             Step::stage(Stage::Override, found.is_some(), detail)
         });
@@ -330,8 +332,8 @@ impl Experiment {
                 return true;
             }
         }
-        let count = self.0.holdouts.len();
-        trace.record(|| Step::stage(Stage::Holdout, false, format!("in none of {count}")));
+        let detail = if self.0.holdouts.is_empty() { "no holdouts" } else { "not held out" };
+        trace.record(|| Step::stage(Stage::Holdout, false, detail));
         false
     }
 
@@ -345,7 +347,10 @@ impl Experiment {
                 (None, _) => "no earlier assignment".to_owned(),
                 (Some(pin), Some(_)) => format!("assigned to `{}` earlier", pin.variant),
                 (Some(pin), None) if pin.epoch != self.0.epoch => {
-                    format!("an earlier assignment is of epoch {}, now it is {}", pin.epoch, self.0.epoch)
+                    format!(
+                        "the earlier assignment is from epoch {}, but the epoch is now {}",
+                        pin.epoch, self.0.epoch
+                    )
                 }
                 (Some(pin), None) => format!("the assigned variant `{}` no longer exists", pin.variant),
             };
@@ -364,7 +369,7 @@ impl Experiment {
 
     fn owns_slot<T: Trace>(&self, unit: &str, trace: &mut T) -> bool {
         let Some(slot) = &self.0.slot else {
-            trace.record(|| Step::stage(Stage::Layer, false, "in no layer"));
+            trace.record(|| Step::stage(Stage::Layer, false, "not in a layer"));
             return true;
         };
         let own = || slot.ranges.first().copied().unwrap_or_default();
@@ -375,15 +380,15 @@ impl Experiment {
             Step::bucket(&slot.layer.bucketer, unit, range)
         });
         trace.record(|| {
-            let whose = if owned.is_some() { "this experiment" } else { "another, or nobody" };
+            let whose = if owned.is_some() { "this experiment" } else { "another experiment or to none" };
             let detail = format!("the bucket of layer `{}` belongs to {whose}", slot.layer.key);
             Step::stage(Stage::Layer, owned.is_none(), detail)
         });
         owned.is_some()
     }
 
-    fn is_targeted<T: Trace>(&self, given: Given<'_>, trace: &mut T) -> bool {
-        let targeted = all_hold(&self.0.targeting, given, trace);
+    fn is_targeted<T: Trace>(&self, input: DecisionInput<'_>, trace: &mut T) -> bool {
+        let targeted = all_hold(&self.0.targeting, input, trace);
         trace.record(|| {
             let detail = match (self.0.targeting.len(), targeted) {
                 (0, _) => "no rules: everybody",

@@ -2,8 +2,8 @@
 
 use super::condition::all_hold;
 use super::{
-    AttributePath, Catalog, Condition, Decision, Draw, FlagReason, Given, OpenFeatureReason, Reason, Split,
-    Stage, Step, Subject, Trace,
+    AttributePath, Catalog, Condition, Decision, DecisionInput, Draw, FlagReason, OpenFeatureReason, Reason,
+    Split, Stage, Step, Subject, Trace,
 };
 use crate::hash::{BUCKETS, Bucketer, Range};
 use jiff::Timestamp;
@@ -65,19 +65,19 @@ pub(crate) enum Serve {
 pub(crate) struct Rollout {
     pub targeting: Box<[Condition]>,
     pub bucketer: Bucketer,
-    /// In the rollout when the bucket is below.
+    /// The end of the rollout: a unit with a lower bucket is in it.
     pub below: u32,
     pub serve: Split,
 }
 
-/// What a flag gave, and why.
+/// The variant that a flag served, and the reason.
 #[derive(Debug, Clone, Copy)]
 pub struct Evaluation<'a> {
     /// The flag's variant; `None` when no flag has the key.
     pub variant: Option<&'a FlagVariant>,
-    /// Why.
+    /// The reason.
     pub reason: FlagReason,
-    /// The same in the words of OpenFeature.
+    /// The reason in the terms of OpenFeature.
     pub open_feature: OpenFeatureReason,
     /// The name of the rule that decided.
     pub rule: Option<&'a str>,
@@ -104,7 +104,7 @@ impl Flag {
         subject.unit(&self.unit)
     }
 
-    /// Whether it is enabled.
+    /// Returns true if the flag is enabled.
     #[must_use]
     pub fn is_enabled(&self) -> bool {
         self.enabled
@@ -154,7 +154,7 @@ impl Catalog {
         self.trace_flag(flag, subject, now, &mut ())
     }
 
-    /// The same evaluation, and every step on the way to it.
+    /// Evaluates a flag, and returns every step of the evaluation too.
     #[must_use]
     pub fn explain_flag<'a>(
         &'a self,
@@ -183,19 +183,19 @@ impl Catalog {
             return evaluation;
         }
         let unit = subject.unit(&flag.unit);
-        let given = Given { subject, now, unit: unit.as_deref() };
-        if let Some(evaluation) = by_override(flag, given, trace) {
+        let input = DecisionInput { subject, now, unit: unit.as_deref() };
+        if let Some(evaluation) = by_override(flag, input, trace) {
             return evaluation;
         }
         for rule in &flag.rules {
-            if let Some(evaluation) = self.by_rule(flag, rule, given, trace) {
+            if let Some(evaluation) = self.by_rule(flag, rule, input, trace) {
                 return evaluation;
             }
         }
-        by_rollout(flag, given, trace)
+        by_rollout(flag, input, trace)
     }
 
-    /// What a flag gives because of another flag that it needs; `None` if all give what is needed.
+    /// Returns the evaluation that a failed prerequisite causes; `None` if all prerequisites are met.
     fn by_prerequisites<'a, T: Trace>(
         &'a self,
         flag: &'a Flag,
@@ -206,7 +206,7 @@ impl Catalog {
         let unmet = || flag.by_default(FlagReason::Prerequisite, OpenFeatureReason::Default);
         for prerequisite in &flag.prerequisites {
             let Some(other) = self.flags().get(prerequisite.flag) else {
-                trace.record(|| Step::stage(Stage::Prerequisite, true, "a flag that is needed is left out"));
+                trace.record(|| Step::stage(Stage::Prerequisite, true, "a required flag is left out"));
                 return Some(unmet());
             };
             trace.record(|| Step::Open { name: format!("flag {}", other.key) });
@@ -215,12 +215,12 @@ impl Catalog {
             let holds = evaluation.variant.map(|it| &it.key) == wanted.map(|it| &it.key);
             trace.record(|| Step::Close { holds });
             if evaluation.reason == FlagReason::UnitMissing {
-                let detail = || format!("`{}` depends on the unit, and there is none", other.key);
+                let detail = || format!("`{}` depends on the unit, but the subject has none", other.key);
                 trace.record(|| Step::stage(Stage::Prerequisite, true, detail()));
                 return Some(flag.by_default(FlagReason::UnitMissing, OpenFeatureReason::Error));
             }
             if !holds {
-                let detail = || format!("`{}` does not give the variant that is needed", other.key);
+                let detail = || format!("`{}` does not serve the required variant", other.key);
                 trace.record(|| Step::stage(Stage::Prerequisite, true, detail()));
                 return Some(unmet());
             }
@@ -235,17 +235,17 @@ impl Catalog {
         &'a self,
         flag: &'a Flag,
         rule: &'a Rule,
-        given: Given<'_>,
+        input: DecisionInput<'_>,
         trace: &mut T,
     ) -> Option<Evaluation<'a>> {
         trace.record(|| Step::Open { name: format!("rule {}", rule.name) });
-        let matches = all_hold(&rule.when, given, trace);
-        let evaluation = if matches { self.serve(flag, rule, given, trace) } else { None };
+        let matches = all_hold(&rule.when, input, trace);
+        let evaluation = if matches { self.serve(flag, rule, input, trace) } else { None };
         trace.record(|| Step::Close { holds: matches });
         trace.record(|| {
             let detail = match (matches, &evaluation) {
                 (false, _) => format!("`{}` does not match", rule.name),
-                (true, None) => format!("`{}` matches, and its experiment gives no variant", rule.name),
+                (true, None) => format!("`{}` matches, but its experiment gives no variant", rule.name),
                 (true, Some(_)) => format!("`{}` matches", rule.name),
             };
             Step::stage(Stage::Rule, evaluation.is_some(), detail)
@@ -260,7 +260,7 @@ impl Catalog {
         &'a self,
         flag: &'a Flag,
         rule: &'a Rule,
-        given: Given<'_>,
+        input: DecisionInput<'_>,
         trace: &mut T,
     ) -> Option<Evaluation<'a>> {
         match &rule.serve {
@@ -271,7 +271,7 @@ impl Catalog {
                 Some(flag.with(*variant, FlagReason::Rule, word))
             }
             Serve::Split(split) => {
-                let Some(unit) = given.unit else {
+                let Some(unit) = input.unit else {
                     return Some(flag.by_default(FlagReason::UnitMissing, OpenFeatureReason::Error));
                 };
                 let variant = split.choose(unit, trace);
@@ -279,9 +279,9 @@ impl Catalog {
             }
             Serve::Experiment { index, variants } => {
                 let experiment = self.experiments().get(*index)?;
-                let mut decision = experiment.evaluate(given.subject, given.now, None, trace);
+                let mut decision = experiment.evaluate(input.subject, input.now, None, trace);
                 if decision.reason == Reason::UnitMissing {
-                    match experiment.decide_without_unit(given, trace) {
+                    match experiment.decide_without_unit(input, trace) {
                         Some(for_all) => decision = for_all,
                         None => {
                             return Some(flag.by_default(FlagReason::UnitMissing, OpenFeatureReason::Error));
@@ -298,27 +298,32 @@ impl Catalog {
     }
 }
 
-fn by_override<'a, T: Trace>(flag: &'a Flag, given: Given<'_>, trace: &mut T) -> Option<Evaluation<'a>> {
-    let found = match given.unit {
+fn by_override<'a, T: Trace>(
+    flag: &'a Flag,
+    input: DecisionInput<'_>,
+    trace: &mut T,
+) -> Option<Evaluation<'a>> {
+    let found = match input.unit {
         Some(unit) => flag.overrides.get(unit),
         None => None,
     };
     trace.record(|| {
         let detail = match found {
-            Some(_) => "the document names a variant for this unit".to_owned(),
-            None => format!("none of {} is for this unit", flag.overrides.len()),
+            Some(_) => "the document names a variant for this unit",
+            None if flag.overrides.is_empty() => "no overrides",
+            None => "no override names this unit",
         };
         Step::stage(Stage::Override, found.is_some(), detail)
     });
     found.map(|variant| flag.with(*variant, FlagReason::Override, OpenFeatureReason::TargetingMatch))
 }
 
-fn by_rollout<'a, T: Trace>(flag: &'a Flag, given: Given<'_>, trace: &mut T) -> Evaluation<'a> {
+fn by_rollout<'a, T: Trace>(flag: &'a Flag, input: DecisionInput<'_>, trace: &mut T) -> Evaluation<'a> {
     let Some(rollout) = &flag.rollout else {
-        trace.record(|| Step::stage(Stage::Default, true, "nothing else applies"));
+        trace.record(|| Step::stage(Stage::Default, true, "no rule or rollout applies"));
         return flag.by_default(FlagReason::Default, OpenFeatureReason::Default);
     };
-    let targeted = all_hold(&rollout.targeting, given, trace);
+    let targeted = all_hold(&rollout.targeting, input, trace);
     trace.record(|| {
         let detail = if targeted { "all targeting rules match" } else { "not all targeting rules match" };
         Step::stage(Stage::Targeting, !targeted, detail)
@@ -326,18 +331,25 @@ fn by_rollout<'a, T: Trace>(flag: &'a Flag, given: Given<'_>, trace: &mut T) -> 
     if !targeted {
         return flag.by_default(FlagReason::TargetingRulesNotMet, OpenFeatureReason::Default);
     }
-    rollout.draw(flag, given, trace)
+    rollout.draw(flag, input, trace)
 }
 
 impl Rollout {
-    fn draw<'a, T: Trace>(&'a self, flag: &'a Flag, given: Given<'_>, trace: &mut T) -> Evaluation<'a> {
+    fn draw<'a, T: Trace>(
+        &'a self,
+        flag: &'a Flag,
+        input: DecisionInput<'_>,
+        trace: &mut T,
+    ) -> Evaluation<'a> {
         let everybody = self.below >= BUCKETS;
-        let Some(unit) = given.unit else {
+        let Some(unit) = input.unit else {
             if everybody && !self.serve.is_several() {
                 // Nothing has to be drawn, so that nobody needs a unit.
                 return flag.with(self.serve.choose("", &mut ()), FlagReason::Enabled, self.word());
             }
-            trace.record(|| Step::stage(Stage::Unit, true, "a share has to be drawn, and there is no unit"));
+            trace.record(|| {
+                Step::stage(Stage::Unit, true, "a share must be drawn, but the subject has no unit")
+            });
             return flag.by_default(FlagReason::UnitMissing, OpenFeatureReason::Error);
         };
         let range = Range { start: 0, end: self.below };

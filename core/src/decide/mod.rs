@@ -24,7 +24,7 @@ pub use attributes::{AttributeTypes, Column, Hint};
 pub use catalog::Catalog;
 pub(crate) use condition::{AttributePath, Condition, Leaf, Segment, Source};
 pub use context::Context;
-pub(crate) use experiment::Parts as ExperimentParts;
+pub(crate) use experiment::ExperimentParts;
 pub use experiment::{Decision, Experiment, Pin, Variant};
 pub(crate) use experiment::{Holdout, Layer, Slot};
 pub use flag::{Evaluation, Flag, FlagVariant};
@@ -34,7 +34,7 @@ pub(crate) use number::Number;
 pub use reason::{FlagReason, OpenFeatureReason, Reason};
 pub(crate) use split::Split;
 pub(crate) use subject::USER_ID;
-pub use subject::{LimitError, Limits, Subject, unit_of};
+pub use subject::{ContextLimits, LimitError, Subject, unit_of};
 pub(crate) use test::{Comparison, Geo, Set, Test, TimeTest, TimeWindow, Weekdays, equal, same};
 pub(crate) use trace::{Draw, Trace};
 pub use trace::{Stage, Step};
@@ -42,9 +42,9 @@ pub(crate) use version::{VersionRange, lenient_version};
 
 use jiff::Timestamp;
 
-/// What a decision is made from, apart from the catalog.
+/// The input of a decision, apart from the catalog.
 #[derive(Clone, Copy)]
-pub(crate) struct Given<'a> {
+pub(crate) struct DecisionInput<'a> {
     pub subject: &'a Subject<'a>,
     pub now: Timestamp,
     /// The unit that the experiment or flag is about, where the subject has one.

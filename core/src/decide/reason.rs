@@ -1,10 +1,10 @@
-//! Why a decision is what it is. The words are part of the API.
+//! Reasons of decisions. Their names are part of the API.
 
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::fmt;
 
-/// Why an experiment gave a variant, or none. The first that applies, in this order, decides.
+/// The reason why an experiment gave a variant, or none. The first one that applies, in this order, decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
@@ -69,7 +69,7 @@ impl fmt::Display for Reason {
     }
 }
 
-/// Why a flag gave its variant.
+/// The reason why a flag gave its variant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FlagReason {
@@ -87,11 +87,11 @@ pub enum FlagReason {
     TargetingRulesNotMet,
     /// The answer depends on the unit, and the subject has none.
     UnitMissing,
-    /// In the rollout.
+    /// The unit is in the rollout.
     Enabled,
     /// Not in the rollout.
     NotInRollout,
-    /// Nothing else applies.
+    /// No other reason applies.
     Default,
 }
 
@@ -138,17 +138,17 @@ impl fmt::Display for FlagReason {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum OpenFeatureReason {
-    /// The same for everybody.
+    /// All units get the same variant.
     Static,
-    /// By conditions or an override.
+    /// Conditions or an override decided.
     TargetingMatch,
-    /// By share.
+    /// A share of the units decided.
     Split,
     /// The flag is off.
     Disabled,
     /// The default variant.
     Default,
-    /// It could not be evaluated.
+    /// The flag could not be evaluated.
     Error,
 }
 

@@ -3,7 +3,7 @@
 use super::{Draw, Step, Trace};
 use crate::hash::{BUCKETS, Bucketer, Range};
 
-/// Who gets which variant: every bucket belongs to one.
+/// The assignment of buckets to variants: every bucket belongs to one.
 #[derive(Debug, Clone)]
 pub(crate) struct Split {
     bucketer: Bucketer,
@@ -12,7 +12,7 @@ pub(crate) struct Split {
 }
 
 impl Split {
-    /// From ranges that cover every bucket once, with the index of their variant.
+    /// Builds the split from ranges that cover every bucket once, with the index of their variant.
     pub(crate) fn new(bucketer: Bucketer, ranges: impl IntoIterator<Item = (Range, usize)>) -> Self {
         let mut slices: Vec<(u32, u32)> = ranges
             .into_iter()
@@ -34,7 +34,7 @@ impl Split {
         chosen as usize
     }
 
-    /// What variants are drawn by.
+    /// Returns the bucketer that draws the variants.
     pub(crate) fn bucketer(&self) -> &Bucketer {
         &self.bucketer
     }
@@ -44,7 +44,7 @@ impl Split {
         &self.slices
     }
 
-    /// Whether several variants have a share.
+    /// Returns true if more than one variant has a share.
     pub(crate) fn is_several(&self) -> bool {
         self.slices.len() > 1
     }

@@ -1,4 +1,4 @@
-//! Who asks: a user id and attributes.
+//! The subject of a decision: a user id and attributes.
 
 use super::AttributePath;
 use crate::read::id_of;
@@ -6,12 +6,12 @@ use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::fmt;
 
-/// Whom a decision is about. `user_id` is also an attribute of this name.
+/// The subject of a decision. `user_id` is also an attribute of this name.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject<'a> {
     user_id: Option<&'a str>,
     attributes: &'a Map<String, Value>,
-    /// Whether the user id stands for every unit that the attributes do not give.
+    /// True if the user id serves as the unit for every unit attribute that the attributes do not contain.
     any_unit: bool,
 }
 
@@ -81,9 +81,9 @@ fn present(text: &str) -> Option<&str> {
     text.contains(|c: char| !c.is_whitespace()).then_some(text)
 }
 
-/// How large a context may be.
+/// Limits on the size of a context.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct ContextLimits {
     /// Attributes, those inside objects and lists too.
     pub attributes: usize,
     /// Bytes in a string or a name.
@@ -92,7 +92,7 @@ pub struct Limits {
     pub depth: usize,
 }
 
-impl Default for Limits {
+impl Default for ContextLimits {
     fn default() -> Self {
         Self { attributes: 64, string_bytes: 1024, depth: 4 }
     }
@@ -107,14 +107,14 @@ pub enum LimitError {
     String {
         /// The start of the attribute's name.
         attribute: String,
-        /// How many bytes are allowed.
+        /// The allowed number of bytes.
         limit: usize,
     },
     /// Nested too deeply, at an attribute of this name.
     Depth {
         /// The attribute's name.
         attribute: String,
-        /// How many levels are allowed.
+        /// The allowed number of levels.
         limit: usize,
     },
 }
@@ -135,7 +135,7 @@ impl fmt::Display for LimitError {
 
 impl std::error::Error for LimitError {}
 
-impl Limits {
+impl ContextLimits {
     /// Checks a context.
     pub fn check(&self, attributes: &Map<String, Value>) -> Result<(), LimitError> {
         let mut left = self.attributes;
@@ -209,7 +209,7 @@ mod tests {
 
     #[test]
     fn contexts_over_their_limits_are_refused() {
-        let limits = Limits::default();
+        let limits = ContextLimits::default();
         assert_eq!(limits.check(attributes(&json!({"a": {"b": [1, "x"]}}))), Ok(()));
         let many: Map<String, Value> = (0..65).map(|i| (i.to_string(), json!(1))).collect();
         assert_eq!(limits.check(&many), Err(LimitError::Attributes(64)));

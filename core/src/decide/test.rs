@@ -1,4 +1,4 @@
-//! What a leaf asks of one value. A value of a wrong type fails every test.
+//! The test that a leaf applies to one value. A value of the wrong type fails every test.
 
 use super::kinds::Kinds;
 use super::{Number, VersionRange, lenient_version, network, unit_of};
@@ -38,12 +38,12 @@ pub(crate) enum Test {
     SemverRange(VersionRange),
     Geo(Geo),
     Ip(Box<[IpNet]>),
-    /// In when the bucket is below.
+    /// The bucketer and the end of the share: a unit with a lower bucket passes.
     Percentage(Bucketer, u32),
 }
 
 impl Test {
-    /// Whether a value of the subject passes.
+    /// Returns true if a value of the subject passes.
     pub(crate) fn holds_for(&self, value: &Value) -> bool {
         match (self, value) {
             (Self::Exists, _) => true,
@@ -73,7 +73,7 @@ impl Test {
         }
     }
 
-    /// The same test of a unit, which is a text however it is written: `user_id` in `[7]` is in `["7"]`.
+    /// Turns the test into one of a unit, which is always text: `user_id` in `[7]` is in `["7"]`.
     pub(crate) fn of_units(self) -> Self {
         let unit =
             |value: Value| unit_of(&value).map_or(value.clone(), |unit| Value::String(unit.into_owned()));
@@ -86,7 +86,7 @@ impl Test {
         }
     }
 
-    /// Whether a string of the subject passes.
+    /// Returns true if a string of the subject passes.
     pub(crate) fn holds_for_text(&self, text: &str) -> bool {
         match self {
             Self::Exists => true,
@@ -115,7 +115,7 @@ impl Test {
     }
 }
 
-/// How two ordered things relate.
+/// An ordering relation between two values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Comparison {
     Equal,
@@ -143,7 +143,7 @@ impl Comparison {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Set {
     strings: HashSet<Box<str>>,
-    /// In ascending order.
+    /// The numbers, in ascending order.
     numbers: Vec<Number>,
     booleans: Vec<bool>,
 }
@@ -173,8 +173,8 @@ impl Set {
         self
     }
 
-    /// Whether the value is in the set; `None` if the set has only values of other types. Nothing is in an
-    /// empty one, whatever its type.
+    /// Returns true if the value is in the set; `None` if the set has only values of other types. An empty
+    /// set contains no value of any type.
     fn find(&self, value: &Value) -> Option<bool> {
         match value {
             Value::String(text) => self.find_text(text),
@@ -213,7 +213,7 @@ impl Set {
     }
 }
 
-/// Whether two scalars are the same; `None` for different types.
+/// Returns true if two scalars are equal; `None` if their types differ.
 pub(crate) fn same(a: &Value, b: &Value) -> Option<bool> {
     match (a, b) {
         (Value::String(a), Value::String(b)) => Some(a == b),
@@ -223,12 +223,12 @@ pub(crate) fn same(a: &Value, b: &Value) -> Option<bool> {
     }
 }
 
-/// Whether two values are the same; 1 and 1.0 are.
+/// Returns true if two values are equal; the numbers 1 and 1.0 are equal.
 pub(crate) fn equal(a: &Value, b: &Value) -> bool {
     a == b || same(a, b) == Some(true)
 }
 
-/// Whether a string or list contains a part; `None` for other values.
+/// Returns true if a string or list contains a part; `None` for values of other types.
 fn contains(value: &Value, part: &Value) -> Option<bool> {
     match (value, part) {
         (Value::Array(items), part) => Some(items.iter().any(|item| same(item, part) == Some(true))),
@@ -333,7 +333,7 @@ impl Geo {
     /// The earth's mean radius (IUGG).
     const EARTH_KM: f64 = 6371.0088;
 
-    /// Whether `{lat, lon}` or `[lat, lon]`, in degrees, lies in the circle.
+    /// Returns true if the position `{lat, lon}` or `[lat, lon]`, in degrees, lies in the circle.
     fn contains(&self, value: &Value) -> bool {
         let coordinate = |name: &str, index: usize| value.get(name).or_else(|| value.get(index))?.as_f64();
         let (Some(lat), Some(lon)) = (coordinate("lat", 0), coordinate("lon", 1)) else { return false };

@@ -1,4 +1,4 @@
-//! What an explanation is made of.
+//! The steps of an explanation.
 
 use super::{Condition, Rule};
 use crate::document::Operator;
@@ -11,13 +11,13 @@ use std::fmt;
 /// Watches an evaluation. Steps are made only where somebody watches: with `()` nothing of this is left in
 /// the machine code.
 pub(crate) trait Trace {
-    /// Whether conditions are evaluated after the outcome is known, to be shown.
+    /// True if conditions are still evaluated after the outcome is known, so that all of them can be shown.
     const EVERY: bool;
 
     fn record(&mut self, step: impl FnOnce() -> Step);
 
-    /// Where a unit falls: where its hash does. A rehearsal may put it elsewhere; `lets_on` are the buckets with which
-    /// the evaluation goes on.
+    /// Returns the bucket of a unit, by default that of its hash. A rehearsal may replace it; `lets_on` are
+    /// the buckets with which the evaluation continues.
     #[inline]
     fn bucket(
         &mut self,
@@ -38,8 +38,8 @@ pub(crate) trait Trace {
     fn served(&mut self, _rule: &Rule) {}
 }
 
-/// What a bucket is drawn for, in the words of documents: a `percentage` condition hashes as a rollout does, and is
-/// another question.
+/// The use of a bucket, in the terms of documents. It is finer than the hash's purpose: a `percentage`
+/// condition hashes as a rollout does, but is a separate question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Draw {
     Holdout,
@@ -72,11 +72,11 @@ impl Trace for Vec<Step> {
 pub enum Step {
     /// A question of the order of evaluation was asked.
     Stage {
-        /// Which.
+        /// The stage.
         stage: Stage,
-        /// Whether it decided, so that nothing after it was asked.
+        /// True if this stage decided, so that no later stage was evaluated.
         decides: bool,
-        /// What was found.
+        /// The result of the stage, in words.
         detail: String,
     },
     /// A nesting of conditions, a segment, a rule or another flag begins.
@@ -84,7 +84,7 @@ pub enum Step {
         /// `all`, `any`, `not`, or the name of what begins.
         name: String,
     },
-    /// It ends.
+    /// A nesting ends.
     Close {
         /// Its outcome.
         holds: bool,
@@ -93,18 +93,18 @@ pub enum Step {
     Condition {
         /// The attribute; `now` for the present time, `unit` for the unit.
         attribute: String,
-        /// How it was compared.
+        /// The operator of the comparison.
         operator: Operator,
-        /// With what.
+        /// The value that it was compared with.
         expected: Option<Value>,
-        /// What the subject has; nothing if the attribute is missing.
+        /// The subject's value; null if the attribute is missing.
         actual: Option<Value>,
         /// The outcome.
         holds: bool,
     },
     /// A unit was hashed.
     Bucket {
-        /// What for.
+        /// The purpose of the hash.
         purpose: Purpose,
         /// The text whose bytes were hashed.
         text: String,
@@ -117,7 +117,7 @@ pub enum Step {
     },
     /// A unit was put into a bucket by a rule test, and not hashed.
     GivenBucket {
-        /// What for.
+        /// The purpose of the bucket.
         purpose: Purpose,
         /// The bucket, of 1,000,000.
         bucket: u32,

@@ -54,7 +54,7 @@ impl VersionRange {
             }
     }
 
-    /// Whether no version at all can be in it.
+    /// Returns true if no version can be in the range.
     pub(crate) fn is_empty(&self) -> bool {
         match (&self.low, &self.high) {
             (Bound::Included(low), Bound::Included(high)) => low.cmp_precedence(high).is_gt(),

@@ -1,4 +1,4 @@
-//! What experiments and flags share, as written.
+//! The shared document (segments, layers and holdouts) as written.
 
 use super::read::record;
 use super::rule::Condition;
@@ -9,15 +9,15 @@ use crate::hash::Range;
 record! {
     /// The shared document: segments, layers and holdouts. There is at most one.
     pub struct CatalogConfig {
-        /// What is shared.
+        /// The segments, layers and holdouts.
         pub catalog: SharedConfig,
     }
 }
 
 record! {
-    /// What experiments and flags share.
+    /// The segments, layers and holdouts that experiments and flags share.
     pub struct SharedConfig {
-        /// What it is about.
+        /// A description of the shared document.
         pub description: Option<String>,
         /// Named conditions.
         #[serde(default)]
@@ -36,9 +36,9 @@ record! {
     pub struct SegmentConfig {
         /// The segment's key.
         pub key: Key,
-        /// What it is.
+        /// A description of the segment.
         pub description: Option<String>,
-        /// Who belongs to it; a list means all.
+        /// The conditions that a unit must match to belong to the segment; all of them must hold.
         #[serde(default)]
         pub when: Vec<Condition>,
     }
@@ -50,13 +50,13 @@ record! {
     pub struct LayerConfig {
         /// The layer's key.
         pub key: Key,
-        /// What it is.
+        /// A description of the layer.
         pub description: Option<String>,
-        /// What is hashed with the unit; the key by default.
+        /// The text that is hashed with the unit; the key by default.
         pub salt: Option<String>,
         /// The attribute that is bucketed; `user_id` by default.
         pub unit: Option<String>,
-        /// Who owns which buckets.
+        /// The experiments of the layer, with the buckets that each owns.
         #[serde(default)]
         pub slots: Vec<SlotConfig>,
     }
@@ -78,9 +78,9 @@ record! {
     pub struct HoldoutConfig {
         /// The holdout's key.
         pub key: Key,
-        /// What it is.
+        /// A description of the holdout.
         pub description: Option<String>,
-        /// What is hashed with the unit; the key by default.
+        /// The text that is hashed with the unit; the key by default.
         pub salt: Option<String>,
         /// The attribute that is bucketed; `user_id` by default.
         pub unit: Option<String>,

@@ -2,7 +2,7 @@
 
 use super::read::{record, words};
 use super::rule::Condition;
-use super::scalar::{HashScheme, Key, Moment, Window};
+use super::scalar::{DateTime, HashScheme, Key, Window};
 use super::share::Share;
 use crate::hash::Range;
 use serde_json::Value;
@@ -14,17 +14,18 @@ record! {
     pub struct ExperimentConfig {
         /// The experiment's key, unique among experiments.
         pub experiment: Key,
-        /// What it is about.
+        /// A description of the experiment.
         pub description: Option<String>,
-        /// Who answers for it.
+        /// The person or team that is responsible.
         pub owner: Option<String>,
-        /// Where it is in its life.
+        /// The stage of the experiment's life cycle.
         pub status: Status,
         /// The attribute that is randomised; `user_id` by default.
         pub unit: Option<String>,
-        /// How units are bucketed; `abx-1` by default.
+        /// The hash scheme; `abx-1` by default.
         pub hash: Option<HashScheme>,
-        /// What is hashed with the unit; the key by default. Keeping it keeps everybody's variant.
+        /// The text that is hashed with the unit; the key by default. Units keep their variants as long as
+        /// the salt stays the same.
         pub salt: Option<String>,
         /// Counts deliberate re-randomisations, from 1.
         pub epoch: Option<u32>,
@@ -33,7 +34,7 @@ record! {
         /// The variants, in the order of their ranges.
         #[serde(default)]
         pub variants: Vec<VariantConfig>,
-        /// Who may take part; a list means all of its conditions.
+        /// The conditions that a unit must match to take part; all of them must hold.
         #[serde(default)]
         pub targeting_rules: Vec<Condition>,
         /// The layer of mutually exclusive experiments that this one belongs to.
@@ -46,18 +47,18 @@ record! {
         pub overrides_file: Option<String>,
         /// The variant that everybody gets once the experiment is completed.
         pub winner: Option<String>,
-        /// Nobody takes part before.
-        pub starts_at: Option<Moment>,
-        /// Nobody takes part from then on.
-        pub ends_at: Option<Moment>,
-        /// What is measured.
+        /// The start: no unit takes part before it.
+        pub starts_at: Option<DateTime>,
+        /// The end: no unit takes part from then on.
+        pub ends_at: Option<DateTime>,
+        /// The metrics that are measured.
         #[serde(default)]
         pub metrics: Vec<MetricConfig>,
     }
 }
 
 words! {
-    /// Where an experiment is in its life.
+    /// The stage of an experiment's life cycle.
     pub enum Status {
         /// Being written; nobody takes part.
         #[default]
@@ -81,9 +82,9 @@ record! {
         pub allocation: Option<Share>,
         /// The buckets themselves, instead of an allocation: `[[0, 250000], [500000, 750000]]`.
         pub ranges: Option<Vec<Range>>,
-        /// What the variant means to the program that asks.
+        /// A value that is returned with the variant to the calling program, for example its configuration.
         pub payload: Option<Value>,
-        /// What it is.
+        /// A description of the variant.
         pub description: Option<String>,
     }
 }
@@ -96,21 +97,21 @@ record! {
         pub key: Key,
         /// The name of the events that it counts.
         pub event: String,
-        /// What is made of them.
+        /// The aggregation of the metric's events.
         pub kind: MetricKind,
         /// The event property that is summed or averaged.
         pub property: Option<String>,
-        /// Which way is better; `increase` by default.
+        /// The direction of an improvement; `increase` by default.
         pub direction: Option<Direction>,
         /// `primary` by default.
         pub role: Option<MetricRole>,
-        /// How long after its first exposure a unit's events count; forever by default.
+        /// The time after a unit's first exposure in which its events count; unlimited by default.
         pub window: Option<Window>,
     }
 }
 
 words! {
-    /// What is made of a metric's events.
+    /// The aggregation of a metric's events.
     pub enum MetricKind {
         /// The share of units with at least one event.
         #[default]
@@ -125,7 +126,7 @@ words! {
 }
 
 words! {
-    /// Which way is better.
+    /// The direction of an improvement.
     pub enum Direction {
         /// More is better.
         #[default]
@@ -136,7 +137,7 @@ words! {
 }
 
 words! {
-    /// What a metric is for.
+    /// The role of a metric in a decision.
     pub enum MetricRole {
         /// Decides the experiment.
         #[default]

@@ -16,24 +16,24 @@ record! {
     pub struct FeatureFlagConfig {
         /// The flag's key, unique among flags.
         pub flag: Key,
-        /// What it is about.
+        /// A description of the flag.
         pub description: Option<String>,
-        /// Who answers for it.
+        /// The person or team that is responsible.
         pub owner: Option<String>,
-        /// Off: everybody gets the default variant.
+        /// Off: every unit gets the default variant.
         pub enabled: bool,
         /// The attribute that rollouts and splits are drawn by; `user_id` by default.
         pub unit: Option<String>,
-        /// How units are bucketed; `abx-1` by default.
+        /// The hash scheme; `abx-1` by default.
         pub hash: Option<HashScheme>,
-        /// What is hashed with the unit; the key by default.
+        /// The text that is hashed with the unit; the key by default.
         pub salt: Option<String>,
         /// Counts deliberate re-randomisations, from 1.
         pub epoch: Option<u32>,
         /// The variants; `on` and `off` by default.
         #[serde(default)]
         pub variants: Vec<FlagVariantConfig>,
-        /// Who gets nothing else gets this one; `off` by default.
+        /// The variant of units that get no other one; `off` by default.
         pub default_variant: Option<String>,
         /// Flags that must give a certain variant first.
         #[serde(default)]
@@ -47,7 +47,7 @@ record! {
         /// Tried in order; the first whose conditions match serves.
         #[serde(default)]
         pub rules: Vec<FlagRuleConfig>,
-        /// Who may take part in the rollout; a list means all of its conditions.
+        /// The conditions that a unit must match to take part in the rollout; all of them must hold.
         #[serde(default)]
         pub targeting_rules: Vec<Condition>,
         /// The percentage of units in the rollout, from 0 to 100 or as `10%`. Raising it never moves a unit.
@@ -67,7 +67,7 @@ record! {
         pub allocation: Option<Share>,
         /// The buckets themselves, instead of an allocation.
         pub ranges: Option<Vec<Range>>,
-        /// What it is.
+        /// A description of the variant.
         pub description: Option<String>,
     }
 }
@@ -83,7 +83,7 @@ record! {
 }
 
 record! {
-    /// Whom a rule is for, and what it serves: exactly one of `serve`, `split` and `experiment`.
+    /// The conditions of a rule, and what it serves: exactly one of `serve`, `split` and `experiment`.
     #[schemars(transform = super::schema::flag_rule)]
     pub struct FlagRuleConfig {
         /// A name that decisions carry.

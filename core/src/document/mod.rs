@@ -1,7 +1,7 @@
-//! What is written: documents as plain types, read from JSON values with every finding at once.
+//! Documents as written: plain types, read from JSON values, with all findings at once.
 //!
-//! Where a value came from (a YAML file, a table) is the reader's business; here are only its meaning-free
-//! shape and its places, as paths.
+//! The reader of a source (a YAML file, a table) knows the origin of a value; these types hold only its shape
+//! and its path.
 
 mod catalog;
 mod experiment;
@@ -31,7 +31,7 @@ pub use rule_tests::{
     Attributes, BucketsConfig, CaseConfig, ExceptionConfig, ExpectConfig, TestedKind, TestsConfig,
     WantedVariant,
 };
-pub use scalar::{HashScheme, Key, Moment, Window};
+pub use scalar::{DateTime, HashScheme, Key, Window};
 pub use share::{Percentage, Share, before_percent_sign};
 
 /// One document of any kind.
@@ -67,9 +67,9 @@ impl Document {
             let near = map.keys().find_map(|name| Some((name, did_you_mean(name, KINDS)?)));
             let finding = match near {
                 Some((name, near)) => findings
-                    .add(Code::UnknownKind, name.as_str(), "this tells no kind of document")
+                    .add(Code::UnknownKind, name.as_str(), "this is not a kind of document")
                     .help(format!("did you mean `{near}`?")),
-                None => findings.add(Code::UnknownKind, "", "the document does not tell its kind"),
+                None => findings.add(Code::UnknownKind, "", "the document does not state its kind"),
             };
             if finding.help.is_none() {
                 finding.help("start it with `experiment: KEY`, `flag: KEY` or `catalog:`");

@@ -3,8 +3,8 @@
 use super::read::words;
 
 words! {
-    /// How an attribute is compared with a value. A missing or wrongly typed attribute makes every operator
-    /// false, `not_exists` apart.
+    /// A comparison of an attribute with a value. A missing or wrongly typed attribute makes every operator
+    /// false, except `not_exists`.
     pub enum Operator {
         /// The same string, number or boolean.
         #[default]
@@ -33,15 +33,15 @@ words! {
         StartsWith = "starts_with",
         /// A string with this end.
         EndsWith = "ends_with",
-        /// A string in which a regular expression finds something.
+        /// A string in which a regular expression finds a match.
         Matches = "matches",
-        /// Anything but nothing.
+        /// Any value: the attribute is present and not null.
         Exists = "exists",
-        /// Nothing.
+        /// No value: the attribute is missing or null.
         NotExists = "not_exists",
-        /// A string or list with at least one of a list.
+        /// A string or list that contains at least one of a list.
         ContainsAny = "contains_any",
-        /// A string or list with all of a list.
+        /// A string or list that contains all of a list.
         ContainsAll = "contains_all",
         /// A string of so many characters, or a list of so many elements.
         LengthEquals = "length_equals",
@@ -71,13 +71,13 @@ words! {
         SemverLessThan = "semver_less_than",
         /// A semantic version at most as great.
         SemverLessOrEqual = "semver_less_or_equal",
-        /// A semantic version in a range, as `>=1.2, <2`.
+        /// A semantic version in a range, for example `>=1.2, <2`.
         SemverRange = "semver_range",
         /// A place `{lat, lon}` within `{lat, lon, radius_km}`.
         GeoWithin = "geo_within",
         /// An IP address in a network or in one of a list of them (CIDR).
         IpIn = "ip_in",
-        /// A share of units from 0 to 100, by a salt of its own.
+        /// A share of units from 0 to 100, hashed by a salt of its own.
         Percentage = "percentage",
     }
 }

@@ -29,17 +29,17 @@ impl fmt::Display for At<'_> {
     }
 }
 
-/// What can stand in a document.
+/// A value that can be read from a document.
 pub(crate) trait Written: Sized {
     /// Reads a value; whatever is wrong with it becomes findings, and a default stands in.
     fn read(value: &Value, at: At<'_>, findings: &mut Findings) -> Self;
 
-    /// What stands for a field that is not written; `None` where it must be.
+    /// Returns the value of a field that is not written; `None` if the field is required.
     fn absent() -> Option<Self> {
         None
     }
 
-    /// What stands in after a finding.
+    /// Returns the value that replaces one that could not be read, after its finding is added.
     fn stand_in() -> Self;
 }
 
@@ -356,7 +356,7 @@ macro_rules! words {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => format!("one of: {}", words().collect::<Vec<_>>().join(", ")),
                 };
-                let message = format!("{} is none of the words known here", read::quote(text));
+                let message = format!("{} is not a known word here", read::quote(text));
                 read::refuse($crate::finding::Code::UnknownWord, message, Some(help), at, findings)
             }
             fn stand_in() -> Self {

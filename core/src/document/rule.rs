@@ -35,7 +35,7 @@ pub enum Condition {
     Leaf(Leaf),
 }
 
-/// What `not:` negates: one condition, or a list that means all of them.
+/// The operand of `not:`: one condition, or a list whose conditions must all hold.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, schemars::JsonSchema)]
 #[serde(untagged)]
 pub enum Negated {
@@ -52,11 +52,11 @@ record! {
         /// The dotted path of the attribute. `before`, `after` and `time_window` look at the present time
         /// where it is left out, and `percentage` at the unit.
         pub attribute: Option<String>,
-        /// How they are compared.
+        /// The operator that compares the attribute with the value.
         pub operator: Operator,
-        /// What the attribute is compared with.
+        /// The value that the attribute is compared with.
         pub value: Option<Value>,
-        /// What `percentage` hashes with the attribute.
+        /// The salt that `percentage` hashes with the attribute.
         pub salt: Option<String>,
     }
 }
@@ -123,7 +123,7 @@ impl Written for Condition {
             return Self::stand_in();
         };
         for other in map.keys().filter(|name| *name != nesting) {
-            let message = format!("{other:?} cannot stand beside `{nesting}`");
+            let message = format!("{other:?} cannot be used beside `{nesting}`");
             findings.add(Code::UnknownField, At::Field(&at, other).to_string(), message).help(HELP);
         }
         let inner = At::Field(&at, nesting);
@@ -146,7 +146,7 @@ impl Written for Range {
         if let (Some(2), Some(start), Some(end)) = (value.as_array().map(Vec::len), bound(0), bound(1)) {
             return Self { start, end };
         }
-        let help = "write [first bucket, one past the last], as [0, 250000]".to_owned();
+        let help = "write [first bucket, one past the last], for example [0, 250000]".to_owned();
         let message = format!("expected a range of buckets, found {}", describe(value));
         refuse(Code::WrongType, message, Some(help), at, findings)
     }

@@ -1,7 +1,7 @@
 //! Rule tests, as written.
 
 use super::read::{At, Written, record, words, wrong_type};
-use super::scalar::Moment;
+use super::scalar::DateTime;
 use crate::finding::Findings;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
@@ -15,17 +15,17 @@ record! {
     pub struct TestsConfig {
         /// The key of the experiment or flag.
         pub tests: String,
-        /// Which of the two, where both have this key.
+        /// The kind of the document, required if an experiment and a flag both have this key.
         pub kind: Option<TestedKind>,
         /// The time of the decisions, unless a case has its own; the present one by default.
-        pub at: Option<Moment>,
+        pub at: Option<DateTime>,
         /// The cases.
         pub cases: Vec<CaseConfig>,
     }
 }
 
 words! {
-    /// What tests are about.
+    /// The kind of document that tests are about.
     pub enum TestedKind {
         /// An experiment.
         #[default]
@@ -38,23 +38,23 @@ words! {
 record! {
     /// Somebody who asks, and what they must get.
     pub struct CaseConfig {
-        /// What it shows, in words.
+        /// A description of the case, in words.
         pub name: Option<String>,
         /// The unit, hashed as it is. Without one the case is about any unit that is let on: in the traffic, the
         /// rollout and the layer's slot, in no holdout, and in bucket 0 among the variants.
         pub unit: Option<String>,
-        /// Where the unit falls, instead of where its hash would put it.
+        /// The buckets of the unit. They replace the buckets that hashing the unit would give.
         pub buckets: Option<BucketsConfig>,
         /// The attributes.
         pub context: Option<Attributes>,
         /// The time of the decision.
-        pub at: Option<Moment>,
+        pub at: Option<DateTime>,
         /// The variant that was assigned earlier, in the present epoch.
         pub pin: Option<String>,
         /// Values of attributes; the case is one for each combination of them. `null` is a missing attribute.
         #[serde(default)]
         pub matrix: BTreeMap<String, Vec<Value>>,
-        /// What must come of it.
+        /// The expected result.
         pub expect: ExpectConfig,
         /// Combinations of the matrix of which something else must come; the first that fits counts.
         #[serde(default)]
@@ -66,23 +66,23 @@ record! {
     /// Buckets from 0 to 999,999. Each counts wherever the decision draws one of its name, in prerequisites too.
     #[schemars(transform = super::schema::buckets)]
     pub struct BucketsConfig {
-        /// In every holdout.
+        /// The bucket in every holdout.
         pub holdout: Option<u32>,
-        /// In the layer.
+        /// The bucket in the layer.
         pub layer: Option<u32>,
-        /// In the traffic of an experiment.
+        /// The bucket in the traffic of an experiment.
         pub traffic: Option<u32>,
         /// Among the variants of an experiment, a split or a rollout.
         pub variant: Option<u32>,
-        /// In the rollout of a flag.
+        /// The bucket in the rollout of a flag.
         pub rollout: Option<u32>,
-        /// In conditions with `percentage` that have no `attribute`.
+        /// The bucket in conditions with `percentage` that have no `attribute`.
         pub percentage: Option<u32>,
     }
 }
 
 record! {
-    /// What must come of a decision; at least one of them.
+    /// The expected result of a decision; at least one field is set.
     pub struct ExpectConfig {
         /// The variant; `null` for none.
         pub variant: WantedVariant,
@@ -98,7 +98,7 @@ record! {
     pub struct ExceptionConfig {
         /// Attributes of the matrix, each with one of its values or a list of them.
         pub when: BTreeMap<String, Value>,
-        /// What must come of it.
+        /// The expected result for the combinations that match `when`.
         pub expect: ExpectConfig,
     }
 }
@@ -123,7 +123,7 @@ impl Written for Attributes {
 /// The variant that a test expects.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum WantedVariant {
-    /// Nothing is said about it.
+    /// The variant is not checked.
     #[default]
     Any,
     /// There must be none.

@@ -16,7 +16,7 @@ use std::ops::Deref;
 pub struct Key(String);
 
 impl Key {
-    /// Whether a text is a key.
+    /// Returns true if a text is a valid key.
     #[must_use]
     pub fn is_valid(text: &str) -> bool {
         let simple = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
@@ -75,9 +75,9 @@ impl JsonSchema for Key {
 
 /// A point in time: RFC 3339 with an offset, or a date, which is its midnight in UTC.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Moment(pub Timestamp);
+pub struct DateTime(pub Timestamp);
 
-impl Moment {
+impl DateTime {
     /// Reads `2026-03-01T09:00:00Z`, `2026-03-01T09:00:00+01:00` or `2026-03-01`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
@@ -109,7 +109,7 @@ impl Moment {
         "write it as 2026-03-01T09:00:00Z, 2026-03-01T09:00:00+01:00 or 2026-03-01 (midnight in UTC)";
 }
 
-impl Written for Moment {
+impl Written for DateTime {
     fn read(value: &Value, at: At<'_>, findings: &mut Findings) -> Self {
         if !value.is_string() && !value.is_number() {
             return wrong_type("a date or a time with its offset", value, at, findings);
@@ -124,9 +124,9 @@ impl Written for Moment {
     }
 }
 
-impl JsonSchema for Moment {
+impl JsonSchema for DateTime {
     fn schema_name() -> Cow<'static, str> {
-        "Moment".into()
+        "DateTime".into()
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
@@ -169,7 +169,7 @@ impl Serialize for Window {
 impl Written for Window {
     fn read(value: &Value, at: At<'_>, findings: &mut Findings) -> Self {
         let Value::String(text) = value else {
-            return wrong_type("a length of time, as 24h or 7d", value, at, findings);
+            return wrong_type("a length of time, for example 24h or 7d", value, at, findings);
         };
         Self::parse(text).unwrap_or_else(|| {
             let help = "write a whole number and s, m, h, d or w: 24h, 7d".to_owned();
@@ -192,7 +192,7 @@ impl JsonSchema for Window {
 }
 
 words! {
-    /// How units are bucketed.
+    /// The scheme by which units are hashed into buckets.
     pub enum HashScheme {
         /// murmur3 of `salt:purpose:unit`.
         #[default]
@@ -207,27 +207,27 @@ mod tests {
 
     #[test]
     fn moments_need_an_offset_or_no_time() {
-        assert!(Moment::parse("2026-03-01T09:00:00Z").is_some());
+        assert!(DateTime::parse("2026-03-01T09:00:00Z").is_some());
         assert_eq!(
-            Moment::parse("2026-03-01T01:00:00+01:00"),
-            Moment::parse("2026-03-01"),
+            DateTime::parse("2026-03-01T01:00:00+01:00"),
+            DateTime::parse("2026-03-01"),
             "a date is its midnight in UTC"
         );
         for bad in ["2026-03-01T09:00:00", "2026-02-30", "tomorrow", "", "1e400"] {
-            assert_eq!(Moment::parse(bad), None, "{bad}");
+            assert_eq!(DateTime::parse(bad), None, "{bad}");
         }
     }
 
     #[test]
     fn moments_may_be_numbers_and_years_may_not() {
-        let moment = Moment::parse("2026-03-01");
+        let moment = DateTime::parse("2026-03-01");
         for value in
             [json!(1_772_323_200), json!(1_772_323_200_000_i64), json!("1772323200"), json!(1_772_323_200.0)]
         {
-            assert_eq!(Moment::of(&value), moment, "{value}");
+            assert_eq!(DateTime::of(&value), moment, "{value}");
         }
         for bad in [json!(2026), json!(20_260_301), json!("2026"), json!(true), json!(null)] {
-            assert_eq!(Moment::of(&bad), None, "{bad}");
+            assert_eq!(DateTime::of(&bad), None, "{bad}");
         }
     }
 

@@ -1,5 +1,6 @@
-//! What the types of documents alone do not say in their JSON Schema: which fields go together, and what each operator
-//! takes. A schema never refuses what the reader accepts; `cli/tests/schema.rs` compares the two.
+//! Additions to the JSON Schema of documents that the types alone cannot express: fields that belong
+//! together, and the values that each operator takes. A schema never refuses what the reader accepts;
+//! `cli/tests/schema.rs` compares the two.
 
 use super::operator::Operator;
 use super::share::PERCENT_PATTERN;
@@ -8,7 +9,7 @@ use serde_json::{Value, json};
 
 /// A text that says something.
 const TEXT: &str = r"\S";
-/// What a version may start with; the rest is left to the reader.
+/// A pattern for the start of a version; the reader checks the rest.
 const VERSION: &str = "^v?[0-9]";
 
 fn add(schema: &mut Schema, name: &str, rules: Vec<Value>) {
@@ -40,7 +41,7 @@ fn texts(schema: &mut Schema, fields: &[&str]) {
     }
 }
 
-/// What is hashed, and how.
+/// Describes the fields that belong to hashing.
 fn hashing(schema: &mut Schema) {
     texts(schema, &["unit", "salt"]);
     narrow(schema, "epoch", &json!({"minimum": 1}));
@@ -96,7 +97,7 @@ pub(super) fn buckets(schema: &mut Schema) {
     }
 }
 
-/// What each operator takes, by `if` and `then`.
+/// Describes the value that each operator takes, by `if` and `then`.
 pub(super) fn leaf(schema: &mut Schema) {
     let rule = |operator: &Operator| {
         let takes_salt = *operator == Operator::Percentage;
@@ -119,7 +120,7 @@ pub(super) fn leaf(schema: &mut Schema) {
     texts(schema, &["attribute"]);
 }
 
-/// What an operator is given; `None` for nothing.
+/// Returns the schema of an operator's value; `None` if the operator takes no value.
 fn value_of(operator: Operator) -> Option<Value> {
     let scalar = json!({"type": ["string", "number", "boolean"]});
     let count = json!({"type": "integer", "minimum": 0});

@@ -17,7 +17,7 @@ pub struct Share(pub f64);
 pub struct Percentage {
     /// The number before the sign.
     pub percent: f64,
-    /// Whether the sign is written, so that nobody can take it for a share.
+    /// True if the percent sign is written. Without it, the number could be taken for a share.
     pub has_sign: bool,
 }
 
@@ -62,7 +62,7 @@ fn not_a_share<T: Written>(expected: &str, value: &Value, at: At<'_>, findings: 
         }
         Value::String(text) if text.contains('%') => {
             let message = format!("{} is not a percentage", quote(text));
-            let help = "write digits, a point if need be, and the sign: 12.5%".to_owned();
+            let help = "write digits, a decimal point if needed, and the sign: 12.5%".to_owned();
             refuse(Code::AllocationRange, message, Some(help), at, findings)
         }
         other => wrong_type(expected, other, at, findings),

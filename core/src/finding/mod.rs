@@ -1,4 +1,4 @@
-//! Something wrong in a document: a finding is data, and its code is part of the API.
+//! Findings: problems in documents, as data. Their codes are part of the API.
 
 mod codes;
 
@@ -9,7 +9,7 @@ use std::ops::Bound;
 
 pub use codes::Code;
 
-/// How bad a finding is.
+/// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
@@ -40,25 +40,25 @@ pub struct Place {
 /// Another place that a finding is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Related {
-    /// Where.
+    /// The related place.
     pub place: Place,
-    /// What is there.
+    /// The explanation of the related place.
     pub message: String,
 }
 
-/// Something wrong in a document. It points by path, so that it is true for YAML in a repository and for JSON
-/// in a table alike.
+/// A problem in a document. It points by path, so that it holds for YAML in a repository and for JSON in a
+/// table alike.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Finding {
     /// The stable code.
     pub code: Code,
-    /// How bad it is.
+    /// The severity.
     pub severity: Severity,
-    /// What is wrong.
+    /// The problem, in a sentence.
     pub message: String,
-    /// Where.
+    /// The place of the problem.
     pub place: Place,
-    /// How to mend it.
+    /// The way to fix it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
     /// Other places that belong to it.
@@ -85,9 +85,9 @@ impl Finding {
 pub struct Findings {
     document: usize,
     list: Vec<Finding>,
-    /// By document, the paths whose value could not be read and was replaced by a default. What is concluded
-    /// from such a value would be noise on top of the finding that is already there. Sorted, because each of
-    /// thousands of conditions asks.
+    /// The paths whose value could not be read and was replaced by a default, by document. A second finding
+    /// about such a value would be noise, because the first already explains it. The paths are sorted,
+    /// because each of thousands of conditions looks one up.
     broken: BTreeMap<usize, BTreeSet<String>>,
 }
 
@@ -123,13 +123,14 @@ impl Findings {
         self.broken.entry(self.document).or_default().insert(path.into());
     }
 
-    /// Whether the value at a path of the current document, or one inside it, was replaced by a default.
+    /// Returns true if the value at a path of the current document, or one inside it, was replaced by a
+    /// default.
     #[must_use]
     pub fn is_broken(&self, path: &str) -> bool {
         self.is_broken_in(self.document, path)
     }
 
-    /// The same for a document that is not the current one.
+    /// Returns true if `is_broken` holds for a document that is not the current one.
     pub(crate) fn is_broken_in(&self, document: usize, path: &str) -> bool {
         let Some(broken) = self.broken.get(&document) else { return false };
         let inside = |separator: char| {
@@ -140,19 +141,20 @@ impl Findings {
         path.is_empty() || broken.contains(path) || inside('.') || inside('[')
     }
 
-    /// Whether the value at a path of the current document, or one around it, was replaced by a default.
+    /// Returns true if the value at a path of the current document, or one around it, was replaced by a
+    /// default.
     pub(crate) fn is_lost(&self, path: &str) -> bool {
         let Some(broken) = self.broken.get(&self.document) else { return false };
         let mut outer = path.match_indices(['.', '[']).filter_map(|(at, _)| path.get(..at));
         broken.contains(path) || broken.contains("") || outer.any(|it| broken.contains(it))
     }
 
-    /// Whether a value of any document was replaced by a default.
+    /// Returns true if a value of any document was replaced by a default.
     pub(crate) fn any_broken(&self) -> bool {
         !self.broken.is_empty()
     }
 
-    /// Whether a document has a finding that keeps it out of the catalog.
+    /// Returns true if a document has a finding that keeps it out of the catalog.
     #[must_use]
     pub fn has_error(&self, document: usize) -> bool {
         self.list.iter().any(|f| f.place.document == document && f.severity == Severity::Error)
@@ -176,8 +178,8 @@ pub fn did_you_mean<'w>(word: &str, known: impl IntoIterator<Item = &'w str>) ->
         .map(|(_, candidate)| candidate)
 }
 
-/// From 0 to 1. Jaro-Winkler thinks little of one wrong letter in a short word (`ky` for `key`), so that one
-/// edit counts as near wherever it leaves more than a letter.
+/// Returns the similarity of two names, from 0 to 1. Jaro-Winkler rates one wrong letter in a short word
+/// (`ky` for `key`) too low, so one edit counts as near if more than one letter remains.
 fn similarity(a: &str, b: &str) -> f64 {
     let near = a.len().min(b.len()) > 1 && strsim::osa_distance(a, b) <= 1;
     f64::max(strsim::jaro_winkler(a, b), if near { 0.9 } else { 0.0 })

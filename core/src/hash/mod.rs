@@ -1,4 +1,4 @@
-//! Where a unit falls: murmur3, buckets, and allocations as ranges of buckets.
+//! Bucketing: murmur3, buckets, and allocations as ranges of buckets.
 //!
 //! Scheme `abx-1`, frozen: `h = murmur3_x86_32(seed 0, "{salt}:{purpose}:{unit}")` and
 //! `bucket = h * 1_000_000 >> 32`. Two purposes are two independent hashes, so that being in the traffic
@@ -17,19 +17,20 @@ pub use ranges::{Range, SumError, allocate};
 /// Buckets are integers in `0..BUCKETS`.
 pub const BUCKETS: u32 = 1_000_000;
 
-/// What a bucket is drawn for. Each purpose is a hash of its own.
+/// The purpose of a bucket. Each purpose is hashed separately, so that buckets of different purposes are
+/// independent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Purpose {
-    /// Is the unit in an experiment's traffic?
+    /// The share of an experiment's traffic.
     Traffic,
-    /// Which variant, of an experiment or of a flag's split?
+    /// The variant of an experiment, or of a flag's split.
     Variant,
-    /// Is the unit in a flag's rollout, or in a `percentage` condition?
+    /// A flag's rollout, or a `percentage` condition.
     Rollout,
-    /// Which slot of a layer?
+    /// The slot of a layer.
     Layer,
-    /// Is the unit held out?
+    /// The share of units that are held out.
     Holdout,
 }
 

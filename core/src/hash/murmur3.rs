@@ -11,7 +11,7 @@ pub(super) struct State {
     hash: u32,
     /// The bytes that wait, little endian.
     carry: u32,
-    /// How many bits wait: 0, 8, 16 or 24.
+    /// The number of bits that wait for a full block: 0, 8, 16 or 24.
     carry_bits: u32,
     /// Bytes hashed so far, the waiting ones too.
     length: u32,

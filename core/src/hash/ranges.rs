@@ -16,20 +16,20 @@ pub struct Range {
 }
 
 impl Range {
-    /// Whether a bucket lies in the range.
+    /// Returns true if a bucket lies in the range.
     #[inline]
     #[must_use]
     pub const fn contains(self, bucket: u32) -> bool {
         self.start <= bucket && bucket < self.end
     }
 
-    /// How many buckets it holds.
+    /// Returns the number of buckets in the range.
     #[must_use]
     pub const fn len(self) -> u32 {
         self.end.saturating_sub(self.start)
     }
 
-    /// Whether no bucket lies in it.
+    /// Returns true if the range contains no bucket.
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.len() == 0
@@ -68,7 +68,7 @@ impl std::fmt::Display for SumError {
 
 impl std::error::Error for SumError {}
 
-/// How far from 1 a sum of allocations may be.
+/// The largest accepted difference between 1 and a sum of allocations.
 pub(crate) const TOLERANCE: f64 = 0.01;
 
 /// An allocation is counted in units of 10^-12, so that equal shares written as floats stay equal and all

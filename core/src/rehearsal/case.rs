@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 pub struct Suite {
     /// The document's index among those that were compiled together.
     pub document: usize,
-    /// Whether they are about an experiment; about a flag otherwise.
+    /// True if the tests are about an experiment; false for a flag.
     pub is_experiment: bool,
     /// The key of what they are about.
     pub key: String,
@@ -26,15 +26,15 @@ pub struct Suite {
 /// Somebody who asks, and what they must get.
 #[derive(Debug, Clone)]
 pub struct Case {
-    /// What it shows, in words.
+    /// A description of the case, in words.
     pub name: Option<String>,
-    /// Where it is written, as `cases[2]`.
+    /// The path of the case in its document, for example `cases[2]`.
     pub path: String,
     /// The values of attributes that it is tried with; empty for none.
     pub matrix: BTreeMap<String, Vec<Value>>,
     /// The unit, as written.
     pub unit: Option<String>,
-    /// Where the unit falls.
+    /// The buckets of the unit.
     pub buckets: Buckets,
     /// The attributes, without those of the matrix.
     pub context: Map<String, Value>,
@@ -42,9 +42,10 @@ pub struct Case {
     pub at: Option<Timestamp>,
     /// The variant of an earlier assignment.
     pub pin: Option<String>,
-    /// What must come of it.
+    /// The expected result.
     pub expect: Expect,
-    /// What must come of some combinations instead; the first that fits counts.
+    /// The expected results of some combinations; the first exception that matches a combination replaces
+    /// `expect`.
     pub exceptions: Vec<Exception>,
 }
 
@@ -53,11 +54,11 @@ pub struct Case {
 pub struct Exception {
     /// Attributes, each with the values that are meant.
     pub when: BTreeMap<String, Vec<Value>>,
-    /// What must come of it.
+    /// The expected result of the matching combinations.
     pub expect: Expect,
 }
 
-/// What must come of a decision.
+/// The expected result of a decision.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Expect {
     /// The variant.
@@ -68,18 +69,18 @@ pub struct Expect {
     pub reason: Option<String>,
 }
 
-/// What tests are about, in a catalog.
+/// The experiment or flag under test, in a catalog.
 #[derive(Debug, Clone, Copy)]
-pub enum Tested<'c> {
+pub enum TestSubject<'c> {
     /// An experiment.
     Experiment(&'c Experiment),
     /// A flag, and the catalog that it may ask for others.
     Flag(&'c Catalog, &'c Flag),
 }
 
-/// What came of a case.
+/// The result of running a case.
 #[derive(Debug)]
-pub struct Outcome<'c> {
+pub struct CaseOutcome<'c> {
     /// The variant's key; `None` for none.
     pub variant: Option<&'c str>,
     /// The value of a flag's variant.
@@ -90,34 +91,35 @@ pub struct Outcome<'c> {
     pub rehearsal: Rehearsal,
 }
 
-/// One thing that came otherwise than it must.
+/// A difference between the expected and the actual result.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Difference {
     /// `variant`, `value` or `reason`.
     pub field: &'static str,
-    /// What must come.
+    /// The expected value.
     pub expected: Value,
-    /// What came; `null` for nothing.
+    /// The actual value; `null` if there is none.
     pub actual: Value,
 }
 
-/// What stands for the unit of a case that names none.
+/// The unit id of a case that names no unit.
 const ANY_UNIT: &str = "any_unit";
 
 impl Suite {
-    /// What the tests are about; `None` where it has an error, and is left out of the catalog.
+    /// Returns the experiment or flag that the tests are about; `None` if it has an error and is therefore
+    /// not in the catalog.
     #[must_use]
-    pub fn tested<'c>(&self, catalog: &'c Catalog) -> Option<Tested<'c>> {
+    pub fn tested<'c>(&self, catalog: &'c Catalog) -> Option<TestSubject<'c>> {
         if self.is_experiment {
-            catalog.experiment(&self.key).map(Tested::Experiment)
+            catalog.experiment(&self.key).map(TestSubject::Experiment)
         } else {
-            catalog.flag(&self.key).map(|flag| Tested::Flag(catalog, flag))
+            catalog.flag(&self.key).map(|flag| TestSubject::Flag(catalog, flag))
         }
     }
 }
 
-impl<'c> Tested<'c> {
-    /// Nothing of it reached, yet.
+impl<'c> TestSubject<'c> {
+    /// Returns the coverage before any test has run.
     #[must_use]
     pub fn coverage(self) -> Coverage<'c> {
         match self {
@@ -141,7 +143,7 @@ impl Case {
         })
     }
 
-    /// What must come of a combination, and where that is written.
+    /// Returns the expected result of a combination, and its path in the document.
     #[must_use]
     pub fn expected(&self, combination: &Map<String, Value>) -> (&Expect, String) {
         let exceptions = self.exceptions.iter().enumerate();
@@ -156,9 +158,9 @@ impl Case {
     pub fn run<'c>(
         &self,
         combination: &Map<String, Value>,
-        tested: Tested<'c>,
+        tested: TestSubject<'c>,
         now: Timestamp,
-    ) -> Outcome<'c> {
+    ) -> CaseOutcome<'c> {
         let mut attributes = self.context.clone();
         attributes.extend(combination.clone());
         let given = self.unit.as_deref().map(Cow::Borrowed).or_else(|| unit_of(attributes.get(USER_ID)?));
@@ -167,18 +169,18 @@ impl Case {
         let now = self.at.unwrap_or(now);
         let mut rehearsal = Rehearsal::new(self.buckets);
         match tested {
-            Tested::Experiment(experiment) => {
+            TestSubject::Experiment(experiment) => {
                 let epoch = experiment.epoch();
                 let pin = self.pin.as_deref().map(|variant| Pin { variant, epoch });
                 let decision = rehearsal.decide(experiment, &subject, now, pin);
                 let variant = decision.variant.map(|it| &*it.key);
-                Outcome { variant, value: None, reason: decision.reason.as_str(), rehearsal }
+                CaseOutcome { variant, value: None, reason: decision.reason.as_str(), rehearsal }
             }
-            Tested::Flag(catalog, flag) => {
+            TestSubject::Flag(catalog, flag) => {
                 let evaluation = rehearsal.evaluate(catalog, flag, &subject, now);
                 let variant = evaluation.variant.map(|it| &*it.key);
                 let value = evaluation.variant.map(|it| &it.value);
-                Outcome { variant, value, reason: evaluation.reason.as_str(), rehearsal }
+                CaseOutcome { variant, value, reason: evaluation.reason.as_str(), rehearsal }
             }
         }
     }
@@ -192,7 +194,7 @@ impl Exception {
         self.when.iter().all(is_meant)
     }
 
-    /// Whether whatever fits another one fits this.
+    /// Returns true if every combination that matches `other` also matches this exception.
     pub(crate) fn covers(&self, other: &Self) -> bool {
         self.when.iter().all(|(attribute, values)| {
             other.when.get(attribute).is_some_and(|others| others.iter().all(|it| values.contains(it)))
@@ -201,9 +203,9 @@ impl Exception {
 }
 
 impl Expect {
-    /// What came otherwise; nothing where all is as it must be.
+    /// Returns the differences from the expected result; empty if the case passes.
     #[must_use]
-    pub fn differences(&self, outcome: &Outcome<'_>) -> Vec<Difference> {
+    pub fn differences(&self, outcome: &CaseOutcome<'_>) -> Vec<Difference> {
         let mut differences = Vec::new();
         let mut compare = |field, expected: Value, actual: Value| {
             if !equal(&expected, &actual) {

@@ -1,11 +1,11 @@
-//! Whether what comes of a test depends on when it runs.
+//! Detection of tests whose result depends on the time at which they run.
 
-use super::Tested;
+use super::TestSubject;
 use crate::decide::{Catalog, Condition, Experiment, Flag, Serve, Source};
 use crate::document::Status;
 
-impl Tested<'_> {
-    /// Whether the decision asks what time it is.
+impl TestSubject<'_> {
+    /// Returns true if the decision depends on the present time.
     pub(crate) fn asks_the_time(self) -> bool {
         match self {
             Self::Experiment(experiment) => of_experiment(experiment),

@@ -1,4 +1,4 @@
-//! Which parts of an experiment or flag its rule tests have reached.
+//! Coverage: the parts of an experiment or flag that its rule tests have reached.
 
 use super::Rehearsal;
 use crate::decide::{Condition, Experiment, Flag, FlagReason, Reason, Rule, Serve, Split};
@@ -6,26 +6,26 @@ use crate::document::Status;
 use crate::hash::BUCKETS;
 use std::collections::BTreeSet;
 
-/// What tests can reach of an experiment or flag, and whether they did. What the document rules out is no part of it:
-/// nobody can be tested into a variant without a share, or into the rules of a draft.
+/// The parts of an experiment or flag that tests can reach, and which of them they reached. Parts that the
+/// document rules out are not counted: no test can reach a variant without a share, or the rules of a draft.
 #[derive(Debug)]
 pub struct Coverage<'c> {
-    parts: Vec<(Part<'c>, bool)>,
+    parts: Vec<(CoveragePart<'c>, bool)>,
 }
 
-/// Something that a test can reach.
+/// A part of a document that a test can reach.
 #[derive(Debug, Clone)]
-pub struct Part<'c> {
-    /// Where it is written; empty for a reason.
+pub struct CoveragePart<'c> {
+    /// The path of the part in its document; empty for a reason.
     pub path: String,
-    /// What a test has to see.
-    pub seen: Seen<'c>,
+    /// The observation that counts the part as covered.
+    pub target: CoverageTarget<'c>,
     probe: Probe<'c>,
 }
 
-/// What a test has to see.
+/// An observation that covers a part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Seen<'c> {
+pub enum CoverageTarget<'c> {
     /// A condition with this outcome. A segment is one condition to those who use it.
     Condition(bool),
     /// A rule of this name that serves.
@@ -36,7 +36,7 @@ pub enum Seen<'c> {
     Reason(&'static str),
 }
 
-/// How to tell whether it was seen.
+/// The way to check whether the observation was made.
 #[derive(Debug, Clone, Copy)]
 enum Probe<'c> {
     Condition(&'c Condition),
@@ -45,7 +45,7 @@ enum Probe<'c> {
 }
 
 impl<'c> Coverage<'c> {
-    /// Nothing of an experiment, yet.
+    /// Returns the coverage of an experiment before any test has run.
     #[must_use]
     pub fn of_experiment(experiment: &'c Experiment) -> Self {
         let it = experiment.parts();
@@ -87,7 +87,7 @@ impl<'c> Coverage<'c> {
         list.into_coverage()
     }
 
-    /// Nothing of a flag, yet.
+    /// Returns the coverage of a flag before any test has run.
     #[must_use]
     pub fn of_flag(flag: &'c Flag) -> Self {
         let mut list = List::default();
@@ -136,13 +136,13 @@ impl<'c> Coverage<'c> {
     /// Adds what a test has reached: the steps of its decision, and what came of it.
     pub fn add(&mut self, rehearsal: &Rehearsal, variant: Option<&str>, reason: &str) {
         for (part, is_reached) in &mut self.parts {
-            *is_reached |= match (part.probe, part.seen) {
-                (Probe::Condition(condition), Seen::Condition(holds)) => {
+            *is_reached |= match (part.probe, part.target) {
+                (Probe::Condition(condition), CoverageTarget::Condition(holds)) => {
                     rehearsal.has_asked(condition, holds)
                 }
                 (Probe::Rule(rule), _) => rehearsal.has_served(rule),
-                (_, Seen::Variant(key)) => variant == Some(key),
-                (_, Seen::Reason(word)) => reason == word,
+                (_, CoverageTarget::Variant(key)) => variant == Some(key),
+                (_, CoverageTarget::Reason(word)) => reason == word,
                 _ => false,
             };
         }
@@ -150,7 +150,7 @@ impl<'c> Coverage<'c> {
 
     /// Every part, and whether a test has reached it.
     #[must_use]
-    pub fn parts(&self) -> &[(Part<'c>, bool)] {
+    pub fn parts(&self) -> &[(CoveragePart<'c>, bool)] {
         &self.parts
     }
 }
@@ -183,28 +183,28 @@ impl Split {
 }
 
 #[derive(Default)]
-struct List<'c>(Vec<Part<'c>>);
+struct List<'c>(Vec<CoveragePart<'c>>);
 
 impl<'c> List<'c> {
-    fn add(&mut self, path: String, seen: Seen<'c>, probe: Probe<'c>) {
-        self.0.push(Part { path, seen, probe });
+    fn add(&mut self, path: String, target: CoverageTarget<'c>, probe: Probe<'c>) {
+        self.0.push(CoveragePart { path, target, probe });
     }
 
     fn variant(&mut self, index: usize, key: Option<&'c str>) {
         if let Some(key) = key {
-            self.add(format!("variants[{index}]"), Seen::Variant(key), Probe::Outcome);
+            self.add(format!("variants[{index}]"), CoverageTarget::Variant(key), Probe::Outcome);
         }
     }
 
     fn reason(&mut self, word: &'static str, is_possible: bool) {
         if is_possible {
-            self.add(String::new(), Seen::Reason(word), Probe::Outcome);
+            self.add(String::new(), CoverageTarget::Reason(word), Probe::Outcome);
         }
     }
 
     fn rule(&mut self, rule: &'c Rule, path: String) {
         self.conditions(&rule.when, &format!("{path}.when"));
-        self.add(path, Seen::Rule(&rule.name), Probe::Rule(rule));
+        self.add(path, CoverageTarget::Rule(&rule.name), Probe::Rule(rule));
     }
 
     fn conditions(&mut self, conditions: &'c [Condition], path: &str) {
@@ -224,7 +224,7 @@ impl<'c> List<'c> {
             },
             Condition::Segment(_) | Condition::Leaf(_) => {
                 for holds in [true, false] {
-                    self.add(path.to_owned(), Seen::Condition(holds), Probe::Condition(condition));
+                    self.add(path.to_owned(), CoverageTarget::Condition(holds), Probe::Condition(condition));
                 }
             }
         }

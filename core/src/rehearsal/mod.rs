@@ -17,6 +17,6 @@ mod clock;
 mod coverage;
 mod watch;
 
-pub use case::{Case, Difference, Exception, Expect, Outcome, Suite, Tested};
-pub use coverage::{Coverage, Part, Seen};
+pub use case::{Case, CaseOutcome, Difference, Exception, Expect, Suite, TestSubject};
+pub use coverage::{Coverage, CoveragePart, CoverageTarget};
 pub use watch::{Buckets, Rehearsal};

@@ -7,24 +7,25 @@ use crate::hash::{BUCKETS, Bucketer, Purpose, Range};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Where a unit falls, instead of where its hash would put it. A bucket counts wherever the decision draws one of its
-/// name, in prerequisites and in experiments that a flag serves, too.
+/// The buckets of a unit, in place of those that its hash gives. A bucket counts wherever the decision draws
+/// one of its name, in prerequisites and in experiments that a flag serves, too.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Buckets {
-    /// In every holdout.
+    /// The bucket in every holdout.
     pub holdout: Option<u32>,
-    /// In the layer.
+    /// The bucket in the layer.
     pub layer: Option<u32>,
-    /// In the traffic of an experiment.
+    /// The bucket in the traffic of an experiment.
     pub traffic: Option<u32>,
     /// Among the variants of an experiment, a split or a rollout.
     pub variant: Option<u32>,
-    /// In the rollout of a flag.
+    /// The bucket in the rollout of a flag.
     pub rollout: Option<u32>,
-    /// In `percentage` conditions that ask the unit.
+    /// The bucket in `percentage` conditions that hash the unit.
     pub percentage: Option<u32>,
-    /// Whether the unit is hashed for what is not given. Otherwise it is let on: in the traffic, the rollout and the
-    /// experiment's slot, in no holdout, and in the first bucket among the variants.
+    /// True if the unit is hashed for the buckets that are not given. Otherwise it passes: it is in the
+    /// traffic, the rollout and the experiment's slot, in no holdout, and in the first bucket among the
+    /// variants.
     pub hashed: bool,
 }
 
@@ -51,12 +52,12 @@ impl Buckets {
 /// Watches a decision of a rule test: its steps, and which parts of the documents it asked.
 #[derive(Debug, Default)]
 pub struct Rehearsal {
-    /// In the order in which they happened.
+    /// The steps, in the order in which they happened.
     pub steps: Vec<Step>,
     buckets: Buckets,
-    /// What was drawn last, until its step is recorded.
+    /// The last drawn bucket, until its step is recorded.
     drawn: Option<(Draw, u32)>,
-    /// By the address of a condition in the catalog, whether it was seen to hold and not to.
+    /// For the address of each condition in the catalog, `[seen false, seen true]`.
     asked: BTreeMap<usize, [bool; 2]>,
     /// The addresses of the rules that served.
     served: BTreeSet<usize>,
@@ -93,12 +94,12 @@ impl Rehearsal {
         catalog.trace_flag(flag, subject, now, self)
     }
 
-    /// Whether a condition was seen with this outcome.
+    /// Returns true if a condition was evaluated with this outcome.
     pub(crate) fn has_asked(&self, condition: &Condition, holds: bool) -> bool {
         self.asked.get(&address(condition)).is_some_and(|[not, yes]| if holds { *yes } else { *not })
     }
 
-    /// Whether a rule served.
+    /// Returns true if a rule served a variant.
     pub(crate) fn has_served(&self, rule: &Rule) -> bool {
         self.served.contains(&address(rule))
     }

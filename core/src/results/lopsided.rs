@@ -11,14 +11,14 @@ pub struct Lopsided {
     pub metric: String,
     /// The variant.
     pub variant: String,
-    /// What that group has of the metric's sum, 0 to 1; a sixteenth would be fair.
+    /// The group's fraction of the metric's sum, 0 to 1; one sixteenth is expected.
     pub share: f64,
 }
 
 /// Groups with fewer units, and metrics with fewer events, differ by chance.
 const LEAST_UNITS: u64 = 20;
 const LEAST_EVENTS: u64 = 100;
-/// From this share on it is implausible, if it also is so many times the mean of the others.
+/// The share from which a group is implausible, if it is also this many times the mean of the others.
 const IMPLAUSIBLE_SHARE: f64 = 0.25;
 const IMPLAUSIBLE_TIMES: f64 = 5.0;
 

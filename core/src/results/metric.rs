@@ -8,9 +8,9 @@ use crate::statistics::{
 };
 use serde::Serialize;
 
-/// How results are judged.
+/// The settings by which results are judged.
 #[derive(Debug, Clone, Copy)]
-pub struct Plan {
+pub struct AnalysisPlan {
     /// The variant that the others are compared with, by its number.
     pub control: usize,
     /// The chance of a false alarm of each interval and test.
@@ -19,7 +19,7 @@ pub struct Plan {
     pub tuned_for: u64,
 }
 
-/// What a metric says about a treatment.
+/// The verdict of a metric about a treatment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
@@ -27,7 +27,7 @@ pub enum Verdict {
     Better,
     /// Worse than the control.
     Worse,
-    /// It may be either.
+    /// The difference may be in either direction.
     Unclear,
 }
 
@@ -38,17 +38,18 @@ pub struct MetricResult {
     pub metric: String,
     /// The name of its events.
     pub event: String,
-    /// What it makes of them.
+    /// The aggregation of the events.
     pub kind: MetricKind,
-    /// What it is for.
+    /// The role of the metric in a decision.
     pub role: MetricRole,
-    /// Which way is better.
+    /// The direction of an improvement.
     pub direction: Direction,
-    /// In the order of the document.
+    /// The variants, in the order of the document.
     pub variants: Vec<VariantResult>,
-    /// Whether it is a guardrail and a variant is worse, at whichever look.
+    /// True if the metric is a guardrail and a variant is worse at any look.
     pub broken: bool,
-    /// Whether it is a guardrail that nothing holds yet: no variant has a comparison that is valid at any time.
+    /// True if the metric is a guardrail that cannot be judged yet: no variant has a comparison that is valid
+    /// at any time.
     pub unjudged: bool,
 }
 
@@ -69,27 +70,30 @@ pub struct VariantResult {
     pub invalid: u64,
     /// The rate, or the mean per exposed unit; `null` without units.
     pub value: Option<Estimate>,
-    /// Against the control, for one look. `null` for the control, and where too little is known.
+    /// The comparison with the control for a single look. `null` for the control, and with too little data.
     pub comparison: Option<Comparison>,
-    /// The same, valid at every look together; `null` too for means, whose variance is estimated from 16 groups of units.
+    /// The comparison with the control that stays valid at every look. `null` for the control and with too
+    /// little data, and also for means, whose variance is estimated from 16 groups of units.
     pub anytime: Option<Comparison>,
-    /// By the anytime-valid comparison, and by nothing else; `null` for the control, and where there is none.
+    /// The verdict of the anytime-valid comparison only; `null` for the control, and if there is no such
+    /// comparison.
     pub verdict: Option<Verdict>,
-    /// What the comparison for one look shows where there is no other. It is not a verdict: by looking daily, one of three
-    /// experiments without a difference shows one.
+    /// The result of the fixed-sample comparison, which is valid for a single look, where no other comparison
+    /// exists. It is not a verdict: with daily looks, one of three experiments without a true difference
+    /// shows one.
     pub one_look: Option<Verdict>,
 }
 
 /// Judges a metric of these variants, which are those of the document and in its order.
 #[must_use]
-pub fn judge(metric: &Metric, variants: &[(&str, &VariantTotals)], plan: &Plan) -> MetricResult {
+pub fn judge(metric: &Metric, variants: &[(&str, &VariantTotals)], plan: &AnalysisPlan) -> MetricResult {
     let none = MetricTotals::default();
     let counted: Vec<&MetricTotals> =
         variants.iter().map(|(_, totals)| totals.metrics.get(&*metric.key).unwrap_or(&none)).collect();
     let side = |((_, totals), counted): (&(&str, &VariantTotals), &&MetricTotals)| {
-        Side::of(&metric.measure, totals, counted)
+        VariantData::of(&metric.measure, totals, counted)
     };
-    let sides: Vec<Side> = variants.iter().zip(&counted).map(side).collect();
+    let sides: Vec<VariantData> = variants.iter().zip(&counted).map(side).collect();
     let anytime = Anytime::tuned(plan.alpha, plan.tuned_for);
     let judged = variants.iter().zip(counted).zip(&sides).enumerate().map(
         |(index, (((name, totals), counted), side))| {
@@ -139,13 +143,13 @@ fn verdict(direction: Direction, comparison: Comparison) -> Verdict {
     if is_more == more_is_better { Verdict::Better } else { Verdict::Worse }
 }
 
-/// What is known of a variant's metric.
-enum Side {
+/// The data of a variant's metric.
+enum VariantData {
     Rate(Option<Proportion>),
     Mean(Option<GroupedMean>),
 }
 
-impl Side {
+impl VariantData {
     fn of(measure: &Measure, variant: &VariantTotals, metric: &MetricTotals) -> Self {
         match measure {
             Measure::Conversion => Self::Rate(Proportion::new(metric.units, variant.units)),

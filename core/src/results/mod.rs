@@ -6,7 +6,7 @@ mod lopsided;
 mod metric;
 
 pub use lopsided::{Lopsided, lopsided};
-pub use metric::{MetricResult, Plan, VariantResult, Verdict, judge};
+pub use metric::{AnalysisPlan, MetricResult, VariantResult, Verdict, judge};
 
 use crate::decide::Experiment;
 use crate::event::Totals;

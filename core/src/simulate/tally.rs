@@ -1,6 +1,6 @@
 //! Counts of decisions. The memory depends on the experiments, not on the number of units.
 
-use super::{SeenUnits, Units};
+use super::{DistinctUnits, Units};
 use crate::decide::{Decision, Experiment, Reason, Subject, Variant};
 use crate::hash::BUCKETS;
 use crate::statistics::{ChiSquare, goodness_of_fit, independence};
@@ -12,7 +12,7 @@ use std::ops::Range;
 #[derive(Debug, Clone)]
 pub struct Tally<'c> {
     experiments: Vec<ExperimentTally<'c>>,
-    pairs: Vec<Pair>,
+    pairs: Vec<PairTally>,
     units: u64,
     /// The variant that the present unit drew in each experiment; kept to spare an allocation a unit.
     drawn: Vec<Option<usize>>,
@@ -21,7 +21,7 @@ pub struct Tally<'c> {
     is_new: Vec<bool>,
 }
 
-/// What one experiment decided.
+/// The counts of decisions of one experiment.
 #[derive(Debug, Clone)]
 pub struct ExperimentTally<'c> {
     /// The experiment.
@@ -36,7 +36,7 @@ pub struct ExperimentTally<'c> {
 
 /// Units that drew a variant in both of two experiments.
 #[derive(Debug, Clone)]
-pub struct Pair {
+pub struct PairTally {
     /// The index of the one.
     pub first: usize,
     /// The index of the other, greater than `first`.
@@ -45,8 +45,8 @@ pub struct Pair {
     pub table: Vec<Vec<u64>>,
 }
 
-impl Pair {
-    /// Are the two drawn independently of one another? `None` with too few units.
+impl PairTally {
+    /// Tests if the two are drawn independently of one another. `None` with too few units.
     #[must_use]
     pub fn independence(&self) -> Option<ChiSquare> {
         independence(&self.table)
@@ -60,14 +60,14 @@ impl ExperimentTally<'_> {
         self.reasons.get(reason as usize).copied().unwrap_or(0)
     }
 
-    /// Do the drawn variants follow the allocations? `None` with too few units.
+    /// Tests if the drawn variants follow the allocations. `None` with too few units.
     #[must_use]
     pub fn variants_fit(&self) -> Option<ChiSquare> {
         let shares: Vec<f64> = self.experiment.variant_buckets().into_iter().map(f64::from).collect();
         goodness_of_fit(&self.drawn, &shares)
     }
 
-    /// Does the traffic follow its allocation? `None` with too few units, or where all or none are in.
+    /// Tests if the traffic follows its allocation. `None` with too few units, or if the traffic is 0 or 1.
     #[must_use]
     pub fn traffic_fits(&self) -> Option<ChiSquare> {
         let inside = self.experiment.traffic_buckets();
@@ -86,7 +86,7 @@ impl<'c> Tally<'c> {
                 // Experiments of one layer exclude each other; no unit is ever in both.
                 if a.layer().is_none() || a.layer() != b.layer() {
                     let table = vec![vec![0; b.variants().len()]; a.variants().len()];
-                    pairs.push(Pair { first, second, table });
+                    pairs.push(PairTally { first, second, table });
                 }
             }
         }
@@ -106,10 +106,10 @@ impl<'c> Tally<'c> {
         }
     }
 
-    /// Nothing seen yet, for [`count_row`](Self::count_row).
+    /// Returns an empty set of units, for [`count_row`](Self::count_row).
     #[must_use]
-    pub fn seen(&self) -> SeenUnits {
-        SeenUnits::new(self.experiments.iter().map(|tally| tally.experiment.unit_attribute()))
+    pub fn seen(&self) -> DistinctUnits {
+        DistinctUnits::new(self.experiments.iter().map(|tally| tally.experiment.unit_attribute()))
     }
 
     /// Counts the decisions for generated units, all with the same attributes.
@@ -139,7 +139,7 @@ impl<'c> Tally<'c> {
 
     /// Counts the decisions for one row of a file that may have several of a unit: every row is decided, and a unit counts once, as
     /// its first row says. Chance decides for a unit and not for a row, so that rows would be too many for every test.
-    pub fn count_row(&mut self, subject: &Subject<'_>, now: Timestamp, seen: &mut SeenUnits) {
+    pub fn count_row(&mut self, subject: &Subject<'_>, now: Timestamp, seen: &mut DistinctUnits) {
         let decisions: Vec<_> =
             self.experiments.iter().map(|tally| tally.experiment.decide(subject, now, None)).collect();
         self.answers.clear();
@@ -186,7 +186,7 @@ impl<'c> Tally<'c> {
         }
     }
 
-    /// How many units were counted.
+    /// Returns the number of counted units.
     #[must_use]
     pub fn units(&self) -> u64 {
         self.units
@@ -200,7 +200,7 @@ impl<'c> Tally<'c> {
 
     /// The counts of each pair, those of one layer left out.
     #[must_use]
-    pub fn pairs(&self) -> &[Pair] {
+    pub fn pairs(&self) -> &[PairTally] {
         &self.pairs
     }
 }

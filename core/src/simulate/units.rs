@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-/// What generated units look like.
+/// The form of the ids of generated units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum UnitStyle {

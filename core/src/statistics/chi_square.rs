@@ -11,7 +11,7 @@ pub struct ChiSquare {
     pub statistic: f64,
     /// Degrees of freedom.
     pub degrees: u32,
-    /// How likely a statistic at least as great is, if nothing is wrong: 0 to 1.
+    /// The probability of a statistic at least as great if nothing is wrong: 0 to 1.
     pub p_value: f64,
 }
 
@@ -44,8 +44,9 @@ pub fn goodness_of_fit(observed: &[u64], shares: &[f64]) -> Option<ChiSquare> {
     (degrees > 0).then(|| test(statistic, degrees)).flatten()
 }
 
-/// Are the rows and columns of a table of counts independent? Rows and columns without counts are left out.
-/// `None` where there is nothing to test: fewer than two of either, or fewer than 5 expected in a cell.
+/// Tests if the rows and columns of a table of counts are independent. Rows and columns without counts are
+/// left out. `None` if there is nothing to test: fewer than two of either, or fewer than 5 expected in a
+/// cell.
 #[must_use]
 pub fn independence(table: &[Vec<u64>]) -> Option<ChiSquare> {
     let columns = table.iter().map(Vec::len).max().unwrap_or(0);

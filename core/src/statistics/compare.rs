@@ -7,23 +7,24 @@ use super::normal::{as_float, quantile, student_quantile, student_two_sided, two
 use super::proportion::Proportion;
 use serde::Serialize;
 
-/// How a treatment differs from the control.
+/// The difference between a treatment and the control.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Comparison {
     /// The treatment's rate or mean less the control's.
     pub difference: Estimate,
     /// The difference as a share of the control's rate or mean: 0.05 is 5 % more. `null` where that may be 0.
     pub lift: Option<Estimate>,
-    /// How likely a difference at least as great is, to either side, if there is none: 0 to 1.
+    /// The probability of a difference at least as great, on either side, if there is no true difference: 0
+    /// to 1.
     pub p_value: f64,
-    /// Where the p-value comes from.
+    /// The test that produced the p-value.
     pub test: Test,
 }
 
 /// A number and the interval, at level `1 - alpha`, where it is believed to be.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Estimate {
-    /// What was observed.
+    /// The observed value.
     pub value: f64,
     /// The lower end.
     pub lower: f64,
@@ -52,7 +53,7 @@ impl Estimate {
         finite.then_some(Self { value, lower, upper })
     }
 
-    /// Whether the whole interval lies to one side of 0.
+    /// Returns true if the whole interval lies on one side of 0.
     #[must_use]
     pub fn excludes_zero(&self) -> bool {
         self.lower > 0.0 || self.upper < 0.0
@@ -139,7 +140,7 @@ pub(super) fn welch(a: Mean, b: Mean, alpha: f64) -> Option<Comparison> {
 /// A mean and how exactly it is known.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Mean {
-    /// How many values, or groups of them, its variance is made from.
+    /// The number of values, or of groups of values, from which the variance is computed.
     pub(super) n: f64,
     pub(super) value: f64,
     /// The variance of the mean, not of the values.

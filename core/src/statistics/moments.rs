@@ -3,8 +3,8 @@
 use super::normal::as_float;
 use super::proportion::Proportion;
 
-/// How many values there were, their sum, and the sum of their squares: what can be added up over rows and
-/// shards without keeping a value.
+/// The number of values, their sum and the sum of their squares. These can be added up over rows and shards
+/// without keeping a value.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Moments {
     n: u64,
@@ -30,8 +30,8 @@ impl Moments {
         })
     }
 
-    /// With the units that have no value counted as zeroes: a metric *per exposed unit*. `None` if there are
-    /// fewer units than values.
+    /// Counts units without a value as zeroes: a metric *per exposed unit*. `None` if there are fewer units
+    /// than values.
     #[must_use]
     pub fn over_units(self, units: u64) -> Option<Self> {
         (units >= self.n).then_some(Self { n: units, ..self })
@@ -44,7 +44,7 @@ impl Moments {
         Self::new(n, self.sum + other.sum, self.sum_squares + other.sum_squares)
     }
 
-    /// How many values.
+    /// Returns the number of values.
     #[must_use]
     pub const fn n(&self) -> u64 {
         self.n

@@ -10,12 +10,12 @@ pub(super) fn as_float(count: u64) -> f64 {
     count as f64
 }
 
-/// Is a number a probability that a test can be held to: above 0 and below 1?
+/// Returns true if a number is above 0 and below 1, so that it can be a test's probability.
 pub(super) fn is_share(number: f64) -> bool {
     number > 0.0 && number < 1.0
 }
 
-/// How likely a standard normal is above `z`.
+/// Returns the probability that a standard normal variable is above `z`.
 pub(super) fn above(z: f64) -> f64 {
     0.5 * erfc(z / SQRT_2)
 }
@@ -25,15 +25,15 @@ pub(super) fn quantile(tail: f64) -> Option<f64> {
     is_share(tail).then(|| SQRT_2 * erfc_inv(2.0 * tail)).filter(|z| z.is_finite())
 }
 
-/// How likely a standard normal is further from 0 than `z`, to either side.
+/// Returns the probability that a standard normal variable is further from 0 than `z`, on either side.
 pub(super) fn two_sided(z: f64) -> f64 {
     (2.0 * above(z.abs())).min(1.0)
 }
 
-/// From so many degrees of freedom on, Student's distribution is the normal one to six digits.
+/// The degrees of freedom from which Student's distribution equals the normal one to six digits.
 const NORMAL_FROM: f64 = 1e6;
 
-/// How likely Student's t of these degrees of freedom is further from 0 than `t`.
+/// Returns the probability that Student's t with these degrees of freedom is further from 0 than `t`.
 pub(super) fn student_two_sided(t: f64, degrees: f64) -> Option<f64> {
     if degrees >= NORMAL_FROM {
         return Some(two_sided(t));

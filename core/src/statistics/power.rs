@@ -1,8 +1,8 @@
-//! How many units does it take? And what can so many show?
+//! Power analysis: the sample size that an effect needs, and the effect that a sample size can detect.
 
 use super::normal::{above, as_float, is_share, quantile};
 
-/// What is known before anything is tested.
+/// The metric's value before the test, as known in advance.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Baseline {
     /// A share of units, from 0 to 1.
@@ -17,13 +17,14 @@ pub enum Baseline {
     },
 }
 
-/// What several treatments do to `alpha`.
+/// The correction of `alpha` for several treatments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Correction {
-    /// It is shared out, so that the chance of *any* false alarm stays below it (C. E. Bonferroni, 1936).
+    /// Divides alpha by the number of treatments, so that the chance of *any* false alarm stays below it (C.
+    /// E. Bonferroni, 1936).
     #[default]
     Bonferroni,
-    /// It holds for each treatment alone.
+    /// Applies alpha to each treatment alone.
     None,
 }
 
@@ -33,7 +34,7 @@ pub struct Design {
     baseline: Baseline,
     /// The control's first; they sum to 1.
     shares: Vec<f64>,
-    /// Of each comparison.
+    /// The alpha of each comparison.
     alpha: f64,
     /// `z` of that alpha.
     z_alpha: f64,
@@ -41,12 +42,12 @@ pub struct Design {
     z_power: f64,
 }
 
-/// How many units an experiment needs.
+/// The number of units that an experiment needs.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 pub struct Sizes {
-    /// In all variants together.
+    /// The number in all variants together.
     pub total: u64,
-    /// In each variant, the control first.
+    /// The number in each variant, the control first.
     pub variants: Vec<u64>,
 }
 
@@ -190,8 +191,9 @@ impl Design {
     }
 }
 
-/// How many whole days it takes until so many units took part, with so many a day of whom a share (`traffic`,
-/// 0 to 1) is in the experiment. `None` if nobody comes, or for longer than anybody waits.
+/// Returns the number of whole days until so many units took part, given the units per day and the share of
+/// them (`traffic`, 0 to 1) that is in the experiment. `None` if no unit comes, or if it takes longer than
+/// any experiment runs.
 #[must_use]
 pub fn days(units: u64, units_per_day: u64, traffic: f64) -> Option<u64> {
     let each_day = as_float(units_per_day) * traffic;

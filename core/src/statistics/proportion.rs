@@ -10,7 +10,7 @@ pub struct Proportion {
     units: u64,
 }
 
-/// Where a number is believed to be.
+/// An interval estimate of a number.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Interval {
     /// Its lower end.

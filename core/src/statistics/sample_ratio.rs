@@ -6,14 +6,14 @@ use super::normal::{as_float, is_share};
 use serde::Serialize;
 use statrs::function::gamma::ln_gamma;
 
-/// What counts as a mismatch.
+/// The thresholds at which a deviation from the allocations is a mismatch.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SampleRatioPlan {
     /// The chance of a false alarm, over all looks with [`RatioTest::Anytime`].
     pub alpha: f64,
     /// Deviations below this share of the expected one are told and are no alarm: 0.005 is 0.5 %.
     pub floor: f64,
-    /// Which test decides.
+    /// The test that decides.
     pub test: RatioTest,
 }
 
@@ -34,10 +34,10 @@ pub enum RatioTest {
     ChiSquare,
 }
 
-/// Whether units follow their allocations.
+/// The result of a sample ratio mismatch (SRM) test.
 #[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct SampleRatio {
-    /// What it comes to.
+    /// The verdict of the test.
     pub verdict: RatioVerdict,
     /// The p-value that holds at every look together: 0 to 1.
     pub anytime_p_value: f64,
@@ -46,9 +46,9 @@ pub struct SampleRatio {
     /// The greatest deviation of a variant from its share, without its sign; `null` if one has units and no
     /// share.
     pub greatest_deviation: Option<f64>,
-    /// With fewer units the test that decides could not have raised an alarm.
+    /// The number of units below which the deciding test could not have raised an alarm.
     pub least_units: u64,
-    /// In the order given.
+    /// The variants, in the order given.
     pub variants: Vec<RatioVariant>,
 }
 
@@ -65,17 +65,17 @@ pub struct RatioVariant {
     pub deviation: Option<f64>,
 }
 
-/// What a test of the ratio comes to.
+/// The verdict of a sample ratio test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RatioVerdict {
-    /// Nothing speaks against the allocations.
+    /// The counts are consistent with the allocations.
     Fits,
-    /// Nothing was tested: no split of so few units would be an alarm.
+    /// The units are too few to test: no split of them would raise an alarm.
     TooFew,
-    /// They are not followed, by less than the floor: real, and too little to matter.
+    /// The counts deviate significantly from the allocations, but by less than the floor.
     BelowFloor,
-    /// They are not followed.
+    /// The counts deviate significantly from the allocations.
     Mismatch,
 }
 
@@ -137,9 +137,10 @@ impl RatioVariant {
     }
 }
 
-/// What is believed of the shares if something is wrong: Dirichlet distributions around the allocations, each with its
-/// concentration, in units of evidence, and its weight. The least concentrated one sees a dead variant, the most
-/// concentrated one a leak of a percent; one alone cannot see both.
+/// The prior distribution of the shares if assignment is wrong: a mixture of Dirichlet distributions around
+/// the allocations, each with its concentration, in units of evidence, and its weight. The least concentrated
+/// one detects a dead variant, the most concentrated one a leak of a percent; a single one cannot detect
+/// both.
 ///
 /// Units until the alarm at alpha 0.001, of two variants with equal shares:
 ///
@@ -187,7 +188,7 @@ fn log_bayes_factor(observed: &[u64], shares: &[f64], concentration: f64) -> f64
     whole + tested.map(part).sum::<f64>()
 }
 
-/// What Stirling's formula leaves out of `ln Γ(z)` (Abramowitz and Stegun, 6.1.41).
+/// Returns the rest of `ln Γ(z)` that Stirling's formula leaves out (Abramowitz and Stegun, 6.1.41).
 fn stirling_rest(z: f64) -> f64 {
     if z < 10.0 {
         return ln_gamma(z) - (z - 0.5) * z.ln() + z - 0.5 * std::f64::consts::TAU.ln();
@@ -196,8 +197,8 @@ fn stirling_rest(z: f64) -> f64 {
     (1.0 / 12.0 - (1.0 / 360.0 - (1.0 / 1260.0 - 1.0 / (1680.0 * square)) / square) / square) / z
 }
 
-/// With fewer units no split would be an alarm, not even all of them in the variant with the least share; with the chi-square
-/// test, fewer than 5 are expected there.
+/// Returns the number of units below which no split raises an alarm, not even all of them in the variant with
+/// the smallest share. With the chi-square test, it is the number with which 5 units are expected there.
 fn least_units(shares: &[f64], plan: SampleRatioPlan) -> u64 {
     let tested: Vec<f64> = shares.iter().copied().filter(|share| *share > 0.0).collect();
     let least = tested.iter().copied().fold(1.0, f64::min);

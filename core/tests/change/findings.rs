@@ -1,4 +1,4 @@
-//! What a change spoils: each thing has exactly its finding, at exactly its path.
+//! Findings about changes: each problem has exactly its finding, at exactly its path.
 
 use super::{change, diff, found};
 use crate::common::{experiment, flag};

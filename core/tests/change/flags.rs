@@ -67,7 +67,7 @@ fn values_are_told_and_what_a_flag_asks_reaches_it() {
         flag(json!({"variants": variants, "default_variant": "off"}))
     };
     let told = change(&on("a"), &on("b"));
-    assert_eq!(told.notes, ["whoever gets `on` gets `\"b\"` instead of `\"a\"`"]);
+    assert_eq!(told.notes, ["units that get `on` get the value `\"b\"` instead of `\"a\"`"]);
     let served = flag(json!({
         "variants": [{"key": "control", "value": 1}, {"key": "treatment", "value": 2}], "default_variant": "control",
         "rules": [{"experiment": "e"}],

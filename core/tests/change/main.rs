@@ -11,15 +11,15 @@ mod flags;
 mod generators;
 mod matrix;
 
-use abx_core::change::{Diff, DocumentChange, Side, compare};
+use abx_core::change::{CatalogVersion, Diff, DocumentChange, compare};
 use common::{compiled, noon};
 use serde_json::Value;
 
-/// What differs between two sets of documents at noon.
+/// Compares two sets of documents at noon.
 fn diff(before: &[Value], after: &[Value]) -> Diff {
     let (old, new) = (compiled(before), compiled(after));
-    let old = Side { catalog: &old.catalog, documents: before.iter().collect() };
-    let new = Side { catalog: &new.catalog, documents: after.iter().collect() };
+    let old = CatalogVersion { catalog: &old.catalog, documents: before.iter().collect() };
+    let new = CatalogVersion { catalog: &new.catalog, documents: after.iter().collect() };
     compare(&old, &new, noon())
 }
 

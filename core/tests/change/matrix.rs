@@ -46,7 +46,7 @@ fn cuts() -> impl Strategy<Value = Cuts> {
 
 type Table = BTreeMap<(String, String), u128>;
 
-/// How many of the buckets go from what to what.
+/// Counts the buckets for each pair of outcomes, by trying every bucket.
 fn brute_force(outcome: impl Fn(u32) -> (String, String)) -> Table {
     let mut table = Table::new();
     for bucket in 0..BUCKETS {
@@ -124,7 +124,7 @@ proptest! {
         }));
         for document in diff(&[before], &[after]).documents {
             for flow in document.flows {
-                let sum: abx_core::change::Share = flow.cells.iter().map(|cell| &cell.share).sum();
+                let sum: abx_core::change::UnitShare = flow.cells.iter().map(|cell| &cell.share).sum();
                 prop_assert_eq!(sum.to_string(), "1");
                 prop_assert!(flow.moved >= flow.minimum);
                 prop_assert_eq!(flow.minimum.clone() + &flow.avoidable, flow.moved);
@@ -136,7 +136,7 @@ proptest! {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// What `abx rebalance` plans is, for the matrix, a change of which nothing is avoidable, with any traffic.
+    /// A plan of `abx rebalance` moves no avoidable unit, by the matrix, for any traffic.
     #[test]
     fn planned_ranges_move_the_minimum(
         old in cuts(), weights in prop::collection::vec(0..10_u32, 3), traffic in 1..=BUCKETS,
@@ -192,7 +192,7 @@ fn decided(catalog: &Catalog, unit: &str) -> Outcome {
     decision.variant.map_or(Outcome::None(decision.reason), |it| Outcome::Variant(it.key.to_string()))
 }
 
-/// What holds for buckets holds for units: the code that decides agrees, within five standard errors of each cell.
+/// The matrix agrees with decisions for real units, within five standard errors of each cell.
 #[test]
 fn real_units_do_what_the_matrix_says() {
     const UNITS: u64 = 200_000;

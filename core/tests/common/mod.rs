@@ -1,4 +1,4 @@
-//! What several of the tests need: documents from JSON, and subjects.
+//! Helpers that several test files need: documents from JSON, and subjects.
 #![allow(dead_code, reason = "each test file uses its own part of this")]
 
 use abx_core::finding::{Finding, Severity};

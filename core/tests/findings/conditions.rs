@@ -232,7 +232,7 @@ fn cases_of_rules() -> Vec<Case> {
     ]
 }
 
-/// What says what it means has no finding, however near it is to what does not.
+/// Conditions without a mistake get no finding, however similar they are to those with one.
 #[test]
 fn what_is_meant_is_not_warned_of() {
     use Operator as Op;

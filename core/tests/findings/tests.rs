@@ -55,7 +55,7 @@ fn what_is_tested() -> Vec<Case> {
         case(
             Code::UnknownKey,
             "tests",
-            "no flag is written",
+            "no flag is defined",
             [json!({"tests": "e", "kind": "flag", "cases": [{"expect": {}}]}), experiment(json!({}))],
         ),
     ]
@@ -127,7 +127,7 @@ fn givens() -> Vec<Case> {
         case(
             Code::ExpectationInvalid,
             "cases[0].pin",
-            "drop it",
+            "remove it",
             of_flag(json!({"pin": "red", "expect": {"variant": "red"}})),
         ),
         case(
@@ -151,7 +151,7 @@ fn givens() -> Vec<Case> {
         case(
             Code::TooLarge,
             "cases[0].context",
-            "give less",
+            "use a smaller one",
             of_experiment(json!({"context": {"a": "x".repeat(2_000)}, "expect": control()})),
         ),
         case(

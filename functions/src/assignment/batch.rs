@@ -1,8 +1,8 @@
-//! Some or all experiments for one unit.
+//! Batches: some or all experiments for one unit.
 
 use super::question::{Answer, Question};
-use super::service::Begun;
-use super::{AssignmentResponse, BatchError, BatchRequest, BatchResponse, Moment, Service};
+use super::service::QuestionState;
+use super::{AssignmentResponse, AssignmentService, BatchError, BatchRequest, BatchResponse, RequestClock};
 use crate::catalog::Snapshot;
 use crate::http::{ApiError, Reply};
 use crate::ports::{AssignmentStore, CatalogStore, EventSink, StoredAssignment};
@@ -12,27 +12,27 @@ use abx_core::{Experiment, Subject};
 use futures_util::future::join_all;
 
 /// A question on its way to its answer.
-struct Open<'a> {
+struct PendingQuestion<'a> {
     question: Question<'a>,
     answer: Answer<'a>,
-    next: Next,
+    next: NextStep,
 }
 
-/// What an open question waits for.
+/// The step that an open question waits for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Next {
+enum NextStep {
     Nothing,
     Read,
     Store,
 }
 
-impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> Service<C, S, E> {
+impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> AssignmentService<C, S, E> {
     /// Answers a batch that was read.
     pub(super) async fn answer_batch(&self, request: &BatchRequest) -> Result<Reply, ApiError> {
         request.check()?;
-        let moment = Moment::now();
+        let clock = RequestClock::now();
         let snapshot = self.snapshot().await?;
-        let reply = Reply::ok(&self.assign_batch(&snapshot, request, moment).await);
+        let reply = Reply::ok(&self.assign_batch(&snapshot, request, clock).await);
         self.outbox.settle().await;
         Ok(reply)
     }
@@ -43,11 +43,11 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> Service<C, S, 
         &self,
         snapshot: &'s Snapshot,
         request: &'s BatchRequest,
-        moment: Moment,
+        clock: RequestClock,
     ) -> BatchResponse<'s> {
-        let (mut open, errors) = self.open(snapshot, request, moment);
-        self.read_all(&mut open, moment).await;
-        self.store_all(&mut open, request, moment).await;
+        let (mut open, errors) = self.open(snapshot, request, clock);
+        self.read_all(&mut open, clock).await;
+        self.store_all(&mut open, request, clock).await;
         self.telemetry.reasons(open.iter().map(|it| it.answer.decision.reason.as_str()));
         if request.expose && !request.peek {
             for it in &open {
@@ -65,8 +65,8 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> Service<C, S, 
         &self,
         snapshot: &'s Snapshot,
         request: &'s BatchRequest,
-        moment: Moment,
-    ) -> (Vec<Open<'s>>, Vec<BatchError<'s>>) {
+        clock: RequestClock,
+    ) -> (Vec<PendingQuestion<'s>>, Vec<BatchError<'s>>) {
         let subject = subject(request);
         let mut errors = Vec::new();
         let mut open = Vec::new();
@@ -79,61 +79,68 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> Service<C, S, 
                 errors.push(batch_error(key, ApiError::unit_missing(experiment.unit_attribute())));
                 continue;
             };
-            let (now, revision) = (moment.now, snapshot.revision);
+            let (now, revision) = (clock.now, snapshot.revision);
             let question = Question { experiment, subject, unit, now, revision, enrolls: !request.peek };
             open.push(self.open_one(question));
         }
         (open, errors)
     }
 
-    fn open_one<'s>(&self, question: Question<'s>) -> Open<'s> {
+    fn open_one<'s>(&self, question: Question<'s>) -> PendingQuestion<'s> {
         match self.begin(&question) {
-            Begun::Answered(answer) => Open { question, answer, next: Next::Nothing },
-            Begun::Open { by_hash, .. } => Open { question, answer: by_hash, next: Next::Read },
+            QuestionState::Answered(answer) => PendingQuestion { question, answer, next: NextStep::Nothing },
+            QuestionState::Open { by_hash, .. } => {
+                PendingQuestion { question, answer: by_hash, next: NextStep::Read }
+            }
         }
     }
 
     /// Reads what the store holds, by one call for each unit; mostly there is one.
-    async fn read_all(&self, open: &mut [Open<'_>], moment: Moment) {
-        let mut units: Vec<String> =
-            open.iter().filter(|it| it.next == Next::Read).map(|it| it.question.unit.to_string()).collect();
+    async fn read_all(&self, open: &mut [PendingQuestion<'_>], clock: RequestClock) {
+        let mut units: Vec<String> = open
+            .iter()
+            .filter(|it| it.next == NextStep::Read)
+            .map(|it| it.question.unit.to_string())
+            .collect();
         units.sort_unstable();
         units.dedup();
         let reads = units.iter().map(|unit| {
-            let of_unit = |it: &&Open<'_>| it.next == Next::Read && *it.question.unit == **unit;
+            let of_unit =
+                |it: &&PendingQuestion<'_>| it.next == NextStep::Read && *it.question.unit == **unit;
             let keys: Vec<&str> =
                 open.iter().filter(of_unit).map(|it| it.question.experiment.key()).collect();
             self.telemetry.count(Counter::StoreReads, 1);
-            async move { self.in_time(moment.deadline, self.store.get_many(unit, &keys)).await }
+            async move { self.in_time(clock.deadline, self.store.get_many(unit, &keys)).await }
         });
         let found = join_all(reads).await;
         for (unit, found) in units.iter().zip(found) {
             let mut found = found.map(Vec::into_iter);
-            let of_unit = |it: &&mut Open<'_>| it.next == Next::Read && *it.question.unit == **unit;
+            let of_unit =
+                |it: &&mut PendingQuestion<'_>| it.next == NextStep::Read && *it.question.unit == **unit;
             for it in open.iter_mut().filter(of_unit) {
                 match &mut found {
                     Some(found) => self.take_found(it, found.next().flatten()),
                     // The store failed: asking it for each of them again would not make it faster.
-                    None => it.next = Next::Nothing,
+                    None => it.next = NextStep::Nothing,
                 }
             }
         }
     }
 
-    fn take_found(&self, it: &mut Open<'_>, found: Option<StoredAssignment>) {
-        it.next = Next::Nothing;
+    fn take_found(&self, it: &mut PendingQuestion<'_>, found: Option<StoredAssignment>) {
+        it.next = NextStep::Nothing;
         match self.found(&it.question, found) {
-            Some(kept) => it.answer = it.question.with(kept),
-            None if it.question.is_to_be_stored(&it.answer.decision) => it.next = Next::Store,
+            Some(cached) => it.answer = it.question.with(cached),
+            None if it.question.is_to_be_stored(&it.answer.decision) => it.next = NextStep::Store,
             None => {}
         }
     }
 
-    async fn store_all(&self, open: &mut [Open<'_>], request: &BatchRequest, moment: Moment) {
-        let writes = open.iter_mut().filter(|it| it.next == Next::Store).map(|it| async move {
+    async fn store_all(&self, open: &mut [PendingQuestion<'_>], request: &BatchRequest, clock: RequestClock) {
+        let writes = open.iter_mut().filter(|it| it.next == NextStep::Store).map(|it| async move {
             let context = request.context.as_ref();
             let assignment = it.question.assignment(&it.answer.decision, context, self.ttl_days());
-            it.answer = self.store(&it.question, it.answer.clone(), assignment, moment.deadline).await;
+            it.answer = self.store(&it.question, it.answer.clone(), assignment, clock.deadline).await;
         });
         join_all(writes).await;
     }

@@ -7,7 +7,8 @@ use std::hash::{BuildHasher, RandomState};
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// How long it is believed that the store has no assignment of a unit, in seconds: another process may store one.
+/// The time, in seconds, for which an absent assignment is cached. It is short because another process may
+/// store one.
 const ABSENT_SECONDS: i64 = 60;
 
 /// Under what an assignment is known. Another epoch is another assignment.
@@ -18,9 +19,9 @@ pub(super) struct Key<'a> {
     pub epoch: u32,
 }
 
-/// What is kept of an assignment. Not its context, which may be sixty times as long.
+/// The cached part of an assignment. Its context is left out, because it may be sixty times as long.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Kept {
+pub(super) struct CachedAssignment {
     pub variant: Box<str>,
     pub assignment_id: Box<str>,
     pub epoch: u32,
@@ -28,7 +29,7 @@ pub(super) struct Kept {
     ttl: i64,
 }
 
-impl From<StoredAssignment> for Kept {
+impl From<StoredAssignment> for CachedAssignment {
     fn from(stored: StoredAssignment) -> Self {
         Self {
             variant: stored.variant.into(),
@@ -40,11 +41,11 @@ impl From<StoredAssignment> for Kept {
     }
 }
 
-/// What is known of a unit in an experiment.
+/// The cached knowledge about a unit in an experiment.
 #[derive(Debug, Clone)]
-pub(super) enum Known {
+pub(super) enum CachedLookup {
     /// The store holds this.
-    Stored(Arc<Kept>),
+    Stored(Arc<CachedAssignment>),
     /// The store held nothing a moment ago.
     Absent,
 }
@@ -52,7 +53,7 @@ pub(super) enum Known {
 /// The last used assignments.
 #[derive(Debug)]
 pub(super) struct Cache {
-    /// By the hash of the key, so that looking something up allocates nothing; the entry holds the key.
+    /// The entries, by the hash of their key, so that a lookup allocates nothing; the entry holds the key.
     entries: Mutex<LruCache<u64, Entry>>,
     hasher: RandomState,
 }
@@ -62,8 +63,8 @@ struct Entry {
     unit: Box<str>,
     experiment: Box<str>,
     epoch: u32,
-    known: Known,
-    /// In seconds since 1970.
+    known: CachedLookup,
+    /// The time of expiry, in seconds since 1970.
     until: i64,
 }
 
@@ -72,8 +73,8 @@ impl Cache {
         Self { entries: Mutex::new(LruCache::new(size)), hasher: RandomState::new() }
     }
 
-    /// What is known, at a time in seconds since 1970.
-    pub(super) fn get(&self, key: Key<'_>, now: i64) -> Option<Known> {
+    /// Returns the cached knowledge at a time in seconds since 1970.
+    pub(super) fn get(&self, key: Key<'_>, now: i64) -> Option<CachedLookup> {
         let hash = self.hasher.hash_one(key);
         let mut entries = self.lock();
         let entry = entries.get(&hash)?;
@@ -83,17 +84,17 @@ impl Cache {
     }
 
     /// Remembers what the store holds.
-    pub(super) fn put(&self, key: Key<'_>, kept: Arc<Kept>) {
-        let until = kept.ttl;
-        self.insert(key, Known::Stored(kept), until);
+    pub(super) fn put(&self, key: Key<'_>, cached: Arc<CachedAssignment>) {
+        let until = cached.ttl;
+        self.insert(key, CachedLookup::Stored(cached), until);
     }
 
     /// Remembers that the store holds nothing.
     pub(super) fn put_absent(&self, key: Key<'_>, now: i64) {
-        self.insert(key, Known::Absent, now.saturating_add(ABSENT_SECONDS));
+        self.insert(key, CachedLookup::Absent, now.saturating_add(ABSENT_SECONDS));
     }
 
-    fn insert(&self, key: Key<'_>, known: Known, until: i64) {
+    fn insert(&self, key: Key<'_>, known: CachedLookup, until: i64) {
         let hash = self.hasher.hash_one(key);
         let entry = Entry {
             unit: key.unit.into(),
@@ -116,19 +117,25 @@ mod tests {
 
     const KEY: Key<'_> = Key { unit: "u", experiment: "e", epoch: 1 };
 
-    fn kept(ttl: i64) -> Arc<Kept> {
+    fn cached(ttl: i64) -> Arc<CachedAssignment> {
         let assigned_at = Timestamp::UNIX_EPOCH;
-        Arc::new(Kept { variant: "a".into(), assignment_id: "1".into(), epoch: 1, assigned_at, ttl })
+        Arc::new(CachedAssignment {
+            variant: "a".into(),
+            assignment_id: "1".into(),
+            epoch: 1,
+            assigned_at,
+            ttl,
+        })
     }
 
     #[test]
     fn an_assignment_is_known_until_it_ends() {
         let cache = Cache::new(NonZeroUsize::MIN);
-        cache.put(KEY, kept(100));
-        assert!(matches!(cache.get(KEY, 99), Some(Known::Stored(_))));
+        cache.put(KEY, cached(100));
+        assert!(matches!(cache.get(KEY, 99), Some(CachedLookup::Stored(_))));
         assert!(cache.get(KEY, 100).is_none());
         assert!(cache.get(Key { epoch: 2, ..KEY }, 99).is_none(), "another epoch");
-        cache.put(Key { unit: "v", ..KEY }, kept(100));
+        cache.put(Key { unit: "v", ..KEY }, cached(100));
         assert!(cache.get(KEY, 0).is_none(), "one is all that it holds");
     }
 
@@ -136,9 +143,9 @@ mod tests {
     fn absence_is_believed_for_a_minute() {
         let cache = Cache::new(NonZeroUsize::MIN);
         cache.put_absent(KEY, 1_000);
-        assert!(matches!(cache.get(KEY, 1_059), Some(Known::Absent)));
+        assert!(matches!(cache.get(KEY, 1_059), Some(CachedLookup::Absent)));
         assert!(cache.get(KEY, 1_060).is_none());
-        cache.put(KEY, kept(2_000));
-        assert!(matches!(cache.get(KEY, 1_001), Some(Known::Stored(_))));
+        cache.put(KEY, cached(2_000));
+        assert!(matches!(cache.get(KEY, 1_001), Some(CachedLookup::Stored(_))));
     }
 }

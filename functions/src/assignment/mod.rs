@@ -22,4 +22,4 @@ mod service;
 pub use request::{AssignRequest, BatchRequest};
 pub use response::{AssignmentResponse, BatchError, BatchResponse};
 pub use router::{router, routes};
-pub use service::{Moment, Options, Service};
+pub use service::{AssignmentOptions, AssignmentService, RequestClock};

@@ -1,6 +1,6 @@
 //! One experiment, asked for one unit.
 
-use super::cache::{Kept, Key};
+use super::cache::{CachedAssignment, Key};
 use super::response::AssignmentResponse;
 use crate::outbox::event_id;
 use crate::ports::StoredAssignment;
@@ -20,16 +20,16 @@ pub(super) struct Question<'a> {
     pub unit: Cow<'a, str>,
     pub now: Timestamp,
     pub revision: u64,
-    /// Whether the unit is enrolled if it may be.
+    /// True if the unit is to be enrolled when it is eligible.
     pub enrolls: bool,
 }
 
-/// How a question was answered.
+/// The answer to a question.
 #[derive(Debug, Clone)]
 pub(super) struct Answer<'a> {
     pub decision: Decision<'a>,
-    /// What the store holds, if that is the answer.
-    pub kept: Option<Arc<Kept>>,
+    /// The stored assignment, if it made the decision.
+    pub cached: Option<Arc<CachedAssignment>>,
 }
 
 impl<'a> Question<'a> {
@@ -37,27 +37,28 @@ impl<'a> Question<'a> {
         Key { unit: &self.unit, experiment: self.experiment.key(), epoch: self.experiment.epoch() }
     }
 
-    /// What the hash says.
+    /// Decides by hash, without the store.
     pub(super) fn decide(&self) -> Decision<'a> {
         self.experiment.decide(&self.subject, self.now, None)
     }
 
-    /// What is decided with what the store holds. Where it does not count any more (its variant is gone), the hash decides.
-    pub(super) fn with(&self, kept: Arc<Kept>) -> Answer<'a> {
-        let pin = Pin { variant: &kept.variant, epoch: kept.epoch };
+    /// Decides with a stored assignment. If it no longer counts (for example because its variant was
+    /// removed), the hash decides.
+    pub(super) fn with(&self, cached: Arc<CachedAssignment>) -> Answer<'a> {
+        let pin = Pin { variant: &cached.variant, epoch: cached.epoch };
         let decision = self.experiment.decide(&self.subject, self.now, Some(pin));
-        Answer { decision, kept: (decision.reason == Reason::Pinned).then_some(kept) }
+        Answer { decision, cached: (decision.reason == Reason::Pinned).then_some(cached) }
     }
 
-    /// Whether an assignment, if there were one, would decide: the store is not asked for nothing. The core's order of evaluation is
-    /// asked with a pin of our own making, rather than repeated here.
+    /// Returns true if a stored assignment would decide, so that reading the store is worth its cost. The
+    /// core's order of evaluation is tried with an invented pin, instead of repeating the order here.
     pub(super) fn hangs_on_a_pin(&self) -> bool {
         let Some(variant) = self.experiment.variants().first() else { return false };
         let pin = Pin { variant: &variant.key, epoch: self.experiment.epoch() };
         self.experiment.decide(&self.subject, self.now, Some(pin)).reason == Reason::Pinned
     }
 
-    /// Whether the decision of the hash is to be stored.
+    /// Returns true if the decision of the hash must be stored.
     pub(super) fn is_to_be_stored(&self, hashed: &Decision<'_>) -> bool {
         self.enrolls && hashed.reason == Reason::Assigned
     }
@@ -68,7 +69,7 @@ impl<'a> Question<'a> {
         event_id("assignment", &[key.unit.as_bytes(), key.experiment.as_bytes(), &key.epoch.to_be_bytes()])
     }
 
-    /// What is to be stored.
+    /// Builds the assignment to store.
     pub(super) fn assignment(
         &self,
         hashed: &Decision<'_>,
@@ -90,9 +91,9 @@ impl<'a> Question<'a> {
 
     /// The answer, as it is sent.
     pub(super) fn response(&self, answer: &Answer<'a>) -> AssignmentResponse<'a> {
-        let Answer { decision, kept } = answer;
+        let Answer { decision, cached } = answer;
         let takes_part = matches!(decision.reason, Reason::Assigned | Reason::Pinned);
-        let known_id = kept.as_ref().map(|kept| kept.assignment_id.to_string());
+        let known_id = cached.as_ref().map(|cached| cached.assignment_id.to_string());
         AssignmentResponse {
             experiment_key: decision.experiment.key(),
             user_id: self.subject.user_id(),
@@ -104,8 +105,8 @@ impl<'a> Question<'a> {
             epoch: decision.experiment.epoch(),
             revision: self.revision,
             assignment_id: takes_part.then(|| Cow::Owned(known_id.unwrap_or_else(|| self.assignment_id()))),
-            persisted: kept.is_some(),
-            assigned_at: takes_part.then(|| kept.as_ref().map_or(self.now, |kept| kept.assigned_at)),
+            persisted: cached.is_some(),
+            assigned_at: takes_part.then(|| cached.as_ref().map_or(self.now, |cached| cached.assigned_at)),
         }
     }
 }

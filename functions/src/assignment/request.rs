@@ -1,18 +1,18 @@
-//! What is sent.
+//! Request bodies of the assignment function.
 
 use crate::http::{ApiError, Query, check_context, deserialize_context, deserialize_id};
 use abx_core::decide::AttributeTypes;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-/// How many experiments may be named in a batch.
+/// The largest number of experiments that a batch may name.
 const MAX_KEYS: usize = 256;
 
 /// Asks for one experiment. A field that is not known is refused: a `contxt` that is ignored would target nobody.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AssignRequest {
-    /// Whom to assign. May be left out if the context has the unit of the experiment.
+    /// The user to assign. It may be left out if the context has the unit of the experiment.
     #[serde(default, deserialize_with = "deserialize_id")]
     pub user_id: String,
     /// The experiment.
@@ -23,7 +23,8 @@ pub struct AssignRequest {
     /// Says what would be answered, without enrolling.
     #[serde(default)]
     pub peek: bool,
-    /// Whether an exposure is recorded; `false` for a caller who assigns ahead of time and reports exposures itself.
+    /// True if an exposure is recorded; `false` is for a caller that assigns ahead of time and reports
+    /// exposures itself.
     #[serde(default = "yes")]
     pub expose: bool,
 }
@@ -32,7 +33,7 @@ pub struct AssignRequest {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BatchRequest {
-    /// Whom to assign.
+    /// The user to assign.
     #[serde(default, deserialize_with = "deserialize_id")]
     pub user_id: String,
     /// The experiments; all that are not drafts, if left out.
@@ -41,10 +42,10 @@ pub struct BatchRequest {
     /// Attributes.
     #[serde(default, deserialize_with = "deserialize_context")]
     pub context: Option<Map<String, Value>>,
-    /// As for one experiment.
+    /// Decides without enrolling, as for one experiment.
     #[serde(default)]
     pub peek: bool,
-    /// As for one experiment.
+    /// Records exposures, as for one experiment.
     #[serde(default = "yes")]
     pub expose: bool,
 }
@@ -54,8 +55,8 @@ const fn yes() -> bool {
 }
 
 impl AssignRequest {
-    /// From a URL: the fields as parameters, and attributes as `context.country=DE`. A parameter that is not known is refused, as
-    /// a field is.
+    /// Reads a URL: the fields as parameters, and attributes as `context.country=DE`. An unknown parameter is
+    /// refused, like an unknown field.
     pub fn from_query(mut query: Query, types: &AttributeTypes) -> Result<Self, ApiError> {
         let request = Self {
             user_id: query.take("user_id")?.unwrap_or_default(),

@@ -1,4 +1,4 @@
-//! What is answered.
+//! Response bodies of the assignment function.
 
 use abx_core::Reason;
 use jiff::Timestamp;
@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 use std::borrow::Cow;
 
-/// What a unit got, and why.
+/// The variant of a unit, and the reason.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AssignmentResponse<'a> {
     /// The experiment.
@@ -17,11 +17,12 @@ pub struct AssignmentResponse<'a> {
     pub unit: Cow<'a, str>,
     /// The variant's key; null for a unit that does not take part.
     pub variant: Option<&'a str>,
-    /// What the document says that the variant means.
+    /// The variant's payload in the document.
     pub payload: Option<&'a Value>,
-    /// Why.
+    /// The reason.
     pub reason: Reason,
-    /// Whether the unit takes part: not by an override, and not as everybody after the end.
+    /// True if the unit takes part in the experiment. An override, or the winner after the end, does not
+    /// count.
     pub in_experiment: bool,
     /// The experiment's epoch.
     pub epoch: u32,
@@ -29,14 +30,14 @@ pub struct AssignmentResponse<'a> {
     pub revision: u64,
     /// Names the assignment in events; null for a unit that does not take part.
     pub assignment_id: Option<Cow<'a, str>>,
-    /// Whether this is what the store holds. `false` with the reason `assigned`, and without `peek`: the store was slow or
-    /// away, and the variant was computed.
+    /// True if the store holds this assignment. `false` with the reason `assigned`, and without `peek`, means
+    /// that the store was slow or unavailable, and the variant was computed.
     pub persisted: bool,
-    /// When the unit was first assigned; null for a unit that does not take part.
+    /// The time of the unit's first assignment; null for a unit that does not take part.
     pub assigned_at: Option<Timestamp>,
 }
 
-/// What a unit got in several experiments.
+/// The variants of a unit in several experiments.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct BatchResponse<'a> {
     /// The user id, as a text.
@@ -49,13 +50,13 @@ pub struct BatchResponse<'a> {
     pub errors: Vec<BatchError<'a>>,
 }
 
-/// Why one experiment of a batch has no answer.
+/// The reason why one experiment of a batch has no answer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct BatchError<'a> {
     /// The experiment, as it was asked for.
     pub experiment_key: &'a str,
-    /// As in the error of a request.
+    /// The code, as in the error of a single request.
     pub code: &'static str,
-    /// As in the error of a request.
+    /// The message, as in the error of a single request.
     pub message: Cow<'static, str>,
 }

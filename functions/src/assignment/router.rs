@@ -1,6 +1,6 @@
 //! Paths and direct payloads.
 
-use super::Service;
+use super::AssignmentService;
 use crate::http::{ApiError, Call, LambdaResponse, Reply, finish, parse};
 use crate::ports::{AssignmentStore, CatalogStore, EventSink};
 use axum::Router;
@@ -11,18 +11,18 @@ use serde::de::{Deserializer, IgnoredAny};
 use std::sync::Arc;
 
 /// The router of the deployed function.
-pub fn router<C, S, E>(service: Arc<Service<C, S, E>>) -> Router
+pub fn router<C, S, E>(service: Arc<AssignmentService<C, S, E>>) -> Router
 where
     C: CatalogStore + 'static,
     S: AssignmentStore + 'static,
     E: EventSink + 'static,
 {
-    let front = Arc::clone(service.front());
-    finish(routes(service), &front)
+    let middleware = Arc::clone(service.middleware());
+    finish(routes(service), &middleware)
 }
 
 /// Its own paths, for a router that has others too; [`finish`] makes it whole.
-pub fn routes<C, S, E>(service: Arc<Service<C, S, E>>) -> Router
+pub fn routes<C, S, E>(service: Arc<AssignmentService<C, S, E>>) -> Router
 where
     C: CatalogStore + 'static,
     S: AssignmentStore + 'static,
@@ -31,24 +31,24 @@ where
     let (by_url, by_body, batch) = (Arc::clone(&service), Arc::clone(&service), service);
     let by_url = get(async move |request: Request| {
         let handler = async |call: Call| by_url.answer_url(&call).await;
-        by_url.front.serve(request, handler).await
+        by_url.middleware.serve(request, handler).await
     });
     let by_body = by_url.post(async move |request: Request| {
         let handler = async |call: Call| by_body.answer(&parse(call.body_only()?)?).await;
-        by_body.front.serve(request, handler).await
+        by_body.middleware.serve(request, handler).await
     });
     let batch = post(async move |request: Request| {
         let handler = async |call: Call| batch.answer_batch(&parse(call.body_only()?)?).await;
-        batch.front.serve(request, handler).await
+        batch.middleware.serve(request, handler).await
     });
     Router::new().route("/assign", by_body).route("/assign/batch", batch)
 }
 
-impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> Service<C, S, E> {
+impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> AssignmentService<C, S, E> {
     /// Answers the JSON of `POST /assign`, or of `POST /assign/batch` if it has `experiment_keys` (null for all), sent as the
     /// payload of an invocation.
     pub async fn handle_direct(&self, payload: &[u8], request_id: &str) -> LambdaResponse {
-        self.front.serve_direct(request_id, self.direct(payload)).await.into_envelope()
+        self.middleware.serve_direct(request_id, self.direct(payload)).await.into_envelope()
     }
 
     async fn direct(&self, payload: &[u8]) -> Result<Reply, ApiError> {
@@ -57,7 +57,7 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> Service<C, S, 
     }
 }
 
-/// What tells a batch from a single request.
+/// A field that distinguishes a batch from a single request.
 #[derive(Deserialize)]
 struct Kind {
     #[serde(default, rename = "experiment_keys", deserialize_with = "is_there")]

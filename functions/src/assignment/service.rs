@@ -1,11 +1,11 @@
 //! Decide, remember, store, expose.
 
-use super::cache::{Cache, Kept, Known};
+use super::cache::{Cache, CachedAssignment, CachedLookup};
 use super::known_share::KnownShare;
 use super::question::{Answer, Question};
 use super::{AssignRequest, AssignmentResponse};
 use crate::catalog::{CatalogHolder, Snapshot};
-use crate::http::{ApiError, Call, Cors, Front, Reply};
+use crate::http::{ApiError, Call, Cors, Middleware, Reply};
 use crate::outbox::{Exposure, Outbox};
 use crate::ports::{AssignmentStore, CatalogStore, EventSink, PortError, Put, StoredAssignment};
 use crate::settings::Exposures;
@@ -18,7 +18,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout, timeout_at};
 
-/// How long the stores may take in all. An adapter that repeats calls gives up 3 ms before, so that its breaker hears of it.
+/// The total time that the stores may take for a request. An adapter that retries gives up 3 ms earlier, so
+/// that its breaker records the failure.
 const BUDGET: Duration = Duration::from_millis(48);
 
 /// How long a read may take that is to save a write: the write has the rest.
@@ -26,20 +27,20 @@ const FIRST_READ: Duration = Duration::from_millis(20);
 
 /// What the service is told beside its ports.
 #[derive(Debug, Clone)]
-pub struct Options {
-    /// How long an assignment lasts.
+pub struct AssignmentOptions {
+    /// The lifetime of an assignment, in days.
     pub ttl_days: u32,
-    /// How many assignments are remembered.
+    /// The number of assignments that the cache holds.
     pub cache: NonZeroUsize,
-    /// When exposures are sent.
+    /// The time at which exposures are sent.
     pub exposures: Exposures,
     /// The origins whose pages may ask.
     pub cors: Cors,
-    /// What is taken off the start of every path; empty for nothing.
+    /// The prefix that is removed from every path; empty for none.
     pub base_path: String,
 }
 
-impl Default for Options {
+impl Default for AssignmentOptions {
     fn default() -> Self {
         Self {
             ttl_days: 90,
@@ -51,30 +52,30 @@ impl Default for Options {
     }
 }
 
-/// When a request is decided, and until when it waits for stores.
+/// The time of a request's decisions, and the deadline of its calls to stores.
 #[derive(Debug, Clone, Copy)]
-pub struct Moment {
+pub struct RequestClock {
     /// The time of all decisions.
     pub now: Timestamp,
     pub(super) deadline: Instant,
 }
 
-impl Moment {
-    /// A request that came this very moment, and that is decided as of `now`.
+impl RequestClock {
+    /// Starts the clock of a request that has just arrived, and that is decided as of `now`.
     #[must_use]
     pub fn at(now: Timestamp) -> Self {
         Self { now, deadline: Instant::now() + BUDGET }
     }
 
-    /// A request that came this very moment.
+    /// Starts the clock of a request that has just arrived.
     #[must_use]
     pub fn now() -> Self {
         Self::at(Timestamp::now())
     }
 }
 
-/// What is known of a question before the store is asked.
-pub(super) enum Begun<'a> {
+/// The state of a question before the store is read.
+pub(super) enum QuestionState<'a> {
     /// Its answer.
     Answered(Answer<'a>),
     /// What the hash says, whether that is to be stored if the store has nothing else, and whether the store had nothing a moment ago.
@@ -83,28 +84,28 @@ pub(super) enum Begun<'a> {
 
 /// The assignment function, over its ports.
 #[derive(Debug)]
-pub struct Service<C, S, E> {
+pub struct AssignmentService<C, S, E> {
     pub(super) catalog: Arc<CatalogHolder<C>>,
     pub(super) store: S,
     pub(super) outbox: Outbox<E>,
     pub(super) telemetry: Arc<Telemetry>,
     pub(super) cache: Cache,
     known_share: KnownShare,
-    pub(super) front: Arc<Front>,
+    pub(super) middleware: Arc<Middleware>,
     ttl_days: u32,
 }
 
-impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> Service<C, S, E> {
+impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> AssignmentService<C, S, E> {
     /// Assigns by a catalog, keeps assignments in a store and sends exposures to a sink.
     pub fn new(
         catalog: Arc<CatalogHolder<C>>,
         store: S,
         sink: E,
         telemetry: Arc<Telemetry>,
-        options: Options,
+        options: AssignmentOptions,
     ) -> Self {
         let held = Arc::clone(&catalog);
-        let front = Front::new(Arc::clone(&telemetry), options.cors, move || held.health())
+        let middleware = Middleware::new(Arc::clone(&telemetry), options.cors, move || held.health())
             .with_base_path(&options.base_path);
         Self {
             catalog,
@@ -113,7 +114,7 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> Service<C, S, 
             telemetry,
             cache: Cache::new(options.cache),
             known_share: KnownShare::default(),
-            front: Arc::new(front),
+            middleware: Arc::new(middleware),
             ttl_days: options.ttl_days,
         }
     }
@@ -128,9 +129,9 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> Service<C, S, 
         &self.telemetry
     }
 
-    /// What stands before the handlers.
-    pub fn front(&self) -> &Arc<Front> {
-        &self.front
+    /// Returns the middleware.
+    pub fn middleware(&self) -> &Arc<Middleware> {
+        &self.middleware
     }
 
     /// The snapshot of a request.
@@ -143,7 +144,7 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> Service<C, S, 
         &self,
         snapshot: &'s Snapshot,
         request: &'s AssignRequest,
-        moment: Moment,
+        clock: RequestClock,
     ) -> Result<AssignmentResponse<'s>, ApiError> {
         let key = &*request.experiment_key;
         let experiment =
@@ -154,8 +155,8 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> Service<C, S, 
             experiment.unit(&subject).ok_or_else(|| ApiError::unit_missing(experiment.unit_attribute()))?;
         let revision = snapshot.revision;
         let question =
-            Question { experiment, subject, unit, now: moment.now, revision, enrolls: !request.peek };
-        let answer = self.resolve(&question, context, moment.deadline).await;
+            Question { experiment, subject, unit, now: clock.now, revision, enrolls: !request.peek };
+        let answer = self.resolve(&question, context, clock.deadline).await;
         self.telemetry.reason(answer.decision.reason.as_str());
         if request.expose && !request.peek {
             self.expose(&question, &answer);
@@ -166,29 +167,29 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> Service<C, S, 
     /// Answers a request that was read.
     pub(super) async fn answer(&self, request: &AssignRequest) -> Result<Reply, ApiError> {
         request.check()?;
-        let moment = Moment::now();
+        let clock = RequestClock::now();
         let snapshot = self.snapshot().await?;
-        self.answer_by(&snapshot, request, moment).await
+        self.answer_by(&snapshot, request, clock).await
     }
 
     /// Answers a request in a URL. A GET enrolls and exposes as a POST does; a HEAD only says what would be answered.
     pub(super) async fn answer_url(&self, call: &Call) -> Result<Reply, ApiError> {
         let query = call.query()?;
-        let moment = Moment::now();
+        let clock = RequestClock::now();
         let snapshot = self.snapshot().await?;
         let mut request = AssignRequest::from_query(query, snapshot.catalog.attributes())?;
         request.check()?;
         request.peek |= call.is_safe;
-        self.answer_by(&snapshot, &request, moment).await
+        self.answer_by(&snapshot, &request, clock).await
     }
 
     async fn answer_by(
         &self,
         snapshot: &Snapshot,
         request: &AssignRequest,
-        moment: Moment,
+        clock: RequestClock,
     ) -> Result<Reply, ApiError> {
-        let reply = Reply::ok(&self.assign(snapshot, request, moment).await?);
+        let reply = Reply::ok(&self.assign(snapshot, request, clock).await?);
         self.outbox.settle().await;
         Ok(reply)
     }
@@ -200,8 +201,8 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> Service<C, S, 
         deadline: Instant,
     ) -> Answer<'s> {
         let (by_hash, stores, is_absent) = match self.begin(question) {
-            Begun::Answered(answer) => return answer,
-            Begun::Open { by_hash, stores, is_absent } => (by_hash, stores, is_absent),
+            QuestionState::Answered(answer) => return answer,
+            QuestionState::Open { by_hash, stores, is_absent } => (by_hash, stores, is_absent),
         };
         // In boxes, as the rest of what is rare here: the future of every request would carry them.
         if !stores {
@@ -214,9 +215,9 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> Service<C, S, 
             // A read that fails or is late saves nothing, and the write still decides.
             let read = timeout(FIRST_READ, self.get(question));
             if let Ok(Ok(found)) = Box::pin(read).await
-                && let Some(kept) = self.found(question, found)
+                && let Some(cached) = self.found(question, found)
             {
-                return question.with(kept);
+                return question.with(cached);
             }
         }
         let assignment = question.assignment(&by_hash.decision, context, self.ttl_days);
@@ -229,24 +230,24 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> Service<C, S, 
     }
 
     /// Answers without the store, where that is possible. A known assignment comes first: with it, one decision is enough.
-    pub(super) fn begin<'s>(&self, question: &Question<'s>) -> Begun<'s> {
+    pub(super) fn begin<'s>(&self, question: &Question<'s>) -> QuestionState<'s> {
         let known = self.cache.get(question.key(), question.now.as_second());
-        if let Some(Known::Stored(kept)) = known {
+        if let Some(CachedLookup::Stored(cached)) = known {
             self.telemetry.count(Counter::CacheHits, 1);
-            return Begun::Answered(question.with(kept));
+            return QuestionState::Answered(question.with(cached));
         }
-        let by_hash = Answer { decision: question.decide(), kept: None };
+        let by_hash = Answer { decision: question.decide(), cached: None };
         if !question.hangs_on_a_pin() {
-            return Begun::Answered(by_hash);
+            return QuestionState::Answered(by_hash);
         }
         let stores = question.is_to_be_stored(&by_hash.decision);
         // What is to be stored has to be, although the store had nothing a moment ago.
         if known.is_some() && !stores {
             self.telemetry.count(Counter::CacheHits, 1);
-            return Begun::Answered(by_hash);
+            return QuestionState::Answered(by_hash);
         }
         self.telemetry.count(Counter::CacheMisses, 1);
-        Begun::Open { by_hash, stores, is_absent: known.is_some() }
+        QuestionState::Open { by_hash, stores, is_absent: known.is_some() }
     }
 
     /// Remembers what was read from the store; `None` if that is nothing, or does not count.
@@ -254,7 +255,7 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> Service<C, S, 
         &self,
         question: &Question<'_>,
         found: Option<StoredAssignment>,
-    ) -> Option<Arc<Kept>> {
+    ) -> Option<Arc<CachedAssignment>> {
         let (key, now) = (question.key(), question.now.as_second());
         let valid = found.filter(|found| found.epoch == key.epoch && !found.is_expired(now));
         let Some(valid) = valid else {
@@ -264,9 +265,9 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> Service<C, S, 
         if question.enrolls {
             self.known_share.add(true);
         }
-        let kept = Arc::new(Kept::from(valid));
-        self.cache.put(key, Arc::clone(&kept));
-        Some(kept)
+        let cached = Arc::new(CachedAssignment::from(valid));
+        self.cache.put(key, Arc::clone(&cached));
+        Some(cached)
     }
 
     /// Stores what the hash decided, unless another assignment is there, which then is the answer.
@@ -282,15 +283,15 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> Service<C, S, 
         match self.in_time(deadline, put).await {
             Some(Put::Stored) => {
                 self.known_share.add(false);
-                let kept = Arc::new(Kept::from(assignment));
-                self.cache.put(question.key(), Arc::clone(&kept));
-                Answer { kept: Some(kept), ..by_hash }
+                let cached = Arc::new(CachedAssignment::from(assignment));
+                self.cache.put(question.key(), Arc::clone(&cached));
+                Answer { cached: Some(cached), ..by_hash }
             }
             Some(Put::Existing(there)) if there.epoch == question.experiment.epoch() => {
                 self.known_share.add(true);
-                let kept = Arc::new(Kept::from(there));
-                self.cache.put(question.key(), Arc::clone(&kept));
-                question.with(kept)
+                let cached = Arc::new(CachedAssignment::from(there));
+                self.cache.put(question.key(), Arc::clone(&cached));
+                question.with(cached)
             }
             // No answer; or a later epoch than this catalog's, which will be here in some seconds.
             None | Some(Put::Existing(_)) => by_hash,

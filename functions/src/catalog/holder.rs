@@ -9,11 +9,12 @@ use std::time::Duration;
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::{Instant, timeout};
 
-/// How old a snapshot may get before the head is asked again.
+/// The age of a snapshot after which the head is read again.
 const MAX_AGE: Duration = Duration::from_secs(10);
-/// How long after a failure the head is asked again while nothing is held at all: every request is answered with 503 until then.
+/// The time after a failure until the head is read again while no snapshot is held: until then, every request
+/// is answered with 503.
 const EMPTY_AGE: Duration = Duration::from_millis(500);
-/// How long the one request that refreshes waits for it, at most; the others do not wait at all.
+/// The longest time that the one request that refreshes waits for the refresh; the others do not wait at all.
 const PATIENCE: Duration = Duration::from_millis(20);
 
 /// Holds the compiled catalog of a store.
@@ -31,21 +32,22 @@ pub struct CatalogHolder<S> {
 
 #[derive(Debug)]
 struct State {
-    /// When the head was last read with success.
+    /// The time of the last successful read of the head.
     checked_at: Option<Instant>,
     /// The same by the clock of the world, which goes on while an environment is frozen.
     read_at: Option<Timestamp>,
     /// When it is to be read next.
     due_at: Instant,
     failures: u64,
-    /// Why the latest refresh failed, until somebody asks.
+    /// The reason why the latest refresh failed, until it is taken.
     failure: Option<String>,
 }
 
-/// How fresh the snapshot is.
+/// The age of the snapshot, and the outcome of the last refresh.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Freshness {
-    /// Since the head was last read with success; `None`: never, so that a bundled snapshot or none serves.
+    /// The time since the head was last read successfully. `None` means never, so that a bundled snapshot or
+    /// none serves.
     pub age: Option<Duration>,
     /// When the head was last read with success.
     pub read_at: Option<Timestamp>,
@@ -100,19 +102,20 @@ impl<S: CatalogStore + 'static> CatalogHolder<S> {
         self.snapshot.load_full()
     }
 
-    /// How fresh the snapshot is.
+    /// Returns the age of the snapshot, and the outcome of the last refresh.
     pub fn freshness(&self) -> Freshness {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let State { checked_at, read_at, failures, .. } = *state;
         Freshness { age: checked_at.map(|at| at.elapsed()), read_at, failures }
     }
 
-    /// Why the latest refresh failed, told once.
+    /// Returns the reason why the latest refresh failed, once.
     pub fn take_failure(&self) -> Option<String> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).failure.take()
     }
 
-    /// Whether this request is the one that refreshes. The next turn is set at once, so that there is one.
+    /// Returns true if this request is the one that refreshes. The time of the next refresh is set at once,
+    /// so that only one request does.
     fn take_turn(&self) -> bool {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();

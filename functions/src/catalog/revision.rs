@@ -16,13 +16,13 @@ const FORMAT: u32 = 1;
 const MAX_BYTES: u64 = 64 << 20;
 
 #[derive(Serialize)]
-struct Written<'d> {
+struct RevisionRef<'d> {
     documents: &'d [Value],
     format: u32,
 }
 
 #[derive(Deserialize)]
-struct Read {
+struct Revision {
     documents: Vec<Value>,
     format: u32,
 }
@@ -30,7 +30,7 @@ struct Read {
 /// Bytes that are no revision.
 #[derive(Debug)]
 pub enum RevisionError {
-    /// They are not gzip'd, not JSON, cut off or too long.
+    /// The bytes are not gzip, not JSON, cut off or too long.
     Unreadable(String),
     /// A newer `abx` wrote them.
     Format(u32),
@@ -41,7 +41,7 @@ impl fmt::Display for RevisionError {
         match self {
             Self::Unreadable(why) => write!(f, "the revision cannot be read: {why}"),
             Self::Format(format) => {
-                write!(f, "the revision has format {format}; this program knows {FORMAT}")
+                write!(f, "the revision has format {format}; this program reads format {FORMAT}")
             }
         }
     }
@@ -52,7 +52,7 @@ impl std::error::Error for RevisionError {}
 /// Makes the bytes of a revision. The same documents in the same order are the same bytes.
 pub fn encode(documents: &[Value]) -> std::io::Result<Vec<u8>> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-    serde_json::to_writer(&mut encoder, &Written { documents, format: FORMAT })?;
+    serde_json::to_writer(&mut encoder, &RevisionRef { documents, format: FORMAT })?;
     encoder.flush()?;
     encoder.finish()
 }
@@ -66,7 +66,7 @@ pub fn decode(bytes: &[u8]) -> Result<Vec<Value>, RevisionError> {
     if json.len() as u64 > MAX_BYTES {
         return Err(unreadable(&format_args!("it unpacks to more than {MAX_BYTES} bytes")));
     }
-    let read: Read = serde_json::from_slice(&json).map_err(|error| unreadable(&error))?;
+    let read: Revision = serde_json::from_slice(&json).map_err(|error| unreadable(&error))?;
     if read.format == FORMAT { Ok(read.documents) } else { Err(RevisionError::Format(read.format)) }
 }
 

@@ -8,14 +8,15 @@ use std::collections::HashMap;
 /// A compiled revision, immutable. All decisions of a request read one.
 #[derive(Debug, Default)]
 pub struct Snapshot {
-    /// What decides.
+    /// The compiled catalog, which decides.
     pub catalog: Catalog,
     /// The revision's number; 0 before anything was published.
     pub revision: u64,
     /// Documents that did not compile, by kind and key, as `flag new_search`. Each serves in its previous form,
     /// where it had one.
     pub held_back: Vec<String>,
-    /// What it was compiled from, by name; the previous form of the next snapshot.
+    /// The documents from which the catalog was compiled, by name. The next snapshot reuses those that did
+    /// not change.
     documents: HashMap<String, Value>,
 }
 
@@ -51,7 +52,7 @@ impl Snapshot {
         }
     }
 
-    /// Whether anything was ever loaded.
+    /// Returns true if no catalog was ever loaded.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.documents.is_empty()

@@ -1,4 +1,4 @@
-//! Whether a caller has an answer already.
+//! Entity tags, which let a caller skip an answer that it already has.
 
 use crate::telemetry::hex;
 use serde_json::{Map, Value};
@@ -21,7 +21,8 @@ pub(super) fn etag(revision: u64, context: &Map<String, Value>, answer: &[u8]) -
     format!("\"{}\"", hex(&hash.finalize(), 32))
 }
 
-/// Whether an `If-None-Match` header names the tag (RFC 9110, 13.1.2: weak comparison, a list, or `*`).
+/// Returns true if an `If-None-Match` header names the tag (RFC 9110, 13.1.2: weak comparison, a list, or
+/// `*`).
 pub(super) fn matches(if_none_match: &str, etag: &str) -> bool {
     let tags = if_none_match.split(',').map(str::trim);
     tags.map(|tag| tag.strip_prefix("W/").unwrap_or(tag)).any(|tag| tag == "*" || tag == etag)

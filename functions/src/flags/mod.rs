@@ -18,4 +18,4 @@ mod service;
 pub use request::{FlagRequest, FlagsRequest};
 pub use response::{FlagResponse, FlagsResponse, ServedExperiment};
 pub use router::{router, routes};
-pub use service::{Options, Service};
+pub use service::{FlagOptions, FlagService};

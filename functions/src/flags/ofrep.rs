@@ -5,7 +5,7 @@
 //! that providers understand without reading it.
 
 use super::etag::{etag, matches};
-use super::{FlagResponse, Service};
+use super::{FlagResponse, FlagService};
 use crate::http::{ApiError, Call, Reply, check_context, deserialize_context, is_object};
 use crate::ports::{CatalogStore, EventSink};
 use abx_core::Subject;
@@ -92,7 +92,7 @@ struct BulkMetadata {
     revision: u64,
 }
 
-impl<C: CatalogStore + 'static, E: EventSink> Service<C, E> {
+impl<C: CatalogStore + 'static, E: EventSink> FlagService<C, E> {
     /// `POST /ofrep/v1/evaluate/flags/{key}`
     pub(super) async fn ofrep_single(&self, call: &Call, key: &str) -> Result<Reply, ApiError> {
         let context = match read(&call.body) {

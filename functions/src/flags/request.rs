@@ -1,11 +1,11 @@
-//! What is sent.
+//! Request bodies of the flags function.
 
 use crate::http::{ApiError, Query, check_context, deserialize_context, deserialize_id, no_attributes};
 use abx_core::decide::AttributeTypes;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-/// How many flags may be named at once.
+/// The largest number of flags that a request may name.
 const MAX_KEYS: usize = 256;
 
 /// Asks for one flag.
@@ -15,7 +15,7 @@ pub struct FlagRequest {
     /// The flag; the path names it where there is one.
     #[serde(default)]
     pub flag_key: Option<String>,
-    /// Whom it is for. A flag that draws no shares needs none.
+    /// The unit to evaluate for. A flag that draws no shares needs none.
     #[serde(default, deserialize_with = "deserialize_id")]
     pub user_id: String,
     /// Attributes.
@@ -30,7 +30,7 @@ pub struct FlagsRequest {
     /// The flags; all, if left out.
     #[serde(default)]
     pub flag_keys: Option<Vec<String>>,
-    /// Whom they are for.
+    /// The unit to evaluate for.
     #[serde(default, deserialize_with = "deserialize_id")]
     pub user_id: String,
     /// Attributes.
@@ -39,7 +39,8 @@ pub struct FlagsRequest {
 }
 
 impl FlagRequest {
-    /// From a URL: the unit, and attributes as `context.country=DE`. A parameter that is not known is refused, as a field is.
+    /// Reads a URL: the unit, and attributes as `context.country=DE`. An unknown parameter is refused, like
+    /// an unknown field.
     pub fn from_query(mut query: Query, types: &AttributeTypes) -> Result<Self, ApiError> {
         let user_id = query.take("user_id")?.unwrap_or_default();
         let context = query.take_context(types)?;

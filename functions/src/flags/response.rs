@@ -1,4 +1,4 @@
-//! What is answered.
+//! Response bodies of the flags function.
 
 use abx_core::decide::{FlagReason, OpenFeatureReason};
 use abx_core::{Evaluation, Flag, Reason};
@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 use std::borrow::Cow;
 
-/// What a flag gave, and why.
+/// The variant that a flag served, and the reason.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FlagResponse<'a> {
     /// The flag.
@@ -17,9 +17,9 @@ pub struct FlagResponse<'a> {
     pub variant: Option<&'a str>,
     /// The variant's value.
     pub value: Option<&'a Value>,
-    /// Why.
+    /// The reason.
     pub reason: FlagReason,
-    /// The same in the words of OpenFeature.
+    /// The reason in the terms of OpenFeature.
     pub open_feature_reason: OpenFeatureReason,
     /// The rule that decided.
     pub rule: Option<&'a str>,
@@ -36,11 +36,11 @@ pub struct ServedExperiment<'a> {
     pub experiment_key: &'a str,
     /// Its variant.
     pub variant: Option<&'a str>,
-    /// Why.
+    /// The reason.
     pub reason: Reason,
 }
 
-/// What several flags gave.
+/// The evaluations of several flags.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FlagsResponse<'a> {
     /// The user id, as a text.

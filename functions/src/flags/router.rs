@@ -1,6 +1,6 @@
 //! Paths and direct payloads.
 
-use super::Service;
+use super::FlagService;
 use crate::http::{ApiError, Call, LambdaResponse, Reply, finish, parse};
 use crate::ports::{CatalogStore, EventSink};
 use axum::Router;
@@ -14,17 +14,17 @@ use std::sync::Arc;
 type Key = Result<Path<String>, PathRejection>;
 
 /// The router of the deployed function.
-pub fn router<C, E>(service: Arc<Service<C, E>>) -> Router
+pub fn router<C, E>(service: Arc<FlagService<C, E>>) -> Router
 where
     C: CatalogStore + 'static,
     E: EventSink + 'static,
 {
-    let front = Arc::clone(service.front());
-    finish(routes(service), &front)
+    let middleware = Arc::clone(service.middleware());
+    finish(routes(service), &middleware)
 }
 
 /// Its own paths, for a router that has others too; [`finish`] makes it whole.
-pub fn routes<C, E>(service: Arc<Service<C, E>>) -> Router
+pub fn routes<C, E>(service: Arc<FlagService<C, E>>) -> Router
 where
     C: CatalogStore + 'static,
     E: EventSink + 'static,
@@ -32,30 +32,33 @@ where
     let (by_url, by_body, bulk) = (Arc::clone(&service), Arc::clone(&service), Arc::clone(&service));
     let one = get(async move |key: Key, request: Request| {
         let handler = async |call: Call| by_url.answer_url(&call, &read(key)?).await;
-        by_url.front.serve(request, handler).await
+        by_url.middleware.serve(request, handler).await
     });
     let one = one.post(async move |key: Key, request: Request| {
         let handler = async |call: Call| by_body.answer(&parse(call.body_only()?)?, Some(&read(key)?)).await;
-        by_body.front.serve(request, handler).await
+        by_body.middleware.serve(request, handler).await
     });
     let several = post(async move |request: Request| {
         let handler = async |call: Call| bulk.answer_bulk(&parse(call.body_only()?)?).await;
-        bulk.front.serve(request, handler).await
+        bulk.middleware.serve(request, handler).await
     });
     Router::new().route("/flags/{key}", one).route("/flags", several).merge(ofrep(service))
 }
 
-fn ofrep<C, E>(service: Arc<Service<C, E>>) -> Router
+fn ofrep<C, E>(service: Arc<FlagService<C, E>>) -> Router
 where
     C: CatalogStore + 'static,
     E: EventSink + 'static,
 {
     let (single, bulk) = (Arc::clone(&service), service);
     let one = post(async move |key: Key, request: Request| {
-        single.front.serve(request, async |call: Call| single.ofrep_single(&call, &read(key)?).await).await
+        single
+            .middleware
+            .serve(request, async |call: Call| single.ofrep_single(&call, &read(key)?).await)
+            .await
     });
     let several = post(async move |request: Request| {
-        bulk.front.serve(request, async |call: Call| bulk.ofrep_bulk(&call).await).await
+        bulk.middleware.serve(request, async |call: Call| bulk.ofrep_bulk(&call).await).await
     });
     Router::new().route("/ofrep/v1/evaluate/flags/{key}", one).route("/ofrep/v1/evaluate/flags", several)
 }
@@ -64,11 +67,11 @@ fn read(key: Key) -> Result<String, ApiError> {
     key.map(|Path(key)| key).map_err(|_| ApiError::invalid("the path is not percent-encoded UTF-8"))
 }
 
-impl<C: CatalogStore + 'static, E: EventSink> Service<C, E> {
+impl<C: CatalogStore + 'static, E: EventSink> FlagService<C, E> {
     /// Answers `{user_id, flag_key, context}`, or the JSON of `POST /flags` if it has `flag_keys` (null for all), sent as the payload
     /// of an invocation.
     pub async fn handle_direct(&self, payload: &[u8], request_id: &str) -> LambdaResponse {
-        self.front.serve_direct(request_id, self.direct(payload)).await.into_envelope()
+        self.middleware.serve_direct(request_id, self.direct(payload)).await.into_envelope()
     }
 
     async fn direct(&self, payload: &[u8]) -> Result<Reply, ApiError> {
@@ -81,7 +84,7 @@ impl<C: CatalogStore + 'static, E: EventSink> Service<C, E> {
     }
 }
 
-/// What tells a request for several flags from one for one.
+/// A field that distinguishes a request for several flags from one for a single flag.
 #[derive(Deserialize)]
 struct Kind {
     #[serde(default, rename = "flag_keys", deserialize_with = "is_there")]

@@ -2,7 +2,7 @@
 
 use super::{FlagRequest, FlagResponse, FlagsRequest, FlagsResponse};
 use crate::catalog::{CatalogHolder, Snapshot};
-use crate::http::{ApiError, Call, Cors, Front, Reply};
+use crate::http::{ApiError, Call, Cors, Middleware, Reply};
 use crate::outbox::{Evaluated, Exposure, Outbox};
 use crate::ports::{CatalogStore, EventSink};
 use crate::settings::{Evaluations, Exposures};
@@ -11,37 +11,42 @@ use abx_core::{Evaluation, Flag, Reason, Subject};
 use jiff::Timestamp;
 use std::sync::Arc;
 
-/// What the service is told beside its ports.
+/// Settings of the service, apart from its ports.
 #[derive(Debug, Clone, Default)]
-pub struct Options {
+pub struct FlagOptions {
     /// When exposures and evaluations are sent.
     pub exposures: Exposures,
     /// Whether evaluations are counted or sent one by one.
     pub evaluations: Evaluations,
     /// The origins whose pages may ask.
     pub cors: Cors,
-    /// What is taken off the start of every path; empty for nothing.
+    /// The prefix that is removed from every path; empty for none.
     pub base_path: String,
 }
 
 /// The flag function, over its ports.
 #[derive(Debug)]
-pub struct Service<C, E> {
+pub struct FlagService<C, E> {
     catalog: Arc<CatalogHolder<C>>,
     outbox: Outbox<E>,
     telemetry: Arc<Telemetry>,
-    pub(super) front: Arc<Front>,
+    pub(super) middleware: Arc<Middleware>,
 }
 
-impl<C: CatalogStore + 'static, E: EventSink> Service<C, E> {
+impl<C: CatalogStore + 'static, E: EventSink> FlagService<C, E> {
     /// Evaluates the flags of a catalog, and sends to a sink what was evaluated.
-    pub fn new(catalog: Arc<CatalogHolder<C>>, sink: E, telemetry: Arc<Telemetry>, options: Options) -> Self {
+    pub fn new(
+        catalog: Arc<CatalogHolder<C>>,
+        sink: E,
+        telemetry: Arc<Telemetry>,
+        options: FlagOptions,
+    ) -> Self {
         let held = Arc::clone(&catalog);
-        let front = Front::new(Arc::clone(&telemetry), options.cors, move || held.health())
+        let middleware = Middleware::new(Arc::clone(&telemetry), options.cors, move || held.health())
             .with_base_path(&options.base_path);
         let outbox = Outbox::new(sink, options.exposures, Arc::clone(&telemetry))
             .with_evaluations(options.evaluations);
-        Self { catalog, outbox, telemetry, front: Arc::new(front) }
+        Self { catalog, outbox, telemetry, middleware: Arc::new(middleware) }
     }
 
     /// The queue of evaluations; whoever runs the service flushes it.
@@ -54,9 +59,9 @@ impl<C: CatalogStore + 'static, E: EventSink> Service<C, E> {
         &self.telemetry
     }
 
-    /// What stands before the handlers.
-    pub fn front(&self) -> &Arc<Front> {
-        &self.front
+    /// Returns the middleware.
+    pub fn middleware(&self) -> &Arc<Middleware> {
+        &self.middleware
     }
 
     /// The snapshot of a request.

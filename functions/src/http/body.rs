@@ -1,7 +1,7 @@
 //! JSON with limits.
 
 use super::ApiError;
-use abx_core::decide::{Context, Limits};
+use abx_core::decide::{Context, ContextLimits};
 use abx_core::read::id_of_double;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, Unexpected, Visitor};
@@ -27,7 +27,8 @@ pub fn parse<'b, T: Deserialize<'b>>(body: &'b [u8]) -> Result<T, ApiError> {
     })
 }
 
-/// Whether JSON can only be an object. Serde also reads structures from arrays, and `["u", "e"]` is nothing that we documented.
+/// Returns true if the JSON can only be an object. Serde also reads structures from arrays, and the API does
+/// not document a form such as `["u", "e"]`.
 pub(crate) fn is_object(body: &[u8]) -> bool {
     body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{')
 }
@@ -37,7 +38,7 @@ pub(crate) fn check_context<'a>(
     context: &Map<String, Value>,
     ids: impl IntoIterator<Item = (&'static str, &'a str)>,
 ) -> Result<(), ApiError> {
-    let limits = Limits::default();
+    let limits = ContextLimits::default();
     for (name, id) in ids {
         if id.len() > limits.string_bytes {
             let message = format!("`{name}` has more than {} bytes", limits.string_bytes);

@@ -9,12 +9,12 @@ use serde::Serialize;
 use serde_json::json;
 use std::sync::Arc;
 
-/// What `/health` says.
+/// The body of a `/health` response.
 #[derive(Serialize)]
 struct Health<'a> {
     status: &'static str,
     revision: u64,
-    /// Since the head was last read; null if it never was.
+    /// The seconds since the head was last read; null if it never was.
     catalog_age_seconds: Option<u64>,
     /// Documents that did not compile and serve in their previous form.
     held_back: &'a [String],
@@ -33,7 +33,7 @@ impl<C: CatalogStore + 'static> CatalogHolder<C> {
         if is_there { Ok(snapshot) } else { Err(ApiError::catalog_unavailable()) }
     }
 
-    /// Whether a request could be answered now.
+    /// Reports if a request could be answered now.
     pub(crate) fn health(&self) -> Reply {
         let snapshot = self.held();
         let (status, word) = if is_there(&snapshot) {
@@ -51,7 +51,7 @@ impl<C: CatalogStore + 'static> CatalogHolder<C> {
     }
 }
 
-/// Whether anything was ever loaded. A revision without documents is something.
+/// Returns true if a catalog was loaded. A revision without documents counts as loaded.
 fn is_there(snapshot: &Snapshot) -> bool {
     snapshot.revision > 0 || !snapshot.is_empty()
 }

@@ -1,4 +1,4 @@
-//! Which pages may ask.
+//! Cross-origin resource sharing (CORS): the pages that may call the API.
 
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
@@ -38,7 +38,7 @@ impl Cors {
         self.origins.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes()).then(|| origin.clone())
     }
 
-    /// Whether a browser asks what it may ask.
+    /// Returns true if a request is a CORS preflight.
     pub(super) fn is_preflight(method: &Method, request: &HeaderMap) -> bool {
         method == Method::OPTIONS
             && request.contains_key(ORIGIN)

@@ -8,8 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// What a function returns to Lambda: the envelope that API Gateway (both payload versions), function URLs and load
-/// balancers turn into an HTTP response, and that a direct caller reads.
+/// The value that a function returns to Lambda: the envelope that API Gateway (both payload versions),
+/// function URLs and load balancers turn into an HTTP response, and that a direct caller reads.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LambdaResponse {
@@ -18,13 +18,13 @@ pub struct LambdaResponse {
     /// The headers, in lower case.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
-    /// The same headers, for a load balancer that was told to send and expect lists of values.
+    /// The headers as lists of values, for a load balancer that is configured to send and expect lists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub multi_value_headers: Option<BTreeMap<String, Vec<String>>>,
     /// The body: JSON, for every answer of ours that has one.
     #[serde(default)]
     pub body: String,
-    /// Whether the body is base64 of its bytes, because they are no text.
+    /// True if the body is base64 of its bytes, because they are not UTF-8 text.
     #[serde(default)]
     pub is_base64_encoded: bool,
 }
@@ -55,7 +55,7 @@ impl LambdaResponse {
         }
     }
 
-    /// The same, with headers as lists.
+    /// Turns the headers into lists.
     #[must_use]
     pub fn with_multi_value_headers(mut self) -> Self {
         let lists = self.headers.iter().map(|(name, value)| (name.clone(), vec![value.clone()]));
@@ -94,14 +94,14 @@ impl Reply {
         Self { status, headers: Vec::new(), body: Vec::new() }
     }
 
-    /// The same, with a header.
+    /// Adds a header.
     #[must_use]
     pub fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.push((name, value));
         self
     }
 
-    /// As an HTTP response.
+    /// Converts the reply to an HTTP response.
     #[must_use]
     pub fn into_response(self) -> Response<Body> {
         let has_body = !self.body.is_empty();
@@ -117,7 +117,7 @@ impl Reply {
         response
     }
 
-    /// As the envelope of a direct caller.
+    /// Converts the reply to the envelope of a direct caller.
     #[must_use]
     pub fn into_envelope(self) -> LambdaResponse {
         let mut headers = axum::http::HeaderMap::new();

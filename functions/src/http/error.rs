@@ -6,24 +6,24 @@ use serde::Serialize;
 use std::borrow::Cow;
 use std::fmt;
 
-/// Why a request was not answered. It becomes `{"error": {"code", "message", "request_id"}}`.
+/// The reason why a request failed. It becomes `{"error": {"code", "message", "request_id"}}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiError {
     /// The HTTP status.
     pub status: StatusCode,
-    /// What a program acts on; part of the API.
+    /// The code that programs act on; it is part of the API.
     pub code: &'static str,
-    /// What a person reads.
+    /// The message for people.
     pub message: Cow<'static, str>,
 }
 
 #[derive(Serialize)]
-struct Written<'a> {
-    error: Inner<'a>,
+struct ErrorEnvelope<'a> {
+    error: ErrorBody<'a>,
 }
 
 #[derive(Serialize)]
-struct Inner<'a> {
+struct ErrorBody<'a> {
     code: &'a str,
     message: &'a str,
     request_id: &'a str,
@@ -47,7 +47,7 @@ impl ApiError {
     /// 400 `unit_missing`: the attribute that is randomised is missing or blank.
     #[must_use]
     pub fn unit_missing(attribute: &str) -> Self {
-        let message = format!("`{attribute}` is missing or blank; it is what this experiment randomises");
+        let message = format!("`{attribute}` is missing or blank, but this experiment randomises it");
         Self::new(StatusCode::BAD_REQUEST, "unit_missing", message)
     }
 
@@ -103,7 +103,7 @@ impl ApiError {
     /// 503 `catalog_unavailable`: nothing was ever loaded, and nothing is bundled.
     #[must_use]
     pub fn catalog_unavailable() -> Self {
-        let message = "no catalog could be loaded yet; ask again in a moment";
+        let message = "no catalog could be loaded yet; retry in a moment";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "catalog_unavailable", message)
     }
 
@@ -112,11 +112,11 @@ impl ApiError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
     }
 
-    /// As an answer.
+    /// Returns the error as a reply.
     #[must_use]
     pub fn reply(&self, request_id: &str) -> Reply {
-        let inner = Inner { code: self.code, message: &self.message, request_id };
-        Reply::json(self.status, &Written { error: inner })
+        let inner = ErrorBody { code: self.code, message: &self.message, request_id };
+        Reply::json(self.status, &ErrorEnvelope { error: inner })
     }
 }
 

@@ -1,10 +1,10 @@
-//! What every router shares: reading a request, and answering it, also when it is wrong.
+//! The parts that every router shares: reading a request, and answering it, also if it is invalid.
 //!
 //! | file | what it is |
 //! |---|---|
 //! | `envelope` | [`LambdaResponse`], and [`Reply`], which becomes one or an HTTP response |
 //! | `error` | [`ApiError`]: code, status and message of a refusal |
-//! | `front` | [`Front`]: request ids, limits, CORS, metrics and panics, around every handler |
+//! | `middleware` | [`Middleware`]: request ids, limits, CORS, metrics and panics, around every handler |
 //! | `cors` | which pages may ask |
 //! | `query` | parameters of a URL |
 //! | `catalog` | the catalog, as requests see it |
@@ -15,7 +15,7 @@ mod catalog;
 mod cors;
 mod envelope;
 mod error;
-mod front;
+mod middleware;
 mod query;
 
 pub use body::{MAX_BODY_BYTES, parse};
@@ -23,6 +23,6 @@ pub(crate) use body::{check_context, deserialize_context, deserialize_id, is_obj
 pub use cors::Cors;
 pub use envelope::{LambdaResponse, Reply};
 pub use error::ApiError;
-pub(crate) use front::InvocationId;
-pub use front::{Call, Front, finish, request_id};
+pub(crate) use middleware::InvocationId;
+pub use middleware::{Call, Middleware, finish, request_id};
 pub use query::Query;

@@ -6,7 +6,7 @@ use abx_core::decide::AttributeTypes;
 use abx_core::finding::did_you_mean;
 use serde_json::{Map, Value};
 
-/// What a parameter begins with that is an attribute.
+/// The prefix of a parameter that gives an attribute.
 const CONTEXT: &str = "context.";
 
 /// The parameters of a URL, decoded.
@@ -62,7 +62,7 @@ impl Query {
         for (parameter, text) in &attributes {
             let name = parameter.strip_prefix(CONTEXT).unwrap_or_default();
             if name.is_empty() {
-                return Err(ApiError::invalid("the parameter `context.` names no attribute"));
+                return Err(ApiError::invalid("the parameter `context.` does not name an attribute"));
             }
             if context.insert(name.to_owned(), types.read(name, text)).is_some() {
                 return Err(given_twice(parameter));
@@ -78,7 +78,7 @@ impl Query {
         let help = match near {
             Some(near) => format!("did you mean `{near}`?"),
             None if types.reads(&name) => format!("write `{CONTEXT}{name}` for the attribute"),
-            None => format!("known are {}, and {CONTEXT}NAME for an attribute", known.join(", ")),
+            None => format!("known parameters are {}, and {CONTEXT}NAME for an attribute", known.join(", ")),
         };
         Err(ApiError::invalid(format!("the parameter `{}` is not known: {help}", shown(&name))))
     }
@@ -150,14 +150,14 @@ mod tests {
         for (query, says) in [
             ("context.a=1&context.a=2", "`context.a` is given more than once"),
             ("context.a=1&context%2Ea=1", "`context.a` is given more than once"),
-            ("context.=1", "names no attribute"),
+            ("context.=1", "does not name an attribute"),
         ] {
             let error = parse(query).take_context(&types).unwrap_err();
             assert!(error.message.contains(says), "{query}: {error}");
         }
         for (query, says) in [
             ("peak=true", "did you mean `peek`?"),
-            ("country=DE", "known are user_id, peek, and context.NAME"),
+            ("country=DE", "known parameters are user_id, peek, and context.NAME"),
             ("=1", "the parameter `` is not known"),
         ] {
             let error = parse(query).finish(&["user_id", "peek"], &types).unwrap_err();

@@ -43,7 +43,7 @@ where
     ended
 }
 
-/// How long an invocation may still take, whose deadline is given in milliseconds since 1970.
+/// Returns the time that an invocation has left, given its deadline in milliseconds since 1970.
 fn left(deadline: u64) -> Duration {
     let deadline = UNIX_EPOCH + Duration::from_millis(deadline);
     deadline.duration_since(SystemTime::now()).unwrap_or_default()

@@ -1,4 +1,4 @@
-//! What API Gateway (payloads 1.0 and 2.0), function URLs (2.0) and load balancers send.
+//! Events that API Gateway (payloads 1.0 and 2.0), function URLs (2.0) and load balancers send.
 
 use crate::http::{ApiError, InvocationId, LambdaResponse, MAX_BODY_BYTES};
 use axum::body::Body;
@@ -52,9 +52,9 @@ struct Http {
     method: Option<String>,
 }
 
-/// What only an HTTP event has.
+/// Fields that only an HTTP event has.
 #[derive(Deserialize)]
-struct Probe {
+struct HttpFields {
     #[serde(rename = "requestContext")]
     request_context: Option<IgnoredAny>,
 }
@@ -63,7 +63,7 @@ struct Probe {
 /// error tells it that all is done, and it deletes what it sent.
 pub(super) fn foreign_trigger(payload: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
-    struct Triggered {
+    struct TriggerFields {
         #[serde(rename = "Records")]
         records: Option<Vec<Source>>,
         #[serde(rename = "detail-type")]
@@ -74,7 +74,7 @@ pub(super) fn foreign_trigger(payload: &[u8]) -> Option<String> {
         #[serde(rename = "eventSource", alias = "EventSource")]
         source: Option<String>,
     }
-    let Triggered { records, detail_type } = serde_json::from_slice(payload).ok()?;
+    let TriggerFields { records, detail_type } = serde_json::from_slice(payload).ok()?;
     if detail_type.is_some() {
         return Some("EventBridge".to_owned());
     }
@@ -82,9 +82,9 @@ pub(super) fn foreign_trigger(payload: &[u8]) -> Option<String> {
     Some(source.map_or_else(|| "another service".to_owned(), |source| source.chars().take(64).collect()))
 }
 
-/// Whether a payload stands for an HTTP request.
+/// Returns true if a payload represents an HTTP request.
 pub(super) fn is_http(payload: &[u8]) -> bool {
-    serde_json::from_slice::<Probe>(payload).is_ok_and(|probe| probe.request_context.is_some())
+    serde_json::from_slice::<HttpFields>(payload).is_ok_and(|probe| probe.request_context.is_some())
 }
 
 impl<'a> HttpEvent<'a> {
@@ -93,12 +93,13 @@ impl<'a> HttpEvent<'a> {
         serde_json::from_slice(payload).map_err(unreadable)
     }
 
-    /// Whether headers are lists, and have to be in the answer: a load balancer ignores the other form then.
+    /// Returns true if the headers are lists and must be lists in the answer too: a load balancer then
+    /// ignores the other form.
     pub(super) fn has_lists_only(&self) -> bool {
         self.headers.is_none() && self.multi_value_headers.is_some()
     }
 
-    /// As an HTTP request.
+    /// Converts the event to an HTTP request.
     pub(super) fn into_request(self, invocation: &str) -> Result<Request, ApiError> {
         let http = self.request_context.http.as_ref();
         let method = self.http_method.as_deref().or_else(|| http?.method.as_deref()).unwrap_or_default();
@@ -205,7 +206,7 @@ pub(super) async fn envelope(response: Response<Body>) -> LambdaResponse {
     LambdaResponse::of(parts.status, &parts.headers, &body)
 }
 
-/// What may stand in a query as it is, if it is encoded already.
+/// The characters that may appear unchanged in a query that is already encoded.
 const QUERY: &[u8] = b"%&=+-._~!$'()*,;:@/?";
 
 fn encoded(text: &str, keep: &[u8]) -> String {

@@ -1,6 +1,6 @@
 //! Settings become ports on AWS, and these a service.
 
-use super::{Host, Served, run, run_batches};
+use super::{DeployedFunction, Host, run, run_batches};
 use crate::adapters::aws::{
     Budget, DynamoAssignments, DynamoCatalog, DynamoMetrics, DynamoQuarantine, FirehoseArchive, KinesisSink,
     dynamodb, firehose, kinesis, load,
@@ -38,7 +38,7 @@ const EVENTS: Budget = Budget {
     attempts: 2,
     backoff: Duration::from_millis(20),
 };
-/// How long the start waits for the tables. Lambda gives an init 10 s.
+/// The longest time that the start waits for the tables. Lambda gives an init 10 s.
 const INIT: Duration = Duration::from_secs(3);
 
 /// The variables of a process.
@@ -58,7 +58,7 @@ pub async fn assignment(vars: impl IntoIterator<Item = (String, String)>) -> Exi
     let store = DynamoAssignments::new(client, &*settings.assignments_table);
     // A store that cannot be reached now may be later; requests are answered without it.
     let _ = tokio::join!(load_catalog(&catalog, &telemetry), timeout(INIT, store.warm_up()));
-    let options = assigning::Options {
+    let options = assigning::AssignmentOptions {
         ttl_days: settings.assignment_ttl_days,
         cache: settings.cache_assignments,
         exposures: settings.exposures,
@@ -66,7 +66,7 @@ pub async fn assignment(vars: impl IntoIterator<Item = (String, String)>) -> Exi
         base_path: settings.base_path.clone(),
     };
     let sink = Sink::new(&config, &settings);
-    let service = assigning::Service::new(catalog, store, sink, Arc::clone(&telemetry), options);
+    let service = assigning::AssignmentService::new(catalog, store, sink, Arc::clone(&telemetry), options);
     serve(Arc::new(service), &telemetry, &vars).await
 }
 
@@ -81,14 +81,14 @@ pub async fn flags(vars: impl IntoIterator<Item = (String, String)>) -> ExitCode
     let config = load(settings.endpoint_url.as_deref()).await;
     let catalog = catalog(&config, &settings, &telemetry);
     load_catalog(&catalog, &telemetry).await;
-    let options = flagging::Options {
+    let options = flagging::FlagOptions {
         exposures: settings.exposures,
         evaluations: settings.evaluations,
         cors: cors(&settings),
         base_path: settings.base_path.clone(),
     };
     let sink = Sink::new(&config, &settings);
-    let service = flagging::Service::new(catalog, sink, Arc::clone(&telemetry), options);
+    let service = flagging::FlagService::new(catalog, sink, Arc::clone(&telemetry), options);
     serve(Arc::new(service), &telemetry, &vars).await
 }
 
@@ -142,7 +142,7 @@ fn var<'a>(vars: &'a Vars, name: &str) -> Option<&'a str> {
     vars.iter().find(|(it, _)| it == name).map(|(_, value)| &**value)
 }
 
-async fn serve<F: Served>(function: Arc<F>, telemetry: &Telemetry, vars: &Vars) -> ExitCode {
+async fn serve<F: DeployedFunction>(function: Arc<F>, telemetry: &Telemetry, vars: &Vars) -> ExitCode {
     let limit = var(vars, "AWS_LAMBDA_MAX_CONCURRENCY");
     let several = limit.is_some_and(|limit| limit.parse().is_ok_and(|limit: u32| limit > 1));
     let host = if several { Host::Instance } else { Host::Lambda };

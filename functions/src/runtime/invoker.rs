@@ -12,7 +12,7 @@ use std::sync::Arc;
 use tower::ServiceExt;
 
 /// A function that can be deployed.
-pub trait Served: Send + Sync + Sized + 'static {
+pub trait DeployedFunction: Send + Sync + Sized + 'static {
     /// Its router.
     fn router(self: &Arc<Self>) -> Router;
     /// Answers a payload that is no HTTP event.
@@ -61,7 +61,7 @@ impl<F> Clone for Invoker<F> {
     }
 }
 
-impl<F: Served> Invoker<F> {
+impl<F: DeployedFunction> Invoker<F> {
     /// Answers by a function.
     #[must_use]
     pub fn new(function: Arc<F>) -> Self {
@@ -103,7 +103,7 @@ fn refuse(refusal: &ApiError, request_id: &str) -> LambdaResponse {
     refusal.reply(request_id).into_envelope()
 }
 
-impl<C, S, E> Served for assignment::Service<C, S, E>
+impl<C, S, E> DeployedFunction for assignment::AssignmentService<C, S, E>
 where
     C: CatalogStore + 'static,
     S: AssignmentStore + 'static,
@@ -127,7 +127,7 @@ where
     }
 }
 
-impl<C, E> Served for flags::Service<C, E>
+impl<C, E> DeployedFunction for flags::FlagService<C, E>
 where
     C: CatalogStore + 'static,
     E: EventSink + 'static,

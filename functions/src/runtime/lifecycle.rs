@@ -1,6 +1,6 @@
 //! Invocations one after another, and what happens between them.
 
-use super::{ForeignTrigger, Invoker, Served};
+use super::{DeployedFunction, ForeignTrigger, Invoker};
 use crate::http::{ApiError, LambdaResponse};
 use crate::telemetry::{Counter, Level};
 use futures_util::FutureExt;
@@ -16,14 +16,15 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
 
-/// How often an environment that serves several requests at once sends what waits.
+/// The interval at which an environment that serves several requests at once flushes the outbox.
 const INTERVAL: Duration = Duration::from_millis(500);
-/// How long the end of the process waits for the stream: Lambda kills it 500 ms after its signal.
+/// The longest time that the end of the process waits for the stream: Lambda kills the process 500 ms after
+/// its signal.
 const LAST_MOMENTS: Duration = Duration::from_millis(450);
 
 type Error = lambda_runtime::Error;
 
-/// What the function runs in.
+/// The environment that the function runs in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Host {
     /// An environment of Lambda: one request at a time, frozen in between.
@@ -32,12 +33,12 @@ pub enum Host {
     Instance,
 }
 
-/// When what waits is sent.
+/// The trigger that flushes the outbox.
 #[derive(Clone)]
 enum Flush {
-    /// By the extension, which hears here of each response.
+    /// The extension flushes. It is notified here of each response.
     Extension(UnboundedSender<()>),
-    /// By a task of its own.
+    /// A task of its own flushes at an interval.
     Interval,
     /// Before each response, because there is no extension.
     Before,
@@ -45,9 +46,9 @@ enum Flush {
 
 /// Tells the extension that a response is made, whatever became of the handler: without it the extension would wait for as
 /// long as the function may run.
-struct Done(Flush);
+struct ResponseNotice(Flush);
 
-impl Drop for Done {
+impl Drop for ResponseNotice {
     fn drop(&mut self) {
         if let Flush::Extension(done) = &self.0 {
             // The receiver lives as long as the extension, which is as long as the process.
@@ -57,7 +58,7 @@ impl Drop for Done {
 }
 
 /// Serves invocations until the process is told to end, and sends what waits after each response and at the end.
-pub async fn run<F: Served>(function: Arc<F>, host: Host) -> Result<(), Error> {
+pub async fn run<F: DeployedFunction>(function: Arc<F>, host: Host) -> Result<(), Error> {
     let mut terminate = signal(SignalKind::terminate())?;
     let flush = match host {
         Host::Lambda => register(&function).await,
@@ -84,12 +85,12 @@ pub async fn run<F: Served>(function: Arc<F>, host: Host) -> Result<(), Error> {
 }
 
 /// Answers one invocation; a panic outside a handler's own guard ends in an answer too.
-async fn answer<F: Served>(
+async fn answer<F: DeployedFunction>(
     invoker: &Invoker<F>,
     flush: Flush,
     event: LambdaEvent<Box<RawValue>>,
 ) -> Result<LambdaResponse, Diagnostic> {
-    let done = Done(flush);
+    let done = ResponseNotice(flush);
     let request_id = &event.context.request_id;
     let work = invoker.invoke(event.payload.get().as_bytes(), request_id);
     let answer = AssertUnwindSafe(work).catch_unwind().await;
@@ -112,7 +113,7 @@ fn refused(trigger: &ForeignTrigger) -> Diagnostic {
 
 /// Registers an extension inside the process that flushes after each response. Where there are no extensions (some emulators), what
 /// waits is sent before the response.
-async fn register<F: Served>(function: &Arc<F>) -> Flush {
+async fn register<F: DeployedFunction>(function: &Arc<F>) -> Flush {
     let (sender, receiver) = unbounded_channel();
     let shared = Arc::new(tokio::sync::Mutex::new(receiver));
     let flusher = Arc::clone(function);
@@ -159,7 +160,7 @@ async fn wait(done: &mut UnboundedReceiver<()>, deadline_ms: u64) {
     let _ = timeout(left, done.recv()).await;
 }
 
-fn spawn_interval<F: Served>(function: Arc<F>) {
+fn spawn_interval<F: DeployedFunction>(function: Arc<F>) {
     tokio::spawn(async move {
         loop {
             tokio::time::sleep(INTERVAL).await;

@@ -1,4 +1,5 @@
-//! What a deployed function is around its router: Lambda's events become requests, and answers its envelope.
+//! The shell of a deployed function around its router: it turns Lambda's events into requests, and answers
+//! into Lambda's envelope.
 //!
 //! | file | what it is |
 //! |---|---|
@@ -19,5 +20,5 @@ mod lifecycle;
 
 pub use batches::run_batches;
 pub use init::{assignment, events, flags};
-pub use invoker::{ForeignTrigger, Invoker, Served};
+pub use invoker::{DeployedFunction, ForeignTrigger, Invoker};
 pub use lifecycle::{Host, run};

@@ -4,7 +4,7 @@ use crate::faults::{FAULTS, faulty};
 use abx_core::ConsistentHasher;
 use abx_functions::adapters::aws::{Budget, DynamoAssignments, dynamodb, emulator};
 use abx_functions::adapters::embedded::EmbeddedStore;
-use abx_functions::assignment::{Options, Service};
+use abx_functions::assignment::{AssignmentOptions, AssignmentService};
 use abx_functions::catalog::{CatalogHolder, Snapshot};
 use abx_functions::telemetry::Telemetry;
 use serde_json::{Value, json};
@@ -30,7 +30,7 @@ fn computed(unit: &str) -> &'static str {
 }
 
 /// A function that knows its catalog and whose table is at an endpoint.
-fn function(endpoint: &str) -> Service<Sink, DynamoAssignments, Sink> {
+fn function(endpoint: &str) -> AssignmentService<Sink, DynamoAssignments, Sink> {
     let variants = SHARES.map(|(key, allocation)| json!({"key": key, "allocation": allocation}));
     let document = json!({"experiment": "e", "status": "active", "variants": variants});
     let snapshot = Snapshot::compile(7, vec![document], &Snapshot::default());
@@ -38,10 +38,19 @@ fn function(endpoint: &str) -> Service<Sink, DynamoAssignments, Sink> {
     let embedded = Arc::new(EmbeddedStore::in_memory().unwrap());
     let holder = Arc::new(CatalogHolder::new(Arc::clone(&embedded), snapshot));
     let store = DynamoAssignments::new(dynamodb(&emulator(endpoint), Budget::REQUEST), "a");
-    Service::new(holder, store, embedded, Arc::new(Telemetry::silent("assignment")), Options::default())
+    AssignmentService::new(
+        holder,
+        store,
+        embedded,
+        Arc::new(Telemetry::silent("assignment")),
+        AssignmentOptions::default(),
+    )
 }
 
-async fn ask(function: &Service<Sink, DynamoAssignments, Sink>, request: Value) -> (Value, Duration) {
+async fn ask(
+    function: &AssignmentService<Sink, DynamoAssignments, Sink>,
+    request: Value,
+) -> (Value, Duration) {
     let start = Instant::now();
     let answer = function.handle_direct(request.to_string().as_bytes(), "id").await;
     let took = start.elapsed();

@@ -8,7 +8,7 @@ use abx_functions::adapters::aws::{
     firehose,
 };
 use abx_functions::adapters::embedded::EmbeddedStore;
-use abx_functions::assignment::{self, Service};
+use abx_functions::assignment::{self, AssignmentService};
 use abx_functions::catalog::{CatalogHolder, Snapshot, encode};
 use abx_functions::events::{Options, Processor, RecordToWrite, kinesis_event};
 use abx_functions::ports::{Archive, CatalogStore, MetricStore, RevisionMeta};
@@ -122,7 +122,8 @@ pub(crate) async fn assign(
     let (sink, holder) = catalog().await;
     let store = DynamoAssignments::new(dynamodb(config, Budget::REQUEST), ASSIGNMENTS);
     let telemetry = Arc::new(Telemetry::silent("assignment"));
-    let function = Service::new(holder, store, sink, telemetry, assignment::Options::default());
+    let function =
+        AssignmentService::new(holder, store, sink, telemetry, assignment::AssignmentOptions::default());
     let mut assigned = Assigned::default();
     for number in users {
         tokio::time::sleep(PAUSE).await;

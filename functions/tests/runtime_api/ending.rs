@@ -4,7 +4,7 @@ use crate::aws::{Aws, documents};
 use crate::lambda::{Process, wait_for};
 use crate::serving::{ASSIGNMENT, FLAGS};
 use abx_functions::http::LambdaResponse;
-use abx_functions::runtime::{Host, Served, run};
+use abx_functions::runtime::{DeployedFunction, Host, run};
 use abx_functions::telemetry::{Level, Telemetry};
 use axum::Router;
 use axum::routing::get;
@@ -97,7 +97,7 @@ async fn settings_that_cannot_be_used_are_all_said_at_once() {
 /// A function whose every handler panics.
 struct Panicking(Telemetry);
 
-impl Served for Panicking {
+impl DeployedFunction for Panicking {
     fn router(self: &Arc<Self>) -> Router {
         Router::new().route("/", get(async || -> String { panic!("a handler of the router") }))
     }

@@ -125,11 +125,11 @@ async fn mistakes_are_named() {
         (r#"{"user_id": "u", "user_id": "v", "experiment_key": "e"}"#, "duplicate field `user_id`"),
         (
             r#"{"user_id": "u", "experiment_key": "e", "context": {"a": 1, "a": 2}}"#,
-            "\"a\\\" stands there twice",
+            "\"a\\\" is written twice",
         ),
         (
             r#"{"user_id": "u", "experiment_key": "e", "context": {"a": {"b": 1, "b": 2}}}"#,
-            "stands there twice",
+            "is written twice",
         ),
         (r#"{"user_id": "u", "experiment_key": "e", "context": {"a": 1e999}}"#, "out of range"),
     ] {

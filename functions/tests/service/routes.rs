@@ -77,7 +77,7 @@ async fn what_is_not_known_is_refused_by_name() {
             );
             expected(
                 &ask(&world, method, path, &format!("{rest}&xyz")).await,
-                "`xyz` is not known: known are user_id",
+                "`xyz` is not known: known parameters are user_id",
             );
             for twice in ["user_id=8", "context.a=1&context.a=1"] {
                 expected(&ask(&world, method, path, &format!("{rest}&{twice}")).await, "more than once");

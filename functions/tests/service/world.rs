@@ -1,7 +1,7 @@
 //! Documents, stores, and requests to the routers.
 
 use abx_functions::adapters::embedded::EmbeddedStore;
-use abx_functions::assignment::{self, AssignRequest, AssignmentResponse, Moment};
+use abx_functions::assignment::{self, AssignRequest, AssignmentResponse, RequestClock};
 use abx_functions::catalog::{CatalogHolder, Snapshot, encode};
 use abx_functions::flags;
 use abx_functions::http::Cors;
@@ -136,8 +136,8 @@ pub(crate) struct Setup {
     pub(crate) base_path: String,
 }
 
-type Assignment = assignment::Service<Arc<EmbeddedStore>, Arc<Moody>, Arc<Stream>>;
-type Flags = flags::Service<Arc<EmbeddedStore>, Arc<Stream>>;
+type Assignment = assignment::AssignmentService<Arc<EmbeddedStore>, Arc<Moody>, Arc<Stream>>;
+type Flags = flags::FlagService<Arc<EmbeddedStore>, Arc<Stream>>;
 
 /// Both functions over the same catalog.
 pub(crate) struct World {
@@ -179,17 +179,22 @@ impl World {
         let telemetry = Arc::new(Telemetry::new("test", Level::Debug, log.clone()));
         let cors = Cors::new(setup.origins.clone()).with_headers(setup.headers.clone());
         let (exposures, base_path) = (setup.exposures, setup.base_path.clone());
-        let options = assignment::Options {
+        let options = assignment::AssignmentOptions {
             exposures,
             cors: cors.clone(),
             base_path: base_path.clone(),
             ..Default::default()
         };
         let (sink, shared) = (Arc::clone(&stream), Arc::clone(&telemetry));
-        let assignment =
-            assignment::Service::new(Arc::clone(&holder), Arc::clone(&store), sink, shared, options);
-        let options = flags::Options { exposures, evaluations: setup.evaluations, cors, base_path };
-        let flags = flags::Service::new(Arc::clone(&holder), Arc::clone(&stream), telemetry, options);
+        let assignment = assignment::AssignmentService::new(
+            Arc::clone(&holder),
+            Arc::clone(&store),
+            sink,
+            shared,
+            options,
+        );
+        let options = flags::FlagOptions { exposures, evaluations: setup.evaluations, cors, base_path };
+        let flags = flags::FlagService::new(Arc::clone(&holder), Arc::clone(&stream), telemetry, options);
         Self { catalog, holder, store, stream, log, assignment: Arc::new(assignment), flags: Arc::new(flags) }
     }
 
@@ -210,7 +215,7 @@ impl World {
         let request: AssignRequest = serde_json::from_value(request).unwrap();
         let snapshot = self.holder.held();
         let answer: AssignmentResponse<'_> =
-            self.assignment.assign(&snapshot, &request, Moment::at(at(seconds))).await.unwrap();
+            self.assignment.assign(&snapshot, &request, RequestClock::at(at(seconds))).await.unwrap();
         serde_json::to_value(answer).unwrap()
     }
 

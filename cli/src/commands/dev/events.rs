@@ -73,7 +73,7 @@ pub(super) fn routes(
             flags.outbox().flush_all().await;
             take(&store, &events, &call.body).await
         };
-        assignment.front().serve(request, take).await
+        assignment.middleware().serve(request, take).await
     };
     Router::new().route("/events", post(handler))
 }

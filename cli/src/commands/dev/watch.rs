@@ -6,7 +6,7 @@
 use crate::commands::publish::{documents_of, head, publish};
 use crate::commands::store::unanswered;
 use crate::error::Error;
-use crate::source::{Checked, Corpus, Located, SourceFile};
+use crate::source::{Checked, Corpus, LocatedFinding, SourceFile};
 use abx_core::finding::Severity;
 use abx_functions::catalog::{Snapshot, name};
 use abx_functions::ports::{CatalogStore, Flip, HeadMove, RevisionMeta};
@@ -50,7 +50,7 @@ pub(super) enum Edit {
 #[derive(Debug)]
 pub(super) struct Look {
     pub(super) edit: Edit,
-    pub(super) findings: Vec<Located>,
+    pub(super) findings: Vec<LocatedFinding>,
     pub(super) files: Vec<SourceFile>,
 }
 

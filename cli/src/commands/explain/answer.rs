@@ -1,4 +1,4 @@
-//! What some documents give a unit, and why.
+//! The decisions of a set of documents for a unit, with their steps.
 
 use super::Args;
 use crate::commands::assign::{ExperimentRow, FlagRow};
@@ -14,28 +14,28 @@ use serde::Serialize;
 use std::fmt::Write as _;
 
 #[derive(Debug, Serialize, schemars::JsonSchema)]
-pub(super) struct Answer {
+pub(super) struct UnitDecisions {
     /// The time of the decision (RFC 3339).
     #[schemars(with = "String")]
     pub(super) at: Timestamp,
     /// The experiment of the key, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) experiment: Option<Explained<ExperimentRow>>,
+    pub(super) experiment: Option<Explanation<ExperimentRow>>,
     /// The flag of the key, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) flag: Option<Explained<FlagRow>>,
+    pub(super) flag: Option<Explanation<FlagRow>>,
     /// Errors that keep documents out; see `abx validate`.
     pub(super) errors: usize,
 }
 
 #[derive(Debug, Serialize, schemars::JsonSchema)]
-pub(super) struct Explained<T> {
+pub(super) struct Explanation<T> {
     pub(super) outcome: T,
-    /// In the order in which they happened.
+    /// The steps, in the order in which they happened.
     pub(super) steps: Vec<Step>,
 }
 
-impl Answer {
+impl UnitDecisions {
     /// `None` where the documents have neither an experiment nor a flag of the key.
     pub(super) fn new(
         args: &Args,
@@ -49,11 +49,11 @@ impl Answer {
             let given = args.pin.as_deref().map(|variant| Pin { variant, epoch });
             let pin = given.or_else(|| earlier.pin(experiment, subject, now));
             let (decision, steps) = experiment.explain(subject, now, pin);
-            Explained { outcome: ExperimentRow::new(&decision), steps }
+            Explanation { outcome: ExperimentRow::new(&decision), steps }
         });
         let flag = checked.catalog.flag(&args.key).map(|flag| {
             let (evaluation, steps) = checked.catalog.explain_flag(flag, subject, now);
-            Explained { outcome: FlagRow::new(flag, &evaluation), steps }
+            Explanation { outcome: FlagRow::new(flag, &evaluation), steps }
         });
         if args.pin.is_some() && experiment.is_none() && flag.is_some() {
             return Err(
@@ -77,13 +77,13 @@ impl Answer {
         text
     }
 
-    /// What the experiment gave, in a line, and the steps.
+    /// Describes the decision of the experiment in a line, and returns its steps.
     pub(super) fn of_experiment(&self) -> Option<(String, &[Step])> {
         let it = self.experiment.as_ref()?;
         Some((format!("experiment {}: {}", it.outcome.key(), it.outcome.outcome()), &it.steps))
     }
 
-    /// What the flag gave, in a line, and the steps.
+    /// Describes the evaluation of the flag in a line, and returns its steps.
     pub(super) fn of_flag(&self) -> Option<(String, &[Step])> {
         let it = self.flag.as_ref()?;
         Some((format!("flag {}: {}", it.outcome.key(), it.outcome.outcome()), &it.steps))

@@ -1,6 +1,6 @@
-//! What has changed since a revision, in the words of the steps.
+//! The differences since a revision, in the terms of the steps of a decision.
 
-use super::answer::Answer;
+use super::answer::UnitDecisions;
 use crate::commands::diff::side;
 use crate::commands::inputs::Source;
 use crate::render::style::{BAD, DIM, GOOD, TITLE};
@@ -17,18 +17,18 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::ops::Range;
 
-/// What a unit got by an earlier revision, and what has changed.
+/// The decision of an earlier revision, and the differences.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
-pub(super) struct Since {
+pub(super) struct SinceRevision {
     /// The revision.
     source: String,
-    /// Where the present documents are from.
+    /// The source of the present documents.
     now: String,
     #[serde(flatten)]
-    then: Answer,
+    then: UnitDecisions,
     /// The steps that differ, in their order.
     steps: Vec<StepsChange>,
-    /// How the documents that the decision is made from differ.
+    /// The differences of the documents that the decision is made from.
     changes: Diff,
 }
 
@@ -39,8 +39,14 @@ struct StepsChange {
     now: Vec<Step>,
 }
 
-impl Since {
-    pub(super) fn new(source: String, now_from: String, then: Answer, now: &Answer, changes: Diff) -> Self {
+impl SinceRevision {
+    pub(super) fn new(
+        source: String,
+        now_from: String,
+        then: UnitDecisions,
+        now: &UnitDecisions,
+        changes: Diff,
+    ) -> Self {
         let of_experiment = pair(then.of_experiment(), now.of_experiment());
         let of_flag = pair(then.of_flag(), now.of_flag());
         let differing = |(_, then, _, now): &(_, &[Step], _, &[Step])| {
@@ -53,12 +59,12 @@ impl Since {
         Self { source, now: now_from, steps, changes, then }
     }
 
-    pub(super) fn human(&self, now: &Answer) -> String {
+    pub(super) fn human(&self, now: &UnitDecisions) -> String {
         let mut text = format!("  then  {:.0}  {DIM}{}{DIM:#}\n", self.then.at, self.source);
         let _ = writeln!(text, "  now   {:.0}  {DIM}{}{DIM:#}", now.at, self.now);
         let both =
             [pair(self.then.of_experiment(), now.of_experiment()), pair(self.then.of_flag(), now.of_flag())];
-        let nothing = || "there is none of this key".to_owned();
+        let nothing = || "no experiment or flag has this key".to_owned();
         for (then_title, then_steps, now_title, now_steps) in both.into_iter().flatten() {
             let _ = writeln!(text, "\n{BAD}-{BAD:#} {}", then_title.unwrap_or_else(nothing));
             let _ = writeln!(text, "{GOOD}+{GOOD:#} {}", now_title.unwrap_or_else(nothing));
@@ -79,9 +85,12 @@ impl Since {
 }
 
 /// The titles and steps of then and now; `None` where there is nothing at either time.
-type Both<'a> = (Option<String>, &'a [Step], Option<String>, &'a [Step]);
+type TitledSteps<'a> = (Option<String>, &'a [Step], Option<String>, &'a [Step]);
 
-fn pair<'a>(then: Option<(String, &'a [Step])>, now: Option<(String, &'a [Step])>) -> Option<Both<'a>> {
+fn pair<'a>(
+    then: Option<(String, &'a [Step])>,
+    now: Option<(String, &'a [Step])>,
+) -> Option<TitledSteps<'a>> {
     if then.is_none() && now.is_none() {
         return None;
     }
@@ -123,8 +132,8 @@ pub(super) fn list(sources: &[Source]) -> String {
     sources.iter().map(Source::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// How the documents differ that an experiment or flag is decided from: its own, those that it names, and what all
-/// share; and whom that moves at a time.
+/// Compares the documents that an experiment or flag is decided from (its own, those that it names, and the
+/// shared one), and the units that the differences move at a time.
 pub(super) fn documents(key: &str, then: &Checked, now: &Checked, at: Timestamp) -> Diff {
     let values = || then.values.iter().chain(&now.values).map(|(_, value)| value);
     let mut names: BTreeSet<String> =

@@ -1,7 +1,7 @@
 //! The attributes of a subject, on the command line.
 
 use crate::error::Error;
-use abx_core::decide::{AttributeTypes, Context, Hint, Limits};
+use abx_core::decide::{AttributeTypes, Context, ContextLimits, Hint};
 use serde_json::{Map, Value};
 use std::fs;
 use std::io::{self, Read as _};
@@ -98,7 +98,7 @@ fn read(name: &str, text: &str, types: Option<&AttributeTypes>) -> Result<(Value
 
 /// Checks attributes against the limits of the functions.
 fn check(attributes: &Map<String, Value>) -> Result<(), Error> {
-    Limits::default().check(attributes).map_err(|error| {
+    ContextLimits::default().check(attributes).map_err(|error| {
         Error::caller(error.to_string()).help("the functions refuse such a context as well; send less")
     })
 }

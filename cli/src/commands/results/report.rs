@@ -92,7 +92,7 @@ impl ResultsReport {
         let written = all.get(..experiment.map_or(0, |it| it.variants().len())).unwrap_or_default();
         let control = control(plan.control, experiment.map(|_| written))?;
         let metrics = experiment.map(abx_core::Experiment::metrics).unwrap_or_default();
-        let plan = results::Plan { control, alpha: plan.alpha, tuned_for: plan.tuned_for };
+        let plan = results::AnalysisPlan { control, alpha: plan.alpha, tuned_for: plan.tuned_for };
         let metrics: Vec<MetricResult> =
             metrics.iter().map(|metric| results::judge(metric, written, &plan)).collect();
         let is_other = |key: &&String| metrics.iter().all(|metric| metric.metric != **key);

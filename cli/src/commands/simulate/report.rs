@@ -1,4 +1,4 @@
-//! What a simulation found.
+//! The result of a simulation.
 
 use crate::commands::assign::{hinted, left_out};
 use crate::commands::people::Census;
@@ -9,31 +9,31 @@ use crate::render::table;
 use crate::report::Report;
 use abx_core::Reason;
 use abx_core::hash::BUCKETS;
-use abx_core::simulate::{ExperimentTally, Pair, Tally};
+use abx_core::simulate::{ExperimentTally, PairTally, Tally};
 use abx_core::statistics::ChiSquare;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-/// Who got what, and whether it is what the documents say.
+/// The decisions of a simulation, and tests of them against the documents.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct SimulateReport {
-    /// How many units there were.
+    /// The number of units.
     units: u64,
-    /// Where they came from.
+    /// The source of the units.
     source: String,
     experiments: Vec<ExperimentReport>,
     independence: IndependenceReport,
     /// A test fails below this p-value: alpha over the number of tests (Bonferroni).
     threshold: f64,
-    /// How many tests there were; without any, nothing is known.
+    /// The number of tests; with 0, the assignment was not checked.
     tests: usize,
-    /// Whether every test passed, and there was one.
+    /// True if at least one test ran and all tests passed.
     balanced: bool,
     /// The rows of the file and the units in them; absent where units are generated.
     #[serde(skip_serializing_if = "Option::is_none")]
     rows: Option<Census>,
-    /// What should be known about the attributes and the file.
+    /// Warnings about the attributes and the file.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     hints: Vec<String>,
     /// Errors that keep documents out; see `abx validate`.
@@ -44,12 +44,12 @@ pub struct SimulateReport {
 struct ExperimentReport {
     experiment: String,
     status: abx_core::document::Status,
-    /// Of the units that reached the traffic: the share that is in, as written and as observed (0 to 1).
-    traffic: Share,
-    /// Does the traffic follow its allocation? `null` with nothing to test.
+    /// The share that is in the traffic, of the units that reached it: as written and as observed (0 to 1).
+    traffic: ObservedShare,
+    /// A test of the traffic against its allocation; `null` if there is nothing to test.
     traffic_test: Option<ChiSquare>,
     variants: Vec<VariantReport>,
-    /// Do the variants follow their allocations? `null` with nothing to test.
+    /// A test of the variants against their allocations; `null` if there is nothing to test.
     variants_test: Option<ChiSquare>,
     /// Units by reason.
     reasons: BTreeMap<Reason, u64>,
@@ -62,16 +62,16 @@ struct VariantReport {
     units: u64,
     /// Units that drew it by bucket; the shares are of these.
     drawn: u64,
-    share: Share,
+    share: ObservedShare,
 }
 
 #[derive(Debug, Clone, Copy, Serialize, schemars::JsonSchema)]
-struct Share {
+struct ObservedShare {
     expected: f64,
     observed: f64,
 }
 
-/// Are the experiments drawn independently of one another?
+/// Tests of the independence of experiments from one another.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 struct IndependenceReport {
     /// Pairs of experiments with enough units in both.
@@ -95,7 +95,7 @@ impl SimulateReport {
     pub(super) fn new(tally: &Tally<'_>, source: String, alpha: f64, errors: usize) -> Self {
         let experiments: Vec<ExperimentReport> =
             tally.experiments().iter().map(ExperimentReport::new).collect();
-        let tested: Vec<(&Pair, ChiSquare)> =
+        let tested: Vec<(&PairTally, ChiSquare)> =
             tally.pairs().iter().filter_map(|pair| Some((pair, pair.independence()?))).collect();
         let own = experiments.iter().flat_map(|it| [it.traffic_test, it.variants_test]).flatten().count();
         let tests = own + tested.len();
@@ -122,7 +122,7 @@ impl SimulateReport {
         Self { units, source, experiments, independence, threshold, tests, balanced, rows, hints, errors }
     }
 
-    /// The same, with what is known of the input.
+    /// Adds facts about the input to the report.
     pub(super) fn with_input(mut self, rows: Option<Census>, hints: Vec<String>) -> Self {
         (self.rows, self.hints) = (rows, hints);
         self
@@ -140,7 +140,7 @@ impl ExperimentReport {
         Self {
             experiment: experiment.key().to_owned(),
             status: experiment.status(),
-            traffic: Share {
+            traffic: ObservedShare {
                 expected: of_all(experiment.traffic_buckets()),
                 observed: share(inside, reached),
             },
@@ -153,7 +153,7 @@ impl ExperimentReport {
                     variant: variant.key.to_string(),
                     units: *units,
                     drawn: *drawn,
-                    share: Share { expected: of_all(*buckets), observed: share(*drawn, inside) },
+                    share: ObservedShare { expected: of_all(*buckets), observed: share(*drawn, inside) },
                 })
                 .collect(),
             variants_test: tally.variants_fit(),
@@ -257,7 +257,7 @@ impl Report for SimulateReport {
         if !names.is_empty() {
             let _ = writeln!(
                 text,
-                "targeting leaves everybody out of {}: give attributes with --context or --users-file",
+                "no unit matches the targeting of {}: give attributes with --context or --users-file",
                 names.join(", ")
             );
         }

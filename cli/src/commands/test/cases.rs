@@ -3,7 +3,7 @@
 use super::coverage::DocumentCoverage;
 use crate::source::{Checked, FilePlace};
 use abx_core::decide::Step;
-use abx_core::rehearsal::{Case, Coverage, Difference, Outcome, Suite};
+use abx_core::rehearsal::{Case, CaseOutcome, Coverage, Difference, Suite};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -13,15 +13,15 @@ use std::collections::BTreeMap;
 /// A case, or one combination of its matrix, and what came of it.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct CaseRow {
-    /// What is tested, as `experiment KEY` or `flag KEY`.
+    /// The document under test, as `experiment KEY` or `flag KEY`.
     pub tested: String,
     /// The name of the case; what it asks, where it has none.
     pub name: String,
     /// The values of the matrix; empty where there is none.
     pub combination: Map<String, Value>,
-    /// Whether all came as it must.
+    /// True if the result is as expected.
     pub passed: bool,
-    /// Where it is written.
+    /// The place of the case.
     #[serde(flatten)]
     pub place: FilePlace,
     /// The variant that came; `null` for none.
@@ -31,7 +31,7 @@ pub(super) struct CaseRow {
     pub value: Option<Value>,
     /// The reason that came.
     pub reason: String,
-    /// What came otherwise.
+    /// The differences from the expected result.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub differences: Vec<Difference>,
     /// The way to the decision, in the order in which it happened; only of a case that failed.
@@ -84,7 +84,7 @@ fn row(
     tested: &str,
     case: &Case,
     combination: Map<String, Value>,
-    outcome: Outcome<'_>,
+    outcome: CaseOutcome<'_>,
     place: impl Fn(&str) -> Option<FilePlace>,
 ) -> Option<CaseRow> {
     let (expect, path) = case.expected(&combination);

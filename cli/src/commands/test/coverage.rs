@@ -1,14 +1,14 @@
-//! How much of the documents the cases have reached.
+//! Coverage: the parts of the documents that the cases have reached.
 
 use crate::source::{DocumentPlaces, FilePlace};
-use abx_core::rehearsal::{Coverage, Part, Seen};
+use abx_core::rehearsal::{Coverage, CoveragePart, CoverageTarget};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// What the cases have reached of all that tests can reach.
+/// The parts that the cases have reached, of all that tests can reach.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct CoverageReport {
-    /// In whole percent, rounded down.
+    /// The percentage, rounded down.
     pub percent: usize,
     /// The least that was asked for, in percent.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -17,33 +17,33 @@ pub(super) struct CoverageReport {
     pub reached: usize,
     /// Parts that can be.
     pub parts: usize,
-    /// By experiment and flag, in the order of their names.
+    /// The coverage of each experiment and flag, in the order of their names.
     pub documents: Vec<DocumentCoverage>,
 }
 
-/// What the cases have reached of an experiment or flag.
+/// The coverage of an experiment or flag.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct DocumentCoverage {
-    /// What it is, as `experiment KEY` or `flag KEY`.
+    /// The document, as `experiment KEY` or `flag KEY`.
     pub document: String,
-    /// How many cases are about it.
+    /// The number of cases about the document.
     pub cases: usize,
     /// Parts that were reached.
     pub reached: usize,
     /// Parts that can be.
     pub parts: usize,
-    /// What was not reached.
-    pub missing: Vec<Missing>,
+    /// The parts that no case has reached.
+    pub missing: Vec<UncoveredPart>,
 }
 
 /// A part of a document that no case has reached.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Missing {
+pub(super) struct UncoveredPart {
     /// Its path in the document; empty for a reason.
     pub path: String,
-    /// What no case has seen of it, in words.
+    /// The part that no case has reached, in words.
     pub what: String,
-    /// Where it is written; `null` for what is not.
+    /// The place of the part; `null` if it is not written in the document.
     pub place: Option<FilePlace>,
 }
 
@@ -54,7 +54,7 @@ impl CoverageReport {
         Self { percent: percent(reached, parts), least, reached, parts, documents }
     }
 
-    /// Whether it is as much as was asked for.
+    /// Returns true if the coverage is at least the required one.
     pub(super) fn is_enough(&self) -> bool {
         // Not by the rounded number, and without dividing: 99.5 % is less than 99.6 %.
         let of_parts = |percent: f64| percent * count(self.parts);
@@ -70,13 +70,13 @@ impl DocumentCoverage {
         places: &DocumentPlaces<'_>,
     ) -> Self {
         let parts = coverage.parts();
-        let unreached: Vec<&Part<'_>> =
+        let unreached: Vec<&CoveragePart<'_>> =
             parts.iter().filter(|(_, is_reached)| !is_reached).map(|(part, _)| part).collect();
         let missing = missing(&unreached)
             .map(|(part, what)| {
                 let path = part.path.clone();
                 let place = if path.is_empty() { None } else { places.of_name(&document, &path) };
-                Missing { path, what, place }
+                UncoveredPart { path, what, place }
             })
             .collect();
         Self { cases, reached: parts.len() - unreached.len(), parts: parts.len(), missing, document }
@@ -87,27 +87,32 @@ impl DocumentCoverage {
     }
 }
 
-/// What was not reached, in words. A condition that was never asked is told once, not for each of its outcomes.
-fn missing<'p, 'c>(unreached: &'p [&'p Part<'c>]) -> impl Iterator<Item = (&'p Part<'c>, String)> {
-    let never_held =
-        |path: &str| unreached.iter().any(|part| part.seen == Seen::Condition(true) && part.path == path);
-    let never_failed =
-        |path: &str| unreached.iter().any(|part| part.seen == Seen::Condition(false) && part.path == path);
+/// Describes the parts that were not reached. A condition that was never evaluated is reported once, not for
+/// each of its outcomes.
+fn missing<'p, 'c>(
+    unreached: &'p [&'p CoveragePart<'c>],
+) -> impl Iterator<Item = (&'p CoveragePart<'c>, String)> {
+    let never_held = |path: &str| {
+        unreached.iter().any(|part| part.target == CoverageTarget::Condition(true) && part.path == path)
+    };
+    let never_failed = |path: &str| {
+        unreached.iter().any(|part| part.target == CoverageTarget::Condition(false) && part.path == path)
+    };
     unreached.iter().filter_map(move |part| {
-        let what = match part.seen {
-            Seen::Condition(true) if never_failed(&part.path) => "is never asked".to_owned(),
-            Seen::Condition(false) if never_held(&part.path) => return None,
-            Seen::Condition(true) => "never holds".to_owned(),
-            Seen::Condition(false) => "always holds".to_owned(),
-            Seen::Rule(name) => format!("rule `{name}` never serves"),
-            Seen::Variant(key) => format!("nobody gets variant `{key}`"),
-            Seen::Reason(word) => format!("never for the reason `{word}`"),
+        let what = match part.target {
+            CoverageTarget::Condition(true) if never_failed(&part.path) => "is never evaluated".to_owned(),
+            CoverageTarget::Condition(false) if never_held(&part.path) => return None,
+            CoverageTarget::Condition(true) => "never holds".to_owned(),
+            CoverageTarget::Condition(false) => "always holds".to_owned(),
+            CoverageTarget::Rule(name) => format!("rule `{name}` never serves"),
+            CoverageTarget::Variant(key) => format!("no case gets variant `{key}`"),
+            CoverageTarget::Reason(word) => format!("no case has the reason `{word}`"),
         };
         Some((*part, what))
     })
 }
 
-/// In whole percent, rounded down, so that 100 is all. Of nothing, all was reached.
+/// Returns the percentage, rounded down, so that 100 means all. It is 100 if there are no parts.
 fn percent(reached: usize, parts: usize) -> usize {
     (reached * 100).checked_div(parts).unwrap_or(100)
 }

@@ -1,13 +1,13 @@
-//! How the result looks.
+//! Rendering of test results.
 
-use super::Format;
+use super::TestFormat;
 use super::cases::CaseRow;
 use super::coverage::{CoverageReport, DocumentCoverage};
 use crate::exit::{self, Exit};
 use crate::render::style::{BAD, DIM, GOOD, TITLE};
 use crate::render::{findings, junit, short, steps};
 use crate::report::{self, Report};
-use crate::source::{FilePlace, Located, SourceFile};
+use crate::source::{FilePlace, LocatedFinding, SourceFile};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -15,22 +15,22 @@ use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-/// What came of the tests.
+/// The result of the tests.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct TestReport {
     /// The time of the decisions whose case names none (RFC 3339).
     #[schemars(with = "String")]
     pub(super) at: Timestamp,
-    /// How many cases passed; each combination of a matrix is one.
+    /// The number of passed cases; each combination of a matrix is one.
     pub(super) passed: usize,
-    /// How many failed.
+    /// The number of failed cases.
     pub(super) failed: usize,
     /// The cases, in the order of the documents.
     pub(super) cases: Vec<CaseRow>,
-    /// What they reach.
+    /// The coverage of the cases.
     pub(super) coverage: CoverageReport,
     /// Errors in documents; what has one is left out, and its tests with it.
-    pub(super) errors: Vec<Located>,
+    pub(super) errors: Vec<LocatedFinding>,
     #[serde(skip)]
     pub(super) files: Vec<SourceFile>,
 }
@@ -45,15 +45,15 @@ const NAMED: usize = 12;
 impl TestReport {
     /// The report in a format.
     #[must_use]
-    pub fn print(&self, format: Format) -> String {
+    pub fn print(&self, format: TestFormat) -> String {
         match format {
-            Format::Human => self.human(),
-            Format::Json => report::json(self),
-            Format::Junit => junit::suites(&self.suites(), Timestamp::now()),
+            TestFormat::Human => self.human(),
+            TestFormat::Json => report::json(self),
+            TestFormat::Junit => junit::suites(&self.suites(), Timestamp::now()),
         }
     }
 
-    /// What is tested, each with its cases.
+    /// Groups the cases by the document that they test.
     fn by_tested(&self) -> BTreeMap<&str, Vec<&CaseRow>> {
         let mut by_tested: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for case in &self.cases {
@@ -168,7 +168,7 @@ impl TestReport {
 }
 
 impl CaseRow {
-    /// What was expected, what came, and the way to it.
+    /// Renders the expected result, the actual one, and the steps of the decision.
     fn explanation(&self) -> String {
         let mut text = String::new();
         if !self.combination.is_empty() {

@@ -38,7 +38,7 @@ pub fn human(diff: &Diff) -> String {
 fn both(document: &DocumentChange) -> String {
     let what = match &document.change {
         Change::Renamed(was) => format!(" was {was}"),
-        Change::Affected => " is as it was, and what it uses is not".to_owned(),
+        Change::Affected => " is unchanged, but something that it uses has changed".to_owned(),
         _ => String::new(),
     };
     let mut text = format!("  ~ {}{what}\n", document.document);
@@ -52,7 +52,7 @@ fn both(document: &DocumentChange) -> String {
     text + &consequences(document)
 }
 
-/// Where the units of a document go, and what that spoils.
+/// Renders the flow of units of a document and the problems that it causes.
 #[must_use]
 pub fn consequences(document: &DocumentChange) -> String {
     let flows = document.flows.iter().map(flow);
@@ -60,14 +60,14 @@ pub fn consequences(document: &DocumentChange) -> String {
     flows.chain(counted).chain(document.findings.iter().map(finding)).collect()
 }
 
-/// Where units go, as a table.
+/// Renders a flow of units as a table.
 fn flow(flow: &Flow) -> String {
     matrix(&Matrix::of_flow(flow)) + &format!("      {}\n", in_words(flow))
 }
 
 fn counted(counted: &Counted) -> String {
     let table = matrix(&Matrix::of_units(counted));
-    format!("{table}      {} of them get something else\n", count(counted.moved))
+    format!("{table}      {} of them move\n", count(counted.moved))
 }
 
 fn matrix(matrix: &Matrix) -> String {

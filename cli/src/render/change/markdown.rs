@@ -25,7 +25,7 @@ pub fn markdown(diff: &Diff, around: usize, command: &str) -> String {
     let summary = format!("\n{}.\n\n", summary(diff));
     let around = around + command.len() + end.len() + summary.len() + NOTICE;
     let mut page = Page { text: String::new(), room: LONGEST.saturating_sub(around) };
-    page.text.push_str("| document | moved | had to | avoidable |\n|---|---:|---:|---:|\n");
+    page.text.push_str("| document | moved | minimum | avoidable |\n|---|---:|---:|---:|\n");
     let told = || diff.documents.iter().filter(|it| !is_only_broken(it));
     let mut left_out = vec![page.add("row", told().map(|it| row(it) + "\n"))];
     page.text.push_str(&summary);
@@ -79,7 +79,7 @@ fn row(document: &DocumentChange) -> String {
     let name = name(document);
     match (&document.change, most_moved(document)) {
         (Change::Added, _) => format!("| {name} is new | | | |"),
-        (Change::Removed, _) => format!("| {name} is gone | | | |"),
+        (Change::Removed, _) => format!("| {name} is removed | | | |"),
         (_, Some(flow)) => {
             let avoidable = if flow.avoidable.is_none() {
                 "-".to_owned()
@@ -147,7 +147,7 @@ fn details(document: &DocumentChange) -> String {
     }
     if let Some(counted) = &document.counted {
         let table = matrix(&Matrix::of_units(counted));
-        let _ = writeln!(text, "{table}\n{} of them get something else.\n", count(counted.moved));
+        let _ = writeln!(text, "{table}\n{} of them move.\n", count(counted.moved));
     }
     text + "</details>\n\n"
 }

@@ -1,4 +1,4 @@
-//! How a change looks: to a person at a terminal, and in a pull request.
+//! Rendering of a change: for a terminal, and for a pull request.
 
 mod human;
 mod markdown;
@@ -12,8 +12,8 @@ use serde_json::Value;
 pub use human::{consequences, human};
 pub use markdown::{code, markdown};
 
-/// What a matrix is about is said once.
-const PINS: &str = "Shares are of the hash. Who is assigned already keeps the variant, unless it goes, the epoch changes or a holdout takes them.";
+/// The note below the matrices. It is printed once, however many matrices follow.
+const PINS: &str = "Percentages are of hash buckets. Assigned units keep their variant unless it is removed, the epoch changes, or a holdout now covers them.";
 
 /// A matrix as text: the header, and the rows with their names.
 struct Matrix {
@@ -49,10 +49,10 @@ impl Matrix {
     }
 }
 
-/// Who moves, in words, and how many of them had to.
+/// Describes the units that move, and how many of them had to.
 fn in_words(flow: &Flow) -> String {
     if flow.moved.is_none() {
-        return "nobody gets another variant".to_owned();
+        return "no unit gets another variant".to_owned();
     }
     let parts = [(&flow.switched, "get another variant"), (&flow.joined, "join"), (&flow.left, "leave")];
     let parts: Vec<String> = parts
@@ -61,14 +61,15 @@ fn in_words(flow: &Flow) -> String {
         .map(|(share, verb)| format!("{} {verb}", share.percent()))
         .collect();
     let had_to = if flow.avoidable.is_none() {
-        "no fewer could".to_owned()
+        "this is the minimum".to_owned()
     } else {
-        format!("{} had to, {} is avoidable", flow.minimum.percent(), flow.avoidable.percent())
+        format!("the minimum is {}, {} is avoidable", flow.minimum.percent(), flow.avoidable.percent())
     };
     format!("{}: {had_to}", parts.join(", "))
 }
 
-/// Whether all that is known of a document is that it is as it was, and does not compile any more.
+/// Returns true if the only change of a document is that it no longer compiles, although its text is the
+/// same.
 fn is_only_broken(document: &DocumentChange) -> bool {
     document.change == Change::Affected
         && document.flows.is_empty()
@@ -82,7 +83,7 @@ fn broken(diff: &Diff) -> Option<String> {
         diff.documents.iter().filter(|it| is_only_broken(it)).map(|it| &*it.document).collect();
     let list = names.join(", ");
     (!names.is_empty())
-        .then(|| format!("as they were, and no longer compile, so nobody knows whom that moves: {list}"))
+        .then(|| format!("unchanged, but no longer compile, so abx cannot tell which units move: {list}"))
 }
 
 /// The largest share that a flow of a document moves.
@@ -96,7 +97,7 @@ fn field(change: &FieldChange) -> (String, String) {
     (shown(&change.before), shown(&change.after))
 }
 
-/// How many documents are added, changed, removed and unchanged.
+/// Counts the documents that are added, changed, removed and unchanged.
 fn summary(diff: &Diff) -> String {
     let of = |wanted: fn(&Change) -> bool| diff.documents.iter().filter(|it| wanted(&it.change)).count();
     let (added, removed) = (of(|it| *it == Change::Added), of(|it| *it == Change::Removed));

@@ -3,12 +3,12 @@
 //! <https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands>
 
 use super::{RepositoryNames, in_words};
-use crate::source::{FilePlace, Located};
+use crate::source::{FilePlace, LocatedFinding};
 use std::fmt::Write as _;
 
 /// One `::error` or `::warning` a finding.
 #[must_use]
-pub fn github(findings: &[Located]) -> String {
+pub fn github(findings: &[LocatedFinding]) -> String {
     let mut text = String::new();
     let names = RepositoryNames::of(findings);
     for finding in findings {

@@ -1,6 +1,6 @@
 //! Findings for a person: the line, underlined.
 
-use crate::source::{FilePlace, Lines, Located, SourceFile};
+use crate::source::{FilePlace, Lines, LocatedFinding, SourceFile};
 use abx_core::finding::Severity;
 use annotate_snippets::{Annotation, AnnotationKind, Level, Renderer, Snippet};
 use std::borrow::Cow;
@@ -15,7 +15,7 @@ const MORE: &str = "…";
 
 /// All findings, each with its source lines underlined. May hold ANSI styles.
 #[must_use]
-pub fn human(findings: &[Located], files: &[SourceFile]) -> String {
+pub fn human(findings: &[LocatedFinding], files: &[SourceFile]) -> String {
     let mut sources = Sources { files, current: None };
     let renderer = Renderer::styled().term_width(WIDE + 20);
     let mut text = String::new();
@@ -26,7 +26,7 @@ pub fn human(findings: &[Located], files: &[SourceFile]) -> String {
     text
 }
 
-fn one(finding: &Located, sources: &mut Sources<'_>, renderer: &Renderer) -> String {
+fn one(finding: &LocatedFinding, sources: &mut Sources<'_>, renderer: &Renderer) -> String {
     let shown = sources.cut(&finding.place);
     let related: Vec<_> = finding.related.iter().map(|it| (sources.cut(&it.place), &*it.message)).collect();
     let level = match finding.severity {

@@ -5,16 +5,21 @@
 
 use super::in_words;
 use crate::render::junit::{Case, Failure, Suite, suites};
-use crate::source::{Located, SourceFile};
+use crate::source::{LocatedFinding, SourceFile};
 use abx_core::finding::Severity;
 use jiff::Timestamp;
 
 /// One test suite with one test a file; warnings fail a file only where they are denied.
 #[must_use]
-pub fn junit(findings: &[Located], files: &[SourceFile], deny_warnings: bool, at: Timestamp) -> String {
-    let fails = |it: &Located| deny_warnings || it.severity == Severity::Error;
+pub fn junit(
+    findings: &[LocatedFinding],
+    files: &[SourceFile],
+    deny_warnings: bool,
+    at: Timestamp,
+) -> String {
+    let fails = |it: &LocatedFinding| deny_warnings || it.severity == Severity::Error;
     let case = |(index, file): (usize, &SourceFile)| {
-        let failing: Vec<&Located> =
+        let failing: Vec<&LocatedFinding> =
             findings.iter().filter(|it| it.place.index == index && fails(it)).collect();
         let failure = failing.first().map(|first| Failure {
             kind: first.code.to_string(),
@@ -24,12 +29,12 @@ pub fn junit(findings: &[Located], files: &[SourceFile], deny_warnings: bool, at
         Case { name: file.name.clone(), class: "validate".to_owned(), failure }
     };
     let cases = files.iter().enumerate().map(case).collect();
-    let others: Vec<&Located> = findings.iter().filter(|it| !fails(it)).collect();
+    let others: Vec<&LocatedFinding> = findings.iter().filter(|it| !fails(it)).collect();
     suites(&[Suite { name: "abx validate".to_owned(), cases, output: list(&others) }], at)
 }
 
-fn list(findings: &[&Located]) -> String {
-    let one = |it: &&Located| {
+fn list(findings: &[&LocatedFinding]) -> String {
+    let one = |it: &&LocatedFinding| {
         let place = &it.place;
         let (line, column) = (place.line, place.column);
         format!("{}:{line}:{column}: {}[{}]: {}\n", place.file, it.severity, it.code, in_words(it))

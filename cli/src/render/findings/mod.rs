@@ -1,13 +1,13 @@
-//! How findings look: to a person, and to the programs that show them.
+//! Rendering of findings: for people, and for programs that show them.
 //!
-//! Every format is made from the same values, [`Located`] findings.
+//! Every format is made from the same values, [`LocatedFinding`] findings.
 
 mod github;
 mod human;
 mod junit;
 mod sarif;
 
-use crate::source::Located;
+use crate::source::LocatedFinding;
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -16,9 +16,9 @@ pub use human::human;
 pub use junit::junit;
 pub use sarif::sarif;
 
-/// What is wrong, how to mend it, and what else belongs to it, in lines of plain text.
+/// Renders the problem, the way to fix it and related places as lines of plain text.
 #[must_use]
-pub fn in_words(finding: &Located) -> String {
+pub fn in_words(finding: &LocatedFinding) -> String {
     let help = finding.help.as_ref().map(|help| format!("\nhelp: {help}"));
     let related = finding.related.iter().map(|it| {
         let place = &it.place;
@@ -31,7 +31,7 @@ pub fn in_words(finding: &Located) -> String {
 struct RepositoryNames<'f>(HashMap<&'f str, String>);
 
 impl<'f> RepositoryNames<'f> {
-    fn of(findings: &'f [Located]) -> Self {
+    fn of(findings: &'f [LocatedFinding]) -> Self {
         let places = findings
             .iter()
             .flat_map(|it| std::iter::once(&it.place).chain(it.related.iter().map(|it| &it.place)));

@@ -3,14 +3,14 @@
 //! <https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html>
 
 use super::{RepositoryNames, in_words};
-use crate::source::{FilePlace, Located};
+use crate::source::{FilePlace, LocatedFinding};
 use abx_core::finding::{Code, Severity};
 use serde::Serialize;
 use std::fmt::Write as _;
 
 /// One run, with the rules that found something.
 #[must_use]
-pub fn sarif(findings: &[Located]) -> impl Serialize {
+pub fn sarif(findings: &[LocatedFinding]) -> impl Serialize {
     let is_used = |code: &&Code| findings.iter().any(|it| it.code == **code);
     let codes: Vec<Code> = Code::ALL.iter().filter(is_used).copied().collect();
     let names = RepositoryNames::of(findings);
@@ -148,7 +148,7 @@ impl Rule {
 }
 
 impl<'f> Result<'f> {
-    fn of(finding: &'f Located, codes: &[Code], names: &RepositoryNames<'_>) -> Self {
+    fn of(finding: &'f LocatedFinding, codes: &[Code], names: &RepositoryNames<'_>) -> Self {
         let mut location = Location::of(&finding.place, names);
         if !finding.path.is_empty() {
             location.logical.push(Logical { fully_qualified_name: &finding.path });

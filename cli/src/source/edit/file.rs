@@ -11,8 +11,8 @@ pub fn replace_file(path: &Path, old: &str, new: &str) -> Result<(), Error> {
     let failed = |error: io::Error| Error::world(format!("{}: {error}", path.display()));
     let target = fs::canonicalize(path).map_err(failed)?;
     if fs::read(&target).map_err(failed)? != old.as_bytes() {
-        return Err(Error::world(format!("{}: somebody else changed it meanwhile", path.display()))
-            .help("run it again; nothing was written"));
+        return Err(Error::world(format!("{}: the file changed while abx edited it", path.display()))
+            .help("run the command again; nothing was written"));
     }
     let name = target.file_name().unwrap_or_default().to_string_lossy();
     // In the same folder, because a file cannot be renamed into another file system; hidden, so that no search for
@@ -111,7 +111,7 @@ mod tests {
         let path = folder.path().join("a.yaml");
         fs::write(&path, "theirs").unwrap();
         let error = replace_file(&path, "old", "new").unwrap_err();
-        assert!(error.to_string().contains("somebody else changed it"), "{error}");
+        assert!(error.to_string().contains("the file changed while abx edited it"), "{error}");
         assert_eq!(fs::read_to_string(&path).unwrap(), "theirs");
         assert!(replace_file(&folder.path().join("b.yaml"), "", "new").is_err(), "it is not there");
         assert_eq!(names(folder.path()), ["a.yaml"]);

@@ -1,4 +1,4 @@
-//! How a list is laid out: in lines with dashes, or in brackets.
+//! The layout of a list: lines with dashes, or brackets.
 
 use super::super::mark::Mark;
 use super::Edit;
@@ -24,7 +24,7 @@ fn next_line(text: &str, at: usize) -> Option<usize> {
     Some(text.get(at..)?.find('\n').map_or(text.len(), |found| at + found + 1))
 }
 
-/// What ends the lines of a text.
+/// Returns the line ending that a text uses.
 pub(super) fn newline(text: &str) -> &'static str {
     if text.contains("\r\n") { "\r\n" } else { "\n" }
 }

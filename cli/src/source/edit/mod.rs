@@ -18,7 +18,7 @@ pub use file::replace_file;
 
 /// A variant as it shall be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wanted {
+pub struct WantedVariant {
     /// Its key; one that is not there yet is added.
     pub key: String,
     /// Its buckets.
@@ -35,7 +35,7 @@ struct Edit {
 /// The text with `ranges` for the variants of the document at an index, and without those that are not wanted.
 /// `None`: it is written in a way that cannot be edited safely.
 #[must_use]
-pub fn edit_variants(text: &str, document: usize, wanted: &[Wanted]) -> Option<String> {
+pub fn edit_variants(text: &str, document: usize, wanted: &[WantedVariant]) -> Option<String> {
     let parsed = yaml::parse(text);
     let (value, mark) = parsed.documents.get(document)?;
     let (_, list) = mark.field("variants")?;
@@ -48,10 +48,11 @@ pub fn edit_variants(text: &str, document: usize, wanted: &[Wanted]) -> Option<S
     (result.faults == parsed.faults && values.eq(expected.iter())).then_some(edited)
 }
 
-/// What to write by hand where a layout cannot be edited.
+/// Renders the ranges to write by hand, for a layout that cannot be edited.
 #[must_use]
-pub fn by_hand(wanted: &[Wanted]) -> String {
-    let line = |it: &Wanted| format!("\n  - {{key: {}, ranges: {}}}", quoted(&it.key), shown(&it.ranges));
+pub fn by_hand(wanted: &[WantedVariant]) -> String {
+    let line =
+        |it: &WantedVariant| format!("\n  - {{key: {}, ranges: {}}}", quoted(&it.key), shown(&it.ranges));
     wanted.iter().map(line).collect()
 }
 
@@ -66,7 +67,7 @@ fn shown(ranges: &[Buckets]) -> String {
     format!("[{}]", ranges.iter().map(one).collect::<Vec<_>>().join(", "))
 }
 
-/// Whether a variant has these buckets already, in whichever order and pieces.
+/// Returns true if a variant already has these buckets, in any order and split.
 fn has_ranges(variant: &Value, wanted: &[Buckets]) -> bool {
     let Some(Ok(mut ranges)) = variant.get("ranges").cloned().map(serde_json::from_value::<Vec<Buckets>>)
     else {
@@ -88,7 +89,7 @@ fn key_of(variant: &Value) -> Option<&str> {
 }
 
 /// The variants that a document has afterwards.
-fn variants(written: &[Value], wanted: &[Wanted]) -> Value {
+fn variants(written: &[Value], wanted: &[WantedVariant]) -> Value {
     let find = |key: &str| wanted.iter().find(|it| it.key == key);
     let kept = written.iter().filter_map(|variant| {
         let wanted = find(key_of(variant)?)?;
@@ -100,13 +101,13 @@ fn variants(written: &[Value], wanted: &[Wanted]) -> Value {
         fields.insert("ranges".to_owned(), json!(wanted.ranges));
         Some(Value::Object(fields))
     });
-    let is_new = |it: &&Wanted| !written.iter().any(|variant| key_of(variant) == Some(&*it.key));
+    let is_new = |it: &&WantedVariant| !written.iter().any(|variant| key_of(variant) == Some(&*it.key));
     let added = wanted.iter().filter(is_new).map(|it| json!({"key": it.key, "ranges": it.ranges}));
     kept.chain(added).collect()
 }
 
 /// The edits, or `None` of a layout that is not known.
-fn edits(text: &str, written: &[Value], list: &Mark, wanted: &[Wanted]) -> Option<Vec<Edit>> {
+fn edits(text: &str, written: &[Value], list: &Mark, wanted: &[WantedVariant]) -> Option<Vec<Edit>> {
     let layout = Layout::of(text, list)?;
     let mut edits = Vec::new();
     for (at, (variant, item)) in written.iter().zip(list.items()).enumerate() {
@@ -117,7 +118,7 @@ fn edits(text: &str, written: &[Value], list: &Mark, wanted: &[Wanted]) -> Optio
             Some(it) => edits.push(set_ranges(text, item, &shown(&it.ranges))?),
         }
     }
-    let is_new = |it: &&Wanted| !written.iter().any(|variant| key_of(variant) == Some(&*it.key));
+    let is_new = |it: &&WantedVariant| !written.iter().any(|variant| key_of(variant) == Some(&*it.key));
     let added: Vec<(String, String)> =
         wanted.iter().filter(is_new).map(|it| (quoted(&it.key), shown(&it.ranges))).collect();
     if !added.is_empty() {

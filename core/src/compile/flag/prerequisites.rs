@@ -20,14 +20,17 @@ pub(super) fn check_chains(documents: &[Option<Document>], names: &Names<'_>, fi
         let Some(Some(Document::Flag(written))) = documents.get(index) else { continue };
         let key = &*written.flag;
         let (message, help) = match fault {
-            Fault::Circle => (format!("`{key}` needs itself"), "drop one of the prerequisites on the circle"),
+            Fault::Circle => {
+                (format!("`{key}` requires itself"), "drop one of the prerequisites on the circle")
+            }
             Fault::Long => {
                 let message = format!("more than {LONGEST} prerequisites follow one another below `{key}`");
-                (message, "ask the last one directly")
+                (message, "name the last one directly")
             }
             Fault::Large => {
-                let message = format!("`{key}` asks more than {LARGEST} flags by way of its prerequisites");
-                (message, "drop prerequisites that others ask as well")
+                let message =
+                    format!("`{key}` evaluates more than {LARGEST} flags through its prerequisites");
+                (message, "remove prerequisites that others already require")
             }
         };
         findings.turn_to(index);

@@ -41,7 +41,7 @@ impl FlagCompiler<'_> {
             self.findings
                 .add(Code::RuleUnreachable, path, "the rollout is never reached")
                 .help("give the rule conditions, or drop one of the two")
-                .related(place, "this rule is for everybody");
+                .related(place, "this rule serves every unit");
         }
         let mut rules = Rules::new(self.shared, unit_of(written), self.findings);
         let targeting = rules.compile(&written.targeting_rules, "targeting_rules");
@@ -57,8 +57,8 @@ impl FlagCompiler<'_> {
             && written.overrides_file.is_none()
         {
             self.findings
-                .add(Code::NoTraffic, "rollout_percentage", "everybody gets the default variant")
-                .help("use `enabled: false` to say so, or raise it");
+                .add(Code::NoTraffic, "rollout_percentage", "every unit gets the default variant")
+                .help("use `enabled: false` if that is intended, or raise it");
         }
         let ranges = self.rollout_ranges(default, variants);
         Some(Rollout {
@@ -69,8 +69,8 @@ impl FlagCompiler<'_> {
         })
     }
 
-    /// What units in the rollout get: shares where the variants have them, else the one variant that is not
-    /// the default.
+    /// Returns the ranges of units in the rollout: by shares if the variants have them, else all for the one
+    /// variant that is not the default.
     fn rollout_ranges(&mut self, default: usize, variants: &[FlagVariant]) -> Vec<(Range, usize)> {
         let written = &self.written.variants;
         if written.iter().any(|it| it.allocation.is_some() || it.ranges.is_some()) {
@@ -97,7 +97,7 @@ impl FlagCompiler<'_> {
                         .add(
                             Code::AllocationMissing,
                             "variants",
-                            "the rollout does not tell who gets which variant",
+                            "the rollout does not define which units get which variant",
                         )
                         .help("give every variant an `allocation`, or serve them by `rules`");
                 }
@@ -106,7 +106,7 @@ impl FlagCompiler<'_> {
         }
     }
 
-    /// Whether an override or a rule names a variant.
+    /// Returns true if an override or a rule names a variant.
     fn is_named(&self, key: &str) -> bool {
         let by_rule = |rule: &FlagRuleConfig| {
             rule.serve.as_deref() == Some(key)

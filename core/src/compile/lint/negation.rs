@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 /// An attribute that a condition asks for, and the values that it takes at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Asked<'d> {
+pub(super) struct RequiredAttribute<'d> {
     attribute: &'d str,
     /// `None`: values of several types.
     family: Option<Family>,
@@ -108,7 +108,7 @@ const fn complement(operator: Operator) -> Option<Operator> {
     })
 }
 
-impl<'d> Asked<'d> {
+impl<'d> RequiredAttribute<'d> {
     /// An attribute that is there, whatever its type.
     pub(super) const fn there(attribute: &'d str) -> Self {
         Self { attribute, family: None }
@@ -116,12 +116,12 @@ impl<'d> Asked<'d> {
 }
 
 /// The attributes without which a condition does not hold.
-pub(super) fn asked(condition: &Condition) -> Vec<Asked<'_>> {
+pub(super) fn asked(condition: &Condition) -> Vec<RequiredAttribute<'_>> {
     let of_leaf = |leaf: &'_ Leaf| leaf.attribute.is_some();
     match condition {
         Condition::Leaf(leaf) if leaf.operator != Operator::NotExists && of_leaf(leaf) => {
             let attribute = leaf.attribute.as_deref().unwrap_or_default();
-            vec![Asked { attribute, family: Family::of(leaf) }]
+            vec![RequiredAttribute { attribute, family: Family::of(leaf) }]
         }
         Condition::All { all } => all.iter().flat_map(asked).collect(),
         Condition::Any { any } => {
@@ -131,7 +131,7 @@ pub(super) fn asked(condition: &Condition) -> Vec<Asked<'_>> {
         }
         Condition::Not { not } => match not.conditions() {
             [Condition::Leaf(leaf)] if leaf.operator == Operator::NotExists => {
-                leaf.attribute.as_deref().map(Asked::there).into_iter().collect()
+                leaf.attribute.as_deref().map(RequiredAttribute::there).into_iter().collect()
             }
             _ => Vec::new(),
         },
@@ -139,16 +139,27 @@ pub(super) fn asked(condition: &Condition) -> Vec<Asked<'_>> {
     }
 }
 
-/// What is known of an attribute where one of two conditions holds.
-fn in_both<'d>(asked: Asked<'d>, other: &[Asked<'_>]) -> Option<Asked<'d>> {
+/// Returns the values that an attribute can have where one of two conditions holds.
+fn in_both<'d>(
+    asked: RequiredAttribute<'d>,
+    other: &[RequiredAttribute<'_>],
+) -> Option<RequiredAttribute<'d>> {
     if other.contains(&asked) {
         return Some(asked);
     }
-    other.iter().any(|it| it.attribute == asked.attribute).then_some(Asked::there(asked.attribute))
+    other
+        .iter()
+        .any(|it| it.attribute == asked.attribute)
+        .then_some(RequiredAttribute::there(asked.attribute))
 }
 
 /// Notes what negated conditions let in beside what was meant. `present` is what the conditions around them ask for.
-pub(super) fn check(written: &[Condition], path: &str, present: &[Asked<'_>], findings: &mut Findings) {
+pub(super) fn check(
+    written: &[Condition],
+    path: &str,
+    present: &[RequiredAttribute<'_>],
+    findings: &mut Findings,
+) {
     if findings.is_broken(path) {
         return;
     }
@@ -165,7 +176,7 @@ pub(super) fn check(written: &[Condition], path: &str, present: &[Asked<'_>], fi
             noted.insert(attribute);
             missing(attribute, path, findings);
         } else if let Some(family) = Family::of(leaf).filter(|_| is_typed(leaf.operator))
-            && !present.contains(&Asked { attribute, family: Some(family) })
+            && !present.contains(&RequiredAttribute { attribute, family: Some(family) })
         {
             noted.insert(attribute);
             other_type(leaf, attribute, family, is_alone, path, findings);
@@ -173,14 +184,15 @@ pub(super) fn check(written: &[Condition], path: &str, present: &[Asked<'_>], fi
     }
 }
 
-/// Whether an operator cannot answer for values of another type. Nobody wonders that `5` does not equal `"x"`.
+/// Returns true if an operator gives no meaningful answer for values of another type. `equals` is not one:
+/// that `5` does not equal `"x"` surprises nobody.
 fn is_typed(operator: Operator) -> bool {
     !matches!(operator, Operator::Equals | Operator::NotEquals | Operator::In | Operator::NotIn)
 }
 
 fn missing(attribute: &str, path: &str, findings: &mut Findings) {
     findings
-        .add(Code::NegativeMissing, path, format!("this matches everybody who has no `{attribute}`"))
+        .add(Code::NegativeMissing, path, format!("this matches every unit that has no `{attribute}`"))
         .help(format!(
             "put {{attribute: {attribute}, operator: exists}} beside it, or use the operator's own negative"
         ));

@@ -11,12 +11,12 @@ pub(super) fn leaf(leaf: &Leaf, path: &str, findings: &mut Findings) {
     match (leaf.operator, &leaf.value) {
         (Operator::In, Some(Value::Array(items))) if items.is_empty() => {
             findings
-                .add(Code::NeverMatches, path, "nothing is in an empty list")
+                .add(Code::NeverMatches, path, "an empty list contains no value")
                 .help("name at least one value, or drop the condition");
         }
         (Operator::NotIn, Some(Value::Array(items))) if items.is_empty() => {
             findings
-                .add(Code::AlwaysMatches, path, "everything is outside of an empty list")
+                .add(Code::AlwaysMatches, path, "every value is outside an empty list")
                 .help("name at least one value, or use `exists`");
         }
         (operator @ (Operator::StartsWith | Operator::EndsWith), Some(Value::String(text)))
@@ -52,9 +52,9 @@ fn slashes(leaf: &Leaf, pattern: &str, path: String, findings: &mut Findings) {
     }
     let known: String = flags.chars().filter(|flag| "imsx".contains(*flag)).collect();
     let start = if known.is_empty() { String::new() } else { format!("(?{known})") };
-    let message = format!("the slashes of {} are looked for in the text", quote(pattern));
+    let message = format!("the slashes of {} are matched literally", quote(pattern));
     findings.add(Code::RegexSlashes, path, message).help(format!(
-        "write the expression alone: {}; a slash that is meant can be written as [/]",
+        "write the expression alone: {}; write a literal slash as [/]",
         quote(&format!("{start}{inner}"))
     ));
 }
@@ -69,7 +69,7 @@ fn bare_version(range: &str, path: &str, findings: &mut Findings) {
             .add(
                 Code::SemverBare,
                 path,
-                format!("`{version}` alone is a caret: it means `^{version}`, and later versions too"),
+                format!("`{version}` alone is a caret range: it means `^{version}`, and later versions too"),
             )
             .help(format!("write `={version}` for this version, or `^{version}` if later ones are meant"));
     }

@@ -1,7 +1,7 @@
 //! The combinations of a matrix, and the exceptions among them.
 
 use super::super::names::unknown;
-use super::Checks;
+use super::CaseChecks;
 use crate::decide::{AttributePath, Subject};
 use crate::document::{CaseConfig, ExceptionConfig};
 use crate::finding::{Code, Finding, Findings};
@@ -14,7 +14,7 @@ const MAX_COMBINATIONS: usize = 10_000;
 
 /// The exceptions of a case, where it and they are about something. Combinations are not made here: a small file can
 /// stand for many.
-pub(super) fn exceptions(written: &CaseConfig, path: &str, checks: &mut Checks<'_>) -> Vec<Exception> {
+pub(super) fn exceptions(written: &CaseConfig, path: &str, checks: &mut CaseChecks<'_>) -> Vec<Exception> {
     let compile = |(index, it): (usize, &ExceptionConfig)| Exception {
         when: it
             .when
@@ -52,7 +52,7 @@ fn invalid(findings: &mut Findings, path: String, message: impl Into<String>) ->
     findings.add(Code::MatrixInvalid, path, message)
 }
 
-/// Whether there are combinations, and each exception is about some.
+/// Returns true if there are combinations, and each exception matches some.
 fn is_sound(written: &CaseConfig, path: &str, findings: &mut Findings) -> bool {
     let mut is_sound = true;
     for (attribute, values) in &written.matrix {
@@ -71,7 +71,7 @@ fn is_sound(written: &CaseConfig, path: &str, findings: &mut Findings) -> bool {
     }
     if written.matrix.is_empty() && !written.except.is_empty() {
         is_sound = false;
-        invalid(findings, format!("{path}.except"), "there is no matrix to make exceptions of")
+        invalid(findings, format!("{path}.except"), "there is no matrix to which exceptions can apply")
             .help("add `matrix:`, or write a case of its own");
         return is_sound;
     }
@@ -82,7 +82,7 @@ fn is_sound(written: &CaseConfig, path: &str, findings: &mut Findings) -> bool {
     is_sound
 }
 
-/// Whether a context has an attribute, as a decision would find it.
+/// Returns true if a context has an attribute, by the rules of a decision.
 fn has(context: &Map<String, Value>, attribute: &str) -> bool {
     let found = Subject::new("", context).attribute(&AttributePath::new(attribute)).is_some();
     found || context.contains_key(attribute)
@@ -96,7 +96,7 @@ fn is_about_some(
 ) -> bool {
     if exception.when.is_empty() {
         if !findings.is_broken(path) {
-            invalid(findings, path.to_owned(), "the exception is about everything")
+            invalid(findings, path.to_owned(), "the exception applies to every combination")
                 .help("name an attribute of the matrix, and a value of it");
         }
         return false;
@@ -114,7 +114,7 @@ fn is_about_some(
         if let Some(value) = strange {
             is_sound = false;
             let values: Vec<_> = values.iter().map(Value::to_string).collect();
-            invalid(findings, path, format!("{value} is no value of `{attribute}` in the matrix"))
+            invalid(findings, path, format!("{value} is not a value of `{attribute}` in the matrix"))
                 .help(format!("one of: {}", values.join(", ")));
         }
     }

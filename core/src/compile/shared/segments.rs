@@ -64,15 +64,16 @@ fn collect_segments<'d>(conditions: &'d [Condition], into: &mut Vec<&'d str>) ->
 
 fn note_fault(key: &str, fault: Fault, path: &str, findings: &mut Findings) {
     let (message, help) = match fault {
-        Fault::Circle => {
-            (format!("the segment `{key}` needs itself"), "break the circle: write one of the conditions out")
-        }
+        Fault::Circle => (
+            format!("the segment `{key}` requires itself"),
+            "break the circle: write one of the conditions out",
+        ),
         Fault::Long => (
             format!("more than {LONGEST} segments follow one another below `{key}`"),
             "write one of the conditions out",
         ),
         Fault::Large => (
-            format!("`{key}` comes to more than {LARGEST} conditions by way of others"),
+            format!("`{key}` expands to more than {LARGEST} conditions through other segments"),
             "name fewer segments, or let the program compute an attribute",
         ),
     };

@@ -12,7 +12,7 @@ use std::hash::BuildHasher;
 /// It takes 12 bytes for a unit, and room to grow: 64 bits of its hash, and 32 bits of what it got. Of ten million units
 /// two have the same hash with a chance of 1 in 370,000.
 #[derive(Debug, Clone)]
-pub struct SeenUnits {
+pub struct DistinctUnits {
     groups: Vec<Group>,
     rows: u64,
     /// Units without an id, which cannot be told apart.
@@ -31,8 +31,8 @@ struct Group {
 
 const CONFLICT: u32 = 0;
 
-impl SeenUnits {
-    /// Nothing seen yet, of items that are randomised by some attributes.
+impl DistinctUnits {
+    /// Creates an empty set of units for items that are randomised by these attributes.
     pub(crate) fn new<'a>(units: impl IntoIterator<Item = &'a str>) -> Self {
         let group = |unit: &str| Group {
             unit: AttributePath::new(unit),
@@ -81,25 +81,25 @@ impl SeenUnits {
         }
     }
 
-    /// How many rows there were.
+    /// Returns the number of rows.
     #[must_use]
     pub fn rows(&self) -> u64 {
         self.rows
     }
 
-    /// How many users there were; a row without an id counts as one.
+    /// Returns the number of distinct users; a row without an id counts as one.
     #[must_use]
     pub fn units(&self) -> u64 {
         self.nameless + self.groups.first().map_or(0, |group| group.answers.len() as u64)
     }
 
-    /// How many units are held in memory.
+    /// Returns the number of units held in memory.
     #[must_use]
     pub fn held(&self) -> usize {
         self.groups.iter().map(|group| group.answers.len()).sum()
     }
 
-    /// How many units have rows that give different answers.
+    /// Returns the number of units whose rows give different answers.
     #[must_use]
     pub fn conflicting(&self) -> u64 {
         self.conflicting

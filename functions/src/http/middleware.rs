@@ -1,4 +1,4 @@
-//! What stands before every handler.
+//! The middleware that every request passes before its handler.
 
 use super::{ApiError, Cors, MAX_BODY_BYTES, Query, Reply};
 use crate::telemetry::{Counter, Level, Telemetry};
@@ -24,10 +24,11 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 #[derive(Debug, Clone)]
 pub(crate) struct InvocationId(pub String);
 
-/// What a handler sees of a request.
+/// The parts of a request that a handler sees.
 #[derive(Debug)]
 pub struct Call {
-    /// Whether nothing may come of it but the answer: a HEAD, which browsers, crawlers and monitors send unasked.
+    /// True if the request must have no effect except its answer: a HEAD, which browsers, crawlers and
+    /// monitors send without being asked.
     pub is_safe: bool,
     /// The URL's query, as it came.
     pub query: Option<String>,
@@ -51,20 +52,20 @@ impl Call {
 }
 
 /// Stands before the handlers of a function: request ids, limits, CORS, metrics; and a panic ends in an answer.
-pub struct Front {
+pub struct Middleware {
     telemetry: Arc<Telemetry>,
     cors: Cors,
     base_path: Box<str>,
     health: Box<dyn Fn() -> Reply + Send + Sync>,
 }
 
-impl std::fmt::Debug for Front {
+impl std::fmt::Debug for Middleware {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Front").field("cors", &self.cors).finish_non_exhaustive()
     }
 }
 
-impl Front {
+impl Middleware {
     /// Answers `/health` by a function that must not wait.
     pub fn new(
         telemetry: Arc<Telemetry>,
@@ -185,9 +186,9 @@ impl Front {
 
 /// Makes a router of some routes: `/health`, and refusals in our form for everything else. The base path and a slash at the end
 /// are taken off every path before.
-pub fn finish(routes: Router, front: &Arc<Front>) -> Router {
-    let (health, missing, other) = (Arc::clone(front), Arc::clone(front), Arc::clone(front));
-    let base_path = front.base_path.clone();
+pub fn finish(routes: Router, middleware: &Arc<Middleware>) -> Router {
+    let (health, missing, other) = (Arc::clone(middleware), Arc::clone(middleware), Arc::clone(middleware));
+    let base_path = middleware.base_path.clone();
     let routes = routes
         .route(
             "/health",
@@ -246,7 +247,7 @@ async fn read_body(headers: &HeaderMap, mut body: Body) -> Result<Bytes, ApiErro
     }
     let mut whole = Bytes::new();
     while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
-        let frame = frame.map_err(|_| ApiError::invalid("the body broke off"))?;
+        let frame = frame.map_err(|_| ApiError::invalid("the body ended early"))?;
         let Ok(data) = frame.into_data() else { continue };
         if whole.len() + data.len() > MAX_BODY_BYTES {
             return Err(ApiError::body_too_large());
