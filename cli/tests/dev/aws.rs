@@ -56,7 +56,7 @@ const REFUSALS: [(u16, &str, &str, i32, &str); 10] = [
     (429, "TooManyRequestsException", "throttled", 3, "again"),
     (400, "UnknownOperationException", "the answer is not one of this service", 3, "check --endpoint"),
     (500, "InternalServerError", "the service failed", 3, "again"),
-    (400, "ValidationException", "the request was refused", 2, "see the reason above"),
+    (400, "ValidationException", "what the request holds was refused", 2, "see the reason above"),
 ];
 
 /// A service that gives every caller the same answer.

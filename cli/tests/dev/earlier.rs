@@ -46,5 +46,5 @@ fn an_earlier_assignment_holds_here_as_it_does_there() {
     dev.until_revision(3);
     let explained = place.report(&["explain", "u", "test", "--from", "@head"]);
     assert_eq!(outcome(&explained), (json!("b"), json!("assigned")));
-    assert!(explained.to_string().contains("is of epoch 1, now it is 2"), "{explained}");
+    assert!(explained.to_string().contains("is from epoch 1, but the epoch is now 2"), "{explained}");
 }

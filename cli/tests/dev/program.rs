@@ -36,8 +36,14 @@ impl Place {
         let place = Self::with(&[]);
         for file in fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../experiments")).unwrap() {
             let file = file.unwrap();
-            // The folder beside them holds tests, which are not served.
             if file.path().is_dir() {
+                // The other folder holds tests, which are not served.
+                if file.file_name() == "overrides" {
+                    fs::create_dir(place.document("overrides")).unwrap();
+                    for named in fs::read_dir(file.path()).unwrap().map(Result::unwrap) {
+                        fs::copy(named.path(), place.document("overrides").join(named.file_name())).unwrap();
+                    }
+                }
                 continue;
             }
             fs::copy(file.path(), place.document(file.file_name().to_str().unwrap())).unwrap();

@@ -27,7 +27,7 @@ const READING: [(&[&str], &[i32]); 16] = [
     (&["srm", "a=10", "b=10", "--experiment", "e", "--from", "@head"], &[0]),
     (&["quarantine", "list"], &[0]),
     (&["quarantine", "show", "ID"], &[0]),
-    (&["quarantine", "replay"], &[0]),
+    (&["redrive", "--quarantine"], &[1]),
     (&["quarantine", "list", "--reason", "not_json"], &[0]),
     (&["capture", "OUT/captured.json"], &[0]),
 ];
@@ -199,7 +199,7 @@ fn a_database_of_another_program_is_refused_and_kept() {
     let writing: [(&[&str], &[i32]); 4] = [
         (&["publish", "docs", "--yes"], &[]),
         (&["rollback"], &[]),
-        (&["quarantine", "replay", "--yes"], &[]),
+        (&["redrive", "--quarantine", "--yes"], &[]),
         (&["dev", "docs", "--port", "0"], &[]),
     ];
     for (args, _) in READING.into_iter().chain(writing) {

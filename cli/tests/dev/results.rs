@@ -237,7 +237,7 @@ fn a_mismatch_leaves_no_verdict_that_looks_valid() {
     for word in ["better", "worse", "unclear"] {
         assert!(!human.contains(word), "{word}: {human}");
     }
-    assert!(human.contains("`not valid`: while the sample ratio is wrong"), "{human}");
+    assert!(human.contains("`not valid`: the sample ratio is wrong"), "{human}");
 }
 
 #[test]

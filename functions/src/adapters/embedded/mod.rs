@@ -30,6 +30,7 @@ pub use stream_name::{LOCAL_SHARD, is_shared};
 use crate::ports::PortError;
 use opening::{Fit, StoreFile};
 use rusqlite::{Connection, ErrorCode, ffi};
+use std::io;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -206,6 +207,17 @@ pub enum StoreFault {
 /// What is at fault, where it is a fault of the file.
 #[must_use]
 pub fn fault(error: &PortError) -> Option<StoreFault> {
+    // The file is made before SQLite opens it.
+    if let Some(error) = error.find::<io::Error>() {
+        return match error.kind() {
+            io::ErrorKind::ReadOnlyFilesystem => Some(StoreFault::ReadOnly),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some(StoreFault::Full),
+            io::ErrorKind::PermissionDenied | io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+                Some(StoreFault::Unopenable)
+            }
+            _ => None,
+        };
+    }
     match error.find::<rusqlite::Error>()?.sqlite_error_code()? {
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Some(StoreFault::Locked),
         ErrorCode::DiskFull => Some(StoreFault::Full),
