@@ -17,14 +17,14 @@ ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "../.."))
 PAGES = ["docs/runbook.md", "docs/operating.md"]
 
 # Lines that end with something else than 0: the story left an alarm, and records that are refused however often they are replayed.
-EXITS = {"abx status ": 1, "abx quarantine replay ": 1}
+EXITS = {"abx status ": 1, "abx redrive --quarantine ": 1}
 
 # Lines of the AWS CLI that the emulator answers.
 RUN = ["aws sts get-caller-identity", "aws kinesis put-record", "aws lambda list-event-source-mappings"]
 
 # What cannot be run here, and why.
 NOT_HERE = {
-    "abx redrive": "reads objects of the bucket of failures, which only Lambda writes; its own tests read such objects",
+    "abx redrive failures/": "reads objects of the bucket of failures, which only Lambda writes; its own tests read such objects",
     "aws s3 rm": "it would empty the archive, and it has no model to check its parameters against",
     "aws cloudwatch": "names the service, and no operation",
     "cargo": "builds the functions",

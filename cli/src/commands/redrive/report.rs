@@ -186,7 +186,8 @@ impl Report for RedriveReport {
             return format!("{store}: there are no records to redrive\n");
         }
         let would = if self.redriven { "" } else { "would be " };
-        let mut text = format!("{TITLE}{store}{TITLE:#}: {} records read\n", count(*records));
+        let s = if *records == 1 { "" } else { "s" };
+        let mut text = format!("{TITLE}{store}{TITLE:#}: {} record{s} read\n", count(*records));
         let of = [
             (self.counted, format!("{would}counted")),
             (self.ahead, "would be counted in order, beyond the head of their shard".to_owned()),
@@ -209,12 +210,12 @@ impl Report for RedriveReport {
             time.map_or_else(String::new, |it| it.strftime("%Y-%m-%d %H:%M").to_string())
         };
         let rows = shards.iter().map(|(shard, it)| {
-            let numbers = [it.records, it.counted + it.ahead, it.already_counted, it.refused].map(count);
-            [[printable(shard), time(it.first), time(it.last)].to_vec(), numbers.to_vec()].concat()
+            let numbers = [it.counted + it.ahead, it.already_counted, it.refused].map(count);
+            [[printable(shard), time(it.first)].to_vec(), numbers.to_vec()].concat()
         });
         let to_count = if self.redriven { "counted" } else { "to count" };
-        let header = ["shard", "first (UTC)", "last (UTC)", "records", to_count, "already", "refused"];
-        let _ = writeln!(text, "\n{}", table::plain(&header, &[3, 4, 5, 6], rows));
+        let header = ["shard", "since (UTC)", to_count, "already", "refused"];
+        let _ = writeln!(text, "\n{}", table::plain(&header, &[2, 3, 4], rows));
         for RefusedRecord { id, reason, detail } in &self.refusals {
             let detail = if detail.is_empty() { String::new() } else { format!(": {}", printable(detail)) };
             let _ = writeln!(text, "  {BAD}{reason}{BAD:#} {}{detail}", printable(id));
