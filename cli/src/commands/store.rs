@@ -127,7 +127,7 @@ pub fn open_file(path: &Path) -> Result<EmbeddedStore, Error> {
                 .help("name a file that can be written with --store")
         })?;
     }
-    EmbeddedStore::open(path).map_err(unanswered)
+    EmbeddedStore::open(path).map_err(|error| unanswered(error).also("--store names another file"))
 }
 
 /// Opens the embedded store to read.

@@ -34,13 +34,13 @@ impl Place {
     /// With the documents of this repository.
     pub(crate) fn of_the_repository() -> Self {
         let place = Self::with(&[]);
-        for file in fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../experiments")).unwrap() {
-            let file = file.unwrap();
-            // The folder beside them holds tests, which are not served.
-            if file.path().is_dir() {
-                continue;
+        fs::create_dir(place.document("overrides")).unwrap();
+        // The other folder holds tests, which are not served.
+        for folder in ["", "overrides"] {
+            let from = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../experiments")).join(folder);
+            for file in fs::read_dir(from).unwrap().map(Result::unwrap).filter(|it| it.path().is_file()) {
+                fs::copy(file.path(), place.document(folder).join(file.file_name())).unwrap();
             }
-            fs::copy(file.path(), place.document(file.file_name().to_str().unwrap())).unwrap();
         }
         place
     }

@@ -177,7 +177,7 @@ impl ResultsReport {
         if self.is_mismatch() && any(|it| it.verdict.or(it.one_look).is_some()) {
             let _ = writeln!(
                 text,
-                "{BAD}`{INVALID}`{BAD:#}: while the sample ratio is wrong, differences may come from the split. `abx srm` tests it"
+                "{BAD}`{INVALID}`{BAD:#}: while the sample ratio is wrong, the split may make the difference"
             );
             let _ = writeln!(text, "{DIM}stream: {counts}{DIM:#}");
             return text;
