@@ -185,7 +185,7 @@ fn twenty_thousand_overrides_are_published_and_pulled_again() {
             "{mixed:016x}{:016x}{:08x},{}",
             mixed.wrapping_mul(31),
             mixed >> 32,
-            ["a", "b"][number as usize % 2]
+            if number % 2 == 0 { "a" } else { "b" }
         );
     }
     let (last, variant) = rows.lines().last().and_then(|line| line.split_once(',')).expect("a row");

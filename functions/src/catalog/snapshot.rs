@@ -108,8 +108,9 @@ mod tests {
             let mixed = mixed.wrapping_mul(0xd6e8_feb8_6659_fd93);
             format!("{mixed:016x}{:016x}{:08x}", mixed.wrapping_mul(31), mixed >> 32)
         };
-        let overrides: serde_json::Map<String, Value> =
-            (0..20_000).map(|number| (unit(number), json!(["on", "off"][number as usize % 2]))).collect();
+        let overrides: serde_json::Map<String, Value> = (0..20_000)
+            .map(|number| (unit(number), json!(if number % 2 == 0 { "on" } else { "off" })))
+            .collect();
         assert_eq!(overrides.len(), 20_000);
         let document = json!({"flag": "a", "enabled": true, "rollout_percentage": 0, "overrides": overrides});
         let bytes = encode(&[document]).unwrap();

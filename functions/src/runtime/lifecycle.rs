@@ -93,19 +93,22 @@ async fn answer<F: Served>(
     let request_id = &event.context.request_id;
     let work = invoker.invoke(event.payload.get().as_bytes(), request_id);
     let answer = AssertUnwindSafe(work).catch_unwind().await;
-    let answer = answer.map(|answered| answered.map_err(refused)).unwrap_or_else(|_| {
-        let telemetry = invoker.function().telemetry();
-        telemetry.count(Counter::Panics, 1);
-        telemetry.log(Level::Error, "panic", Some(request_id), &json!({"where": "outside the handler"}));
-        Ok(ApiError::internal().reply(request_id).into_envelope())
-    })?;
+    let answer = answer.map_or_else(
+        |_| {
+            let telemetry = invoker.function().telemetry();
+            telemetry.count(Counter::Panics, 1);
+            telemetry.log(Level::Error, "panic", Some(request_id), &json!({"where": "outside the handler"}));
+            Ok(ApiError::internal().reply(request_id).into_envelope())
+        },
+        |answered| answered.map_err(|trigger| refused(&trigger)),
+    )?;
     if let Flush::Before = done.0 {
         invoker.function().flush().await;
     }
     Ok(answer)
 }
 
-fn refused(trigger: ForeignTrigger) -> Diagnostic {
+fn refused(trigger: &ForeignTrigger) -> Diagnostic {
     Diagnostic { error_type: ForeignTrigger::KIND.to_owned(), error_message: trigger.to_string() }
 }
 
