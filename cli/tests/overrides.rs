@@ -1,5 +1,5 @@
 //! `overrides_file:`, with the program itself: a file beside a document is read wherever the document is.
-#![expect(clippy::expect_used, reason = "a test that cannot run has failed")]
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test that cannot run has failed")]
 
 use serde_json::Value;
 use std::fmt::Write as _;

@@ -54,7 +54,7 @@ fn counts_that_fit_in_no_row_are_found_before_they_are_published() {
     for kind in ["conversion", "sum"] {
         for metrics in (1..700).step_by(7) {
             let document = document(metrics, kind, 64);
-            let found = compiled(&[document.clone()]).findings;
+            let found = compiled(std::slice::from_ref(&document)).findings;
             let is_found = found.iter().any(|it| it.code == Code::RowTooLarge && it.place.path == "metrics");
             assert_eq!(is_found, size(&document) > MAX_ROW_BYTES, "{metrics} {kind}");
             seen[usize::from(is_found)] += 1;

@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
+use std::path::Path;
 
 /// The largest file of overrides, in bytes: some 80,000 units.
 pub(super) const MAX_BYTES: usize = 4 << 20;
@@ -30,11 +31,15 @@ pub(super) struct Listed {
 
 /// Why a file cannot be one of overrides by its name.
 pub(super) fn check_name(path: &str) -> Result<(), String> {
-    if path.ends_with(".csv") || path.ends_with(".json") {
+    if is_of(path, "csv") || is_of(path, "json") {
         return Ok(());
     }
     // A search of the folder would take YAML for a document.
     Err("its name ends neither with .csv nor with .json".to_owned())
+}
+
+fn is_of(path: &str, extension: &str) -> bool {
+    Path::new(path).extension().is_some_and(|it| it == extension)
 }
 
 impl Listed {
@@ -46,10 +51,10 @@ impl Listed {
     /// Reads a file, as CSV or JSON by its name.
     pub(super) fn read(file: &SourceFile) -> Self {
         let mut listed = Self::default();
-        if file.name.ends_with(".json") {
-            listed.json(&file.text)
+        if is_of(&file.name, "json") {
+            listed.json(&file.text);
         } else {
-            listed.csv(&file.text)
+            listed.csv(&file.text);
         }
         for (unit, _, span) in &listed.entries {
             let fault = written::unit_fault(unit);
@@ -72,7 +77,7 @@ impl Listed {
                     let message = format!("{} stands in `overrides` as well", quote(&unit));
                     self.faults.push(Fault::new(Code::DuplicateField, span, message, KEEP_ONE));
                 }
-                (Some(first), Some(place)) if *first != Value::from(variant.as_str()) => {
+                (Some(first), Some(place)) if first.as_str() != Some(&*variant) => {
                     let message = format!("{} is listed twice, with different variants", quote(&unit));
                     let mut fault = Fault::new(Code::DuplicateField, span, message, KEEP_ONE);
                     fault.related = Some((place.clone(), "first here".to_owned()));

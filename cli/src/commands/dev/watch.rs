@@ -13,7 +13,7 @@ use abx_functions::ports::{CatalogStore, Flip, HeadMove, RevisionMeta};
 use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 /// Watches documents. It looks at the files' times rather than asking the system to be told, because that works
@@ -146,7 +146,7 @@ impl Watch {
     }
 }
 
-fn stamp(path: &PathBuf) -> Stamp {
+fn stamp(path: &Path) -> Stamp {
     let metadata = path.metadata().ok()?;
     Some((metadata.modified().ok()?, metadata.len()))
 }
