@@ -76,6 +76,9 @@ export const ASSUMPTIONS = {
   assignmentDays: 90,
   markBytes: 300,
   markDays: 400,
+  /** Marks of ids are kept as long as a record can be redriven. */
+  idMarkDays: 31,
+  idMarkBytes: 250,
   /** One set of metric lines: after 100 requests of an environment, or after 10 s with any. */
   metricLineBytes: 2_000,
   metricBytesPerRequest: 20,
@@ -196,14 +199,14 @@ export function experimentWrites(variants: number): number {
 export function commitWrites(events: number): number {
   const kilobytes = (bytes: number) => Math.max(1, Math.ceil(bytes / 1024));
   const head = 2;
-  // Eight bytes an event id, beside some hundred of keys.
-  const ledger = 2 * kilobytes(events * 8 + 100);
+  // Eight bytes an event id, beside the positions that the commit covers.
+  const log = 2 * kilobytes(events * 8 + 300);
   // Of the stream: what was taken, late, or credited to nobody.
   const stream = 2;
   const experiments = Math.min(A.experimentsPerBatch, Math.ceil(events));
   // An event is of one variant, so few of them do not reach the groups of all.
   const variants = Math.min(A.variantsPerExperiment, Math.ceil(events / experiments));
-  return head + ledger + stream + experiments * experimentWrites(variants);
+  return head + log + stream + experiments * experimentWrites(variants);
 }
 
 function lambda(invocations: number, ms: number, mb: number): number {
@@ -212,13 +215,17 @@ function lambda(invocations: number, ms: number, mb: number): number {
 }
 
 function writes(requests: number, misses: number, events: number, batches: number): number {
-  return requests / 2 * misses * assignmentUnits(misses).writes + marks(requests) + batches * commitWrites(events / batches);
+  return requests / 2 * misses * assignmentUnits(misses).writes + marks(requests) + idMarks(requests) + batches * commitWrites(events / batches);
 }
 
-/** New marks of a month. */
+/** New marks of units of a month. */
 function marks(requests: number): number {
-  const perConversion = A.firstsPerConversion + A.idMarksPerConversion;
-  return requests / 2 * A.firstsPerAssignment + requests * A.conversionsPerRequest * perConversion;
+  return requests / 2 * A.firstsPerAssignment + requests * A.conversionsPerRequest * A.firstsPerConversion;
+}
+
+/** New marks of ids of a month. */
+function idMarks(requests: number): number {
+  return requests * A.conversionsPerRequest * A.idMarksPerConversion;
 }
 
 /** The head of the catalog is half a unit every ten seconds of an environment, and environments are few: it is left out. */
@@ -230,7 +237,9 @@ function reads(requests: number, misses: number, events: number): number {
 function storedBytes(requests: number): number {
   const days = A.secondsOfMonth / 86_400;
   const assignments = requests / 2 * A.firstsPerAssignment * A.assignmentDays / days;
-  return assignments * A.assignmentBytes + marks(requests) * A.markDays / days * A.markBytes;
+  return assignments * A.assignmentBytes
+    + marks(requests) * A.markDays / days * A.markBytes
+    + idMarks(requests) * A.idMarkDays / days * A.idMarkBytes;
 }
 
 function kinesis(events: number, shards: number): number {
