@@ -213,9 +213,15 @@ where
                     &mut progress,
                 )
                 .await?;
-            left.payloads = moved.iter().cloned().chain(ahead).collect();
-            if moved.is_empty() {
-                return self.count_ahead(tools, &mut left, redriven).await;
+            // In their order: those that the head has not come to come after those that it passed.
+            left.payloads = if moved.is_empty() {
+                left.payloads = ahead;
+                self.count_ahead(tools, &mut left, redriven).await?
+            } else {
+                moved.into_iter().chain(ahead).collect()
+            };
+            if left.payloads.is_empty() {
+                return Ok(());
             }
         }
         Err(Stop::Contended)
@@ -276,15 +282,16 @@ where
         Ok(left)
     }
 
-    /// Counts records that the head has not come to, as the function does.
+    /// Counts records that the head has not come to, as the function does. Those that are left because the head passed them meanwhile:
+    /// somebody else may have counted them, or others that come after them.
     async fn count_ahead(
         &self,
         tools: &Tools<'_, M, A, Q>,
         batch: &mut ShardBatch,
         redriven: &mut Redriven,
-    ) -> Result<(), Stop> {
+    ) -> Result<Vec<Payload>, Stop> {
         if batch.payloads.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let mut progress = Progress::default();
         let limits = Limits::default();
@@ -292,17 +299,19 @@ where
         let ended = tools.count(batch, &mut progress).await;
         for (class, count) in progress.classes.iter() {
             match class {
-                RecordClass::AlreadyCounted => redriven.already_counted += count,
-                RecordClass::Rejected => {}
+                RecordClass::AlreadyCounted | RecordClass::Rejected => {}
                 class => redriven.counted.add(class, count),
             }
         }
+        let (passed, others): (Vec<Payload>, Vec<Payload>) = std::mem::take(&mut batch.payloads)
+            .into_iter()
+            .partition(|it| progress.passed.contains(&it.position));
         let is_done =
             |payload: &&Payload| progress.head.as_ref().is_some_and(|head| payload.position <= *head);
-        for payload in batch.payloads.iter().filter(is_done) {
+        for payload in others.iter().filter(is_done) {
             refuse_rejected(payload, redriven);
         }
-        ended
+        ended.map(|()| passed)
     }
 
     /// Each record with how far it is counted, and the ids of redriven events.

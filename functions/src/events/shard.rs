@@ -29,7 +29,7 @@ use abx_core::event::{
     StreamTotals, What, fold, names_unknown, wanted,
 };
 use serde_json::json;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use tokio::time::Instant;
 
@@ -62,6 +62,9 @@ pub(super) struct Progress {
     /// What became of each record up to `classed`.
     pub classes: Classes,
     classed: Option<Position>,
+    /// The records that the head was found to be behind. Kinesis and Lambda deliver such records again; a redrive has to ask the log,
+    /// because the head may have passed them uncounted.
+    pub passed: HashSet<Position>,
     /// The last item that is counted; `None` before any is known to be.
     pub head: Option<Position>,
     /// What is in the archive and in quarantine already, and how many credits its line has, so that a second round leaves it
@@ -92,6 +95,7 @@ impl Progress {
             let is_rejected = payload.event().is_err();
             let class = if is_rejected { RecordClass::Rejected } else { RecordClass::AlreadyCounted };
             self.classes.add(class, 1);
+            self.passed.insert(payload.position.clone());
         }
         self.classed = self.classed.take().max(Some(head.clone()));
     }
