@@ -55,12 +55,14 @@ impl Item<'_> {
         self.partition_key.is_some_and(|key| key != unit && beginning(key) != beginning(unit))
     }
 
-    /// The hash of its event's id, which the ledger remembers; `None` for an event without an id, and for what is not an event.
+    /// The hash of its event's id, which the ledger remembers if it is counted; `None` for an event without an id, and for what is not an
+    /// event.
     #[must_use]
     pub fn id(&self) -> Option<u64> {
-        match self.what {
-            What::Event(_, id) => id,
-            What::Duplicate(_) | What::Rejected(_) => None,
+        match &self.what {
+            What::Event(_, id) => *id,
+            What::Duplicate(event) => event.fingerprint(),
+            What::Rejected(_) => None,
         }
     }
 }
@@ -263,6 +265,7 @@ pub fn fold<'a>(
         fresh: HashMap::default(),
         asked: HashSet::default(),
         places: HashMap::default(),
+        untaken: HashSet::default(),
         accepted: None,
         out,
     };
@@ -288,6 +291,8 @@ struct Fold<'a, 'k> {
     /// The exposures that conversions of this batch asked for and that the store does not have.
     asked: HashSet<MarkKey<'a>, RandomState>,
     places: Places<'a>,
+    /// Ids of this batch whose event was a duplicate of one that was counted elsewhere.
+    untaken: HashSet<u64, RandomState>,
     /// What accepting an event adds, and the hour it arrived in: nearly always that of the one before.
     accepted: Option<(Hour, Effect)>,
     out: Folded<'a>,
@@ -400,6 +405,11 @@ impl<'a> Fold<'a, '_> {
         let arrived = Hour::of(item.arrived);
         match &item.what {
             What::Duplicate(event) => {
+                // The one before it in the batch was not counted either, so that this one is judged by itself, as in a batch of its own.
+                let id = item.id().filter(|id| self.untaken.remove(id));
+                if id.is_some() {
+                    return self.event(item, event, id);
+                }
                 self.stream(arrived, Counter::Stream(StreamCounter::Duplicates));
                 self.units_of_duplicate(item, event);
                 RecordClass::Duplicate
@@ -417,6 +427,7 @@ impl<'a> Fold<'a, '_> {
         if id.is_some_and(|id| self.is_counted_elsewhere(item, &MarkKey::of_id(&event.unit, id))) {
             self.stream(arrived, Counter::Stream(StreamCounter::Duplicates));
             self.units_of_duplicate(item, event);
+            self.untaken.extend(id);
             return RecordClass::Duplicate;
         }
         let at = At::of(item, event);
@@ -617,7 +628,8 @@ impl<'a> Fold<'a, '_> {
             self.stream(Hour::of(item.arrived), Counter::Stream(StreamCounter::OutsideIdWindow));
         }
         let key = MarkKey::of_id(&event.unit, id);
-        if !self.known.contains_key(&key) {
+        // One that ended is put over.
+        if self.known.get(&key).is_none_or(|mark| item.arrived.duration_since(mark.at) >= ID_WINDOW) {
             let owner = Owner { shard: Arc::clone(&self.shard), position: item.position.clone() };
             self.out.new_marks.push((key, Mark { variant: "".into(), at: item.arrived, owner }));
         }

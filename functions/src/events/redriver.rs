@@ -255,9 +255,11 @@ where
             let ended = tools.round(&run, &mut writer, progress).await;
             let PositionWriter::Guards(Guards { done, reached, .. }) = writer else { continue };
             let done: BTreeMap<Position, RecordClass> = done.into_iter().collect();
-            // Their repetitions may be in a later run.
-            let is_done = |payload: &&Payload| done.contains_key(&payload.position);
-            ids.extend(run.payloads.iter().filter(is_done).filter_map(|it| it.event().ok()?.fingerprint()));
+            // Their repetitions may be in a later run. A duplicate takes no id: the one that owns the id may be in a later run too.
+            let is_taken = |payload: &&Payload| {
+                done.get(&payload.position).is_some_and(|class| *class != RecordClass::Duplicate)
+            };
+            ids.extend(run.payloads.iter().filter(is_taken).filter_map(|it| it.event().ok()?.fingerprint()));
             let mut rest = Vec::new();
             for payload in run.payloads {
                 match done.get(&payload.position) {

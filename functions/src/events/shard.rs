@@ -369,7 +369,7 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
         let mut positions = Vec::new();
         let mut lines: Vec<ArchiveLine> = Vec::new();
         for ((item, credits), class) in items.iter().zip(folded.credits()).zip(folded.classes()) {
-            let What::Event(event, _) = &item.what else { continue };
+            let (What::Event(event, _) | What::Duplicate(event)) = &item.what else { continue };
             if *class == RecordClass::Duplicate {
                 continue;
             }
