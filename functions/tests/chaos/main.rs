@@ -1,7 +1,8 @@
 //! The event function in a storm: whatever fails, whenever it dies, however often and in which portions records come, each
 //! count is what happened.
 //!
-//! `ABX_CHAOS_SEEDS` runs as many seeds, `ABX_CHAOS_SECONDS` as many as fit into so many seconds, `ABX_CHAOS_SEED` one of them.
+//! `ABX_CHAOS_SEEDS` runs as many seeds, `ABX_CHAOS_SECONDS` as many as fit into so many seconds, both from `ABX_CHAOS_FIRST` on;
+//! `ABX_CHAOS_SEED` runs one of them.
 //!
 //! | fault of the matrix | test |
 //! |---|---|
@@ -89,10 +90,11 @@ fn storm() {
     }
     let seconds = setting("ABX_CHAOS_SECONDS").map(Duration::from_secs);
     let count = setting("ABX_CHAOS_SEEDS").unwrap_or(if seconds.is_some() { u64::MAX } else { 60 });
+    let first = setting("ABX_CHAOS_FIRST").unwrap_or(0);
     let start = Instant::now();
     let mut ran = 0;
     while ran < count && seconds.is_none_or(|limit| start.elapsed() < limit) {
-        check(ran, EVERYTHING);
+        check(first + ran, EVERYTHING);
         ran += 1;
     }
     println!("{ran} seeds, 0 wrong counts, {:.1} s", start.elapsed().as_secs_f64());

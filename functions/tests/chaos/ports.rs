@@ -399,6 +399,7 @@ impl MetricStore for Ports {
             let entry = LogEntry { number: commits, first: first.clone(), last: last.clone() };
             let log = state.logs.entry(shard.clone()).or_default();
             log.insert(last.clone(), (entry, commit.ids.clone()));
+            state.note_marks();
             state.history.push(Fact::Counted { shard: shard.clone(), first, last });
             if sabotage != Sabotage::Order {
                 add(state, &commit.rows);
@@ -463,6 +464,10 @@ impl MetricStore for Ports {
                 return Committed::Moved;
             }
             let mut positions = Vec::new();
+            let there = {
+                state.note_marks();
+                state.guards.entry(shard.clone()).or_default()
+            };
             for Guard { after, id, .. } in &guards {
                 there.insert(after.whole(), RedrivenRecord { reached: after.clone(), id: *id });
                 let is_whole = after.part.as_ref().is_none_or(|(part, _)| part.starts_with('~'));
