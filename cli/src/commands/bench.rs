@@ -13,7 +13,7 @@ mod tally;
 mod target;
 mod template;
 
-use super::inputs::{ContextArgs, duration};
+use super::inputs::{ContextArgs, wait};
 use super::signer::SignArgs;
 use crate::error::Error;
 use crate::report::FormatArg;
@@ -42,10 +42,10 @@ pub use report::BenchReport;
 /// server that stalls is measured as its users see it. A request that times out counts with the time it was waited for.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  abx bench 'http://localhost:8080/assign?user_id={user}&experiment_key=checkout_redesign' --rate 2000
-  abx bench http://localhost:8080/flags/instant_search --body '{\"user_id\": \"{user}\"}' --user-count 50000
-  abx bench 'https://ID.lambda-url.eu-central-1.on.aws/flags/instant_search?user_id={user}'   (a signed request)
-  abx bench abx-prod-flags:live --payload '{\"user_id\": \"{user}\", \"flag_key\": \"instant_search\"}' --tail-log
+  abx bench 'http://localhost:8080/assign?user_id={unit}&experiment_key=checkout_redesign' --rate 2000
+  abx bench http://localhost:8080/flags/instant_search --body '{\"user_id\": \"{unit}\"}' --units 50000
+  abx bench 'https://ID.lambda-url.eu-central-1.on.aws/flags/instant_search?user_id={unit}'   (a signed request)
+  abx bench abx-prod-flags:live --payload '{\"user_id\": \"{unit}\", \"flag_key\": \"instant_search\"}' --tail-log
   abx bench http://localhost:8080/health --rate max --p99 5ms --format json > before.json
   abx bench http://localhost:8080/health --rate max --compare before.json
 
@@ -59,16 +59,16 @@ experiment; what it costs to write assignments and exposures is measured with --
 `--rate max` shows the ceiling: every connection sends as fast as it is answered. The ceiling of this tool itself is above
 70% of what `wrk` reaches against the same server; near it, measure from several machines.")]
 pub struct Args {
-    /// A URL, or a function's name (also NAME:ALIAS) or ARN; {user} in a URL stands for another user in each request
+    /// A URL, or a function's name (also NAME:ALIAS) or ARN; {unit} in a URL stands for another user in each request
     target: String,
     /// Requests a second, or max: as many as the connections take
     #[arg(long, value_name = "RATE", default_value = "100", value_parser = parse_rate)]
     rate: Rate,
     /// How long to measure, as 30s or 5m
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = wait)]
     duration: Duration,
     /// Let the rate rise over this time first, which is not measured
-    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = wait)]
     ramp: Duration,
     /// Connections, or invocations at the same time; a request that finds none free waits
     #[arg(long, value_name = "N", default_value = "64")]
@@ -77,11 +77,11 @@ pub struct Args {
     #[arg(long, value_name = "N")]
     threads: Option<NonZero<usize>>,
     /// How long to wait for an answer
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = wait)]
     timeout: Duration,
-    /// How many users {user} stands for, from `user_0` on
-    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
-    user_count: u64,
+    /// How many units {unit} stands for, from `user_0` on
+    #[arg(long, alias = "user-count", value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
+    units: u64,
     /// Enroll the users of requests to /assign, and count them in the experiments; by default they are not enrolled
     #[arg(long)]
     enroll: bool,
@@ -109,7 +109,7 @@ struct HttpArgs {
     /// A header, as 'Authorization: Bearer x'; may be given several times
     #[arg(long, value_name = "HEADER", value_parser = http::parse_header)]
     header: Vec<(HeaderName, HeaderValue)>,
-    /// The body, in which {user} may stand; @FILE reads a file
+    /// The body, in which {unit} may stand; @FILE reads a file
     #[arg(long, value_name = "TEXT")]
     body: Option<String>,
     #[command(flatten)]
@@ -119,7 +119,7 @@ struct HttpArgs {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "For a function")]
 struct FunctionArgs {
-    /// The payload, in which {user} may stand; @FILE reads a file
+    /// The payload, in which {unit} may stand; @FILE reads a file
     #[arg(long, value_name = "JSON")]
     payload: Option<String>,
     /// The endpoint of an emulator or of `abx dev` instead of AWS; credentials are then not read
@@ -169,7 +169,7 @@ pub fn run(args: &Args) -> Result<BenchReport, Error> {
         pace,
         connections: usize::from(args.connections.get()),
         threads: args.threads.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZero::get),
-        users: args.user_count,
+        users: args.units,
         patience: args.timeout,
         length: args.ramp + args.duration,
     };

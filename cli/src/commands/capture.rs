@@ -3,7 +3,7 @@
 mod redact;
 mod stream;
 
-use super::inputs::age;
+use super::inputs::duration;
 use super::store::block_on;
 use crate::error::Error;
 use crate::report::{FormatArg, Report};
@@ -42,13 +42,13 @@ pub struct Args {
     #[arg(long, value_name = "URL", requires = "stream")]
     endpoint: Option<String>,
     /// The file of `abx dev`, whose events are captured where no stream is named
-    #[arg(long, value_name = "FILE", default_value = ".abx/store.sqlite", conflicts_with = "stream")]
+    #[arg(long, value_name = "FILE", default_value = super::store::DEFAULT_STORE, conflicts_with = "stream")]
     store: PathBuf,
     /// How far back to begin, as 90s, 15m, 24h; a stream holds a day unless it is told otherwise
-    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = age)]
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration)]
     last: SignedDuration,
     /// How long to go on for what is still to come; without it, up to the end
-    #[arg(long = "for", value_name = "DURATION")]
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
     duration: Option<SignedDuration>,
     /// Stop after so many records
     #[arg(long, value_name = "N")]

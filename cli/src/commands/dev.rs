@@ -7,6 +7,7 @@ mod invoke;
 mod lock;
 mod watch;
 
+use super::inputs::{DOCUMENTS, Source};
 use super::store::{open_file, unanswered};
 use crate::error::Error;
 use crate::exit::{self, Exit};
@@ -58,14 +59,14 @@ const GRACE: Duration = Duration::from_secs(1);
     --cli-binary-format raw-in-base64-out --payload '{\"user_id\": \"u\", \"experiment_key\": \"e\"}' out.json
   abx invoke abx-dev-events --endpoint http://localhost:8080 --payload @batch.json")]
 pub struct Args {
-    /// Files or folders with the documents
-    #[arg(default_value = "experiments", value_name = "PATH")]
-    paths: Vec<PathBuf>,
+    /// Documents: files or folders, which are watched
+    #[arg(default_value = DOCUMENTS, value_name = "SOURCE")]
+    sources: Vec<Source>,
     /// The port on this machine; 0 takes a free one
     #[arg(long, value_name = "PORT", default_value_t = 8080)]
     port: u16,
     /// The file of the store: revisions, assignments and events
-    #[arg(long, value_name = "FILE", default_value = ".abx/store.sqlite")]
+    #[arg(long, value_name = "FILE", default_value = super::store::DEFAULT_STORE)]
     store: PathBuf,
     /// An origin whose pages may ask, as <http://localhost:3000>; may be given several times
     #[arg(long, value_name = "ORIGIN")]
@@ -100,12 +101,13 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
 async fn serve(args: &Args) -> Result<Exit, Error> {
     // First of all, so that in no moment a signal ends the program halfway.
     let interrupted = interrupted()?;
+    let paths = Source::paths(&args.sources, "watched")?;
     let dev = Dev::open(args)?;
     // Before anything is published: another `abx dev` may be here already.
     let _lock = Lock::take(&args.store)?;
     let listener = listen(args.port).await?;
     let address = listener.local_addr().map_err(|error| Error::world("the port").because(error))?;
-    let mut watch = Watch::new(args.paths.clone());
+    let mut watch = Watch::new(paths);
     watch.has_changed();
     dev.take(&mut watch).await?;
     say(&format!("{TITLE}http://{address}{TITLE:#} {DIM}store {}{DIM:#}", args.store.display()));

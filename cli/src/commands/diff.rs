@@ -1,7 +1,7 @@
 //! `abx diff`: the units that a change moves, and the least that any such change has to move.
 
 use super::assign::hinted;
-use super::inputs::{AtArg, ContextArgs, Source, percentage};
+use super::inputs::{AtArg, ContextArgs, DOCUMENTS, Source, percentage};
 use super::people::{Census, People, check_memory};
 use super::store::StoreArgs;
 use crate::error::Error;
@@ -26,29 +26,32 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   abx diff main:experiments
-  abx diff main:experiments experiments --fail-over 5
+  abx diff main:experiments experiments --max-moved 5%
   abx diff @head experiments
   abx diff @11 @12 --table abx-catalog
-  abx diff old/ new/ --users-file users.csv --format markdown > comment.md
+  abx diff old/ new/ --units-file users.csv --format markdown > comment.md
 
 Exit code 1: NEW has errors, the change spoils something that it could have without (an error), or a
-document moves more than --fail-over allows.")]
+document moves more than --max-moved allows.")]
 pub struct Args {
-    /// The documents before: files, folders, a git revision as main:experiments, or what was published, as @12 or @head
+    /// The documents before: files, folders, a git revision (main or main:experiments), or a published revision (@12 or @head)
     #[arg(value_name = "OLD")]
     old: Source,
     /// The documents after
-    #[arg(value_name = "NEW", default_value = "experiments")]
+    #[arg(value_name = "NEW", default_value = DOCUMENTS)]
     new: Source,
-    /// End with 1 if a document moves more than this percentage of its units
-    #[arg(long, value_name = "PERCENT", value_parser = percentage)]
+    /// End with 1 if a document moves more than this share of its units
+    #[arg(long, value_name = "SHARE", value_parser = super::inputs::share)]
+    max_moved: Option<f64>,
+    /// The same as a percentage, as it was written before
+    #[arg(long, hide = true, value_name = "PERCENT", value_parser = percentage, conflicts_with = "max_moved")]
     fail_over: Option<f64>,
     /// Count the units of a CSV file (with a header) or a JSONL file as well; other columns are attributes, where documents
     /// read them
-    #[arg(long, value_name = "FILE")]
-    users_file: Option<PathBuf>,
+    #[arg(long, alias = "users-file", value_name = "FILE")]
+    units_file: Option<PathBuf>,
     /// The column or field with the unit's id; by default `user_id`, `userid`, `unit` or `id`
-    #[arg(long, value_name = "NAME", requires = "users_file")]
+    #[arg(long, value_name = "NAME", requires = "units_file")]
     id_column: Option<String>,
     #[command(flatten)]
     context: ContextArgs,
@@ -88,8 +91,8 @@ pub struct DiffReport {
     diff: Diff,
     /// Errors that keep documents out, each with its place.
     errors: Errors,
-    /// The percentage of units that no document may move more of; `null` where any may.
-    fail_over: Option<f64>,
+    /// The share of units, from 0 to 1, that no document may move more of; `null` where any may.
+    max_moved: Option<f64>,
     /// The documents that move more.
     over: Vec<String>,
     /// The rows of the file of users and the units in them, where there is one.
@@ -117,7 +120,7 @@ pub fn run(args: &Args) -> Result<DiffReport, Error> {
     types.merge(new.catalog.attributes());
     let context = args.context.read(Some(&types))?;
     let (mut hints, mut rows) = (context.hints, None);
-    if let Some(file) = &args.users_file {
+    if let Some(file) = &args.units_file {
         let mut counter = FlowCounter::new(&old.catalog, &new.catalog, &diff, now);
         let id_column = args.id_column.as_deref();
         let people = People { path: file, id_column, attributes: &context.attributes, types: &types };
@@ -129,14 +132,15 @@ pub fn run(args: &Args) -> Result<DiffReport, Error> {
         hints.extend(reading.hints);
         counter.write(&mut diff);
     }
-    let is_over = |it: &&DocumentChange| args.fail_over.is_some_and(|limit| moved(it) * 100.0 > limit);
+    let max_moved = args.max_moved.or(args.fail_over);
+    let is_over = |it: &&DocumentChange| max_moved.is_some_and(|limit| moved(it) > limit);
     let over = diff.documents.iter().filter(is_over).map(|it| it.document.clone()).collect();
     Ok(DiffReport {
         before: args.old.to_string(),
         after: args.new.to_string(),
         at: now,
         errors: Errors { before: errors(&old), after: errors(&new) },
-        fail_over: args.fail_over,
+        max_moved,
         over,
         rows,
         hints,
@@ -188,8 +192,8 @@ impl DiffReport {
     /// Returns problems that do not belong to a single document.
     fn closing(&self) -> Vec<String> {
         let mut lines = Vec::new();
-        if let (Some(limit), false) = (self.fail_over, self.over.is_empty()) {
-            lines.push(format!("{} moved more than {limit} %", self.over.join(", ")));
+        if let (Some(limit), false) = (self.max_moved, self.over.is_empty()) {
+            lines.push(format!("{} moved more than {} %", self.over.join(", "), limit * 100.0));
         }
         for (errors, side) in [(&self.errors.before, &self.before), (&self.errors.after, &self.after)] {
             const SHOWN: usize = 3;

@@ -46,7 +46,7 @@ pub struct Args {
     #[arg(long, value_name = "PATH")]
     archive: Vec<PathBuf>,
     /// Erase, instead of only showing what is stored
-    #[arg(long)]
+    #[arg(long, short)]
     yes: bool,
     #[command(flatten)]
     pub(super) format: FormatArg,

@@ -25,27 +25,27 @@ use std::time::{Duration, Instant};
 /// records back or refuses some.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  abx invoke abx-prod-assignment --user user_123 --experiment checkout_redesign --context country=DE
-  abx invoke abx-prod-flags:live --user user_123 --flag instant_search --tail-log
-  abx invoke https://ID.lambda-url.eu-central-1.on.aws --user user_123 --flag instant_search   (a signed request)
+  abx invoke abx-prod-assignment --unit user_123 --experiment checkout_redesign --context country=DE
+  abx invoke abx-prod-flags:live --unit user_123 --flag instant_search --tail-log
+  abx invoke https://ID.lambda-url.eu-central-1.on.aws --unit user_123 --flag instant_search   (a signed request)
   abx invoke abx-prod-events --payload @batch.json
-  abx invoke assignment --endpoint http://localhost:8080 --user u --experiment checkout_redesign   (`abx dev`)
+  abx invoke assignment --endpoint http://localhost:8080 --unit u --experiment checkout_redesign   (`abx dev`)
 
 A call of the assignment function enrolls the user, unless --peek is given.")]
 pub struct Args {
     /// The function's name, also with a version or alias (NAME:ALIAS), its ARN or its URL
     function: String,
     /// The payload; @FILE reads a file, - reads standard input
-    #[arg(long, value_name = "JSON", conflicts_with_all = ["user", "about", "context", "context_json", "peek"])]
+    #[arg(long, value_name = "JSON", conflicts_with_all = ["unit", "about", "context", "context_json", "peek"])]
     payload: Option<String>,
-    /// The user to ask for
-    #[arg(long, value_name = "ID", requires = "about")]
-    user: Option<String>,
+    /// The unit to ask for: its id is sent as `user_id`
+    #[arg(long, alias = "user", value_name = "UNIT", requires = "about")]
+    unit: Option<String>,
     /// Which variant of this experiment the user gets
-    #[arg(long, value_name = "KEY", group = "about", requires = "user")]
+    #[arg(long, value_name = "KEY", group = "about", requires = "unit")]
     experiment: Option<String>,
     /// Which value of this flag the user gets
-    #[arg(long, value_name = "KEY", group = "about", requires = "user", conflicts_with = "peek")]
+    #[arg(long, value_name = "KEY", group = "about", requires = "unit", conflicts_with = "peek")]
     flag: Option<String>,
     /// Ask without enrolling the user
     #[arg(long, requires = "experiment")]
@@ -62,7 +62,7 @@ pub struct Args {
     #[arg(long, value_name = "URL")]
     endpoint: Option<String>,
     /// How long to wait for the answer
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = super::inputs::duration)]
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = super::inputs::wait)]
     timeout: Duration,
     /// Show the end of the invocation's log
     #[arg(long)]
@@ -114,17 +114,17 @@ impl Args {
         let documents = self.from.as_ref().map(|from| load_from(from, &published())).transpose()?;
         let GivenContext { attributes: context, hints } =
             self.context.read(documents.as_ref().map(|documents| documents.catalog.attributes()))?;
-        let Some(user) = &self.user else {
+        let Some(unit) = &self.unit else {
             if !context.is_empty() {
-                let error = Error::caller("attributes belong to a user");
+                let error = Error::caller("attributes belong to a unit");
                 return Err(
-                    error.help("give --user with --experiment or --flag, or all of it with --payload")
+                    error.help("give --unit with --experiment or --flag, or all of it with --payload")
                 );
             }
             let payload = self.payload.as_deref().map_or_else(|| Ok("{}".to_owned()), read)?;
             return Ok((payload, hints));
         };
-        let mut payload = json!({"user_id": user});
+        let mut payload = json!({"user_id": unit});
         let mut put = |name: &str, value: Value| {
             if let Some(fields) = payload.as_object_mut() {
                 fields.insert(name.to_owned(), value);

@@ -29,7 +29,7 @@ may be looked at daily instead, which takes about twice as many units; docs/stat
 )]
 pub struct Args {
     /// The control's rate, as 0.1 or 10%
-    #[arg(long, value_name = "RATE", value_parser = inputs::share)]
+    #[arg(long, value_name = "RATE", value_parser = inputs::probability)]
     baseline: Option<f64>,
     /// The control's mean, for a metric that is no rate
     #[arg(long, value_name = "MEAN", requires = "sd", allow_hyphen_values = true, value_parser = inputs::part)]
@@ -50,13 +50,13 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(2..=100))]
     variants: u8,
     /// The share of each variant, the control's first
-    #[arg(long, value_name = "SHARES", value_delimiter = ',', conflicts_with = "variants", value_parser = inputs::share)]
+    #[arg(long, value_name = "SHARES", value_delimiter = ',', conflicts_with = "variants", value_parser = inputs::probability)]
     allocation: Vec<f64>,
     /// The chance to see an effect that is not there
-    #[arg(long, value_name = "SHARE", default_value_t = 0.05, value_parser = inputs::share)]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.05, value_parser = inputs::probability)]
     alpha: f64,
     /// The chance to see an effect that is there
-    #[arg(long, value_name = "SHARE", default_value_t = 0.8, value_parser = inputs::share)]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.8, value_parser = inputs::probability)]
     power: f64,
     /// Correction of alpha for several treatments
     #[arg(long, value_enum, default_value_t)]

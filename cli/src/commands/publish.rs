@@ -1,11 +1,11 @@
 //! What would a new revision change, and whom would it move? And, with `--yes`: make it.
 
-use super::store::{self, StoreArgs, unanswered};
+use super::inputs::SourcesArgs;
+use super::store::{self, unanswered};
 use crate::error::Error;
 use crate::render::change;
 use crate::render::style::{DIM, GOOD, TITLE};
 use crate::report::{FormatArg, Report};
-use crate::source::Corpus;
 use abx_core::change::{CatalogVersion, Diff, compare};
 use abx_core::read_and_compile;
 use abx_functions::catalog::{decode, encode};
@@ -14,7 +14,6 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 use std::fmt::Write as _;
-use std::path::PathBuf;
 
 /// Publish documents as a new revision; without --yes only show what it would change
 #[derive(Debug, clap::Args)]
@@ -23,16 +22,13 @@ use std::path::PathBuf;
   abx publish --yes --message 'open the checkout test to everybody'
   abx publish experiments/ --table abx-catalog --yes")]
 pub struct Args {
-    /// Files or folders with the documents
-    #[arg(default_value = "experiments", value_name = "PATH")]
-    paths: Vec<PathBuf>,
+    #[command(flatten)]
+    documents: SourcesArgs,
     /// Publish, instead of only showing what would change
-    #[arg(long)]
+    #[arg(long, short)]
     yes: bool,
     #[command(flatten)]
     by: ByArgs,
-    #[command(flatten)]
-    store: StoreArgs,
     #[command(flatten)]
     pub(super) format: FormatArg,
 }
@@ -72,7 +68,7 @@ pub struct PublishReport {
 
 /// Compares the documents with the head, and publishes them if asked to.
 pub fn run(args: &Args) -> Result<PublishReport, Error> {
-    let checked = Corpus::load(&args.paths)?.compile();
+    let checked = args.documents.check()?;
     let errors = checked.errors().count();
     if errors > 0 {
         let message = format!("nothing is published while the documents have errors ({errors})");
@@ -80,8 +76,8 @@ pub fn run(args: &Args) -> Result<PublishReport, Error> {
     }
     let documents: Vec<Value> = checked.values.into_iter().map(|(_, value)| value).collect();
     store::block_on(async {
-        let store =
-            if args.yes { args.store.open_to_write().await? } else { args.store.open_or_empty().await? };
+        let place = &args.documents.store;
+        let store = if args.yes { place.open_to_write().await? } else { place.open_or_empty().await? };
         let head = head(&store).await?;
         let before = documents_of(&store, head).await?;
         let plan = changes(&before, &documents);
@@ -91,7 +87,7 @@ pub fn run(args: &Args) -> Result<PublishReport, Error> {
         } else {
             None
         };
-        Ok(PublishReport { store: args.store.name(), head, plan, published })
+        Ok(PublishReport { store: place.name(), head, plan, published })
     })
 }
 

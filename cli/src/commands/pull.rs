@@ -3,21 +3,24 @@
 use super::publish::{documents_of, head};
 use super::store::{self, StoreArgs};
 use crate::error::Error;
+use crate::render::numbers::plural;
+use crate::render::style::{GOOD, TITLE};
 use crate::report::{FormatArg, Report};
 use abx_functions::catalog::name;
 use serde::Serialize;
 use serde_json::Value;
+use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::io::Write as _;
+use std::io;
 use std::path::PathBuf;
 
 /// A document with more overrides than this names a file of them: it would soon be larger than a file of documents may be.
 const MAX_OVERRIDES: usize = 100;
 
-/// Write the documents of a revision into a folder, one file each
+/// Write the documents of a revision into a folder, one file each; without --yes only show which
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  abx pull published/\n  abx pull published/ --revision 41 --table abx-catalog"
+    after_help = "Examples:\n  abx pull published/ --yes\n  abx pull published/ --revision 41 --table abx-catalog --yes"
 )]
 pub struct Args {
     /// The folder; files that are there already are never overwritten
@@ -25,18 +28,23 @@ pub struct Args {
     /// The revision; the head by default
     #[arg(long, value_name = "N")]
     revision: Option<u64>,
+    /// Write the files, instead of only showing which
+    #[arg(long, short)]
+    yes: bool,
     #[command(flatten)]
     store: StoreArgs,
     #[command(flatten)]
     pub(super) format: FormatArg,
 }
 
-/// The files that were written.
+/// The files of a revision, and whether they are written.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct PullReport {
     store: String,
     revision: u64,
     files: Vec<String>,
+    /// True if the files were written; false without `--yes`.
+    written: bool,
 }
 
 /// Writes the files.
@@ -50,8 +58,7 @@ pub fn run(args: &Args) -> Result<PullReport, Error> {
         Ok((revision, documents_of(&store, Some(revision)).await?))
     })?;
     let unwritable =
-        |path: &PathBuf, error: std::io::Error| Error::world(path.display().to_string()).because(error);
-    fs::create_dir_all(&args.folder).map_err(|error| unwritable(&args.folder, error))?;
+        |path: &PathBuf, error: io::Error| Error::world(path.display().to_string()).because(error);
     let files: Vec<(PathBuf, String)> = documents.into_iter().flat_map(written).collect();
     let files = files.into_iter().map(|(name, text)| (args.folder.join(name), text));
     let (paths, texts): (Vec<PathBuf>, Vec<String>) = files.unzip();
@@ -59,12 +66,16 @@ pub fn run(args: &Args) -> Result<PullReport, Error> {
         let message = format!("{} is there already; nothing was written", path.display());
         return Err(Error::caller(message).help("name an empty folder"));
     }
-    for (text, path) in texts.iter().zip(&paths) {
-        let file = File::create_new(path).and_then(|mut file| file.write_all(text.as_bytes()));
-        file.map_err(|error| unwritable(path, error))?;
+    if args.yes {
+        fs::create_dir_all(&args.folder).map_err(|error| unwritable(&args.folder, error))?;
+        for (text, path) in texts.iter().zip(&paths) {
+            let file =
+                File::create_new(path).and_then(|mut file| io::Write::write_all(&mut file, text.as_bytes()));
+            file.map_err(|error| unwritable(path, error))?;
+        }
     }
     let files = paths.iter().map(|path| path.display().to_string()).collect();
-    Ok(PullReport { store: args.store.name(), revision, files })
+    Ok(PullReport { store: args.store.name(), revision, files, written: args.yes })
 }
 
 /// The files of a document, with their names: itself, and its overrides where they are many.
@@ -98,8 +109,16 @@ fn take_overrides(document: &mut Value, name: &str) -> Option<(PathBuf, String)>
 
 impl Report for PullReport {
     fn human(&self) -> String {
-        let folder =
-            self.files.first().map_or("", |file| file.rsplit_once('/').map_or("", |(folder, _)| folder));
-        format!("revision {} of {}: {} files in {folder}\n", self.revision, self.store, self.files.len())
+        let mut text = format!("{TITLE}revision {} of {}{TITLE:#}\n", self.revision, self.store);
+        for file in &self.files {
+            let _ = writeln!(text, "  {file}");
+        }
+        let files = plural(self.files.len(), "file");
+        let _ = if self.written {
+            writeln!(text, "\n{GOOD}{files} written{GOOD:#}")
+        } else {
+            writeln!(text, "\nnothing was written: add --yes to write {files}")
+        };
+        text
     }
 }

@@ -6,7 +6,7 @@ pub mod show;
 
 pub use kept::Kept;
 
-use super::inputs::age;
+use super::inputs::duration;
 use super::metrics::MetricsArgs;
 use super::store::unanswered;
 use crate::error::Error;
@@ -33,8 +33,8 @@ pub(super) enum Action {
 pub struct SelectArgs {
     #[command(flatten)]
     metrics: MetricsArgs,
-    /// Only records that came in this time, as 12h or 90d
-    #[arg(long, value_name = "TIME", default_value = "31d", value_parser = age)]
+    /// Only records that came in this time, for example 12h or 90d
+    #[arg(long, value_name = "DURATION", default_value = "31d", value_parser = duration)]
     since: SignedDuration,
 }
 

@@ -1,7 +1,7 @@
 //! `abx rebalance`: a change of shares that moves the fewest units, written to the file with `--yes`.
 
 use super::diff::side;
-use super::inputs::{part, unknown_key};
+use super::inputs::{DOCUMENTS, Source, part, unknown_key};
 use crate::error::Error;
 use crate::render::change::consequences;
 use crate::render::style::{BAD, DIM, GOOD, TITLE};
@@ -16,7 +16,7 @@ use serde::Serialize;
 use serde_json::Value;
 use similar::TextDiff;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Give the variants of an experiment other shares, and move the fewest units; without --yes only show it
 ///
@@ -28,16 +28,16 @@ use std::path::{Path, PathBuf};
   abx rebalance pricing_page --to control=30%,b=70% experiments/pricing.yaml --yes")]
 pub struct Args {
     /// The experiment
-    #[arg(value_name = "EXPERIMENT")]
-    experiment: String,
+    #[arg(value_name = "KEY")]
+    key: String,
     /// The variants and their shares, which sum to 1
     #[arg(long, value_name = "VARIANT=SHARE", value_delimiter = ',', num_args = 1, required = true, value_parser = target)]
     to: Vec<Target>,
-    /// Files or folders with the documents
-    #[arg(default_value = "experiments", value_name = "PATH")]
-    paths: Vec<PathBuf>,
+    /// Documents: files or folders; the one with the experiment is written
+    #[arg(default_value = DOCUMENTS, value_name = "SOURCE")]
+    sources: Vec<Source>,
     /// Write it, instead of only showing what would change
-    #[arg(long)]
+    #[arg(long, short)]
     yes: bool,
     #[command(flatten)]
     pub(super) format: FormatArg,
@@ -91,10 +91,10 @@ struct VariantRanges {
 
 /// Plans new ranges, proves that the edited text means them, and writes it if asked to.
 pub fn run(args: &Args) -> Result<RebalanceReport, Error> {
-    let checked = Corpus::load(&args.paths)?.compile();
-    let experiment = find(&checked, &args.experiment)?;
+    let checked = Corpus::load(&Source::paths(&args.sources, "written to")?)?.compile();
+    let experiment = find(&checked, &args.key)?;
     let variants = plan(experiment, &args.to)?;
-    let (file, document) = place(&checked, &args.experiment)?;
+    let (file, document) = place(&checked, &args.key)?;
     let wanted = |it: &VariantRanges| WantedVariant { key: it.key.clone(), ranges: it.after.clone() };
     let wanted: Vec<WantedVariant> = variants.iter().filter(|it| !it.dropped).map(wanted).collect();
     let edited = edit_variants(&file.text, document, &wanted).ok_or_else(|| {
@@ -103,7 +103,7 @@ pub fn run(args: &Args) -> Result<RebalanceReport, Error> {
     })?;
     let after = compile_with(&checked, file, &edited)?;
     let diff = compare(&side(&checked), &side(&after), Timestamp::now());
-    let name = format!("experiment {}", args.experiment);
+    let name = format!("experiment {}", args.key);
     let change = diff.documents.into_iter().find(|it| it.document == name && !it.flows.is_empty());
     let written = args.yes && edited != file.text;
     if written {
@@ -111,7 +111,7 @@ pub fn run(args: &Args) -> Result<RebalanceReport, Error> {
     }
     let text = TextDiff::from_lines(&file.text, &edited).unified_diff().context_radius(2).to_string();
     Ok(RebalanceReport {
-        experiment: args.experiment.clone(),
+        experiment: args.key.clone(),
         file: file.name.clone(),
         variants,
         change,

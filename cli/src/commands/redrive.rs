@@ -7,7 +7,7 @@ mod source;
 pub use report::RedriveReport;
 
 use super::dev::archive_beside;
-use super::inputs::age;
+use super::inputs::duration;
 use super::metrics::MetricsArgs;
 use super::publish::head;
 use super::quarantine::Kept;
@@ -55,7 +55,7 @@ pub struct Args {
     #[arg(long, value_name = "REASON", conflicts_with_all = ["paths", "from_archive"])]
     reason: Option<String>,
     /// Of the quarantine, only records that came in this time, for example 12h or 90d
-    #[arg(long, value_name = "TIME", conflicts_with_all = ["paths", "from_archive"], default_value = "31d", value_parser = age)]
+    #[arg(long, value_name = "DURATION", conflicts_with_all = ["paths", "from_archive"], default_value = "31d", value_parser = duration)]
     since: SignedDuration,
     #[command(flatten)]
     metrics: MetricsArgs,
@@ -66,7 +66,7 @@ pub struct Args {
     #[arg(long, value_name = "NAME", requires = "table", default_value = "abx-archive")]
     archive_stream: String,
     /// Count them, instead of only showing which
-    #[arg(long)]
+    #[arg(long, short)]
     yes: bool,
     #[command(flatten)]
     pub(super) format: FormatArg,

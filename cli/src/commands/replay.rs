@@ -11,7 +11,7 @@ mod target;
 
 pub use report::ReplayReport;
 
-use super::inputs::parse_time;
+use super::inputs::{Source, parse_time};
 use super::store::{block_on, unanswered};
 use crate::error::Error;
 use crate::report::FormatArg;
@@ -50,12 +50,16 @@ pub struct Args {
     /// Where they go: `local`, or the name of a deployed event function
     #[arg(long, value_name = "local|FUNCTION", default_value = "local")]
     to: String,
+    /// Count the records in the deployment of the function that --to names
+    #[arg(long, short)]
+    yes: bool,
     /// The endpoint of an emulator instead of AWS
     #[arg(long, value_name = "URL")]
     endpoint: Option<String>,
-    /// The documents that events are counted by, where they go to `local`: `experiments` by default, or what the store has published
-    #[arg(long, value_name = "PATH")]
-    from: Option<Vec<PathBuf>>,
+    /// The documents that events are counted by, where they go to `local`: files, folders, a git revision or a published revision. By
+    /// default `experiments`, or what the store has published
+    #[arg(long, value_name = "SOURCE")]
+    from: Option<Vec<Source>>,
     /// Keep the counts in this file, for `abx results --store`; by default they are shown and forgotten
     #[arg(long, value_name = "FILE")]
     store: Option<PathBuf>,
@@ -92,6 +96,12 @@ pub fn run(args: &Args) -> Result<ReplayReport, Error> {
     if args.compare && args.to != "local" {
         return Err(Error::caller("--compare needs `--to local`")
             .help("a function has one store, which would hold both runs"));
+    }
+    if args.to != "local" && !args.yes {
+        let message = format!("nothing was sent: {} counts what it is sent for good", args.to);
+        return Err(Error::caller(message).help(
+            "`--to local` shows what these records come to; add --yes to count them in the deployment",
+        ));
     }
     let rows = args.rows.parse()?;
     let contents = Content::all(&args.paths)?;

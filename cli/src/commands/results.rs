@@ -53,7 +53,7 @@ pub struct Args {
     #[arg(long, value_name = "VARIANT", requires = "key")]
     control: Option<String>,
     /// The chance of a false alarm of each interval and test
-    #[arg(long, value_name = "ALPHA", default_value_t = 0.05, value_parser = super::inputs::share)]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.05, value_parser = super::inputs::probability)]
     alpha: f64,
     /// For how many units the anytime-valid intervals are tuned; chosen before the first look
     #[arg(long, value_name = "UNITS", default_value_t = abx_core::statistics::Anytime::TUNED_FOR, value_parser = super::inputs::count)]

@@ -10,16 +10,20 @@ use abx_core::change::Diff;
 use abx_functions::ports::{CatalogStore, Flip};
 use serde::Serialize;
 
-/// Make an earlier revision serve again, at once
+/// Make an earlier revision serve again, at once; without --yes only show what that would change
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  abx rollback --message 'fewer orders since this morning'
-  abx rollback 41 --table abx-catalog
+  abx rollback
+  abx rollback --yes --message 'fewer orders since this morning'
+  abx rollback 41 --table abx-catalog --yes
 
 `abx revisions` lists who moved the head, when and why.")]
 pub struct Args {
     /// The revision; by default the one before the head
     revision: Option<u64>,
+    /// Roll back, instead of only showing what would change
+    #[arg(long, short)]
+    yes: bool,
     #[command(flatten)]
     by: ByArgs,
     #[command(flatten)]
@@ -28,23 +32,25 @@ pub struct Args {
     pub(super) format: FormatArg,
 }
 
-/// What serves now, what that changed, and whom it moved.
+/// The two revisions, their differences, and the units that they move.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct RollbackReport {
     store: String,
-    /// The revision that served before.
+    /// The head before the rollback.
     from: u64,
-    /// The revision that serves now.
+    /// The revision to roll back to.
     to: u64,
     plan: Diff,
+    /// True if `to` serves now; false without `--yes`.
+    rolled_back: bool,
 }
 
-/// Flips the head.
+/// Compares the two revisions, and moves the head if asked to.
 pub fn run(args: &Args) -> Result<RollbackReport, Error> {
     store::block_on(async {
-        // Nothing is made where nothing is.
-        drop(args.store.open().await?);
-        let store = args.store.open_to_write().await?;
+        // A store that is not there is not made.
+        let to_read = args.store.open().await?;
+        let store = if args.yes { args.store.open_to_write().await? } else { to_read };
         let from = head(&store).await?.ok_or_else(|| Error::caller("nothing was ever published"))?;
         let to = match args.revision {
             Some(revision) => revision,
@@ -52,10 +58,18 @@ pub fn run(args: &Args) -> Result<RollbackReport, Error> {
         };
         let old = documents_of(&store, Some(from)).await?;
         let new = documents_of(&store, Some(to)).await?;
+        let report = RollbackReport {
+            store: args.store.name(),
+            from,
+            to,
+            plan: changes(&old, &new),
+            rolled_back: args.yes,
+        };
+        if !args.yes {
+            return Ok(report);
+        }
         match store.flip_head(Some(from), to, &args.by.now()).await.map_err(unanswered)? {
-            Flip::Done => {
-                Ok(RollbackReport { store: args.store.name(), from, to, plan: changes(&old, &new) })
-            }
+            Flip::Done => Ok(report),
             Flip::Lost { actual } => {
                 let actual = actual.map_or("gone".to_owned(), |it| format!("revision {it}"));
                 Err(Error::world(format!("somebody else moved the head meanwhile: it is {actual}"))
@@ -74,8 +88,13 @@ async fn before(store: &impl CatalogStore, head: u64) -> Result<u64, Error> {
 impl Report for RollbackReport {
     fn human(&self) -> String {
         let Self { store, from, to, .. } = self;
+        let ending = if self.rolled_back {
+            format!("{GOOD}revision {to} serves{GOOD:#}")
+        } else {
+            format!("revision {from} still serves: add --yes to roll back to revision {to}")
+        };
         format!(
-            "{TITLE}{store}{TITLE:#} {DIM}(revision {from}){DIM:#}\n{}\n{GOOD}revision {to} serves{GOOD:#}\n",
+            "{TITLE}{store}{TITLE:#} {DIM}(revision {from}){DIM:#}\n{}\n{ending}\n",
             change::human(&self.plan)
         )
     }

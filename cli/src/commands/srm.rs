@@ -40,7 +40,7 @@ pub struct Args {
     #[command(flatten)]
     from: FromArg,
     /// The chance of a false alarm
-    #[arg(long, value_name = "SHARE", default_value_t = SampleRatioPlan::default().alpha, value_parser = inputs::share)]
+    #[arg(long, value_name = "SHARE", default_value_t = SampleRatioPlan::default().alpha, value_parser = inputs::probability)]
     alpha: f64,
     /// Report, but do not fail on, deviations below this fraction of a share
     #[arg(long, value_name = "PART", default_value = "0.5%", allow_hyphen_values = true, value_parser = parse_floor)]

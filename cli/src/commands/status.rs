@@ -11,14 +11,13 @@ mod unknown;
 
 pub use report::StatusReport;
 
-use super::inputs::{age, duration};
+use super::inputs::{DOCUMENTS, Source, duration, wait};
 use super::metrics::{MarksArg, MetricsArgs};
 use super::store::block_on;
 use super::suspects::Suspects;
 use crate::error::Error;
 use crate::report::FormatArg;
 use jiff::{SignedDuration, Timestamp};
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// Show what serves, what is stale, how far the stream is behind, whether the pipeline works, quarantine and units that are not users
@@ -35,9 +34,9 @@ use std::time::Duration;
   abx status --table abx-catalog --metrics-table abx-metrics --stream abx-events \\
     --events-function abx-prod-events:live --archive-stream abx-prod-archive")]
 pub struct Args {
-    /// The documents that are compared with what is published
-    #[arg(long, value_name = "PATH", default_value = DOCUMENTS)]
-    from: Vec<PathBuf>,
+    /// Documents to compare with what is published: files, folders, or a git revision (main or main:experiments)
+    #[arg(long, value_name = "SOURCE", default_value = DOCUMENTS)]
+    from: Vec<Source>,
     #[command(flatten)]
     metrics: MetricsArgs,
     #[command(flatten)]
@@ -56,20 +55,17 @@ pub struct Args {
     #[arg(long, value_name = "NAME", requires = "table")]
     archive_stream: Option<String>,
     /// A flag that gives everybody the same is stale when it has not changed for so long
-    #[arg(long, value_name = "TIME", default_value = "30d", value_parser = age)]
+    #[arg(long, value_name = "DURATION", default_value = "30d", value_parser = duration)]
     stale_after: SignedDuration,
     /// How long an event may wait to be counted
-    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = wait)]
     max_lag: Duration,
     /// Count records that were quarantined or given up in this time
-    #[arg(long, value_name = "TIME", default_value = "31d", value_parser = age)]
+    #[arg(long, value_name = "DURATION", default_value = "31d", value_parser = duration)]
     since: SignedDuration,
     #[command(flatten)]
     pub(super) format: FormatArg,
 }
-
-/// Where documents are, unless it is said.
-const DOCUMENTS: &str = "experiments";
 
 /// Asks every question.
 pub fn run(args: &Args) -> Result<StatusReport, Error> {

@@ -17,11 +17,14 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
+/// The file of the embedded store, where none is named.
+pub const DEFAULT_STORE: &str = ".abx/store.sqlite";
+
 /// Where the catalog is kept.
 #[derive(Debug, Clone, clap::Args)]
 pub struct StoreArgs {
     /// The file of the embedded store (any tool for `SQLite` opens it)
-    #[arg(long, value_name = "FILE", default_value = ".abx/store.sqlite", conflicts_with = "table")]
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_STORE, conflicts_with = "table")]
     pub store: PathBuf,
     /// A DynamoDB table instead, with the credentials that every AWS tool finds
     #[arg(long, value_name = "NAME")]
@@ -41,6 +44,12 @@ pub enum Store {
 }
 
 impl StoreArgs {
+    /// The store in a file; the file of the default where none is given.
+    #[must_use]
+    pub fn file(store: Option<PathBuf>) -> Self {
+        Self { store: store.unwrap_or_else(|| DEFAULT_STORE.into()), table: None, endpoint: None }
+    }
+
     /// Opens the store to read: nothing is made or changed by that, and a store that is not there is an error.
     pub async fn open(&self) -> Result<Store, Error> {
         match &self.table {

@@ -4,8 +4,7 @@ mod cases;
 mod coverage;
 mod report;
 
-use super::inputs::{AtArg, Source, percentage, unknown_key};
-use super::store::StoreArgs;
+use super::inputs::{AtArg, SourcesArgs, percentage, share, unknown_key};
 use crate::error::Error;
 use crate::source::{Checked, LocatedFinding};
 use abx_core::rehearsal::Suite;
@@ -21,26 +20,26 @@ pub use report::TestReport;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   abx test
-  abx test experiments/ --min-coverage 90
+  abx test experiments/ --coverage 90%
+  abx test @head experiments/tests
   abx test experiments/ --only pricing_page_bundles
   abx test experiments/ --format junit > tests.xml
 
 Exit codes: 0 all passed, 1 a test failed, a document has errors, or too little is covered.")]
 pub struct Args {
-    /// Files or folders with the documents and their tests; a git revision of them, or what was published with tests of
-    /// today, as `@head experiments/tests`
-    #[arg(default_value = "experiments", value_name = "SOURCE")]
-    sources: Vec<Source>,
+    #[command(flatten)]
+    documents: SourcesArgs,
     /// Only the tests of this experiment or flag; may be given several times
     #[arg(long, value_name = "KEY")]
     only: Vec<String>,
     /// End with 1 where tests reach less than this share of what they could
-    #[arg(long, value_name = "PERCENT", value_parser = percentage)]
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    coverage: Option<f64>,
+    /// The same as a percentage, as it was written before
+    #[arg(long, hide = true, value_name = "PERCENT", value_parser = percentage, conflicts_with = "coverage")]
     min_coverage: Option<f64>,
     #[command(flatten)]
     at: AtArg,
-    #[command(flatten)]
-    store: StoreArgs,
     /// Output format
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(super) format: TestFormat,
@@ -60,7 +59,7 @@ pub enum TestFormat {
 
 /// Runs every case.
 pub fn run(args: &Args) -> Result<TestReport, Error> {
-    let checked = Source::read(&args.sources, &args.store)?.compile();
+    let checked = args.documents.check()?;
     let errors: Vec<LocatedFinding> = checked.errors().cloned().collect();
     let suites = wanted(args, &checked)?;
     if suites.is_empty() && errors.is_empty() {
@@ -69,7 +68,7 @@ pub fn run(args: &Args) -> Result<TestReport, Error> {
     }
     let now = args.at.time();
     let (cases, coverage) = cases::run(&checked, &suites, &args.only, now);
-    let coverage = CoverageReport::new(coverage, args.min_coverage);
+    let coverage = CoverageReport::new(coverage, args.coverage.or(args.min_coverage));
     let passed = cases.iter().filter(|case| case.passed).count();
     let failed = cases.len() - passed;
     Ok(TestReport { at: now, passed, failed, cases, coverage, errors, files: checked.files })

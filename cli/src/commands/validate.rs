@@ -1,16 +1,17 @@
 //! Are these documents right?
 
+use super::inputs::SourcesArgs;
 use crate::error::Error;
 use crate::exit::{self, Exit};
 use crate::render::findings;
+use crate::render::numbers::plural;
 use crate::report::{self, Report};
-use crate::source::{Corpus, LocatedFinding, SourceFile};
+use crate::source::{LocatedFinding, SourceFile};
 use abx_core::finding::Severity;
 use clap::ValueEnum;
 use jiff::Timestamp;
 use serde::Serialize;
 use std::fmt::Write as _;
-use std::path::PathBuf;
 
 /// Check documents and show everything that is wrong in them
 ///
@@ -24,9 +25,8 @@ use std::path::PathBuf;
 
 Exit codes: 0 nothing wrong, 1 errors (or warnings, with --deny-warnings), 2 arguments, 3 files.")]
 pub struct Args {
-    /// Files, folders (searched for .yaml and .yml), or `-` for standard input
-    #[arg(required = true, value_name = "PATH")]
-    paths: Vec<PathBuf>,
+    #[command(flatten)]
+    documents: SourcesArgs,
     /// How to write the findings
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(super) format: Format,
@@ -72,7 +72,7 @@ pub struct ValidateReport {
 
 /// Reads and compiles the documents together.
 pub fn run(args: &Args) -> Result<ValidateReport, Error> {
-    let checked = Corpus::load(&args.paths)?.compile();
+    let checked = args.documents.check()?;
     let count = |severity| checked.findings.iter().filter(|it| it.severity == severity).count();
     Ok(ValidateReport {
         files: checked.files.iter().filter(|file| file.named_by.is_none()).count(),
@@ -102,14 +102,13 @@ impl ValidateReport {
     }
 
     fn summary(&self) -> String {
-        let of = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
         let found = match (self.errors, self.warnings) {
             (0, 0) => "nothing wrong".to_owned(),
-            (errors, 0) => of(errors, "error"),
-            (0, warnings) => of(warnings, "warning"),
-            (errors, warnings) => format!("{}, {}", of(errors, "error"), of(warnings, "warning")),
+            (errors, 0) => plural(errors, "error"),
+            (0, warnings) => plural(warnings, "warning"),
+            (errors, warnings) => format!("{}, {}", plural(errors, "error"), plural(warnings, "warning")),
         };
-        format!("{} in {}: {found}\n", of(self.documents, "document"), of(self.files, "file"))
+        format!("{} in {}: {found}\n", plural(self.documents, "document"), plural(self.files, "file"))
     }
 }
 

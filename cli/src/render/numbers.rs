@@ -16,6 +16,13 @@ pub fn count(number: u64) -> String {
     text
 }
 
+/// A number of things: `1 file`, `2 files`, `1,234 files`. The plural of the word ends with an `s`.
+#[must_use]
+pub fn plural(number: usize, word: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{} {word}{ending}", count(number as u64))
+}
+
 /// A share from 0 to 1 as `12.34 %`.
 #[must_use]
 pub fn percent(share: f64) -> String {

@@ -49,6 +49,18 @@ impl GitPlace {
         Some(Self { revision, path, folder: PathBuf::new(), name })
     }
 
+    /// True if `git` takes a text for a commit, in the present folder. Whatever keeps `git` from an answer is no commit.
+    #[must_use]
+    pub fn is_revision(text: &str) -> bool {
+        let place = Self {
+            revision: text.to_owned(),
+            path: String::new(),
+            folder: PathBuf::new(),
+            name: text.to_owned(),
+        };
+        !text.starts_with('-') && place.commit().is_ok()
+    }
+
     /// What stood at a path of this machine in a revision: the repository is the one that the path is in.
     #[must_use]
     pub fn of_path(revision: &str, path: &Path) -> Self {

@@ -228,7 +228,7 @@ pub(super) fn judge_targeting(
     };
     findings
         .add(Code::TargetingChanged, "targeting_rules", why + ": earlier and later units are not comparable")
-        .help("count the units that it moves with --users-file; raise `epoch` to count only later units");
+        .help("count the units that it moves with --units-file; raise `epoch` to count only later units");
 }
 
 /// Returns remarks that belong to the numbers.

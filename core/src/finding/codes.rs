@@ -318,7 +318,7 @@ codes! {
         "What was counted before is of the old meaning. Raise `epoch`, or add a variant.";
     TargetingChanged "targeting-changed" Warning
         "The targeting of a running experiment changes."
-        "Units that come later are chosen otherwise than those before. `--users-file` counts whom it moves.";
+        "Units that come later are chosen otherwise than those before. `--units-file` counts whom it moves.";
     MetricChanged "metric-changed" Warning
         "A metric of a running experiment is counted otherwise, or no longer."
         "What was counted before and what is counted now are added up under one key. Give the new one a new key.";

@@ -226,8 +226,8 @@ mod tests {
     fn urls_and_bodies_of_assignments_peek() {
         for (text, right) in [
             (
-                "http://h/assign?user_id={user}&experiment_key=e",
-                "http://h/assign?user_id={user}&experiment_key=e&peek=true",
+                "http://h/assign?user_id={unit}&experiment_key=e",
+                "http://h/assign?user_id={unit}&experiment_key=e&peek=true",
             ),
             ("http://h/assign", "http://h/assign?peek=true"),
             ("http://h/v1/assign?x=1#part", "http://h/v1/assign?x=1&peek=true#part"),
@@ -244,7 +244,7 @@ mod tests {
             );
         }
         for (body, right) in [
-            (r#"{"user_id": "{user}", "n": 1.50}"#, r#"{"peek": true, "user_id": "{user}", "n": 1.50}"#),
+            (r#"{"user_id": "{unit}", "n": 1.50}"#, r#"{"peek": true, "user_id": "{unit}", "n": 1.50}"#),
             ("{}", r#"{"peek": true}"#),
             (r#"{"peek": true}"#, r#"{"peek": true}"#),
         ] {
@@ -258,7 +258,7 @@ mod tests {
             ("http://h/assign?peek=true", Method::GET, "", true),
             ("http://h/assign", Method::POST, r#"{"peek": false}"#, false),
             ("http://h/assign", Method::POST, r#"{"peek": true}"#, true),
-            ("http://h/assign", Method::POST, r#"{"user_id": {user}}"#, false),
+            ("http://h/assign", Method::POST, r#"{"user_id": {unit}}"#, false),
             ("http://h/assign", Method::POST, "", false),
         ] {
             assert!(of_url(text, &method, body, enroll).is_err(), "{text} {body}");
@@ -289,10 +289,10 @@ mod tests {
             event.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
             event.to_string()
         };
-        let (_, sent) = of(&v2("/assign", "GET", json!({"rawQueryString": "user_id={user}"})), None);
-        assert_eq!(sent["rawQueryString"], "user_id={user}&peek=true");
-        let (_, sent) = of(&v2("/assign", "POST", json!({"body": "{\"user_id\": \"{user}\"}"})), None);
-        assert_eq!(sent["body"], "{\"peek\": true, \"user_id\": \"{user}\"}");
+        let (_, sent) = of(&v2("/assign", "GET", json!({"rawQueryString": "user_id={unit}"})), None);
+        assert_eq!(sent["rawQueryString"], "user_id={unit}&peek=true");
+        let (_, sent) = of(&v2("/assign", "POST", json!({"body": "{\"user_id\": \"{unit}\"}"})), None);
+        assert_eq!(sent["body"], "{\"peek\": true, \"user_id\": \"{unit}\"}");
         let encoded = STANDARD.encode("{\"user_id\": \"u\"}");
         let (_, sent) =
             of(&v2("/x/assign/batch", "POST", json!({"body": encoded, "isBase64Encoded": true})), None);

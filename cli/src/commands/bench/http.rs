@@ -52,7 +52,7 @@ impl HttpRequest {
     ) -> Result<Self, Error> {
         let bad = |error: hyper::http::Error| Error::caller(format!("{url}: {error}"));
         let base: Uri = url
-            .replace("{user}", "u")
+            .replace("{unit}", "u")
             .parse()
             .map_err(|error: hyper::http::uri::InvalidUri| bad(error.into()))?;
         let start = url.find("://").map_or(0, |at| at + 3);
@@ -61,7 +61,7 @@ impl HttpRequest {
         let path = path.split('#').next().unwrap_or_default();
         let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
         let constant = path
-            .replace("{user}", "u")
+            .replace("{unit}", "u")
             .parse()
             .map_err(|error: hyper::http::uri::InvalidUri| bad(error.into()))?;
         let is_signed = signing.applies(&base) && !headers.contains_key(AUTHORIZATION);

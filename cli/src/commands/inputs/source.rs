@@ -1,5 +1,6 @@
 //! Where documents come from: files, a git revision, or what was published.
 
+use super::DOCUMENTS;
 use crate::commands::publish::{documents_of, head, no_revision};
 use crate::commands::store::{self, Store, StoreArgs, unanswered};
 use crate::error::Error;
@@ -17,6 +18,7 @@ use std::str::FromStr;
 /// |---|---|
 /// | `experiments/`, `a.yaml`, `-` | folders, files, standard input |
 /// | `main:experiments`, `HEAD~3:./a.yaml` | a file or folder of a git commit |
+/// | `main`, `HEAD~3` | the folder `experiments` here, as it is in a git commit |
 /// | `@12`, `@head` | a published revision of the store or table that the command names |
 ///
 /// What exists as a file or folder is that, whatever else its name may mean.
@@ -52,7 +54,11 @@ impl FromStr for Source {
         if let Some(place) = GitPlace::parse(text) {
             return Ok(Self::Git(place));
         }
-        Ok(published(text)?.unwrap_or_else(path))
+        if let Some(source) = published(text)? {
+            return Ok(source);
+        }
+        let documents = || GitPlace::of_path(text, Path::new(DOCUMENTS));
+        Ok(if GitPlace::is_revision(text) { Self::Git(documents()) } else { path() })
     }
 }
 
@@ -114,6 +120,18 @@ impl Source {
             latest = latest.max(Some(made_at));
         }
         Ok(latest.unwrap_or_else(Timestamp::now))
+    }
+
+    /// The files and folders of sources that are to be watched or written to, which no revision can be.
+    pub fn paths(sources: &[Self], done: &str) -> Result<Vec<PathBuf>, Error> {
+        let path = |source: &Self| {
+            source.path().cloned().ok_or_else(|| {
+                Error::caller(format!("{source} is a revision, and only files can be {done}")).help(
+                    "name files or folders; `abx pull FOLDER` writes the published documents into files",
+                )
+            })
+        };
+        sources.iter().map(path).collect()
     }
 
     fn path(&self) -> Option<&PathBuf> {

@@ -1,6 +1,6 @@
 //! Rows become events.
 
-use crate::commands::inputs::age;
+use crate::commands::inputs::duration;
 use crate::error::Error;
 use abx_core::event::Amount;
 use abx_core::read::time_of_text;
@@ -128,7 +128,7 @@ fn after<'a>(option: &str, text: &'a str) -> Result<(&'a str, Option<SignedDurat
     let Some((what, after)) = text.rsplit_once('@') else { return Ok((text, None)) };
     // Days of 24 hours, as the windows of metrics have them.
     let duration =
-        age(after).map_err(|_| wrong(option, text, "a time after `@`, for example @36h or @7d"))?;
+        duration(after).map_err(|_| wrong(option, text, "a time after `@`, for example @36h or @7d"))?;
     Ok((what, Some(duration)))
 }
 

@@ -2,11 +2,11 @@
 
 use super::batch::Delivery;
 use super::load::Ledger;
-use crate::commands::inputs::load;
+use crate::commands::inputs::{DOCUMENTS, Source, load_from};
 use crate::commands::lambda::refused;
 use crate::commands::metrics::totals;
 use crate::commands::publish::{changes, documents_of, head, publish};
-use crate::commands::store::{aws_config_for, open_file, unanswered};
+use crate::commands::store::{StoreArgs, aws_config_for, open_file, unanswered};
 use crate::error::Error;
 use abx_core::event::{Classes, StreamTotals, Totals, experiment_partition};
 use abx_functions::adapters::embedded::{EmbeddedStore, JsonlArchive};
@@ -80,7 +80,7 @@ pub(super) enum Target {
 impl Target {
     /// The handler over a file, or over nothing that stays. The documents are published to a store that has none; one that has some
     /// counts by these, so other documents are refused.
-    pub(super) async fn local(documents: Option<&[PathBuf]>, file: Option<PathBuf>) -> Result<Self, Error> {
+    pub(super) async fn local(documents: Option<&[Source]>, file: Option<PathBuf>) -> Result<Self, Error> {
         let (store, archive) = match &file {
             Some(path) => {
                 (open_file(path)?, Some(JsonlArchive::new(crate::commands::dev::archive_beside(path))))
@@ -88,9 +88,10 @@ impl Target {
             None => (EmbeddedStore::in_memory().map_err(unanswered)?, None),
         };
         let store = Arc::new(store);
-        let default = [PathBuf::from("experiments")];
-        let read = |paths: &[PathBuf]| -> Result<Vec<Value>, Error> {
-            Ok(load(paths)?.values.into_iter().map(|(_, value)| value).collect())
+        let default = [Source::Path(DOCUMENTS.into())];
+        let place = StoreArgs::file(file.clone());
+        let read = |sources: &[Source]| -> Result<Vec<Value>, Error> {
+            Ok(load_from(sources, &place)?.values.into_iter().map(|(_, value)| value).collect())
         };
         match (head(&*store).await?, documents) {
             (None, paths) => {
@@ -111,7 +112,7 @@ impl Target {
                         "{file} counts by its revision {revision}, and --from names other documents"
                     ))
                     .help(format!(
-                        "publish them first: abx publish PATH --store {file} --yes; or leave out --from"
+                        "publish them first: abx publish SOURCE --store {file} --yes; or leave out --from"
                     )));
                 }
             }

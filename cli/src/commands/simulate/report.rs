@@ -257,7 +257,7 @@ impl Report for SimulateReport {
         if !names.is_empty() {
             let _ = writeln!(
                 text,
-                "no unit matches the targeting of {}: give attributes with --context or --users-file",
+                "no unit matches the targeting of {}: give attributes with --context or --units-file",
                 names.join(", ")
             );
         }

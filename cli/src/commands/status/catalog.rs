@@ -1,11 +1,11 @@
 //! What serves, how it differs from the documents here, and what of it is stale.
 
-use super::{Args, DOCUMENTS};
+use super::Args;
+use crate::commands::inputs::{DOCUMENTS, Source};
 use crate::commands::part::Part;
 use crate::commands::publish::{changes, documents_of, experiment_of};
 use crate::commands::store::unanswered;
 use crate::error::Error;
-use crate::source::Corpus;
 use abx_core::Experiment;
 use abx_core::change::Diff;
 use abx_core::document::Status;
@@ -145,11 +145,11 @@ async fn read(store: &impl CatalogStore) -> Result<Read, Error> {
 
 /// What publishing the documents here would change.
 fn drift(args: &Args, published: &[Value]) -> Part<Diff> {
-    let by_default = args.from.iter().all(|path| path == Path::new(DOCUMENTS));
+    let by_default = args.from == [Source::Path(DOCUMENTS.into())];
     if by_default && !Path::new(DOCUMENTS).exists() {
         return Part::NotAsked(format!("there is no folder {DOCUMENTS}; see --from"));
     }
-    let checked = match Corpus::load(&args.from) {
+    let checked = match Source::read(&args.from, &args.metrics.store) {
         Ok(corpus) => corpus.compile(),
         Err(error) => return Part::failed(&error),
     };

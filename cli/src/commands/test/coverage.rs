@@ -10,7 +10,7 @@ use serde::Serialize;
 pub(super) struct CoverageReport {
     /// The percentage, rounded down.
     pub percent: usize,
-    /// The least that was asked for, in percent.
+    /// The least share that was asked for, from 0 to 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub least: Option<f64>,
     /// Parts that were reached.
@@ -56,9 +56,10 @@ impl CoverageReport {
 
     /// Returns true if the coverage is at least the required one.
     pub(super) fn is_enough(&self) -> bool {
-        // Not by the rounded number, and without dividing: 99.5 % is less than 99.6 %.
-        let of_parts = |percent: f64| percent * count(self.parts);
-        self.least.is_none_or(|least| count(self.reached) * 100.0 >= of_parts(least))
+        // Not by the rounded number: 99.5 % is less than 99.6 %. The quotient is the float nearest to the share, as the
+        // one that was read is.
+        let share = if self.parts == 0 { 1.0 } else { count(self.reached) / count(self.parts) };
+        self.least.is_none_or(|least| share >= least)
     }
 }
 
