@@ -7,12 +7,14 @@ mod invoke;
 mod lock;
 mod watch;
 
-use super::inputs::{DOCUMENTS, Source};
-use super::store::{open_file, unanswered};
+use crate::advice::unanswered;
+use crate::command::{ReportSchema, Run, block_on};
 use crate::error::Error;
 use crate::exit::{self, Exit};
+use crate::inputs::{DOCUMENTS, Source};
 use crate::render::style::{DIM, GOOD, TITLE};
 use crate::render::{findings, printable_lines};
+use crate::stores::{archive_beside, open_file};
 use abx_functions::adapters::embedded::{EmbeddedStore, JsonlArchive};
 use abx_functions::catalog::{CatalogHolder, Snapshot};
 use abx_functions::events::LocalProcessor;
@@ -27,7 +29,7 @@ use health::WatchedStore;
 use lock::Lock;
 use std::io::{self, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -66,7 +68,7 @@ pub struct Args {
     #[arg(long, value_name = "PORT", default_value_t = 8080)]
     port: u16,
     /// The file of the store: revisions, assignments and events
-    #[arg(long, value_name = "FILE", default_value = super::store::DEFAULT_STORE)]
+    #[arg(long, value_name = "FILE", default_value = crate::stores::DEFAULT_STORE)]
     store: PathBuf,
     /// An origin whose pages may ask, as <http://localhost:3000>; may be given several times
     #[arg(long, value_name = "ORIGIN")]
@@ -93,9 +95,15 @@ struct Dev {
     events: Arc<LocalProcessor>,
 }
 
-/// Serves until it is interrupted.
-pub fn run(args: &Args) -> Result<Exit, Error> {
-    super::store::block_on(serve(args))
+impl Run for Args {
+    /// Serves until it is interrupted.
+    fn run(&self) -> Exit {
+        block_on(serve(self)).unwrap_or_else(|error| error.print())
+    }
+
+    fn reports() -> Vec<ReportSchema> {
+        Vec::new()
+    }
 }
 
 async fn serve(args: &Args) -> Result<Exit, Error> {
@@ -148,15 +156,6 @@ fn say(line: &str) {
 /// The same for what may hold words of others.
 fn complain(text: &str) {
     say(&format!("abx: {}", printable_lines(text)));
-}
-
-/// The folder of the archive beside the file of a store: `store.sqlite-archive`. Each store has its own, because two of them count their
-/// events from 1.
-#[must_use]
-pub fn archive_beside(store: &Path) -> PathBuf {
-    let mut name = store.file_name().unwrap_or_default().to_owned();
-    name.push("-archive");
-    store.with_file_name(name)
 }
 
 async fn listen(port: u16) -> Result<TcpListener, Error> {

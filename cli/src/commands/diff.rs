@@ -1,17 +1,18 @@
 //! `abx diff`: the units that a change moves, and the least that any such change has to move.
 
-use super::assign::hinted;
-use super::inputs::{AtArg, ContextArgs, DOCUMENTS, Source, percentage};
-use super::people::{Census, People, check_memory};
-use super::store::StoreArgs;
+use crate::command::Execute;
 use crate::error::Error;
 use crate::exit::{self, Exit};
+use crate::inputs::{AtArg, ContextArgs, DOCUMENTS, Source, percentage};
+use crate::people::{Census, People, check_memory};
 use crate::render::change::{self, code};
-use crate::render::numbers::share;
+use crate::render::notes::hinted;
+use crate::render::numbers::{round_percent, share};
 use crate::render::style::{BAD, DIM, TITLE};
 use crate::report::{self, Report};
 use crate::source::{Checked, Corpus, LocatedFinding};
-use abx_core::change::{CatalogVersion, Diff, DocumentChange, FlowCounter, compare};
+use crate::stores::StoreArgs;
+use abx_core::change::{Diff, DocumentChange, FlowCounter, compare};
 use abx_core::finding::Severity;
 use clap::ValueEnum;
 use jiff::Timestamp;
@@ -41,7 +42,7 @@ pub struct Args {
     #[arg(value_name = "NEW", default_value = DOCUMENTS)]
     new: Source,
     /// End with 1 if a document moves more than this share of its units
-    #[arg(long, value_name = "SHARE", value_parser = super::inputs::share)]
+    #[arg(long, value_name = "SHARE", value_parser = crate::inputs::share)]
     max_moved: Option<f64>,
     /// The same as a percentage, as it was written before
     #[arg(long, hide = true, value_name = "PERCENT", value_parser = percentage, conflicts_with = "max_moved")]
@@ -61,7 +62,7 @@ pub struct Args {
     store: StoreArgs,
     /// Output format
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
-    pub(super) format: DiffFormat,
+    format: DiffFormat,
 }
 
 /// The output format of a change.
@@ -109,50 +110,52 @@ struct Errors {
     after: Vec<String>,
 }
 
-/// Compiles both sides, and compares them.
-pub fn run(args: &Args) -> Result<DiffReport, Error> {
-    // Also where no document compiles: what is wrong is part of the report.
-    let load = |source: &Source| Source::read(std::slice::from_ref(source), &args.store).map(Corpus::compile);
-    let (old, new) = (load(&args.old)?, load(&args.new)?);
-    let now = args.at.time();
-    let mut diff = compare(&side(&old), &side(&new), now);
-    let mut types = old.catalog.attributes().clone();
-    types.merge(new.catalog.attributes());
-    let context = args.context.read(Some(&types))?;
-    let (mut hints, mut rows) = (context.hints, None);
-    if let Some(file) = &args.units_file {
-        let mut counter = FlowCounter::new(&old.catalog, &new.catalog, &diff, now);
-        let id_column = args.id_column.as_deref();
-        let people = People { path: file, id_column, attributes: &context.attributes, types: &types };
-        let reading = people.each(&mut |subject| {
-            counter.count(subject);
-            check_memory(counter.seen())
-        })?;
-        rows = Some(reading.census(counter.seen()));
-        hints.extend(reading.hints);
-        counter.write(&mut diff);
-    }
-    let max_moved = args.max_moved.or(args.fail_over);
-    let is_over = |it: &&DocumentChange| max_moved.is_some_and(|limit| moved(it) > limit);
-    let over = diff.documents.iter().filter(is_over).map(|it| it.document.clone()).collect();
-    Ok(DiffReport {
-        before: args.old.to_string(),
-        after: args.new.to_string(),
-        at: now,
-        errors: Errors { before: errors(&old), after: errors(&new) },
-        max_moved,
-        over,
-        rows,
-        hints,
-        diff,
-    })
-}
+impl Execute for Args {
+    type Report = DiffReport;
+    const REPORT: &'static str = "diff";
 
-/// Returns the part of checked documents that is compared.
-pub(super) fn side(checked: &Checked) -> CatalogVersion<'_> {
-    CatalogVersion {
-        catalog: &checked.catalog,
-        documents: checked.values.iter().map(|(_, value)| value).collect(),
+    /// Compiles both sides, and compares them.
+    fn execute(&self) -> Result<DiffReport, Error> {
+        // Also where no document compiles: what is wrong is part of the report.
+        let load =
+            |source: &Source| Source::read(std::slice::from_ref(source), &self.store).map(Corpus::compile);
+        let (old, new) = (load(&self.old)?, load(&self.new)?);
+        let now = self.at.time();
+        let mut diff = compare(&old.version(), &new.version(), now);
+        let mut types = old.catalog.attributes().clone();
+        types.merge(new.catalog.attributes());
+        let context = self.context.read(Some(&types))?;
+        let (mut hints, mut rows) = (context.hints, None);
+        if let Some(file) = &self.units_file {
+            let mut counter = FlowCounter::new(&old.catalog, &new.catalog, &diff, now);
+            let id_column = self.id_column.as_deref();
+            let people = People { path: file, id_column, attributes: &context.attributes, types: &types };
+            let reading = people.each(&mut |subject| {
+                counter.count(subject);
+                check_memory(counter.seen())
+            })?;
+            rows = Some(reading.census(counter.seen()));
+            hints.extend(reading.hints);
+            counter.write(&mut diff);
+        }
+        let max_moved = self.max_moved.or(self.fail_over);
+        let is_over = |it: &&DocumentChange| max_moved.is_some_and(|limit| moved(it) > limit);
+        let over = diff.documents.iter().filter(is_over).map(|it| it.document.clone()).collect();
+        Ok(DiffReport {
+            before: self.old.to_string(),
+            after: self.new.to_string(),
+            at: now,
+            errors: Errors { before: errors(&old), after: errors(&new) },
+            max_moved,
+            over,
+            rows,
+            hints,
+            diff,
+        })
+    }
+
+    fn print(&self, report: &DiffReport) -> String {
+        report.print(self.format)
     }
 }
 
@@ -193,7 +196,7 @@ impl DiffReport {
     fn closing(&self) -> Vec<String> {
         let mut lines = Vec::new();
         if let (Some(limit), false) = (self.max_moved, self.over.is_empty()) {
-            lines.push(format!("{} moved more than {} %", self.over.join(", "), limit * 100.0));
+            lines.push(format!("{} moved more than {}", self.over.join(", "), round_percent(limit)));
         }
         for (errors, side) in [(&self.errors.before, &self.before), (&self.errors.after, &self.after)] {
             const SHOWN: usize = 3;

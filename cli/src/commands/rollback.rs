@@ -1,13 +1,17 @@
 //! Make an earlier revision serve again.
 
-use super::publish::{ByArgs, changes, documents_of, head};
-use super::store::{self, StoreArgs, unanswered};
+use crate::advice::unanswered;
+use crate::command::{Execute, block_on};
 use crate::error::Error;
+use crate::inputs::ByArgs;
 use crate::render::change;
 use crate::render::style::{DIM, GOOD, TITLE};
 use crate::report::{FormatArg, Report};
+use crate::stores::StoreArgs;
 use abx_core::change::Diff;
+use abx_functions::catalog::{changes, documents_of, head};
 use abx_functions::ports::{CatalogStore, Flip};
+use jiff::Timestamp;
 use serde::Serialize;
 
 /// Make an earlier revision serve again, at once; without --yes only show what that would change
@@ -29,7 +33,7 @@ pub struct Args {
     #[command(flatten)]
     store: StoreArgs,
     #[command(flatten)]
-    pub(super) format: FormatArg,
+    format: FormatArg,
 }
 
 /// The two revisions, their differences, and the units that they move.
@@ -45,38 +49,42 @@ pub struct RollbackReport {
     rolled_back: bool,
 }
 
-/// Compares the two revisions, and moves the head if asked to.
-pub fn run(args: &Args) -> Result<RollbackReport, Error> {
-    store::block_on(async {
-        // A store that is not there is not made.
-        let to_read = args.store.open().await?;
-        let store = if args.yes { args.store.open_to_write().await? } else { to_read };
-        let from = head(&store).await?.ok_or_else(|| Error::caller("nothing was ever published"))?;
-        let to = match args.revision {
-            Some(revision) => revision,
-            None => before(&store, from).await?,
-        };
-        let old = documents_of(&store, Some(from)).await?;
-        let new = documents_of(&store, Some(to)).await?;
-        let report = RollbackReport {
-            store: args.store.name(),
-            from,
-            to,
-            plan: changes(&old, &new),
-            rolled_back: args.yes,
-        };
-        if !args.yes {
-            return Ok(report);
-        }
-        match store.flip_head(Some(from), to, &args.by.now()).await.map_err(unanswered)? {
-            Flip::Done => Ok(report),
-            Flip::Lost { actual } => {
-                let actual = actual.map_or("gone".to_owned(), |it| format!("revision {it}"));
-                Err(Error::world(format!("somebody else moved the head meanwhile: it is {actual}"))
-                    .help("look at `abx revisions` and decide again"))
+impl Execute for Args {
+    type Report = RollbackReport;
+    const REPORT: &'static str = "rollback";
+
+    /// Compares the two revisions, and moves the head if asked to.
+    fn execute(&self) -> Result<RollbackReport, Error> {
+        block_on(async {
+            // A store that is not there is not made.
+            let to_read = self.store.open().await?;
+            let store = if self.yes { self.store.open_to_write().await? } else { to_read };
+            let from = head(&store).await?.ok_or_else(|| Error::caller("nothing was ever published"))?;
+            let to = match self.revision {
+                Some(revision) => revision,
+                None => before(&store, from).await?,
+            };
+            let old = documents_of(&store, Some(from)).await?;
+            let new = documents_of(&store, Some(to)).await?;
+            let plan = changes(&old, &new, Timestamp::now());
+            let report = RollbackReport { store: self.store.name(), from, to, plan, rolled_back: self.yes };
+            if !self.yes {
+                return Ok(report);
             }
-        }
-    })
+            match store.flip_head(Some(from), to, &self.by.now()).await.map_err(unanswered)? {
+                Flip::Done => Ok(report),
+                Flip::Lost { actual } => {
+                    let actual = actual.map_or("gone".to_owned(), |it| format!("revision {it}"));
+                    Err(Error::world(format!("somebody else moved the head meanwhile: it is {actual}"))
+                        .help("look at `abx revisions` and decide again"))
+                }
+            }
+        })
+    }
+
+    fn print(&self, report: &RollbackReport) -> String {
+        self.format.print(report)
+    }
 }
 
 async fn before(store: &impl CatalogStore, head: u64) -> Result<u64, Error> {

@@ -29,6 +29,12 @@ pub fn percent(share: f64) -> String {
     format!("{:.2} %", share * 100.0)
 }
 
+/// A share from 0 to 1 that a person gave, with the digits that it was given with: `80 %`, `99.5 %`.
+#[must_use]
+pub fn round_percent(share: f64) -> String {
+    format!("{} %", (share * 1e8).round() / 1e6)
+}
+
 /// A change from -1 on as `+12.34 %`.
 #[must_use]
 pub fn change(share: f64) -> String {

@@ -4,6 +4,7 @@ use super::TestFormat;
 use super::cases::CaseRow;
 use super::coverage::{CoverageReport, DocumentCoverage};
 use crate::exit::{self, Exit};
+use crate::render::numbers::round_percent;
 use crate::render::style::{BAD, DIM, GOOD, TITLE};
 use crate::render::{findings, junit, short, steps};
 use crate::report::{self, Report};
@@ -151,7 +152,7 @@ impl TestReport {
         });
         let message = || format!("{} % are covered", self.coverage.percent);
         let coverage = self.coverage.least.map(|least| junit::Case {
-            name: format!("{least} % are covered"),
+            name: format!("{} are covered", round_percent(least)),
             class: "coverage".to_owned(),
             failure: (!self.coverage.is_enough()).then(|| junit::Failure {
                 kind: "coverage".to_owned(),
@@ -239,7 +240,7 @@ impl Report for TestReport {
             counts(self.passed, self.failed)
         );
         if let Some(least) = least.filter(|_| !self.coverage.is_enough()) {
-            let _ = write!(text, ", {BAD}less than {least} %{BAD:#}");
+            let _ = write!(text, ", {BAD}less than {}{BAD:#}", round_round_percent(least));
         }
         match self.errors.len() {
             0 => {}

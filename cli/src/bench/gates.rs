@@ -10,13 +10,13 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, Default, clap::Args)]
 pub(super) struct GateArgs {
     /// The median latency may be this at most, for example 20ms
-    #[arg(long, value_name = "DURATION", value_parser = crate::commands::inputs::wait)]
+    #[arg(long, value_name = "DURATION", value_parser = crate::inputs::wait)]
     p50: Option<Duration>,
     /// 99 of 100 requests must be answered within this time
-    #[arg(long, value_name = "DURATION", value_parser = crate::commands::inputs::wait)]
+    #[arg(long, value_name = "DURATION", value_parser = crate::inputs::wait)]
     p99: Option<Duration>,
     /// Fewer than this share of requests may fail or be left unsent, for example 0.1%
-    #[arg(long, value_name = "SHARE", value_parser = crate::commands::inputs::share)]
+    #[arg(long, value_name = "SHARE", value_parser = crate::inputs::share)]
     errors: Option<f64>,
 }
 
