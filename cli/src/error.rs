@@ -64,12 +64,10 @@ impl Error {
         }
     }
 
-    /// Writes it to stderr.
+    /// The next step, where one is known.
     #[must_use]
-    pub fn print(&self) -> Exit {
-        // A service, a file's name or another program may have a part in the message.
-        anstream::eprintln!("abx: {}", crate::render::printable_lines(&self.to_string()));
-        self.exit()
+    pub fn next_step(&self) -> Option<&str> {
+        self.help.as_deref()
     }
 
     /// What happened and why, without the help.

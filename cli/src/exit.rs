@@ -17,6 +17,14 @@ pub const INTERRUPTED: Exit = Exit(130);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exit(u8);
 
+impl Exit {
+    /// The code, as the shell sees it.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        self.0
+    }
+}
+
 impl From<Exit> for std::process::ExitCode {
     fn from(exit: Exit) -> Self {
         exit.0.into()

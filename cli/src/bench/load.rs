@@ -10,7 +10,8 @@ use super::tally::{LATE, Outcome, Tally};
 use super::template;
 use crate::error::Error;
 use crate::http::connector;
-use indicatif::{HumanCount, ProgressBar, ProgressStyle};
+use crate::render::progress;
+use indicatif::{HumanCount, ProgressBar};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
@@ -292,9 +293,7 @@ impl Run {
 /// How long the pacing thread sleeps at most.
 const TICK: Duration = Duration::from_millis(50);
 
-/// A line on stderr, and only where somebody watches: indicatif hides it elsewhere.
+/// The time so far, and what is measured.
 fn progress(length: Duration) -> ProgressBar {
-    let bar = ProgressBar::new(u64::try_from(length.as_millis() / 100).unwrap_or(u64::MAX));
-    let style = ProgressStyle::with_template("{bar:30} {elapsed} {msg}");
-    bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+    progress::bar(u64::try_from(length.as_millis() / 100).unwrap_or(u64::MAX), "{bar:30} {elapsed} {msg}")
 }

@@ -310,6 +310,8 @@ fn per(count: u64, seconds: f64) -> f64 {
 }
 
 impl Report for BenchReport {
+    const KIND: &'static str = "bench";
+
     fn human(&self) -> String {
         let parts = [self.head(), self.requests(), self.latencies(), self.rest(), self.gates()];
         parts.concat()

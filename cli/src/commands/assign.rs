@@ -60,7 +60,6 @@ pub struct AssignReport {
 
 impl Execute for Args {
     type Report = AssignReport;
-    const REPORT: &'static str = "assign";
 
     /// Decides everything that was asked for.
     fn execute(&self) -> Result<AssignReport, Error> {
@@ -99,6 +98,8 @@ impl Execute for Args {
 }
 
 impl Report for AssignReport {
+    const KIND: &'static str = "assign";
+
     fn human(&self) -> String {
         let mut text = format!("{TITLE}{}{TITLE:#} {DIM}at {}{DIM:#}\n", self.unit.escape_debug(), self.at);
         text.push_str(&earlier_from(self.earlier_assignments.as_deref()));

@@ -78,7 +78,6 @@ pub struct CaptureReport {
 
 impl Execute for Args {
     type Report = CaptureReport;
-    const REPORT: &'static str = "capture";
 
     /// Captures up to the end, or as long as it is told.
     fn execute(&self) -> Result<CaptureReport, Error> {
@@ -168,6 +167,8 @@ fn redacted(redactor: &Redactor, record: &RecordToWrite) -> Option<RecordToWrite
 }
 
 impl Report for CaptureReport {
+    const KIND: &'static str = "capture";
+
     fn human(&self) -> String {
         let mut text = format!("{}: {} records in {} batches", self.file, self.records, self.batches);
         if self.left_out > 0 {

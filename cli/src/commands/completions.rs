@@ -33,7 +33,6 @@ pub struct CompletionsReport {
 
 impl Execute for Args {
     type Report = CompletionsReport;
-    const REPORT: &'static str = "completions";
 
     /// Makes the script from the command's own definition.
     fn execute(&self) -> Result<CompletionsReport, Error> {
@@ -51,6 +50,8 @@ impl Execute for Args {
 }
 
 impl Report for CompletionsReport {
+    const KIND: &'static str = "completions";
+
     fn human(&self) -> String {
         self.script.clone()
     }

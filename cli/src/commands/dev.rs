@@ -12,8 +12,9 @@ use crate::command::{ReportSchema, Run, block_on};
 use crate::error::Error;
 use crate::exit::{self, Exit};
 use crate::inputs::{DOCUMENTS, Source};
+use crate::output::Output;
 use crate::render::style::{DIM, GOOD, TITLE};
-use crate::render::{findings, printable_lines};
+use crate::render::{findings, printable_lines, progress};
 use crate::stores::{archive_beside, open_file};
 use abx_functions::adapters::embedded::{EmbeddedStore, JsonlArchive};
 use abx_functions::catalog::{CatalogHolder, Snapshot};
@@ -97,8 +98,8 @@ struct Dev {
 
 impl Run for Args {
     /// Serves until it is interrupted.
-    fn run(&self) -> Exit {
-        block_on(serve(self)).unwrap_or_else(|error| error.print())
+    fn run(&self, output: &Output) -> Exit {
+        block_on(serve(self)).unwrap_or_else(|error| output.fail(&error))
     }
 
     fn reports() -> Vec<ReportSchema> {
@@ -148,14 +149,16 @@ async fn serve(args: &Args) -> Result<Exit, Error> {
     Ok(exit::INTERRUPTED)
 }
 
-/// Writes a line to the terminal, if there still is one.
+/// Writes a line to the terminal, if there still is one, and it is not to be quiet.
 fn say(line: &str) {
-    let _ = writeln!(anstream::stderr(), "{line}");
+    if !progress::is_hidden() {
+        let _ = writeln!(anstream::stderr(), "{line}");
+    }
 }
 
 /// The same for what may hold words of others.
 fn complain(text: &str) {
-    say(&format!("abx: {}", printable_lines(text)));
+    let _ = writeln!(anstream::stderr(), "abx: {}", printable_lines(text));
 }
 
 async fn listen(port: u16) -> Result<TcpListener, Error> {

@@ -9,7 +9,7 @@ use crate::render::change::{self, code};
 use crate::render::notes::hinted;
 use crate::render::numbers::{round_percent, share};
 use crate::render::style::{BAD, DIM, TITLE};
-use crate::report::{self, Report};
+use crate::report::{self, FindingCounts, Report};
 use crate::source::{Checked, Corpus, LocatedFinding};
 use crate::stores::StoreArgs;
 use abx_core::change::{Diff, DocumentChange, FlowCounter, compare};
@@ -61,7 +61,7 @@ pub struct Args {
     #[command(flatten)]
     store: StoreArgs,
     /// Output format
-    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT")]
     format: DiffFormat,
 }
 
@@ -91,7 +91,10 @@ pub struct DiffReport {
     #[serde(flatten)]
     diff: Diff,
     /// Errors that keep documents out, each with its place.
-    errors: Errors,
+    findings: Errors,
+    /// Errors and warnings in the documents after the change.
+    #[serde(flatten)]
+    counts: FindingCounts,
     /// The share of units, from 0 to 1, that no document may move more of; `null` where any may.
     max_moved: Option<f64>,
     /// The documents that move more.
@@ -112,7 +115,6 @@ struct Errors {
 
 impl Execute for Args {
     type Report = DiffReport;
-    const REPORT: &'static str = "diff";
 
     /// Compiles both sides, and compares them.
     fn execute(&self) -> Result<DiffReport, Error> {
@@ -145,7 +147,8 @@ impl Execute for Args {
             before: self.old.to_string(),
             after: self.new.to_string(),
             at: now,
-            errors: Errors { before: errors(&old), after: errors(&new) },
+            counts: FindingCounts::of(&new.findings),
+            findings: Errors { before: errors(&old), after: errors(&new) },
             max_moved,
             over,
             rows,
@@ -178,7 +181,7 @@ impl DiffReport {
     pub fn print(&self, format: DiffFormat) -> String {
         match format {
             DiffFormat::Human => self.human(),
-            DiffFormat::Json => report::json(self),
+            DiffFormat::Json => report::headed_json(self),
             DiffFormat::Markdown => self.markdown(),
         }
     }
@@ -198,7 +201,7 @@ impl DiffReport {
         if let (Some(limit), false) = (self.max_moved, self.over.is_empty()) {
             lines.push(format!("{} moved more than {}", self.over.join(", "), round_percent(limit)));
         }
-        for (errors, side) in [(&self.errors.before, &self.before), (&self.errors.after, &self.after)] {
+        for (errors, side) in [(&self.findings.before, &self.before), (&self.findings.after, &self.after)] {
             const SHOWN: usize = 3;
             match errors.len() {
                 0 => continue,
@@ -220,6 +223,8 @@ impl DiffReport {
 }
 
 impl Report for DiffReport {
+    const KIND: &'static str = "diff";
+
     fn human(&self) -> String {
         let at = format!("{DIM}at {}{DIM:#}", self.at.strftime("%Y-%m-%dT%H:%M:%SZ"));
         let mut text = format!("{TITLE}{} to {}{TITLE:#} {at}\n", self.before, self.after);
@@ -234,7 +239,7 @@ impl Report for DiffReport {
     }
 
     fn exit(&self) -> Exit {
-        if self.has_errors() || !self.errors.after.is_empty() || !self.over.is_empty() {
+        if self.has_errors() || !self.findings.after.is_empty() || !self.over.is_empty() {
             exit::FINDINGS
         } else {
             exit::DONE

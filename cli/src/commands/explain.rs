@@ -103,7 +103,6 @@ impl<'a> AtArgument<'a> {
 
 impl Execute for Args {
     type Report = ExplainReport;
-    const REPORT: &'static str = "explain";
 
     /// Decides, and keeps every step.
     fn execute(&self) -> Result<ExplainReport, Error> {
@@ -177,6 +176,8 @@ fn not_a_time(error: Error, text: &str) -> Error {
 }
 
 impl Report for ExplainReport {
+    const KIND: &'static str = "explain";
+
     fn human(&self) -> String {
         let unit = self.unit.escape_debug();
         if let Some(since) = &self.since {

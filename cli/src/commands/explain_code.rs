@@ -33,7 +33,6 @@ struct CodeExplanation {
 
 impl Execute for Args {
     type Report = ExplainCodeReport;
-    const REPORT: &'static str = "explain-code";
 
     /// Looks the code up.
     fn execute(&self) -> Result<ExplainCodeReport, Error> {
@@ -65,6 +64,8 @@ impl Execute for Args {
 }
 
 impl Report for ExplainCodeReport {
+    const KIND: &'static str = "explain-code";
+
     fn human(&self) -> String {
         let mut text = String::new();
         match self.codes.as_slice() {

@@ -74,7 +74,6 @@ pub struct ForgetReport {
 
 impl Execute for Args {
     type Report = ForgetReport;
-    const REPORT: &'static str = "forget";
 
     /// Lists what is stored, and erases it if asked to.
     fn execute(&self) -> Result<ForgetReport, Error> {
@@ -189,6 +188,8 @@ impl ForgetReport {
 }
 
 impl Report for ForgetReport {
+    const KIND: &'static str = "forget";
+
     fn human(&self) -> String {
         let files = self.archive_files_read;
         let read = format!("{} archive file{}", count(files as u64), if files == 1 { "" } else { "s" });

@@ -79,7 +79,6 @@ const MAX_PAYLOAD: u64 = 6 << 20;
 
 impl Execute for Args {
     type Report = InvokeReport;
-    const REPORT: &'static str = "invoke";
 
     /// Calls the function.
     fn execute(&self) -> Result<InvokeReport, Error> {

@@ -130,7 +130,6 @@ struct VariantReport {
 
 impl Execute for Args {
     type Report = PowerReport;
-    const REPORT: &'static str = "power";
 
     /// Plans the experiment.
     fn execute(&self) -> Result<PowerReport, Error> {
@@ -235,6 +234,8 @@ impl PowerReport {
 }
 
 impl Report for PowerReport {
+    const KIND: &'static str = "power";
+
     fn human(&self) -> String {
         let (units, power, effect) = (count(self.units), percent(self.power), self.effect_line());
         let mut text = match self.answer {

@@ -44,7 +44,6 @@ pub struct PublishReport {
 
 impl Execute for Args {
     type Report = PublishReport;
-    const REPORT: &'static str = "publish";
 
     /// Compares the documents with the head, and publishes them if asked to.
     fn execute(&self) -> Result<PublishReport, Error> {
@@ -77,6 +76,8 @@ impl Execute for Args {
 }
 
 impl Report for PublishReport {
+    const KIND: &'static str = "publish";
+
     fn human(&self) -> String {
         let head = self.head.map_or("nothing published yet".to_owned(), |it| format!("revision {it}"));
         let mut text = format!("{TITLE}{}{TITLE:#} {DIM}({head}){DIM:#}\n", self.store);

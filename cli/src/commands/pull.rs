@@ -49,7 +49,6 @@ pub struct PullReport {
 
 impl Execute for Args {
     type Report = PullReport;
-    const REPORT: &'static str = "pull";
 
     /// Writes the files.
     fn execute(&self) -> Result<PullReport, Error> {
@@ -117,6 +116,8 @@ fn take_overrides(document: &mut Value, name: &str) -> Option<(PathBuf, String)>
 }
 
 impl Report for PullReport {
+    const KIND: &'static str = "pull";
+
     fn human(&self) -> String {
         let mut text = format!("{TITLE}revision {} of {}{TITLE:#}\n", self.revision, self.store);
         for file in &self.files {

@@ -8,6 +8,7 @@ use crate::command::{ReportSchema, Run};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::inputs::duration;
+use crate::output::Output;
 use crate::stores::{Kept, MetricsArgs, no_record};
 use abx_functions::ports::{Quarantine as _, Quarantined};
 use clap::Subcommand;
@@ -28,10 +29,10 @@ enum Action {
 }
 
 impl Run for Args {
-    fn run(&self) -> Exit {
+    fn run(&self, output: &Output) -> Exit {
         match &self.action {
-            Action::List(args) => args.run(),
-            Action::Show(args) => args.run(),
+            Action::List(args) => args.run(output),
+            Action::Show(args) => args.run(output),
         }
     }
 

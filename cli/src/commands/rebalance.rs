@@ -91,7 +91,6 @@ struct VariantRanges {
 
 impl Execute for Args {
     type Report = RebalanceReport;
-    const REPORT: &'static str = "rebalance";
 
     /// Plans new ranges, proves that the edited text means them, and writes it if asked to.
     fn execute(&self) -> Result<RebalanceReport, Error> {
@@ -211,6 +210,8 @@ fn compile_with(checked: &Checked, file: &SourceFile, text: &str) -> Result<Chec
 }
 
 impl Report for RebalanceReport {
+    const KIND: &'static str = "rebalance";
+
     fn human(&self) -> String {
         let mut text = format!("{TITLE}{}{TITLE:#} {DIM}({}){DIM:#}\n", self.experiment, self.file);
         for line in self.text.lines().map(|line| line.trim_end_matches('\r')) {

@@ -80,7 +80,6 @@ enum Source {
 
 impl Execute for Args {
     type Report = RedriveReport;
-    const REPORT: &'static str = "redrive";
 
     /// Plans a redrive, or does it.
     fn execute(&self) -> Result<RedriveReport, Error> {

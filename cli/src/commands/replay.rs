@@ -15,6 +15,7 @@ use crate::command::{Execute, block_on};
 use crate::error::Error;
 use crate::event_files::{Content, Form, recorded};
 use crate::inputs::{Source, parse_time};
+use crate::render::progress;
 use crate::report::FormatArg;
 use abx_core::event::{EventData, RecordClass, Sequence};
 use abx_core::hash::{Bucketer, Purpose};
@@ -22,7 +23,7 @@ use abx_functions::adapters::embedded::Segment;
 use abx_functions::events::RecordToWrite;
 use batch::Batch;
 use faults::{Fault, Faults};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use jiff::Timestamp;
 use serde_json::Value;
 use std::path::PathBuf;
@@ -93,7 +94,6 @@ pub struct Args {
 
 impl Execute for Args {
     type Report = ReplayReport;
-    const REPORT: &'static str = "replay";
 
     /// Replays once, or twice to compare.
     fn execute(&self) -> Result<ReplayReport, Error> {
@@ -251,12 +251,9 @@ impl Delivering<'_> {
     }
 }
 
-/// A line on stderr, and only where somebody watches: indicatif hides it elsewhere.
+/// The number of records so far.
 fn progress() -> ProgressBar {
-    let bar = ProgressBar::new_spinner();
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {human_pos} records, {per_sec}, {elapsed}") {
-        bar.set_style(style);
-    }
+    let bar = progress::spinner("{spinner} {human_pos} records, {per_sec}, {elapsed}");
     bar.enable_steady_tick(Duration::from_millis(100));
     bar
 }

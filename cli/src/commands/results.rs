@@ -13,7 +13,8 @@ use crate::command::{Execute, ReportSchema, Run, block_on};
 use crate::error::Error;
 use crate::exit::{self, Exit};
 use crate::inputs::Source;
-use crate::report::{Format, FormatArg, Report as _, stdout_is_open, write_text};
+use crate::output::{Output, stdout_is_open};
+use crate::report::{Format, FormatArg, Report as _};
 use crate::stores::{MarksArg, Metrics, MetricsArgs, totals};
 use crate::suspects::Suspects;
 use abx_core::event::{StreamTotals, Totals, experiment_partition};
@@ -88,11 +89,11 @@ fn parse_revision(text: &str) -> Result<Revision, String> {
 }
 
 impl Run for Args {
-    fn run(&self) -> Exit {
+    fn run(&self, output: &Output) -> Exit {
         match &self.key {
-            None => List(self).run(),
-            Some(key) if self.watch => watch(self, key).unwrap_or_else(|error| error.print()),
-            Some(key) => Judge(self, key).run(),
+            None => List(self).run(output),
+            Some(key) if self.watch => watch(self, key, output).unwrap_or_else(|error| output.fail(&error)),
+            Some(key) => Judge(self, key).run(output),
         }
     }
 
@@ -106,7 +107,6 @@ struct Judge<'a>(&'a Args, &'a str);
 
 impl Execute for Judge<'_> {
     type Report = ResultsReport;
-    const REPORT: &'static str = "results";
 
     fn execute(&self) -> Result<ResultsReport, Error> {
         block_on(read(self.0, self.1))
@@ -122,7 +122,6 @@ struct List<'a>(&'a Args);
 
 impl Execute for List<'_> {
     type Report = ResultsListReport;
-    const REPORT: &'static str = "results-list";
 
     fn execute(&self) -> Result<ResultsListReport, Error> {
         block_on(list::read(self.0))
@@ -134,7 +133,7 @@ impl Execute for List<'_> {
 }
 
 /// Shows the results until it is interrupted, or until nobody reads them any more.
-fn watch(args: &Args, key: &str) -> Result<Exit, Error> {
+fn watch(args: &Args, key: &str, output: &Output) -> Result<Exit, Error> {
     let judge = Judge(args, key);
     let mut shown = None;
     // A reader that is gone is noticed also while nothing changes.
@@ -143,9 +142,9 @@ fn watch(args: &Args, key: &str) -> Result<Exit, Error> {
         if shown.as_ref() != Some(&report) {
             let on_screen = std::io::stdout().is_terminal() && args.format.format == Format::Human;
             if on_screen {
-                let _ = write_text("\u{1b}[2J\u{1b}[H", exit::DONE);
+                let _ = output.write("\u{1b}[2J\u{1b}[H", exit::DONE);
             }
-            let written = write_text(&judge.print(&report), report.exit());
+            let written = output.write(&judge.print(&report), report.exit());
             if written == exit::WORLD {
                 return Ok(written);
             }

@@ -62,7 +62,6 @@ struct Revision {
 
 impl Execute for Args {
     type Report = RevisionsReport;
-    const REPORT: &'static str = "revisions";
 
     /// Reads the manifests.
     fn execute(&self) -> Result<RevisionsReport, Error> {
@@ -98,6 +97,8 @@ impl From<HeadMove> for Move {
 }
 
 impl Report for RevisionsReport {
+    const KIND: &'static str = "revisions";
+
     fn human(&self) -> String {
         if self.revisions.is_empty() {
             return format!("{}: nothing was ever published\n", self.store);

@@ -51,7 +51,6 @@ pub struct RollbackReport {
 
 impl Execute for Args {
     type Report = RollbackReport;
-    const REPORT: &'static str = "rollback";
 
     /// Compares the two revisions, and moves the head if asked to.
     fn execute(&self) -> Result<RollbackReport, Error> {
@@ -94,6 +93,8 @@ async fn before(store: &impl CatalogStore, head: u64) -> Result<u64, Error> {
 }
 
 impl Report for RollbackReport {
+    const KIND: &'static str = "rollback";
+
     fn human(&self) -> String {
         let Self { store, from, to, .. } = self;
         let ending = if self.rolled_back {

@@ -4,6 +4,7 @@ use super::reports;
 use crate::command::{ReportSchema, Run};
 use crate::error::Error;
 use crate::exit::{self, Exit};
+use crate::output::Output;
 use crate::report::{self, FormatArg};
 use abx_core::document::Document;
 use schemars::Schema;
@@ -39,10 +40,10 @@ impl Args {
 
 impl Run for Args {
     /// Makes the schema, which is JSON in every format.
-    fn run(&self) -> Exit {
+    fn run(&self, output: &Output) -> Exit {
         match self.schema() {
-            Ok(schema) => report::write_text(&report::json(&schema), exit::DONE),
-            Err(error) => error.print(),
+            Ok(schema) => output.write(&report::json(&schema), exit::DONE),
+            Err(error) => output.fail(&error),
         }
     }
 

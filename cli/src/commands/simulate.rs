@@ -6,11 +6,11 @@ use crate::command::Execute;
 use crate::error::Error;
 use crate::inputs::{self, AtArg, ContextArgs, SourcesArgs};
 use crate::people::{People, check_memory};
-use crate::report::FormatArg;
+use crate::render::progress;
+use crate::report::{FindingCounts, FormatArg};
 use abx_core::simulate::{Tally, UnitStyle, Units};
 use abx_core::{Experiment, Subject};
 use clap::ValueEnum;
-use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use std::num::NonZero;
@@ -80,7 +80,6 @@ enum IdStyle {
 
 impl Execute for Args {
     type Report = SimulateReport;
-    const REPORT: &'static str = "simulate";
 
     /// Counts the decisions for all units.
     fn execute(&self) -> Result<SimulateReport, Error> {
@@ -121,7 +120,7 @@ impl Execute for Args {
                 )
             }
         };
-        Ok(SimulateReport::new(&tally, source, self.alpha, checked.errors().count())
+        Ok(SimulateReport::new(&tally, source, self.alpha, FindingCounts::of(&checked.findings))
             .with_input(census, hints))
     }
 
@@ -158,7 +157,7 @@ fn count_generated<'c>(
     const PIECE: u64 = 1 << 16;
     let threads = args.threads.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZero::get);
     let next = AtomicU64::new(0);
-    let bar = progress(args.units);
+    let bar = progress::bar(args.units, "{bar:40} {human_pos} of {human_len} units, {per_sec}, {eta} left");
     let work = || {
         let mut tally = Tally::new(experiments);
         loop {
@@ -183,12 +182,4 @@ fn count_generated<'c>(
     });
     bar.finish_and_clear();
     whole
-}
-
-/// A bar on stderr, and only where somebody watches: indicatif hides it elsewhere.
-fn progress(total: u64) -> ProgressBar {
-    let bar = ProgressBar::new(total);
-    let style =
-        ProgressStyle::with_template("{bar:40} {human_pos} of {human_len} units, {per_sec}, {eta} left");
-    bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }

@@ -104,7 +104,6 @@ fn parse_variant(text: &str) -> Result<(String, u64), String> {
 
 impl Execute for Args {
     type Report = SrmReport;
-    const REPORT: &'static str = "srm";
 
     /// Tests the counts.
     fn execute(&self) -> Result<SrmReport, Error> {
@@ -229,6 +228,8 @@ impl SrmReport {
 }
 
 impl Report for SrmReport {
+    const KIND: &'static str = "srm";
+
     fn human(&self) -> String {
         let units: u64 = self.variants.iter().map(|it| it.ratio.units).sum();
         let of = self.experiment.as_ref().map_or(String::new(), |key| format!(" of {key}"));

@@ -69,7 +69,6 @@ pub struct Args {
 
 impl Execute for Args {
     type Report = StatusReport;
-    const REPORT: &'static str = "status";
 
     /// Asks every question.
     fn execute(&self) -> Result<StatusReport, Error> {

@@ -7,6 +7,7 @@ mod report;
 use crate::command::Execute;
 use crate::error::Error;
 use crate::inputs::{AtArg, SourcesArgs, percentage, share, unknown_key};
+use crate::report::FindingCounts;
 use crate::source::{Checked, LocatedFinding};
 use abx_core::rehearsal::Suite;
 use clap::ValueEnum;
@@ -42,7 +43,7 @@ pub struct Args {
     #[command(flatten)]
     at: AtArg,
     /// Output format
-    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT")]
     format: TestFormat,
 }
 
@@ -60,7 +61,6 @@ pub enum TestFormat {
 
 impl Execute for Args {
     type Report = TestReport;
-    const REPORT: &'static str = "test";
 
     /// Runs every case.
     fn execute(&self) -> Result<TestReport, Error> {
@@ -71,12 +71,22 @@ impl Execute for Args {
             return Err(Error::caller("there are no tests in these documents")
                 .help("write a document that starts with `tests: KEY`; see docs/documents.md"));
         }
+        let counts = FindingCounts::of(&checked.findings);
         let now = self.at.time();
         let (cases, coverage) = cases::run(&checked, &suites, &self.only, now);
         let coverage = CoverageReport::new(coverage, self.coverage.or(self.min_coverage));
         let passed = cases.iter().filter(|case| case.passed).count();
         let failed = cases.len() - passed;
-        Ok(TestReport { at: now, passed, failed, cases, coverage, errors, files: checked.files })
+        Ok(TestReport {
+            at: now,
+            passed,
+            failed,
+            cases,
+            coverage,
+            counts,
+            findings: errors,
+            files: checked.files,
+        })
     }
 
     fn print(&self, report: &TestReport) -> String {

@@ -6,9 +6,8 @@ use crate::exit::{self, Exit};
 use crate::inputs::SourcesArgs;
 use crate::render::findings;
 use crate::render::numbers::plural;
-use crate::report::{self, Report};
+use crate::report::{self, FindingCounts, Report};
 use crate::source::{LocatedFinding, SourceFile};
-use abx_core::finding::Severity;
 use clap::ValueEnum;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -29,7 +28,7 @@ pub struct Args {
     #[command(flatten)]
     documents: SourcesArgs,
     /// How to write the findings
-    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT")]
     format: Format,
     /// End with 1 for warnings, too
     #[arg(long)]
@@ -59,10 +58,8 @@ pub struct ValidateReport {
     files: usize,
     /// How many documents they hold.
     documents: usize,
-    /// How many findings are errors.
-    errors: usize,
-    /// How many findings are warnings.
-    warnings: usize,
+    #[serde(flatten)]
+    counts: FindingCounts,
     /// Everything found, by file and place.
     findings: Vec<LocatedFinding>,
     #[serde(skip)]
@@ -73,17 +70,14 @@ pub struct ValidateReport {
 
 impl Execute for Args {
     type Report = ValidateReport;
-    const REPORT: &'static str = "validate";
 
     /// Reads and compiles the documents together.
     fn execute(&self) -> Result<ValidateReport, Error> {
         let checked = self.documents.check()?;
-        let count = |severity| checked.findings.iter().filter(|it| it.severity == severity).count();
         Ok(ValidateReport {
             files: checked.files.iter().filter(|file| file.named_by.is_none()).count(),
             documents: checked.documents,
-            errors: count(Severity::Error),
-            warnings: count(Severity::Warning),
+            counts: FindingCounts::of(&checked.findings),
             findings: checked.findings,
             sources: checked.files,
             deny_warnings: self.deny_warnings,
@@ -101,7 +95,7 @@ impl ValidateReport {
     pub fn print(&self, format: Format) -> String {
         match format {
             Format::Human => self.human(),
-            Format::Json => report::json(self),
+            Format::Json => report::headed_json(self),
             Format::Sarif => report::json(&findings::sarif(&self.findings)),
             // Lines that are no commands go to the log.
             Format::Github => findings::github(&self.findings) + &self.summary(),
@@ -112,7 +106,7 @@ impl ValidateReport {
     }
 
     fn summary(&self) -> String {
-        let found = match (self.errors, self.warnings) {
+        let found = match (self.counts.errors, self.counts.warnings) {
             (0, 0) => "nothing wrong".to_owned(),
             (errors, 0) => plural(errors, "error"),
             (0, warnings) => plural(warnings, "warning"),
@@ -123,6 +117,8 @@ impl ValidateReport {
 }
 
 impl Report for ValidateReport {
+    const KIND: &'static str = "validate";
+
     fn human(&self) -> String {
         let mut text = findings::human(&self.findings, &self.sources);
         text.push_str(&self.summary());
@@ -133,7 +129,7 @@ impl Report for ValidateReport {
     }
 
     fn exit(&self) -> Exit {
-        let is_bad = self.errors > 0 || (self.deny_warnings && self.warnings > 0);
+        let is_bad = self.counts.errors > 0 || (self.deny_warnings && self.counts.warnings > 0);
         if is_bad { exit::FINDINGS } else { exit::DONE }
     }
 }

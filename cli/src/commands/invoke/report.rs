@@ -160,6 +160,8 @@ impl InvokeReport {
 }
 
 impl Report for InvokeReport {
+    const KIND: &'static str = "invoke";
+
     fn human(&self) -> String {
         let version =
             self.version.as_ref().map_or(String::new(), |it| format!(" {DIM}(version {it}){DIM:#}"));

@@ -61,7 +61,6 @@ pub(super) struct Summary {
 
 impl Execute for Args {
     type Report = QuarantineListReport;
-    const REPORT: &'static str = "quarantine-list";
 
     /// Reads the records.
     fn execute(&self) -> Result<QuarantineListReport, Error> {
@@ -102,6 +101,8 @@ impl Summary {
 }
 
 impl Report for QuarantineListReport {
+    const KIND: &'static str = "quarantine-list";
+
     fn human(&self) -> String {
         let since = self.since.strftime("%Y-%m-%d %H:%M UTC");
         let total: u64 = self.reasons.values().sum();

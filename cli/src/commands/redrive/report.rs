@@ -180,6 +180,8 @@ impl RedriveReport {
 }
 
 impl Report for RedriveReport {
+    const KIND: &'static str = "redrive";
+
     fn human(&self) -> String {
         let Self { store, records, shards, .. } = self;
         if *records == 0 {

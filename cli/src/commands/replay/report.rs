@@ -159,6 +159,8 @@ impl ReplayReport {
 }
 
 impl Report for ReplayReport {
+    const KIND: &'static str = "replay";
+
     fn human(&self) -> String {
         let Self { target, records, batches, seconds, records_per_second, .. } = self;
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate for a person")]

@@ -17,6 +17,8 @@ use std::fmt::Write as _;
 const INVALID: &str = "not valid";
 
 impl Report for ResultsReport {
+    const KIND: &'static str = "results";
+
     fn human(&self) -> String {
         let mut text = self.head();
         if self.units == 0 {

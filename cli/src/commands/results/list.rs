@@ -103,6 +103,8 @@ impl CountedExperiment {
 }
 
 impl Report for ResultsListReport {
+    const KIND: &'static str = "results-list";
+
     fn human(&self) -> String {
         if self.experiments.is_empty() {
             return format!("{}: nothing was counted yet\n", self.store);

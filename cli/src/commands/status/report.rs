@@ -259,6 +259,8 @@ fn line(text: &mut String, about: &str, what: &str) {
 }
 
 impl Report for StatusReport {
+    const KIND: &'static str = "status";
+
     fn human(&self) -> String {
         let at = self.at.strftime("%Y-%m-%d %H:%M UTC");
         let rows = [
