@@ -277,7 +277,7 @@ def cookie_cats(abx, url, file):
     columns = ["--unit", "userid", "--exposure", "cookie_cats_gate=version", "--conversion", "retention_1@1d"]
     columns += ["--conversion", "retention_7@7d", "--value", "gamerounds.rounds=sum_gamerounds@13d"]
     faults = ["--faults", "duplicate,reorder,bisect", "--seed", "7"]
-    replayed = abx("replay", file, "--to", "events", "--endpoint", url, *columns, *faults)
+    replayed = abx("replay", file, "--to", "events", "--yes", "--endpoint", url, *columns, *faults)
     table.append(("abx replay: records, seconds", f"{replayed['records']}, {replayed['seconds']:.0f}"))
     results = abx.at_tables("results", "cookie_cats_gate")
     units = {it["variant"]: it["units"] for it in results["variants"]}
