@@ -36,10 +36,10 @@ use template::Template;
 
 pub use report::BenchReport;
 
-/// Measure a URL or a function at a given rate, and hold it to its targets
+/// Measure the latency of a URL or a function at a given rate, and check it against targets
 ///
 /// Requests are due at fixed times, whatever the target does, and a latency counts from the time when its request was due: a
-/// server that stalls is measured as its users see it. A request that times out counts with the time it was waited for.
+/// server that stalls is measured as its users see it. A request that times out counts with its time-out.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   abx bench 'http://localhost:8080/assign?user_id={unit}&experiment_key=checkout_redesign' --rate 2000
@@ -59,30 +59,30 @@ experiment; what it costs to write assignments and exposures is measured with --
 `--rate max` shows the ceiling: every connection sends as fast as it is answered. The ceiling of this tool itself is above
 70% of what `wrk` reaches against the same server; near it, measure from several machines.")]
 pub struct Args {
-    /// A URL, or a function's name (also NAME:ALIAS) or ARN; {unit} in a URL stands for another user in each request
+    /// A URL, or a function's name (also NAME:ALIAS) or ARN; {unit} in a URL stands for another unit in each request
     target: String,
-    /// Requests a second, or max: as many as the connections take
+    /// Requests per second, or max: as many as the connections take
     #[arg(long, value_name = "RATE", default_value = "100", value_parser = parse_rate)]
     rate: Rate,
-    /// How long to measure, as 30s or 5m
+    /// The time to measure, for example 30s or 5m
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = wait)]
     duration: Duration,
-    /// Let the rate rise over this time first, which is not measured
+    /// Raise the rate over this time first, which is not measured
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = wait)]
     ramp: Duration,
     /// Connections, or invocations at the same time; a request that finds none free waits
     #[arg(long, value_name = "N", default_value = "64")]
     connections: NonZero<u16>,
-    /// Threads; by default one a core
+    /// Threads; by default one per core
     #[arg(long, value_name = "N")]
     threads: Option<NonZero<usize>>,
-    /// How long to wait for an answer
+    /// The longest time to wait for an answer
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = wait)]
     timeout: Duration,
-    /// How many units {unit} stands for, from `user_0` on
+    /// The number of units that {unit} stands for, from `user_0` on
     #[arg(long, alias = "user-count", value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
     units: u64,
-    /// Enroll the users of requests to /assign, and count them in the experiments; by default they are not enrolled
+    /// Enroll the units of requests to /assign, and count them in the experiments
     #[arg(long)]
     enroll: bool,
     #[command(flatten)]
@@ -106,7 +106,7 @@ struct HttpArgs {
     /// The method; by default GET, and POST with a body
     #[arg(long, value_name = "METHOD")]
     method: Option<Method>,
-    /// A header, as 'Authorization: Bearer x'; may be given several times
+    /// A header, for example 'Authorization: Bearer x'; may be given several times
     #[arg(long, value_name = "HEADER", value_parser = http::parse_header)]
     header: Vec<(HeaderName, HeaderValue)>,
     /// The body, in which {unit} may stand; @FILE reads a file
@@ -122,7 +122,7 @@ struct FunctionArgs {
     /// The payload, in which {unit} may stand; @FILE reads a file
     #[arg(long, value_name = "JSON")]
     payload: Option<String>,
-    /// The endpoint of an emulator or of `abx dev` instead of AWS; credentials are then not read
+    /// The endpoint of an emulator or of `abx dev` instead of AWS; no credentials are needed
     #[arg(long, value_name = "URL")]
     endpoint: Option<String>,
     /// Read the end of each invocation's log, to tell cold starts apart and to know what is billed
@@ -145,7 +145,7 @@ fn parse_rate(text: &str) -> Result<Rate, String> {
         return Ok(Rate::Max);
     }
     let rate = text.replace(['_', ','], "").parse().ok().filter(|rate| (0.001..=1_000_000.0).contains(rate));
-    rate.map(Rate::PerSecond).ok_or_else(|| "write requests a second, as 2000, or max".to_owned())
+    rate.map(Rate::PerSecond).ok_or_else(|| "write requests per second, for example 2000, or max".to_owned())
 }
 
 /// Sends the requests and measures.

@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Where earlier assignments are.
 #[derive(Debug, clap::Args)]
 pub struct EarlierArgs {
-    /// The DynamoDB table of earlier assignments, which hold as in the function; by default the name of --table with
+    /// The DynamoDB table of stored assignments, which apply as in the function; by default the name of --table with
     /// `assignments` for `catalog`
     #[arg(long, value_name = "NAME", requires = "table")]
     assignments_table: Option<String>,

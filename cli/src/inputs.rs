@@ -59,10 +59,10 @@ impl FromArg {
 /// Who publishes or rolls back, and why.
 #[derive(Debug, clap::Args)]
 pub struct ByArgs {
-    /// Why, for the list of revisions
+    /// The reason, for the list of revisions
     #[arg(long, short, value_name = "TEXT", default_value = "")]
     message: String,
-    /// Who, for the list of revisions; the user of this machine by default
+    /// The author, for the list of revisions; the user of this machine by default
     #[arg(long, value_name = "NAME", env = "USER", default_value = "unknown", hide_env_values = true)]
     author: String,
 }
@@ -103,6 +103,14 @@ pub fn parse_time(text: &str) -> Result<Timestamp, String> {
         .ok_or_else(|| "write it as 2026-03-01T09:00:00Z, or as 2026-03-01 for midnight in UTC".to_owned())
 }
 
+/// The number of a published revision: `12` or `@12`.
+pub fn revision(text: &str) -> Result<u64, String> {
+    let number = text.strip_prefix('@').unwrap_or(text).parse();
+    number.map_err(|_| {
+        "write the number of a revision, for example 12 or @12; `abx revisions` lists them".to_owned()
+    })
+}
+
 /// A count of 1 or more: `1000000`, `1_000_000` or `1,000,000`.
 pub fn count(text: &str) -> Result<u64, String> {
     let plain: String = text.chars().filter(|c| *c != '_' && *c != ',').collect();
@@ -136,7 +144,7 @@ pub fn part(text: &str) -> Result<f64, String> {
         Some(_) => None,
     };
     let part = part.filter(|it| it.is_finite());
-    part.ok_or_else(|| "write a number, as 0.05 or 5%".to_owned())
+    part.ok_or_else(|| "write a number, for example 0.05 or 5%".to_owned())
 }
 
 /// A share that is written as a percentage from 0 to 100, with or without its sign: older options read `5` so.

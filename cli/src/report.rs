@@ -33,7 +33,7 @@ pub enum Format {
 /// The option that every command has.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub struct FormatArg {
-    /// How to write the result
+    /// Output format
     #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT")]
     pub format: Format,
 }

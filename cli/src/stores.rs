@@ -25,13 +25,13 @@ pub const DEFAULT_STORE: &str = ".abx/store.sqlite";
 /// Where the catalog is kept.
 #[derive(Debug, Clone, clap::Args)]
 pub struct StoreArgs {
-    /// The file of the embedded store (any tool for `SQLite` opens it)
+    /// The file of the embedded store, a SQLite database
     #[arg(long, value_name = "FILE", default_value = DEFAULT_STORE, conflicts_with = "table")]
     pub store: PathBuf,
-    /// A DynamoDB table instead, with the credentials that every AWS tool finds
+    /// A DynamoDB table instead, with the usual AWS credentials
     #[arg(long, value_name = "NAME")]
     pub table: Option<String>,
-    /// The endpoint of an emulator instead of AWS; credentials are then not read
+    /// The endpoint of an emulator instead of AWS; no credentials are needed
     #[arg(long, value_name = "URL", requires = "table")]
     pub endpoint: Option<String>,
 }

@@ -24,7 +24,7 @@ pub(crate) struct SignArgs {
     /// without it
     #[arg(long)]
     sign: bool,
-    /// Sign no requests: for a function URL that everybody may call
+    /// Do not sign requests: for a function URL that everybody may call
     #[arg(long, conflicts_with = "sign")]
     no_sign: bool,
 }

@@ -9,13 +9,13 @@ use std::time::Duration;
 /// Limits, as they were asked for.
 #[derive(Debug, Clone, Copy, Default, clap::Args)]
 pub(super) struct GateArgs {
-    /// The median latency may be this at most, for example 20ms
+    /// The largest median latency, for example 20ms
     #[arg(long, value_name = "DURATION", value_parser = crate::inputs::wait)]
     p50: Option<Duration>,
-    /// 99 of 100 requests must be answered within this time
+    /// The largest 99th percentile of latency
     #[arg(long, value_name = "DURATION", value_parser = crate::inputs::wait)]
     p99: Option<Duration>,
-    /// Fewer than this share of requests may fail or be left unsent, for example 0.1%
+    /// The share of requests that failed or were not sent must be below this, for example 0.1%
     #[arg(long, value_name = "SHARE", value_parser = crate::inputs::share)]
     errors: Option<f64>,
 }

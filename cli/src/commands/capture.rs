@@ -20,7 +20,7 @@ use std::time::Duration;
 use stream::{Captured, Look, Source};
 use tokio::time::Instant;
 
-/// Record what comes on a stream into a file, for `abx replay`
+/// Record the events of a stream in a file, for `abx replay`
 ///
 /// The source is a Kinesis stream, or the file of `abx dev`. The file holds payloads as Lambda hands them over, one a line.
 /// Units become pseudonyms of this capture, texts of properties and unknown fields are left out; what is counted stays the same.
@@ -35,7 +35,7 @@ pub struct Args {
     /// The file to write, which must not be there yet; its name ends with .json, as `abx replay` reads it
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// A Kinesis stream, with the credentials that every AWS tool finds
+    /// A Kinesis stream, with the usual AWS credentials
     #[arg(long, value_name = "NAME")]
     stream: Option<String>,
     /// The endpoint of an emulator instead of AWS
@@ -44,19 +44,19 @@ pub struct Args {
     /// The file of `abx dev`, whose events are captured where no stream is named
     #[arg(long, value_name = "FILE", default_value = crate::stores::DEFAULT_STORE, conflicts_with = "stream")]
     store: PathBuf,
-    /// How far back to begin, as 90s, 15m, 24h; a stream holds a day unless it is told otherwise
+    /// The time to go back before now, for example 90s, 15m or 24h; a stream keeps a day of records by default
     #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration)]
     last: SignedDuration,
-    /// How long to go on for what is still to come; without it, up to the end
+    /// The time to wait for further records; by default none, so the capture ends with the newest record
     #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
     duration: Option<SignedDuration>,
-    /// Stop after so many records
+    /// Stop after this number of records
     #[arg(long, value_name = "N")]
     records: Option<u64>,
-    /// Write the records as they are, with all that they tell of persons
+    /// Do not redact: the file may contain personal data
     #[arg(long)]
     unredacted: bool,
-    /// How to write the result
+    /// Output format
     #[command(flatten)]
     format: FormatArg,
 }

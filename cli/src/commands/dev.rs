@@ -46,10 +46,10 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// How long open requests have to end once the program is interrupted.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// Serve the functions on this machine, and take every saved document at once
+/// Serve the functions on this machine, and apply every saved document immediately
 ///
 /// The routers are those of the deployed functions, over one file instead of AWS. A saved document becomes a
-/// revision; one with errors keeps its last good form.
+/// revision; a file with errors keeps its last valid version.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   abx dev
@@ -71,10 +71,10 @@ pub struct Args {
     /// The file of the store: revisions, assignments and events
     #[arg(long, value_name = "FILE", default_value = crate::stores::DEFAULT_STORE)]
     store: PathBuf,
-    /// An origin whose pages may ask, as <http://localhost:3000>; may be given several times
+    /// An origin whose pages may send requests, for example <http://localhost:3000>; may be given several times
     #[arg(long, value_name = "ORIGIN")]
     cors: Vec<String>,
-    /// A name in the `Host` of requests that is allowed beside localhost, as the name of a container; may be given several times
+    /// A host name that requests may use besides localhost, for example the name of a container; may be given several times
     #[arg(long, value_name = "NAME")]
     allow_host: Vec<String>,
     /// Write the functions' logs and metrics to stderr

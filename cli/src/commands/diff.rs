@@ -20,10 +20,10 @@ use serde::Serialize;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-/// Show whom a change of documents moves, by exact arithmetic over all buckets
+/// Show which units a change of documents moves, computed exactly over all buckets
 ///
-/// For each experiment and flag: which share of the units goes from which variant to which, how many had to move,
-/// and what the change spoils in experiments that run.
+/// For each experiment and flag: the share of units that goes from each variant to each other one, the share that had to
+/// move, and the results of running experiments that the change invalidates.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   abx diff main:experiments
@@ -32,8 +32,8 @@ use std::path::PathBuf;
   abx diff @11 @12 --table abx-catalog
   abx diff old/ new/ --units-file users.csv --format markdown > comment.md
 
-Exit code 1: NEW has errors, the change spoils something that it could have without (an error), or a
-document moves more than --max-moved allows.")]
+Exit code 1: NEW has errors, the change moves units or invalidates counts without need (an error), or
+a document moves more than --max-moved allows.")]
 pub struct Args {
     /// The documents before: files, folders, a git revision (main or main:experiments), or a published revision (@12 or @head)
     #[arg(value_name = "OLD")]
@@ -41,7 +41,7 @@ pub struct Args {
     /// The documents after
     #[arg(value_name = "NEW", default_value = DOCUMENTS)]
     new: Source,
-    /// End with 1 if a document moves more than this share of its units
+    /// Exit with 1 if a document moves more than this share of its units
     #[arg(long, value_name = "SHARE", value_parser = crate::inputs::share)]
     max_moved: Option<f64>,
     /// The same as a percentage, as it was written before

@@ -19,7 +19,7 @@ use serde_json::Value;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-/// Erase everything that is stored of one unit; without --yes only show what that is
+/// Erase all stored data of one unit; without --yes only list it
 ///
 /// Erases stored assignments, marks (proofs of a first exposure or conversion), quarantined records, and the lines of
 /// archive files. Counts stay: no counter names a unit. The stream keeps events until its retention ends, and if the
@@ -44,7 +44,7 @@ pub struct Args {
     /// beside the file of the store. Objects of S3 are downloaded before and uploaded again afterwards
     #[arg(long, value_name = "PATH")]
     archive: Vec<PathBuf>,
-    /// Erase, instead of only showing what is stored
+    /// Erase, instead of only listing what is stored
     #[arg(long, short)]
     yes: bool,
     #[command(flatten)]

@@ -19,7 +19,7 @@ use std::fs;
 use std::io;
 use std::time::{Duration, Instant};
 
-/// Call a function once, and show what it answers
+/// Call a function once, and show its answer
 ///
 /// A user and an experiment or a flag become the payload that the assignment or the flag function takes; any other payload is
 /// given with --payload. Ends with 1 if the function fails, answers with a status of 400 or above or with errors alone, gives
@@ -32,7 +32,7 @@ use std::time::{Duration, Instant};
   abx invoke abx-prod-events --payload @batch.json
   abx invoke assignment --endpoint http://localhost:8080 --unit u --experiment checkout_redesign   (`abx dev`)
 
-A call of the assignment function enrolls the user, unless --peek is given.")]
+A call of the assignment function enrolls the unit, unless --peek is given.")]
 pub struct Args {
     /// The function's name, also with a version or alias (NAME:ALIAS), its ARN or its URL
     function: String,
@@ -42,27 +42,27 @@ pub struct Args {
     /// The unit to ask for: its id is sent as `user_id`
     #[arg(long, alias = "user", value_name = "UNIT", requires = "about")]
     unit: Option<String>,
-    /// Which variant of this experiment the user gets
+    /// The experiment to get a variant of
     #[arg(long, value_name = "KEY", group = "about", requires = "unit")]
     experiment: Option<String>,
-    /// Which value of this flag the user gets
+    /// The flag to get a value of
     #[arg(long, value_name = "KEY", group = "about", requires = "unit", conflicts_with = "peek")]
     flag: Option<String>,
-    /// Ask without enrolling the user
+    /// Do not enroll the unit
     #[arg(long, requires = "experiment")]
     peek: bool,
     #[command(flatten)]
     context: ContextArgs,
-    /// Files, folders or a git revision with the documents, which tell the types of attributes
+    /// Documents that define the types of attributes: files, folders, or a git revision (main or main:experiments)
     #[arg(long, value_name = "SOURCE")]
     from: Option<Vec<Source>>,
     /// The version or alias
     #[arg(long, value_name = "NAME")]
     qualifier: Option<String>,
-    /// The endpoint of an emulator or of `abx dev` instead of AWS; credentials are then not read
+    /// The endpoint of an emulator or of `abx dev` instead of AWS; no credentials are needed
     #[arg(long, value_name = "URL")]
     endpoint: Option<String>,
-    /// How long to wait for the answer
+    /// The longest time to wait for the answer
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = crate::inputs::wait)]
     timeout: Duration,
     /// Show the end of the invocation's log

@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::Value;
 use std::fmt::Write as _;
 
-/// Publish documents as a new revision; without --yes only show what it would change
+/// Publish documents as a new revision; without --yes only show the changes
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   abx publish
@@ -22,7 +22,7 @@ use std::fmt::Write as _;
 pub struct Args {
     #[command(flatten)]
     documents: SourcesArgs,
-    /// Publish, instead of only showing what would change
+    /// Publish, instead of only showing the changes
     #[arg(long, short)]
     yes: bool,
     #[command(flatten)]

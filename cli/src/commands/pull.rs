@@ -17,18 +17,18 @@ use std::path::PathBuf;
 /// A document with more overrides than this names a file of them: it would soon be larger than a file of documents may be.
 const MAX_OVERRIDES: usize = 100;
 
-/// Write the documents of a revision into a folder, one file each; without --yes only show which
+/// Write the documents of a revision into a folder, one file each; without --yes only list the files
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  abx pull published/ --yes\n  abx pull published/ --revision 41 --table abx-catalog --yes"
 )]
 pub struct Args {
-    /// The folder; files that are there already are never overwritten
+    /// The folder; existing files are never overwritten
     folder: PathBuf,
     /// The revision; the head by default
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = crate::inputs::revision)]
     revision: Option<u64>,
-    /// Write the files, instead of only showing which
+    /// Write the files, instead of only listing them
     #[arg(long, short)]
     yes: bool,
     #[command(flatten)]

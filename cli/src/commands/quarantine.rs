@@ -46,7 +46,7 @@ impl Run for Args {
 pub struct SelectArgs {
     #[command(flatten)]
     metrics: MetricsArgs,
-    /// Only records that came in this time, for example 12h or 90d
+    /// Only records that arrived within this time, for example 12h or 90d
     #[arg(long, value_name = "DURATION", default_value = "31d", value_parser = duration)]
     since: SignedDuration,
 }

@@ -18,7 +18,7 @@ use similar::TextDiff;
 use std::fmt::Write as _;
 use std::path::Path;
 
-/// Give the variants of an experiment other shares, and move the fewest units; without --yes only show it
+/// Change the shares of an experiment's variants, and move as few units as possible; without --yes only show the change
 ///
 /// Writes `ranges` for each variant into the document and touches nothing else of the file. A variant that --to does
 /// not name is dropped, and one that the experiment does not have is added.
@@ -36,7 +36,7 @@ pub struct Args {
     /// Documents: files or folders; the one with the experiment is written
     #[arg(default_value = DOCUMENTS, value_name = "SOURCE")]
     sources: Vec<Source>,
-    /// Write it, instead of only showing what would change
+    /// Write the file, instead of only showing the change
     #[arg(long, short)]
     yes: bool,
     #[command(flatten)]
@@ -51,7 +51,7 @@ struct Target {
 }
 
 fn target(text: &str) -> Result<Target, String> {
-    let (variant, share) = text.split_once('=').ok_or("write VARIANT=SHARE, as control=0.3")?;
+    let (variant, share) = text.split_once('=').ok_or("write VARIANT=SHARE, for example control=0.3")?;
     if !Key::is_valid(variant.trim()) {
         return Err("a variant's key has 1 to 64 of a-z, 0-9, `.`, `_` and `-`".to_owned());
     }

@@ -30,7 +30,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use target::{Counts, Target};
 
-/// Count recorded events through the handler of the event function, and show what they are counted as
+/// Count recorded events with the handler of the event function, and show the counts
 ///
 /// Inputs are files, folders or `-`: events or archive lines (.jsonl), payloads of Kinesis invocations and the objects that
 /// Lambda leaves in an on-failure bucket (.json), or rows (.csv) with --unit, --exposure, --conversion and --value; each may be
@@ -48,7 +48,7 @@ pub struct Args {
     /// Files, folders, or `-` for events on standard input, one a line
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// Where they go: `local`, or the name of a deployed event function
+    /// The handler: `local`, or the name of a deployed event function
     #[arg(long, value_name = "local|FUNCTION", default_value = "local")]
     to: String,
     /// Count the records in the deployment of the function that --to names
@@ -61,33 +61,33 @@ pub struct Args {
     /// default `experiments`, or what the store has published
     #[arg(long, value_name = "SOURCE")]
     from: Option<Vec<Source>>,
-    /// Keep the counts in this file, for `abx results --store`; by default they are shown and forgotten
+    /// Keep the counts in this file, for `abx results --store`; by default they are only shown
     #[arg(long, value_name = "FILE")]
     store: Option<PathBuf>,
-    /// How many records a batch has
+    /// Records in a batch
     #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     batch_size: u32,
-    /// Over how many shards events are spread, by their unit
+    /// Shards that events are distributed over, by their unit
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     shards: u32,
-    /// Keep the order of files and lines instead of sorting by time, to rehearse a stream
+    /// Keep the order of files and lines instead of sorting by time, as a stream would
     #[arg(long)]
     as_they_come: bool,
-    /// Deliver as a stream does on a bad day; the counts must not change
+    /// Deliver with faults of a stream; the counts must not change
     #[arg(long, value_enum, value_delimiter = ',', value_name = "FAULT")]
     faults: Vec<Fault>,
     /// The seed of the faults
     #[arg(long, value_name = "SEED", default_value_t = 1)]
     seed: u64,
-    /// Replay without the faults as well, and compare; ends with 1 if the counts differ
+    /// Replay without the faults as well, and compare; exits with 1 if the counts differ
     #[arg(long, requires = "faults")]
     compare: bool,
     #[command(flatten)]
     rows: rows::RowArgs,
-    /// When rows and events without a time happened; now by default
+    /// The time of rows and events that have none; now by default
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     at: Option<Timestamp>,
-    /// How to write it.
+    /// Output format
     #[command(flatten)]
     format: FormatArg,
 }

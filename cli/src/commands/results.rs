@@ -25,7 +25,7 @@ use report::{Counted, Plan};
 use std::io::IsTerminal;
 use std::time::Duration;
 
-/// Show what was counted in an experiment, and what it means; without KEY, list all experiments that were counted
+/// Analyze the counts of an experiment; without KEY, list all experiments with counts
 ///
 /// Units, rates and means with intervals, differences to the control, and whether the units follow their allocations. Verdicts
 /// are by anytime-valid intervals and may be looked at daily; what holds for one look only says so, and is not a verdict. An experiment
@@ -39,37 +39,37 @@ use std::time::Duration;
   abx results checkout_redesign --format json
   abx results checkout_redesign --table abx-catalog --metrics-table abx-metrics
 
-Exit code 1: a sample-ratio mismatch, a guardrail that is worse by an anytime-valid interval, or
+Exit code 1: a sample ratio mismatch (SRM), a guardrail that is worse by an anytime-valid interval, or
 nothing was counted. Means, counts and sums have no anytime-valid interval yet, and set no exit
 code. With --table the list leaves out what was counted and never published: DynamoDB does not say
 which partitions a table has. docs/statistics.md has the formulas.")]
 pub struct Args {
-    /// The experiment; without it, all that were ever counted are listed
+    /// The experiment; without it, all experiments with counts are listed
     #[arg(value_name = "KEY")]
     key: Option<String>,
     #[command(flatten)]
     metrics: MetricsArgs,
     #[command(flatten)]
     marks: MarksArg,
-    /// The variant that the others are compared with; the first one by default
+    /// The control; the first variant by default
     #[arg(long, value_name = "VARIANT", requires = "key")]
     control: Option<String>,
-    /// The chance of a false alarm of each interval and test
+    /// The probability of a false positive of each interval and test
     #[arg(long, value_name = "SHARE", default_value_t = 0.05, value_parser = crate::inputs::probability)]
     alpha: f64,
-    /// For how many units the anytime-valid intervals are tuned; chosen before the first look
+    /// The number of units that the anytime-valid intervals are tuned for; choose it before the first look
     #[arg(long, value_name = "UNITS", default_value_t = abx_core::statistics::Anytime::TUNED_FOR, value_parser = crate::inputs::count)]
     tuned_for: u64,
     /// Another epoch than the current one
     #[arg(long, value_name = "N", requires = "key")]
     epoch: Option<u32>,
-    /// Judge by the document of this revision, as @12; by default that of the head, or the newest that has it
+    /// Judge by the document of this revision, for example @12; by default by the head, or the newest revision with the experiment
     #[arg(long, value_name = "@N", requires = "key", value_parser = parse_revision)]
     at: Option<Revision>,
-    /// Show it again whenever it changes
+    /// Show the results again whenever they change
     #[arg(long, requires = "key")]
     watch: bool,
-    /// How to write it.
+    /// Output format
     #[command(flatten)]
     format: FormatArg,
 }
@@ -84,7 +84,7 @@ struct Revision(Option<u64>);
 fn parse_revision(text: &str) -> Result<Revision, String> {
     match text.parse() {
         Ok(Source::Published(revision)) => Ok(Revision(revision)),
-        _ => Err("write a published revision, as @12 or @head; `abx revisions` lists them".to_owned()),
+        _ => Err("write a published revision, for example @12 or @head; `abx revisions` lists them".to_owned()),
     }
 }
 

@@ -14,18 +14,19 @@ use abx_functions::ports::{CatalogStore, Flip};
 use jiff::Timestamp;
 use serde::Serialize;
 
-/// Make an earlier revision serve again, at once; without --yes only show what that would change
+/// Make an earlier revision serve again, immediately; without --yes only show the changes
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   abx rollback
   abx rollback --yes --message 'fewer orders since this morning'
   abx rollback 41 --table abx-catalog --yes
 
-`abx revisions` lists who moved the head, when and why.")]
+`abx revisions` lists every move of the head with its author, time and reason.")]
 pub struct Args {
     /// The revision; by default the one before the head
+    #[arg(value_parser = crate::inputs::revision)]
     revision: Option<u64>,
-    /// Roll back, instead of only showing what would change
+    /// Roll back, instead of only showing the changes
     #[arg(long, short)]
     yes: bool,
     #[command(flatten)]

@@ -18,7 +18,7 @@ use schemars::Schema;
   abx schema > abx.schema.json
   abx schema --report validate")]
 pub struct Args {
-    /// The command whose report is described, instead of documents
+    /// The command whose JSON report to describe, instead of documents
     #[arg(long, value_name = "COMMAND", value_parser = names())]
     report: Option<String>,
     #[command(flatten)]

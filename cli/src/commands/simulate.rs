@@ -29,8 +29,8 @@ pub use report::SimulateReport;
   abx simulate experiments/ --units-file players.csv --id-column userid
 
 Exit code 1: variants or traffic do not follow their allocations, two experiments depend on one
-another, or nothing was tested because too few units drew a variant; --alpha is the chance of a
-false alarm.")]
+another, or nothing was tested because too few units drew a variant; --alpha is the probability
+of a false positive.")]
 pub struct Args {
     #[command(flatten)]
     documents: SourcesArgs,
@@ -43,7 +43,7 @@ pub struct Args {
     /// Form of generated ids
     #[arg(long, value_enum, default_value_t)]
     ids: IdStyle,
-    /// Another seed is another sample of units
+    /// The seed of the generated units
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
     /// Take the units from a CSV file (with a header) or a JSONL file; other columns are attributes, where documents read them.
@@ -57,10 +57,10 @@ pub struct Args {
     context: ContextArgs,
     #[command(flatten)]
     at: AtArg,
-    /// The chance of a false alarm over all tests together
+    /// The probability of a false positive over all tests together
     #[arg(long, value_name = "SHARE", default_value_t = 0.001, value_parser = inputs::probability)]
     alpha: f64,
-    /// Threads; by default one a core
+    /// Threads; by default one per core
     #[arg(long, value_name = "N")]
     threads: Option<NonZero<usize>>,
     #[command(flatten)]

@@ -20,7 +20,7 @@ use crate::suspects::Suspects;
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
 
-/// Show what serves, what is stale, how far the stream is behind, whether the pipeline works, quarantine and units that are not users
+/// Show the health of a deployment: the published revision, stale documents, lag, pipeline, quarantine, suspicious units
 ///
 /// Each question is asked by itself, so that one that cannot be answered hides no other. Ends with 1 if there is something to look
 /// at: nothing was ever published, documents that differ from what is published, stale documents, a stream that is behind, alarms, an
@@ -44,7 +44,7 @@ pub struct Args {
     /// The Kinesis stream of events, with `--table`
     #[arg(long, value_name = "NAME", requires = "table")]
     stream: Option<String>,
-    /// Look at the CloudWatch alarms whose names begin so, with `--table`
+    /// Report the CloudWatch alarms whose names start with this prefix, with `--table`
     #[arg(long, value_name = "PREFIX", requires = "table")]
     alarm_prefix: Option<String>,
     /// Look at the event source mapping of this function, and at the records that it gave up, with `--table`; a name with its
@@ -54,13 +54,13 @@ pub struct Args {
     /// Look at this Firehose stream of the archive, with `--table`
     #[arg(long, value_name = "NAME", requires = "table")]
     archive_stream: Option<String>,
-    /// A flag that gives everybody the same is stale when it has not changed for so long
+    /// A flag that gives every unit the same value is stale if it has not changed for this time
     #[arg(long, value_name = "DURATION", default_value = "30d", value_parser = duration)]
     stale_after: SignedDuration,
-    /// How long an event may wait to be counted
+    /// The longest time that an event may wait to be counted
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = wait)]
     max_lag: Duration,
-    /// Count records that were quarantined or given up in this time
+    /// Count records that were quarantined or given up within this time
     #[arg(long, value_name = "DURATION", default_value = "31d", value_parser = duration)]
     since: SignedDuration,
     #[command(flatten)]

@@ -15,7 +15,7 @@ use clap::ValueEnum;
 use coverage::CoverageReport;
 pub use report::TestReport;
 
-/// Run the rule tests beside the documents, and tell which rules, variants and reasons they reach
+/// Run the rule tests beside the documents, and report which rules, variants and reasons they reach
 ///
 /// Tests are documents that start with `tests: KEY`; see docs/documents.md. They are checked as all others are, and never
 /// published.
@@ -34,7 +34,7 @@ pub struct Args {
     /// Only the tests of this experiment or flag; may be given several times
     #[arg(long, value_name = "KEY")]
     only: Vec<String>,
-    /// End with 1 where tests reach less than this share of what they could
+    /// Exit with 1 if the tests reach less than this share of what they can reach
     #[arg(long, value_name = "SHARE", value_parser = share)]
     coverage: Option<f64>,
     /// The same as a percentage, as it was written before

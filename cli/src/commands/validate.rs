@@ -13,9 +13,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 use std::fmt::Write as _;
 
-/// Check documents and show everything that is wrong in them
+/// Check documents, and report every error and warning
 ///
-/// All files are checked together, so that keys, segments and layers are looked up across them.
+/// All files are checked together, so references to keys, segments and layers work across files.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   abx validate experiments/
@@ -27,10 +27,10 @@ Exit codes: 0 nothing wrong, 1 errors (or warnings, with --deny-warnings), 2 arg
 pub struct Args {
     #[command(flatten)]
     documents: SourcesArgs,
-    /// How to write the findings
+    /// Output format
     #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT")]
     format: Format,
-    /// End with 1 for warnings, too
+    /// Exit with 1 for warnings, too
     #[arg(long)]
     deny_warnings: bool,
 }

@@ -28,7 +28,7 @@ pub struct Args {
     /// Only records with this reason
     #[arg(long, value_name = "REASON")]
     reason: Option<String>,
-    /// At most so many
+    /// The largest number of records to list
     #[arg(long, value_name = "N", default_value_t = 100)]
     limit: usize,
     #[command(flatten)]

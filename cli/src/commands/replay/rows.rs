@@ -19,7 +19,7 @@ pub(super) struct RowArgs {
     /// CSV: an event where the column (of the same name by default) is true, at the row's time or later
     #[arg(long, value_name = "EVENT[=COLUMN][@AFTER]")]
     conversion: Vec<String>,
-    /// CSV: a property of an event, with the number in the column; without --conversion for the event, it is there where a property is
+    /// CSV: a property of an event, with the number in the column; without --conversion for the event, a row with a property is an event
     #[arg(long, value_name = "EVENT.PROPERTY=COLUMN[@AFTER]")]
     value: Vec<String>,
     /// CSV: the column of the row's time: RFC 3339, a date, or seconds or milliseconds since 1970

@@ -30,7 +30,7 @@ pub struct ResultsReport {
     pub(super) verdicts_valid: bool,
     /// `null` where there are counts alone.
     pub(super) control: Option<String>,
-    /// The chance of a false alarm of each interval and test.
+    /// The probability of a false positive of each interval and test.
     pub(super) alpha: f64,
     pub(super) metrics: Vec<MetricResult>,
     /// Metrics that were counted and that the document does not have.
@@ -65,7 +65,7 @@ pub(super) struct HourReport {
 
 /// How to judge.
 pub(super) struct Plan<'a> {
-    /// The variant that the others are compared with; the first one by default.
+    /// The control; the first variant by default.
     pub(super) control: Option<&'a str>,
     pub(super) alpha: f64,
     pub(super) tuned_for: u64,
