@@ -1,4 +1,4 @@
-//! How fast is it, at this rate? And is that within its targets?
+//! `abx bench`: latency and throughput at a given rate, checked against targets.
 
 mod context;
 mod cost;
@@ -133,7 +133,7 @@ struct FunctionArgs {
     memory: u32,
 }
 
-/// How fast requests come.
+/// The rate of requests.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Rate {
     PerSecond(f64),
@@ -178,7 +178,7 @@ pub fn measure(args: &Args) -> Result<BenchReport, Error> {
 }
 
 impl Args {
-    /// What every request is, and whether it enrolls its user.
+    /// The request that is sent, and whether it enrolls its user.
     fn work(&self, target: &Target) -> Result<(Work, Option<Enrollment>), Error> {
         let attributes = self.context.read(None)?.attributes;
         match target {

@@ -55,10 +55,12 @@ impl ReportSchema {
     #[must_use]
     pub fn of<R: Report + JsonSchema>() -> Self {
         let schema = || {
-            let mut schema = schemars::generate::SchemaSettings::draft2020_12()
-                .for_serialize()
-                .into_generator()
-                .into_root_schema_for::<Headed<'_, R>>();
+            let settings = schemars::generate::SchemaSettings::draft2020_12().for_serialize();
+            let mut schema = settings.clone().into_generator().into_root_schema_for::<Headed<'_, R>>();
+            let own = settings.into_generator().into_root_schema_for::<R>();
+            for name in ["title", "description"] {
+                own.get(name).map(|text| schema.insert(name.to_owned(), text.clone()));
+            }
             let kind = schema.pointer_mut("/properties/kind").and_then(Value::as_object_mut);
             kind.map(|kind| kind.insert("const".to_owned(), R::KIND.into()));
             schema

@@ -13,7 +13,7 @@ use clap::{ArgMatches, Command, FromArgMatches};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Where earlier assignments are.
+/// The place of stored assignments.
 #[derive(Debug, clap::Args)]
 pub struct EarlierArgs {
     /// The DynamoDB table of stored assignments, which apply as in the function; by default the name of --table with
@@ -24,7 +24,7 @@ pub struct EarlierArgs {
     named: StoreIsNamed,
 }
 
-/// Whether a store was named on the command line, and is not just the default.
+/// True if a store was named on the command line, and is not just the default.
 #[derive(Debug, Clone, Copy)]
 struct StoreIsNamed(bool);
 
@@ -55,7 +55,7 @@ pub struct Earlier {
     pub store: Option<String>,
     /// By the experiment's key and the unit.
     found: BTreeMap<(String, String), StoredAssignment>,
-    /// What should be known about them.
+    /// Warnings about them.
     pub hints: Vec<String>,
 }
 

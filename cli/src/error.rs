@@ -70,7 +70,7 @@ impl Error {
         self.help.as_deref()
     }
 
-    /// What happened and why, without the help.
+    /// The message with its causes, without the help.
     #[must_use]
     pub fn reason(&self) -> String {
         chain(&Reason(self))

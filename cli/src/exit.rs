@@ -1,4 +1,4 @@
-//! How the command ends: part of the API.
+//! Exit codes, which are part of the interface.
 
 /// Done.
 pub const DONE: Exit = Exit(0);

@@ -45,7 +45,7 @@ pub struct FromArg {
     #[arg(long, value_name = "SOURCE", default_value = DOCUMENTS)]
     pub from: Vec<Source>,
     #[command(flatten)]
-    /// Where published revisions are.
+    /// The store of published revisions.
     pub store: StoreArgs,
 }
 
@@ -56,7 +56,7 @@ impl FromArg {
     }
 }
 
-/// Who publishes or rolls back, and why.
+/// The author and the reason of a publish or rollback.
 #[derive(Debug, clap::Args)]
 pub struct ByArgs {
     /// The reason, for the list of revisions

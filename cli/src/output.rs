@@ -145,7 +145,7 @@ fn to_stdout(text: &str, exit: Exit) -> Exit {
     }
 }
 
-/// Whether somebody may still read what is written to stdout; a closed pipe is noticed without writing.
+/// True if stdout may still have a reader; a closed pipe is noticed without writing.
 #[cfg(unix)]
 #[must_use]
 pub fn stdout_is_open() -> bool {
@@ -158,7 +158,7 @@ pub fn stdout_is_open() -> bool {
     !is_asked || watched.iter().all(|it| !it.revents().intersects(gone))
 }
 
-/// Whether somebody may still read what is written to stdout: here only a write would tell.
+/// True if stdout may still have a reader: here only a write would show that.
 #[cfg(not(unix))]
 #[must_use]
 pub fn stdout_is_open() -> bool {

@@ -1,4 +1,4 @@
-//! What a command found, and the one place that writes it.
+//! Reports: the result of a command, for people and for programs.
 
 use crate::exit::{self, Exit};
 use crate::source::LocatedFinding;
@@ -6,7 +6,7 @@ use abx_core::finding::Severity;
 use clap::ValueEnum;
 use serde::Serialize;
 
-/// What a command found. Its `Serialize` form *is* the JSON output.
+/// The result of a command. Its `Serialize` form *is* the JSON output.
 pub trait Report: Serialize {
     /// Its name, for `kind` in the JSON output and for `abx schema --report`.
     const KIND: &'static str;
@@ -14,13 +14,13 @@ pub trait Report: Serialize {
     /// For a person; may hold ANSI styles, which are taken out where nobody sees them.
     fn human(&self) -> String;
 
-    /// How the command ends.
+    /// The exit code of the command.
     fn exit(&self) -> Exit {
         exit::DONE
     }
 }
 
-/// How a report is written.
+/// The output format of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum Format {
     /// For a person.

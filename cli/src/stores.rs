@@ -1,4 +1,4 @@
-//! Where revisions are published to: one file here, or a DynamoDB table.
+//! Stores of revisions: a file, or a DynamoDB table.
 
 mod metrics;
 mod quarantine;
@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 /// The file of the embedded store, where none is named.
 pub const DEFAULT_STORE: &str = ".abx/store.sqlite";
 
-/// Where the catalog is kept.
+/// The place of the catalog.
 #[derive(Debug, Clone, clap::Args)]
 pub struct StoreArgs {
     /// The file of the embedded store, a SQLite database
@@ -81,12 +81,12 @@ impl StoreArgs {
         Ok(Store::Dynamo(DynamoCatalog::new(client, table).with_fresh_head()))
     }
 
-    /// What the tables are reached with.
+    /// The configuration of the calls to the tables.
     pub async fn config(&self) -> Result<aws::SdkConfig, Error> {
         aws_config_for(&self.name(), self.endpoint.as_deref()).await
     }
 
-    /// How a person names the store.
+    /// The name of the store for a person.
     #[must_use]
     pub fn name(&self) -> String {
         match &self.table {
@@ -131,7 +131,7 @@ fn is_missing(path: &Path) -> Result<bool, Error> {
     is_there.map(|it| !it).map_err(|error| Error::world(path.display().to_string()).because(error))
 }
 
-/// What is kept about persons is nobody else's business, and no part of a repository.
+/// Personal data is private, and not part of a repository.
 fn make_folder(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     if folder.file_name().is_none_or(|name| name != ".abx") {

@@ -1,4 +1,4 @@
-//! Whether a request enrolls its user. The users of a benchmark do not exist: enrolled, they would count in real experiments.
+//! Enrollment of the users of requests. The users of a benchmark do not exist: enrolled, they would count in real experiments.
 
 use super::target::Product;
 use crate::error::Error;
@@ -8,7 +8,7 @@ use hyper::Method;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-/// What the requests leave behind.
+/// The effect of the requests on the stores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Enrollment {
@@ -20,7 +20,7 @@ pub(super) enum Enrollment {
     Recorded,
 }
 
-/// What every request says to ask without enrolling.
+/// The field by which a request asks without enrolling.
 const PEEK: &str = "peek";
 
 /// Makes the requests to a URL ask without enrolling, unless they shall enroll. `None` of paths that enroll nobody.
@@ -74,7 +74,7 @@ pub(super) fn payload(
     }
 }
 
-/// What a path asks.
+/// The question of a path.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Endpoint {
     Assign,
@@ -92,14 +92,14 @@ impl Endpoint {
     }
 }
 
-/// What a request says of itself.
+/// The properties of a request.
 enum Said {
     /// It needs no addition.
     Already(Enrollment),
     ToAdd,
 }
 
-/// Whether what a request says itself is what is wanted.
+/// True if what a request says itself is what is wanted.
 fn agreed(peek: Option<bool>, enroll: bool) -> Result<Said, Error> {
     match (peek, enroll) {
         (None, false) => Ok(Said::ToAdd),

@@ -1,4 +1,4 @@
-//! What a run must hold.
+//! The limits of a run.
 
 use super::tally::Tally;
 use super::target::Product;
@@ -31,7 +31,7 @@ pub(super) struct Gate {
     pub(super) met: bool,
 }
 
-/// What a limit is on.
+/// The measure that a limit is on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum GateName {

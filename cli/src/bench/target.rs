@@ -1,4 +1,4 @@
-//! What is measured.
+//! The target of a measurement.
 
 use crate::error::Error;
 use hyper::Uri;
@@ -59,7 +59,7 @@ impl Target {
         }
     }
 
-    /// Which of the product's functions it is, by its name or by its path.
+    /// The product's function, by its name or by its path.
     pub(super) fn product(&self) -> Option<Product> {
         match self {
             Self::Function(text) => {

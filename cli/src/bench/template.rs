@@ -6,7 +6,7 @@ const UNIT: &str = "{unit}";
 /// A text with `{unit}` in it, or without.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Template {
-    /// What stands between the users.
+    /// The texts between the units.
     parts: Vec<String>,
 }
 
@@ -15,7 +15,7 @@ impl Template {
         Self { parts: text.split(UNIT).map(str::to_owned).collect() }
     }
 
-    /// Whether the text is another one for another user.
+    /// True if the text is another one for another user.
     pub(super) fn varies(&self) -> bool {
         self.parts.len() > 1
     }

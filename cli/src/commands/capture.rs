@@ -1,4 +1,4 @@
-//! What came on the stream?
+//! `abx capture`: a recording of a stream.
 
 mod redact;
 mod stream;
@@ -61,7 +61,7 @@ pub struct Args {
     format: FormatArg,
 }
 
-/// What was captured.
+/// The captured records.
 #[derive(Debug, Default, Serialize, schemars::JsonSchema)]
 pub struct CaptureReport {
     /// The file.
@@ -72,7 +72,7 @@ pub struct CaptureReport {
     records: u64,
     /// Records that are not in it, because they hold something else than events.
     left_out: u64,
-    /// Whether units are pseudonyms.
+    /// True if units are pseudonyms.
     redacted: bool,
 }
 

@@ -1,4 +1,4 @@
-//! How does my shell complete `abx`?
+//! `abx completions`: the completion script of a shell.
 
 use super::Abx;
 use crate::command::Execute;
@@ -27,7 +27,7 @@ pub struct Args {
 pub struct CompletionsReport {
     /// The shell's name.
     shell: String,
-    /// What it reads.
+    /// The script.
     script: String,
 }
 

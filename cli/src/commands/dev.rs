@@ -39,11 +39,11 @@ use tokio::sync::oneshot;
 use tokio::time::{interval, sleep};
 use watch::{Edit, Watch};
 
-/// How often files and store are looked at: an edit is to be live within a second.
+/// The interval between looks at files and store: an edit is to be live within a second.
 const TICK: Duration = Duration::from_millis(250);
-/// How long the store may keep a request waiting: whoever writes to it beside this program needs some milliseconds.
+/// The time that the store may keep a request waiting: another program that writes to it needs some milliseconds.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// How long open requests have to end once the program is interrupted.
+/// The time that open requests have to end after the program is interrupted.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// Serve the functions on this machine, and apply every saved document immediately
@@ -86,7 +86,7 @@ type AssignmentService =
     assignment::AssignmentService<Arc<EmbeddedStore>, Arc<WatchedStore>, Arc<WatchedStore>>;
 type FlagService = flags::FlagService<Arc<EmbeddedStore>, Arc<WatchedStore>>;
 
-/// What serves.
+/// The service.
 struct Dev {
     store: Arc<EmbeddedStore>,
     watched: Arc<WatchedStore>,

@@ -1,4 +1,4 @@
-//! What is stored of one person, and erases it.
+//! `abx forget`: all stored data of one unit, and its erasure.
 
 mod archive;
 
@@ -51,7 +51,7 @@ pub struct Args {
     format: FormatArg,
 }
 
-/// What was stored of a unit, and whether it is erased.
+/// The stored data of a unit, and whether it is erased.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct ForgetReport {
     unit: String,
@@ -68,7 +68,7 @@ pub struct ForgetReport {
     archive: Vec<ArchiveFile>,
     /// Archive files that were read.
     archive_files_read: usize,
-    /// Whether all of it is erased; otherwise it is only listed.
+    /// True if all of it is erased; otherwise it is only listed.
     erased: bool,
 }
 
@@ -134,7 +134,7 @@ impl Args {
     }
 }
 
-/// Whether a quarantined record is of a unit, as far as that can be read: most of them are no valid events.
+/// True if a quarantined record is of a unit, as far as that can be read: most of them are no valid events.
 fn is_of(record: &Quarantined, unit: &str) -> bool {
     let value: Value = serde_json::from_slice(&record.data).unwrap_or_default();
     ["unit", "user_id"].iter().any(|name| match value.get(name) {

@@ -1,4 +1,4 @@
-//! What does this function answer?
+//! `abx invoke`: one call of a function.
 
 mod report;
 mod url;
@@ -121,7 +121,7 @@ fn published() -> StoreArgs {
 }
 
 impl Args {
-    /// What the function is sent: a payload that was given goes out as it is, byte by byte.
+    /// The payload for the function: one that was given is sent unchanged, byte by byte.
     fn payload(&self) -> Result<(String, Vec<String>), Error> {
         let documents = self.from.as_ref().map(|from| load_from(from, &published())).transpose()?;
         let GivenContext { attributes: context, hints } =

@@ -1,4 +1,4 @@
-//! What would a new revision change, and whom would it move? And, with `--yes`: make it.
+//! `abx publish`: the changes of a new revision, which `--yes` publishes.
 
 use crate::command::{Execute, block_on};
 use crate::error::Error;
@@ -31,7 +31,7 @@ pub struct Args {
     format: FormatArg,
 }
 
-/// What changes, whom that moves, and whether it was published.
+/// The changes of a revision, the units that they move, and whether it was published.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct PublishReport {
     store: String,

@@ -1,4 +1,4 @@
-//! Which records could never be processed, and what becomes of them now?
+//! `abx quarantine`: records that could not be processed.
 
 pub mod list;
 pub mod show;
@@ -21,7 +21,7 @@ pub struct Args {
     action: Action,
 }
 
-/// What is done with them.
+/// The subcommands.
 #[derive(Debug, Subcommand)]
 enum Action {
     List(list::Args),
@@ -41,7 +41,7 @@ impl Run for Args {
     }
 }
 
-/// Which records are meant.
+/// The selection of records.
 #[derive(Debug, clap::Args)]
 pub struct SelectArgs {
     #[command(flatten)]

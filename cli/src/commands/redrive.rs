@@ -1,4 +1,4 @@
-//! Which of these records did nobody count? And, with `--yes`: count them.
+//! `abx redrive`: records that were given up, which `--yes` counts.
 
 mod records;
 mod report;
@@ -227,7 +227,7 @@ where
         Ok(())
     }
 
-    /// Whether all of a batch are counted now.
+    /// True if all of a batch are counted now.
     async fn batch(
         &self,
         origin: Origin,

@@ -1,4 +1,4 @@
-//! What would these events have been counted as?
+//! `abx replay`: counts of recorded events.
 
 mod batch;
 mod faults;

@@ -1,4 +1,4 @@
-//! What came of an experiment so far?
+//! `abx results`: the analysis of an experiment.
 
 mod find;
 mod human;
@@ -74,7 +74,7 @@ pub struct Args {
     format: FormatArg,
 }
 
-/// How often a change is looked for.
+/// The interval between looks for a change.
 const WATCH: Duration = Duration::from_secs(1);
 
 /// A published revision; `None` is the head.
@@ -84,7 +84,9 @@ struct Revision(Option<u64>);
 fn parse_revision(text: &str) -> Result<Revision, String> {
     match text.parse() {
         Ok(Source::Published(revision)) => Ok(Revision(revision)),
-        _ => Err("write a published revision, for example @12 or @head; `abx revisions` lists them".to_owned()),
+        _ => {
+            Err("write a published revision, for example @12 or @head; `abx revisions` lists them".to_owned())
+        }
     }
 }
 
@@ -183,7 +185,7 @@ async fn read(args: &Args, key: &str) -> Result<ResultsReport, Error> {
     ResultsReport::new(counted, found.as_ref(), &plan)
 }
 
-/// What was counted of an epoch of an experiment.
+/// The counts of an epoch of an experiment.
 async fn count_of(metrics: &Metrics, key: &str, epoch: u32) -> Result<Totals, Error> {
     let partition = experiment_partition(key, epoch);
     Ok(totals(&partition, &metrics.rows(&partition).await.map_err(unanswered)?))

@@ -1,4 +1,4 @@
-//! What was published, when, by whom and why? And which of it served when?
+//! `abx revisions`: published revisions and moves of the head.
 
 use crate::advice::unanswered;
 use crate::command::{Execute, block_on};

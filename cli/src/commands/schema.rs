@@ -1,4 +1,4 @@
-//! What may be written in a document, and what does a report hold?
+//! `abx schema`: JSON Schemas of documents and reports.
 
 use super::reports;
 use crate::command::{ReportSchema, Run};

@@ -114,7 +114,7 @@ impl Execute for Args {
 }
 
 impl Args {
-    /// What an option names of a deployment, or why nothing is asked.
+    /// The part of a deployment that an option names, or the reason why nothing is asked.
     fn of_deployment<'a>(&self, named: Option<&'a str>, option: &str) -> Result<&'a str, String> {
         match (&self.metrics.store.table, named) {
             (None, _) => Err("only with --table".to_owned()),

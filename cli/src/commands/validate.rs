@@ -35,7 +35,7 @@ pub struct Args {
     deny_warnings: bool,
 }
 
-/// How findings are written.
+/// The output format of findings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum Format {
     /// For a person
@@ -51,12 +51,12 @@ pub enum Format {
     Junit,
 }
 
-/// What was found in the documents.
+/// The findings in the documents.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct ValidateReport {
-    /// How many files were read.
+    /// The number of files.
     files: usize,
-    /// How many documents they hold.
+    /// The number of documents in the files.
     documents: usize,
     #[serde(flatten)]
     counts: FindingCounts,

@@ -26,7 +26,7 @@ pub struct ContextArgs {
 pub struct GivenContext {
     /// The attributes.
     pub attributes: Map<String, Value>,
-    /// What should be known about them.
+    /// Warnings about them.
     pub hints: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Where documents come from: files, a git revision, or what was published.
+//! Sources of documents: files, a git revision, or a published revision.
 
 use super::DOCUMENTS;
 use crate::advice::unanswered;
@@ -22,7 +22,7 @@ use std::str::FromStr;
 /// | `main`, `HEAD~3` | the folder `experiments` here, as it is in a git commit |
 /// | `@12`, `@head` | a published revision of the store or table that the command names |
 ///
-/// What exists as a file or folder is that, whatever else its name may mean.
+/// An existing file or folder takes precedence over other meanings of its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     /// A file, a folder, or `-` for standard input.
@@ -76,7 +76,7 @@ fn published(text: &str) -> Result<Option<Source>, Error> {
 }
 
 impl Source {
-    /// What a revision alone stands for: a published one, or, at each of some other places, what stood there in a git
+    /// The sources that a revision alone stands for: a published one, or, for each of some other places, its content in a git
     /// commit.
     pub fn of_revision(text: &str, places: &[Self]) -> Result<Vec<Self>, Error> {
         if let Some(source) = published(text)? {
@@ -109,7 +109,7 @@ impl Source {
         Ok(corpus)
     }
 
-    /// When the latest of some revisions was made: committed, or published. Files have no such time, and count as of now.
+    /// The time of the latest of some revisions, at which it was committed or published. Files have no such time, and count as of now.
     pub fn made_at(sources: &[Self], store: &StoreArgs) -> Result<Timestamp, Error> {
         let mut latest = None;
         for source in sources {

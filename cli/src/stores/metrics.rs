@@ -1,4 +1,4 @@
-//! Where counts are read from: the file here, or a DynamoDB table.
+//! Stores of counts: a file, or a DynamoDB table.
 
 use crate::error::Error;
 use crate::stores::{Store, StoreArgs, read_file};
@@ -7,7 +7,7 @@ use abx_functions::adapters::aws::{self, Budget, DynamoMetrics};
 use abx_functions::adapters::embedded::EmbeddedStore;
 use abx_functions::ports::{MetricStore, PortError, RowCounter, ShardState};
 
-/// Where the counts are kept.
+/// The place of the counts.
 #[derive(Debug, Clone, clap::Args)]
 pub struct MetricsArgs {
     /// The catalog, and the file where both are in one.
@@ -27,7 +27,7 @@ pub enum Metrics {
     Dynamo(DynamoMetrics),
 }
 
-/// Where marks are looked up.
+/// The place of marks.
 #[derive(Debug, Clone, clap::Args)]
 pub struct MarksArg {
     /// The DynamoDB table of marks, to find ids such as "undefined"; by default named as that of the counts, with
@@ -53,7 +53,7 @@ impl MetricsArgs {
     }
 }
 
-/// What the rows of an experiment's partition come to.
+/// The totals of the rows of an experiment's partition.
 #[must_use]
 pub fn totals(partition: &str, rows: &[RowCounter]) -> Totals {
     let mut totals = Totals::default();
@@ -88,7 +88,7 @@ impl Metrics {
         }
     }
 
-    /// How far a shard is counted.
+    /// The progress of a shard.
     pub async fn shard(&self, shard: &str) -> Result<ShardState, PortError> {
         match self {
             Self::Embedded(store) => store.shard(shard).await,

@@ -1,4 +1,4 @@
-//! Where quarantined records are kept: the file here, or a DynamoDB table.
+//! Stores of quarantined records: a file, or a DynamoDB table.
 
 use crate::error::Error;
 use crate::stores::{MetricsArgs, open_file, read_file};

@@ -17,7 +17,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// What became of the events.
+/// The outcome of the events.
 #[derive(Default, Serialize)]
 struct Answer {
     accepted: usize,
@@ -38,7 +38,7 @@ struct Answer {
 /// An event that was not taken.
 #[derive(Serialize)]
 struct Rejected {
-    /// Which one, from 0.
+    /// The index, from 0.
     index: usize,
     reason: &'static str,
     detail: String,

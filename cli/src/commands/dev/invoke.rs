@@ -27,7 +27,7 @@ const EXECUTED_VERSION: HeaderName = HeaderName::from_static("x-amz-executed-ver
 const LOG_RESULT: HeaderName = HeaderName::from_static("x-amz-log-result");
 
 const FUNCTION_ERROR: HeaderName = HeaderName::from_static("x-amz-function-error");
-/// How long a batch may take, as the deployed function has it.
+/// The time limit of a batch, as in the deployed function.
 const TIMEOUT: Duration = Duration::from_mins(1);
 
 pub(super) fn routes(
@@ -78,7 +78,7 @@ impl Name {
     }
 }
 
-/// What a function came to.
+/// The outcome of a function call.
 enum Outcome {
     Answer(Value),
     /// The type of an error, and its message.
@@ -160,14 +160,14 @@ impl IntoResponse for Outcome {
     }
 }
 
-/// What is asked for.
+/// The question.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     /// The answer.
     RequestResponse,
     /// The work alone. It is done before the answer here, so that it is not lost when the program ends.
     Event,
-    /// Whether it could be called.
+    /// True if it could be called.
     DryRun,
 }
 
@@ -182,7 +182,7 @@ impl Kind {
     }
 }
 
-/// What the platform writes around an invocation, in base64. The function's own lines go to stderr here (`--verbose`).
+/// The lines of the platform around an invocation, in base64. The function's own lines go to stderr here (`--verbose`).
 fn log_tail(id: &str, took: Duration) -> String {
     let took = took.as_secs_f64() * 1000.0;
     STANDARD.encode(format!(

@@ -1,4 +1,4 @@
-//! Which records could never be processed?
+//! `abx quarantine list`: records that could not be processed.
 
 use super::SelectArgs;
 use crate::advice::unanswered;
@@ -41,7 +41,7 @@ pub struct QuarantineListReport {
     store: String,
     #[schemars(with = "String")]
     since: Timestamp,
-    /// How many there are, by reason; those that are not shown included.
+    /// The number of records by reason, including those that are not shown.
     reasons: BTreeMap<String, u64>,
     records: Vec<Summary>,
 }

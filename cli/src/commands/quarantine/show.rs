@@ -1,4 +1,4 @@
-//! What does this record hold?
+//! `abx quarantine show`: one record with its bytes.
 
 use super::SelectArgs;
 use super::list::Summary;

@@ -7,7 +7,7 @@ use abx_core::read::time_of_text;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
-/// What the columns of a CSV file mean.
+/// The meaning of the columns of a CSV file.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct RowArgs {
     /// CSV: the column of the units
@@ -39,7 +39,7 @@ pub(super) struct Rows {
 #[derive(Debug)]
 struct Derived {
     kind: DerivedKind,
-    /// How long after the row's time it happens.
+    /// The delay after the row's time.
     after: SignedDuration,
 }
 

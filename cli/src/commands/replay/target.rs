@@ -1,4 +1,4 @@
-//! Where batches are delivered to.
+//! Targets of batches.
 
 use super::batch::Delivery;
 use super::load::Ledger;
@@ -23,14 +23,14 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long a batch may take.
+/// The time limit of a batch.
 const PATIENCE: Duration = Duration::from_mins(1);
 /// The file that knows what was replayed to functions.
 const REPLAYED: &str = ".abx/replayed.sqlite";
-/// How often a batch is delivered that is given back.
+/// The number of deliveries of a batch that is given back.
 const TRIES: u32 = 10;
 
-/// What came of all batches.
+/// The outcome of all batches.
 #[derive(Debug, Default)]
 pub(super) struct Counts {
     /// The classes of all records: those that were not delivered, because they were counted before, and those that were.
@@ -41,13 +41,13 @@ pub(super) struct Counts {
     /// Batches that were given back, and delivered again.
     pub given_back: u64,
     pub unplaced: u64,
-    /// What was counted; empty where a function counts.
+    /// The counts; empty if a function counts.
     pub stream: StreamTotals,
     /// By experiment and epoch; empty where a function counts.
     pub experiments: BTreeMap<(String, u32), Totals>,
 }
 
-/// Where events are kept, if at all.
+/// The place of events, if they are stored.
 #[derive(Debug)]
 pub(super) struct Keep(Option<JsonlArchive>);
 
@@ -62,7 +62,7 @@ impl Archive for Keep {
 
 type Local = Processor<Arc<EmbeddedStore>, Arc<EmbeddedStore>, Keep, Arc<EmbeddedStore>>;
 
-/// Where batches go.
+/// The target of batches.
 pub(super) enum Target {
     /// The handler, over a store here.
     Local(Box<Local>),

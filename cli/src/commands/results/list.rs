@@ -36,7 +36,7 @@ struct CountedExperiment {
     revision: Option<u64>,
     /// Units that were exposed, each once.
     units: u64,
-    /// Whether the units follow their allocations; `null` without units or without a document.
+    /// True if the units follow their allocations; `null` without units or without a document.
     sample_ratio: Option<SampleRatio>,
 }
 
