@@ -62,8 +62,9 @@ impl Execute for Args {
         }
         let documents: Vec<Value> = checked.values.into_iter().map(|(_, value)| value).collect();
         block_on(async {
-            let store =
-                if self.yes { self.store.open_to_write().await? } else { self.store.open_or_empty().await? };
+            let store = &self.store;
+            let store = if self.yes { store.open_to_write().await? } else { store.open_or_empty().await? };
+            let store = store.catalog();
             let head = head(&store).await?;
             let before = documents_of(&store, head).await?;
             let plan = changes(&before, &documents, Timestamp::now());

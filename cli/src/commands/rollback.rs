@@ -50,9 +50,7 @@ impl Execute for Args {
     /// Flips the head.
     fn execute(&self) -> Result<RollbackReport, Error> {
         block_on(async {
-            // Nothing is made where nothing is.
-            drop(self.store.open().await?);
-            let store = self.store.open_to_write().await?;
+            let store = self.store.open_existing(true).await?.catalog();
             let from = head(&store).await?.ok_or_else(|| Error::caller("nothing was ever published"))?;
             let to = match self.revision {
                 Some(revision) => revision,
