@@ -1,19 +1,18 @@
-//! Stores of revisions: a file, or a DynamoDB table.
+//! The places where everything is kept: one file here, or tables and streams of AWS.
 
 mod metrics;
-mod quarantine;
 
-pub use metrics::{MarksArg, Metrics, MetricsArgs, totals};
-pub use quarantine::{Kept, no_record};
+pub use metrics::{MarksArg, MetricsArgs, partitions, totals};
 
 use crate::advice::unanswered;
 use crate::aws::aws_config_for;
 use crate::error::Error;
-use abx_functions::adapters::aws::{self, Budget, DynamoCatalog};
-use abx_functions::adapters::embedded::EmbeddedStore;
-use abx_functions::ports::{
-    CatalogStore, Flip, Head, HeadMove, PortError, PutRevision, RevisionInfo, RevisionMeta,
+use abx_functions::adapters::aws::{
+    self, Budget, DynamoAssignments, DynamoCatalog, DynamoMetrics, DynamoPersonalData, DynamoQuarantine,
+    FirehoseArchive,
 };
+use abx_functions::adapters::embedded::{EmbeddedStore, JsonlArchive};
+use abx_functions::ports::Either;
 use std::fs::{DirBuilder, File};
 use std::io::{self, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
@@ -36,13 +35,106 @@ pub struct StoreArgs {
     pub endpoint: Option<String>,
 }
 
-/// A store of either kind.
-#[derive(Debug)]
-pub enum Store {
-    /// One file.
-    Embedded(EmbeddedStore),
-    /// A DynamoDB table.
-    Dynamo(DynamoCatalog),
+/// The catalog of any backend.
+pub type AnyCatalog = Either<EmbeddedStore, DynamoCatalog>;
+/// The assignments of any backend.
+pub type AnyAssignments = Either<EmbeddedStore, DynamoAssignments>;
+/// The counts of any backend.
+pub type AnyMetrics = Either<EmbeddedStore, DynamoMetrics>;
+/// The quarantined records of any backend.
+pub type AnyQuarantine = Either<EmbeddedStore, DynamoQuarantine>;
+/// The personal data of any backend.
+pub type AnyPersonalData = Either<EmbeddedStore, DynamoPersonalData>;
+/// The archive of any backend.
+pub type AnyArchive = Either<JsonlArchive, FirehoseArchive>;
+
+/// The one place that knows which adapters a command works on. It opens every port.
+#[derive(Debug, Clone)]
+pub enum Backend {
+    /// One file, and the archive beside it.
+    File {
+        /// The path of the file.
+        path: PathBuf,
+        /// The file, opened.
+        store: EmbeddedStore,
+    },
+    /// Tables and streams of AWS.
+    Aws {
+        /// The table of the catalog.
+        catalog: String,
+        /// Region, credentials and endpoint.
+        config: Box<aws::SdkConfig>,
+    },
+}
+
+impl Backend {
+    /// The revisions and the head.
+    #[must_use]
+    pub fn catalog(&self) -> AnyCatalog {
+        match self {
+            Self::File { store, .. } => Either::Left(store.clone()),
+            Self::Aws { catalog, config } => {
+                let client = aws::dynamodb(config, Budget::PATIENT);
+                Either::Right(DynamoCatalog::new(client, catalog.as_str()).with_fresh_head())
+            }
+        }
+    }
+
+    /// The assignments; `table` is that of AWS.
+    #[must_use]
+    pub fn assignments(&self, table: &str) -> AnyAssignments {
+        match self {
+            Self::File { store, .. } => Either::Left(store.clone()),
+            Self::Aws { config, .. } => {
+                Either::Right(DynamoAssignments::new(aws::dynamodb(config, Budget::PATIENT), table))
+            }
+        }
+    }
+
+    /// The counts and marks; the tables are those of AWS.
+    #[must_use]
+    pub fn metrics(&self, table: &str, marks: &str) -> AnyMetrics {
+        match self {
+            Self::File { store, .. } => Either::Left(store.clone()),
+            Self::Aws { config, .. } => {
+                Either::Right(DynamoMetrics::new(aws::dynamodb(config, Budget::PATIENT), table, marks))
+            }
+        }
+    }
+
+    /// The quarantined records; `table` is that of AWS.
+    #[must_use]
+    pub fn quarantine(&self, table: &str) -> AnyQuarantine {
+        match self {
+            Self::File { store, .. } => Either::Left(store.clone()),
+            Self::Aws { config, .. } => {
+                Either::Right(DynamoQuarantine::new(aws::dynamodb(config, Budget::PATIENT), table))
+            }
+        }
+    }
+
+    /// The assignments, marks and events of a unit; the tables are those of AWS.
+    #[must_use]
+    pub fn personal_data(&self, assignments: &str, marks: &str) -> AnyPersonalData {
+        match self {
+            Self::File { store, .. } => Either::Left(store.clone()),
+            Self::Aws { config, .. } => {
+                let client = aws::dynamodb(config, Budget::PATIENT);
+                Either::Right(DynamoPersonalData::new(client, assignments, marks))
+            }
+        }
+    }
+
+    /// The archive of events; `stream` is the delivery stream of AWS.
+    #[must_use]
+    pub fn archive(&self, stream: &str) -> AnyArchive {
+        match self {
+            Self::File { path, .. } => Either::Left(JsonlArchive::new(archive_beside(path))),
+            Self::Aws { config, .. } => {
+                Either::Right(FirehoseArchive::new(aws::firehose(config, Budget::PATIENT), stream))
+            }
+        }
+    }
 }
 
 impl StoreArgs {
@@ -53,32 +145,38 @@ impl StoreArgs {
     }
 
     /// Opens the store to read: nothing is made or changed by that, and a store that is not there is an error.
-    pub async fn open(&self) -> Result<Store, Error> {
-        match &self.table {
-            Some(table) => self.open_table(table).await,
-            None => Ok(Store::Embedded(read_file(&self.store)?)),
-        }
+    pub async fn open(&self) -> Result<Backend, Error> {
+        self.open_by(read_file).await
     }
 
     /// Opens the store to read; one that is not there is empty.
-    pub async fn open_or_empty(&self) -> Result<Store, Error> {
-        if self.table.is_none() && is_missing(&self.store)? {
-            return Ok(Store::Embedded(EmbeddedStore::in_memory().map_err(unanswered)?));
-        }
-        self.open().await
+    pub async fn open_or_empty(&self) -> Result<Backend, Error> {
+        let empty = || EmbeddedStore::in_memory().map_err(unanswered);
+        self.open_by(|path| if is_missing(path)? { empty() } else { read_file(path) }).await
     }
 
     /// Opens the store to write, and makes a file that is not there.
-    pub async fn open_to_write(&self) -> Result<Store, Error> {
-        match &self.table {
-            Some(table) => self.open_table(table).await,
-            None => Ok(Store::Embedded(open_file(&self.store)?)),
-        }
+    pub async fn open_to_write(&self) -> Result<Backend, Error> {
+        self.open_by(open_file).await
     }
 
-    async fn open_table(&self, table: &str) -> Result<Store, Error> {
-        let client = aws::dynamodb(&self.config().await?, Budget::PATIENT);
-        Ok(Store::Dynamo(DynamoCatalog::new(client, table).with_fresh_head()))
+    /// Opens a store that is there: to write, or only to read.
+    pub async fn open_existing(&self, to_write: bool) -> Result<Backend, Error> {
+        // The reader is gone before the writer comes: with both open in one process, SQLite lets neither write.
+        let open = |path: &Path| read_file(path).map(drop).and_then(|()| open_file(path));
+        if to_write { self.open_by(open).await } else { self.open().await }
+    }
+
+    async fn open_by(
+        &self,
+        open: impl FnOnce(&Path) -> Result<EmbeddedStore, Error>,
+    ) -> Result<Backend, Error> {
+        match &self.table {
+            Some(table) => {
+                Ok(Backend::Aws { catalog: table.clone(), config: Box::new(self.config().await?) })
+            }
+            None => Ok(Backend::File { path: self.store.clone(), store: open(&self.store)? }),
+        }
     }
 
     /// The configuration of the calls to the tables.
@@ -141,54 +239,5 @@ fn make_folder(folder: &Path) -> io::Result<()> {
         Ok(mut file) => file.write_all(b"*\n"),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error),
-    }
-}
-
-impl CatalogStore for Store {
-    async fn head(&self) -> Result<Option<Head>, PortError> {
-        match self {
-            Self::Embedded(it) => it.head().await,
-            Self::Dynamo(it) => it.head().await,
-        }
-    }
-
-    async fn revision(&self, revision: u64) -> Result<Option<Vec<u8>>, PortError> {
-        match self {
-            Self::Embedded(it) => it.revision(revision).await,
-            Self::Dynamo(it) => it.revision(revision).await,
-        }
-    }
-
-    async fn put_revision(
-        &self,
-        revision: u64,
-        bytes: &[u8],
-        meta: &RevisionMeta,
-    ) -> Result<PutRevision, PortError> {
-        match self {
-            Self::Embedded(it) => it.put_revision(revision, bytes, meta).await,
-            Self::Dynamo(it) => it.put_revision(revision, bytes, meta).await,
-        }
-    }
-
-    async fn flip_head(&self, from: Option<u64>, to: u64, meta: &RevisionMeta) -> Result<Flip, PortError> {
-        match self {
-            Self::Embedded(it) => it.flip_head(from, to, meta).await,
-            Self::Dynamo(it) => it.flip_head(from, to, meta).await,
-        }
-    }
-
-    async fn head_moves(&self) -> Result<Vec<HeadMove>, PortError> {
-        match self {
-            Self::Embedded(it) => it.head_moves().await,
-            Self::Dynamo(it) => it.head_moves().await,
-        }
-    }
-
-    async fn revisions(&self) -> Result<Vec<RevisionInfo>, PortError> {
-        match self {
-            Self::Embedded(it) => it.revisions().await,
-            Self::Dynamo(it) => it.revisions().await,
-        }
     }
 }

@@ -8,8 +8,9 @@ use crate::error::Error;
 use crate::part::Part;
 use crate::render::printable;
 use crate::render::style::{BAD, DIM};
-use crate::stores::{Metrics, MetricsArgs, archive_beside};
+use crate::stores::{AnyMetrics, MetricsArgs, archive_beside};
 use abx_core::event::MarkKey;
+use abx_functions::ports::{Either, MetricStore as _};
 use busy::Busy;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -89,17 +90,17 @@ impl Suspects {
     /// `may_take_time` is false for whoever asks each second.
     pub async fn look(
         args: &MetricsArgs,
-        metrics: &Metrics,
+        metrics: &AnyMetrics,
         only: Option<&str>,
         experiments: &[(&str, u32)],
         may_take_time: bool,
     ) -> Self {
         let busy = match metrics {
-            Metrics::Dynamo(_) => {
+            Either::Right(_) => {
                 Part::NotAsked("a table has no counts of them; docs/statistics.md has a query".to_owned())
             }
-            Metrics::Embedded(_) if !may_take_time => Part::NotAsked("not while watching".to_owned()),
-            Metrics::Embedded(_) => {
+            Either::Left(_) if !may_take_time => Part::NotAsked("not while watching".to_owned()),
+            Either::Left(_) => {
                 let folder = archive_beside(&args.store.store);
                 let read = Busy::look(&folder, only);
                 read.map_err(|error| Error::world(format!("{}: {error}", folder.display()))).into()
@@ -155,7 +156,7 @@ impl Placeholder {
 }
 
 /// The placeholders that have the mark of an exposure.
-async fn placeholders(metrics: &Metrics, experiments: &[(&str, u32)]) -> Result<Vec<Placeholder>, Error> {
+async fn placeholders(metrics: &AnyMetrics, experiments: &[(&str, u32)]) -> Result<Vec<Placeholder>, Error> {
     let keys = experiments.iter().flat_map(|(experiment, epoch)| {
         PLACEHOLDERS.iter().map(|unit| MarkKey {
             unit: Cow::Borrowed(*unit),

@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 use tower::{Service, ServiceExt};
 
-type Store = Arc<EmbeddedStore>;
+type Store = EmbeddedStore;
 
 /// Everything over one store in memory.
 struct World {
@@ -60,18 +60,18 @@ fn documents() -> Vec<Value> {
 
 fn world() -> World {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let store = Arc::new(EmbeddedStore::in_memory().unwrap());
+    let store = EmbeddedStore::in_memory().unwrap();
     let meta = RevisionMeta { created_at: Timestamp::UNIX_EPOCH, author: "b".into(), message: "b".into() };
     let holder = runtime.block_on(async {
         store.put_revision(1, &encode(&documents()).unwrap(), &meta).await.unwrap();
         store.flip_head(None, 1, &meta).await.unwrap();
-        let holder = Arc::new(CatalogHolder::new(Arc::clone(&store), Snapshot::default()));
+        let holder = Arc::new(CatalogHolder::new(store.clone(), Snapshot::default()));
         holder.load().await.unwrap();
         holder
     });
     assert!(holder.held().held_back.is_empty(), "{:?}", holder.held().held_back);
     let telemetry = || Arc::new(Telemetry::new("bench", Level::Info, std::io::sink()));
-    let (held, kept, sink) = (Arc::clone(&holder), Arc::clone(&store), Arc::clone(&store));
+    let (held, kept, sink) = (Arc::clone(&holder), store.clone(), store.clone());
     let assignment = assignment::AssignmentService::new(
         held,
         kept,

@@ -82,15 +82,14 @@ pub struct Args {
     verbose: bool,
 }
 
-type AssignmentService =
-    assignment::AssignmentService<Arc<EmbeddedStore>, Arc<WatchedStore>, Arc<WatchedStore>>;
-type FlagService = flags::FlagService<Arc<EmbeddedStore>, Arc<WatchedStore>>;
+type AssignmentService = assignment::AssignmentService<EmbeddedStore, Arc<WatchedStore>, Arc<WatchedStore>>;
+type FlagService = flags::FlagService<EmbeddedStore, Arc<WatchedStore>>;
 
 /// The service.
 struct Dev {
-    store: Arc<EmbeddedStore>,
+    store: EmbeddedStore,
     watched: Arc<WatchedStore>,
-    holder: Arc<CatalogHolder<Arc<EmbeddedStore>>>,
+    holder: Arc<CatalogHolder<EmbeddedStore>>,
     assignment: Arc<AssignmentService>,
     flags: Arc<FlagService>,
     events: Arc<LocalProcessor>,
@@ -186,9 +185,8 @@ fn interrupted() -> Result<impl Future<Output = ()>, Error> {
 impl Dev {
     fn open(args: &Args) -> Result<Self, Error> {
         let store = open_file(&args.store)?.with_patience(PATIENCE).map_err(unanswered)?;
-        let store = Arc::new(store);
-        let watched = Arc::new(WatchedStore::new(Arc::clone(&store)));
-        let holder = Arc::new(CatalogHolder::new(Arc::clone(&store), Snapshot::default()));
+        let watched = Arc::new(WatchedStore::new(store.clone()));
+        let holder = Arc::new(CatalogHolder::new(store.clone(), Snapshot::default()));
         let telemetry = |function| {
             let stderr = std::io::stderr();
             let out = if args.verbose {
@@ -213,8 +211,7 @@ impl Dev {
             flags::FlagOptions { exposures: Exposures::After, cors, ..flags::FlagOptions::default() },
         );
         let archive = JsonlArchive::new(archive_beside(&args.store));
-        let events =
-            LocalProcessor::new(Arc::clone(&store), Arc::clone(&holder), archive, telemetry("events"));
+        let events = LocalProcessor::new(store.clone(), Arc::clone(&holder), archive, telemetry("events"));
         let (assignment, flags, events) = (Arc::new(assignment), Arc::new(flags), Arc::new(events));
         Ok(Self { store, watched, holder, assignment, flags, events })
     }
@@ -280,7 +277,7 @@ impl Dev {
 
     /// Takes the documents as they are now.
     async fn take(&self, watch: &mut Watch) -> Result<(), Error> {
-        let look = watch.take(&*self.store).await?;
+        let look = watch.take(&self.store).await?;
         if !look.findings.is_empty() {
             say(findings::human(&look.findings, &look.files).trim_end_matches('\n'));
         }
@@ -305,7 +302,7 @@ impl Dev {
             let experiments = snapshot.catalog.experiments().len();
             let flags = snapshot.catalog.flags().len();
             say(&format!("serving revision {}: {experiments} experiments, {flags} flags", snapshot.revision));
-            if let Some(difference) = watch.difference(&*self.store, snapshot.revision).await? {
+            if let Some(difference) = watch.difference(&self.store, snapshot.revision).await? {
                 complain(&difference);
             }
         }

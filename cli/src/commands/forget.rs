@@ -8,10 +8,8 @@ use crate::error::Error;
 use crate::render::numbers::count;
 use crate::render::style::{DIM, GOOD, TITLE};
 use crate::report::{FormatArg, Report};
-use crate::stores::{Kept, MetricsArgs, archive_beside, open_file, read_file};
-use abx_functions::adapters::aws::{self, Budget, DynamoPersonalData};
-use abx_functions::adapters::embedded::EmbeddedStore;
-use abx_functions::ports::{Held, PersonalData, PortError, Quarantine as _, Quarantined};
+use crate::stores::{MetricsArgs, archive_beside};
+use abx_functions::ports::{PersonalData as _, Quarantine as _, Quarantined};
 use archive::ArchiveFile;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -81,12 +79,9 @@ impl Execute for Args {
             return Err(Error::caller("the unit is blank").help("give the id exactly as it was sent"));
         }
         block_on(async {
-            let data = Stored::open(self).await?;
-            let quarantine = if self.yes {
-                Kept::open_to_write(&self.metrics).await?
-            } else {
-                Kept::open(&self.metrics).await?
-            };
+            let backend = self.metrics.store.open_existing(self.yes).await?;
+            let data = backend.personal_data(&self.assignments_table, &self.marks_table);
+            let quarantine = self.metrics.quarantine(&backend);
             let held = data.held(&self.unit).await.map_err(unanswered)?;
             let quarantined = quarantine.list(Timestamp::MIN, usize::MAX).await.map_err(unanswered)?;
             let quarantined: Vec<Quarantined> =
@@ -142,39 +137,6 @@ fn is_of(record: &Quarantined, unit: &str) -> bool {
         Some(Value::Number(number)) => number.to_string() == unit,
         _ => false,
     })
-}
-
-/// The file of the store, or the tables.
-enum Stored {
-    Embedded(EmbeddedStore),
-    Dynamo(DynamoPersonalData),
-}
-
-impl Stored {
-    async fn open(args: &Args) -> Result<Self, Error> {
-        let store = &args.metrics.store;
-        if store.table.is_none() {
-            let open = if args.yes { open_file } else { read_file };
-            // A file that is not there is not made.
-            return read_file(&store.store).and_then(|_| open(&store.store)).map(Self::Embedded);
-        }
-        let client = aws::dynamodb(&store.config().await?, Budget::PATIENT);
-        Ok(Self::Dynamo(DynamoPersonalData::new(client, &*args.assignments_table, &*args.marks_table)))
-    }
-
-    async fn held(&self, unit: &str) -> Result<Held, PortError> {
-        match self {
-            Self::Embedded(it) => it.held(unit).await,
-            Self::Dynamo(it) => it.held(unit).await,
-        }
-    }
-
-    async fn erase(&self, unit: &str) -> Result<(), PortError> {
-        match self {
-            Self::Embedded(it) => it.erase(unit).await,
-            Self::Dynamo(it) => it.erase(unit).await,
-        }
-    }
 }
 
 impl ForgetReport {

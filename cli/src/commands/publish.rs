@@ -57,6 +57,7 @@ impl Execute for Args {
         block_on(async {
             let place = &self.documents.store;
             let store = if self.yes { place.open_to_write().await? } else { place.open_or_empty().await? };
+            let store = store.catalog();
             let head = head(&store).await?;
             let before = documents_of(&store, head).await?;
             let plan = changes(&before, &documents, Timestamp::now());

@@ -53,7 +53,7 @@ impl Execute for Args {
     /// Writes the files.
     fn execute(&self) -> Result<PullReport, Error> {
         let (revision, documents) = block_on(async {
-            let store = self.store.open().await?;
+            let store = self.store.open().await?.catalog();
             let revision = match self.revision {
                 Some(revision) => revision,
                 None => head(&store).await?.ok_or_else(|| Error::caller("nothing was ever published"))?,

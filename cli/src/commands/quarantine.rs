@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::inputs::duration;
 use crate::output::Output;
-use crate::stores::{Kept, MetricsArgs, no_record};
+use crate::stores::{AnyQuarantine, MetricsArgs};
 use abx_functions::ports::{Quarantine as _, Quarantined};
 use clap::Subcommand;
 use jiff::{SignedDuration, Timestamp};
@@ -52,18 +52,18 @@ pub struct SelectArgs {
 }
 
 impl SelectArgs {
+    /// Opens the quarantine to read.
+    async fn open(&self) -> Result<AnyQuarantine, Error> {
+        Ok(self.metrics.quarantine(&self.metrics.store.open().await?))
+    }
+
     /// Since when.
     fn since(&self) -> Timestamp {
         Timestamp::now().checked_sub(self.since).unwrap_or(Timestamp::MIN)
     }
 
     /// All records that are meant, the newest first.
-    async fn records(&self, kept: &Kept) -> Result<Vec<Quarantined>, Error> {
-        kept.list(self.since(), usize::MAX).await.map_err(unanswered)
-    }
-
-    /// The error for an id that is not there.
-    fn unknown(&self, id: &str) -> Error {
-        no_record(id, &self.metrics)
+    async fn records(&self, quarantine: &AnyQuarantine) -> Result<Vec<Quarantined>, Error> {
+        quarantine.list(self.since(), usize::MAX).await.map_err(unanswered)
     }
 }

@@ -15,11 +15,12 @@ use crate::exit::{self, Exit};
 use crate::inputs::Source;
 use crate::output::{Output, stdout_is_open};
 use crate::report::{Format, FormatArg, Report as _};
-use crate::stores::{MarksArg, Metrics, MetricsArgs, totals};
+use crate::stores::{AnyMetrics, MarksArg, MetricsArgs, totals};
 use crate::suspects::Suspects;
 use abx_core::event::{StreamTotals, Totals, experiment_partition};
 use abx_core::finding::did_you_mean;
 use abx_functions::catalog::head;
+use abx_functions::ports::MetricStore as _;
 use find::{Found, History};
 use report::{Counted, Plan};
 use std::io::IsTerminal;
@@ -186,7 +187,7 @@ async fn read(args: &Args, key: &str) -> Result<ResultsReport, Error> {
 }
 
 /// The counts of an epoch of an experiment.
-async fn count_of(metrics: &Metrics, key: &str, epoch: u32) -> Result<Totals, Error> {
+async fn count_of(metrics: &AnyMetrics, key: &str, epoch: u32) -> Result<Totals, Error> {
     let partition = experiment_partition(key, epoch);
     Ok(totals(&partition, &metrics.rows(&partition).await.map_err(unanswered)?))
 }

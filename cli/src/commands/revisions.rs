@@ -66,7 +66,7 @@ impl Execute for Args {
     /// Reads the manifests.
     fn execute(&self) -> Result<RevisionsReport, Error> {
         block_on(async {
-            let store = self.store.open().await?;
+            let store = self.store.open().await?.catalog();
             let head = head(&store).await?;
             let revisions = store.revisions().await.map_err(unanswered)?;
             let revisions = revisions

@@ -56,9 +56,7 @@ impl Execute for Args {
     /// Compares the two revisions, and moves the head if asked to.
     fn execute(&self) -> Result<RollbackReport, Error> {
         block_on(async {
-            // A store that is not there is not made.
-            let to_read = self.store.open().await?;
-            let store = if self.yes { self.store.open_to_write().await? } else { to_read };
+            let store = self.store.open_existing(self.yes).await?.catalog();
             let from = head(&store).await?.ok_or_else(|| Error::caller("nothing was ever published"))?;
             let to = match self.revision {
                 Some(revision) => revision,

@@ -5,7 +5,7 @@ use crate::advice::unanswered;
 use crate::command::block_on;
 use crate::error::Error;
 use crate::source::{Corpus, GitPlace};
-use crate::stores::{Store, StoreArgs};
+use crate::stores::{AnyCatalog, StoreArgs};
 use abx_functions::catalog::{PublishError, documents_of, head, name};
 use abx_functions::ports::CatalogStore as _;
 use jiff::Timestamp;
@@ -164,14 +164,14 @@ fn published_at(revision: Option<u64>, args: &StoreArgs) -> Result<Timestamp, Er
 fn in_store<T>(
     revision: Option<u64>,
     args: &StoreArgs,
-    ask: impl AsyncFnOnce(&Store, u64) -> Result<T, Error>,
+    ask: impl AsyncFnOnce(&AnyCatalog, u64) -> Result<T, Error>,
 ) -> Result<T, Error> {
     let nothing = || {
         Error::caller(format!("{}: nothing was ever published", args.name()))
             .help("`abx publish` does; --store and --table name another place")
     };
     block_on(async {
-        let store = args.open().await?;
+        let store = args.open().await?.catalog();
         let number = match revision {
             Some(number) => number,
             None => head(&store).await?.ok_or_else(nothing)?,

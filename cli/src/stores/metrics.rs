@@ -1,11 +1,9 @@
-//! Stores of counts: a file, or a DynamoDB table.
+//! The tables of counts and marks, and what is read from them.
 
+use super::{AnyCatalog, AnyMetrics, AnyQuarantine, Backend, StoreArgs};
 use crate::error::Error;
-use crate::stores::{Store, StoreArgs, read_file};
-use abx_core::event::{Mark, MarkKey, Totals};
-use abx_functions::adapters::aws::{self, Budget, DynamoMetrics};
-use abx_functions::adapters::embedded::EmbeddedStore;
-use abx_functions::ports::{MetricStore, PortError, RowCounter, ShardState};
+use abx_core::event::Totals;
+use abx_functions::ports::{Either, PortError, RowCounter};
 
 /// The place of the counts.
 #[derive(Debug, Clone, clap::Args)]
@@ -16,15 +14,6 @@ pub struct MetricsArgs {
     /// The DynamoDB table of the counts, with `--table` for that of the catalog
     #[arg(long, value_name = "NAME", requires = "table", default_value = "abx-metrics")]
     pub metrics_table: String,
-}
-
-/// Counts, to be read.
-#[derive(Debug)]
-pub enum Metrics {
-    /// One file.
-    Embedded(EmbeddedStore),
-    /// A DynamoDB table.
-    Dynamo(DynamoMetrics),
 }
 
 /// The place of marks.
@@ -38,18 +27,24 @@ pub struct MarksArg {
 
 impl MetricsArgs {
     /// Opens the catalog and the counts to read; the marks too, if it is said where they are.
-    pub async fn open(&self, marks: Option<&MarksArg>) -> Result<(Store, Metrics), Error> {
-        let catalog = self.store.open().await?;
-        if self.store.table.is_none() {
-            return Ok((catalog, Metrics::Embedded(read_file(&self.store.store)?)));
-        }
-        let client = aws::dynamodb(&self.store.config().await?, Budget::PATIENT);
+    pub async fn open(&self, marks: Option<&MarksArg>) -> Result<(AnyCatalog, AnyMetrics), Error> {
+        let backend = self.store.open().await?;
         let by_default = || self.metrics_table.replace("metrics", "marks");
         let marks = marks.map(|marks| marks.marks_table.clone().unwrap_or_else(by_default));
-        Ok((
-            catalog,
-            Metrics::Dynamo(DynamoMetrics::new(client, &*self.metrics_table, marks.unwrap_or_default())),
-        ))
+        Ok((backend.catalog(), backend.metrics(&self.metrics_table, &marks.unwrap_or_default())))
+    }
+
+    /// The quarantine, which is in the table of the counts.
+    #[must_use]
+    pub fn quarantine(&self, backend: &Backend) -> AnyQuarantine {
+        backend.quarantine(&self.metrics_table)
+    }
+
+    /// The error for an id that is not in the quarantine.
+    #[must_use]
+    pub fn no_record(&self, id: &str) -> Error {
+        Error::caller(format!("there is no quarantined record {id:?} in {}", self.store.name()))
+            .help("`abx quarantine list` shows their ids; older ones need a longer --since")
     }
 }
 
@@ -63,36 +58,10 @@ pub fn totals(partition: &str, rows: &[RowCounter]) -> Totals {
     totals
 }
 
-impl Metrics {
-    /// All counters of a partition.
-    pub async fn rows(&self, partition: &str) -> Result<Vec<RowCounter>, PortError> {
-        match self {
-            Self::Embedded(store) => store.rows(partition).await,
-            Self::Dynamo(store) => store.rows(partition).await,
-        }
-    }
-
-    /// The partitions that there are. `None` of a table, which tells them only to whoever reads all of it.
-    pub fn partitions(&self) -> Result<Option<Vec<String>>, PortError> {
-        match self {
-            Self::Embedded(store) => store.partitions().map(Some),
-            Self::Dynamo(_) => Ok(None),
-        }
-    }
-
-    /// The marks under these keys, in their order.
-    pub async fn marks(&self, keys: &[MarkKey<'_>]) -> Result<Vec<Option<Mark>>, PortError> {
-        match self {
-            Self::Embedded(store) => store.marks(keys).await,
-            Self::Dynamo(store) => store.marks(keys).await,
-        }
-    }
-
-    /// The progress of a shard.
-    pub async fn shard(&self, shard: &str) -> Result<ShardState, PortError> {
-        match self {
-            Self::Embedded(store) => store.shard(shard).await,
-            Self::Dynamo(store) => store.shard(shard).await,
-        }
+/// The partitions that there are. `None` of a table, which tells them only to whoever reads all of it.
+pub fn partitions(metrics: &AnyMetrics) -> Result<Option<Vec<String>>, PortError> {
+    match metrics {
+        Either::Left(store) => store.partitions().map(Some),
+        Either::Right(_) => Ok(None),
     }
 }

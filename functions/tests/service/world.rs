@@ -136,13 +136,13 @@ pub(crate) struct Setup {
     pub(crate) base_path: String,
 }
 
-type Assignment = assignment::AssignmentService<Arc<EmbeddedStore>, Arc<Moody>, Arc<Stream>>;
-type Flags = flags::FlagService<Arc<EmbeddedStore>, Arc<Stream>>;
+type Assignment = assignment::AssignmentService<EmbeddedStore, Arc<Moody>, Arc<Stream>>;
+type Flags = flags::FlagService<EmbeddedStore, Arc<Stream>>;
 
 /// Both functions over the same catalog.
 pub(crate) struct World {
-    pub(crate) catalog: Arc<EmbeddedStore>,
-    pub(crate) holder: Arc<CatalogHolder<Arc<EmbeddedStore>>>,
+    pub(crate) catalog: EmbeddedStore,
+    pub(crate) holder: Arc<CatalogHolder<EmbeddedStore>>,
     pub(crate) store: Arc<Moody>,
     pub(crate) stream: Arc<Stream>,
     pub(crate) log: Log,
@@ -157,7 +157,7 @@ impl World {
     }
 
     pub(crate) async fn new(setup: Setup) -> Self {
-        let catalog = Arc::new(EmbeddedStore::in_memory().unwrap());
+        let catalog = EmbeddedStore::in_memory().unwrap();
         let world = Self::over(catalog, Arc::new(Moody::new()), &setup);
         if !setup.documents.is_empty() {
             world.publish(setup.documents).await;
@@ -167,13 +167,13 @@ impl World {
 
     /// Another process over the same stores.
     pub(crate) async fn twin(&self) -> Self {
-        let twin = Self::over(Arc::clone(&self.catalog), Arc::clone(&self.store), &Setup::default());
+        let twin = Self::over(self.catalog.clone(), Arc::clone(&self.store), &Setup::default());
         twin.holder.load().await.unwrap();
         twin
     }
 
-    fn over(catalog: Arc<EmbeddedStore>, store: Arc<Moody>, setup: &Setup) -> Self {
-        let holder = Arc::new(CatalogHolder::new(Arc::clone(&catalog), Snapshot::default()));
+    fn over(catalog: EmbeddedStore, store: Arc<Moody>, setup: &Setup) -> Self {
+        let holder = Arc::new(CatalogHolder::new(catalog.clone(), Snapshot::default()));
         let stream = Arc::new(Stream { sent: Mutex::default(), mood: Mutex::new(Mood::Well) });
         let log = Log::default();
         let telemetry = Arc::new(Telemetry::new("test", Level::Debug, log.clone()));

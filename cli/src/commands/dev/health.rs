@@ -31,7 +31,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// The store as the functions use it.
 #[derive(Debug)]
 pub(super) struct WatchedStore {
-    store: Arc<EmbeddedStore>,
+    store: EmbeddedStore,
     failing: Mutex<Option<Failing>>,
     /// Events that the store has not taken yet, in their order.
     waiting: AsyncMutex<VecDeque<Event>>,
@@ -62,7 +62,7 @@ pub(super) enum News {
 }
 
 impl WatchedStore {
-    pub(super) fn new(store: Arc<EmbeddedStore>) -> Self {
+    pub(super) fn new(store: EmbeddedStore) -> Self {
         Self { store, failing: Mutex::default(), waiting: AsyncMutex::default() }
     }
 

@@ -9,7 +9,6 @@ use crate::render::numbers::count;
 use crate::render::style::DIM;
 use crate::render::{printable, table};
 use crate::report::{FormatArg, Report};
-use crate::stores::Kept;
 use abx_functions::ports::{Quarantine as _, Quarantined};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -65,18 +64,18 @@ impl Execute for Args {
     /// Reads the records.
     fn execute(&self) -> Result<QuarantineListReport, Error> {
         block_on(async {
-            let kept = Kept::open(&self.select.metrics).await?;
+            let quarantine = self.select.open().await?;
             let since = self.select.since();
-            let mut reasons = kept.count(since).await.map_err(unanswered)?;
+            let mut reasons = quarantine.count(since).await.map_err(unanswered)?;
             let records = match &self.reason {
                 Some(reason) => {
                     reasons.retain(|it, _| it == reason);
-                    let mut records = self.select.records(&kept).await?;
+                    let mut records = self.select.records(&quarantine).await?;
                     records.retain(|record| record.reason == *reason);
                     records.truncate(self.limit);
                     records
                 }
-                None => kept.list(since, self.limit).await.map_err(unanswered)?,
+                None => quarantine.list(since, self.limit).await.map_err(unanswered)?,
             };
             let records = records.iter().map(Summary::new).collect();
             Ok(QuarantineListReport { store: self.select.metrics.store.name(), since, reasons, records })

@@ -8,7 +8,6 @@ use crate::error::Error;
 use crate::render::printable;
 use crate::render::style::{BAD, DIM, TITLE};
 use crate::report::{FormatArg, Report};
-use crate::stores::Kept;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
@@ -43,9 +42,10 @@ impl Execute for Args {
     /// Finds the record.
     fn execute(&self) -> Result<QuarantineShowReport, Error> {
         block_on(async {
-            let kept = Kept::open(&self.select.metrics).await?;
-            let found = self.select.records(&kept).await?.into_iter().find(|record| record.id == self.id);
-            let found = found.ok_or_else(|| self.select.unknown(&self.id))?;
+            let quarantine = self.select.open().await?;
+            let found =
+                self.select.records(&quarantine).await?.into_iter().find(|record| record.id == self.id);
+            let found = found.ok_or_else(|| self.select.metrics.no_record(&self.id))?;
             let summary = Summary::new(&found);
             let (text, base64) = match String::from_utf8(found.data) {
                 Ok(text) => (Some(text), None),

@@ -60,7 +60,7 @@ impl Archive for Keep {
     }
 }
 
-type Local = Processor<Arc<EmbeddedStore>, Arc<EmbeddedStore>, Keep, Arc<EmbeddedStore>>;
+type Local = Processor<EmbeddedStore, EmbeddedStore, Keep, EmbeddedStore>;
 
 /// The target of batches.
 pub(super) enum Target {
@@ -86,13 +86,12 @@ impl Target {
             Some(path) => (open_file(path)?, Some(JsonlArchive::new(archive_beside(path)))),
             None => (EmbeddedStore::in_memory().map_err(unanswered)?, None),
         };
-        let store = Arc::new(store);
         let default = [Source::Path(DOCUMENTS.into())];
         let place = StoreArgs::file(file.clone());
         let read = |sources: &[Source]| -> Result<Vec<Value>, Error> {
             Ok(load_from(sources, &place)?.values.into_iter().map(|(_, value)| value).collect())
         };
-        match (head(&*store).await?, documents) {
+        match (head(&store).await?, documents) {
             (None, paths) => {
                 let values = read(paths.unwrap_or(&default))?;
                 let meta = RevisionMeta {
@@ -100,11 +99,11 @@ impl Target {
                     author: "abx replay".to_owned(),
                     message: String::new(),
                 };
-                publish(&*store, None, &values, &meta).await?;
+                publish(&store, None, &values, &meta).await?;
             }
             (Some(_), None) => {}
             (Some(revision), Some(paths)) => {
-                let published = documents_of(&*store, Some(revision)).await?;
+                let published = documents_of(&store, Some(revision)).await?;
                 if !changes(&published, &read(paths)?, Timestamp::now()).documents.is_empty() {
                     let file = file.as_deref().unwrap_or(Path::new("the store")).display();
                     return Err(Error::caller(format!(
@@ -116,10 +115,10 @@ impl Target {
                 }
             }
         }
-        let holder = Arc::new(CatalogHolder::new(Arc::clone(&store), Snapshot::default()));
+        let holder = Arc::new(CatalogHolder::new(store.clone(), Snapshot::default()));
         holder.load().await.map_err(unanswered)?;
         let telemetry = Arc::new(Telemetry::silent("events"));
-        let kept = (Keep(archive), Arc::clone(&store));
+        let kept = (Keep(archive), store.clone());
         Ok(Self::Local(Box::new(Processor::new(holder, store, kept, telemetry, Options::default()))))
     }
 

@@ -9,6 +9,7 @@ use crate::render::numbers::count;
 use crate::render::style::{BAD, DIM, GOOD, TITLE};
 use crate::render::table;
 use crate::report::Report;
+use crate::stores::partitions;
 use abx_core::document::Status;
 use abx_core::event::RowKey;
 use abx_core::results::ratio;
@@ -50,7 +51,7 @@ pub(super) async fn read(args: &Args) -> Result<ResultsListReport, Error> {
         .into_iter()
         .map(|(name, found)| (name, Some(found)))
         .collect();
-    for partition in metrics.partitions().map_err(unanswered)?.unwrap_or_default() {
+    for partition in partitions(&metrics).map_err(unanswered)?.unwrap_or_default() {
         // Any row of the partition names the experiment.
         let Some(RowKey::Experiment { experiment, epoch, .. }) = RowKey::parse(&partition, "late#") else {
             continue;

@@ -7,9 +7,10 @@ use crate::part::Part;
 use crate::render::numbers::count;
 use crate::render::printable;
 use crate::render::style::{BAD, GOOD};
-use crate::stores::Metrics;
+use crate::stores::AnyMetrics;
 use abx_core::event::{Counter, unknown_partition};
 use abx_core::finding::did_you_mean;
+use abx_functions::ports::MetricStore as _;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -38,11 +39,11 @@ struct UnknownEvent {
 }
 
 /// Names of unknown events, of all shards. `known` are the events that metrics ask for now.
-pub(super) async fn ask(metrics: &Metrics, known: &[String], now: Timestamp) -> Part<UnknownEvents> {
+pub(super) async fn ask(metrics: &AnyMetrics, known: &[String], now: Timestamp) -> Part<UnknownEvents> {
     read(metrics, known, now).await.into()
 }
 
-async fn read(metrics: &Metrics, known: &[String], now: Timestamp) -> Result<UnknownEvents, Error> {
+async fn read(metrics: &AnyMetrics, known: &[String], now: Timestamp) -> Result<UnknownEvents, Error> {
     let since = now.checked_sub(LATELY).unwrap_or(Timestamp::MIN).strftime("%Y-%m-%d").to_string();
     let mut counts: BTreeMap<String, u64> = BTreeMap::new();
     for shard in latest_hours(metrics).await.map_err(unanswered)?.into_keys() {
