@@ -75,6 +75,18 @@ pub enum Function {
     Events,
 }
 
+impl Function {
+    /// The word for it in logs and metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Assignment => "assignment",
+            Self::Flags => "flags",
+            Self::Events => "events",
+        }
+    }
+}
+
 /// The settings of a function.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
