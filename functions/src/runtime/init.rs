@@ -110,7 +110,7 @@ impl Start {
         let vars: Vars = vars.into_iter().collect();
         let settings = read(function, &vars)?;
         // Under the name that Lambda knows the function by.
-        let telemetry = Telemetry::stdout(function.name(), settings.log_level)
+        let telemetry = Telemetry::stdout(function.as_str(), settings.log_level)
             .deployed_as(var(&vars, "AWS_LAMBDA_FUNCTION_NAME"));
         let config = load(settings.endpoint_url.as_deref()).await;
         let catalog = catalog(&config, &settings, &telemetry);
@@ -146,7 +146,7 @@ fn read(function: Function, vars: &Vars) -> Result<Settings, ExitCode> {
             .map(|it| json!({"name": it.name, "what": it.what, "example": it.example}))
             .collect();
         let fields = json!({"problems": told});
-        Telemetry::stdout(function.name(), Level::Error).log(Level::Error, "wrong_settings", None, &fields);
+        Telemetry::stdout(function.as_str(), Level::Error).log(Level::Error, "wrong_settings", None, &fields);
         ExitCode::from(2)
     })
 }
