@@ -19,8 +19,7 @@ use crate::stores::{archive_beside, open_file};
 use abx_functions::adapters::embedded::{EmbeddedStore, JsonlArchive};
 use abx_functions::catalog::{CatalogHolder, Snapshot};
 use abx_functions::events::LocalProcessor;
-use abx_functions::http::{Cors, finish};
-use abx_functions::settings::Exposures;
+use abx_functions::http::{Cors, HttpFunction, HttpOptions, finish};
 use abx_functions::telemetry::{Level, Telemetry};
 use abx_functions::{assignment, flags};
 use axum::Router;
@@ -196,19 +195,19 @@ impl Dev {
             };
             Arc::new(out)
         };
-        let cors = Cors::new(args.cors.clone());
+        let http = HttpOptions { cors: Cors::new(args.cors.clone()), ..HttpOptions::default() };
         let assignment = assignment::AssignmentService::new(
             Arc::clone(&holder),
             Arc::clone(&watched),
             Arc::clone(&watched),
             telemetry("assignment"),
-            assignment::AssignmentOptions { cors: cors.clone(), ..assignment::AssignmentOptions::default() },
+            assignment::AssignmentOptions { http: http.clone(), ..assignment::AssignmentOptions::default() },
         );
         let flags = flags::FlagService::new(
             Arc::clone(&holder),
             Arc::clone(&watched),
             telemetry("flags"),
-            flags::FlagOptions { exposures: Exposures::After, cors, ..flags::FlagOptions::default() },
+            flags::FlagOptions { http, ..flags::FlagOptions::default() },
         );
         let archive = JsonlArchive::new(archive_beside(&args.store));
         let events = LocalProcessor::new(store.clone(), Arc::clone(&holder), archive, telemetry("events"));
@@ -217,8 +216,9 @@ impl Dev {
     }
 
     fn router(&self, guard: Guard) -> Router {
-        let routes = assignment::routes(Arc::clone(&self.assignment))
-            .merge(flags::routes(Arc::clone(&self.flags)))
+        let routes = Arc::clone(&self.assignment)
+            .routes()
+            .merge(Arc::clone(&self.flags).routes())
             .merge(events::routes(
                 Arc::clone(&self.watched),
                 Arc::clone(&self.events),
@@ -231,7 +231,7 @@ impl Dev {
                 Arc::clone(&self.events),
             ));
         let health = (Arc::clone(&self.watched), Arc::clone(&self.events));
-        finish(routes, self.assignment.middleware())
+        finish(routes, self.assignment.base().middleware())
             .layer(from_fn_with_state(health, health::health))
             .layer(from_fn_with_state(Arc::new(guard), guard::guard))
     }
@@ -311,9 +311,9 @@ impl Dev {
 
     /// Sends the events that wait.
     async fn flush(&self) {
-        self.assignment.outbox().flush().await;
-        self.flags.outbox().flush_all().await;
-        self.assignment.telemetry().flush();
-        self.flags.telemetry().flush();
+        self.assignment.base().outbox().flush().await;
+        self.flags.base().outbox().flush_all().await;
+        self.assignment.base().telemetry().flush();
+        self.flags.base().telemetry().flush();
     }
 }

@@ -44,9 +44,9 @@ impl Execute for Args {
         };
         let codes = match &self.code {
             None => Code::ALL.iter().map(explain).collect(),
-            Some(text) => match text.parse::<Code>() {
-                Ok(code) => vec![explain(&code)],
-                Err(()) => {
+            Some(text) => match Code::of_word(text) {
+                Some(code) => vec![explain(&code)],
+                None => {
                     let near = did_you_mean(text, Code::ALL.iter().map(|code| code.as_str()));
                     let help = near.map_or("`abx explain-code` lists all codes".to_owned(), |near| {
                         format!("did you mean `{near}`?")

@@ -3,24 +3,17 @@
 
 use super::Severity;
 use Severity::{Error, Warning};
-use std::fmt;
 
 macro_rules! codes {
     ($($variant:ident $code:literal $severity:ident $summary:literal $explanation:literal;)*) => {
-        /// What kind of thing is wrong: a stable word in kebab-case.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, schemars::JsonSchema)]
-        pub enum Code { $(#[doc = $summary] #[serde(rename = $code)] $variant,)* }
+        $crate::words! {
+            /// What kind of thing is wrong: a stable word in kebab-case. They are in the order in which documents are
+            /// checked.
+            #[derive(schemars::JsonSchema)]
+            pub enum Code { $(#[doc = $summary] $variant = $code,)* }
+        }
 
         impl Code {
-            /// Every code, in the order in which documents are checked.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
-
-            /// The stable word.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $code,)* }
-            }
-
             /// How bad a finding of this code is.
             #[must_use]
             pub const fn severity(self) -> Severity {
@@ -330,17 +323,4 @@ codes! {
     ExperimentRemoved "experiment-removed" Warning
         "A running experiment is removed."
         "Its units immediately get no variant. To avoid that, complete it first, with a winner.";
-}
-
-impl fmt::Display for Code {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-impl std::str::FromStr for Code {
-    type Err = ();
-    fn from_str(text: &str) -> Result<Self, ()> {
-        Self::ALL.iter().copied().find(|code| code.as_str() == text).ok_or(())
-    }
 }

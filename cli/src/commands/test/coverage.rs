@@ -1,6 +1,7 @@
 //! Coverage: the parts of the documents that the cases have reached.
 
 use crate::source::{DocumentPlaces, FilePlace};
+use abx_core::finding::Path;
 use abx_core::rehearsal::{Coverage, CoveragePart, CoverageTarget};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -40,7 +41,7 @@ pub(super) struct DocumentCoverage {
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct UncoveredPart {
     /// Its path in the document; empty for a reason.
-    pub path: String,
+    pub path: Path,
     /// The part that no case has reached, in words.
     pub what: String,
     /// The place of the part; `null` if it is not written in the document.
@@ -76,7 +77,7 @@ impl DocumentCoverage {
         let missing = missing(&unreached)
             .map(|(part, what)| {
                 let path = part.path.clone();
-                let place = if path.is_empty() { None } else { places.of_name(&document, &path) };
+                let place = if path.is_root() { None } else { places.of_name(&document, &path) };
                 UncoveredPart { path, what, place }
             })
             .collect();
@@ -93,11 +94,11 @@ impl DocumentCoverage {
 fn missing<'p, 'c>(
     unreached: &'p [&'p CoveragePart<'c>],
 ) -> impl Iterator<Item = (&'p CoveragePart<'c>, String)> {
-    let never_held = |path: &str| {
-        unreached.iter().any(|part| part.target == CoverageTarget::Condition(true) && part.path == path)
+    let never_held = |path: &Path| {
+        unreached.iter().any(|part| part.target == CoverageTarget::Condition(true) && part.path == *path)
     };
-    let never_failed = |path: &str| {
-        unreached.iter().any(|part| part.target == CoverageTarget::Condition(false) && part.path == path)
+    let never_failed = |path: &Path| {
+        unreached.iter().any(|part| part.target == CoverageTarget::Condition(false) && part.path == *path)
     };
     unreached.iter().filter_map(move |part| {
         let what = match part.target {

@@ -107,7 +107,7 @@ impl TestReport {
         let mut text = String::new();
         for document in self.coverage.documents.iter().filter(|it| it.cases > 0) {
             for missing in &document.missing {
-                let path = if missing.path.is_empty() { String::new() } else { format!("{} ", missing.path) };
+                let path = if missing.path.is_root() { String::new() } else { format!("{} ", missing.path) };
                 let place = missing.place.as_ref().map_or(String::new(), |place| format!(" {}", at(place)));
                 let _ = writeln!(text, "  {}: {path}{}{place}", document.document, missing.what);
             }
