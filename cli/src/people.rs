@@ -148,7 +148,7 @@ impl People<'_> {
 
     fn open(&self) -> Result<BufReader<File>, Error> {
         let file = File::open(self.path)
-            .map_err(|error| Error::world(format!("{}: {error}", self.path.display())))?;
+            .map_err(|error| Error::world(self.path.display().to_string()).because(error))?;
         let mut reader = BufReader::with_capacity(1 << 16, file);
         // Spreadsheets begin a file with a byte order mark.
         if reader.fill_buf().is_ok_and(|start| start.starts_with("\u{feff}".as_bytes())) {

@@ -8,6 +8,7 @@ use crate::adapters::aws::{
 use crate::catalog::{CatalogHolder, Snapshot, decode};
 use crate::events::Processor;
 use crate::http::{Cors, HttpFunction, HttpOptions};
+use crate::ports::chain;
 use crate::ports::{CatalogStore, Event, EventSink, SendReport};
 use crate::settings::{BUNDLED_REVISION, Exposures, Function, Settings, SettingsError};
 use crate::telemetry::{Level, Telemetry};
@@ -182,8 +183,8 @@ fn catalog(
 
 /// The revision in a file, as number 0: whatever the table has is newer.
 fn bundled(path: &Path, telemetry: &Telemetry) -> Snapshot {
-    let read = std::fs::read(path).map_err(|error| error.to_string());
-    match read.and_then(|bytes| decode(&bytes).map_err(|error| error.to_string())) {
+    let read = std::fs::read(path).map_err(|error| chain(&error));
+    match read.and_then(|bytes| decode(&bytes).map_err(|error| chain(&error))) {
         Ok(documents) => Snapshot::compile(0, documents, &Snapshot::default()),
         Err(why) => {
             let fields = json!({"path": path.display().to_string(), "why": why});
