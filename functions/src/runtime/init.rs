@@ -53,7 +53,7 @@ pub async fn assignment(vars: impl IntoIterator<Item = (String, String)>) -> Exi
     };
     let telemetry = telemetry("assignment", &settings, &vars);
     let config = load(settings.endpoint_url.as_deref()).await;
-    let catalog = catalog(&config, &settings, &telemetry);
+    let catalog = catalog(Function::Assignment, &config, &settings, &telemetry);
     let client = dynamodb(&config, Budget::REQUEST);
     let store = DynamoAssignments::new(client, &*settings.assignments_table);
     // A store that cannot be reached now may be later; requests are answered without it.
@@ -79,7 +79,7 @@ pub async fn flags(vars: impl IntoIterator<Item = (String, String)>) -> ExitCode
     };
     let telemetry = telemetry("flags", &settings, &vars);
     let config = load(settings.endpoint_url.as_deref()).await;
-    let catalog = catalog(&config, &settings, &telemetry);
+    let catalog = catalog(Function::Flags, &config, &settings, &telemetry);
     load_catalog(&catalog, &telemetry).await;
     let options = flagging::FlagOptions {
         exposures: settings.exposures,
@@ -101,7 +101,7 @@ pub async fn events(vars: impl IntoIterator<Item = (String, String)>) -> ExitCod
     };
     let telemetry = telemetry("events", &settings, &vars);
     let config = load(settings.endpoint_url.as_deref()).await;
-    let catalog = catalog(&config, &settings, &telemetry);
+    let catalog = catalog(Function::Events, &config, &settings, &telemetry);
     load_catalog(&catalog, &telemetry).await;
     let client = dynamodb(&config, Budget::BATCH);
     let store = DynamoMetrics::new(client.clone(), &*settings.metrics_table, &*settings.marks_table);
@@ -164,6 +164,7 @@ fn cors(settings: &Settings) -> Cors {
 }
 
 fn catalog(
+    function: Function,
     config: &SdkConfig,
     settings: &Settings,
     telemetry: &Telemetry,
@@ -174,6 +175,8 @@ fn catalog(
         None => Snapshot::default(),
     };
     let store = DynamoCatalog::new(dynamodb(config, CATALOG), &*settings.catalog_table);
+    // Events are counted by what was published before they came; requests are answered by what was published lately.
+    let store = if function == Function::Events { store.with_fresh_head() } else { store };
     Arc::new(CatalogHolder::new(store, bundled))
 }
 

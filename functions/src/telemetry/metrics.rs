@@ -38,6 +38,8 @@ pub enum Counter {
     EventsUnattributed,
     /// Exposures and conversions whose record has another partition key than their unit.
     EventsMisrouted,
+    /// Events that came so long after they happened that an earlier one with their id may be forgotten.
+    EventsOutsideIdWindow,
     /// Conversions that no metric asks for: the name of the event may be wrong.
     EventsUnknown,
     /// Records that can never be processed.
@@ -50,7 +52,7 @@ pub enum Counter {
 
 impl Counter {
     /// Every counter.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::CacheHits,
         Self::CacheMisses,
         Self::StoreReads,
@@ -66,6 +68,7 @@ impl Counter {
         Self::EventsLate,
         Self::EventsUnattributed,
         Self::EventsMisrouted,
+        Self::EventsOutsideIdWindow,
         Self::EventsUnknown,
         Self::EventsQuarantined,
         Self::CommitRetries,
@@ -91,6 +94,7 @@ impl Counter {
             Self::EventsLate => "EventsLate",
             Self::EventsUnattributed => "EventsUnattributed",
             Self::EventsMisrouted => "EventsMisrouted",
+            Self::EventsOutsideIdWindow => "EventsOutsideIdWindow",
             Self::EventsUnknown => "EventsUnknown",
             Self::EventsQuarantined => "EventsQuarantined",
             Self::CommitRetries => "CommitRetries",
