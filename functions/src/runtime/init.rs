@@ -114,7 +114,7 @@ impl Start {
         let telemetry = Telemetry::stdout(function.as_str(), settings.log_level)
             .deployed_as(var(&vars, "AWS_LAMBDA_FUNCTION_NAME"));
         let config = load(settings.endpoint_url.as_deref()).await;
-        let catalog = catalog(&config, &settings, &telemetry);
+        let catalog = catalog(function, &config, &settings, &telemetry);
         Ok(Self { vars, settings, telemetry: Arc::new(telemetry), config, catalog })
     }
 
@@ -168,6 +168,7 @@ fn ended(ended: Result<(), lambda_runtime::Error>, telemetry: &Telemetry) -> Exi
 }
 
 fn catalog(
+    function: Function,
     config: &SdkConfig,
     settings: &Settings,
     telemetry: &Telemetry,
@@ -178,6 +179,8 @@ fn catalog(
         None => Snapshot::default(),
     };
     let store = DynamoCatalog::new(dynamodb(config, CATALOG), &*settings.catalog_table);
+    // Events are counted by what was published before they came; requests are answered by what was published lately.
+    let store = if function == Function::Events { store.with_fresh_head() } else { store };
     Arc::new(CatalogHolder::new(store, bundled))
 }
 
