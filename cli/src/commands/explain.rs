@@ -3,11 +3,13 @@
 mod answer;
 mod since;
 
-use super::assign::{earlier_from, exit_with_errors, hinted, left_out, missing, subject};
-use super::earlier::{Earlier, EarlierArgs};
-use super::inputs::{ContextArgs, FromArg, Source, load_from};
+use crate::command::Execute;
+use crate::decisions::{exit_with_errors, missing, subject};
+use crate::earlier::{Earlier, EarlierArgs};
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::inputs::{ContextArgs, FromArg, Source, load_from};
+use crate::render::notes::{earlier_from, hinted, left_out};
 use crate::render::style::{DIM, TITLE};
 use crate::report::{FormatArg, Report};
 use crate::source::Checked;
@@ -18,9 +20,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 use since::SinceRevision;
 
-/// Explain what a unit gets: every question, condition, hash and bucket on the way
+/// Explain a decision for a unit: every step, condition, hash and bucket
 ///
-/// With a revision, also what it got then, and which step has changed since.
+/// With a revision, also show the decision of that revision, and the step that has changed since.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   abx explain user_123 checkout_redesign
@@ -31,14 +33,14 @@ use since::SinceRevision;
   abx explain user_123 checkout_redesign --at main
   abx explain user_123 checkout_redesign --at HEAD~3:experiments --at 2026-03-01T09:00:00Z")]
 pub struct Args {
-    /// The unit: a user id, hashed as it is. With --store, --table or --from @REVISION an earlier assignment holds
+    /// The unit, for example a user id; it is hashed exactly as written. With --store, --table or --from @N a stored assignment applies
     unit: String,
     /// The key of an experiment or flag
     key: String,
-    /// A variant that was assigned earlier, whatever a store holds (in the present epoch, unless --pin-epoch says otherwise)
+    /// Assume that this variant was assigned before, whatever the store holds (in the current epoch, unless --pin-epoch is given)
     #[arg(long, value_name = "VARIANT")]
     pin: Option<String>,
-    /// The epoch of the earlier assignment
+    /// The epoch of that assignment
     #[arg(long, value_name = "N", requires = "pin")]
     pin_epoch: Option<u32>,
     // Before the store: what is taken of the arguments cannot be asked for again.
@@ -48,13 +50,13 @@ pub struct Args {
     from: FromArg,
     #[command(flatten)]
     context: ContextArgs,
-    /// Decide as of this time, as 2026-03-01T09:00:00Z or 2026-03-01; now by default. Or compare with a revision: a
-    /// published one, as @12, or one of git, as main, v1.2 or HEAD~3:experiments, as of the time when it was made.
-    /// Given twice, as a time and a revision: with what the revision did at that time
+    /// Decide as of this time, for example 2026-03-01T09:00:00Z or 2026-03-01; now by default. Or compare with a revision: a
+    /// published one (@12), or one of git (main, v1.2 or HEAD~3:experiments), as of the time when it was made.
+    /// Given twice, as a time and a revision: with the decision of the revision at that time
     #[arg(long, value_name = "TIME|REVISION")]
     at: Vec<String>,
     #[command(flatten)]
-    pub(super) format: FormatArg,
+    format: FormatArg,
 }
 
 /// The decision for a unit, and the reasons for it.
@@ -99,51 +101,59 @@ impl<'a> AtArgument<'a> {
     }
 }
 
-/// Decides, and keeps every step.
-pub fn run(args: &Args) -> Result<ExplainReport, Error> {
-    let when = AtArgument::parse(&args.at)?;
-    let sources = when.revision.map(|it| Source::of_revision(it, &args.from.from)).transpose()?;
-    let checked = args.from.load()?;
-    let revised = when.revision.zip(sources);
-    let then = revised.as_ref().map(|(revision, sources)| {
-        load_from(sources, &args.from.store).map_err(|error| not_a_time(error, revision))
-    });
-    let then = then.transpose()?;
-    let mut types = checked.catalog.attributes().clone();
-    if let Some(then) = &then {
-        types.merge(then.catalog.attributes());
+impl Execute for Args {
+    type Report = ExplainReport;
+
+    /// Decides, and keeps every step.
+    fn execute(&self) -> Result<ExplainReport, Error> {
+        let when = AtArgument::parse(&self.at)?;
+        let sources = when.revision.map(|it| Source::of_revision(it, &self.from.from)).transpose()?;
+        let checked = self.from.load()?;
+        let revised = when.revision.zip(sources);
+        let then = revised.as_ref().map(|(revision, sources)| {
+            load_from(sources, &self.from.store).map_err(|error| not_a_time(error, revision))
+        });
+        let then = then.transpose()?;
+        let mut types = checked.catalog.attributes().clone();
+        if let Some(then) = &then {
+            types.merge(then.catalog.attributes());
+        }
+        let context = self.context.read(Some(&types))?;
+        let subject = subject(&self.unit, &context.attributes)?;
+        let mut earlier = self.read_earlier(&subject, [Some(&checked), then.as_ref()])?;
+        let hints = [context.hints, std::mem::take(&mut earlier.hints)].concat();
+        let report = |answer, since| ExplainReport {
+            unit: self.unit.clone(),
+            answer,
+            since,
+            earlier_assignments: earlier.store.clone(),
+            hints,
+        };
+        let Some(((_, sources), then)) = revised.zip(then.as_ref()) else {
+            let now = when.time.unwrap_or_else(Timestamp::now);
+            let answer = UnitDecisions::new(self, &checked, &subject, &earlier, now)?;
+            return Ok(report(answer.ok_or_else(|| missing(&self.key, &checked))?, None));
+        };
+        let made_at = match when.time {
+            Some(time) => time,
+            None => Source::made_at(&sources, &self.from.store)?,
+        };
+        let before = UnitDecisions::new(self, then, &subject, &earlier, made_at)?;
+        let now = UnitDecisions::new(self, &checked, &subject, &earlier, Timestamp::now())?;
+        if before.is_none() && now.is_none() {
+            return Err(missing(&self.key, &checked));
+        }
+        let before = before.unwrap_or_else(|| UnitDecisions::nothing(made_at, then));
+        let now = now.unwrap_or_else(|| UnitDecisions::nothing(Timestamp::now(), &checked));
+        let documents = since::documents(&self.key, then, &checked, Timestamp::now());
+        let since =
+            SinceRevision::new(since::list(&sources), since::list(&self.from.from), before, &now, documents);
+        Ok(report(now, Some(since)))
     }
-    let context = args.context.read(Some(&types))?;
-    let subject = subject(&args.unit, &context.attributes)?;
-    let mut earlier = args.read_earlier(&subject, [Some(&checked), then.as_ref()])?;
-    let hints = [context.hints, std::mem::take(&mut earlier.hints)].concat();
-    let report = |answer, since| ExplainReport {
-        unit: args.unit.clone(),
-        answer,
-        since,
-        earlier_assignments: earlier.store.clone(),
-        hints,
-    };
-    let Some(((_, sources), then)) = revised.zip(then.as_ref()) else {
-        let now = when.time.unwrap_or_else(Timestamp::now);
-        let answer = UnitDecisions::new(args, &checked, &subject, &earlier, now)?;
-        return Ok(report(answer.ok_or_else(|| missing(&args.key, &checked))?, None));
-    };
-    let made_at = match when.time {
-        Some(time) => time,
-        None => Source::made_at(&sources, &args.from.store)?,
-    };
-    let before = UnitDecisions::new(args, then, &subject, &earlier, made_at)?;
-    let now = UnitDecisions::new(args, &checked, &subject, &earlier, Timestamp::now())?;
-    if before.is_none() && now.is_none() {
-        return Err(missing(&args.key, &checked));
+
+    fn print(&self, report: &ExplainReport) -> String {
+        self.format.print(report)
     }
-    let before = before.unwrap_or_else(|| UnitDecisions::nothing(made_at, then));
-    let now = now.unwrap_or_else(|| UnitDecisions::nothing(Timestamp::now(), &checked));
-    let documents = since::documents(&args.key, then, &checked, Timestamp::now());
-    let since =
-        SinceRevision::new(since::list(&sources), since::list(&args.from.from), before, &now, documents);
-    Ok(report(now, Some(since)))
 }
 
 impl Args {
@@ -166,6 +176,8 @@ fn not_a_time(error: Error, text: &str) -> Error {
 }
 
 impl Report for ExplainReport {
+    const KIND: &'static str = "explain";
+
     fn human(&self) -> String {
         let unit = self.unit.escape_debug();
         if let Some(since) = &self.since {

@@ -1,18 +1,15 @@
-//! What is stored of one person, and erases it.
+//! `abx forget`: all stored data of one unit, and its erasure.
 
 mod archive;
 
-use super::dev::archive_beside;
-use super::metrics::MetricsArgs;
-use super::quarantine::Kept;
-use super::store::{block_on, open_file, read_file, unanswered};
+use crate::advice::unanswered;
+use crate::command::{Execute, block_on};
 use crate::error::Error;
 use crate::render::numbers::count;
 use crate::render::style::{DIM, GOOD, TITLE};
 use crate::report::{FormatArg, Report};
-use abx_functions::adapters::aws::{self, Budget, DynamoPersonalData};
-use abx_functions::adapters::embedded::EmbeddedStore;
-use abx_functions::ports::{Held, PersonalData, PortError, Quarantine as _, Quarantined};
+use crate::stores::{MetricsArgs, archive_beside};
+use abx_functions::ports::{PersonalData as _, Quarantine as _, Quarantined};
 use archive::ArchiveFile;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -20,7 +17,7 @@ use serde_json::Value;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-/// Erase everything that is stored of one unit; without --yes only show what that is
+/// Erase all stored data of one unit; without --yes only list it
 ///
 /// Erases stored assignments, marks (proofs of a first exposure or conversion), quarantined records, and the lines of
 /// archive files. Counts stay: no counter names a unit. The stream keeps events until its retention ends, and if the
@@ -45,14 +42,14 @@ pub struct Args {
     /// beside the file of the store. Objects of S3 are downloaded before and uploaded again afterwards
     #[arg(long, value_name = "PATH")]
     archive: Vec<PathBuf>,
-    /// Erase, instead of only showing what is stored
-    #[arg(long)]
+    /// Erase, instead of only listing what is stored
+    #[arg(long, short)]
     yes: bool,
     #[command(flatten)]
-    pub(super) format: FormatArg,
+    format: FormatArg,
 }
 
-/// What was stored of a unit, and whether it is erased.
+/// The stored data of a unit, and whether it is erased.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct ForgetReport {
     unit: String,
@@ -69,50 +66,55 @@ pub struct ForgetReport {
     archive: Vec<ArchiveFile>,
     /// Archive files that were read.
     archive_files_read: usize,
-    /// Whether all of it is erased; otherwise it is only listed.
+    /// True if all of it is erased; otherwise it is only listed.
     erased: bool,
 }
 
-/// Lists what is stored, and erases it if asked to.
-pub fn run(args: &Args) -> Result<ForgetReport, Error> {
-    if args.unit.trim().is_empty() {
-        return Err(Error::caller("the unit is blank").help("give the id exactly as it was sent"));
-    }
-    block_on(async {
-        let data = Stored::open(args).await?;
-        let quarantine = if args.yes {
-            Kept::open_to_write(&args.metrics).await?
-        } else {
-            Kept::open(&args.metrics).await?
-        };
-        let held = data.held(&args.unit).await.map_err(unanswered)?;
-        let quarantined = quarantine.list(Timestamp::MIN, usize::MAX).await.map_err(unanswered)?;
-        let quarantined: Vec<Quarantined> =
-            quarantined.into_iter().filter(|record| is_of(record, &args.unit)).collect();
-        let files = archive::find(&args.archive_paths()?)?;
-        let archive = archive::lines_of(&files, &args.unit)?;
-        let mut report = ForgetReport {
-            unit: args.unit.clone(),
-            store: args.metrics.store.name(),
-            assignments: held.assignments,
-            marks: held.marks,
-            events: held.events,
-            quarantined: quarantined.iter().map(|record| record.id.clone()).collect(),
-            archive,
-            archive_files_read: files.len(),
-            erased: false,
-        };
-        if args.yes {
-            // The store comes last: as long as it has the unit, a repetition finds what an interruption left.
-            archive::erase(&report.archive, &args.unit)?;
-            for record in &quarantined {
-                quarantine.remove(record).await.map_err(unanswered)?;
-            }
-            data.erase(&args.unit).await.map_err(unanswered)?;
-            report.erased = true;
+impl Execute for Args {
+    type Report = ForgetReport;
+
+    /// Lists what is stored, and erases it if asked to.
+    fn execute(&self) -> Result<ForgetReport, Error> {
+        if self.unit.trim().is_empty() {
+            return Err(Error::caller("the unit is blank").help("give the id exactly as it was sent"));
         }
-        Ok(report)
-    })
+        block_on(async {
+            let backend = self.metrics.store.open_existing(self.yes).await?;
+            let data = backend.personal_data(&self.assignments_table, &self.marks_table);
+            let quarantine = self.metrics.quarantine(&backend);
+            let held = data.held(&self.unit).await.map_err(unanswered)?;
+            let quarantined = quarantine.list(Timestamp::MIN, usize::MAX).await.map_err(unanswered)?;
+            let quarantined: Vec<Quarantined> =
+                quarantined.into_iter().filter(|record| is_of(record, &self.unit)).collect();
+            let files = archive::find(&self.archive_paths()?)?;
+            let archive = archive::lines_of(&files, &self.unit)?;
+            let mut report = ForgetReport {
+                unit: self.unit.clone(),
+                store: self.metrics.store.name(),
+                assignments: held.assignments,
+                marks: held.marks,
+                events: held.events,
+                quarantined: quarantined.iter().map(|record| record.id.clone()).collect(),
+                archive,
+                archive_files_read: files.len(),
+                erased: false,
+            };
+            if self.yes {
+                // The store comes last: as long as it has the unit, a repetition finds what an interruption left.
+                archive::erase(&report.archive, &self.unit)?;
+                for record in &quarantined {
+                    quarantine.remove(record).await.map_err(unanswered)?;
+                }
+                data.erase(&self.unit).await.map_err(unanswered)?;
+                report.erased = true;
+            }
+            Ok(report)
+        })
+    }
+
+    fn print(&self, report: &ForgetReport) -> String {
+        self.format.print(report)
+    }
 }
 
 impl Args {
@@ -127,7 +129,7 @@ impl Args {
     }
 }
 
-/// Whether a quarantined record is of a unit, as far as that can be read: most of them are no valid events.
+/// True if a quarantined record is of a unit, as far as that can be read: most of them are no valid events.
 fn is_of(record: &Quarantined, unit: &str) -> bool {
     let value: Value = serde_json::from_slice(&record.data).unwrap_or_default();
     ["unit", "user_id"].iter().any(|name| match value.get(name) {
@@ -135,39 +137,6 @@ fn is_of(record: &Quarantined, unit: &str) -> bool {
         Some(Value::Number(number)) => number.to_string() == unit,
         _ => false,
     })
-}
-
-/// The file of the store, or the tables.
-enum Stored {
-    Embedded(EmbeddedStore),
-    Dynamo(DynamoPersonalData),
-}
-
-impl Stored {
-    async fn open(args: &Args) -> Result<Self, Error> {
-        let store = &args.metrics.store;
-        if store.table.is_none() {
-            let open = if args.yes { open_file } else { read_file };
-            // A file that is not there is not made.
-            return read_file(&store.store).and_then(|_| open(&store.store)).map(Self::Embedded);
-        }
-        let client = aws::dynamodb(&store.config().await?, Budget::PATIENT);
-        Ok(Self::Dynamo(DynamoPersonalData::new(client, &*args.assignments_table, &*args.marks_table)))
-    }
-
-    async fn held(&self, unit: &str) -> Result<Held, PortError> {
-        match self {
-            Self::Embedded(it) => it.held(unit).await,
-            Self::Dynamo(it) => it.held(unit).await,
-        }
-    }
-
-    async fn erase(&self, unit: &str) -> Result<(), PortError> {
-        match self {
-            Self::Embedded(it) => it.erase(unit).await,
-            Self::Dynamo(it) => it.erase(unit).await,
-        }
-    }
 }
 
 impl ForgetReport {
@@ -181,6 +150,8 @@ impl ForgetReport {
 }
 
 impl Report for ForgetReport {
+    const KIND: &'static str = "forget";
+
     fn human(&self) -> String {
         let files = self.archive_files_read;
         let read = format!("{} archive file{}", count(files as u64), if files == 1 { "" } else { "s" });

@@ -1,16 +1,17 @@
-//! What does this function answer?
+//! `abx invoke`: one call of a function.
 
 mod report;
 mod url;
 
 pub use report::InvokeReport;
 
-use super::inputs::{ContextArgs, GivenContext, Source, load_from};
-use super::lambda::{client, refused};
-use super::signer::SignArgs;
-use super::store::{StoreArgs, block_on};
+use crate::aws::lambda::{client, refused};
+use crate::aws::signer::SignArgs;
+use crate::command::{Execute, block_on};
 use crate::error::Error;
+use crate::inputs::{ContextArgs, GivenContext, Source, load_from};
 use crate::report::FormatArg;
+use crate::stores::StoreArgs;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::LogType;
 use serde_json::{Value, json};
@@ -18,51 +19,51 @@ use std::fs;
 use std::io;
 use std::time::{Duration, Instant};
 
-/// Call a function once, and show what it answers
+/// Call a function once, and show its answer
 ///
 /// A user and an experiment or a flag become the payload that the assignment or the flag function takes; any other payload is
 /// given with --payload. Ends with 1 if the function fails, answers with a status of 400 or above or with errors alone, gives
 /// records back or refuses some.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  abx invoke abx-prod-assignment --user user_123 --experiment checkout_redesign --context country=DE
-  abx invoke abx-prod-flags:live --user user_123 --flag instant_search --tail-log
-  abx invoke https://ID.lambda-url.eu-central-1.on.aws --user user_123 --flag instant_search   (a signed request)
+  abx invoke abx-prod-assignment --unit user_123 --experiment checkout_redesign --context country=DE
+  abx invoke abx-prod-flags:live --unit user_123 --flag instant_search --tail-log
+  abx invoke https://ID.lambda-url.eu-central-1.on.aws --unit user_123 --flag instant_search   (a signed request)
   abx invoke abx-prod-events --payload @batch.json
-  abx invoke assignment --endpoint http://localhost:8080 --user u --experiment checkout_redesign   (`abx dev`)
+  abx invoke assignment --endpoint http://localhost:8080 --unit u --experiment checkout_redesign   (`abx dev`)
 
-A call of the assignment function enrolls the user, unless --peek is given.")]
+A call of the assignment function enrolls the unit, unless --peek is given.")]
 pub struct Args {
     /// The function's name, also with a version or alias (NAME:ALIAS), its ARN or its URL
     function: String,
     /// The payload; @FILE reads a file, - reads standard input
-    #[arg(long, value_name = "JSON", conflicts_with_all = ["user", "about", "context", "context_json", "peek"])]
+    #[arg(long, value_name = "JSON", conflicts_with_all = ["unit", "about", "context", "context_json", "peek"])]
     payload: Option<String>,
-    /// The user to ask for
-    #[arg(long, value_name = "ID", requires = "about")]
-    user: Option<String>,
-    /// Which variant of this experiment the user gets
-    #[arg(long, value_name = "KEY", group = "about", requires = "user")]
+    /// The unit to ask for: its id is sent as `user_id`
+    #[arg(long, alias = "user", value_name = "UNIT", requires = "about")]
+    unit: Option<String>,
+    /// The experiment to get a variant of
+    #[arg(long, value_name = "KEY", group = "about", requires = "unit")]
     experiment: Option<String>,
-    /// Which value of this flag the user gets
-    #[arg(long, value_name = "KEY", group = "about", requires = "user", conflicts_with = "peek")]
+    /// The flag to get a value of
+    #[arg(long, value_name = "KEY", group = "about", requires = "unit", conflicts_with = "peek")]
     flag: Option<String>,
-    /// Ask without enrolling the user
+    /// Do not enroll the unit
     #[arg(long, requires = "experiment")]
     peek: bool,
     #[command(flatten)]
     context: ContextArgs,
-    /// Files, folders or a git revision with the documents, which tell the types of attributes
+    /// Documents that define the types of attributes: files, folders, or a git revision (main or main:experiments)
     #[arg(long, value_name = "SOURCE")]
     from: Option<Vec<Source>>,
     /// The version or alias
     #[arg(long, value_name = "NAME")]
     qualifier: Option<String>,
-    /// The endpoint of an emulator or of `abx dev` instead of AWS; credentials are then not read
+    /// The endpoint of an emulator or of `abx dev` instead of AWS; no credentials are needed
     #[arg(long, value_name = "URL")]
     endpoint: Option<String>,
-    /// How long to wait for the answer
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = super::inputs::duration)]
+    /// The longest time to wait for the answer
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = crate::inputs::wait)]
     timeout: Duration,
     /// Show the end of the invocation's log
     #[arg(long)]
@@ -70,37 +71,48 @@ pub struct Args {
     #[command(flatten)]
     signing: SignArgs,
     #[command(flatten)]
-    pub(super) format: FormatArg,
+    format: FormatArg,
 }
 
 /// The largest payload of a synchronous invocation, in bytes.
 const MAX_PAYLOAD: u64 = 6 << 20;
 
-/// Calls the function.
-pub fn run(args: &Args) -> Result<InvokeReport, Error> {
-    let (text, hints) = args.payload()?;
-    let payload = parse("the payload", &text)?;
-    if args.function.contains("://") {
-        return block_on(async { Ok(url::call(args, text, payload).await?.with_hints(hints)) });
+impl Execute for Args {
+    type Report = InvokeReport;
+
+    /// Calls the function.
+    fn execute(&self) -> Result<InvokeReport, Error> {
+        let (text, hints) = self.payload()?;
+        let payload = parse("the payload", &text)?;
+        if self.function.contains("://") {
+            return block_on(async { Ok(url::call(self, text, payload).await?.with_hints(hints)) });
+        }
+        if self.signing.is_given() {
+            return Err(Error::caller(
+                "--sign is for a URL: calls of a function by its name are always signed",
+            ));
+        }
+        block_on(async {
+            let client = client(&self.function, self.endpoint.as_deref(), self.timeout).await?;
+            let call = client
+                .invoke()
+                .function_name(&self.function)
+                .set_qualifier(self.qualifier.clone())
+                // The tail is asked for in any case: it says what was billed, and whether the start was a cold one.
+                .log_type(LogType::Tail)
+                .payload(Blob::new(text));
+            let start = Instant::now();
+            let output =
+                Box::pin(call.send()).await.map_err(|error| refused(&client, &self.function, error))?;
+            Ok(InvokeReport::new(&self.function, payload, &output, start.elapsed())
+                .with_log(self.tail_log)
+                .with_hints(hints))
+        })
     }
-    if args.signing.is_given() {
-        return Err(Error::caller("--sign is for a URL: calls of a function by its name are always signed"));
+
+    fn print(&self, report: &InvokeReport) -> String {
+        self.format.print(report)
     }
-    block_on(async {
-        let client = client(&args.function, args.endpoint.as_deref(), args.timeout).await?;
-        let call = client
-            .invoke()
-            .function_name(&args.function)
-            .set_qualifier(args.qualifier.clone())
-            // The tail is asked for in any case: it says what was billed, and whether the start was a cold one.
-            .log_type(LogType::Tail)
-            .payload(Blob::new(text));
-        let start = Instant::now();
-        let output = Box::pin(call.send()).await.map_err(|error| refused(&client, &args.function, error))?;
-        Ok(InvokeReport::new(&args.function, payload, &output, start.elapsed())
-            .with_log(args.tail_log)
-            .with_hints(hints))
-    })
 }
 
 /// Published revisions are those of the default store here.
@@ -109,22 +121,22 @@ fn published() -> StoreArgs {
 }
 
 impl Args {
-    /// What the function is sent: a payload that was given goes out as it is, byte by byte.
+    /// The payload for the function: one that was given is sent unchanged, byte by byte.
     fn payload(&self) -> Result<(String, Vec<String>), Error> {
         let documents = self.from.as_ref().map(|from| load_from(from, &published())).transpose()?;
         let GivenContext { attributes: context, hints } =
             self.context.read(documents.as_ref().map(|documents| documents.catalog.attributes()))?;
-        let Some(user) = &self.user else {
+        let Some(unit) = &self.unit else {
             if !context.is_empty() {
-                let error = Error::caller("attributes belong to a user");
+                let error = Error::caller("attributes belong to a unit");
                 return Err(
-                    error.help("give --user with --experiment or --flag, or all of it with --payload")
+                    error.help("give --unit with --experiment or --flag, or all of it with --payload")
                 );
             }
             let payload = self.payload.as_deref().map_or_else(|| Ok("{}".to_owned()), read)?;
             return Ok((payload, hints));
         };
-        let mut payload = json!({"user_id": user});
+        let mut payload = json!({"user_id": unit});
         let mut put = |name: &str, value: Value| {
             if let Some(fields) = payload.as_object_mut() {
                 fields.insert(name.to_owned(), value);
@@ -155,7 +167,7 @@ fn read(argument: &str) -> Result<String, Error> {
         }
         None => ("--payload", Ok(argument.to_owned())),
     };
-    let text = text.map_err(|error| Error::world(format!("{name}: {error}")))?;
+    let text = text.map_err(|error| Error::world(name.to_string()).because(error))?;
     if text.len() as u64 > MAX_PAYLOAD {
         return Err(Error::caller(format!("{name}: a payload has at most 6 MB")));
     }
@@ -165,6 +177,6 @@ fn read(argument: &str) -> Result<String, Error> {
 
 fn parse(name: &str, text: &str) -> Result<Value, Error> {
     serde_json::from_str(text).map_err(|error| {
-        Error::caller(format!("{name}: {error}")).help("write JSON, or name a file with it as @FILE")
+        Error::caller(name.to_string()).because(error).help("write JSON, or name a file with it as @FILE")
     })
 }

@@ -1,15 +1,15 @@
-//! Which records could never be processed, and what becomes of them now?
+//! `abx quarantine`: records that could not be processed.
 
-mod kept;
 pub mod list;
 pub mod show;
 
-pub use kept::Kept;
-
-use super::inputs::age;
-use super::metrics::MetricsArgs;
-use super::store::unanswered;
+use crate::advice::unanswered;
+use crate::command::{ReportSchema, Run};
 use crate::error::Error;
+use crate::exit::Exit;
+use crate::inputs::duration;
+use crate::output::Output;
+use crate::stores::{AnyQuarantine, MetricsArgs};
 use abx_functions::ports::{Quarantine as _, Quarantined};
 use clap::Subcommand;
 use jiff::{SignedDuration, Timestamp};
@@ -18,45 +18,52 @@ use jiff::{SignedDuration, Timestamp};
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
-    pub(super) action: Action,
+    action: Action,
 }
 
-/// What is done with them.
+/// The subcommands.
 #[derive(Debug, Subcommand)]
-pub(super) enum Action {
+enum Action {
     List(list::Args),
     Show(show::Args),
 }
 
-/// Which records are meant.
+impl Run for Args {
+    fn run(&self, output: &Output) -> Exit {
+        match &self.action {
+            Action::List(args) => args.run(output),
+            Action::Show(args) => args.run(output),
+        }
+    }
+
+    fn reports() -> Vec<ReportSchema> {
+        [list::Args::reports(), show::Args::reports()].concat()
+    }
+}
+
+/// The selection of records.
 #[derive(Debug, clap::Args)]
 pub struct SelectArgs {
     #[command(flatten)]
     metrics: MetricsArgs,
-    /// Only records that came in this time, as 12h or 90d
-    #[arg(long, value_name = "TIME", default_value = "31d", value_parser = age)]
+    /// Only records that arrived within this time, for example 12h or 90d
+    #[arg(long, value_name = "DURATION", default_value = "31d", value_parser = duration)]
     since: SignedDuration,
 }
 
 impl SelectArgs {
+    /// Opens the quarantine to read.
+    async fn open(&self) -> Result<AnyQuarantine, Error> {
+        Ok(self.metrics.quarantine(&self.metrics.store.open().await?))
+    }
+
     /// Since when.
     fn since(&self) -> Timestamp {
         Timestamp::now().checked_sub(self.since).unwrap_or(Timestamp::MIN)
     }
 
     /// All records that are meant, the newest first.
-    async fn records(&self, kept: &Kept) -> Result<Vec<Quarantined>, Error> {
-        kept.list(self.since(), usize::MAX).await.map_err(unanswered)
+    async fn records(&self, quarantine: &AnyQuarantine) -> Result<Vec<Quarantined>, Error> {
+        quarantine.list(self.since(), usize::MAX).await.map_err(unanswered)
     }
-
-    /// The error for an id that is not there.
-    fn unknown(&self, id: &str) -> Error {
-        unknown(id, &self.metrics)
-    }
-}
-
-/// The error for an id that is not in a quarantine.
-pub(super) fn unknown(id: &str, metrics: &MetricsArgs) -> Error {
-    Error::caller(format!("there is no quarantined record {id:?} in {}", metrics.store.name()))
-        .help("`abx quarantine list` shows their ids; older ones need a longer --since")
 }

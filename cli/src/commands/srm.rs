@@ -1,8 +1,9 @@
 //! `abx srm`: a check of observed units against the allocations.
 
-use super::inputs::{self, FromArg};
+use crate::command::Execute;
 use crate::error::Error;
 use crate::exit::{self, Exit};
+use crate::inputs::{self, FromArg};
 use crate::render::numbers::{bar, change, count, p_value, percent};
 use crate::render::style::{BAD, DIM, GOOD, TITLE};
 use crate::render::table;
@@ -13,20 +14,20 @@ use abx_core::statistics::{
 use serde::Serialize;
 use std::fmt::Write as _;
 
-/// Test counts of units for a sample-ratio mismatch: do they follow their allocations?
+/// Test the units of variants for a sample ratio mismatch (SRM)
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   abx srm control=5000 treatment=4800
   abx srm a=60000 b=10500 c=30000 --shares 0.6,0.1,0.3
   abx srm control=5000 redesign=4800 --experiment checkout_redesign --from experiments/
 
-Count units, not events, and only those who drew their variant: overrides follow no allocation. The
-test may be repeated as often as you like, on growing counts; --once is for a single look at a time
-fixed beforehand, and sees somewhat more. docs/statistics.md has the formulas.
+Count units, not events, and only units that were assigned by hash: overrides follow no allocation.
+The test may be repeated as often as you like, on growing counts; --once is for a single look at a
+time that was fixed beforehand, and is somewhat more sensitive. docs/statistics.md has the formulas.
 
 Exit code 1: the units do not follow their allocations, or a variant with the share 0 has units.
-Then something is broken on the way from the assignment to the count, and no result of the
-experiment can be trusted. Exit code 2: too few units to test; no split of so few is an alarm.")]
+Then units are lost or added between assignment and count, and no result of the experiment can be
+trusted. Exit code 2: too few units to test.")]
 pub struct Args {
     /// The units of each variant
     #[arg(required = true, value_name = "VARIANT=UNITS", value_parser = parse_variant)]
@@ -34,13 +35,13 @@ pub struct Args {
     /// The share of each variant, in the same order; equal by default
     #[arg(long, value_name = "SHARES", value_delimiter = ',', allow_hyphen_values = true, value_parser = inputs::part)]
     shares: Vec<f64>,
-    /// Take the shares from this experiment's allocations
+    /// The experiment whose allocations are the shares
     #[arg(long, value_name = "KEY", conflicts_with = "shares")]
     experiment: Option<String>,
     #[command(flatten)]
     from: FromArg,
-    /// The chance of a false alarm
-    #[arg(long, value_name = "SHARE", default_value_t = SampleRatioPlan::default().alpha, value_parser = inputs::share)]
+    /// The probability of a false positive
+    #[arg(long, value_name = "SHARE", default_value_t = SampleRatioPlan::default().alpha, value_parser = inputs::probability)]
     alpha: f64,
     /// Report, but do not fail on, deviations below this fraction of a share
     #[arg(long, value_name = "PART", default_value = "0.5%", allow_hyphen_values = true, value_parser = parse_floor)]
@@ -49,7 +50,7 @@ pub struct Args {
     #[arg(long)]
     once: bool,
     #[command(flatten)]
-    pub(super) format: FormatArg,
+    format: FormatArg,
 }
 
 /// A part that is not negative: below 0 every deviation, even none, would be one.
@@ -67,7 +68,7 @@ pub struct SrmReport {
     verdict: RatioVerdict,
     /// The test that the verdict is by.
     decided_by: RatioTest,
-    /// The chance of a false alarm.
+    /// The probability of a false positive.
     alpha: f64,
     /// Deviations below this part of a share are no alarm.
     floor: f64,
@@ -101,26 +102,34 @@ fn parse_variant(text: &str) -> Result<(String, u64), String> {
     Ok((name.to_owned(), units))
 }
 
-/// Tests the counts.
-pub fn run(args: &Args) -> Result<SrmReport, Error> {
-    for (at, (name, _)) in args.counts.iter().enumerate() {
-        if args.counts.iter().take(at).any(|(other, _)| other == name) {
-            return Err(Error::caller(format!("{name:?} has two counts")));
+impl Execute for Args {
+    type Report = SrmReport;
+
+    /// Tests the counts.
+    fn execute(&self) -> Result<SrmReport, Error> {
+        for (at, (name, _)) in self.counts.iter().enumerate() {
+            if self.counts.iter().take(at).any(|(other, _)| other == name) {
+                return Err(Error::caller(format!("{name:?} has two counts")));
+            }
         }
+        let counts = match &self.experiment {
+            Some(key) => with_allocations(self, key)?,
+            None => with_shares(self)?,
+        };
+        let test = if self.once { RatioTest::ChiSquare } else { RatioTest::Anytime };
+        let plan = SampleRatioPlan { alpha: self.alpha, floor: self.floor, test };
+        let observed: Vec<u64> = counts.iter().map(|it| it.units).collect();
+        let shares: Vec<f64> = counts.iter().map(|it| it.share).collect();
+        let found = sample_ratio(&observed, &shares, plan).ok_or_else(|| {
+            Error::caller("there is nothing to test")
+                .help("give at least one unit, and two variants whose share is above 0")
+        })?;
+        Ok(SrmReport::new(self, plan, counts, found))
     }
-    let counts = match &args.experiment {
-        Some(key) => with_allocations(args, key)?,
-        None => with_shares(args)?,
-    };
-    let test = if args.once { RatioTest::ChiSquare } else { RatioTest::Anytime };
-    let plan = SampleRatioPlan { alpha: args.alpha, floor: args.floor, test };
-    let observed: Vec<u64> = counts.iter().map(|it| it.units).collect();
-    let shares: Vec<f64> = counts.iter().map(|it| it.share).collect();
-    let found = sample_ratio(&observed, &shares, plan).ok_or_else(|| {
-        Error::caller("there is nothing to test")
-            .help("give at least one unit, and two variants whose share is above 0")
-    })?;
-    Ok(SrmReport::new(args, plan, counts, found))
+
+    fn print(&self, report: &SrmReport) -> String {
+        self.format.print(report)
+    }
 }
 
 /// A variant, its units, and the share that it should have.
@@ -219,6 +228,8 @@ impl SrmReport {
 }
 
 impl Report for SrmReport {
+    const KIND: &'static str = "srm";
+
     fn human(&self) -> String {
         let units: u64 = self.variants.iter().map(|it| it.ratio.units).sum();
         let of = self.experiment.as_ref().map_or(String::new(), |key| format!(" of {key}"));

@@ -17,9 +17,9 @@ pub struct GitPlace {
     pub revision: String,
     /// From the top of the repository; from `folder`, where it starts with `./` or `../`.
     pub path: String,
-    /// Where `git` is run; empty is the present folder.
+    /// The folder in which `git` is run; empty is the current folder.
     pub folder: PathBuf,
-    /// What a person knows it by, as `main:experiments`.
+    /// The name for a person, for example `main:experiments`.
     pub name: String,
 }
 
@@ -49,7 +49,19 @@ impl GitPlace {
         Some(Self { revision, path, folder: PathBuf::new(), name })
     }
 
-    /// What stood at a path of this machine in a revision: the repository is the one that the path is in.
+    /// True if `git` takes a text for a commit, in the present folder. Whatever keeps `git` from an answer is no commit.
+    #[must_use]
+    pub fn is_revision(text: &str) -> bool {
+        let place = Self {
+            revision: text.to_owned(),
+            path: String::new(),
+            folder: PathBuf::new(),
+            name: text.to_owned(),
+        };
+        !text.starts_with('-') && place.commit().is_ok()
+    }
+
+    /// The content of a path of this machine in a revision, of the repository that the path is in.
     #[must_use]
     pub fn of_path(revision: &str, path: &Path) -> Self {
         let written = path.display().to_string().replace('\\', "/");
@@ -117,7 +129,7 @@ impl GitPlace {
     fn follow(&self, folder: &str, path: &str) -> Result<String, Error> {
         let mut command =
             self.command(&["cat-file", "--batch-check=%(objecttype) %(objectname)", "--follow-symlinks"]);
-        let mut child = command.stdin(Stdio::piped()).spawn().map_err(|error| unstartable(&error))?;
+        let mut child = command.stdin(Stdio::piped()).spawn().map_err(unstartable)?;
         let written = child.stdin.take().map(|mut stdin| writeln!(stdin, "{folder}:{path}"));
         let broken = |error: io::Error| Error::world(format!("{self}: git cat-file")).because(error);
         written.transpose().map_err(broken)?;
@@ -142,11 +154,11 @@ impl GitPlace {
         Self { path: joined(&self.path), name: joined(&self.name), ..self.clone() }
     }
 
-    /// When its commit was made.
+    /// The time of its commit.
     pub fn committed_at(&self) -> Result<Timestamp, Error> {
         let commit = self.commit()?;
         let shown = self.git(&["show", "--no-patch", "--format=%cI", &commit])?;
-        text(&shown.stdout).parse().map_err(|error| Error::world(format!("{self}: git show: {error}")))
+        text(&shown.stdout).parse().map_err(|error| Error::world(format!("{self}: git show")).because(error))
     }
 
     fn commit(&self) -> Result<String, Error> {
@@ -190,7 +202,7 @@ impl GitPlace {
     /// The bytes of blobs, by one process for all of them.
     fn contents(&self, objects: &[String], limit: usize) -> Result<Vec<Vec<u8>>, Error> {
         let mut command = self.command(&["cat-file", "--batch", "--buffer"]);
-        let mut child = command.stdin(Stdio::piped()).spawn().map_err(|error| unstartable(&error))?;
+        let mut child = command.stdin(Stdio::piped()).spawn().map_err(unstartable)?;
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
         let wanted: String = objects.iter().flat_map(|object| [object.as_str(), "\n"]).collect();
         // Written from a thread: with full pipes at both ends each side would wait for the other.
@@ -212,7 +224,7 @@ impl GitPlace {
         if output.status.success() { Ok(output) } else { Err(self.refused(&text(&output.stderr))) }
     }
 
-    /// What git says, all of it, and its own advice where it has one.
+    /// The message of git, with its advice if it has one.
     fn refused(&self, complaint: &str) -> Error {
         let lines = complaint.lines().map(str::trim).filter(|line| !line.is_empty());
         let lines: Vec<&str> = lines
@@ -229,7 +241,7 @@ impl GitPlace {
     }
 
     fn run(&self, arguments: &[&str]) -> Result<Output, Error> {
-        self.command(arguments).output().map_err(|error| unstartable(&error))
+        self.command(arguments).output().map_err(unstartable)
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
@@ -244,9 +256,10 @@ impl GitPlace {
     }
 }
 
-fn unstartable(error: &io::Error) -> Error {
-    let world = Error::world(format!("git cannot be run: {error}"));
-    if error.kind() == io::ErrorKind::NotFound {
+fn unstartable(error: io::Error) -> Error {
+    let kind = error.kind();
+    let world = Error::world("git cannot be run").because(error);
+    if kind == io::ErrorKind::NotFound {
         return world.help("install git, or name files instead of a git revision");
     }
     world
@@ -256,7 +269,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).trim().to_owned()
 }
 
-/// What a folder has under a name.
+/// An entry of a folder.
 enum Entry<'a> {
     /// A file, by its object.
     File(&'a str),

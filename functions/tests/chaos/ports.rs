@@ -243,7 +243,7 @@ impl Faults {
 
 /// The catalog of one process, whose head is read without fault the first time.
 pub(crate) struct Catalogs {
-    pub(crate) store: Arc<EmbeddedStore>,
+    pub(crate) store: EmbeddedStore,
     pub(crate) faults: Arc<Mutex<Faults>>,
     pub(crate) was_read: AtomicBool,
 }

@@ -27,7 +27,7 @@ pub(crate) type Function = Processor<Catalogs, Ports, Ports, Ports>;
 pub(crate) struct World {
     pub(crate) state: Arc<Mutex<State>>,
     pub(crate) faults: Arc<Mutex<Faults>>,
-    catalog: Arc<EmbeddedStore>,
+    catalog: EmbeddedStore,
     processes: usize,
     /// What the processes said of the records that are done.
     said: Arc<Mutex<Classes>>,
@@ -53,7 +53,7 @@ pub(crate) enum Ended {
 
 impl World {
     pub(crate) async fn new(seed: u64, plan: Plan, sabotage: Sabotage) -> Self {
-        let catalog = Arc::new(EmbeddedStore::in_memory().unwrap());
+        let catalog = EmbeddedStore::in_memory().unwrap();
         publish(&catalog, 1, &documents()).await;
         let faults = Faults {
             random: fastrand::Rng::with_seed(seed),
@@ -77,7 +77,7 @@ impl World {
         self.processes += 1;
         let (state, faults) = (Arc::clone(&self.state), Arc::clone(&self.faults));
         let ports = Ports { state, faults, death: Arc::new(Notify::new()), who: self.processes };
-        let (store, faults) = (Arc::clone(&self.catalog), Arc::clone(&self.faults));
+        let (store, faults) = (self.catalog.clone(), Arc::clone(&self.faults));
         let catalogs = Catalogs { store, faults, was_read: AtomicBool::new(false) };
         (ports, Arc::new(CatalogHolder::new(catalogs, bundled)))
     }
@@ -145,7 +145,7 @@ impl World {
     /// The same world, for another who works in it at the same time.
     fn beside(&mut self) -> Self {
         let (state, faults) = (Arc::clone(&self.state), Arc::clone(&self.faults));
-        let (catalog, said) = (Arc::clone(&self.catalog), Arc::clone(&self.said));
+        let (catalog, said) = (self.catalog.clone(), Arc::clone(&self.said));
         self.processes += 1;
         Self { state, faults, catalog, processes: self.processes, said }
     }

@@ -3,12 +3,11 @@
 //! So there is one truth, the store's head: an edit moves it, `abx publish` and `abx rollback` move it, and after
 //! a restart it is where it was.
 
-use crate::commands::publish::{documents_of, head, publish};
-use crate::commands::store::unanswered;
+use crate::advice::unanswered;
 use crate::error::Error;
 use crate::source::{Checked, Corpus, LocatedFinding, SourceFile};
 use abx_core::finding::Severity;
-use abx_functions::catalog::{Snapshot, name};
+use abx_functions::catalog::{Snapshot, documents_of, head, name, publish};
 use abx_functions::ports::{CatalogStore, Flip, HeadMove, RevisionMeta};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -30,10 +29,10 @@ pub(super) struct Watch {
     revision: Option<u64>,
 }
 
-/// When a file was written, and its size; `None` where it is not there.
+/// The time and size of a file; `None` if it does not exist.
 type Stamp = Option<(SystemTime, u64)>;
 
-/// What an edit did.
+/// The effect of an edit.
 #[derive(Debug)]
 pub(super) enum Edit {
     /// The documents are a new revision, and serve.
@@ -46,7 +45,7 @@ pub(super) enum Edit {
     Same,
 }
 
-/// What a look at the files found.
+/// The result of a look at the files.
 #[derive(Debug)]
 pub(super) struct Look {
     pub(super) edit: Edit,
@@ -59,7 +58,7 @@ impl Watch {
         Self { paths, seen: BTreeMap::new(), named: Vec::new(), good: BTreeMap::new(), revision: None }
     }
 
-    /// Whether a file was written, made or deleted since the last call; the first call says yes.
+    /// True if a file was written, made or deleted since the last call; the first call says yes.
     pub(super) fn has_changed(&mut self) -> bool {
         // A file that is being replaced may be away for a moment; that is a change like any other.
         let files = crate::source::find(&self.paths).unwrap_or_default();
@@ -104,7 +103,7 @@ impl Watch {
         Ok(Look { edit, findings, files })
     }
 
-    /// What to say where another revision serves than the files are, and what is done about it.
+    /// The message if another revision serves than that of the files, with the next step.
     pub(super) async fn difference(
         &self,
         store: &impl CatalogStore,
@@ -197,7 +196,7 @@ async fn publish_fitting(store: &impl CatalogStore, documents: &[Value]) -> Resu
         return Ok(Edit::Same);
     }
     let head = head(store).await?;
-    publish(store, head, documents, &meta("saved")).await.map(Edit::Published)
+    Ok(Edit::Published(publish(store, head, documents, &meta("saved")).await?))
 }
 
 #[cfg(test)]

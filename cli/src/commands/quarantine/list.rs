@@ -1,8 +1,10 @@
-//! Which records could never be processed?
+//! `abx quarantine list`: records that could not be processed.
 
-use super::{Kept, SelectArgs};
-use crate::commands::store::{block_on, unanswered};
+use super::SelectArgs;
+use crate::advice::unanswered;
+use crate::command::{Execute, block_on};
 use crate::error::Error;
+use crate::render::notes::by_reason;
 use crate::render::numbers::count;
 use crate::render::style::DIM;
 use crate::render::{printable, table};
@@ -25,11 +27,11 @@ pub struct Args {
     /// Only records with this reason
     #[arg(long, value_name = "REASON")]
     reason: Option<String>,
-    /// At most so many
+    /// The largest number of records to list
     #[arg(long, value_name = "N", default_value_t = 100)]
     limit: usize,
     #[command(flatten)]
-    pub(in crate::commands) format: FormatArg,
+    format: FormatArg,
 }
 
 /// The records that could not be processed, the newest first.
@@ -38,7 +40,7 @@ pub struct QuarantineListReport {
     store: String,
     #[schemars(with = "String")]
     since: Timestamp,
-    /// How many there are, by reason; those that are not shown included.
+    /// The number of records by reason, including those that are not shown.
     reasons: BTreeMap<String, u64>,
     records: Vec<Summary>,
 }
@@ -56,25 +58,33 @@ pub(super) struct Summary {
     pub(super) bytes: usize,
 }
 
-/// Reads the records.
-pub fn run(args: &Args) -> Result<QuarantineListReport, Error> {
-    block_on(async {
-        let kept = Kept::open(&args.select.metrics).await?;
-        let since = args.select.since();
-        let mut reasons = kept.count(since).await.map_err(unanswered)?;
-        let records = match &args.reason {
-            Some(reason) => {
-                reasons.retain(|it, _| it == reason);
-                let mut records = args.select.records(&kept).await?;
-                records.retain(|record| record.reason == *reason);
-                records.truncate(args.limit);
-                records
-            }
-            None => kept.list(since, args.limit).await.map_err(unanswered)?,
-        };
-        let records = records.iter().map(Summary::new).collect();
-        Ok(QuarantineListReport { store: args.select.metrics.store.name(), since, reasons, records })
-    })
+impl Execute for Args {
+    type Report = QuarantineListReport;
+
+    /// Reads the records.
+    fn execute(&self) -> Result<QuarantineListReport, Error> {
+        block_on(async {
+            let quarantine = self.select.open().await?;
+            let since = self.select.since();
+            let mut reasons = quarantine.count(since).await.map_err(unanswered)?;
+            let records = match &self.reason {
+                Some(reason) => {
+                    reasons.retain(|it, _| it == reason);
+                    let mut records = self.select.records(&quarantine).await?;
+                    records.retain(|record| record.reason == *reason);
+                    records.truncate(self.limit);
+                    records
+                }
+                None => quarantine.list(since, self.limit).await.map_err(unanswered)?,
+            };
+            let records = records.iter().map(Summary::new).collect();
+            Ok(QuarantineListReport { store: self.select.metrics.store.name(), since, reasons, records })
+        })
+    }
+
+    fn print(&self, report: &QuarantineListReport) -> String {
+        self.format.print(report)
+    }
 }
 
 impl Summary {
@@ -89,12 +99,9 @@ impl Summary {
     }
 }
 
-/// `not_json 2 · too_large 1`.
-pub(in crate::commands) fn by_reason(reasons: &BTreeMap<String, u64>) -> String {
-    reasons.iter().map(|(reason, of)| format!("{reason} {}", count(*of))).collect::<Vec<_>>().join(" · ")
-}
-
 impl Report for QuarantineListReport {
+    const KIND: &'static str = "quarantine-list";
+
     fn human(&self) -> String {
         let since = self.since.strftime("%Y-%m-%d %H:%M UTC");
         let total: u64 = self.reasons.values().sum();

@@ -1,9 +1,9 @@
-//! What does this record hold?
+//! `abx quarantine show`: one record with its bytes.
 
+use super::SelectArgs;
 use super::list::Summary;
-use super::{Kept, SelectArgs};
-use crate::commands::lambda::json_or_text;
-use crate::commands::store::block_on;
+use crate::aws::lambda::json_or_text;
+use crate::command::{Execute, block_on};
 use crate::error::Error;
 use crate::render::printable;
 use crate::render::style::{BAD, DIM, TITLE};
@@ -22,7 +22,7 @@ pub struct Args {
     #[command(flatten)]
     select: SelectArgs,
     #[command(flatten)]
-    pub(in crate::commands) format: FormatArg,
+    format: FormatArg,
 }
 
 /// A record that could not be processed.
@@ -36,22 +36,33 @@ pub struct QuarantineShowReport {
     base64: Option<String>,
 }
 
-/// Finds the record.
-pub fn run(args: &Args) -> Result<QuarantineShowReport, Error> {
-    block_on(async {
-        let kept = Kept::open(&args.select.metrics).await?;
-        let found = args.select.records(&kept).await?.into_iter().find(|record| record.id == args.id);
-        let found = found.ok_or_else(|| args.select.unknown(&args.id))?;
-        let summary = Summary::new(&found);
-        let (text, base64) = match String::from_utf8(found.data) {
-            Ok(text) => (Some(text), None),
-            Err(error) => (None, Some(STANDARD.encode(error.as_bytes()))),
-        };
-        Ok(QuarantineShowReport { summary, text, base64 })
-    })
+impl Execute for Args {
+    type Report = QuarantineShowReport;
+
+    /// Finds the record.
+    fn execute(&self) -> Result<QuarantineShowReport, Error> {
+        block_on(async {
+            let quarantine = self.select.open().await?;
+            let found =
+                self.select.records(&quarantine).await?.into_iter().find(|record| record.id == self.id);
+            let found = found.ok_or_else(|| self.select.metrics.no_record(&self.id))?;
+            let summary = Summary::new(&found);
+            let (text, base64) = match String::from_utf8(found.data) {
+                Ok(text) => (Some(text), None),
+                Err(error) => (None, Some(STANDARD.encode(error.as_bytes()))),
+            };
+            Ok(QuarantineShowReport { summary, text, base64 })
+        })
+    }
+
+    fn print(&self, report: &QuarantineShowReport) -> String {
+        self.format.print(report)
+    }
 }
 
 impl Report for QuarantineShowReport {
+    const KIND: &'static str = "quarantine-show";
+
     fn human(&self) -> String {
         let Self { summary: Summary { id, arrived_at, reason, detail, bytes }, text, base64 } = self;
         let at = arrived_at.strftime("%Y-%m-%d %H:%M:%S UTC");

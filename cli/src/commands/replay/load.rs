@@ -1,9 +1,10 @@
 //! Files become loads: the events in them that were not counted before, in the order of their times.
 
-use super::content::{Content, Form, hex};
 use super::rows::{RowEvents, Rows};
 use super::spool::{Spool, Spooled, UNPLACED};
+use crate::advice::unanswered;
 use crate::error::Error;
+use crate::event_files::{Content, Form, MAX_LINE, hex, recorded};
 use abx_core::event::{Batch, Classes, EventData, EventKind, Position, RecordClass};
 use abx_core::hash::fingerprint;
 use abx_core::read::time_of_text;
@@ -14,9 +15,6 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use std::io::{BufRead, Read};
-
-/// A line may not be longer, in bytes: it is held in memory.
-pub(in crate::commands) const MAX_LINE: usize = 8 << 20;
 
 /// The ledger of what was replayed, for one target.
 pub(super) struct Ledger<'a> {
@@ -29,7 +27,7 @@ pub(super) struct Ledger<'a> {
 pub(super) struct Ready {
     pub(super) load: Load,
     pub(super) spool: Spool,
-    /// Whether it is one that was interrupted: there may be more in the files.
+    /// True if it is one that was interrupted: there may be more in the files.
     pub(super) is_resumed: bool,
 }
 
@@ -48,8 +46,7 @@ pub(super) fn next(
     now: Timestamp,
     (delivered, classes): (&[Segment], &mut Classes),
 ) -> Result<Option<Ready>, Error> {
-    let (done, pending) =
-        ledger.store.replayed(&ledger.target).map_err(crate::commands::store::unanswered)?;
+    let (done, pending) = ledger.store.replayed(&ledger.target).map_err(unanswered)?;
     let is_pending = pending.is_some();
     let (mut load, sources, known) = match pending {
         Some(load) => {
@@ -85,7 +82,7 @@ pub(super) fn next(
                 known.iter().filter(|it| it.digest == segment.digest && it.part == segment.part).count();
             classes.add(RecordClass::AlreadyCounted, records * again as u64);
         }
-        ledger.store.begin_load(&ledger.target, &load).map_err(crate::commands::store::unanswered)?;
+        ledger.store.begin_load(&ledger.target, &load).map_err(unanswered)?;
     }
     Ok(Some(Ready { load, spool, is_resumed: is_pending }))
 }
@@ -155,7 +152,7 @@ fn new<'a>(
     Ok((Load { id, made_at: now.as_millisecond(), segments }, sources, met))
 }
 
-/// What is read into a spool.
+/// The content of a spool.
 struct Filling<'a> {
     spool: &'a Spool,
     rows: &'a Rows,
@@ -195,7 +192,7 @@ impl Filling<'_> {
         loop {
             line.clear();
             let read = (&mut reader).take(MAX_LINE as u64 + 1).read_until(b'\n', &mut line);
-            let read = read.map_err(|error| content.failed(&error))?;
+            let read = read.map_err(|error| content.failed(error))?;
             line_number += 1;
             if read > MAX_LINE {
                 let what = format!("{}:{line_number}: the line has more than {MAX_LINE} bytes", content.name);
@@ -244,7 +241,7 @@ impl Filling<'_> {
 
     fn csv(&mut self, content: &Content, segments: &[(usize, &Source<'_>)]) -> Result<(), Error> {
         let wrong = |error: csv::Error| {
-            Error::caller(format!("{}: {error}", content.name)).help("nothing of this file was counted")
+            Error::caller(content.name.clone()).because(error).help("nothing of this file was counted")
         };
         let mut reader = csv::Reader::from_reader(content.reader()?);
         let events = RowEvents::new(self.rows, reader.headers().map_err(wrong)?)?;
@@ -274,13 +271,14 @@ impl Filling<'_> {
     fn payloads(&mut self, content: &Content, segment: usize) -> Result<(), Error> {
         for value in serde_json::Deserializer::from_reader(content.reader()?).into_iter::<Value>() {
             let value = value.map_err(|error| {
-                Error::caller(format!("{}: {error}", content.name))
+                Error::caller(content.name.clone())
+                    .because(error)
                     .help("events one a line belong into a .jsonl file")
             })?;
             let records = recorded(&content.name, value)?;
             let payload = serde_json::json!({ "Records": records }).to_string();
             let batch = Batch::read(payload.as_bytes(), self.now);
-            let batch = batch.map_err(|error| Error::caller(format!("{}: {error}", content.name)))?;
+            let batch = batch.map_err(|error| Error::caller(content.name.clone()).because(error))?;
             for shard in &batch.shards {
                 for payload in &shard.payloads {
                     let place = (&*shard.shard, &payload.position);
@@ -320,7 +318,7 @@ impl Filling<'_> {
         (shard, position): (&str, &Position),
     ) -> Result<(), Error> {
         let counted = self.ledger.store.has_counted(shard, position, data);
-        if counted.map_err(crate::commands::store::unanswered)? {
+        if counted.map_err(unanswered)? {
             self.next_place(segment);
             self.known += 1;
             return Ok(());
@@ -345,11 +343,7 @@ impl Filling<'_> {
         let id = event.as_ref().and_then(EventData::fingerprint).or(place);
         let place = self.next_place(segment);
         if let Some(id) = id
-            && self
-                .ledger
-                .store
-                .has_replayed(&self.ledger.target, id)
-                .map_err(crate::commands::store::unanswered)?
+            && self.ledger.store.has_replayed(&self.ledger.target, id).map_err(unanswered)?
         {
             self.known += 1;
             return Ok(());
@@ -366,28 +360,5 @@ impl Filling<'_> {
             id,
             data: data.to_vec(),
         })
-    }
-}
-
-/// The records of a payload, or of the object that Lambda leaves for one that failed, which holds it as `payload`.
-pub(in crate::commands) fn recorded(name: &str, mut value: Value) -> Result<Vec<Value>, Error> {
-    if let Some(payload) = value.get_mut("payload").map(Value::take) {
-        value = match payload {
-            Value::String(text) => serde_json::from_str(&text)
-                .map_err(|error| Error::caller(format!("{name}: the payload cannot be read: {error}")))?,
-            payload => payload,
-        };
-    }
-    match value.get_mut("Records").map(Value::take) {
-        Some(Value::Array(records)) => Ok(records),
-        _ => {
-            let has_metadata = value.get("KinesisBatchInfo").is_some();
-            let help = if has_metadata {
-                "it only names the records that failed: a destination on S3 holds them too"
-            } else {
-                "events one a line belong into a .jsonl file"
-            };
-            Err(Error::caller(format!("{name}: this is not a batch of Kinesis")).help(help))
-        }
     }
 }

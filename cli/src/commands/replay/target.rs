@@ -1,20 +1,21 @@
-//! Where batches are delivered to.
+//! Targets of batches.
 
 use super::batch::Delivery;
 use super::load::Ledger;
-use crate::commands::inputs::load;
-use crate::commands::lambda::refused;
-use crate::commands::metrics::totals;
-use crate::commands::publish::{changes, documents_of, head, publish};
-use crate::commands::store::{aws_config_for, open_file, unanswered};
+use crate::advice::unanswered;
+use crate::aws::aws_config_for;
+use crate::aws::lambda::refused;
 use crate::error::Error;
+use crate::inputs::{DOCUMENTS, Source, load_from};
+use crate::stores::{StoreArgs, archive_beside, open_file, totals};
 use abx_core::event::{Classes, StreamTotals, Totals, experiment_partition};
 use abx_functions::adapters::embedded::{EmbeddedStore, JsonlArchive};
-use abx_functions::catalog::{CatalogHolder, Snapshot};
+use abx_functions::catalog::{CatalogHolder, Snapshot, changes, documents_of, head, publish};
 use abx_functions::events::{BatchResponse, Options, Processor};
 use abx_functions::ports::{Archive, ArchiveLine, MetricStore, PortError, RevisionMeta};
 use abx_functions::telemetry::Telemetry;
 use aws_sdk_lambda::primitives::Blob;
+use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -22,14 +23,14 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long a batch may take.
+/// The time limit of a batch.
 const PATIENCE: Duration = Duration::from_mins(1);
 /// The file that knows what was replayed to functions.
 const REPLAYED: &str = ".abx/replayed.sqlite";
-/// How often a batch is delivered that is given back.
+/// The number of deliveries of a batch that is given back.
 const TRIES: u32 = 10;
 
-/// What came of all batches.
+/// The outcome of all batches.
 #[derive(Debug, Default)]
 pub(super) struct Counts {
     /// The classes of all records: those that were not delivered, because they were counted before, and those that were.
@@ -40,13 +41,13 @@ pub(super) struct Counts {
     /// Batches that were given back, and delivered again.
     pub given_back: u64,
     pub unplaced: u64,
-    /// What was counted; empty where a function counts.
+    /// The counts; empty if a function counts.
     pub stream: StreamTotals,
     /// By experiment and epoch; empty where a function counts.
     pub experiments: BTreeMap<(String, u32), Totals>,
 }
 
-/// Where events are kept, if at all.
+/// The place of events, if they are stored.
 #[derive(Debug)]
 pub(super) struct Keep(Option<JsonlArchive>);
 
@@ -59,9 +60,9 @@ impl Archive for Keep {
     }
 }
 
-type Local = Processor<Arc<EmbeddedStore>, Arc<EmbeddedStore>, Keep, Arc<EmbeddedStore>>;
+type Local = Processor<EmbeddedStore, EmbeddedStore, Keep, EmbeddedStore>;
 
-/// Where batches go.
+/// The target of batches.
 pub(super) enum Target {
     /// The handler, over a store here.
     Local(Box<Local>),
@@ -80,46 +81,44 @@ pub(super) enum Target {
 impl Target {
     /// The handler over a file, or over nothing that stays. The documents are published to a store that has none; one that has some
     /// counts by these, so other documents are refused.
-    pub(super) async fn local(documents: Option<&[PathBuf]>, file: Option<PathBuf>) -> Result<Self, Error> {
+    pub(super) async fn local(documents: Option<&[Source]>, file: Option<PathBuf>) -> Result<Self, Error> {
         let (store, archive) = match &file {
-            Some(path) => {
-                (open_file(path)?, Some(JsonlArchive::new(crate::commands::dev::archive_beside(path))))
-            }
+            Some(path) => (open_file(path)?, Some(JsonlArchive::new(archive_beside(path)))),
             None => (EmbeddedStore::in_memory().map_err(unanswered)?, None),
         };
-        let store = Arc::new(store);
-        let default = [PathBuf::from("experiments")];
-        let read = |paths: &[PathBuf]| -> Result<Vec<Value>, Error> {
-            Ok(load(paths)?.values.into_iter().map(|(_, value)| value).collect())
+        let default = [Source::Path(DOCUMENTS.into())];
+        let place = StoreArgs::file(file.clone());
+        let read = |sources: &[Source]| -> Result<Vec<Value>, Error> {
+            Ok(load_from(sources, &place)?.values.into_iter().map(|(_, value)| value).collect())
         };
-        match (head(&*store).await?, documents) {
+        match (head(&store).await?, documents) {
             (None, paths) => {
                 let values = read(paths.unwrap_or(&default))?;
                 let meta = RevisionMeta {
-                    created_at: jiff::Timestamp::now(),
+                    created_at: Timestamp::now(),
                     author: "abx replay".to_owned(),
                     message: String::new(),
                 };
-                publish(&*store, None, &values, &meta).await?;
+                publish(&store, None, &values, &meta).await?;
             }
             (Some(_), None) => {}
             (Some(revision), Some(paths)) => {
-                let published = documents_of(&*store, Some(revision)).await?;
-                if !changes(&published, &read(paths)?).documents.is_empty() {
+                let published = documents_of(&store, Some(revision)).await?;
+                if !changes(&published, &read(paths)?, Timestamp::now()).documents.is_empty() {
                     let file = file.as_deref().unwrap_or(Path::new("the store")).display();
                     return Err(Error::caller(format!(
                         "{file} counts by its revision {revision}, and --from names other documents"
                     ))
                     .help(format!(
-                        "publish them first: abx publish PATH --store {file} --yes; or leave out --from"
+                        "publish them first: abx publish SOURCE --store {file} --yes; or leave out --from"
                     )));
                 }
             }
         }
-        let holder = Arc::new(CatalogHolder::new(Arc::clone(&store), Snapshot::default()));
+        let holder = Arc::new(CatalogHolder::new(store.clone(), Snapshot::default()));
         holder.load().await.map_err(unanswered)?;
         let telemetry = Arc::new(Telemetry::silent("events"));
-        let kept = (Keep(archive), Arc::clone(&store));
+        let kept = (Keep(archive), store.clone());
         Ok(Self::Local(Box::new(Processor::new(holder, store, kept, telemetry, Options::default()))))
     }
 
@@ -168,7 +167,8 @@ impl Target {
         match self {
             Self::Local(processor) => {
                 let outcome = processor.handle(payload, Instant::now() + PATIENCE).await;
-                let outcome = outcome.map_err(|error| Error::caller(error.to_string()))?;
+                let outcome =
+                    outcome.map_err(|error| Error::caller("a batch was not counted").because(error))?;
                 counts.stream.merge(&outcome.counted);
                 counts.unplaced += outcome.unplaced as u64;
                 counts.classes.merge(&outcome.classes);
@@ -202,8 +202,8 @@ async fn invoke(client: &aws_sdk_lambda::Client, name: &str, payload: &[u8]) -> 
     let call = client.invoke().function_name(name).payload(Blob::new(payload));
     let output = Box::pin(call.send()).await.map_err(|error| refused(client, name, error))?;
     let answer = output.payload().map(AsRef::as_ref).unwrap_or_default();
-    if let Some(error) = output.function_error() {
-        return Err(Error::world(format!("{name} failed ({error}): {}", String::from_utf8_lossy(answer))));
+    if let Some(kind) = output.function_error() {
+        return Err(Error::world(format!("{name} failed ({kind}): {}", String::from_utf8_lossy(answer))));
     }
     serde_json::from_slice(answer).map_err(|_| {
         Error::caller(format!(

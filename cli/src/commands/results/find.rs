@@ -1,18 +1,18 @@
 //! The document that an experiment is judged by: that of the head, or else the last one that was ever published. Counts outlive
 //! the document that they were counted by.
 
-use crate::commands::publish::{documents_of, experiment_of, head, no_revision};
-use crate::commands::store::{Store, unanswered};
+use crate::advice::unanswered;
 use crate::error::Error;
+use crate::stores::AnyCatalog;
 use abx_core::Experiment;
-use abx_functions::catalog::Snapshot;
+use abx_functions::catalog::{PublishError, Snapshot, documents_of, experiment_of, head};
 use abx_functions::ports::CatalogStore as _;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// How an experiment stands to what serves.
+/// The state of an experiment, compared with the published revision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Standing {
@@ -45,7 +45,7 @@ impl Found {
 
 /// All that was ever published.
 pub(super) struct History<'s> {
-    store: &'s Store,
+    store: &'s AnyCatalog,
     head: Option<u64>,
     /// The experiments of the head.
     served: BTreeSet<String>,
@@ -54,7 +54,7 @@ pub(super) struct History<'s> {
 }
 
 impl<'s> History<'s> {
-    pub(super) async fn read(store: &'s Store) -> Result<Self, Error> {
+    pub(super) async fn read(store: &'s AnyCatalog) -> Result<Self, Error> {
         let head = head(store).await?;
         let served = documents_of(store, head).await?;
         let others = store.revisions().await.map_err(unanswered)?;
@@ -89,7 +89,7 @@ impl<'s> History<'s> {
     /// The document of a certain revision.
     pub(super) async fn at(&self, key: &str, revision: u64) -> Result<Found, Error> {
         if !self.revisions.contains(&revision) {
-            return Err(no_revision(revision));
+            return Err(PublishError::NoRevision(revision).into());
         }
         let found = self.compile(revision, documents_of(self.store, Some(revision)).await?, key);
         if found.experiment(key).is_some() {

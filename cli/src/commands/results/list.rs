@@ -2,13 +2,14 @@
 
 use super::find::{Found, History, Standing};
 use super::{Args, count_of};
-use crate::commands::store::unanswered;
+use crate::advice::unanswered;
 use crate::error::Error;
 use crate::exit::{self, Exit};
 use crate::render::numbers::count;
 use crate::render::style::{BAD, DIM, GOOD, TITLE};
 use crate::render::table;
 use crate::report::Report;
+use crate::stores::partitions;
 use abx_core::document::Status;
 use abx_core::event::RowKey;
 use abx_core::results::ratio;
@@ -36,7 +37,7 @@ struct CountedExperiment {
     revision: Option<u64>,
     /// Units that were exposed, each once.
     units: u64,
-    /// Whether the units follow their allocations; `null` without units or without a document.
+    /// True if the units follow their allocations; `null` without units or without a document.
     sample_ratio: Option<SampleRatio>,
 }
 
@@ -50,7 +51,7 @@ pub(super) async fn read(args: &Args) -> Result<ResultsListReport, Error> {
         .into_iter()
         .map(|(name, found)| (name, Some(found)))
         .collect();
-    for partition in metrics.partitions().map_err(unanswered)?.unwrap_or_default() {
+    for partition in partitions(&metrics).map_err(unanswered)?.unwrap_or_default() {
         // Any row of the partition names the experiment.
         let Some(RowKey::Experiment { experiment, epoch, .. }) = RowKey::parse(&partition, "late#") else {
             continue;
@@ -103,6 +104,8 @@ impl CountedExperiment {
 }
 
 impl Report for ResultsListReport {
+    const KIND: &'static str = "results-list";
+
     fn human(&self) -> String {
         if self.experiments.is_empty() {
             return format!("{}: nothing was counted yet\n", self.store);

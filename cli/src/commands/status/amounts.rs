@@ -1,12 +1,13 @@
 //! Events without a usable amount: they are in no sum, because the property is missing, not a number, or too large.
 
-use crate::commands::metrics::{Metrics, totals};
-use crate::commands::part::Part;
-use crate::commands::store::unanswered;
+use crate::advice::unanswered;
 use crate::error::Error;
+use crate::part::Part;
 use crate::render::numbers::count;
 use crate::render::style::{BAD, GOOD};
+use crate::stores::{AnyMetrics, totals};
 use abx_core::event::experiment_partition;
+use abx_functions::ports::MetricStore as _;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -19,11 +20,11 @@ pub(super) struct WithoutAmount {
 }
 
 /// Looks through the counts of these experiments and epochs.
-pub(super) async fn ask(metrics: &Metrics, running: &[(&str, u32)]) -> Part<Vec<WithoutAmount>> {
+pub(super) async fn ask(metrics: &AnyMetrics, running: &[(&str, u32)]) -> Part<Vec<WithoutAmount>> {
     read(metrics, running).await.into()
 }
 
-async fn read(metrics: &Metrics, running: &[(&str, u32)]) -> Result<Vec<WithoutAmount>, Error> {
+async fn read(metrics: &AnyMetrics, running: &[(&str, u32)]) -> Result<Vec<WithoutAmount>, Error> {
     let mut found = Vec::new();
     for (experiment, epoch) in running {
         let partition = experiment_partition(experiment, *epoch);

@@ -1,15 +1,14 @@
-//! What serves, how it differs from the documents here, and what of it is stale.
+//! The published revision, its differences to the documents here, and its stale documents.
 
-use super::{Args, DOCUMENTS};
-use crate::commands::part::Part;
-use crate::commands::publish::{changes, documents_of, experiment_of};
-use crate::commands::store::unanswered;
+use super::Args;
+use crate::advice::unanswered;
 use crate::error::Error;
-use crate::source::Corpus;
+use crate::inputs::{DOCUMENTS, Source};
+use crate::part::Part;
 use abx_core::Experiment;
 use abx_core::change::Diff;
 use abx_core::document::Status;
-use abx_functions::catalog::{Snapshot, name};
+use abx_functions::catalog::{Snapshot, changes, documents_of, experiment_of, name};
 use abx_functions::ports::{CatalogStore, HeadMove, RevisionInfo};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -38,11 +37,11 @@ pub(super) struct Head {
     pub(super) message: String,
     /// The newest revision; another one than the head after a rollback.
     pub(super) newest: u64,
-    /// Who rolled back to it, where that is recorded.
+    /// The rollback to it, if that is recorded.
     pub(super) rolled_back: Option<RolledBack>,
 }
 
-/// Who rolled back, when and why.
+/// The author, time and reason of a rollback.
 #[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub(super) struct RolledBack {
     #[schemars(with = "String")]
@@ -87,7 +86,7 @@ pub(super) async fn ask(args: &Args, store: &impl CatalogStore, now: Timestamp) 
             };
         }
     };
-    let drift = drift(args, &documents);
+    let drift = drift(args, &documents, now);
     let (running, events) = (running(&documents), events(&documents));
     let stale = match &head {
         None => Part::NotAsked("nothing is published".to_owned()),
@@ -143,13 +142,13 @@ async fn read(store: &impl CatalogStore) -> Result<Read, Error> {
     Ok((Some(head), revisions, documents))
 }
 
-/// What publishing the documents here would change.
-fn drift(args: &Args, published: &[Value]) -> Part<Diff> {
-    let by_default = args.from.iter().all(|path| path == Path::new(DOCUMENTS));
+/// The changes that publishing the documents here would make.
+fn drift(args: &Args, published: &[Value], now: Timestamp) -> Part<Diff> {
+    let by_default = args.from == [Source::Path(DOCUMENTS.into())];
     if by_default && !Path::new(DOCUMENTS).exists() {
         return Part::NotAsked(format!("there is no folder {DOCUMENTS}; see --from"));
     }
-    let checked = match Corpus::load(&args.from) {
+    let checked = match Source::read(&args.from, &args.metrics.store) {
         Ok(corpus) => corpus.compile(),
         Err(error) => return Part::failed(&error),
     };
@@ -158,7 +157,7 @@ fn drift(args: &Args, published: &[Value]) -> Part<Diff> {
         return Part::Failed(format!("the documents have errors ({errors}): see `abx validate`"));
     }
     let values: Vec<Value> = checked.values.into_iter().map(|(_, value)| value).collect();
-    Part::Known(changes(published, &values))
+    Part::Known(changes(published, &values, now))
 }
 
 async fn stale(

@@ -1,7 +1,7 @@
 //! Marks in DynamoDB: one item each, under the unit and what the mark is about.
 
 use super::backoff::{ROUNDS, pause};
-use super::dynamo::{Conditional, Item, item, n, number, parsed, put_if, s, table, text, unreadable};
+use super::dynamo::{Conditional, Item, item, misread, n, number, parsed, put_if, s, table, text};
 use super::error::port_error;
 use crate::ports::{LOG_KEPT, MarkPut, PortError};
 use abx_core::event::{ID_WINDOW, Mark, MarkKey, Owner};
@@ -155,7 +155,7 @@ fn read(item: &Item) -> Result<Mark, PortError> {
     let at = Timestamp::from_millisecond(number(item, "at")?);
     Ok(Mark {
         variant: text(item, "variant")?.into(),
-        at: at.map_err(|_| unreadable("at", "a time"))?,
+        at: at.map_err(|error| misread("at", "a time", error))?,
         owner: Owner {
             shard: text(item, "shard")?.into(),
             position: parsed(item, "position", "a place in a shard")?,

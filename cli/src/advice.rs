@@ -1,0 +1,124 @@
+//! The next step after a store or a service has failed.
+
+use crate::error::Error;
+use abx_functions::adapters::aws::{CallFailed, Fault, Resource, ResourceKind};
+use abx_functions::adapters::embedded::{self, StoreFault};
+use abx_functions::ports::{PortError, Within};
+
+/// The error for a store or a service that does not answer, or refuses: what happened, where, why, and what to do next.
+#[must_use]
+pub fn unanswered(error: PortError) -> Error {
+    let said = error.to_string();
+    let failed = error.find::<CallFailed>();
+    let told = match (failed, embedded::fault(&error)) {
+        (Some(failed), _) => {
+            let resource = error.find::<Within<Resource>>().map(|within| &within.what);
+            let error = if is_callers(failed.fault) { Error::caller(said) } else { Error::world(said) };
+            error.help(of_call(failed, resource))
+        }
+        (None, Some(fault)) => Error::world(said).help(of_file(fault)),
+        (None, None) if error.is_transient() => Error::world(said).help(RETRY),
+        (None, None) => Error::world(said),
+    };
+    told.because(error)
+}
+
+const RETRY: &str = "run it again: no change was partially applied";
+
+/// True if the caller has to change something, and not the world.
+const fn is_callers(fault: Fault) -> bool {
+    use Fault::{Expired, Invalid, Missing, NoCredentials, Rejected, Unprocessable};
+    matches!(fault, NoCredentials | Expired | Invalid | Missing | Rejected | Unprocessable)
+}
+
+fn of_file(fault: StoreFault) -> &'static str {
+    match fault {
+        StoreFault::Locked => "another program is writing to it: run it again when that has ended",
+        StoreFault::Full => "free some space on its disk and run it again: no change was partially applied",
+        StoreFault::ReadOnly | StoreFault::Unopenable => {
+            "see the permissions of the file and its folder, and whether its disk can be written; --store names another file"
+        }
+    }
+}
+
+pub(crate) const SIGN_IN: &str = "set AWS_PROFILE, or sign in and `eval \"$(aws configure export-credentials --format env)\"`; \
+    `aws sts get-caller-identity` shows who you are";
+
+fn of_call(failed: &CallFailed, resource: Option<&Resource>) -> String {
+    let kind = resource.map(|it| it.kind);
+    match failed.fault {
+        Fault::NoCredentials | Fault::Expired => SIGN_IN.to_owned(),
+        Fault::Invalid => format!("{SIGN_IN}; the clock of this machine must be right as well"),
+        Fault::Denied => {
+            format!(
+                "the credentials need `{}:{}` on it; `aws sts get-caller-identity` shows who you are",
+                kind.map_or("dynamodb", service),
+                action(failed.operation)
+            )
+        }
+        Fault::Missing => missing(resource),
+        Fault::Throttled if kind == Some(ResourceKind::Function) => {
+            "run it again later, or raise the concurrency of the function or of the account".to_owned()
+        }
+        Fault::Throttled => "run it again in a moment: no change was partially applied".to_owned(),
+        Fault::Dns => {
+            "check the network, AWS_REGION and --endpoint: the region is a part of the endpoint's name"
+                .to_owned()
+        }
+        Fault::Refused => {
+            "check the network and --endpoint (or AWS_ENDPOINT_URL): is the emulator running?".to_owned()
+        }
+        Fault::Tls => {
+            "an emulator may want http:// instead of https:// in --endpoint; behind a proxy, SSL_CERT_FILE \
+            names its certificate"
+                .to_owned()
+        }
+        Fault::Slow if kind == Some(ResourceKind::Function) => {
+            "wait longer with --timeout, or check the network, AWS_REGION and --endpoint".to_owned()
+        }
+        Fault::Slow | Fault::Unreachable => {
+            format!("check the network, AWS_REGION and --endpoint, then {RETRY}")
+        }
+        Fault::Unreadable => {
+            format!("check --endpoint (or AWS_ENDPOINT_URL): another server may listen there; else {RETRY}")
+        }
+        Fault::Failed => RETRY.to_owned(),
+        Fault::Rejected | Fault::Unprocessable => {
+            "see the reason above, and whether the name, AWS_REGION and --endpoint are those that you mean"
+                .to_owned()
+        }
+    }
+}
+
+/// Calls are named as IAM names the leave to make them, with few exceptions.
+fn action(operation: &str) -> &str {
+    match operation {
+        "Invoke" => "InvokeFunction",
+        "TransactWriteItems" => "PutItem",
+        other => other,
+    }
+}
+
+const fn service(kind: ResourceKind) -> &'static str {
+    match kind {
+        ResourceKind::Table => "dynamodb",
+        ResourceKind::Stream => "kinesis",
+        ResourceKind::DeliveryStream => "firehose",
+        ResourceKind::Function => "lambda",
+        ResourceKind::Alarms | ResourceKind::Metrics => "cloudwatch",
+    }
+}
+
+fn missing(resource: Option<&Resource>) -> String {
+    let list = resource.and_then(|it| {
+        let list = match it.kind {
+            ResourceKind::Table => "list-tables",
+            ResourceKind::Stream => "list-streams",
+            ResourceKind::DeliveryStream => "list-delivery-streams",
+            ResourceKind::Function => "list-functions",
+            ResourceKind::Alarms | ResourceKind::Metrics => return None,
+        };
+        Some(format!("`aws {} {list} --region {}` lists those that are there; ", service(it.kind), it.region))
+    });
+    list.unwrap_or_default() + "AWS_REGION, the profile and --endpoint say where it is looked for"
+}

@@ -1,0 +1,68 @@
+//! The cost of a million requests.
+
+use super::tally::Tally;
+use serde::Serialize;
+
+/// The price of compute on arm64, in USD a GB-second. An assumption: the published price of us-east-1, first tier.
+const PER_GB_SECOND: f64 = 0.000_013_333_4;
+/// The price of requests, in USD a million. An assumption as above.
+const PER_MILLION_REQUESTS: f64 = 0.20;
+
+/// The cost of a million requests on Lambda at the assumed prices. An API in front, stores and stream are not included.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, schemars::JsonSchema)]
+pub(super) struct Cost {
+    pub(super) usd_per_million: f64,
+    /// Of the function, in MB.
+    pub(super) memory_mb: u32,
+    /// On average, in milliseconds.
+    pub(super) billed_ms: f64,
+    /// True if that is what the log tails said; otherwise it is the mean latency, which is more, since it holds the network.
+    pub(super) is_as_billed: bool,
+    pub(super) usd_per_gb_second: f64,
+    pub(super) usd_per_million_requests: f64,
+}
+
+impl Cost {
+    /// `None` with nothing measured.
+    pub(super) fn of(tally: &Tally, memory_mb: u32) -> Option<Self> {
+        let (count, sum) = tally.billed;
+        let billed_ms = match u32::try_from(count) {
+            Ok(count) if count > 0 => sum / f64::from(count),
+            // A bill is in whole milliseconds, and never nothing.
+            _ => tally.latency()?.mean.ceil().max(1.0),
+        };
+        let gb_seconds = f64::from(memory_mb) / 1024.0 * billed_ms / 1000.0;
+        Some(Self {
+            usd_per_million: gb_seconds * 1e6 * PER_GB_SECOND + PER_MILLION_REQUESTS,
+            memory_mb,
+            billed_ms,
+            is_as_billed: count > 0,
+            usd_per_gb_second: PER_GB_SECOND,
+            usd_per_million_requests: PER_MILLION_REQUESTS,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tally::Outcome;
+    use super::*;
+    use crate::aws::lambda::Told;
+    use std::time::Duration;
+
+    #[test]
+    fn a_million_requests_of_a_gigabyte_second() {
+        let mut tally = Tally::new();
+        assert_eq!(Cost::of(&tally, 1024), None);
+        tally.record(&Outcome::answered(), Duration::from_micros(999_500));
+        let cost = Cost::of(&tally, 1024).unwrap();
+        // 13.3334 for the compute of a million seconds with 1 GB, 0.20 for the requests.
+        assert!((cost.usd_per_million - 13.533_4).abs() < 1e-9, "{cost:?}");
+        assert!(!cost.is_as_billed);
+        let told = Some(Told { billed_ms: Some(2.0), ..Told::default() });
+        tally.record(&Outcome { told, ..Outcome::answered() }, Duration::from_millis(10));
+        let cost = Cost::of(&tally, 512).unwrap();
+        assert!((cost.usd_per_million - 0.213_333_4).abs() < 1e-9, "{cost:?}");
+        assert!(cost.is_as_billed);
+    }
+}

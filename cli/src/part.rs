@@ -1,0 +1,50 @@
+//! The answer to one question of several.
+
+use crate::error::Error;
+use serde::Serialize;
+
+/// The answer to one question. Each is asked by itself, so a question that fails hides no other.
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+#[serde(tag = "state", content = "told", rename_all = "snake_case")]
+pub enum Part<T> {
+    /// The answer.
+    Known(T),
+    /// Nobody said where to ask, or it does not exist here.
+    NotAsked(String),
+    /// It was asked and not answered.
+    Failed(String),
+}
+
+impl<T> From<Result<T, Error>> for Part<T> {
+    fn from(answer: Result<T, Error>) -> Self {
+        answer.map_or_else(|error| Self::failed(&error), Self::Known)
+    }
+}
+
+impl<T> Part<T> {
+    /// Without the help below it, which is about publishing and the like.
+    #[must_use]
+    pub fn failed(error: &Error) -> Self {
+        Self::Failed(error.reason())
+    }
+
+    /// The same question with another answer.
+    pub fn map<U>(self, told: impl FnOnce(T) -> U) -> Part<U> {
+        match self {
+            Self::Known(it) => Part::Known(told(it)),
+            Self::NotAsked(why) => Part::NotAsked(why),
+            Self::Failed(why) => Part::Failed(why),
+        }
+    }
+
+    /// True if there is an answer, and it is as told.
+    pub fn is_known_and(&self, is_so: impl FnOnce(&T) -> bool) -> bool {
+        matches!(self, Self::Known(it) if is_so(it))
+    }
+
+    /// True if it was asked and not answered.
+    #[must_use]
+    pub fn is_failed(&self) -> bool {
+        matches!(self, Self::Failed(_))
+    }
+}

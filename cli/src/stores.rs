@@ -1,0 +1,243 @@
+//! The places where everything is kept: one file here, or tables and streams of AWS.
+
+mod metrics;
+
+pub use metrics::{MarksArg, MetricsArgs, partitions, totals};
+
+use crate::advice::unanswered;
+use crate::aws::aws_config_for;
+use crate::error::Error;
+use abx_functions::adapters::aws::{
+    self, Budget, DynamoAssignments, DynamoCatalog, DynamoMetrics, DynamoPersonalData, DynamoQuarantine,
+    FirehoseArchive,
+};
+use abx_functions::adapters::embedded::{EmbeddedStore, JsonlArchive};
+use abx_functions::ports::Either;
+use std::fs::{DirBuilder, File};
+use std::io::{self, Write as _};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+/// The file of the embedded store, where none is named.
+pub const DEFAULT_STORE: &str = ".abx/store.sqlite";
+
+/// The place of the catalog.
+#[derive(Debug, Clone, clap::Args)]
+pub struct StoreArgs {
+    /// The file of the embedded store, a SQLite database
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_STORE, conflicts_with = "table")]
+    pub store: PathBuf,
+    /// A DynamoDB table instead, with the usual AWS credentials
+    #[arg(long, value_name = "NAME")]
+    pub table: Option<String>,
+    /// The endpoint of an emulator instead of AWS; no credentials are needed
+    #[arg(long, value_name = "URL", requires = "table")]
+    pub endpoint: Option<String>,
+}
+
+/// The catalog of any backend.
+pub type AnyCatalog = Either<EmbeddedStore, DynamoCatalog>;
+/// The assignments of any backend.
+pub type AnyAssignments = Either<EmbeddedStore, DynamoAssignments>;
+/// The counts of any backend.
+pub type AnyMetrics = Either<EmbeddedStore, DynamoMetrics>;
+/// The quarantined records of any backend.
+pub type AnyQuarantine = Either<EmbeddedStore, DynamoQuarantine>;
+/// The personal data of any backend.
+pub type AnyPersonalData = Either<EmbeddedStore, DynamoPersonalData>;
+/// The archive of any backend.
+pub type AnyArchive = Either<JsonlArchive, FirehoseArchive>;
+
+/// The one place that knows which adapters a command works on. It opens every port.
+#[derive(Debug, Clone)]
+pub enum Backend {
+    /// One file, and the archive beside it.
+    File {
+        /// The path of the file.
+        path: PathBuf,
+        /// The file, opened.
+        store: EmbeddedStore,
+    },
+    /// Tables and streams of AWS.
+    Aws {
+        /// The table of the catalog.
+        catalog: String,
+        /// Region, credentials and endpoint.
+        config: Box<aws::SdkConfig>,
+    },
+}
+
+impl Backend {
+    /// The revisions and the head.
+    #[must_use]
+    pub fn catalog(&self) -> AnyCatalog {
+        match self {
+            Self::File { store, .. } => Either::Left(store.clone()),
+            Self::Aws { catalog, config } => {
+                let client = aws::dynamodb(config, Budget::PATIENT);
+                Either::Right(DynamoCatalog::new(client, catalog.as_str()).with_fresh_head())
+            }
+        }
+    }
+
+    /// The assignments; `table` is that of AWS.
+    #[must_use]
+    pub fn assignments(&self, table: &str) -> AnyAssignments {
+        match self {
+            Self::File { store, .. } => Either::Left(store.clone()),
+            Self::Aws { config, .. } => {
+                Either::Right(DynamoAssignments::new(aws::dynamodb(config, Budget::PATIENT), table))
+            }
+        }
+    }
+
+    /// The counts and marks; the tables are those of AWS.
+    #[must_use]
+    pub fn metrics(&self, table: &str, marks: &str) -> AnyMetrics {
+        match self {
+            Self::File { store, .. } => Either::Left(store.clone()),
+            Self::Aws { config, .. } => {
+                Either::Right(DynamoMetrics::new(aws::dynamodb(config, Budget::PATIENT), table, marks))
+            }
+        }
+    }
+
+    /// The quarantined records; `table` is that of AWS.
+    #[must_use]
+    pub fn quarantine(&self, table: &str) -> AnyQuarantine {
+        match self {
+            Self::File { store, .. } => Either::Left(store.clone()),
+            Self::Aws { config, .. } => {
+                Either::Right(DynamoQuarantine::new(aws::dynamodb(config, Budget::PATIENT), table))
+            }
+        }
+    }
+
+    /// The assignments, marks and events of a unit; the tables are those of AWS.
+    #[must_use]
+    pub fn personal_data(&self, assignments: &str, marks: &str) -> AnyPersonalData {
+        match self {
+            Self::File { store, .. } => Either::Left(store.clone()),
+            Self::Aws { config, .. } => {
+                let client = aws::dynamodb(config, Budget::PATIENT);
+                Either::Right(DynamoPersonalData::new(client, assignments, marks))
+            }
+        }
+    }
+
+    /// The archive of events; `stream` is the delivery stream of AWS.
+    #[must_use]
+    pub fn archive(&self, stream: &str) -> AnyArchive {
+        match self {
+            Self::File { path, .. } => Either::Left(JsonlArchive::new(archive_beside(path))),
+            Self::Aws { config, .. } => {
+                Either::Right(FirehoseArchive::new(aws::firehose(config, Budget::PATIENT), stream))
+            }
+        }
+    }
+}
+
+impl StoreArgs {
+    /// The store in a file; the file of the default where none is given.
+    #[must_use]
+    pub fn file(store: Option<PathBuf>) -> Self {
+        Self { store: store.unwrap_or_else(|| DEFAULT_STORE.into()), table: None, endpoint: None }
+    }
+
+    /// Opens the store to read: nothing is made or changed by that, and a store that is not there is an error.
+    pub async fn open(&self) -> Result<Backend, Error> {
+        self.open_by(read_file).await
+    }
+
+    /// Opens the store to read; one that is not there is empty.
+    pub async fn open_or_empty(&self) -> Result<Backend, Error> {
+        let empty = || EmbeddedStore::in_memory().map_err(unanswered);
+        self.open_by(|path| if is_missing(path)? { empty() } else { read_file(path) }).await
+    }
+
+    /// Opens the store to write, and makes a file that is not there.
+    pub async fn open_to_write(&self) -> Result<Backend, Error> {
+        self.open_by(open_file).await
+    }
+
+    /// Opens a store that is there: to write, or only to read.
+    pub async fn open_existing(&self, to_write: bool) -> Result<Backend, Error> {
+        // The reader is gone before the writer comes: with both open in one process, SQLite lets neither write.
+        let open = |path: &Path| read_file(path).map(drop).and_then(|()| open_file(path));
+        if to_write { self.open_by(open).await } else { self.open().await }
+    }
+
+    async fn open_by(
+        &self,
+        open: impl FnOnce(&Path) -> Result<EmbeddedStore, Error>,
+    ) -> Result<Backend, Error> {
+        match &self.table {
+            Some(table) => {
+                Ok(Backend::Aws { catalog: table.clone(), config: Box::new(self.config().await?) })
+            }
+            None => Ok(Backend::File { path: self.store.clone(), store: open(&self.store)? }),
+        }
+    }
+
+    /// The configuration of the calls to the tables.
+    pub async fn config(&self) -> Result<aws::SdkConfig, Error> {
+        aws_config_for(&self.name(), self.endpoint.as_deref()).await
+    }
+
+    /// The name of the store for a person.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match &self.table {
+            Some(table) => format!("table {table}"),
+            None => self.store.display().to_string(),
+        }
+    }
+}
+
+/// Opens the embedded store to write, and makes it and its folder.
+pub fn open_file(path: &Path) -> Result<EmbeddedStore, Error> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        make_folder(folder).map_err(|error| {
+            Error::world(format!("{}: the folder of the store cannot be made", folder.display()))
+                .because(error)
+                .help("name a file that can be written with --store")
+        })?;
+    }
+    EmbeddedStore::open(path).map_err(unanswered)
+}
+
+/// Opens the embedded store to read.
+pub fn read_file(path: &Path) -> Result<EmbeddedStore, Error> {
+    if is_missing(path)? {
+        return Err(Error::caller(format!("{}: there is no store", path.display()))
+            .help("`abx dev` and `abx publish --yes` make one; --store and --table name another"));
+    }
+    EmbeddedStore::open_to_read(path).map_err(unanswered)
+}
+
+/// The folder of the archive beside the file of a store: `store.sqlite-archive`. Each store has its own, because two of them count their
+/// events from 1.
+#[must_use]
+pub fn archive_beside(store: &Path) -> PathBuf {
+    let mut name = store.file_name().unwrap_or_default().to_owned();
+    name.push("-archive");
+    store.with_file_name(name)
+}
+
+fn is_missing(path: &Path) -> Result<bool, Error> {
+    let is_there = path.try_exists();
+    is_there.map(|it| !it).map_err(|error| Error::world(path.display().to_string()).because(error))
+}
+
+/// Personal data is private, and not part of a repository.
+fn make_folder(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    if folder.file_name().is_none_or(|name| name != ".abx") {
+        return Ok(());
+    }
+    match File::create_new(folder.join(".gitignore")) {
+        Ok(mut file) => file.write_all(b"*\n"),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,67 @@
+//! The tables of counts and marks, and what is read from them.
+
+use super::{AnyCatalog, AnyMetrics, AnyQuarantine, Backend, StoreArgs};
+use crate::error::Error;
+use abx_core::event::Totals;
+use abx_functions::ports::{Either, PortError, RowCounter};
+
+/// The place of the counts.
+#[derive(Debug, Clone, clap::Args)]
+pub struct MetricsArgs {
+    /// The catalog, and the file where both are in one.
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// The DynamoDB table of the counts, with `--table` for that of the catalog
+    #[arg(long, value_name = "NAME", requires = "table", default_value = "abx-metrics")]
+    pub metrics_table: String,
+}
+
+/// The place of marks.
+#[derive(Debug, Clone, clap::Args)]
+pub struct MarksArg {
+    /// The DynamoDB table of marks, to find ids such as "undefined"; by default named as that of the counts, with
+    /// `marks` for `metrics`
+    #[arg(long, value_name = "NAME", requires = "table")]
+    marks_table: Option<String>,
+}
+
+impl MetricsArgs {
+    /// Opens the catalog and the counts to read; the marks too, if it is said where they are.
+    pub async fn open(&self, marks: Option<&MarksArg>) -> Result<(AnyCatalog, AnyMetrics), Error> {
+        let backend = self.store.open().await?;
+        let by_default = || self.metrics_table.replace("metrics", "marks");
+        let marks = marks.map(|marks| marks.marks_table.clone().unwrap_or_else(by_default));
+        Ok((backend.catalog(), backend.metrics(&self.metrics_table, &marks.unwrap_or_default())))
+    }
+
+    /// The quarantine, which is in the table of the counts.
+    #[must_use]
+    pub fn quarantine(&self, backend: &Backend) -> AnyQuarantine {
+        backend.quarantine(&self.metrics_table)
+    }
+
+    /// The error for an id that is not in the quarantine.
+    #[must_use]
+    pub fn no_record(&self, id: &str) -> Error {
+        Error::caller(format!("there is no quarantined record {id:?} in {}", self.store.name()))
+            .help("`abx quarantine list` shows their ids; older ones need a longer --since")
+    }
+}
+
+/// The totals of the rows of an experiment's partition.
+#[must_use]
+pub fn totals(partition: &str, rows: &[RowCounter]) -> Totals {
+    let mut totals = Totals::default();
+    for row in rows {
+        totals.add(partition, &row.sort, &row.counter, row.amount);
+    }
+    totals
+}
+
+/// The partitions that there are. `None` of a table, which tells them only to whoever reads all of it.
+pub fn partitions(metrics: &AnyMetrics) -> Result<Option<Vec<String>>, PortError> {
+    match metrics {
+        Either::Left(store) => store.partitions().map(Some),
+        Either::Right(_) => Ok(None),
+    }
+}

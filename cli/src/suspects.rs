@@ -1,0 +1,194 @@
+//! Units that are not users: ids that a bug writes for everybody without one, and units with an implausible share of all events.
+//! Either makes one unit of many users, or one user of a robot, and both bend results.
+
+mod busy;
+
+use crate::advice::unanswered;
+use crate::error::Error;
+use crate::part::Part;
+use crate::render::printable;
+use crate::render::style::{BAD, DIM};
+use crate::stores::{AnyMetrics, MetricsArgs, archive_beside};
+use abx_core::event::MarkKey;
+use abx_functions::ports::{Either, MetricStore as _};
+use busy::Busy;
+use jiff::Timestamp;
+use serde::Serialize;
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+/// Texts that programs write where an id is missing: few enough for one look-up of marks. Matching is exact, because units are.
+pub const PLACEHOLDERS: &[&str] = &[
+    "undefined",
+    "null",
+    "NULL",
+    "Null",
+    "nil",
+    "<nil>",
+    "None",
+    "none",
+    "NaN",
+    "nan",
+    "[object Object]",
+    "[object Undefined]",
+    "{}",
+    "[]",
+    "\"\"",
+    "''",
+    "0",
+    "-1",
+    "00000000-0000-0000-0000-000000000000",
+    "true",
+    "false",
+    "N/A",
+    "n/a",
+    "unknown",
+    "anonymous",
+    "guest",
+    "default",
+    "test",
+    "user_id",
+    "userId",
+    "user-id",
+    "{user_id}",
+    "${user_id}",
+    "{{user_id}}",
+    "{user}",
+    "${userId}",
+    "{{userId}}",
+    "%s",
+    "(null)",
+    "(not set)",
+    "undefined-undefined",
+    "ffffffff-ffff-ffff-ffff-ffffffffffff",
+];
+
+/// Units that are not users.
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+pub struct Suspects {
+    /// Exposed units whose id is a placeholder, such as `undefined`.
+    placeholders: Part<Vec<Placeholder>>,
+    /// Units with an implausible share of all events.
+    busy: Part<Busy>,
+}
+
+/// A placeholder that was exposed as if it were a user.
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+struct Placeholder {
+    unit: String,
+    experiment: String,
+    epoch: u32,
+    /// The variant that it saw first.
+    variant: String,
+    /// The time.
+    #[schemars(with = "String")]
+    since: Timestamp,
+}
+
+impl Suspects {
+    /// Looks for them in some experiments, each with its epoch; for busy units among the events of one experiment, or of all.
+    /// `may_take_time` is false for whoever asks each second.
+    pub async fn look(
+        args: &MetricsArgs,
+        metrics: &AnyMetrics,
+        only: Option<&str>,
+        experiments: &[(&str, u32)],
+        may_take_time: bool,
+    ) -> Self {
+        let busy = match metrics {
+            Either::Right(_) => {
+                Part::NotAsked("a table has no counts of them; docs/statistics.md has a query".to_owned())
+            }
+            Either::Left(_) if !may_take_time => Part::NotAsked("not while watching".to_owned()),
+            Either::Left(_) => {
+                let folder = archive_beside(&args.store.store);
+                let read = Busy::look(&folder, only);
+                read.map_err(|error| Error::world(folder.display().to_string()).because(error)).into()
+            }
+        };
+        Self { placeholders: placeholders(metrics, experiments).await.into(), busy }
+    }
+
+    /// True if there are any.
+    #[must_use]
+    pub fn are_there(&self) -> bool {
+        self.placeholders.is_known_and(|it| !it.is_empty()) || self.busy.is_known_and(Busy::are_there)
+    }
+
+    /// A line for each, and for each question without an answer; with the experiments where there are several.
+    #[must_use]
+    pub fn lines(&self, has_several: bool) -> Vec<String> {
+        let mut lines = Vec::new();
+        let unasked = |what: &str, why: &str| format!("{DIM}{what}: not known, {}{DIM:#}", printable(why));
+        match &self.placeholders {
+            Part::Known(found) => lines.extend(found.iter().map(|it| it.line(has_several))),
+            Part::NotAsked(why) | Part::Failed(why) => lines.push(unasked("ids such as \"undefined\"", why)),
+        }
+        match &self.busy {
+            Part::Known(busy) => lines.extend(busy.lines()),
+            Part::NotAsked(why) | Part::Failed(why) => lines.push(unasked("units with too many events", why)),
+        }
+        lines
+    }
+
+    /// The lines, indented below the table of an experiment.
+    #[must_use]
+    pub fn human(&self) -> String {
+        self.lines(false).iter().fold(String::new(), |mut text, line| {
+            let _ = writeln!(text, "  {line}");
+            text
+        })
+    }
+
+    /// True if a question was asked and not answered.
+    #[must_use]
+    pub fn is_failed(&self) -> bool {
+        self.placeholders.is_failed() || self.busy.is_failed()
+    }
+}
+
+impl Placeholder {
+    fn line(&self, has_several: bool) -> String {
+        let Self { unit, experiment, variant, since, .. } = self;
+        let within = if has_several { format!("{experiment} ({variant})") } else { variant.clone() };
+        format!("{BAD}not a user{BAD:#}: {unit:?}, in {within} since {}", since.strftime("%Y-%m-%d"))
+    }
+}
+
+/// The placeholders that have the mark of an exposure.
+async fn placeholders(metrics: &AnyMetrics, experiments: &[(&str, u32)]) -> Result<Vec<Placeholder>, Error> {
+    let keys = experiments.iter().flat_map(|(experiment, epoch)| {
+        PLACEHOLDERS.iter().map(|unit| MarkKey {
+            unit: Cow::Borrowed(*unit),
+            experiment: Cow::Borrowed(*experiment),
+            epoch: *epoch,
+            metric: None,
+        })
+    });
+    let keys: Vec<MarkKey<'_>> = keys.collect();
+    let marks = metrics.marks(&keys).await.map_err(unanswered)?;
+    let found = keys.into_iter().zip(marks).filter_map(|(key, mark)| {
+        let mark = mark?;
+        Some(Placeholder {
+            unit: key.unit.into_owned(),
+            experiment: key.experiment.into_owned(),
+            epoch: key.epoch,
+            variant: mark.variant.to_string(),
+            since: mark.at,
+        })
+    });
+    Ok(found.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One call of a batch get takes a hundred keys.
+    #[test]
+    fn the_placeholders_of_an_experiment_are_one_look_up() {
+        assert!(PLACEHOLDERS.len() <= 100);
+        let unique: std::collections::HashSet<_> = PLACEHOLDERS.iter().collect();
+        assert_eq!(unique.len(), PLACEHOLDERS.len(), "a batch get refuses a key that it is given twice");
+    }
+}
