@@ -3,12 +3,10 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
 
 use abx_core::event::{
-    Batch, Commit, Limits, MAX_UNKNOWN_NAMES, Mark, MarkKey, Marks, Position, RecordClass, StreamCounter,
-    StreamTotals, Totals, UNKNOWN_VARIANT, UnknownEvents, fold, wanted,
+    Batch, Commit, Limits, MAX_UNKNOWN_NAMES, Mark, MarkKey, Marks, Position, Record, RecordClass,
+    RecordContent, StreamCounter, StreamTotals, Totals, UNKNOWN_VARIANT, UnknownEvents, fold, wanted,
 };
 use abx_core::{Catalog, read_and_compile};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -73,10 +71,7 @@ impl World {
         limits: &Limits,
         commits: usize,
     ) {
-        let records: Vec<_> =
-            events.iter().enumerate().map(|(at, event)| record(first + at, event)).collect();
-        let batch =
-            Batch::read(json!({ "Records": records }).to_string().as_bytes(), Timestamp::UNIX_EPOCH).unwrap();
+        let batch = Batch::from_records((first..).zip(events).map(|(at, event)| record(at, event)));
         for shard in &batch.shards {
             let items = shard.items(self.head.as_ref(), |id| self.ledger.contains(&id));
             let keys = wanted(catalog, &items);
@@ -143,12 +138,15 @@ impl World {
 }
 
 /// A record, under the partition key that the event names in a field which nobody else reads.
-fn record(sequence: usize, event: &Value) -> Value {
-    json!({
-        "kinesis": {"sequenceNumber": sequence.to_string(), "partitionKey": event["routed_by"], "data": STANDARD.encode(event.to_string()), "approximateArrivalTimestamp": NOW / 1000},
-        "eventID": format!("shardId-000000000000:{sequence}"),
-        "eventSourceARN": "arn:aws:kinesis:us-east-1:000000000000:stream/events",
-    })
+fn record(sequence: usize, event: &Value) -> Record {
+    Record {
+        shard: "events/shardId-000000000000".into(),
+        sequence: sequence.to_string().parse().unwrap(),
+        arrived: Timestamp::from_millisecond(NOW).unwrap(),
+        partition_key: event["routed_by"].as_str().map(Into::into),
+        data: event.to_string().into_bytes().into(),
+        content: RecordContent::AsSent,
+    }
 }
 
 fn after(events: &[Value]) -> World {
@@ -498,7 +496,7 @@ proptest! {
         let expected = after(&events);
         let mut world = World::default();
         for (back, length, commits) in steps {
-            // Kinesis delivers in order the first time: nothing is delivered before what stands before it was.
+            // A stream delivers in order the first time: nothing is delivered before what stands before it was.
             let applied = world.head.as_ref().map_or(0, |head| {
                 head.sequence.as_str().parse::<usize>().unwrap() - usize::from(head.part.is_some())
             });

@@ -1,5 +1,5 @@
 //! A batch of 500 events of 300 bytes through the whole handler, over an embedded store in a file, beside what the core alone does
-//! with it (`cargo bench -p abx-core --bench count` takes that apart).
+//! with it (`--bench count` takes that apart).
 //!
 //! Ratios are of one run: `cargo bench -p abx-functions --bench events`.
 
@@ -8,8 +8,9 @@
 use abx_core::event::{Batch, Limits, Marks, What, fold, wanted};
 use abx_functions::adapters::embedded::{EmbeddedStore, JsonlArchive};
 use abx_functions::catalog::{CatalogHolder, Snapshot, encode};
-use abx_functions::events::{Options, Processor, RecordToWrite, kinesis_event};
+use abx_functions::events::{Options, Processor};
 use abx_functions::ports::{CatalogStore, RevisionMeta};
+use abx_functions::sources::kinesis::{self, KinesisRecord};
 use abx_functions::telemetry::{Level, Telemetry};
 use criterion::{Criterion, criterion_group, criterion_main};
 use jiff::Timestamp;
@@ -78,14 +79,14 @@ fn batch(first_sequence: usize, first_unit: usize) -> Vec<u8> {
         let filling = "x".repeat(EVENT_BYTES - bare.len() - r#","page":"""#.len());
         let data = bare.replacen('{', &format!(r#"{{"page":"{filling}","#), 1).into_bytes();
         assert_eq!(data.len(), EVENT_BYTES);
-        RecordToWrite { sequence, partition_key: unit, arrived: now, data }
+        KinesisRecord { sequence, partition_key: unit, arrived: now, data }
     });
-    kinesis_event("events", "shardId-000000000001", &records.collect::<Vec<_>>())
+    kinesis::write("events", "shardId-000000000001", &records.collect::<Vec<_>>())
 }
 
 /// What the core does with a batch of units that were never seen: everything but the ports.
 fn all_of_core(world: &World, payload: &[u8]) -> usize {
-    let batch = Batch::read(payload, Timestamp::now()).unwrap();
+    let batch = kinesis::read(payload, Timestamp::now()).unwrap();
     let [shard] = &batch.shards[..] else { panic!("one shard") };
     let items = shard.items(None, |_| false);
     assert!(items.iter().all(|item| matches!(item.what, What::Event(..))));

@@ -26,7 +26,7 @@ const OLDEST: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// How long after its arrival: clocks differ.
 const NEWEST: SignedDuration = SignedDuration::from_mins(5);
 
-/// The most characters of a partition key (Kinesis API reference, `PutRecord`): of a longer unit it is the beginning.
+/// The most characters of a partition key: of a longer unit it is the beginning.
 pub const MAX_PARTITION_KEY: usize = 256;
 
 /// What variants are counted as that no document knows. No key of a document begins so.

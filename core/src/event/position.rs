@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// The most digits that a sequence number has (Kinesis API reference, `SequenceNumber`: `0|([1-9]\d{0,128})`).
+/// The most digits that a sequence number has: `0|([1-9]\d{0,128})`.
 pub const MAX_DIGITS: usize = 129;
 
 /// A sequence number: up to 129 decimal digits, which fit neither `u128` nor a number of DynamoDB. Held as text that is shared, because

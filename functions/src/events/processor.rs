@@ -4,10 +4,10 @@ use super::memory::Memory;
 use super::shard::{Progress, Stop, Tools};
 use crate::catalog::{CatalogHolder, Snapshot};
 use crate::ports::{Archive, CatalogStore, MetricStore, Quarantine, Quarantined};
+use crate::sources::kinesis::{self, NotABatch};
 use crate::telemetry::{Counter, Level, Telemetry, hashed};
 use abx_core::event::{
-    Batch, Classes, Limits, NotABatch, Position, RecordClass, ShardBatch, StreamCounter, StreamTotals,
-    Unplaced,
+    Batch, Classes, Limits, Position, RecordClass, ShardBatch, StreamCounter, StreamTotals, Unplaced,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -157,11 +157,25 @@ where
         &self.telemetry
     }
 
-    /// Counts a batch, and answers before the deadline. What the records say is never an error.
-    pub async fn handle(&self, event: &[u8], deadline: Instant) -> Result<BatchOutcome, NotHandled> {
+    /// Counts what Lambda hands over of a Kinesis stream; see [`Self::count`].
+    pub async fn handle(&self, payload: &[u8], deadline: Instant) -> Result<BatchOutcome, NotHandled> {
         let start = std::time::Instant::now();
+        let batch = kinesis::read(payload, Timestamp::now())?;
+        self.count_since(start, batch, deadline).await
+    }
+
+    /// Counts a batch, and answers before the deadline. What the records say is never an error.
+    pub async fn count(&self, batch: Batch, deadline: Instant) -> Result<BatchOutcome, NotHandled> {
+        self.count_since(std::time::Instant::now(), batch, deadline).await
+    }
+
+    async fn count_since(
+        &self,
+        start: std::time::Instant,
+        mut batch: Batch,
+        deadline: Instant,
+    ) -> Result<BatchOutcome, NotHandled> {
         let now = Timestamp::now();
-        let mut batch = Batch::read(event, now)?;
         let until = deadline.checked_sub(RESERVE).unwrap_or(deadline);
         let mut outcome = BatchOutcome { unplaced: batch.unplaced.len(), ..BatchOutcome::default() };
         // First, so that a batch whose records without a place cannot be kept is given back whole, and no shard twice.
@@ -209,14 +223,14 @@ where
         let newest = shard.payloads.iter().map(|payload| payload.arrived).max();
         let newest = newest.and_then(|arrived| arrived.checked_add(CLOCK_SKEW).ok());
         let may_be_stale = self.catalog.freshness().read_at.is_none_or(|read| newest >= Some(read));
-        match self.count((&mut *shard, may_be_stale), snapshot, until, progress).await {
+        match self.count_shard((&mut *shard, may_be_stale), snapshot, until, progress).await {
             Err(Stop::StaleCatalog) => {}
             ended => return ended,
         }
         // Where the store does not answer, the events are counted by what is held, as without this look.
         let _ = timeout_at(until, self.catalog.load()).await;
         *snapshot = self.catalog.held();
-        self.count((shard, false), snapshot, until, progress).await
+        self.count_shard((shard, false), snapshot, until, progress).await
     }
 
     /// Notes how old the catalog is, and why it is not newer.
@@ -243,7 +257,7 @@ where
         }
     }
 
-    async fn count(
+    async fn count_shard(
         &self,
         (shard, may_be_stale): (&mut ShardBatch, bool),
         snapshot: &Snapshot,

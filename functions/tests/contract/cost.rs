@@ -6,13 +6,14 @@ use crate::marks::{key, mark};
 use crate::metrics::{commit, row, small};
 use crate::proxy::{Way, before};
 use abx_core::document::Document;
-use abx_core::event::{Additions, StreamCounter, largest_row};
+use abx_core::event::{Additions, Batch, StreamCounter, largest_row};
 use abx_core::finding::Findings;
 use abx_functions::adapters::aws::{Budget, DynamoMetrics, dynamodb, emulator};
 use abx_functions::adapters::embedded::{EmbeddedStore, JsonlArchive};
 use abx_functions::catalog::{CatalogHolder, Snapshot, encode};
-use abx_functions::events::{Options, Processor, RecordToWrite, kinesis_event};
+use abx_functions::events::{Options, Processor};
 use abx_functions::ports::{CatalogStore, Committed, MarkPut, MetricStore};
+use abx_functions::sources::kinesis::KinesisRecord;
 use abx_functions::telemetry::Telemetry;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -182,15 +183,17 @@ async fn no_row_is_larger_than_the_estimate_that_validate_makes() {
     }
     let records: Vec<_> = (0..)
         .zip(records)
-        .map(|(number, event)| RecordToWrite {
+        .map(|(number, event)| KinesisRecord {
             sequence: format!("4961{number:0>52}"),
             partition_key: "u".into(),
             arrived: now,
             data: event.to_string().into_bytes(),
         })
         .collect();
-    let batch = kinesis_event(&"s".repeat(128), &format!("shardId-{:0>120}", 1), &records);
-    let outcome = function.handle(&batch, Instant::now() + Duration::from_secs(100)).await.unwrap();
+    let shard = Arc::from(format!("{}/shardId-{:0>120}", "s".repeat(128), 1));
+    let records = records.into_iter().map(|record| record.into_record(&shard).unwrap());
+    let batch = Batch::from_records(records);
+    let outcome = function.count(batch, Instant::now() + Duration::from_secs(100)).await.unwrap();
     assert!(outcome.response.batch_item_failures.is_empty(), "{outcome:?}");
     assert_eq!(outcome.counted.count(StreamCounter::Accepted), 300, "{outcome:?}");
 

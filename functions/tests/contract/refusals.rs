@@ -6,16 +6,17 @@ use crate::dynamodb::{MARKS, METRICS, endpoint};
 use crate::http::{Answer, serve};
 use crate::marks::{key, mark};
 use crate::metrics::{SHARD, commit, row};
-use abx_core::event::{MarkKey, Position, StreamCounter};
+use abx_core::event::{Batch, MarkKey, Position, StreamCounter};
 use abx_functions::adapters::aws::{
     Budget, DynamoMetrics, DynamoQuarantine, FirehoseArchive, dynamodb, emulator, firehose,
 };
 use abx_functions::adapters::embedded::EmbeddedStore;
 use abx_functions::catalog::{CatalogHolder, Snapshot, encode};
-use abx_functions::events::{Options, Processor, RecordToWrite, kinesis_event};
+use abx_functions::events::{Options, Processor};
 use abx_functions::ports::{
     Archive, ArchiveLine, CatalogStore, MetricStore, PortError, Quarantine, ShardState,
 };
+use abx_functions::sources::kinesis::KinesisRecord;
 use abx_functions::telemetry::Telemetry;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -161,7 +162,7 @@ async fn a_full_row_costs_only_the_events_that_it_has_no_room_for() {
         };
         let data = json!({"type": "exposure", "experiment": experiment, "variant": variant, "unit": format!("u{number}")});
         let sequence = (1000 + number).to_string();
-        RecordToWrite {
+        KinesisRecord {
             sequence,
             partition_key: "u".to_owned(),
             arrived,
@@ -169,7 +170,6 @@ async fn a_full_row_costs_only_the_events_that_it_has_no_room_for() {
         }
     };
     let records: Vec<_> = (0..60).map(exposure).collect();
-    let (stream, shard) = SHARD.split_once('/').unwrap();
     let quarantine = DynamoQuarantine::new(client.clone(), METRICS);
     let function = Processor::new(
         Arc::new(CatalogHolder::new(catalog, Snapshot::default())),
@@ -179,7 +179,9 @@ async fn a_full_row_costs_only_the_events_that_it_has_no_room_for() {
         Options::default(),
     );
     let deadline = tokio::time::Instant::now() + Duration::from_mins(2);
-    let outcome = function.handle(&kinesis_event(stream, shard, &records), deadline).await.unwrap();
+    let shard = Arc::from(SHARD);
+    let batch = records.iter().map(|record| record.clone().into_record(&shard).unwrap());
+    let outcome = function.count(Batch::from_records(batch), deadline).await.unwrap();
     assert_eq!(outcome.response.batch_item_failures, [], "nothing is given back");
     assert_eq!(outcome.counted.count(StreamCounter::Accepted), 56);
     assert_eq!(

@@ -4,8 +4,8 @@ use super::Args;
 use crate::commands::store::{aws_config_for, read_file, unanswered};
 use crate::error::Error;
 use abx_functions::adapters::aws::{Budget, Resource, ResourceKind, kinesis, port_error, shards};
-use abx_functions::adapters::embedded::{EmbeddedStore, LOCAL_SHARD};
-use abx_functions::events::RecordToWrite;
+use abx_functions::adapters::embedded::{EmbeddedStore, LOCAL_SHARD, StoredEvent};
+use abx_functions::sources::kinesis::KinesisRecord;
 use aws_sdk_kinesis::config::http::HttpResponse;
 use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_kinesis::primitives::DateTime;
@@ -23,7 +23,7 @@ const PAUSE: Duration = Duration::from_millis(250);
 pub(super) struct Captured {
     pub stream: String,
     pub shard: String,
-    pub records: Vec<RecordToWrite>,
+    pub records: Vec<KinesisRecord>,
 }
 
 /// Where records come from.
@@ -83,7 +83,7 @@ impl Source {
                 Ok(Look::Records(Captured {
                     stream: store.stream_name().map_err(unanswered)?,
                     shard: LOCAL_SHARD.to_owned(),
-                    records: records.map(RecordToWrite::from).collect(),
+                    records: records.map(stored).collect(),
                 }))
             }
         }
@@ -123,7 +123,7 @@ impl Stream {
             next.clone_into(&mut shard.iterator);
             self.shards.push_back(shard);
         }
-        let records: Vec<RecordToWrite> = page.records().iter().map(recorded).collect();
+        let records: Vec<KinesisRecord> = page.records().iter().map(recorded).collect();
         if records.is_empty() {
             let is_end = self.shards.iter().all(|shard| shard.is_read);
             return Ok(Look::Nothing { is_end });
@@ -140,9 +140,15 @@ impl Stream {
     }
 }
 
-fn recorded(record: &Record) -> RecordToWrite {
+/// The record that an event of the file would be on a stream.
+fn stored(StoredEvent { number, arrived, event }: StoredEvent) -> KinesisRecord {
+    let (sequence, partition_key) = (number.to_string(), event.partition_key);
+    KinesisRecord { sequence, partition_key, arrived, data: event.data }
+}
+
+fn recorded(record: &Record) -> KinesisRecord {
     let arrived = record.approximate_arrival_timestamp().and_then(|time| time.to_millis().ok());
-    RecordToWrite {
+    KinesisRecord {
         sequence: record.sequence_number().to_owned(),
         partition_key: record.partition_key().unwrap_or_default().to_owned(),
         arrived: arrived

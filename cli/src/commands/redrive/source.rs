@@ -5,8 +5,9 @@ use super::report::RedriveReport;
 use crate::commands::replay::content::Content;
 use crate::commands::replay::load::{MAX_LINE, recorded};
 use crate::error::Error;
-use abx_core::event::{Batch, Payload};
+use abx_core::event::Payload;
 use abx_functions::events::ArchivedRecord;
+use abx_functions::sources::kinesis;
 use jiff::Timestamp;
 use serde_json::Value;
 use std::io::{BufRead, Read};
@@ -22,8 +23,7 @@ pub(super) fn failures(
         let wrong = |why: String| Error::caller(format!("{}: {why}", content.name)).help(NOTHING);
         for value in serde_json::Deserializer::from_reader(content.reader()?).into_iter::<Value>() {
             let value = value.map_err(|error| wrong(error.to_string()))?;
-            let payload = serde_json::json!({ "Records": recorded(&content.name, value)? }).to_string();
-            let batch = Batch::read(payload.as_bytes(), Timestamp::now());
+            let batch = kinesis::read_values(&recorded(&content.name, value)?, Timestamp::now());
             let batch = batch.map_err(|error| wrong(error.to_string()))?;
             for shard in &batch.shards {
                 report.repeat(&shard.shard, shard.repeated as u64);

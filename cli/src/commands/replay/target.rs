@@ -1,6 +1,6 @@
 //! Where batches are delivered to.
 
-use super::batch::Delivery;
+use super::batch::Batch;
 use super::load::Ledger;
 use crate::commands::inputs::load;
 use crate::commands::lambda::refused;
@@ -149,11 +149,11 @@ impl Target {
     }
 
     /// Delivers a batch, and again what is given back of it.
-    pub(super) async fn deliver(&self, delivery: &Delivery, counts: &mut Counts) -> Result<(), Error> {
+    pub(super) async fn deliver(&self, batch: &Batch, counts: &mut Counts) -> Result<(), Error> {
         counts.batches += 1;
-        counts.delivered += delivery.records;
+        counts.delivered += batch.len() as u64;
         for _ in 0..TRIES {
-            if self.invoke(&delivery.payload, counts).await?.batch_item_failures.is_empty() {
+            if self.invoke(batch, counts).await?.batch_item_failures.is_empty() {
                 return Ok(());
             }
             // What is counted already is known by its place, so the whole batch can come again.
@@ -164,10 +164,10 @@ impl Target {
             .help("the log of the function says why"))
     }
 
-    async fn invoke(&self, payload: &[u8], counts: &mut Counts) -> Result<BatchResponse, Error> {
+    async fn invoke(&self, batch: &Batch, counts: &mut Counts) -> Result<BatchResponse, Error> {
         match self {
             Self::Local(processor) => {
-                let outcome = processor.handle(payload, Instant::now() + PATIENCE).await;
+                let outcome = processor.count(batch.records()?, Instant::now() + PATIENCE).await;
                 let outcome = outcome.map_err(|error| Error::caller(error.to_string()))?;
                 counts.stream.merge(&outcome.counted);
                 counts.unplaced += outcome.unplaced as u64;
@@ -175,7 +175,7 @@ impl Target {
                 Ok(outcome.response)
             }
             Self::Function { name, client, .. } => {
-                let response = invoke(client, name, payload).await?;
+                let response = invoke(client, name, &batch.payload()).await?;
                 counts.classes.merge(&response.counted);
                 Ok(response)
             }

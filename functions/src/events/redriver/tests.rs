@@ -1,8 +1,9 @@
 use super::*;
 use crate::adapters::embedded::EmbeddedStore;
 use crate::catalog::{Snapshot, encode};
-use crate::events::{RecordToWrite, kinesis_event, quarantined};
+use crate::events::quarantined;
 use crate::ports::{ArchiveLine, Quarantined, RevisionMeta};
+use crate::sources::kinesis::KinesisRecord;
 use abx_core::event::{Batch, Commit, Totals, experiment_partition};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -45,19 +46,19 @@ fn redriver(store: &Store) -> Redriver<Store, Store, Nowhere, Store> {
     Redriver::new(catalog(store), Arc::clone(store), (Nowhere { fails: false }, Arc::clone(store)))
 }
 
-fn batch(records: &[(u64, Value)]) -> Vec<u8> {
-    let record = |(sequence, event): &(u64, Value)| RecordToWrite {
+fn batch(records: &[(u64, Value)]) -> Batch {
+    let record = |(sequence, event): &(u64, Value)| KinesisRecord {
         sequence: sequence.to_string(),
         partition_key: "u".to_owned(),
         arrived: "2026-11-24T10:11:12Z".parse().unwrap(),
         data: event.to_string().into_bytes(),
     };
-    let records: Vec<_> = records.iter().map(record).collect();
-    kinesis_event("events", "shardId-000000000001", &records)
+    let shard = Arc::from(SHARD);
+    Batch::from_records(records.iter().map(|it| record(it).into_record(&shard).unwrap()))
 }
 
 fn shard_batch(records: &[(u64, Value)]) -> ShardBatch {
-    Batch::read(&batch(records), Timestamp::UNIX_EPOCH).unwrap().shards.remove(0)
+    batch(records).shards.remove(0)
 }
 
 /// Delivers records as Lambda does; whether all were counted.
@@ -65,7 +66,7 @@ async fn deliver(store: &Store, records: &[(u64, Value)], fails: bool) -> bool {
     let kept = (Nowhere { fails }, Arc::clone(store));
     let telemetry = Arc::new(Telemetry::silent("events"));
     let processor = Processor::new(catalog(store), Arc::clone(store), kept, telemetry, Options::default());
-    let outcome = processor.handle(&batch(records), Instant::now() + PATIENCE).await.unwrap();
+    let outcome = processor.count(batch(records), Instant::now() + PATIENCE).await.unwrap();
     outcome.response.batch_item_failures.is_empty()
 }
 

@@ -9,8 +9,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a bench")]
 
-use abx_core::event::{Batch, Limits, Marks, ShardBatch, What, fold, wanted};
+use abx_core::event::{Limits, Marks, ShardBatch, What, fold, wanted};
 use abx_core::{Catalog, read_and_compile};
+use abx_functions::sources::kinesis;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -113,7 +114,7 @@ fn bare_parsing(payload: &[u8]) -> usize {
 }
 
 fn only_shard(payload: &[u8]) -> ShardBatch {
-    let mut batch = Batch::read(payload, Timestamp::UNIX_EPOCH).unwrap();
+    let mut batch = kinesis::read(payload, Timestamp::UNIX_EPOCH).unwrap();
     assert_eq!((batch.shards.len(), batch.unplaced.len()), (1, 0));
     batch.shards.pop().unwrap()
 }
