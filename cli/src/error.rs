@@ -1,6 +1,8 @@
 //! Work that could not be done. What is wrong in documents is a finding, not an error.
 
+use crate::advice::unanswered;
 use crate::exit::{self, Exit};
+use abx_functions::catalog::PublishError;
 use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
@@ -62,6 +64,14 @@ impl Error {
         }
     }
 
+    /// Writes it to stderr.
+    #[must_use]
+    pub fn print(&self) -> Exit {
+        // A service, a file's name or another program may have a part in the message.
+        anstream::eprintln!("abx: {}", crate::render::printable_lines(&self.to_string()));
+        self.exit()
+    }
+
     /// What happened and why, without the help.
     #[must_use]
     pub fn reason(&self) -> String {
@@ -95,6 +105,21 @@ impl fmt::Display for Error {
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.source.as_ref().map(|source| &**source as &(dyn StdError + 'static))
+    }
+}
+
+impl From<PublishError> for Error {
+    fn from(error: PublishError) -> Self {
+        match error {
+            PublishError::Store(error) => unanswered(error),
+            PublishError::NoRevision(_) => Self::caller(error.to_string()).help("`abx revisions` lists them"),
+            PublishError::Taken(_) | PublishError::HeadMoved(_) => {
+                Self::world(error.to_string()).help("look at the plan again, with what they changed")
+            }
+            PublishError::Unreadable(..) | PublishError::Unwritable(_) => {
+                Self::world(error.to_string()).because(error)
+            }
+        }
     }
 }
 

@@ -2,20 +2,39 @@
 //!
 //! | module | what is there |
 //! |---|---|
-//! | [`commands`] | one file a command: its question, `Args`, a `Report`, and `run` |
+//! | [`commands`] | one file a command: its `Args`, which [`Execute`](command::Execute), and its `Report` |
+//! | [`command`] | the traits of a command |
+//! | [`inputs`], [`stores`], [`earlier`] | arguments that several commands have: documents, units, times, stores |
 //! | [`source`] | files become documents that know their lines and columns |
+//! | [`people`], [`event_files`] | files of units, files of events |
+//! | [`aws`], [`http`] | calls of functions: credentials, signatures, connections |
+//! | [`bench`] | the load generator of `abx bench`, which nothing else knows |
+//! | [`decisions`], [`suspects`], [`part`] | what several reports hold |
 //! | [`render`] | tables, bars, findings: how reports look to a person |
-//! | [`exit`], [`error`] | how a command ends |
+//! | [`report`], [`exit`], [`error`], [`advice`] | how a command ends, and what to do next |
 //!
-//! A command's `run` prints nothing: it returns a report, and [`commands::dispatch`] is the one place that
-//! writes to stdout. Progress goes to stderr, and only on a terminal.
+//! A command's `execute` prints nothing: it returns a report, and [`command::Run`] writes it to stdout. Progress goes to stderr, and
+//! only on a terminal. No command imports from another one, and nothing outside of [`commands`] from any.
 
+pub mod advice;
+pub mod aws;
+pub mod bench;
+pub mod command;
 pub mod commands;
+pub mod decisions;
+pub mod earlier;
 pub mod error;
+pub mod event_files;
 pub mod exit;
+pub mod http;
+pub mod inputs;
+pub mod part;
+pub mod people;
 pub mod render;
 pub mod report;
 pub mod source;
+pub mod stores;
+pub mod suspects;
 
 use clap::Parser;
 use std::process::ExitCode;
@@ -34,6 +53,6 @@ pub fn main() -> ExitCode {
             return if error.use_stderr() { exit::CALLER.into() } else { exit::DONE.into() };
         }
     };
-    let ended = std::panic::catch_unwind(|| commands::dispatch(command)).unwrap_or(exit::BUG);
+    let ended = std::panic::catch_unwind(|| commands::dispatch(&command)).unwrap_or(exit::BUG);
     ended.into()
 }

@@ -34,13 +34,15 @@ pub struct FormatArg {
     pub format: Format,
 }
 
-/// Writes a report to stdout.
-pub fn write(report: &impl Report, format: Format) -> Exit {
-    let text = match format {
-        Format::Human => report.human(),
-        Format::Json => json(report),
-    };
-    write_text(&text, report.exit())
+impl FormatArg {
+    /// The report in the format that was asked for.
+    #[must_use]
+    pub fn print(self, report: &impl Report) -> String {
+        match self.format {
+            Format::Human => report.human(),
+            Format::Json => json(report),
+        }
+    }
 }
 
 /// A value as JSON text.

@@ -1,18 +1,18 @@
 //! `abx assign`: the variants of a unit.
 
-use super::earlier::EarlierArgs;
-use super::inputs::{self, AtArg, ContextArgs, FromArg};
+use crate::command::Execute;
+use crate::decisions::{ExperimentRow, FlagRow, exit_with_errors, missing, subject};
+use crate::earlier::EarlierArgs;
 use crate::error::Error;
-use crate::exit::{self, Exit};
+use crate::exit::Exit;
+use crate::inputs::{AtArg, ContextArgs, FromArg};
+use crate::render::notes::{earlier_from, hinted, left_out};
 use crate::render::style::{DIM, TITLE};
-use crate::render::{printable, table};
+use crate::render::table;
 use crate::report::{FormatArg, Report};
-use crate::source::Checked;
-use abx_core::decide::{FlagReason, OpenFeatureReason};
-use abx_core::{Decision, Evaluation, Experiment, Flag, Reason, Subject};
+use abx_core::Experiment;
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::Value;
 use std::fmt::Write as _;
 
 /// Show what a unit gets from every experiment and flag, or from one
@@ -36,7 +36,7 @@ pub struct Args {
     #[command(flatten)]
     at: AtArg,
     #[command(flatten)]
-    pub(super) format: FormatArg,
+    format: FormatArg,
 }
 
 /// The variants of a unit.
@@ -58,114 +58,44 @@ pub struct AssignReport {
     errors: usize,
 }
 
-#[derive(Debug, Serialize, schemars::JsonSchema)]
-pub(super) struct ExperimentRow {
-    experiment: String,
-    /// `null` for a unit that does not take part.
-    variant: Option<String>,
-    reason: Reason,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    payload: Option<Value>,
-}
+impl Execute for Args {
+    type Report = AssignReport;
+    const REPORT: &'static str = "assign";
 
-#[derive(Debug, Serialize, schemars::JsonSchema)]
-pub(super) struct FlagRow {
-    flag: String,
-    variant: Option<String>,
-    value: Value,
-    reason: FlagReason,
-    open_feature_reason: OpenFeatureReason,
-    /// The rule that decided.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    rule: Option<String>,
-}
-
-impl ExperimentRow {
-    pub(super) fn new(decision: &Decision<'_>) -> Self {
-        Self {
-            experiment: decision.experiment.key().to_owned(),
-            variant: decision.variant.map(|it| it.key.to_string()),
-            reason: decision.reason,
-            payload: decision.variant.and_then(|it| it.payload.clone()),
+    /// Decides everything that was asked for.
+    fn execute(&self) -> Result<AssignReport, Error> {
+        let checked = self.from.load()?;
+        let context = self.context.read(Some(checked.catalog.attributes()))?;
+        let subject = subject(&self.unit, &context.attributes)?;
+        let now = self.at.time();
+        let wanted = |key: &str| self.key.as_deref().is_none_or(|it| it == key);
+        let experiments = checked.catalog.experiments().iter().filter(|it| wanted(it.key()));
+        let earlier = self.earlier.read(&self.from, &subject, experiments.clone())?;
+        let decide =
+            |it: &Experiment| ExperimentRow::new(&it.decide(&subject, now, earlier.pin(it, &subject, now)));
+        let flags = checked.catalog.flags().iter().filter(|it| wanted(it.key()));
+        let report = AssignReport {
+            unit: self.unit.clone(),
+            at: now,
+            experiments: experiments.map(decide).collect(),
+            flags: flags
+                .map(|it| FlagRow::new(it, &checked.catalog.evaluate_flag(it, &subject, now)))
+                .collect(),
+            hints: [context.hints, earlier.hints].concat(),
+            earlier_assignments: earlier.store,
+            errors: checked.errors().count(),
+        };
+        match &self.key {
+            Some(key) if report.experiments.is_empty() && report.flags.is_empty() => {
+                Err(missing(key, &checked))
+            }
+            _ => Ok(report),
         }
     }
 
-    pub(super) fn key(&self) -> &str {
-        &self.experiment
+    fn print(&self, report: &AssignReport) -> String {
+        self.format.print(report)
     }
-
-    pub(super) fn outcome(&self) -> String {
-        format!("{} ({})", self.variant.as_deref().unwrap_or("no variant"), self.reason)
-    }
-}
-
-impl FlagRow {
-    pub(super) fn new(flag: &Flag, evaluation: &Evaluation<'_>) -> Self {
-        Self {
-            flag: flag.key().to_owned(),
-            variant: evaluation.variant.map(|it| it.key.to_string()),
-            value: evaluation.variant.map_or(Value::Null, |it| it.value.clone()),
-            reason: evaluation.reason,
-            open_feature_reason: evaluation.open_feature,
-            rule: evaluation.rule.map(str::to_owned),
-        }
-    }
-
-    pub(super) fn key(&self) -> &str {
-        &self.flag
-    }
-
-    pub(super) fn outcome(&self) -> String {
-        format!("{} = {} ({})", self.variant.as_deref().unwrap_or("no variant"), self.value, self.reason)
-    }
-}
-
-/// Decides everything that was asked for.
-pub fn run(args: &Args) -> Result<AssignReport, Error> {
-    let checked = args.from.load()?;
-    let context = args.context.read(Some(checked.catalog.attributes()))?;
-    let subject = subject(&args.unit, &context.attributes)?;
-    let now = args.at.time();
-    let wanted = |key: &str| args.key.as_deref().is_none_or(|it| it == key);
-    let experiments = checked.catalog.experiments().iter().filter(|it| wanted(it.key()));
-    let earlier = args.earlier.read(&args.from, &subject, experiments.clone())?;
-    let decide =
-        |it: &Experiment| ExperimentRow::new(&it.decide(&subject, now, earlier.pin(it, &subject, now)));
-    let flags = checked.catalog.flags().iter().filter(|it| wanted(it.key()));
-    let report = AssignReport {
-        unit: args.unit.clone(),
-        at: now,
-        experiments: experiments.map(decide).collect(),
-        flags: flags.map(|it| FlagRow::new(it, &checked.catalog.evaluate_flag(it, &subject, now))).collect(),
-        hints: [context.hints, earlier.hints].concat(),
-        earlier_assignments: earlier.store,
-        errors: checked.errors().count(),
-    };
-    match &args.key {
-        Some(key) if report.experiments.is_empty() && report.flags.is_empty() => Err(missing(key, &checked)),
-        _ => Ok(report),
-    }
-}
-
-/// A subject with a user id.
-pub(super) fn subject<'a>(
-    unit: &'a str,
-    attributes: &'a serde_json::Map<String, Value>,
-) -> Result<Subject<'a>, Error> {
-    let subject = Subject::new(unit, attributes);
-    if subject.user_id().is_none() {
-        return Err(
-            Error::caller("the unit is empty or blank").help("an empty unit would be the same for everybody")
-        );
-    }
-    Ok(subject)
-}
-
-/// The error for a key that is neither an experiment's nor a flag's.
-pub(super) fn missing(key: &str, checked: &Checked) -> Error {
-    let experiments = checked.catalog.experiments().iter().map(Experiment::key);
-    let known = experiments.chain(checked.catalog.flags().iter().map(Flag::key));
-    inputs::unknown_key("experiment or flag", key, known, checked)
 }
 
 impl Report for AssignReport {
@@ -173,21 +103,11 @@ impl Report for AssignReport {
         let mut text = format!("{TITLE}{}{TITLE:#} {DIM}at {}{DIM:#}\n", self.unit.escape_debug(), self.at);
         text.push_str(&earlier_from(self.earlier_assignments.as_deref()));
         if !self.experiments.is_empty() {
-            let rows = self.experiments.iter().map(|it| {
-                let variant = it.variant.as_deref().unwrap_or("-");
-                vec![it.experiment.clone(), variant.to_owned(), it.reason.to_string()]
-            });
+            let rows = self.experiments.iter().map(ExperimentRow::cells);
             let _ = writeln!(text, "\n{}", table::plain(&["experiment", "variant", "reason"], &[], rows));
         }
         if !self.flags.is_empty() {
-            let rows = self.flags.iter().map(|it| {
-                let variant = it.variant.as_deref().unwrap_or("-");
-                let reason = match &it.rule {
-                    Some(rule) => format!("{} {rule}", it.reason),
-                    None => it.reason.to_string(),
-                };
-                vec![it.flag.clone(), variant.to_owned(), it.value.to_string(), reason]
-            });
+            let rows = self.flags.iter().map(FlagRow::cells);
             let _ = writeln!(text, "\n{}", table::plain(&["flag", "variant", "value", "reason"], &[], rows));
         }
         text + &hinted(&self.hints) + &left_out(self.errors)
@@ -196,30 +116,4 @@ impl Report for AssignReport {
     fn exit(&self) -> Exit {
         exit_with_errors(self.errors)
     }
-}
-
-/// The line about earlier assignments; empty where no store is asked.
-pub(super) fn earlier_from(store: Option<&str>) -> String {
-    store.map_or(String::new(), |store| format!("{DIM}earlier assignments from {store}{DIM:#}\n"))
-}
-
-/// The lines about what should be known of the input; empty for none.
-pub(super) fn hinted(hints: &[String]) -> String {
-    let lines = hints.iter().map(|hint| format!("hint: {}\n", printable(hint)));
-    let lines: String = lines.collect();
-    if lines.is_empty() { lines } else { format!("\n{lines}") }
-}
-
-/// The line about documents that are left out; empty where none is.
-pub(super) fn left_out(errors: usize) -> String {
-    match errors {
-        0 => String::new(),
-        1 => "\n1 error keeps documents out: see `abx validate`\n".to_owned(),
-        count => format!("\n{count} errors keep documents out: see `abx validate`\n"),
-    }
-}
-
-/// An answer from a part of the documents is one with findings.
-pub(super) fn exit_with_errors(errors: usize) -> Exit {
-    if errors == 0 { exit::DONE } else { exit::FINDINGS }
 }

@@ -3,9 +3,9 @@
 mod redact;
 mod stream;
 
-use super::inputs::age;
-use super::store::block_on;
+use crate::command::{Execute, block_on};
 use crate::error::Error;
+use crate::inputs::age;
 use crate::report::{FormatArg, Report};
 use abx_functions::sources::kinesis::{self, KinesisRecord, aggregate_keyed, deaggregate};
 use jiff::{SignedDuration, Timestamp};
@@ -57,7 +57,7 @@ pub struct Args {
     unredacted: bool,
     /// How to write the result
     #[command(flatten)]
-    pub(super) format: FormatArg,
+    format: FormatArg,
 }
 
 /// What was captured.
@@ -75,19 +75,28 @@ pub struct CaptureReport {
     redacted: bool,
 }
 
-/// Captures up to the end, or as long as it is told.
-pub fn run(args: &Args) -> Result<CaptureReport, Error> {
-    if args.file.extension().is_none_or(|it| it != "json") {
-        return Err(Error::caller(format!("{}: the name does not end with .json", args.file.display()))
-            .help("`abx replay` reads payloads from .json, and single events from .jsonl"));
+impl Execute for Args {
+    type Report = CaptureReport;
+    const REPORT: &'static str = "capture";
+
+    /// Captures up to the end, or as long as it is told.
+    fn execute(&self) -> Result<CaptureReport, Error> {
+        if self.file.extension().is_none_or(|it| it != "json") {
+            return Err(Error::caller(format!("{}: the name does not end with .json", self.file.display()))
+                .help("`abx replay` reads payloads from .json, and single events from .jsonl"));
+        }
+        let since = Timestamp::now().checked_sub(self.last).unwrap_or(Timestamp::MIN);
+        let go_on = self
+            .duration
+            .map(Duration::try_from)
+            .transpose()
+            .map_err(|_| Error::caller("--for is negative").help("give a length, as 1m"))?;
+        block_on(capture(self, since, go_on))
     }
-    let since = Timestamp::now().checked_sub(args.last).unwrap_or(Timestamp::MIN);
-    let go_on = args
-        .duration
-        .map(Duration::try_from)
-        .transpose()
-        .map_err(|_| Error::caller("--for is negative").help("give a length, as 1m"))?;
-    block_on(capture(args, since, go_on))
+
+    fn print(&self, report: &CaptureReport) -> String {
+        self.format.print(report)
+    }
 }
 
 async fn capture(args: &Args, since: Timestamp, go_on: Option<Duration>) -> Result<CaptureReport, Error> {

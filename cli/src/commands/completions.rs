@@ -1,6 +1,7 @@
 //! How does my shell complete `abx`?
 
 use super::Abx;
+use crate::command::Execute;
 use crate::error::Error;
 use crate::report::{FormatArg, Report};
 use clap::CommandFactory as _;
@@ -18,7 +19,7 @@ pub struct Args {
     #[arg(value_enum)]
     shell: Shell,
     #[command(flatten)]
-    pub(super) format: FormatArg,
+    format: FormatArg,
 }
 
 /// A script for a shell.
@@ -30,14 +31,23 @@ pub struct CompletionsReport {
     script: String,
 }
 
-/// Makes the script from the command's own definition.
-pub fn run(args: &Args) -> Result<CompletionsReport, Error> {
-    let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Abx::command(), "abx", &mut script);
-    Ok(CompletionsReport {
-        shell: args.shell.to_string(),
-        script: String::from_utf8_lossy(&script).into_owned(),
-    })
+impl Execute for Args {
+    type Report = CompletionsReport;
+    const REPORT: &'static str = "completions";
+
+    /// Makes the script from the command's own definition.
+    fn execute(&self) -> Result<CompletionsReport, Error> {
+        let mut script = Vec::new();
+        clap_complete::generate(self.shell, &mut Abx::command(), "abx", &mut script);
+        Ok(CompletionsReport {
+            shell: self.shell.to_string(),
+            script: String::from_utf8_lossy(&script).into_owned(),
+        })
+    }
+
+    fn print(&self, report: &CompletionsReport) -> String {
+        self.format.print(report)
+    }
 }
 
 impl Report for CompletionsReport {

@@ -7,11 +7,13 @@ mod invoke;
 mod lock;
 mod watch;
 
-use super::store::{open_file, unanswered};
+use crate::advice::unanswered;
+use crate::command::{ReportSchema, Run, block_on};
 use crate::error::Error;
 use crate::exit::{self, Exit};
 use crate::render::style::{DIM, GOOD, TITLE};
 use crate::render::{findings, printable_lines};
+use crate::stores::{archive_beside, open_file};
 use abx_functions::adapters::embedded::{EmbeddedStore, JsonlArchive};
 use abx_functions::catalog::{CatalogHolder, Snapshot};
 use abx_functions::events::LocalProcessor;
@@ -26,7 +28,7 @@ use health::WatchedStore;
 use lock::Lock;
 use std::io::{self, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -92,9 +94,15 @@ struct Dev {
     events: Arc<LocalProcessor>,
 }
 
-/// Serves until it is interrupted.
-pub fn run(args: &Args) -> Result<Exit, Error> {
-    super::store::block_on(serve(args))
+impl Run for Args {
+    /// Serves until it is interrupted.
+    fn run(&self) -> Exit {
+        block_on(serve(self)).unwrap_or_else(|error| error.print())
+    }
+
+    fn reports() -> Vec<ReportSchema> {
+        Vec::new()
+    }
 }
 
 async fn serve(args: &Args) -> Result<Exit, Error> {
@@ -146,15 +154,6 @@ fn say(line: &str) {
 /// The same for what may hold words of others.
 fn complain(text: &str) {
     say(&format!("abx: {}", printable_lines(text)));
-}
-
-/// The folder of the archive beside the file of a store: `store.sqlite-archive`. Each store has its own, because two of them count their
-/// events from 1.
-#[must_use]
-pub fn archive_beside(store: &Path) -> PathBuf {
-    let mut name = store.file_name().unwrap_or_default().to_owned();
-    name.push("-archive");
-    store.with_file_name(name)
 }
 
 async fn listen(port: u16) -> Result<TcpListener, Error> {

@@ -1,17 +1,18 @@
 //! `abx diff`: the units that a change moves, and the least that any such change has to move.
 
-use super::assign::hinted;
-use super::inputs::{AtArg, ContextArgs, Source, percentage};
-use super::people::{Census, People, check_memory};
-use super::store::StoreArgs;
+use crate::command::Execute;
 use crate::error::Error;
 use crate::exit::{self, Exit};
+use crate::inputs::{AtArg, ContextArgs, Source, percentage};
+use crate::people::{Census, People, check_memory};
 use crate::render::change::{self, code};
+use crate::render::notes::hinted;
 use crate::render::numbers::share;
 use crate::render::style::{BAD, DIM, TITLE};
 use crate::report::{self, Report};
 use crate::source::{Checked, Corpus, LocatedFinding};
-use abx_core::change::{CatalogVersion, Diff, DocumentChange, FlowCounter, compare};
+use crate::stores::StoreArgs;
+use abx_core::change::{Diff, DocumentChange, FlowCounter, compare};
 use abx_core::finding::Severity;
 use clap::ValueEnum;
 use jiff::Timestamp;
@@ -58,7 +59,7 @@ pub struct Args {
     store: StoreArgs,
     /// Output format
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
-    pub(super) format: DiffFormat,
+    format: DiffFormat,
 }
 
 /// The output format of a change.
@@ -106,49 +107,51 @@ struct Errors {
     after: Vec<String>,
 }
 
-/// Compiles both sides, and compares them.
-pub fn run(args: &Args) -> Result<DiffReport, Error> {
-    // Also where no document compiles: what is wrong is part of the report.
-    let load = |source: &Source| Source::read(std::slice::from_ref(source), &args.store).map(Corpus::compile);
-    let (old, new) = (load(&args.old)?, load(&args.new)?);
-    let now = args.at.time();
-    let mut diff = compare(&side(&old), &side(&new), now);
-    let mut types = old.catalog.attributes().clone();
-    types.merge(new.catalog.attributes());
-    let context = args.context.read(Some(&types))?;
-    let (mut hints, mut rows) = (context.hints, None);
-    if let Some(file) = &args.users_file {
-        let mut counter = FlowCounter::new(&old.catalog, &new.catalog, &diff, now);
-        let id_column = args.id_column.as_deref();
-        let people = People { path: file, id_column, attributes: &context.attributes, types: &types };
-        let reading = people.each(&mut |subject| {
-            counter.count(subject);
-            check_memory(counter.seen())
-        })?;
-        rows = Some(reading.census(counter.seen()));
-        hints.extend(reading.hints);
-        counter.write(&mut diff);
-    }
-    let is_over = |it: &&DocumentChange| args.fail_over.is_some_and(|limit| moved(it) * 100.0 > limit);
-    let over = diff.documents.iter().filter(is_over).map(|it| it.document.clone()).collect();
-    Ok(DiffReport {
-        before: args.old.to_string(),
-        after: args.new.to_string(),
-        at: now,
-        errors: Errors { before: errors(&old), after: errors(&new) },
-        fail_over: args.fail_over,
-        over,
-        rows,
-        hints,
-        diff,
-    })
-}
+impl Execute for Args {
+    type Report = DiffReport;
+    const REPORT: &'static str = "diff";
 
-/// Returns the part of checked documents that is compared.
-pub(super) fn side(checked: &Checked) -> CatalogVersion<'_> {
-    CatalogVersion {
-        catalog: &checked.catalog,
-        documents: checked.values.iter().map(|(_, value)| value).collect(),
+    /// Compiles both sides, and compares them.
+    fn execute(&self) -> Result<DiffReport, Error> {
+        // Also where no document compiles: what is wrong is part of the report.
+        let load =
+            |source: &Source| Source::read(std::slice::from_ref(source), &self.store).map(Corpus::compile);
+        let (old, new) = (load(&self.old)?, load(&self.new)?);
+        let now = self.at.time();
+        let mut diff = compare(&old.version(), &new.version(), now);
+        let mut types = old.catalog.attributes().clone();
+        types.merge(new.catalog.attributes());
+        let context = self.context.read(Some(&types))?;
+        let (mut hints, mut rows) = (context.hints, None);
+        if let Some(file) = &self.users_file {
+            let mut counter = FlowCounter::new(&old.catalog, &new.catalog, &diff, now);
+            let id_column = self.id_column.as_deref();
+            let people = People { path: file, id_column, attributes: &context.attributes, types: &types };
+            let reading = people.each(&mut |subject| {
+                counter.count(subject);
+                check_memory(counter.seen())
+            })?;
+            rows = Some(reading.census(counter.seen()));
+            hints.extend(reading.hints);
+            counter.write(&mut diff);
+        }
+        let is_over = |it: &&DocumentChange| self.fail_over.is_some_and(|limit| moved(it) * 100.0 > limit);
+        let over = diff.documents.iter().filter(is_over).map(|it| it.document.clone()).collect();
+        Ok(DiffReport {
+            before: self.old.to_string(),
+            after: self.new.to_string(),
+            at: now,
+            errors: Errors { before: errors(&old), after: errors(&new) },
+            fail_over: self.fail_over,
+            over,
+            rows,
+            hints,
+            diff,
+        })
+    }
+
+    fn print(&self, report: &DiffReport) -> String {
+        report.print(self.format)
     }
 }
 

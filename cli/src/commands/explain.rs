@@ -3,11 +3,13 @@
 mod answer;
 mod since;
 
-use super::assign::{earlier_from, exit_with_errors, hinted, left_out, missing, subject};
-use super::earlier::{Earlier, EarlierArgs};
-use super::inputs::{ContextArgs, FromArg, Source, load_from};
+use crate::command::Execute;
+use crate::decisions::{exit_with_errors, missing, subject};
+use crate::earlier::{Earlier, EarlierArgs};
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::inputs::{ContextArgs, FromArg, Source, load_from};
+use crate::render::notes::{earlier_from, hinted, left_out};
 use crate::render::style::{DIM, TITLE};
 use crate::report::{FormatArg, Report};
 use crate::source::Checked;
@@ -54,7 +56,7 @@ pub struct Args {
     #[arg(long, value_name = "TIME|REVISION")]
     at: Vec<String>,
     #[command(flatten)]
-    pub(super) format: FormatArg,
+    format: FormatArg,
 }
 
 /// The decision for a unit, and the reasons for it.
@@ -99,51 +101,60 @@ impl<'a> AtArgument<'a> {
     }
 }
 
-/// Decides, and keeps every step.
-pub fn run(args: &Args) -> Result<ExplainReport, Error> {
-    let when = AtArgument::parse(&args.at)?;
-    let sources = when.revision.map(|it| Source::of_revision(it, &args.from.from)).transpose()?;
-    let checked = args.from.load()?;
-    let revised = when.revision.zip(sources);
-    let then = revised.as_ref().map(|(revision, sources)| {
-        load_from(sources, &args.from.store).map_err(|error| not_a_time(error, revision))
-    });
-    let then = then.transpose()?;
-    let mut types = checked.catalog.attributes().clone();
-    if let Some(then) = &then {
-        types.merge(then.catalog.attributes());
+impl Execute for Args {
+    type Report = ExplainReport;
+    const REPORT: &'static str = "explain";
+
+    /// Decides, and keeps every step.
+    fn execute(&self) -> Result<ExplainReport, Error> {
+        let when = AtArgument::parse(&self.at)?;
+        let sources = when.revision.map(|it| Source::of_revision(it, &self.from.from)).transpose()?;
+        let checked = self.from.load()?;
+        let revised = when.revision.zip(sources);
+        let then = revised.as_ref().map(|(revision, sources)| {
+            load_from(sources, &self.from.store).map_err(|error| not_a_time(error, revision))
+        });
+        let then = then.transpose()?;
+        let mut types = checked.catalog.attributes().clone();
+        if let Some(then) = &then {
+            types.merge(then.catalog.attributes());
+        }
+        let context = self.context.read(Some(&types))?;
+        let subject = subject(&self.unit, &context.attributes)?;
+        let mut earlier = self.read_earlier(&subject, [Some(&checked), then.as_ref()])?;
+        let hints = [context.hints, std::mem::take(&mut earlier.hints)].concat();
+        let report = |answer, since| ExplainReport {
+            unit: self.unit.clone(),
+            answer,
+            since,
+            earlier_assignments: earlier.store.clone(),
+            hints,
+        };
+        let Some(((_, sources), then)) = revised.zip(then.as_ref()) else {
+            let now = when.time.unwrap_or_else(Timestamp::now);
+            let answer = UnitDecisions::new(self, &checked, &subject, &earlier, now)?;
+            return Ok(report(answer.ok_or_else(|| missing(&self.key, &checked))?, None));
+        };
+        let made_at = match when.time {
+            Some(time) => time,
+            None => Source::made_at(&sources, &self.from.store)?,
+        };
+        let before = UnitDecisions::new(self, then, &subject, &earlier, made_at)?;
+        let now = UnitDecisions::new(self, &checked, &subject, &earlier, Timestamp::now())?;
+        if before.is_none() && now.is_none() {
+            return Err(missing(&self.key, &checked));
+        }
+        let before = before.unwrap_or_else(|| UnitDecisions::nothing(made_at, then));
+        let now = now.unwrap_or_else(|| UnitDecisions::nothing(Timestamp::now(), &checked));
+        let documents = since::documents(&self.key, then, &checked, Timestamp::now());
+        let since =
+            SinceRevision::new(since::list(&sources), since::list(&self.from.from), before, &now, documents);
+        Ok(report(now, Some(since)))
     }
-    let context = args.context.read(Some(&types))?;
-    let subject = subject(&args.unit, &context.attributes)?;
-    let mut earlier = args.read_earlier(&subject, [Some(&checked), then.as_ref()])?;
-    let hints = [context.hints, std::mem::take(&mut earlier.hints)].concat();
-    let report = |answer, since| ExplainReport {
-        unit: args.unit.clone(),
-        answer,
-        since,
-        earlier_assignments: earlier.store.clone(),
-        hints,
-    };
-    let Some(((_, sources), then)) = revised.zip(then.as_ref()) else {
-        let now = when.time.unwrap_or_else(Timestamp::now);
-        let answer = UnitDecisions::new(args, &checked, &subject, &earlier, now)?;
-        return Ok(report(answer.ok_or_else(|| missing(&args.key, &checked))?, None));
-    };
-    let made_at = match when.time {
-        Some(time) => time,
-        None => Source::made_at(&sources, &args.from.store)?,
-    };
-    let before = UnitDecisions::new(args, then, &subject, &earlier, made_at)?;
-    let now = UnitDecisions::new(args, &checked, &subject, &earlier, Timestamp::now())?;
-    if before.is_none() && now.is_none() {
-        return Err(missing(&args.key, &checked));
+
+    fn print(&self, report: &ExplainReport) -> String {
+        self.format.print(report)
     }
-    let before = before.unwrap_or_else(|| UnitDecisions::nothing(made_at, then));
-    let now = now.unwrap_or_else(|| UnitDecisions::nothing(Timestamp::now(), &checked));
-    let documents = since::documents(&args.key, then, &checked, Timestamp::now());
-    let since =
-        SinceRevision::new(since::list(&sources), since::list(&args.from.from), before, &now, documents);
-    Ok(report(now, Some(since)))
 }
 
 impl Args {

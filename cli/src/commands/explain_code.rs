@@ -1,5 +1,6 @@
 //! `abx explain-code`: the explanation of a finding's code.
 
+use crate::command::Execute;
 use crate::error::Error;
 use crate::report::{FormatArg, Report};
 use abx_core::finding::{Code, Severity, did_you_mean};
@@ -13,7 +14,7 @@ pub struct Args {
     /// The code, as `abx validate` shows it; all codes if none is given
     code: Option<String>,
     #[command(flatten)]
-    pub(super) format: FormatArg,
+    format: FormatArg,
 }
 
 /// The codes that were asked for.
@@ -30,28 +31,37 @@ struct CodeExplanation {
     explanation: &'static str,
 }
 
-/// Looks the code up.
-pub fn run(args: &Args) -> Result<ExplainCodeReport, Error> {
-    let explain = |code: &Code| CodeExplanation {
-        code: *code,
-        severity: code.severity(),
-        summary: code.summary(),
-        explanation: code.explanation(),
-    };
-    let codes = match &args.code {
-        None => Code::ALL.iter().map(explain).collect(),
-        Some(text) => match text.parse::<Code>() {
-            Ok(code) => vec![explain(&code)],
-            Err(()) => {
-                let near = did_you_mean(text, Code::ALL.iter().map(|code| code.as_str()));
-                let help = near.map_or("`abx explain-code` lists all codes".to_owned(), |near| {
-                    format!("did you mean `{near}`?")
-                });
-                return Err(Error::caller(format!("no finding has the code {text:?}")).help(help));
-            }
-        },
-    };
-    Ok(ExplainCodeReport { codes })
+impl Execute for Args {
+    type Report = ExplainCodeReport;
+    const REPORT: &'static str = "explain-code";
+
+    /// Looks the code up.
+    fn execute(&self) -> Result<ExplainCodeReport, Error> {
+        let explain = |code: &Code| CodeExplanation {
+            code: *code,
+            severity: code.severity(),
+            summary: code.summary(),
+            explanation: code.explanation(),
+        };
+        let codes = match &self.code {
+            None => Code::ALL.iter().map(explain).collect(),
+            Some(text) => match text.parse::<Code>() {
+                Ok(code) => vec![explain(&code)],
+                Err(()) => {
+                    let near = did_you_mean(text, Code::ALL.iter().map(|code| code.as_str()));
+                    let help = near.map_or("`abx explain-code` lists all codes".to_owned(), |near| {
+                        format!("did you mean `{near}`?")
+                    });
+                    return Err(Error::caller(format!("no finding has the code {text:?}")).help(help));
+                }
+            },
+        };
+        Ok(ExplainCodeReport { codes })
+    }
+
+    fn print(&self, report: &ExplainCodeReport) -> String {
+        self.format.print(report)
+    }
 }
 
 impl Report for ExplainCodeReport {

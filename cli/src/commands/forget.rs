@@ -2,14 +2,13 @@
 
 mod archive;
 
-use super::dev::archive_beside;
-use super::metrics::MetricsArgs;
-use super::quarantine::Kept;
-use super::store::{block_on, open_file, read_file, unanswered};
+use crate::advice::unanswered;
+use crate::command::{Execute, block_on};
 use crate::error::Error;
 use crate::render::numbers::count;
 use crate::render::style::{DIM, GOOD, TITLE};
 use crate::report::{FormatArg, Report};
+use crate::stores::{Kept, MetricsArgs, archive_beside, open_file, read_file};
 use abx_functions::adapters::aws::{self, Budget, DynamoPersonalData};
 use abx_functions::adapters::embedded::EmbeddedStore;
 use abx_functions::ports::{Held, PersonalData, PortError, Quarantine as _, Quarantined};
@@ -49,7 +48,7 @@ pub struct Args {
     #[arg(long)]
     yes: bool,
     #[command(flatten)]
-    pub(super) format: FormatArg,
+    format: FormatArg,
 }
 
 /// What was stored of a unit, and whether it is erased.
@@ -73,46 +72,55 @@ pub struct ForgetReport {
     erased: bool,
 }
 
-/// Lists what is stored, and erases it if asked to.
-pub fn run(args: &Args) -> Result<ForgetReport, Error> {
-    if args.unit.trim().is_empty() {
-        return Err(Error::caller("the unit is blank").help("give the id exactly as it was sent"));
-    }
-    block_on(async {
-        let data = Stored::open(args).await?;
-        let quarantine = if args.yes {
-            Kept::open_to_write(&args.metrics).await?
-        } else {
-            Kept::open(&args.metrics).await?
-        };
-        let held = data.held(&args.unit).await.map_err(unanswered)?;
-        let quarantined = quarantine.list(Timestamp::MIN, usize::MAX).await.map_err(unanswered)?;
-        let quarantined: Vec<Quarantined> =
-            quarantined.into_iter().filter(|record| is_of(record, &args.unit)).collect();
-        let files = archive::find(&args.archive_paths()?)?;
-        let archive = archive::lines_of(&files, &args.unit)?;
-        let mut report = ForgetReport {
-            unit: args.unit.clone(),
-            store: args.metrics.store.name(),
-            assignments: held.assignments,
-            marks: held.marks,
-            events: held.events,
-            quarantined: quarantined.iter().map(|record| record.id.clone()).collect(),
-            archive,
-            archive_files_read: files.len(),
-            erased: false,
-        };
-        if args.yes {
-            // The store comes last: as long as it has the unit, a repetition finds what an interruption left.
-            archive::erase(&report.archive, &args.unit)?;
-            for record in &quarantined {
-                quarantine.remove(record).await.map_err(unanswered)?;
-            }
-            data.erase(&args.unit).await.map_err(unanswered)?;
-            report.erased = true;
+impl Execute for Args {
+    type Report = ForgetReport;
+    const REPORT: &'static str = "forget";
+
+    /// Lists what is stored, and erases it if asked to.
+    fn execute(&self) -> Result<ForgetReport, Error> {
+        if self.unit.trim().is_empty() {
+            return Err(Error::caller("the unit is blank").help("give the id exactly as it was sent"));
         }
-        Ok(report)
-    })
+        block_on(async {
+            let data = Stored::open(self).await?;
+            let quarantine = if self.yes {
+                Kept::open_to_write(&self.metrics).await?
+            } else {
+                Kept::open(&self.metrics).await?
+            };
+            let held = data.held(&self.unit).await.map_err(unanswered)?;
+            let quarantined = quarantine.list(Timestamp::MIN, usize::MAX).await.map_err(unanswered)?;
+            let quarantined: Vec<Quarantined> =
+                quarantined.into_iter().filter(|record| is_of(record, &self.unit)).collect();
+            let files = archive::find(&self.archive_paths()?)?;
+            let archive = archive::lines_of(&files, &self.unit)?;
+            let mut report = ForgetReport {
+                unit: self.unit.clone(),
+                store: self.metrics.store.name(),
+                assignments: held.assignments,
+                marks: held.marks,
+                events: held.events,
+                quarantined: quarantined.iter().map(|record| record.id.clone()).collect(),
+                archive,
+                archive_files_read: files.len(),
+                erased: false,
+            };
+            if self.yes {
+                // The store comes last: as long as it has the unit, a repetition finds what an interruption left.
+                archive::erase(&report.archive, &self.unit)?;
+                for record in &quarantined {
+                    quarantine.remove(record).await.map_err(unanswered)?;
+                }
+                data.erase(&self.unit).await.map_err(unanswered)?;
+                report.erased = true;
+            }
+            Ok(report)
+        })
+    }
+
+    fn print(&self, report: &ForgetReport) -> String {
+        self.format.print(report)
+    }
 }
 
 impl Args {

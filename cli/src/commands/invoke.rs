@@ -5,12 +5,13 @@ mod url;
 
 pub use report::InvokeReport;
 
-use super::inputs::{ContextArgs, GivenContext, Source, load_from};
-use super::lambda::{client, refused};
-use super::signer::SignArgs;
-use super::store::{StoreArgs, block_on};
+use crate::aws::lambda::{client, refused};
+use crate::aws::signer::SignArgs;
+use crate::command::{Execute, block_on};
 use crate::error::Error;
+use crate::inputs::{ContextArgs, GivenContext, Source, load_from};
 use crate::report::FormatArg;
+use crate::stores::StoreArgs;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::LogType;
 use serde_json::{Value, json};
@@ -62,7 +63,7 @@ pub struct Args {
     #[arg(long, value_name = "URL")]
     endpoint: Option<String>,
     /// How long to wait for the answer
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = super::inputs::duration)]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = crate::inputs::duration)]
     timeout: Duration,
     /// Show the end of the invocation's log
     #[arg(long)]
@@ -70,37 +71,49 @@ pub struct Args {
     #[command(flatten)]
     signing: SignArgs,
     #[command(flatten)]
-    pub(super) format: FormatArg,
+    format: FormatArg,
 }
 
 /// The largest payload of a synchronous invocation, in bytes.
 const MAX_PAYLOAD: u64 = 6 << 20;
 
-/// Calls the function.
-pub fn run(args: &Args) -> Result<InvokeReport, Error> {
-    let (text, hints) = args.payload()?;
-    let payload = parse("the payload", &text)?;
-    if args.function.contains("://") {
-        return block_on(async { Ok(url::call(args, text, payload).await?.with_hints(hints)) });
+impl Execute for Args {
+    type Report = InvokeReport;
+    const REPORT: &'static str = "invoke";
+
+    /// Calls the function.
+    fn execute(&self) -> Result<InvokeReport, Error> {
+        let (text, hints) = self.payload()?;
+        let payload = parse("the payload", &text)?;
+        if self.function.contains("://") {
+            return block_on(async { Ok(url::call(self, text, payload).await?.with_hints(hints)) });
+        }
+        if self.signing.is_given() {
+            return Err(Error::caller(
+                "--sign is for a URL: calls of a function by its name are always signed",
+            ));
+        }
+        block_on(async {
+            let client = client(&self.function, self.endpoint.as_deref(), self.timeout).await?;
+            let call = client
+                .invoke()
+                .function_name(&self.function)
+                .set_qualifier(self.qualifier.clone())
+                // The tail is asked for in any case: it says what was billed, and whether the start was a cold one.
+                .log_type(LogType::Tail)
+                .payload(Blob::new(text));
+            let start = Instant::now();
+            let output =
+                Box::pin(call.send()).await.map_err(|error| refused(&client, &self.function, error))?;
+            Ok(InvokeReport::new(&self.function, payload, &output, start.elapsed())
+                .with_log(self.tail_log)
+                .with_hints(hints))
+        })
     }
-    if args.signing.is_given() {
-        return Err(Error::caller("--sign is for a URL: calls of a function by its name are always signed"));
+
+    fn print(&self, report: &InvokeReport) -> String {
+        self.format.print(report)
     }
-    block_on(async {
-        let client = client(&args.function, args.endpoint.as_deref(), args.timeout).await?;
-        let call = client
-            .invoke()
-            .function_name(&args.function)
-            .set_qualifier(args.qualifier.clone())
-            // The tail is asked for in any case: it says what was billed, and whether the start was a cold one.
-            .log_type(LogType::Tail)
-            .payload(Blob::new(text));
-        let start = Instant::now();
-        let output = Box::pin(call.send()).await.map_err(|error| refused(&client, &args.function, error))?;
-        Ok(InvokeReport::new(&args.function, payload, &output, start.elapsed())
-            .with_log(args.tail_log)
-            .with_hints(hints))
-    })
 }
 
 /// Published revisions are those of the default store here.

@@ -1,4 +1,4 @@
-//! The commands: one file each, all of the same shape.
+//! The commands: one file each, all of the same shape. None of them knows another one: what several use stands beside this module.
 
 pub mod assign;
 pub mod bench;
@@ -6,16 +6,10 @@ pub mod capture;
 pub mod completions;
 pub mod dev;
 pub mod diff;
-pub mod earlier;
 pub mod explain;
 pub mod explain_code;
 pub mod forget;
-pub mod inputs;
 pub mod invoke;
-pub mod lambda;
-pub mod metrics;
-pub mod part;
-pub mod people;
 pub mod power;
 pub mod publish;
 pub mod pull;
@@ -23,25 +17,19 @@ pub mod quarantine;
 pub mod rebalance;
 pub mod redrive;
 pub mod replay;
-pub mod reports;
 pub mod results;
 pub mod revisions;
 pub mod rollback;
 pub mod schema;
-mod signer;
 pub mod simulate;
 pub mod srm;
 pub mod status;
-pub mod store;
-pub mod suspects;
 pub mod test;
 pub mod validate;
 
-use crate::error::Error;
+use crate::command::{ReportSchema, Run};
 use crate::exit::Exit;
-use crate::report::{self, Format, Report};
 use clap::{Parser, Subcommand};
-use quarantine::Action;
 
 /// Check, simulate, explain and operate experiments and feature flags.
 #[derive(Debug, Parser)]
@@ -51,97 +39,156 @@ pub struct Abx {
     command: Command,
 }
 
-#[derive(Debug, Subcommand)]
-enum Command {
-    Simulate(simulate::Args),
-    Assign(assign::Args),
-    Explain(explain::Args),
-    Validate(validate::Args),
-    Test(test::Args),
-    ExplainCode(explain_code::Args),
-    Power(power::Args),
-    Srm(srm::Args),
-    Diff(diff::Args),
-    Rebalance(rebalance::Args),
-    Publish(publish::Args),
-    Rollback(rollback::Args),
-    Revisions(revisions::Args),
-    Pull(pull::Args),
-    Dev(dev::Args),
-    Capture(capture::Args),
-    Replay(replay::Args),
-    Results(results::Args),
-    Status(status::Args),
-    Quarantine(quarantine::Args),
-    Redrive(redrive::Args),
-    Forget(forget::Args),
-    Invoke(invoke::Args),
-    Bench(bench::Args),
-    Schema(schema::Args),
-    Completions(completions::Args),
+/// Makes the commands out of one table: the arguments, the one place that runs them, and the list of their reports.
+macro_rules! commands {
+    ($($command:ident($module:ident),)+) => {
+        #[derive(Debug, Subcommand)]
+        enum Command {
+            $($command($module::Args),)+
+        }
+
+        /// Runs a command and writes its result.
+        #[must_use]
+        pub fn dispatch(abx: &Abx) -> Exit {
+            match &abx.command {
+                $(Command::$command(args) => args.run(),)+
+            }
+        }
+
+        /// The reports of all commands, by their names.
+        #[must_use]
+        pub fn reports() -> Vec<ReportSchema> {
+            let mut reports = [$($module::Args::reports(),)+].concat();
+            reports.sort_by_key(|report| report.name);
+            reports
+        }
+    };
 }
 
-/// Runs a command and writes what it found.
-#[must_use]
-pub fn dispatch(abx: Abx) -> Exit {
-    match abx.command {
-        Command::Simulate(args) => finish(simulate::run(&args), args.format.format),
-        Command::Assign(args) => finish(assign::run(&args), args.format.format),
-        Command::Explain(args) => finish(explain::run(&args), args.format.format),
-        Command::Validate(args) => match validate::run(&args) {
-            Ok(report) => report::write_text(&report.print(args.format), report.exit()),
-            Err(error) => fail(&error),
-        },
-        Command::Test(args) => match test::run(&args) {
-            Ok(report) => report::write_text(&report.print(args.format), report.exit()),
-            Err(error) => fail(&error),
-        },
-        Command::ExplainCode(args) => finish(explain_code::run(&args), args.format.format),
-        Command::Power(args) => finish(power::run(&args), args.format.format),
-        Command::Srm(args) => finish(srm::run(&args), args.format.format),
-        Command::Diff(args) => match diff::run(&args) {
-            Ok(report) => report::write_text(&report.print(args.format), report.exit()),
-            Err(error) => fail(&error),
-        },
-        Command::Rebalance(args) => finish(rebalance::run(&args), args.format.format),
-        Command::Publish(args) => finish(publish::run(&args), args.format.format),
-        Command::Rollback(args) => finish(rollback::run(&args), args.format.format),
-        Command::Revisions(args) => finish(revisions::run(&args), args.format.format),
-        Command::Pull(args) => finish(pull::run(&args), args.format.format),
-        Command::Dev(args) => match dev::run(&args) {
-            Ok(exit) => exit,
-            Err(error) => fail(&error),
-        },
-        Command::Capture(args) => finish(capture::run(&args), args.format.format),
-        Command::Replay(args) => finish(replay::run(&args), args.format.format),
-        Command::Results(args) => match &args.key {
-            None => finish(results::list(&args), args.format.format),
-            Some(key) if args.watch => results::watch(&args, key).unwrap_or_else(|error| fail(&error)),
-            Some(key) => finish(results::run(&args, key), args.format.format),
-        },
-        Command::Status(args) => finish(status::run(&args), args.format.format),
-        Command::Quarantine(args) => match args.action {
-            Action::List(args) => finish(quarantine::list::run(&args), args.format.format),
-            Action::Show(args) => finish(quarantine::show::run(&args), args.format.format),
-        },
-        Command::Redrive(args) => finish(redrive::run(&args), args.format.format),
-        Command::Forget(args) => finish(forget::run(&args), args.format.format),
-        Command::Invoke(args) => finish(invoke::run(&args), args.format.format),
-        Command::Bench(args) => finish(bench::run(&args), args.format.format),
-        Command::Schema(args) => finish(schema::run(&args), args.format.format),
-        Command::Completions(args) => finish(completions::run(&args), args.format.format),
+// In the order of `abx --help`.
+commands! {
+    Simulate(simulate),
+    Assign(assign),
+    Explain(explain),
+    Validate(validate),
+    Test(test),
+    ExplainCode(explain_code),
+    Power(power),
+    Srm(srm),
+    Diff(diff),
+    Rebalance(rebalance),
+    Publish(publish),
+    Rollback(rollback),
+    Revisions(revisions),
+    Pull(pull),
+    Dev(dev),
+    Capture(capture),
+    Replay(replay),
+    Results(results),
+    Status(status),
+    Quarantine(quarantine),
+    Redrive(redrive),
+    Forget(forget),
+    Invoke(invoke),
+    Bench(bench),
+    Schema(schema),
+    Completions(completions),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
+    fn sources(folder: &Path) -> Vec<PathBuf> {
+        let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        entries.flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] }).collect()
     }
-}
 
-fn finish(outcome: Result<impl Report, Error>, format: Format) -> Exit {
-    match outcome {
-        Ok(report) => report::write(&report, format),
-        Err(error) => fail(&error),
+    /// The imports of a source file of this crate that it must not have. Its path is written as below `src`.
+    fn forbidden(path: &str, text: &str) -> Vec<String> {
+        let lines = text.lines().map(str::trim).filter(|line| !line.starts_with("//"));
+        let inner = path.strip_prefix("commands/");
+        let is_forbidden = |line: &&str| match inner {
+            // One level up from `commands/NAME.rs` are the others, and two levels up from `commands/NAME/PART.rs`.
+            Some(inner) => {
+                let up = if inner.contains('/') { "super::super::" } else { "super::" };
+                let named = line.split_once(up).is_some_and(|(_, rest)| {
+                    modules().iter().any(|name| {
+                        rest.strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with("::"))
+                    })
+                });
+                let of_bench = line.contains("crate::bench") && inner != "bench.rs";
+                named || line.contains("crate::commands") || of_bench
+            }
+            None => {
+                let is_root = matches!(path, "lib.rs" | "main.rs");
+                line.contains("crate::commands") || line.contains("crate::bench") && !is_root
+            }
+        };
+        lines.filter(is_forbidden).map(str::to_owned).collect()
     }
-}
 
-fn fail(error: &Error) -> Exit {
-    // A service, a file's name or another program may have a part in the message.
-    anstream::eprintln!("abx: {}", crate::render::printable_lines(&error.to_string()));
-    error.exit()
+    fn modules() -> BTreeSet<String> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/commands");
+        let files = sources(&folder).into_iter().filter(|path| path.parent() == Some(&folder));
+        files.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect()
+    }
+
+    #[test]
+    fn no_command_imports_from_another_and_nothing_else_from_any() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let files = sources(&root);
+        assert!(files.len() > 100, "{}", files.len());
+        for file in files.iter().filter(|file| !file.ends_with("commands/mod.rs")) {
+            let path = file.strip_prefix(&root).unwrap().to_str().unwrap();
+            assert_eq!(forbidden(path, &fs::read_to_string(file).unwrap()), [""; 0], "{path}");
+        }
+    }
+
+    #[test]
+    fn the_rule_about_imports_can_fail() {
+        for (path, line) in [
+            ("commands/explain.rs", "use super::assign::hinted;"),
+            ("commands/explain/since.rs", "use super::super::diff::side;"),
+            ("commands/explain/since.rs", "use crate::commands::diff::side;"),
+            ("commands/invoke/url.rs", "use crate::bench::http::connector;"),
+            ("inputs/source.rs", "use crate::commands::publish::head;"),
+            ("suspects.rs", "let tally = crate::bench::tally();"),
+        ] {
+            assert_eq!(forbidden(path, line), [line], "{path}");
+        }
+        for (path, line) in [
+            ("commands/explain.rs", "use super::Abx;"),
+            ("commands/dev/events.rs", "use super::invoke::invoke;"),
+            ("commands/explain.rs", "use crate::inputs::Source;"),
+            ("commands/bench.rs", "pub use crate::bench::Args;"),
+            ("commands/explain.rs", "//! As crate::commands::assign does."),
+        ] {
+            assert_eq!(forbidden(path, line), [""; 0], "{path}");
+        }
+    }
+
+    #[test]
+    fn every_report_has_the_name_of_its_command_and_one_name_has_one_report() {
+        let mut named = BTreeSet::new();
+        for report in reports() {
+            assert!(named.insert(report.name), "{} is there twice", report.name);
+        }
+        let command = Abx::command();
+        let mut names = BTreeSet::from(["results-list".to_owned()]);
+        for command in command.get_subcommands() {
+            names.insert(command.get_name().to_owned());
+            let below = command.get_subcommands();
+            names.extend(below.map(|it| format!("{}-{}", command.get_name(), it.get_name())));
+        }
+        let unknown: Vec<_> = named.iter().filter(|name| !names.contains(**name)).collect();
+        assert_eq!(unknown, Vec::<&&str>::new());
+        let without: Vec<_> = names.iter().filter(|name| !named.contains(name.as_str())).collect();
+        // `quarantine` has commands below it; `dev` ends when it is interrupted; a schema is described by its own draft.
+        assert_eq!(without, ["dev", "quarantine", "schema"]);
+    }
 }

@@ -1,8 +1,9 @@
 //! `abx power`: the number of units that an experiment needs, or the effect that a number of units can
 //! detect.
 
-use super::inputs;
+use crate::command::Execute;
 use crate::error::Error;
+use crate::inputs;
 use crate::render::numbers::{change, count, percent};
 use crate::render::style::{DIM, TITLE};
 use crate::render::table;
@@ -68,7 +69,7 @@ pub struct Args {
     #[arg(long, value_name = "SHARE", default_value = "1", requires = "units_per_day", value_parser = parse_traffic)]
     traffic: f64,
     #[command(flatten)]
-    pub(super) format: FormatArg,
+    format: FormatArg,
 }
 
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
@@ -127,44 +128,53 @@ struct VariantReport {
     units: u64,
 }
 
-/// Plans the experiment.
-pub fn run(args: &Args) -> Result<PowerReport, Error> {
-    let value = args.baseline.or(args.mean).unwrap_or_default();
-    let baseline = match args.baseline {
-        Some(rate) => Baseline::Proportion { rate },
-        None => Baseline::Mean { deviation: args.sd.unwrap_or_default() },
-    };
-    let shares = shares(args);
-    let correction = match args.correction {
-        CorrectionArg::Bonferroni => Correction::Bonferroni,
-        CorrectionArg::None => Correction::None,
-    };
-    let design = Design::new(baseline, &shares, args.alpha, args.power, correction)
-        .ok_or_else(|| Error::caller("two variants and a deviation above 0 are required"))?;
-    let effect = args.mde_abs.or_else(|| args.mde.map(|part| part * value.abs()));
-    if args.mde.is_some() && value == 0.0 {
-        return Err(Error::caller("an effect relative to a mean of 0 is undefined")
-            .help("give the effect as --mde-abs"));
+impl Execute for Args {
+    type Report = PowerReport;
+    const REPORT: &'static str = "power";
+
+    /// Plans the experiment.
+    fn execute(&self) -> Result<PowerReport, Error> {
+        let value = self.baseline.or(self.mean).unwrap_or_default();
+        let baseline = match self.baseline {
+            Some(rate) => Baseline::Proportion { rate },
+            None => Baseline::Mean { deviation: self.sd.unwrap_or_default() },
+        };
+        let shares = shares(self);
+        let correction = match self.correction {
+            CorrectionArg::Bonferroni => Correction::Bonferroni,
+            CorrectionArg::None => Correction::None,
+        };
+        let design = Design::new(baseline, &shares, self.alpha, self.power, correction)
+            .ok_or_else(|| Error::caller("two variants and a deviation above 0 are required"))?;
+        let effect = self.mde_abs.or_else(|| self.mde.map(|part| part * value.abs()));
+        if self.mde.is_some() && value == 0.0 {
+            return Err(Error::caller("an effect relative to a mean of 0 is undefined")
+                .help("give the effect as --mde-abs"));
+        }
+        let plan = answer(&design, self, effect)?;
+        let variants = |(share, units): (&f64, u64)| VariantReport { share: *share, units };
+        let duration = self.units_per_day.map(|each_day| {
+            days(plan.sizes.total, each_day, self.traffic)
+                .ok_or_else(|| Error::caller("the experiment would take too long"))
+        });
+        Ok(PowerReport {
+            answer: plan.answer,
+            baseline: value,
+            deviation: self.sd,
+            effect: plan.effect,
+            relative_effect: Some(plan.effect / value.abs()).filter(|it| it.is_finite()),
+            power: plan.power,
+            alpha: self.alpha,
+            alpha_each: design.alpha_each(),
+            units: plan.sizes.total,
+            variants: shares.iter().zip(plan.sizes.variants).map(variants).collect(),
+            days: duration.transpose()?,
+        })
     }
-    let plan = answer(&design, args, effect)?;
-    let variants = |(share, units): (&f64, u64)| VariantReport { share: *share, units };
-    let duration = args.units_per_day.map(|each_day| {
-        days(plan.sizes.total, each_day, args.traffic)
-            .ok_or_else(|| Error::caller("the experiment would take too long"))
-    });
-    Ok(PowerReport {
-        answer: plan.answer,
-        baseline: value,
-        deviation: args.sd,
-        effect: plan.effect,
-        relative_effect: Some(plan.effect / value.abs()).filter(|it| it.is_finite()),
-        power: plan.power,
-        alpha: args.alpha,
-        alpha_each: design.alpha_each(),
-        units: plan.sizes.total,
-        variants: shares.iter().zip(plan.sizes.variants).map(variants).collect(),
-        days: duration.transpose()?,
-    })
+
+    fn print(&self, report: &PowerReport) -> String {
+        self.format.print(report)
+    }
 }
 
 /// The shares of the variants, which sum to 1.

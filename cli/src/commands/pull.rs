@@ -1,10 +1,10 @@
 //! Get the documents of a revision back as files.
 
-use super::publish::{documents_of, head};
-use super::store::{self, StoreArgs};
+use crate::command::{Execute, block_on};
 use crate::error::Error;
 use crate::report::{FormatArg, Report};
-use abx_functions::catalog::name;
+use crate::stores::StoreArgs;
+use abx_functions::catalog::{documents_of, head, name};
 use serde::Serialize;
 use serde_json::Value;
 use std::fs::{self, File};
@@ -28,7 +28,7 @@ pub struct Args {
     #[command(flatten)]
     store: StoreArgs,
     #[command(flatten)]
-    pub(super) format: FormatArg,
+    format: FormatArg,
 }
 
 /// The files that were written.
@@ -39,32 +39,41 @@ pub struct PullReport {
     files: Vec<String>,
 }
 
-/// Writes the files.
-pub fn run(args: &Args) -> Result<PullReport, Error> {
-    let (revision, documents) = store::block_on(async {
-        let store = args.store.open().await?;
-        let revision = match args.revision {
-            Some(revision) => revision,
-            None => head(&store).await?.ok_or_else(|| Error::caller("nothing was ever published"))?,
-        };
-        Ok((revision, documents_of(&store, Some(revision)).await?))
-    })?;
-    let unwritable =
-        |path: &PathBuf, error: std::io::Error| Error::world(path.display().to_string()).because(error);
-    fs::create_dir_all(&args.folder).map_err(|error| unwritable(&args.folder, error))?;
-    let files: Vec<(PathBuf, String)> = documents.into_iter().flat_map(written).collect();
-    let files = files.into_iter().map(|(name, text)| (args.folder.join(name), text));
-    let (paths, texts): (Vec<PathBuf>, Vec<String>) = files.unzip();
-    if let Some(path) = paths.iter().find(|path| path.exists()) {
-        let message = format!("{} is there already; nothing was written", path.display());
-        return Err(Error::caller(message).help("name an empty folder"));
+impl Execute for Args {
+    type Report = PullReport;
+    const REPORT: &'static str = "pull";
+
+    /// Writes the files.
+    fn execute(&self) -> Result<PullReport, Error> {
+        let (revision, documents) = block_on(async {
+            let store = self.store.open().await?;
+            let revision = match self.revision {
+                Some(revision) => revision,
+                None => head(&store).await?.ok_or_else(|| Error::caller("nothing was ever published"))?,
+            };
+            Ok((revision, documents_of(&store, Some(revision)).await?))
+        })?;
+        let unwritable =
+            |path: &PathBuf, error: std::io::Error| Error::world(path.display().to_string()).because(error);
+        fs::create_dir_all(&self.folder).map_err(|error| unwritable(&self.folder, error))?;
+        let files: Vec<(PathBuf, String)> = documents.into_iter().flat_map(written).collect();
+        let files = files.into_iter().map(|(name, text)| (self.folder.join(name), text));
+        let (paths, texts): (Vec<PathBuf>, Vec<String>) = files.unzip();
+        if let Some(path) = paths.iter().find(|path| path.exists()) {
+            let message = format!("{} is there already; nothing was written", path.display());
+            return Err(Error::caller(message).help("name an empty folder"));
+        }
+        for (text, path) in texts.iter().zip(&paths) {
+            let file = File::create_new(path).and_then(|mut file| file.write_all(text.as_bytes()));
+            file.map_err(|error| unwritable(path, error))?;
+        }
+        let files = paths.iter().map(|path| path.display().to_string()).collect();
+        Ok(PullReport { store: self.store.name(), revision, files })
     }
-    for (text, path) in texts.iter().zip(&paths) {
-        let file = File::create_new(path).and_then(|mut file| file.write_all(text.as_bytes()));
-        file.map_err(|error| unwritable(path, error))?;
+
+    fn print(&self, report: &PullReport) -> String {
+        self.format.print(report)
     }
-    let files = paths.iter().map(|path| path.display().to_string()).collect();
-    Ok(PullReport { store: args.store.name(), revision, files })
 }
 
 /// The files of a document, with their names: itself, and its overrides where they are many.

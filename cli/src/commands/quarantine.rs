@@ -1,15 +1,14 @@
 //! Which records could never be processed, and what becomes of them now?
 
-mod kept;
 pub mod list;
 pub mod show;
 
-pub use kept::Kept;
-
-use super::inputs::age;
-use super::metrics::MetricsArgs;
-use super::store::unanswered;
+use crate::advice::unanswered;
+use crate::command::{ReportSchema, Run};
 use crate::error::Error;
+use crate::exit::Exit;
+use crate::inputs::age;
+use crate::stores::{Kept, MetricsArgs, no_record};
 use abx_functions::ports::{Quarantine as _, Quarantined};
 use clap::Subcommand;
 use jiff::{SignedDuration, Timestamp};
@@ -18,14 +17,27 @@ use jiff::{SignedDuration, Timestamp};
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
-    pub(super) action: Action,
+    action: Action,
 }
 
 /// What is done with them.
 #[derive(Debug, Subcommand)]
-pub(super) enum Action {
+enum Action {
     List(list::Args),
     Show(show::Args),
+}
+
+impl Run for Args {
+    fn run(&self) -> Exit {
+        match &self.action {
+            Action::List(args) => args.run(),
+            Action::Show(args) => args.run(),
+        }
+    }
+
+    fn reports() -> Vec<ReportSchema> {
+        [list::Args::reports(), show::Args::reports()].concat()
+    }
 }
 
 /// Which records are meant.
@@ -51,12 +63,6 @@ impl SelectArgs {
 
     /// The error for an id that is not there.
     fn unknown(&self, id: &str) -> Error {
-        unknown(id, &self.metrics)
+        no_record(id, &self.metrics)
     }
-}
-
-/// The error for an id that is not in a quarantine.
-pub(super) fn unknown(id: &str, metrics: &MetricsArgs) -> Error {
-    Error::caller(format!("there is no quarantined record {id:?} in {}", metrics.store.name()))
-        .help("`abx quarantine list` shows their ids; older ones need a longer --since")
 }

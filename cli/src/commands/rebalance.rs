@@ -1,8 +1,8 @@
 //! `abx rebalance`: a change of shares that moves the fewest units, written to the file with `--yes`.
 
-use super::diff::side;
-use super::inputs::{part, unknown_key};
+use crate::command::Execute;
 use crate::error::Error;
+use crate::inputs::{part, unknown_key};
 use crate::render::change::consequences;
 use crate::render::style::{BAD, DIM, GOOD, TITLE};
 use crate::report::{FormatArg, Report};
@@ -40,7 +40,7 @@ pub struct Args {
     #[arg(long)]
     yes: bool,
     #[command(flatten)]
-    pub(super) format: FormatArg,
+    format: FormatArg,
 }
 
 /// A variant and its share, from 0 to 1.
@@ -89,35 +89,44 @@ struct VariantRanges {
     dropped: bool,
 }
 
-/// Plans new ranges, proves that the edited text means them, and writes it if asked to.
-pub fn run(args: &Args) -> Result<RebalanceReport, Error> {
-    let checked = Corpus::load(&args.paths)?.compile();
-    let experiment = find(&checked, &args.experiment)?;
-    let variants = plan(experiment, &args.to)?;
-    let (file, document) = place(&checked, &args.experiment)?;
-    let wanted = |it: &VariantRanges| WantedVariant { key: it.key.clone(), ranges: it.after.clone() };
-    let wanted: Vec<WantedVariant> = variants.iter().filter(|it| !it.dropped).map(wanted).collect();
-    let edited = edit_variants(&file.text, document, &wanted).ok_or_else(|| {
-        Error::caller(format!("{}: the layout of `variants` cannot be edited safely", file.name))
-            .help(format!("nothing was written; write this by hand:\n  variants:{}", by_hand(&wanted)))
-    })?;
-    let after = compile_with(&checked, file, &edited)?;
-    let diff = compare(&side(&checked), &side(&after), Timestamp::now());
-    let name = format!("experiment {}", args.experiment);
-    let change = diff.documents.into_iter().find(|it| it.document == name && !it.flows.is_empty());
-    let written = args.yes && edited != file.text;
-    if written {
-        replace_file(Path::new(&file.name), &file.text, &edited)?;
+impl Execute for Args {
+    type Report = RebalanceReport;
+    const REPORT: &'static str = "rebalance";
+
+    /// Plans new ranges, proves that the edited text means them, and writes it if asked to.
+    fn execute(&self) -> Result<RebalanceReport, Error> {
+        let checked = Corpus::load(&self.paths)?.compile();
+        let experiment = find(&checked, &self.experiment)?;
+        let variants = plan(experiment, &self.to)?;
+        let (file, document) = place(&checked, &self.experiment)?;
+        let wanted = |it: &VariantRanges| WantedVariant { key: it.key.clone(), ranges: it.after.clone() };
+        let wanted: Vec<WantedVariant> = variants.iter().filter(|it| !it.dropped).map(wanted).collect();
+        let edited = edit_variants(&file.text, document, &wanted).ok_or_else(|| {
+            Error::caller(format!("{}: the layout of `variants` cannot be edited safely", file.name))
+                .help(format!("nothing was written; write this by hand:\n  variants:{}", by_hand(&wanted)))
+        })?;
+        let after = compile_with(&checked, file, &edited)?;
+        let diff = compare(&checked.version(), &after.version(), Timestamp::now());
+        let name = format!("experiment {}", self.experiment);
+        let change = diff.documents.into_iter().find(|it| it.document == name && !it.flows.is_empty());
+        let written = self.yes && edited != file.text;
+        if written {
+            replace_file(Path::new(&file.name), &file.text, &edited)?;
+        }
+        let text = TextDiff::from_lines(&file.text, &edited).unified_diff().context_radius(2).to_string();
+        Ok(RebalanceReport {
+            experiment: self.experiment.clone(),
+            file: file.name.clone(),
+            variants,
+            change,
+            text,
+            written,
+        })
     }
-    let text = TextDiff::from_lines(&file.text, &edited).unified_diff().context_radius(2).to_string();
-    Ok(RebalanceReport {
-        experiment: args.experiment.clone(),
-        file: file.name.clone(),
-        variants,
-        change,
-        text,
-        written,
-    })
+
+    fn print(&self, report: &RebalanceReport) -> String {
+        self.format.print(report)
+    }
 }
 
 fn find<'c>(checked: &'c Checked, key: &str) -> Result<&'c Experiment, Error> {

@@ -6,18 +6,16 @@ mod source;
 
 pub use report::RedriveReport;
 
-use super::dev::archive_beside;
-use super::inputs::age;
-use super::metrics::MetricsArgs;
-use super::publish::head;
-use super::quarantine::Kept;
-use super::store::{block_on, open_file, read_file, unanswered};
+use crate::advice::unanswered;
+use crate::command::{Execute, block_on};
 use crate::error::Error;
+use crate::inputs::age;
 use crate::report::FormatArg;
+use crate::stores::{Kept, MetricsArgs, archive_beside, no_record, open_file, read_file};
 use abx_core::event::ShardBatch;
 use abx_functions::adapters::aws::{self, Budget, DynamoMetrics, FirehoseArchive};
 use abx_functions::adapters::embedded::JsonlArchive;
-use abx_functions::catalog::{CatalogHolder, Snapshot};
+use abx_functions::catalog::{CatalogHolder, Snapshot, head};
 use abx_functions::events::{Origin, Redriver, quarantined};
 use abx_functions::ports::{Archive, CatalogStore, MetricStore, PortError, Quarantine, Quarantined};
 use jiff::{SignedDuration, Timestamp};
@@ -69,7 +67,7 @@ pub struct Args {
     #[arg(long)]
     yes: bool,
     #[command(flatten)]
-    pub(super) format: FormatArg,
+    format: FormatArg,
 }
 
 /// Records to redrive.
@@ -80,20 +78,29 @@ enum Source {
     Quarantine(Vec<Quarantined>),
 }
 
-/// Plans a redrive, or does it.
-pub fn run(args: &Args) -> Result<RedriveReport, Error> {
-    block_on(async {
-        let mut report = RedriveReport::new(args.metrics.store.name(), args.yes);
-        let kept = if args.yes {
-            Kept::open_to_write(&args.metrics).await?
-        } else {
-            Kept::open(&args.metrics).await?
-        };
-        let source = args.read(&kept, &mut report).await?;
-        let stopped = args.redrive(&source, kept, &mut report).await?;
-        report.end(stopped.map(|error| unanswered(error).to_string()));
-        Ok(report)
-    })
+impl Execute for Args {
+    type Report = RedriveReport;
+    const REPORT: &'static str = "redrive";
+
+    /// Plans a redrive, or does it.
+    fn execute(&self) -> Result<RedriveReport, Error> {
+        block_on(async {
+            let mut report = RedriveReport::new(self.metrics.store.name(), self.yes);
+            let kept = if self.yes {
+                Kept::open_to_write(&self.metrics).await?
+            } else {
+                Kept::open(&self.metrics).await?
+            };
+            let source = self.read(&kept, &mut report).await?;
+            let stopped = self.redrive(&source, kept, &mut report).await?;
+            report.end(stopped.map(|error| unanswered(error).to_string()));
+            Ok(report)
+        })
+    }
+
+    fn print(&self, report: &RedriveReport) -> String {
+        self.format.print(report)
+    }
 }
 
 impl Args {
@@ -114,7 +121,7 @@ impl Args {
         let since = Timestamp::now().checked_sub(self.since).unwrap_or(Timestamp::MIN);
         let mut records = kept.list(since, usize::MAX).await.map_err(unanswered)?;
         if let Some(unknown) = self.id.iter().find(|id| records.iter().all(|record| record.id != **id)) {
-            return Err(super::quarantine::unknown(unknown, &self.metrics));
+            return Err(no_record(unknown, &self.metrics));
         }
         records.retain(|record| {
             let by_id = self.id.is_empty() || self.id.contains(&record.id);

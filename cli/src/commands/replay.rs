@@ -1,9 +1,8 @@
 //! What would these events have been counted as?
 
 mod batch;
-pub(super) mod content;
 mod faults;
-pub(super) mod load;
+mod load;
 mod report;
 mod rows;
 mod spool;
@@ -11,16 +10,17 @@ mod target;
 
 pub use report::ReplayReport;
 
-use super::inputs::parse_time;
-use super::store::{block_on, unanswered};
+use crate::advice::unanswered;
+use crate::command::{Execute, block_on};
 use crate::error::Error;
+use crate::event_files::{Content, Form, recorded};
+use crate::inputs::parse_time;
 use crate::report::FormatArg;
 use abx_core::event::{EventData, RecordClass, Sequence};
 use abx_core::hash::{Bucketer, Purpose};
 use abx_functions::adapters::embedded::Segment;
 use abx_functions::sources::kinesis::KinesisRecord;
 use batch::Batch;
-use content::Content;
 use faults::{Fault, Faults};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
@@ -84,24 +84,34 @@ pub struct Args {
     at: Option<Timestamp>,
     /// How to write it.
     #[command(flatten)]
-    pub(super) format: FormatArg,
+    format: FormatArg,
 }
 
-/// Replays once, or twice to compare.
-pub fn run(args: &Args) -> Result<ReplayReport, Error> {
-    if args.compare && args.to != "local" {
-        return Err(Error::caller("--compare needs `--to local`")
-            .help("a function has one store, which would hold both runs"));
+impl Execute for Args {
+    type Report = ReplayReport;
+    const REPORT: &'static str = "replay";
+
+    /// Replays once, or twice to compare.
+    fn execute(&self) -> Result<ReplayReport, Error> {
+        if self.compare && self.to != "local" {
+            return Err(Error::caller("--compare needs `--to local`")
+                .help("a function has one store, which would hold both runs"));
+        }
+        let rows = self.rows.parse()?;
+        let contents = Content::all(&self.paths)?;
+        block_on(async {
+            let start = Instant::now();
+            let counts = replay(self, &contents, &rows, &self.faults, self.store.clone()).await?;
+            let took = start.elapsed();
+            let clean =
+                if self.compare { Some(replay(self, &contents, &rows, &[], None).await?) } else { None };
+            Ok(ReplayReport::new(&self.to, &counts, took, clean.as_ref()))
+        })
     }
-    let rows = args.rows.parse()?;
-    let contents = Content::all(&args.paths)?;
-    block_on(async {
-        let start = Instant::now();
-        let counts = replay(args, &contents, &rows, &args.faults, args.store.clone()).await?;
-        let took = start.elapsed();
-        let clean = if args.compare { Some(replay(args, &contents, &rows, &[], None).await?) } else { None };
-        Ok(ReplayReport::new(&args.to, &counts, took, clean.as_ref()))
-    })
+
+    fn print(&self, report: &ReplayReport) -> String {
+        self.format.print(report)
+    }
 }
 
 async fn replay(
@@ -125,7 +135,7 @@ async fn replay(
     let now = args.at.unwrap_or_else(Timestamp::now);
     // What a function is sent as it was recorded keeps its place in the stream: that is a redelivery.
     let (recorded, others): (Vec<_>, Vec<_>) =
-        contents.iter().partition(|it| target.is_function() && it.form == content::Form::Payloads);
+        contents.iter().partition(|it| target.is_function() && it.form == Form::Payloads);
     for batch in recorded_batches(&recorded, args.batch_size as usize)? {
         delivery.batch(batch).await?;
     }
@@ -152,7 +162,7 @@ fn recorded_batches(contents: &[&Content], batch_size: usize) -> Result<Vec<Batc
     for content in contents {
         for value in serde_json::Deserializer::from_reader(content.reader()?).into_iter::<Value>() {
             let value = value.map_err(|error| Error::caller(format!("{}: {error}", content.name)))?;
-            records.extend(load::recorded(&content.name, value)?);
+            records.extend(recorded(&content.name, value)?);
         }
     }
     let place = |record: &Value| {

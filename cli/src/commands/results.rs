@@ -8,16 +8,17 @@ mod report;
 pub use list::ResultsListReport;
 pub use report::ResultsReport;
 
-use super::inputs::Source;
-use super::metrics::{MarksArg, Metrics, MetricsArgs, totals};
-use super::publish::head;
-use super::store::{block_on, unanswered};
-use super::suspects::Suspects;
+use crate::advice::unanswered;
+use crate::command::{Execute, ReportSchema, Run, block_on};
 use crate::error::Error;
 use crate::exit::{self, Exit};
-use crate::report::{Format, FormatArg, stdout_is_open, write, write_text};
+use crate::inputs::Source;
+use crate::report::{Format, FormatArg, Report as _, stdout_is_open, write_text};
+use crate::stores::{MarksArg, Metrics, MetricsArgs, totals};
+use crate::suspects::Suspects;
 use abx_core::event::{StreamTotals, Totals, experiment_partition};
 use abx_core::finding::did_you_mean;
+use abx_functions::catalog::head;
 use find::{Found, History};
 use report::{Counted, Plan};
 use std::io::IsTerminal;
@@ -44,7 +45,7 @@ which partitions a table has. docs/statistics.md has the formulas.")]
 pub struct Args {
     /// The experiment; without it, all that were ever counted are listed
     #[arg(value_name = "KEY")]
-    pub key: Option<String>,
+    key: Option<String>,
     #[command(flatten)]
     metrics: MetricsArgs,
     #[command(flatten)]
@@ -53,10 +54,10 @@ pub struct Args {
     #[arg(long, value_name = "VARIANT", requires = "key")]
     control: Option<String>,
     /// The chance of a false alarm of each interval and test
-    #[arg(long, value_name = "ALPHA", default_value_t = 0.05, value_parser = super::inputs::share)]
+    #[arg(long, value_name = "ALPHA", default_value_t = 0.05, value_parser = crate::inputs::share)]
     alpha: f64,
     /// For how many units the anytime-valid intervals are tuned; chosen before the first look
-    #[arg(long, value_name = "UNITS", default_value_t = abx_core::statistics::Anytime::TUNED_FOR, value_parser = super::inputs::count)]
+    #[arg(long, value_name = "UNITS", default_value_t = abx_core::statistics::Anytime::TUNED_FOR, value_parser = crate::inputs::count)]
     tuned_for: u64,
     /// Another epoch than the current one
     #[arg(long, value_name = "N", requires = "key")]
@@ -66,10 +67,10 @@ pub struct Args {
     at: Option<Revision>,
     /// Show it again whenever it changes
     #[arg(long, requires = "key")]
-    pub watch: bool,
+    watch: bool,
     /// How to write it.
     #[command(flatten)]
-    pub format: FormatArg,
+    format: FormatArg,
 }
 
 /// How often a change is looked for.
@@ -86,28 +87,65 @@ fn parse_revision(text: &str) -> Result<Revision, String> {
     }
 }
 
-/// Reads what was counted, and judges it.
-pub fn run(args: &Args, key: &str) -> Result<ResultsReport, Error> {
-    block_on(read(args, key))
+impl Run for Args {
+    fn run(&self) -> Exit {
+        match &self.key {
+            None => List(self).run(),
+            Some(key) if self.watch => watch(self, key).unwrap_or_else(|error| error.print()),
+            Some(key) => Judge(self, key).run(),
+        }
+    }
+
+    fn reports() -> Vec<ReportSchema> {
+        [Judge::reports(), List::reports()].concat()
+    }
 }
 
-/// Lists all experiments that were counted.
-pub fn list(args: &Args) -> Result<ResultsListReport, Error> {
-    block_on(list::read(args))
+/// The results of one experiment.
+struct Judge<'a>(&'a Args, &'a str);
+
+impl Execute for Judge<'_> {
+    type Report = ResultsReport;
+    const REPORT: &'static str = "results";
+
+    fn execute(&self) -> Result<ResultsReport, Error> {
+        block_on(read(self.0, self.1))
+    }
+
+    fn print(&self, report: &ResultsReport) -> String {
+        self.0.format.print(report)
+    }
+}
+
+/// The list of all experiments that were counted.
+struct List<'a>(&'a Args);
+
+impl Execute for List<'_> {
+    type Report = ResultsListReport;
+    const REPORT: &'static str = "results-list";
+
+    fn execute(&self) -> Result<ResultsListReport, Error> {
+        block_on(list::read(self.0))
+    }
+
+    fn print(&self, report: &ResultsListReport) -> String {
+        self.0.format.print(report)
+    }
 }
 
 /// Shows the results until it is interrupted, or until nobody reads them any more.
-pub fn watch(args: &Args, key: &str) -> Result<Exit, Error> {
+fn watch(args: &Args, key: &str) -> Result<Exit, Error> {
+    let judge = Judge(args, key);
     let mut shown = None;
     // A reader that is gone is noticed also while nothing changes.
     while stdout_is_open() {
-        let report = run(args, key)?;
+        let report = judge.execute()?;
         if shown.as_ref() != Some(&report) {
             let on_screen = std::io::stdout().is_terminal() && args.format.format == Format::Human;
             if on_screen {
                 let _ = write_text("\u{1b}[2J\u{1b}[H", exit::DONE);
             }
-            let written = write(&report, args.format.format);
+            let written = write_text(&judge.print(&report), report.exit());
             if written == exit::WORLD {
                 return Ok(written);
             }

@@ -1,10 +1,12 @@
 //! What was published, when, by whom and why? And which of it served when?
 
-use super::publish::head;
-use super::store::{self, StoreArgs, unanswered};
+use crate::advice::unanswered;
+use crate::command::{Execute, block_on};
 use crate::error::Error;
 use crate::render::{printable, table};
 use crate::report::{FormatArg, Report};
+use crate::stores::StoreArgs;
+use abx_functions::catalog::head;
 use abx_functions::ports::{CatalogStore as _, HeadMove};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -17,7 +19,7 @@ pub struct Args {
     #[command(flatten)]
     store: StoreArgs,
     #[command(flatten)]
-    pub(super) format: FormatArg,
+    format: FormatArg,
 }
 
 /// The published revisions, the newest first.
@@ -58,26 +60,35 @@ struct Revision {
     checksum: String,
 }
 
-/// Reads the manifests.
-pub fn run(args: &Args) -> Result<RevisionsReport, Error> {
-    store::block_on(async {
-        let store = args.store.open().await?;
-        let head = head(&store).await?;
-        let revisions = store.revisions().await.map_err(unanswered)?;
-        let revisions = revisions
-            .into_iter()
-            .map(|it| Revision {
-                number: it.revision,
-                created_at: it.meta.created_at,
-                author: it.meta.author,
-                message: it.meta.message,
-                bytes: it.bytes,
-                checksum: it.checksum,
-            })
-            .collect();
-        let moves = store.head_moves().await.map_err(unanswered)?.into_iter().map(Move::from).collect();
-        Ok(RevisionsReport { store: args.store.name(), head, revisions, moves })
-    })
+impl Execute for Args {
+    type Report = RevisionsReport;
+    const REPORT: &'static str = "revisions";
+
+    /// Reads the manifests.
+    fn execute(&self) -> Result<RevisionsReport, Error> {
+        block_on(async {
+            let store = self.store.open().await?;
+            let head = head(&store).await?;
+            let revisions = store.revisions().await.map_err(unanswered)?;
+            let revisions = revisions
+                .into_iter()
+                .map(|it| Revision {
+                    number: it.revision,
+                    created_at: it.meta.created_at,
+                    author: it.meta.author,
+                    message: it.meta.message,
+                    bytes: it.bytes,
+                    checksum: it.checksum,
+                })
+                .collect();
+            let moves = store.head_moves().await.map_err(unanswered)?.into_iter().map(Move::from).collect();
+            Ok(RevisionsReport { store: self.store.name(), head, revisions, moves })
+        })
+    }
+
+    fn print(&self, report: &RevisionsReport) -> String {
+        self.format.print(report)
+    }
 }
 
 impl From<HeadMove> for Move {

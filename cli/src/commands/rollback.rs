@@ -1,13 +1,17 @@
 //! Make an earlier revision serve again.
 
-use super::publish::{ByArgs, changes, documents_of, head};
-use super::store::{self, StoreArgs, unanswered};
+use crate::advice::unanswered;
+use crate::command::{Execute, block_on};
 use crate::error::Error;
+use crate::inputs::ByArgs;
 use crate::render::change;
 use crate::render::style::{DIM, GOOD, TITLE};
 use crate::report::{FormatArg, Report};
+use crate::stores::StoreArgs;
 use abx_core::change::Diff;
+use abx_functions::catalog::{changes, documents_of, head};
 use abx_functions::ports::{CatalogStore, Flip};
+use jiff::Timestamp;
 use serde::Serialize;
 
 /// Make an earlier revision serve again, at once
@@ -25,7 +29,7 @@ pub struct Args {
     #[command(flatten)]
     store: StoreArgs,
     #[command(flatten)]
-    pub(super) format: FormatArg,
+    format: FormatArg,
 }
 
 /// What serves now, what that changed, and whom it moved.
@@ -39,30 +43,42 @@ pub struct RollbackReport {
     plan: Diff,
 }
 
-/// Flips the head.
-pub fn run(args: &Args) -> Result<RollbackReport, Error> {
-    store::block_on(async {
-        // Nothing is made where nothing is.
-        drop(args.store.open().await?);
-        let store = args.store.open_to_write().await?;
-        let from = head(&store).await?.ok_or_else(|| Error::caller("nothing was ever published"))?;
-        let to = match args.revision {
-            Some(revision) => revision,
-            None => before(&store, from).await?,
-        };
-        let old = documents_of(&store, Some(from)).await?;
-        let new = documents_of(&store, Some(to)).await?;
-        match store.flip_head(Some(from), to, &args.by.now()).await.map_err(unanswered)? {
-            Flip::Done => {
-                Ok(RollbackReport { store: args.store.name(), from, to, plan: changes(&old, &new) })
+impl Execute for Args {
+    type Report = RollbackReport;
+    const REPORT: &'static str = "rollback";
+
+    /// Flips the head.
+    fn execute(&self) -> Result<RollbackReport, Error> {
+        block_on(async {
+            // Nothing is made where nothing is.
+            drop(self.store.open().await?);
+            let store = self.store.open_to_write().await?;
+            let from = head(&store).await?.ok_or_else(|| Error::caller("nothing was ever published"))?;
+            let to = match self.revision {
+                Some(revision) => revision,
+                None => before(&store, from).await?,
+            };
+            let old = documents_of(&store, Some(from)).await?;
+            let new = documents_of(&store, Some(to)).await?;
+            match store.flip_head(Some(from), to, &self.by.now()).await.map_err(unanswered)? {
+                Flip::Done => Ok(RollbackReport {
+                    store: self.store.name(),
+                    from,
+                    to,
+                    plan: changes(&old, &new, Timestamp::now()),
+                }),
+                Flip::Lost { actual } => {
+                    let actual = actual.map_or("gone".to_owned(), |it| format!("revision {it}"));
+                    Err(Error::world(format!("somebody else moved the head meanwhile: it is {actual}"))
+                        .help("look at `abx revisions` and decide again"))
+                }
             }
-            Flip::Lost { actual } => {
-                let actual = actual.map_or("gone".to_owned(), |it| format!("revision {it}"));
-                Err(Error::world(format!("somebody else moved the head meanwhile: it is {actual}"))
-                    .help("look at `abx revisions` and decide again"))
-            }
-        }
-    })
+        })
+    }
+
+    fn print(&self, report: &RollbackReport) -> String {
+        self.format.print(report)
+    }
 }
 
 async fn before(store: &impl CatalogStore, head: u64) -> Result<u64, Error> {

@@ -1,11 +1,12 @@
 //! What may be written in a document, and what does a report hold?
 
-use super::reports::REPORTS;
+use super::reports;
+use crate::command::{ReportSchema, Run};
 use crate::error::Error;
-use crate::report::{self, FormatArg, Report};
+use crate::exit::{self, Exit};
+use crate::report::{self, FormatArg};
 use abx_core::document::Document;
 use schemars::Schema;
-use serde::Serialize;
 
 /// Print the JSON Schema of documents, or of a command's JSON report
 ///
@@ -20,31 +21,33 @@ pub struct Args {
     #[arg(long, value_name = "COMMAND", value_parser = names())]
     report: Option<String>,
     #[command(flatten)]
-    pub(super) format: FormatArg,
+    format: FormatArg,
 }
 
 fn names() -> clap::builder::PossibleValuesParser {
-    REPORTS.iter().map(|(name, _)| *name).collect::<Vec<_>>().into()
+    reports().iter().map(|report| report.name).collect::<Vec<_>>().into()
 }
 
-/// A JSON Schema, in draft 2020-12.
-#[derive(Debug, Serialize)]
-#[serde(transparent)]
-pub struct SchemaReport(Schema);
-
-/// Makes the schema.
-pub fn run(args: &Args) -> Result<SchemaReport, Error> {
-    let Some(name) = &args.report else {
-        return Ok(SchemaReport(schemars::schema_for!(Document)));
-    };
-    let found = REPORTS.iter().find(|(known, _)| known == name);
-    let (_, schema) = found.ok_or_else(|| Error::caller(format!("no command `{name}` has a report")))?;
-    Ok(SchemaReport(schema()))
+impl Args {
+    fn schema(&self) -> Result<Schema, Error> {
+        let Some(name) = &self.report else { return Ok(schemars::schema_for!(Document)) };
+        let found = reports().into_iter().find(|report| report.name == *name);
+        let report = found.ok_or_else(|| Error::caller(format!("no command `{name}` has a report")))?;
+        Ok((report.schema)())
+    }
 }
 
-impl Report for SchemaReport {
-    /// A schema is JSON for everybody.
-    fn human(&self) -> String {
-        report::json(self)
+impl Run for Args {
+    /// Makes the schema, which is JSON in every format.
+    fn run(&self) -> Exit {
+        match self.schema() {
+            Ok(schema) => report::write_text(&report::json(&schema), exit::DONE),
+            Err(error) => error.print(),
+        }
+    }
+
+    /// A schema has no schema of ours.
+    fn reports() -> Vec<ReportSchema> {
+        Vec::new()
     }
 }

@@ -2,9 +2,10 @@
 
 mod report;
 
-use super::inputs::{self, AtArg, ContextArgs};
-use super::people::{People, check_memory};
+use crate::command::Execute;
 use crate::error::Error;
+use crate::inputs::{self, AtArg, ContextArgs};
+use crate::people::{People, check_memory};
 use crate::report::FormatArg;
 use abx_core::simulate::{Tally, UnitStyle, Units};
 use abx_core::{Experiment, Subject};
@@ -64,7 +65,7 @@ pub struct Args {
     #[arg(long, value_name = "N")]
     threads: Option<NonZero<usize>>,
     #[command(flatten)]
-    pub(super) format: FormatArg,
+    format: FormatArg,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -78,46 +79,56 @@ enum IdStyle {
     Email,
 }
 
-/// Counts the decisions for all units.
-pub fn run(args: &Args) -> Result<SimulateReport, Error> {
-    let checked = inputs::load(&args.paths)?;
-    let context = args.context.read(Some(checked.catalog.attributes()))?;
-    let mut hints = context.hints;
-    let mut census = None;
-    let experiments = wanted(args, &checked)?;
-    let now = args.at.time();
-    let (tally, source) = match &args.users_file {
-        Some(file) => {
-            let mut tally = Tally::new(&experiments);
-            let mut seen = tally.seen();
-            let people = People {
-                path: file,
-                id_column: args.id_column.as_deref(),
-                attributes: &context.attributes,
-                types: checked.catalog.attributes(),
-            };
-            let reading = people.each(&mut |subject: &Subject<'_>| {
-                tally.count_row(subject, now, &mut seen);
-                check_memory(&seen)
-            })?;
-            census = Some(reading.census(&seen));
-            hints.extend(reading.hints);
-            (tally, file.display().to_string())
-        }
-        None => {
-            let style = match args.ids {
-                IdStyle::Sequential => UnitStyle::Sequential,
-                IdStyle::Uuid => UnitStyle::Uuid,
-                IdStyle::Email => UnitStyle::Email,
-            };
-            let units = Units::new(style, args.seed);
-            (
-                count_generated(args, units, &experiments, &context.attributes, now),
-                format!("generated, {}", style.as_str()),
-            )
-        }
-    };
-    Ok(SimulateReport::new(&tally, source, args.alpha, checked.errors().count()).with_input(census, hints))
+impl Execute for Args {
+    type Report = SimulateReport;
+    const REPORT: &'static str = "simulate";
+
+    /// Counts the decisions for all units.
+    fn execute(&self) -> Result<SimulateReport, Error> {
+        let checked = inputs::load(&self.paths)?;
+        let context = self.context.read(Some(checked.catalog.attributes()))?;
+        let mut hints = context.hints;
+        let mut census = None;
+        let experiments = wanted(self, &checked)?;
+        let now = self.at.time();
+        let (tally, source) = match &self.users_file {
+            Some(file) => {
+                let mut tally = Tally::new(&experiments);
+                let mut seen = tally.seen();
+                let people = People {
+                    path: file,
+                    id_column: self.id_column.as_deref(),
+                    attributes: &context.attributes,
+                    types: checked.catalog.attributes(),
+                };
+                let reading = people.each(&mut |subject: &Subject<'_>| {
+                    tally.count_row(subject, now, &mut seen);
+                    check_memory(&seen)
+                })?;
+                census = Some(reading.census(&seen));
+                hints.extend(reading.hints);
+                (tally, file.display().to_string())
+            }
+            None => {
+                let style = match self.ids {
+                    IdStyle::Sequential => UnitStyle::Sequential,
+                    IdStyle::Uuid => UnitStyle::Uuid,
+                    IdStyle::Email => UnitStyle::Email,
+                };
+                let units = Units::new(style, self.seed);
+                (
+                    count_generated(self, units, &experiments, &context.attributes, now),
+                    format!("generated, {}", style.as_str()),
+                )
+            }
+        };
+        Ok(SimulateReport::new(&tally, source, self.alpha, checked.errors().count())
+            .with_input(census, hints))
+    }
+
+    fn print(&self, report: &SimulateReport) -> String {
+        self.format.print(report)
+    }
 }
 
 /// The experiments that were asked for.

@@ -1,8 +1,9 @@
 //! `abx srm`: a check of observed units against the allocations.
 
-use super::inputs::{self, FromArg};
+use crate::command::Execute;
 use crate::error::Error;
 use crate::exit::{self, Exit};
+use crate::inputs::{self, FromArg};
 use crate::render::numbers::{bar, change, count, p_value, percent};
 use crate::render::style::{BAD, DIM, GOOD, TITLE};
 use crate::render::table;
@@ -49,7 +50,7 @@ pub struct Args {
     #[arg(long)]
     once: bool,
     #[command(flatten)]
-    pub(super) format: FormatArg,
+    format: FormatArg,
 }
 
 /// A part that is not negative: below 0 every deviation, even none, would be one.
@@ -101,26 +102,35 @@ fn parse_variant(text: &str) -> Result<(String, u64), String> {
     Ok((name.to_owned(), units))
 }
 
-/// Tests the counts.
-pub fn run(args: &Args) -> Result<SrmReport, Error> {
-    for (at, (name, _)) in args.counts.iter().enumerate() {
-        if args.counts.iter().take(at).any(|(other, _)| other == name) {
-            return Err(Error::caller(format!("{name:?} has two counts")));
+impl Execute for Args {
+    type Report = SrmReport;
+    const REPORT: &'static str = "srm";
+
+    /// Tests the counts.
+    fn execute(&self) -> Result<SrmReport, Error> {
+        for (at, (name, _)) in self.counts.iter().enumerate() {
+            if self.counts.iter().take(at).any(|(other, _)| other == name) {
+                return Err(Error::caller(format!("{name:?} has two counts")));
+            }
         }
+        let counts = match &self.experiment {
+            Some(key) => with_allocations(self, key)?,
+            None => with_shares(self)?,
+        };
+        let test = if self.once { RatioTest::ChiSquare } else { RatioTest::Anytime };
+        let plan = SampleRatioPlan { alpha: self.alpha, floor: self.floor, test };
+        let observed: Vec<u64> = counts.iter().map(|it| it.units).collect();
+        let shares: Vec<f64> = counts.iter().map(|it| it.share).collect();
+        let found = sample_ratio(&observed, &shares, plan).ok_or_else(|| {
+            Error::caller("there is nothing to test")
+                .help("give at least one unit, and two variants whose share is above 0")
+        })?;
+        Ok(SrmReport::new(self, plan, counts, found))
     }
-    let counts = match &args.experiment {
-        Some(key) => with_allocations(args, key)?,
-        None => with_shares(args)?,
-    };
-    let test = if args.once { RatioTest::ChiSquare } else { RatioTest::Anytime };
-    let plan = SampleRatioPlan { alpha: args.alpha, floor: args.floor, test };
-    let observed: Vec<u64> = counts.iter().map(|it| it.units).collect();
-    let shares: Vec<f64> = counts.iter().map(|it| it.share).collect();
-    let found = sample_ratio(&observed, &shares, plan).ok_or_else(|| {
-        Error::caller("there is nothing to test")
-            .help("give at least one unit, and two variants whose share is above 0")
-    })?;
-    Ok(SrmReport::new(args, plan, counts, found))
+
+    fn print(&self, report: &SrmReport) -> String {
+        self.format.print(report)
+    }
 }
 
 /// A variant, its units, and the share that it should have.

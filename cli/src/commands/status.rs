@@ -11,12 +11,12 @@ mod unknown;
 
 pub use report::StatusReport;
 
-use super::inputs::{age, duration};
-use super::metrics::{MarksArg, MetricsArgs};
-use super::store::block_on;
-use super::suspects::Suspects;
+use crate::command::{Execute, block_on};
 use crate::error::Error;
+use crate::inputs::{age, duration};
 use crate::report::FormatArg;
+use crate::stores::{MarksArg, MetricsArgs};
+use crate::suspects::Suspects;
 use jiff::{SignedDuration, Timestamp};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -65,47 +65,57 @@ pub struct Args {
     #[arg(long, value_name = "TIME", default_value = "31d", value_parser = age)]
     since: SignedDuration,
     #[command(flatten)]
-    pub(super) format: FormatArg,
+    format: FormatArg,
 }
 
 /// Where documents are, unless it is said.
 const DOCUMENTS: &str = "experiments";
 
-/// Asks every question.
-pub fn run(args: &Args) -> Result<StatusReport, Error> {
-    block_on(async {
-        let now = Timestamp::now();
-        let (store, metrics) = args.metrics.open(Some(&args.marks)).await?;
-        let catalog = catalog::ask(args, &store, now).await;
-        let running: Vec<(&str, u32)> = catalog.running.iter().map(|(key, epoch)| (&**key, *epoch)).collect();
-        let (stream, unknown_events, amounts, alarms, pipeline, archive, quarantine, suspects) = tokio::join!(
-            stream::counted(args, &metrics, now),
-            unknown::ask(&metrics, &catalog.events, now),
-            amounts::ask(&metrics, &running),
-            cloudwatch::alarms(args),
-            mapping::ask(args, now),
-            archive::ask(args, now),
-            stream::quarantine(args, now),
-            Suspects::look(&args.metrics, &metrics, None, &running, true),
-        );
-        Ok(StatusReport {
-            store: args.metrics.store.name(),
-            at: now,
-            head: catalog.head,
-            drift: catalog.drift,
-            stale: catalog.stale,
-            shards: stream,
-            unknown_events,
-            amounts,
-            alarms,
-            mappings: pipeline.mappings,
-            given_up: pipeline.given_up,
-            archive,
-            quarantine,
-            suspects,
-            max_lag: args.max_lag.as_secs_f64(),
+impl Execute for Args {
+    type Report = StatusReport;
+    const REPORT: &'static str = "status";
+
+    /// Asks every question.
+    fn execute(&self) -> Result<StatusReport, Error> {
+        block_on(async {
+            let now = Timestamp::now();
+            let (store, metrics) = self.metrics.open(Some(&self.marks)).await?;
+            let catalog = catalog::ask(self, &store, now).await;
+            let running: Vec<(&str, u32)> =
+                catalog.running.iter().map(|(key, epoch)| (&**key, *epoch)).collect();
+            let (stream, unknown_events, amounts, alarms, pipeline, archive, quarantine, suspects) = tokio::join!(
+                stream::counted(self, &metrics, now),
+                unknown::ask(&metrics, &catalog.events, now),
+                amounts::ask(&metrics, &running),
+                cloudwatch::alarms(self),
+                mapping::ask(self, now),
+                archive::ask(self, now),
+                stream::quarantine(self, now),
+                Suspects::look(&self.metrics, &metrics, None, &running, true),
+            );
+            Ok(StatusReport {
+                store: self.metrics.store.name(),
+                at: now,
+                head: catalog.head,
+                drift: catalog.drift,
+                stale: catalog.stale,
+                shards: stream,
+                unknown_events,
+                amounts,
+                alarms,
+                mappings: pipeline.mappings,
+                given_up: pipeline.given_up,
+                archive,
+                quarantine,
+                suspects,
+                max_lag: self.max_lag.as_secs_f64(),
+            })
         })
-    })
+    }
+
+    fn print(&self, report: &StatusReport) -> String {
+        self.format.print(report)
+    }
 }
 
 impl Args {

@@ -4,10 +4,11 @@ mod cases;
 mod coverage;
 mod report;
 
-use super::inputs::{AtArg, Source, percentage, unknown_key};
-use super::store::StoreArgs;
+use crate::command::Execute;
 use crate::error::Error;
+use crate::inputs::{AtArg, Source, percentage, unknown_key};
 use crate::source::{Checked, LocatedFinding};
+use crate::stores::StoreArgs;
 use abx_core::rehearsal::Suite;
 use clap::ValueEnum;
 
@@ -43,7 +44,7 @@ pub struct Args {
     store: StoreArgs,
     /// Output format
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
-    pub(super) format: TestFormat,
+    format: TestFormat,
 }
 
 /// The output format of test results.
@@ -58,21 +59,30 @@ pub enum TestFormat {
     Junit,
 }
 
-/// Runs every case.
-pub fn run(args: &Args) -> Result<TestReport, Error> {
-    let checked = Source::read(&args.sources, &args.store)?.compile();
-    let errors: Vec<LocatedFinding> = checked.errors().cloned().collect();
-    let suites = wanted(args, &checked)?;
-    if suites.is_empty() && errors.is_empty() {
-        return Err(Error::caller("there are no tests in these documents")
-            .help("write a document that starts with `tests: KEY`; see docs/documents.md"));
+impl Execute for Args {
+    type Report = TestReport;
+    const REPORT: &'static str = "test";
+
+    /// Runs every case.
+    fn execute(&self) -> Result<TestReport, Error> {
+        let checked = Source::read(&self.sources, &self.store)?.compile();
+        let errors: Vec<LocatedFinding> = checked.errors().cloned().collect();
+        let suites = wanted(self, &checked)?;
+        if suites.is_empty() && errors.is_empty() {
+            return Err(Error::caller("there are no tests in these documents")
+                .help("write a document that starts with `tests: KEY`; see docs/documents.md"));
+        }
+        let now = self.at.time();
+        let (cases, coverage) = cases::run(&checked, &suites, &self.only, now);
+        let coverage = CoverageReport::new(coverage, self.min_coverage);
+        let passed = cases.iter().filter(|case| case.passed).count();
+        let failed = cases.len() - passed;
+        Ok(TestReport { at: now, passed, failed, cases, coverage, errors, files: checked.files })
     }
-    let now = args.at.time();
-    let (cases, coverage) = cases::run(&checked, &suites, &args.only, now);
-    let coverage = CoverageReport::new(coverage, args.min_coverage);
-    let passed = cases.iter().filter(|case| case.passed).count();
-    let failed = cases.len() - passed;
-    Ok(TestReport { at: now, passed, failed, cases, coverage, errors, files: checked.files })
+
+    fn print(&self, report: &TestReport) -> String {
+        report.print(self.format)
+    }
 }
 
 /// The tests that were asked for.

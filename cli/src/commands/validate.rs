@@ -1,5 +1,6 @@
 //! Are these documents right?
 
+use crate::command::Execute;
 use crate::error::Error;
 use crate::exit::{self, Exit};
 use crate::render::findings;
@@ -29,7 +30,7 @@ pub struct Args {
     paths: Vec<PathBuf>,
     /// How to write the findings
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
-    pub(super) format: Format,
+    format: Format,
     /// End with 1 for warnings, too
     #[arg(long)]
     deny_warnings: bool,
@@ -70,19 +71,28 @@ pub struct ValidateReport {
     deny_warnings: bool,
 }
 
-/// Reads and compiles the documents together.
-pub fn run(args: &Args) -> Result<ValidateReport, Error> {
-    let checked = Corpus::load(&args.paths)?.compile();
-    let count = |severity| checked.findings.iter().filter(|it| it.severity == severity).count();
-    Ok(ValidateReport {
-        files: checked.files.iter().filter(|file| file.named_by.is_none()).count(),
-        documents: checked.documents,
-        errors: count(Severity::Error),
-        warnings: count(Severity::Warning),
-        findings: checked.findings,
-        sources: checked.files,
-        deny_warnings: args.deny_warnings,
-    })
+impl Execute for Args {
+    type Report = ValidateReport;
+    const REPORT: &'static str = "validate";
+
+    /// Reads and compiles the documents together.
+    fn execute(&self) -> Result<ValidateReport, Error> {
+        let checked = Corpus::load(&self.paths)?.compile();
+        let count = |severity| checked.findings.iter().filter(|it| it.severity == severity).count();
+        Ok(ValidateReport {
+            files: checked.files.iter().filter(|file| file.named_by.is_none()).count(),
+            documents: checked.documents,
+            errors: count(Severity::Error),
+            warnings: count(Severity::Warning),
+            findings: checked.findings,
+            sources: checked.files,
+            deny_warnings: self.deny_warnings,
+        })
+    }
+
+    fn print(&self, report: &ValidateReport) -> String {
+        report.print(self.format)
+    }
 }
 
 impl ValidateReport {

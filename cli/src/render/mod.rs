@@ -2,6 +2,7 @@
 
 pub mod change;
 pub mod junit;
+pub mod notes;
 pub mod numbers;
 pub mod steps;
 pub mod style;

@@ -11,6 +11,7 @@ use super::overrides::{self, Listed};
 use super::written;
 use super::yaml;
 use crate::error::Error;
+use abx_core::change::CatalogVersion;
 use abx_core::document::quote;
 use abx_core::finding::{Code, Finding, Severity};
 use abx_core::rehearsal::Suite;
@@ -244,6 +245,15 @@ impl Checked {
     /// The findings that keep a document out of the catalog.
     pub fn errors(&self) -> impl Iterator<Item = &LocatedFinding> {
         self.findings.iter().filter(|it| it.severity == Severity::Error)
+    }
+
+    /// The documents and their catalog, to be compared with those of another time.
+    #[must_use]
+    pub fn version(&self) -> CatalogVersion<'_> {
+        CatalogVersion {
+            catalog: &self.catalog,
+            documents: self.values.iter().map(|(_, value)| value).collect(),
+        }
     }
 
     /// The places of values in the files.

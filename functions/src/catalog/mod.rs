@@ -3,13 +3,16 @@
 //! | file | what it is |
 //! |---|---|
 //! | `revision` | documents as the bytes of a revision, and back |
+//! | `publisher` | the next revision: compared, put, and made the head |
 //! | `snapshot` | a compiled revision; what does not compile keeps its previous form |
 //! | `holder` | the snapshot that serves, swapped whole, and refreshed by one reader |
 
 mod holder;
+mod publisher;
 mod revision;
 mod snapshot;
 
 pub use holder::{CatalogHolder, Freshness};
+pub use publisher::{PublishError, changes, documents_of, experiment_of, head, publish, serve};
 pub use revision::{RevisionError, decode, encode};
 pub use snapshot::{Snapshot, name};

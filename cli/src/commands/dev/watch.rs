@@ -3,12 +3,11 @@
 //! So there is one truth, the store's head: an edit moves it, `abx publish` and `abx rollback` move it, and after
 //! a restart it is where it was.
 
-use crate::commands::publish::{documents_of, head, publish};
-use crate::commands::store::unanswered;
+use crate::advice::unanswered;
 use crate::error::Error;
 use crate::source::{Checked, Corpus, LocatedFinding, SourceFile};
 use abx_core::finding::Severity;
-use abx_functions::catalog::{Snapshot, name};
+use abx_functions::catalog::{Snapshot, documents_of, head, name, publish};
 use abx_functions::ports::{CatalogStore, Flip, HeadMove, RevisionMeta};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -197,7 +196,7 @@ async fn publish_fitting(store: &impl CatalogStore, documents: &[Value]) -> Resu
         return Ok(Edit::Same);
     }
     let head = head(store).await?;
-    publish(store, head, documents, &meta("saved")).await.map(Edit::Published)
+    Ok(Edit::Published(publish(store, head, documents, &meta("saved")).await?))
 }
 
 #[cfg(test)]

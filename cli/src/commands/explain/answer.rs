@@ -1,8 +1,8 @@
 //! The decisions of a set of documents for a unit, with their steps.
 
 use super::Args;
-use crate::commands::assign::{ExperimentRow, FlagRow};
-use crate::commands::earlier::Earlier;
+use crate::decisions::{ExperimentRow, FlagRow};
+use crate::earlier::Earlier;
 use crate::error::Error;
 use crate::render::steps;
 use crate::render::style::TITLE;

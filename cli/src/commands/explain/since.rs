@@ -1,8 +1,7 @@
 //! The differences since a revision, in the terms of the steps of a decision.
 
 use super::answer::UnitDecisions;
-use crate::commands::diff::side;
-use crate::commands::inputs::Source;
+use crate::inputs::Source;
 use crate::render::style::{BAD, DIM, GOOD, TITLE};
 use crate::render::{change, steps};
 use crate::source::Checked;
@@ -147,7 +146,7 @@ pub(super) fn documents(key: &str, then: &Checked, now: &Checked, at: Timestamp)
         names.extend(named);
     }
     // All are compared, and then those are kept: alone, they would lack what they use.
-    let mut diff = compare(&side(then), &side(now), at);
+    let mut diff = compare(&then.version(), &now.version(), at);
     diff.documents.retain(|it| names.contains(&it.document));
     let changed = |name: &String| diff.documents.iter().any(|it| it.document == *name);
     let present = now.values.iter().filter_map(|(_, value)| name(value));

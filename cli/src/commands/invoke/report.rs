@@ -1,8 +1,8 @@
 //! An answer, as a person and a program read it.
 
-use crate::commands::assign::hinted;
-use crate::commands::lambda::{Envelope, Told, json_or_text, log_tail};
+use crate::aws::lambda::{Envelope, Told, json_or_text, log_tail};
 use crate::exit::{self, Exit};
+use crate::render::notes::hinted;
 use crate::render::printable;
 use crate::render::style::{BAD, DIM, GOOD, TITLE};
 use crate::report::Report;

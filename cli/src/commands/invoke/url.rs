@@ -1,9 +1,9 @@
 //! A function behind HTTP: its own URL, a gateway, or `abx dev`.
 
 use super::{Args, InvokeReport};
-use crate::commands::bench::http::connector;
-use crate::commands::signer::Signer;
+use crate::aws::signer::Signer;
 use crate::error::{Error, chain};
+use crate::http::connector;
 use http_body_util::{BodyExt as _, Full};
 use hyper::header::{CONTENT_TYPE, HOST};
 use hyper::{Request, Uri};
@@ -35,7 +35,7 @@ pub(super) async fn call(args: &Args, text: String, payload: Value) -> Result<In
             client.request(request.map(Full::new)).await.map_err(|error| unreached(&host, &error))?;
         let (head, body) = answer.into_parts();
         let body = body.collect().await.map_err(|error| unreached(&host, &error))?;
-        Ok((head, body.to_bytes()))
+        Ok::<_, Error>((head, body.to_bytes()))
     });
     let slow = |_| Error::world(format!("{host}: no answer in time")).help("wait longer with --timeout");
     let (head, body) = answer.await.map_err(slow)??;

@@ -1,12 +1,15 @@
 //! Which records could never be processed?
 
-use super::{Kept, SelectArgs};
-use crate::commands::store::{block_on, unanswered};
+use super::SelectArgs;
+use crate::advice::unanswered;
+use crate::command::{Execute, block_on};
 use crate::error::Error;
+use crate::render::notes::by_reason;
 use crate::render::numbers::count;
 use crate::render::style::DIM;
 use crate::render::{printable, table};
 use crate::report::{FormatArg, Report};
+use crate::stores::Kept;
 use abx_functions::ports::{Quarantine as _, Quarantined};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -29,7 +32,7 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 100)]
     limit: usize,
     #[command(flatten)]
-    pub(in crate::commands) format: FormatArg,
+    format: FormatArg,
 }
 
 /// The records that could not be processed, the newest first.
@@ -56,25 +59,34 @@ pub(super) struct Summary {
     pub(super) bytes: usize,
 }
 
-/// Reads the records.
-pub fn run(args: &Args) -> Result<QuarantineListReport, Error> {
-    block_on(async {
-        let kept = Kept::open(&args.select.metrics).await?;
-        let since = args.select.since();
-        let mut reasons = kept.count(since).await.map_err(unanswered)?;
-        let records = match &args.reason {
-            Some(reason) => {
-                reasons.retain(|it, _| it == reason);
-                let mut records = args.select.records(&kept).await?;
-                records.retain(|record| record.reason == *reason);
-                records.truncate(args.limit);
-                records
-            }
-            None => kept.list(since, args.limit).await.map_err(unanswered)?,
-        };
-        let records = records.iter().map(Summary::new).collect();
-        Ok(QuarantineListReport { store: args.select.metrics.store.name(), since, reasons, records })
-    })
+impl Execute for Args {
+    type Report = QuarantineListReport;
+    const REPORT: &'static str = "quarantine-list";
+
+    /// Reads the records.
+    fn execute(&self) -> Result<QuarantineListReport, Error> {
+        block_on(async {
+            let kept = Kept::open(&self.select.metrics).await?;
+            let since = self.select.since();
+            let mut reasons = kept.count(since).await.map_err(unanswered)?;
+            let records = match &self.reason {
+                Some(reason) => {
+                    reasons.retain(|it, _| it == reason);
+                    let mut records = self.select.records(&kept).await?;
+                    records.retain(|record| record.reason == *reason);
+                    records.truncate(self.limit);
+                    records
+                }
+                None => kept.list(since, self.limit).await.map_err(unanswered)?,
+            };
+            let records = records.iter().map(Summary::new).collect();
+            Ok(QuarantineListReport { store: self.select.metrics.store.name(), since, reasons, records })
+        })
+    }
+
+    fn print(&self, report: &QuarantineListReport) -> String {
+        self.format.print(report)
+    }
 }
 
 impl Summary {
@@ -87,11 +99,6 @@ impl Summary {
             bytes: record.data.len(),
         }
     }
-}
-
-/// `not_json 2 · too_large 1`.
-pub(in crate::commands) fn by_reason(reasons: &BTreeMap<String, u64>) -> String {
-    reasons.iter().map(|(reason, of)| format!("{reason} {}", count(*of))).collect::<Vec<_>>().join(" · ")
 }
 
 impl Report for QuarantineListReport {

@@ -1,13 +1,14 @@
 //! What does this record hold?
 
+use super::SelectArgs;
 use super::list::Summary;
-use super::{Kept, SelectArgs};
-use crate::commands::lambda::json_or_text;
-use crate::commands::store::block_on;
+use crate::aws::lambda::json_or_text;
+use crate::command::{Execute, block_on};
 use crate::error::Error;
 use crate::render::printable;
 use crate::render::style::{BAD, DIM, TITLE};
 use crate::report::{FormatArg, Report};
+use crate::stores::Kept;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
@@ -22,7 +23,7 @@ pub struct Args {
     #[command(flatten)]
     select: SelectArgs,
     #[command(flatten)]
-    pub(in crate::commands) format: FormatArg,
+    format: FormatArg,
 }
 
 /// A record that could not be processed.
@@ -36,19 +37,28 @@ pub struct QuarantineShowReport {
     base64: Option<String>,
 }
 
-/// Finds the record.
-pub fn run(args: &Args) -> Result<QuarantineShowReport, Error> {
-    block_on(async {
-        let kept = Kept::open(&args.select.metrics).await?;
-        let found = args.select.records(&kept).await?.into_iter().find(|record| record.id == args.id);
-        let found = found.ok_or_else(|| args.select.unknown(&args.id))?;
-        let summary = Summary::new(&found);
-        let (text, base64) = match String::from_utf8(found.data) {
-            Ok(text) => (Some(text), None),
-            Err(error) => (None, Some(STANDARD.encode(error.as_bytes()))),
-        };
-        Ok(QuarantineShowReport { summary, text, base64 })
-    })
+impl Execute for Args {
+    type Report = QuarantineShowReport;
+    const REPORT: &'static str = "quarantine-show";
+
+    /// Finds the record.
+    fn execute(&self) -> Result<QuarantineShowReport, Error> {
+        block_on(async {
+            let kept = Kept::open(&self.select.metrics).await?;
+            let found = self.select.records(&kept).await?.into_iter().find(|record| record.id == self.id);
+            let found = found.ok_or_else(|| self.select.unknown(&self.id))?;
+            let summary = Summary::new(&found);
+            let (text, base64) = match String::from_utf8(found.data) {
+                Ok(text) => (Some(text), None),
+                Err(error) => (None, Some(STANDARD.encode(error.as_bytes()))),
+            };
+            Ok(QuarantineShowReport { summary, text, base64 })
+        })
+    }
+
+    fn print(&self, report: &QuarantineShowReport) -> String {
+        self.format.print(report)
+    }
 }
 
 impl Report for QuarantineShowReport {

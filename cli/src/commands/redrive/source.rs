@@ -2,9 +2,8 @@
 
 use super::records::Records;
 use super::report::RedriveReport;
-use crate::commands::replay::content::Content;
-use crate::commands::replay::load::{MAX_LINE, recorded};
 use crate::error::Error;
+use crate::event_files::{Content, MAX_LINE, recorded};
 use abx_core::event::Payload;
 use abx_functions::events::ArchivedRecord;
 use abx_functions::sources::kinesis;

@@ -1,9 +1,10 @@
 //! Files become loads: the events in them that were not counted before, in the order of their times.
 
-use super::content::{Content, Form, hex};
 use super::rows::{RowEvents, Rows};
 use super::spool::{Spool, Spooled, UNPLACED};
+use crate::advice::unanswered;
 use crate::error::Error;
+use crate::event_files::{Content, Form, MAX_LINE, hex, recorded};
 use abx_core::event::{Classes, EventData, EventKind, Position, RecordClass};
 use abx_core::hash::fingerprint;
 use abx_core::read::time_of_text;
@@ -15,9 +16,6 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use std::io::{BufRead, Read};
-
-/// A line may not be longer, in bytes: it is held in memory.
-pub(in crate::commands) const MAX_LINE: usize = 8 << 20;
 
 /// The ledger of what was replayed, for one target.
 pub(super) struct Ledger<'a> {
@@ -49,8 +47,7 @@ pub(super) fn next(
     now: Timestamp,
     (delivered, classes): (&[Segment], &mut Classes),
 ) -> Result<Option<Ready>, Error> {
-    let (done, pending) =
-        ledger.store.replayed(&ledger.target).map_err(crate::commands::store::unanswered)?;
+    let (done, pending) = ledger.store.replayed(&ledger.target).map_err(unanswered)?;
     let is_pending = pending.is_some();
     let (mut load, sources, known) = match pending {
         Some(load) => {
@@ -86,7 +83,7 @@ pub(super) fn next(
                 known.iter().filter(|it| it.digest == segment.digest && it.part == segment.part).count();
             classes.add(RecordClass::AlreadyCounted, records * again as u64);
         }
-        ledger.store.begin_load(&ledger.target, &load).map_err(crate::commands::store::unanswered)?;
+        ledger.store.begin_load(&ledger.target, &load).map_err(unanswered)?;
     }
     Ok(Some(Ready { load, spool, is_resumed: is_pending }))
 }
@@ -319,7 +316,7 @@ impl Filling<'_> {
         (shard, position): (&str, &Position),
     ) -> Result<(), Error> {
         let counted = self.ledger.store.has_counted(shard, position, data);
-        if counted.map_err(crate::commands::store::unanswered)? {
+        if counted.map_err(unanswered)? {
             self.next_place(segment);
             self.known += 1;
             return Ok(());
@@ -344,11 +341,7 @@ impl Filling<'_> {
         let id = event.as_ref().and_then(EventData::fingerprint).or(place);
         let place = self.next_place(segment);
         if let Some(id) = id
-            && self
-                .ledger
-                .store
-                .has_replayed(&self.ledger.target, id)
-                .map_err(crate::commands::store::unanswered)?
+            && self.ledger.store.has_replayed(&self.ledger.target, id).map_err(unanswered)?
         {
             self.known += 1;
             return Ok(());
@@ -365,28 +358,5 @@ impl Filling<'_> {
             id,
             data: data.to_vec(),
         })
-    }
-}
-
-/// The records of a payload, or of the object that Lambda leaves for one that failed, which holds it as `payload`.
-pub(in crate::commands) fn recorded(name: &str, mut value: Value) -> Result<Vec<Value>, Error> {
-    if let Some(payload) = value.get_mut("payload").map(Value::take) {
-        value = match payload {
-            Value::String(text) => serde_json::from_str(&text)
-                .map_err(|error| Error::caller(format!("{name}: the payload cannot be read: {error}")))?,
-            payload => payload,
-        };
-    }
-    match value.get_mut("Records").map(Value::take) {
-        Some(Value::Array(records)) => Ok(records),
-        _ => {
-            let has_metadata = value.get("KinesisBatchInfo").is_some();
-            let help = if has_metadata {
-                "it only names the records that failed: a destination on S3 holds them too"
-            } else {
-                "events one a line belong into a .jsonl file"
-            };
-            Err(Error::caller(format!("{name}: this is not a batch of Kinesis")).help(help))
-        }
     }
 }

@@ -1,7 +1,7 @@
 //! Rows become events.
 
-use crate::commands::inputs::age;
 use crate::error::Error;
+use crate::inputs::age;
 use abx_core::event::Amount;
 use abx_core::read::time_of_text;
 use jiff::{SignedDuration, Timestamp};

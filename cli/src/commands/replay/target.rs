@@ -2,19 +2,20 @@
 
 use super::batch::Batch;
 use super::load::Ledger;
-use crate::commands::inputs::load;
-use crate::commands::lambda::refused;
-use crate::commands::metrics::totals;
-use crate::commands::publish::{changes, documents_of, head, publish};
-use crate::commands::store::{aws_config_for, open_file, unanswered};
+use crate::advice::unanswered;
+use crate::aws::aws_config_for;
+use crate::aws::lambda::refused;
 use crate::error::Error;
+use crate::inputs::load;
+use crate::stores::{archive_beside, open_file, totals};
 use abx_core::event::{Classes, StreamTotals, Totals, experiment_partition};
 use abx_functions::adapters::embedded::{EmbeddedStore, JsonlArchive};
-use abx_functions::catalog::{CatalogHolder, Snapshot};
+use abx_functions::catalog::{CatalogHolder, Snapshot, changes, documents_of, head, publish};
 use abx_functions::events::{BatchResponse, Options, Processor};
 use abx_functions::ports::{Archive, ArchiveLine, MetricStore, PortError, RevisionMeta};
 use abx_functions::telemetry::Telemetry;
 use aws_sdk_lambda::primitives::Blob;
+use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -82,9 +83,7 @@ impl Target {
     /// counts by these, so other documents are refused.
     pub(super) async fn local(documents: Option<&[PathBuf]>, file: Option<PathBuf>) -> Result<Self, Error> {
         let (store, archive) = match &file {
-            Some(path) => {
-                (open_file(path)?, Some(JsonlArchive::new(crate::commands::dev::archive_beside(path))))
-            }
+            Some(path) => (open_file(path)?, Some(JsonlArchive::new(archive_beside(path)))),
             None => (EmbeddedStore::in_memory().map_err(unanswered)?, None),
         };
         let store = Arc::new(store);
@@ -96,7 +95,7 @@ impl Target {
             (None, paths) => {
                 let values = read(paths.unwrap_or(&default))?;
                 let meta = RevisionMeta {
-                    created_at: jiff::Timestamp::now(),
+                    created_at: Timestamp::now(),
                     author: "abx replay".to_owned(),
                     message: String::new(),
                 };
@@ -105,7 +104,7 @@ impl Target {
             (Some(_), None) => {}
             (Some(revision), Some(paths)) => {
                 let published = documents_of(&*store, Some(revision)).await?;
-                if !changes(&published, &read(paths)?).documents.is_empty() {
+                if !changes(&published, &read(paths)?, Timestamp::now()).documents.is_empty() {
                     let file = file.as_deref().unwrap_or(Path::new("the store")).display();
                     return Err(Error::caller(format!(
                         "{file} counts by its revision {revision}, and --from names other documents"

@@ -1,11 +1,11 @@
 //! The document that an experiment is judged by: that of the head, or else the last one that was ever published. Counts outlive
 //! the document that they were counted by.
 
-use crate::commands::publish::{documents_of, experiment_of, head, no_revision};
-use crate::commands::store::{Store, unanswered};
+use crate::advice::unanswered;
 use crate::error::Error;
+use crate::stores::Store;
 use abx_core::Experiment;
-use abx_functions::catalog::Snapshot;
+use abx_functions::catalog::{PublishError, Snapshot, documents_of, experiment_of, head};
 use abx_functions::ports::CatalogStore as _;
 use serde::Serialize;
 use serde_json::Value;
@@ -89,7 +89,7 @@ impl<'s> History<'s> {
     /// The document of a certain revision.
     pub(super) async fn at(&self, key: &str, revision: u64) -> Result<Found, Error> {
         if !self.revisions.contains(&revision) {
-            return Err(no_revision(revision));
+            return Err(PublishError::NoRevision(revision).into());
         }
         let found = self.compile(revision, documents_of(self.store, Some(revision)).await?, key);
         if found.experiment(key).is_some() {

@@ -2,7 +2,7 @@
 
 use super::find::{Found, History, Standing};
 use super::{Args, count_of};
-use crate::commands::store::unanswered;
+use crate::advice::unanswered;
 use crate::error::Error;
 use crate::exit::{self, Exit};
 use crate::render::numbers::count;

@@ -1,8 +1,8 @@
 //! What came of an experiment, as JSON; `human` has it for a person.
 
 use super::find::{Found, Standing};
-use crate::commands::suspects::Suspects;
 use crate::error::Error;
+use crate::suspects::Suspects;
 use abx_core::document::Status;
 use abx_core::event::{Hour, StreamCounter, StreamTotals, Totals, VariantTotals};
 use abx_core::results::{self, Lopsided, MetricResult, lopsided};

@@ -1,8 +1,8 @@
 //! The result of a simulation.
 
-use crate::commands::assign::{hinted, left_out};
-use crate::commands::people::Census;
 use crate::exit::{self, Exit};
+use crate::people::Census;
+use crate::render::notes::{hinted, left_out};
 use crate::render::numbers::{bar, count, p_value, percent, share};
 use crate::render::style::{BAD, DIM, GOOD, TITLE};
 use crate::render::table;

@@ -1,11 +1,11 @@
 //! Events without a usable amount: they are in no sum, because the property is missing, not a number, or too large.
 
-use crate::commands::metrics::{Metrics, totals};
-use crate::commands::part::Part;
-use crate::commands::store::unanswered;
+use crate::advice::unanswered;
 use crate::error::Error;
+use crate::part::Part;
 use crate::render::numbers::count;
 use crate::render::style::{BAD, GOOD};
+use crate::stores::{Metrics, totals};
 use abx_core::event::experiment_partition;
 use serde::Serialize;
 use std::collections::BTreeMap;

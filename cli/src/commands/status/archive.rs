@@ -2,9 +2,9 @@
 
 use super::Args;
 use super::cloudwatch::{Asked, Window, values};
-use crate::commands::part::Part;
-use crate::commands::store::unanswered;
+use crate::advice::unanswered;
 use crate::error::Error;
+use crate::part::Part;
 use crate::render::printable;
 use crate::render::style::{BAD, GOOD};
 use abx_functions::adapters::aws::{Budget, Resource, ResourceKind, firehose, port_error};

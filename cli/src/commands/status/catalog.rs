@@ -1,15 +1,14 @@
 //! What serves, how it differs from the documents here, and what of it is stale.
 
 use super::{Args, DOCUMENTS};
-use crate::commands::part::Part;
-use crate::commands::publish::{changes, documents_of, experiment_of};
-use crate::commands::store::unanswered;
+use crate::advice::unanswered;
 use crate::error::Error;
+use crate::part::Part;
 use crate::source::Corpus;
 use abx_core::Experiment;
 use abx_core::change::Diff;
 use abx_core::document::Status;
-use abx_functions::catalog::{Snapshot, name};
+use abx_functions::catalog::{Snapshot, changes, documents_of, experiment_of, name};
 use abx_functions::ports::{CatalogStore, HeadMove, RevisionInfo};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -87,7 +86,7 @@ pub(super) async fn ask(args: &Args, store: &impl CatalogStore, now: Timestamp) 
             };
         }
     };
-    let drift = drift(args, &documents);
+    let drift = drift(args, &documents, now);
     let (running, events) = (running(&documents), events(&documents));
     let stale = match &head {
         None => Part::NotAsked("nothing is published".to_owned()),
@@ -144,7 +143,7 @@ async fn read(store: &impl CatalogStore) -> Result<Read, Error> {
 }
 
 /// What publishing the documents here would change.
-fn drift(args: &Args, published: &[Value]) -> Part<Diff> {
+fn drift(args: &Args, published: &[Value], now: Timestamp) -> Part<Diff> {
     let by_default = args.from.iter().all(|path| path == Path::new(DOCUMENTS));
     if by_default && !Path::new(DOCUMENTS).exists() {
         return Part::NotAsked(format!("there is no folder {DOCUMENTS}; see --from"));
@@ -158,7 +157,7 @@ fn drift(args: &Args, published: &[Value]) -> Part<Diff> {
         return Part::Failed(format!("the documents have errors ({errors}): see `abx validate`"));
     }
     let values: Vec<Value> = checked.values.into_iter().map(|(_, value)| value).collect();
-    Part::Known(changes(published, &values))
+    Part::Known(changes(published, &values, now))
 }
 
 async fn stale(

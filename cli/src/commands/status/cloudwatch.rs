@@ -1,9 +1,9 @@
 //! Numbers and alarms of `CloudWatch`.
 
 use super::Args;
-use crate::commands::part::Part;
-use crate::commands::store::unanswered;
+use crate::advice::unanswered;
 use crate::error::Error;
+use crate::part::Part;
 use abx_functions::adapters::aws::{Budget, Resource, ResourceKind, SdkConfig, port_error};
 use aws_sdk_cloudwatch::Client;
 use aws_sdk_cloudwatch::primitives::DateTime;

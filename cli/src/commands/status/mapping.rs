@@ -8,9 +8,9 @@
 
 use super::Args;
 use super::cloudwatch::{Asked, Window, values};
-use crate::commands::part::Part;
-use crate::commands::store::unanswered;
+use crate::advice::unanswered;
 use crate::error::Error;
+use crate::part::Part;
 use crate::render::numbers::count;
 use crate::render::printable;
 use crate::render::style::{BAD, GOOD};

@@ -1,11 +1,10 @@
 //! How far the stream is counted, what waits, and what went wrong.
 
 use super::Args;
-use crate::commands::metrics::Metrics;
-use crate::commands::part::Part;
-use crate::commands::quarantine::Kept;
-use crate::commands::store::unanswered;
+use crate::advice::unanswered;
 use crate::error::Error;
+use crate::part::Part;
+use crate::stores::{Kept, Metrics};
 use abx_core::event::{Position, RowKey, STREAM};
 use abx_functions::adapters::aws::{Budget, KinesisLag, Waiting, kinesis};
 use abx_functions::adapters::embedded::EmbeddedStore;

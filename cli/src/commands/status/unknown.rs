@@ -1,13 +1,13 @@
 //! Events that came lately and that no metric asks for: one of them may be a typo.
 
 use super::stream::latest_hours;
-use crate::commands::metrics::Metrics;
-use crate::commands::part::Part;
-use crate::commands::store::unanswered;
+use crate::advice::unanswered;
 use crate::error::Error;
+use crate::part::Part;
 use crate::render::numbers::count;
 use crate::render::printable;
 use crate::render::style::{BAD, GOOD};
+use crate::stores::Metrics;
 use abx_core::event::{Counter, unknown_partition};
 use abx_core::finding::did_you_mean;
 use jiff::{SignedDuration, Timestamp};

@@ -93,7 +93,7 @@ impl KinesisLag {
 }
 
 /// The ids of a stream's shards, those that were closed included as long as their records are kept.
-pub async fn shards(client: &Client, stream: &str) -> Result<Vec<String>, PortError> {
+pub(super) async fn shards(client: &Client, stream: &str) -> Result<Vec<String>, PortError> {
     let mut names = Vec::new();
     let mut next: Option<String> = None;
     loop {
@@ -118,7 +118,8 @@ fn at(client: &Client, stream: &str, error: PortError) -> PortError {
     error.at(Resource::new(ResourceKind::Stream, stream, client.config().region()))
 }
 
-fn arrived(record: &Record) -> Result<Timestamp, PortError> {
+/// The time when a record came.
+pub(super) fn arrived(record: &Record) -> Result<Timestamp, PortError> {
     // The service always says it; the model of its API does not promise that.
     let at = record.approximate_arrival_timestamp();
     let at = at.ok_or_else(|| PortError::permanent("GetRecords: a record without a time of arrival"))?;

@@ -11,6 +11,7 @@
 //! | `tables` | makes the tables, for tests and emulators; the CDK app makes the real ones |
 //! | `events` | Kinesis |
 //! | `lag` | how far the stream is behind |
+//! | `reader` | what is on the stream |
 //! | `archive` | Firehose |
 //! | `error` | what is at fault when a call fails |
 //! | `backoff` | pauses where a service did only a part of what it was asked |
@@ -32,6 +33,7 @@ mod marks;
 mod metrics;
 mod personal_data;
 mod quarantine;
+mod reader;
 mod tables;
 mod transaction;
 
@@ -43,8 +45,9 @@ pub use catalog::DynamoCatalog;
 pub use client::{Budget, dynamodb, emulator, firehose, kinesis, load};
 pub use error::{CallFailed, Fault, Resource, ResourceKind, port_error};
 pub use events::KinesisSink;
-pub use lag::{KinesisLag, Waiting, shards};
+pub use lag::{KinesisLag, Waiting};
 pub use metrics::DynamoMetrics;
 pub use personal_data::DynamoPersonalData;
 pub use quarantine::DynamoQuarantine;
+pub use reader::{KinesisReader, Page};
 pub use tables::{TableNames, create_tables};

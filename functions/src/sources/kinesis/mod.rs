@@ -20,7 +20,7 @@ use jiff::Timestamp;
 use std::sync::Arc;
 
 /// A record of a stream.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KinesisRecord {
     /// Its sequence number.
     pub sequence: String,

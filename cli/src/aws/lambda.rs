@@ -1,6 +1,7 @@
 //! Calling functions of AWS Lambda: what every command shares that does.
 
-use super::store::{aws_config_for, unanswered};
+use crate::advice::unanswered;
+use crate::aws::aws_config_for;
 use crate::error::Error;
 use abx_functions::adapters::aws::{Resource, ResourceKind, port_error};
 use aws_sdk_lambda::Client;
@@ -16,7 +17,7 @@ use serde_json::Value;
 use std::time::Duration;
 
 /// A client for a function that tries once, because a second try would hide what is measured, and that waits so long.
-pub(super) async fn client(
+pub(crate) async fn client(
     function: &str,
     endpoint: Option<&str>,
     patience: Duration,
@@ -72,7 +73,7 @@ struct Metrics {
 
 impl Told {
     /// Reads the platform's report in a log tail, in either of its forms; the latest if there are several.
-    pub(super) fn read(log: &str) -> Self {
+    pub(crate) fn read(log: &str) -> Self {
         log.lines().rev().find_map(|line| by_text(line).or_else(|| by_json(line))).unwrap_or_default()
     }
 }
@@ -105,23 +106,23 @@ fn by_json(line: &str) -> Option<Told> {
 }
 
 /// The end of an invocation's log, at most 4 KB, where it was asked for.
-pub(super) fn log_tail(output: &InvokeOutput) -> Option<String> {
+pub(crate) fn log_tail(output: &InvokeOutput) -> Option<String> {
     let log = STANDARD.decode(output.log_result()?).ok()?;
     Some(String::from_utf8_lossy(&log).into_owned())
 }
 
 /// What functions behind HTTP answer with.
 #[derive(Debug, Deserialize)]
-pub(super) struct Envelope {
+pub(crate) struct Envelope {
     #[serde(rename = "statusCode")]
-    pub(super) status: u16,
+    pub(crate) status: u16,
     /// JSON as text, where it is any.
-    pub(super) body: Option<String>,
+    pub(crate) body: Option<String>,
 }
 
 impl Envelope {
     /// The envelope of an answer; `None` for any other answer.
-    pub(super) fn open(payload: &[u8]) -> Option<Self> {
+    pub(crate) fn open(payload: &[u8]) -> Option<Self> {
         // A list would be read as the fields in their order.
         let is_object = payload.trim_ascii_start().starts_with(b"{");
         if is_object { serde_json::from_slice(payload).ok() } else { None }
@@ -129,12 +130,12 @@ impl Envelope {
 }
 
 /// A text as the JSON that it is, or as a text.
-pub(super) fn json_or_text(text: &str) -> Value {
+pub(crate) fn json_or_text(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
 }
 
 /// Why a function could not be called, and what mends it.
-pub(super) fn refused(client: &Client, function: &str, error: SdkError<InvokeError, HttpResponse>) -> Error {
+pub(crate) fn refused(client: &Client, function: &str, error: SdkError<InvokeError, HttpResponse>) -> Error {
     let function = Resource::new(ResourceKind::Function, function, client.config().region());
     unanswered(port_error("Invoke", error).at(function))
 }

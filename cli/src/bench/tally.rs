@@ -1,6 +1,6 @@
 //! What was measured.
 
-use crate::commands::lambda::Told;
+use crate::aws::lambda::Told;
 use crate::render::numbers::share;
 use hdrhistogram::Histogram;
 use serde::Serialize;

@@ -1,6 +1,6 @@
 //! Signatures of requests by HTTP, as the URL of a function demands them (AWS Signature Version 4).
 
-use super::store::{credentials_of, no_region};
+use crate::aws::{credentials_of, no_region};
 use crate::error::Error;
 use abx_functions::adapters::aws;
 use aws_sdk_lambda::config::{Credentials, ProvideCredentials as _, SharedCredentialsProvider};
@@ -19,7 +19,7 @@ const SERVICE: &str = "lambda";
 
 /// Which requests by HTTP are signed.
 #[derive(Debug, Clone, Copy, Default, clap::Args)]
-pub(super) struct SignArgs {
+pub(crate) struct SignArgs {
     /// Sign requests to a URL with the AWS credentials; those to a function's own URL (*.lambda-url.REGION.on.aws) are signed
     /// without it
     #[arg(long)]
@@ -31,12 +31,12 @@ pub(super) struct SignArgs {
 
 impl SignArgs {
     /// Whether something was asked for.
-    pub(super) const fn is_given(self) -> bool {
+    pub(crate) const fn is_given(self) -> bool {
         self.sign || self.no_sign
     }
 
     /// Whether requests to a URL are signed, unless they bring a signature or a token of their own.
-    pub(super) fn applies(self, url: &Uri) -> bool {
+    pub(crate) fn applies(self, url: &Uri) -> bool {
         self.sign || !self.no_sign && region_of(url).is_some()
     }
 }
@@ -49,7 +49,7 @@ fn region_of(url: &Uri) -> Option<&str> {
 
 /// Signs requests with credentials that it asks for again before they end.
 #[derive(Debug)]
-pub(super) struct Signer {
+pub(crate) struct Signer {
     region: String,
     provider: SharedCredentialsProvider,
     current: Mutex<Credentials>,
@@ -57,7 +57,7 @@ pub(super) struct Signer {
 
 impl Signer {
     /// Finds credentials as every AWS tool does. The region is that of the function URL, or the one that is set.
-    pub(super) async fn new(url: &Uri) -> Result<Self, Error> {
+    pub(crate) async fn new(url: &Uri) -> Result<Self, Error> {
         let config = aws::load(None).await;
         let place = url.host().unwrap_or_default().to_owned();
         let region = region_of(url).map(str::to_owned).or_else(|| Some(config.region()?.to_string()));
@@ -69,7 +69,7 @@ impl Signer {
     }
 
     /// Adds the headers of a signature, which goes over method, URL, headers and body.
-    pub(super) async fn sign(&self, request: &mut Request<Bytes>) -> Result<(), String> {
+    pub(crate) async fn sign(&self, request: &mut Request<Bytes>) -> Result<(), String> {
         let now = SystemTime::now();
         let credentials = self.credentials(now).await?;
         signed(request, credentials, &self.region, now)

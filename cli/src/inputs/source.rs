@@ -1,10 +1,11 @@
 //! Where documents come from: files, a git revision, or what was published.
 
-use crate::commands::publish::{documents_of, head, no_revision};
-use crate::commands::store::{self, Store, StoreArgs, unanswered};
+use crate::advice::unanswered;
+use crate::command::block_on;
 use crate::error::Error;
 use crate::source::{Corpus, GitPlace};
-use abx_functions::catalog::name;
+use crate::stores::{Store, StoreArgs};
+use abx_functions::catalog::{PublishError, documents_of, head, name};
 use abx_functions::ports::CatalogStore as _;
 use jiff::Timestamp;
 use std::fmt;
@@ -137,7 +138,7 @@ fn published_at(revision: Option<u64>, args: &StoreArgs) -> Result<Timestamp, Er
     in_store(revision, args, async |store, number| {
         let revisions = store.revisions().await.map_err(unanswered)?;
         let found = revisions.into_iter().find(|it| it.revision == number);
-        found.map(|it| it.meta.created_at).ok_or_else(|| no_revision(number))
+        found.map(|it| it.meta.created_at).ok_or_else(|| PublishError::NoRevision(number).into())
     })
 }
 
@@ -151,7 +152,7 @@ fn in_store<T>(
         Error::caller(format!("{}: nothing was ever published", args.name()))
             .help("`abx publish` does; --store and --table name another place")
     };
-    store::block_on(async {
+    block_on(async {
         let store = args.open().await?;
         let number = match revision {
             Some(number) => number,

@@ -1,8 +1,7 @@
 //! Where quarantined records are kept: the file here, or a DynamoDB table.
 
-use crate::commands::metrics::MetricsArgs;
-use crate::commands::store::{open_file, read_file};
 use crate::error::Error;
+use crate::stores::{MetricsArgs, open_file, read_file};
 use abx_functions::adapters::aws::{self, Budget, DynamoQuarantine};
 use abx_functions::adapters::embedded::EmbeddedStore;
 use abx_functions::ports::{PortError, Quarantine, Quarantined};
@@ -71,4 +70,11 @@ impl Quarantine for Kept {
             Self::Dynamo(it) => it.remove(record).await,
         }
     }
+}
+
+/// The error for an id that is not in a quarantine.
+#[must_use]
+pub fn no_record(id: &str, metrics: &MetricsArgs) -> Error {
+    Error::caller(format!("there is no quarantined record {id:?} in {}", metrics.store.name()))
+        .help("`abx quarantine list` shows their ids; older ones need a longer --since")
 }

@@ -2,7 +2,7 @@
 
 use super::tally::Tally;
 use super::target::Product;
-use crate::commands::inputs::part;
+use crate::inputs::part;
 use crate::render::numbers::share;
 use serde::Serialize;
 use std::time::Duration;
@@ -11,10 +11,10 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, Default, clap::Args)]
 pub(super) struct GateArgs {
     /// The median latency may be this at most, as 20ms
-    #[arg(long, value_name = "TIME", value_parser = crate::commands::inputs::duration)]
+    #[arg(long, value_name = "TIME", value_parser = crate::inputs::duration)]
     p50: Option<Duration>,
     /// 99 of 100 requests must be answered within this time
-    #[arg(long, value_name = "TIME", value_parser = crate::commands::inputs::duration)]
+    #[arg(long, value_name = "TIME", value_parser = crate::inputs::duration)]
     p99: Option<Duration>,
     /// Fewer than this share of requests may fail or be left unsent, as 0.1%
     #[arg(long, value_name = "SHARE", value_parser = parse_errors)]

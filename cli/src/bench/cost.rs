@@ -47,7 +47,7 @@ impl Cost {
 mod tests {
     use super::super::tally::Outcome;
     use super::*;
-    use crate::commands::lambda::Told;
+    use crate::aws::lambda::Told;
     use std::time::Duration;
 
     #[test]

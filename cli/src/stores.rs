@@ -1,18 +1,20 @@
 //! Where revisions are published to: one file here, or a DynamoDB table.
 
-mod advice;
+mod metrics;
+mod quarantine;
 
-pub use advice::unanswered;
+pub use metrics::{MarksArg, Metrics, MetricsArgs, totals};
+pub use quarantine::{Kept, no_record};
 
-use crate::error::{Error, chain};
+use crate::advice::unanswered;
+use crate::aws::aws_config_for;
+use crate::error::Error;
 use abx_functions::adapters::aws::{self, Budget, DynamoCatalog};
 use abx_functions::adapters::embedded::EmbeddedStore;
 use abx_functions::ports::{
     CatalogStore, Flip, Head, HeadMove, PortError, PutRevision, RevisionInfo, RevisionMeta,
 };
-use aws_sdk_lambda::config::{Credentials, ProvideCredentials as _, SharedCredentialsProvider};
 use std::fs::{DirBuilder, File};
-use std::future::Future;
 use std::io::{self, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -85,52 +87,6 @@ impl StoreArgs {
     }
 }
 
-/// An emulator at an endpoint, or AWS as every AWS tool finds it. Region and credentials are asked for before the first call: the
-/// SDK tries them late, and says little.
-pub async fn aws_config_for(what: &str, endpoint: Option<&str>) -> Result<aws::SdkConfig, Error> {
-    if let Some(endpoint) = endpoint {
-        return Ok(aws::emulator(endpoint));
-    }
-    let config = aws::load(None).await;
-    let region = config.region().ok_or_else(|| no_region(what))?;
-    credentials_of(&config, &format!("{what} in {region}")).await?;
-    Ok(config)
-}
-
-/// What to say where nothing names a region.
-#[must_use]
-pub fn no_region(what: &str) -> Error {
-    Error::caller(format!("{what}: there is no AWS region to look for it in"))
-        .help("set AWS_REGION, as AWS_REGION=eu-central-1, or AWS_PROFILE; --endpoint names an emulator")
-}
-
-/// The credentials that every AWS tool finds, and what provides them.
-pub async fn credentials_of(
-    config: &aws::SdkConfig,
-    place: &str,
-) -> Result<(SharedCredentialsProvider, Credentials), Error> {
-    let provider = config.credentials_provider();
-    let provider = provider.ok_or_else(|| Error::caller(format!("{place}: there are no AWS credentials")))?;
-    match provider.provide_credentials().await {
-        Ok(credentials) => Ok((provider, credentials)),
-        Err(error) => Err(no_credentials(place, error)),
-    }
-}
-
-fn no_credentials(place: &str, error: impl std::error::Error + Send + Sync + 'static) -> Error {
-    let chain = chain(&error).to_lowercase();
-    // The chain does not name the profile that it looked for.
-    let profile = std::env::var("AWS_PROFILE").map_or(String::new(), |name| format!(" of profile {name}"));
-    let says = |why: &str| Error::caller(format!("{place}: {why}{profile}")).help(advice::SIGN_IN);
-    // It names a part of the SDK that is left out of this program, which nobody can add to it.
-    if chain.contains("cargo feature") {
-        return says("abx does not run SSO or `credential_process` itself for the AWS credentials");
-    }
-    let is_expired = chain.contains("expired");
-    let why = if is_expired { "the AWS credentials have expired" } else { "there are no AWS credentials" };
-    says(why).because(error)
-}
-
 /// Opens the embedded store to write, and makes it and its folder.
 pub fn open_file(path: &Path) -> Result<EmbeddedStore, Error> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
@@ -152,6 +108,15 @@ pub fn read_file(path: &Path) -> Result<EmbeddedStore, Error> {
     EmbeddedStore::open_to_read(path).map_err(unanswered)
 }
 
+/// The folder of the archive beside the file of a store: `store.sqlite-archive`. Each store has its own, because two of them count their
+/// events from 1.
+#[must_use]
+pub fn archive_beside(store: &Path) -> PathBuf {
+    let mut name = store.file_name().unwrap_or_default().to_owned();
+    name.push("-archive");
+    store.with_file_name(name)
+}
+
 fn is_missing(path: &Path) -> Result<bool, Error> {
     let is_there = path.try_exists();
     is_there.map(|it| !it).map_err(|error| Error::world(path.display().to_string()).because(error))
@@ -168,12 +133,6 @@ fn make_folder(folder: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error),
     }
-}
-
-/// Runs the asynchronous part of a command.
-pub fn block_on<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime.map_err(|error| Error::world("there are no threads").because(error))?.block_on(work)
 }
 
 impl CatalogStore for Store {

@@ -5,7 +5,7 @@ use abx_functions::adapters::aws::{CallFailed, Fault, Resource, ResourceKind};
 use abx_functions::adapters::embedded::{self, StoreFault};
 use abx_functions::ports::{PortError, Within};
 
-/// A store or a service that does not answer, or refuses: what happened, where, why, and what to do next.
+/// The error for a store or a service that does not answer, or refuses: what happened, where, why, and what to do next.
 #[must_use]
 pub fn unanswered(error: PortError) -> Error {
     let said = error.to_string();
@@ -41,7 +41,7 @@ fn of_file(fault: StoreFault) -> &'static str {
     }
 }
 
-pub(super) const SIGN_IN: &str = "set AWS_PROFILE, or sign in and `eval \"$(aws configure export-credentials --format env)\"`; \
+pub(crate) const SIGN_IN: &str = "set AWS_PROFILE, or sign in and `eval \"$(aws configure export-credentials --format env)\"`; \
     `aws sts get-caller-identity` shows who you are";
 
 fn of_call(failed: &CallFailed, resource: Option<&Resource>) -> String {

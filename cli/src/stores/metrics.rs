@@ -1,7 +1,7 @@
 //! Where counts are read from: the file here, or a DynamoDB table.
 
-use super::store::{Store, StoreArgs, read_file};
 use crate::error::Error;
+use crate::stores::{Store, StoreArgs, read_file};
 use abx_core::event::{Mark, MarkKey, Totals};
 use abx_functions::adapters::aws::{self, Budget, DynamoMetrics};
 use abx_functions::adapters::embedded::EmbeddedStore;

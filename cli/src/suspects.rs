@@ -3,13 +3,12 @@
 
 mod busy;
 
-use super::dev::archive_beside;
-use super::metrics::{Metrics, MetricsArgs};
-use super::part::Part;
-use super::store::unanswered;
+use crate::advice::unanswered;
 use crate::error::Error;
+use crate::part::Part;
 use crate::render::printable;
 use crate::render::style::{BAD, DIM};
+use crate::stores::{Metrics, MetricsArgs, archive_beside};
 use abx_core::event::MarkKey;
 use busy::Busy;
 use jiff::Timestamp;

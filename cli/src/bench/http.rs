@@ -5,14 +5,14 @@
 
 use super::tally::{Failure, Outcome};
 use super::template::Template;
-use crate::commands::signer::{SignArgs, Signer};
+use crate::aws::signer::{SignArgs, Signer};
 use crate::error::Error;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Bytes;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{AUTHORIZATION, HOST, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request, Uri};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
+use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioIo;
 use std::future::{Future as _, poll_fn};
@@ -110,18 +110,6 @@ pub(super) fn parse_header(text: &str) -> Result<(HeaderName, HeaderValue), Stri
         .split_once(':')
         .and_then(|(name, value)| Some((name.trim().parse().ok()?, value.trim().parse().ok()?)));
     parsed.ok_or_else(|| "write a header as `Name: value`".to_owned())
-}
-
-/// What connects, with or without TLS.
-pub(in crate::commands) fn connector(patience: Duration) -> Result<HttpsConnector<HttpConnector>, Error> {
-    let mut tcp = HttpConnector::new();
-    tcp.enforce_http(false);
-    tcp.set_nodelay(true);
-    tcp.set_connect_timeout(Some(patience));
-    let builder = HttpsConnectorBuilder::new()
-        .with_native_roots()
-        .map_err(|error| Error::world(format!("the certificates of this machine: {error}")))?;
-    Ok(builder.https_or_http().enable_http1().wrap_connector(tcp))
 }
 
 /// A connection, and what drives it.

@@ -1,17 +1,21 @@
-//! Files by their content: which of them was replayed before, wholly or up to where it ended then.
+//! Files of events by their content: which of them was replayed before, wholly or up to where it ended then.
 
 use crate::error::Error;
 use abx_functions::adapters::embedded::Segment;
 use flate2::read::MultiGzDecoder;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
+/// A line may not be longer, in bytes: it is held in memory.
+pub const MAX_LINE: usize = 8 << 20;
+
 /// The form of a file's content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::commands) enum Form {
+pub enum Form {
     /// Events, one a line.
     Lines,
     /// Rows with a header.
@@ -22,21 +26,24 @@ pub(in crate::commands) enum Form {
 
 /// A file to be replayed.
 #[derive(Debug)]
-pub(in crate::commands) struct Content {
-    pub(in crate::commands) name: String,
-    pub(in crate::commands) form: Form,
+pub struct Content {
+    /// The name of the file, for messages.
+    pub name: String,
+    /// The form, by the name.
+    pub form: Form,
     path: PathBuf,
     is_gzip: bool,
     /// Standard input, kept until the end.
     _spooled: Option<NamedTempFile>,
-    /// Bytes after decompression, and their SHA-256.
-    pub(in crate::commands) bytes: u64,
-    pub(in crate::commands) digest: String,
+    /// The number of bytes after decompression.
+    pub bytes: u64,
+    /// Their SHA-256.
+    pub digest: String,
 }
 
 impl Content {
     /// All files below these paths, the shortest first, so that a file stands before what it grew into.
-    pub(in crate::commands) fn all(paths: &[PathBuf]) -> Result<Vec<Self>, Error> {
+    pub fn all(paths: &[PathBuf]) -> Result<Vec<Self>, Error> {
         let mut files = Vec::new();
         for path in paths {
             find(path, &mut files)?;
@@ -71,7 +78,7 @@ impl Content {
     }
 
     /// A reader of the content from its beginning.
-    pub(in crate::commands) fn reader(&self) -> Result<Box<dyn BufRead>, Error> {
+    pub fn reader(&self) -> Result<Box<dyn BufRead>, Error> {
         let file = File::open(&self.path).map_err(|error| self.failed(&error))?;
         Ok(if self.is_gzip {
             Box::new(BufReader::with_capacity(1 << 16, MultiGzDecoder::new(file)))
@@ -80,7 +87,9 @@ impl Content {
         })
     }
 
-    pub(in crate::commands) fn failed(&self, error: &io::Error) -> Error {
+    /// The error for a file that cannot be read.
+    #[must_use]
+    pub fn failed(&self, error: &io::Error) -> Error {
         Error::world(format!("{}: {error}", self.name))
     }
 
@@ -108,7 +117,7 @@ impl Content {
     }
 
     /// What is known of a part of this file, from segments that were replayed: where they end, and how many records they have.
-    pub(in crate::commands) fn known(&self, part: &str, segments: &[Segment]) -> Result<Known, Error> {
+    pub fn known(&self, part: &str, segments: &[Segment]) -> Result<Known, Error> {
         let mut lengths: Vec<u64> =
             segments.iter().map(|it| it.end).filter(|end| *end <= self.bytes).collect();
         lengths.sort_unstable();
@@ -125,11 +134,11 @@ impl Content {
 
 /// How much of a file was replayed before.
 #[derive(Debug)]
-pub(in crate::commands) struct Known {
+pub struct Known {
     /// Where the known beginning ends, in bytes.
-    pub(in crate::commands) end: u64,
+    pub end: u64,
     /// The segments that it was replayed in.
-    pub(in crate::commands) segments: Vec<Segment>,
+    pub segments: Vec<Segment>,
 }
 
 /// Whether a file begins as gzip does: objects that services write have no suffix. One that cannot be read is an error later.
@@ -139,7 +148,8 @@ fn is_gzip(path: &Path) -> bool {
 }
 
 /// Bytes in hexadecimal.
-pub(in crate::commands) fn hex(bytes: &[u8]) -> String {
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
@@ -164,4 +174,27 @@ fn find(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), Error> {
     let mut entries: Vec<PathBuf> = entries.map_err(failed)?.into_iter().map(|entry| entry.path()).collect();
     entries.sort();
     entries.iter().try_for_each(|entry| find(entry, files))
+}
+
+/// The records of a payload, or of the object that Lambda leaves for one that failed, which holds it as `payload`.
+pub fn recorded(name: &str, mut value: Value) -> Result<Vec<Value>, Error> {
+    if let Some(payload) = value.get_mut("payload").map(Value::take) {
+        value = match payload {
+            Value::String(text) => serde_json::from_str(&text)
+                .map_err(|error| Error::caller(format!("{name}: the payload cannot be read: {error}")))?,
+            payload => payload,
+        };
+    }
+    match value.get_mut("Records").map(Value::take) {
+        Some(Value::Array(records)) => Ok(records),
+        _ => {
+            let has_metadata = value.get("KinesisBatchInfo").is_some();
+            let help = if has_metadata {
+                "it only names the records that failed: a destination on S3 holds them too"
+            } else {
+                "events one a line belong into a .jsonl file"
+            };
+            Err(Error::caller(format!("{name}: this is not a batch of Kinesis")).help(help))
+        }
+    }
 }

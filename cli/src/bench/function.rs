@@ -2,7 +2,7 @@
 
 use super::tally::{Failure, Outcome};
 use super::template::Template;
-use crate::commands::lambda::{self, Envelope, Told, log_tail};
+use crate::aws::lambda::{self, Envelope, Told, log_tail};
 use crate::error::Error;
 use abx_functions::events::BatchResponse;
 use aws_sdk_lambda::Client;

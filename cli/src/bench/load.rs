@@ -4,11 +4,12 @@
 //! the connections is free takes the next one; if none is, the request waits, and that is part of its latency.
 
 use super::function::{FunctionCaller, Invocation};
-use super::http::{HttpCaller, HttpRequest, connector};
+use super::http::{HttpCaller, HttpRequest};
 use super::schedule::Schedule;
 use super::tally::{LATE, Outcome, Tally};
 use super::template;
 use crate::error::Error;
+use crate::http::connector;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};

@@ -1,8 +1,10 @@
 //! Assignments that a store holds: the functions prefer them to the hash, while their epoch lasts.
 
-use super::inputs::{FromArg, Source};
-use super::store::{Store, block_on, unanswered};
+use crate::advice::unanswered;
+use crate::command::block_on;
 use crate::error::Error;
+use crate::inputs::{FromArg, Source};
+use crate::stores::Store;
 use abx_core::{Experiment, Pin, Subject};
 use abx_functions::adapters::aws::{self, Budget, DynamoAssignments};
 use abx_functions::ports::{AssignmentStore as _, PortError, StoredAssignment};

@@ -3,10 +3,11 @@
 mod context;
 pub mod source;
 
-use super::store::StoreArgs;
 use crate::error::Error;
 use crate::source::{Checked, Corpus};
+use crate::stores::StoreArgs;
 use abx_core::read::time_of_text;
+use abx_functions::ports::RevisionMeta;
 use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -30,6 +31,29 @@ impl FromArg {
     /// Loads and compiles the documents, as [`load`].
     pub fn load(&self) -> Result<Checked, Error> {
         load_from(&self.from, &self.store)
+    }
+}
+
+/// Who publishes or rolls back, and why.
+#[derive(Debug, clap::Args)]
+pub struct ByArgs {
+    /// Why, for the list of revisions
+    #[arg(long, short, value_name = "TEXT", default_value = "")]
+    message: String,
+    /// Who, for the list of revisions; the user of this machine by default
+    #[arg(long, value_name = "NAME", env = "USER", default_value = "unknown", hide_env_values = true)]
+    author: String,
+}
+
+impl ByArgs {
+    /// As of now.
+    #[must_use]
+    pub fn now(&self) -> RevisionMeta {
+        RevisionMeta {
+            created_at: Timestamp::now(),
+            author: self.author.clone(),
+            message: self.message.clone(),
+        }
     }
 }
 
