@@ -3,7 +3,7 @@
 mod metrics;
 mod quarantine;
 
-pub use metrics::{MarksArg, Metrics, MetricsArgs, totals};
+pub use metrics::{MarksArg, Metrics, MetricsArgs};
 pub use quarantine::{Kept, no_record};
 
 use crate::advice::unanswered;

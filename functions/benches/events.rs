@@ -5,7 +5,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
 
-use abx_core::event::{Batch, Limits, Marks, What, fold, wanted};
+use abx_core::event::{Marks, What, fold, wanted};
+use abx_functions::adapters::TRANSACTION_LIMITS;
 use abx_functions::adapters::embedded::{EmbeddedStore, JsonlArchive};
 use abx_functions::catalog::{CatalogHolder, Snapshot, encode};
 use abx_functions::events::{Options, Processor};
@@ -94,7 +95,7 @@ fn all_of_core(world: &World, payload: &[u8]) -> usize {
     let known = Marks::default();
     let folded = fold(&world.snapshot.catalog, &shard.shard, &items, &known);
     assert_eq!(folded.new_marks.len(), 2 * EVENTS / OF_A_UNIT);
-    folded.commit(&shard.shard, &items, (0, None), &Limits::default()).unwrap().rows.len()
+    folded.commit(&items, (0, None), &TRANSACTION_LIMITS.commit).unwrap().rows.len()
 }
 
 fn events(criterion: &mut Criterion) {

@@ -9,6 +9,7 @@ use crate::render::numbers::count;
 use crate::render::style::{DIM, GOOD, TITLE};
 use crate::report::{FormatArg, Report};
 use crate::stores::{Kept, MetricsArgs, archive_beside, open_file, read_file};
+use abx_core::event::MarkSubject;
 use abx_functions::adapters::aws::{self, Budget, DynamoPersonalData};
 use abx_functions::adapters::embedded::EmbeddedStore;
 use abx_functions::ports::{Held, PersonalData, PortError, Quarantine as _, Quarantined};
@@ -98,7 +99,7 @@ impl Execute for Args {
                 unit: self.unit.clone(),
                 store: self.metrics.store.name(),
                 assignments: held.assignments,
-                marks: held.marks,
+                marks: held.marks.iter().map(|mark| name(&mark.subject)).collect(),
                 events: held.events,
                 quarantined: quarantined.iter().map(|record| record.id.clone()).collect(),
                 archive,
@@ -132,6 +133,15 @@ impl Args {
         let beside = || Some(archive_beside(&self.metrics.store.store)).filter(|path| path.exists());
         let is_beside = self.archive.is_empty() && self.metrics.store.table.is_none();
         Ok(if is_beside { beside().into_iter().collect() } else { self.archive.clone() })
+    }
+}
+
+/// What a mark is about, for a person.
+fn name(mark: &MarkSubject<'_>) -> String {
+    match mark {
+        MarkSubject::Exposure { experiment, epoch } => format!("{experiment}#{epoch}"),
+        MarkSubject::Conversion { experiment, epoch, metric } => format!("{experiment}#{epoch}#{metric}"),
+        MarkSubject::Event(id) => format!("id#{id:016x}"),
     }
 }
 

@@ -14,11 +14,12 @@ use crate::error::Error;
 use crate::exit::{self, Exit};
 use crate::inputs::Source;
 use crate::report::{Format, FormatArg, Report as _, stdout_is_open, write_text};
-use crate::stores::{MarksArg, Metrics, MetricsArgs, totals};
+use crate::stores::{MarksArg, Metrics, MetricsArgs};
 use crate::suspects::Suspects;
-use abx_core::event::{StreamTotals, Totals, experiment_partition};
+use abx_core::event::Totals;
 use abx_core::finding::did_you_mean;
 use abx_functions::catalog::head;
+use abx_functions::ports::{RowsOf, stream_totals, totals};
 use find::{Found, History};
 use report::{Counted, Plan};
 use std::io::IsTerminal;
@@ -174,10 +175,7 @@ async fn read(args: &Args, key: &str) -> Result<ResultsReport, Error> {
     if found.is_none() && totals.variants.is_empty() {
         return Err(unknown(&history, key).await?);
     }
-    let mut stream = StreamTotals::default();
-    for row in metrics.rows(abx_core::event::STREAM).await.map_err(unanswered)? {
-        stream.add(abx_core::event::STREAM, &row.sort, &row.counter, row.amount);
-    }
+    let stream = stream_totals(&metrics.rows(RowsOf::Stream).await.map_err(unanswered)?);
     let suspects = Suspects::look(&args.metrics, &metrics, Some(key), &[(key, epoch)], !args.watch).await;
     let plan = Plan { control: args.control.as_deref(), alpha: args.alpha, tuned_for: args.tuned_for };
     let counted = Counted { key, epoch, totals: &totals, stream: &stream, suspects };
@@ -186,8 +184,8 @@ async fn read(args: &Args, key: &str) -> Result<ResultsReport, Error> {
 
 /// What was counted of an epoch of an experiment.
 async fn count_of(metrics: &Metrics, key: &str, epoch: u32) -> Result<Totals, Error> {
-    let partition = experiment_partition(key, epoch);
-    Ok(totals(&partition, &metrics.rows(&partition).await.map_err(unanswered)?))
+    let rows = metrics.rows(RowsOf::Experiment { experiment: key, epoch }).await;
+    Ok(totals(&rows.map_err(unanswered)?))
 }
 
 /// The error for a key that was neither published nor counted.

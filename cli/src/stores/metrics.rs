@@ -2,10 +2,10 @@
 
 use crate::error::Error;
 use crate::stores::{Store, StoreArgs, read_file};
-use abx_core::event::{Mark, MarkKey, Totals};
+use abx_core::event::{Mark, MarkKey};
 use abx_functions::adapters::aws::{self, Budget, DynamoMetrics};
 use abx_functions::adapters::embedded::EmbeddedStore;
-use abx_functions::ports::{MetricStore, PortError, RowCounter, ShardState};
+use abx_functions::ports::{MetricStore, PortError, RowsOf, ShardState, StoredRow};
 
 /// Where the counts are kept.
 #[derive(Debug, Clone, clap::Args)]
@@ -53,29 +53,19 @@ impl MetricsArgs {
     }
 }
 
-/// What the rows of an experiment's partition come to.
-#[must_use]
-pub fn totals(partition: &str, rows: &[RowCounter]) -> Totals {
-    let mut totals = Totals::default();
-    for row in rows {
-        totals.add(partition, &row.sort, &row.counter, row.amount);
-    }
-    totals
-}
-
 impl Metrics {
-    /// All counters of a partition.
-    pub async fn rows(&self, partition: &str) -> Result<Vec<RowCounter>, PortError> {
+    /// Rows with all of their counters.
+    pub async fn rows(&self, of: RowsOf<'_>) -> Result<Vec<StoredRow>, PortError> {
         match self {
-            Self::Embedded(store) => store.rows(partition).await,
-            Self::Dynamo(store) => store.rows(partition).await,
+            Self::Embedded(store) => store.rows(of).await,
+            Self::Dynamo(store) => store.rows(of).await,
         }
     }
 
-    /// The partitions that there are. `None` of a table, which tells them only to whoever reads all of it.
-    pub fn partitions(&self) -> Result<Option<Vec<String>>, PortError> {
+    /// The experiments that were counted, with their epochs. `None` of a table, which tells them only to whoever reads all of it.
+    pub fn counted_experiments(&self) -> Result<Option<Vec<(String, u32)>>, PortError> {
         match self {
-            Self::Embedded(store) => store.partitions().map(Some),
+            Self::Embedded(store) => store.counted_experiments().map(Some),
             Self::Dynamo(_) => Ok(None),
         }
     }

@@ -38,14 +38,12 @@ pub(crate) use fold::property;
 pub use fold::{
     Credit, Folded, Item, MAX_PARTITION_KEY, Marks, UNKNOWN_VARIANT, What, fold, names_unknown, wanted,
 };
-pub use mark::{ID_WINDOW, Mark, MarkKey, Owner};
+pub use mark::{ID_WINDOW, Mark, MarkKey, MarkSubject, Owner};
 pub use position::{MAX_DIGITS, NotAPosition, Part, Position, Sequence};
 pub use rejection::{Rejection, RejectionReason};
-pub use row::{
-    Counter, GROUPS, Hour, MetricCounter, RowKey, STREAM, StreamCounter, VariantCounter, experiment_partition,
-};
+pub use row::{Counter, GROUPS, Hour, MetricCounter, NotAnHour, RowKey, StreamCounter, VariantCounter};
 pub use row_size::{MAX_ROW_BYTES, largest_row};
 pub use summary::EvaluationCount;
 pub use totals::{MetricTotals, StreamTotals, Totals, VariantTotals};
-pub use unknown::{MAX_UNKNOWN_NAMES, UnknownEvents, unknown_partition};
+pub use unknown::{MAX_UNKNOWN_NAMES, UnknownEvents};
 pub use unpack::unpack;

@@ -99,15 +99,13 @@ impl From<NotABatch> for NotHandled {
 /// How the function behaves.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
-    /// How much one transaction holds.
-    pub limits: Limits,
     /// How many marks a process remembers.
     pub cache_marks: NonZeroUsize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { limits: Limits::default(), cache_marks: const { NonZeroUsize::new(100_000).unwrap() } }
+        Self { cache_marks: const { NonZeroUsize::new(100_000).unwrap() } }
     }
 }
 
@@ -119,7 +117,6 @@ pub struct Processor<C, M, A, Q> {
     archive: A,
     quarantine: Q,
     telemetry: Arc<Telemetry>,
-    options: Options,
     memory: Memory,
 }
 
@@ -139,7 +136,7 @@ where
         options: Options,
     ) -> Self {
         let memory = Memory::new(options.cache_marks);
-        Self { catalog, store, archive, quarantine, telemetry, options, memory }
+        Self { catalog, store, archive, quarantine, telemetry, memory }
     }
 
     /// The store.
@@ -264,7 +261,7 @@ where
         until: Instant,
         progress: &mut Progress,
     ) -> Result<(), Stop> {
-        let tools = Tools { may_be_stale, ..self.tools(snapshot, &self.options.limits, until) };
+        let tools = Tools { may_be_stale, ..self.tools(snapshot, self.store.limits().commit, until) };
         // A call that does not come back is left behind: if it still writes, the head tells.
         timeout_at(until, tools.count(shard, progress)).await.unwrap_or(Err(Stop::Time))
     }
@@ -273,7 +270,7 @@ where
     pub(super) fn tools<'a>(
         &'a self,
         snapshot: &'a Snapshot,
-        limits: &'a Limits,
+        limits: Limits,
         until: Instant,
     ) -> Tools<'a, M, A, Q> {
         Tools {

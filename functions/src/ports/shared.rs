@@ -3,8 +3,8 @@
 use super::{
     Archive, ArchiveLine, AssignmentStore, CatalogStore, Committed, Event, EventSink, Flip, Guard, Head,
     HeadMove, Held, LogEntry, MarkPut, MetricStore, PersonalData, PortError, Put, PutRevision, Quarantine,
-    Quarantined, RedrivenRecord, RevisionInfo, RevisionMeta, RowCounter, SendReport, ShardState,
-    StoredAssignment,
+    Quarantined, RedrivenRecord, RevisionInfo, RevisionMeta, RowsOf, SendReport, ShardState,
+    StoredAssignment, StoredRow, TransactionLimits,
 };
 use abx_core::event::{Additions, Commit, Mark, MarkKey, Position};
 use jiff::Timestamp;
@@ -80,6 +80,10 @@ impl<T: EventSink> EventSink for Arc<T> {
 }
 
 impl<T: MetricStore> MetricStore for Arc<T> {
+    fn limits(&self) -> TransactionLimits {
+        (**self).limits()
+    }
+
     fn shard(&self, shard: &str) -> impl Future<Output = Result<ShardState, PortError>> + Send {
         (**self).shard(shard)
     }
@@ -102,7 +106,7 @@ impl<T: MetricStore> MetricStore for Arc<T> {
         &self,
         shard: &str,
         state: &ShardState,
-        commit: &Commit,
+        commit: &Commit<'_>,
     ) -> impl Future<Output = Result<Committed, PortError>> + Send {
         (**self).commit(shard, state, commit)
     }
@@ -129,13 +133,13 @@ impl<T: MetricStore> MetricStore for Arc<T> {
         &self,
         shard: &str,
         guards: &[Guard],
-        rows: &[Additions],
+        rows: &[Additions<'_>],
     ) -> impl Future<Output = Result<Committed, PortError>> + Send {
         (**self).redrive(shard, guards, rows)
     }
 
-    fn rows(&self, partition: &str) -> impl Future<Output = Result<Vec<RowCounter>, PortError>> + Send {
-        (**self).rows(partition)
+    fn rows(&self, of: RowsOf<'_>) -> impl Future<Output = Result<Vec<StoredRow>, PortError>> + Send {
+        (**self).rows(of)
     }
 }
 

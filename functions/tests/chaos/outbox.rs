@@ -5,7 +5,8 @@ use crate::ports::Sabotage;
 use crate::storm::World;
 use crate::truth::START;
 use crate::{NOTHING, blocking};
-use abx_core::event::{Batch, Limits, StreamCounter};
+use abx_core::event::{Batch, StreamCounter};
+use abx_functions::adapters::TRANSACTION_LIMITS;
 use abx_functions::outbox::Outbox;
 use abx_functions::ports::{Event, EventSink, PortError, SendReport};
 use abx_functions::settings::Exposures;
@@ -128,7 +129,7 @@ fn every_unit_that_asks_again_is_counted_once_whatever_the_stream_loses() {
             let units: BTreeSet<_> = arrived.iter().map(|event| event.partition_key.clone()).collect();
             assert_eq!(units.len(), UNITS, "seed {seed}: a unit stayed known whose exposure was lost");
             let mut world = World::new(seed, NOTHING, Sabotage::Nothing).await;
-            let process = world.start(Limits::default()).await;
+            let process = world.start(TRANSACTION_LIMITS.commit).await;
             let arrived_at = Timestamp::from_millisecond(START).unwrap();
             let records = arrived.into_iter().zip(1..).map(|(event, sequence)| KinesisRecord {
                 sequence: sequence.to_string(),

@@ -5,10 +5,11 @@ use crate::truth::{
     Record, Shard, count, documents, published, second_documents, story, without_groups, without_wandering,
 };
 use abx_core::event::{Amount, Batch, Classes, Limits, Position};
+use abx_functions::adapters::TRANSACTION_LIMITS;
 use abx_functions::adapters::embedded::EmbeddedStore;
 use abx_functions::catalog::{CatalogHolder, Snapshot, encode};
 use abx_functions::events::{Options, Origin, Processor, Redriver};
-use abx_functions::ports::{CatalogStore, RevisionMeta};
+use abx_functions::ports::{CatalogStore, RevisionMeta, TransactionLimits};
 use abx_functions::sources::kinesis::{self, KinesisRecord};
 use abx_functions::telemetry::Telemetry;
 use jiff::Timestamp;
@@ -77,10 +78,11 @@ impl World {
         Self { state, faults: Arc::new(Mutex::new(faults)), catalog, processes: 0, is_by_bytes, said }
     }
 
-    async fn ports(&mut self) -> (Ports, Arc<CatalogHolder<Arc<EmbeddedStore>>>) {
+    async fn ports(&mut self, limits: Limits) -> (Ports, Arc<CatalogHolder<Arc<EmbeddedStore>>>) {
         self.processes += 1;
         let (state, faults) = (Arc::clone(&self.state), Arc::clone(&self.faults));
-        let ports = Ports { state, faults, death: Arc::new(Notify::new()), who: self.processes };
+        let limits = TransactionLimits { commit: Limits { items: usize::MAX, ..limits }, redrive: limits };
+        let ports = Ports { limits, state, faults, death: Arc::new(Notify::new()), who: self.processes };
         let holder = Arc::new(CatalogHolder::new(Arc::clone(&self.catalog), Snapshot::default()));
         holder.load().await.unwrap();
         (ports, holder)
@@ -88,9 +90,9 @@ impl World {
 
     /// Starts a process, which remembers nothing.
     pub(crate) async fn start(&mut self, limits: Limits) -> Process {
-        let (ports, holder) = self.ports().await;
+        let (ports, holder) = self.ports(limits).await;
         let death = Arc::clone(&ports.death);
-        let options = Options { limits, cache_marks: NonZeroUsize::new(20).unwrap() };
+        let options = Options { cache_marks: NonZeroUsize::new(20).unwrap() };
         let kept = (ports.clone(), ports.clone());
         let function = Processor::new(holder, ports, kept, Arc::new(Telemetry::silent("events")), options);
         Process { function, death, is_by_bytes: self.is_by_bytes, said: Arc::clone(&self.said) }
@@ -98,10 +100,10 @@ impl World {
 
     /// Redrives records, in a process of its own. Whether that came to its end.
     pub(crate) async fn redrive(&mut self, shard: &Shard, records: &[Record], limits: Limits) -> bool {
-        let (ports, holder) = self.ports().await;
+        let (ports, holder) = self.ports(limits).await;
         let death = Arc::clone(&ports.death);
         let sabotage = self.faults.lock().unwrap().sabotage;
-        let redriver = Redriver::new(holder, ports.clone(), (ports.clone(), ports)).with_limits(limits);
+        let redriver = Redriver::new(holder, ports.clone(), (ports.clone(), ports));
         let batch = batch(shard, records);
         let [mut batch] = <[_; 1]>::try_from(batch.shards).unwrap();
         if sabotage == Sabotage::NewPositions {
@@ -236,7 +238,7 @@ async fn storm(seed: u64, length: usize, plan: Plan, sabotage: Sabotage) -> Resu
     let mut world = World::new(seed, plan, sabotage).await;
     let mut random = fastrand::Rng::with_seed(seed ^ 0xabcd);
     let shards = story(&mut random, length);
-    let limits = Limits { rows: random.usize(5..12), ..Limits::default() };
+    let limits = Limits { rows: random.usize(5..12), ..TRANSACTION_LIMITS.commit };
     let mut done = vec![0; shards.len()];
     let mut bucket: Vec<GivenUp> = Vec::new();
     let mut process = world.start(limits).await;

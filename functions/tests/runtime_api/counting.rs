@@ -3,7 +3,7 @@
 use super::aws::{Aws, silence};
 use super::lambda::Process;
 use abx_core::event::{Amount, Totals};
-use abx_functions::ports::MetricStore;
+use abx_functions::ports::{MetricStore, RowsOf, totals as totals_of};
 use abx_functions::sources::kinesis::{self, KinesisRecord};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -43,11 +43,7 @@ fn batch(units: std::ops::Range<u64>) -> String {
 }
 
 async fn totals(aws: &Aws) -> Totals {
-    let mut totals = Totals::default();
-    for row in aws.metrics().rows("exp#e").await.unwrap() {
-        totals.add("exp#e", &row.sort, &row.counter, row.amount);
-    }
-    totals
+    totals_of(&aws.metrics().rows(RowsOf::Experiment { experiment: "e", epoch: 1 }).await.unwrap())
 }
 
 fn is_right(totals: &Totals, units: u64) {

@@ -7,12 +7,12 @@ use crate::aws::aws_config_for;
 use crate::aws::lambda::refused;
 use crate::error::Error;
 use crate::inputs::load;
-use crate::stores::{archive_beside, open_file, totals};
-use abx_core::event::{Classes, StreamTotals, Totals, experiment_partition};
+use crate::stores::{archive_beside, open_file};
+use abx_core::event::{Classes, StreamTotals, Totals};
 use abx_functions::adapters::embedded::{EmbeddedStore, JsonlArchive};
 use abx_functions::catalog::{CatalogHolder, Snapshot, changes, documents_of, head, publish};
 use abx_functions::events::{BatchResponse, Options, Processor};
-use abx_functions::ports::{Archive, ArchiveLine, MetricStore, PortError, RevisionMeta};
+use abx_functions::ports::{Archive, ArchiveLine, MetricStore, PortError, RevisionMeta, RowsOf, totals};
 use abx_functions::telemetry::Telemetry;
 use aws_sdk_lambda::primitives::Blob;
 use jiff::Timestamp;
@@ -186,9 +186,8 @@ impl Target {
         let Self::Local(processor) = self else { return Ok(counts) };
         for experiment in processor.catalog().held().catalog.experiments() {
             let (key, epoch) = (experiment.key(), experiment.epoch());
-            let partition = experiment_partition(key, epoch);
-            let rows = processor.store().rows(&partition).await.map_err(unanswered)?;
-            let totals = totals(&partition, &rows);
+            let rows = processor.store().rows(RowsOf::Experiment { experiment: key, epoch }).await;
+            let totals = totals(&rows.map_err(unanswered)?);
             if totals.units() > 0 {
                 counts.experiments.insert((key.to_owned(), epoch), totals);
             }

@@ -10,7 +10,6 @@ use crate::render::style::{BAD, DIM, GOOD, TITLE};
 use crate::render::table;
 use crate::report::Report;
 use abx_core::document::Status;
-use abx_core::event::RowKey;
 use abx_core::results::ratio;
 use abx_core::statistics::{RatioVerdict, SampleRatio};
 use serde::Serialize;
@@ -50,12 +49,8 @@ pub(super) async fn read(args: &Args) -> Result<ResultsListReport, Error> {
         .into_iter()
         .map(|(name, found)| (name, Some(found)))
         .collect();
-    for partition in metrics.partitions().map_err(unanswered)?.unwrap_or_default() {
-        // Any row of the partition names the experiment.
-        let Some(RowKey::Experiment { experiment, epoch, .. }) = RowKey::parse(&partition, "late#") else {
-            continue;
-        };
-        known.entry((experiment.into_owned(), epoch)).or_default();
+    for experiment in metrics.counted_experiments().map_err(unanswered)?.unwrap_or_default() {
+        known.entry(experiment).or_default();
     }
     let mut experiments = Vec::new();
     for ((key, epoch), found) in known {
