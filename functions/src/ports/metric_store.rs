@@ -185,7 +185,9 @@ pub trait MetricStore: Send + Sync {
 pub fn totals(rows: &[StoredRow]) -> Totals {
     let mut totals = Totals::default();
     for StoredRow { row, counters, .. } in rows {
-        counters.iter().for_each(|(counter, amount)| totals.add(row, counter, *amount));
+        for (counter, amount) in counters {
+            totals.add(row, counter, *amount);
+        }
     }
     totals
 }
@@ -195,7 +197,9 @@ pub fn totals(rows: &[StoredRow]) -> Totals {
 pub fn stream_totals(rows: &[StoredRow]) -> StreamTotals {
     let mut totals = StreamTotals::default();
     for StoredRow { row, counters, .. } in rows {
-        counters.iter().for_each(|(counter, amount)| totals.add(row, counter, *amount));
+        for (counter, amount) in counters {
+            totals.add(row, counter, *amount);
+        }
     }
     totals
 }

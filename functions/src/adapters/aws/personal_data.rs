@@ -94,7 +94,7 @@ impl PersonalData for DynamoPersonalData {
         let assignments = self.sort_keys(&self.assignments, unit).await?;
         let marks = self.sort_keys(&self.marks, unit).await?;
         let read = |about: &String| {
-            keys::read_mark(unit, about).ok_or_else(|| unreadable(&self.marks.sort, "a mark"))
+            keys::read_mark(unit, about).ok_or_else(|| unreadable(self.marks.sort, "a mark"))
         };
         let marks = marks.iter().map(read).collect::<Result<_, _>>()?;
         Ok(Held { assignments, marks, events: 0 })

@@ -53,7 +53,8 @@ const PAUSE: Duration = Duration::from_millis(5);
 #[derive(Debug)]
 pub struct EmbeddedStore {
     open: Mutex<Open>,
-    limits: TransactionLimits,
+    /// In a box, because stores are held by value beside much smaller ones.
+    limits: Box<TransactionLimits>,
 }
 
 /// A connection, and the file that it is to; none of a store in memory.
@@ -80,7 +81,7 @@ impl EmbeddedStore {
     fn of(opened: Result<Open, PortError>, path: &Path) -> Result<Self, PortError> {
         let open =
             opened.map_err(|error| error.at(format!("{} cannot be used as a store", path.display())))?;
-        Ok(Self { open: Mutex::new(open), limits: TRANSACTION_LIMITS })
+        Ok(Self { open: Mutex::new(open), limits: Box::new(TRANSACTION_LIMITS) })
     }
 
     /// A store in memory, gone when it is dropped.
@@ -89,7 +90,7 @@ impl EmbeddedStore {
         configure(&connection)?;
         identity::prepare_to_write(&connection)?;
         let open = Mutex::new(Open { connection, file: None });
-        Ok(Self { open, limits: TRANSACTION_LIMITS })
+        Ok(Self { open, limits: Box::new(TRANSACTION_LIMITS) })
     }
 
     /// The same, waiting so long for another program that writes, where calls otherwise wait for five seconds.
@@ -101,7 +102,7 @@ impl EmbeddedStore {
     /// The same with transactions of another size.
     #[must_use]
     pub fn with_limits(self, limits: TransactionLimits) -> Self {
-        Self { limits, ..self }
+        Self { limits: Box::new(limits), ..self }
     }
 
     /// Whether the file that is open is still the one that its path leads to. What is written into another is lost.
