@@ -4,19 +4,18 @@ use crate::advice::unanswered;
 use crate::command::block_on;
 use crate::error::Error;
 use crate::inputs::{FromArg, Source};
-use crate::stores::Store;
+use crate::stores::AnyAssignments;
 use abx_core::{Experiment, Pin, Subject};
-use abx_functions::adapters::aws::{self, Budget, DynamoAssignments};
 use abx_functions::ports::{AssignmentStore as _, PortError, StoredAssignment};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command, FromArgMatches};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Where earlier assignments are.
+/// The place of stored assignments.
 #[derive(Debug, clap::Args)]
 pub struct EarlierArgs {
-    /// The DynamoDB table of earlier assignments, which hold as in the function; by default the name of --table with
+    /// The DynamoDB table of stored assignments, which apply as in the function; by default the name of --table with
     /// `assignments` for `catalog`
     #[arg(long, value_name = "NAME", requires = "table")]
     assignments_table: Option<String>,
@@ -24,7 +23,7 @@ pub struct EarlierArgs {
     named: StoreIsNamed,
 }
 
-/// Whether a store was named on the command line, and is not just the default.
+/// True if a store was named on the command line, and is not just the default.
 #[derive(Debug, Clone, Copy)]
 struct StoreIsNamed(bool);
 
@@ -55,7 +54,7 @@ pub struct Earlier {
     pub store: Option<String>,
     /// By the experiment's key and the unit.
     found: BTreeMap<(String, String), StoredAssignment>,
-    /// What should be known about them.
+    /// Warnings about them.
     pub hints: Vec<String>,
 }
 
@@ -77,65 +76,46 @@ impl EarlierArgs {
                 keys.entry(unit.into_owned()).or_default().insert(experiment.key());
             }
         }
-        match &from.store.table {
-            Some(table) => self.read_table(table, from, &keys),
-            None => read_file(from, &keys),
-        }
-    }
-
-    fn read_table(
-        &self,
-        table: &str,
-        from: &FromArg,
-        keys: &BTreeMap<String, BTreeSet<&str>>,
-    ) -> Result<Earlier, Error> {
-        let beside = table.strip_suffix("catalog").map(|start| format!("{start}assignments"));
-        let Some(name) = self.assignments_table.clone().or(beside) else {
+        let Some(name) = self.name(from) else {
             let hint = "earlier assignments are not asked for: name their table with --assignments-table";
             return Ok(Earlier { hints: vec![hint.to_owned()], ..Earlier::default() });
         };
         let found = block_on(async {
-            let client = aws::dynamodb(&from.store.config().await?, Budget::PATIENT);
-            let store = DynamoAssignments::new(client, name.clone());
-            let read = async |unit: &str, keys: &[&str]| store.get_many(unit, keys).await;
-            Ok(read_all(keys, read).await)
+            let store = from.store.open().await?.assignments(&name);
+            Ok(read_all(&store, &keys).await)
         })?;
+        let is_guess = from.store.table.is_some() && self.assignments_table.is_none();
         match found {
-            Ok(found) => Ok(Earlier { store: Some(format!("table {name}")), found, hints: Vec::new() }),
-            Err(error) if self.assignments_table.is_some() => Err(unanswered(error)),
-            // Its name is a guess, and who may read the catalog need not be allowed to read assignments.
-            Err(error) => {
+            Ok(found) => {
+                let store = if from.store.table.is_some() { format!("table {name}") } else { name };
+                Ok(Earlier { store: Some(store), found, hints: Vec::new() })
+            }
+            // Who may read the catalog need not be allowed to read assignments.
+            Err(error) if is_guess => {
                 let hint =
                     format!("earlier assignments are left out, because {name} cannot be read: {error}");
                 Ok(Earlier { hints: vec![hint], ..Earlier::default() })
             }
+            Err(error) => Err(unanswered(error)),
         }
     }
-}
 
-fn read_file(from: &FromArg, keys: &BTreeMap<String, BTreeSet<&str>>) -> Result<Earlier, Error> {
-    let name = from.store.name();
-    // Opening would make an empty one.
-    if !from.store.store.exists() {
-        return Err(Error::caller(format!("{name}: there is no such store"))
-            .help("`abx dev` and `abx publish` make one; --store names another file"));
+    /// The name of the table or the file; `None` of a table whose name is not known.
+    fn name(&self, from: &FromArg) -> Option<String> {
+        let Some(catalog) = &from.store.table else { return Some(from.store.name()) };
+        let beside = || catalog.strip_suffix("catalog").map(|start| format!("{start}assignments"));
+        self.assignments_table.clone().or_else(beside)
     }
-    let found = block_on(async {
-        let Store::Embedded(store) = from.store.open().await? else { return Ok(BTreeMap::new()) };
-        let read = async |unit: &str, keys: &[&str]| store.get_many(unit, keys).await;
-        read_all(keys, read).await.map_err(unanswered)
-    })?;
-    Ok(Earlier { store: Some(name), found, hints: Vec::new() })
 }
 
 async fn read_all(
+    store: &AnyAssignments,
     keys: &BTreeMap<String, BTreeSet<&str>>,
-    read: impl AsyncFn(&str, &[&str]) -> Result<Vec<Option<StoredAssignment>>, PortError>,
 ) -> Result<BTreeMap<(String, String), StoredAssignment>, PortError> {
     let mut found = BTreeMap::new();
     for (unit, keys) in keys {
         let keys: Vec<&str> = keys.iter().copied().collect();
-        let stored = read(unit, &keys).await?;
+        let stored = store.get_many(unit, &keys).await?;
         for (key, stored) in keys.iter().zip(stored) {
             found.extend(stored.map(|stored| (((*key).to_owned(), unit.clone()), stored)));
         }

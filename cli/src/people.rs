@@ -19,11 +19,11 @@ use std::path::Path;
 const ID_COLUMNS: [&str; 4] = ["user_id", "userid", "unit", "id"];
 /// A row may not be longer, in bytes: it is held in memory.
 const MAX_ROW: usize = 1 << 20;
-/// How many units may be told apart: half a gigabyte of memory.
+/// The largest number of units that are told apart: half a gigabyte of memory.
 const MAX_UNITS: usize = 20_000_000;
 /// Ids that programs write where they have none.
 const NO_IDS: [&str; 7] = ["undefined", "null", "NaN", "nan", "None", "[object Object]", "(null)"];
-/// How many names are remembered of attributes that no document reads.
+/// The number of remembered names of attributes that no document reads.
 const MAX_NAMES: usize = 1000;
 
 /// A file of units, and how it is read.
@@ -42,9 +42,9 @@ pub struct People<'a> {
 /// Rows of a file, and the units in them.
 #[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 pub struct Census {
-    /// How many rows were decided.
+    /// The number of rows that were decided.
     rows: u64,
-    /// How many units these are; each counts once, as its first row says.
+    /// The number of units; each counts once, as in its first row.
     units: u64,
     /// Units whose rows have attributes that lead to different answers.
     conflicting_units: u64,
@@ -52,11 +52,11 @@ pub struct Census {
     refused_rows: u64,
 }
 
-/// What was read.
+/// The content that was read.
 #[derive(Debug)]
 pub struct Reading {
     refused: u64,
-    /// What should be known about the file.
+    /// Warnings about the file.
     pub hints: Vec<String>,
 }
 
@@ -184,7 +184,7 @@ struct Rows<'a, 't> {
     ignored: BTreeSet<String>,
     /// Ids that look like none, with their number of rows.
     no_ids: BTreeMap<&'static str, u64>,
-    /// What should be known about an attribute: the first such row's words, and the number of rows.
+    /// A warning about an attribute: the text of the first such row, and the number of rows.
     doubts: BTreeMap<String, (String, u64)>,
 }
 

@@ -1,83 +1,190 @@
-//! Where revisions are published to: one file here, or a DynamoDB table.
+//! The places where everything is kept: one file here, or tables and streams of AWS.
 
 mod metrics;
-mod quarantine;
 
-pub use metrics::{MarksArg, Metrics, MetricsArgs};
-pub use quarantine::{Kept, no_record};
+pub use metrics::{MarksArg, MetricsArgs, counted_experiments};
 
 use crate::advice::unanswered;
 use crate::aws::aws_config_for;
 use crate::error::Error;
-use abx_functions::adapters::aws::{self, Budget, DynamoCatalog};
-use abx_functions::adapters::embedded::EmbeddedStore;
-use abx_functions::ports::{
-    CatalogStore, Flip, Head, HeadMove, PortError, PutRevision, RevisionInfo, RevisionMeta,
+use abx_functions::adapters::aws::{
+    self, Budget, DynamoAssignments, DynamoCatalog, DynamoMetrics, DynamoPersonalData, DynamoQuarantine,
+    FirehoseArchive,
 };
+use abx_functions::adapters::embedded::{EmbeddedStore, JsonlArchive};
+use abx_functions::ports::Either;
 use std::fs::{DirBuilder, File};
 use std::io::{self, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
-/// Where the catalog is kept.
+/// The file of the embedded store, where none is named.
+pub const DEFAULT_STORE: &str = ".abx/store.sqlite";
+
+/// The place of the catalog.
 #[derive(Debug, Clone, clap::Args)]
 pub struct StoreArgs {
-    /// The file of the embedded store (any tool for `SQLite` opens it)
-    #[arg(long, value_name = "FILE", default_value = ".abx/store.sqlite", conflicts_with = "table")]
+    /// The file of the embedded store, a SQLite database
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_STORE, conflicts_with = "table")]
     pub store: PathBuf,
-    /// A DynamoDB table instead, with the credentials that every AWS tool finds
+    /// A DynamoDB table instead, with the usual AWS credentials
     #[arg(long, value_name = "NAME")]
     pub table: Option<String>,
-    /// The endpoint of an emulator instead of AWS; credentials are then not read
+    /// The endpoint of an emulator instead of AWS; no credentials are needed
     #[arg(long, value_name = "URL", requires = "table")]
     pub endpoint: Option<String>,
 }
 
-/// A store of either kind.
-#[derive(Debug)]
-pub enum Store {
-    /// One file.
-    Embedded(EmbeddedStore),
-    /// A DynamoDB table.
-    Dynamo(DynamoCatalog),
+/// The catalog of any backend.
+pub type AnyCatalog = Either<EmbeddedStore, DynamoCatalog>;
+/// The assignments of any backend.
+pub type AnyAssignments = Either<EmbeddedStore, DynamoAssignments>;
+/// The counts of any backend.
+pub type AnyMetrics = Either<EmbeddedStore, DynamoMetrics>;
+/// The quarantined records of any backend.
+pub type AnyQuarantine = Either<EmbeddedStore, DynamoQuarantine>;
+/// The personal data of any backend.
+pub type AnyPersonalData = Either<EmbeddedStore, DynamoPersonalData>;
+/// The archive of any backend.
+pub type AnyArchive = Either<JsonlArchive, FirehoseArchive>;
+
+/// The one place that knows which adapters a command works on. It opens every port.
+#[derive(Debug, Clone)]
+pub enum Backend {
+    /// One file, and the archive beside it.
+    File {
+        /// The path of the file.
+        path: PathBuf,
+        /// The file, opened.
+        store: EmbeddedStore,
+    },
+    /// Tables and streams of AWS.
+    Aws {
+        /// The table of the catalog.
+        catalog: String,
+        /// Region, credentials and endpoint.
+        config: Box<aws::SdkConfig>,
+    },
+}
+
+impl Backend {
+    /// The revisions and the head.
+    #[must_use]
+    pub fn catalog(&self) -> AnyCatalog {
+        match self {
+            Self::File { store, .. } => Either::Left(store.clone()),
+            Self::Aws { catalog, config } => {
+                let client = aws::dynamodb(config, Budget::PATIENT);
+                Either::Right(DynamoCatalog::new(client, catalog.as_str()).with_fresh_head())
+            }
+        }
+    }
+
+    /// The assignments; `table` is that of AWS.
+    #[must_use]
+    pub fn assignments(&self, table: &str) -> AnyAssignments {
+        match self {
+            Self::File { store, .. } => Either::Left(store.clone()),
+            Self::Aws { config, .. } => {
+                Either::Right(DynamoAssignments::new(aws::dynamodb(config, Budget::PATIENT), table))
+            }
+        }
+    }
+
+    /// The counts and marks; the tables are those of AWS.
+    #[must_use]
+    pub fn metrics(&self, table: &str, marks: &str) -> AnyMetrics {
+        match self {
+            Self::File { store, .. } => Either::Left(store.clone()),
+            Self::Aws { config, .. } => {
+                Either::Right(DynamoMetrics::new(aws::dynamodb(config, Budget::PATIENT), table, marks))
+            }
+        }
+    }
+
+    /// The quarantined records; `table` is that of AWS.
+    #[must_use]
+    pub fn quarantine(&self, table: &str) -> AnyQuarantine {
+        match self {
+            Self::File { store, .. } => Either::Left(store.clone()),
+            Self::Aws { config, .. } => {
+                Either::Right(DynamoQuarantine::new(aws::dynamodb(config, Budget::PATIENT), table))
+            }
+        }
+    }
+
+    /// The assignments, marks and events of a unit; the tables are those of AWS.
+    #[must_use]
+    pub fn personal_data(&self, assignments: &str, marks: &str) -> AnyPersonalData {
+        match self {
+            Self::File { store, .. } => Either::Left(store.clone()),
+            Self::Aws { config, .. } => {
+                let client = aws::dynamodb(config, Budget::PATIENT);
+                Either::Right(DynamoPersonalData::new(client, assignments, marks))
+            }
+        }
+    }
+
+    /// The archive of events; `stream` is the delivery stream of AWS.
+    #[must_use]
+    pub fn archive(&self, stream: &str) -> AnyArchive {
+        match self {
+            Self::File { path, .. } => Either::Left(JsonlArchive::new(archive_beside(path))),
+            Self::Aws { config, .. } => {
+                Either::Right(FirehoseArchive::new(aws::firehose(config, Budget::PATIENT), stream))
+            }
+        }
+    }
 }
 
 impl StoreArgs {
+    /// The store in a file; the file of the default where none is given.
+    #[must_use]
+    pub fn file(store: Option<PathBuf>) -> Self {
+        Self { store: store.unwrap_or_else(|| DEFAULT_STORE.into()), table: None, endpoint: None }
+    }
+
     /// Opens the store to read: nothing is made or changed by that, and a store that is not there is an error.
-    pub async fn open(&self) -> Result<Store, Error> {
-        match &self.table {
-            Some(table) => self.open_table(table).await,
-            None => Ok(Store::Embedded(read_file(&self.store)?)),
-        }
+    pub async fn open(&self) -> Result<Backend, Error> {
+        self.open_by(read_file).await
     }
 
     /// Opens the store to read; one that is not there is empty.
-    pub async fn open_or_empty(&self) -> Result<Store, Error> {
-        if self.table.is_none() && is_missing(&self.store)? {
-            return Ok(Store::Embedded(EmbeddedStore::in_memory().map_err(unanswered)?));
-        }
-        self.open().await
+    pub async fn open_or_empty(&self) -> Result<Backend, Error> {
+        let empty = || EmbeddedStore::in_memory().map_err(unanswered);
+        self.open_by(|path| if is_missing(path)? { empty() } else { read_file(path) }).await
     }
 
     /// Opens the store to write, and makes a file that is not there.
-    pub async fn open_to_write(&self) -> Result<Store, Error> {
+    pub async fn open_to_write(&self) -> Result<Backend, Error> {
+        self.open_by(open_file).await
+    }
+
+    /// Opens a store that is there: to write, or only to read.
+    pub async fn open_existing(&self, to_write: bool) -> Result<Backend, Error> {
+        // The reader is gone before the writer comes: with both open in one process, SQLite lets neither write.
+        let open = |path: &Path| read_file(path).map(drop).and_then(|()| open_file(path));
+        if to_write { self.open_by(open).await } else { self.open().await }
+    }
+
+    async fn open_by(
+        &self,
+        open: impl FnOnce(&Path) -> Result<EmbeddedStore, Error>,
+    ) -> Result<Backend, Error> {
         match &self.table {
-            Some(table) => self.open_table(table).await,
-            None => Ok(Store::Embedded(open_file(&self.store)?)),
+            Some(table) => {
+                Ok(Backend::Aws { catalog: table.clone(), config: Box::new(self.config().await?) })
+            }
+            None => Ok(Backend::File { path: self.store.clone(), store: open(&self.store)? }),
         }
     }
 
-    async fn open_table(&self, table: &str) -> Result<Store, Error> {
-        let client = aws::dynamodb(&self.config().await?, Budget::PATIENT);
-        Ok(Store::Dynamo(DynamoCatalog::new(client, table).with_fresh_head()))
-    }
-
-    /// What the tables are reached with.
+    /// The configuration of the calls to the tables.
     pub async fn config(&self) -> Result<aws::SdkConfig, Error> {
         aws_config_for(&self.name(), self.endpoint.as_deref()).await
     }
 
-    /// How a person names the store.
+    /// The name of the store for a person.
     #[must_use]
     pub fn name(&self) -> String {
         match &self.table {
@@ -122,7 +229,7 @@ fn is_missing(path: &Path) -> Result<bool, Error> {
     is_there.map(|it| !it).map_err(|error| Error::world(path.display().to_string()).because(error))
 }
 
-/// What is kept about persons is nobody else's business, and no part of a repository.
+/// Personal data is private, and not part of a repository.
 fn make_folder(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     if folder.file_name().is_none_or(|name| name != ".abx") {
@@ -132,54 +239,5 @@ fn make_folder(folder: &Path) -> io::Result<()> {
         Ok(mut file) => file.write_all(b"*\n"),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error),
-    }
-}
-
-impl CatalogStore for Store {
-    async fn head(&self) -> Result<Option<Head>, PortError> {
-        match self {
-            Self::Embedded(it) => it.head().await,
-            Self::Dynamo(it) => it.head().await,
-        }
-    }
-
-    async fn revision(&self, revision: u64) -> Result<Option<Vec<u8>>, PortError> {
-        match self {
-            Self::Embedded(it) => it.revision(revision).await,
-            Self::Dynamo(it) => it.revision(revision).await,
-        }
-    }
-
-    async fn put_revision(
-        &self,
-        revision: u64,
-        bytes: &[u8],
-        meta: &RevisionMeta,
-    ) -> Result<PutRevision, PortError> {
-        match self {
-            Self::Embedded(it) => it.put_revision(revision, bytes, meta).await,
-            Self::Dynamo(it) => it.put_revision(revision, bytes, meta).await,
-        }
-    }
-
-    async fn flip_head(&self, from: Option<u64>, to: u64, meta: &RevisionMeta) -> Result<Flip, PortError> {
-        match self {
-            Self::Embedded(it) => it.flip_head(from, to, meta).await,
-            Self::Dynamo(it) => it.flip_head(from, to, meta).await,
-        }
-    }
-
-    async fn head_moves(&self) -> Result<Vec<HeadMove>, PortError> {
-        match self {
-            Self::Embedded(it) => it.head_moves().await,
-            Self::Dynamo(it) => it.head_moves().await,
-        }
-    }
-
-    async fn revisions(&self) -> Result<Vec<RevisionInfo>, PortError> {
-        match self {
-            Self::Embedded(it) => it.revisions().await,
-            Self::Dynamo(it) => it.revisions().await,
-        }
     }
 }

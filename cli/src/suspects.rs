@@ -8,8 +8,9 @@ use crate::error::Error;
 use crate::part::Part;
 use crate::render::printable;
 use crate::render::style::{BAD, DIM};
-use crate::stores::{Metrics, MetricsArgs, archive_beside};
+use crate::stores::{AnyMetrics, MetricsArgs, archive_beside};
 use abx_core::event::{MarkKey, MarkSubject};
+use abx_functions::ports::{Either, MetricStore as _};
 use busy::Busy;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -79,7 +80,7 @@ struct Placeholder {
     epoch: u32,
     /// The variant that it saw first.
     variant: String,
-    /// When.
+    /// The time.
     #[schemars(with = "String")]
     since: Timestamp,
 }
@@ -89,17 +90,17 @@ impl Suspects {
     /// `may_take_time` is false for whoever asks each second.
     pub async fn look(
         args: &MetricsArgs,
-        metrics: &Metrics,
+        metrics: &AnyMetrics,
         only: Option<&str>,
         experiments: &[(&str, u32)],
         may_take_time: bool,
     ) -> Self {
         let busy = match metrics {
-            Metrics::Dynamo(_) => {
+            Either::Right(_) => {
                 Part::NotAsked("a table has no counts of them; docs/statistics.md has a query".to_owned())
             }
-            Metrics::Embedded(_) if !may_take_time => Part::NotAsked("not while watching".to_owned()),
-            Metrics::Embedded(_) => {
+            Either::Left(_) if !may_take_time => Part::NotAsked("not while watching".to_owned()),
+            Either::Left(_) => {
                 let folder = archive_beside(&args.store.store);
                 let read = Busy::look(&folder, only);
                 read.map_err(|error| Error::world(format!("{}: {error}", folder.display()))).into()
@@ -108,7 +109,7 @@ impl Suspects {
         Self { placeholders: placeholders(metrics, experiments).await.into(), busy }
     }
 
-    /// Whether there are any.
+    /// True if there are any.
     #[must_use]
     pub fn are_there(&self) -> bool {
         self.placeholders.is_known_and(|it| !it.is_empty()) || self.busy.is_known_and(Busy::are_there)
@@ -139,7 +140,7 @@ impl Suspects {
         })
     }
 
-    /// Whether a question was asked and not answered.
+    /// True if a question was asked and not answered.
     #[must_use]
     pub fn is_failed(&self) -> bool {
         self.placeholders.is_failed() || self.busy.is_failed()
@@ -155,7 +156,7 @@ impl Placeholder {
 }
 
 /// The placeholders that have the mark of an exposure.
-async fn placeholders(metrics: &Metrics, experiments: &[(&str, u32)]) -> Result<Vec<Placeholder>, Error> {
+async fn placeholders(metrics: &AnyMetrics, experiments: &[(&str, u32)]) -> Result<Vec<Placeholder>, Error> {
     let places: Vec<(&'static str, &str, u32)> = experiments
         .iter()
         .flat_map(|(experiment, epoch)| PLACEHOLDERS.iter().map(|unit| (*unit, *experiment, *epoch)))

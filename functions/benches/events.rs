@@ -26,7 +26,7 @@ const EVENT_BYTES: usize = 300;
 /// Of five events of a unit, the first is its exposure and the others are purchases.
 const OF_A_UNIT: usize = 5;
 
-type Store = Arc<EmbeddedStore>;
+type Store = EmbeddedStore;
 
 /// The event function over a file in a folder that goes away.
 struct World {
@@ -39,7 +39,7 @@ struct World {
 fn world() -> World {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let store = Arc::new(EmbeddedStore::open(folder.path().join("store.sqlite")).unwrap());
+    let store = EmbeddedStore::open(folder.path().join("store.sqlite")).unwrap();
     let documents = [json!({"experiment": "checkout", "status": "active",
         "variants": [{"key": "control", "allocation": 0.5}, {"key": "treatment", "allocation": 0.5}],
         "metrics": [{"key": "bought", "event": "purchase", "kind": "conversion", "role": "primary"},
@@ -48,14 +48,14 @@ fn world() -> World {
     let holder = runtime.block_on(async {
         store.put_revision(1, &encode(&documents).unwrap(), &meta).await.unwrap();
         store.flip_head(None, 1, &meta).await.unwrap();
-        let holder = Arc::new(CatalogHolder::new(Arc::clone(&store), Snapshot::default()));
+        let holder = Arc::new(CatalogHolder::new(store.clone(), Snapshot::default()));
         holder.load().await.unwrap();
         holder
     });
     let snapshot = holder.held();
     assert!(snapshot.held_back.is_empty(), "{:?}", snapshot.held_back);
     let telemetry = Arc::new(Telemetry::new("bench", Level::Info, std::io::sink()));
-    let kept = (JsonlArchive::new(folder.path().join("archive")), Arc::clone(&store));
+    let kept = (JsonlArchive::new(folder.path().join("archive")), store.clone());
     let function = Processor::new(holder, store, kept, telemetry, Options::default());
     World { runtime, snapshot, function, _folder: folder }
 }

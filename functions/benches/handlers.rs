@@ -10,7 +10,7 @@ use abx_functions::adapters::embedded::EmbeddedStore;
 use abx_functions::assignment::{AssignRequest, AssignmentResponse};
 use abx_functions::catalog::{CatalogHolder, Snapshot, encode};
 use abx_functions::flags::{FlagRequest, FlagResponse, FlagsRequest, FlagsResponse};
-use abx_functions::http::LambdaResponse;
+use abx_functions::http::{HttpFunction, LambdaResponse};
 use abx_functions::ports::{CatalogStore, RevisionMeta};
 use abx_functions::telemetry::{Level, Telemetry};
 use abx_functions::{assignment, flags};
@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 use tower::{Service, ServiceExt};
 
-type Store = Arc<EmbeddedStore>;
+type Store = EmbeddedStore;
 
 /// Everything over one store in memory.
 struct World {
@@ -60,18 +60,18 @@ fn documents() -> Vec<Value> {
 
 fn world() -> World {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let store = Arc::new(EmbeddedStore::in_memory().unwrap());
+    let store = EmbeddedStore::in_memory().unwrap();
     let meta = RevisionMeta { created_at: Timestamp::UNIX_EPOCH, author: "b".into(), message: "b".into() };
     let holder = runtime.block_on(async {
         store.put_revision(1, &encode(&documents()).unwrap(), &meta).await.unwrap();
         store.flip_head(None, 1, &meta).await.unwrap();
-        let holder = Arc::new(CatalogHolder::new(Arc::clone(&store), Snapshot::default()));
+        let holder = Arc::new(CatalogHolder::new(store.clone(), Snapshot::default()));
         holder.load().await.unwrap();
         holder
     });
     assert!(holder.held().held_back.is_empty(), "{:?}", holder.held().held_back);
     let telemetry = || Arc::new(Telemetry::new("bench", Level::Info, std::io::sink()));
-    let (held, kept, sink) = (Arc::clone(&holder), Arc::clone(&store), Arc::clone(&store));
+    let (held, kept, sink) = (Arc::clone(&holder), store.clone(), store.clone());
     let assignment = assignment::AssignmentService::new(
         held,
         kept,
@@ -212,7 +212,7 @@ fn handlers(criterion: &mut Criterion) {
     let body = format!(r#"{{"user_id": "user_123456", "experiment_key": "checkout", "context": {CONTEXT}}}"#);
     group
         .bench_function("core", |bencher| bencher.iter(|| assign_alone(catalog, black_box(body.as_bytes()))));
-    through(&mut group, &world, assignment::router(Arc::clone(&world.assignment)), "/assign", body.clone());
+    through(&mut group, &world, Arc::clone(&world.assignment).router(), "/assign", body.clone());
     direct(&mut group, &world, || world.assignment.handle_direct(body.as_bytes(), "request"));
     group.finish();
 
@@ -226,7 +226,7 @@ fn handlers(criterion: &mut Criterion) {
     group.bench_function("core", |bencher| {
         bencher.iter(|| flag_alone(catalog, "flag_2", black_box(core.as_bytes())));
     });
-    through(&mut group, &world, flags::router(Arc::clone(&world.flags)), "/flags/flag_2", core.clone());
+    through(&mut group, &world, Arc::clone(&world.flags).router(), "/flags/flag_2", core.clone());
     let body = format!(r#"{{"user_id": "user_123456", "flag_key": "flag_2", "context": {CONTEXT}}}"#);
     direct(&mut group, &world, || world.flags.handle_direct(body.as_bytes(), "request"));
     group.finish();
@@ -236,7 +236,7 @@ fn handlers(criterion: &mut Criterion) {
     group.bench_function("core", |bencher| {
         bencher.iter(|| flags_alone(catalog, black_box(core.as_bytes())));
     });
-    through(&mut group, &world, flags::router(Arc::clone(&world.flags)), "/flags", core.clone());
+    through(&mut group, &world, Arc::clone(&world.flags).router(), "/flags", core.clone());
     let body = format!(r#"{{"user_id": "user_123456", "flag_keys": null, "context": {CONTEXT}}}"#);
     direct(&mut group, &world, || world.flags.handle_direct(body.as_bytes(), "request"));
     group.finish();
@@ -247,7 +247,7 @@ fn handlers(criterion: &mut Criterion) {
     });
     let context = CONTEXT.replacen('{', r#"{"targetingKey": "user_123456", "#, 1);
     let body = format!(r#"{{"context": {context}}}"#);
-    through(&mut group, &world, flags::router(Arc::clone(&world.flags)), "/ofrep/v1/evaluate/flags", body);
+    through(&mut group, &world, Arc::clone(&world.flags).router(), "/ofrep/v1/evaluate/flags", body);
     group.finish();
 }
 

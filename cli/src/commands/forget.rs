@@ -1,4 +1,4 @@
-//! What is stored of one person, and erases it.
+//! `abx forget`: all stored data of one unit, and its erasure.
 
 mod archive;
 
@@ -8,11 +8,9 @@ use crate::error::Error;
 use crate::render::numbers::count;
 use crate::render::style::{DIM, GOOD, TITLE};
 use crate::report::{FormatArg, Report};
-use crate::stores::{Kept, MetricsArgs, archive_beside, open_file, read_file};
+use crate::stores::{MetricsArgs, archive_beside};
 use abx_core::event::MarkSubject;
-use abx_functions::adapters::aws::{self, Budget, DynamoPersonalData};
-use abx_functions::adapters::embedded::EmbeddedStore;
-use abx_functions::ports::{Held, PersonalData, PortError, Quarantine as _, Quarantined};
+use abx_functions::ports::{PersonalData as _, Quarantine as _, Quarantined};
 use archive::ArchiveFile;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -20,7 +18,7 @@ use serde_json::Value;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-/// Erase everything that is stored of one unit; without --yes only show what that is
+/// Erase all stored data of one unit; without --yes only list it
 ///
 /// Erases stored assignments, marks (proofs of a first exposure or conversion), quarantined records, and the lines of
 /// archive files. Counts stay: no counter names a unit. The stream keeps events until its retention ends, and if the
@@ -45,14 +43,14 @@ pub struct Args {
     /// beside the file of the store. Objects of S3 are downloaded before and uploaded again afterwards
     #[arg(long, value_name = "PATH")]
     archive: Vec<PathBuf>,
-    /// Erase, instead of only showing what is stored
-    #[arg(long)]
+    /// Erase, instead of only listing what is stored
+    #[arg(long, short)]
     yes: bool,
     #[command(flatten)]
     format: FormatArg,
 }
 
-/// What was stored of a unit, and whether it is erased.
+/// The stored data of a unit, and whether it is erased.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct ForgetReport {
     unit: String,
@@ -69,13 +67,12 @@ pub struct ForgetReport {
     archive: Vec<ArchiveFile>,
     /// Archive files that were read.
     archive_files_read: usize,
-    /// Whether all of it is erased; otherwise it is only listed.
+    /// True if all of it is erased; otherwise it is only listed.
     erased: bool,
 }
 
 impl Execute for Args {
     type Report = ForgetReport;
-    const REPORT: &'static str = "forget";
 
     /// Lists what is stored, and erases it if asked to.
     fn execute(&self) -> Result<ForgetReport, Error> {
@@ -83,12 +80,9 @@ impl Execute for Args {
             return Err(Error::caller("the unit is blank").help("give the id exactly as it was sent"));
         }
         block_on(async {
-            let data = Stored::open(self).await?;
-            let quarantine = if self.yes {
-                Kept::open_to_write(&self.metrics).await?
-            } else {
-                Kept::open(&self.metrics).await?
-            };
+            let backend = self.metrics.store.open_existing(self.yes).await?;
+            let data = backend.personal_data(&self.assignments_table, &self.marks_table);
+            let quarantine = self.metrics.quarantine(&backend);
             let held = data.held(&self.unit).await.map_err(unanswered)?;
             let quarantined = quarantine.list(Timestamp::MIN, usize::MAX).await.map_err(unanswered)?;
             let quarantined: Vec<Quarantined> =
@@ -136,7 +130,7 @@ impl Args {
     }
 }
 
-/// What a mark is about, for a person.
+/// The text of a mark for a person.
 fn name(mark: &MarkSubject<'_>) -> String {
     match mark {
         MarkSubject::Exposure { experiment, epoch } => format!("{experiment}#{epoch}"),
@@ -145,7 +139,7 @@ fn name(mark: &MarkSubject<'_>) -> String {
     }
 }
 
-/// Whether a quarantined record is of a unit, as far as that can be read: most of them are no valid events.
+/// True if a quarantined record is of a unit, as far as that can be read: most of them are no valid events.
 fn is_of(record: &Quarantined, unit: &str) -> bool {
     let value: Value = serde_json::from_slice(&record.data).unwrap_or_default();
     ["unit", "user_id"].iter().any(|name| match value.get(name) {
@@ -153,39 +147,6 @@ fn is_of(record: &Quarantined, unit: &str) -> bool {
         Some(Value::Number(number)) => number.to_string() == unit,
         _ => false,
     })
-}
-
-/// The file of the store, or the tables.
-enum Stored {
-    Embedded(EmbeddedStore),
-    Dynamo(DynamoPersonalData),
-}
-
-impl Stored {
-    async fn open(args: &Args) -> Result<Self, Error> {
-        let store = &args.metrics.store;
-        if store.table.is_none() {
-            let open = if args.yes { open_file } else { read_file };
-            // A file that is not there is not made.
-            return read_file(&store.store).and_then(|_| open(&store.store)).map(Self::Embedded);
-        }
-        let client = aws::dynamodb(&store.config().await?, Budget::PATIENT);
-        Ok(Self::Dynamo(DynamoPersonalData::new(client, &*args.assignments_table, &*args.marks_table)))
-    }
-
-    async fn held(&self, unit: &str) -> Result<Held, PortError> {
-        match self {
-            Self::Embedded(it) => it.held(unit).await,
-            Self::Dynamo(it) => it.held(unit).await,
-        }
-    }
-
-    async fn erase(&self, unit: &str) -> Result<(), PortError> {
-        match self {
-            Self::Embedded(it) => it.erase(unit).await,
-            Self::Dynamo(it) => it.erase(unit).await,
-        }
-    }
 }
 
 impl ForgetReport {
@@ -199,6 +160,8 @@ impl ForgetReport {
 }
 
 impl Report for ForgetReport {
+    const KIND: &'static str = "forget";
+
     fn human(&self) -> String {
         let files = self.archive_files_read;
         let read = format!("{} archive file{}", count(files as u64), if files == 1 { "" } else { "s" });

@@ -1,4 +1,4 @@
-//! Which of these records did nobody count? And, with `--yes`: count them.
+//! `abx redrive`: records that were given up, which `--yes` counts.
 
 mod records;
 mod report;
@@ -9,21 +9,19 @@ pub use report::RedriveReport;
 use crate::advice::unanswered;
 use crate::command::{Execute, block_on};
 use crate::error::Error;
-use crate::inputs::age;
+use crate::inputs::duration;
 use crate::report::FormatArg;
-use crate::stores::{Kept, MetricsArgs, archive_beside, no_record, open_file, read_file};
+use crate::stores::{AnyArchive, AnyCatalog, AnyMetrics, AnyQuarantine, Backend, MetricsArgs};
 use abx_core::event::ShardBatch;
-use abx_functions::adapters::aws::{self, Budget, DynamoMetrics, FirehoseArchive};
-use abx_functions::adapters::embedded::JsonlArchive;
 use abx_functions::catalog::{CatalogHolder, Snapshot, head};
 use abx_functions::events::{Origin, Redriver, quarantined};
-use abx_functions::ports::{Archive, CatalogStore, MetricStore, PortError, Quarantine, Quarantined};
+use abx_functions::ports::{PortError, Quarantine as _, Quarantined};
 use jiff::{SignedDuration, Timestamp};
 use records::Records;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Count records that nobody counted; without --yes only show which
+/// Count records that were given up, or that no commit has counted; without --yes only list them
 ///
 /// PATHs are objects that Lambda put into the bucket of failures, or folders of them. Records keep their shards and positions, so
 /// each counts once, and a first exposure stays one: whenever this ends, however often it is repeated, and beside the function or
@@ -43,7 +41,7 @@ pub struct Args {
     /// Objects of the archive instead, or folders of them
     #[arg(long, value_name = "PATH", num_args = 1.., group = "source")]
     from_archive: Vec<PathBuf>,
-    /// Quarantined records instead, which are forgotten once they are counted
+    /// Quarantined records instead, which are removed from quarantine once they are counted
     #[arg(long, group = "source")]
     quarantine: bool,
     /// Of the quarantine, only this record, as `abx quarantine list` names it
@@ -52,8 +50,8 @@ pub struct Args {
     /// Of the quarantine, only records with this reason
     #[arg(long, value_name = "REASON", conflicts_with_all = ["paths", "from_archive"])]
     reason: Option<String>,
-    /// Of the quarantine, only records that came in this time, for example 12h or 90d
-    #[arg(long, value_name = "TIME", conflicts_with_all = ["paths", "from_archive"], default_value = "31d", value_parser = age)]
+    /// Of the quarantine, only records that arrived within this time, for example 12h or 90d
+    #[arg(long, value_name = "DURATION", conflicts_with_all = ["paths", "from_archive"], default_value = "31d", value_parser = duration)]
     since: SignedDuration,
     #[command(flatten)]
     metrics: MetricsArgs,
@@ -63,8 +61,8 @@ pub struct Args {
     /// The Firehose stream of the archive, with `--table`
     #[arg(long, value_name = "NAME", requires = "table", default_value = "abx-archive")]
     archive_stream: String,
-    /// Count them, instead of only showing which
-    #[arg(long)]
+    /// Count the records, instead of only listing them
+    #[arg(long, short)]
     yes: bool,
     #[command(flatten)]
     format: FormatArg,
@@ -80,19 +78,15 @@ enum Source {
 
 impl Execute for Args {
     type Report = RedriveReport;
-    const REPORT: &'static str = "redrive";
 
     /// Plans a redrive, or does it.
     fn execute(&self) -> Result<RedriveReport, Error> {
         block_on(async {
             let mut report = RedriveReport::new(self.metrics.store.name(), self.yes);
-            let kept = if self.yes {
-                Kept::open_to_write(&self.metrics).await?
-            } else {
-                Kept::open(&self.metrics).await?
-            };
+            let backend = self.metrics.store.open_existing(self.yes).await?;
+            let kept = self.metrics.quarantine(&backend);
             let source = self.read(&kept, &mut report).await?;
-            let stopped = self.redrive(&source, kept, &mut report).await?;
+            let stopped = self.redrive(&source, (&backend, kept), &mut report).await?;
             report.end(stopped.map(|error| unanswered(error).to_string()));
             Ok(report)
         })
@@ -104,7 +98,7 @@ impl Execute for Args {
 }
 
 impl Args {
-    async fn read(&self, kept: &Kept, report: &mut RedriveReport) -> Result<Source, Error> {
+    async fn read(&self, kept: &AnyQuarantine, report: &mut RedriveReport) -> Result<Source, Error> {
         if self.quarantine {
             return self.quarantined(kept).await.map(Source::Quarantine);
         }
@@ -117,11 +111,11 @@ impl Args {
         Ok(Source::Records(records))
     }
 
-    async fn quarantined(&self, kept: &Kept) -> Result<Vec<Quarantined>, Error> {
+    async fn quarantined(&self, kept: &AnyQuarantine) -> Result<Vec<Quarantined>, Error> {
         let since = Timestamp::now().checked_sub(self.since).unwrap_or(Timestamp::MIN);
         let mut records = kept.list(since, usize::MAX).await.map_err(unanswered)?;
         if let Some(unknown) = self.id.iter().find(|id| records.iter().all(|record| record.id != **id)) {
-            return Err(no_record(unknown, &self.metrics));
+            return Err(self.metrics.no_record(unknown));
         }
         records.retain(|record| {
             let by_id = self.id.is_empty() || self.id.contains(&record.id);
@@ -135,53 +129,34 @@ impl Args {
     async fn redrive(
         &self,
         source: &Source,
-        kept: Kept,
+        (backend, kept): (&Backend, AnyQuarantine),
         report: &mut RedriveReport,
     ) -> Result<Option<PortError>, Error> {
         let store = &self.metrics.store;
-        // SQLite lets a reader of a file and a writer in one process share what lies beside it: then nobody may write.
-        let catalog = if self.yes { store.open_to_write().await? } else { store.open().await? };
+        let catalog = backend.catalog();
         if head(&catalog).await?.is_none() {
             return Err(Error::caller(format!("nothing was ever published to {}", store.name()))
                 .help("events are counted by what was published: see `abx publish`"));
         }
         let catalog = Arc::new(CatalogHolder::new(catalog, Snapshot::default()));
-        let kept = Arc::new(kept);
-        let ended = if store.table.is_none() {
-            let file = if self.yes { open_file(&store.store)? } else { read_file(&store.store)? };
-            let archive = JsonlArchive::new(archive_beside(&store.store));
-            let redriver = Redriver::new(catalog, file, (archive, Arc::clone(&kept)));
-            Work { redriver, is_real: self.yes }.all(source, &kept, report).await?
-        } else {
-            let config = store.config().await?;
-            let client = aws::dynamodb(&config, Budget::PATIENT);
-            let tables = DynamoMetrics::new(client, &*self.metrics.metrics_table, &*self.marks_table);
-            let archive =
-                FirehoseArchive::new(aws::firehose(&config, Budget::PATIENT), &*self.archive_stream);
-            let redriver = Redriver::new(catalog, tables, (archive, Arc::clone(&kept)));
-            Work { redriver, is_real: self.yes }.all(source, &kept, report).await?
-        };
+        let counts = backend.metrics(&self.metrics.metrics_table, &self.marks_table);
+        let redriver = Redriver::new(catalog, counts, (backend.archive(&self.archive_stream), kept.clone()));
+        let ended = Work { redriver, is_real: self.yes }.all(source, &kept, report).await?;
         Ok(ended.err())
     }
 }
 
 /// A redrive, or the plan of one.
-struct Work<C, M, A, Q> {
-    redriver: Redriver<C, M, A, Q>,
+struct Work {
+    redriver: Redriver<AnyCatalog, AnyMetrics, AnyArchive, AnyQuarantine>,
     is_real: bool,
 }
 
-impl<C, M, A, Q> Work<C, M, A, Q>
-where
-    C: CatalogStore + 'static,
-    M: MetricStore,
-    A: Archive,
-    Q: Quarantine,
-{
+impl Work {
     async fn all(
         &self,
         source: &Source,
-        kept: &Kept,
+        kept: &AnyQuarantine,
         report: &mut RedriveReport,
     ) -> Result<Result<(), PortError>, Error> {
         match source {
@@ -212,7 +187,7 @@ where
     async fn quarantine(
         &self,
         records: &[Quarantined],
-        kept: &Kept,
+        kept: &AnyQuarantine,
         report: &mut RedriveReport,
     ) -> Result<(), PortError> {
         for (record, batch) in records.iter().filter_map(|it| Some((it, quarantined(it)?))) {
@@ -228,7 +203,7 @@ where
         Ok(())
     }
 
-    /// Whether all of a batch are counted now.
+    /// True if all of a batch are counted now.
     async fn batch(
         &self,
         origin: Origin,

@@ -1,13 +1,10 @@
-//! Where counts are read from: the file here, or a DynamoDB table.
+//! The tables of counts and marks, and what is read from them.
 
+use super::{AnyCatalog, AnyMetrics, AnyQuarantine, Backend, StoreArgs};
 use crate::error::Error;
-use crate::stores::{Store, StoreArgs, read_file};
-use abx_core::event::{Mark, MarkKey};
-use abx_functions::adapters::aws::{self, Budget, DynamoMetrics};
-use abx_functions::adapters::embedded::EmbeddedStore;
-use abx_functions::ports::{MetricStore, PortError, RowsOf, ShardState, StoredRow};
+use abx_functions::ports::{Either, PortError};
 
-/// Where the counts are kept.
+/// The place of the counts.
 #[derive(Debug, Clone, clap::Args)]
 pub struct MetricsArgs {
     /// The catalog, and the file where both are in one.
@@ -18,16 +15,7 @@ pub struct MetricsArgs {
     pub metrics_table: String,
 }
 
-/// Counts, to be read.
-#[derive(Debug)]
-pub enum Metrics {
-    /// One file.
-    Embedded(EmbeddedStore),
-    /// A DynamoDB table.
-    Dynamo(DynamoMetrics),
-}
-
-/// Where marks are looked up.
+/// The place of marks.
 #[derive(Debug, Clone, clap::Args)]
 pub struct MarksArg {
     /// The DynamoDB table of marks, to find ids such as "undefined"; by default named as that of the counts, with
@@ -38,51 +26,31 @@ pub struct MarksArg {
 
 impl MetricsArgs {
     /// Opens the catalog and the counts to read; the marks too, if it is said where they are.
-    pub async fn open(&self, marks: Option<&MarksArg>) -> Result<(Store, Metrics), Error> {
-        let catalog = self.store.open().await?;
-        if self.store.table.is_none() {
-            return Ok((catalog, Metrics::Embedded(read_file(&self.store.store)?)));
-        }
-        let client = aws::dynamodb(&self.store.config().await?, Budget::PATIENT);
+    pub async fn open(&self, marks: Option<&MarksArg>) -> Result<(AnyCatalog, AnyMetrics), Error> {
+        let backend = self.store.open().await?;
         let by_default = || self.metrics_table.replace("metrics", "marks");
         let marks = marks.map(|marks| marks.marks_table.clone().unwrap_or_else(by_default));
-        Ok((
-            catalog,
-            Metrics::Dynamo(DynamoMetrics::new(client, &*self.metrics_table, marks.unwrap_or_default())),
-        ))
+        Ok((backend.catalog(), backend.metrics(&self.metrics_table, &marks.unwrap_or_default())))
+    }
+
+    /// The quarantine, which is in the table of the counts.
+    #[must_use]
+    pub fn quarantine(&self, backend: &Backend) -> AnyQuarantine {
+        backend.quarantine(&self.metrics_table)
+    }
+
+    /// The error for an id that is not in the quarantine.
+    #[must_use]
+    pub fn no_record(&self, id: &str) -> Error {
+        Error::caller(format!("there is no quarantined record {id:?} in {}", self.store.name()))
+            .help("`abx quarantine list` shows their ids; older ones need a longer --since")
     }
 }
 
-impl Metrics {
-    /// Rows with all of their counters.
-    pub async fn rows(&self, of: RowsOf<'_>) -> Result<Vec<StoredRow>, PortError> {
-        match self {
-            Self::Embedded(store) => store.rows(of).await,
-            Self::Dynamo(store) => store.rows(of).await,
-        }
-    }
-
-    /// The experiments that were counted, with their epochs. `None` of a table, which tells them only to whoever reads all of it.
-    pub fn counted_experiments(&self) -> Result<Option<Vec<(String, u32)>>, PortError> {
-        match self {
-            Self::Embedded(store) => store.counted_experiments().map(Some),
-            Self::Dynamo(_) => Ok(None),
-        }
-    }
-
-    /// The marks under these keys, in their order.
-    pub async fn marks(&self, keys: &[MarkKey<'_>]) -> Result<Vec<Option<Mark>>, PortError> {
-        match self {
-            Self::Embedded(store) => store.marks(keys).await,
-            Self::Dynamo(store) => store.marks(keys).await,
-        }
-    }
-
-    /// How far a shard is counted.
-    pub async fn shard(&self, shard: &str) -> Result<ShardState, PortError> {
-        match self {
-            Self::Embedded(store) => store.shard(shard).await,
-            Self::Dynamo(store) => store.shard(shard).await,
-        }
+/// The experiments that were counted, with their epochs. `None` of a table, which tells them only to whoever reads all of it.
+pub fn counted_experiments(metrics: &AnyMetrics) -> Result<Option<Vec<(String, u32)>>, PortError> {
+    match metrics {
+        Either::Left(store) => store.counted_experiments().map(Some),
+        Either::Right(_) => Ok(None),
     }
 }

@@ -20,8 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// same file: whoever is killed goes on where the counts end.
 #[derive(Debug)]
 pub struct LocalProcessor {
-    store: Arc<EmbeddedStore>,
-    processor: Processor<Arc<EmbeddedStore>, Arc<EmbeddedStore>, JsonlArchive, Arc<EmbeddedStore>>,
+    store: EmbeddedStore,
+    processor: Processor<EmbeddedStore, EmbeddedStore, JsonlArchive, EmbeddedStore>,
     /// The number of the last event that is counted, once that is known. Events that come twice are known by the head.
     counted: Mutex<Option<i64>>,
     failure: sync::Mutex<Option<String>>,
@@ -30,18 +30,18 @@ pub struct LocalProcessor {
 impl LocalProcessor {
     /// Counts by a catalog, and archives into a folder.
     pub fn new(
-        store: Arc<EmbeddedStore>,
-        catalog: Arc<CatalogHolder<Arc<EmbeddedStore>>>,
+        store: EmbeddedStore,
+        catalog: Arc<CatalogHolder<EmbeddedStore>>,
         archive: JsonlArchive,
         telemetry: Arc<Telemetry>,
     ) -> Self {
-        let kept = (archive, Arc::clone(&store));
-        let processor = Processor::new(catalog, Arc::clone(&store), kept, telemetry, Options::default());
+        let kept = (archive, store.clone());
+        let processor = Processor::new(catalog, store.clone(), kept, telemetry, Options::default());
         Self { store, processor, counted: Mutex::default(), failure: sync::Mutex::default() }
     }
 
     /// The catalog that it counts by.
-    pub fn catalog(&self) -> &Arc<CatalogHolder<Arc<EmbeddedStore>>> {
+    pub fn catalog(&self) -> &Arc<CatalogHolder<EmbeddedStore>> {
         self.processor.catalog()
     }
 

@@ -40,3 +40,4 @@ pub use metric_store::{
 };
 pub(crate) use metric_store::{ids_from_bytes, ids_to_bytes};
 pub use personal_data::{Held, PersonalData};
+pub use shared::Either;

@@ -1,4 +1,4 @@
-//! A port that several hold is a port.
+//! Ports that forward: several may hold one adapter, and one of two adapters may be chosen when a program starts.
 
 use super::{
     Archive, ArchiveLine, AssignmentStore, CatalogStore, Committed, Event, EventSink, Flip, Guard, Head,
@@ -11,175 +11,99 @@ use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-impl<T: CatalogStore> CatalogStore for Arc<T> {
-    fn head(&self) -> impl Future<Output = Result<Option<Head>, PortError>> + Send {
-        (**self).head()
-    }
-
-    fn revision(&self, revision: u64) -> impl Future<Output = Result<Option<Vec<u8>>, PortError>> + Send {
-        (**self).revision(revision)
-    }
-
-    fn put_revision(
-        &self,
-        revision: u64,
-        bytes: &[u8],
-        meta: &RevisionMeta,
-    ) -> impl Future<Output = Result<PutRevision, PortError>> + Send {
-        (**self).put_revision(revision, bytes, meta)
-    }
-
-    fn flip_head(
-        &self,
-        from: Option<u64>,
-        to: u64,
-        meta: &RevisionMeta,
-    ) -> impl Future<Output = Result<Flip, PortError>> + Send {
-        (**self).flip_head(from, to, meta)
-    }
-
-    fn head_moves(&self) -> impl Future<Output = Result<Vec<HeadMove>, PortError>> + Send {
-        (**self).head_moves()
-    }
-
-    fn revisions(&self) -> impl Future<Output = Result<Vec<RevisionInfo>, PortError>> + Send {
-        (**self).revisions()
-    }
+/// One of two adapters of a port. Nested, one of several.
+#[derive(Debug, Clone)]
+pub enum Either<L, R> {
+    /// The first of them.
+    Left(L),
+    /// The second.
+    Right(R),
 }
 
-impl<T: AssignmentStore> AssignmentStore for Arc<T> {
-    fn get(
-        &self,
-        unit: &str,
-        experiment_key: &str,
-    ) -> impl Future<Output = Result<Option<StoredAssignment>, PortError>> + Send {
-        (**self).get(unit, experiment_key)
-    }
+/// Forwards the methods of each port, so that they are listed once.
+macro_rules! forward {
+    ($($port:ident { $(sync fn $plain:ident(&self) -> $said:ty;)* $(fn $method:ident(&self $(, $name:ident: $given:ty)*) -> $answer:ty;)+ })+) => {
+        $(
+            impl<T: $port> $port for Arc<T> {
+                $(
+                    fn $plain(&self) -> $said {
+                        (**self).$plain()
+                    }
+                )*
+                $(
+                    fn $method(&self $(, $name: $given)*) -> impl Future<Output = $answer> + Send {
+                        (**self).$method($($name),*)
+                    }
+                )+
+            }
 
-    fn get_many(
-        &self,
-        unit: &str,
-        experiment_keys: &[&str],
-    ) -> impl Future<Output = Result<Vec<Option<StoredAssignment>>, PortError>> + Send {
-        (**self).get_many(unit, experiment_keys)
-    }
-
-    fn put_if_absent(
-        &self,
-        assignment: &StoredAssignment,
-        now: i64,
-    ) -> impl Future<Output = Result<Put, PortError>> + Send {
-        (**self).put_if_absent(assignment, now)
-    }
+            impl<L: $port, R: $port> $port for Either<L, R> {
+                $(
+                    fn $plain(&self) -> $said {
+                        match self {
+                            Self::Left(it) => it.$plain(),
+                            Self::Right(it) => it.$plain(),
+                        }
+                    }
+                )*
+                $(
+                    async fn $method(&self $(, $name: $given)*) -> $answer {
+                        match self {
+                            Self::Left(it) => it.$method($($name),*).await,
+                            Self::Right(it) => it.$method($($name),*).await,
+                        }
+                    }
+                )+
+            }
+        )+
+    };
 }
 
-impl<T: EventSink> EventSink for Arc<T> {
-    fn send(&self, events: &[Event]) -> impl Future<Output = SendReport> + Send {
-        (**self).send(events)
-    }
-}
-
-impl<T: MetricStore> MetricStore for Arc<T> {
-    fn limits(&self) -> TransactionLimits {
-        (**self).limits()
-    }
-
-    fn shard(&self, shard: &str) -> impl Future<Output = Result<ShardState, PortError>> + Send {
-        (**self).shard(shard)
+forward! {
+    CatalogStore {
+        fn head(&self) -> Result<Option<Head>, PortError>;
+        fn revision(&self, revision: u64) -> Result<Option<Vec<u8>>, PortError>;
+        fn put_revision(&self, revision: u64, bytes: &[u8], meta: &RevisionMeta) -> Result<PutRevision, PortError>;
+        fn flip_head(&self, from: Option<u64>, to: u64, meta: &RevisionMeta) -> Result<Flip, PortError>;
+        fn head_moves(&self) -> Result<Vec<HeadMove>, PortError>;
+        fn revisions(&self) -> Result<Vec<RevisionInfo>, PortError>;
     }
 
-    fn marks(
-        &self,
-        keys: &[MarkKey<'_>],
-    ) -> impl Future<Output = Result<Vec<Option<Mark>>, PortError>> + Send {
-        (**self).marks(keys)
+    AssignmentStore {
+        fn get(&self, unit: &str, experiment_key: &str) -> Result<Option<StoredAssignment>, PortError>;
+        fn get_many(&self, unit: &str, experiment_keys: &[&str]) -> Result<Vec<Option<StoredAssignment>>, PortError>;
+        fn put_if_absent(&self, assignment: &StoredAssignment, now: i64) -> Result<Put, PortError>;
     }
 
-    fn put_marks(
-        &self,
-        marks: &[(MarkKey<'_>, Mark)],
-    ) -> impl Future<Output = Result<Vec<MarkPut>, PortError>> + Send {
-        (**self).put_marks(marks)
+    EventSink {
+        fn send(&self, events: &[Event]) -> SendReport;
     }
 
-    fn commit(
-        &self,
-        shard: &str,
-        state: &ShardState,
-        commit: &Commit<'_>,
-    ) -> impl Future<Output = Result<Committed, PortError>> + Send {
-        (**self).commit(shard, state, commit)
+    MetricStore {
+        sync fn limits(&self) -> TransactionLimits;
+        fn shard(&self, shard: &str) -> Result<ShardState, PortError>;
+        fn marks(&self, keys: &[MarkKey<'_>]) -> Result<Vec<Option<Mark>>, PortError>;
+        fn put_marks(&self, marks: &[(MarkKey<'_>, Mark)]) -> Result<Vec<MarkPut>, PortError>;
+        fn commit(&self, shard: &str, state: &ShardState, commit: &Commit<'_>) -> Result<Committed, PortError>;
+        fn log(&self, shard: &str, from: &Position, to: &Position) -> Result<Vec<LogEntry>, PortError>;
+        fn redriven(&self, shard: &str, from: &Position, to: &Position) -> Result<Vec<RedrivenRecord>, PortError>;
+        fn redrive(&self, shard: &str, guards: &[Guard], rows: &[Additions<'_>]) -> Result<Committed, PortError>;
+        fn rows(&self, of: RowsOf<'_>) -> Result<Vec<StoredRow>, PortError>;
     }
 
-    fn log(
-        &self,
-        shard: &str,
-        from: &Position,
-        to: &Position,
-    ) -> impl Future<Output = Result<Vec<LogEntry>, PortError>> + Send {
-        (**self).log(shard, from, to)
+    PersonalData {
+        fn held(&self, unit: &str) -> Result<Held, PortError>;
+        fn erase(&self, unit: &str) -> Result<(), PortError>;
     }
 
-    fn redriven(
-        &self,
-        shard: &str,
-        from: &Position,
-        to: &Position,
-    ) -> impl Future<Output = Result<Vec<RedrivenRecord>, PortError>> + Send {
-        (**self).redriven(shard, from, to)
+    Archive {
+        fn append(&self, lines: &[ArchiveLine]) -> Result<(), PortError>;
     }
 
-    fn redrive(
-        &self,
-        shard: &str,
-        guards: &[Guard],
-        rows: &[Additions<'_>],
-    ) -> impl Future<Output = Result<Committed, PortError>> + Send {
-        (**self).redrive(shard, guards, rows)
-    }
-
-    fn rows(&self, of: RowsOf<'_>) -> impl Future<Output = Result<Vec<StoredRow>, PortError>> + Send {
-        (**self).rows(of)
-    }
-}
-
-impl<T: PersonalData> PersonalData for Arc<T> {
-    fn held(&self, unit: &str) -> impl Future<Output = Result<Held, PortError>> + Send {
-        (**self).held(unit)
-    }
-
-    fn erase(&self, unit: &str) -> impl Future<Output = Result<(), PortError>> + Send {
-        (**self).erase(unit)
-    }
-}
-
-impl<T: Archive> Archive for Arc<T> {
-    fn append(&self, lines: &[ArchiveLine]) -> impl Future<Output = Result<(), PortError>> + Send {
-        (**self).append(lines)
-    }
-}
-
-impl<T: Quarantine> Quarantine for Arc<T> {
-    fn put(&self, records: &[Quarantined]) -> impl Future<Output = Result<(), PortError>> + Send {
-        (**self).put(records)
-    }
-
-    fn list(
-        &self,
-        since: Timestamp,
-        limit: usize,
-    ) -> impl Future<Output = Result<Vec<Quarantined>, PortError>> + Send {
-        (**self).list(since, limit)
-    }
-
-    fn count(
-        &self,
-        since: Timestamp,
-    ) -> impl Future<Output = Result<BTreeMap<String, u64>, PortError>> + Send {
-        (**self).count(since)
-    }
-
-    fn remove(&self, record: &Quarantined) -> impl Future<Output = Result<(), PortError>> + Send {
-        (**self).remove(record)
+    Quarantine {
+        fn put(&self, records: &[Quarantined]) -> Result<(), PortError>;
+        fn list(&self, since: Timestamp, limit: usize) -> Result<Vec<Quarantined>, PortError>;
+        fn count(&self, since: Timestamp) -> Result<BTreeMap<String, u64>, PortError>;
+        fn remove(&self, record: &Quarantined) -> Result<(), PortError>;
     }
 }

@@ -22,13 +22,13 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-pub(crate) type Function = Processor<Arc<EmbeddedStore>, Ports, Ports, Ports>;
+pub(crate) type Function = Processor<EmbeddedStore, Ports, Ports, Ports>;
 
 /// Everything that a run needs.
 pub(crate) struct World {
     pub(crate) state: Arc<Mutex<State>>,
     pub(crate) faults: Arc<Mutex<Faults>>,
-    catalog: Arc<EmbeddedStore>,
+    catalog: EmbeddedStore,
     processes: usize,
     /// Whether invocations are payloads, as Lambda makes them, or records that are read.
     is_by_bytes: bool,
@@ -57,7 +57,7 @@ pub(crate) enum Ended {
 
 impl World {
     pub(crate) async fn new(seed: u64, plan: Plan, sabotage: Sabotage) -> Self {
-        let catalog = Arc::new(EmbeddedStore::in_memory().unwrap());
+        let catalog = EmbeddedStore::in_memory().unwrap();
         publish(&catalog, 1, &documents()).await;
         let faults = Faults {
             random: fastrand::Rng::with_seed(seed),
@@ -78,12 +78,12 @@ impl World {
         Self { state, faults: Arc::new(Mutex::new(faults)), catalog, processes: 0, is_by_bytes, said }
     }
 
-    async fn ports(&mut self, limits: Limits) -> (Ports, Arc<CatalogHolder<Arc<EmbeddedStore>>>) {
+    async fn ports(&mut self, limits: Limits) -> (Ports, Arc<CatalogHolder<EmbeddedStore>>) {
         self.processes += 1;
         let (state, faults) = (Arc::clone(&self.state), Arc::clone(&self.faults));
         let limits = TransactionLimits { commit: Limits { items: usize::MAX, ..limits }, redrive: limits };
         let ports = Ports { limits, state, faults, death: Arc::new(Notify::new()), who: self.processes };
-        let holder = Arc::new(CatalogHolder::new(Arc::clone(&self.catalog), Snapshot::default()));
+        let holder = Arc::new(CatalogHolder::new(self.catalog.clone(), Snapshot::default()));
         holder.load().await.unwrap();
         (ports, holder)
     }
@@ -137,7 +137,7 @@ impl World {
     /// The same world, for another who works in it at the same time.
     fn beside(&mut self) -> Self {
         let (state, faults) = (Arc::clone(&self.state), Arc::clone(&self.faults));
-        let (catalog, said) = (Arc::clone(&self.catalog), Arc::clone(&self.said));
+        let (catalog, said) = (self.catalog.clone(), Arc::clone(&self.said));
         self.processes += 1;
         Self { state, faults, catalog, processes: self.processes, is_by_bytes: self.is_by_bytes, said }
     }

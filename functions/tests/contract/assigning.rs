@@ -6,6 +6,7 @@ use abx_functions::adapters::aws::{Budget, DynamoAssignments, dynamodb, emulator
 use abx_functions::adapters::embedded::EmbeddedStore;
 use abx_functions::assignment::{AssignmentOptions, AssignmentService};
 use abx_functions::catalog::{CatalogHolder, Snapshot};
+use abx_functions::http::HttpFunction;
 use abx_functions::telemetry::Telemetry;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -22,7 +23,7 @@ const ROUNDS: usize = 50;
 
 const SHARES: [(&str, f64); 3] = [("a", 0.2), ("b", 0.3), ("c", 0.5)];
 
-type Sink = Arc<EmbeddedStore>;
+type Sink = EmbeddedStore;
 
 /// The variant of a unit, as hashing alone gives it.
 fn computed(unit: &str) -> &'static str {
@@ -35,8 +36,8 @@ fn function(endpoint: &str) -> AssignmentService<Sink, DynamoAssignments, Sink> 
     let document = json!({"experiment": "e", "status": "active", "variants": variants});
     let snapshot = Snapshot::compile(7, vec![document], &Snapshot::default());
     assert!(snapshot.held_back.is_empty());
-    let embedded = Arc::new(EmbeddedStore::in_memory().unwrap());
-    let holder = Arc::new(CatalogHolder::new(Arc::clone(&embedded), snapshot));
+    let embedded = EmbeddedStore::in_memory().unwrap();
+    let holder = Arc::new(CatalogHolder::new(embedded.clone(), snapshot));
     let store = DynamoAssignments::new(dynamodb(&emulator(endpoint), Budget::REQUEST), "a");
     AssignmentService::new(
         holder,

@@ -12,7 +12,6 @@ use std::io::{BufRead, BufReader, Write};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -81,9 +80,9 @@ crate::quarantine_port!(in_memory);
 crate::personal_data_port!(one_file);
 
 /// One store for all three ports.
-async fn one_file() -> Place<Arc<EmbeddedStore>, Arc<EmbeddedStore>, Arc<EmbeddedStore>> {
-    let store = Arc::new(in_memory().await);
-    Place { assignments: Arc::clone(&store), marks: Arc::clone(&store), personal_data: store }
+async fn one_file() -> Place<EmbeddedStore, EmbeddedStore, EmbeddedStore> {
+    let store = in_memory().await;
+    Place { assignments: store.clone(), marks: store.clone(), personal_data: store }
 }
 
 #[tokio::test]

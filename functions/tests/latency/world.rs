@@ -11,6 +11,7 @@ use abx_functions::adapters::embedded::EmbeddedStore;
 use abx_functions::assignment::{self, AssignmentService};
 use abx_functions::catalog::{CatalogHolder, Snapshot, encode};
 use abx_functions::events::{Options, Processor};
+use abx_functions::http::HttpFunction;
 use abx_functions::ports::{Archive, CatalogStore, MetricStore, RevisionMeta};
 use abx_functions::sources::kinesis::KinesisRecord;
 use abx_functions::telemetry::Telemetry;
@@ -26,11 +27,11 @@ const ASSIGNMENTS: &str = "assignments";
 /// How long an environment waits for its next request.
 const PAUSE: Duration = Duration::from_millis(20);
 
-type Embedded = Arc<EmbeddedStore>;
+type Embedded = EmbeddedStore;
 
 /// A catalog with one experiment and two metrics.
 async fn catalog() -> (Embedded, Arc<CatalogHolder<Embedded>>) {
-    let store = Arc::new(EmbeddedStore::in_memory().unwrap());
+    let store = EmbeddedStore::in_memory().unwrap();
     let variants = SHARES.map(|(key, allocation)| json!({"key": key, "allocation": allocation}));
     let documents = [json!({"experiment": EXPERIMENT, "status": "active", "variants": variants,
         "metrics": [{"key": "bought", "event": "purchase", "kind": "conversion", "role": "primary"},
@@ -38,7 +39,7 @@ async fn catalog() -> (Embedded, Arc<CatalogHolder<Embedded>>) {
     let meta = RevisionMeta { created_at: Timestamp::UNIX_EPOCH, author: "l".into(), message: "l".into() };
     store.put_revision(1, &encode(&documents).unwrap(), &meta).await.unwrap();
     store.flip_head(None, 1, &meta).await.unwrap();
-    let holder = Arc::new(CatalogHolder::new(Arc::clone(&store), Snapshot::default()));
+    let holder = Arc::new(CatalogHolder::new(store.clone(), Snapshot::default()));
     holder.load().await.unwrap();
     (store, holder)
 }

@@ -4,7 +4,7 @@ use abx_functions::adapters::embedded::EmbeddedStore;
 use abx_functions::assignment::{self, AssignRequest, AssignmentResponse, RequestClock};
 use abx_functions::catalog::{CatalogHolder, Snapshot, encode};
 use abx_functions::flags;
-use abx_functions::http::Cors;
+use abx_functions::http::{Cors, HttpFunction, HttpOptions};
 use abx_functions::ports::{
     AssignmentStore, CatalogStore, Event, EventSink, PortError, Put, RevisionMeta, SendReport,
     StoredAssignment,
@@ -136,13 +136,13 @@ pub(crate) struct Setup {
     pub(crate) base_path: String,
 }
 
-type Assignment = assignment::AssignmentService<Arc<EmbeddedStore>, Arc<Moody>, Arc<Stream>>;
-type Flags = flags::FlagService<Arc<EmbeddedStore>, Arc<Stream>>;
+type Assignment = assignment::AssignmentService<EmbeddedStore, Arc<Moody>, Arc<Stream>>;
+type Flags = flags::FlagService<EmbeddedStore, Arc<Stream>>;
 
 /// Both functions over the same catalog.
 pub(crate) struct World {
-    pub(crate) catalog: Arc<EmbeddedStore>,
-    pub(crate) holder: Arc<CatalogHolder<Arc<EmbeddedStore>>>,
+    pub(crate) catalog: EmbeddedStore,
+    pub(crate) holder: Arc<CatalogHolder<EmbeddedStore>>,
     pub(crate) store: Arc<Moody>,
     pub(crate) stream: Arc<Stream>,
     pub(crate) log: Log,
@@ -157,7 +157,7 @@ impl World {
     }
 
     pub(crate) async fn new(setup: Setup) -> Self {
-        let catalog = Arc::new(EmbeddedStore::in_memory().unwrap());
+        let catalog = EmbeddedStore::in_memory().unwrap();
         let world = Self::over(catalog, Arc::new(Moody::new()), &setup);
         if !setup.documents.is_empty() {
             world.publish(setup.documents).await;
@@ -167,24 +167,20 @@ impl World {
 
     /// Another process over the same stores.
     pub(crate) async fn twin(&self) -> Self {
-        let twin = Self::over(Arc::clone(&self.catalog), Arc::clone(&self.store), &Setup::default());
+        let twin = Self::over(self.catalog.clone(), Arc::clone(&self.store), &Setup::default());
         twin.holder.load().await.unwrap();
         twin
     }
 
-    fn over(catalog: Arc<EmbeddedStore>, store: Arc<Moody>, setup: &Setup) -> Self {
-        let holder = Arc::new(CatalogHolder::new(Arc::clone(&catalog), Snapshot::default()));
+    fn over(catalog: EmbeddedStore, store: Arc<Moody>, setup: &Setup) -> Self {
+        let holder = Arc::new(CatalogHolder::new(catalog.clone(), Snapshot::default()));
         let stream = Arc::new(Stream { sent: Mutex::default(), mood: Mutex::new(Mood::Well) });
         let log = Log::default();
         let telemetry = Arc::new(Telemetry::new("test", Level::Debug, log.clone()));
         let cors = Cors::new(setup.origins.clone()).with_headers(setup.headers.clone());
         let (exposures, base_path) = (setup.exposures, setup.base_path.clone());
-        let options = assignment::AssignmentOptions {
-            exposures,
-            cors: cors.clone(),
-            base_path: base_path.clone(),
-            ..Default::default()
-        };
+        let http = HttpOptions { exposures, cors, base_path };
+        let options = assignment::AssignmentOptions { http: http.clone(), ..Default::default() };
         let (sink, shared) = (Arc::clone(&stream), Arc::clone(&telemetry));
         let assignment = assignment::AssignmentService::new(
             Arc::clone(&holder),
@@ -193,7 +189,7 @@ impl World {
             shared,
             options,
         );
-        let options = flags::FlagOptions { exposures, evaluations: setup.evaluations, cors, base_path };
+        let options = flags::FlagOptions { evaluations: setup.evaluations, http };
         let flags = flags::FlagService::new(Arc::clone(&holder), Arc::clone(&stream), telemetry, options);
         Self { catalog, holder, store, stream, log, assignment: Arc::new(assignment), flags: Arc::new(flags) }
     }
@@ -220,7 +216,7 @@ impl World {
     }
 
     pub(crate) fn routers(&self) -> [Router; 2] {
-        [assignment::router(Arc::clone(&self.assignment)), flags::router(Arc::clone(&self.flags))]
+        [Arc::clone(&self.assignment).router(), Arc::clone(&self.flags).router()]
     }
 
     /// Sends a request to the function that has its path.

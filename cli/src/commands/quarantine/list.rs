@@ -1,4 +1,4 @@
-//! Which records could never be processed?
+//! `abx quarantine list`: records that could not be processed.
 
 use super::SelectArgs;
 use crate::advice::unanswered;
@@ -9,7 +9,6 @@ use crate::render::numbers::count;
 use crate::render::style::DIM;
 use crate::render::{printable, table};
 use crate::report::{FormatArg, Report};
-use crate::stores::Kept;
 use abx_functions::ports::{Quarantine as _, Quarantined};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -28,7 +27,7 @@ pub struct Args {
     /// Only records with this reason
     #[arg(long, value_name = "REASON")]
     reason: Option<String>,
-    /// At most so many
+    /// The largest number of records to list
     #[arg(long, value_name = "N", default_value_t = 100)]
     limit: usize,
     #[command(flatten)]
@@ -41,7 +40,7 @@ pub struct QuarantineListReport {
     store: String,
     #[schemars(with = "String")]
     since: Timestamp,
-    /// How many there are, by reason; those that are not shown included.
+    /// The number of records by reason, including those that are not shown.
     reasons: BTreeMap<String, u64>,
     records: Vec<Summary>,
 }
@@ -61,23 +60,22 @@ pub(super) struct Summary {
 
 impl Execute for Args {
     type Report = QuarantineListReport;
-    const REPORT: &'static str = "quarantine-list";
 
     /// Reads the records.
     fn execute(&self) -> Result<QuarantineListReport, Error> {
         block_on(async {
-            let kept = Kept::open(&self.select.metrics).await?;
+            let quarantine = self.select.open().await?;
             let since = self.select.since();
-            let mut reasons = kept.count(since).await.map_err(unanswered)?;
+            let mut reasons = quarantine.count(since).await.map_err(unanswered)?;
             let records = match &self.reason {
                 Some(reason) => {
                     reasons.retain(|it, _| it == reason);
-                    let mut records = self.select.records(&kept).await?;
+                    let mut records = self.select.records(&quarantine).await?;
                     records.retain(|record| record.reason == *reason);
                     records.truncate(self.limit);
                     records
                 }
-                None => kept.list(since, self.limit).await.map_err(unanswered)?,
+                None => quarantine.list(since, self.limit).await.map_err(unanswered)?,
             };
             let records = records.iter().map(Summary::new).collect();
             Ok(QuarantineListReport { store: self.select.metrics.store.name(), since, reasons, records })
@@ -102,6 +100,8 @@ impl Summary {
 }
 
 impl Report for QuarantineListReport {
+    const KIND: &'static str = "quarantine-list";
+
     fn human(&self) -> String {
         let since = self.since.strftime("%Y-%m-%d %H:%M UTC");
         let total: u64 = self.reasons.values().sum();

@@ -1,4 +1,4 @@
-//! What does this record hold?
+//! `abx quarantine show`: one record with its bytes.
 
 use super::SelectArgs;
 use super::list::Summary;
@@ -8,7 +8,6 @@ use crate::error::Error;
 use crate::render::printable;
 use crate::render::style::{BAD, DIM, TITLE};
 use crate::report::{FormatArg, Report};
-use crate::stores::Kept;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
@@ -39,14 +38,14 @@ pub struct QuarantineShowReport {
 
 impl Execute for Args {
     type Report = QuarantineShowReport;
-    const REPORT: &'static str = "quarantine-show";
 
     /// Finds the record.
     fn execute(&self) -> Result<QuarantineShowReport, Error> {
         block_on(async {
-            let kept = Kept::open(&self.select.metrics).await?;
-            let found = self.select.records(&kept).await?.into_iter().find(|record| record.id == self.id);
-            let found = found.ok_or_else(|| self.select.unknown(&self.id))?;
+            let quarantine = self.select.open().await?;
+            let found =
+                self.select.records(&quarantine).await?.into_iter().find(|record| record.id == self.id);
+            let found = found.ok_or_else(|| self.select.metrics.no_record(&self.id))?;
             let summary = Summary::new(&found);
             let (text, base64) = match String::from_utf8(found.data) {
                 Ok(text) => (Some(text), None),
@@ -62,6 +61,8 @@ impl Execute for Args {
 }
 
 impl Report for QuarantineShowReport {
+    const KIND: &'static str = "quarantine-show";
+
     fn human(&self) -> String {
         let Self { summary: Summary { id, arrived_at, reason, detail, bytes }, text, base64 } = self;
         let at = arrived_at.strftime("%Y-%m-%d %H:%M:%S UTC");

@@ -26,7 +26,7 @@ pub(super) enum Batch {
 }
 
 impl Batch {
-    /// How many records.
+    /// The number of records.
     pub(super) fn len(&self) -> usize {
         match self {
             Self::Made { records, .. } => records.len(),

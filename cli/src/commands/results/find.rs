@@ -3,7 +3,7 @@
 
 use crate::advice::unanswered;
 use crate::error::Error;
-use crate::stores::Store;
+use crate::stores::AnyCatalog;
 use abx_core::Experiment;
 use abx_functions::catalog::{PublishError, Snapshot, documents_of, experiment_of, head};
 use abx_functions::ports::CatalogStore as _;
@@ -12,7 +12,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// How an experiment stands to what serves.
+/// The state of an experiment, compared with the published revision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Standing {
@@ -45,7 +45,7 @@ impl Found {
 
 /// All that was ever published.
 pub(super) struct History<'s> {
-    store: &'s Store,
+    store: &'s AnyCatalog,
     head: Option<u64>,
     /// The experiments of the head.
     served: BTreeSet<String>,
@@ -54,7 +54,7 @@ pub(super) struct History<'s> {
 }
 
 impl<'s> History<'s> {
-    pub(super) async fn read(store: &'s Store) -> Result<Self, Error> {
+    pub(super) async fn read(store: &'s AnyCatalog) -> Result<Self, Error> {
         let head = head(store).await?;
         let served = documents_of(store, head).await?;
         let others = store.revisions().await.map_err(unanswered)?;

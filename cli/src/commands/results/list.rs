@@ -9,6 +9,7 @@ use crate::render::numbers::count;
 use crate::render::style::{BAD, DIM, GOOD, TITLE};
 use crate::render::table;
 use crate::report::Report;
+use crate::stores::counted_experiments;
 use abx_core::document::Status;
 use abx_core::results::ratio;
 use abx_core::statistics::{RatioVerdict, SampleRatio};
@@ -35,7 +36,7 @@ struct CountedExperiment {
     revision: Option<u64>,
     /// Units that were exposed, each once.
     units: u64,
-    /// Whether the units follow their allocations; `null` without units or without a document.
+    /// True if the units follow their allocations; `null` without units or without a document.
     sample_ratio: Option<SampleRatio>,
 }
 
@@ -49,7 +50,7 @@ pub(super) async fn read(args: &Args) -> Result<ResultsListReport, Error> {
         .into_iter()
         .map(|(name, found)| (name, Some(found)))
         .collect();
-    for experiment in metrics.counted_experiments().map_err(unanswered)?.unwrap_or_default() {
+    for experiment in counted_experiments(&metrics).map_err(unanswered)?.unwrap_or_default() {
         known.entry(experiment).or_default();
     }
     let mut experiments = Vec::new();
@@ -98,6 +99,8 @@ impl CountedExperiment {
 }
 
 impl Report for ResultsListReport {
+    const KIND: &'static str = "results-list";
+
     fn human(&self) -> String {
         if self.experiments.is_empty() {
             return format!("{}: nothing was counted yet\n", self.store);

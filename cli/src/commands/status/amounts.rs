@@ -5,8 +5,8 @@ use crate::error::Error;
 use crate::part::Part;
 use crate::render::numbers::count;
 use crate::render::style::{BAD, GOOD};
-use crate::stores::Metrics;
-use abx_functions::ports::{RowsOf, totals};
+use crate::stores::AnyMetrics;
+use abx_functions::ports::{MetricStore as _, RowsOf, totals};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -19,11 +19,11 @@ pub(super) struct WithoutAmount {
 }
 
 /// Looks through the counts of these experiments and epochs.
-pub(super) async fn ask(metrics: &Metrics, running: &[(&str, u32)]) -> Part<Vec<WithoutAmount>> {
+pub(super) async fn ask(metrics: &AnyMetrics, running: &[(&str, u32)]) -> Part<Vec<WithoutAmount>> {
     read(metrics, running).await.into()
 }
 
-async fn read(metrics: &Metrics, running: &[(&str, u32)]) -> Result<Vec<WithoutAmount>, Error> {
+async fn read(metrics: &AnyMetrics, running: &[(&str, u32)]) -> Result<Vec<WithoutAmount>, Error> {
     let mut found = Vec::new();
     for (experiment, epoch) in running {
         let rows =

@@ -1,20 +1,20 @@
-//! How far the stream is counted, what waits, and what went wrong.
+//! The lag of the stream, and the records that were not counted.
 
 use super::Args;
 use crate::advice::unanswered;
 use crate::error::Error;
 use crate::part::Part;
-use crate::stores::{Kept, Metrics};
+use crate::stores::AnyMetrics;
 use abx_core::event::{Position, RowKey};
 use abx_functions::adapters::aws::{Budget, KinesisLag, Waiting, kinesis};
 use abx_functions::adapters::embedded::EmbeddedStore;
 use abx_functions::events::REPLAYED_STREAM;
-use abx_functions::ports::{PortError, Quarantine as _, RowsOf, StoredRow};
+use abx_functions::ports::{Either, MetricStore as _, PortError, Quarantine as _, RowsOf, StoredRow};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// How far a shard is counted.
+/// The progress of a shard.
 #[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub(super) struct Shard {
     #[serde(rename = "shard")]
@@ -24,10 +24,10 @@ pub(super) struct Shard {
     /// The latest hour that events were counted for; `null` before any was.
     #[schemars(with = "Option<String>")]
     pub(super) latest_hour: Option<Timestamp>,
-    /// When that record came, where the stream still has it.
+    /// The arrival of that record, if the stream still has it.
     #[schemars(with = "Option<String>")]
     pub(super) counted_at: Option<Timestamp>,
-    /// How long the first record that is not counted has waited, in seconds; 0 if none waits.
+    /// The waiting time of the first record that is not counted, in seconds; 0 if none waits.
     pub(super) behind: Part<f64>,
 }
 
@@ -36,16 +36,16 @@ pub(super) struct Shard {
 pub(super) struct Quarantined {
     #[schemars(with = "String")]
     pub(super) since: Timestamp,
-    /// How many, by reason.
+    /// Numbers by reason.
     pub(super) reasons: BTreeMap<String, u64>,
 }
 
 /// Every shard that was ever counted or that the stream has, with how far it is behind.
-pub(super) async fn counted(args: &Args, metrics: &Metrics, now: Timestamp) -> Part<Vec<Shard>> {
+pub(super) async fn counted(args: &Args, metrics: &AnyMetrics, now: Timestamp) -> Part<Vec<Shard>> {
     shards(args, metrics, now).await.into()
 }
 
-async fn shards(args: &Args, metrics: &Metrics, now: Timestamp) -> Result<Vec<Shard>, Error> {
+async fn shards(args: &Args, metrics: &AnyMetrics, now: Timestamp) -> Result<Vec<Shard>, Error> {
     let mut hours = latest_hours(metrics).await.map_err(unanswered)?;
     let lags = Lags::new(args, metrics).await;
     for name in lags.names() {
@@ -64,7 +64,7 @@ async fn shards(args: &Args, metrics: &Metrics, now: Timestamp) -> Result<Vec<Sh
 
 /// The shards that were counted, each with its latest hour. Those of replayed records are no shards of a stream.
 pub(super) async fn latest_hours(
-    metrics: &Metrics,
+    metrics: &AnyMetrics,
 ) -> Result<BTreeMap<String, Option<Timestamp>>, PortError> {
     let mut hours: BTreeMap<String, Option<Timestamp>> = BTreeMap::new();
     for StoredRow { row, shard, .. } in metrics.rows(RowsOf::Stream).await? {
@@ -78,7 +78,7 @@ pub(super) async fn latest_hours(
     Ok(hours)
 }
 
-/// Where it is asked what waits.
+/// The source of the lag.
 enum Lags<'a> {
     /// The file.
     Embedded(&'a EmbeddedStore),
@@ -89,13 +89,13 @@ enum Lags<'a> {
 }
 
 impl<'a> Lags<'a> {
-    async fn new(args: &Args, metrics: &'a Metrics) -> Self {
+    async fn new(args: &Args, metrics: &'a AnyMetrics) -> Self {
         let stream = match (metrics, &args.stream) {
-            (Metrics::Embedded(store), _) => return Self::Embedded(store),
-            (Metrics::Dynamo(_), None) => {
+            (Either::Left(store), _) => return Self::Embedded(store),
+            (Either::Right(_), None) => {
                 return Self::None(Part::NotAsked("give --stream to see what waits".to_owned()));
             }
-            (Metrics::Dynamo(_), Some(stream)) => stream,
+            (Either::Right(_), Some(stream)) => stream,
         };
         match ask(args, stream).await {
             Ok((lag, shards)) => Self::Kinesis(lag, shards),
@@ -158,12 +158,12 @@ fn waiting(store: &EmbeddedStore, head: Option<&Position>, now: Timestamp) -> Re
     Ok(waiting)
 }
 
-/// How many records were quarantined.
+/// The number of quarantined records.
 pub(super) async fn quarantine(args: &Args, now: Timestamp) -> Part<Quarantined> {
     let since = now.checked_sub(args.since).unwrap_or(Timestamp::MIN);
     let count = async {
-        let kept = Kept::open(&args.metrics).await?;
-        let reasons = kept.count(since).await.map_err(unanswered)?;
+        let backend = args.metrics.store.open().await?;
+        let reasons = args.metrics.quarantine(&backend).count(since).await.map_err(unanswered)?;
         Ok(Quarantined { since, reasons })
     };
     count.await.into()

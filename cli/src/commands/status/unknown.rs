@@ -7,18 +7,18 @@ use crate::part::Part;
 use crate::render::numbers::count;
 use crate::render::printable;
 use crate::render::style::{BAD, GOOD};
-use crate::stores::Metrics;
+use crate::stores::AnyMetrics;
 use abx_core::event::{Counter, RowKey};
 use abx_core::finding::did_you_mean;
-use abx_functions::ports::{RowsOf, StoredRow};
+use abx_functions::ports::{MetricStore as _, RowsOf, StoredRow};
 use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// How long ago an event counts as one that came lately, so that a typo that was fixed is soon forgotten.
+/// The age up to which an event is recent, so that a typo that was fixed is soon forgotten.
 const LATELY: SignedDuration = SignedDuration::from_hours(24);
-/// How many names a person is shown.
+/// The number of names that a person is shown.
 const SHOWN: usize = 10;
 
 /// Unknown events, and what is known.
@@ -40,11 +40,11 @@ struct UnknownEvent {
 }
 
 /// Names of unknown events, of all shards. `known` are the events that metrics ask for now.
-pub(super) async fn ask(metrics: &Metrics, known: &[String], now: Timestamp) -> Part<UnknownEvents> {
+pub(super) async fn ask(metrics: &AnyMetrics, known: &[String], now: Timestamp) -> Part<UnknownEvents> {
     read(metrics, known, now).await.into()
 }
 
-async fn read(metrics: &Metrics, known: &[String], now: Timestamp) -> Result<UnknownEvents, Error> {
+async fn read(metrics: &AnyMetrics, known: &[String], now: Timestamp) -> Result<UnknownEvents, Error> {
     let since = Offset::UTC.to_datetime(now.checked_sub(LATELY).unwrap_or(Timestamp::MIN)).date();
     let mut counts: BTreeMap<String, u64> = BTreeMap::new();
     for shard in latest_hours(metrics).await.map_err(unanswered)?.into_keys() {

@@ -13,7 +13,7 @@ use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior};
 
 impl MetricStore for EmbeddedStore {
     fn limits(&self) -> TransactionLimits {
-        *self.limits
+        self.limits
     }
 
     async fn shard(&self, shard: &str) -> Result<ShardState, PortError> {

@@ -33,7 +33,7 @@ use opening::{Fit, StoreFile};
 use rusqlite::{Connection, ErrorCode, ffi};
 use std::io;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -43,18 +43,17 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const TRIES: u32 = 50;
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// All ports in one file.
+/// All ports in one file. A clone is another handle on the same connection.
 ///
 /// Its methods are async by their traits only: they call the library in place, under a mutex. A call takes some
 /// microseconds (`latency` in `tests/contract/embedded.rs` measures it), less than handing it to a thread for blocking work and back.
 ///
 /// Log and file are written, not synced, at each commit (`synchronous = NORMAL` under WAL): whoever kills the program loses nothing;
 /// whoever pulls the plug may lose the last moments, but gets a sound file.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct EmbeddedStore {
-    open: Mutex<Open>,
-    /// In a box, because stores are held by value beside much smaller ones.
-    limits: Box<TransactionLimits>,
+    open: Arc<Mutex<Open>>,
+    limits: TransactionLimits,
 }
 
 /// A connection, and the file that it is to; none of a store in memory.
@@ -81,7 +80,7 @@ impl EmbeddedStore {
     fn of(opened: Result<Open, PortError>, path: &Path) -> Result<Self, PortError> {
         let open =
             opened.map_err(|error| error.at(format!("{} cannot be used as a store", path.display())))?;
-        Ok(Self { open: Mutex::new(open), limits: Box::new(TRANSACTION_LIMITS) })
+        Ok(Self { open: Arc::new(Mutex::new(open)), limits: TRANSACTION_LIMITS })
     }
 
     /// A store in memory, gone when it is dropped.
@@ -89,8 +88,8 @@ impl EmbeddedStore {
         let connection = Connection::open_in_memory().map_err(port_error)?;
         configure(&connection)?;
         identity::prepare_to_write(&connection)?;
-        let open = Mutex::new(Open { connection, file: None });
-        Ok(Self { open, limits: Box::new(TRANSACTION_LIMITS) })
+        let open = Arc::new(Mutex::new(Open { connection, file: None }));
+        Ok(Self { open, limits: TRANSACTION_LIMITS })
     }
 
     /// The same, waiting so long for another program that writes, where calls otherwise wait for five seconds.
@@ -102,7 +101,7 @@ impl EmbeddedStore {
     /// The same with transactions of another size.
     #[must_use]
     pub fn with_limits(self, limits: TransactionLimits) -> Self {
-        Self { limits: Box::new(limits), ..self }
+        Self { limits, ..self }
     }
 
     /// Whether the file that is open is still the one that its path leads to. What is written into another is lost.

@@ -24,7 +24,7 @@ impl Archive for Nowhere {
     }
 }
 
-type Store = Arc<EmbeddedStore>;
+type Store = EmbeddedStore;
 
 const SHARD: &str = "events/shardId-000000000001";
 
@@ -33,7 +33,7 @@ async fn store() -> Store {
 }
 
 async fn store_with(limits: TransactionLimits) -> Store {
-    let store = Arc::new(EmbeddedStore::in_memory().unwrap().with_limits(limits));
+    let store = EmbeddedStore::in_memory().unwrap().with_limits(limits);
     let experiment = json!({"experiment": "e", "status": "active", "variants": [{"key": "a"}, {"key": "b"}],
         "metrics": [{"key": "paid", "event": "paid", "kind": "count"}]});
     let meta = RevisionMeta { created_at: Timestamp::now(), author: "t".into(), message: String::new() };
@@ -43,12 +43,12 @@ async fn store_with(limits: TransactionLimits) -> Store {
 }
 
 fn catalog(store: &Store) -> Arc<CatalogHolder<Store>> {
-    Arc::new(CatalogHolder::new(Arc::clone(store), Snapshot::default()))
+    Arc::new(CatalogHolder::new(store.clone(), Snapshot::default()))
 }
 
 /// A redriver as another process has it: it remembers nothing.
 fn redriver(store: &Store) -> Redriver<Store, Store, Nowhere, Store> {
-    Redriver::new(catalog(store), Arc::clone(store), (Nowhere { fails: false }, Arc::clone(store)))
+    Redriver::new(catalog(store), store.clone(), (Nowhere { fails: false }, store.clone()))
 }
 
 fn batch(records: &[(u64, Value)]) -> Batch {
@@ -68,9 +68,9 @@ fn shard_batch(records: &[(u64, Value)]) -> ShardBatch {
 
 /// Delivers records as Lambda does; whether all were counted.
 async fn deliver(store: &Store, records: &[(u64, Value)], fails: bool) -> bool {
-    let kept = (Nowhere { fails }, Arc::clone(store));
+    let kept = (Nowhere { fails }, store.clone());
     let telemetry = Arc::new(Telemetry::silent("events"));
-    let processor = Processor::new(catalog(store), Arc::clone(store), kept, telemetry, Options::default());
+    let processor = Processor::new(catalog(store), store.clone(), kept, telemetry, Options::default());
     let outcome = processor.count(batch(records), Instant::now() + PATIENCE).await.unwrap();
     outcome.response.batch_item_failures.is_empty()
 }
