@@ -230,7 +230,7 @@ impl Args {
 /// A text, or the content of the file that it names.
 fn text(argument: &str) -> Result<String, Error> {
     match argument.strip_prefix('@') {
-        Some(file) => fs::read_to_string(file).map_err(|error| Error::world(format!("{file}: {error}"))),
+        Some(file) => fs::read_to_string(file).map_err(|error| Error::world(file.to_string()).because(error)),
         None => Ok(argument.to_owned()),
     }
 }

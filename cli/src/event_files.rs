@@ -59,7 +59,7 @@ impl Content {
     fn open(path: &Path) -> Result<Self, Error> {
         let name = path.display().to_string();
         let spooled = (name == "-").then(|| spool(io::stdin().lock())).transpose();
-        let spooled = spooled.map_err(|error| Error::world(format!("standard input: {error}")))?;
+        let spooled = spooled.map_err(|error| Error::world("standard input").because(error))?;
         let has_suffix = path.extension().is_some_and(|it| it == "gz");
         let is_gzip = has_suffix || spooled.is_none() && is_gzip(path);
         let plain = if has_suffix { path.with_extension("") } else { path.to_owned() };
@@ -79,7 +79,7 @@ impl Content {
 
     /// A reader of the content from its beginning.
     pub fn reader(&self) -> Result<Box<dyn BufRead>, Error> {
-        let file = File::open(&self.path).map_err(|error| self.failed(&error))?;
+        let file = File::open(&self.path).map_err(|error| self.failed(error))?;
         Ok(if self.is_gzip {
             Box::new(BufReader::with_capacity(1 << 16, MultiGzDecoder::new(file)))
         } else {
@@ -89,8 +89,8 @@ impl Content {
 
     /// The error for a file that cannot be read.
     #[must_use]
-    pub fn failed(&self, error: &io::Error) -> Error {
-        Error::world(format!("{}: {error}", self.name))
+    pub fn failed(&self, error: io::Error) -> Error {
+        Error::world(self.name.clone()).because(error)
     }
 
     /// The SHA-256 of the content up to each of these lengths, in ascending order, as far as it reaches; up to its end for a longer one.
@@ -102,7 +102,7 @@ impl Content {
             loop {
                 let most = usize::try_from(length - at).unwrap_or(usize::MAX).min(buffer.len());
                 let part = buffer.get_mut(..most).unwrap_or_default();
-                let read = reader.read(part).map_err(|error| self.failed(&error))?;
+                let read = reader.read(part).map_err(|error| self.failed(error))?;
                 hasher.update(part.get(..read).unwrap_or_default());
                 at += read as u64;
                 if read == 0 {
@@ -165,7 +165,7 @@ fn spool(mut from: impl Read) -> io::Result<NamedTempFile> {
 
 /// All files below a path, in order.
 fn find(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), Error> {
-    let failed = |error: io::Error| Error::world(format!("{}: {error}", path.display()));
+    let failed = |error: io::Error| Error::world(path.display().to_string()).because(error);
     if path == Path::new("-") || !fs::metadata(path).map_err(failed)?.is_dir() {
         files.push(path.to_owned());
         return Ok(());
@@ -180,8 +180,9 @@ fn find(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), Error> {
 pub fn recorded(name: &str, mut value: Value) -> Result<Vec<Value>, Error> {
     if let Some(payload) = value.get_mut("payload").map(Value::take) {
         value = match payload {
-            Value::String(text) => serde_json::from_str(&text)
-                .map_err(|error| Error::caller(format!("{name}: the payload cannot be read: {error}")))?,
+            Value::String(text) => serde_json::from_str(&text).map_err(|error| {
+                Error::caller(format!("{name}: the payload cannot be read")).because(error)
+            })?,
             payload => payload,
         };
     }

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Names that a column of ids usually has.
 const ID_COLUMNS: [&str; 4] = ["user_id", "userid", "unit", "id"];
@@ -25,6 +25,31 @@ const MAX_UNITS: usize = 20_000_000;
 const NO_IDS: [&str; 7] = ["undefined", "null", "NaN", "nan", "None", "[object Object]", "(null)"];
 /// The number of remembered names of attributes that no document reads.
 const MAX_NAMES: usize = 1000;
+
+/// The options for a file of units.
+#[derive(Debug, clap::Args)]
+pub struct UnitsFileArgs {
+    /// Take units from a CSV file (with a header) or a JSONL file; other columns are attributes, where documents read them.
+    /// A unit counts once, by its first row
+    #[arg(long, alias = "users-file", value_name = "FILE")]
+    units_file: Option<PathBuf>,
+    /// The column or field with the unit's id; by default `user_id`, `userid`, `unit` or `id`
+    #[arg(long, value_name = "NAME", requires = "units_file")]
+    id_column: Option<String>,
+}
+
+impl UnitsFileArgs {
+    /// The file, if there is one, with the attributes of all units and the types that documents read.
+    #[must_use]
+    pub fn people<'a>(
+        &'a self,
+        attributes: &'a Map<String, Value>,
+        types: &'a AttributeTypes,
+    ) -> Option<People<'a>> {
+        let path = self.units_file.as_deref()?;
+        Some(People { path, id_column: self.id_column.as_deref(), attributes, types })
+    }
+}
 
 /// A file of units, and how it is read.
 #[derive(Debug, Clone, Copy)]
@@ -123,7 +148,7 @@ impl People<'_> {
 
     fn open(&self) -> Result<BufReader<File>, Error> {
         let file = File::open(self.path)
-            .map_err(|error| Error::world(format!("{}: {error}", self.path.display())))?;
+            .map_err(|error| Error::world(self.path.display().to_string()).because(error))?;
         let mut reader = BufReader::with_capacity(1 << 16, file);
         // Spreadsheets begin a file with a byte order mark.
         if reader.fill_buf().is_ok_and(|start| start.starts_with("\u{feff}".as_bytes())) {

@@ -103,7 +103,7 @@ impl Suspects {
             Either::Left(_) => {
                 let folder = archive_beside(&args.store.store);
                 let read = Busy::look(&folder, only);
-                read.map_err(|error| Error::world(format!("{}: {error}", folder.display()))).into()
+                read.map_err(|error| Error::world(folder.display().to_string()).because(error)).into()
             }
         };
         Self { placeholders: placeholders(metrics, experiments).await.into(), busy }

@@ -17,6 +17,9 @@ const EARLY: Duration = Duration::from_mins(5);
 /// The service that a function URL belongs to.
 const SERVICE: &str = "lambda";
 
+/// The reason why a request cannot be signed.
+type Cause = Box<dyn std::error::Error + Send + Sync>;
+
 /// The choice of HTTP requests that are signed.
 #[derive(Debug, Clone, Copy, Default, clap::Args)]
 pub(crate) struct SignArgs {
@@ -69,20 +72,20 @@ impl Signer {
     }
 
     /// Adds the headers of a signature, which goes over method, URL, headers and body.
-    pub(crate) async fn sign(&self, request: &mut Request<Bytes>) -> Result<(), String> {
+    pub(crate) async fn sign(&self, request: &mut Request<Bytes>) -> Result<(), Cause> {
         let now = SystemTime::now();
         let credentials = self.credentials(now).await?;
         signed(request, credentials, &self.region, now)
     }
 
-    async fn credentials(&self, now: SystemTime) -> Result<Credentials, String> {
+    async fn credentials(&self, now: SystemTime) -> Result<Credentials, Cause> {
         let mut current = self.current.lock().await;
         if current.expiry().is_some_and(|end| end < now + EARLY) {
             match self.provider.provide_credentials().await {
                 Ok(new) => *current = new,
                 // The old ones may still be good for some minutes.
                 Err(_) if current.expiry().is_some_and(|end| end > now) => {}
-                Err(error) => return Err(error.to_string()),
+                Err(error) => return Err(error.into()),
             }
         }
         Ok(current.clone())
@@ -94,7 +97,7 @@ fn signed(
     credentials: Credentials,
     region: &str,
     now: SystemTime,
-) -> Result<(), String> {
+) -> Result<(), Cause> {
     if request.headers().contains_key(AUTHORIZATION) {
         return Ok(());
     }
@@ -106,7 +109,7 @@ fn signed(
         .time(now)
         .settings(SigningSettings::default())
         .build();
-    let params = params.map_err(|error| error.to_string())?.into();
+    let params = params?.into();
     let host = request.headers().get(HOST).and_then(|it| it.to_str().ok()).unwrap_or_default();
     let path = request.uri().path_and_query().map_or("/", |it| it.as_str());
     let url = format!("https://{host}{path}");
@@ -114,8 +117,8 @@ fn signed(
         request.headers().iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
     let body = SignableBody::Bytes(request.body());
     let signable = SignableRequest::new(request.method().as_str(), url, headers, body);
-    let signature = sign(signable.map_err(|error| error.to_string())?, &params);
-    let (instructions, _) = signature.map_err(|error| error.to_string())?.into_parts();
+    let signature = sign(signable?, &params);
+    let (instructions, _) = signature?.into_parts();
     instructions.apply_to_request_http1x(request);
     Ok(())
 }

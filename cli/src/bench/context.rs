@@ -28,7 +28,8 @@ pub(super) fn into_json(json: &mut String, attributes: &Map<String, Value>, what
         Error::caller(format!("--context has no place in {what}: {why}"))
             .help("write the attributes into the JSON itself, as {\"context\": {\"country\": \"DE\"}}")
     };
-    let mut value: Value = serde_json::from_str(json).map_err(|error| refused(&error.to_string()))?;
+    let mut value: Value =
+        serde_json::from_str(json).map_err(|error| refused("it is not JSON").because(error))?;
     let fields = value.as_object_mut().ok_or_else(|| refused("it is not an object"))?;
     let context = fields.entry("context").or_insert_with(|| Value::Object(Map::new()));
     let context = context.as_object_mut().ok_or_else(|| refused("its `context` is not an object"))?;

@@ -6,7 +6,7 @@
 use super::tally::{Failure, Outcome};
 use super::template::Template;
 use crate::aws::signer::{SignArgs, Signer};
-use crate::error::Error;
+use crate::error::{Error, chain};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Bytes;
 use hyper::client::conn::http1::{self, SendRequest};
@@ -50,7 +50,7 @@ impl HttpRequest {
         headers: HeaderMap,
         signing: SignArgs,
     ) -> Result<Self, Error> {
-        let bad = |error: hyper::http::Error| Error::caller(format!("{url}: {error}"));
+        let bad = |error: hyper::http::Error| Error::caller(url.to_string()).because(error);
         let base: Uri = url
             .replace("{unit}", "u")
             .parse()
@@ -163,8 +163,8 @@ impl HttpCaller {
         let to = self.request.base.clone();
         let connected = timeout(self.patience, self.connector.clone().oneshot(to)).await;
         let io = connected.map_err(|_| "no connection in time".to_owned())?;
-        let io = io.map_err(|error| error.source().map_or(error.to_string(), ToString::to_string))?;
-        http1::handshake(io).await.map_err(|error| error.to_string())
+        let io = io.map_err(|error| chain(&*error))?;
+        http1::handshake(io).await.map_err(|error| chain(&error))
     }
 
     /// Sends a request for a user, and waits for the end of its answer.

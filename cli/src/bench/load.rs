@@ -121,7 +121,7 @@ fn work(
     let tally = Arc::new(Mutex::new(Tally::new()));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let opened = runtime
-        .map_err(|error| Error::world(format!("no thread: {error}")))
+        .map_err(|error| Error::world("no thread").because(error))
         .and_then(|runtime| Ok((runtime.block_on(open(&run.load, share))?, runtime)));
     match opened {
         Err(error) => {
@@ -155,10 +155,7 @@ async fn open(load: &Load, (number, threads): (usize, usize)) -> Result<Vec<Call
             for _ in mine {
                 let mut caller =
                     HttpCaller::new(Arc::clone(request), connector.clone(), signer.clone(), load.patience);
-                caller
-                    .connect()
-                    .await
-                    .map_err(|error| Error::world(format!("{}: {error}", request.host())))?;
+                caller.connect().await.map_err(|error| Error::world(request.host()).because(error))?;
                 callers.push(Caller::Http(Box::new(caller)));
             }
             Ok(callers)

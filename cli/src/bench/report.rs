@@ -94,9 +94,9 @@ pub(super) struct Earlier {
 impl Earlier {
     pub(super) fn read(path: &Path) -> Result<Self, Error> {
         let file = path.display().to_string();
-        let text = fs::read_to_string(path).map_err(|error| Error::world(format!("{file}: {error}")))?;
+        let text = fs::read_to_string(path).map_err(|error| Error::world(file.clone()).because(error))?;
         let earlier: Self = serde_json::from_str(&text).map_err(|error| {
-            Error::caller(format!("{file}: {error}")).help("give what `abx bench --format json` wrote")
+            Error::caller(file.clone()).because(error).help("give what `abx bench --format json` wrote")
         })?;
         Ok(Self { file, ..earlier })
     }

@@ -101,7 +101,7 @@ impl Execute for Args {
 async fn capture(args: &Args, since: Timestamp, go_on: Option<Duration>) -> Result<CaptureReport, Error> {
     let mut source = Source::open(args, since).await?;
     let mut out = create(&args.file)?;
-    let failed = |error: io::Error| Error::world(format!("{}: {error}", args.file.display()));
+    let failed = |error: io::Error| Error::world(args.file.display().to_string()).because(error);
     let until = go_on.map(|duration| Instant::now() + duration);
     let redactor = (!args.unredacted).then(Redactor::new);
     let file = args.file.display().to_string();
@@ -132,8 +132,9 @@ async fn capture(args: &Args, since: Timestamp, go_on: Option<Duration>) -> Resu
 
 fn create(path: &Path) -> Result<BufWriter<File>, Error> {
     let file = File::create_new(path).map_err(|error| {
-        let what = Error::world(format!("{}: {error}", path.display()));
-        if error.kind() == io::ErrorKind::AlreadyExists { what.help("choose another name") } else { what }
+        let is_there = error.kind() == io::ErrorKind::AlreadyExists;
+        let what = Error::world(path.display().to_string()).because(error);
+        if is_there { what.help("choose another name") } else { what }
     })?;
     Ok(BufWriter::new(file))
 }

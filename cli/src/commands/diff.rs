@@ -4,7 +4,7 @@ use crate::command::Execute;
 use crate::error::Error;
 use crate::exit::{self, Exit};
 use crate::inputs::{AtArg, ContextArgs, DOCUMENTS, Source, percentage};
-use crate::people::{Census, People, check_memory};
+use crate::people::{Census, UnitsFileArgs, check_memory};
 use crate::render::change::{self, code};
 use crate::render::notes::hinted;
 use crate::render::numbers::{round_percent, share};
@@ -18,7 +18,6 @@ use clap::ValueEnum;
 use jiff::Timestamp;
 use serde::Serialize;
 use std::fmt::Write as _;
-use std::path::PathBuf;
 
 /// Show which units a change of documents moves, computed exactly over all buckets
 ///
@@ -47,13 +46,8 @@ pub struct Args {
     /// The same as a percentage, as it was written before
     #[arg(long, hide = true, value_name = "PERCENT", value_parser = percentage, conflicts_with = "max_moved")]
     fail_over: Option<f64>,
-    /// Count the units of a CSV file (with a header) or a JSONL file as well; other columns are attributes, where documents
-    /// read them
-    #[arg(long, alias = "users-file", value_name = "FILE")]
-    units_file: Option<PathBuf>,
-    /// The column or field with the unit's id; by default `user_id`, `userid`, `unit` or `id`
-    #[arg(long, value_name = "NAME", requires = "units_file")]
-    id_column: Option<String>,
+    #[command(flatten)]
+    file: UnitsFileArgs,
     #[command(flatten)]
     context: ContextArgs,
     #[command(flatten)]
@@ -128,10 +122,8 @@ impl Execute for Args {
         types.merge(new.catalog.attributes());
         let context = self.context.read(Some(&types))?;
         let (mut hints, mut rows) = (context.hints, None);
-        if let Some(file) = &self.units_file {
+        if let Some(people) = self.file.people(&context.attributes, &types) {
             let mut counter = FlowCounter::new(&old.catalog, &new.catalog, &diff, now);
-            let id_column = self.id_column.as_deref();
-            let people = People { path: file, id_column, attributes: &context.attributes, types: &types };
             let reading = people.each(&mut |subject| {
                 counter.count(subject);
                 check_memory(counter.seen())

@@ -167,7 +167,7 @@ fn read(argument: &str) -> Result<String, Error> {
         }
         None => ("--payload", Ok(argument.to_owned())),
     };
-    let text = text.map_err(|error| Error::world(format!("{name}: {error}")))?;
+    let text = text.map_err(|error| Error::world(name.to_string()).because(error))?;
     if text.len() as u64 > MAX_PAYLOAD {
         return Err(Error::caller(format!("{name}: a payload has at most 6 MB")));
     }
@@ -177,6 +177,6 @@ fn read(argument: &str) -> Result<String, Error> {
 
 fn parse(name: &str, text: &str) -> Result<Value, Error> {
     serde_json::from_str(text).map_err(|error| {
-        Error::caller(format!("{name}: {error}")).help("write JSON, or name a file with it as @FILE")
+        Error::caller(name.to_string()).because(error).help("write JSON, or name a file with it as @FILE")
     })
 }

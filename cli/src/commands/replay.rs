@@ -171,7 +171,7 @@ fn recorded_batches(contents: &[&Content], batch_size: usize) -> Result<Vec<Batc
     let mut records = Vec::new();
     for content in contents {
         for value in serde_json::Deserializer::from_reader(content.reader()?).into_iter::<Value>() {
-            let value = value.map_err(|error| Error::caller(format!("{}: {error}", content.name)))?;
+            let value = value.map_err(|error| Error::caller(content.name.clone()).because(error))?;
             records.extend(recorded(&content.name, value)?);
         }
     }

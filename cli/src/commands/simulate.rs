@@ -5,7 +5,7 @@ mod report;
 use crate::command::Execute;
 use crate::error::Error;
 use crate::inputs::{self, AtArg, ContextArgs, SourcesArgs};
-use crate::people::{People, check_memory};
+use crate::people::{UnitsFileArgs, check_memory};
 use crate::render::progress;
 use crate::report::{FindingCounts, FormatArg};
 use abx_core::simulate::{Tally, UnitStyle, Units};
@@ -14,7 +14,6 @@ use clap::ValueEnum;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use std::num::NonZero;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
@@ -38,21 +37,16 @@ pub struct Args {
     #[arg(long, alias = "experiment", value_name = "KEY")]
     only: Vec<String>,
     /// Number of units to generate
-    #[arg(long, alias = "users", value_name = "N", default_value_t = 1_000_000, value_parser = inputs::count)]
+    #[arg(long, alias = "users", value_name = "N", default_value_t = 1_000_000, conflicts_with = "units_file", value_parser = inputs::count)]
     units: u64,
     /// Form of generated ids
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_enum, default_value_t, conflicts_with = "units_file")]
     ids: IdStyle,
     /// The seed of the generated units
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, conflicts_with = "units_file")]
     seed: u64,
-    /// Take the units from a CSV file (with a header) or a JSONL file; other columns are attributes, where documents read them.
-    /// A unit counts once, as its first row says
-    #[arg(long, alias = "users-file", value_name = "FILE", conflicts_with_all = ["units", "ids", "seed"])]
-    units_file: Option<PathBuf>,
-    /// The column or field with the unit's id; by default `user_id`, `userid`, `unit` or `id`
-    #[arg(long, value_name = "NAME", requires = "units_file")]
-    id_column: Option<String>,
+    #[command(flatten)]
+    file: UnitsFileArgs,
     #[command(flatten)]
     context: ContextArgs,
     #[command(flatten)]
@@ -89,23 +83,17 @@ impl Execute for Args {
         let mut census = None;
         let experiments = wanted(self, &checked)?;
         let now = self.at.time();
-        let (tally, source) = match &self.units_file {
-            Some(file) => {
+        let (tally, source) = match self.file.people(&context.attributes, checked.catalog.attributes()) {
+            Some(people) => {
                 let mut tally = Tally::new(&experiments);
                 let mut seen = tally.seen();
-                let people = People {
-                    path: file,
-                    id_column: self.id_column.as_deref(),
-                    attributes: &context.attributes,
-                    types: checked.catalog.attributes(),
-                };
                 let reading = people.each(&mut |subject: &Subject<'_>| {
                     tally.count_row(subject, now, &mut seen);
                     check_memory(&seen)
                 })?;
                 census = Some(reading.census(&seen));
                 hints.extend(reading.hints);
-                (tally, file.display().to_string())
+                (tally, people.path.display().to_string())
             }
             None => {
                 let style = match self.ids {

@@ -65,9 +65,9 @@ impl ContextArgs {
             None if argument == "-" => ("<stdin>", io::read_to_string(io::stdin().lock().take(MAX_JSON))),
             None => ("--context-json", Ok(argument.clone())),
         };
-        let text = text.map_err(|error| Error::world(format!("{name}: {error}")))?;
+        let text = text.map_err(|error| Error::world(name.to_string()).because(error))?;
         serde_json::from_str(&text).map(|Context(attributes)| attributes).map_err(|error| {
-            Error::caller(format!("{name}: {error}")).help("write an object, as {\"country\": \"DE\"}")
+            Error::caller(name.to_string()).because(error).help("write an object, as {\"country\": \"DE\"}")
         })
     }
 }
@@ -76,7 +76,7 @@ impl ContextArgs {
 fn read(name: &str, text: &str, types: Option<&AttributeTypes>) -> Result<(Value, Option<String>), Error> {
     if text.starts_with('"') {
         let text: String = serde_json::from_str(text).map_err(|error| {
-            Error::caller(format!("--context {name}: {text} is not a JSON string: {error}"))
+            Error::caller(format!("--context {name}: {text} is not a JSON string")).because(error)
                 .help("close the quotes, or leave them out: a value without quotes is read as the documents compare it")
         })?;
         let value = Value::String(text);

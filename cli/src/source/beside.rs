@@ -33,7 +33,7 @@ impl Beside<'_> {
                     name: sibling(&place.name, path),
                     ..(*place).clone()
                 };
-                beside.read_named(limit).map_err(|error| error.to_string())
+                beside.read_named(limit).map_err(|error| error.reason())
             }
             Self::Read(files) => {
                 let name = sibling(document, path);

@@ -77,7 +77,7 @@ fn check_link(path: &Path) -> Result<(), Error> {
 
 /// Searches a folder, and returns how many YAML files it holds.
 fn search(folder: &Path, found: &mut Found) -> Result<usize, Error> {
-    let unreadable = |error: io::Error| Error::world(format!("{}: {error}", folder.display()));
+    let unreadable = |error: io::Error| Error::world(folder.display().to_string()).because(error);
     let mut count = 0;
     for entry in fs::read_dir(folder).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
@@ -119,7 +119,7 @@ pub(super) fn is_stdin(path: &Path) -> bool {
 pub(super) fn read(path: &Path) -> Result<(SourceFile, Option<Fault>), Error> {
     let name =
         if is_stdin(path) { "<stdin>".to_owned() } else { path.display().to_string().replace('\\', "/") };
-    let unreadable = |error: io::Error| Error::world(format!("{name}: {error}"));
+    let unreadable = |error: io::Error| Error::world(name.clone()).because(error);
     let mut bytes = Vec::new();
     // No more is read than is needed to know that it is too much.
     let limit = MAX_BYTES as u64 + 1;

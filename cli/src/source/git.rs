@@ -129,7 +129,7 @@ impl GitPlace {
     fn follow(&self, folder: &str, path: &str) -> Result<String, Error> {
         let mut command =
             self.command(&["cat-file", "--batch-check=%(objecttype) %(objectname)", "--follow-symlinks"]);
-        let mut child = command.stdin(Stdio::piped()).spawn().map_err(|error| unstartable(&error))?;
+        let mut child = command.stdin(Stdio::piped()).spawn().map_err(unstartable)?;
         let written = child.stdin.take().map(|mut stdin| writeln!(stdin, "{folder}:{path}"));
         let broken = |error: io::Error| Error::world(format!("{self}: git cat-file")).because(error);
         written.transpose().map_err(broken)?;
@@ -158,7 +158,7 @@ impl GitPlace {
     pub fn committed_at(&self) -> Result<Timestamp, Error> {
         let commit = self.commit()?;
         let shown = self.git(&["show", "--no-patch", "--format=%cI", &commit])?;
-        text(&shown.stdout).parse().map_err(|error| Error::world(format!("{self}: git show: {error}")))
+        text(&shown.stdout).parse().map_err(|error| Error::world(format!("{self}: git show")).because(error))
     }
 
     fn commit(&self) -> Result<String, Error> {
@@ -202,7 +202,7 @@ impl GitPlace {
     /// The bytes of blobs, by one process for all of them.
     fn contents(&self, objects: &[String], limit: usize) -> Result<Vec<Vec<u8>>, Error> {
         let mut command = self.command(&["cat-file", "--batch", "--buffer"]);
-        let mut child = command.stdin(Stdio::piped()).spawn().map_err(|error| unstartable(&error))?;
+        let mut child = command.stdin(Stdio::piped()).spawn().map_err(unstartable)?;
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
         let wanted: String = objects.iter().flat_map(|object| [object.as_str(), "\n"]).collect();
         // Written from a thread: with full pipes at both ends each side would wait for the other.
@@ -241,7 +241,7 @@ impl GitPlace {
     }
 
     fn run(&self, arguments: &[&str]) -> Result<Output, Error> {
-        self.command(arguments).output().map_err(|error| unstartable(&error))
+        self.command(arguments).output().map_err(unstartable)
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
@@ -256,9 +256,10 @@ impl GitPlace {
     }
 }
 
-fn unstartable(error: &io::Error) -> Error {
-    let world = Error::world(format!("git cannot be run: {error}"));
-    if error.kind() == io::ErrorKind::NotFound {
+fn unstartable(error: io::Error) -> Error {
+    let kind = error.kind();
+    let world = Error::world("git cannot be run").because(error);
+    if kind == io::ErrorKind::NotFound {
         return world.help("install git, or name files instead of a git revision");
     }
     world

@@ -3,9 +3,7 @@
 use super::unpack::{self, unpack};
 use super::{EventData, Item, Position, Rejection, RejectionReason as Reason, Sequence, What};
 use bytes::Bytes;
-use foldhash::fast::RandomState;
 use jiff::Timestamp;
-use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -170,10 +168,9 @@ impl ShardBatch {
         }
     }
 
-    /// The items after a place in the shard, in their order. Of events with one id, the first is taken, unless its id
-    /// `is_known` from before.
+    /// The items after a place in the shard, in their order. An event whose id `is_known` from before is a duplicate; of those with one
+    /// id in the same batch, [`fold`](super::fold) decides.
     pub fn items(&self, after: Option<&Position>, is_known: impl Fn(u64) -> bool) -> Vec<Item<'_>> {
-        let mut seen = HashSet::with_capacity_and_hasher(self.payloads.len(), RandomState::default());
         let mut items = Vec::with_capacity(self.payloads.len());
         let left = self.payloads.iter().filter(|it| after.is_none_or(|after| it.position > *after));
         items.extend(left.map(|payload| {
@@ -182,7 +179,7 @@ impl ShardBatch {
                 Ok(event) => {
                     // Without an id nothing but its place tells it from others, and the head knows places.
                     let id = event.fingerprint();
-                    let is_new = id.is_none_or(|id| seen.insert(id) && !is_known(id));
+                    let is_new = id.is_none_or(|id| !is_known(id));
                     if is_new { What::Event(event, id) } else { What::Duplicate(event) }
                 }
             };
@@ -313,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn of_events_with_one_id_the_first_is_taken() {
+    fn an_event_whose_id_is_known_is_a_duplicate() {
         let without = br#"{"type":"conversion","event":"purchase","user_id":"u"}"#;
         let batch = read(&[record("1", GOOD), record("2", GOOD), record("3", without), record("4", without)]);
         let known = EventData::read(GOOD).unwrap().fingerprint().unwrap();
@@ -322,7 +319,7 @@ mod tests {
             let items = batch.shards[0].items(after.as_ref(), |id| known.contains(&id));
             items.iter().map(|item| matches!(item.what, What::Event(..))).collect::<Vec<_>>()
         };
-        assert_eq!(taken(None, &[]), [true, false, true, true]);
+        assert_eq!(taken(None, &[]), [true, true, true, true]);
         assert_eq!(taken(Some("1"), &[known]), [false, true, true]);
     }
 

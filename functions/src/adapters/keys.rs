@@ -18,6 +18,7 @@ use abx_core::event::{
     VariantCounter,
 };
 use std::borrow::Cow;
+use std::str::FromStr;
 
 const STREAM: &str = "stream";
 const EXPERIMENT: &str = "exp#";
@@ -25,6 +26,11 @@ const UNKNOWN: &str = "unknown#";
 const GROUPS: &str = "groups";
 const REJECTED: &str = "rejected";
 const EVENT: &str = "id#";
+
+/// A part of a text, if it is one: what is not is something else that a store keeps, and no error.
+fn read<T: FromStr>(part: &str) -> Option<T> {
+    T::from_str(part).ok()
+}
 
 /// The partition of rows that are read together.
 #[must_use]
@@ -42,7 +48,7 @@ pub fn partition(of: RowsOf<'_>) -> String {
 pub fn read_experiment(partition: &str) -> Option<(&str, u32)> {
     let experiment = partition.strip_prefix(EXPERIMENT)?;
     match experiment.split_once('#') {
-        Some((experiment, epoch)) => Some((experiment, epoch.parse().ok()?)),
+        Some((experiment, epoch)) => Some((experiment, read(epoch)?)),
         None => Some((experiment, 1)),
     }
 }
@@ -77,11 +83,11 @@ pub fn read_row<'t>(of: RowsOf<'_>, sort: &'t str) -> Option<(RowKey<'static>, &
                 let variant = Cow::Owned(variant.to_owned());
                 (RowKey::Groups { experiment, epoch, variant }, shard)
             } else {
-                (RowKey::Experiment { experiment, epoch, hour: first.parse().ok()? }, rest)
+                (RowKey::Experiment { experiment, epoch, hour: read(first)? }, rest)
             }
         }
-        RowsOf::Stream => (RowKey::Stream { hour: first.parse().ok()? }, rest),
-        RowsOf::UnknownEvents { .. } => (RowKey::UnknownEvents { day: first.parse().ok()? }, rest),
+        RowsOf::Stream => (RowKey::Stream { hour: read(first)? }, rest),
+        RowsOf::UnknownEvents { .. } => (RowKey::UnknownEvents { day: read(first)? }, rest),
     })
 }
 
@@ -109,7 +115,7 @@ pub fn read_counter(name: &str) -> Option<Counter<'static>> {
     let mut parts = name.splitn(3, '#');
     let (first, second, third) = (parts.next()?, parts.next(), parts.next());
     let owned = |text: &str| Cow::Owned(text.to_owned());
-    if let Ok(group) = first.parse() {
+    if let Some(group) = read(first) {
         return match (second, third) {
             (None, _) => Some(Counter::GroupUnits(group)),
             (Some(metric), None) => Some(Counter::GroupSum(group, owned(metric))),
@@ -152,10 +158,10 @@ pub fn read_mark(unit: &str, about: &str) -> Option<MarkKey<'static>> {
     let id = about.strip_prefix(EVENT).filter(|id| id.len() == 16);
     let subject = match (id.and_then(|id| u64::from_str_radix(id, 16).ok()), metric) {
         (Some(id), _) => MarkSubject::Event(id),
-        (_, None) => MarkSubject::Exposure { experiment: owned(experiment), epoch: epoch.parse().ok()? },
+        (_, None) => MarkSubject::Exposure { experiment: owned(experiment), epoch: read(epoch)? },
         (_, Some(metric)) => MarkSubject::Conversion {
             experiment: owned(experiment),
-            epoch: epoch.parse().ok()?,
+            epoch: read(epoch)?,
             metric: owned(metric),
         },
     };
@@ -301,7 +307,7 @@ mod tests {
                     2 => Counter::GroupUnits(group),
                     3 => Counter::GroupSum(group, metric),
                     4 => Counter::Stream(*which.get(StreamCounter::ALL)),
-                    5 => Counter::Rejected(*which.get(RejectionReason::ALL)),
+                    5 => Counter::Rejected(*which.get(&RejectionReason::ALL)),
                     _ => Counter::Unknown(name.into()),
                 }
             },

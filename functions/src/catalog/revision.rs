@@ -8,6 +8,7 @@ use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::error::Error;
 use std::fmt;
 use std::io::{Read as _, Write as _};
 
@@ -31,7 +32,7 @@ struct Revision {
 #[derive(Debug)]
 pub enum RevisionError {
     /// The bytes are not gzip, not JSON, cut off or too long.
-    Unreadable(String),
+    Unreadable(Box<dyn Error + Send + Sync>),
     /// A newer `abx` wrote them.
     Format(u32),
 }
@@ -39,7 +40,7 @@ pub enum RevisionError {
 impl fmt::Display for RevisionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unreadable(why) => write!(f, "the revision cannot be read: {why}"),
+            Self::Unreadable(_) => f.write_str("the revision cannot be read"),
             Self::Format(format) => {
                 write!(f, "the revision has format {format}; this program reads format {FORMAT}")
             }
@@ -47,7 +48,14 @@ impl fmt::Display for RevisionError {
     }
 }
 
-impl std::error::Error for RevisionError {}
+impl Error for RevisionError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Unreadable(error) => Some(&**error),
+            Self::Format(_) => None,
+        }
+    }
+}
 
 /// Makes the bytes of a revision. The same documents in the same order are the same bytes.
 pub fn encode(documents: &[Value]) -> std::io::Result<Vec<u8>> {
@@ -59,14 +67,14 @@ pub fn encode(documents: &[Value]) -> std::io::Result<Vec<u8>> {
 
 /// Reads the documents of a revision.
 pub fn decode(bytes: &[u8]) -> Result<Vec<Value>, RevisionError> {
-    let unreadable = |error: &dyn fmt::Display| RevisionError::Unreadable(error.to_string());
     let mut json = Vec::new();
     let read = GzDecoder::new(bytes).take(MAX_BYTES + 1).read_to_end(&mut json);
-    read.map_err(|error| unreadable(&error))?;
+    read.map_err(|error| RevisionError::Unreadable(error.into()))?;
     if json.len() as u64 > MAX_BYTES {
-        return Err(unreadable(&format_args!("it unpacks to more than {MAX_BYTES} bytes")));
+        return Err(RevisionError::Unreadable(format!("it unpacks to more than {MAX_BYTES} bytes").into()));
     }
-    let read: Revision = serde_json::from_slice(&json).map_err(|error| unreadable(&error))?;
+    let read = serde_json::from_slice::<Revision>(&json);
+    let read = read.map_err(|error| RevisionError::Unreadable(error.into()))?;
     if read.format == FORMAT { Ok(read.documents) } else { Err(RevisionError::Format(read.format)) }
 }
 

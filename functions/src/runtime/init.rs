@@ -8,6 +8,7 @@ use crate::adapters::aws::{
 use crate::catalog::{CatalogHolder, Snapshot, decode};
 use crate::events::Processor;
 use crate::http::{Cors, HttpFunction, HttpOptions};
+use crate::ports::chain;
 use crate::ports::{CatalogStore, Event, EventSink, SendReport};
 use crate::settings::{BUNDLED_REVISION, Exposures, Function, Settings, SettingsError};
 use crate::telemetry::{Level, Telemetry};
@@ -113,7 +114,7 @@ impl Start {
         let telemetry = Telemetry::stdout(function.as_str(), settings.log_level)
             .deployed_as(var(&vars, "AWS_LAMBDA_FUNCTION_NAME"));
         let config = load(settings.endpoint_url.as_deref()).await;
-        let catalog = catalog(&config, &settings, &telemetry);
+        let catalog = catalog(function, &config, &settings, &telemetry);
         Ok(Self { vars, settings, telemetry: Arc::new(telemetry), config, catalog })
     }
 
@@ -167,6 +168,7 @@ fn ended(ended: Result<(), lambda_runtime::Error>, telemetry: &Telemetry) -> Exi
 }
 
 fn catalog(
+    function: Function,
     config: &SdkConfig,
     settings: &Settings,
     telemetry: &Telemetry,
@@ -177,13 +179,15 @@ fn catalog(
         None => Snapshot::default(),
     };
     let store = DynamoCatalog::new(dynamodb(config, CATALOG), &*settings.catalog_table);
+    // Events are counted by what was published before they came; requests are answered by what was published lately.
+    let store = if function == Function::Events { store.with_fresh_head() } else { store };
     Arc::new(CatalogHolder::new(store, bundled))
 }
 
 /// The revision in a file, as number 0: whatever the table has is newer.
 fn bundled(path: &Path, telemetry: &Telemetry) -> Snapshot {
-    let read = std::fs::read(path).map_err(|error| error.to_string());
-    match read.and_then(|bytes| decode(&bytes).map_err(|error| error.to_string())) {
+    let read = std::fs::read(path).map_err(|error| chain(&error));
+    match read.and_then(|bytes| decode(&bytes).map_err(|error| chain(&error))) {
         Ok(documents) => Snapshot::compile(0, documents, &Snapshot::default()),
         Err(why) => {
             let fields = json!({"path": path.display().to_string(), "why": why});

@@ -39,6 +39,8 @@ words! {
         EventsUnattributed = "EventsUnattributed",
         /// Exposures and conversions whose record has another partition key than their unit.
         EventsMisrouted = "EventsMisrouted",
+        /// Events that came so long after they happened that an earlier one with their id may be forgotten.
+        EventsOutsideIdWindow = "EventsOutsideIdWindow",
         /// Conversions that no metric asks for: the name of the event may be wrong.
         EventsUnknown = "EventsUnknown",
         /// Records that can never be processed.

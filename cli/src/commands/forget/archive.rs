@@ -27,7 +27,7 @@ struct Line {
 pub(super) fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
     let mut files = Vec::new();
     for path in paths {
-        add(path, &mut files).map_err(|error| failed(path, &error))?;
+        add(path, &mut files).map_err(|error| failed(path, error))?;
     }
     Ok(files)
 }
@@ -56,7 +56,7 @@ pub(super) fn lines_of(files: &[PathBuf], unit: &str) -> Result<Vec<ArchiveFile>
             },
             unit,
         )
-        .map_err(|error| failed(path, &error))?;
+        .map_err(|error| failed(path, error))?;
         if lines > 0 {
             found.push(ArchiveFile { file: path.display().to_string(), lines });
         }
@@ -68,7 +68,7 @@ pub(super) fn lines_of(files: &[PathBuf], unit: &str) -> Result<Vec<ArchiveFile>
 pub(super) fn erase(files: &[ArchiveFile], unit: &str) -> Result<(), Error> {
     files.iter().try_for_each(|it| {
         let path = Path::new(&it.file);
-        rewrite(path, unit).map_err(|error| failed(path, &error))
+        rewrite(path, unit).map_err(|error| failed(path, error))
     })
 }
 
@@ -128,8 +128,8 @@ fn is_gzip(path: &Path) -> bool {
     path.extension().is_some_and(|it| it == "gz")
 }
 
-fn failed(path: &Path, error: &io::Error) -> Error {
-    Error::world(format!("{}: {error}", path.display()))
+fn failed(path: &Path, error: io::Error) -> Error {
+    Error::world(path.display().to_string()).because(error)
 }
 
 #[cfg(test)]

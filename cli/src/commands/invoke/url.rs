@@ -23,10 +23,11 @@ pub(super) async fn call(args: &Args, text: String, payload: Value) -> Result<In
     let host = url.host().unwrap_or_default().to_owned();
     let authority = url.authority().map_or_else(String::new, ToString::to_string);
     let request = Request::post(&url).header(HOST, authority).header(CONTENT_TYPE, "application/json");
-    let mut request = request.body(text.into()).map_err(|error| Error::caller(format!("{url}: {error}")))?;
+    let mut request =
+        request.body(text.into()).map_err(|error| Error::caller(url.to_string()).because(error))?;
     if args.signing.applies(&url) {
         let signer = Signer::new(&url).await?;
-        signer.sign(&mut request).await.map_err(|error| Error::world(format!("{host}: {error}")))?;
+        signer.sign(&mut request).await.map_err(|error| Error::world(host.clone()).because(error))?;
     }
     let client = Client::builder(TokioExecutor::new()).build(connector(args.timeout)?);
     let start = Instant::now();

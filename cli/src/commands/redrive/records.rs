@@ -23,8 +23,8 @@ pub(super) struct Records(Connection);
 impl Records {
     pub(super) fn new() -> Result<Self, Error> {
         // A database without a name is a temporary one: in memory while it is small, then in a file that nobody else sees.
-        let connection = Connection::open("").map_err(|error| failed(&error))?;
-        connection.execute_batch(SCHEMA).map_err(|error| failed(&error))?;
+        let connection = Connection::open("").map_err(failed)?;
+        connection.execute_batch(SCHEMA).map_err(failed)?;
         Ok(Self(connection))
     }
 
@@ -38,14 +38,14 @@ impl Records {
         let values =
             (shard, place, position, arrived, object, &**data, reason, detail, partition_key.as_deref());
         let added = self.0.prepare_cached(sql).and_then(|mut insert| insert.execute(values));
-        added.map(|rows| rows == 1).map_err(|error| failed(&error))
+        added.map(|rows| rows == 1).map_err(failed)
     }
 
     /// The shards, that whose first record came first before the others: a parent is before its children.
     pub(super) fn shards(&self) -> Result<Vec<String>, Error> {
         let sql = "SELECT shard FROM records GROUP BY shard ORDER BY min(arrived), shard";
         let shards = self.0.prepare(sql).and_then(|mut it| it.query_map([], |row| row.get(0))?.collect());
-        shards.map_err(|error| failed(&error))
+        shards.map_err(failed)
     }
 
     /// The next records of a shard after a position. They are of one object, because records of one object follow each other in the
@@ -68,7 +68,7 @@ impl Records {
             }
             Ok(payloads)
         };
-        let payloads = read().map_err(|error| failed(&error))?;
+        let payloads = read().map_err(failed)?;
         Ok(ShardBatch { shard: shard.to_owned(), payloads, repeated: 0 })
     }
 }
@@ -91,7 +91,8 @@ fn payload(row: &Row<'_>) -> rusqlite::Result<Payload> {
     })
 }
 
-fn failed(error: &rusqlite::Error) -> Error {
-    Error::world(format!("records could not be sorted in a temporary file: {error}"))
+fn failed(error: rusqlite::Error) -> Error {
+    Error::world("records could not be sorted in a temporary file")
+        .because(error)
         .help("TMPDIR names the folder of temporary files; it needs about as much space as the records")
 }

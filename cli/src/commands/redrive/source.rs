@@ -19,11 +19,11 @@ pub(super) fn failures(
     report: &mut RedriveReport,
 ) -> Result<(), Error> {
     for (object, content) in Content::all(paths)?.iter().enumerate() {
-        let wrong = |why: String| Error::caller(format!("{}: {why}", content.name)).help(NOTHING);
+        let wrong = |why: Cause| Error::caller(content.name.clone()).because(why).help(NOTHING);
         for value in serde_json::Deserializer::from_reader(content.reader()?).into_iter::<Value>() {
-            let value = value.map_err(|error| wrong(error.to_string()))?;
+            let value = value.map_err(|error| wrong(error.into()))?;
             let batch = kinesis::read_values(&recorded(&content.name, value)?, Timestamp::now());
-            let batch = batch.map_err(|error| wrong(error.to_string()))?;
+            let batch = batch.map_err(|error| wrong(error.into()))?;
             for shard in &batch.shards {
                 report.repeat(&shard.shard, shard.repeated as u64);
                 for payload in &shard.payloads {
@@ -46,20 +46,21 @@ pub(super) fn archive(paths: &[PathBuf], records: &Records, report: &mut Redrive
             line.clear();
             number += 1;
             let read = (&mut reader).take(MAX_LINE as u64 + 1).read_until(b'\n', &mut line);
-            if read.map_err(|error| content.failed(&error))? == 0 {
+            if read.map_err(|error| content.failed(error))? == 0 {
                 break;
             }
-            let wrong = |why: &str| Error::caller(format!("{}:{number}: {why}", content.name)).help(NOTHING);
+            let wrong =
+                |why: Cause| Error::caller(format!("{}:{number}", content.name)).because(why).help(NOTHING);
             if line.len() > MAX_LINE {
-                return Err(wrong("the line is too long for one of an archive"));
+                return Err(wrong("the line is too long for one of an archive".into()));
             }
-            let text = std::str::from_utf8(line.trim_ascii()).map_err(|error| wrong(&error.to_string()))?;
+            let text = std::str::from_utf8(line.trim_ascii()).map_err(|error| wrong(error.into()))?;
             if text.is_empty() {
                 continue;
             }
-            let archived = ArchivedRecord::read(text).map_err(|error| wrong(&error.to_string()))?;
+            let archived = ArchivedRecord::read(text).map_err(|error| wrong(error.into()))?;
             let Some(ArchivedRecord { shard, position, arrived, data }) = archived else {
-                return Err(wrong("this is not a line of an archive: it has no `_id`"));
+                return Err(wrong("this is not a line of an archive: it has no `_id`".into()));
             };
             let payload =
                 Payload { position, arrived, partition_key: None, data: data.into(), rejection: None };
@@ -69,6 +70,9 @@ pub(super) fn archive(paths: &[PathBuf], records: &Records, report: &mut Redrive
     }
     Ok(())
 }
+
+/// The reason why something is no record.
+type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 const NOTHING: &str = "nothing was counted";
 

@@ -51,10 +51,12 @@ impl Batch {
                 let shard: Arc<str> = format!("{STREAM}/{shard}").into();
                 let records = records.iter().map(|record| record.clone().into_record(&shard));
                 let records: Result<Vec<_>, _> = records.collect();
-                Ok(event::Batch::from_records(records.map_err(|error| Error::caller(error.to_string()))?))
+                Ok(event::Batch::from_records(
+                    records.map_err(|error| Error::caller("a batch cannot be read").because(error))?,
+                ))
             }
             Self::Recorded(records) => kinesis::read_values(records, Timestamp::now())
-                .map_err(|error| Error::caller(error.to_string())),
+                .map_err(|error| Error::caller("a batch cannot be read").because(error)),
         }
     }
 

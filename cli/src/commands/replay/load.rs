@@ -193,7 +193,7 @@ impl Filling<'_> {
         loop {
             line.clear();
             let read = (&mut reader).take(MAX_LINE as u64 + 1).read_until(b'\n', &mut line);
-            let read = read.map_err(|error| content.failed(&error))?;
+            let read = read.map_err(|error| content.failed(error))?;
             line_number += 1;
             if read > MAX_LINE {
                 let what = format!("{}:{line_number}: the line has more than {MAX_LINE} bytes", content.name);
@@ -242,7 +242,7 @@ impl Filling<'_> {
 
     fn csv(&mut self, content: &Content, segments: &[(usize, &Source<'_>)]) -> Result<(), Error> {
         let wrong = |error: csv::Error| {
-            Error::caller(format!("{}: {error}", content.name)).help("nothing of this file was counted")
+            Error::caller(content.name.clone()).because(error).help("nothing of this file was counted")
         };
         let mut reader = csv::Reader::from_reader(content.reader()?);
         let events = RowEvents::new(self.rows, reader.headers().map_err(wrong)?)?;
@@ -272,11 +272,12 @@ impl Filling<'_> {
     fn payloads(&mut self, content: &Content, segment: usize) -> Result<(), Error> {
         for value in serde_json::Deserializer::from_reader(content.reader()?).into_iter::<Value>() {
             let value = value.map_err(|error| {
-                Error::caller(format!("{}: {error}", content.name))
+                Error::caller(content.name.clone())
+                    .because(error)
                     .help("events one a line belong into a .jsonl file")
             })?;
             let batch = kinesis::read_values(&recorded(&content.name, value)?, self.now);
-            let batch = batch.map_err(|error| Error::caller(format!("{}: {error}", content.name)))?;
+            let batch = batch.map_err(|error| Error::caller(content.name.clone()).because(error))?;
             for shard in &batch.shards {
                 for payload in &shard.payloads {
                     let place = (&*shard.shard, &payload.position);

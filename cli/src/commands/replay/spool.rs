@@ -41,10 +41,10 @@ pub(super) struct Spool(Connection);
 impl Spool {
     pub(super) fn new() -> Result<Self, Error> {
         // A database without a name is a temporary one: in memory while it is small, then in a file that nobody else sees.
-        let connection = Connection::open("").map_err(|error| failed(&error))?;
-        connection.execute_batch(CACHE).map_err(|error| failed(&error))?;
-        connection.execute_batch(SCHEMA).map_err(|error| failed(&error))?;
-        connection.execute_batch("BEGIN").map_err(|error| failed(&error))?;
+        let connection = Connection::open("").map_err(failed)?;
+        connection.execute_batch(CACHE).map_err(failed)?;
+        connection.execute_batch(SCHEMA).map_err(failed)?;
+        connection.execute_batch("BEGIN").map_err(failed)?;
         Ok(Self(connection))
     }
 
@@ -58,7 +58,7 @@ impl Spool {
             }
             Ok(())
         });
-        added.map_err(|error| failed(&error))
+        added.map_err(failed)
     }
 
     /// Calls `work` with each event in the order of their times, or of the files; and whether another event with its id stands before it.
@@ -75,10 +75,10 @@ impl Spool {
              ORDER BY {}",
             order.split(", ").map(|column| format!("events.{column}")).collect::<Vec<_>>().join(", ")
         );
-        let mut statement = self.0.prepare(&sql).map_err(|error| failed(&error))?;
-        let mut rows = statement.query([]).map_err(|error| failed(&error))?;
-        while let Some(row) = rows.next().map_err(|error| failed(&error))? {
-            let (event, is_first) = read(row).map_err(|error| failed(&error))?;
+        let mut statement = self.0.prepare(&sql).map_err(failed)?;
+        let mut rows = statement.query([]).map_err(failed)?;
+        while let Some(row) = rows.next().map_err(failed)? {
+            let (event, is_first) = read(row).map_err(failed)?;
             work(event, !is_first).await?;
         }
         Ok(())
@@ -89,9 +89,9 @@ impl Spool {
         &self,
         work: impl FnOnce(&mut dyn Iterator<Item = rusqlite::Result<u64>>) -> T,
     ) -> Result<T, Error> {
-        let mut statement = self.0.prepare("SELECT id FROM ids").map_err(|error| failed(&error))?;
+        let mut statement = self.0.prepare("SELECT id FROM ids").map_err(failed)?;
         let ids = statement.query_map([], |row| row.get::<_, i64>(0).map(i64::cast_unsigned));
-        Ok(work(&mut ids.map_err(|error| failed(&error))?))
+        Ok(work(&mut ids.map_err(failed)?))
     }
 }
 
@@ -107,7 +107,8 @@ fn read(row: &Row<'_>) -> rusqlite::Result<(Spooled, bool)> {
     Ok((event, row.get(7)?))
 }
 
-fn failed(error: &rusqlite::Error) -> Error {
-    Error::world(format!("events could not be sorted in a temporary file: {error}"))
+fn failed(error: rusqlite::Error) -> Error {
+    Error::world("events could not be sorted in a temporary file")
+        .because(error)
         .help("TMPDIR names the folder of temporary files; it needs about as much space as the events")
 }

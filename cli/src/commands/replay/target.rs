@@ -167,7 +167,8 @@ impl Target {
         match self {
             Self::Local(processor) => {
                 let outcome = processor.count(batch.records()?, Instant::now() + PATIENCE).await;
-                let outcome = outcome.map_err(|error| Error::caller(error.to_string()))?;
+                let outcome =
+                    outcome.map_err(|error| Error::caller("a batch was not counted").because(error))?;
                 counts.stream.merge(&outcome.counted);
                 counts.unplaced += outcome.unplaced as u64;
                 counts.classes.merge(&outcome.classes);
@@ -200,8 +201,8 @@ async fn invoke(client: &aws_sdk_lambda::Client, name: &str, payload: &[u8]) -> 
     let call = client.invoke().function_name(name).payload(Blob::new(payload));
     let output = Box::pin(call.send()).await.map_err(|error| refused(client, name, error))?;
     let answer = output.payload().map(AsRef::as_ref).unwrap_or_default();
-    if let Some(error) = output.function_error() {
-        return Err(Error::world(format!("{name} failed ({error}): {}", String::from_utf8_lossy(answer))));
+    if let Some(kind) = output.function_error() {
+        return Err(Error::world(format!("{name} failed ({kind}): {}", String::from_utf8_lossy(answer))));
     }
     serde_json::from_slice(answer).map_err(|_| {
         Error::caller(format!(

@@ -8,7 +8,7 @@ use std::path::Path;
 /// Writes a file at once: whoever reads it sees the old text or the new one, and never a part. It is an error if
 /// the file is no longer what it was when it was read. A link stays one, and permissions stay as they are.
 pub fn replace_file(path: &Path, old: &str, new: &str) -> Result<(), Error> {
-    let failed = |error: io::Error| Error::world(format!("{}: {error}", path.display()));
+    let failed = |error: io::Error| Error::world(path.display().to_string()).because(error);
     let target = fs::canonicalize(path).map_err(failed)?;
     if fs::read(&target).map_err(failed)? != old.as_bytes() {
         return Err(Error::world(format!("{}: the file changed while abx edited it", path.display()))

@@ -1,6 +1,6 @@
 //! Assignments in DynamoDB: one item each, under `user_id` and `experiment_key`.
 
-use super::dynamo::{Conditional, Item, item, n, number, parsed, put_if, s, table, text, unreadable};
+use super::dynamo::{Conditional, Item, item, misread, n, number, parsed, put_if, s, table, text};
 use super::error::port_error;
 use super::hedge::hedged;
 use super::{Breaker, Budget};
@@ -178,5 +178,5 @@ fn read(item: &Item) -> Result<StoredAssignment, PortError> {
 }
 
 fn read_context(item: &Item) -> Result<Map<String, Value>, PortError> {
-    serde_json::from_str(&text(item, "context")?).map_err(|_| unreadable("context", "a JSON object"))
+    serde_json::from_str(&text(item, "context")?).map_err(|error| misread("context", "a JSON object", error))
 }

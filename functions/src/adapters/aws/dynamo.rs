@@ -8,6 +8,7 @@ use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use std::collections::HashMap;
+use std::error::Error;
 use std::str::FromStr;
 
 pub(super) type Item = HashMap<String, AttributeValue>;
@@ -51,6 +52,9 @@ pub(super) fn item<const N: usize>(attributes: [(&str, AttributeValue); N]) -> I
     attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
+/// The reason why a text means nothing.
+type Cause = Box<dyn Error + Send + Sync>;
+
 /// A string of an item.
 pub(super) fn text(item: &Item, name: &str) -> Result<String, PortError> {
     let value = item.get(name).and_then(|value| value.as_s().ok());
@@ -58,14 +62,21 @@ pub(super) fn text(item: &Item, name: &str) -> Result<String, PortError> {
 }
 
 /// What a string of an item stands for.
-pub(super) fn parsed<T: FromStr>(item: &Item, name: &str, what: &str) -> Result<T, PortError> {
-    text(item, name)?.parse().map_err(|_| unreadable(name, what))
+pub(super) fn parsed<T>(item: &Item, name: &str, what: &str) -> Result<T, PortError>
+where
+    T: FromStr<Err: Into<Cause>>,
+{
+    text(item, name)?.parse().map_err(|error| misread(name, what, error))
 }
 
 /// A number of an item.
-pub(super) fn number<T: FromStr>(item: &Item, name: &str) -> Result<T, PortError> {
+pub(super) fn number<T>(item: &Item, name: &str) -> Result<T, PortError>
+where
+    T: FromStr<Err: Into<Cause>>,
+{
     let value = item.get(name).and_then(|value| value.as_n().ok());
-    value.and_then(|digits| digits.parse().ok()).ok_or_else(|| unreadable(name, "a number in range"))
+    let digits = value.ok_or_else(|| unreadable(name, "a number"))?;
+    digits.parse().map_err(|error| misread(name, "a number in range", error))
 }
 
 /// The bytes of an item.
@@ -74,6 +85,28 @@ pub(super) fn bytes<'a>(item: &'a Item, name: &str) -> Result<&'a [u8], PortErro
     value.map(Blob::as_ref).ok_or_else(|| unreadable(name, "binary"))
 }
 
+/// The error of an item that lacks something, or has another type of it.
 pub(super) fn unreadable(name: &str, expected: &str) -> PortError {
     PortError::permanent(format!("a stored item cannot be read: `{name}` is missing, or is not {expected}"))
+}
+
+/// The error of an item whose text means nothing.
+pub(super) fn misread(name: &str, expected: &str, cause: impl Into<Cause>) -> PortError {
+    PortError::permanent(cause).at(format!("a stored item cannot be read: `{name}` is not {expected}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::num::ParseIntError;
+
+    #[test]
+    fn a_number_that_cannot_be_read_says_why() {
+        let item = item([("at", AttributeValue::N("seven".to_owned()))]);
+        let error = number::<i64>(&item, "at").unwrap_err();
+        assert!(error.find::<ParseIntError>().is_some());
+        let said =
+            "a stored item cannot be read: `at` is not a number in range: invalid digit found in string";
+        assert_eq!(error.to_string(), said);
+    }
 }

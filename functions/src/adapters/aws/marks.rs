@@ -1,7 +1,7 @@
 //! Marks in DynamoDB: one item each, under the unit and what the mark is about.
 
 use super::backoff::{ROUNDS, pause};
-use super::dynamo::{Conditional, Item, item, n, number, parsed, put_if, s, table, text, unreadable};
+use super::dynamo::{Conditional, Item, item, misread, n, number, parsed, put_if, s, table, text};
 use super::error::port_error;
 use crate::adapters::keys;
 use crate::ports::{LOG_KEPT, MarkPut, PortError};
@@ -18,7 +18,7 @@ const CALL_KEYS: usize = 100;
 /// How many batch gets are under way at once: those of a batch of 500 events that three experiments measure.
 const GETS: usize = 20;
 /// How many marks are put at once: each is a call, because a batch write takes no conditions.
-const PUTS: usize = 64;
+const PUTS: usize = 128;
 /// How long a mark is kept after its first time, in seconds: no experiment runs for 400 days.
 const KEPT: i64 = 400 * 86_400;
 /// How long that of an id is: as far back as a redrive reaches, whose records came within a day of their repetitions.
@@ -156,7 +156,7 @@ fn read(item: &Item) -> Result<Mark, PortError> {
     let at = Timestamp::from_millisecond(number(item, "at")?);
     Ok(Mark {
         variant: text(item, "variant")?.into(),
-        at: at.map_err(|_| unreadable("at", "a time"))?,
+        at: at.map_err(|error| misread("at", "a time", error))?,
         owner: Owner {
             shard: text(item, "shard")?.into(),
             position: parsed(item, "position", "a place in a shard")?,

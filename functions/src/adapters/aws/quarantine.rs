@@ -6,7 +6,7 @@
 //!
 //! The arrival in the key lets the newest be read without all others of the day.
 
-use super::dynamo::{Item, bytes, item, n, number, s, table, text, unreadable};
+use super::dynamo::{Item, bytes, item, misread, n, number, s, table, text, unreadable};
 use super::error::port_error;
 use crate::ports::{CHUNK_BYTES, PortError, Quarantine, Quarantined};
 use aws_sdk_dynamodb::Client;
@@ -205,7 +205,7 @@ fn read(item: &Item, mut chunks: Vec<Vec<u8>>) -> Result<Quarantined, PortError>
         id: text(item, "id")?,
         reason: text(item, "reason")?,
         detail: text(item, "detail")?,
-        arrived: arrived.map_err(|_| unreadable("arrived", "a time"))?,
+        arrived: arrived.map_err(|error| misread("arrived", "a time", error))?,
         data: chunks.concat(),
     })
 }
