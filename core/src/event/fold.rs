@@ -26,7 +26,7 @@ const OLDEST: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// How long after its arrival: clocks differ.
 const NEWEST: SignedDuration = SignedDuration::from_mins(5);
 
-/// The most characters of a partition key (Kinesis API reference, `PutRecord`): of a longer unit it is the beginning.
+/// The most characters of a partition key: of a longer unit it is the beginning.
 pub const MAX_PARTITION_KEY: usize = 256;
 
 /// What variants are counted as that no document knows. No key of a document begins so.
@@ -216,7 +216,7 @@ pub fn wanted<'a>(catalog: &'a Catalog, items: &'a [Item<'_>]) -> Vec<MarkKey<'a
         let (What::Event(event, _) | What::Duplicate(event)) = &item.what else { continue };
         match &event.kind {
             EventKind::Exposure { experiment, epoch, .. } => {
-                keys.push(exposure_key(Cow::Borrowed(&event.unit), experiment, *epoch));
+                keys.push(MarkKey::of_exposure(Cow::Borrowed(&event.unit), experiment, *epoch));
             }
             EventKind::Evaluation { .. } | EventKind::Evaluations { .. } => {}
             EventKind::Conversion { event: name, context, .. } => {
@@ -432,9 +432,9 @@ impl<'a> Fold<'a, '_> {
         let mut is_misrouted = false;
         let class = match &event.kind {
             EventKind::Exposure { experiment, variant, epoch } => {
-                let key = exposure_key(Cow::Borrowed(&event.unit), experiment, *epoch);
+                let key = MarkKey::of_exposure(Cow::Borrowed(&event.unit), experiment, *epoch);
                 is_misrouted = item.is_misrouted(&key.unit);
-                self.exposure(at, key, variant);
+                self.exposure(at, key, (experiment, *epoch), variant);
                 RecordClass::Counted
             }
             EventKind::Evaluation { .. } => {
@@ -495,11 +495,10 @@ impl<'a> Fold<'a, '_> {
         if is_known { variant } else { UNKNOWN_VARIANT }
     }
 
-    fn exposure(&mut self, at: At<'a>, key: MarkKey<'a>, written: &'a str) {
+    fn exposure(&mut self, at: At<'a>, key: MarkKey<'a>, of: (&'a str, u32), written: &'a str) {
         let standing = self.standing(at, &key);
-        let experiment = key.experiment.clone();
-        let variant = self.variant_of(&experiment, written);
-        let row = RowKey::Experiment { experiment: experiment.clone(), epoch: key.epoch, hour: at.hour };
+        let variant = self.variant_of(of.0, written);
+        let row = RowKey::Experiment { experiment: of.0.into(), epoch: of.1, hour: at.hour };
         let row = self.out.rows.number(row);
         // All of a unit's exposures belong to the variant that it saw first.
         let (variant, is_conflict) = match standing {
@@ -513,18 +512,18 @@ impl<'a> Fold<'a, '_> {
             self.add(row, counter(VariantCounter::Conflicts));
         }
         if matches!(standing, Standing::First) {
-            self.unit(row, &key, variant);
+            self.unit(row, (&key.unit, of), variant);
             self.mark(at, key, variant);
         }
     }
 
     /// Counts a unit as exposed.
-    fn unit(&mut self, row: u32, key: &MarkKey<'a>, variant: &'a str) {
+    fn unit(&mut self, row: u32, (unit, (experiment, epoch)): (&str, (&'a str, u32)), variant: &'a str) {
         self.add(row, Counter::Variant(Cow::Borrowed(variant), VariantCounter::Units));
-        if self.has_groups(&key.experiment) {
-            let (experiment, epoch) = (key.experiment.clone(), key.epoch);
+        if self.has_groups(experiment) {
+            let experiment = Cow::Borrowed(experiment);
             let groups = self.out.rows.number(RowKey::Groups { experiment, epoch, variant: variant.into() });
-            self.add(groups, Counter::GroupUnits(group_of(&key.unit, GROUPS)));
+            self.add(groups, Counter::GroupUnits(group_of(unit, GROUPS)));
         }
     }
 
@@ -534,12 +533,12 @@ impl<'a> Fold<'a, '_> {
         let at = At::of(item, event);
         match &event.kind {
             EventKind::Exposure { experiment, epoch, .. } => {
-                let key = exposure_key(Cow::Borrowed(&event.unit), experiment, *epoch);
+                let key = MarkKey::of_exposure(Cow::Borrowed(&event.unit), experiment, *epoch);
                 let Some(variant) = self.own(at, &key) else { return };
-                let experiment = key.experiment.clone();
-                let row = RowKey::Experiment { experiment, epoch: key.epoch, hour: at.hour };
+                let of = (&**experiment, *epoch);
+                let row = RowKey::Experiment { experiment: of.0.into(), epoch: of.1, hour: at.hour };
                 let row = self.out.rows.number(row);
-                self.unit(row, &key, variant);
+                self.unit(row, (&key.unit, of), variant);
             }
             EventKind::Evaluation { .. } | EventKind::Evaluations { .. } => {}
             EventKind::Conversion { event: name, context, .. } => {
@@ -698,10 +697,6 @@ impl<'a> Fold<'a, '_> {
     }
 }
 
-fn exposure_key<'a>(unit: Cow<'a, str>, experiment: &'a str, epoch: u32) -> MarkKey<'a> {
-    MarkKey { unit, experiment: Cow::Borrowed(experiment), epoch, metric: None }
-}
-
 /// Where the exposure of an event's unit stands, for an experiment that may randomise another attribute than `user_id`.
 fn exposure_of<'a>(
     experiment: &'a Experiment,
@@ -714,7 +709,7 @@ fn exposure_of<'a>(
         Cow::Owned(experiment.unit(&Subject::new(&event.unit, context))?.into_owned())
     };
     // Beyond the limit of a key of a store it is no unit here either: no exposure of it was taken.
-    (unit.len() <= MAX_UNIT_BYTES).then(|| exposure_key(unit, experiment.key(), experiment.epoch()))
+    (unit.len() <= MAX_UNIT_BYTES).then(|| MarkKey::of_exposure(unit, experiment.key(), experiment.epoch()))
 }
 
 fn to_the_millisecond(time: Timestamp) -> Option<Timestamp> {

@@ -14,7 +14,9 @@ pub struct Rejection {
 }
 
 impl Rejection {
-    pub(super) fn new(reason: RejectionReason, detail: impl Into<String>) -> Self {
+    /// A reason, and what is wrong.
+    #[must_use]
+    pub fn new(reason: RejectionReason, detail: impl Into<String>) -> Self {
         Self { reason, detail: detail.into() }
     }
 }

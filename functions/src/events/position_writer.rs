@@ -83,7 +83,7 @@ impl PositionWriter<'_> {
         &self,
         store: &impl MetricStore,
         shard: &str,
-        commit: &Commit,
+        commit: &Commit<'_>,
         items: &[Item<'_>],
     ) -> Result<Committed, PortError> {
         match self {
@@ -93,7 +93,7 @@ impl PositionWriter<'_> {
     }
 
     /// Notes what was written.
-    pub(super) fn advance(&mut self, commit: Commit, items: &[Item<'_>], classes: &[RecordClass]) {
+    pub(super) fn advance(&mut self, commit: Commit<'_>, items: &[Item<'_>], classes: &[RecordClass]) {
         match self {
             Self::Head(ledger) => ledger.advance(commit),
             Self::Guards(guards) => {
@@ -108,7 +108,7 @@ impl PositionWriter<'_> {
 }
 
 impl Guards<'_> {
-    fn of(&self, commit: &Commit, items: &[Item<'_>]) -> Vec<Guard> {
+    fn of(&self, commit: &Commit<'_>, items: &[Item<'_>]) -> Vec<Guard> {
         let guard = |record: &Position, after: Position, id: Option<u64>| {
             let before = self.reached.get(record).and_then(|it| it.guard.clone());
             Guard { before, after, id }

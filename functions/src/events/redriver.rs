@@ -9,7 +9,7 @@ use super::{Options, Processor};
 use crate::catalog::CatalogHolder;
 use crate::ports::{Archive, CatalogStore, MetricStore, PortError, Quarantine};
 use crate::telemetry::Telemetry;
-use abx_core::event::{Classes, Limits, Payload, Position, RecordClass, RejectionReason, ShardBatch};
+use abx_core::event::{Classes, Payload, Position, RecordClass, RejectionReason, ShardBatch};
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::sync::Arc;
@@ -109,7 +109,6 @@ impl Redriven {
 #[derive(Debug)]
 pub struct Redriver<C, M, A, Q> {
     processor: Processor<C, M, A, Q>,
-    limits: Limits,
 }
 
 /// A record and how far it is counted.
@@ -126,13 +125,7 @@ where
     pub fn new(catalog: Arc<CatalogHolder<C>>, store: M, kept: (A, Q)) -> Self {
         let telemetry = Arc::new(Telemetry::silent("events"));
         let processor = Processor::new(catalog, store, kept, telemetry, Options::default());
-        Self { processor, limits: Limits::REDRIVE }
-    }
-
-    /// The same with transactions of another size.
-    #[must_use]
-    pub fn with_limits(self, limits: Limits) -> Self {
-        Self { limits, ..self }
+        Self { processor }
     }
 
     /// How each of a shard's records stands, in their order.
@@ -162,7 +155,7 @@ where
         let until = Instant::now() + PATIENCE;
         let ended = match self.processor.snapshot(until).await {
             Some(snapshot) => {
-                let tools = self.processor.tools(&snapshot, &self.limits, until);
+                let tools = self.processor.tools(&snapshot, self.processor.store().limits().redrive, until);
                 let work = self.redrive_with(&tools, (origin, batch), &mut redriven);
                 timeout_at(until, work).await.unwrap_or(Err(Stop::Time))
             }
@@ -299,8 +292,7 @@ where
             return Ok(Vec::new());
         }
         let mut progress = Progress::default();
-        let limits = Limits::default();
-        let tools = Tools { limits: &limits, ..*tools };
+        let tools = Tools { limits: self.processor.store().limits().commit, ..*tools };
         let ended = tools.count(batch, &mut progress).await;
         for (class, count) in progress.classes.iter() {
             match class {

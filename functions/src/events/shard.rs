@@ -50,7 +50,7 @@ pub(super) struct Tools<'a, M, A, Q> {
     pub archive: &'a A,
     pub quarantine: &'a Q,
     pub memory: &'a Memory,
-    pub limits: &'a Limits,
+    pub limits: Limits,
     pub telemetry: &'a Telemetry,
     /// Nothing is begun after it.
     pub until: Instant,
@@ -256,7 +256,7 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
         };
         let mut from = 0;
         while let Some(mut commit) =
-            folded.commit(&batch.shard, &items, (from, writer.reached(items.get(from))), self.limits)
+            folded.commit(&items, (from, writer.reached(items.get(from))), &self.limits)
         {
             self.check_time()?;
             let (done, classes) = (items.get(from..commit.upto), folded.classes().get(from..commit.upto));
@@ -269,7 +269,7 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
             }
             for row in &commit.rows {
                 for (counter, amount) in &row.counters {
-                    progress.counted.add(&row.partition, &row.sort, counter, *amount);
+                    progress.counted.add(&row.row, counter, *amount);
                 }
             }
             for class in classes {

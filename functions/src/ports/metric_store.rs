@@ -1,7 +1,9 @@
 //! Where counts are kept, exactly.
 
 use super::PortError;
-use abx_core::event::{Additions, Amount, Commit, Mark, MarkKey, Position};
+use abx_core::event::{
+    Additions, Amount, Commit, Counter, Limits, Mark, MarkKey, Position, RowKey, StreamTotals, Totals,
+};
 use jiff::SignedDuration;
 
 /// How many of a shard's latest commits are read for the ids of their events. At one batch of 500 events a second that is two
@@ -76,20 +78,51 @@ pub enum MarkPut {
     Existing(Mark),
 }
 
-/// A counter of a row.
+/// How much a transaction of a store holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TransactionLimits {
+    /// With the head of a shard, its log, and the row of unknown events.
+    pub commit: Limits,
+    /// With a guard for each item, and the row of unknown events.
+    pub redrive: Limits,
+}
+
+/// Rows that are read together, of all shards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RowsOf<'a> {
+    /// What was counted in an epoch of an experiment.
+    Experiment {
+        /// The experiment.
+        experiment: &'a str,
+        /// The epoch.
+        epoch: u32,
+    },
+    /// What came through the stream.
+    Stream,
+    /// Events of a shard that no metric asks for.
+    UnknownEvents {
+        /// The shard.
+        shard: &'a str,
+    },
+}
+
+/// A row of a shard.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RowCounter {
-    /// The row's place in its partition.
-    pub sort: String,
-    /// The counter's name.
-    pub counter: String,
-    /// What it has come to.
-    pub amount: Amount,
+pub struct StoredRow {
+    /// The row.
+    pub row: RowKey<'static>,
+    /// The stream and the shard that it is of.
+    pub shard: String,
+    /// What each of its counters has come to.
+    pub counters: Vec<(Counter<'static>, Amount)>,
 }
 
 /// Keeps the heads and commit logs of shards, the marks of units, and rows of counters. What they mean is said in
 /// [`abx_core::event`].
 pub trait MetricStore: Send + Sync {
+    /// How much one commit may hold, and one transaction of a redrive.
+    fn limits(&self) -> TransactionLimits;
+
     /// A shard's state, as of the latest commit that was answered.
     fn shard(&self, shard: &str) -> impl Future<Output = Result<ShardState, PortError>> + Send;
 
@@ -113,7 +146,7 @@ pub trait MetricStore: Send + Sync {
         &self,
         shard: &str,
         state: &ShardState,
-        commit: &Commit,
+        commit: &Commit<'_>,
     ) -> impl Future<Output = Result<Committed, PortError>> + Send;
 
     /// The entries of a shard's commit log that tell whether the positions between two were counted: the latest that ends before
@@ -140,11 +173,35 @@ pub trait MetricStore: Send + Sync {
         &self,
         shard: &str,
         guards: &[Guard],
-        rows: &[Additions],
+        rows: &[Additions<'_>],
     ) -> impl Future<Output = Result<Committed, PortError>> + Send;
 
-    /// All counters of a partition, in the order of its rows.
-    fn rows(&self, partition: &str) -> impl Future<Output = Result<Vec<RowCounter>, PortError>> + Send;
+    /// These rows with all of their counters, in any order. What an earlier or later version wrote and this one cannot read is left out.
+    fn rows(&self, of: RowsOf<'_>) -> impl Future<Output = Result<Vec<StoredRow>, PortError>> + Send;
+}
+
+/// What rows of an experiment come to.
+#[must_use]
+pub fn totals(rows: &[StoredRow]) -> Totals {
+    let mut totals = Totals::default();
+    for StoredRow { row, counters, .. } in rows {
+        for (counter, amount) in counters {
+            totals.add(row, counter, *amount);
+        }
+    }
+    totals
+}
+
+/// What rows of a stream come to.
+#[must_use]
+pub fn stream_totals(rows: &[StoredRow]) -> StreamTotals {
+    let mut totals = StreamTotals::default();
+    for StoredRow { row, counters, .. } in rows {
+        for (counter, amount) in counters {
+            totals.add(row, counter, *amount);
+        }
+    }
+    totals
 }
 
 /// Ids as bytes, 8 each.

@@ -36,7 +36,7 @@ pub use error::{PortError, Within, chain};
 pub use event_sink::{Event, EventSink, MAX_EVENT_BYTES, SendReport};
 pub use metric_store::{
     Committed, Guard, LEDGER_COMMITS, LOG_KEPT, LogEntry, MarkPut, MetricStore, REDRIVEN_AROUND,
-    RedrivenRecord, RowCounter, ShardState,
+    RedrivenRecord, RowsOf, ShardState, StoredRow, TransactionLimits, stream_totals, totals,
 };
 pub(crate) use metric_store::{ids_from_bytes, ids_to_bytes};
 pub use personal_data::{Held, PersonalData};

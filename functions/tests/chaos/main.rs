@@ -32,6 +32,7 @@ mod storm;
 mod truth;
 
 use abx_core::event::Limits;
+use abx_functions::adapters::TRANSACTION_LIMITS;
 use abx_functions::events::NotHandled;
 use ports::{Plan, Sabotage};
 use std::collections::{BTreeSet, VecDeque};
@@ -168,7 +169,7 @@ fn fault_14_sent_twice() {
 fn fault_16_records_without_a_number_that_cannot_be_kept() {
     blocking(async {
         let mut world = World::new(0, Plan { refuse: 100, ..NOTHING }, Sabotage::Nothing).await;
-        let process = world.start(Limits::default()).await;
+        let process = world.start(TRANSACTION_LIMITS.commit).await;
         let batch = br#"{"Records": [{"kinesis": {"data": "e30="}}]}"#;
         let deadline = || tokio::time::Instant::now() + Duration::from_secs(30);
         let error = process.function.handle(batch, deadline()).await.unwrap_err();
@@ -237,7 +238,8 @@ fn fault_11_every_interleaving_of_two() {
         blocking(async {
             let mut world = World::new(0, NOTHING, Sabotage::Nothing).await;
             world.publish_second().await;
-            let (one, two) = (world.start(Limits::default()).await, world.start(Limits::default()).await);
+            let (one, two) =
+                (world.start(TRANSACTION_LIMITS.commit).await, world.start(TRANSACTION_LIMITS.commit).await);
             world.faults.lock().unwrap().turns = turns.clone();
             let (one, two) =
                 tokio::join!(one.invoke(&shard, &shard.records), two.invoke(&shard, &shard.records));
@@ -271,7 +273,8 @@ fn a_unit_in_two_shards_is_archived_as_it_is_counted() {
         blocking(async {
             let mut world = World::new(0, NOTHING, Sabotage::Nothing).await;
             world.publish_second().await;
-            let (one, two) = (world.start(Limits::default()).await, world.start(Limits::default()).await);
+            let (one, two) =
+                (world.start(TRANSACTION_LIMITS.commit).await, world.start(TRANSACTION_LIMITS.commit).await);
             world.faults.lock().unwrap().turns = turns.clone();
             let [a, b] = &shards;
             let ended = tokio::join!(one.invoke(a, &a.records), two.invoke(b, &b.records));

@@ -1,7 +1,8 @@
 //! What really happened, and what it must be counted as: plain loops, without the code that is tested.
 
 use crate::ports::Fact;
-use abx_core::event::{Amount, Classes, Position, RecordClass, aggregate};
+use abx_core::event::{Amount, Classes, Position, RecordClass};
+use abx_functions::sources::kinesis::aggregate;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use jiff::Timestamp;

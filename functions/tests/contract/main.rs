@@ -124,7 +124,7 @@ macro_rules! metric_store {
             racing_redrives_have_one_winner
             the_largest_commit_fits
             amounts_are_exact
-            a_partition_has_its_own_rows_in_order
+            each_experiment_has_its_own_rows
             racing_commits_have_one_winner
         }
         $crate::promises! { marks, $open:

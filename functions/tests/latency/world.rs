@@ -2,7 +2,7 @@
 
 use crate::aws::Aws;
 use abx_core::ConsistentHasher;
-use abx_core::event::StreamCounter;
+use abx_core::event::{Batch, StreamCounter};
 use abx_functions::adapters::aws::{
     Budget, DynamoAssignments, DynamoMetrics, DynamoQuarantine, FirehoseArchive, SdkConfig, dynamodb,
     firehose,
@@ -10,9 +10,10 @@ use abx_functions::adapters::aws::{
 use abx_functions::adapters::embedded::EmbeddedStore;
 use abx_functions::assignment::{self, AssignmentService};
 use abx_functions::catalog::{CatalogHolder, Snapshot, encode};
-use abx_functions::events::{Options, Processor, RecordToWrite, kinesis_event};
+use abx_functions::events::{Options, Processor};
 use abx_functions::http::HttpFunction;
 use abx_functions::ports::{Archive, CatalogStore, MetricStore, RevisionMeta};
+use abx_functions::sources::kinesis::KinesisRecord;
 use abx_functions::telemetry::Telemetry;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -74,9 +75,9 @@ pub(crate) async fn batches(
     let function = Processor::new(holder, ports.0, kept, telemetry, Options::default());
     let mut taken = Vec::new();
     for number in 0..=times {
-        let payload = batch(number, shape);
+        let batch = batch(number, shape);
         let start = Instant::now();
-        let outcome = function.handle(&payload, start + Duration::from_mins(1)).await.unwrap();
+        let outcome = function.count(batch, start + Duration::from_mins(1)).await.unwrap();
         taken.push(start.elapsed());
         assert!(outcome.response.batch_item_failures.is_empty(), "{outcome:?}");
         let counted = outcome.counted.count(StreamCounter::Accepted);
@@ -85,7 +86,7 @@ pub(crate) async fn batches(
     taken.split_off(1)
 }
 
-fn batch(number: usize, shape: Shape) -> Vec<u8> {
+fn batch(number: usize, shape: Shape) -> Batch {
     let now = Timestamp::now();
     let records = (0..shape.records).map(|n| {
         let sequence = format!("4961{:032}", number * shape.records + n);
@@ -98,9 +99,10 @@ fn batch(number: usize, shape: Shape) -> Vec<u8> {
             json!({"type": "conversion", "event": "purchase", "properties": {"amount": 12.5}})
         };
         event.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        RecordToWrite { sequence, partition_key: unit, arrived: now, data: event.to_string().into_bytes() }
+        KinesisRecord { sequence, partition_key: unit, arrived: now, data: event.to_string().into_bytes() }
     });
-    kinesis_event("events", "shardId-000000000001", &records.collect::<Vec<_>>())
+    let shard = Arc::from("events/shardId-000000000001");
+    Batch::from_records(records.map(|record| record.into_record(&shard).unwrap()))
 }
 
 /// What became of requests for assignments.

@@ -3,6 +3,7 @@
 use super::backoff::{ROUNDS, pause};
 use super::dynamo::{Conditional, Item, item, misread, n, number, parsed, put_if, s, table, text};
 use super::error::port_error;
+use crate::adapters::keys;
 use crate::ports::{LOG_KEPT, MarkPut, PortError};
 use abx_core::event::{ID_WINDOW, Mark, MarkKey, Owner};
 use aws_sdk_dynamodb::Client;
@@ -128,7 +129,7 @@ impl Marks {
 }
 
 fn place(key: &MarkKey<'_>) -> Place {
-    (key.unit.to_string(), key.sort())
+    (key.unit.to_string(), keys::mark(&key.subject))
 }
 
 fn all_of(places: &[&Place]) -> Result<KeysAndAttributes, PortError> {

@@ -3,6 +3,7 @@
 use super::error::{Resource, ResourceKind, port_error};
 use super::lag::{arrived, shards};
 use crate::ports::PortError;
+use crate::sources::kinesis::KinesisRecord;
 use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::config::http::HttpResponse;
 use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
@@ -31,24 +32,11 @@ struct Shard {
     is_read: bool,
 }
 
-/// A record as the stream has it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StreamRecord {
-    /// Its sequence number.
-    pub sequence: String,
-    /// Its partition key.
-    pub partition_key: String,
-    /// The time when it came.
-    pub arrived: Timestamp,
-    /// Its bytes.
-    pub data: Vec<u8>,
-}
-
 /// The answer of a shard.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Page {
     /// Records of a shard, in their order.
-    Records(String, Vec<StreamRecord>),
+    Records(String, Vec<KinesisRecord>),
     /// The shard had no record.
     Empty {
         /// Whether no shard has any that was not read.
@@ -99,7 +87,7 @@ impl KinesisReader {
         if page.records().is_empty() {
             return Ok(Page::Empty { is_end: self.shards.iter().all(|shard| shard.is_read) });
         }
-        let records = page.records().iter().map(|record| StreamRecord {
+        let records = page.records().iter().map(|record| KinesisRecord {
             sequence: record.sequence_number().to_owned(),
             partition_key: record.partition_key().unwrap_or_default().to_owned(),
             arrived: arrived(record).unwrap_or_else(|_| Timestamp::now()),

@@ -27,7 +27,8 @@ pub use events::StoredEvent;
 pub use inputs::{Load, Segment};
 pub use stream_name::{LOCAL_SHARD, is_shared};
 
-use crate::ports::PortError;
+use crate::adapters::TRANSACTION_LIMITS;
+use crate::ports::{PortError, TransactionLimits};
 use opening::{Fit, StoreFile};
 use rusqlite::{Connection, ErrorCode, ffi};
 use std::io;
@@ -52,6 +53,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 #[derive(Debug, Clone)]
 pub struct EmbeddedStore {
     open: Arc<Mutex<Open>>,
+    limits: TransactionLimits,
 }
 
 /// A connection, and the file that it is to; none of a store in memory.
@@ -78,7 +80,7 @@ impl EmbeddedStore {
     fn of(opened: Result<Open, PortError>, path: &Path) -> Result<Self, PortError> {
         let open =
             opened.map_err(|error| error.at(format!("{} cannot be used as a store", path.display())))?;
-        Ok(Self { open: Arc::new(Mutex::new(open)) })
+        Ok(Self { open: Arc::new(Mutex::new(open)), limits: TRANSACTION_LIMITS })
     }
 
     /// A store in memory, gone when it is dropped.
@@ -86,13 +88,20 @@ impl EmbeddedStore {
         let connection = Connection::open_in_memory().map_err(port_error)?;
         configure(&connection)?;
         identity::prepare_to_write(&connection)?;
-        Ok(Self { open: Arc::new(Mutex::new(Open { connection, file: None })) })
+        let open = Arc::new(Mutex::new(Open { connection, file: None }));
+        Ok(Self { open, limits: TRANSACTION_LIMITS })
     }
 
     /// The same, waiting so long for another program that writes, where calls otherwise wait for five seconds.
     pub fn with_patience(self, patience: Duration) -> Result<Self, PortError> {
         self.lock().connection.busy_timeout(patience).map_err(port_error)?;
         Ok(self)
+    }
+
+    /// The same with transactions of another size.
+    #[must_use]
+    pub fn with_limits(self, limits: TransactionLimits) -> Self {
+        Self { limits, ..self }
     }
 
     /// Whether the file that is open is still the one that its path leads to. What is written into another is lost.
