@@ -416,7 +416,7 @@ fn a_variant_that_no_document_knows_is_counted_apart() {
     }
 }
 
-/// What a unit saw before its variant was removed from the document is no conflict afterwards.
+/// An exposure of a unit to a variant that was later removed from the document is not a conflict.
 #[test]
 fn a_removed_variant_does_not_conflict_with_itself() {
     let with = |variants: [&str; 2]| {

@@ -85,7 +85,7 @@ fn batch(first_sequence: usize, first_unit: usize) -> Vec<u8> {
     kinesis::write("events", "shardId-000000000001", &records.collect::<Vec<_>>())
 }
 
-/// What the core does with a batch of units that were never seen: everything but the ports.
+/// The work of the core on a batch of units that were never seen: everything but the ports.
 fn all_of_core(world: &World, payload: &[u8]) -> usize {
     let batch = kinesis::read(payload, Timestamp::now()).unwrap();
     let [shard] = &batch.shards[..] else { panic!("one shard") };

@@ -1,4 +1,4 @@
-//! How long a batch of new units and a new assignment take over slow stores, by the clock: the real handlers, adapters and SDK,
+//! The latency of a batch of new units and of a new assignment over slow stores, by the clock: the real handlers, adapters and SDK,
 //! over sockets, to a DynamoDB and a Firehose in this process whose latencies are drawn with a seed (`tests/latency/aws.rs`). A
 //! drawn time is slept to the next millisecond, and nothing is taken off for the server or the sockets.
 //!

@@ -15,17 +15,17 @@ pub struct Record {
     pub shard: Arc<str>,
     /// Its number in the shard.
     pub sequence: Sequence,
-    /// When it came to the stream; counted to the millisecond.
+    /// The time of its arrival on the stream; counting uses it to the millisecond.
     pub arrived: Timestamp,
     /// The key that chose its shard; `None` where that is not known, as in an archive.
     pub partition_key: Option<Box<str>>,
     /// Its bytes.
     pub data: Bytes,
-    /// What its source knows of these bytes.
+    /// The content of these bytes, as far as their source knows it.
     pub content: RecordContent,
 }
 
-/// What an event source knows of the bytes of a record.
+/// The content of a record's bytes, as far as an event source knows it.
 #[derive(Debug, Clone)]
 pub enum RecordContent {
     /// They are what its producer sent: one event, or several as [`unpack`] finds them.
@@ -50,18 +50,18 @@ pub struct Batch {
 pub struct ShardBatch {
     /// The stream and the shard.
     pub shard: String,
-    /// What was in the records.
+    /// The contents of the records.
     pub payloads: Vec<Payload>,
-    /// How many more there were at places that others of them have: the same record, delivered twice in one batch.
+    /// The number of further records at places that others of them have: the same record, delivered twice in one batch.
     pub repeated: usize,
 }
 
 /// One event as delivered: a record, or one of the events in it.
 #[derive(Debug, Clone)]
 pub struct Payload {
-    /// Where it stands.
+    /// The position.
     pub position: Position,
-    /// When it came to the stream.
+    /// The time of its arrival on the stream.
     pub arrived: Timestamp,
     /// The key that chose its shard; `None` where that is not known, as in an archive.
     pub partition_key: Option<Box<str>>,
@@ -76,7 +76,7 @@ pub struct Payload {
 pub struct Unplaced {
     /// The record as its source handed it over.
     pub raw: String,
-    /// What is wrong with it.
+    /// The problem with it.
     pub rejection: Rejection,
 }
 

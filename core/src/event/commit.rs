@@ -1,10 +1,10 @@
-//! What is written together.
+//! Commits: counts that are written together.
 
 use super::fold::Effect;
 use super::{Amount, Counter, Folded, Item, Part, Position, RowKey};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How much one commit may hold, which the store says.
+/// The limits of one commit, which the store sets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Rows, without that of the names of unknown events.
@@ -17,14 +17,14 @@ pub struct Limits {
     pub items: usize,
 }
 
-/// What is written in one transaction, or not at all.
+/// A write in one transaction, all or nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Commit<'a> {
-    /// How many items it covers, those of earlier commits included.
+    /// The number of items that it covers, including those of earlier commits.
     pub upto: usize,
     /// The position of the first item that it counts, or counts a part of.
     pub first: Position,
-    /// How far the shard has been applied then.
+    /// The position up to which the shard has been applied after this commit.
     pub head: Position,
     /// The hashes of the ids that its events took, for the commit log.
     pub ids: Vec<u64>,
@@ -37,7 +37,7 @@ pub struct Commit<'a> {
 pub struct Additions<'a> {
     /// The row.
     pub row: RowKey<'a>,
-    /// What is added to which counter, each once.
+    /// The counters with the amounts that are added to them, each counter once.
     pub counters: Vec<(Counter<'a>, Amount)>,
 }
 
@@ -134,7 +134,7 @@ fn fits(rows: &Rows, limits: &Limits) -> bool {
     rows.len() <= limits.rows && rows.values().all(|counters| counters.len() <= limits.counters)
 }
 
-/// Whether these effects could go beyond the limits: cheap, and nearly always no.
+/// True if these effects could go beyond the limits: cheap, and nearly always false.
 fn might_overflow(rows: &Rows, effects: &[Effect], limits: &Limits) -> bool {
     let touched: BTreeSet<u32> = effects.iter().map(|effect| effect.row).collect();
     let longest = touched.iter().filter_map(|row| rows.get(row)).map(BTreeMap::len).max().unwrap_or(0);

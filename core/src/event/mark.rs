@@ -1,4 +1,4 @@
-//! What is remembered of a unit: proof of its first exposure, and of its first conversion.
+//! Marks of a unit: proof of its first exposure, and of its first conversion.
 
 use super::Position;
 use jiff::{SignedDuration, Timestamp};
@@ -14,11 +14,11 @@ pub const ID_WINDOW: SignedDuration = SignedDuration::from_hours(24);
 pub struct MarkKey<'a> {
     /// The unit.
     pub unit: Cow<'a, str>,
-    /// What the mark is about.
+    /// The subject of the mark.
     pub subject: MarkSubject<'a>,
 }
 
-/// What a mark is about.
+/// The subject of a mark.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum MarkSubject<'a> {
     /// The unit's first exposure.
@@ -65,7 +65,7 @@ impl<'a> MarkKey<'a> {
         Self { unit: self.unit.clone(), subject }
     }
 
-    /// Whether it is of an event. Its mark ends, and may be put again, [`ID_WINDOW`] after its time.
+    /// True if it is of an event. Its mark ends, and may be put again, [`ID_WINDOW`] after its time.
     #[must_use]
     pub const fn is_of_id(&self) -> bool {
         matches!(self.subject, MarkSubject::Event(_))
@@ -93,7 +93,7 @@ impl<'a> MarkKey<'a> {
 pub struct Mark {
     /// The variant that the unit saw first, to which everything it does later is credited; empty for an id.
     pub variant: Arc<str>,
-    /// When; of an id, when its event came.
+    /// The time; for an id, the arrival of its event.
     pub at: Timestamp,
     /// The record that says so.
     pub owner: Owner,
@@ -104,12 +104,12 @@ pub struct Mark {
 pub struct Owner {
     /// The stream and the shard.
     pub shard: Arc<str>,
-    /// Where in it.
+    /// The position in the shard.
     pub position: Position,
 }
 
 impl Owner {
-    /// How this record stands to a place in a shard. Records of two shards have no order; that of another shard counts as
+    /// The order of this record and a place in a shard. Records of two shards have no order; that of another shard counts as
     /// the earlier one.
     #[must_use]
     pub fn order(&self, shard: &str, position: &Position) -> Ordering {

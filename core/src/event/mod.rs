@@ -1,4 +1,4 @@
-//! What a stream carries becomes exact counts. All of it is pure: the event function reads and writes.
+//! Exact counts of the events of a stream. All of it is pure: the event function reads and writes.
 //!
 //! | file | what happens there |
 //! |---|---|

@@ -1,4 +1,4 @@
-//! Where a record stands in its shard.
+//! The position of a record in its shard.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -69,7 +69,7 @@ impl From<Sequence> for Position {
 }
 
 impl Position {
-    /// Whether this is a part of the event at another position.
+    /// True if this is a part of the event at another position.
     #[must_use]
     pub fn is_part_of(&self, event: &Self) -> bool {
         self.part.is_some() && self.sequence == event.sequence && self.sub == event.sub

@@ -1,4 +1,4 @@
-//! Where counts are kept: rows of counters.
+//! Counts, in rows of counters.
 
 use super::RejectionReason;
 use jiff::Timestamp;
@@ -15,7 +15,7 @@ pub const GROUPS: u8 = 16;
 /// A row, without its shard.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum RowKey<'a> {
-    /// What happened in an experiment in an hour.
+    /// Counts of an experiment in an hour.
     Experiment {
         /// The experiment.
         experiment: Cow<'a, str>,
@@ -33,7 +33,7 @@ pub enum RowKey<'a> {
         /// The variant.
         variant: Cow<'a, str>,
     },
-    /// What came through the stream in an hour.
+    /// Counts of the stream in an hour.
     Stream {
         /// The hour.
         hour: Hour,
@@ -61,7 +61,7 @@ impl Hour {
         Self::At(time.as_second().div_euclid(3600))
     }
 
-    /// When it begins; `None` for [`Hour::Late`].
+    /// The start of the hour; `None` for [`Hour::Late`].
     #[must_use]
     pub fn start(self) -> Option<Timestamp> {
         match self {
@@ -127,7 +127,7 @@ impl RowKey<'_> {
     }
 }
 
-/// What is counted in a row.
+/// The counters of a row.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Counter<'a> {
     /// Of a variant.
@@ -166,7 +166,7 @@ macro_rules! counters {
 }
 
 counters! {
-    /// What is counted of a variant.
+    /// The counters of a variant.
     VariantCounter {
         /// Units that saw it first.
         Units = "u",
@@ -178,7 +178,7 @@ counters! {
 }
 
 counters! {
-    /// What is counted of a metric.
+    /// The counters of a metric.
     MetricCounter {
         /// Units that converted, for a conversion.
         Units = "mu",
@@ -192,7 +192,7 @@ counters! {
 }
 
 counters! {
-    /// What is counted of a stream.
+    /// The counters of a stream.
     StreamCounter {
         /// Events that were taken.
         Accepted = "accepted",

@@ -1,4 +1,4 @@
-//! How large the rows of an experiment can become.
+//! The largest size of the rows of an experiment.
 
 use super::fold::UNKNOWN_VARIANT;
 use super::row::{GROUPS, MetricCounter, VariantCounter};
@@ -25,7 +25,7 @@ pub fn largest_row(written: &ExperimentConfig) -> usize {
     KEYS + key + hour.max(groups)
 }
 
-/// What a variant adds to the row of an hour.
+/// The size that a variant adds to the row of an hour.
 fn counters_of(written: &ExperimentConfig, variant: &str) -> usize {
     let own = VariantCounter::ALL.iter().map(|it| size(&[it.as_str(), variant], COUNT));
     let metrics = written.metrics.iter().flat_map(|metric| {

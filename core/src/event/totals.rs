@@ -5,7 +5,7 @@ use super::{
 };
 use std::collections::BTreeMap;
 
-/// What was counted in an experiment's epoch, over all hours and shards.
+/// The counts of an experiment's epoch, over all hours and shards.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Totals {
     /// By variant.
@@ -14,7 +14,7 @@ pub struct Totals {
     pub hours: BTreeMap<Hour, BTreeMap<String, VariantTotals>>,
 }
 
-/// What was counted of a variant.
+/// The counts of a variant.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct VariantTotals {
     /// Units that saw it first.
@@ -29,7 +29,7 @@ pub struct VariantTotals {
     pub groups: Vec<u64>,
 }
 
-/// What was counted of a metric.
+/// The counts of a metric.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MetricTotals {
     /// Units that converted.
@@ -44,7 +44,7 @@ pub struct MetricTotals {
     pub groups: Vec<Amount>,
 }
 
-/// What was counted of streams.
+/// The counts of streams.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StreamTotals {
     /// By what it is; see [`StreamCounter`].

@@ -5,7 +5,7 @@ use jiff::civil::Date;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How many names a shard keeps in a day. Names come from producers, who may put an id into each; a row must not grow with them.
+/// The number of names that a shard keeps in a day. Names come from producers, who may put an id into each; a row must not grow with them.
 pub const MAX_UNKNOWN_NAMES: usize = 20;
 /// The longest part of a name that is kept, in bytes.
 const MAX_NAME_BYTES: usize = 64;
@@ -34,13 +34,13 @@ impl UnknownEvents {
         found
     }
 
-    /// How many there are.
+    /// The number of unknown events.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.names.values().sum()
     }
 
-    /// What is added to the row of their day, where `kept` has the names that the row has. Names beyond the limit are counted
+    /// The additions to the row of their day, where `kept` has the names of the row. Names beyond the limit are counted
     /// together, under no name. Adds the new names to `kept`, and returns them too.
     pub fn additions(&self, kept: &mut BTreeSet<String>) -> (Additions<'static>, Vec<String>) {
         let (mut rest, mut new, mut counters) = (0, Vec::new(), Vec::new());

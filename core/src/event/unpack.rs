@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use std::io::Read;
 
 const GZIP: [u8; 2] = [0x1f, 0x8b];
-/// How much a compressed record may grow: text of events compresses to a tenth, seldom to a fiftieth.
+/// The largest growth of a compressed record: text of events compresses to a tenth, seldom to a fiftieth.
 const MOST_GROWTH: u64 = 50;
 /// The most bytes that a compressed record may hold, whatever its length.
 const MOST_BYTES: u64 = 16 << 20;

@@ -138,7 +138,7 @@ pub fn read_counter(name: &str) -> Option<Counter<'static>> {
     }
 }
 
-/// What a mark is about, beside its unit.
+/// The subject of a mark, beside its unit.
 #[must_use]
 pub fn mark(subject: &MarkSubject<'_>) -> String {
     match subject {

@@ -1,4 +1,4 @@
-//! Who fulfils the [`ports`](crate::ports).
+//! Implementations of the [`ports`](crate::ports).
 //!
 //! | module | what it is |
 //! |---|---|
@@ -13,7 +13,7 @@ pub mod keys;
 use crate::ports::TransactionLimits;
 use abx_core::event::Limits;
 
-/// What a transaction of DynamoDB holds: 100 actions of at most 4 MB, of which each update has at most 300 operators. The embedded
+/// The limits of a transaction of DynamoDB: 100 actions of at most 4 MB, of which each update has at most 300 operators. The embedded
 /// store has no such limits and keeps to them, so that what is rehearsed here is committed as the deployed function commits it.
 pub const TRANSACTION_LIMITS: TransactionLimits = TransactionLimits {
     // Beside the head, its entry in the log, in which an id has 8 bytes, and the row of unknown events.

@@ -20,10 +20,10 @@ use tokio::time::{Instant, timeout, timeout_at};
 /// that its breaker records the failure.
 const BUDGET: Duration = Duration::from_millis(48);
 
-/// How long a read may take that is to save a write: the write has the rest.
+/// The time limit of a read that is to save a write: the write has the rest.
 const FIRST_READ: Duration = Duration::from_millis(20);
 
-/// What the service is told beside its ports.
+/// The options of the service, besides its ports.
 #[derive(Debug, Clone)]
 pub struct AssignmentOptions {
     /// The lifetime of an assignment, in days.

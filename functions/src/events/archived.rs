@@ -32,7 +32,7 @@ struct ArchivedEvent<'a> {
     variant: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     timestamp: Option<Timestamp>,
-    /// What it was credited to, and by which variant.
+    /// The metrics that it was credited to, with the variant of each.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     credited: Vec<Credited<'a>>,
     /// As it was sent.
@@ -91,7 +91,7 @@ pub struct ArchivedRecord {
     pub shard: String,
     /// Its position there.
     pub position: Position,
-    /// When it came.
+    /// The time of its arrival.
     pub arrived: Timestamp,
     /// The event as it was sent, except that line feeds between its tokens are spaces.
     pub data: Vec<u8>,

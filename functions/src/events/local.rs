@@ -11,9 +11,9 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-/// How many events a batch has.
+/// The number of events in a batch.
 const BATCH: u32 = 500;
-/// How long a batch may take.
+/// The time limit of a batch.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The event function over an embedded store, fed with the events in it. How far it came is the head of the shard, in the

@@ -1,4 +1,4 @@
-//! What a process remembers between batches. All of it can be forgotten: the store has it.
+//! The memory of a process between batches. All of it can be forgotten: the store has it.
 
 use crate::ports::{LEDGER_COMMITS, ShardState};
 use abx_core::event::{Commit, Mark, MarkKey};
@@ -35,7 +35,7 @@ impl From<ShardState> for Ledger {
 }
 
 impl Ledger {
-    /// Whether an event was taken lately.
+    /// True if an event was taken lately.
     pub(super) fn knows(&self, id: u64) -> bool {
         self.ids.contains(&id)
     }

@@ -19,27 +19,27 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout, timeout_at};
 
-/// How long before its deadline an invocation answers, whatever is still to be done.
+/// The time before its deadline at which an invocation answers, even if work is left.
 const RESERVE: Duration = Duration::from_millis(300);
 
-/// How far the clocks of the stream and of this process may be apart.
+/// The largest difference between the clocks of the stream and of this process.
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(3);
 
-/// How long the head of the catalog may take to be read.
+/// The time limit of a read of the catalog's head.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// How long after they came records wait for a catalog that cannot be read. After it the last good one counts them, so that an outage
+/// The longest wait of records, from their arrival, for a catalog that cannot be read. After it the last good one counts them, so that an outage
 /// of the catalog's table alone does not stop a shard for longer.
 const CATALOG_PATIENCE: SignedDuration = SignedDuration::from_mins(5);
 
-/// What Lambda is told of a batch: from which record on it is to be delivered again.
+/// The response to Lambda for a batch: the records from which on it is to be delivered again.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BatchResponse {
     /// The first record of each shard that is not counted; empty where all are. Lambda delivers it and all after it
     /// again, so there is one for a shard and never more.
     pub batch_item_failures: Vec<ItemFailure>,
-    /// What became of the records that are done, for whoever invokes the function by hand: Lambda reads only the failures.
+    /// The outcome of the records that are done, for a person who invokes the function: Lambda reads only the failures.
     #[serde(default, skip_serializing_if = "Classes::is_empty")]
     pub counted: Classes,
 }
@@ -52,14 +52,14 @@ pub struct ItemFailure {
     pub item_identifier: String,
 }
 
-/// What became of a batch.
+/// The outcome of a batch.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BatchOutcome {
-    /// What Lambda is told.
+    /// The response to Lambda.
     pub response: BatchResponse,
-    /// What was counted of it, now.
+    /// The counts of it that were added now.
     pub counted: StreamTotals,
-    /// What became of each record that is not given back.
+    /// The outcome of each record that is not given back.
     pub classes: Classes,
     /// Records without a place in any shard.
     pub unplaced: usize,
@@ -104,10 +104,10 @@ impl From<NotABatch> for NotHandled {
     }
 }
 
-/// How the function behaves.
+/// The options of the function.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
-    /// How many marks a process remembers.
+    /// The number of marks that a process remembers.
     pub cache_marks: NonZeroUsize,
 }
 
@@ -276,7 +276,7 @@ where
         timeout_at(until, tools.count(shard, progress)).await.unwrap_or(Err(Stop::Time))
     }
 
-    /// What a shard is worked on with.
+    /// The parts that the work on a shard needs.
     pub(super) fn tools<'a>(
         &'a self,
         snapshot: &'a Snapshot,

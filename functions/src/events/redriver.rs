@@ -16,10 +16,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
-/// How long the records of one call may take.
+/// The time limit of the records of one call.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Where records come from.
+/// The source of records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
     /// A batch that Lambda gave up, or the archive: the commit log says which of them were counted.
@@ -28,7 +28,7 @@ pub enum Origin {
     Quarantine,
 }
 
-/// How a record stands before it is redriven.
+/// The state of a record before it is redriven.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Standing {
     /// It is counted.
@@ -73,27 +73,27 @@ impl fmt::Display for RefusalReason {
 /// A record that was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// Where it stands.
+    /// The position.
     pub position: Position,
     /// Why.
     pub reason: RefusalReason,
-    /// What is wrong with it.
+    /// The problem with it.
     pub detail: String,
 }
 
-/// What became of records.
+/// The outcome of records.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Redriven {
     /// The classes of those that are counted now.
     pub counted: Classes,
-    /// How many were counted before.
+    /// The number of records that were counted before.
     pub already_counted: u64,
     /// Those that were refused.
     pub refused: Vec<Refusal>,
 }
 
 impl Redriven {
-    /// How many records it speaks of.
+    /// The number of records that it covers.
     #[must_use]
     pub fn sum(&self) -> u64 {
         self.counted.sum() + self.already_counted + self.refused.len() as u64
@@ -128,7 +128,7 @@ where
         Self { processor }
     }
 
-    /// How each of a shard's records stands, in their order.
+    /// The state of each of a shard's records, in their order.
     pub async fn standings(&self, origin: Origin, batch: &ShardBatch) -> Result<Vec<Standing>, PortError> {
         let state = self.processor.store().shard(&batch.shard).await?;
         let (placed, _) = self.place(origin, batch, state.head.as_ref()).await?;
@@ -357,7 +357,7 @@ where
     }
 }
 
-/// What is tried next of records that a store refuses together: their halves, or the one that is refused by itself as a rejected one.
+/// The next attempts for records that a store refuses together: their halves, or the one that is refused by itself as a rejected one.
 /// Out of quarantine, that is refused again and not written.
 fn halve(
     origin: Origin,

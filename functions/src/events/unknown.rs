@@ -8,7 +8,7 @@ use jiff::civil::Date;
 use serde_json::json;
 use std::collections::BTreeSet;
 
-/// What is added for the unknown events among items, if there are any. Reads the names of the day once a day and process, so that a
+/// The additions for the unknown events among items, if there are any. Reads the names of the day once a day and process, so that a
 /// row has a bounded number of them whoever writes it; and logs each name once.
 pub(super) async fn unknown_row<M: MetricStore>(
     (shard, items, classes): (&str, &[Item<'_>], &[RecordClass]),

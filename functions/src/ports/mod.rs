@@ -1,4 +1,4 @@
-//! What the functions need from the world, as traits. [`adapters`](crate::adapters) holds who fulfils them.
+//! The dependencies of the functions, as traits. [`adapters`](crate::adapters) holds their implementations.
 //!
 //! | port | what it keeps |
 //! |---|---|

@@ -15,7 +15,7 @@ pub struct Held {
 }
 
 impl Held {
-    /// Whether the store keeps nothing of the unit.
+    /// True if the store keeps nothing of the unit.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()

@@ -64,7 +64,7 @@ const NOTHING: Plan = Plan {
     give_up: 0,
     redrive: 0,
 };
-/// How many records a story has.
+/// The number of records in a story.
 const LENGTH: usize = 120;
 
 fn setting(name: &str) -> Option<u64> {
@@ -228,7 +228,7 @@ fn fault_10_a_crash_before_or_after_any_step() {
     }
 }
 
-/// Who goes first at each call: every order of six calls of each of two processes.
+/// All interleavings of two processes: every order of six calls of each.
 #[test]
 fn fault_11_every_interleaving_of_two() {
     let shard = one_shard(3, 6);
@@ -290,7 +290,7 @@ fn orders_of_two() -> impl Iterator<Item = VecDeque<usize>> {
     orders.map(|bits| (0..12).map(|step| if bits >> step & 1 == 1 { 1 } else { 2 }).collect())
 }
 
-/// Whether one of a few seeds shows that something is broken.
+/// True if one of a few seeds shows that something is broken.
 fn is_caught(sabotage: Sabotage) -> bool {
     (0..60).any(|seed| run(seed, LENGTH, EVERYTHING, sabotage).is_err())
 }

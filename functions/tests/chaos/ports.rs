@@ -20,13 +20,13 @@ use tokio::sync::Notify;
 /// A write that is under way.
 type Write = Box<dyn FnOnce(&mut State) + Send>;
 
-/// What is stored.
+/// The stored data.
 #[derive(Default)]
 pub(crate) struct State {
     heads: BTreeMap<String, (Position, u64)>,
     logs: BTreeMap<String, BTreeMap<Position, (LogEntry, Vec<u64>)>>,
     guards: BTreeMap<String, BTreeMap<Position, RedrivenRecord>>,
-    /// What was written, in its order.
+    /// The facts that were written, in their order.
     pub history: Vec<Fact>,
     pub marks: HashMap<(String, String), Mark>,
     /// The owners of marks that are in the history.
@@ -53,7 +53,7 @@ pub(crate) enum Fact {
     Marked { unit: String, about: String, owner: Owner },
 }
 
-/// How often what happens, in percent of all calls.
+/// The frequency of each fault, in percent of all calls.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Plan {
     pub refuse: u8,
@@ -64,12 +64,12 @@ pub(crate) struct Plan {
     pub zombie: u8,
     pub redeliver: u8,
     pub restart: u8,
-    /// How many of the batches that failed Lambda gives up.
+    /// The share of failed batches that Lambda gives up.
     pub give_up: u8,
     pub redrive: u8,
 }
 
-/// What is broken on purpose, to see it caught.
+/// The part that is broken on purpose, to check that this is noticed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sabotage {
     Nothing,
@@ -93,7 +93,7 @@ pub(crate) enum Sabotage {
     Guard,
     /// The log does not say where a commit began.
     Log,
-    /// What was given up is put on the stream again.
+    /// Records that were given up are put on the stream again.
     NewPositions,
 }
 
@@ -102,20 +102,20 @@ pub(crate) struct Faults {
     pub random: fastrand::Rng,
     pub plan: Plan,
     pub sabotage: Sabotage,
-    /// How many faults may still happen: a storm ends.
+    /// The number of faults that may still happen: a storm ends.
     pub left: u32,
     /// The number of the call at which to crash, and whether after it was done.
     pub crash_at: Option<(usize, bool)>,
-    /// Whether every commit is refused for what it holds.
+    /// True if every commit is refused for its content.
     pub takes_no_commit: bool,
-    /// Whether the head of the catalog cannot be read.
+    /// True if the head of the catalog cannot be read.
     pub no_catalog: bool,
     pub calls: usize,
-    /// How many calls of each name there were.
+    /// The number of calls by name.
     pub calls_by_name: BTreeMap<&'static str, usize>,
-    /// How long each call takes.
+    /// The duration of each call.
     pub latency: Duration,
-    /// Who may go next, of those that run at the same time.
+    /// The processes that may go next, in turn, of those that run at the same time.
     pub turns: VecDeque<usize>,
     pub log: Vec<String>,
 }
@@ -373,7 +373,7 @@ impl Ports {
     }
 }
 
-/// Whether a row has no room for a counter.
+/// True if a row has no room for a counter.
 fn overflows(rows: &[Additions<'_>]) -> bool {
     let is_full = |row: &&Additions<'_>| matches!(&row.row, RowKey::Experiment { experiment, .. } if experiment == FULL);
     let is_of_b = |counter: &Counter<'_>| matches!(counter, Counter::Variant(variant, _) if variant == "b");
@@ -579,7 +579,7 @@ impl MetricStore for Ports {
     }
 }
 
-/// What a line of the archive says that its event was counted as.
+/// The counters of an event, by a line of the archive.
 pub(crate) fn credits(line: &Value) -> impl Iterator<Item = String> {
     let credits = line["credited"].as_array().map_or(&[][..], Vec::as_slice);
     credits

@@ -94,7 +94,7 @@ fn the_search_goes_on_in_the_next_invocation() {
     });
 }
 
-/// Where nothing at all is taken, no record is at fault: the batch is given back, whenever it comes.
+/// A store that takes nothing at all is not the fault of a record: the batch is given back, whenever it comes.
 #[test]
 fn a_store_that_takes_nothing_keeps_the_batch() {
     blocking(async {
@@ -112,7 +112,7 @@ fn a_store_that_takes_nothing_keeps_the_batch() {
     });
 }
 
-/// What is refused by the quarantine as well is counted as rejected, and holds up nobody.
+/// A record that the quarantine refuses as well is counted as rejected, and stops no other record.
 #[test]
 fn a_record_that_the_quarantine_refuses_stops_nothing() {
     blocking(async {

@@ -31,9 +31,9 @@ pub(crate) struct World {
     pub(crate) faults: Arc<Mutex<Faults>>,
     catalog: EmbeddedStore,
     processes: usize,
-    /// Whether invocations are payloads, as Lambda makes them, or records that are read.
+    /// True if invocations are payloads, as Lambda makes them, and not records that are read.
     is_by_bytes: bool,
-    /// What the processes said of the records that are done.
+    /// The outcome of the records that are done, as the processes reported it.
     said: Arc<Mutex<Classes>>,
 }
 
@@ -45,7 +45,7 @@ pub(crate) struct Process {
     said: Arc<Mutex<Classes>>,
 }
 
-/// How an invocation ended.
+/// The outcome of an invocation.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Ended {
     /// All is counted.
@@ -180,7 +180,7 @@ async fn publish(catalog: &EmbeddedStore, revision: u64, documents: &[Value]) {
 }
 
 impl Process {
-    /// What the processes of the world said of the records that are done.
+    /// The outcome of the records that are done, as the processes of the world reported it.
     pub(crate) fn said(&self) -> Classes {
         *self.said.lock().unwrap()
     }
@@ -348,7 +348,7 @@ async fn storm(seed: u64, length: usize, plan: Plan, sabotage: Sabotage) -> Resu
 }
 
 impl GivenUp {
-    /// Whether a record of a shard is among these.
+    /// True if a record of a shard is among these.
     fn has(&self, shards: &[Shard], name: &str, record: &Position) -> bool {
         let Shard { name: own, records, .. } = &shards[self.shard];
         let is_it = |it: &Record| it.sequence.to_string() == record.sequence.as_str();
@@ -404,13 +404,13 @@ async fn redrive(world: &mut World, shards: &[Shard], batch: &mut GivenUp, limit
     batch.is_redriven |= is_done;
 }
 
-/// Whether a shard has records that are not done, and no parents that have.
+/// True if a shard has records that are not done, and no parent with such records.
 fn is_open(shards: &[Shard], done: &[usize], at: usize) -> bool {
     let drained = |at: usize| done[at] == shards[at].records.len();
     !drained(at) && shards[at].parents.iter().all(|parent| drained(*parent))
 }
 
-/// What is stored is what happened.
+/// Checks that the stored data is what happened.
 pub(crate) fn compare(world: &World, shards: &[Shard]) -> Result<(), String> {
     let state = world.state.lock().unwrap();
     let expected = count(shards, &state.history);
@@ -437,7 +437,7 @@ pub(crate) fn compare(world: &World, shards: &[Shard]) -> Result<(), String> {
     if wrong.is_empty() { Ok(()) } else { Err(told(world, &wrong)) }
 }
 
-/// How far the lines of the archive say something else than was counted; empty if they do not.
+/// The differences between the lines of the archive and the counts; empty if there are none.
 pub(crate) fn miscredited(state: &State, overtaken: &BTreeSet<String>) -> String {
     let mut archived: BTreeMap<String, Amount> = BTreeMap::new();
     let lines = state.archive.iter().filter(|(id, _)| !overtaken.contains(*id));

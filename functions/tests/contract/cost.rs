@@ -1,4 +1,4 @@
-//! What a commit costs, by DynamoDB's own arithmetic: a write unit for each started KB of an item, twice that in a transaction.
+//! The cost of a commit, by DynamoDB's own arithmetic: a write unit for each started KB of an item, twice that in a transaction.
 
 use crate::catalog::meta;
 use crate::dynamodb::{MARKS, METRICS, UNHURRIED, endpoint};
@@ -79,7 +79,7 @@ fn named(experiment: &str, place: &str, counters: &[(String, &str)]) -> Addition
     row(RowsOf::Experiment { experiment, epoch: 1 }, place, &counters)
 }
 
-/// Where an action writes.
+/// The place that an action writes to.
 fn place(action: &Value) -> Option<(String, String)> {
     let key = action["Put"].get("Item").or_else(|| action["Update"].get("Key"))?;
     Some((key["pk"]["S"].as_str()?.to_owned(), key["sk"]["S"].as_str()?.to_owned()))

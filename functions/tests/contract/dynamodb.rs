@@ -36,7 +36,7 @@ async fn tables() -> Client {
     dynamodb(&emulator(&endpoint().await), UNHURRIED)
 }
 
-/// Where an empty DynamoDB with our tables listens.
+/// The endpoint of an empty DynamoDB with our tables.
 pub(crate) async fn endpoint() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());

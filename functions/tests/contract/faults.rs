@@ -1,4 +1,4 @@
-//! When AWS is slow, busy, ill or talks nonsense, a call ends within its budget, and the next ones cost nothing.
+//! Calls to an AWS that is slow, busy, failing or garbled end within their budget, and the next ones cost nothing.
 
 use crate::archive::line;
 use crate::assignments::assignment;
@@ -147,7 +147,7 @@ async fn a_sink_gives_up_in_bounded_time() {
     }
 }
 
-/// What is at fault for an endpoint, and what is said of it.
+/// The fault for an endpoint, and its message.
 async fn fault_of(endpoint: &str) -> (Fault, String) {
     let once = Budget { attempts: 1, ..Budget::PATIENT };
     let catalog = DynamoCatalog::new(dynamodb(&emulator(endpoint), once), "c");

@@ -1,4 +1,4 @@
-//! What each port promises, over each of its adapters, and what the AWS adapters do when AWS fails.
+//! Contracts of the ports, over each of their adapters, and the reactions of the AWS adapters to failures of AWS.
 //!
 //! | file | what it is |
 //! |---|---|

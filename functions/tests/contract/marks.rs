@@ -1,4 +1,4 @@
-//! What a [`MetricStore`] promises of marks.
+//! Contract of a [`MetricStore`] for marks.
 
 use crate::metrics::{SHARD, position};
 use crate::odd_units;

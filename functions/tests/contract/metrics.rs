@@ -1,4 +1,4 @@
-//! What a [`MetricStore`] promises of shards and rows.
+//! Contract of a [`MetricStore`] for shards and rows.
 
 use abx_core::event::{Additions, Amount, Commit, Counter, Hour, MetricCounter, Position, RowKey};
 use abx_functions::adapters::keys;
@@ -62,7 +62,7 @@ async fn done(store: &impl MetricStore, shard: &str, commit: &Commit<'_>) {
     assert_eq!(store.commit(shard, &state, commit).await.unwrap(), Committed::Done);
 }
 
-/// What stands in rows, as `place counter=amount`, sorted.
+/// The content of rows, as `place counter=amount`, sorted.
 async fn rows(store: &impl MetricStore, of: RowsOf<'_>) -> Vec<String> {
     let rows = store.rows(of).await.unwrap();
     let lines = rows.iter().flat_map(|StoredRow { row, shard, counters }| {

@@ -1,4 +1,4 @@
-//! What a [`PersonalData`] promises, over a store that also keeps assignments and marks.
+//! Contract of a [`PersonalData`], over a store that also keeps assignments and marks.
 
 use crate::assignments::assignment;
 use crate::marks::{key, mark};

@@ -66,7 +66,7 @@ async fn read_all(store: &EmbeddedStore) {
     assert_eq!(store.count(Timestamp::MIN).await.unwrap().len(), 1);
 }
 
-/// What each write of a store came to.
+/// The result of each write of a store.
 async fn write_all(store: &EmbeddedStore) -> Vec<Result<(), PortError>> {
     vec![
         store.put_revision(9, b"nine", &meta("")).await.map(drop),

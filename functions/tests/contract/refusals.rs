@@ -1,4 +1,4 @@
-//! What DynamoDB and Firehose refuse for what a call holds, told from what they refuse for other reasons; and what the event function
+//! Calls that DynamoDB and Firehose refuse for their content, as distinct from other refusals; and what the event function
 //! makes of a record that is refused.
 
 use crate::catalog::meta;

@@ -24,7 +24,7 @@ use tokio::time::Instant;
 const EXPERIMENT: &str = "checkout";
 const SHARES: [(&str, f64); 2] = [("control", 0.5), ("treatment", 0.5)];
 const ASSIGNMENTS: &str = "assignments";
-/// How long an environment waits for its next request.
+/// The time that an environment waits for its next request.
 const PAUSE: Duration = Duration::from_millis(20);
 
 type Embedded = EmbeddedStore;
@@ -50,18 +50,18 @@ pub(crate) fn ports(config: &SdkConfig) -> (DynamoMetrics, FirehoseArchive) {
     (store, FirehoseArchive::new(firehose(config, Budget::BATCH), "archive"))
 }
 
-/// What is in a batch.
+/// The content of a batch.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Shape {
-    /// How many records.
+    /// The number of records.
     pub(crate) records: usize,
-    /// How many of them belong to one unit: an exposure first, and purchases.
+    /// The number of them that belong to one unit: an exposure first, and purchases.
     pub(crate) of_a_unit: usize,
-    /// Whether every batch has the same units, which only the first then does not know.
+    /// True if every batch has the same units, which are unknown only to the first.
     pub(crate) known: bool,
 }
 
-/// How long each of so many batches took in the whole handler, the first apart, which opens connections and reads the head.
+/// The duration of each of so many batches in the whole handler; the first, which opens connections and reads the head, is separate.
 pub(crate) async fn batches(
     config: &SdkConfig,
     ports: (impl MetricStore, impl Archive),
@@ -105,14 +105,14 @@ fn batch(number: usize, shape: Shape) -> Batch {
     Batch::from_records(records.map(|record| record.into_record(&shard).unwrap()))
 }
 
-/// What became of requests for assignments.
+/// The outcome of requests for assignments.
 #[derive(Debug, Default)]
 pub(crate) struct Assigned {
-    /// How many answers said that the assignment is stored.
+    /// The number of answers that reported a stored assignment.
     pub(crate) persisted: usize,
-    /// How many are stored, answered or not.
+    /// The number of stored assignments, answered or not.
     pub(crate) stored: usize,
-    /// How long each answer took.
+    /// The time that each answer took.
     pub(crate) taken: Vec<Duration>,
 }
 

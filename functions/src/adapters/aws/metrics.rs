@@ -9,7 +9,7 @@
 //!
 //! Marks have a table of their own (`marks`), because all of them end.
 //!
-//! What a commit costs: 2 WCU for the head, 2 for each started KB of its entry in the log (10 for 500 ids) and 2 for each started KB of a row.
+//! The cost of a commit: 2 WCU for the head, 2 for each started KB of its entry in the log (10 for 500 ids) and 2 for each started KB of a row.
 
 use super::backoff::{ROUNDS, pause};
 use super::dynamo::{Item, bytes, item, n, number, parsed, s, table, text};
@@ -306,7 +306,7 @@ impl MetricStore for DynamoMetrics {
     }
 }
 
-/// What the head and the latest entries of the log say. Two queries are no snapshot: they may see the head of a transaction and
+/// The state by the head and the latest entries of the log. Two queries are not a snapshot: they may see the head of a transaction and
 /// not yet its entry, and who counted by that could count an event twice; then it is `None`.
 fn read_state(head: Option<&Item>, log: &[Item]) -> Result<Option<ShardState>, PortError> {
     let Some(head) = head else { return Ok(log.is_empty().then(ShardState::default)) };
@@ -325,7 +325,7 @@ fn read_state(head: Option<&Item>, log: &[Item]) -> Result<Option<ShardState>, P
     }))
 }
 
-/// Whether the entry of the latest commit may be deleted: it is as old as entries become, or was written before there was a log.
+/// True if the entry of the latest commit may be deleted: it is as old as entries become, or was written before there was a log.
 fn is_forgotten(head: &Item) -> Result<bool, PortError> {
     if !head.contains_key("at") {
         return Ok(true);

@@ -8,7 +8,7 @@ use crate::ports::{Held, PersonalData, PortError, check_unit};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{DeleteRequest, WriteRequest};
 
-/// How many items one batch write deletes.
+/// The number of items that one batch write deletes.
 const CALL_DELETES: usize = 25;
 
 /// The [`PersonalData`] of the tables of assignments and marks.

@@ -1,4 +1,4 @@
-//! What is on a stream, read record by record.
+//! The records of a stream, read one by one.
 
 use super::error::{Resource, ResourceKind, port_error};
 use super::lag::{arrived, shards};
@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use std::collections::VecDeque;
 use std::error::Error;
 
-/// How many records are asked for at once.
+/// The number of records in a request.
 const BATCH: i32 = 500;
 
 /// A reader of a stream, shard by shard in turns.
@@ -28,7 +28,7 @@ pub struct KinesisReader {
 struct Shard {
     id: String,
     iterator: String,
-    /// Whether its end was seen, where the next records will come.
+    /// True if its end was reached, at which the next records will come.
     is_read: bool,
 }
 
@@ -39,7 +39,7 @@ pub enum Page {
     Records(String, Vec<KinesisRecord>),
     /// The shard had no record.
     Empty {
-        /// Whether no shard has any that was not read.
+        /// True if no shard has a record that was not read.
         is_end: bool,
     },
 }
@@ -66,7 +66,7 @@ impl KinesisReader {
         &self.stream
     }
 
-    /// How many shards may still have records.
+    /// The number of shards that may still have records.
     #[must_use]
     pub fn shards(&self) -> usize {
         self.shards.len()

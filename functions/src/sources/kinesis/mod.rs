@@ -26,7 +26,7 @@ pub struct KinesisRecord {
     pub sequence: String,
     /// Its partition key; empty where none is known.
     pub partition_key: String,
-    /// When it came.
+    /// The time of its arrival.
     pub arrived: Timestamp,
     /// Its bytes.
     pub data: Vec<u8>,
@@ -43,7 +43,7 @@ impl KinesisRecord {
     }
 }
 
-/// What the bytes of a record hold.
+/// The content of a record's bytes.
 fn content(data: &Bytes) -> RecordContent {
     if !data.trim_ascii_start().starts_with(&aggregated::MAGIC) {
         return RecordContent::AsSent;
