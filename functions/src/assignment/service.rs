@@ -161,13 +161,12 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> AssignmentServ
         let (is_known, is_absent) = (known.is_some(), known.is_none() && self.cache.is_absent(key, now));
         let pending = PendingAssignment::decide(experiment, unit, request, known);
         let next = match (is_known, pending.depends_on_store()) {
-            (true, _) => NextStep::Respond,
             // No assignment would change it: neither a hit nor a miss.
             (false, false) => return Ok((pending, NextStep::Respond)),
             (false, true) if !is_absent => NextStep::Read,
             // What is to be stored has to be, although the store had nothing a moment ago.
             (false, true) if pending.is_to_be_stored() => NextStep::Store,
-            (false, true) => NextStep::Respond,
+            (true, _) | (false, true) => NextStep::Respond,
         };
         let is_hit = next == NextStep::Respond;
         let counter = if is_hit { Counter::CacheHits } else { Counter::CacheMisses };
