@@ -31,7 +31,7 @@ validate *paths="experiments/":
 
 # Decide the documents for many units
 simulate users="1000000" *arguments="":
-    cargo run -q --release -- simulate experiments/ --users {{users}} {{arguments}}
+    cargo run -q --release -- simulate experiments/ --units {{users}} {{arguments}}
 
 # Types, tests and templates of the stacks
 stacks:

@@ -1,4 +1,4 @@
-//! What to do next when a store or a service did not do what it was asked.
+//! The next step after a store or a service has failed.
 
 use crate::error::Error;
 use abx_functions::adapters::aws::{CallFailed, Fault, Resource, ResourceKind};
@@ -25,7 +25,7 @@ pub fn unanswered(error: PortError) -> Error {
 
 const RETRY: &str = "run it again: no change was partially applied";
 
-/// Whether the caller has to change something, and not the world.
+/// True if the caller has to change something, and not the world.
 const fn is_callers(fault: Fault) -> bool {
     use Fault::{Expired, Invalid, Missing, NoCredentials, Rejected, Unprocessable};
     matches!(fault, NoCredentials | Expired | Invalid | Missing | Rejected | Unprocessable)

@@ -20,7 +20,7 @@ pub async fn aws_config_for(what: &str, endpoint: Option<&str>) -> Result<aws::S
     Ok(config)
 }
 
-/// What to say where nothing names a region.
+/// The error if there is no region.
 #[must_use]
 pub fn no_region(what: &str) -> Error {
     Error::caller(format!("{what}: there is no AWS region to look for it in"))

@@ -1,4 +1,4 @@
-//! How fast is it, at this rate? And is that within its targets?
+//! `abx bench`: latency and throughput at a given rate, checked against targets.
 
 mod context;
 mod cost;
@@ -15,7 +15,7 @@ mod template;
 
 use crate::aws::signer::SignArgs;
 use crate::error::Error;
-use crate::inputs::{ContextArgs, duration};
+use crate::inputs::{ContextArgs, wait};
 use crate::report::FormatArg;
 use enroll::Enrollment;
 use function::Invocation;
@@ -36,16 +36,16 @@ use template::Template;
 
 pub use report::BenchReport;
 
-/// Measure a URL or a function at a given rate, and hold it to its targets
+/// Measure the latency of a URL or a function at a given rate, and check it against targets
 ///
 /// Requests are due at fixed times, whatever the target does, and a latency counts from the time when its request was due: a
-/// server that stalls is measured as its users see it. A request that times out counts with the time it was waited for.
+/// server that stalls is measured as its users see it. A request that times out counts with its time-out.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  abx bench 'http://localhost:8080/assign?user_id={user}&experiment_key=checkout_redesign' --rate 2000
-  abx bench http://localhost:8080/flags/instant_search --body '{\"user_id\": \"{user}\"}' --user-count 50000
-  abx bench 'https://ID.lambda-url.eu-central-1.on.aws/flags/instant_search?user_id={user}'   (a signed request)
-  abx bench abx-prod-flags:live --payload '{\"user_id\": \"{user}\", \"flag_key\": \"instant_search\"}' --tail-log
+  abx bench 'http://localhost:8080/assign?user_id={unit}&experiment_key=checkout_redesign' --rate 2000
+  abx bench http://localhost:8080/flags/instant_search --body '{\"user_id\": \"{unit}\"}' --units 50000
+  abx bench 'https://ID.lambda-url.eu-central-1.on.aws/flags/instant_search?user_id={unit}'   (a signed request)
+  abx bench abx-prod-flags:live --payload '{\"user_id\": \"{unit}\", \"flag_key\": \"instant_search\"}' --tail-log
   abx bench http://localhost:8080/health --rate max --p99 5ms --format json > before.json
   abx bench http://localhost:8080/health --rate max --compare before.json
 
@@ -59,30 +59,30 @@ experiment; what it costs to write assignments and exposures is measured with --
 `--rate max` shows the ceiling: every connection sends as fast as it is answered. The ceiling of this tool itself is above
 70% of what `wrk` reaches against the same server; near it, measure from several machines.")]
 pub struct Args {
-    /// A URL, or a function's name (also NAME:ALIAS) or ARN; {user} in a URL stands for another user in each request
+    /// A URL, or a function's name (also NAME:ALIAS) or ARN; {unit} in a URL stands for another unit in each request
     target: String,
-    /// Requests a second, or max: as many as the connections take
+    /// Requests per second, or max: as many as the connections take
     #[arg(long, value_name = "RATE", default_value = "100", value_parser = parse_rate)]
     rate: Rate,
-    /// How long to measure, as 30s or 5m
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    /// The time to measure, for example 30s or 5m
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = wait)]
     duration: Duration,
-    /// Let the rate rise over this time first, which is not measured
-    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration)]
+    /// Raise the rate over this time first, which is not measured
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = wait)]
     ramp: Duration,
     /// Connections, or invocations at the same time; a request that finds none free waits
     #[arg(long, value_name = "N", default_value = "64")]
     connections: NonZero<u16>,
-    /// Threads; by default one a core
+    /// Threads; by default one per core
     #[arg(long, value_name = "N")]
     threads: Option<NonZero<usize>>,
-    /// How long to wait for an answer
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
+    /// The longest time to wait for an answer
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = wait)]
     timeout: Duration,
-    /// How many users {user} stands for, from `user_0` on
-    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
-    user_count: u64,
-    /// Enroll the users of requests to /assign, and count them in the experiments; by default they are not enrolled
+    /// The number of units that {unit} stands for, from `user_0` on
+    #[arg(long, alias = "user-count", value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
+    units: u64,
+    /// Enroll the units of requests to /assign, and count them in the experiments
     #[arg(long)]
     enroll: bool,
     #[command(flatten)]
@@ -106,10 +106,10 @@ struct HttpArgs {
     /// The method; by default GET, and POST with a body
     #[arg(long, value_name = "METHOD")]
     method: Option<Method>,
-    /// A header, as 'Authorization: Bearer x'; may be given several times
+    /// A header, for example 'Authorization: Bearer x'; may be given several times
     #[arg(long, value_name = "HEADER", value_parser = http::parse_header)]
     header: Vec<(HeaderName, HeaderValue)>,
-    /// The body, in which {user} may stand; @FILE reads a file
+    /// The body, in which {unit} may stand; @FILE reads a file
     #[arg(long, value_name = "TEXT")]
     body: Option<String>,
     #[command(flatten)]
@@ -119,10 +119,10 @@ struct HttpArgs {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "For a function")]
 struct FunctionArgs {
-    /// The payload, in which {user} may stand; @FILE reads a file
+    /// The payload, in which {unit} may stand; @FILE reads a file
     #[arg(long, value_name = "JSON")]
     payload: Option<String>,
-    /// The endpoint of an emulator or of `abx dev` instead of AWS; credentials are then not read
+    /// The endpoint of an emulator or of `abx dev` instead of AWS; no credentials are needed
     #[arg(long, value_name = "URL")]
     endpoint: Option<String>,
     /// Read the end of each invocation's log, to tell cold starts apart and to know what is billed
@@ -133,7 +133,7 @@ struct FunctionArgs {
     memory: u32,
 }
 
-/// How fast requests come.
+/// The rate of requests.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Rate {
     PerSecond(f64),
@@ -145,7 +145,7 @@ fn parse_rate(text: &str) -> Result<Rate, String> {
         return Ok(Rate::Max);
     }
     let rate = text.replace(['_', ','], "").parse().ok().filter(|rate| (0.001..=1_000_000.0).contains(rate));
-    rate.map(Rate::PerSecond).ok_or_else(|| "write requests a second, as 2000, or max".to_owned())
+    rate.map(Rate::PerSecond).ok_or_else(|| "write requests per second, for example 2000, or max".to_owned())
 }
 
 /// Sends the requests and measures.
@@ -169,7 +169,7 @@ pub fn measure(args: &Args) -> Result<BenchReport, Error> {
         pace,
         connections: usize::from(args.connections.get()),
         threads: args.threads.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZero::get),
-        users: args.user_count,
+        users: args.units,
         patience: args.timeout,
         length: args.ramp + args.duration,
     };
@@ -178,7 +178,7 @@ pub fn measure(args: &Args) -> Result<BenchReport, Error> {
 }
 
 impl Args {
-    /// What every request is, and whether it enrolls its user.
+    /// The request that is sent, and whether it enrolls its user.
     fn work(&self, target: &Target) -> Result<(Work, Option<Enrollment>), Error> {
         let attributes = self.context.read(None)?.attributes;
         match target {

@@ -2,16 +2,15 @@
 
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::report::{self, Report};
+use crate::output::Output;
+use crate::report::{Headed, Report};
 use schemars::{JsonSchema, Schema};
+use serde_json::Value;
 
 /// The arguments of a command that ends with one report.
 pub trait Execute {
     /// The report. Its JSON form is the output for programs, so it has a schema.
     type Report: Report + JsonSchema;
-    /// The name of the report for `abx schema --report`.
-    const REPORT: &'static str;
-
     /// Does the work, and prints nothing.
     fn execute(&self) -> Result<Self::Report, Error>;
 
@@ -22,23 +21,23 @@ pub trait Execute {
 /// The arguments of any command. Implemented by itself only for a command that has several reports, or none, or that prints while it
 /// runs: all others are [`Execute`].
 pub trait Run {
-    /// Does the work, and prints its result.
-    fn run(&self) -> Exit;
+    /// Does the work, and writes its result.
+    fn run(&self, output: &Output) -> Exit;
 
     /// The reports that it may print.
     fn reports() -> Vec<ReportSchema>;
 }
 
 impl<C: Execute> Run for C {
-    fn run(&self) -> Exit {
+    fn run(&self, output: &Output) -> Exit {
         match self.execute() {
-            Ok(report) => report::write_text(&self.print(&report), report.exit()),
-            Err(error) => error.print(),
+            Ok(report) => output.write(&self.print(&report), report.exit()),
+            Err(error) => output.fail(&error),
         }
     }
 
     fn reports() -> Vec<ReportSchema> {
-        vec![ReportSchema::of::<C::Report>(C::REPORT)]
+        vec![ReportSchema::of::<C::Report>()]
     }
 }
 
@@ -52,14 +51,21 @@ pub struct ReportSchema {
 }
 
 impl ReportSchema {
-    fn of<R: JsonSchema>(name: &'static str) -> Self {
+    /// The schema of a report, with the head that every report has.
+    #[must_use]
+    pub fn of<R: Report + JsonSchema>() -> Self {
         let schema = || {
-            schemars::generate::SchemaSettings::draft2020_12()
-                .for_serialize()
-                .into_generator()
-                .into_root_schema_for::<R>()
+            let settings = schemars::generate::SchemaSettings::draft2020_12().for_serialize();
+            let mut schema = settings.clone().into_generator().into_root_schema_for::<Headed<'_, R>>();
+            let own = settings.into_generator().into_root_schema_for::<R>();
+            for name in ["title", "description"] {
+                own.get(name).map(|text| schema.insert(name.to_owned(), text.clone()));
+            }
+            let kind = schema.pointer_mut("/properties/kind").and_then(Value::as_object_mut);
+            kind.map(|kind| kind.insert("const".to_owned(), R::KIND.into()));
+            schema
         };
-        Self { name, schema }
+        Self { name: R::KIND, schema }
     }
 }
 

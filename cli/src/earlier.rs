@@ -12,10 +12,10 @@ use clap::{ArgMatches, Command, FromArgMatches};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Where earlier assignments are.
+/// The place of stored assignments.
 #[derive(Debug, clap::Args)]
 pub struct EarlierArgs {
-    /// The DynamoDB table of earlier assignments, which hold as in the function; by default the name of --table with
+    /// The DynamoDB table of stored assignments, which apply as in the function; by default the name of --table with
     /// `assignments` for `catalog`
     #[arg(long, value_name = "NAME", requires = "table")]
     assignments_table: Option<String>,
@@ -23,7 +23,7 @@ pub struct EarlierArgs {
     named: StoreIsNamed,
 }
 
-/// Whether a store was named on the command line, and is not just the default.
+/// True if a store was named on the command line, and is not just the default.
 #[derive(Debug, Clone, Copy)]
 struct StoreIsNamed(bool);
 
@@ -54,7 +54,7 @@ pub struct Earlier {
     pub store: Option<String>,
     /// By the experiment's key and the unit.
     found: BTreeMap<(String, String), StoredAssignment>,
-    /// What should be known about them.
+    /// Warnings about them.
     pub hints: Vec<String>,
 }
 

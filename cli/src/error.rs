@@ -64,15 +64,13 @@ impl Error {
         }
     }
 
-    /// Writes it to stderr.
+    /// The next step, where one is known.
     #[must_use]
-    pub fn print(&self) -> Exit {
-        // A service, a file's name or another program may have a part in the message.
-        anstream::eprintln!("abx: {}", crate::render::printable_lines(&self.to_string()));
-        self.exit()
+    pub fn next_step(&self) -> Option<&str> {
+        self.help.as_deref()
     }
 
-    /// What happened and why, without the help.
+    /// The message with its causes, without the help.
     #[must_use]
     pub fn reason(&self) -> String {
         chain(&Reason(self))

@@ -116,7 +116,7 @@ impl Content {
         Ok(found)
     }
 
-    /// What is known of a part of this file, from segments that were replayed: where they end, and how many records they have.
+    /// The known segments of this file that were replayed: their ends and numbers of records.
     pub fn known(&self, part: &str, segments: &[Segment]) -> Result<Known, Error> {
         let mut lengths: Vec<u64> =
             segments.iter().map(|it| it.end).filter(|end| *end <= self.bytes).collect();
@@ -132,16 +132,16 @@ impl Content {
     }
 }
 
-/// How much of a file was replayed before.
+/// The part of a file that was replayed before.
 #[derive(Debug)]
 pub struct Known {
-    /// Where the known beginning ends, in bytes.
+    /// The end of the known beginning, in bytes.
     pub end: u64,
     /// The segments that it was replayed in.
     pub segments: Vec<Segment>,
 }
 
-/// Whether a file begins as gzip does: objects that services write have no suffix. One that cannot be read is an error later.
+/// True if a file begins as gzip does: objects that services write have no suffix. One that cannot be read is an error later.
 fn is_gzip(path: &Path) -> bool {
     let mut magic = [0; 2];
     File::open(path).and_then(|mut file| file.read_exact(&mut magic)).is_ok() && magic == [0x1f, 0x8b]

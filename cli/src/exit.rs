@@ -1,4 +1,4 @@
-//! How the command ends: part of the API.
+//! Exit codes, which are part of the interface.
 
 /// Done.
 pub const DONE: Exit = Exit(0);
@@ -16,6 +16,14 @@ pub const INTERRUPTED: Exit = Exit(130);
 /// An exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exit(u8);
+
+impl Exit {
+    /// The code, as the shell sees it.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        self.0
+    }
+}
 
 impl From<Exit> for std::process::ExitCode {
     fn from(exit: Exit) -> Self {

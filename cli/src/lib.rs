@@ -11,7 +11,7 @@
 //! | [`bench`] | the load generator of `abx bench`, which nothing else knows |
 //! | [`decisions`], [`suspects`], [`part`] | what several reports hold |
 //! | [`render`] | tables, bars, findings: how reports look to a person |
-//! | [`report`], [`exit`], [`error`], [`advice`] | how a command ends, and what to do next |
+//! | [`report`], [`output`], [`exit`], [`error`], [`advice`] | how a command ends, and what to do next |
 //!
 //! A command's `execute` prints nothing: it returns a report, and [`command::Run`] writes it to stdout. Progress goes to stderr, and
 //! only on a terminal. No command imports from another one, and nothing outside of [`commands`] from any.
@@ -28,6 +28,7 @@ pub mod event_files;
 pub mod exit;
 pub mod http;
 pub mod inputs;
+pub mod output;
 pub mod part;
 pub mod people;
 pub mod render;
@@ -39,6 +40,7 @@ pub mod stores;
 pub mod suspects;
 
 use clap::Parser;
+use output::Output;
 use std::process::ExitCode;
 
 /// Runs the command with the arguments of the process.
@@ -50,6 +52,12 @@ pub fn main() -> ExitCode {
     let command = match commands::Abx::try_parse() {
         Ok(abx) => abx,
         Err(error) => {
+            let output = Output::of_unreadable_arguments();
+            if error.use_stderr() && output.is_json() {
+                let text = anstream::adapter::strip_str(&error.render().ansi().to_string()).to_string();
+                let message = text.trim_start_matches("error: ").trim_end().to_owned();
+                return output.fail(&error::Error::caller(message)).into();
+            }
             // Also `--help` and `--version` end here, on stdout and with success.
             let _ = error.print();
             return if error.use_stderr() { exit::CALLER.into() } else { exit::DONE.into() };

@@ -1,9 +1,9 @@
-//! What one question came to.
+//! The answer to one question of several.
 
 use crate::error::Error;
 use serde::Serialize;
 
-/// What one question came to: each is asked by itself, so that one that cannot be answered hides no other.
+/// The answer to one question. Each is asked by itself, so a question that fails hides no other.
 #[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 #[serde(tag = "state", content = "told", rename_all = "snake_case")]
 pub enum Part<T> {
@@ -37,12 +37,12 @@ impl<T> Part<T> {
         }
     }
 
-    /// Whether there is an answer, and it is as told.
+    /// True if there is an answer, and it is as told.
     pub fn is_known_and(&self, is_so: impl FnOnce(&T) -> bool) -> bool {
         matches!(self, Self::Known(it) if is_so(it))
     }
 
-    /// Whether it was asked and not answered.
+    /// True if it was asked and not answered.
     #[must_use]
     pub fn is_failed(&self) -> bool {
         matches!(self, Self::Failed(_))

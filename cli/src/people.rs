@@ -13,18 +13,43 @@ use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Names that a column of ids usually has.
 const ID_COLUMNS: [&str; 4] = ["user_id", "userid", "unit", "id"];
 /// A row may not be longer, in bytes: it is held in memory.
 const MAX_ROW: usize = 1 << 20;
-/// How many units may be told apart: half a gigabyte of memory.
+/// The largest number of units that are told apart: half a gigabyte of memory.
 const MAX_UNITS: usize = 20_000_000;
 /// Ids that programs write where they have none.
 const NO_IDS: [&str; 7] = ["undefined", "null", "NaN", "nan", "None", "[object Object]", "(null)"];
-/// How many names are remembered of attributes that no document reads.
+/// The number of remembered names of attributes that no document reads.
 const MAX_NAMES: usize = 1000;
+
+/// The options for a file of units.
+#[derive(Debug, clap::Args)]
+pub struct UnitsFileArgs {
+    /// Take units from a CSV file (with a header) or a JSONL file; other columns are attributes, where documents read them.
+    /// A unit counts once, by its first row
+    #[arg(long, alias = "users-file", value_name = "FILE")]
+    units_file: Option<PathBuf>,
+    /// The column or field with the unit's id; by default `user_id`, `userid`, `unit` or `id`
+    #[arg(long, value_name = "NAME", requires = "units_file")]
+    id_column: Option<String>,
+}
+
+impl UnitsFileArgs {
+    /// The file, if there is one, with the attributes of all units and the types that documents read.
+    #[must_use]
+    pub fn people<'a>(
+        &'a self,
+        attributes: &'a Map<String, Value>,
+        types: &'a AttributeTypes,
+    ) -> Option<People<'a>> {
+        let path = self.units_file.as_deref()?;
+        Some(People { path, id_column: self.id_column.as_deref(), attributes, types })
+    }
+}
 
 /// A file of units, and how it is read.
 #[derive(Debug, Clone, Copy)]
@@ -42,9 +67,9 @@ pub struct People<'a> {
 /// Rows of a file, and the units in them.
 #[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 pub struct Census {
-    /// How many rows were decided.
+    /// The number of rows that were decided.
     rows: u64,
-    /// How many units these are; each counts once, as its first row says.
+    /// The number of units; each counts once, as in its first row.
     units: u64,
     /// Units whose rows have attributes that lead to different answers.
     conflicting_units: u64,
@@ -52,11 +77,11 @@ pub struct Census {
     refused_rows: u64,
 }
 
-/// What was read.
+/// The content that was read.
 #[derive(Debug)]
 pub struct Reading {
     refused: u64,
-    /// What should be known about the file.
+    /// Warnings about the file.
     pub hints: Vec<String>,
 }
 
@@ -184,7 +209,7 @@ struct Rows<'a, 't> {
     ignored: BTreeSet<String>,
     /// Ids that look like none, with their number of rows.
     no_ids: BTreeMap<&'static str, u64>,
-    /// What should be known about an attribute: the first such row's words, and the number of rows.
+    /// A warning about an attribute: the text of the first such row, and the number of rows.
     doubts: BTreeMap<String, (String, u64)>,
 }
 

@@ -1,22 +1,26 @@
-//! What a command found, and the one place that writes it.
+//! Reports: the result of a command, for people and for programs.
 
 use crate::exit::{self, Exit};
+use crate::source::LocatedFinding;
+use abx_core::finding::Severity;
 use clap::ValueEnum;
 use serde::Serialize;
-use std::io::{self, Write as _};
 
-/// What a command found. Its `Serialize` form *is* the JSON output.
+/// The result of a command. Its `Serialize` form *is* the JSON output.
 pub trait Report: Serialize {
+    /// Its name, for `kind` in the JSON output and for `abx schema --report`.
+    const KIND: &'static str;
+
     /// For a person; may hold ANSI styles, which are taken out where nobody sees them.
     fn human(&self) -> String;
 
-    /// How the command ends.
+    /// The exit code of the command.
     fn exit(&self) -> Exit {
         exit::DONE
     }
 }
 
-/// How a report is written.
+/// The output format of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum Format {
     /// For a person.
@@ -29,8 +33,8 @@ pub enum Format {
 /// The option that every command has.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub struct FormatArg {
-    /// How to write the result
-    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    /// Output format
+    #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT")]
     pub format: Format,
 }
 
@@ -40,9 +44,49 @@ impl FormatArg {
     pub fn print(self, report: &impl Report) -> String {
         match self.format {
             Format::Human => report.human(),
-            Format::Json => json(report),
+            Format::Json => headed_json(report),
         }
     }
+}
+
+/// The version of the JSON reports. It rises when a field is removed, or changes its meaning.
+pub const SCHEMA: u32 = 1;
+
+/// The findings of documents, counted: at the top of every report about documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub struct FindingCounts {
+    /// Findings that are errors, which keep documents out.
+    pub errors: usize,
+    /// Findings that are warnings.
+    pub warnings: usize,
+}
+
+impl FindingCounts {
+    /// Counts findings.
+    #[must_use]
+    pub fn of(findings: &[LocatedFinding]) -> Self {
+        let count = |severity| findings.iter().filter(|it| it.severity == severity).count();
+        Self { errors: count(Severity::Error), warnings: count(Severity::Warning) }
+    }
+}
+
+/// A report in its JSON form: below a head that all reports share.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub struct Headed<'r, R> {
+    /// The version of the JSON reports. It rises when a field is removed, or changes its meaning.
+    schema: u32,
+    /// The version of `abx` that wrote the report.
+    abx: &'static str,
+    /// The report, as `abx schema --report` names it.
+    kind: &'static str,
+    #[serde(flatten)]
+    report: &'r R,
+}
+
+/// A report as JSON text, with its head.
+#[must_use]
+pub fn headed_json<R: Report>(report: &R) -> String {
+    json(&Headed { schema: SCHEMA, abx: env!("CARGO_PKG_VERSION"), kind: R::KIND, report })
 }
 
 /// A value as JSON text.
@@ -55,44 +99,4 @@ pub fn json(value: &impl Serialize) -> String {
     #[expect(clippy::expect_used, reason = "reports hold no map with keys that are not texts")]
     let text = serde_json::to_string_pretty(value).expect("a report is JSON");
     text + "\n"
-}
-
-/// Writes text to stdout. A reader that has closed the pipe has seen enough: that is no error.
-#[must_use]
-pub fn write_text(text: &str, exit: Exit) -> Exit {
-    let mut stdout = io::stdout().lock();
-    // Taking styles out looks at every byte, so it is left out where there are none.
-    let written = if text.contains('\u{1b}') {
-        anstream::AutoStream::auto(&mut stdout).write_all(text.as_bytes())
-    } else {
-        stdout.write_all(text.as_bytes())
-    };
-    match written.and_then(|()| stdout.flush()) {
-        Ok(()) => exit,
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => exit::DONE,
-        Err(error) => {
-            anstream::eprintln!("abx: stdout: {error}");
-            exit::WORLD
-        }
-    }
-}
-
-/// Whether somebody may still read what is written to stdout; a closed pipe is noticed without writing.
-#[cfg(unix)]
-#[must_use]
-pub fn stdout_is_open() -> bool {
-    use rustix::event::{PollFd, PollFlags, Timespec, poll};
-    let stdout = io::stdout();
-    let mut watched = [PollFd::new(&stdout, PollFlags::empty())];
-    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
-    let is_asked = poll(&mut watched, Some(&at_once)).is_ok();
-    let gone = PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL;
-    !is_asked || watched.iter().all(|it| !it.revents().intersects(gone))
-}
-
-/// Whether somebody may still read what is written to stdout: here only a write would tell.
-#[cfg(not(unix))]
-#[must_use]
-pub fn stdout_is_open() -> bool {
-    true
 }

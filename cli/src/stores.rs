@@ -18,16 +18,19 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
-/// Where the catalog is kept.
+/// The file of the embedded store, where none is named.
+pub const DEFAULT_STORE: &str = ".abx/store.sqlite";
+
+/// The place of the catalog.
 #[derive(Debug, Clone, clap::Args)]
 pub struct StoreArgs {
-    /// The file of the embedded store (any tool for `SQLite` opens it)
-    #[arg(long, value_name = "FILE", default_value = ".abx/store.sqlite", conflicts_with = "table")]
+    /// The file of the embedded store, a SQLite database
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_STORE, conflicts_with = "table")]
     pub store: PathBuf,
-    /// A DynamoDB table instead, with the credentials that every AWS tool finds
+    /// A DynamoDB table instead, with the usual AWS credentials
     #[arg(long, value_name = "NAME")]
     pub table: Option<String>,
-    /// The endpoint of an emulator instead of AWS; credentials are then not read
+    /// The endpoint of an emulator instead of AWS; no credentials are needed
     #[arg(long, value_name = "URL", requires = "table")]
     pub endpoint: Option<String>,
 }
@@ -135,6 +138,12 @@ impl Backend {
 }
 
 impl StoreArgs {
+    /// The store in a file; the file of the default where none is given.
+    #[must_use]
+    pub fn file(store: Option<PathBuf>) -> Self {
+        Self { store: store.unwrap_or_else(|| DEFAULT_STORE.into()), table: None, endpoint: None }
+    }
+
     /// Opens the store to read: nothing is made or changed by that, and a store that is not there is an error.
     pub async fn open(&self) -> Result<Backend, Error> {
         self.open_by(read_file).await
@@ -170,12 +179,12 @@ impl StoreArgs {
         }
     }
 
-    /// What the tables are reached with.
+    /// The configuration of the calls to the tables.
     pub async fn config(&self) -> Result<aws::SdkConfig, Error> {
         aws_config_for(&self.name(), self.endpoint.as_deref()).await
     }
 
-    /// How a person names the store.
+    /// The name of the store for a person.
     #[must_use]
     pub fn name(&self) -> String {
         match &self.table {
@@ -220,7 +229,7 @@ fn is_missing(path: &Path) -> Result<bool, Error> {
     is_there.map(|it| !it).map_err(|error| Error::world(path.display().to_string()).because(error))
 }
 
-/// What is kept about persons is nobody else's business, and no part of a repository.
+/// Personal data is private, and not part of a repository.
 fn make_folder(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     if folder.file_name().is_none_or(|name| name != ".abx") {

@@ -80,7 +80,7 @@ struct Placeholder {
     epoch: u32,
     /// The variant that it saw first.
     variant: String,
-    /// When.
+    /// The time.
     #[schemars(with = "String")]
     since: Timestamp,
 }
@@ -109,7 +109,7 @@ impl Suspects {
         Self { placeholders: placeholders(metrics, experiments).await.into(), busy }
     }
 
-    /// Whether there are any.
+    /// True if there are any.
     #[must_use]
     pub fn are_there(&self) -> bool {
         self.placeholders.is_known_and(|it| !it.is_empty()) || self.busy.is_known_and(Busy::are_there)
@@ -140,7 +140,7 @@ impl Suspects {
         })
     }
 
-    /// Whether a question was asked and not answered.
+    /// True if a question was asked and not answered.
     #[must_use]
     pub fn is_failed(&self) -> bool {
         self.placeholders.is_failed() || self.busy.is_failed()

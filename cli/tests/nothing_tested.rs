@@ -57,12 +57,12 @@ const CASES: &[Case] = &[
         "above 0",
     ),
     // Experiments that nobody is in.
-    case(&["simulate", "paused.yaml", "--users", "1000"], 1, "nothing was tested"),
-    case(&["simulate", "paused.yaml", "--users", "1000", "--format", "json"], 1, "\"tests\": 0"),
-    case(&["simulate", "active.yaml", "--users", "3"], 1, "nothing was tested"),
-    case(&["simulate", "targeted.yaml", "--users", "1000"], 1, "nothing was tested"),
-    case(&["simulate", "active.yaml", "--users-file", "header.csv"], 2, "no units in this file"),
-    case(&["simulate", "active.yaml", "--users", "0"], 2, "1 or more"),
+    case(&["simulate", "paused.yaml", "--units", "1000"], 1, "nothing was tested"),
+    case(&["simulate", "paused.yaml", "--units", "1000", "--format", "json"], 1, "\"tests\": 0"),
+    case(&["simulate", "active.yaml", "--units", "3"], 1, "nothing was tested"),
+    case(&["simulate", "targeted.yaml", "--units", "1000"], 1, "nothing was tested"),
+    case(&["simulate", "active.yaml", "--units-file", "header.csv"], 2, "no units in this file"),
+    case(&["simulate", "active.yaml", "--units", "0"], 2, "1 or more"),
     // Stores that nothing was counted in.
     case(&["results", "--store", "missing.sqlite"], 2, "there is no store"),
     case(&["results", "active", "--store", "missing.sqlite"], 2, "there is no store"),

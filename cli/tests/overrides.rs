@@ -194,7 +194,7 @@ fn twenty_thousand_overrides_are_published_and_pulled_again() {
     let (text, code) = place.abx(&["publish", "docs", "--yes", "--store", "s"]);
     assert_eq!(code, Some(0), "{text}");
     assert_eq!(place.got(last, "@head"), owned([variant, "override"]));
-    let (text, code) = place.abx(&["pull", "pulled", "--store", "s"]);
+    let (text, code) = place.abx(&["pull", "--yes", "pulled", "--store", "s"]);
     assert!(code == Some(0) && place.path("pulled/experiment-pricing.overrides.csv").is_file(), "{text}");
     assert_eq!(place.got(last, "pulled"), owned([variant, "override"]));
     let (text, code) = place.abx(&["publish", "pulled", "--store", "s"]);

@@ -171,7 +171,7 @@ fn reports_are_as_described() {
             "diff",
             &folder("change/before"),
             &folder("change/after"),
-            "--users-file",
+            "--units-file",
             &folder("change/people.csv"),
         ],
         &["rebalance", "prices", "--to", "control=0.5,low=0.5", &folder("change/before")],

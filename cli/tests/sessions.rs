@@ -2,5 +2,8 @@
 
 #[test]
 fn sessions() {
-    trycmd::TestCases::new().case("tests/sessions/*.trycmd");
+    // Reports name the version, which must not be in every session.
+    let cases = trycmd::TestCases::new();
+    cases.insert_var("[VERSION]", env!("CARGO_PKG_VERSION")).unwrap();
+    cases.case("tests/sessions/*.trycmd");
 }

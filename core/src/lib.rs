@@ -48,6 +48,7 @@ pub mod rehearsal;
 pub mod results;
 pub mod simulate;
 pub mod statistics;
+mod words;
 
 pub use compile::{Compilation, compile, read_and_compile};
 pub use decide::{Catalog, Decision, Evaluation, Experiment, Flag, Pin, Reason, Subject};

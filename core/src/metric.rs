@@ -136,7 +136,7 @@ mod tests {
     fn each_kind_of_documents_is_compiled_to_itself() {
         for kind in MetricKind::ALL {
             let metric = metric(&kind.to_string()).unwrap();
-            assert_eq!(metric.measure.kind(), *kind);
+            assert_eq!(metric.measure.kind(), kind);
         }
     }
 

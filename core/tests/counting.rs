@@ -233,6 +233,33 @@ fn each_record_has_one_class() {
     assert_eq!(after(&events).classes, classes);
 }
 
+/// Nor do portions matter: what is in one batch is judged as what is in several.
+#[test]
+fn a_conversion_that_counts_for_nothing_leaves_its_id_to_its_repetition() {
+    let mut bought = purchase("u", NOW);
+    bought["event_id"] = json!("7");
+    let mut scrolled = json!({"type": "conversion", "event": "scroll", "user_id": "u"});
+    scrolled["event_id"] = json!("7");
+    let exposed = exposure("u", "a", NOW);
+    let events = [&bought, &scrolled, &scrolled, &exposed, &bought, &bought].map(Clone::clone);
+    for portion in 1..=events.len() {
+        let mut world = World::default();
+        for (number, events) in (0..).zip(events.chunks(portion)) {
+            world.deliver(&catalog(), 1 + number * portion, events, &Limits::default(), usize::MAX);
+        }
+        let classes = [
+            RecordClass::Unattributed,
+            RecordClass::UnknownEvent,
+            RecordClass::UnknownEvent,
+            RecordClass::Counted,
+            RecordClass::Counted,
+            RecordClass::Duplicate,
+        ];
+        assert_eq!(world.classes, classes, "{portion} at a time");
+        assert_eq!(world.totals().variants["a"].metrics["revenue"].sum.to_string(), "2.5");
+    }
+}
+
 #[test]
 fn a_window_ends_and_time_runs_forwards() {
     let world = after(&[

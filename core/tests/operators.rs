@@ -277,7 +277,7 @@ fn every_operator_matches_what_it_should_and_nothing_else() {
 fn no_operator_is_forgotten() {
     let tested: Vec<Operator> = cases().into_iter().map(|case| case.operator).chain(TESTED_APART).collect();
     for operator in Operator::ALL {
-        assert!(tested.contains(operator), "{operator}");
+        assert!(tested.contains(&operator), "{operator}");
     }
 }
 

@@ -6,7 +6,7 @@ mod common;
 #[path = "properties/generators.rs"]
 mod generators;
 
-use abx_core::decide::ContextLimits;
+use abx_core::decide::{ContextLimits, Finality};
 use abx_core::hash::{BUCKETS, Bucketer, Purpose};
 use abx_core::{Catalog, Pin, Reason, Subject};
 use common::{attributes, catalog, compiled, experiment, flag, noon};
@@ -45,6 +45,30 @@ proptest! {
             let (explained, _) = catalog.explain_flag(flag, &subject, noon());
             prop_assert_eq!(evaluation.variant, explained.variant);
             prop_assert_eq!((evaluation.reason, evaluation.rule), (explained.reason, explained.rule));
+        }
+    }
+
+    #[test]
+    fn a_pin_found_after_the_decision_decides_as_one_known_before(
+        documents in documents(), context in context(), unit in unit(), pin in pin(),
+    ) {
+        let catalog = catalog(&documents);
+        let subject = Subject::new(&unit, &context);
+        let experiment = catalog.experiment("e").unwrap();
+        let decision = experiment.decide(&subject, noon(), None);
+        let known: Vec<(String, u32)> = experiment
+            .variants()
+            .iter()
+            .map(|variant| (variant.key.to_string(), experiment.epoch()))
+            .collect();
+        for (variant, epoch) in known.iter().chain(&pin) {
+            let pin = Pin { variant, epoch: *epoch };
+            let (after, before) = (decision.with_pin(pin), experiment.decide(&subject, noon(), Some(pin)));
+            prop_assert_eq!((after.variant, after.reason), (before.variant, before.reason));
+            prop_assert_eq!(after.finality, before.finality);
+            let counts = known.iter().any(|(known, of)| known == variant && of == epoch);
+            let decides = after.reason == Reason::Pinned;
+            prop_assert_eq!(decides, counts && decision.finality == Finality::UnlessPinned);
         }
     }
 

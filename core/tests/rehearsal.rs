@@ -135,7 +135,7 @@ fn a_matrix_is_every_combination_and_the_first_exception_counts() {
     let compilation = with_tests(vec![experiment(json!({"targeting_rules": rules}))], cases);
     let suite = &compilation.tests[0];
     let cell = |it: Map<String, Value>| {
-        let path = suite.cases[0].expected(&it).1;
+        let path = suite.cases[0].expected(&it).1.to_string();
         (Value::from(it), path)
     };
     let cells: Vec<_> = suite.cases[0].combinations().map(cell).collect();

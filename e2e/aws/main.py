@@ -17,7 +17,8 @@ from poller import Poller
 from small_lambda import Function, front
 from world import World
 
-USERS, EXPERIMENT, STREAM, BUCKET = 5000, "checkout_redesign", "abx-events", "abx-archive"
+USERS, EXPERIMENT, STREAM = 5000, "checkout_redesign", "abx-events"
+BUCKET, FAILURES = "abx-archive", "abx-failures"
 TABLES = ["--table", "abx-catalog", "--metrics-table", "abx-metrics"]
 NAMES = {"ABX_CATALOG_TABLE": "abx-catalog", "ABX_ASSIGNMENTS_TABLE": "abx-assignments"}
 COUNTING = {"ABX_METRICS_TABLE": "abx-metrics", "ABX_MARKS_TABLE": "abx-marks", "ABX_ARCHIVE_STREAM": "abx-archive"}
@@ -182,15 +183,15 @@ def archived(world, expected):
 
 def operate(abx, url, variants):
     """What an operator types, over the functions and the tables."""
-    asked = abx("invoke", "assignment", "--user", "user_7", "--experiment", EXPERIMENT, "--endpoint", url)
+    asked = abx("invoke", "assignment", "--unit", "user_7", "--experiment", EXPERIMENT, "--endpoint", url)
     check("abx invoke: status and variant", [asked["status"], asked["answer"]["variant"]], [200, variants[7]])
     check("abx invoke: it knows the bill", asked["platform"]["billed_ms"] > 0, True)
-    flag = abx("invoke", "flags", "--user", "u", "--flag", "new_navigation", "--endpoint", url, "--tail-log")
+    flag = abx("invoke", "flags", "--unit", "u", "--flag", "new_navigation", "--endpoint", url, "--tail-log")
     check("abx invoke: a flag", [flag["answer"]["value"], flag["log"][0][:5]], [True, "START"])
-    abx("invoke", "flags", "--user", "u", "--flag", "none", "--endpoint", url, exits=1)
+    abx("invoke", "flags", "--unit", "u", "--flag", "none", "--endpoint", url, exits=1)
     abx("invoke", "no-such-function", "--endpoint", url, exits=2)
     abx("invoke", "events", "--payload", '{"no": "batch"}', "--endpoint", url, exits=1)
-    payload = '{"user_id": "{user}", "flag_key": "new_navigation"}'
+    payload = '{"user_id": "{unit}", "flag_key": "new_navigation"}'
     limits = ["--rate", "20", "--duration", "5s", "--p50", "10s", "--p99", "20s"]
     bench = abx("bench", "flags", "--endpoint", url, "--payload", payload, "--tail-log", *limits)
     check("abx bench: answered, failed", [bench["answered"], bench["failures"]], [100, {}])
@@ -265,9 +266,12 @@ def story(programs, world, functions):
     check("abx capture: records that are no events", report["left_out"], len(BAD))
     # The flags that were asked since are on the stream as well.
     check("abx capture: it has all others", report["records"] >= len(poller.events()) - len(BAD), True)
-    known = {"ID": abx.at_tables("quarantine", "list")["records"][0]["id"], "UUID": mapping["UUID"], "N": "1", "URL": url}
+    known = {"ID": abx.at_tables("quarantine", "list")["records"][0]["id"], "UUID": mapping["UUID"], "FAILURES": FAILURES, "N": "1", "URL": url}
     give_up(world, mapping["UUID"])
+    redriven = given_up(world, abx, poller, mapping["UUID"], variants)
     deployed(pages.run(programs, world.endpoint, url, known, table), mapping)
+    counted = counters(world, f"exp#{EXPERIMENT}")
+    check("orders, with those that Lambda gave up", {name: int(counted[name]) for name in redriven}, redriven)
     if programs["cookie_cats"]:
         cookie_cats(abx, url, programs["cookie_cats"])
 
@@ -277,7 +281,7 @@ def cookie_cats(abx, url, file):
     columns = ["--unit", "userid", "--exposure", "cookie_cats_gate=version", "--conversion", "retention_1@1d"]
     columns += ["--conversion", "retention_7@7d", "--value", "gamerounds.rounds=sum_gamerounds@13d"]
     faults = ["--faults", "duplicate,reorder,bisect", "--seed", "7"]
-    replayed = abx("replay", file, "--to", "events", "--endpoint", url, *columns, *faults)
+    replayed = abx("replay", file, "--to", "events", "--yes", "--endpoint", url, *columns, *faults)
     table.append(("abx replay: records, seconds", f"{replayed['records']}, {replayed['seconds']:.0f}"))
     results = abx.at_tables("results", "cookie_cats_gate")
     units = {it["variant"]: it["units"] for it in results["variants"]}
@@ -302,6 +306,27 @@ def deployed(status, mapping):
     given_up = [told["given_up"][it] for it in ("kept", "dropped", "failed_deliveries")]
     check("abx status: records that Lambda gave up", given_up, [3, 0, 0])
     check("abx status: the archive", told["archive"]["state"], "ACTIVE")
+
+
+def given_up(world, abx, poller, uuid, variants):
+    """Orders whose batches Lambda gives up: how many, and the count that they must come to once they are redriven."""
+    world.request("PUT", f"/{FAILURES}", b"", "s3", {})
+    orders = [number for number in range(200, 260)]
+    events = []
+    for number in orders:
+        body = {"event_id": f"given-up-{number}", "type": "conversion", "event": "order_placed", "user_id": f"user_{number}"}
+        events.append((f"user_{number}", json.dumps({**body, "properties": {"total_eur": 1}}).encode()))
+    before = counters(world, f"exp#{EXPERIMENT}")
+    world.put_records(STREAM, events)
+    for shard in poller.shards():
+        while found := poller.give_up(shard, uuid):
+            world.request("PUT", f"/{FAILURES}/{found[0]}", found[1], "s3", {})
+    # The heads pass what was given up.
+    later = json.dumps({"type": "conversion", "event": "order_placed", "user_id": "stranger_0"}).encode()
+    world.put_records(STREAM, [(f"later_{number}", later) for number in range(20)])
+    poller.drain()
+    added = Counter(variants[number] for number in orders)
+    return {f"me#{it}#order_placed": int(before[f"me#{it}#order_placed"]) + added[it] for it in sorted(added)}
 
 
 def lose_one(poller):

@@ -6,6 +6,8 @@ This is the project's own, because ministack's mapping does not treat partial fa
 import base64
 import json
 import threading
+import time
+from uuid import uuid4
 
 STREAM_ARN = "arn:aws:kinesis:us-east-1:000000000000:stream/"
 
@@ -44,6 +46,40 @@ class Poller:
             place = next((i for i, it in enumerate(records) if it["SequenceNumber"].lstrip("0") == first), 0)
             records = records[place:]
         return False
+
+    def give_up(self, shard, uuid):
+        """Lets Lambda give up the next batch of a shard: the process is killed while it counts, so that it leaves marks behind. The object
+        that Lambda would put into the bucket of failures, with its key; None without records."""
+        records = self.next_records(shard)
+        if not records:
+            return None
+        event = {"Records": [self.record(shard, record) for record in records]}
+        self.invoke(event, lambda _: "kill")
+        now = time.gmtime()
+        numbers = [record["kinesis"]["sequenceNumber"] for record in event["Records"]]
+        about = {
+            "requestContext": {
+                "requestId": str(uuid4()),
+                "functionArn": "arn:aws:lambda:us-east-1:000000000000:function:abx-events:live",
+                "condition": "RecordAgeExceeded",
+                "approximateInvokeCount": 1,
+            },
+            "responseContext": {"statusCode": 200, "executedVersion": "1", "functionError": "Unhandled"},
+            "version": "1.0",
+            "timestamp": time.strftime("%Y-%m-%dT%H:%M:%S.000Z", now),
+            "KinesisBatchInfo": {
+                "shardId": shard,
+                "startSequenceNumber": numbers[0],
+                "endSequenceNumber": numbers[-1],
+                "approximateArrivalOfFirstRecord": time.strftime("%Y-%m-%dT%H:%M:%S.000Z", now),
+                "approximateArrivalOfLastRecord": time.strftime("%Y-%m-%dT%H:%M:%S.000Z", now),
+                "batchSize": len(numbers),
+                "streamArn": STREAM_ARN + self.stream,
+            },
+            "payload": json.dumps(event),
+        }
+        key = time.strftime(f"aws/lambda/{uuid}/{shard}/%Y/%m/%d/%Y-%m-%dT%H.%M.%S-{uuid4()}", now)
+        return key, json.dumps(about).encode()
 
     def invoke(self, event, on_batch):
         """Calls the function; which records it gives back, or all of them if it fails."""

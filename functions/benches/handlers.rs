@@ -10,7 +10,7 @@ use abx_functions::adapters::embedded::EmbeddedStore;
 use abx_functions::assignment::{AssignRequest, AssignmentResponse};
 use abx_functions::catalog::{CatalogHolder, Snapshot, encode};
 use abx_functions::flags::{FlagRequest, FlagResponse, FlagsRequest, FlagsResponse};
-use abx_functions::http::LambdaResponse;
+use abx_functions::http::{HttpFunction, LambdaResponse};
 use abx_functions::ports::{CatalogStore, RevisionMeta};
 use abx_functions::telemetry::{Level, Telemetry};
 use abx_functions::{assignment, flags};
@@ -212,7 +212,7 @@ fn handlers(criterion: &mut Criterion) {
     let body = format!(r#"{{"user_id": "user_123456", "experiment_key": "checkout", "context": {CONTEXT}}}"#);
     group
         .bench_function("core", |bencher| bencher.iter(|| assign_alone(catalog, black_box(body.as_bytes()))));
-    through(&mut group, &world, assignment::router(Arc::clone(&world.assignment)), "/assign", body.clone());
+    through(&mut group, &world, Arc::clone(&world.assignment).router(), "/assign", body.clone());
     direct(&mut group, &world, || world.assignment.handle_direct(body.as_bytes(), "request"));
     group.finish();
 
@@ -226,7 +226,7 @@ fn handlers(criterion: &mut Criterion) {
     group.bench_function("core", |bencher| {
         bencher.iter(|| flag_alone(catalog, "flag_2", black_box(core.as_bytes())));
     });
-    through(&mut group, &world, flags::router(Arc::clone(&world.flags)), "/flags/flag_2", core.clone());
+    through(&mut group, &world, Arc::clone(&world.flags).router(), "/flags/flag_2", core.clone());
     let body = format!(r#"{{"user_id": "user_123456", "flag_key": "flag_2", "context": {CONTEXT}}}"#);
     direct(&mut group, &world, || world.flags.handle_direct(body.as_bytes(), "request"));
     group.finish();
@@ -236,7 +236,7 @@ fn handlers(criterion: &mut Criterion) {
     group.bench_function("core", |bencher| {
         bencher.iter(|| flags_alone(catalog, black_box(core.as_bytes())));
     });
-    through(&mut group, &world, flags::router(Arc::clone(&world.flags)), "/flags", core.clone());
+    through(&mut group, &world, Arc::clone(&world.flags).router(), "/flags", core.clone());
     let body = format!(r#"{{"user_id": "user_123456", "flag_keys": null, "context": {CONTEXT}}}"#);
     direct(&mut group, &world, || world.flags.handle_direct(body.as_bytes(), "request"));
     group.finish();
@@ -247,7 +247,7 @@ fn handlers(criterion: &mut Criterion) {
     });
     let context = CONTEXT.replacen('{', r#"{"targetingKey": "user_123456", "#, 1);
     let body = format!(r#"{{"context": {context}}}"#);
-    through(&mut group, &world, flags::router(Arc::clone(&world.flags)), "/ofrep/v1/evaluate/flags", body);
+    through(&mut group, &world, Arc::clone(&world.flags).router(), "/ofrep/v1/evaluate/flags", body);
     group.finish();
 }
 

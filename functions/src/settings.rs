@@ -1,6 +1,7 @@
 //! What a function is told by its environment. Only the programs in `src/bin` read the environment itself.
 
 use crate::telemetry::Level;
+use abx_core::words;
 use axum::http::HeaderName;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,66 +14,45 @@ pub const BUNDLED_REVISION: &str = "/var/task/revision.json.gz";
 
 const MAX_TTL_DAYS: u32 = 3650;
 
-/// When an exposure goes to the stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Exposures {
-    /// Never.
-    Off,
-    /// After the response: no request waits for the stream, and what a dying process holds is lost.
-    #[default]
-    After,
-    /// Before the response: nothing that was answered is lost, and a request takes a round trip longer.
-    Sync,
-}
-
-impl FromStr for Exposures {
-    type Err = ();
-
-    fn from_str(word: &str) -> Result<Self, ()> {
-        match word {
-            "off" => Ok(Self::Off),
-            "after" => Ok(Self::After),
-            "sync" => Ok(Self::Sync),
-            _ => Err(()),
-        }
+words! {
+    /// When an exposure goes to the stream.
+    #[derive(Default)]
+    pub enum Exposures {
+        /// Never.
+        Off = "off",
+        /// After the response: no request waits for the stream, and what a dying process holds is lost.
+        #[default]
+        After = "after",
+        /// Before the response: nothing that was answered is lost, and a request takes a round trip longer.
+        Sync = "sync",
     }
 }
 
-/// How evaluations of flags go to the stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Evaluations {
-    /// Not at all.
-    Off,
-    /// Counted by flag, variant, reason, revision and minute, and sent as counts every ten seconds: a request for 15 flags would
-    /// otherwise put 15 records on the stream.
-    #[default]
-    Summary,
-    /// Each by itself, with its unit: the first of a flag, a variant, a unit and a revision that a process meets.
-    Each,
-}
-
-impl FromStr for Evaluations {
-    type Err = ();
-
-    fn from_str(word: &str) -> Result<Self, ()> {
-        match word {
-            "off" => Ok(Self::Off),
-            "summary" => Ok(Self::Summary),
-            "each" => Ok(Self::Each),
-            _ => Err(()),
-        }
+words! {
+    /// How evaluations of flags go to the stream.
+    #[derive(Default)]
+    pub enum Evaluations {
+        /// Not at all.
+        Off = "off",
+        /// Counted by flag, variant, reason, revision and minute, and sent as counts every ten seconds: a request for 15 flags would
+        /// otherwise put 15 records on the stream.
+        #[default]
+        Summary = "summary",
+        /// Each by itself, with its unit: the first of a flag, a variant, a unit and a revision that a process meets.
+        Each = "each",
     }
 }
 
-/// Which function reads its settings: each needs others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Function {
-    /// Assigns; needs a table for that.
-    Assignment,
-    /// Evaluates flags.
-    Flags,
-    /// Counts events; needs tables and an archive for that.
-    Events,
+words! {
+    /// Which function reads its settings: each needs others.
+    pub enum Function {
+        /// Assigns; needs a table for that.
+        Assignment = "assignment",
+        /// Evaluates flags.
+        Flags = "flags",
+        /// Counts events; needs tables and an archive for that.
+        Events = "events",
+    }
 }
 
 /// The settings of a function.
@@ -150,7 +130,8 @@ impl Settings {
     ) -> Result<Self, SettingsError> {
         let vars = vars.into_iter().filter(|(name, value)| name.starts_with("ABX_") && !value.is_empty());
         let mut reader = Reader { vars: vars.collect(), problems: Vec::new() };
-        let exposures = reader.parse("ABX_EXPOSURES", "after", "is not one of off, after, sync");
+        let exposures =
+            reader.parse("ABX_EXPOSURES", "after", "is not one of off, after, sync", Exposures::of_word);
         let exposures = exposures.unwrap_or_default();
         let settings = Self {
             catalog_table: reader.required("ABX_CATALOG_TABLE", "abx-catalog"),
@@ -171,7 +152,7 @@ impl Settings {
             },
             exposures,
             evaluations: reader
-                .parse("ABX_EVALUATIONS", "summary", "is not one of off, summary, each")
+                .parse("ABX_EVALUATIONS", "summary", "is not one of off, summary, each", Evaluations::of_word)
                 .unwrap_or_default(),
             assignment_ttl_days: reader.ttl_days(),
             cors_origins: reader.origins(),
@@ -180,14 +161,24 @@ impl Settings {
             endpoint_url: reader.endpoint(),
             bundled_revision: reader.take("ABX_BUNDLED_REVISION").map(PathBuf::from),
             log_level: reader
-                .parse("ABX_LOG_LEVEL", "info", "is not one of debug, info, warn, error")
+                .parse("ABX_LOG_LEVEL", "info", "is not one of debug, info, warn, error", level)
                 .unwrap_or_default(),
             cache_assignments: reader
-                .parse("ABX_CACHE_ASSIGNMENTS", "10000", "is not a whole number above 0")
+                .parse("ABX_CACHE_ASSIGNMENTS", "10000", "is not a whole number above 0", number)
                 .unwrap_or(const { NonZeroUsize::new(10_000).unwrap() }),
         };
         reader.finish(settings)
     }
+}
+
+/// A number, or `None` for another text.
+fn number<T: FromStr>(text: &str) -> Option<T> {
+    text.parse().ok()
+}
+
+/// A level in either case: variables have it in lower case, and log lines in upper case.
+fn level(word: &str) -> Option<Level> {
+    Level::of_word(&word.to_ascii_uppercase())
 }
 
 /// Takes variables, and collects what is wrong with them.
@@ -221,9 +212,15 @@ impl Reader {
         }
     }
 
-    fn parse<T: FromStr>(&mut self, name: &str, example: &'static str, what: &str) -> Option<T> {
+    fn parse<T>(
+        &mut self,
+        name: &str,
+        example: &'static str,
+        what: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Option<T> {
         let value = self.take(name)?;
-        let parsed = value.parse().ok();
+        let parsed = parse(&value);
         if parsed.is_none() {
             self.problem(name, format!("is {value:?}, which {what}"), example);
         }
@@ -232,7 +229,7 @@ impl Reader {
 
     fn ttl_days(&mut self) -> u32 {
         let name = "ABX_ASSIGNMENT_TTL_DAYS";
-        let days = self.parse(name, "90", "is not a whole number").unwrap_or(90);
+        let days = self.parse(name, "90", "is not a whole number", number).unwrap_or(90);
         if !(1..=MAX_TTL_DAYS).contains(&days) {
             self.problem(name, format!("is {days}, which is not between 1 and {MAX_TTL_DAYS}"), "90");
         }

@@ -31,16 +31,16 @@ pub(crate) async fn client(
     Ok(Client::from_conf(config))
 }
 
-/// What the platform says of an invocation at the end of its log.
+/// The report of the platform at the end of an invocation's log.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Told {
-    /// How long the function worked, in milliseconds.
+    /// The duration of the function's work, in milliseconds.
     pub duration_ms: Option<f64>,
-    /// What is paid for.
+    /// The billed duration and memory.
     pub billed_ms: Option<f64>,
-    /// How long a cold start took, where there was one.
+    /// The duration of the cold start, if there was one.
     pub init_ms: Option<f64>,
-    /// How much memory it has, in MB.
+    /// The memory in MB.
     pub memory_mb: Option<f64>,
     /// The most that it used.
     pub used_mb: Option<f64>,
@@ -111,7 +111,7 @@ pub(crate) fn log_tail(output: &InvokeOutput) -> Option<String> {
     Some(String::from_utf8_lossy(&log).into_owned())
 }
 
-/// What functions behind HTTP answer with.
+/// The answer of functions behind HTTP.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Envelope {
     #[serde(rename = "statusCode")]

@@ -12,7 +12,7 @@ use hyper::{Request, Uri};
 use std::time::{Duration, SystemTime};
 use tokio::sync::Mutex;
 
-/// How long before their end credentials are asked for again. A request is on its way for less.
+/// The time before their expiry at which credentials are renewed. A request takes less.
 const EARLY: Duration = Duration::from_mins(5);
 /// The service that a function URL belongs to.
 const SERVICE: &str = "lambda";
@@ -20,25 +20,25 @@ const SERVICE: &str = "lambda";
 /// The reason why a request cannot be signed.
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 
-/// Which requests by HTTP are signed.
+/// The choice of HTTP requests that are signed.
 #[derive(Debug, Clone, Copy, Default, clap::Args)]
 pub(crate) struct SignArgs {
     /// Sign requests to a URL with the AWS credentials; those to a function's own URL (*.lambda-url.REGION.on.aws) are signed
     /// without it
     #[arg(long)]
     sign: bool,
-    /// Sign no requests: for a function URL that everybody may call
+    /// Do not sign requests: for a function URL that everybody may call
     #[arg(long, conflicts_with = "sign")]
     no_sign: bool,
 }
 
 impl SignArgs {
-    /// Whether something was asked for.
+    /// True if signing was asked for.
     pub(crate) const fn is_given(self) -> bool {
         self.sign || self.no_sign
     }
 
-    /// Whether requests to a URL are signed, unless they bring a signature or a token of their own.
+    /// True if requests to a URL are signed, unless they bring a signature or a token of their own.
     pub(crate) fn applies(self, url: &Uri) -> bool {
         self.sign || !self.no_sign && region_of(url).is_some()
     }

@@ -38,7 +38,7 @@ pub(super) fn into_json(json: &mut String, attributes: &Map<String, Value>, what
     Ok(())
 }
 
-/// A text as it stands in a query; `{user}` is left for the user.
+/// A text as it stands in a query; `{unit}` is left for the user.
 fn encoded(text: &str) -> String {
     let encode = |part: &str| {
         let mut encoded = String::new();
@@ -51,7 +51,7 @@ fn encoded(text: &str) -> String {
         }
         encoded
     };
-    text.split("{user}").map(encode).collect::<Vec<_>>().join("{user}")
+    text.split("{unit}").map(encode).collect::<Vec<_>>().join("{unit}")
 }
 
 #[cfg(test)]
@@ -62,24 +62,24 @@ mod tests {
     #[test]
     fn attributes_stand_in_the_query_or_in_the_json() {
         let attributes =
-            json!({"country": "DE", "app.version": "5.10 b&c", "age": 42, "tags": ["a"], "id": "x-{user}"});
+            json!({"country": "DE", "app.version": "5.10 b&c", "age": 42, "tags": ["a"], "id": "x-{unit}"});
         let attributes = attributes.as_object().unwrap();
         let with = |url: &str| {
             let mut url = url.to_owned();
             into_url(&mut url, attributes);
             url
         };
-        let query = "context.age=42&context.app.version=5.10%20b%26c&context.country=DE&context.id=x-{user}&context.tags=%5B%22a%22%5D";
+        let query = "context.age=42&context.app.version=5.10%20b%26c&context.country=DE&context.id=x-{unit}&context.tags=%5B%22a%22%5D";
         assert_eq!(
-            with("http://h/assign?user_id={user}"),
-            format!("http://h/assign?user_id={{user}}&{query}")
+            with("http://h/assign?user_id={unit}"),
+            format!("http://h/assign?user_id={{unit}}&{query}")
         );
         assert_eq!(with("http://h/assign#x"), format!("http://h/assign?{query}#x"));
-        let mut body = r#"{"user_id": "{user}", "context": {"country": "US", "os": "ios"}}"#.to_owned();
+        let mut body = r#"{"user_id": "{unit}", "context": {"country": "US", "os": "ios"}}"#.to_owned();
         into_json(&mut body, attributes, "--body").unwrap();
         let body: Value = serde_json::from_str(&body).unwrap();
         assert_eq!((&body["context"]["country"], &body["context"]["os"]), (&json!("DE"), &json!("ios")));
-        assert_eq!(body["user_id"], "{user}");
+        assert_eq!(body["user_id"], "{unit}");
         for bad in ["", "[]", r#"{"context": 1}"#] {
             let error = into_json(&mut bad.to_owned(), attributes, "--body").unwrap_err().to_string();
             assert!(error.contains("--context has no place in --body"), "{error}");

@@ -1,4 +1,4 @@
-//! What a million requests cost.
+//! The cost of a million requests.
 
 use super::tally::Tally;
 use serde::Serialize;
@@ -8,7 +8,7 @@ const PER_GB_SECOND: f64 = 0.000_013_333_4;
 /// The price of requests, in USD a million. An assumption as above.
 const PER_MILLION_REQUESTS: f64 = 0.20;
 
-/// What a million requests cost on Lambda, with the prices that are assumed. Without the API before it, the stores and the stream.
+/// The cost of a million requests on Lambda at the assumed prices. An API in front, stores and stream are not included.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, schemars::JsonSchema)]
 pub(super) struct Cost {
     pub(super) usd_per_million: f64,
@@ -16,7 +16,7 @@ pub(super) struct Cost {
     pub(super) memory_mb: u32,
     /// On average, in milliseconds.
     pub(super) billed_ms: f64,
-    /// Whether that is what the log tails said; otherwise it is the mean latency, which is more, since it holds the network.
+    /// True if that is what the log tails said; otherwise it is the mean latency, which is more, since it holds the network.
     pub(super) is_as_billed: bool,
     pub(super) usd_per_gb_second: f64,
     pub(super) usd_per_million_requests: f64,

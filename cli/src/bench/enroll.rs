@@ -1,4 +1,4 @@
-//! Whether a request enrolls its user. The users of a benchmark do not exist: enrolled, they would count in real experiments.
+//! Enrollment of the users of requests. The users of a benchmark do not exist: enrolled, they would count in real experiments.
 
 use super::target::Product;
 use crate::error::Error;
@@ -8,7 +8,7 @@ use hyper::Method;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-/// What the requests leave behind.
+/// The effect of the requests on the stores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Enrollment {
@@ -20,7 +20,7 @@ pub(super) enum Enrollment {
     Recorded,
 }
 
-/// What every request says to ask without enrolling.
+/// The field by which a request asks without enrolling.
 const PEEK: &str = "peek";
 
 /// Makes the requests to a URL ask without enrolling, unless they shall enroll. `None` of paths that enroll nobody.
@@ -74,7 +74,7 @@ pub(super) fn payload(
     }
 }
 
-/// What a path asks.
+/// The question of a path.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Endpoint {
     Assign,
@@ -92,14 +92,14 @@ impl Endpoint {
     }
 }
 
-/// What a request says of itself.
+/// The properties of a request.
 enum Said {
     /// It needs no addition.
     Already(Enrollment),
     ToAdd,
 }
 
-/// Whether what a request says itself is what is wanted.
+/// True if what a request says itself is what is wanted.
 fn agreed(peek: Option<bool>, enroll: bool) -> Result<Said, Error> {
     match (peek, enroll) {
         (None, false) => Ok(Said::ToAdd),
@@ -226,8 +226,8 @@ mod tests {
     fn urls_and_bodies_of_assignments_peek() {
         for (text, right) in [
             (
-                "http://h/assign?user_id={user}&experiment_key=e",
-                "http://h/assign?user_id={user}&experiment_key=e&peek=true",
+                "http://h/assign?user_id={unit}&experiment_key=e",
+                "http://h/assign?user_id={unit}&experiment_key=e&peek=true",
             ),
             ("http://h/assign", "http://h/assign?peek=true"),
             ("http://h/v1/assign?x=1#part", "http://h/v1/assign?x=1&peek=true#part"),
@@ -244,7 +244,7 @@ mod tests {
             );
         }
         for (body, right) in [
-            (r#"{"user_id": "{user}", "n": 1.50}"#, r#"{"peek": true, "user_id": "{user}", "n": 1.50}"#),
+            (r#"{"user_id": "{unit}", "n": 1.50}"#, r#"{"peek": true, "user_id": "{unit}", "n": 1.50}"#),
             ("{}", r#"{"peek": true}"#),
             (r#"{"peek": true}"#, r#"{"peek": true}"#),
         ] {
@@ -258,7 +258,7 @@ mod tests {
             ("http://h/assign?peek=true", Method::GET, "", true),
             ("http://h/assign", Method::POST, r#"{"peek": false}"#, false),
             ("http://h/assign", Method::POST, r#"{"peek": true}"#, true),
-            ("http://h/assign", Method::POST, r#"{"user_id": {user}}"#, false),
+            ("http://h/assign", Method::POST, r#"{"user_id": {unit}}"#, false),
             ("http://h/assign", Method::POST, "", false),
         ] {
             assert!(of_url(text, &method, body, enroll).is_err(), "{text} {body}");
@@ -289,10 +289,10 @@ mod tests {
             event.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
             event.to_string()
         };
-        let (_, sent) = of(&v2("/assign", "GET", json!({"rawQueryString": "user_id={user}"})), None);
-        assert_eq!(sent["rawQueryString"], "user_id={user}&peek=true");
-        let (_, sent) = of(&v2("/assign", "POST", json!({"body": "{\"user_id\": \"{user}\"}"})), None);
-        assert_eq!(sent["body"], "{\"peek\": true, \"user_id\": \"{user}\"}");
+        let (_, sent) = of(&v2("/assign", "GET", json!({"rawQueryString": "user_id={unit}"})), None);
+        assert_eq!(sent["rawQueryString"], "user_id={unit}&peek=true");
+        let (_, sent) = of(&v2("/assign", "POST", json!({"body": "{\"user_id\": \"{unit}\"}"})), None);
+        assert_eq!(sent["body"], "{\"peek\": true, \"user_id\": \"{unit}\"}");
         let encoded = STANDARD.encode("{\"user_id\": \"u\"}");
         let (_, sent) =
             of(&v2("/x/assign/batch", "POST", json!({"body": encoded, "isBase64Encoded": true})), None);

@@ -72,7 +72,7 @@ fn outcome(output: &InvokeOutput) -> Outcome {
     Outcome { told, ..Outcome::status(status) }
 }
 
-/// Whether it is the answer of an event function that did not count all of its batch.
+/// True if it is the answer of an event function that did not count all of its batch.
 fn gave_back(payload: &[u8]) -> bool {
     let answer = serde_json::from_slice::<BatchResponse>(payload);
     answer.is_ok_and(|answer| !answer.batch_item_failures.is_empty())

@@ -1,8 +1,7 @@
-//! What a run must hold.
+//! The limits of a run.
 
 use super::tally::Tally;
 use super::target::Product;
-use crate::inputs::part;
 use crate::render::numbers::share;
 use serde::Serialize;
 use std::time::Duration;
@@ -10,23 +9,15 @@ use std::time::Duration;
 /// Limits, as they were asked for.
 #[derive(Debug, Clone, Copy, Default, clap::Args)]
 pub(super) struct GateArgs {
-    /// The median latency may be this at most, as 20ms
-    #[arg(long, value_name = "TIME", value_parser = crate::inputs::duration)]
+    /// The largest median latency, for example 20ms
+    #[arg(long, value_name = "DURATION", value_parser = crate::inputs::wait)]
     p50: Option<Duration>,
-    /// 99 of 100 requests must be answered within this time
-    #[arg(long, value_name = "TIME", value_parser = crate::inputs::duration)]
+    /// The largest 99th percentile of latency
+    #[arg(long, value_name = "DURATION", value_parser = crate::inputs::wait)]
     p99: Option<Duration>,
-    /// Fewer than this share of requests may fail or be left unsent, as 0.1%
-    #[arg(long, value_name = "SHARE", value_parser = parse_errors)]
+    /// The share of requests that failed or were not sent must be below this, for example 0.1%
+    #[arg(long, value_name = "SHARE", value_parser = crate::inputs::share)]
     errors: Option<f64>,
-}
-
-/// A share from 0 to 1, written as `0.1%` or `0.001`.
-fn parse_errors(text: &str) -> Result<f64, String> {
-    part(text)
-        .ok()
-        .filter(|share| (0.0..=1.0).contains(share))
-        .ok_or_else(|| "write a share, as 0.1% or 0.001".to_owned())
 }
 
 /// A limit, and what was measured.
@@ -40,7 +31,7 @@ pub(super) struct Gate {
     pub(super) met: bool,
 }
 
-/// What a limit is on.
+/// The measure that a limit is on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum GateName {
@@ -136,14 +127,5 @@ mod tests {
     fn nothing_measured_misses_a_latency() {
         let args = GateArgs { p50: Some(Duration::from_secs(1)), ..GateArgs::default() };
         assert_eq!(names_and_met(&args.check(&Tally::new())), [(GateName::P50, false)]);
-    }
-
-    #[test]
-    fn shares_are_read_in_both_forms() {
-        assert_eq!(parse_errors("0.1%"), Ok(0.001));
-        assert_eq!(parse_errors("0.5"), Ok(0.5));
-        for bad in ["", "x", "-1%", "101%", "NaN"] {
-            assert!(parse_errors(bad).is_err(), "{bad}");
-        }
     }
 }

@@ -39,7 +39,7 @@ pub(super) struct HttpRequest {
     headers: HeaderMap,
     body: Template,
     constant_body: Bytes,
-    /// Whether each request is signed for AWS.
+    /// True if each request is signed for AWS.
     is_signed: bool,
 }
 
@@ -52,7 +52,7 @@ impl HttpRequest {
     ) -> Result<Self, Error> {
         let bad = |error: hyper::http::Error| Error::caller(url.to_string()).because(error);
         let base: Uri = url
-            .replace("{user}", "u")
+            .replace("{unit}", "u")
             .parse()
             .map_err(|error: hyper::http::uri::InvalidUri| bad(error.into()))?;
         let start = url.find("://").map_or(0, |at| at + 3);
@@ -61,7 +61,7 @@ impl HttpRequest {
         let path = path.split('#').next().unwrap_or_default();
         let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
         let constant = path
-            .replace("{user}", "u")
+            .replace("{unit}", "u")
             .parse()
             .map_err(|error: hyper::http::uri::InvalidUri| bad(error.into()))?;
         let is_signed = signing.applies(&base) && !headers.contains_key(AUTHORIZATION);
@@ -87,7 +87,7 @@ impl HttpRequest {
         self.base.authority().map_or("", |authority| authority.as_str())
     }
 
-    /// What signs the requests of a thread, if they are signed: what provides credentials may hold connections of its own.
+    /// The signer of the requests of a thread, if they are signed: a provider of credentials may hold connections of its own.
     pub(super) async fn signer(&self) -> Result<Option<Arc<Signer>>, Error> {
         Ok(if self.is_signed { Some(Arc::new(Signer::new(&self.base).await?)) } else { None })
     }
@@ -231,7 +231,7 @@ impl HttpCaller {
     }
 }
 
-/// Whether the server has closed a connection while it was idle. Only whoever drives a connection notices.
+/// True if the server has closed a connection while it was idle. Only whoever drives a connection notices.
 async fn is_closed(driver: &mut Driver) -> bool {
     poll_fn(|context| Poll::Ready(Pin::new(&mut *driver).poll(context).is_ready())).await
 }

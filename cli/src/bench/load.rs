@@ -10,7 +10,8 @@ use super::tally::{LATE, Outcome, Tally};
 use super::template;
 use crate::error::Error;
 use crate::http::connector;
-use indicatif::{HumanCount, ProgressBar, ProgressStyle};
+use crate::render::progress;
+use indicatif::{HumanCount, ProgressBar};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
@@ -18,20 +19,20 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::JoinSet;
 
-/// How long after the end of the run a request that is due may still be sent.
+/// The time after the end of the run in which due requests may still be sent.
 const DRAIN: Duration = Duration::from_secs(1);
 
-/// What every request is.
+/// The request that is sent.
 #[derive(Debug, Clone)]
 pub(super) enum Work {
     Http(Arc<HttpRequest>),
     Function(Arc<Invocation>),
 }
 
-/// How the requests come.
+/// The pace of requests.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Pace {
-    /// When they are due, whatever the target does.
+    /// The times at which they are due, whatever the target does.
     Open(Schedule),
     /// Each connection sends the next one after the answer to the last, for so long.
     Closed(Duration),
@@ -47,11 +48,11 @@ pub(super) struct Load {
     pub(super) users: u64,
     /// For an answer.
     pub(super) patience: Duration,
-    /// How long the run is meant to take, for the line on the terminal.
+    /// The planned duration of the run, for the line on the terminal.
     pub(super) length: Duration,
 }
 
-/// What the parts of a run share.
+/// The state that the parts of a run share.
 struct Run {
     load: Load,
     /// Requests that are due and not taken.
@@ -63,7 +64,7 @@ struct Run {
     failed: AtomicU64,
 }
 
-/// What was measured, and how long it took from the first measured request on.
+/// The measurements, and their duration from the first measured request on.
 pub(super) struct Measured {
     pub(super) tally: Tally,
     pub(super) took: Duration,
@@ -273,7 +274,7 @@ impl Run {
         bar.set_message(format!("{} answered, {waiting} waiting, {failed} failed", HumanCount(done)));
     }
 
-    /// What was measured, with the requests whose turn never came.
+    /// The measurements, including the requests that were never sent.
     fn close(&self, mut tally: Tally, begin: Instant) -> Measured {
         let end = begin.elapsed();
         if let Pace::Open(schedule) = &self.load.pace {
@@ -286,12 +287,10 @@ impl Run {
     }
 }
 
-/// How long the pacing thread sleeps at most.
+/// The longest sleep of the pacing thread.
 const TICK: Duration = Duration::from_millis(50);
 
-/// A line on stderr, and only where somebody watches: indicatif hides it elsewhere.
+/// The time so far, and what is measured.
 fn progress(length: Duration) -> ProgressBar {
-    let bar = ProgressBar::new(u64::try_from(length.as_millis() / 100).unwrap_or(u64::MAX));
-    let style = ProgressStyle::with_template("{bar:30} {elapsed} {msg}");
-    bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+    progress::bar(u64::try_from(length.as_millis() / 100).unwrap_or(u64::MAX), "{bar:30} {elapsed} {msg}")
 }

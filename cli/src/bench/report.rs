@@ -1,4 +1,4 @@
-//! What a run found.
+//! The report of a run.
 
 use super::cost::Cost;
 use super::enroll::Enrollment;
@@ -23,14 +23,14 @@ use std::path::Path;
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct BenchReport {
     target: String,
-    /// Which of the product's functions it is.
+    /// The product's function.
     product: Option<Product>,
     /// Requests a second, as asked for; `null` for as many as the connections take.
     rate: Option<f64>,
     duration_seconds: f64,
     ramp_seconds: f64,
     connections: u16,
-    /// Whether the users of the requests were enrolled; `null` where the target enrolls nobody.
+    /// True if the users of the requests were enrolled; `null` where the target enrolls nobody.
     enrollment: Option<Enrollment>,
     /// Requests that were measured: answered, failed and not sent.
     requests: u64,
@@ -78,10 +78,10 @@ struct Comparison {
     throughput_ratio: Option<f64>,
 }
 
-/// What is read of an earlier report.
+/// The fields that are read of an earlier report.
 #[derive(Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub(super) struct Earlier {
-    /// Where it was read from.
+    /// The file that it was read from.
     #[serde(skip)]
     file: String,
     target: String,
@@ -310,6 +310,8 @@ fn per(count: u64, seconds: f64) -> f64 {
 }
 
 impl Report for BenchReport {
+    const KIND: &'static str = "bench";
+
     fn human(&self) -> String {
         let parts = [self.head(), self.requests(), self.latencies(), self.rest(), self.gates()];
         parts.concat()

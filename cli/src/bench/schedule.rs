@@ -1,4 +1,4 @@
-//! When each request is due.
+//! The times at which requests are due.
 //!
 //! A request has its time before the run begins, and its latency counts from that time. A caller that waits for an answer
 //! before it sends the next request measures a stalled server once, where real users would have waited all along
@@ -11,9 +11,9 @@ use std::time::Duration;
 pub(super) struct Schedule {
     /// Requests a second, above 0.
     rate: f64,
-    /// How long the rate rises, in seconds.
+    /// The duration of the ramp, in seconds.
     ramp: f64,
-    /// How long it stays at its height, in seconds.
+    /// The time at the full rate, in seconds.
     duration: f64,
 }
 
@@ -22,7 +22,7 @@ impl Schedule {
         Self { rate, ramp: ramp.as_secs_f64(), duration: duration.as_secs_f64() }
     }
 
-    /// When a request is due, after the beginning of the run. In the ramp `n` requests are due by `rate * t^2 / (2 * ramp)`,
+    /// The time of a request, after the beginning of the run. In the ramp `n` requests are due by `rate * t^2 / (2 * ramp)`,
     /// the area under the rate.
     #[expect(clippy::cast_precision_loss, reason = "requests stay far below 2^53")]
     pub(super) fn due(&self, index: u64) -> Duration {
@@ -36,12 +36,12 @@ impl Schedule {
         Duration::from_secs_f64(seconds)
     }
 
-    /// How many requests belong to the ramp, which warms up and is not measured.
+    /// The number of requests in the ramp, which warms up and is not measured.
     pub(super) fn warm_up(&self) -> u64 {
         ceil(self.rate * self.ramp / 2.0)
     }
 
-    /// How many requests there are.
+    /// The number of requests.
     pub(super) fn total(&self) -> u64 {
         ceil(self.rate * (self.ramp / 2.0 + self.duration))
     }

@@ -1,4 +1,4 @@
-//! What was measured.
+//! Measured latencies and failures.
 
 use crate::aws::lambda::Told;
 use crate::render::numbers::share;
@@ -47,12 +47,12 @@ impl fmt::Display for Failure {
     }
 }
 
-/// How a request ended.
+/// The outcome of a request.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Outcome {
     pub(super) failure: Option<Failure>,
     pub(super) told: Option<Told>,
-    /// Whether the server had closed the connection while it was idle, so that the request went over another one.
+    /// True if the server had closed the connection while it was idle, so that the request went over another one.
     pub(super) reopened: bool,
 }
 
@@ -91,7 +91,7 @@ pub(super) struct Tally {
 /// Cold starts, which stand apart: they are few, and of another size.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Cold {
-    /// Whether any invocation told of its start.
+    /// True if any invocation told of its start.
     pub(super) is_told: bool,
     pub(super) latencies_ms: Vec<f64>,
     pub(super) inits_ms: Vec<f64>,
@@ -207,7 +207,7 @@ impl Tally {
         })
     }
 
-    /// How many latencies lie between the bounds 1, 2, 5, 10, 20, 50, ... microseconds; from the first that holds any to the last.
+    /// The number of latencies between the bounds 1, 2, 5, 10, 20, 50, ... microseconds, from the first non-empty interval to the last.
     pub(super) fn bins(&self) -> Vec<Bin> {
         let mut recorded = self.latencies.iter_recorded().peekable();
         let mut bins: Vec<Bin> = Vec::new();

@@ -1,4 +1,4 @@
-//! What is measured.
+//! The target of a measurement.
 
 use crate::error::Error;
 use hyper::Uri;
@@ -7,7 +7,7 @@ use std::time::Duration;
 /// An HTTP server, or a function.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Target {
-    /// A URL, in which `{user}` may stand.
+    /// A URL, in which `{unit}` may stand.
     Url(String),
     /// A function's name or ARN, with or without a qualifier.
     Function(String),
@@ -44,7 +44,7 @@ impl Target {
         };
         if text.contains("://") {
             let uri: Uri =
-                text.replace("{user}", "u").parse().map_err(|_| bad("a URL cannot be written so"))?;
+                text.replace("{unit}", "u").parse().map_err(|_| bad("a URL cannot be written so"))?;
             return match (uri.scheme_str(), uri.host()) {
                 (Some("http" | "https"), Some(host)) if !host.is_empty() => Ok(Self::Url(text.to_owned())),
                 _ => Err(bad("a URL begins with http:// or https:// and a host")),
@@ -59,7 +59,7 @@ impl Target {
         }
     }
 
-    /// Which of the product's functions it is, by its name or by its path.
+    /// The product's function, by its name or by its path.
     pub(super) fn product(&self) -> Option<Product> {
         match self {
             Self::Function(text) => {
@@ -71,7 +71,7 @@ impl Target {
                     .find_map(|(word, product)| name.split('-').any(|part| part == word).then_some(product))
             }
             Self::Url(text) => {
-                let uri: Uri = text.replace("{user}", "u").parse().ok()?;
+                let uri: Uri = text.replace("{unit}", "u").parse().ok()?;
                 match uri.path().split('/').nth(1)? {
                     "assign" => Some(Product::Assignment),
                     "flags" | "ofrep" => Some(Product::Flags),
@@ -89,7 +89,7 @@ mod tests {
     #[test]
     fn targets_are_known_by_name_and_by_path() {
         for (text, product) in [
-            ("http://localhost:8080/assign?user_id={user}", Some(Product::Assignment)),
+            ("http://localhost:8080/assign?user_id={unit}", Some(Product::Assignment)),
             ("https://example.com/flags/instant_search", Some(Product::Flags)),
             ("http://[::1]:80/ofrep/v1/evaluate/flags", Some(Product::Flags)),
             ("http://localhost/health", None),

@@ -1,21 +1,21 @@
 //! Texts that differ from request to request.
 
-/// What stands for a user in a text.
-const USER: &str = "{user}";
+/// The place of a unit in a text.
+const UNIT: &str = "{unit}";
 
-/// A text with `{user}` in it, or without.
+/// A text with `{unit}` in it, or without.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Template {
-    /// What stands between the users.
+    /// The texts between the units.
     parts: Vec<String>,
 }
 
 impl Template {
     pub(super) fn new(text: &str) -> Self {
-        Self { parts: text.split(USER).map(str::to_owned).collect() }
+        Self { parts: text.split(UNIT).map(str::to_owned).collect() }
     }
 
-    /// Whether the text is another one for another user.
+    /// True if the text is another one for another user.
     pub(super) fn varies(&self) -> bool {
         self.parts.len() > 1
     }
@@ -41,7 +41,7 @@ mod tests {
 
     #[test]
     fn every_place_gets_the_user() {
-        let template = Template::new("/assign?user_id={user}&again={user}");
+        let template = Template::new("/assign?user_id={unit}&again={unit}");
         assert!(template.varies());
         assert_eq!(template.render(7), "/assign?user_id=user_7&again=user_7");
         let constant = Template::new("/{users}");

@@ -15,14 +15,14 @@ use jiff::Timestamp;
 use serde::Serialize;
 use std::fmt::Write as _;
 
-/// Show what a unit gets from every experiment and flag, or from one
+/// Show the variants and values that a unit gets, from all experiments and flags or from one
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   abx assign user_123
   abx assign user_123 checkout_redesign --context country=DE --context app.version=2.1.0
   abx assign user_123 --context-json '{\"plan\": \"pro\"}' --at 2026-03-01 --format json")]
 pub struct Args {
-    /// The unit: a user id, hashed as it is. With --store, --table or --from @REVISION its earlier assignments hold
+    /// The unit, for example a user id; it is hashed exactly as written. With --store, --table or --from @N its stored assignments apply
     unit: String,
     /// The key of an experiment or flag; all by default
     key: Option<String>,
@@ -60,7 +60,6 @@ pub struct AssignReport {
 
 impl Execute for Args {
     type Report = AssignReport;
-    const REPORT: &'static str = "assign";
 
     /// Decides everything that was asked for.
     fn execute(&self) -> Result<AssignReport, Error> {
@@ -99,6 +98,8 @@ impl Execute for Args {
 }
 
 impl Report for AssignReport {
+    const KIND: &'static str = "assign";
+
     fn human(&self) -> String {
         let mut text = format!("{TITLE}{}{TITLE:#} {DIM}at {}{DIM:#}\n", self.unit.escape_debug(), self.at);
         text.push_str(&earlier_from(self.earlier_assignments.as_deref()));

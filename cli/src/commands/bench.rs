@@ -8,7 +8,6 @@ use crate::error::Error;
 
 impl Execute for Args {
     type Report = BenchReport;
-    const REPORT: &'static str = "bench";
 
     fn execute(&self) -> Result<BenchReport, Error> {
         measure(self)

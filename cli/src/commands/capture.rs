@@ -1,11 +1,11 @@
-//! What came on the stream?
+//! `abx capture`: a recording of a stream.
 
 mod redact;
 mod stream;
 
 use crate::command::{Execute, block_on};
 use crate::error::Error;
-use crate::inputs::age;
+use crate::inputs::duration;
 use crate::report::{FormatArg, Report};
 use abx_core::event::{aggregate_keyed, deaggregate};
 use abx_functions::events::{RecordToWrite, kinesis_event};
@@ -20,7 +20,7 @@ use std::time::Duration;
 use stream::{Captured, Look, Source};
 use tokio::time::Instant;
 
-/// Record what comes on a stream into a file, for `abx replay`
+/// Record the events of a stream in a file, for `abx replay`
 ///
 /// The source is a Kinesis stream, or the file of `abx dev`. The file holds payloads as Lambda hands them over, one a line.
 /// Units become pseudonyms of this capture, texts of properties and unknown fields are left out; what is counted stays the same.
@@ -35,33 +35,33 @@ pub struct Args {
     /// The file to write, which must not be there yet; its name ends with .json, as `abx replay` reads it
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// A Kinesis stream, with the credentials that every AWS tool finds
+    /// A Kinesis stream, with the usual AWS credentials
     #[arg(long, value_name = "NAME")]
     stream: Option<String>,
     /// The endpoint of an emulator instead of AWS
     #[arg(long, value_name = "URL", requires = "stream")]
     endpoint: Option<String>,
     /// The file of `abx dev`, whose events are captured where no stream is named
-    #[arg(long, value_name = "FILE", default_value = ".abx/store.sqlite", conflicts_with = "stream")]
+    #[arg(long, value_name = "FILE", default_value = crate::stores::DEFAULT_STORE, conflicts_with = "stream")]
     store: PathBuf,
-    /// How far back to begin, as 90s, 15m, 24h; a stream holds a day unless it is told otherwise
-    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = age)]
+    /// The time to go back before now, for example 90s, 15m or 24h; a stream keeps a day of records by default
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration)]
     last: SignedDuration,
-    /// How long to go on for what is still to come; without it, up to the end
-    #[arg(long = "for", value_name = "DURATION")]
+    /// The time to wait for further records; by default none, so the capture ends with the newest record
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
     duration: Option<SignedDuration>,
-    /// Stop after so many records
+    /// Stop after this number of records
     #[arg(long, value_name = "N")]
     records: Option<u64>,
-    /// Write the records as they are, with all that they tell of persons
+    /// Do not redact: the file may contain personal data
     #[arg(long)]
     unredacted: bool,
-    /// How to write the result
+    /// Output format
     #[command(flatten)]
     format: FormatArg,
 }
 
-/// What was captured.
+/// The captured records.
 #[derive(Debug, Default, Serialize, schemars::JsonSchema)]
 pub struct CaptureReport {
     /// The file.
@@ -72,13 +72,12 @@ pub struct CaptureReport {
     records: u64,
     /// Records that are not in it, because they hold something else than events.
     left_out: u64,
-    /// Whether units are pseudonyms.
+    /// True if units are pseudonyms.
     redacted: bool,
 }
 
 impl Execute for Args {
     type Report = CaptureReport;
-    const REPORT: &'static str = "capture";
 
     /// Captures up to the end, or as long as it is told.
     fn execute(&self) -> Result<CaptureReport, Error> {
@@ -169,6 +168,8 @@ fn redacted(redactor: &Redactor, record: &RecordToWrite) -> Option<RecordToWrite
 }
 
 impl Report for CaptureReport {
+    const KIND: &'static str = "capture";
+
     fn human(&self) -> String {
         let mut text = format!("{}: {} records in {} batches", self.file, self.records, self.batches);
         if self.left_out > 0 {

@@ -1,4 +1,4 @@
-//! How does my shell complete `abx`?
+//! `abx completions`: the completion script of a shell.
 
 use super::Abx;
 use crate::command::Execute;
@@ -27,13 +27,12 @@ pub struct Args {
 pub struct CompletionsReport {
     /// The shell's name.
     shell: String,
-    /// What it reads.
+    /// The script.
     script: String,
 }
 
 impl Execute for Args {
     type Report = CompletionsReport;
-    const REPORT: &'static str = "completions";
 
     /// Makes the script from the command's own definition.
     fn execute(&self) -> Result<CompletionsReport, Error> {
@@ -51,6 +50,8 @@ impl Execute for Args {
 }
 
 impl Report for CompletionsReport {
+    const KIND: &'static str = "completions";
+
     fn human(&self) -> String {
         self.script.clone()
     }

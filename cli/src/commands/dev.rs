@@ -11,14 +11,15 @@ use crate::advice::unanswered;
 use crate::command::{ReportSchema, Run, block_on};
 use crate::error::Error;
 use crate::exit::{self, Exit};
+use crate::inputs::{DOCUMENTS, Source};
+use crate::output::Output;
 use crate::render::style::{DIM, GOOD, TITLE};
-use crate::render::{findings, printable_lines};
+use crate::render::{findings, printable_lines, progress};
 use crate::stores::{archive_beside, open_file};
 use abx_functions::adapters::embedded::{EmbeddedStore, JsonlArchive};
 use abx_functions::catalog::{CatalogHolder, Snapshot};
 use abx_functions::events::LocalProcessor;
-use abx_functions::http::{Cors, finish};
-use abx_functions::settings::Exposures;
+use abx_functions::http::{Cors, HttpFunction, HttpOptions, finish};
 use abx_functions::telemetry::{Level, Telemetry};
 use abx_functions::{assignment, flags};
 use axum::Router;
@@ -37,17 +38,17 @@ use tokio::sync::oneshot;
 use tokio::time::{interval, sleep};
 use watch::{Edit, Watch};
 
-/// How often files and store are looked at: an edit is to be live within a second.
+/// The interval between looks at files and store: an edit is to be live within a second.
 const TICK: Duration = Duration::from_millis(250);
-/// How long the store may keep a request waiting: whoever writes to it beside this program needs some milliseconds.
+/// The time that the store may keep a request waiting: another program that writes to it needs some milliseconds.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// How long open requests have to end once the program is interrupted.
+/// The time that open requests have to end after the program is interrupted.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// Serve the functions on this machine, and take every saved document at once
+/// Serve the functions on this machine, and apply every saved document immediately
 ///
 /// The routers are those of the deployed functions, over one file instead of AWS. A saved document becomes a
-/// revision; one with errors keeps its last good form.
+/// revision; a file with errors keeps its last valid version.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   abx dev
@@ -60,19 +61,19 @@ const GRACE: Duration = Duration::from_secs(1);
     --cli-binary-format raw-in-base64-out --payload '{\"user_id\": \"u\", \"experiment_key\": \"e\"}' out.json
   abx invoke abx-dev-events --endpoint http://localhost:8080 --payload @batch.json")]
 pub struct Args {
-    /// Files or folders with the documents
-    #[arg(default_value = "experiments", value_name = "PATH")]
-    paths: Vec<PathBuf>,
+    /// Documents: files or folders, which are watched
+    #[arg(default_value = DOCUMENTS, value_name = "SOURCE")]
+    sources: Vec<Source>,
     /// The port on this machine; 0 takes a free one
     #[arg(long, value_name = "PORT", default_value_t = 8080)]
     port: u16,
     /// The file of the store: revisions, assignments and events
-    #[arg(long, value_name = "FILE", default_value = ".abx/store.sqlite")]
+    #[arg(long, value_name = "FILE", default_value = crate::stores::DEFAULT_STORE)]
     store: PathBuf,
-    /// An origin whose pages may ask, as <http://localhost:3000>; may be given several times
+    /// An origin whose pages may send requests, for example <http://localhost:3000>; may be given several times
     #[arg(long, value_name = "ORIGIN")]
     cors: Vec<String>,
-    /// A name in the `Host` of requests that is allowed beside localhost, as the name of a container; may be given several times
+    /// A host name that requests may use besides localhost, for example the name of a container; may be given several times
     #[arg(long, value_name = "NAME")]
     allow_host: Vec<String>,
     /// Write the functions' logs and metrics to stderr
@@ -83,7 +84,7 @@ pub struct Args {
 type AssignmentService = assignment::AssignmentService<EmbeddedStore, Arc<WatchedStore>, Arc<WatchedStore>>;
 type FlagService = flags::FlagService<EmbeddedStore, Arc<WatchedStore>>;
 
-/// What serves.
+/// The service.
 struct Dev {
     store: EmbeddedStore,
     watched: Arc<WatchedStore>,
@@ -95,8 +96,8 @@ struct Dev {
 
 impl Run for Args {
     /// Serves until it is interrupted.
-    fn run(&self) -> Exit {
-        block_on(serve(self)).unwrap_or_else(|error| error.print())
+    fn run(&self, output: &Output) -> Exit {
+        block_on(serve(self)).unwrap_or_else(|error| output.fail(&error))
     }
 
     fn reports() -> Vec<ReportSchema> {
@@ -107,12 +108,13 @@ impl Run for Args {
 async fn serve(args: &Args) -> Result<Exit, Error> {
     // First of all, so that in no moment a signal ends the program halfway.
     let interrupted = interrupted()?;
+    let paths = Source::paths(&args.sources, "watched")?;
     let dev = Dev::open(args)?;
     // Before anything is published: another `abx dev` may be here already.
     let _lock = Lock::take(&args.store)?;
     let listener = listen(args.port).await?;
     let address = listener.local_addr().map_err(|error| Error::world("the port").because(error))?;
-    let mut watch = Watch::new(args.paths.clone());
+    let mut watch = Watch::new(paths);
     watch.has_changed();
     dev.take(&mut watch).await?;
     say(&format!("{TITLE}http://{address}{TITLE:#} {DIM}store {}{DIM:#}", args.store.display()));
@@ -145,14 +147,16 @@ async fn serve(args: &Args) -> Result<Exit, Error> {
     Ok(exit::INTERRUPTED)
 }
 
-/// Writes a line to the terminal, if there still is one.
+/// Writes a line to the terminal, if there still is one, and it is not to be quiet.
 fn say(line: &str) {
-    let _ = writeln!(anstream::stderr(), "{line}");
+    if !progress::is_hidden() {
+        let _ = writeln!(anstream::stderr(), "{line}");
+    }
 }
 
 /// The same for what may hold words of others.
 fn complain(text: &str) {
-    say(&format!("abx: {}", printable_lines(text)));
+    let _ = writeln!(anstream::stderr(), "abx: {}", printable_lines(text));
 }
 
 async fn listen(port: u16) -> Result<TcpListener, Error> {
@@ -191,19 +195,19 @@ impl Dev {
             };
             Arc::new(out)
         };
-        let cors = Cors::new(args.cors.clone());
+        let http = HttpOptions { cors: Cors::new(args.cors.clone()), ..HttpOptions::default() };
         let assignment = assignment::AssignmentService::new(
             Arc::clone(&holder),
             Arc::clone(&watched),
             Arc::clone(&watched),
             telemetry("assignment"),
-            assignment::AssignmentOptions { cors: cors.clone(), ..assignment::AssignmentOptions::default() },
+            assignment::AssignmentOptions { http: http.clone(), ..assignment::AssignmentOptions::default() },
         );
         let flags = flags::FlagService::new(
             Arc::clone(&holder),
             Arc::clone(&watched),
             telemetry("flags"),
-            flags::FlagOptions { exposures: Exposures::After, cors, ..flags::FlagOptions::default() },
+            flags::FlagOptions { http, ..flags::FlagOptions::default() },
         );
         let archive = JsonlArchive::new(archive_beside(&args.store));
         let events = LocalProcessor::new(store.clone(), Arc::clone(&holder), archive, telemetry("events"));
@@ -212,8 +216,9 @@ impl Dev {
     }
 
     fn router(&self, guard: Guard) -> Router {
-        let routes = assignment::routes(Arc::clone(&self.assignment))
-            .merge(flags::routes(Arc::clone(&self.flags)))
+        let routes = Arc::clone(&self.assignment)
+            .routes()
+            .merge(Arc::clone(&self.flags).routes())
             .merge(events::routes(
                 Arc::clone(&self.watched),
                 Arc::clone(&self.events),
@@ -226,7 +231,7 @@ impl Dev {
                 Arc::clone(&self.events),
             ));
         let health = (Arc::clone(&self.watched), Arc::clone(&self.events));
-        finish(routes, self.assignment.middleware())
+        finish(routes, self.assignment.base().middleware())
             .layer(from_fn_with_state(health, health::health))
             .layer(from_fn_with_state(Arc::new(guard), guard::guard))
     }
@@ -306,9 +311,9 @@ impl Dev {
 
     /// Sends the events that wait.
     async fn flush(&self) {
-        self.assignment.outbox().flush().await;
-        self.flags.outbox().flush_all().await;
-        self.assignment.telemetry().flush();
-        self.flags.telemetry().flush();
+        self.assignment.base().outbox().flush().await;
+        self.flags.base().outbox().flush_all().await;
+        self.assignment.base().telemetry().flush();
+        self.flags.base().telemetry().flush();
     }
 }

@@ -3,13 +3,13 @@
 use crate::command::Execute;
 use crate::error::Error;
 use crate::exit::{self, Exit};
-use crate::inputs::{AtArg, ContextArgs, Source, percentage};
-use crate::people::{Census, People, check_memory};
+use crate::inputs::{AtArg, ContextArgs, DOCUMENTS, Source, percentage};
+use crate::people::{Census, UnitsFileArgs, check_memory};
 use crate::render::change::{self, code};
 use crate::render::notes::hinted;
-use crate::render::numbers::share;
+use crate::render::numbers::{round_percent, share};
 use crate::render::style::{BAD, DIM, TITLE};
-use crate::report::{self, Report};
+use crate::report::{self, FindingCounts, Report};
 use crate::source::{Checked, Corpus, LocatedFinding};
 use crate::stores::StoreArgs;
 use abx_core::change::{Diff, DocumentChange, FlowCounter, compare};
@@ -18,39 +18,36 @@ use clap::ValueEnum;
 use jiff::Timestamp;
 use serde::Serialize;
 use std::fmt::Write as _;
-use std::path::PathBuf;
 
-/// Show whom a change of documents moves, by exact arithmetic over all buckets
+/// Show which units a change of documents moves, computed exactly over all buckets
 ///
-/// For each experiment and flag: which share of the units goes from which variant to which, how many had to move,
-/// and what the change spoils in experiments that run.
+/// For each experiment and flag: the share of units that goes from each variant to each other one, the share that had to
+/// move, and the results of running experiments that the change invalidates.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   abx diff main:experiments
-  abx diff main:experiments experiments --fail-over 5
+  abx diff main:experiments experiments --max-moved 5%
   abx diff @head experiments
   abx diff @11 @12 --table abx-catalog
-  abx diff old/ new/ --users-file users.csv --format markdown > comment.md
+  abx diff old/ new/ --units-file users.csv --format markdown > comment.md
 
-Exit code 1: NEW has errors, the change spoils something that it could have without (an error), or a
-document moves more than --fail-over allows.")]
+Exit code 1: NEW has errors, the change moves units or invalidates counts without need (an error), or
+a document moves more than --max-moved allows.")]
 pub struct Args {
-    /// The documents before: files, folders, a git revision as main:experiments, or what was published, as @12 or @head
+    /// The documents before: files, folders, a git revision (main or main:experiments), or a published revision (@12 or @head)
     #[arg(value_name = "OLD")]
     old: Source,
     /// The documents after
-    #[arg(value_name = "NEW", default_value = "experiments")]
+    #[arg(value_name = "NEW", default_value = DOCUMENTS)]
     new: Source,
-    /// End with 1 if a document moves more than this percentage of its units
-    #[arg(long, value_name = "PERCENT", value_parser = percentage)]
+    /// Exit with 1 if a document moves more than this share of its units
+    #[arg(long, value_name = "SHARE", value_parser = crate::inputs::share)]
+    max_moved: Option<f64>,
+    /// The same as a percentage, as it was written before
+    #[arg(long, hide = true, value_name = "PERCENT", value_parser = percentage, conflicts_with = "max_moved")]
     fail_over: Option<f64>,
-    /// Count the units of a CSV file (with a header) or a JSONL file as well; other columns are attributes, where documents
-    /// read them
-    #[arg(long, value_name = "FILE")]
-    users_file: Option<PathBuf>,
-    /// The column or field with the unit's id; by default `user_id`, `userid`, `unit` or `id`
-    #[arg(long, value_name = "NAME", requires = "users_file")]
-    id_column: Option<String>,
+    #[command(flatten)]
+    file: UnitsFileArgs,
     #[command(flatten)]
     context: ContextArgs,
     #[command(flatten)]
@@ -58,7 +55,7 @@ pub struct Args {
     #[command(flatten)]
     store: StoreArgs,
     /// Output format
-    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT")]
     format: DiffFormat,
 }
 
@@ -88,9 +85,12 @@ pub struct DiffReport {
     #[serde(flatten)]
     diff: Diff,
     /// Errors that keep documents out, each with its place.
-    errors: Errors,
-    /// The percentage of units that no document may move more of; `null` where any may.
-    fail_over: Option<f64>,
+    findings: Errors,
+    /// Errors and warnings in the documents after the change.
+    #[serde(flatten)]
+    counts: FindingCounts,
+    /// The share of units, from 0 to 1, that no document may move more of; `null` where any may.
+    max_moved: Option<f64>,
     /// The documents that move more.
     over: Vec<String>,
     /// The rows of the file of users and the units in them, where there is one.
@@ -109,7 +109,6 @@ struct Errors {
 
 impl Execute for Args {
     type Report = DiffReport;
-    const REPORT: &'static str = "diff";
 
     /// Compiles both sides, and compares them.
     fn execute(&self) -> Result<DiffReport, Error> {
@@ -123,10 +122,8 @@ impl Execute for Args {
         types.merge(new.catalog.attributes());
         let context = self.context.read(Some(&types))?;
         let (mut hints, mut rows) = (context.hints, None);
-        if let Some(file) = &self.users_file {
+        if let Some(people) = self.file.people(&context.attributes, &types) {
             let mut counter = FlowCounter::new(&old.catalog, &new.catalog, &diff, now);
-            let id_column = self.id_column.as_deref();
-            let people = People { path: file, id_column, attributes: &context.attributes, types: &types };
             let reading = people.each(&mut |subject| {
                 counter.count(subject);
                 check_memory(counter.seen())
@@ -135,14 +132,16 @@ impl Execute for Args {
             hints.extend(reading.hints);
             counter.write(&mut diff);
         }
-        let is_over = |it: &&DocumentChange| self.fail_over.is_some_and(|limit| moved(it) * 100.0 > limit);
+        let max_moved = self.max_moved.or(self.fail_over);
+        let is_over = |it: &&DocumentChange| max_moved.is_some_and(|limit| moved(it) > limit);
         let over = diff.documents.iter().filter(is_over).map(|it| it.document.clone()).collect();
         Ok(DiffReport {
             before: self.old.to_string(),
             after: self.new.to_string(),
             at: now,
-            errors: Errors { before: errors(&old), after: errors(&new) },
-            fail_over: self.fail_over,
+            counts: FindingCounts::of(&new.findings),
+            findings: Errors { before: errors(&old), after: errors(&new) },
+            max_moved,
             over,
             rows,
             hints,
@@ -174,7 +173,7 @@ impl DiffReport {
     pub fn print(&self, format: DiffFormat) -> String {
         match format {
             DiffFormat::Human => self.human(),
-            DiffFormat::Json => report::json(self),
+            DiffFormat::Json => report::headed_json(self),
             DiffFormat::Markdown => self.markdown(),
         }
     }
@@ -191,10 +190,10 @@ impl DiffReport {
     /// Returns problems that do not belong to a single document.
     fn closing(&self) -> Vec<String> {
         let mut lines = Vec::new();
-        if let (Some(limit), false) = (self.fail_over, self.over.is_empty()) {
-            lines.push(format!("{} moved more than {limit} %", self.over.join(", ")));
+        if let (Some(limit), false) = (self.max_moved, self.over.is_empty()) {
+            lines.push(format!("{} moved more than {}", self.over.join(", "), round_percent(limit)));
         }
-        for (errors, side) in [(&self.errors.before, &self.before), (&self.errors.after, &self.after)] {
+        for (errors, side) in [(&self.findings.before, &self.before), (&self.findings.after, &self.after)] {
             const SHOWN: usize = 3;
             match errors.len() {
                 0 => continue,
@@ -216,6 +215,8 @@ impl DiffReport {
 }
 
 impl Report for DiffReport {
+    const KIND: &'static str = "diff";
+
     fn human(&self) -> String {
         let at = format!("{DIM}at {}{DIM:#}", self.at.strftime("%Y-%m-%dT%H:%M:%SZ"));
         let mut text = format!("{TITLE}{} to {}{TITLE:#} {at}\n", self.before, self.after);
@@ -230,7 +231,7 @@ impl Report for DiffReport {
     }
 
     fn exit(&self) -> Exit {
-        if self.has_errors() || !self.errors.after.is_empty() || !self.over.is_empty() {
+        if self.has_errors() || !self.findings.after.is_empty() || !self.over.is_empty() {
             exit::FINDINGS
         } else {
             exit::DONE

@@ -20,9 +20,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 use since::SinceRevision;
 
-/// Explain what a unit gets: every question, condition, hash and bucket on the way
+/// Explain a decision for a unit: every step, condition, hash and bucket
 ///
-/// With a revision, also what it got then, and which step has changed since.
+/// With a revision, also show the decision of that revision, and the step that has changed since.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   abx explain user_123 checkout_redesign
@@ -33,14 +33,14 @@ use since::SinceRevision;
   abx explain user_123 checkout_redesign --at main
   abx explain user_123 checkout_redesign --at HEAD~3:experiments --at 2026-03-01T09:00:00Z")]
 pub struct Args {
-    /// The unit: a user id, hashed as it is. With --store, --table or --from @REVISION an earlier assignment holds
+    /// The unit, for example a user id; it is hashed exactly as written. With --store, --table or --from @N a stored assignment applies
     unit: String,
     /// The key of an experiment or flag
     key: String,
-    /// A variant that was assigned earlier, whatever a store holds (in the present epoch, unless --pin-epoch says otherwise)
+    /// Assume that this variant was assigned before, whatever the store holds (in the current epoch, unless --pin-epoch is given)
     #[arg(long, value_name = "VARIANT")]
     pin: Option<String>,
-    /// The epoch of the earlier assignment
+    /// The epoch of that assignment
     #[arg(long, value_name = "N", requires = "pin")]
     pin_epoch: Option<u32>,
     // Before the store: what is taken of the arguments cannot be asked for again.
@@ -50,9 +50,9 @@ pub struct Args {
     from: FromArg,
     #[command(flatten)]
     context: ContextArgs,
-    /// Decide as of this time, as 2026-03-01T09:00:00Z or 2026-03-01; now by default. Or compare with a revision: a
-    /// published one, as @12, or one of git, as main, v1.2 or HEAD~3:experiments, as of the time when it was made.
-    /// Given twice, as a time and a revision: with what the revision did at that time
+    /// Decide as of this time, for example 2026-03-01T09:00:00Z or 2026-03-01; now by default. Or compare with a revision: a
+    /// published one (@12), or one of git (main, v1.2 or HEAD~3:experiments), as of the time when it was made.
+    /// Given twice, as a time and a revision: with the decision of the revision at that time
     #[arg(long, value_name = "TIME|REVISION")]
     at: Vec<String>,
     #[command(flatten)]
@@ -103,7 +103,6 @@ impl<'a> AtArgument<'a> {
 
 impl Execute for Args {
     type Report = ExplainReport;
-    const REPORT: &'static str = "explain";
 
     /// Decides, and keeps every step.
     fn execute(&self) -> Result<ExplainReport, Error> {
@@ -177,6 +176,8 @@ fn not_a_time(error: Error, text: &str) -> Error {
 }
 
 impl Report for ExplainReport {
+    const KIND: &'static str = "explain";
+
     fn human(&self) -> String {
         let unit = self.unit.escape_debug();
         if let Some(since) = &self.since {

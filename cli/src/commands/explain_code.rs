@@ -33,7 +33,6 @@ struct CodeExplanation {
 
 impl Execute for Args {
     type Report = ExplainCodeReport;
-    const REPORT: &'static str = "explain-code";
 
     /// Looks the code up.
     fn execute(&self) -> Result<ExplainCodeReport, Error> {
@@ -45,9 +44,9 @@ impl Execute for Args {
         };
         let codes = match &self.code {
             None => Code::ALL.iter().map(explain).collect(),
-            Some(text) => match text.parse::<Code>() {
-                Ok(code) => vec![explain(&code)],
-                Err(()) => {
+            Some(text) => match Code::of_word(text) {
+                Some(code) => vec![explain(&code)],
+                None => {
                     let near = did_you_mean(text, Code::ALL.iter().map(|code| code.as_str()));
                     let help = near.map_or("`abx explain-code` lists all codes".to_owned(), |near| {
                         format!("did you mean `{near}`?")
@@ -65,6 +64,8 @@ impl Execute for Args {
 }
 
 impl Report for ExplainCodeReport {
+    const KIND: &'static str = "explain-code";
+
     fn human(&self) -> String {
         let mut text = String::new();
         match self.codes.as_slice() {

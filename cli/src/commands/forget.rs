@@ -1,4 +1,4 @@
-//! What is stored of one person, and erases it.
+//! `abx forget`: all stored data of one unit, and its erasure.
 
 mod archive;
 
@@ -17,7 +17,7 @@ use serde_json::Value;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-/// Erase everything that is stored of one unit; without --yes only show what that is
+/// Erase all stored data of one unit; without --yes only list it
 ///
 /// Erases stored assignments, marks (proofs of a first exposure or conversion), quarantined records, and the lines of
 /// archive files. Counts stay: no counter names a unit. The stream keeps events until its retention ends, and if the
@@ -42,14 +42,14 @@ pub struct Args {
     /// beside the file of the store. Objects of S3 are downloaded before and uploaded again afterwards
     #[arg(long, value_name = "PATH")]
     archive: Vec<PathBuf>,
-    /// Erase, instead of only showing what is stored
-    #[arg(long)]
+    /// Erase, instead of only listing what is stored
+    #[arg(long, short)]
     yes: bool,
     #[command(flatten)]
     format: FormatArg,
 }
 
-/// What was stored of a unit, and whether it is erased.
+/// The stored data of a unit, and whether it is erased.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct ForgetReport {
     unit: String,
@@ -66,13 +66,12 @@ pub struct ForgetReport {
     archive: Vec<ArchiveFile>,
     /// Archive files that were read.
     archive_files_read: usize,
-    /// Whether all of it is erased; otherwise it is only listed.
+    /// True if all of it is erased; otherwise it is only listed.
     erased: bool,
 }
 
 impl Execute for Args {
     type Report = ForgetReport;
-    const REPORT: &'static str = "forget";
 
     /// Lists what is stored, and erases it if asked to.
     fn execute(&self) -> Result<ForgetReport, Error> {
@@ -130,7 +129,7 @@ impl Args {
     }
 }
 
-/// Whether a quarantined record is of a unit, as far as that can be read: most of them are no valid events.
+/// True if a quarantined record is of a unit, as far as that can be read: most of them are no valid events.
 fn is_of(record: &Quarantined, unit: &str) -> bool {
     let value: Value = serde_json::from_slice(&record.data).unwrap_or_default();
     ["unit", "user_id"].iter().any(|name| match value.get(name) {
@@ -151,6 +150,8 @@ impl ForgetReport {
 }
 
 impl Report for ForgetReport {
+    const KIND: &'static str = "forget";
+
     fn human(&self) -> String {
         let files = self.archive_files_read;
         let read = format!("{} archive file{}", count(files as u64), if files == 1 { "" } else { "s" });

@@ -1,4 +1,4 @@
-//! What does this function answer?
+//! `abx invoke`: one call of a function.
 
 mod report;
 mod url;
@@ -19,51 +19,51 @@ use std::fs;
 use std::io;
 use std::time::{Duration, Instant};
 
-/// Call a function once, and show what it answers
+/// Call a function once, and show its answer
 ///
 /// A user and an experiment or a flag become the payload that the assignment or the flag function takes; any other payload is
 /// given with --payload. Ends with 1 if the function fails, answers with a status of 400 or above or with errors alone, gives
 /// records back or refuses some.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  abx invoke abx-prod-assignment --user user_123 --experiment checkout_redesign --context country=DE
-  abx invoke abx-prod-flags:live --user user_123 --flag instant_search --tail-log
-  abx invoke https://ID.lambda-url.eu-central-1.on.aws --user user_123 --flag instant_search   (a signed request)
+  abx invoke abx-prod-assignment --unit user_123 --experiment checkout_redesign --context country=DE
+  abx invoke abx-prod-flags:live --unit user_123 --flag instant_search --tail-log
+  abx invoke https://ID.lambda-url.eu-central-1.on.aws --unit user_123 --flag instant_search   (a signed request)
   abx invoke abx-prod-events --payload @batch.json
-  abx invoke assignment --endpoint http://localhost:8080 --user u --experiment checkout_redesign   (`abx dev`)
+  abx invoke assignment --endpoint http://localhost:8080 --unit u --experiment checkout_redesign   (`abx dev`)
 
-A call of the assignment function enrolls the user, unless --peek is given.")]
+A call of the assignment function enrolls the unit, unless --peek is given.")]
 pub struct Args {
     /// The function's name, also with a version or alias (NAME:ALIAS), its ARN or its URL
     function: String,
     /// The payload; @FILE reads a file, - reads standard input
-    #[arg(long, value_name = "JSON", conflicts_with_all = ["user", "about", "context", "context_json", "peek"])]
+    #[arg(long, value_name = "JSON", conflicts_with_all = ["unit", "about", "context", "context_json", "peek"])]
     payload: Option<String>,
-    /// The user to ask for
-    #[arg(long, value_name = "ID", requires = "about")]
-    user: Option<String>,
-    /// Which variant of this experiment the user gets
-    #[arg(long, value_name = "KEY", group = "about", requires = "user")]
+    /// The unit to ask for: its id is sent as `user_id`
+    #[arg(long, alias = "user", value_name = "UNIT", requires = "about")]
+    unit: Option<String>,
+    /// The experiment to get a variant of
+    #[arg(long, value_name = "KEY", group = "about", requires = "unit")]
     experiment: Option<String>,
-    /// Which value of this flag the user gets
-    #[arg(long, value_name = "KEY", group = "about", requires = "user", conflicts_with = "peek")]
+    /// The flag to get a value of
+    #[arg(long, value_name = "KEY", group = "about", requires = "unit", conflicts_with = "peek")]
     flag: Option<String>,
-    /// Ask without enrolling the user
+    /// Do not enroll the unit
     #[arg(long, requires = "experiment")]
     peek: bool,
     #[command(flatten)]
     context: ContextArgs,
-    /// Files, folders or a git revision with the documents, which tell the types of attributes
+    /// Documents that define the types of attributes: files, folders, or a git revision (main or main:experiments)
     #[arg(long, value_name = "SOURCE")]
     from: Option<Vec<Source>>,
     /// The version or alias
     #[arg(long, value_name = "NAME")]
     qualifier: Option<String>,
-    /// The endpoint of an emulator or of `abx dev` instead of AWS; credentials are then not read
+    /// The endpoint of an emulator or of `abx dev` instead of AWS; no credentials are needed
     #[arg(long, value_name = "URL")]
     endpoint: Option<String>,
-    /// How long to wait for the answer
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = crate::inputs::duration)]
+    /// The longest time to wait for the answer
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = crate::inputs::wait)]
     timeout: Duration,
     /// Show the end of the invocation's log
     #[arg(long)]
@@ -79,7 +79,6 @@ const MAX_PAYLOAD: u64 = 6 << 20;
 
 impl Execute for Args {
     type Report = InvokeReport;
-    const REPORT: &'static str = "invoke";
 
     /// Calls the function.
     fn execute(&self) -> Result<InvokeReport, Error> {
@@ -122,22 +121,22 @@ fn published() -> StoreArgs {
 }
 
 impl Args {
-    /// What the function is sent: a payload that was given goes out as it is, byte by byte.
+    /// The payload for the function: one that was given is sent unchanged, byte by byte.
     fn payload(&self) -> Result<(String, Vec<String>), Error> {
         let documents = self.from.as_ref().map(|from| load_from(from, &published())).transpose()?;
         let GivenContext { attributes: context, hints } =
             self.context.read(documents.as_ref().map(|documents| documents.catalog.attributes()))?;
-        let Some(user) = &self.user else {
+        let Some(unit) = &self.unit else {
             if !context.is_empty() {
-                let error = Error::caller("attributes belong to a user");
+                let error = Error::caller("attributes belong to a unit");
                 return Err(
-                    error.help("give --user with --experiment or --flag, or all of it with --payload")
+                    error.help("give --unit with --experiment or --flag, or all of it with --payload")
                 );
             }
             let payload = self.payload.as_deref().map_or_else(|| Ok("{}".to_owned()), read)?;
             return Ok((payload, hints));
         };
-        let mut payload = json!({"user_id": user});
+        let mut payload = json!({"user_id": unit});
         let mut put = |name: &str, value: Value| {
             if let Some(fields) = payload.as_object_mut() {
                 fields.insert(name.to_owned(), value);

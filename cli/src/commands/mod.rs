@@ -29,12 +29,15 @@ pub mod validate;
 
 use crate::command::{ReportSchema, Run};
 use crate::exit::Exit;
+use crate::output::{ErrorReport, Output, OutputArgs};
 use clap::{Parser, Subcommand};
 
 /// Check, simulate, explain and operate experiments and feature flags.
 #[derive(Debug, Parser)]
 #[command(name = "abx", version, max_term_width = 100, propagate_version = true)]
 pub struct Abx {
+    #[command(flatten)]
+    output: OutputArgs,
     #[command(subcommand)]
     command: Command,
 }
@@ -50,15 +53,16 @@ macro_rules! commands {
         /// Runs a command and writes its result.
         #[must_use]
         pub fn dispatch(abx: &Abx) -> Exit {
+            let output = Output::new(&abx.output);
             match &abx.command {
-                $(Command::$command(args) => args.run(),)+
+                $(Command::$command(args) => args.run(&output),)+
             }
         }
 
         /// The reports of all commands, by their names.
         #[must_use]
         pub fn reports() -> Vec<ReportSchema> {
-            let mut reports = [$($module::Args::reports(),)+].concat();
+            let mut reports = [$($module::Args::reports(),)+ vec![ReportSchema::of::<ErrorReport>()]].concat();
             reports.sort_by_key(|report| report.name);
             reports
         }

@@ -13,7 +13,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 use std::fmt::Write as _;
 
-/// Plan an experiment: how many units it needs, or which effect so many show
+/// Plan an experiment: the units that it needs, the effect that it can detect, or its power
 #[derive(Debug, clap::Args)]
 #[command(
     group = clap::ArgGroup::new("of").required(true).args(["baseline", "mean"]),
@@ -23,25 +23,26 @@ use std::fmt::Write as _;
   abx power --baseline 10% --n 100000 --mde-abs 0.5%
   abx power --mean 52.46 --sd 256 --mde 2% --allocation 0.5,0.25,0.25
 
---mde is a part of the baseline (5% of 10% is half a percentage point), --mde-abs is in its own
-unit. With --n alone the answer is the least increase that is seen; with both, the power. Every
-variant is compared with the first by one two-sided test at the end. A verdict of `abx results`
-may be looked at daily instead, which takes about twice as many units; docs/statistics.md says why."
+--mde is relative to the baseline (5% of 10% is half a percentage point), --mde-abs is in its own
+unit. With --n alone the answer is the smallest increase that can be detected; with both, the power.
+Every variant is compared with the first by one two-sided test at the end. The verdicts of
+`abx results` are valid at every look instead, which takes about twice as many units;
+docs/statistics.md says why."
 )]
 pub struct Args {
-    /// The control's rate, as 0.1 or 10%
-    #[arg(long, value_name = "RATE", value_parser = inputs::share)]
+    /// The control's rate, for example 0.1 or 10%
+    #[arg(long, value_name = "RATE", value_parser = inputs::probability)]
     baseline: Option<f64>,
-    /// The control's mean, for a metric that is no rate
+    /// The control's mean, for a metric that is not a rate
     #[arg(long, value_name = "MEAN", requires = "sd", allow_hyphen_values = true, value_parser = inputs::part)]
     mean: Option<f64>,
     /// The standard deviation of a unit's value
     #[arg(long, value_name = "DEVIATION", requires = "mean", allow_hyphen_values = true, value_parser = inputs::part)]
     sd: Option<f64>,
-    /// The effect to see, as a part of the baseline: 5% or -0.05
+    /// The minimum detectable effect, relative to the baseline: 5% or -0.05
     #[arg(long, value_name = "PART", allow_hyphen_values = true, value_parser = inputs::part)]
     mde: Option<f64>,
-    /// The effect to see, in the baseline's own unit
+    /// The minimum detectable effect, in the baseline's own unit
     #[arg(long, value_name = "EFFECT", conflicts_with = "mde", allow_hyphen_values = true, value_parser = inputs::part)]
     mde_abs: Option<f64>,
     /// Units in all variants together
@@ -51,21 +52,21 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(2..=100))]
     variants: u8,
     /// The share of each variant, the control's first
-    #[arg(long, value_name = "SHARES", value_delimiter = ',', conflicts_with = "variants", value_parser = inputs::share)]
+    #[arg(long, value_name = "SHARES", value_delimiter = ',', conflicts_with = "variants", value_parser = inputs::probability)]
     allocation: Vec<f64>,
-    /// The chance to see an effect that is not there
-    #[arg(long, value_name = "SHARE", default_value_t = 0.05, value_parser = inputs::share)]
+    /// The probability of a false positive
+    #[arg(long, value_name = "SHARE", default_value_t = 0.05, value_parser = inputs::probability)]
     alpha: f64,
-    /// The chance to see an effect that is there
-    #[arg(long, value_name = "SHARE", default_value_t = 0.8, value_parser = inputs::share)]
+    /// The probability of detecting the effect
+    #[arg(long, value_name = "SHARE", default_value_t = 0.8, value_parser = inputs::probability)]
     power: f64,
     /// Correction of alpha for several treatments
     #[arg(long, value_enum, default_value_t)]
     correction: CorrectionArg,
-    /// Units that come in a day
+    /// Units per day
     #[arg(long, value_name = "N", value_parser = inputs::count)]
     units_per_day: Option<u64>,
-    /// The share of them that takes part
+    /// The share of these units in the experiment's traffic
     #[arg(long, value_name = "SHARE", default_value = "1", requires = "units_per_day", value_parser = parse_traffic)]
     traffic: f64,
     #[command(flatten)]
@@ -101,7 +102,7 @@ pub struct PowerReport {
     relative_effect: Option<f64>,
     /// The chance to see the effect, in the treatment where it is least.
     power: f64,
-    /// The chance to see an effect that is not there, over all treatments.
+    /// The probability of a false positive, over all treatments.
     alpha: f64,
     /// The alpha of each comparison with the control.
     alpha_each: f64,
@@ -130,7 +131,6 @@ struct VariantReport {
 
 impl Execute for Args {
     type Report = PowerReport;
-    const REPORT: &'static str = "power";
 
     /// Plans the experiment.
     fn execute(&self) -> Result<PowerReport, Error> {
@@ -235,6 +235,8 @@ impl PowerReport {
 }
 
 impl Report for PowerReport {
+    const KIND: &'static str = "power";
+
     fn human(&self) -> String {
         let (units, power, effect) = (count(self.units), percent(self.power), self.effect_line());
         let mut text = match self.answer {

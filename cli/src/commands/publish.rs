@@ -1,43 +1,37 @@
-//! What would a new revision change, and whom would it move? And, with `--yes`: make it.
+//! `abx publish`: the changes of a new revision, which `--yes` publishes.
 
 use crate::command::{Execute, block_on};
 use crate::error::Error;
-use crate::inputs::ByArgs;
+use crate::inputs::{ByArgs, SourcesArgs};
 use crate::render::change;
 use crate::render::style::{DIM, GOOD, TITLE};
 use crate::report::{FormatArg, Report};
-use crate::source::Corpus;
-use crate::stores::StoreArgs;
 use abx_core::change::Diff;
 use abx_functions::catalog::{changes, documents_of, head, publish};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 use std::fmt::Write as _;
-use std::path::PathBuf;
 
-/// Publish documents as a new revision; without --yes only show what it would change
+/// Publish documents as a new revision; without --yes only show the changes
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   abx publish
   abx publish --yes --message 'open the checkout test to everybody'
   abx publish experiments/ --table abx-catalog --yes")]
 pub struct Args {
-    /// Files or folders with the documents
-    #[arg(default_value = "experiments", value_name = "PATH")]
-    paths: Vec<PathBuf>,
-    /// Publish, instead of only showing what would change
-    #[arg(long)]
+    #[command(flatten)]
+    documents: SourcesArgs,
+    /// Publish, instead of only showing the changes
+    #[arg(long, short)]
     yes: bool,
     #[command(flatten)]
     by: ByArgs,
     #[command(flatten)]
-    store: StoreArgs,
-    #[command(flatten)]
     format: FormatArg,
 }
 
-/// What changes, whom that moves, and whether it was published.
+/// The changes of a revision, the units that they move, and whether it was published.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct PublishReport {
     store: String,
@@ -50,11 +44,10 @@ pub struct PublishReport {
 
 impl Execute for Args {
     type Report = PublishReport;
-    const REPORT: &'static str = "publish";
 
     /// Compares the documents with the head, and publishes them if asked to.
     fn execute(&self) -> Result<PublishReport, Error> {
-        let checked = Corpus::load(&self.paths)?.compile();
+        let checked = self.documents.check()?;
         let errors = checked.errors().count();
         if errors > 0 {
             let message = format!("nothing is published while the documents have errors ({errors})");
@@ -62,8 +55,8 @@ impl Execute for Args {
         }
         let documents: Vec<Value> = checked.values.into_iter().map(|(_, value)| value).collect();
         block_on(async {
-            let store = &self.store;
-            let store = if self.yes { store.open_to_write().await? } else { store.open_or_empty().await? };
+            let place = &self.documents.store;
+            let store = if self.yes { place.open_to_write().await? } else { place.open_or_empty().await? };
             let store = store.catalog();
             let head = head(&store).await?;
             let before = documents_of(&store, head).await?;
@@ -74,7 +67,7 @@ impl Execute for Args {
             } else {
                 None
             };
-            Ok(PublishReport { store: self.store.name(), head, plan, published })
+            Ok(PublishReport { store: place.name(), head, plan, published })
         })
     }
 
@@ -84,6 +77,8 @@ impl Execute for Args {
 }
 
 impl Report for PublishReport {
+    const KIND: &'static str = "publish";
+
     fn human(&self) -> String {
         let head = self.head.map_or("nothing published yet".to_owned(), |it| format!("revision {it}"));
         let mut text = format!("{TITLE}{}{TITLE:#} {DIM}({head}){DIM:#}\n", self.store);

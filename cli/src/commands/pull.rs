@@ -2,46 +2,53 @@
 
 use crate::command::{Execute, block_on};
 use crate::error::Error;
+use crate::render::numbers::plural;
+use crate::render::style::{GOOD, TITLE};
 use crate::report::{FormatArg, Report};
 use crate::stores::StoreArgs;
 use abx_functions::catalog::{documents_of, head, name};
 use serde::Serialize;
 use serde_json::Value;
+use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::io::Write as _;
+use std::io;
 use std::path::PathBuf;
 
 /// A document with more overrides than this names a file of them: it would soon be larger than a file of documents may be.
 const MAX_OVERRIDES: usize = 100;
 
-/// Write the documents of a revision into a folder, one file each
+/// Write the documents of a revision into a folder, one file each; without --yes only list the files
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  abx pull published/\n  abx pull published/ --revision 41 --table abx-catalog"
+    after_help = "Examples:\n  abx pull published/ --yes\n  abx pull published/ --revision 41 --table abx-catalog --yes"
 )]
 pub struct Args {
-    /// The folder; files that are there already are never overwritten
+    /// The folder; existing files are never overwritten
     folder: PathBuf,
     /// The revision; the head by default
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = crate::inputs::revision)]
     revision: Option<u64>,
+    /// Write the files, instead of only listing them
+    #[arg(long, short)]
+    yes: bool,
     #[command(flatten)]
     store: StoreArgs,
     #[command(flatten)]
     format: FormatArg,
 }
 
-/// The files that were written.
+/// The files of a revision, and whether they are written.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct PullReport {
     store: String,
     revision: u64,
     files: Vec<String>,
+    /// True if the files were written; false without `--yes`.
+    written: bool,
 }
 
 impl Execute for Args {
     type Report = PullReport;
-    const REPORT: &'static str = "pull";
 
     /// Writes the files.
     fn execute(&self) -> Result<PullReport, Error> {
@@ -54,8 +61,7 @@ impl Execute for Args {
             Ok((revision, documents_of(&store, Some(revision)).await?))
         })?;
         let unwritable =
-            |path: &PathBuf, error: std::io::Error| Error::world(path.display().to_string()).because(error);
-        fs::create_dir_all(&self.folder).map_err(|error| unwritable(&self.folder, error))?;
+            |path: &PathBuf, error: io::Error| Error::world(path.display().to_string()).because(error);
         let files: Vec<(PathBuf, String)> = documents.into_iter().flat_map(written).collect();
         let files = files.into_iter().map(|(name, text)| (self.folder.join(name), text));
         let (paths, texts): (Vec<PathBuf>, Vec<String>) = files.unzip();
@@ -63,12 +69,16 @@ impl Execute for Args {
             let message = format!("{} is there already; nothing was written", path.display());
             return Err(Error::caller(message).help("name an empty folder"));
         }
-        for (text, path) in texts.iter().zip(&paths) {
-            let file = File::create_new(path).and_then(|mut file| file.write_all(text.as_bytes()));
-            file.map_err(|error| unwritable(path, error))?;
+        if self.yes {
+            fs::create_dir_all(&self.folder).map_err(|error| unwritable(&self.folder, error))?;
+            for (text, path) in texts.iter().zip(&paths) {
+                let file = File::create_new(path)
+                    .and_then(|mut file| io::Write::write_all(&mut file, text.as_bytes()));
+                file.map_err(|error| unwritable(path, error))?;
+            }
         }
         let files = paths.iter().map(|path| path.display().to_string()).collect();
-        Ok(PullReport { store: self.store.name(), revision, files })
+        Ok(PullReport { store: self.store.name(), revision, files, written: self.yes })
     }
 
     fn print(&self, report: &PullReport) -> String {
@@ -106,9 +116,19 @@ fn take_overrides(document: &mut Value, name: &str) -> Option<(PathBuf, String)>
 }
 
 impl Report for PullReport {
+    const KIND: &'static str = "pull";
+
     fn human(&self) -> String {
-        let folder =
-            self.files.first().map_or("", |file| file.rsplit_once('/').map_or("", |(folder, _)| folder));
-        format!("revision {} of {}: {} files in {folder}\n", self.revision, self.store, self.files.len())
+        let mut text = format!("{TITLE}revision {} of {}{TITLE:#}\n", self.revision, self.store);
+        for file in &self.files {
+            let _ = writeln!(text, "  {file}");
+        }
+        let files = plural(self.files.len(), "file");
+        let _ = if self.written {
+            writeln!(text, "\n{GOOD}{files} written{GOOD:#}")
+        } else {
+            writeln!(text, "\nnothing was written: add --yes to write {files}")
+        };
+        text
     }
 }

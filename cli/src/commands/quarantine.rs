@@ -1,4 +1,4 @@
-//! Which records could never be processed, and what becomes of them now?
+//! `abx quarantine`: records that could not be processed.
 
 pub mod list;
 pub mod show;
@@ -7,7 +7,8 @@ use crate::advice::unanswered;
 use crate::command::{ReportSchema, Run};
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::inputs::age;
+use crate::inputs::duration;
+use crate::output::Output;
 use crate::stores::{AnyQuarantine, MetricsArgs};
 use abx_functions::ports::{Quarantine as _, Quarantined};
 use clap::Subcommand;
@@ -20,7 +21,7 @@ pub struct Args {
     action: Action,
 }
 
-/// What is done with them.
+/// The subcommands.
 #[derive(Debug, Subcommand)]
 enum Action {
     List(list::Args),
@@ -28,10 +29,10 @@ enum Action {
 }
 
 impl Run for Args {
-    fn run(&self) -> Exit {
+    fn run(&self, output: &Output) -> Exit {
         match &self.action {
-            Action::List(args) => args.run(),
-            Action::Show(args) => args.run(),
+            Action::List(args) => args.run(output),
+            Action::Show(args) => args.run(output),
         }
     }
 
@@ -40,13 +41,13 @@ impl Run for Args {
     }
 }
 
-/// Which records are meant.
+/// The selection of records.
 #[derive(Debug, clap::Args)]
 pub struct SelectArgs {
     #[command(flatten)]
     metrics: MetricsArgs,
-    /// Only records that came in this time, as 12h or 90d
-    #[arg(long, value_name = "TIME", default_value = "31d", value_parser = age)]
+    /// Only records that arrived within this time, for example 12h or 90d
+    #[arg(long, value_name = "DURATION", default_value = "31d", value_parser = duration)]
     since: SignedDuration,
 }
 

@@ -2,7 +2,7 @@
 
 use crate::command::Execute;
 use crate::error::Error;
-use crate::inputs::{part, unknown_key};
+use crate::inputs::{DOCUMENTS, Source, part, unknown_key};
 use crate::render::change::consequences;
 use crate::render::style::{BAD, DIM, GOOD, TITLE};
 use crate::report::{FormatArg, Report};
@@ -16,9 +16,9 @@ use serde::Serialize;
 use serde_json::Value;
 use similar::TextDiff;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-/// Give the variants of an experiment other shares, and move the fewest units; without --yes only show it
+/// Change the shares of an experiment's variants, and move as few units as possible; without --yes only show the change
 ///
 /// Writes `ranges` for each variant into the document and touches nothing else of the file. A variant that --to does
 /// not name is dropped, and one that the experiment does not have is added.
@@ -28,16 +28,16 @@ use std::path::{Path, PathBuf};
   abx rebalance pricing_page --to control=30%,b=70% experiments/pricing.yaml --yes")]
 pub struct Args {
     /// The experiment
-    #[arg(value_name = "EXPERIMENT")]
-    experiment: String,
+    #[arg(value_name = "KEY")]
+    key: String,
     /// The variants and their shares, which sum to 1
     #[arg(long, value_name = "VARIANT=SHARE", value_delimiter = ',', num_args = 1, required = true, value_parser = target)]
     to: Vec<Target>,
-    /// Files or folders with the documents
-    #[arg(default_value = "experiments", value_name = "PATH")]
-    paths: Vec<PathBuf>,
-    /// Write it, instead of only showing what would change
-    #[arg(long)]
+    /// Documents: files or folders; the one with the experiment is written
+    #[arg(default_value = DOCUMENTS, value_name = "SOURCE")]
+    sources: Vec<Source>,
+    /// Write the file, instead of only showing the change
+    #[arg(long, short)]
     yes: bool,
     #[command(flatten)]
     format: FormatArg,
@@ -51,7 +51,7 @@ struct Target {
 }
 
 fn target(text: &str) -> Result<Target, String> {
-    let (variant, share) = text.split_once('=').ok_or("write VARIANT=SHARE, as control=0.3")?;
+    let (variant, share) = text.split_once('=').ok_or("write VARIANT=SHARE, for example control=0.3")?;
     if !Key::is_valid(variant.trim()) {
         return Err("a variant's key has 1 to 64 of a-z, 0-9, `.`, `_` and `-`".to_owned());
     }
@@ -91,14 +91,13 @@ struct VariantRanges {
 
 impl Execute for Args {
     type Report = RebalanceReport;
-    const REPORT: &'static str = "rebalance";
 
     /// Plans new ranges, proves that the edited text means them, and writes it if asked to.
     fn execute(&self) -> Result<RebalanceReport, Error> {
-        let checked = Corpus::load(&self.paths)?.compile();
-        let experiment = find(&checked, &self.experiment)?;
+        let checked = Corpus::load(&Source::paths(&self.sources, "written to")?)?.compile();
+        let experiment = find(&checked, &self.key)?;
         let variants = plan(experiment, &self.to)?;
-        let (file, document) = place(&checked, &self.experiment)?;
+        let (file, document) = place(&checked, &self.key)?;
         let wanted = |it: &VariantRanges| WantedVariant { key: it.key.clone(), ranges: it.after.clone() };
         let wanted: Vec<WantedVariant> = variants.iter().filter(|it| !it.dropped).map(wanted).collect();
         let edited = edit_variants(&file.text, document, &wanted).ok_or_else(|| {
@@ -107,7 +106,7 @@ impl Execute for Args {
         })?;
         let after = compile_with(&checked, file, &edited)?;
         let diff = compare(&checked.version(), &after.version(), Timestamp::now());
-        let name = format!("experiment {}", self.experiment);
+        let name = format!("experiment {}", self.key);
         let change = diff.documents.into_iter().find(|it| it.document == name && !it.flows.is_empty());
         let written = self.yes && edited != file.text;
         if written {
@@ -115,7 +114,7 @@ impl Execute for Args {
         }
         let text = TextDiff::from_lines(&file.text, &edited).unified_diff().context_radius(2).to_string();
         Ok(RebalanceReport {
-            experiment: self.experiment.clone(),
+            experiment: self.key.clone(),
             file: file.name.clone(),
             variants,
             change,
@@ -211,6 +210,8 @@ fn compile_with(checked: &Checked, file: &SourceFile, text: &str) -> Result<Chec
 }
 
 impl Report for RebalanceReport {
+    const KIND: &'static str = "rebalance";
+
     fn human(&self) -> String {
         let mut text = format!("{TITLE}{}{TITLE:#} {DIM}({}){DIM:#}\n", self.experiment, self.file);
         for line in self.text.lines().map(|line| line.trim_end_matches('\r')) {

@@ -1,4 +1,4 @@
-//! Which of these records did nobody count? And, with `--yes`: count them.
+//! `abx redrive`: records that were given up, which `--yes` counts.
 
 mod records;
 mod report;
@@ -9,7 +9,7 @@ pub use report::RedriveReport;
 use crate::advice::unanswered;
 use crate::command::{Execute, block_on};
 use crate::error::Error;
-use crate::inputs::age;
+use crate::inputs::duration;
 use crate::report::FormatArg;
 use crate::stores::{AnyArchive, AnyCatalog, AnyMetrics, AnyQuarantine, Backend, MetricsArgs};
 use abx_core::event::ShardBatch;
@@ -21,7 +21,7 @@ use records::Records;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Count records that nobody counted; without --yes only show which
+/// Count records that were given up, or that no commit has counted; without --yes only list them
 ///
 /// PATHs are objects that Lambda put into the bucket of failures, or folders of them. Records keep their shards and positions, so
 /// each counts once, and a first exposure stays one: whenever this ends, however often it is repeated, and beside the function or
@@ -41,7 +41,7 @@ pub struct Args {
     /// Objects of the archive instead, or folders of them
     #[arg(long, value_name = "PATH", num_args = 1.., group = "source")]
     from_archive: Vec<PathBuf>,
-    /// Quarantined records instead, which are forgotten once they are counted
+    /// Quarantined records instead, which are removed from quarantine once they are counted
     #[arg(long, group = "source")]
     quarantine: bool,
     /// Of the quarantine, only this record, as `abx quarantine list` names it
@@ -50,8 +50,8 @@ pub struct Args {
     /// Of the quarantine, only records with this reason
     #[arg(long, value_name = "REASON", conflicts_with_all = ["paths", "from_archive"])]
     reason: Option<String>,
-    /// Of the quarantine, only records that came in this time, for example 12h or 90d
-    #[arg(long, value_name = "TIME", conflicts_with_all = ["paths", "from_archive"], default_value = "31d", value_parser = age)]
+    /// Of the quarantine, only records that arrived within this time, for example 12h or 90d
+    #[arg(long, value_name = "DURATION", conflicts_with_all = ["paths", "from_archive"], default_value = "31d", value_parser = duration)]
     since: SignedDuration,
     #[command(flatten)]
     metrics: MetricsArgs,
@@ -61,8 +61,8 @@ pub struct Args {
     /// The Firehose stream of the archive, with `--table`
     #[arg(long, value_name = "NAME", requires = "table", default_value = "abx-archive")]
     archive_stream: String,
-    /// Count them, instead of only showing which
-    #[arg(long)]
+    /// Count the records, instead of only listing them
+    #[arg(long, short)]
     yes: bool,
     #[command(flatten)]
     format: FormatArg,
@@ -78,7 +78,6 @@ enum Source {
 
 impl Execute for Args {
     type Report = RedriveReport;
-    const REPORT: &'static str = "redrive";
 
     /// Plans a redrive, or does it.
     fn execute(&self) -> Result<RedriveReport, Error> {
@@ -204,7 +203,7 @@ impl Work {
         Ok(())
     }
 
-    /// Whether all of a batch are counted now.
+    /// True if all of a batch are counted now.
     async fn batch(
         &self,
         origin: Origin,

@@ -1,4 +1,4 @@
-//! What would these events have been counted as?
+//! `abx replay`: counts of recorded events.
 
 mod batch;
 mod faults;
@@ -14,7 +14,8 @@ use crate::advice::unanswered;
 use crate::command::{Execute, block_on};
 use crate::error::Error;
 use crate::event_files::{Content, Form, recorded};
-use crate::inputs::parse_time;
+use crate::inputs::{Source, parse_time};
+use crate::render::progress;
 use crate::report::FormatArg;
 use abx_core::event::{EventData, RecordClass, Sequence};
 use abx_core::hash::{Bucketer, Purpose};
@@ -22,14 +23,14 @@ use abx_functions::adapters::embedded::Segment;
 use abx_functions::events::RecordToWrite;
 use batch::Batch;
 use faults::{Fault, Faults};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use jiff::Timestamp;
 use serde_json::Value;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use target::{Counts, Target};
 
-/// Count recorded events through the handler of the event function, and show what they are counted as
+/// Count recorded events with the handler of the event function, and show the counts
 ///
 /// Inputs are files, folders or `-`: events or archive lines (.jsonl), payloads of Kinesis invocations and the objects that
 /// Lambda leaves in an on-failure bucket (.json), or rows (.csv) with --unit, --exposure, --conversion and --value; each may be
@@ -47,55 +48,64 @@ pub struct Args {
     /// Files, folders, or `-` for events on standard input, one a line
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// Where they go: `local`, or the name of a deployed event function
+    /// The handler: `local`, or the name of a deployed event function
     #[arg(long, value_name = "local|FUNCTION", default_value = "local")]
     to: String,
+    /// Count the records in the deployment of the function that --to names
+    #[arg(long, short)]
+    yes: bool,
     /// The endpoint of an emulator instead of AWS
     #[arg(long, value_name = "URL")]
     endpoint: Option<String>,
-    /// The documents that events are counted by, where they go to `local`: `experiments` by default, or what the store has published
-    #[arg(long, value_name = "PATH")]
-    from: Option<Vec<PathBuf>>,
-    /// Keep the counts in this file, for `abx results --store`; by default they are shown and forgotten
+    /// The documents that events are counted by, where they go to `local`: files, folders, a git revision or a published revision. By
+    /// default `experiments`, or what the store has published
+    #[arg(long, value_name = "SOURCE")]
+    from: Option<Vec<Source>>,
+    /// Keep the counts in this file, for `abx results --store`; by default they are only shown
     #[arg(long, value_name = "FILE")]
     store: Option<PathBuf>,
-    /// How many records a batch has
+    /// Records in a batch
     #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     batch_size: u32,
-    /// Over how many shards events are spread, by their unit
+    /// Shards that events are distributed over, by their unit
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     shards: u32,
-    /// Keep the order of files and lines instead of sorting by time, to rehearse a stream
+    /// Keep the order of files and lines instead of sorting by time, as a stream would
     #[arg(long)]
     as_they_come: bool,
-    /// Deliver as a stream does on a bad day; the counts must not change
+    /// Deliver with faults of a stream; the counts must not change
     #[arg(long, value_enum, value_delimiter = ',', value_name = "FAULT")]
     faults: Vec<Fault>,
     /// The seed of the faults
     #[arg(long, value_name = "SEED", default_value_t = 1)]
     seed: u64,
-    /// Replay without the faults as well, and compare; ends with 1 if the counts differ
+    /// Replay without the faults as well, and compare; exits with 1 if the counts differ
     #[arg(long, requires = "faults")]
     compare: bool,
     #[command(flatten)]
     rows: rows::RowArgs,
-    /// When rows and events without a time happened; now by default
+    /// The time of rows and events that have none; now by default
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     at: Option<Timestamp>,
-    /// How to write it.
+    /// Output format
     #[command(flatten)]
     format: FormatArg,
 }
 
 impl Execute for Args {
     type Report = ReplayReport;
-    const REPORT: &'static str = "replay";
 
     /// Replays once, or twice to compare.
     fn execute(&self) -> Result<ReplayReport, Error> {
         if self.compare && self.to != "local" {
             return Err(Error::caller("--compare needs `--to local`")
                 .help("a function has one store, which would hold both runs"));
+        }
+        if self.to != "local" && !self.yes {
+            let message = format!("nothing was sent: {} counts what it is sent for good", self.to);
+            return Err(Error::caller(message).help(
+                "`--to local` shows what these records come to; add --yes to count them in the deployment",
+            ));
         }
         let rows = self.rows.parse()?;
         let contents = Content::all(&self.paths)?;
@@ -241,12 +251,9 @@ impl Delivering<'_> {
     }
 }
 
-/// A line on stderr, and only where somebody watches: indicatif hides it elsewhere.
+/// The number of records so far.
 fn progress() -> ProgressBar {
-    let bar = ProgressBar::new_spinner();
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {human_pos} records, {per_sec}, {elapsed}") {
-        bar.set_style(style);
-    }
+    let bar = progress::spinner("{spinner} {human_pos} records, {per_sec}, {elapsed}");
     bar.enable_steady_tick(Duration::from_millis(100));
     bar
 }

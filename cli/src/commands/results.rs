@@ -1,4 +1,4 @@
-//! What came of an experiment so far?
+//! `abx results`: the analysis of an experiment.
 
 mod find;
 mod human;
@@ -13,7 +13,8 @@ use crate::command::{Execute, ReportSchema, Run, block_on};
 use crate::error::Error;
 use crate::exit::{self, Exit};
 use crate::inputs::Source;
-use crate::report::{Format, FormatArg, Report as _, stdout_is_open, write_text};
+use crate::output::{Output, stdout_is_open};
+use crate::report::{Format, FormatArg, Report as _};
 use crate::stores::{AnyMetrics, MarksArg, MetricsArgs, totals};
 use crate::suspects::Suspects;
 use abx_core::event::{StreamTotals, Totals, experiment_partition};
@@ -25,7 +26,7 @@ use report::{Counted, Plan};
 use std::io::IsTerminal;
 use std::time::Duration;
 
-/// Show what was counted in an experiment, and what it means; without KEY, list all experiments that were counted
+/// Analyze the counts of an experiment; without KEY, list all experiments with counts
 ///
 /// Units, rates and means with intervals, differences to the control, and whether the units follow their allocations. Verdicts
 /// are by anytime-valid intervals and may be looked at daily; what holds for one look only says so, and is not a verdict. An experiment
@@ -39,42 +40,42 @@ use std::time::Duration;
   abx results checkout_redesign --format json
   abx results checkout_redesign --table abx-catalog --metrics-table abx-metrics
 
-Exit code 1: a sample-ratio mismatch, a guardrail that is worse by an anytime-valid interval, or
+Exit code 1: a sample ratio mismatch (SRM), a guardrail that is worse by an anytime-valid interval, or
 nothing was counted. Means, counts and sums have no anytime-valid interval yet, and set no exit
 code. With --table the list leaves out what was counted and never published: DynamoDB does not say
 which partitions a table has. docs/statistics.md has the formulas.")]
 pub struct Args {
-    /// The experiment; without it, all that were ever counted are listed
+    /// The experiment; without it, all experiments with counts are listed
     #[arg(value_name = "KEY")]
     key: Option<String>,
     #[command(flatten)]
     metrics: MetricsArgs,
     #[command(flatten)]
     marks: MarksArg,
-    /// The variant that the others are compared with; the first one by default
+    /// The control; the first variant by default
     #[arg(long, value_name = "VARIANT", requires = "key")]
     control: Option<String>,
-    /// The chance of a false alarm of each interval and test
-    #[arg(long, value_name = "ALPHA", default_value_t = 0.05, value_parser = crate::inputs::share)]
+    /// The probability of a false positive of each interval and test
+    #[arg(long, value_name = "SHARE", default_value_t = 0.05, value_parser = crate::inputs::probability)]
     alpha: f64,
-    /// For how many units the anytime-valid intervals are tuned; chosen before the first look
+    /// The number of units that the anytime-valid intervals are tuned for; choose it before the first look
     #[arg(long, value_name = "UNITS", default_value_t = abx_core::statistics::Anytime::TUNED_FOR, value_parser = crate::inputs::count)]
     tuned_for: u64,
     /// Another epoch than the current one
     #[arg(long, value_name = "N", requires = "key")]
     epoch: Option<u32>,
-    /// Judge by the document of this revision, as @12; by default that of the head, or the newest that has it
+    /// Judge by the document of this revision, for example @12; by default by the head, or the newest revision with the experiment
     #[arg(long, value_name = "@N", requires = "key", value_parser = parse_revision)]
     at: Option<Revision>,
-    /// Show it again whenever it changes
+    /// Show the results again whenever they change
     #[arg(long, requires = "key")]
     watch: bool,
-    /// How to write it.
+    /// Output format
     #[command(flatten)]
     format: FormatArg,
 }
 
-/// How often a change is looked for.
+/// The interval between looks for a change.
 const WATCH: Duration = Duration::from_secs(1);
 
 /// A published revision; `None` is the head.
@@ -84,16 +85,18 @@ struct Revision(Option<u64>);
 fn parse_revision(text: &str) -> Result<Revision, String> {
     match text.parse() {
         Ok(Source::Published(revision)) => Ok(Revision(revision)),
-        _ => Err("write a published revision, as @12 or @head; `abx revisions` lists them".to_owned()),
+        _ => {
+            Err("write a published revision, for example @12 or @head; `abx revisions` lists them".to_owned())
+        }
     }
 }
 
 impl Run for Args {
-    fn run(&self) -> Exit {
+    fn run(&self, output: &Output) -> Exit {
         match &self.key {
-            None => List(self).run(),
-            Some(key) if self.watch => watch(self, key).unwrap_or_else(|error| error.print()),
-            Some(key) => Judge(self, key).run(),
+            None => List(self).run(output),
+            Some(key) if self.watch => watch(self, key, output).unwrap_or_else(|error| output.fail(&error)),
+            Some(key) => Judge(self, key).run(output),
         }
     }
 
@@ -107,7 +110,6 @@ struct Judge<'a>(&'a Args, &'a str);
 
 impl Execute for Judge<'_> {
     type Report = ResultsReport;
-    const REPORT: &'static str = "results";
 
     fn execute(&self) -> Result<ResultsReport, Error> {
         block_on(read(self.0, self.1))
@@ -123,7 +125,6 @@ struct List<'a>(&'a Args);
 
 impl Execute for List<'_> {
     type Report = ResultsListReport;
-    const REPORT: &'static str = "results-list";
 
     fn execute(&self) -> Result<ResultsListReport, Error> {
         block_on(list::read(self.0))
@@ -135,7 +136,7 @@ impl Execute for List<'_> {
 }
 
 /// Shows the results until it is interrupted, or until nobody reads them any more.
-fn watch(args: &Args, key: &str) -> Result<Exit, Error> {
+fn watch(args: &Args, key: &str, output: &Output) -> Result<Exit, Error> {
     let judge = Judge(args, key);
     let mut shown = None;
     // A reader that is gone is noticed also while nothing changes.
@@ -144,9 +145,9 @@ fn watch(args: &Args, key: &str) -> Result<Exit, Error> {
         if shown.as_ref() != Some(&report) {
             let on_screen = std::io::stdout().is_terminal() && args.format.format == Format::Human;
             if on_screen {
-                let _ = write_text("\u{1b}[2J\u{1b}[H", exit::DONE);
+                let _ = output.write("\u{1b}[2J\u{1b}[H", exit::DONE);
             }
-            let written = write_text(&judge.print(&report), report.exit());
+            let written = output.write(&judge.print(&report), report.exit());
             if written == exit::WORLD {
                 return Ok(written);
             }
@@ -185,7 +186,7 @@ async fn read(args: &Args, key: &str) -> Result<ResultsReport, Error> {
     ResultsReport::new(counted, found.as_ref(), &plan)
 }
 
-/// What was counted of an epoch of an experiment.
+/// The counts of an epoch of an experiment.
 async fn count_of(metrics: &AnyMetrics, key: &str, epoch: u32) -> Result<Totals, Error> {
     let partition = experiment_partition(key, epoch);
     Ok(totals(&partition, &metrics.rows(&partition).await.map_err(unanswered)?))

@@ -1,4 +1,4 @@
-//! What was published, when, by whom and why? And which of it served when?
+//! `abx revisions`: published revisions and moves of the head.
 
 use crate::advice::unanswered;
 use crate::command::{Execute, block_on};
@@ -62,7 +62,6 @@ struct Revision {
 
 impl Execute for Args {
     type Report = RevisionsReport;
-    const REPORT: &'static str = "revisions";
 
     /// Reads the manifests.
     fn execute(&self) -> Result<RevisionsReport, Error> {
@@ -98,6 +97,8 @@ impl From<HeadMove> for Move {
 }
 
 impl Report for RevisionsReport {
+    const KIND: &'static str = "revisions";
+
     fn human(&self) -> String {
         if self.revisions.is_empty() {
             return format!("{}: nothing was ever published\n", self.store);

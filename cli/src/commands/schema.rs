@@ -1,9 +1,10 @@
-//! What may be written in a document, and what does a report hold?
+//! `abx schema`: JSON Schemas of documents and reports.
 
 use super::reports;
 use crate::command::{ReportSchema, Run};
 use crate::error::Error;
 use crate::exit::{self, Exit};
+use crate::output::Output;
 use crate::report::{self, FormatArg};
 use abx_core::document::Document;
 use schemars::Schema;
@@ -17,7 +18,7 @@ use schemars::Schema;
   abx schema > abx.schema.json
   abx schema --report validate")]
 pub struct Args {
-    /// The command whose report is described, instead of documents
+    /// The command whose JSON report to describe, instead of documents
     #[arg(long, value_name = "COMMAND", value_parser = names())]
     report: Option<String>,
     #[command(flatten)]
@@ -39,10 +40,10 @@ impl Args {
 
 impl Run for Args {
     /// Makes the schema, which is JSON in every format.
-    fn run(&self) -> Exit {
+    fn run(&self, output: &Output) -> Exit {
         match self.schema() {
-            Ok(schema) => report::write_text(&report::json(&schema), exit::DONE),
-            Err(error) => error.print(),
+            Ok(schema) => output.write(&report::json(&schema), exit::DONE),
+            Err(error) => output.fail(&error),
         }
     }
 

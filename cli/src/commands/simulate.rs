@@ -4,17 +4,16 @@ mod report;
 
 use crate::command::Execute;
 use crate::error::Error;
-use crate::inputs::{self, AtArg, ContextArgs};
-use crate::people::{People, check_memory};
-use crate::report::FormatArg;
+use crate::inputs::{self, AtArg, ContextArgs, SourcesArgs};
+use crate::people::{UnitsFileArgs, check_memory};
+use crate::render::progress;
+use crate::report::{FindingCounts, FormatArg};
 use abx_core::simulate::{Tally, UnitStyle, Units};
 use abx_core::{Experiment, Subject};
 use clap::ValueEnum;
-use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use std::num::NonZero;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
@@ -24,44 +23,38 @@ pub use report::SimulateReport;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   abx simulate experiments/
-  abx simulate experiments/ --experiment checkout_redesign --users 10000000 --ids uuid
+  abx simulate experiments/ --only checkout_redesign --units 10000000 --ids uuid
   abx simulate experiments/ --context country=DE --context plan=pro
-  abx simulate experiments/ --users-file players.csv --id-column userid
+  abx simulate experiments/ --units-file players.csv --id-column userid
 
 Exit code 1: variants or traffic do not follow their allocations, two experiments depend on one
-another, or nothing was tested because too few units drew a variant; --alpha is the chance of a
-false alarm.")]
+another, or nothing was tested because too few units drew a variant; --alpha is the probability
+of a false positive.")]
 pub struct Args {
-    /// Files or folders with the documents
-    #[arg(required = true)]
-    paths: Vec<PathBuf>,
+    #[command(flatten)]
+    documents: SourcesArgs,
     /// Only this experiment; may be given several times
-    #[arg(long, value_name = "KEY")]
-    experiment: Vec<String>,
+    #[arg(long, alias = "experiment", value_name = "KEY")]
+    only: Vec<String>,
     /// Number of units to generate
-    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = inputs::count)]
-    users: u64,
+    #[arg(long, alias = "users", value_name = "N", default_value_t = 1_000_000, conflicts_with = "units_file", value_parser = inputs::count)]
+    units: u64,
     /// Form of generated ids
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_enum, default_value_t, conflicts_with = "units_file")]
     ids: IdStyle,
-    /// Another seed is another sample of units
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    /// The seed of the generated units
+    #[arg(long, value_name = "N", default_value_t = 0, conflicts_with = "units_file")]
     seed: u64,
-    /// Take the units from a CSV file (with a header) or a JSONL file; other columns are attributes, where documents read them.
-    /// A unit counts once, as its first row says
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["users", "ids", "seed"])]
-    users_file: Option<PathBuf>,
-    /// The column or field with the unit's id; by default `user_id`, `userid`, `unit` or `id`
-    #[arg(long, value_name = "NAME", requires = "users_file")]
-    id_column: Option<String>,
+    #[command(flatten)]
+    file: UnitsFileArgs,
     #[command(flatten)]
     context: ContextArgs,
     #[command(flatten)]
     at: AtArg,
-    /// The chance of a false alarm over all tests together
-    #[arg(long, value_name = "SHARE", default_value_t = 0.001, value_parser = inputs::share)]
+    /// The probability of a false positive over all tests together
+    #[arg(long, value_name = "SHARE", default_value_t = 0.001, value_parser = inputs::probability)]
     alpha: f64,
-    /// Threads; by default one a core
+    /// Threads; by default one per core
     #[arg(long, value_name = "N")]
     threads: Option<NonZero<usize>>,
     #[command(flatten)]
@@ -81,33 +74,26 @@ enum IdStyle {
 
 impl Execute for Args {
     type Report = SimulateReport;
-    const REPORT: &'static str = "simulate";
 
     /// Counts the decisions for all units.
     fn execute(&self) -> Result<SimulateReport, Error> {
-        let checked = inputs::load(&self.paths)?;
+        let checked = self.documents.load()?;
         let context = self.context.read(Some(checked.catalog.attributes()))?;
         let mut hints = context.hints;
         let mut census = None;
         let experiments = wanted(self, &checked)?;
         let now = self.at.time();
-        let (tally, source) = match &self.users_file {
-            Some(file) => {
+        let (tally, source) = match self.file.people(&context.attributes, checked.catalog.attributes()) {
+            Some(people) => {
                 let mut tally = Tally::new(&experiments);
                 let mut seen = tally.seen();
-                let people = People {
-                    path: file,
-                    id_column: self.id_column.as_deref(),
-                    attributes: &context.attributes,
-                    types: checked.catalog.attributes(),
-                };
                 let reading = people.each(&mut |subject: &Subject<'_>| {
                     tally.count_row(subject, now, &mut seen);
                     check_memory(&seen)
                 })?;
                 census = Some(reading.census(&seen));
                 hints.extend(reading.hints);
-                (tally, file.display().to_string())
+                (tally, people.path.display().to_string())
             }
             None => {
                 let style = match self.ids {
@@ -122,7 +108,7 @@ impl Execute for Args {
                 )
             }
         };
-        Ok(SimulateReport::new(&tally, source, self.alpha, checked.errors().count())
+        Ok(SimulateReport::new(&tally, source, self.alpha, FindingCounts::of(&checked.findings))
             .with_input(census, hints))
     }
 
@@ -134,7 +120,7 @@ impl Execute for Args {
 /// The experiments that were asked for.
 fn wanted<'c>(args: &Args, checked: &'c crate::source::Checked) -> Result<Vec<&'c Experiment>, Error> {
     let all = checked.catalog.experiments();
-    if args.experiment.is_empty() {
+    if args.only.is_empty() {
         if all.is_empty() {
             return Err(Error::caller("there is no experiment in these documents"));
         }
@@ -144,7 +130,7 @@ fn wanted<'c>(args: &Args, checked: &'c crate::source::Checked) -> Result<Vec<&'
         let known = all.iter().map(Experiment::key);
         checked.catalog.experiment(key).ok_or_else(|| inputs::unknown_key("experiment", key, known, checked))
     };
-    args.experiment.iter().map(find).collect()
+    args.only.iter().map(find).collect()
 }
 
 /// Generated units in pieces, on several threads. A unit depends on its number only, so the result does not
@@ -159,15 +145,15 @@ fn count_generated<'c>(
     const PIECE: u64 = 1 << 16;
     let threads = args.threads.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZero::get);
     let next = AtomicU64::new(0);
-    let bar = progress(args.users);
+    let bar = progress::bar(args.units, "{bar:40} {human_pos} of {human_len} units, {per_sec}, {eta} left");
     let work = || {
         let mut tally = Tally::new(experiments);
         loop {
             let start = next.fetch_add(PIECE, Ordering::Relaxed);
-            if start >= args.users {
+            if start >= args.units {
                 return tally;
             }
-            let end = args.users.min(start + PIECE);
+            let end = args.units.min(start + PIECE);
             tally.count_generated(units, start..end, attributes, now);
             bar.inc(end - start);
         }
@@ -184,12 +170,4 @@ fn count_generated<'c>(
     });
     bar.finish_and_clear();
     whole
-}
-
-/// A bar on stderr, and only where somebody watches: indicatif hides it elsewhere.
-fn progress(total: u64) -> ProgressBar {
-    let bar = ProgressBar::new(total);
-    let style =
-        ProgressStyle::with_template("{bar:40} {human_pos} of {human_len} units, {per_sec}, {eta} left");
-    bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }

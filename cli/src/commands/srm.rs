@@ -14,20 +14,20 @@ use abx_core::statistics::{
 use serde::Serialize;
 use std::fmt::Write as _;
 
-/// Test counts of units for a sample-ratio mismatch: do they follow their allocations?
+/// Test the units of variants for a sample ratio mismatch (SRM)
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   abx srm control=5000 treatment=4800
   abx srm a=60000 b=10500 c=30000 --shares 0.6,0.1,0.3
   abx srm control=5000 redesign=4800 --experiment checkout_redesign --from experiments/
 
-Count units, not events, and only those who drew their variant: overrides follow no allocation. The
-test may be repeated as often as you like, on growing counts; --once is for a single look at a time
-fixed beforehand, and sees somewhat more. docs/statistics.md has the formulas.
+Count units, not events, and only units that were assigned by hash: overrides follow no allocation.
+The test may be repeated as often as you like, on growing counts; --once is for a single look at a
+time that was fixed beforehand, and is somewhat more sensitive. docs/statistics.md has the formulas.
 
 Exit code 1: the units do not follow their allocations, or a variant with the share 0 has units.
-Then something is broken on the way from the assignment to the count, and no result of the
-experiment can be trusted. Exit code 2: too few units to test; no split of so few is an alarm.")]
+Then units are lost or added between assignment and count, and no result of the experiment can be
+trusted. Exit code 2: too few units to test.")]
 pub struct Args {
     /// The units of each variant
     #[arg(required = true, value_name = "VARIANT=UNITS", value_parser = parse_variant)]
@@ -35,13 +35,13 @@ pub struct Args {
     /// The share of each variant, in the same order; equal by default
     #[arg(long, value_name = "SHARES", value_delimiter = ',', allow_hyphen_values = true, value_parser = inputs::part)]
     shares: Vec<f64>,
-    /// Take the shares from this experiment's allocations
+    /// The experiment whose allocations are the shares
     #[arg(long, value_name = "KEY", conflicts_with = "shares")]
     experiment: Option<String>,
     #[command(flatten)]
     from: FromArg,
-    /// The chance of a false alarm
-    #[arg(long, value_name = "SHARE", default_value_t = SampleRatioPlan::default().alpha, value_parser = inputs::share)]
+    /// The probability of a false positive
+    #[arg(long, value_name = "SHARE", default_value_t = SampleRatioPlan::default().alpha, value_parser = inputs::probability)]
     alpha: f64,
     /// Report, but do not fail on, deviations below this fraction of a share
     #[arg(long, value_name = "PART", default_value = "0.5%", allow_hyphen_values = true, value_parser = parse_floor)]
@@ -68,7 +68,7 @@ pub struct SrmReport {
     verdict: RatioVerdict,
     /// The test that the verdict is by.
     decided_by: RatioTest,
-    /// The chance of a false alarm.
+    /// The probability of a false positive.
     alpha: f64,
     /// Deviations below this part of a share are no alarm.
     floor: f64,
@@ -104,7 +104,6 @@ fn parse_variant(text: &str) -> Result<(String, u64), String> {
 
 impl Execute for Args {
     type Report = SrmReport;
-    const REPORT: &'static str = "srm";
 
     /// Tests the counts.
     fn execute(&self) -> Result<SrmReport, Error> {
@@ -229,6 +228,8 @@ impl SrmReport {
 }
 
 impl Report for SrmReport {
+    const KIND: &'static str = "srm";
+
     fn human(&self) -> String {
         let units: u64 = self.variants.iter().map(|it| it.ratio.units).sum();
         let of = self.experiment.as_ref().map_or(String::new(), |key| format!(" of {key}"));

@@ -13,15 +13,14 @@ pub use report::StatusReport;
 
 use crate::command::{Execute, block_on};
 use crate::error::Error;
-use crate::inputs::{age, duration};
+use crate::inputs::{DOCUMENTS, Source, duration, wait};
 use crate::report::FormatArg;
 use crate::stores::{MarksArg, MetricsArgs};
 use crate::suspects::Suspects;
 use jiff::{SignedDuration, Timestamp};
-use std::path::PathBuf;
 use std::time::Duration;
 
-/// Show what serves, what is stale, how far the stream is behind, whether the pipeline works, quarantine and units that are not users
+/// Show the health of a deployment: the published revision, stale documents, lag, pipeline, quarantine, suspicious units
 ///
 /// Each question is asked by itself, so that one that cannot be answered hides no other. Ends with 1 if there is something to look
 /// at: nothing was ever published, documents that differ from what is published, stale documents, a stream that is behind, alarms, an
@@ -35,9 +34,9 @@ use std::time::Duration;
   abx status --table abx-catalog --metrics-table abx-metrics --stream abx-events \\
     --events-function abx-prod-events:live --archive-stream abx-prod-archive")]
 pub struct Args {
-    /// The documents that are compared with what is published
-    #[arg(long, value_name = "PATH", default_value = DOCUMENTS)]
-    from: Vec<PathBuf>,
+    /// Documents to compare with what is published: files, folders, or a git revision (main or main:experiments)
+    #[arg(long, value_name = "SOURCE", default_value = DOCUMENTS)]
+    from: Vec<Source>,
     #[command(flatten)]
     metrics: MetricsArgs,
     #[command(flatten)]
@@ -45,7 +44,7 @@ pub struct Args {
     /// The Kinesis stream of events, with `--table`
     #[arg(long, value_name = "NAME", requires = "table")]
     stream: Option<String>,
-    /// Look at the CloudWatch alarms whose names begin so, with `--table`
+    /// Report the CloudWatch alarms whose names start with this prefix, with `--table`
     #[arg(long, value_name = "PREFIX", requires = "table")]
     alarm_prefix: Option<String>,
     /// Look at the event source mapping of this function, and at the records that it gave up, with `--table`; a name with its
@@ -55,25 +54,21 @@ pub struct Args {
     /// Look at this Firehose stream of the archive, with `--table`
     #[arg(long, value_name = "NAME", requires = "table")]
     archive_stream: Option<String>,
-    /// A flag that gives everybody the same is stale when it has not changed for so long
-    #[arg(long, value_name = "TIME", default_value = "30d", value_parser = age)]
+    /// A flag that gives every unit the same value is stale if it has not changed for this time
+    #[arg(long, value_name = "DURATION", default_value = "30d", value_parser = duration)]
     stale_after: SignedDuration,
-    /// How long an event may wait to be counted
-    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration)]
+    /// The longest time that an event may wait to be counted
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = wait)]
     max_lag: Duration,
-    /// Count records that were quarantined or given up in this time
-    #[arg(long, value_name = "TIME", default_value = "31d", value_parser = age)]
+    /// Count records that were quarantined or given up within this time
+    #[arg(long, value_name = "DURATION", default_value = "31d", value_parser = duration)]
     since: SignedDuration,
     #[command(flatten)]
     format: FormatArg,
 }
 
-/// Where documents are, unless it is said.
-const DOCUMENTS: &str = "experiments";
-
 impl Execute for Args {
     type Report = StatusReport;
-    const REPORT: &'static str = "status";
 
     /// Asks every question.
     fn execute(&self) -> Result<StatusReport, Error> {
@@ -119,7 +114,7 @@ impl Execute for Args {
 }
 
 impl Args {
-    /// What an option names of a deployment, or why nothing is asked.
+    /// The part of a deployment that an option names, or the reason why nothing is asked.
     fn of_deployment<'a>(&self, named: Option<&'a str>, option: &str) -> Result<&'a str, String> {
         match (&self.metrics.store.table, named) {
             (None, _) => Err("only with --table".to_owned()),

@@ -6,44 +6,44 @@ mod report;
 
 use crate::command::Execute;
 use crate::error::Error;
-use crate::inputs::{AtArg, Source, percentage, unknown_key};
+use crate::inputs::{AtArg, SourcesArgs, percentage, share, unknown_key};
+use crate::report::FindingCounts;
 use crate::source::{Checked, LocatedFinding};
-use crate::stores::StoreArgs;
 use abx_core::rehearsal::Suite;
 use clap::ValueEnum;
 
 use coverage::CoverageReport;
 pub use report::TestReport;
 
-/// Run the rule tests beside the documents, and tell which rules, variants and reasons they reach
+/// Run the rule tests beside the documents, and report which rules, variants and reasons they reach
 ///
 /// Tests are documents that start with `tests: KEY`; see docs/documents.md. They are checked as all others are, and never
 /// published.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   abx test
-  abx test experiments/ --min-coverage 90
+  abx test experiments/ --coverage 90%
+  abx test @head experiments/tests
   abx test experiments/ --only pricing_page_bundles
   abx test experiments/ --format junit > tests.xml
 
 Exit codes: 0 all passed, 1 a test failed, a document has errors, or too little is covered.")]
 pub struct Args {
-    /// Files or folders with the documents and their tests; a git revision of them, or what was published with tests of
-    /// today, as `@head experiments/tests`
-    #[arg(default_value = "experiments", value_name = "SOURCE")]
-    sources: Vec<Source>,
+    #[command(flatten)]
+    documents: SourcesArgs,
     /// Only the tests of this experiment or flag; may be given several times
     #[arg(long, value_name = "KEY")]
     only: Vec<String>,
-    /// End with 1 where tests reach less than this share of what they could
-    #[arg(long, value_name = "PERCENT", value_parser = percentage)]
+    /// Exit with 1 if the tests reach less than this share of what they can reach
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    coverage: Option<f64>,
+    /// The same as a percentage, as it was written before
+    #[arg(long, hide = true, value_name = "PERCENT", value_parser = percentage, conflicts_with = "coverage")]
     min_coverage: Option<f64>,
     #[command(flatten)]
     at: AtArg,
-    #[command(flatten)]
-    store: StoreArgs,
     /// Output format
-    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT")]
     format: TestFormat,
 }
 
@@ -61,23 +61,32 @@ pub enum TestFormat {
 
 impl Execute for Args {
     type Report = TestReport;
-    const REPORT: &'static str = "test";
 
     /// Runs every case.
     fn execute(&self) -> Result<TestReport, Error> {
-        let checked = Source::read(&self.sources, &self.store)?.compile();
+        let checked = self.documents.check()?;
         let errors: Vec<LocatedFinding> = checked.errors().cloned().collect();
         let suites = wanted(self, &checked)?;
         if suites.is_empty() && errors.is_empty() {
             return Err(Error::caller("there are no tests in these documents")
                 .help("write a document that starts with `tests: KEY`; see docs/documents.md"));
         }
+        let counts = FindingCounts::of(&checked.findings);
         let now = self.at.time();
         let (cases, coverage) = cases::run(&checked, &suites, &self.only, now);
-        let coverage = CoverageReport::new(coverage, self.min_coverage);
+        let coverage = CoverageReport::new(coverage, self.coverage.or(self.min_coverage));
         let passed = cases.iter().filter(|case| case.passed).count();
         let failed = cases.len() - passed;
-        Ok(TestReport { at: now, passed, failed, cases, coverage, errors, files: checked.files })
+        Ok(TestReport {
+            at: now,
+            passed,
+            failed,
+            cases,
+            coverage,
+            counts,
+            findings: errors,
+            files: checked.files,
+        })
     }
 
     fn print(&self, report: &TestReport) -> String {

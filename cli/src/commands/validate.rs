@@ -3,19 +3,19 @@
 use crate::command::Execute;
 use crate::error::Error;
 use crate::exit::{self, Exit};
+use crate::inputs::SourcesArgs;
 use crate::render::findings;
-use crate::report::{self, Report};
-use crate::source::{Corpus, LocatedFinding, SourceFile};
-use abx_core::finding::Severity;
+use crate::render::numbers::plural;
+use crate::report::{self, FindingCounts, Report};
+use crate::source::{LocatedFinding, SourceFile};
 use clap::ValueEnum;
 use jiff::Timestamp;
 use serde::Serialize;
 use std::fmt::Write as _;
-use std::path::PathBuf;
 
-/// Check documents and show everything that is wrong in them
+/// Check documents, and report every error and warning
 ///
-/// All files are checked together, so that keys, segments and layers are looked up across them.
+/// All files are checked together, so references to keys, segments and layers work across files.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   abx validate experiments/
@@ -25,18 +25,17 @@ use std::path::PathBuf;
 
 Exit codes: 0 nothing wrong, 1 errors (or warnings, with --deny-warnings), 2 arguments, 3 files.")]
 pub struct Args {
-    /// Files, folders (searched for .yaml and .yml), or `-` for standard input
-    #[arg(required = true, value_name = "PATH")]
-    paths: Vec<PathBuf>,
-    /// How to write the findings
-    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    #[command(flatten)]
+    documents: SourcesArgs,
+    /// Output format
+    #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT")]
     format: Format,
-    /// End with 1 for warnings, too
+    /// Exit with 1 for warnings, too
     #[arg(long)]
     deny_warnings: bool,
 }
 
-/// How findings are written.
+/// The output format of findings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum Format {
     /// For a person
@@ -52,17 +51,15 @@ pub enum Format {
     Junit,
 }
 
-/// What was found in the documents.
+/// The findings in the documents.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct ValidateReport {
-    /// How many files were read.
+    /// The number of files.
     files: usize,
-    /// How many documents they hold.
+    /// The number of documents in the files.
     documents: usize,
-    /// How many findings are errors.
-    errors: usize,
-    /// How many findings are warnings.
-    warnings: usize,
+    #[serde(flatten)]
+    counts: FindingCounts,
     /// Everything found, by file and place.
     findings: Vec<LocatedFinding>,
     #[serde(skip)]
@@ -73,17 +70,14 @@ pub struct ValidateReport {
 
 impl Execute for Args {
     type Report = ValidateReport;
-    const REPORT: &'static str = "validate";
 
     /// Reads and compiles the documents together.
     fn execute(&self) -> Result<ValidateReport, Error> {
-        let checked = Corpus::load(&self.paths)?.compile();
-        let count = |severity| checked.findings.iter().filter(|it| it.severity == severity).count();
+        let checked = self.documents.check()?;
         Ok(ValidateReport {
             files: checked.files.iter().filter(|file| file.named_by.is_none()).count(),
             documents: checked.documents,
-            errors: count(Severity::Error),
-            warnings: count(Severity::Warning),
+            counts: FindingCounts::of(&checked.findings),
             findings: checked.findings,
             sources: checked.files,
             deny_warnings: self.deny_warnings,
@@ -101,7 +95,7 @@ impl ValidateReport {
     pub fn print(&self, format: Format) -> String {
         match format {
             Format::Human => self.human(),
-            Format::Json => report::json(self),
+            Format::Json => report::headed_json(self),
             Format::Sarif => report::json(&findings::sarif(&self.findings)),
             // Lines that are no commands go to the log.
             Format::Github => findings::github(&self.findings) + &self.summary(),
@@ -112,18 +106,19 @@ impl ValidateReport {
     }
 
     fn summary(&self) -> String {
-        let of = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
-        let found = match (self.errors, self.warnings) {
+        let found = match (self.counts.errors, self.counts.warnings) {
             (0, 0) => "nothing wrong".to_owned(),
-            (errors, 0) => of(errors, "error"),
-            (0, warnings) => of(warnings, "warning"),
-            (errors, warnings) => format!("{}, {}", of(errors, "error"), of(warnings, "warning")),
+            (errors, 0) => plural(errors, "error"),
+            (0, warnings) => plural(warnings, "warning"),
+            (errors, warnings) => format!("{}, {}", plural(errors, "error"), plural(warnings, "warning")),
         };
-        format!("{} in {}: {found}\n", of(self.documents, "document"), of(self.files, "file"))
+        format!("{} in {}: {found}\n", plural(self.documents, "document"), plural(self.files, "file"))
     }
 }
 
 impl Report for ValidateReport {
+    const KIND: &'static str = "validate";
+
     fn human(&self) -> String {
         let mut text = findings::human(&self.findings, &self.sources);
         text.push_str(&self.summary());
@@ -134,7 +129,7 @@ impl Report for ValidateReport {
     }
 
     fn exit(&self) -> Exit {
-        let is_bad = self.errors > 0 || (self.deny_warnings && self.warnings > 0);
+        let is_bad = self.counts.errors > 0 || (self.deny_warnings && self.counts.warnings > 0);
         if is_bad { exit::FINDINGS } else { exit::DONE }
     }
 }

@@ -12,11 +12,11 @@ const MAX_JSON: u64 = 64 << 20;
 /// The attributes of a subject.
 #[derive(Debug, clap::Args)]
 pub struct ContextArgs {
-    /// An attribute, as country=DE or app.version=5.10, of the type that the documents compare it with; a value in double
+    /// An attribute, for example country=DE or app.version=5.10, of the type that the documents compare it with; a value in double
     /// quotes, as 'level="5"', is a JSON string
     #[arg(long, value_name = "NAME=VALUE")]
     pub context: Vec<String>,
-    /// Attributes as a JSON object, which keep their types; @FILE reads a file, - reads standard input. --context wins over it
+    /// Attributes as a JSON object, which keep their types; @FILE reads a file, - reads standard input. --context takes precedence
     #[arg(long, value_name = "JSON")]
     pub context_json: Option<String>,
 }
@@ -26,7 +26,7 @@ pub struct ContextArgs {
 pub struct GivenContext {
     /// The attributes.
     pub attributes: Map<String, Value>,
-    /// What should be known about them.
+    /// Warnings about them.
     pub hints: Vec<String>,
 }
 

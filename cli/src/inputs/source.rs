@@ -1,5 +1,6 @@
-//! Where documents come from: files, a git revision, or what was published.
+//! Sources of documents: files, a git revision, or a published revision.
 
+use super::DOCUMENTS;
 use crate::advice::unanswered;
 use crate::command::block_on;
 use crate::error::Error;
@@ -18,9 +19,10 @@ use std::str::FromStr;
 /// |---|---|
 /// | `experiments/`, `a.yaml`, `-` | folders, files, standard input |
 /// | `main:experiments`, `HEAD~3:./a.yaml` | a file or folder of a git commit |
+/// | `main`, `HEAD~3` | the folder `experiments` here, as it is in a git commit |
 /// | `@12`, `@head` | a published revision of the store or table that the command names |
 ///
-/// What exists as a file or folder is that, whatever else its name may mean.
+/// An existing file or folder takes precedence over other meanings of its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     /// A file, a folder, or `-` for standard input.
@@ -53,7 +55,11 @@ impl FromStr for Source {
         if let Some(place) = GitPlace::parse(text) {
             return Ok(Self::Git(place));
         }
-        Ok(published(text)?.unwrap_or_else(path))
+        if let Some(source) = published(text)? {
+            return Ok(source);
+        }
+        let documents = || GitPlace::of_path(text, Path::new(DOCUMENTS));
+        Ok(if GitPlace::is_revision(text) { Self::Git(documents()) } else { path() })
     }
 }
 
@@ -70,7 +76,7 @@ fn published(text: &str) -> Result<Option<Source>, Error> {
 }
 
 impl Source {
-    /// What a revision alone stands for: a published one, or, at each of some other places, what stood there in a git
+    /// The sources that a revision alone stands for: a published one, or, for each of some other places, its content in a git
     /// commit.
     pub fn of_revision(text: &str, places: &[Self]) -> Result<Vec<Self>, Error> {
         if let Some(source) = published(text)? {
@@ -103,7 +109,7 @@ impl Source {
         Ok(corpus)
     }
 
-    /// When the latest of some revisions was made: committed, or published. Files have no such time, and count as of now.
+    /// The time of the latest of some revisions, at which it was committed or published. Files have no such time, and count as of now.
     pub fn made_at(sources: &[Self], store: &StoreArgs) -> Result<Timestamp, Error> {
         let mut latest = None;
         for source in sources {
@@ -115,6 +121,18 @@ impl Source {
             latest = latest.max(Some(made_at));
         }
         Ok(latest.unwrap_or_else(Timestamp::now))
+    }
+
+    /// The files and folders of sources that are to be watched or written to, which no revision can be.
+    pub fn paths(sources: &[Self], done: &str) -> Result<Vec<PathBuf>, Error> {
+        let path = |source: &Self| {
+            source.path().cloned().ok_or_else(|| {
+                Error::caller(format!("{source} is a revision, and only files can be {done}")).help(
+                    "name files or folders; `abx pull FOLDER` writes the published documents into files",
+                )
+            })
+        };
+        sources.iter().map(path).collect()
     }
 
     fn path(&self) -> Option<&PathBuf> {

@@ -13,7 +13,7 @@ struct Taken {
     index: usize,
     name: String,
     column: Column,
-    /// Whether it was said already what should be known about its texts.
+    /// True if the warnings about its texts were given already.
     is_told: bool,
 }
 

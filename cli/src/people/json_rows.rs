@@ -42,7 +42,7 @@ pub(super) fn read(rows: &mut Rows<'_, '_>, mut reader: BufReader<File>) -> Resu
     }
 }
 
-/// What documents read, with its types as they are.
+/// The attributes that documents read, with their types unchanged.
 fn take_read(rows: &mut Rows<'_, '_>, row: Map<String, Value>) -> Map<String, Value> {
     let types = rows.people.types;
     let mut taken = Map::new();

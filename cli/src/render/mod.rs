@@ -4,6 +4,7 @@ pub mod change;
 pub mod junit;
 pub mod notes;
 pub mod numbers;
+pub mod progress;
 pub mod steps;
 pub mod style;
 pub mod table;

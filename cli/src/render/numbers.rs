@@ -16,10 +16,23 @@ pub fn count(number: u64) -> String {
     text
 }
 
+/// A number of things: `1 file`, `2 files`, `1,234 files`. The plural of the word ends with an `s`.
+#[must_use]
+pub fn plural(number: usize, word: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{} {word}{ending}", count(number as u64))
+}
+
 /// A share from 0 to 1 as `12.34 %`.
 #[must_use]
 pub fn percent(share: f64) -> String {
     format!("{:.2} %", share * 100.0)
+}
+
+/// A share from 0 to 1 that a person gave, with the digits that it was given with: `80 %`, `99.5 %`.
+#[must_use]
+pub fn round_percent(share: f64) -> String {
+    format!("{} %", (share * 1e8).round() / 1e6)
 }
 
 /// A change from -1 on as `+12.34 %`.

@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::{Component, Path, PathBuf};
 
-/// Where the files beside a document are.
+/// The place of the files that a document names.
 pub(super) enum Beside<'a> {
     /// In this folder; empty is the present one.
     Folder(&'a Path),
@@ -57,7 +57,7 @@ pub(super) fn sibling(file: &str, path: &str) -> String {
     format!("{folder}{}", path.trim_start_matches("./"))
 }
 
-/// Whether a relative path stays in the folder that it starts from.
+/// True if a relative path stays in the folder that it starts from.
 fn is_below(path: &str) -> bool {
     let mut parts = Path::new(path).components();
     !path.is_empty()

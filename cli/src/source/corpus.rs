@@ -13,7 +13,7 @@ use super::yaml;
 use crate::error::Error;
 use abx_core::change::CatalogVersion;
 use abx_core::document::quote;
-use abx_core::finding::{Code, Finding, Severity};
+use abx_core::finding::{Code, Finding, Path as ValuePath, PathSegment, Severity};
 use abx_core::rehearsal::Suite;
 use abx_core::{Catalog, read_and_compile};
 use abx_functions::catalog::name;
@@ -65,9 +65,10 @@ struct DocumentPosition {
 
 impl Origin {
     /// The place of an override that stands in another file.
-    pub(super) fn listed(&self, path: &str) -> Option<(usize, Range<usize>)> {
+    pub(super) fn listed(&self, path: &ValuePath) -> Option<(usize, Range<usize>)> {
         let listed = self.listed.as_ref()?;
-        let span = listed.units.get(path.strip_prefix("overrides.")?)?;
+        let [PathSegment::Field(field), PathSegment::Field(unit)] = path.segments() else { return None };
+        let span = listed.units.get(&**unit).filter(|_| field == "overrides")?;
         Some((listed.file, span.clone()))
     }
 }
@@ -172,7 +173,7 @@ impl Corpus {
         }
         origin.is_said = true;
         self.named.extend(beside.on_disk(path));
-        let mark = origin.mark.locate("overrides_file", Code::OverridesFile);
+        let mark = origin.mark.locate(&ValuePath::of("overrides_file"), Code::OverridesFile);
         let bytes = match overrides::check_name(path) {
             Ok(()) => beside.read(document, path, overrides::MAX_BYTES),
             Err(why) => Err(why),
@@ -304,17 +305,17 @@ pub struct DocumentPlaces<'f> {
 impl DocumentPlaces<'_> {
     /// The place of a value by its path and the index of its document among all that were read.
     #[must_use]
-    pub fn of(&self, document: usize, path: &str) -> Option<FilePlace> {
+    pub fn of(&self, document: usize, path: &ValuePath) -> Option<FilePlace> {
         self.documents.get(document).map(|it| self.within(it, path))
     }
 
     /// Finds a place by the document's name, for example `experiment checkout`.
     #[must_use]
-    pub fn of_name(&self, name: &str, path: &str) -> Option<FilePlace> {
+    pub fn of_name(&self, name: &str, path: &ValuePath) -> Option<FilePlace> {
         self.by_name.get(name).map(|it| self.within(it, path))
     }
 
-    fn within(&self, document: &DocumentPosition, path: &str) -> FilePlace {
+    fn within(&self, document: &DocumentPosition, path: &ValuePath) -> FilePlace {
         self.places.place(document.file, document.mark.locate(path, Code::WrongType))
     }
 }

@@ -98,7 +98,7 @@ fn search(folder: &Path, found: &mut Found) -> Result<usize, Error> {
     Ok(count)
 }
 
-/// Whether a search finds a file at a path from the folder that is searched.
+/// True if a search finds a file at a path from the folder that is searched.
 pub(super) fn is_document(path: &Path) -> bool {
     is_yaml(path) && !path.iter().any(is_hidden)
 }

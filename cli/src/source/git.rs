@@ -17,9 +17,9 @@ pub struct GitPlace {
     pub revision: String,
     /// From the top of the repository; from `folder`, where it starts with `./` or `../`.
     pub path: String,
-    /// Where `git` is run; empty is the present folder.
+    /// The folder in which `git` is run; empty is the current folder.
     pub folder: PathBuf,
-    /// What a person knows it by, as `main:experiments`.
+    /// The name for a person, for example `main:experiments`.
     pub name: String,
 }
 
@@ -49,7 +49,19 @@ impl GitPlace {
         Some(Self { revision, path, folder: PathBuf::new(), name })
     }
 
-    /// What stood at a path of this machine in a revision: the repository is the one that the path is in.
+    /// True if `git` takes a text for a commit, in the present folder. Whatever keeps `git` from an answer is no commit.
+    #[must_use]
+    pub fn is_revision(text: &str) -> bool {
+        let place = Self {
+            revision: text.to_owned(),
+            path: String::new(),
+            folder: PathBuf::new(),
+            name: text.to_owned(),
+        };
+        !text.starts_with('-') && place.commit().is_ok()
+    }
+
+    /// The content of a path of this machine in a revision, of the repository that the path is in.
     #[must_use]
     pub fn of_path(revision: &str, path: &Path) -> Self {
         let written = path.display().to_string().replace('\\', "/");
@@ -142,7 +154,7 @@ impl GitPlace {
         Self { path: joined(&self.path), name: joined(&self.name), ..self.clone() }
     }
 
-    /// When its commit was made.
+    /// The time of its commit.
     pub fn committed_at(&self) -> Result<Timestamp, Error> {
         let commit = self.commit()?;
         let shown = self.git(&["show", "--no-patch", "--format=%cI", &commit])?;
@@ -212,7 +224,7 @@ impl GitPlace {
         if output.status.success() { Ok(output) } else { Err(self.refused(&text(&output.stderr))) }
     }
 
-    /// What git says, all of it, and its own advice where it has one.
+    /// The message of git, with its advice if it has one.
     fn refused(&self, complaint: &str) -> Error {
         let lines = complaint.lines().map(str::trim).filter(|line| !line.is_empty());
         let lines: Vec<&str> = lines
@@ -257,7 +269,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).trim().to_owned()
 }
 
-/// What a folder has under a name.
+/// An entry of a folder.
 enum Entry<'a> {
     /// A file, by its object.
     File(&'a str),

@@ -4,7 +4,7 @@ use super::fault::Fault;
 use super::files::SourceFile;
 use super::lines::Lines;
 use super::origin::Origin;
-use abx_core::finding::{Code, Finding, Severity};
+use abx_core::finding::{Code, Finding, Path, Severity};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::cell::OnceCell;
@@ -25,7 +25,7 @@ pub struct LocatedFinding {
     #[serde(flatten)]
     pub place: FilePlace,
     /// The path in the document, as in `variants[1].allocation`; empty for what is wrong in the file as a whole.
-    pub path: String,
+    pub path: Path,
     /// Other places that belong to it.
     pub related: Vec<LocatedRelatedPlace>,
 }
@@ -81,7 +81,7 @@ impl<'f> Places<'f> {
             message: fault.message,
             help: fault.help,
             place: self.place(file, fault.span),
-            path: String::new(),
+            path: Path::default(),
             related: related
                 .map(|(span, message)| LocatedRelatedPlace { place: self.place(file, span), message })
                 .collect(),

@@ -1,6 +1,6 @@
 //! Marks: the byte ranges of a document's values in its text.
 
-use abx_core::finding::Code;
+use abx_core::finding::{Code, Path, PathSegment};
 use std::ops::Range;
 
 /// The place of a value, and of the values inside it.
@@ -79,49 +79,32 @@ impl Mark {
         };
         end.unwrap_or_else(|| text.get(..self.span.end).map_or(self.span.end, |it| it.trim_end().len()))
     }
+
     /// The bytes to underline for a finding of a code at a path. A path that leads nowhere ends at the last
     /// value on the way.
     #[must_use]
-    pub fn locate(&self, path: &str, code: Code) -> Range<usize> {
+    pub fn locate(&self, path: &Path, code: Code) -> Range<usize> {
         let mut here = self;
         let mut name: Option<&Range<usize>> = None;
-        let mut rest = path;
-        while !rest.is_empty() {
-            match here.step(rest) {
-                Some((key, value, left)) => {
-                    name = key;
-                    here = value;
-                    rest = left;
-                }
-                None => break,
-            }
+        for segment in path.segments() {
+            let (key, value) = match segment {
+                PathSegment::Field(name) => match here.field(name) {
+                    Some((key, value)) => (Some(key), value),
+                    None => break,
+                },
+                PathSegment::Index(index) => match here.items().get(*index) {
+                    Some(item) => (None, item),
+                    None => break,
+                },
+            };
+            name = key;
+            here = value;
         }
         let of_name = matches!(code, Code::UnknownField | Code::UnknownKind);
         match name {
             // A list or mapping is too large to underline; its name stands for it.
             Some(name) if of_name || here.inside != Inside::Nothing || here.span.is_empty() => name.clone(),
             _ => here.head(),
-        }
-    }
-
-    /// One step along a path: the bytes of the field's name, the value, and the rest of the path.
-    fn step<'m, 'p>(&'m self, path: &'p str) -> Option<(Option<&'m Range<usize>>, &'m Mark, &'p str)> {
-        match &self.inside {
-            Inside::Nothing => None,
-            Inside::Items(items) => {
-                let (index, rest) = path.strip_prefix('[')?.split_once(']')?;
-                let item = items.get(index.parse::<usize>().ok()?)?;
-                Some((None, item, rest))
-            }
-            Inside::Fields(fields) => {
-                let path = path.strip_prefix('.').unwrap_or(path);
-                // Names may hold dots themselves (`overrides` has units), so the longest one is meant.
-                let ends = path.match_indices(['.', '[']).map(|(at, _)| at).chain([path.len()]);
-                ends.rev().find_map(|end| {
-                    let (name, rest) = path.split_at_checked(end)?;
-                    fields.get(name).map(|(_, span, value)| (Some(span), value, rest))
-                })
-            }
         }
     }
 
@@ -142,7 +125,7 @@ mod tests {
     use super::*;
 
     /// Returns the text that is underlined for a path.
-    fn underlined<'t>(text: &'t str, path: &str, code: Code) -> &'t str {
+    fn underlined<'t>(text: &'t str, path: &Path, code: Code) -> &'t str {
         let parsed = parse(text);
         let (_, mark) = parsed.documents.first().expect("a document");
         text.get(mark.locate(path, code)).expect("a span of the text")
@@ -150,39 +133,50 @@ mod tests {
 
     const TEXT: &str = "experiment: a\nvariants:\n  - key: x\n    allocation: 0.5\n  - {key: y}\noverrides: {u.1: x, u: y, \"v[0]\": z}\nempty:\nowner: ''\n";
 
+    fn variant(index: usize) -> Path {
+        Path::of("variants").index(index)
+    }
+
     #[test]
     fn values_are_underlined_and_large_ones_by_their_name() {
         for (path, expected) in [
-            ("experiment", "a"),
-            ("variants", "variants"),
-            ("variants[0].allocation", "0.5"),
-            ("variants[0]", "key"),
-            ("variants[1].key", "y"),
-            ("overrides", "overrides"),
-            ("empty", "empty"),
-            ("owner", "''"),
-            ("", "experiment"),
+            (Path::of("experiment"), "a"),
+            (Path::of("variants"), "variants"),
+            (variant(0).field("allocation"), "0.5"),
+            (variant(0), "key"),
+            (variant(1).field("key"), "y"),
+            (Path::of("overrides"), "overrides"),
+            (Path::of("empty"), "empty"),
+            (Path::of("owner"), "''"),
+            (Path::default(), "experiment"),
         ] {
-            assert_eq!(underlined(TEXT, path, Code::WrongType), expected, "{path}");
+            assert_eq!(underlined(TEXT, &path, Code::WrongType), expected, "{path}");
         }
     }
 
     #[test]
     fn names_may_hold_dots_and_brackets() {
-        assert_eq!(underlined(TEXT, "overrides.u.1", Code::WrongType), "x");
-        assert_eq!(underlined(TEXT, "overrides.u", Code::WrongType), "y");
-        assert_eq!(underlined(TEXT, "overrides.v[0]", Code::WrongType), "z");
+        for (name, expected) in [("u.1", "x"), ("u", "y"), ("v[0]", "z")] {
+            assert_eq!(underlined(TEXT, &Path::of("overrides").field(name), Code::WrongType), expected);
+        }
+        let nested = Path::of("overrides").field("u").field("1");
+        assert_eq!(underlined(TEXT, &nested, Code::WrongType), "y", "a dot in a name is not a step");
     }
 
     #[test]
     fn unknown_fields_are_underlined_themselves() {
-        assert_eq!(underlined(TEXT, "variants[0].allocation", Code::UnknownField), "allocation");
+        let path = variant(0).field("allocation");
+        assert_eq!(underlined(TEXT, &path, Code::UnknownField), "allocation");
     }
 
     #[test]
     fn a_path_that_leads_nowhere_ends_on_the_way() {
-        assert_eq!(underlined(TEXT, "variants[0].salt", Code::MissingField), "key");
-        assert_eq!(underlined(TEXT, "variants[7].key", Code::MissingField), "variants");
-        assert_eq!(underlined(TEXT, "owner.name[", Code::WrongType), "''");
+        for (path, expected) in [
+            (variant(0).field("salt"), "key"),
+            (variant(7).field("key"), "variants"),
+            (Path::of("owner").field("name").index(0), "''"),
+        ] {
+            assert_eq!(underlined(TEXT, &path, Code::MissingField), expected, "{path}");
+        }
     }
 }

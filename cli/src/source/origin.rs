@@ -13,7 +13,7 @@ pub(super) struct Origin {
     pub(super) value: Value,
     /// The overrides that stand in another file.
     pub(super) listed: Option<ListedPlaces>,
-    /// Whether there is a fault that says why they could not be taken.
+    /// True if there is a fault that says why they could not be taken.
     pub(super) is_said: bool,
 }
 

@@ -67,7 +67,7 @@ impl Listed {
         listed
     }
 
-    /// Whether the file cannot be taken as it is.
+    /// True if the file cannot be taken as it is.
     pub(super) fn is_broken(&self) -> bool {
         self.faults.iter().any(|fault| fault.code.severity() == Severity::Error)
     }

@@ -22,7 +22,7 @@ pub(super) fn unit_fault(unit: &str) -> Option<Fault> {
     reader.faults.pop()
 }
 
-/// What becomes of a value.
+/// The treatment of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Role {
     /// A field of documents; its reader knows what it wants.
@@ -102,7 +102,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// What is written of a scalar; `None` for an alias, whose anchor is looked at itself.
+    /// The text of a scalar; `None` for an alias, whose anchor is checked itself.
     fn raw(&self, span: &Range<usize>) -> Option<&'t str> {
         self.text.get(span.clone()).filter(|raw| !raw.starts_with('*'))
     }
@@ -167,7 +167,7 @@ impl<'t> Reader<'t> {
     }
 }
 
-/// How a number differs from what is written.
+/// The difference between a number and its text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Change {
     /// It is written otherwise than it is.
@@ -213,7 +213,7 @@ fn decimal(text: &str) -> (String, i64) {
     if kept.is_empty() { (kept, 0) } else { (kept, power) }
 }
 
-/// What an unquoted text looks like, and what to write for that.
+/// The type that an unquoted text looks like, and the spelling of that.
 fn looks_like(text: &str) -> Option<(&'static str, String)> {
     match text {
         "yes" | "Yes" | "on" | "On" => return Some(("a boolean", "true".to_owned())),
@@ -239,7 +239,7 @@ fn looks_like(text: &str) -> Option<(&'static str, String)> {
     is_decimal.then(|| ("a number", text.replace(',', ".")))
 }
 
-/// What is hidden in a text, and how to mend it. What is written as an escape is seen, and so meant.
+/// The hidden characters of a text, and the fix. A character that is written as an escape is visible, so it is intended.
 fn hidden(text: &str, raw: &str, role: Role) -> Option<(String, &'static str)> {
     if text.ends_with(['\n', '\r']) {
         let help = "write it in quotes on one line; or with `|-` or `>-`, which drop the last line break";
@@ -279,7 +279,7 @@ fn hidden(text: &str, raw: &str, role: Role) -> Option<(String, &'static str)> {
     Some((format!("holds the {name} U+{:04X}", u32::from(found)), help))
 }
 
-/// Whether a word has Latin letters, and others that all look like Latin ones.
+/// True if a word has Latin letters, and others that all look like Latin ones.
 fn is_mixed(word: &str, raw: &str) -> bool {
     let mut others = word.chars().filter(|c| !c.is_ascii()).peekable();
     let looks_latin = |c: char| {

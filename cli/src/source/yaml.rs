@@ -113,6 +113,7 @@ const TABS: &str = "YAML indents with spaces, never with tabs";
 #[cfg(test)]
 mod tests {
     use super::*;
+    use abx_core::finding::Path;
     use serde_json::json;
 
     fn values(text: &str) -> Vec<Value> {
@@ -154,11 +155,11 @@ mod tests {
         let (value, mark) = parsed.documents.first().expect("a document");
         assert_eq!(*value, json!({"a": [1, 2], "b": [1, 2]}));
         assert_eq!(
-            text.get(mark.locate("b[1]", Code::WrongType)),
+            text.get(mark.locate(&Path::of("b").index(1), Code::WrongType)),
             Some("2"),
             "the value stands at the anchor"
         );
-        assert_eq!(text.get(mark.locate("b", Code::WrongType)), Some("b"));
+        assert_eq!(text.get(mark.locate(&Path::of("b"), Code::WrongType)), Some("b"));
     }
 
     #[test]

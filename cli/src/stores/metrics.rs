@@ -5,7 +5,7 @@ use crate::error::Error;
 use abx_core::event::Totals;
 use abx_functions::ports::{Either, PortError, RowCounter};
 
-/// Where the counts are kept.
+/// The place of the counts.
 #[derive(Debug, Clone, clap::Args)]
 pub struct MetricsArgs {
     /// The catalog, and the file where both are in one.
@@ -16,7 +16,7 @@ pub struct MetricsArgs {
     pub metrics_table: String,
 }
 
-/// Where marks are looked up.
+/// The place of marks.
 #[derive(Debug, Clone, clap::Args)]
 pub struct MarksArg {
     /// The DynamoDB table of marks, to find ids such as "undefined"; by default named as that of the counts, with
@@ -48,7 +48,7 @@ impl MetricsArgs {
     }
 }
 
-/// What the rows of an experiment's partition come to.
+/// The totals of the rows of an experiment's partition.
 #[must_use]
 pub fn totals(partition: &str, rows: &[RowCounter]) -> Totals {
     let mut totals = Totals::default();

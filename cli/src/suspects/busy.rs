@@ -37,7 +37,7 @@ impl BusyUnit {
     }
 }
 
-/// How much of the archive is looked at: about 160,000 events, a fraction of a second.
+/// The part of the archive that is read: about 160,000 events, a fraction of a second.
 const MOST_BYTES: u64 = 64 << 20;
 /// Fewer events, or units, tell nothing.
 const LEAST_EVENTS: u64 = 100;
@@ -45,7 +45,7 @@ const LEAST_UNITS: u64 = 10;
 /// From this share of all events on, a unit is implausible, if it also has so many times the mean of the others.
 const IMPLAUSIBLE_SHARE: f64 = 0.05;
 const IMPLAUSIBLE_TIMES: f64 = 10.0;
-/// How many are named.
+/// The number of names that are listed.
 const NAMED: usize = 5;
 
 impl Busy {
@@ -54,7 +54,7 @@ impl Busy {
         newest_units(folder, only, MOST_BYTES).map(Self::of)
     }
 
-    /// Whether there are any.
+    /// True if there are any.
     pub(super) fn are_there(&self) -> bool {
         !self.busiest.is_empty()
     }
@@ -87,7 +87,7 @@ fn is_implausible(unit: &BusyUnit, events: u64, units: u64) -> bool {
     unit.share >= IMPLAUSIBLE_TIMES * others
 }
 
-/// What is read of a line of the archive.
+/// The fields that are read of a line of the archive.
 #[derive(Deserialize)]
 struct Line<'a> {
     #[serde(borrow)]

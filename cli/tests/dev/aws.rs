@@ -11,9 +11,9 @@ use std::thread;
 const COMMANDS: [(&[&str], &str); 19] = [
     (&["publish", "docs", "--table", "T"], "table T"),
     (&["publish", "docs", "--yes", "--table", "T"], "table T"),
-    (&["rollback", "--table", "T"], "table T"),
+    (&["rollback", "--yes", "--table", "T"], "table T"),
     (&["revisions", "--table", "T"], "table T"),
-    (&["pull", "OUT/pulled", "--table", "T"], "table T"),
+    (&["pull", "OUT/pulled", "--yes", "--table", "T"], "table T"),
     (&["results", "e", "--table", "T", "--metrics-table", "M"], "table T"),
     (&["status", "--from", "docs", "--table", "T", "--metrics-table", "M", "--stream", "S"], "table T"),
     (&DEPLOYED, "alarms P|function F|delivery stream A"),
@@ -27,7 +27,7 @@ const COMMANDS: [(&[&str], &str); 19] = [
     (&["capture", "OUT/captured.json", "--stream", "S"], "stream S"),
     (&["invoke", "F", "--payload", "{}"], "function F"),
     (&["bench", "F", "--payload", "{}", "--duration", "1s", "--rate", "1"], "function F"),
-    (&["replay", "IN", "--to", "F"], "function F"),
+    (&["replay", "IN", "--to", "F", "--yes"], "function F"),
 ];
 
 /// A status that asks about all of a deployment.

@@ -68,7 +68,7 @@ fn a_replay_to_a_function_counts_exactly_and_once() {
     std::fs::write(place.path().join("events.jsonl"), lines.join("\n")).unwrap();
     let replay = || {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_abx"));
-        command.args(["replay", "events.jsonl", "--to", "abx-prod-events", "--format", "json"]);
+        command.args(["replay", "events.jsonl", "--to", "abx-prod-events", "--yes", "--format", "json"]);
         command.current_dir(place.path()).env("AWS_ENDPOINT_URL", format!("http://{}", dev.address));
         command
             .env("AWS_REGION", "eu-central-1")

@@ -68,7 +68,7 @@ fn drift_is_what_publishing_would_change() {
     let told = status(&place, &[], 1);
     assert_eq!(told["drift"]["told"]["documents"][0]["document"], "flag on");
     place.report(&["publish", "docs", "--yes"]);
-    place.report(&["rollback"]);
+    place.report(&["rollback", "--yes"]);
     let told = status(&place, &[], 1);
     assert_eq!((&told["head"]["told"]["revision"], &told["head"]["told"]["newest"]), (&json!(1), &json!(2)));
 

@@ -48,20 +48,26 @@ fn what_others_publish_and_roll_back_is_served() {
     assert_eq!(place.report(&["publish", "other", "--yes", "-m", "why not"])["published"], 2);
     dev.until_revision(2);
     assert_eq!((on(), dev.get("/flags/new").status), (json!(false), 200));
-    assert_eq!(place.report(&["rollback"])["to"], 1);
+    assert_eq!(place.report(&["rollback", "--yes"])["to"], 1);
     dev.until_revision(1);
     assert_eq!((on(), dev.get("/flags/new").status), (json!(true), 404));
     let listed = place.report(&["revisions"]);
     assert_eq!(listed["head"], 1);
     let told: Vec<_> = listed["revisions"].as_array().unwrap().iter().map(|it| &it["message"]).collect();
     assert_eq!(told, ["why not", "saved"]);
-    assert_eq!(place.report(&["pull", "pulled", "--revision", "2"])["files"].as_array().unwrap().len(), 2);
+    assert_eq!(
+        place.report(&["pull", "--yes", "pulled", "--revision", "2"])["files"].as_array().unwrap().len(),
+        2
+    );
     assert!(fs::read_to_string(place.path().join("pulled/flag-on.yaml")).unwrap().contains("false"));
     // What was rolled back stays so, also over a restart, until somebody saves.
     drop(dev);
     let dev = place.serve();
     assert_eq!(dev.revision(), 3, "the files here are not the newest revision");
-    assert_eq!(place.report(&["rollback", "2", "--author", "zoe", "-m", "too\u{1b}[2J soon"])["from"], 3);
+    assert_eq!(
+        place.report(&["rollback", "--yes", "2", "--author", "zoe", "-m", "too\u{1b}[2J soon"])["from"],
+        3
+    );
     until("it is said", || {
         dev.said().contains("the files are revision 3, and revision 2 serves").then_some(())
     });
@@ -106,7 +112,7 @@ fn publishers_at_once_do_not_mix_and_do_not_lose() {
     assert_eq!(place.report(&["revisions"])["head"], *head, "who came last of those that won");
     for (number, file) in &published {
         let folder = format!("pulled/{number}");
-        place.report(&["pull", &folder, "--revision", &number.to_string()]);
+        place.report(&["pull", "--yes", &folder, "--revision", &number.to_string()]);
         let files: Vec<_> =
             fs::read_dir(place.path().join(folder)).unwrap().map(|it| it.unwrap().file_name()).collect();
         assert_eq!(files, [file.as_str()], "a revision is what one of them published");
@@ -136,14 +142,14 @@ fn a_killed_publisher_leaves_the_old_revision_or_the_new_one() {
         let now = head_of(&place);
         assert!(now >= head, "a head never goes back by itself");
         let folder = format!("after/{attempt}");
-        place.report(&["pull", &folder]);
+        place.report(&["pull", "--yes", &folder]);
         head = now;
     }
     assert!(killed > 0, "no publisher was killed while it worked, each of {whole:?}");
     eprintln!("{killed} of 24 publishers were killed while they worked; one takes {whole:?}");
     fs::write(place.path().join("many.yaml"), flag("last", true)).unwrap();
     assert!(place.report(&publish)["published"].as_u64().unwrap() > head);
-    assert_eq!(place.report(&["pull", "last"])["files"].as_array().unwrap().len(), 1);
+    assert_eq!(place.report(&["pull", "--yes", "last"])["files"].as_array().unwrap().len(), 1);
 }
 
 fn head_of(place: &Place) -> u64 {
@@ -155,7 +161,7 @@ fn every_move_of_the_head_is_listed() {
     let place = place();
     place.report(&["publish", "docs", "--yes", "-m", "first"]);
     place.report(&["publish", "other", "--yes", "--author", "bo"]);
-    place.report(&["rollback", "--author", "zoe\u{202e}", "-m", "orders fell\nby half"]);
+    place.report(&["rollback", "--yes", "--author", "zoe\u{202e}", "-m", "orders fell\nby half"]);
     let told = place.report(&["revisions"]);
     let moves: Vec<_> = told["moves"].as_array().unwrap().iter().collect();
     let of = |it: &Value| (it["from"].clone(), it["to"].clone(), it["author"].clone(), it["message"].clone());
@@ -208,7 +214,7 @@ fn what_a_publisher_did_not_bring_to_serve_is_served() {
         drop(dev);
         // What was rolled back meanwhile stays so, although the files are the newest revision.
         if revisions == 2 {
-            place.report(&["rollback"]);
+            place.report(&["rollback", "--yes"]);
             assert_eq!(place.serve().revision(), 1);
         }
     }
@@ -219,7 +225,7 @@ fn a_store_without_a_record_of_moves_works() {
     let place = place();
     place.report(&["publish", "other", "--yes"]);
     place.report(&["publish", "docs", "--yes"]);
-    place.report(&["rollback"]);
+    place.report(&["rollback", "--yes"]);
     let store = rusqlite::Connection::open(place.store()).unwrap();
     store.execute_batch("DROP TABLE head_moves; PRAGMA application_id = 0").unwrap();
     drop(store);
@@ -232,6 +238,6 @@ fn a_store_without_a_record_of_moves_works() {
         dev.said()
     );
     drop(dev);
-    assert_eq!(place.report(&["rollback", "2"])["to"], 2);
+    assert_eq!(place.report(&["rollback", "--yes", "2"])["to"], 2);
     assert_eq!(place.report(&["revisions"])["moves"].as_array().unwrap().len(), 1);
 }

@@ -13,12 +13,14 @@ const EXPERIMENT: &str = "experiment: e\nstatus: active\nvariants: [{key: a}, {k
     metrics: [{key: paid, event: paid, kind: count}]\n";
 
 /// Every command that reads a store, with the exit codes that say that it could. `OUT` is a folder elsewhere, `ID` a record.
-const READING: [(&[&str], &[i32]); 16] = [
+const READING: [(&[&str], &[i32]); 18] = [
     (&["status", "--from", "docs", "--max-lag", "1h"], &[0, 1]),
     (&["results", "e"], &[0]),
     (&["revisions"], &[0]),
     (&["publish", "docs"], &[0]),
     (&["pull", "OUT/pulled"], &[0]),
+    (&["pull", "OUT/pulled", "--yes"], &[0]),
+    (&["rollback"], &[0]),
     (&["diff", "@1", "@head"], &[0, 1]),
     (&["diff", "@head", "docs"], &[0, 1]),
     (&["assign", "u", "--from", "@head"], &[0]),
@@ -154,7 +156,9 @@ fn commands_that_read_work_where_nothing_can_be_written() {
         return;
     };
     assert_nothing_changes("read-only", mount.0.path(), &id);
-    for writing in [&["publish", "docs", "--yes"][..], &["rollback"], &["dev", "docs", "--port", "0"]] {
+    for writing in
+        [&["publish", "docs", "--yes"][..], &["rollback", "--yes"], &["dev", "docs", "--port", "0"]]
+    {
         let output = run(mount.0.path(), writing, place.path(), "");
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(3), "{writing:?}: {said}");
@@ -171,7 +175,7 @@ fn commands_that_read_work_where_nothing_can_be_written() {
 fn a_store_that_is_not_there_is_said_to_be_missing() {
     let place = Place::with(&[("e.yaml", EXPERIMENT)]);
     let before = files(place.path());
-    let rollback: (&[&str], &[i32]) = (&["rollback"], &[0]);
+    let rollback: (&[&str], &[i32]) = (&["rollback", "--yes"], &[0]);
     for (args, _) in READING.into_iter().chain([rollback]) {
         let out = tempfile::tempdir().unwrap();
         let output = run(place.path(), args, out.path(), "x");
@@ -198,7 +202,7 @@ fn a_database_of_another_program_is_refused_and_kept() {
     let before = files(place.path());
     let writing: [(&[&str], &[i32]); 4] = [
         (&["publish", "docs", "--yes"], &[]),
-        (&["rollback"], &[]),
+        (&["rollback", "--yes"], &[]),
         (&["redrive", "--quarantine", "--yes"], &[]),
         (&["dev", "docs", "--port", "0"], &[]),
     ];
@@ -301,7 +305,7 @@ fn a_report_of_the_store_shows_no_control_character() {
     place.report(&["publish", "docs", "--yes", "--author", evil, "--message", evil]);
     place.write("on.yaml", "flag: on\nenabled: true\n");
     place.report(&["publish", "docs", "--yes", "--author", evil, "--message", evil]);
-    place.report(&["rollback", "--author", evil, "--message", evil]);
+    place.report(&["rollback", "--yes", "--author", evil, "--message", evil]);
     let stdout = |args: &[&str]| String::from_utf8(place.run(args).stdout).unwrap();
     for args in [&["revisions"][..], &["status", "--from", "docs"], &["publish", "docs"]] {
         let text = stdout(args);

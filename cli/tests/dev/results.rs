@@ -91,11 +91,11 @@ fn counts_outlive_their_document() {
     publish(&place);
     assert_eq!(told(&place, &["results", "shop"], 0)["status"], "paused");
     assert_eq!(told(&place, &["results", "shop", "--at", "@1"], 0)["status"], "active");
-    place.report(&["rollback"]);
+    place.report(&["rollback", "--yes"]);
     let rolled_back = told(&place, &["results", "shop"], 0);
     assert_eq!((&rolled_back["standing"], &rolled_back["revision"]), (&json!("rolled_back"), &json!(3)));
     assert!(said(&place, &["results", "shop"]).contains("rolled back"));
-    place.report(&["rollback"]);
+    place.report(&["rollback", "--yes"]);
     assert_eq!(told(&place, &["results", "shop", "--at", "@head"], 0)["standing"], "published");
 }
 

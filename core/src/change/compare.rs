@@ -5,7 +5,7 @@ use super::{
     CatalogVersion, Change, ChangeFinding, Diff, DocumentChange, Pair, experiment, field_changes, flag,
     renamed,
 };
-use crate::finding::{Code, Finding, Findings};
+use crate::finding::{Code, Finding, Findings, Path};
 use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
@@ -276,7 +276,7 @@ impl ChangeFinding {
         };
         if let Some(key) = old_key
             && finding.code == Code::UnitsReshuffled
-            && finding.path == "salt"
+            && finding.path == Path::of("salt")
         {
             finding.code = Code::KeyRenamed;
             finding.severity = finding.code.severity();

@@ -3,10 +3,10 @@
 use super::Pair;
 use super::flow::{self, Flow};
 use super::outcome::Outcome;
-use super::space::{Hash, Path, Question};
+use super::space::{DecisionPath, Hash, Question};
 use crate::decide::{Experiment, ExperimentParts, Reason};
 use crate::document::Status;
-use crate::finding::{Code, Findings};
+use crate::finding::{Code, Findings, Path};
 use crate::hash::{BUCKETS, Range};
 use crate::metric::Metric;
 use jiff::Timestamp;
@@ -19,7 +19,7 @@ pub(super) const ABOUT_ALL: &str = "all units";
 /// Returns the outcome of units by hash. Overrides cover only a few units, assignments that are pinned are
 /// stored, and targeting is not a hash, so all three are left out. A holdout of another attribute is treated
 /// as if every subject had that attribute.
-pub(super) fn path(experiment: &Experiment, now: Timestamp) -> Path<'_> {
+pub(super) fn path(experiment: &Experiment, now: Timestamp) -> DecisionPath<'_> {
     let parts = experiment.parts();
     let outcome = |index: usize| match parts.variants.get(index) {
         Some(variant) => Outcome::Variant(&*variant.key),
@@ -27,7 +27,7 @@ pub(super) fn path(experiment: &Experiment, now: Timestamp) -> Path<'_> {
     };
     if let Some(decision) = experiment.by_status(now, &mut ()) {
         let key = decision.variant.map(|variant| Outcome::Variant(&*variant.key));
-        return Path::always(key.unwrap_or(Outcome::None(decision.reason)));
+        return DecisionPath::always(key.unwrap_or(Outcome::None(decision.reason)));
     }
     let mut questions = Vec::new();
     for holdout in &parts.holdouts {
@@ -35,7 +35,7 @@ pub(super) fn path(experiment: &Experiment, now: Timestamp) -> Path<'_> {
         questions.push(Question::below(hash, holdout.below, Outcome::None(Reason::Holdout)));
     }
     if parts.status == Status::Paused {
-        return Path { questions, otherwise: Outcome::None(Reason::NotActive) };
+        return DecisionPath { questions, otherwise: Outcome::None(Reason::NotActive) };
     }
     let unit = parts.unit.as_str();
     if let Some(slot) = &parts.slot {
@@ -49,7 +49,7 @@ pub(super) fn path(experiment: &Experiment, now: Timestamp) -> Path<'_> {
     let slices = parts.split.slices().iter().map(|(end, variant)| (*end, outcome(*variant as usize)));
     questions.push(Question::split(Hash::new(unit, parts.split.bucketer()), slices));
     // Every bucket has a variant, so that the last question always decides.
-    Path { questions, otherwise: Outcome::None(Reason::NotActive) }
+    DecisionPath { questions, otherwise: Outcome::None(Reason::NotActive) }
 }
 
 /// The flow of an experiment.
@@ -170,7 +170,7 @@ fn judge_variants(pair: &Pair<'_, &Experiment>, findings: &mut Findings) {
                 findings
                     .add(
                         Code::VariantRemoved,
-                        format!("variants[{at}]"),
+                        Path::of("variants").index(at),
                         format!("the variant `{}` is removed, and its units get another one", variant.key),
                     )
                     .help("compare the other variants only from now on, or raise `epoch`");
@@ -179,7 +179,7 @@ fn judge_variants(pair: &Pair<'_, &Experiment>, findings: &mut Findings) {
                 findings
                     .add(
                         Code::PayloadChanged,
-                        format!("variants[{at}].payload"),
+                        Path::of("variants").index(at).field("payload"),
                         format!("the variant `{}` has another payload from now on", variant.key),
                     )
                     .help("raise `epoch`, or add a new variant with the new payload");
@@ -197,8 +197,8 @@ fn judge_metrics(pair: &Pair<'_, &Experiment>, findings: &mut Findings) {
         };
         let (path, what) = match new.iter().enumerate().find(|(_, it)| it.key == metric.key) {
             Some((_, it)) if counts_alike(it) => continue,
-            Some((at, _)) => (format!("metrics[{at}]"), "is counted differently from now on"),
-            None => (format!("metrics[{at}]"), "is no longer counted"),
+            Some((at, _)) => (Path::of("metrics").index(at), "is counted differently from now on"),
+            None => (Path::of("metrics").index(at), "is no longer counted"),
         };
         findings
             .add(Code::MetricChanged, path, format!("the metric `{}` {what}", &*metric.key))
@@ -228,7 +228,7 @@ pub(super) fn judge_targeting(
     };
     findings
         .add(Code::TargetingChanged, "targeting_rules", why + ": earlier and later units are not comparable")
-        .help("count the units that it moves with --users-file; raise `epoch` to count only later units");
+        .help("count the units that it moves with --units-file; raise `epoch` to count only later units");
 }
 
 /// Returns remarks that belong to the numbers.

@@ -5,14 +5,14 @@ use super::Pair;
 use super::flow::{self, Flow, Shape};
 use super::outcome::Outcome;
 use super::share::UnitShare;
-use super::space::{Hash, Path, Question};
+use super::space::{DecisionPath, Hash, Question};
 use crate::decide::{Flag, Rollout, Serve, Split};
 use crate::finding::{Code, Findings};
 use crate::hash::BUCKETS;
 
 /// A way on which units get what they get.
 struct Serving<'a> {
-    path: Path<'a>,
+    path: DecisionPath<'a>,
     shape: Shape<'a>,
     /// The unit attribute and salt that draw the variant; `None` if all units get the same one.
     drawn_by: Option<(&'a str, &'a str)>,
@@ -77,7 +77,7 @@ impl<'a> Serving<'a> {
     fn always(key: &'a str) -> Self {
         let shape =
             Shape { inside: UnitShare::all(), split: [(key, UnitShare::all())].into(), outside: None };
-        Self { path: Path::always(Outcome::Variant(key)), shape, drawn_by: None }
+        Self { path: DecisionPath::always(Outcome::Variant(key)), shape, drawn_by: None }
     }
 
     fn split(flag: &'a Flag, split: &'a Split) -> Self {

@@ -2,7 +2,7 @@
 
 use super::outcome::Outcome;
 use super::share::UnitShare;
-use super::space::{Path, joint};
+use super::space::{DecisionPath, joint};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -109,7 +109,12 @@ impl<'a> Shape<'a> {
 
 impl Flow {
     /// The flow from one decision to another where nobody outside has a variant. `keys` are the variants in order.
-    pub(super) fn between(about: &str, keys: &[&str], before: &Path<'_>, after: &Path<'_>) -> Self {
+    pub(super) fn between(
+        about: &str,
+        keys: &[&str],
+        before: &DecisionPath<'_>,
+        after: &DecisionPath<'_>,
+    ) -> Self {
         let cells = cells(before, after);
         let old = Shape::of(cells.iter().map(|((first, _), share)| (*first, share.clone())));
         let new = Shape::of(cells.iter().map(|((_, second), share)| (*second, share.clone())));
@@ -120,8 +125,8 @@ impl Flow {
     pub(super) fn shaped(
         about: &str,
         keys: &[&str],
-        before: (&Path<'_>, &Shape<'_>),
-        after: (&Path<'_>, &Shape<'_>),
+        before: (&DecisionPath<'_>, &Shape<'_>),
+        after: (&DecisionPath<'_>, &Shape<'_>),
     ) -> Self {
         Self::new(about, keys, &cells(before.0, after.0), before.1, after.1)
     }
@@ -202,7 +207,7 @@ pub(super) fn keys<'a>(
 
 type Cells<'a> = Vec<((Outcome<&'a str>, Outcome<&'a str>), UnitShare)>;
 
-fn cells<'a>(before: &Path<'a>, after: &Path<'a>) -> Cells<'a> {
+fn cells<'a>(before: &DecisionPath<'a>, after: &DecisionPath<'a>) -> Cells<'a> {
     let (points, whole) = joint(before, after);
     points.into_iter().map(|(pair, count)| (pair, UnitShare::new(count, whole.clone()))).collect()
 }

@@ -29,7 +29,7 @@ mod space;
 mod words;
 
 use crate::decide::Catalog;
-use crate::finding::{Code, Severity};
+use crate::finding::{Code, Path, Severity};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
@@ -111,7 +111,7 @@ pub struct ChangeFinding {
     /// The problem, in a sentence.
     pub message: String,
     /// The path of the value: in the new document, or in the old one if it was removed.
-    pub path: String,
+    pub path: Path,
     /// The way to fix it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,

@@ -65,12 +65,12 @@ impl<'a> Question<'a> {
 
 /// A decision: the first question that applies, else what is left.
 #[derive(Debug)]
-pub(super) struct Path<'a> {
+pub(super) struct DecisionPath<'a> {
     pub questions: Vec<Question<'a>>,
     pub otherwise: Outcome<&'a str>,
 }
 
-impl<'a> Path<'a> {
+impl<'a> DecisionPath<'a> {
     /// A question that decides for every unit.
     pub(super) const fn always(outcome: Outcome<&'a str>) -> Self {
         Self { questions: Vec::new(), otherwise: outcome }
@@ -94,7 +94,7 @@ type Points<'a> = BTreeMap<(Outcome<&'a str>, Outcome<&'a str>), BigUint>;
 
 /// Returns the number of points of the product of all spaces for each pair of outcomes, and the number of all
 /// points.
-pub(super) fn joint<'a>(before: &Path<'a>, after: &Path<'a>) -> (Points<'a>, BigUint) {
+pub(super) fn joint<'a>(before: &DecisionPath<'a>, after: &DecisionPath<'a>) -> (Points<'a>, BigUint) {
     let start = ((usize::MAX, before.otherwise), (usize::MAX, after.otherwise));
     let mut points: BTreeMap<RankedPair<'a>, BigUint> = BTreeMap::from([(start, 1_u32.into())]);
     let mut whole = BigUint::from(1_u32);
@@ -128,8 +128,8 @@ fn earlier<'a>(known: RankedOutcome<'a>, answer: Option<RankedOutcome<'a>>) -> R
 /// The buckets of a hash, counted by what both sides answer.
 fn classes<'a>(
     hash: Hash<'a>,
-    before: &Path<'a>,
-    after: &Path<'a>,
+    before: &DecisionPath<'a>,
+    after: &DecisionPath<'a>,
 ) -> BTreeMap<(Option<RankedOutcome<'a>>, Option<RankedOutcome<'a>>), u32> {
     let questions = before.questions.iter().chain(&after.questions).filter(|it| it.hash == hash);
     let mut ends: Vec<u32> = questions.flat_map(|it| it.slices.iter().map(|(end, _)| *end)).collect();

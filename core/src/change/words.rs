@@ -1,5 +1,6 @@
 //! The values that change in a document, with the paths that findings use.
 
+use crate::finding::Path;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -9,7 +10,7 @@ use serde_json::{Map, Value};
 pub struct FieldChange {
     /// The path of the value, for example `variants[1].allocation`: in the new document, or in the old one if
     /// it was removed.
-    pub path: String,
+    pub path: Path,
     /// The value before; left out where there was none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<Value>,
@@ -22,11 +23,11 @@ pub struct FieldChange {
 #[must_use]
 pub fn field_changes(before: &Value, after: &Value) -> Vec<FieldChange> {
     let mut changes = Vec::new();
-    compare(String::new(), before, after, &mut changes);
+    compare(Path::default(), before, after, &mut changes);
     changes
 }
 
-fn compare(path: String, before: &Value, after: &Value, changes: &mut Vec<FieldChange>) {
+fn compare(path: Path, before: &Value, after: &Value, changes: &mut Vec<FieldChange>) {
     match (before, after) {
         _ if before == after => {}
         (Value::Object(old), Value::Object(new)) => compare_fields(&path, old, new, changes),
@@ -43,7 +44,7 @@ fn holds_parts(list: &[Value]) -> bool {
 }
 
 fn compare_fields(
-    path: &str,
+    path: &Path,
     old: &Map<String, Value>,
     new: &Map<String, Value>,
     changes: &mut Vec<FieldChange>,
@@ -52,7 +53,7 @@ fn compare_fields(
     names.sort_unstable();
     names.dedup();
     for name in names {
-        let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+        let path = path.field(name.clone());
         match (old.get(name), new.get(name)) {
             (Some(before), Some(after)) => compare(path, before, after, changes),
             (before, after) => {
@@ -63,14 +64,14 @@ fn compare_fields(
 }
 
 /// Items that have a name are the same item wherever they stand; others are told by their place, from both ends.
-fn compare_items(path: &str, old: &[Value], new: &[Value], changes: &mut Vec<FieldChange>) {
+fn compare_items(path: &Path, old: &[Value], new: &[Value], changes: &mut Vec<FieldChange>) {
     let pairs = match (names(old), names(new)) {
         (Some(old), Some(new)) => by_name(&old, &new),
         _ => by_place(old, new),
     };
     for (at, other) in pairs {
         let (before, after) = (at.and_then(|it| old.get(it)), other.and_then(|it| new.get(it)));
-        let path = format!("{path}[{}]", other.or(at).unwrap_or_default());
+        let path = path.index(other.or(at).unwrap_or_default());
         match (before, after) {
             (Some(before), Some(after)) => compare(path, before, after, changes),
             (before, after) => {

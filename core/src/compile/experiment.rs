@@ -7,7 +7,7 @@ use super::shares;
 use crate::decide::{AttributePath, ExperimentParts, Slot, Split, USER_ID, Variant};
 use crate::document::{ExperimentConfig, MetricConfig, MetricKind, Status};
 use crate::event::{MAX_ROW_BYTES, largest_row};
-use crate::finding::{Code, Findings};
+use crate::finding::{Code, Findings, Path};
 use crate::hash::{BUCKETS, Bucketer, Purpose, Range, salt_of_epoch};
 use crate::metric::Metric;
 use std::collections::BTreeMap;
@@ -23,7 +23,7 @@ pub(super) fn compile(
     shared: &Shared,
     findings: &mut Findings,
 ) -> CompiledExperiment {
-    super::check_hashing("", written.unit.as_deref(), written.salt.as_deref(), findings);
+    super::check_hashing(&Path::default(), written.unit.as_deref(), written.salt.as_deref(), findings);
     super::check_epoch(written.epoch, findings);
     super::check_overrides_file(written.overrides_file.as_deref(), findings);
     check_times(written, findings);
@@ -33,7 +33,8 @@ pub(super) fn compile(
     let salt = salt_of_epoch(written.salt.as_deref().unwrap_or(&written.experiment), epoch);
     let ranges = compile_variants(written, findings);
     let traffic = written.traffic_allocation;
-    let below = traffic.map_or(BUCKETS, |it| shares::to_buckets(it.0, 1.0, "traffic_allocation", findings));
+    let below = traffic
+        .map_or(BUCKETS, |it| shares::to_buckets(it.0, 1.0, &Path::of("traffic_allocation"), findings));
     if below == 0
         && !findings.is_broken("traffic_allocation")
         && traffic.is_some_and(|it| (0.0..=1.0).contains(&it.0))
@@ -45,7 +46,7 @@ pub(super) fn compile(
     let unit = written.unit.as_deref().unwrap_or(USER_ID);
     let slot = compile_slot(written, unit, shared, findings);
     let mut rules = Rules::new(shared, unit, findings);
-    let targeting = rules.compile(&written.targeting_rules, "targeting_rules");
+    let targeting = rules.compile(&written.targeting_rules, &Path::of("targeting_rules"));
     let uses_segment = rules.uses_segment;
     let holdouts = shared.holdouts_of(&written.experiment);
     let uses_shared =
@@ -57,7 +58,7 @@ pub(super) fn compile(
         epoch,
         starts_at: written.starts_at.map(|it| it.0),
         ends_at: written.ends_at.map(|it| it.0),
-        winner: written.winner.as_ref().and_then(|key| find(written, key, "winner", findings)),
+        winner: written.winner.as_ref().and_then(|key| find(written, key, &Path::of("winner"), findings)),
         overrides: compile_overrides(written, findings),
         holdouts,
         slot,
@@ -87,7 +88,7 @@ fn compile_variants(written: &ExperimentConfig, findings: &mut Findings) -> Vec<
         findings.add(Code::SingleVariant, "variants", "there is only one variant").help("add a control");
     }
     let wanted = variants.iter().map(|it| (it.allocation, &it.ranges));
-    let ranges = shares::compile("variants", wanted, findings);
+    let ranges = shares::compile(&Path::of("variants"), wanted, findings);
     if !ranges.is_empty() {
         let named =
             |key: &str| written.overrides_file.is_some() || written.overrides.values().any(|it| it == key);
@@ -104,7 +105,11 @@ pub(super) fn warn_of_unreachable(keys: &[(&str, bool)], ranges: &[(Range, usize
         let mine = |(range, index): &(Range, usize)| *index == at && !range.is_empty();
         if !reached && !ranges.iter().any(mine) {
             findings
-                .add(Code::VariantUnreachable, format!("variants[{at}]"), format!("no unit can get `{key}`"))
+                .add(
+                    Code::VariantUnreachable,
+                    Path::of("variants").index(at),
+                    format!("no unit can get `{key}`"),
+                )
                 .help("give it a share, or drop it");
         }
     }
@@ -149,7 +154,7 @@ fn compile_slot(
 fn compile_overrides(written: &ExperimentConfig, findings: &mut Findings) -> BTreeMap<Box<str>, usize> {
     let mut overrides = BTreeMap::new();
     for (unit, variant) in &written.overrides {
-        let path = format!("overrides.{unit}");
+        let path = Path::of("overrides").field(unit.clone());
         if unit.trim().is_empty() {
             findings.add(Code::BlankText, "overrides", "a unit is blank").help("name a unit");
         }
@@ -160,7 +165,7 @@ fn compile_overrides(written: &ExperimentConfig, findings: &mut Findings) -> BTr
     overrides
 }
 
-fn find(written: &ExperimentConfig, key: &str, path: &str, findings: &mut Findings) -> Option<usize> {
+fn find(written: &ExperimentConfig, key: &str, path: &Path, findings: &mut Findings) -> Option<usize> {
     let found = written.variants.iter().position(|it| *it.key == *key);
     if found.is_none() && !super::variants_lost(written.variants.iter().map(|it| &*it.key), findings) {
         let known = written.variants.iter().map(|it| &*it.key);
@@ -210,17 +215,17 @@ fn check_rows(written: &ExperimentConfig, findings: &mut Findings) {
 fn check_metrics(metrics: &[MetricConfig], findings: &mut Findings) {
     unique("metric", "metrics", metrics.iter().map(|it| &*it.key), findings);
     for (at, metric) in metrics.iter().enumerate() {
-        let path = format!("metrics[{at}]");
+        let path = Path::of("metrics").index(at);
         let needs_property = match metric.kind {
             MetricKind::Sum | MetricKind::Mean => true,
             MetricKind::Conversion | MetricKind::Count => false,
         };
         if needs_property && metric.property.is_none() && !findings.is_broken(&path) {
             findings
-                .add(Code::MetricInvalid, path.as_str(), format!("a {} needs a `property`", metric.kind))
+                .add(Code::MetricInvalid, path.clone(), format!("a {} needs a `property`", metric.kind))
                 .help("name the property of the event that holds the number");
         }
-        let event = format!("{path}.event");
+        let event = path.field("event");
         if metric.event.trim().is_empty() && !findings.is_broken(&event) {
             findings.add(Code::MetricInvalid, event, "the event is blank").help("name the events to count");
         }

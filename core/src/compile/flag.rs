@@ -13,7 +13,7 @@ use crate::decide::{
     AttributePath, Experiment, Flag, FlagVariant, Prerequisite, Rule, Serve, Split, USER_ID,
 };
 use crate::document::{Document, FeatureFlagConfig, FlagRuleConfig, PrerequisiteConfig, SplitConfig};
-use crate::finding::{Code, Findings};
+use crate::finding::{Code, Findings, Path};
 use crate::hash::{Bucketer, Purpose, salt_of_epoch};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
@@ -72,7 +72,12 @@ impl FlagCompiler<'_> {
     /// The flag, its prerequisites still empty, and whether it uses what is shared.
     fn compile(&mut self) -> (Flag, bool) {
         let written = self.written;
-        super::check_hashing("", written.unit.as_deref(), written.salt.as_deref(), self.findings);
+        super::check_hashing(
+            &Path::default(),
+            written.unit.as_deref(),
+            written.salt.as_deref(),
+            self.findings,
+        );
         super::check_epoch(written.epoch, self.findings);
         super::check_overrides_file(written.overrides_file.as_deref(), self.findings);
         let salt =
@@ -82,7 +87,7 @@ impl FlagCompiler<'_> {
         self.check_variants(&variants);
         self.check_prerequisites();
         let default = match &written.default_variant {
-            Some(key) => self.find(key, "default_variant").unwrap_or_default(),
+            Some(key) => self.find(key, &Path::of("default_variant")).unwrap_or_default(),
             None => self.implied_default(&variants),
         };
         let mut uses_segment = false;
@@ -113,7 +118,7 @@ impl FlagCompiler<'_> {
         };
         let first = variants.first().map_or("other", |it| kind(&it.value));
         for (at, variant) in self.written.variants.iter().enumerate() {
-            let path = format!("variants[{at}].value");
+            let path = Path::of("variants").index(at).field("value");
             if kind(&variant.value) == "other" {
                 if !self.findings.is_broken(&path) {
                     let message = "a flag's value is a boolean, string, number or object";
@@ -147,7 +152,7 @@ impl FlagCompiler<'_> {
             if unit.trim().is_empty() {
                 self.findings.add(Code::BlankText, "overrides", "a unit is blank").help("name a unit");
             }
-            if let Some(index) = self.find(variant, &format!("overrides.{unit}")) {
+            if let Some(index) = self.find(variant, &Path::of("overrides").field(unit.clone())) {
                 overrides.insert(unit.as_str().into(), index);
             }
         }
@@ -158,16 +163,16 @@ impl FlagCompiler<'_> {
         let rules = &self.written.rules;
         let mut compiled = Vec::new();
         for (at, rule) in rules.iter().enumerate() {
-            let path = format!("rules[{at}]");
+            let path = Path::of("rules").index(at);
             if let Some(earlier) = self.shadowing(rule, at) {
-                let place = self.findings.place(format!("rules[{earlier}]"));
+                let place = self.findings.place(Path::of("rules").index(earlier));
                 self.findings
-                    .add(Code::RuleUnreachable, path.as_str(), "this rule is never reached")
+                    .add(Code::RuleUnreachable, path.clone(), "this rule is never reached")
                     .help("put the narrower rule first, or drop it")
                     .related(place, "units that match that rule are already served here");
             }
             let mut rules = Rules::new(self.shared, unit_of(self.written), self.findings);
-            let when = rules.compile(&rule.when, &format!("{path}.when"));
+            let when = rules.compile(&rule.when, &path.field("when"));
             *uses_segment |= rules.uses_segment;
             let name = rule.name.clone().unwrap_or_else(|| (at + 1).to_string());
             if let Some(serve) = self.compile_serve(rule, salt, &path) {
@@ -181,20 +186,18 @@ impl FlagCompiler<'_> {
     fn shadowing(&self, rule: &FlagRuleConfig, at: usize) -> Option<usize> {
         let earlier = self.written.rules.iter().take(at).enumerate();
         earlier
-            .filter(|(at, it)| !self.findings.is_broken(&format!("rules[{at}]")) && it.experiment.is_none())
+            .filter(|(at, it)| {
+                !self.findings.is_broken(Path::of("rules").index(*at)) && it.experiment.is_none()
+            })
             .find(|(_, it)| implies(&rule.when, &it.when))
             .map(|(at, _)| at)
     }
 
-    fn compile_serve(&mut self, rule: &FlagRuleConfig, salt: &str, path: &str) -> Option<Serve> {
+    fn compile_serve(&mut self, rule: &FlagRuleConfig, salt: &str, path: &Path) -> Option<Serve> {
         match (&rule.serve, &rule.split, &rule.experiment) {
-            (Some(variant), None, None) => {
-                Some(Serve::Variant(self.find(variant, &format!("{path}.serve"))?))
-            }
-            (None, Some(split), None) => self.compile_split(split, salt, &format!("{path}.split")),
-            (None, None, Some(experiment)) => {
-                self.compile_experiment(experiment, &format!("{path}.experiment"))
-            }
+            (Some(variant), None, None) => Some(Serve::Variant(self.find(variant, &path.field("serve"))?)),
+            (None, Some(split), None) => self.compile_split(split, salt, &path.field("split")),
+            (None, None, Some(experiment)) => self.compile_experiment(experiment, &path.field("experiment")),
             _ => {
                 if !self.findings.is_broken(path) {
                     self.findings
@@ -207,9 +210,9 @@ impl FlagCompiler<'_> {
         }
     }
 
-    fn compile_split(&mut self, split: &[SplitConfig], salt: &str, path: &str) -> Option<Serve> {
+    fn compile_split(&mut self, split: &[SplitConfig], salt: &str, path: &Path) -> Option<Serve> {
         let find =
-            |(at, share): (usize, &SplitConfig)| self.find(&share.variant, &format!("{path}[{at}].variant"));
+            |(at, share): (usize, &SplitConfig)| self.find(&share.variant, &path.index(at).field("variant"));
         // All are looked up before the first that is missing ends it.
         let variants: Vec<Option<usize>> = split.iter().enumerate().map(find).collect();
         let variants: Vec<usize> = variants.into_iter().collect::<Option<_>>()?;
@@ -223,7 +226,7 @@ impl FlagCompiler<'_> {
         Some(Serve::Split(Split::new(Bucketer::new(salt, Purpose::Variant), ranges)))
     }
 
-    fn compile_experiment(&mut self, key: &str, path: &str) -> Option<Serve> {
+    fn compile_experiment(&mut self, key: &str, path: &Path) -> Option<Serve> {
         let index = self.names.experiments.get(key);
         let found = index.and_then(|index| Some((*index, self.documents.get(*index)?.as_ref()?)));
         let Some((document, Document::Experiment(written))) = found else {
@@ -261,7 +264,7 @@ impl FlagCompiler<'_> {
         variant_keys(self.written).iter().position(|it| *it == key)
     }
 
-    fn find(&mut self, key: &str, path: &str) -> Option<usize> {
+    fn find(&mut self, key: &str, path: &Path) -> Option<usize> {
         let found = self.position(key);
         if found.is_none() && !self.are_variants_lost() {
             let known = variant_keys(self.written);

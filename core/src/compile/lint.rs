@@ -5,14 +5,14 @@ mod values;
 
 use crate::decide::{Number, USER_ID, same};
 use crate::document::{Condition, Leaf, Negated, Operator};
-use crate::finding::{Code, Findings};
+use crate::finding::{Code, Findings, Path};
 use negation::{RequiredAttribute, asked};
 use serde_json::Value;
 use std::collections::HashMap;
 
 /// Notes what looks wrong in a list of conditions, all of which must hold. `unit` is the attribute that whoever
 /// is asked has.
-pub(super) fn conditions(written: &[Condition], path: &str, unit: &str, findings: &mut Findings) {
+pub(super) fn conditions(written: &[Condition], path: &Path, unit: &str, findings: &mut Findings) {
     for (condition, path) in with_paths(written, path) {
         alone(condition, &path, findings);
     }
@@ -22,12 +22,12 @@ pub(super) fn conditions(written: &[Condition], path: &str, unit: &str, findings
 }
 
 /// Notes what can be told from a condition without those around it.
-fn alone(condition: &Condition, path: &str, findings: &mut Findings) {
+fn alone(condition: &Condition, path: &Path, findings: &mut Findings) {
     let (nesting, inner) = match condition {
         Condition::All { all } => ("all", all),
         Condition::Any { any } => ("any", any),
         Condition::Not { not: Negated::All(not) } => ("not", not),
-        Condition::Not { not: Negated::One(not) } => return alone(not, &format!("{path}.not"), findings),
+        Condition::Not { not: Negated::One(not) } => return alone(not, &path.field("not"), findings),
         Condition::Segment { .. } => return,
         Condition::Leaf(leaf) => {
             if !findings.is_broken(path) {
@@ -36,14 +36,14 @@ fn alone(condition: &Condition, path: &str, findings: &mut Findings) {
             return;
         }
     };
-    let path = format!("{path}.{nesting}");
+    let path = path.field(nesting);
     if inner.is_empty() && !findings.is_lost(&path) {
         let (code, when) = match nesting {
             "all" => (Code::AlwaysMatches, "always"),
             _ => (Code::NeverMatches, "never"),
         };
         findings
-            .add(code, path.as_str(), format!("`{nesting}` without conditions is {when} true"))
+            .add(code, path.clone(), format!("`{nesting}` without conditions is {when} true"))
             .help("name at least one condition");
     }
     for (condition, path) in with_paths(inner, &path) {
@@ -52,10 +52,10 @@ fn alone(condition: &Condition, path: &str, findings: &mut Findings) {
 }
 
 /// A condition and its path.
-type ConditionAt<'d> = (&'d Condition, String);
+type ConditionAt<'d> = (&'d Condition, Path);
 
-fn with_paths<'d>(written: &'d [Condition], path: &str) -> Vec<ConditionAt<'d>> {
-    written.iter().enumerate().map(|(at, condition)| (condition, format!("{path}[{at}]"))).collect()
+fn with_paths<'d>(written: &'d [Condition], path: &Path) -> Vec<ConditionAt<'d>> {
+    written.iter().enumerate().map(|(at, condition)| (condition, path.index(at))).collect()
 }
 
 struct Lint<'d, 'f> {
@@ -80,31 +80,31 @@ impl<'d> Lint<'d, '_> {
     }
 
     /// The leaves that must all hold, those of nested `all` too. One that could not be read says nothing.
-    fn collect_leaves(&self, written: &[ConditionAt<'d>], into: &mut Vec<(&'d Leaf, String)>) {
+    fn collect_leaves(&self, written: &[ConditionAt<'d>], into: &mut Vec<(&'d Leaf, Path)>) {
         for (condition, path) in written {
             match condition {
                 Condition::Leaf(leaf) if !self.findings.is_broken(path) => into.push((leaf, path.clone())),
-                Condition::All { all } => self.collect_leaves(&with_paths(all, &format!("{path}.all")), into),
+                Condition::All { all } => self.collect_leaves(&with_paths(all, &path.field("all")), into),
                 _ => {}
             }
         }
     }
 
-    fn inside(&mut self, condition: &'d Condition, path: &str) {
+    fn inside(&mut self, condition: &'d Condition, path: &Path) {
         match condition {
             // The leaves of a nested `all` were looked at with those around it.
             Condition::All { all } => {
-                for (condition, path) in with_paths(all, &format!("{path}.all")) {
+                for (condition, path) in with_paths(all, &path.field("all")) {
                     self.inside(condition, &path);
                 }
             }
             Condition::Any { any } => {
-                for one in with_paths(any, &format!("{path}.any")) {
+                for one in with_paths(any, &path.field("any")) {
                     self.conjunction(vec![one]);
                 }
             }
             Condition::Not { not } => {
-                negation::check(not.conditions(), &format!("{path}.not"), &self.present, self.findings);
+                negation::check(not.conditions(), &path.field("not"), &self.present, self.findings);
             }
             Condition::Segment { .. } | Condition::Leaf(_) => {}
         }
@@ -126,7 +126,7 @@ impl Default for RemainingValues<'_> {
     }
 }
 
-fn contradictions(leaves: &[(&Leaf, String)], findings: &mut Findings) {
+fn contradictions(leaves: &[(&Leaf, Path)], findings: &mut Findings) {
     let mut by_attribute: HashMap<&str, RemainingValues<'_>> = HashMap::new();
     for (leaf, path) in leaves {
         let Some(attribute) = leaf.attribute.as_deref() else { continue };
@@ -137,7 +137,7 @@ fn contradictions(leaves: &[(&Leaf, String)], findings: &mut Findings) {
             findings
                 .add(
                     Code::NeverMatches,
-                    path.as_str(),
+                    path.clone(),
                     format!("no `{attribute}` satisfies this and the conditions before it"),
                 )
                 .help("all of a list must hold; use `any:` for alternatives");

@@ -25,7 +25,7 @@ mod shares;
 
 use crate::decide::Catalog;
 use crate::document::Document;
-use crate::finding::{Code, Finding, Findings};
+use crate::finding::{Code, Finding, Findings, Path};
 use crate::rehearsal::Suite;
 use names::Names;
 use serde_json::Value;
@@ -90,11 +90,10 @@ pub fn compile(documents: &[Option<Document>], mut findings: Findings) -> Compil
     Compilation { catalog, tests, findings }
 }
 
-/// Checks what is hashed, and by which attribute. `prefix` is where the two are written: empty, or a path with
-/// a dot at its end.
-fn check_hashing(prefix: &str, unit: Option<&str>, salt: Option<&str>, findings: &mut Findings) {
+/// Checks what is hashed, and by which attribute. `path` is where the two are written.
+fn check_hashing(path: &Path, unit: Option<&str>, salt: Option<&str>, findings: &mut Findings) {
     for (name, text) in [("unit", unit), ("salt", salt)] {
-        let path = format!("{prefix}{name}");
+        let path = path.field(name);
         if text.is_some_and(|text| text.trim().is_empty()) && !findings.is_broken(&path) {
             findings
                 .add(Code::BlankText, path, format!("`{name}` is blank"))

@@ -1,7 +1,7 @@
 //! Names of experiments and flags, over all documents.
 
 use crate::document::{Document, FeatureFlagConfig};
-use crate::finding::{Code, Findings, did_you_mean};
+use crate::finding::{Code, Findings, Path, did_you_mean};
 use crate::hash::{Purpose, salt_of_epoch};
 use std::collections::HashMap;
 
@@ -38,7 +38,7 @@ impl<'d> Names<'d> {
                 Some(Document::Catalog(_)) => match shared {
                     None => shared = Some(index),
                     Some(first) => {
-                        let place = crate::finding::Place { document: first, path: "catalog".to_owned() };
+                        let place = crate::finding::Place { document: first, path: "catalog".into() };
                         findings
                             .add(Code::DuplicateKey, "catalog", "there is already a catalog document")
                             .help("move its segments, layers and holdouts into the other")
@@ -66,7 +66,7 @@ fn purposes(flag: &FeatureFlagConfig) -> &'static [Purpose] {
 /// Takes a key; false for one that is taken already, or could not be read.
 fn claim<'d>(
     names: &mut HashMap<&'d str, usize>,
-    kind: &str,
+    kind: &'static str,
     key: &'d str,
     index: usize,
     findings: &mut Findings,
@@ -76,7 +76,7 @@ fn claim<'d>(
     }
     let first = *names.entry(key).or_insert(index);
     if first != index {
-        let place = crate::finding::Place { document: first, path: kind.to_owned() };
+        let place = crate::finding::Place { document: first, path: kind.into() };
         findings
             .add(Code::DuplicateKey, kind, format!("there is already a {kind} `{key}`"))
             .help("rename one; give it the old key as `salt` to keep the variant of every unit")
@@ -105,7 +105,7 @@ fn claim_salt<'d>(
         }
     }
     if let Some((document, purpose)) = twin {
-        let place = crate::finding::Place { document, path: String::new() };
+        let place = crate::finding::Place { document, path: Path::default() };
         findings
             .add(
                 Code::DuplicateSalt,
@@ -123,10 +123,11 @@ pub(super) fn unknown<'n>(
     kind: &str,
     name: &str,
     known: impl IntoIterator<Item = &'n str>,
-    path: &str,
+    path: impl Into<Path>,
     findings: &mut Findings,
 ) {
-    if findings.is_broken(path) {
+    let path = path.into();
+    if findings.is_broken(&path) {
         return;
     }
     let known: Vec<&str> = known.into_iter().collect();

@@ -8,20 +8,19 @@ use crate::decide::{
     network,
 };
 use crate::document::{DateTime, Leaf, Operator, Percentage, describe, quote};
-use crate::finding::{Code, Findings, did_you_mean};
+use crate::finding::{Code, Findings, Path, did_you_mean};
 use crate::hash::{Bucketer, Purpose};
 use ipnet::IpNet;
 use jiff::civil::{Time, Weekday};
 use jiff::tz::TimeZone;
 use serde_json::Value;
-use std::borrow::Cow;
 use std::cell::RefCell;
 
 /// A problem with a value, and the way to fix it.
 struct ValueProblem {
     code: Code,
     /// The part of the condition, as `.value`, `.value.zone` or `.value[2]`; empty for all of it.
-    place: Cow<'static, str>,
+    place: Path,
     message: String,
     help: Option<String>,
 }
@@ -30,7 +29,7 @@ impl ValueProblem {
     fn value(message: impl Into<String>, help: impl Into<String>) -> Self {
         Self {
             code: Code::InvalidValue,
-            place: ".value".into(),
+            place: Path::of("value"),
             message: message.into(),
             help: Some(help.into()),
         }
@@ -40,13 +39,13 @@ impl ValueProblem {
 /// Compiles a leaf's operator and value; `None` after a finding.
 pub(super) fn compile(
     leaf: &Leaf,
-    path: &str,
+    path: &Path,
     patterns: &RefCell<Patterns>,
     findings: &mut Findings,
 ) -> Option<Test> {
     match test(leaf, (path, findings), patterns) {
         Ok(test) => {
-            let place = || format!("{path}.value");
+            let place = || path.field("value");
             match (&test, &leaf.value) {
                 (Some(Test::Ip(networks)), Some(value)) => note_host_bits(networks, value, path, findings),
                 (Some(Test::SemverRange(range)), _) if range.is_empty() => {
@@ -59,7 +58,7 @@ pub(super) fn compile(
             test
         }
         Err(wrong) => {
-            let finding = findings.add(wrong.code, format!("{path}{}", wrong.place), wrong.message);
+            let finding = findings.add(wrong.code, path.then(&wrong.place), wrong.message);
             finding.help = wrong.help;
             None
         }
@@ -69,7 +68,7 @@ pub(super) fn compile(
 /// The test of a leaf; `None` where what is wrong is among the findings already.
 fn test(
     leaf: &Leaf,
-    (path, findings): (&str, &mut Findings),
+    (path, findings): (&Path, &mut Findings),
     patterns: &RefCell<Patterns>,
 ) -> Result<Option<Test>, ValueProblem> {
     let operator = leaf.operator;
@@ -119,7 +118,7 @@ fn test(
 fn value(leaf: &Leaf) -> Result<&Value, ValueProblem> {
     leaf.value.as_ref().ok_or_else(|| ValueProblem {
         code: Code::InvalidOperator,
-        place: "".into(),
+        place: Path::default(),
         message: format!("`{}` needs a `value`", leaf.operator),
         help: Some("add `value:` with what the attribute is compared with".to_owned()),
     })
@@ -208,7 +207,7 @@ fn regex(pattern: &str, patterns: &RefCell<Patterns>) -> Result<Test, ValueProbl
     let compiled = patterns.borrow_mut().compile(pattern);
     compiled.map(Test::Matches).map_err(|Refusal { code, message, help }| ValueProblem {
         code,
-        place: ".value".into(),
+        place: Path::of("value"),
         message,
         help: Some(help.to_owned()),
     })
@@ -220,7 +219,7 @@ fn date_time(operator: Operator, value: &Value) -> Result<DateTime, ValueProblem
     }
     DateTime::of(value).ok_or_else(|| ValueProblem {
         code: Code::InvalidDate,
-        place: ".value".into(),
+        place: Path::of("value"),
         message: format!("{} is not a date, nor a time with its offset", DateTime::written(value)),
         help: Some(DateTime::HELP.to_owned()),
     })
@@ -259,6 +258,12 @@ fn geo(value: &Value) -> Result<Geo, ValueProblem> {
     }
 }
 
+/// The path, inside a condition, of an item of its value, which may also be a value alone.
+fn list_item(value: &Value, index: usize) -> Path {
+    let path = Path::of("value");
+    if value.is_array() { path.index(index) } else { path }
+}
+
 fn networks(operator: Operator, value: &Value) -> Result<Box<[IpNet]>, ValueProblem> {
     let items = match value {
         Value::Array(items) if !items.is_empty() => items.as_slice(),
@@ -268,7 +273,7 @@ fn networks(operator: Operator, value: &Value) -> Result<Box<[IpNet]>, ValueProb
     let read = |(index, item): (usize, &Value)| {
         let text = text(operator, item)?;
         network(text).ok_or_else(|| ValueProblem {
-            place: if value.is_array() { format!(".value[{index}]").into() } else { ".value".into() },
+            place: list_item(value, index),
             ..ValueProblem::value(
                 format!("{} is not an IP network", quote(text)),
                 "for example 10.0.0.0/8 or 2001:db8::/32; a number with a leading zero is ambiguous, because some \
@@ -280,9 +285,9 @@ fn networks(operator: Operator, value: &Value) -> Result<Box<[IpNet]>, ValueProb
 }
 
 /// Notes networks that have bits beyond their length, which are passed over.
-fn note_host_bits(networks: &[IpNet], value: &Value, path: &str, findings: &mut Findings) {
+fn note_host_bits(networks: &[IpNet], value: &Value, path: &Path, findings: &mut Findings) {
     for (index, network) in networks.iter().enumerate().filter(|(_, it)| it.addr() != it.network()) {
-        let place = if value.is_array() { format!("{path}.value[{index}]") } else { format!("{path}.value") };
+        let place = path.then(&list_item(value, index));
         let (length, whole) = (network.prefix_len(), network.trunc());
         findings
             .add(
@@ -328,7 +333,7 @@ fn time_window(value: &Value) -> Result<TimeWindow, ValueProblem> {
 fn weekdays(value: &Value) -> Result<Weekdays, ValueProblem> {
     let wrong = |value: &Value| ValueProblem {
         code: Code::InvalidValue,
-        place: ".value.days".into(),
+        place: Path::of("value").field("days"),
         message: format!("expected days of the week, found {}", describe(value)),
         help: Some("a list of mon, tue, wed, thu, fri, sat, sun".to_owned()),
     };
@@ -352,7 +357,7 @@ fn weekdays(value: &Value) -> Result<Weekdays, ValueProblem> {
 fn zone(value: Option<&Value>) -> Result<TimeZone, ValueProblem> {
     let wrong = |message: String, help: String| ValueProblem {
         code: Code::InvalidZone,
-        place: ".value.zone".into(),
+        place: Path::of("value").field("zone"),
         message,
         help: Some(help),
     };
@@ -360,7 +365,7 @@ fn zone(value: Option<&Value>) -> Result<TimeZone, ValueProblem> {
         let found = value.map_or("none".to_owned(), describe);
         let message = format!("a time window needs a `zone`, found {found}");
         return Err(ValueProblem {
-            place: if value.is_some() { ".value.zone" } else { ".value" }.into(),
+            place: if value.is_some() { Path::of("value").field("zone") } else { Path::of("value") },
             ..wrong(message, "use an IANA name, for example Europe/Berlin or UTC".to_owned())
         });
     };
@@ -374,7 +379,7 @@ fn zone(value: Option<&Value>) -> Result<TimeZone, ValueProblem> {
     })
 }
 
-fn percentage(leaf: &Leaf, path: &str, findings: &mut Findings) -> Result<Option<Test>, ValueProblem> {
+fn percentage(leaf: &Leaf, path: &Path, findings: &mut Findings) -> Result<Option<Test>, ValueProblem> {
     let value = value(leaf)?;
     let salt = leaf.salt.as_deref().filter(|salt| !salt.trim().is_empty());
     if salt.is_none() {
@@ -389,6 +394,6 @@ fn percentage(leaf: &Leaf, path: &str, findings: &mut Findings) -> Result<Option
             value,
         ));
     };
-    let below = percent_to_buckets(percentage, &format!("{path}.value"), findings);
+    let below = percent_to_buckets(percentage, &path.field("value"), findings);
     Ok(salt.map(|salt| Test::Percentage(Bucketer::new(salt, Purpose::Rollout), below)))
 }

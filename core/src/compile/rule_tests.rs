@@ -7,7 +7,7 @@ use crate::decide::{Catalog, ContextLimits, Reason, equal};
 use crate::document::{
     BucketsConfig, CaseConfig, Document, ExpectConfig, TestedKind, TestsConfig, WantedVariant,
 };
-use crate::finding::{Code, Findings, did_you_mean};
+use crate::finding::{Code, Findings, Path, did_you_mean};
 use crate::hash::BUCKETS;
 use crate::rehearsal::{Buckets, Case, Expect, Suite, TestSubject};
 use serde_json::Value;
@@ -47,7 +47,7 @@ fn compile(
         warn_of_now(written, checks.findings);
     }
     for (index, case) in written.cases.iter().enumerate() {
-        let path = format!("cases[{index}]");
+        let path = Path::of("cases").index(index);
         let mut compiled = checks.case(case, &path);
         compiled.at = case.at.or(written.at).map(|it| it.0);
         compiled.exceptions = matrix::exceptions(case, &path, &mut checks);
@@ -103,33 +103,33 @@ struct CaseChecks<'a> {
 
 impl CaseChecks<'_> {
     /// A case without its exceptions and time.
-    fn case(&mut self, written: &CaseConfig, path: &str) -> Case {
+    fn case(&mut self, written: &CaseConfig, path: &Path) -> Case {
         let attributes = written.context.clone().unwrap_or_default().0;
         if let Err(error) = ContextLimits::default().check(&attributes) {
             self.findings
-                .add(Code::TooLarge, format!("{path}.context"), error.to_string())
+                .add(Code::TooLarge, path.field("context"), error.to_string())
                 .help("the functions also refuse such a context; use a smaller one");
         }
         if let Some(pin) = &written.pin {
-            self.pin(pin, &format!("{path}.pin"));
+            self.pin(pin, &path.field("pin"));
         }
-        let mut buckets = self.buckets(written.buckets.as_ref(), &format!("{path}.buckets"));
+        let mut buckets = self.buckets(written.buckets.as_ref(), &path.field("buckets"));
         buckets.hashed = written.unit.is_some();
         Case {
             name: written.name.clone(),
-            path: path.to_owned(),
+            path: path.clone(),
             matrix: written.matrix.clone(),
             unit: written.unit.clone(),
             buckets,
             context: attributes,
             at: None,
             pin: written.pin.clone(),
-            expect: self.expect(&written.expect, &format!("{path}.expect")),
+            expect: self.expect(&written.expect, &path.field("expect")),
             exceptions: Vec::new(),
         }
     }
 
-    fn pin(&mut self, variant: &str, path: &str) {
+    fn pin(&mut self, variant: &str, path: &Path) {
         if self.is_experiment {
             self.variant(variant, path);
         } else {
@@ -138,12 +138,12 @@ impl CaseChecks<'_> {
         }
     }
 
-    fn buckets(&mut self, written: Option<&BucketsConfig>, path: &str) -> Buckets {
+    fn buckets(&mut self, written: Option<&BucketsConfig>, path: &Path) -> Buckets {
         let Some(written) = written else { return Buckets::default() };
-        let mut bucket = |name: &str, bucket: Option<u32>| {
+        let mut bucket = |name: &'static str, bucket: Option<u32>| {
             if bucket.is_some_and(|it| it >= BUCKETS) {
                 self.findings
-                    .add(Code::RangeInvalid, format!("{path}.{name}"), "there is no such bucket")
+                    .add(Code::RangeInvalid, path.field(name), "there is no such bucket")
                     .help("buckets are numbered from 0 to 999,999");
             }
             bucket
@@ -159,24 +159,24 @@ impl CaseChecks<'_> {
         };
         if self.is_experiment && buckets.rollout.is_some() {
             self.findings
-                .add(Code::ExpectationInvalid, format!("{path}.rollout"), "experiments have no rollout")
+                .add(Code::ExpectationInvalid, path.field("rollout"), "experiments have no rollout")
                 .help("`traffic` decides which units take part, `variant` which variant they get");
         }
         buckets
     }
 
     /// Compiles the expectation of a case or an exception.
-    fn expect(&mut self, written: &ExpectConfig, path: &str) -> Expect {
+    fn expect(&mut self, written: &ExpectConfig, path: &Path) -> Expect {
         let ExpectConfig { variant, value, reason } = written.clone();
         let says_nothing = variant == WantedVariant::Any && value.is_none() && reason.is_none();
         if says_nothing && !self.findings.is_broken(path) {
             self.contradiction(path, "nothing is expected", "add `variant:`, `value:` or `reason:`");
         }
         if let WantedVariant::Key(key) = &variant {
-            self.variant(key, &format!("{path}.variant"));
+            self.variant(key, &path.field("variant"));
         }
         if let Some(reason) = &reason {
-            self.reason(reason, &format!("{path}.reason"));
+            self.reason(reason, &path.field("reason"));
         }
         if self.is_experiment {
             self.of_experiment(&variant, value.as_ref(), reason.as_deref(), path);
@@ -191,11 +191,11 @@ impl CaseChecks<'_> {
         variant: &WantedVariant,
         value: Option<&Value>,
         reason: Option<&str>,
-        path: &str,
+        path: &Path,
     ) {
         if value.is_some() {
             let help = "expect the `variant`; only flags have values";
-            self.contradiction(&format!("{path}.value"), "experiments have no value", help);
+            self.contradiction(&path.field("value"), "experiments have no value", help);
         }
         let reason = Reason::ALL.into_iter().find(|it| Some(it.as_str()) == reason);
         // What is completed without a winner gives none, too, but then it is not for the winner.
@@ -207,10 +207,10 @@ impl CaseChecks<'_> {
         }
     }
 
-    fn of_flag(&mut self, variant: &WantedVariant, value: Option<&Value>, path: &str) {
+    fn of_flag(&mut self, variant: &WantedVariant, value: Option<&Value>, path: &Path) {
         if *variant == WantedVariant::Nothing {
             let help = "expect the default variant";
-            self.contradiction(&format!("{path}.variant"), "a flag always gives a variant", help);
+            self.contradiction(&path.field("variant"), "a flag always gives a variant", help);
         }
         let (Some(TestSubject::Flag(_, flag)), Some(value)) = (self.tested, value) else { return };
         let fits = |key: &str| match variant {
@@ -222,11 +222,11 @@ impl CaseChecks<'_> {
             let values: Vec<_> =
                 flag.variants().iter().map(|it| format!("`{}` is {}", it.key, it.value)).collect();
             let message = format!("no expected variant has the value {value}");
-            self.contradiction(&format!("{path}.value"), &message, &values.join(", "));
+            self.contradiction(&path.field("value"), &message, &values.join(", "));
         }
     }
 
-    fn variant(&mut self, key: &str, path: &str) {
+    fn variant(&mut self, key: &str, path: &Path) {
         let known: Vec<&str> = match self.tested {
             Some(TestSubject::Experiment(it)) => it.variants().iter().map(|it| &*it.key).collect(),
             Some(TestSubject::Flag(_, it)) => it.variants().iter().map(|it| &*it.key).collect(),
@@ -237,7 +237,7 @@ impl CaseChecks<'_> {
         }
     }
 
-    fn reason(&mut self, word: &str, path: &str) {
+    fn reason(&mut self, word: &str, path: &Path) {
         let of_experiments = || Reason::ALL.iter().map(|it| it.as_str());
         let of_flags = || crate::decide::FlagReason::ALL.iter().map(|it| it.as_str());
         let known: Vec<_> =
@@ -254,7 +254,7 @@ impl CaseChecks<'_> {
         self.findings.add(Code::UnknownWord, path, message).help(help);
     }
 
-    fn contradiction(&mut self, path: &str, message: &str, help: &str) {
+    fn contradiction(&mut self, path: &Path, message: &str, help: &str) {
         self.findings.add(Code::ExpectationInvalid, path, message).help(help);
     }
 }

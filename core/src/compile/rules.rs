@@ -6,7 +6,7 @@ use super::operators;
 use super::shared::Shared;
 use crate::decide::{AttributePath, Condition, Leaf, Source};
 use crate::document::{self, Operator};
-use crate::finding::{Code, Findings};
+use crate::finding::{Code, Findings, Path};
 
 /// Compiles the conditions of one document.
 pub(super) struct Rules<'a> {
@@ -25,26 +25,26 @@ impl<'a> Rules<'a> {
 
     /// Compiles a list, all of whose conditions must hold. A condition that cannot be compiled leaves a finding
     /// and is left out; the document does not get into the catalog.
-    pub(super) fn compile(&mut self, written: &[document::Condition], path: &str) -> Box<[Condition]> {
+    pub(super) fn compile(&mut self, written: &[document::Condition], path: &Path) -> Box<[Condition]> {
         let compiled = self.list(written, path);
         lint::conditions(written, path, self.unit, self.findings);
         compiled
     }
 
-    fn list(&mut self, written: &[document::Condition], path: &str) -> Box<[Condition]> {
-        let compile = |(at, it)| self.condition(it, &format!("{path}[{at}]"));
+    fn list(&mut self, written: &[document::Condition], path: &Path) -> Box<[Condition]> {
+        let compile = |(at, it)| self.condition(it, &path.index(at));
         written.iter().enumerate().filter_map(compile).collect()
     }
 
-    fn condition(&mut self, written: &document::Condition, path: &str) -> Option<Condition> {
+    fn condition(&mut self, written: &document::Condition, path: &Path) -> Option<Condition> {
         Some(match written {
-            document::Condition::All { all } => Condition::All(self.list(all, &format!("{path}.all"))),
-            document::Condition::Any { any } => Condition::Any(self.list(any, &format!("{path}.any"))),
+            document::Condition::All { all } => Condition::All(self.list(all, &path.field("all"))),
+            document::Condition::Any { any } => Condition::Any(self.list(any, &path.field("any"))),
             document::Condition::Not { not: document::Negated::All(not) } => {
-                Condition::Not(self.list(not, &format!("{path}.not")))
+                Condition::Not(self.list(not, &path.field("not")))
             }
             document::Condition::Not { not: document::Negated::One(not) } => {
-                Condition::Not(self.condition(not, &format!("{path}.not")).into_iter().collect())
+                Condition::Not(self.condition(not, &path.field("not")).into_iter().collect())
             }
             document::Condition::Segment { segment } => self.segment(segment, path)?,
             document::Condition::Leaf(leaf) => {
@@ -56,7 +56,7 @@ impl<'a> Rules<'a> {
         })
     }
 
-    fn segment(&mut self, key: &str, path: &str) -> Option<Condition> {
+    fn segment(&mut self, key: &str, path: &Path) -> Option<Condition> {
         self.uses_segment = true;
         self.shared.note_use(key);
         if let Some(segment) = self.shared.segments.get(key) {
@@ -67,15 +67,15 @@ impl<'a> Rules<'a> {
             return None;
         }
         let known = self.shared.segments.keys().map(String::as_str);
-        unknown(Code::UnknownSegment, "segment", key, known, &format!("{path}.segment"), self.findings);
+        unknown(Code::UnknownSegment, "segment", key, known, &path.field("segment"), self.findings);
         None
     }
 
-    fn leaf(&mut self, written: &document::Leaf, path: &str) -> Option<Leaf> {
+    fn leaf(&mut self, written: &document::Leaf, path: &Path) -> Option<Leaf> {
         let operator = written.operator;
         if operator != Operator::Percentage && written.salt.is_some() {
             self.findings
-                .add(Code::InvalidOperator, format!("{path}.salt"), format!("`{operator}` takes no `salt`"))
+                .add(Code::InvalidOperator, path.field("salt"), format!("`{operator}` takes no `salt`"))
                 .help("drop it; only `percentage` has one");
         }
         let source = self.source(written, path);
@@ -87,13 +87,13 @@ impl<'a> Rules<'a> {
         Some(Leaf { source, test, written: written.clone() })
     }
 
-    fn source(&mut self, written: &document::Leaf, path: &str) -> Option<Source> {
+    fn source(&mut self, written: &document::Leaf, path: &Path) -> Option<Source> {
         match (written.attribute.as_deref(), written.operator) {
             (Some(attribute), _) if !attribute.trim().is_empty() => {
                 Some(Source::Attribute(AttributePath::new(attribute)))
             }
             (Some(_), _) => {
-                self.findings.add(Code::BlankText, format!("{path}.attribute"), "the attribute is blank");
+                self.findings.add(Code::BlankText, path.field("attribute"), "the attribute is blank");
                 None
             }
             (None, Operator::Before | Operator::After | Operator::TimeWindow) => Some(Source::Now),

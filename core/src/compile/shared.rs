@@ -7,7 +7,7 @@ use super::patterns::Patterns;
 use super::shares::{check_range, to_buckets};
 use crate::decide::{AttributePath, Holdout, Layer, Segment, USER_ID};
 use crate::document::{Document, HoldoutConfig, LayerConfig, SharedConfig};
-use crate::finding::{Code, Findings, Place};
+use crate::finding::{Code, Findings, Path, Place};
 use crate::hash::{Bucketer, Purpose, Range};
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
@@ -24,7 +24,7 @@ pub(super) struct Shared {
     pub segments: HashMap<String, Arc<Segment>>,
     pub layers: HashMap<String, CompiledLayer>,
     pub holdouts: Vec<CompiledHoldout>,
-    segment_paths: Vec<(String, String)>,
+    segment_paths: Vec<(String, Path)>,
     /// Segments that a rule names. Compiling rules only reads what is shared, so this is noted on the side.
     used: RefCell<HashSet<String>>,
     /// The regular expressions of all documents.
@@ -70,10 +70,10 @@ impl Shared {
         shared.lost = lost_lists(written, several, findings);
         shared.compile_segments(written, findings);
         for (at, layer) in written.layers.iter().enumerate() {
-            shared.compile_layer(layer, &format!("catalog.layers[{at}]"), documents, names, findings);
+            shared.compile_layer(layer, &list("layers").index(at), documents, names, findings);
         }
         for (at, holdout) in written.holdouts.iter().enumerate() {
-            shared.compile_holdout(holdout, &format!("catalog.holdouts[{at}]"), names, findings);
+            shared.compile_holdout(holdout, &list("holdouts").index(at), names, findings);
         }
         check_unique(written, findings);
         shared.has_error = several || findings.has_error(index);
@@ -105,7 +105,7 @@ impl Shared {
         let used = self.used.borrow();
         for (key, path) in self.segment_paths.iter().filter(|(key, _)| !used.contains(key)) {
             findings
-                .add(Code::UnusedSegment, format!("{path}.key"), format!("nothing uses the segment `{key}`"))
+                .add(Code::UnusedSegment, path.field("key"), format!("nothing uses the segment `{key}`"))
                 .help("drop it, or check the spelling where it should be used");
         }
     }
@@ -113,16 +113,16 @@ impl Shared {
     fn compile_layer(
         &mut self,
         written: &LayerConfig,
-        path: &str,
+        path: &Path,
         documents: &[Option<Document>],
         names: &Names<'_>,
         findings: &mut Findings,
     ) {
-        super::check_hashing(&format!("{path}."), written.unit.as_deref(), written.salt.as_deref(), findings);
+        super::check_hashing(path, written.unit.as_deref(), written.salt.as_deref(), findings);
         let mut slots: HashMap<String, Vec<Range>> = HashMap::new();
-        let mut owned: Vec<(Range, String)> = Vec::new();
+        let mut owned: Vec<(Range, Path)> = Vec::new();
         for (at, slot) in written.slots.iter().enumerate() {
-            let path = format!("{path}.slots[{at}]");
+            let path = path.field("slots").index(at);
             let index = names.experiments.get(slot.experiment.as_str()).copied();
             match index.and_then(|it| documents.get(it)) {
                 Some(Some(Document::Experiment(it))) if it.layer.as_deref() == Some(&*written.key) => {}
@@ -133,7 +133,7 @@ impl Shared {
                     findings
                         .add(
                             Code::LayerMismatch,
-                            format!("{path}.experiment"),
+                            path.field("experiment"),
                             format!("the experiment `{}` does not name this layer", slot.experiment),
                         )
                         .help(format!("write `layer: {}` in the experiment", &*written.key));
@@ -144,12 +144,12 @@ impl Shared {
                     "experiment",
                     &slot.experiment,
                     names.experiments.keys().copied(),
-                    &format!("{path}.experiment"),
+                    &path.field("experiment"),
                     findings,
                 ),
             }
             for (at, range) in slot.ranges.iter().enumerate() {
-                let path = format!("{path}.ranges[{at}]");
+                let path = path.field("ranges").index(at);
                 if check_range(*range, &path, findings) {
                     owned.push((*range, path));
                 }
@@ -160,8 +160,8 @@ impl Shared {
         let salt = written.salt.as_deref().unwrap_or(&written.key);
         let layer = Layer { key: (*written.key).into(), bucketer: Bucketer::new(salt, Purpose::Layer) };
         let unit = written.unit.clone().unwrap_or_else(|| USER_ID.to_owned());
-        let unit = Some(unit).filter(|_| !findings.is_broken(&format!("{path}.unit")));
-        let slots_lost = slots.contains_key("") || findings.is_lost(&format!("{path}.slots"));
+        let unit = Some(unit).filter(|_| !findings.is_broken(&path.field("unit")));
+        let slots_lost = slots.contains_key("") || findings.is_lost(&path.field("slots"));
         let layer = CompiledLayer { layer: Arc::new(layer), unit, slots, slots_lost };
         self.layers.insert(written.key.to_string(), layer);
     }
@@ -169,19 +169,19 @@ impl Shared {
     fn compile_holdout(
         &mut self,
         written: &HoldoutConfig,
-        path: &str,
+        path: &Path,
         names: &Names<'_>,
         findings: &mut Findings,
     ) {
-        super::check_hashing(&format!("{path}."), written.unit.as_deref(), written.salt.as_deref(), findings);
+        super::check_hashing(path, written.unit.as_deref(), written.salt.as_deref(), findings);
         for (at, experiment) in written.experiments.iter().flatten().enumerate() {
             if !names.incomplete && !names.experiments.contains_key(experiment.as_str()) {
-                let path = format!("{path}.experiments[{at}]");
+                let path = path.field("experiments").index(at);
                 let known = names.experiments.keys().copied();
                 unknown(Code::UnknownExperiment, "experiment", experiment, known, &path, findings);
             }
         }
-        let below = to_buckets(written.allocation.0, 1.0, &format!("{path}.allocation"), findings);
+        let below = to_buckets(written.allocation.0, 1.0, &path.field("allocation"), findings);
         let salt = written.salt.as_deref().unwrap_or(&written.key);
         let holdout = Holdout {
             key: (*written.key).into(),
@@ -190,7 +190,7 @@ impl Shared {
             below,
         };
         // Experiments that cannot be read may be any.
-        let readable = !findings.is_broken(&format!("{path}.experiments"));
+        let readable = !findings.is_broken(&path.field("experiments"));
         let experiments = written.experiments.clone().filter(|_| readable);
         self.holdouts.push(CompiledHoldout { holdout: Arc::new(holdout), experiments });
     }
@@ -204,20 +204,20 @@ impl Shared {
     }
 }
 
-fn check_overlaps(mut owned: Vec<(Range, String)>, findings: &mut Findings) {
+fn check_overlaps(mut owned: Vec<(Range, Path)>, findings: &mut Findings) {
     owned.sort();
     // The one before that reaches furthest; it need not be the neighbour.
-    let mut furthest: Option<&(Range, String)> = None;
+    let mut furthest: Option<&(Range, Path)> = None;
     for slot in &owned {
         let (second, path) = slot;
         if let Some((first, first_path)) = furthest
             && second.start < first.end
         {
-            let place: Place = findings.place(first_path.as_str());
+            let place: Place = findings.place(first_path.clone());
             let message =
                 format!("the buckets from {} to {} have two owners", second.start, second.end.min(first.end));
             findings
-                .add(Code::SlotOverlap, path.as_str(), message)
+                .add(Code::SlotOverlap, path.clone(), message)
                 .help(format!("start it at {}, or shorten the other", first.end))
                 .related(place, "the other slot");
         }
@@ -227,29 +227,35 @@ fn check_overlaps(mut owned: Vec<(Range, String)>, findings: &mut Findings) {
     }
 }
 
+/// The path of a list of the shared document.
+fn list(name: &'static str) -> Path {
+    Path::of("catalog").field(name)
+}
+
 fn check_unique(written: &SharedConfig, findings: &mut Findings) {
     let segments = written.segments.iter().map(|it| &*it.key);
-    unique("segment", "catalog.segments", segments, findings);
-    unique("layer", "catalog.layers", written.layers.iter().map(|it| &*it.key), findings);
-    unique("holdout", "catalog.holdouts", written.holdouts.iter().map(|it| &*it.key), findings);
+    unique("segment", &list("segments"), segments, findings);
+    unique("layer", &list("layers"), written.layers.iter().map(|it| &*it.key), findings);
+    unique("holdout", &list("holdouts"), written.holdouts.iter().map(|it| &*it.key), findings);
 }
 
 /// Notes keys of a list's items that stand twice.
 pub(super) fn unique<'k>(
     kind: &str,
-    path: &str,
+    path: impl Into<Path>,
     keys: impl Iterator<Item = &'k str>,
     findings: &mut Findings,
 ) {
+    let path = path.into();
     let mut seen = HashMap::new();
     for (at, key) in keys.enumerate().filter(|(_, key)| !key.is_empty()) {
         let first = *seen.entry(key).or_insert(at);
         if first != at {
-            let place = findings.place(format!("{path}[{first}].key"));
+            let place = findings.place(path.index(first).field("key"));
             findings
                 .add(
                     Code::DuplicateKey,
-                    format!("{path}[{at}].key"),
+                    path.index(at).field("key"),
                     format!("there is already a {kind} `{key}`"),
                 )
                 .help("rename one")
@@ -265,6 +271,6 @@ fn lost_lists(written: &SharedConfig, several: bool, findings: &Findings) -> Vec
         "layers" => written.layers.iter().any(|it| it.key.is_empty()),
         _ => false,
     };
-    let is_lost = |name: &&str| several || unnamed(name) || findings.is_lost(&format!("catalog.{name}"));
+    let is_lost = |name: &&'static str| several || unnamed(name) || findings.is_lost(list(name));
     ["segments", "layers", "holdouts"].into_iter().filter(is_lost).collect()
 }

@@ -1,13 +1,13 @@
 //! Allocations and explicit ranges become ranges that cover every bucket once.
 
 use crate::document::{Percentage, Share};
-use crate::finding::{Code, Findings};
+use crate::finding::{Code, Findings, Path};
 use crate::hash::{BUCKETS, Range, SumError, allocate};
 
 /// A part of a document that wants a share, as written.
 struct ShareEntry<'d> {
     /// Its path, as `variants[1]`.
-    path: String,
+    path: Path,
     allocation: Option<f64>,
     ranges: Option<&'d [Range]>,
 }
@@ -15,21 +15,21 @@ struct ShareEntry<'d> {
 /// The ranges of each share, with its index; empty after an error. `path` is the list's, and `written` are the
 /// allocations and ranges of its items.
 pub(super) fn compile<'d>(
-    path: &str,
+    path: &Path,
     written: impl Iterator<Item = (Option<Share>, &'d Option<Vec<Range>>)>,
     findings: &mut Findings,
 ) -> Vec<(Range, usize)> {
     let share = |(at, (allocation, ranges)): (usize, (Option<Share>, &'d Option<Vec<Range>>))| ShareEntry {
-        path: format!("{path}[{at}]"),
+        path: path.index(at),
         allocation: allocation.map(|it| it.0),
         ranges: ranges.as_deref(),
     };
     compile_shares(path, &written.enumerate().map(share).collect::<Vec<_>>(), findings)
 }
 
-fn compile_shares(path: &str, shares: &[ShareEntry<'_>], findings: &mut Findings) -> Vec<(Range, usize)> {
+fn compile_shares(path: &Path, shares: &[ShareEntry<'_>], findings: &mut Findings) -> Vec<(Range, usize)> {
     let broken = |share: &ShareEntry<'_>| {
-        let inside = |name: &str| findings.is_broken(&format!("{}.{name}", share.path));
+        let inside = |name: &'static str| findings.is_broken(&share.path.field(name));
         findings.is_lost(&share.path) || inside("allocation") || inside("ranges")
     };
     if shares.is_empty() || shares.iter().any(broken) {
@@ -44,7 +44,7 @@ fn compile_shares(path: &str, shares: &[ShareEntry<'_>], findings: &mut Findings
             findings
                 .add(
                     Code::AllocationMissing,
-                    share.path.as_str(),
+                    share.path.clone(),
                     "others have `ranges`, but this one has none",
                 )
                 .help("give `ranges` to all, or to none");
@@ -54,7 +54,7 @@ fn compile_shares(path: &str, shares: &[ShareEntry<'_>], findings: &mut Findings
     by_allocation(path, shares, findings)
 }
 
-fn by_allocation(path: &str, shares: &[ShareEntry<'_>], findings: &mut Findings) -> Vec<(Range, usize)> {
+fn by_allocation(path: &Path, shares: &[ShareEntry<'_>], findings: &mut Findings) -> Vec<(Range, usize)> {
     let with = shares.iter().filter(|share| share.allocation.is_some()).count();
     if with == 0 {
         #[expect(clippy::cast_precision_loss, reason = "a document has few shares")]
@@ -63,14 +63,14 @@ fn by_allocation(path: &str, shares: &[ShareEntry<'_>], findings: &mut Findings)
     }
     let mut good = true;
     for share in shares {
-        let path = format!("{}.allocation", share.path);
+        let path = share.path.field("allocation");
         match share.allocation {
             None => {
                 good = false;
                 findings
                     .add(
                         Code::AllocationMissing,
-                        share.path.as_str(),
+                        share.path.clone(),
                         "others have an allocation, but this one has none",
                     )
                     .help("give `allocation` to all; or to none, for equal shares");
@@ -94,7 +94,7 @@ fn by_allocation(path: &str, shares: &[ShareEntry<'_>], findings: &mut Findings)
     numbered(ranges.unwrap_or_default())
 }
 
-fn note_sum(path: &str, allocations: &[f64], error: Option<&SumError>, findings: &mut Findings) {
+fn note_sum(path: &Path, allocations: &[f64], error: Option<&SumError>, findings: &mut Findings) {
     let sum = (allocations.iter().sum::<f64>() * 1e9).round() / 1e9;
     if error.is_some() {
         let missing = ((1.0 - sum) * 1e9).round() / 1e9;
@@ -120,18 +120,18 @@ fn numbered(ranges: Vec<Range>) -> Vec<(Range, usize)> {
     ranges.into_iter().enumerate().map(|(index, range)| (range, index)).collect()
 }
 
-fn explicit(path: &str, shares: &[ShareEntry<'_>], findings: &mut Findings) -> Vec<(Range, usize)> {
+fn explicit(path: &Path, shares: &[ShareEntry<'_>], findings: &mut Findings) -> Vec<(Range, usize)> {
     let mut all = Vec::new();
     let mut good = true;
     for (index, share) in shares.iter().enumerate() {
         if share.allocation.is_some() {
-            let path = format!("{}.allocation", share.path);
+            let path = share.path.field("allocation");
             findings
                 .add(Code::AllocationRange, path, "both `allocation` and `ranges` are written")
                 .help("keep one of them; `ranges` alone are enough");
         }
         for (at, range) in share.ranges.unwrap_or_default().iter().enumerate() {
-            good &= check_range(*range, &format!("{}.ranges[{at}]", share.path), findings);
+            good &= check_range(*range, &share.path.field("ranges").index(at), findings);
             all.push((*range, index));
         }
     }
@@ -151,7 +151,7 @@ fn explicit(path: &str, shares: &[ShareEntry<'_>], findings: &mut Findings) -> V
             findings
                 .add(
                     Code::RangeInvalid,
-                    format!("{at}.ranges"),
+                    at.field("ranges"),
                     format!("the buckets from {from} to {to} {word}"),
                 )
                 .help("the ranges of all must cover every bucket from 0 to 1000000 once");
@@ -173,7 +173,7 @@ fn explicit(path: &str, shares: &[ShareEntry<'_>], findings: &mut Findings) -> V
 }
 
 /// Returns true if a range lies in the bucket space and is not reversed.
-pub(super) fn check_range(range: Range, path: &str, findings: &mut Findings) -> bool {
+pub(super) fn check_range(range: Range, path: &Path, findings: &mut Findings) -> bool {
     if findings.is_broken(path) {
         return false;
     }
@@ -188,7 +188,7 @@ pub(super) fn check_range(range: Range, path: &str, findings: &mut Findings) -> 
 }
 
 /// A share from 0 to 1 (or a percentage, with `whole` 100) in buckets; notes one that is not.
-pub(super) fn to_buckets(share: f64, whole: f64, path: &str, findings: &mut Findings) -> u32 {
+pub(super) fn to_buckets(share: f64, whole: f64, path: &Path, findings: &mut Findings) -> u32 {
     if findings.is_broken(path) {
         return 0;
     }
@@ -202,7 +202,7 @@ pub(super) fn to_buckets(share: f64, whole: f64, path: &str, findings: &mut Find
 }
 
 /// A percentage in buckets; notes one that is not from 0 to 100, or may have been meant as a share.
-pub(super) fn percent_to_buckets(percentage: Percentage, path: &str, findings: &mut Findings) -> u32 {
+pub(super) fn percent_to_buckets(percentage: Percentage, path: &Path, findings: &mut Findings) -> u32 {
     let Percentage { percent, has_sign } = percentage;
     if percent > 0.0 && percent < 1.0 && !has_sign {
         // As if the decimals had been moved in what is written: floats would add digits.

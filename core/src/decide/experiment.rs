@@ -89,6 +89,34 @@ pub struct Decision<'a> {
     pub variant: Option<&'a Variant>,
     /// The reason.
     pub reason: Reason,
+    /// The effect that an earlier assignment would have.
+    pub finality: Finality,
+}
+
+/// The effect of an earlier assignment on a decision, so that a caller asks its store only where the answer matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finality {
+    /// No earlier assignment changes the decision.
+    Final,
+    /// An earlier assignment of the experiment's epoch, to a variant that still exists, would decide: see
+    /// [`Decision::with_pin`].
+    UnlessPinned,
+}
+
+impl Decision<'_> {
+    /// Returns the decision with an earlier assignment that was found after it was made. It is the one that
+    /// [`Experiment::decide`] makes with this pin, without evaluating the experiment again.
+    #[must_use]
+    pub fn with_pin(self, pin: Pin<'_>) -> Self {
+        match self.finality {
+            Finality::Final => self,
+            Finality::UnlessPinned => self.experiment.by_pin(Some(pin), &mut ()).unwrap_or(self),
+        }
+    }
+
+    fn unless_pinned(self) -> Self {
+        Self { finality: Finality::UnlessPinned, ..self }
+    }
 }
 
 impl Experiment {
@@ -243,18 +271,18 @@ impl Experiment {
             return decision;
         }
         if self.is_paused(trace) {
-            return self.out(Reason::NotActive);
+            return self.out(Reason::NotActive).unless_pinned();
         }
         if !self.owns_slot(unit, trace) {
-            return self.out(Reason::OtherInLayer);
+            return self.out(Reason::OtherInLayer).unless_pinned();
         }
         if !self.is_targeted(input, trace) {
-            return self.out(Reason::Targeting);
+            return self.out(Reason::Targeting).unless_pinned();
         }
         if !self.is_in_traffic(unit, trace) {
-            return self.out(Reason::Traffic);
+            return self.out(Reason::Traffic).unless_pinned();
         }
-        let decision = self.with(self.0.split.choose(unit, trace), Reason::Assigned);
+        let decision = self.with(self.0.split.choose(unit, trace), Reason::Assigned).unless_pinned();
         trace.record(|| {
             let key = decision.variant.map_or("none", |variant| &variant.key);
             Step::stage(Stage::Variant, true, format!("the bucket is in the range of `{key}`"))
@@ -280,11 +308,16 @@ impl Experiment {
     }
 
     fn out(&self, reason: Reason) -> Decision<'_> {
-        Decision { experiment: self, variant: None, reason }
+        Decision { experiment: self, variant: None, reason, finality: Finality::Final }
     }
 
     fn with(&self, variant: usize, reason: Reason) -> Decision<'_> {
-        Decision { experiment: self, variant: self.0.variants.get(variant), reason }
+        Decision {
+            experiment: self,
+            variant: self.0.variants.get(variant),
+            reason,
+            finality: Finality::Final,
+        }
     }
 
     /// Returns the decision that the status and dates make for every unit; `None` while the experiment runs.

@@ -25,7 +25,7 @@ pub use catalog::Catalog;
 pub(crate) use condition::{AttributePath, Condition, Leaf, Segment, Source};
 pub use context::Context;
 pub(crate) use experiment::ExperimentParts;
-pub use experiment::{Decision, Experiment, Pin, Variant};
+pub use experiment::{Decision, Experiment, Finality, Pin, Variant};
 pub(crate) use experiment::{Holdout, Layer, Slot};
 pub use flag::{Evaluation, Flag, FlagVariant};
 pub(crate) use flag::{Prerequisite, Rollout, Rule, Serve};

@@ -3,10 +3,10 @@
 use super::{Condition, Rule};
 use crate::document::Operator;
 use crate::hash::{Bucketer, Purpose, Range, bucket_of};
+use crate::words;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
-use std::fmt;
 
 /// Watches an evaluation. Steps are made only where somebody watches: with `()` nothing of this is left in
 /// the machine code.
@@ -143,44 +143,24 @@ impl Step {
     }
 }
 
-/// The questions of the two orders of evaluation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the words are those of the order of evaluation, told there")]
-pub enum Stage {
-    Unit,
-    Status,
-    Override,
-    Holdout,
-    Pin,
-    Layer,
-    Targeting,
-    Traffic,
-    Variant,
-    Enabled,
-    Prerequisite,
-    Rule,
-    Rollout,
-    Default,
-}
-
-impl fmt::Display for Stage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Unit => "unit",
-            Self::Status => "status",
-            Self::Override => "override",
-            Self::Holdout => "holdout",
-            Self::Pin => "pin",
-            Self::Layer => "layer",
-            Self::Targeting => "targeting",
-            Self::Traffic => "traffic",
-            Self::Variant => "variant",
-            Self::Enabled => "enabled",
-            Self::Prerequisite => "prerequisite",
-            Self::Rule => "rule",
-            Self::Rollout => "rollout",
-            Self::Default => "default",
-        })
+words! {
+    /// The questions of the two orders of evaluation.
+    #[derive(JsonSchema)]
+    #[expect(missing_docs, reason = "the words are those of the order of evaluation, told there")]
+    pub enum Stage {
+        Unit = "unit",
+        Status = "status",
+        Override = "override",
+        Holdout = "holdout",
+        Pin = "pin",
+        Layer = "layer",
+        Targeting = "targeting",
+        Traffic = "traffic",
+        Variant = "variant",
+        Enabled = "enabled",
+        Prerequisite = "prerequisite",
+        Rule = "rule",
+        Rollout = "rollout",
+        Default = "default",
     }
 }

@@ -1,6 +1,6 @@
 //! An experiment, as written.
 
-use super::read::{record, words};
+use super::read::{record, written_words};
 use super::rule::Condition;
 use super::scalar::{DateTime, HashScheme, Key, Window};
 use super::share::Share;
@@ -57,7 +57,7 @@ record! {
     }
 }
 
-words! {
+written_words! {
     /// The stage of an experiment's life cycle.
     pub enum Status {
         /// Being written; nobody takes part.
@@ -110,7 +110,7 @@ record! {
     }
 }
 
-words! {
+written_words! {
     /// The aggregation of a metric's events.
     pub enum MetricKind {
         /// The share of units with at least one event.
@@ -125,7 +125,7 @@ words! {
     }
 }
 
-words! {
+written_words! {
     /// The direction of an improvement.
     pub enum Direction {
         /// More is better.
@@ -136,7 +136,7 @@ words! {
     }
 }
 
-words! {
+written_words! {
     /// The role of a metric in a decision.
     pub enum MetricRole {
         /// Decides the experiment.

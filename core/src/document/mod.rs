@@ -14,7 +14,7 @@ mod scalar;
 mod schema;
 mod share;
 
-use crate::finding::{Code, Findings, did_you_mean};
+use crate::finding::{Code, Findings, Path, did_you_mean};
 use read::{At, Written};
 use serde_json::Value;
 
@@ -67,7 +67,7 @@ impl Document {
             let near = map.keys().find_map(|name| Some((name, did_you_mean(name, KINDS)?)));
             let finding = match near {
                 Some((name, near)) => findings
-                    .add(Code::UnknownKind, name.as_str(), "this is not a kind of document")
+                    .add(Code::UnknownKind, Path::of(name.clone()), "this is not a kind of document")
                     .help(format!("did you mean `{near}`?")),
                 None => findings.add(Code::UnknownKind, "", "the document does not state its kind"),
             };

@@ -1,8 +1,8 @@
 //! The operators of conditions.
 
-use super::read::words;
+use super::read::written_words;
 
-words! {
+written_words! {
     /// A comparison of an attribute with a value. A missing or wrongly typed attribute makes every operator
     /// false, except `not_exists`.
     pub enum Operator {

@@ -5,12 +5,11 @@
 //! The macro [`record`] makes a struct with its serde and JSON Schema derives and its reader from one
 //! declaration, so the three cannot drift apart.
 
-use crate::finding::{Code, Findings, did_you_mean};
+use crate::finding::{Code, Findings, Path, PathSegment, did_you_mean};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
-use std::fmt;
 
-/// A path into a document while it is read; becomes text only when a finding needs it.
+/// A path into a document while it is read; becomes a [`Path`] only when a finding needs it.
 #[derive(Clone, Copy)]
 pub(crate) enum At<'a> {
     Root,
@@ -18,14 +17,25 @@ pub(crate) enum At<'a> {
     Index(&'a At<'a>, usize),
 }
 
-impl fmt::Display for At<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Root => Ok(()),
-            Self::Field(At::Root, name) => f.write_str(name),
-            Self::Field(parent, name) => write!(f, "{parent}.{name}"),
-            Self::Index(parent, index) => write!(f, "{parent}[{index}]"),
+impl At<'_> {
+    /// The path, for a finding.
+    pub(crate) fn path(self) -> Path {
+        let mut segments = Vec::new();
+        let mut here = self;
+        loop {
+            here = match here {
+                Self::Root => break,
+                Self::Field(parent, name) => {
+                    segments.push(PathSegment::Field(name.to_owned().into()));
+                    *parent
+                }
+                Self::Index(parent, index) => {
+                    segments.push(PathSegment::Index(index));
+                    *parent
+                }
+            };
         }
+        segments.into_iter().rev().collect()
     }
 }
 
@@ -61,8 +71,8 @@ pub(crate) fn refuse<T: Written>(
     at: At<'_>,
     findings: &mut Findings,
 ) -> T {
-    findings.add(code, at.to_string(), message).help = help;
-    findings.mark_broken(at.to_string());
+    findings.add(code, at.path(), message).help = help;
+    findings.mark_broken(at.path());
     T::stand_in()
 }
 
@@ -139,10 +149,10 @@ pub(crate) fn field<T: Written>(
     }
     T::absent().unwrap_or_else(|| {
         // The misspelt field that stands for this one already has a finding that says so.
-        let path = At::Field(&at, name).to_string();
+        let path = At::Field(&at, name).path();
         if !findings.is_broken(&path) {
             findings
-                .add(Code::MissingField, at.to_string(), format!("`{name}` is missing"))
+                .add(Code::MissingField, at.path(), format!("`{name}` is missing"))
                 .help(format!("add `{name}:`"));
             findings.mark_broken(path);
         }
@@ -153,13 +163,13 @@ pub(crate) fn field<T: Written>(
 /// Notes fields that nobody knows.
 pub(crate) fn check_unknown(map: &Map<String, Value>, known: &[&str], at: At<'_>, findings: &mut Findings) {
     for name in map.keys().filter(|name| !known.contains(&name.as_str())) {
-        let path = At::Field(&at, name).to_string();
+        let path = At::Field(&at, name).path();
         let unwritten = known.iter().copied().filter(|known| !map.contains_key(*known));
         let near = did_you_mean(name, unwritten);
         let finding = findings.add(Code::UnknownField, path, format!("unknown field {}", quote(name)));
         if let Some(near) = near {
             finding.help(format!("did you mean `{near}`?"));
-            findings.mark_broken(At::Field(&at, near).to_string());
+            findings.mark_broken(At::Field(&at, near).path());
         } else {
             finding.help(format!("known fields: {}", known.join(", ")));
         }
@@ -311,30 +321,35 @@ macro_rules! record {
     };
 }
 
-/// Declares a closed set of words.
-macro_rules! words {
-    ($(#[$attribute:meta])* pub enum $name:ident {
-        $($(#[$variant_attribute:meta])* $variant:ident = $word:literal,)*
-    }) => {
-        $(#[$attribute])*
-        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, serde::Serialize, schemars::JsonSchema)]
-        pub enum $name { $($(#[$variant_attribute])* #[serde(rename = $word)] $variant,)* }
+/// Reads one of a closed set of words.
+pub(crate) fn word<T: Written + Copy, const N: usize>(
+    all: [T; N],
+    as_str: fn(T) -> &'static str,
+    value: &Value,
+    at: At<'_>,
+    findings: &mut Findings,
+) -> T {
+    let Value::String(text) = value else { return wrong_type("a word", value, at, findings) };
+    if let Some(found) = all.into_iter().find(|it| as_str(*it) == text) {
+        return found;
+    }
+    let words = all.map(as_str);
+    let near = word_meant(text, words).or_else(|| did_you_mean(text, words));
+    let help = match near {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("one of: {}", words.join(", ")),
+    };
+    let message = format!("{} is not a known word here", quote(text));
+    refuse(Code::UnknownWord, message, Some(help), at, findings)
+}
 
-        impl $name {
-            /// Every word, in the order of the declaration.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
-
-            /// The word, as it is written.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word,)* }
-            }
-        }
-
-        impl std::fmt::Display for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.pad(self.as_str())
-            }
+/// Declares a closed set of words of documents: an enum by [`words!`](crate::words) with its JSON Schema and its reader.
+macro_rules! written_words {
+    ($(#[$attribute:meta])* pub enum $name:ident { $($variants:tt)* }) => {
+        $crate::words! {
+            $(#[$attribute])*
+            #[derive(Default, schemars::JsonSchema)]
+            pub enum $name { $($variants)* }
         }
 
         impl $crate::document::read::Written for $name {
@@ -343,21 +358,7 @@ macro_rules! words {
                 at: $crate::document::read::At<'_>,
                 findings: &mut $crate::finding::Findings,
             ) -> Self {
-                use $crate::document::read;
-                let serde_json::Value::String(text) = value else {
-                    return read::wrong_type("a word", value, at, findings);
-                };
-                if let Some(found) = Self::ALL.iter().find(|it| it.as_str() == text) {
-                    return *found;
-                }
-                let words = || Self::ALL.iter().map(|it| it.as_str());
-                let near = read::word_meant(text, words()).or_else(|| $crate::finding::did_you_mean(text, words()));
-                let help = match near {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None => format!("one of: {}", words().collect::<Vec<_>>().join(", ")),
-                };
-                let message = format!("{} is not a known word here", read::quote(text));
-                read::refuse($crate::finding::Code::UnknownWord, message, Some(help), at, findings)
+                $crate::document::read::word(Self::ALL, Self::as_str, value, at, findings)
             }
             fn stand_in() -> Self {
                 Self::default()
@@ -366,4 +367,4 @@ macro_rules! words {
     };
 }
 
-pub(crate) use {record, words};
+pub(crate) use {record, written_words};

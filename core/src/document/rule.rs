@@ -118,13 +118,13 @@ impl Written for Condition {
                 None => (other, HELP.to_owned()),
             };
             let message = format!("unknown field {}", quote(name));
-            findings.add(Code::UnknownField, At::Field(&at, name).to_string(), message).help(help);
-            findings.mark_broken(at.to_string());
+            findings.add(Code::UnknownField, At::Field(&at, name).path(), message).help(help);
+            findings.mark_broken(at.path());
             return Self::stand_in();
         };
         for other in map.keys().filter(|name| *name != nesting) {
             let message = format!("{other:?} cannot be used beside `{nesting}`");
-            findings.add(Code::UnknownField, At::Field(&at, other).to_string(), message).help(HELP);
+            findings.add(Code::UnknownField, At::Field(&at, other).path(), message).help(HELP);
         }
         let inner = At::Field(&at, nesting);
         let value = map.get(nesting).unwrap_or(&Value::Null);

@@ -1,6 +1,6 @@
 //! Rule tests, as written.
 
-use super::read::{At, Written, record, words, wrong_type};
+use super::read::{At, Written, record, written_words, wrong_type};
 use super::scalar::DateTime;
 use crate::finding::Findings;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -24,7 +24,7 @@ record! {
     }
 }
 
-words! {
+written_words! {
     /// The kind of document that tests are about.
     pub enum TestedKind {
         /// An experiment.

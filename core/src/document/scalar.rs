@@ -1,6 +1,6 @@
 //! The single values of a document.
 
-use super::read::{At, Written, quote, refuse, words, wrong_type};
+use super::read::{At, Written, quote, refuse, written_words, wrong_type};
 use crate::finding::{Code, Findings};
 use crate::read::time_of_text;
 use jiff::Timestamp;
@@ -191,7 +191,7 @@ impl JsonSchema for Window {
     }
 }
 
-words! {
+written_words! {
     /// The scheme by which units are hashed into buckets.
     pub enum HashScheme {
         /// murmur3 of `salt:purpose:unit`.

@@ -7,12 +7,10 @@ use base64::engine::Simd;
 use base64::engine::general_purpose::PAD;
 use base64::{Engine, decoded_len_estimate};
 use bytes::{Bytes, BytesMut};
-use foldhash::fast::RandomState;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
-use std::collections::HashSet;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::LazyLock;
@@ -319,10 +317,9 @@ fn arrival(seconds: f64) -> Option<Timestamp> {
 }
 
 impl ShardBatch {
-    /// The items after a place in the shard, in their order. Of events with one id, the first is taken, unless its id
-    /// `is_known` from before.
+    /// The items after a place in the shard, in their order. An event whose id `is_known` from before is a duplicate; of those with one
+    /// id in the same batch, [`fold`](super::fold) decides.
     pub fn items(&self, after: Option<&Position>, is_known: impl Fn(u64) -> bool) -> Vec<Item<'_>> {
-        let mut seen = HashSet::with_capacity_and_hasher(self.payloads.len(), RandomState::default());
         let mut items = Vec::with_capacity(self.payloads.len());
         let left = self.payloads.iter().filter(|it| after.is_none_or(|after| it.position > *after));
         items.extend(left.map(|payload| {
@@ -331,7 +328,7 @@ impl ShardBatch {
                 Ok(event) => {
                     // Without an id nothing but its place tells it from others, and the head knows places.
                     let id = event.fingerprint();
-                    let is_new = id.is_none_or(|id| seen.insert(id) && !is_known(id));
+                    let is_new = id.is_none_or(|id| !is_known(id));
                     if is_new { What::Event(event, id) } else { What::Duplicate(event) }
                 }
             };
@@ -502,7 +499,7 @@ mod tests {
     }
 
     #[test]
-    fn of_events_with_one_id_the_first_is_taken() {
+    fn an_event_whose_id_is_known_is_a_duplicate() {
         let without = br#"{"type":"conversion","event":"purchase","user_id":"u"}"#;
         let batch = read(&[record("1", GOOD), record("2", GOOD), record("3", without), record("4", without)]);
         let known = EventData::read(GOOD).unwrap().fingerprint().unwrap();
@@ -511,7 +508,7 @@ mod tests {
             let items = batch.shards[0].items(after.as_ref(), |id| known.contains(&id));
             items.iter().map(|item| matches!(item.what, What::Event(..))).collect::<Vec<_>>()
         };
-        assert_eq!(taken(None, &[]), [true, false, true, true]);
+        assert_eq!(taken(None, &[]), [true, true, true, true]);
         assert_eq!(taken(Some("1"), &[known]), [false, true, true]);
     }
 

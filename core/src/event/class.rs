@@ -1,60 +1,28 @@
 //! One word for what became of a record.
 
+use crate::words;
 use serde::de::{Deserialize, Deserializer};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use std::collections::BTreeMap;
-use std::fmt;
 
-/// The one class that a record falls into: the classes of all records read sum to their number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum RecordClass {
-    /// An exposure, an evaluation, or a conversion that is credited to a metric.
-    Counted,
-    /// An event whose id was taken before, in this batch or an earlier one.
-    Duplicate,
-    /// A record that is not after the head of its shard: an earlier delivery of it was counted.
-    AlreadyCounted,
-    /// An event with an impossible time.
-    Late,
-    /// A conversion that a metric asks for, and that no experiment is credited with: its unit was not exposed before it, or too
-    /// long before.
-    Unattributed,
-    /// A conversion that no metric of any experiment asks for.
-    UnknownEvent,
-    /// A record that can never be processed, and is quarantined.
-    Rejected,
-}
-
-impl RecordClass {
-    /// Every class, in the order of reports.
-    pub const ALL: [Self; 7] = [
-        Self::Counted,
-        Self::Duplicate,
-        Self::AlreadyCounted,
-        Self::Late,
-        Self::Unattributed,
-        Self::UnknownEvent,
-        Self::Rejected,
-    ];
-
-    /// The word for it in reports. Rows of a store keep the words of [`StreamCounter`](super::StreamCounter).
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Counted => "counted",
-            Self::Duplicate => "duplicate",
-            Self::AlreadyCounted => "already_counted",
-            Self::Late => "late",
-            Self::Unattributed => "unattributed",
-            Self::UnknownEvent => "unknown_event",
-            Self::Rejected => "rejected",
-        }
-    }
-}
-
-impl fmt::Display for RecordClass {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
+words! {
+    /// The one class that a record falls into: the classes of all records read sum to their number.
+    pub enum RecordClass {
+        /// An exposure, an evaluation, or a conversion that is credited to a metric.
+        Counted = "counted",
+        /// An event whose id was taken before, in this batch or an earlier one.
+        Duplicate = "duplicate",
+        /// A record that is not after the head of its shard: an earlier delivery of it was counted.
+        AlreadyCounted = "already_counted",
+        /// An event with an impossible time.
+        Late = "late",
+        /// A conversion that a metric asks for, and that no experiment is credited with: its unit was not exposed before it, or too
+        /// long before.
+        Unattributed = "unattributed",
+        /// A conversion that no metric of any experiment asks for.
+        UnknownEvent = "unknown_event",
+        /// A record that can never be processed, and is quarantined.
+        Rejected = "rejected",
     }
 }
 

@@ -1,7 +1,7 @@
 //! What is written together.
 
 use super::fold::Effect;
-use super::{Amount, Folded, Item, Part, Position, RecordClass};
+use super::{Amount, Folded, Item, Part, Position};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How much one commit may hold.
@@ -37,7 +37,7 @@ pub struct Commit {
     pub first: Position,
     /// How far the shard has been applied then.
     pub head: Position,
-    /// The hashes of the ids of its events, of those that have one, for the commit log.
+    /// The hashes of the ids that its events took, for the commit log.
     pub ids: Vec<u64>,
     /// Additions to rows, each row once.
     pub rows: Vec<Additions>,
@@ -80,7 +80,7 @@ impl Folded<'_> {
                 let head = Position { part, ..first.position.clone() };
                 return Some(Commit { upto, first: begin, head, ids, rows: self.named(shard, rows) });
             }
-            ids.extend(self.id_of(from, first));
+            ids.extend(self.id_taken(from, first));
             upto += 1;
         }
         for item in left.iter().skip(upto - from) {
@@ -94,17 +94,11 @@ impl Folded<'_> {
                 break;
             }
             rows = gather(rows, effects);
-            ids.extend(self.id_of(upto, item));
+            ids.extend(self.id_taken(upto, item));
             upto += 1;
         }
         let head = items.get(upto.checked_sub(1)?)?.position.clone();
         Some(Commit { upto, first: begin, head, ids, rows: self.named(shard, rows) })
-    }
-
-    /// The id that an item was counted with. That of a duplicate belongs to the record that owns the id's mark, which may not be counted
-    /// yet: whoever knew it would take that record for the duplicate.
-    fn id_of(&self, number: usize, item: &Item<'_>) -> Option<u64> {
-        item.id().filter(|_| self.classes().get(number) != Some(&RecordClass::Duplicate))
     }
 
     fn fits_alone(&self, item: usize, limits: &Limits) -> bool {

@@ -55,14 +55,12 @@ impl Item<'_> {
         self.partition_key.is_some_and(|key| key != unit && beginning(key) != beginning(unit))
     }
 
-    /// The hash of its event's id, which the ledger remembers if it is counted; `None` for an event without an id, and for what is not an
-    /// event.
+    /// The hash of its event's id; `None` for an event without an id, for a known duplicate, and for what is not an event.
     #[must_use]
     pub fn id(&self) -> Option<u64> {
         match &self.what {
             What::Event(_, id) => *id,
-            What::Duplicate(event) => event.fingerprint(),
-            What::Rejected(_) => None,
+            What::Duplicate(_) | What::Rejected(_) => None,
         }
     }
 }
@@ -145,6 +143,20 @@ impl<'a> Folded<'a> {
         &self.classes
     }
 
+    /// The id that an item takes, so that its repetitions are duplicates: that of an exposure, of evaluations, or of a conversion that
+    /// a metric was credited with. A conversion that counted for nothing leaves its id to a repetition that does: its unit may have been
+    /// exposed by records that were given up, and are redriven before that. So does a duplicate: the record that owns the id may not be
+    /// counted yet.
+    pub(super) fn id_taken(&self, number: usize, item: &Item<'_>) -> Option<u64> {
+        let (start, end) = self.span(number);
+        let is_for_metrics = match &item.what {
+            What::Event(event, _) => matches!(event.kind, EventKind::Conversion { .. }),
+            What::Duplicate(_) | What::Rejected(_) => return None,
+        };
+        let is_duplicate = self.classes.get(number) == Some(&RecordClass::Duplicate);
+        item.id().filter(|_| !is_duplicate && (!is_for_metrics || start.credits < end.credits))
+    }
+
     /// What an item counts for each metric, by the names of experiment and metric, and apart from these what it counts of the stream.
     pub(super) fn parts_of(&self, item: usize) -> (Vec<(Credit<'a>, &[Effect])>, Vec<Effect>) {
         let (start, end) = self.span(item);
@@ -223,23 +235,6 @@ pub fn wanted<'a>(catalog: &'a Catalog, items: &'a [Item<'_>]) -> Vec<MarkKey<'a
     keys
 }
 
-/// Whether an event among these names something that a catalog does not know: an experiment, a variant, or an event that no metric asks
-/// for. It may be that the catalog is older than the event.
-#[must_use]
-pub fn names_unknown(catalog: &Catalog, items: &[Item<'_>]) -> bool {
-    items.iter().any(|item| match &item.what {
-        What::Event(EventData { kind: EventKind::Exposure { experiment, variant, epoch }, .. }, _) => {
-            catalog.experiment(experiment).is_none_or(|it| {
-                *epoch > it.epoch() || it.variants().iter().all(|known| *known.key != **variant)
-            })
-        }
-        What::Event(EventData { kind: EventKind::Conversion { event, .. }, .. }, _) => {
-            catalog.measures(event).next().is_none()
-        }
-        _ => false,
-    })
-}
-
 /// Folds the items of a shard, in their order, given the marks that the store has.
 ///
 /// A unit counts as exposed by the record that owns its mark, and by no other. A conversion is credited to an experiment if
@@ -265,15 +260,16 @@ pub fn fold<'a>(
         fresh: HashMap::default(),
         asked: HashSet::default(),
         places: HashMap::default(),
-        untaken: HashSet::default(),
+        taken: HashSet::default(),
         accepted: None,
         out,
     };
-    for item in items {
+    for (number, item) in items.iter().enumerate() {
         let class = fold.item(item);
         fold.out.classes.push(class);
         let end = End { effects: fold.out.effects.len(), credits: fold.out.credits.len() };
         fold.out.ends.push(end);
+        fold.taken.extend(fold.out.id_taken(number, item));
     }
     let Fold { asked, mut out, .. } = fold;
     let is_decisive = |key: &MarkKey<'a>| key.is_of_id() || asked.contains(key);
@@ -291,8 +287,8 @@ struct Fold<'a, 'k> {
     /// The exposures that conversions of this batch asked for and that the store does not have.
     asked: HashSet<MarkKey<'a>, RandomState>,
     places: Places<'a>,
-    /// Ids of this batch whose event was a duplicate of one that was counted elsewhere.
-    untaken: HashSet<u64, RandomState>,
+    /// Ids that events of this batch took.
+    taken: HashSet<u64, RandomState>,
     /// What accepting an event adds, and the hour it arrived in: nearly always that of the one before.
     accepted: Option<(Hour, Effect)>,
     out: Folded<'a>,
@@ -404,16 +400,7 @@ impl<'a> Fold<'a, '_> {
     fn item(&mut self, item: &'a Item<'_>) -> RecordClass {
         let arrived = Hour::of(item.arrived);
         match &item.what {
-            What::Duplicate(event) => {
-                // The one before it in the batch was not counted either, so that this one is judged by itself, as in a batch of its own.
-                let id = item.id().filter(|id| self.untaken.remove(id));
-                if id.is_some() {
-                    return self.event(item, event, id);
-                }
-                self.stream(arrived, Counter::Stream(StreamCounter::Duplicates));
-                self.units_of_duplicate(item, event);
-                RecordClass::Duplicate
-            }
+            What::Duplicate(event) => self.duplicate(item, event),
             What::Rejected(rejection) => {
                 self.stream(arrived, Counter::Rejected(rejection.reason));
                 RecordClass::Rejected
@@ -422,15 +409,21 @@ impl<'a> Fold<'a, '_> {
         }
     }
 
+    fn duplicate(&mut self, item: &'a Item<'_>, event: &'a EventData<'_>) -> RecordClass {
+        self.stream(Hour::of(item.arrived), Counter::Stream(StreamCounter::Duplicates));
+        self.units_of_duplicate(item, event);
+        RecordClass::Duplicate
+    }
+
     fn event(&mut self, item: &'a Item<'_>, event: &'a EventData<'_>, id: Option<u64>) -> RecordClass {
         let arrived = Hour::of(item.arrived);
-        if id.is_some_and(|id| self.is_counted_elsewhere(item, &MarkKey::of_id(&event.unit, id))) {
-            self.stream(arrived, Counter::Stream(StreamCounter::Duplicates));
-            self.units_of_duplicate(item, event);
-            self.untaken.extend(id);
-            return RecordClass::Duplicate;
-        }
         let at = At::of(item, event);
+        let is_elsewhere = |id| {
+            self.is_counted_elsewhere(item, &MarkKey::of_id(&event.unit, id)) && self.adds_to_sum(at, event)
+        };
+        if id.is_some_and(|id| self.taken.contains(&id) || is_elsewhere(id)) {
+            return self.duplicate(item, event);
+        }
         let is_late = at.hour == Hour::Late;
         self.accepted(arrived);
         if is_late {
@@ -618,6 +611,19 @@ impl<'a> Fold<'a, '_> {
         self.known.get(key).is_some_and(|mark| {
             let is_own = mark.owner.order(&self.shard, item.position) == Ordering::Equal;
             !is_own && item.arrived.duration_since(mark.at).abs() < ID_WINDOW
+        })
+    }
+
+    /// Whether an event adds to a sum: only then a mark of its id says whose it is. One that does not puts none, so that whether it
+    /// knows of another one's depends on the records that are folded with it.
+    fn adds_to_sum(&self, at: At<'a>, event: &'a EventData<'_>) -> bool {
+        let EventKind::Conversion { event: name, context, .. } = &event.kind else { return false };
+        let context = attributes(*context);
+        self.catalog.measures(name).any(|(experiment, mut metrics)| {
+            let standing = exposure_of(experiment, event, &context).map(|key| self.standing(at, &key));
+            let Some(Standing::Before(_, exposed_at)) = standing else { return false };
+            let after = at.time.duration_since(exposed_at);
+            metrics.any(|it| !it.measure.counts_units() && it.is_within_window(after))
         })
     }
 

@@ -36,9 +36,7 @@ pub use class::{Classes, RecordClass};
 pub use commit::{Additions, Commit, Limits};
 pub use data::{EventData, EventKind, MAX_EVENT_BYTES};
 pub(crate) use fold::property;
-pub use fold::{
-    Credit, Folded, Item, MAX_PARTITION_KEY, Marks, UNKNOWN_VARIANT, What, fold, names_unknown, wanted,
-};
+pub use fold::{Credit, Folded, Item, MAX_PARTITION_KEY, Marks, UNKNOWN_VARIANT, What, fold, wanted};
 pub use kpl::{KeyedData, aggregate, aggregate_keyed, deaggregate};
 pub use mark::{ID_WINDOW, Mark, MarkKey, Owner};
 pub use position::{MAX_DIGITS, NotAPosition, Part, Position, Sequence};

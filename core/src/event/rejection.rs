@@ -1,5 +1,6 @@
 //! Why a record can never be processed.
 
+use crate::words;
 use std::fmt;
 
 /// Why a record can never be processed. It is kept apart, with its reason, and never reported as failed: the stream would
@@ -24,56 +25,34 @@ impl fmt::Display for Rejection {
     }
 }
 
-macro_rules! reasons {
-    ($($(#[doc = $doc:literal])* $name:ident = $word:literal,)*) => {
-        /// What is wrong with a record. The words are part of the API: metrics and rows are named after them.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum RejectionReason { $($(#[doc = $doc])* $name,)* }
-
-        impl RejectionReason {
-            /// Every reason.
-            pub const ALL: &[Self] = &[$(Self::$name,)*];
-
-            /// The word for it.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$name => $word,)* }
-            }
-        }
-    };
-}
-
-reasons! {
-    /// The record has no usable shard or sequence number.
-    NoPosition = "no_position",
-    /// The record's data is missing or no base64.
-    NotBase64 = "not_base64",
-    /// The event is longer than it may be.
-    TooLarge = "too_large",
-    /// The event is not UTF-8.
-    NotUtf8 = "not_utf8",
-    /// The event is no JSON.
-    NotJson = "not_json",
-    /// A field has a value of a wrong type, or stands there twice.
-    WrongType = "wrong_type",
-    /// A field is missing.
-    MissingField = "missing_field",
-    /// A field has a value that it cannot have.
-    InvalidValue = "invalid_value",
-    /// The event's type is not known.
-    UnknownType = "unknown_type",
-    /// The time of the event is none.
-    InvalidTime = "invalid_time",
-    /// The event counts for more experiments than one transaction holds.
-    TooManyRows = "too_many_rows",
-    /// A store refuses, for good, what counting the record writes.
-    RefusedByStore = "refused_by_store",
-    /// Reading the record panicked: a bug.
-    Panicked = "panicked",
-}
-
-impl fmt::Display for RejectionReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
+words! {
+    /// What is wrong with a record. The words are part of the API: metrics and rows are named after them.
+    pub enum RejectionReason {
+        /// The record has no usable shard or sequence number.
+        NoPosition = "no_position",
+        /// The record's data is missing or no base64.
+        NotBase64 = "not_base64",
+        /// The event is longer than it may be.
+        TooLarge = "too_large",
+        /// The event is not UTF-8.
+        NotUtf8 = "not_utf8",
+        /// The event is no JSON.
+        NotJson = "not_json",
+        /// A field has a value of a wrong type, or stands there twice.
+        WrongType = "wrong_type",
+        /// A field is missing.
+        MissingField = "missing_field",
+        /// A field has a value that it cannot have.
+        InvalidValue = "invalid_value",
+        /// The event's type is not known.
+        UnknownType = "unknown_type",
+        /// The time of the event is none.
+        InvalidTime = "invalid_time",
+        /// The event counts for more experiments than one transaction holds.
+        TooManyRows = "too_many_rows",
+        /// A store refuses, for good, what counting the record writes.
+        RefusedByStore = "refused_by_store",
+        /// Reading the record panicked: a bug.
+        Panicked = "panicked",
     }
 }

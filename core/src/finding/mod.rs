@@ -1,30 +1,24 @@
 //! Findings: problems in documents, as data. Their codes are part of the API.
 
 mod codes;
+mod path;
 
+use crate::words;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::ops::Bound;
 
 pub use codes::Code;
+pub use path::{Path, PathSegment};
 
-/// The severity of a finding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Severity {
-    /// The document cannot be used.
-    Error,
-    /// The document works, and probably not as meant.
-    Warning,
-}
-
-impl fmt::Display for Severity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Error => "error",
-            Self::Warning => "warning",
-        })
+words! {
+    /// The severity of a finding.
+    #[derive(schemars::JsonSchema)]
+    pub enum Severity {
+        /// The document cannot be used.
+        Error = "error",
+        /// The document works, and probably not as meant.
+        Warning = "warning",
     }
 }
 
@@ -34,7 +28,7 @@ pub struct Place {
     /// The document's index among those that were compiled together.
     pub document: usize,
     /// The path to the value, as in `variants[1].allocation`; empty for the whole document.
-    pub path: String,
+    pub path: Path,
 }
 
 /// Another place that a finding is about.
@@ -88,7 +82,7 @@ pub struct Findings {
     /// The paths whose value could not be read and was replaced by a default, by document. A second finding
     /// about such a value would be noise, because the first already explains it. The paths are sorted,
     /// because each of thousands of conditions looks one up.
-    broken: BTreeMap<usize, BTreeSet<String>>,
+    broken: BTreeMap<usize, BTreeSet<Path>>,
 }
 
 impl Findings {
@@ -98,7 +92,7 @@ impl Findings {
     }
 
     /// Adds a finding about a path of the current document.
-    pub fn add(&mut self, code: Code, path: impl Into<String>, message: impl Into<String>) -> &mut Finding {
+    pub fn add(&mut self, code: Code, path: impl Into<Path>, message: impl Into<String>) -> &mut Finding {
         let place = self.place(path);
         let index = self.list.len();
         self.list.push(Finding {
@@ -114,39 +108,39 @@ impl Findings {
     }
 
     /// A place in the current document.
-    pub fn place(&self, path: impl Into<String>) -> Place {
+    pub fn place(&self, path: impl Into<Path>) -> Place {
         Place { document: self.document, path: path.into() }
     }
 
     /// Notes that a value of the current document was replaced by a default.
-    pub fn mark_broken(&mut self, path: impl Into<String>) {
+    pub fn mark_broken(&mut self, path: impl Into<Path>) {
         self.broken.entry(self.document).or_default().insert(path.into());
     }
 
     /// Returns true if the value at a path of the current document, or one inside it, was replaced by a
     /// default.
     #[must_use]
-    pub fn is_broken(&self, path: &str) -> bool {
+    pub fn is_broken(&self, path: impl Into<Path>) -> bool {
         self.is_broken_in(self.document, path)
     }
 
     /// Returns true if `is_broken` holds for a document that is not the current one.
-    pub(crate) fn is_broken_in(&self, document: usize, path: &str) -> bool {
+    pub(crate) fn is_broken_in(&self, document: usize, path: impl Into<Path>) -> bool {
         let Some(broken) = self.broken.get(&document) else { return false };
-        let inside = |separator: char| {
-            let outer = format!("{path}{separator}");
-            let bounds = (Bound::Included(outer.as_str()), Bound::Unbounded);
-            broken.range::<str, _>(bounds).next().is_some_and(|it| it.starts_with(&outer))
-        };
-        path.is_empty() || broken.contains(path) || inside('.') || inside('[')
+        // Paths inside a path follow it in the order of paths.
+        let path = path.into();
+        let next =
+            broken.range::<[PathSegment], _>((Bound::Included(path.segments()), Bound::Unbounded)).next();
+        path.is_root() || next.is_some_and(|it| it.segments().starts_with(path.segments()))
     }
 
     /// Returns true if the value at a path of the current document, or one around it, was replaced by a
     /// default.
-    pub(crate) fn is_lost(&self, path: &str) -> bool {
+    pub(crate) fn is_lost(&self, path: impl Into<Path>) -> bool {
         let Some(broken) = self.broken.get(&self.document) else { return false };
-        let mut outer = path.match_indices(['.', '[']).filter_map(|(at, _)| path.get(..at));
-        broken.contains(path) || broken.contains("") || outer.any(|it| broken.contains(it))
+        let path = path.into();
+        let outer = |length| path.segments().get(..length);
+        (0..=path.segments().len()).filter_map(outer).any(|it| broken.contains(it))
     }
 
     /// Returns true if a value of any document was replaced by a default.
@@ -202,12 +196,17 @@ mod tests {
     #[test]
     fn broken_values_are_known_by_their_ancestors() {
         let mut findings = Findings::default();
-        findings.mark_broken("variants[1].allocation");
+        let variant = Path::of("variants").index(1);
+        findings.mark_broken(variant.field("allocation"));
+        assert!(findings.is_broken(Path::default()));
         assert!(findings.is_broken("variants"));
-        assert!(findings.is_broken("variants[1]"));
-        assert!(!findings.is_broken("variants[10]"));
-        assert!(!findings.is_broken("variants[1].allocation.x"));
-        assert!(findings.is_lost("variants[1].allocation.x"));
-        assert!(!findings.is_lost("variants[1]"));
+        assert!(findings.is_broken(&variant));
+        assert!(!findings.is_broken("variant"));
+        assert!(!findings.is_broken(Path::of("variants").index(10)));
+        assert!(!findings.is_broken(variant.field("allocation").field("x")));
+        assert!(findings.is_lost(variant.field("allocation").field("x")));
+        assert!(!findings.is_lost(&variant));
+        findings.mark_broken(Path::default());
+        assert!(findings.is_lost("owner"));
     }
 }

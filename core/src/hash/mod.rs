@@ -8,7 +8,7 @@ mod consistent;
 mod murmur3;
 mod ranges;
 
-use std::fmt;
+use crate::words;
 
 pub(crate) use consistent::share_to_buckets;
 pub use consistent::{ConsistentHasher, HashingError};
@@ -17,40 +17,21 @@ pub use ranges::{Range, SumError, allocate};
 /// Buckets are integers in `0..BUCKETS`.
 pub const BUCKETS: u32 = 1_000_000;
 
-/// The purpose of a bucket. Each purpose is hashed separately, so that buckets of different purposes are
-/// independent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Purpose {
-    /// The share of an experiment's traffic.
-    Traffic,
-    /// The variant of an experiment, or of a flag's split.
-    Variant,
-    /// A flag's rollout, or a `percentage` condition.
-    Rollout,
-    /// The slot of a layer.
-    Layer,
-    /// The share of units that are held out.
-    Holdout,
-}
-
-impl Purpose {
-    /// The word that is hashed.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Traffic => "traffic",
-            Self::Variant => "variant",
-            Self::Rollout => "rollout",
-            Self::Layer => "layer",
-            Self::Holdout => "holdout",
-        }
-    }
-}
-
-impl fmt::Display for Purpose {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
+words! {
+    /// The purpose of a bucket. Each purpose is hashed separately, so that buckets of different purposes are
+    /// independent.
+    #[derive(schemars::JsonSchema)]
+    pub enum Purpose {
+        /// The share of an experiment's traffic.
+        Traffic = "traffic",
+        /// The variant of an experiment, or of a flag's split.
+        Variant = "variant",
+        /// A flag's rollout, or a `percentage` condition.
+        Rollout = "rollout",
+        /// The slot of a layer.
+        Layer = "layer",
+        /// The share of units that are held out.
+        Holdout = "holdout",
     }
 }
 

@@ -3,6 +3,7 @@
 use super::{Buckets, Coverage, Rehearsal};
 use crate::decide::{Catalog, Experiment, Flag, Pin, Subject, USER_ID, equal, unit_of};
 use crate::document::WantedVariant;
+use crate::finding::Path;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -29,7 +30,7 @@ pub struct Case {
     /// A description of the case, in words.
     pub name: Option<String>,
     /// The path of the case in its document, for example `cases[2]`.
-    pub path: String,
+    pub path: Path,
     /// The values of attributes that it is tried with; empty for none.
     pub matrix: BTreeMap<String, Vec<Value>>,
     /// The unit, as written.
@@ -145,10 +146,10 @@ impl Case {
 
     /// Returns the expected result of a combination, and its path in the document.
     #[must_use]
-    pub fn expected(&self, combination: &Map<String, Value>) -> (&Expect, String) {
+    pub fn expected(&self, combination: &Map<String, Value>) -> (&Expect, Path) {
         let exceptions = self.exceptions.iter().enumerate();
         match exceptions.into_iter().find(|(_, it)| it.fits(combination)) {
-            Some((index, it)) => (&it.expect, format!("{}.except[{index}]", self.path)),
+            Some((index, it)) => (&it.expect, self.path.field("except").index(index)),
             None => (&self.expect, self.path.clone()),
         }
     }

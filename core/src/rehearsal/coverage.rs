@@ -3,6 +3,7 @@
 use super::Rehearsal;
 use crate::decide::{Condition, Experiment, Flag, FlagReason, Reason, Rule, Serve, Split};
 use crate::document::Status;
+use crate::finding::Path;
 use crate::hash::BUCKETS;
 use std::collections::BTreeSet;
 
@@ -17,7 +18,7 @@ pub struct Coverage<'c> {
 #[derive(Debug, Clone)]
 pub struct CoveragePart<'c> {
     /// The path of the part in its document; empty for a reason.
-    pub path: String,
+    pub path: Path,
     /// The observation that counts the part as covered.
     pub target: CoverageTarget<'c>,
     probe: Probe<'c>,
@@ -54,7 +55,7 @@ impl<'c> Coverage<'c> {
         let is_running = matches!(it.status, Status::Active | Status::Paused);
         let is_active = it.status == Status::Active;
         if is_active {
-            list.conditions(&it.targeting, "targeting_rules");
+            list.conditions(&it.targeting, &Path::of("targeting_rules"));
         }
         let mut variants = BTreeSet::new();
         if is_running {
@@ -101,12 +102,12 @@ impl<'c> Coverage<'c> {
         let serves_all = flag.rules.iter().position(Rule::serves_everybody);
         let asked = serves_all.map_or(flag.rules.len(), |index| index + 1);
         for (index, rule) in flag.rules.iter().enumerate().take(asked) {
-            list.rule(rule, format!("rules[{index}]"));
+            list.rule(rule, Path::of("rules").index(index));
             rule.serve.variants(&mut variants);
         }
         let rollout = flag.rollout.as_ref().filter(|_| serves_all.is_none());
         if let Some(rollout) = rollout {
-            list.conditions(&rollout.targeting, "targeting_rules");
+            list.conditions(&rollout.targeting, &Path::of("targeting_rules"));
             if rollout.below > 0 {
                 variants.extend(rollout.serve.variants());
             }
@@ -186,41 +187,41 @@ impl Split {
 struct List<'c>(Vec<CoveragePart<'c>>);
 
 impl<'c> List<'c> {
-    fn add(&mut self, path: String, target: CoverageTarget<'c>, probe: Probe<'c>) {
+    fn add(&mut self, path: Path, target: CoverageTarget<'c>, probe: Probe<'c>) {
         self.0.push(CoveragePart { path, target, probe });
     }
 
     fn variant(&mut self, index: usize, key: Option<&'c str>) {
         if let Some(key) = key {
-            self.add(format!("variants[{index}]"), CoverageTarget::Variant(key), Probe::Outcome);
+            self.add(Path::of("variants").index(index), CoverageTarget::Variant(key), Probe::Outcome);
         }
     }
 
     fn reason(&mut self, word: &'static str, is_possible: bool) {
         if is_possible {
-            self.add(String::new(), CoverageTarget::Reason(word), Probe::Outcome);
+            self.add(Path::default(), CoverageTarget::Reason(word), Probe::Outcome);
         }
     }
 
-    fn rule(&mut self, rule: &'c Rule, path: String) {
-        self.conditions(&rule.when, &format!("{path}.when"));
+    fn rule(&mut self, rule: &'c Rule, path: Path) {
+        self.conditions(&rule.when, &path.field("when"));
         self.add(path, CoverageTarget::Rule(&rule.name), Probe::Rule(rule));
     }
 
-    fn conditions(&mut self, conditions: &'c [Condition], path: &str) {
+    fn conditions(&mut self, conditions: &'c [Condition], path: &Path) {
         for (index, condition) in conditions.iter().enumerate() {
-            self.condition(condition, &format!("{path}[{index}]"));
+            self.condition(condition, &path.index(index));
         }
     }
 
-    fn condition(&mut self, condition: &'c Condition, path: &str) {
+    fn condition(&mut self, condition: &'c Condition, path: &Path) {
         match condition {
-            Condition::All(inner) => self.conditions(inner, &format!("{path}.all")),
-            Condition::Any(inner) => self.conditions(inner, &format!("{path}.any")),
+            Condition::All(inner) => self.conditions(inner, &path.field("all")),
+            Condition::Any(inner) => self.conditions(inner, &path.field("any")),
             Condition::Not(inner) => match &**inner {
                 // Whether it was written as a list of one is not known any more.
-                [only] => self.condition(only, &format!("{path}.not")),
-                several => self.conditions(several, &format!("{path}.not")),
+                [only] => self.condition(only, &path.field("not")),
+                several => self.conditions(several, &path.field("not")),
             },
             Condition::Segment(_) | Condition::Leaf(_) => {
                 for holds in [true, false] {

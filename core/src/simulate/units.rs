@@ -1,29 +1,19 @@
 //! Units made in place: nothing is stored, and the n-th is always the same.
 
+use crate::words;
 use std::fmt::Write as _;
 
-/// The form of the ids of generated units.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum UnitStyle {
-    /// `user_17`: consecutive numbers, which a weak hash would correlate.
-    #[default]
-    Sequential,
-    /// `6f1c…-…`: random, in the form of a version 4 UUID.
-    Uuid,
-    /// `ada.lovelace17@example.com`: long common parts.
-    Email,
-}
-
-impl UnitStyle {
-    /// The word.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Sequential => "sequential",
-            Self::Uuid => "uuid",
-            Self::Email => "email",
-        }
+words! {
+    /// The form of the ids of generated units.
+    #[derive(Default, schemars::JsonSchema)]
+    pub enum UnitStyle {
+        /// `user_17`: consecutive numbers, which a weak hash would correlate.
+        #[default]
+        Sequential = "sequential",
+        /// `6f1c…-…`: random, in the form of a version 4 UUID.
+        Uuid = "uuid",
+        /// `ada.lovelace17@example.com`: long common parts.
+        Email = "email",
     }
 }
 

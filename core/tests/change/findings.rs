@@ -89,7 +89,7 @@ fn a_new_key_is_found_unless_the_salt_is_kept() {
     };
     let renamed = change(&with_key("old", None), &with_key("new", None));
     assert_eq!(renamed.change, Change::Renamed("experiment old".to_owned()));
-    assert_eq!(found(&renamed), [("key-renamed", "salt")]);
+    assert_eq!(found(&renamed), [("key-renamed", "salt".to_owned())]);
     assert_eq!(renamed.findings[0].severity, Severity::Error);
     assert!(renamed.findings[0].help.as_deref().unwrap().contains("salt: old"));
     let kept = change(&with_key("old", None), &with_key("new", Some("old")));
@@ -103,10 +103,10 @@ fn what_does_not_compile_on_one_side_costs_no_other() {
     let good = experiment(json!({}));
     let other = |on: bool| flag(json!({"enabled": on}));
     let documents = diff(&[good.clone(), other(true)], &[broken.clone(), other(false)]).documents;
-    assert_eq!(found(&documents[0]), [("not-comparable", "")]);
+    assert_eq!(found(&documents[0]), [("not-comparable", "".to_owned())]);
     assert_eq!(documents[1].flows[0].moved.to_string(), "1");
     let mended = diff(&[broken], &[good]).documents;
-    assert_eq!(found(&mended[0]), [("not-compiled-before", "")]);
+    assert_eq!(found(&mended[0]), [("not-compiled-before", "".to_owned())]);
 }
 
 #[test]
@@ -125,9 +125,9 @@ fn what_is_shared_reaches_those_that_use_it() {
     };
     let segment = of_user("y", 500_000);
     assert_eq!(segment.change, Change::Affected);
-    assert_eq!(found(&segment), [("targeting-changed", "targeting_rules")]);
+    assert_eq!(found(&segment), [("targeting-changed", "targeting_rules".to_owned())]);
     let slot = of_user("x", 400_000);
-    assert_eq!(found(&slot), [("units-leave", "layer")]);
+    assert_eq!(found(&slot), [("units-leave", "layer".to_owned())]);
     assert_eq!(slot.flows[0].left.to_string(), "1/10");
 }
 
@@ -136,7 +136,7 @@ fn what_is_gone_while_it_runs_is_found() {
     let documents = diff(&[experiment(json!({}))], &[]).documents;
     assert_eq!(
         (&documents[0].change, found(&documents[0])),
-        (&Change::Removed, vec![("experiment-removed", "")])
+        (&Change::Removed, vec![("experiment-removed", "".to_owned())])
     );
     let documents = diff(&[experiment(json!({"status": "draft"}))], &[]).documents;
     assert_eq!(found(&documents[0]), []);

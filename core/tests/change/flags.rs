@@ -24,7 +24,7 @@ fn a_rollout_moves_who_it_takes_in() {
     assert_eq!(moved(&rollout(20), &off), [row("all units", "1/5", "0")]);
     let anew = flag(json!({"rollout_percentage": 50, "salt": "other"}));
     let change = change(&rollout(50), &anew);
-    assert_eq!(found(&change), [("units-reshuffled", "salt")]);
+    assert_eq!(found(&change), [("units-reshuffled", "salt".to_owned())]);
     assert_eq!(change.flows[0].moved.to_string(), "1/2");
 }
 
@@ -53,7 +53,7 @@ fn shares_of_a_rollout_may_move_without_need() {
         }))
     };
     let change = change(&with(0.2, 0.3, 0.5), &with(0.3, 0.3, 0.4));
-    assert_eq!(found(&change), [("avoidable-moves", "")]);
+    assert_eq!(found(&change), [("avoidable-moves", "".to_owned())]);
     assert_eq!(
         (change.flows[0].moved.to_string(), change.flows[0].minimum.to_string()),
         ("1/10".into(), "1/20".into())

@@ -31,6 +31,6 @@ fn change(before: &Value, after: &Value) -> DocumentChange {
 }
 
 /// The codes and paths of what a change spoils.
-fn found(change: &DocumentChange) -> Vec<(&'static str, &str)> {
-    change.findings.iter().map(|it| (it.code.as_str(), &*it.path)).collect()
+fn found(change: &DocumentChange) -> Vec<(&'static str, String)> {
+    change.findings.iter().map(|it| (it.code.as_str(), it.path.to_string())).collect()
 }

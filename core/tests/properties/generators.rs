@@ -59,7 +59,7 @@ fn operand(operator: Operator) -> BoxedStrategy<Value> {
 }
 
 fn leaf() -> impl Strategy<Value = Value> {
-    prop::sample::select(Operator::ALL).prop_flat_map(|operator| {
+    prop::sample::select(Operator::ALL.to_vec()).prop_flat_map(|operator| {
         (name(), operand(operator)).prop_map(move |(attribute, value)| {
             let mut leaf = json!({"attribute": attribute, "operator": operator.as_str()});
             if !value.is_null() {

@@ -1,6 +1,7 @@
 //! The assignments that the process knows.
 
 use crate::ports::StoredAssignment;
+use abx_core::{Experiment, Pin};
 use jiff::Timestamp;
 use lru::LruCache;
 use std::hash::{BuildHasher, RandomState};
@@ -19,12 +20,18 @@ pub(super) struct Key<'a> {
     pub epoch: u32,
 }
 
+impl<'a> Key<'a> {
+    pub(super) fn new(experiment: &'a Experiment, unit: &'a str) -> Self {
+        Self { unit, experiment: experiment.key(), epoch: experiment.epoch() }
+    }
+}
+
 /// The cached part of an assignment. Its context is left out, because it may be sixty times as long.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct CachedAssignment {
-    pub variant: Box<str>,
+    variant: Box<str>,
     pub assignment_id: Box<str>,
-    pub epoch: u32,
+    epoch: u32,
     pub assigned_at: Timestamp,
     ttl: i64,
 }
@@ -41,13 +48,11 @@ impl From<StoredAssignment> for CachedAssignment {
     }
 }
 
-/// The cached knowledge about a unit in an experiment.
-#[derive(Debug, Clone)]
-pub(super) enum CachedLookup {
-    /// The store holds this.
-    Stored(Arc<CachedAssignment>),
-    /// The store held nothing a moment ago.
-    Absent,
+impl CachedAssignment {
+    /// The assignment, as a decision takes it.
+    pub(super) fn pin(&self) -> Pin<'_> {
+        Pin { variant: &self.variant, epoch: self.epoch }
+    }
 }
 
 /// The last used assignments.
@@ -63,9 +68,18 @@ struct Entry {
     unit: Box<str>,
     experiment: Box<str>,
     epoch: u32,
-    known: CachedLookup,
+    /// What the store holds; `None` if it held nothing.
+    stored: Option<Arc<CachedAssignment>>,
     /// The time of expiry, in seconds since 1970.
     until: i64,
+}
+
+impl Entry {
+    fn is_valid(&self, key: Key<'_>, now: i64) -> bool {
+        let is_same =
+            *self.unit == *key.unit && *self.experiment == *key.experiment && self.epoch == key.epoch;
+        is_same && now < self.until
+    }
 }
 
 impl Cache {
@@ -73,34 +87,38 @@ impl Cache {
         Self { entries: Mutex::new(LruCache::new(size)), hasher: RandomState::new() }
     }
 
-    /// Returns the cached knowledge at a time in seconds since 1970.
-    pub(super) fn get(&self, key: Key<'_>, now: i64) -> Option<CachedLookup> {
-        let hash = self.hasher.hash_one(key);
+    /// Returns the assignment that the store holds, at a time in seconds since 1970; `None` if that is not known.
+    pub(super) fn get(&self, key: Key<'_>, now: i64) -> Option<Arc<CachedAssignment>> {
         let mut entries = self.lock();
-        let entry = entries.get(&hash)?;
-        let same =
-            *entry.unit == *key.unit && *entry.experiment == *key.experiment && entry.epoch == key.epoch;
-        (same && now < entry.until).then(|| entry.known.clone())
+        let entry = entries.get(&self.hasher.hash_one(key)).filter(|entry| entry.is_valid(key, now))?;
+        entry.stored.clone()
+    }
+
+    /// Returns true if the store held nothing a moment ago.
+    pub(super) fn is_absent(&self, key: Key<'_>, now: i64) -> bool {
+        let entries = self.lock();
+        let entry = entries.peek(&self.hasher.hash_one(key)).filter(|entry| entry.is_valid(key, now));
+        entry.is_some_and(|entry| entry.stored.is_none())
     }
 
     /// Remembers what the store holds.
     pub(super) fn put(&self, key: Key<'_>, cached: Arc<CachedAssignment>) {
         let until = cached.ttl;
-        self.insert(key, CachedLookup::Stored(cached), until);
+        self.insert(key, Some(cached), until);
     }
 
     /// Remembers that the store holds nothing.
     pub(super) fn put_absent(&self, key: Key<'_>, now: i64) {
-        self.insert(key, CachedLookup::Absent, now.saturating_add(ABSENT_SECONDS));
+        self.insert(key, None, now.saturating_add(ABSENT_SECONDS));
     }
 
-    fn insert(&self, key: Key<'_>, known: CachedLookup, until: i64) {
+    fn insert(&self, key: Key<'_>, stored: Option<Arc<CachedAssignment>>, until: i64) {
         let hash = self.hasher.hash_one(key);
         let entry = Entry {
             unit: key.unit.into(),
             experiment: key.experiment.into(),
             epoch: key.epoch,
-            known,
+            stored,
             until,
         };
         self.lock().put(hash, entry);
@@ -132,7 +150,7 @@ mod tests {
     fn an_assignment_is_known_until_it_ends() {
         let cache = Cache::new(NonZeroUsize::MIN);
         cache.put(KEY, cached(100));
-        assert!(matches!(cache.get(KEY, 99), Some(CachedLookup::Stored(_))));
+        assert!(cache.get(KEY, 99).is_some());
         assert!(cache.get(KEY, 100).is_none());
         assert!(cache.get(Key { epoch: 2, ..KEY }, 99).is_none(), "another epoch");
         cache.put(Key { unit: "v", ..KEY }, cached(100));
@@ -143,9 +161,12 @@ mod tests {
     fn absence_is_believed_for_a_minute() {
         let cache = Cache::new(NonZeroUsize::MIN);
         cache.put_absent(KEY, 1_000);
-        assert!(matches!(cache.get(KEY, 1_059), Some(CachedLookup::Absent)));
-        assert!(cache.get(KEY, 1_060).is_none());
+        assert!(cache.get(KEY, 1_059).is_none());
+        assert!(cache.is_absent(KEY, 1_059));
+        assert!(!cache.is_absent(KEY, 1_060));
+        assert!(!cache.is_absent(Key { unit: "v", ..KEY }, 1_059), "another unit");
         cache.put(KEY, cached(2_000));
-        assert!(matches!(cache.get(KEY, 1_001), Some(CachedLookup::Stored(_))));
+        assert!(cache.get(KEY, 1_001).is_some());
+        assert!(!cache.is_absent(KEY, 1_001));
     }
 }

@@ -3,7 +3,7 @@
 //! | file | what it is |
 //! |---|---|
 //! | `request`, `response` | what is sent, and what is answered |
-//! | `question` | one experiment asked for one unit: the decision, with and without a pin |
+//! | `pending` | one experiment for one unit, from the decision to the response |
 //! | `service` | decide, remember, store, expose |
 //! | `batch` | some or all experiments for one unit, in two round trips |
 //! | `cache` | the assignments that the process knows |
@@ -13,13 +13,12 @@
 mod batch;
 mod cache;
 mod known_share;
-mod question;
+mod pending;
 mod request;
 mod response;
 mod router;
 mod service;
 
-pub use request::{AssignRequest, BatchRequest};
-pub use response::{AssignmentResponse, BatchError, BatchResponse};
-pub use router::{router, routes};
+pub use request::{AssignBatchRequest, AssignRequest};
+pub use response::{AssignBatchError, AssignBatchResponse, AssignmentResponse};
 pub use service::{AssignmentOptions, AssignmentService, RequestClock};

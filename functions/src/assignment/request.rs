@@ -32,7 +32,7 @@ pub struct AssignRequest {
 /// Asks for some or all experiments of one unit.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct BatchRequest {
+pub struct AssignBatchRequest {
     /// The user to assign.
     #[serde(default, deserialize_with = "deserialize_id")]
     pub user_id: String,
@@ -76,7 +76,7 @@ impl AssignRequest {
     }
 }
 
-impl BatchRequest {
+impl AssignBatchRequest {
     /// Refuses what is over the limits.
     pub fn check(&self) -> Result<(), ApiError> {
         let keys = self.experiment_keys.as_deref().unwrap_or_default();

@@ -39,7 +39,7 @@ pub struct AssignmentResponse<'a> {
 
 /// The variants of a unit in several experiments.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct BatchResponse<'a> {
+pub struct AssignBatchResponse<'a> {
     /// The user id, as a text.
     pub user_id: Option<Cow<'a, str>>,
     /// The catalog's revision that decided all of them.
@@ -47,12 +47,12 @@ pub struct BatchResponse<'a> {
     /// One for each experiment that was found, in the order of the request.
     pub assignments: Vec<AssignmentResponse<'a>>,
     /// One for each experiment that could not be answered.
-    pub errors: Vec<BatchError<'a>>,
+    pub errors: Vec<AssignBatchError<'a>>,
 }
 
 /// The reason why one experiment of a batch has no answer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct BatchError<'a> {
+pub struct AssignBatchError<'a> {
     /// The experiment, as it was asked for.
     pub experiment_key: &'a str,
     /// The code, as in the error of a single request.

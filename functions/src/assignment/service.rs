@@ -1,18 +1,16 @@
 //! Decide, remember, store, expose.
 
-use super::cache::{Cache, CachedAssignment, CachedLookup};
+use super::cache::{Cache, CachedAssignment, Key};
 use super::known_share::KnownShare;
-use super::question::{Answer, Question};
+use super::pending::{PendingAssignment, RequestContext};
 use super::{AssignRequest, AssignmentResponse};
 use crate::catalog::{CatalogHolder, Snapshot};
-use crate::http::{ApiError, Call, Cors, Middleware, Reply};
-use crate::outbox::{Exposure, Outbox};
+use crate::http::{ApiError, Call, FunctionBase, HttpOptions, Reply};
 use crate::ports::{AssignmentStore, CatalogStore, EventSink, PortError, Put, StoredAssignment};
-use crate::settings::Exposures;
 use crate::telemetry::{Counter, Level, Telemetry};
-use abx_core::{Reason, Subject};
+use abx_core::Experiment;
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
+use serde_json::json;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,12 +30,8 @@ pub struct AssignmentOptions {
     pub ttl_days: u32,
     /// The number of assignments that the cache holds.
     pub cache: NonZeroUsize,
-    /// The time at which exposures are sent.
-    pub exposures: Exposures,
-    /// The origins whose pages may ask.
-    pub cors: Cors,
-    /// The prefix that is removed from every path; empty for none.
-    pub base_path: String,
+    /// The settings that both functions have.
+    pub http: HttpOptions,
 }
 
 impl Default for AssignmentOptions {
@@ -45,9 +39,7 @@ impl Default for AssignmentOptions {
         Self {
             ttl_days: 90,
             cache: const { NonZeroUsize::new(10_000).unwrap() },
-            exposures: Exposures::After,
-            cors: Cors::default(),
-            base_path: String::new(),
+            http: HttpOptions::default(),
         }
     }
 }
@@ -57,7 +49,7 @@ impl Default for AssignmentOptions {
 pub struct RequestClock {
     /// The time of all decisions.
     pub now: Timestamp,
-    pub(super) deadline: Instant,
+    deadline: Instant,
 }
 
 impl RequestClock {
@@ -74,24 +66,24 @@ impl RequestClock {
     }
 }
 
-/// The state of a question before the store is read.
-pub(super) enum QuestionState<'a> {
-    /// Its answer.
-    Answered(Answer<'a>),
-    /// What the hash says, whether that is to be stored if the store has nothing else, and whether the store had nothing a moment ago.
-    Open { by_hash: Answer<'a>, stores: bool, is_absent: bool },
+/// The step that a decision waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NextStep {
+    /// Nothing: it is the answer.
+    Respond,
+    /// The store may hold another assignment.
+    Read,
+    /// The store held nothing a moment ago, and is to hold this.
+    Store,
 }
 
 /// The assignment function, over its ports.
 #[derive(Debug)]
 pub struct AssignmentService<C, S, E> {
-    pub(super) catalog: Arc<CatalogHolder<C>>,
+    pub(super) base: FunctionBase<C, E>,
     pub(super) store: S,
-    pub(super) outbox: Outbox<E>,
-    pub(super) telemetry: Arc<Telemetry>,
-    pub(super) cache: Cache,
+    cache: Cache,
     known_share: KnownShare,
-    pub(super) middleware: Arc<Middleware>,
     ttl_days: u32,
 }
 
@@ -104,39 +96,13 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> AssignmentServ
         telemetry: Arc<Telemetry>,
         options: AssignmentOptions,
     ) -> Self {
-        let held = Arc::clone(&catalog);
-        let middleware = Middleware::new(Arc::clone(&telemetry), options.cors, move || held.health())
-            .with_base_path(&options.base_path);
         Self {
-            catalog,
+            base: FunctionBase::new(catalog, sink, telemetry, options.http),
             store,
-            outbox: Outbox::new(sink, options.exposures, Arc::clone(&telemetry)),
-            telemetry,
             cache: Cache::new(options.cache),
             known_share: KnownShare::default(),
-            middleware: Arc::new(middleware),
             ttl_days: options.ttl_days,
         }
-    }
-
-    /// The queue of exposures; whoever runs the service flushes it.
-    pub fn outbox(&self) -> &Outbox<E> {
-        &self.outbox
-    }
-
-    /// The log and the metrics.
-    pub fn telemetry(&self) -> &Telemetry {
-        &self.telemetry
-    }
-
-    /// Returns the middleware.
-    pub fn middleware(&self) -> &Arc<Middleware> {
-        &self.middleware
-    }
-
-    /// The snapshot of a request.
-    pub async fn snapshot(&self) -> Result<Arc<Snapshot>, ApiError> {
-        self.catalog.serving(&self.telemetry).await
     }
 
     /// Answers one experiment for one unit.
@@ -149,193 +115,167 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> AssignmentServ
         let key = &*request.experiment_key;
         let experiment =
             snapshot.catalog.experiment(key).ok_or_else(|| ApiError::experiment_not_found(key))?;
-        let context = request.context.as_ref();
-        let subject = Subject::new(&request.user_id, context.unwrap_or(crate::http::no_attributes()));
-        let unit =
-            experiment.unit(&subject).ok_or_else(|| ApiError::unit_missing(experiment.unit_attribute()))?;
-        let revision = snapshot.revision;
-        let question =
-            Question { experiment, subject, unit, now: clock.now, revision, enrolls: !request.peek };
-        let answer = self.resolve(&question, context, clock.deadline).await;
-        self.telemetry.reason(answer.decision.reason.as_str());
-        if request.expose && !request.peek {
-            self.expose(&question, &answer);
+        let context =
+            RequestContext::new(&request.user_id, request.context.as_ref(), clock, snapshot.revision)
+                .peeking(request.peek);
+        let (mut pending, next) = self.begin(experiment, context)?;
+        self.resolve(&mut pending, next).await;
+        self.base.telemetry().reason(pending.decision.reason.as_str());
+        if request.expose {
+            self.expose(&pending);
         }
-        Ok(question.response(&answer))
+        Ok(pending.response())
     }
 
     /// Answers a request that was read.
     pub(super) async fn answer(&self, request: &AssignRequest) -> Result<Reply, ApiError> {
         request.check()?;
         let clock = RequestClock::now();
-        let snapshot = self.snapshot().await?;
-        self.answer_by(&snapshot, request, clock).await
+        let snapshot = self.base.snapshot().await?;
+        Ok(self.base.reply(&self.assign(&snapshot, request, clock).await?).await)
     }
 
     /// Answers a request in a URL. A GET enrolls and exposes as a POST does; a HEAD only says what would be answered.
     pub(super) async fn answer_url(&self, call: &Call) -> Result<Reply, ApiError> {
         let query = call.query()?;
         let clock = RequestClock::now();
-        let snapshot = self.snapshot().await?;
+        let snapshot = self.base.snapshot().await?;
         let mut request = AssignRequest::from_query(query, snapshot.catalog.attributes())?;
         request.check()?;
         request.peek |= call.is_safe;
-        self.answer_by(&snapshot, &request, clock).await
+        Ok(self.base.reply(&self.assign(&snapshot, &request, clock).await?).await)
     }
 
-    async fn answer_by(
+    /// Decides by what the process knows: the assignment in the cache, else the hash. A decision that no assignment would
+    /// change needs no store.
+    pub(super) fn begin<'s>(
         &self,
-        snapshot: &Snapshot,
-        request: &AssignRequest,
-        clock: RequestClock,
-    ) -> Result<Reply, ApiError> {
-        let reply = Reply::ok(&self.assign(snapshot, request, clock).await?);
-        self.outbox.settle().await;
-        Ok(reply)
-    }
-
-    async fn resolve<'s>(
-        &self,
-        question: &Question<'s>,
-        context: Option<&Map<String, Value>>,
-        deadline: Instant,
-    ) -> Answer<'s> {
-        let (by_hash, stores, is_absent) = match self.begin(question) {
-            QuestionState::Answered(answer) => return answer,
-            QuestionState::Open { by_hash, stores, is_absent } => (by_hash, stores, is_absent),
+        experiment: &'s Experiment,
+        request: RequestContext<'s>,
+    ) -> Result<(PendingAssignment<'s>, NextStep), ApiError> {
+        let unit = experiment
+            .unit(&request.subject)
+            .ok_or_else(|| ApiError::unit_missing(experiment.unit_attribute()))?;
+        let (key, now) = (Key::new(experiment, &unit), request.seconds());
+        let known = self.cache.get(key, now);
+        let (is_known, is_absent) = (known.is_some(), known.is_none() && self.cache.is_absent(key, now));
+        let pending = PendingAssignment::decide(experiment, unit, request, known);
+        let next = match (is_known, pending.depends_on_store()) {
+            (true, _) => NextStep::Respond,
+            // No assignment would change it: neither a hit nor a miss.
+            (false, false) => return Ok((pending, NextStep::Respond)),
+            (false, true) if !is_absent => NextStep::Read,
+            // What is to be stored has to be, although the store had nothing a moment ago.
+            (false, true) if pending.is_to_be_stored() => NextStep::Store,
+            (false, true) => NextStep::Respond,
         };
+        let is_hit = next == NextStep::Respond;
+        let counter = if is_hit { Counter::CacheHits } else { Counter::CacheMisses };
+        self.base.telemetry().count(counter, 1);
+        Ok((pending, next))
+    }
+
+    /// Asks the store what it has, and stores what it has not.
+    async fn resolve(&self, pending: &mut PendingAssignment<'_>, next: NextStep) {
         // In boxes, as the rest of what is rare here: the future of every request would carry them.
-        if !stores {
-            return match Box::pin(self.in_time(deadline, self.get(question))).await {
-                Some(found) => self.found(question, found).map_or(by_hash, |kept| question.with(kept)),
-                None => by_hash,
-            };
-        }
-        if !is_absent && self.known_share.favors_reading() {
-            // A read that fails or is late saves nothing, and the write still decides.
-            let read = timeout(FIRST_READ, self.get(question));
-            if let Ok(Ok(found)) = Box::pin(read).await
-                && let Some(cached) = self.found(question, found)
-            {
-                return question.with(cached);
+        match next {
+            NextStep::Respond => {}
+            NextStep::Store => Box::pin(self.store(pending)).await,
+            NextStep::Read if pending.is_to_be_stored() => Box::pin(self.enroll(pending)).await,
+            NextStep::Read => {
+                let read = self.in_time(pending.request.clock, self.get(pending));
+                if let Some(found) = Box::pin(read).await {
+                    self.take_found(pending, found);
+                }
             }
         }
-        let assignment = question.assignment(&by_hash.decision, context, self.ttl_days);
-        Box::pin(self.store(question, by_hash, assignment, deadline)).await
     }
 
-    async fn get(&self, question: &Question<'_>) -> Result<Option<StoredAssignment>, PortError> {
-        self.telemetry.count(Counter::StoreReads, 1);
-        self.store.get(&question.unit, question.experiment.key()).await
+    /// Stores an assignment, after a read where most units are known: a read costs a tenth of a refused write.
+    async fn enroll(&self, pending: &mut PendingAssignment<'_>) {
+        if self.known_share.favors_reading() {
+            // A read that fails or is late saves nothing, and the write still decides.
+            let read = timeout(FIRST_READ, self.get(pending)).await;
+            if let Ok(Ok(found)) = read
+                && self.take_found(pending, found)
+            {
+                return;
+            }
+        }
+        self.store(pending).await;
     }
 
-    /// Answers without the store, where that is possible. A known assignment comes first: with it, one decision is enough.
-    pub(super) fn begin<'s>(&self, question: &Question<'s>) -> QuestionState<'s> {
-        let known = self.cache.get(question.key(), question.now.as_second());
-        if let Some(CachedLookup::Stored(cached)) = known {
-            self.telemetry.count(Counter::CacheHits, 1);
-            return QuestionState::Answered(question.with(cached));
-        }
-        let by_hash = Answer { decision: question.decide(), cached: None };
-        if !question.hangs_on_a_pin() {
-            return QuestionState::Answered(by_hash);
-        }
-        let stores = question.is_to_be_stored(&by_hash.decision);
-        // What is to be stored has to be, although the store had nothing a moment ago.
-        if known.is_some() && !stores {
-            self.telemetry.count(Counter::CacheHits, 1);
-            return QuestionState::Answered(by_hash);
-        }
-        self.telemetry.count(Counter::CacheMisses, 1);
-        QuestionState::Open { by_hash, stores, is_absent: known.is_some() }
+    async fn get(&self, pending: &PendingAssignment<'_>) -> Result<Option<StoredAssignment>, PortError> {
+        self.base.telemetry().count(Counter::StoreReads, 1);
+        self.store.get(&pending.unit, pending.decision.experiment.key()).await
     }
 
-    /// Remembers what was read from the store; `None` if that is nothing, or does not count.
-    pub(super) fn found(
+    /// Remembers what was read from the store, and applies it. Returns false if the store holds nothing that counts.
+    pub(super) fn take_found(
         &self,
-        question: &Question<'_>,
+        pending: &mut PendingAssignment<'_>,
         found: Option<StoredAssignment>,
-    ) -> Option<Arc<CachedAssignment>> {
-        let (key, now) = (question.key(), question.now.as_second());
+    ) -> bool {
+        let (key, now) = (pending.key(), pending.request.seconds());
         let valid = found.filter(|found| found.epoch == key.epoch && !found.is_expired(now));
         let Some(valid) = valid else {
             self.cache.put_absent(key, now);
-            return None;
+            return false;
         };
-        if question.enrolls {
+        if pending.request.enrolls {
             self.known_share.add(true);
         }
-        let cached = Arc::new(CachedAssignment::from(valid));
-        self.cache.put(key, Arc::clone(&cached));
-        Some(cached)
+        pending.pin(self.remember(key, valid));
+        true
     }
 
     /// Stores what the hash decided, unless another assignment is there, which then is the answer.
-    pub(super) async fn store<'s>(
-        &self,
-        question: &Question<'s>,
-        by_hash: Answer<'s>,
-        assignment: StoredAssignment,
-        deadline: Instant,
-    ) -> Answer<'s> {
-        self.telemetry.count(Counter::StoreWrites, 1);
-        let put = self.store.put_if_absent(&assignment, question.now.as_second());
-        match self.in_time(deadline, put).await {
+    pub(super) async fn store(&self, pending: &mut PendingAssignment<'_>) {
+        self.base.telemetry().count(Counter::StoreWrites, 1);
+        let assignment = pending.to_stored(self.ttl_days);
+        let put = self.store.put_if_absent(&assignment, pending.request.seconds());
+        match self.in_time(pending.request.clock, put).await {
             Some(Put::Stored) => {
                 self.known_share.add(false);
-                let cached = Arc::new(CachedAssignment::from(assignment));
-                self.cache.put(question.key(), Arc::clone(&cached));
-                Answer { cached: Some(cached), ..by_hash }
+                pending.cached = Some(self.remember(pending.key(), assignment));
             }
-            Some(Put::Existing(there)) if there.epoch == question.experiment.epoch() => {
+            Some(Put::Existing(there)) if there.epoch == assignment.epoch => {
                 self.known_share.add(true);
-                let cached = Arc::new(CachedAssignment::from(there));
-                self.cache.put(question.key(), Arc::clone(&cached));
-                question.with(cached)
+                pending.pin(self.remember(pending.key(), there));
             }
             // No answer; or a later epoch than this catalog's, which will be here in some seconds.
-            None | Some(Put::Existing(_)) => by_hash,
+            None | Some(Put::Existing(_)) => {}
         }
     }
 
-    pub(super) fn ttl_days(&self) -> u32 {
-        self.ttl_days
+    fn remember(&self, key: Key<'_>, stored: StoredAssignment) -> Arc<CachedAssignment> {
+        let cached = Arc::new(CachedAssignment::from(stored));
+        self.cache.put(key, Arc::clone(&cached));
+        cached
     }
 
     /// Waits for a store, until the deadline; `None` if it failed or was late, which costs the caller nothing but `persisted`.
     pub(super) async fn in_time<T>(
         &self,
-        deadline: Instant,
+        clock: RequestClock,
         asked: impl Future<Output = Result<T, PortError>>,
     ) -> Option<T> {
-        let why = match timeout_at(deadline, asked).await {
+        let why = match timeout_at(clock.deadline, asked).await {
             Ok(Ok(answer)) => return Some(answer),
             Ok(Err(error)) => error.to_string(),
             Err(_) => "it did not answer in time".to_owned(),
         };
-        if self.telemetry.count(Counter::StoreFallbacks, 1) == 0 {
-            self.telemetry.log(Level::Warn, "store_fallback", None, &json!({"why": why}));
+        let telemetry = self.base.telemetry();
+        if telemetry.count(Counter::StoreFallbacks, 1) == 0 {
+            telemetry.log(Level::Warn, "store_fallback", None, &json!({"why": why}));
         }
         None
     }
 
-    /// Records that the unit sees its variant, if that counts.
-    pub(super) fn expose(&self, question: &Question<'_>, answer: &Answer<'_>) {
-        let decision = &answer.decision;
-        let (Reason::Assigned | Reason::Pinned, Some(variant)) = (decision.reason, decision.variant) else {
-            return;
-        };
-        let key = question.key();
-        self.outbox.record((key, &*variant.key), || {
-            let exposure = Exposure {
-                experiment: key.experiment,
-                variant: &variant.key,
-                unit: key.unit,
-                revision: question.revision,
-                epoch: key.epoch,
-                timestamp: question.now,
-            };
-            exposure.event()
-        });
+    /// Records that the unit sees its variant, unless the caller only peeks.
+    pub(super) fn expose(&self, pending: &PendingAssignment<'_>) {
+        if let Some(exposure) = pending.exposure().filter(|_| pending.request.enrolls) {
+            self.base.outbox().exposed(&exposure);
+        }
     }
 }

@@ -27,6 +27,8 @@ pub(super) struct Guards<'a> {
     pub ids: &'a HashSet<u64>,
     /// What was counted with this.
     pub done: Vec<(Position, RecordClass)>,
+    /// The ids that were taken with this.
+    pub taken: Vec<u64>,
 }
 
 /// How far a record is counted.
@@ -82,13 +84,11 @@ impl PositionWriter<'_> {
         store: &impl MetricStore,
         shard: &str,
         commit: &Commit,
-        (items, classes): (&[Item<'_>], &[RecordClass]),
+        items: &[Item<'_>],
     ) -> Result<Committed, PortError> {
         match self {
             Self::Head(ledger) => store.commit(shard, &ledger.state, commit).await,
-            Self::Guards(guards) => {
-                store.redrive(shard, &guards.of(commit, items, classes), &commit.rows).await
-            }
+            Self::Guards(guards) => store.redrive(shard, &guards.of(commit, items), &commit.rows).await,
         }
     }
 
@@ -97,6 +97,7 @@ impl PositionWriter<'_> {
         match self {
             Self::Head(ledger) => ledger.advance(commit),
             Self::Guards(guards) => {
+                guards.taken.extend(&commit.ids);
                 guards.done.extend(items.iter().map(|it| it.position.clone()).zip(classes.iter().copied()));
                 if commit.head.part.is_some() {
                     guards.reached.insert(commit.head.whole(), Reached::by_guard(commit.head));
@@ -107,14 +108,14 @@ impl PositionWriter<'_> {
 }
 
 impl Guards<'_> {
-    fn of(&self, commit: &Commit, items: &[Item<'_>], classes: &[RecordClass]) -> Vec<Guard> {
+    fn of(&self, commit: &Commit, items: &[Item<'_>]) -> Vec<Guard> {
         let guard = |record: &Position, after: Position, id: Option<u64>| {
             let before = self.reached.get(record).and_then(|it| it.guard.clone());
             Guard { before, after, id }
         };
-        let whole = items.iter().zip(classes).map(|(item, class)| {
+        let whole = items.iter().map(|item| {
             let rejected = matches!(item.what, What::Rejected(_)).then(|| (REJECTED.into(), "".into()));
-            let id = item.id().filter(|_| *class != RecordClass::Duplicate);
+            let id = item.id().filter(|id| commit.ids.contains(id));
             guard(item.position, Position { part: rejected, ..item.position.clone() }, id)
         });
         let part = commit.head.part.is_some().then(|| guard(&commit.head.whole(), commit.head.clone(), None));

@@ -1,7 +1,7 @@
 //! A batch, shard by shard.
 
 use super::memory::Memory;
-use super::shard::{Progress, Stop, Tools};
+use super::shard::{Look, Outdated, Progress, Stop, Tools};
 use crate::catalog::{CatalogHolder, Snapshot};
 use crate::ports::{Archive, CatalogStore, MetricStore, Quarantine, Quarantined};
 use crate::telemetry::{Counter, Level, Telemetry, hashed};
@@ -9,6 +9,7 @@ use abx_core::event::{
     Batch, Classes, Limits, NotABatch, Position, RecordClass, ShardBatch, StreamCounter, StreamTotals,
     Unplaced,
 };
+use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -16,13 +17,20 @@ use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// How long before its deadline an invocation answers, whatever is still to be done.
 const RESERVE: Duration = Duration::from_millis(300);
 
 /// How far the clocks of the stream and of this process may be apart.
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(3);
+
+/// How long the head of the catalog may take to be read.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// How long after they came records wait for a catalog that cannot be read. After it the last good one counts them, so that an outage
+/// of the catalog's table alone does not stop a shard for longer.
+const CATALOG_PATIENCE: SignedDuration = SignedDuration::from_mins(5);
 
 /// What Lambda is told of a batch: from which record on it is to be delivered again.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -179,7 +187,6 @@ where
 
     async fn count_shards(&self, batch: &mut Batch, until: Instant, outcome: &mut BatchOutcome) {
         let mut snapshot = self.snapshot(until).await;
-        self.watch_catalog(snapshot.is_some());
         for shard in &mut batch.shards {
             let mut progress = Progress::default();
             let ended = match &mut snapshot {
@@ -194,11 +201,12 @@ where
                 outcome.response.batch_item_failures.extend(self.give_back(shard, &progress, &stop));
             }
         }
+        self.watch_catalog(snapshot.is_some());
     }
 
-    /// Counts a shard, after another look at the catalog if an event names what it does not know and came after the last look: right
-    /// after a publish the events are newer than what this process holds, and a unit whose first exposure were counted by an old
-    /// catalog would stay in the wrong variant. A producer that always sends unknown names costs one read of the head for each batch.
+    /// Counts a shard by a catalog that was read after its newest record came. Right after a publish the records are newer than what this
+    /// process holds, and an old catalog would miss what only the new one asks for (also of a name that both know), and keep a unit
+    /// in `~unknown` for good. So a batch that came after the last look costs one read of the head, beside that of the marks.
     async fn count_by_newest(
         &self,
         shard: &mut ShardBatch,
@@ -206,17 +214,19 @@ where
         until: Instant,
         progress: &mut Progress,
     ) -> Result<(), Stop> {
-        let newest = shard.payloads.iter().map(|payload| payload.arrived).max();
-        let newest = newest.and_then(|arrived| arrived.checked_add(CLOCK_SKEW).ok());
-        let may_be_stale = self.catalog.freshness().read_at.is_none_or(|read| newest >= Some(read));
-        match self.count((&mut *shard, may_be_stale), snapshot, until, progress).await {
+        let Some(newest) = shard.payloads.iter().map(|payload| payload.arrived).max() else { return Ok(()) };
+        let (read, needed) = (self.catalog.freshness().read_at, newest.checked_add(CLOCK_SKEW).ok());
+        if read.is_some() && needed < read {
+            return self.count((shard, None), snapshot, until, progress).await;
+        }
+        let held = Arc::clone(snapshot);
+        let look: Look = look(Arc::clone(&self.catalog), newest, Arc::clone(&held)).boxed().shared();
+        match self.count((&mut *shard, Some(&look)), &held, until, progress).await {
             Err(Stop::StaleCatalog) => {}
             ended => return ended,
         }
-        // Where the store does not answer, the events are counted by what is held, as without this look.
-        let _ = timeout_at(until, self.catalog.load()).await;
         *snapshot = self.catalog.held();
-        self.count((shard, false), snapshot, until, progress).await
+        self.count((shard, None), snapshot, until, progress).await
     }
 
     /// Notes how old the catalog is, and why it is not newer.
@@ -245,12 +255,12 @@ where
 
     async fn count(
         &self,
-        (shard, may_be_stale): (&mut ShardBatch, bool),
+        (shard, look): (&mut ShardBatch, Option<&Look>),
         snapshot: &Snapshot,
         until: Instant,
         progress: &mut Progress,
     ) -> Result<(), Stop> {
-        let tools = Tools { may_be_stale, ..self.tools(snapshot, &self.options.limits, until) };
+        let tools = Tools { look, ..self.tools(snapshot, &self.options.limits, until) };
         // A call that does not come back is left behind: if it still writes, the head tells.
         timeout_at(until, tools.count(shard, progress)).await.unwrap_or(Err(Stop::Time))
     }
@@ -264,7 +274,7 @@ where
     ) -> Tools<'a, M, A, Q> {
         Tools {
             catalog: &snapshot.catalog,
-            may_be_stale: false,
+            look: None,
             store: &self.store,
             archive: &self.archive,
             quarantine: &self.quarantine,
@@ -320,6 +330,7 @@ where
             (Counter::EventsUnattributed, StreamCounter::Unattributed),
             (Counter::EventsUnknown, StreamCounter::Unused),
             (Counter::EventsMisrouted, StreamCounter::Misrouted),
+            (Counter::EventsOutsideIdWindow, StreamCounter::OutsideIdWindow),
         ] {
             self.telemetry.count(counter, counted.count(what));
         }
@@ -335,4 +346,20 @@ where
         let given_back = !outcome.response.batch_item_failures.is_empty();
         self.telemetry.answered(if given_back { 503 } else { 200 }, start);
     }
+}
+
+/// Reads the head of the catalog, for records of which the newest came then.
+async fn look<C: CatalogStore + 'static>(
+    catalog: Arc<CatalogHolder<C>>,
+    newest: Timestamp,
+    held: Arc<Snapshot>,
+) -> Result<(), Outdated> {
+    let why = match timeout(LOOK, catalog.load()).await {
+        Ok(Ok(())) if Arc::ptr_eq(&catalog.held(), &held) => return Ok(()),
+        Ok(Ok(())) => return Err(Outdated::Replaced),
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => format!("no answer within {} seconds", LOOK.as_secs()),
+    };
+    let has_waited = Timestamp::now().duration_since(newest) > CATALOG_PATIENCE;
+    if has_waited { Ok(()) } else { Err(Outdated::Unread(why.into())) }
 }

@@ -251,15 +251,18 @@ where
         }
         let (mut left, mut runs, mut ids) = (Vec::new(), VecDeque::from(runs), ids.clone());
         while let Some((run, reached)) = runs.pop_front() {
-            let mut writer = PositionWriter::Guards(Guards { ledger, reached, ids: &ids, done: Vec::new() });
+            let mut writer = PositionWriter::Guards(Guards {
+                ledger,
+                reached,
+                ids: &ids,
+                done: Vec::new(),
+                taken: Vec::new(),
+            });
             let ended = tools.round(&run, &mut writer, progress).await;
-            let PositionWriter::Guards(Guards { done, reached, .. }) = writer else { continue };
+            let PositionWriter::Guards(Guards { done, taken, reached, .. }) = writer else { continue };
             let done: BTreeMap<Position, RecordClass> = done.into_iter().collect();
-            // Their repetitions may be in a later run. A duplicate takes no id: the one that owns the id may be in a later run too.
-            let is_taken = |payload: &&Payload| {
-                done.get(&payload.position).is_some_and(|class| *class != RecordClass::Duplicate)
-            };
-            ids.extend(run.payloads.iter().filter(is_taken).filter_map(|it| it.event().ok()?.fingerprint()));
+            // Their repetitions may be in a later run.
+            ids.extend(taken);
             let mut rest = Vec::new();
             for payload in run.payloads {
                 match done.get(&payload.position) {

@@ -26,11 +26,13 @@ use crate::telemetry::{Counter, Level, Telemetry};
 use abx_core::Catalog;
 use abx_core::event::{
     Classes, Folded, Item, Limits, Mark, MarkKey, Marks, Payload, Position, RecordClass, ShardBatch,
-    StreamTotals, What, fold, names_unknown, wanted,
+    StreamTotals, What, fold, wanted,
 };
+use futures_util::future::{BoxFuture, Shared};
 use serde_json::json;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::sync::Arc;
 use tokio::time::Instant;
 
 /// How often a batch is begun anew in one invocation, because somebody else committed first.
@@ -42,8 +44,8 @@ const DETAIL_CHARS: usize = 500;
 /// What a shard is worked on with.
 pub(super) struct Tools<'a, M, A, Q> {
     pub catalog: &'a Catalog,
-    /// Whether the catalog may be older than the events.
-    pub may_be_stale: bool,
+    /// A look at the head of the catalog, where the catalog may be older than the records.
+    pub look: Option<&'a Look>,
     pub store: &'a M,
     pub archive: &'a A,
     pub quarantine: &'a Q,
@@ -52,6 +54,18 @@ pub(super) struct Tools<'a, M, A, Q> {
     pub telemetry: &'a Telemetry,
     /// Nothing is begun after it.
     pub until: Instant,
+}
+
+/// A look at the head of the catalog, which runs beside the reading of marks.
+pub(super) type Look = Shared<BoxFuture<'static, Result<(), Outdated>>>;
+
+/// Why the catalog that is held does not do for a batch.
+#[derive(Debug, Clone)]
+pub(super) enum Outdated {
+    /// A newer one is held by now.
+    Replaced,
+    /// Nobody can tell, because the store does not.
+    Unread(Arc<str>),
 }
 
 /// How far the work came: it is read after the work was given up as well.
@@ -112,8 +126,10 @@ pub(super) enum Stop {
     Contended,
     /// There is no catalog to count by.
     NoCatalog,
-    /// An event names what the catalog does not know, and the catalog may be older than the event.
+    /// A newer catalog is there.
     StaleCatalog,
+    /// The catalog may be older than the records, and its store does not tell.
+    UnreadCatalog(Arc<str>),
 }
 
 impl fmt::Display for Stop {
@@ -123,7 +139,19 @@ impl fmt::Display for Stop {
             Self::Time => f.write_str("the time was over"),
             Self::Contended => f.write_str("others committed to this shard again and again"),
             Self::NoCatalog => f.write_str("the catalog could not be loaded"),
-            Self::StaleCatalog => f.write_str("the catalog does not know what an event names"),
+            Self::StaleCatalog => f.write_str("a newer catalog was published"),
+            Self::UnreadCatalog(why) => {
+                write!(f, "the catalog may be older than the records and could not be read: {why}")
+            }
+        }
+    }
+}
+
+impl From<Outdated> for Stop {
+    fn from(outdated: Outdated) -> Self {
+        match outdated {
+            Outdated::Replaced => Self::StaleCatalog,
+            Outdated::Unread(why) => Self::UnreadCatalog(why),
         }
     }
 }
@@ -215,10 +243,7 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
     ) -> Result<bool, Stop> {
         let mut items = batch.items(writer.head(), |id| writer.knows(id));
         items.truncate(progress.halving.window());
-        if self.may_be_stale && names_unknown(self.catalog, &items) {
-            return Err(Stop::StaleCatalog);
-        }
-        let mut known = self.enrich(&items).await?;
+        let (mut known, ()) = tokio::try_join!(self.enrich(&items), self.look())?;
         // Each round that does not settle it finds marks of somebody else, and each can be found once.
         let folded = loop {
             let folded = fold(self.catalog, &batch.shard, &items, &known);
@@ -238,7 +263,7 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
             let (done, classes) = (done.unwrap_or_default(), classes.unwrap_or_default());
             let part = (&*batch.shard, done, classes);
             commit.rows.extend(unknown_row(part, (self.store, self.memory), self.telemetry).await?);
-            match writer.write(self.store, &batch.shard, &commit, (done, classes)).await? {
+            match writer.write(self.store, &batch.shard, &commit, done).await? {
                 Committed::Moved => return Ok(false),
                 Committed::Done => {}
             }
@@ -256,6 +281,14 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
             writer.advance(commit, done, classes);
         }
         Ok(true)
+    }
+
+    /// Whether the catalog is new enough.
+    async fn look(&self) -> Result<(), Stop> {
+        match self.look {
+            Some(look) => Ok(look.clone().await?),
+            None => Ok(()),
+        }
     }
 
     /// The marks of all units in the batch, with keys of their own, because the items may still change.

@@ -17,5 +17,4 @@ mod service;
 
 pub use request::{FlagRequest, FlagsRequest};
 pub use response::{FlagResponse, FlagsResponse, ServedExperiment};
-pub use router::{router, routes};
 pub use service::{FlagOptions, FlagService};

@@ -99,7 +99,7 @@ impl<C: CatalogStore + 'static, E: EventSink> FlagService<C, E> {
             Ok(context) => context,
             Err(refusal) => return Ok(refusal.reply(Some(key))),
         };
-        let snapshot = self.snapshot().await?;
+        let snapshot = self.base.snapshot().await?;
         let subject = context.subject();
         let reply = match self.evaluate(&snapshot, key, &subject, Timestamp::now()) {
             Err(error) => {
@@ -115,8 +115,7 @@ impl<C: CatalogStore + 'static, E: EventSink> FlagService<C, E> {
                 Item::Failure(failure) => Reply::json(StatusCode::BAD_REQUEST, &failure),
             },
         };
-        self.outbox().settle().await;
-        Ok(reply)
+        Ok(self.base.settle(reply).await)
     }
 
     /// `POST /ofrep/v1/evaluate/flags`
@@ -125,13 +124,12 @@ impl<C: CatalogStore + 'static, E: EventSink> FlagService<C, E> {
             Ok(context) => context,
             Err(refusal) => return Ok(refusal.reply(None)),
         };
-        let snapshot = self.snapshot().await?;
+        let snapshot = self.base.snapshot().await?;
         let subject = context.subject();
         let revision = snapshot.revision;
         let evaluated = self.evaluate_all(&snapshot, &subject, Timestamp::now());
         let flags = evaluated.iter().map(item).collect();
-        let reply = Reply::ok(&Bulk { flags, metadata: BulkMetadata { revision } });
-        self.outbox().settle().await;
+        let reply = self.base.reply(&Bulk { flags, metadata: BulkMetadata { revision } }).await;
         let etag = etag(revision, &context.attributes, &reply.body);
         let known = call.headers.get_all(IF_NONE_MATCH).iter().filter_map(|header| header.to_str().ok());
         let is_known = { known }.any(|header| matches(header, &etag));

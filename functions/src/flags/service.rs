@@ -2,8 +2,8 @@
 
 use super::{FlagRequest, FlagResponse, FlagsRequest, FlagsResponse};
 use crate::catalog::{CatalogHolder, Snapshot};
-use crate::http::{ApiError, Call, Cors, Middleware, Reply};
-use crate::outbox::{Evaluated, Exposure, Outbox};
+use crate::http::{ApiError, Call, FunctionBase, HttpOptions, Reply};
+use crate::outbox::{Evaluated, Exposure};
 use crate::ports::{CatalogStore, EventSink};
 use crate::settings::{Evaluations, Exposures};
 use crate::telemetry::Telemetry;
@@ -14,23 +14,16 @@ use std::sync::Arc;
 /// Settings of the service, apart from its ports.
 #[derive(Debug, Clone, Default)]
 pub struct FlagOptions {
-    /// When exposures and evaluations are sent.
-    pub exposures: Exposures,
     /// Whether evaluations are counted or sent one by one.
     pub evaluations: Evaluations,
-    /// The origins whose pages may ask.
-    pub cors: Cors,
-    /// The prefix that is removed from every path; empty for none.
-    pub base_path: String,
+    /// The settings that both functions have.
+    pub http: HttpOptions,
 }
 
 /// The flag function, over its ports.
 #[derive(Debug)]
 pub struct FlagService<C, E> {
-    catalog: Arc<CatalogHolder<C>>,
-    outbox: Outbox<E>,
-    telemetry: Arc<Telemetry>,
-    pub(super) middleware: Arc<Middleware>,
+    pub(super) base: FunctionBase<C, E>,
 }
 
 impl<C: CatalogStore + 'static, E: EventSink> FlagService<C, E> {
@@ -41,32 +34,8 @@ impl<C: CatalogStore + 'static, E: EventSink> FlagService<C, E> {
         telemetry: Arc<Telemetry>,
         options: FlagOptions,
     ) -> Self {
-        let held = Arc::clone(&catalog);
-        let middleware = Middleware::new(Arc::clone(&telemetry), options.cors, move || held.health())
-            .with_base_path(&options.base_path);
-        let outbox = Outbox::new(sink, options.exposures, Arc::clone(&telemetry))
-            .with_evaluations(options.evaluations);
-        Self { catalog, outbox, telemetry, middleware: Arc::new(middleware) }
-    }
-
-    /// The queue of evaluations; whoever runs the service flushes it.
-    pub fn outbox(&self) -> &Outbox<E> {
-        &self.outbox
-    }
-
-    /// The log and the metrics.
-    pub fn telemetry(&self) -> &Telemetry {
-        &self.telemetry
-    }
-
-    /// Returns the middleware.
-    pub fn middleware(&self) -> &Arc<Middleware> {
-        &self.middleware
-    }
-
-    /// The snapshot of a request.
-    pub async fn snapshot(&self) -> Result<Arc<Snapshot>, ApiError> {
-        self.catalog.serving(&self.telemetry).await
+        let base = FunctionBase::new(catalog, sink, telemetry, options.http);
+        Self { base: base.with_evaluations(options.evaluations) }
     }
 
     /// Evaluates one flag, and records it.
@@ -91,7 +60,7 @@ impl<C: CatalogStore + 'static, E: EventSink> FlagService<C, E> {
     ) -> Result<(&'s Flag, Evaluation<'s>), ApiError> {
         let flag = snapshot.catalog.flag(key).ok_or_else(|| ApiError::flag_not_found(key))?;
         let evaluation = snapshot.catalog.evaluate_flag(flag, subject, now);
-        self.telemetry.reason(evaluation.reason.as_str());
+        self.base.telemetry().reason(evaluation.reason.as_str());
         Ok((flag, evaluation))
     }
 
@@ -120,7 +89,7 @@ impl<C: CatalogStore + 'static, E: EventSink> FlagService<C, E> {
                 FlagResponse::of(flag, &evaluation, user_id.clone(), snapshot.revision)
             })
             .collect();
-        self.telemetry.reasons(evaluated.iter().map(|response| response.reason.as_str()));
+        self.base.telemetry().reasons(evaluated.iter().map(|response| response.reason.as_str()));
         evaluated
     }
 
@@ -128,17 +97,15 @@ impl<C: CatalogStore + 'static, E: EventSink> FlagService<C, E> {
     pub(super) async fn answer(&self, request: &FlagRequest, path: Option<&str>) -> Result<Reply, ApiError> {
         request.check()?;
         let key = request.key(path)?;
-        let snapshot = self.snapshot().await?;
+        let snapshot = self.base.snapshot().await?;
         let subject = Subject::new(&request.user_id, request.attributes());
-        let reply = Reply::ok(&self.evaluate(&snapshot, key, &subject, Timestamp::now())?);
-        self.outbox.settle().await;
-        Ok(reply)
+        Ok(self.base.reply(&self.evaluate(&snapshot, key, &subject, Timestamp::now())?).await)
     }
 
     /// Answers a request in a URL. A GET is recorded as a POST is; a HEAD is not.
     pub(super) async fn answer_url(&self, call: &Call, key: &str) -> Result<Reply, ApiError> {
         let query = call.query()?;
-        let snapshot = self.snapshot().await?;
+        let snapshot = self.base.snapshot().await?;
         let request = FlagRequest::from_query(query, snapshot.catalog.attributes())?;
         request.check()?;
         let subject = Subject::new(&request.user_id, request.attributes());
@@ -146,15 +113,13 @@ impl<C: CatalogStore + 'static, E: EventSink> FlagService<C, E> {
         if !call.is_safe {
             self.record(&snapshot, flag, &evaluation, &subject, Timestamp::now());
         }
-        let reply = Reply::ok(&FlagResponse::of(flag, &evaluation, subject.user_id(), snapshot.revision));
-        self.outbox.settle().await;
-        Ok(reply)
+        Ok(self.base.reply(&FlagResponse::of(flag, &evaluation, subject.user_id(), snapshot.revision)).await)
     }
 
     /// Answers a request for some or all flags.
     pub(super) async fn answer_bulk(&self, request: &FlagsRequest) -> Result<Reply, ApiError> {
         request.check()?;
-        let snapshot = self.snapshot().await?;
+        let snapshot = self.base.snapshot().await?;
         let subject = Subject::new(&request.user_id, request.attributes());
         let now = Timestamp::now();
         let mut not_found = Vec::new();
@@ -172,9 +137,7 @@ impl<C: CatalogStore + 'static, E: EventSink> FlagService<C, E> {
             }
         };
         let (user_id, revision) = (subject.user_id(), snapshot.revision);
-        let reply = Reply::ok(&FlagsResponse { user_id, revision, flags, not_found });
-        self.outbox.settle().await;
-        Ok(reply)
+        Ok(self.base.reply(&FlagsResponse { user_id, revision, flags, not_found }).await)
     }
 
     /// Records what a flag gave, and that the unit saw a variant of the experiment that the flag served.
@@ -186,13 +149,13 @@ impl<C: CatalogStore + 'static, E: EventSink> FlagService<C, E> {
         subject: &Subject<'_>,
         now: Timestamp,
     ) {
-        if self.outbox.mode() == Exposures::Off {
+        if self.base.outbox().mode() == Exposures::Off {
             return;
         }
         let revision = snapshot.revision;
         let Some(variant) = evaluation.variant else { return };
         let unit = flag.unit(subject).unwrap_or_default();
-        self.outbox.evaluated(&Evaluated {
+        self.base.outbox().evaluated(&Evaluated {
             flag: flag.key(),
             variant: &variant.key,
             unit: &unit,
@@ -203,10 +166,8 @@ impl<C: CatalogStore + 'static, E: EventSink> FlagService<C, E> {
         let Some(decision) = evaluation.decision.filter(|it| it.reason == Reason::Assigned) else { return };
         let experiment = decision.experiment;
         let (Some(variant), Some(unit)) = (decision.variant, experiment.unit(subject)) else { return };
-        let epoch = experiment.epoch();
-        self.outbox.record((experiment.key(), &*variant.key, &*unit, epoch, "exposure"), || {
-            let (experiment, variant) = (experiment.key(), &*variant.key);
-            Exposure { experiment, variant, unit: &unit, revision, epoch, timestamp: now }.event()
-        });
+        let (experiment, epoch, variant) = (experiment.key(), experiment.epoch(), &*variant.key);
+        let exposure = Exposure { experiment, variant, unit: &unit, revision, epoch, timestamp: now };
+        self.base.outbox().exposed(&exposure);
     }
 }

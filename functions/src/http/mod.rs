@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `envelope` | [`LambdaResponse`], and [`Reply`], which becomes one or an HTTP response |
 //! | `error` | [`ApiError`]: code, status and message of a refusal |
+//! | `function` | [`HttpFunction`] and [`FunctionBase`]: what both functions have |
 //! | `middleware` | [`Middleware`]: request ids, limits, CORS, metrics and panics, around every handler |
 //! | `cors` | which pages may ask |
 //! | `query` | parameters of a URL |
@@ -15,14 +16,18 @@ mod catalog;
 mod cors;
 mod envelope;
 mod error;
+mod function;
 mod middleware;
 mod query;
 
 pub use body::{MAX_BODY_BYTES, parse};
-pub(crate) use body::{check_context, deserialize_context, deserialize_id, is_object, no_attributes};
+pub(crate) use body::{
+    check_context, deserialize_context, deserialize_id, has_field, is_object, no_attributes,
+};
 pub use cors::Cors;
 pub use envelope::{LambdaResponse, Reply};
 pub use error::ApiError;
+pub use function::{FunctionBase, HttpFunction, HttpOptions};
 pub(crate) use middleware::InvocationId;
 pub use middleware::{Call, Middleware, finish, request_id};
 pub use query::Query;

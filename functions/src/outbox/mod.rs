@@ -119,6 +119,12 @@ impl<E: EventSink> Outbox<E> {
         }
     }
 
+    /// Puts an exposure into the queue, unless this process recorded it.
+    pub fn exposed(&self, exposure: &Exposure<'_>) {
+        let Exposure { experiment, variant, unit, epoch, .. } = *exposure;
+        self.record(("exposure", experiment, variant, unit, epoch), || exposure.event());
+    }
+
     /// Counts an evaluation, or puts it into the queue.
     pub fn evaluated(&self, evaluated: &Evaluated<'_>) {
         if self.mode == Exposures::Off {

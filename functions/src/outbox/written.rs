@@ -22,7 +22,7 @@ pub fn event_id(kind: &str, parts: &[&[u8]]) -> String {
 }
 
 /// Says that a unit saw a variant.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize)]
 pub struct Exposure<'a> {
     /// The experiment.
     pub experiment: &'a str,
@@ -39,7 +39,7 @@ pub struct Exposure<'a> {
 }
 
 /// Says what a flag gave a unit.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize)]
 pub struct Evaluated<'a> {
     /// The flag.
     pub flag: &'a str,
@@ -55,41 +55,23 @@ pub struct Evaluated<'a> {
     pub timestamp: Timestamp,
 }
 
+/// An event, as it is written: its id and type, and then its fields.
 #[derive(Serialize)]
-struct ExposureEvent<'a> {
+struct WrittenEvent<'a, T> {
     event_id: String,
     #[serde(rename = "type")]
-    kind: &'a str,
-    experiment: &'a str,
-    variant: &'a str,
-    unit: &'a str,
-    revision: u64,
-    epoch: u32,
-    timestamp: Timestamp,
-}
-
-#[derive(Serialize)]
-struct EvaluationEvent<'a> {
-    event_id: String,
-    #[serde(rename = "type")]
-    kind: &'a str,
-    flag: &'a str,
-    variant: &'a str,
-    unit: &'a str,
-    reason: &'a str,
-    revision: u64,
-    timestamp: Timestamp,
+    kind: &'static str,
+    #[serde(flatten)]
+    fields: &'a T,
 }
 
 impl Exposure<'_> {
     /// As an event. The same unit, experiment, epoch and variant have the same id wherever they are met.
     #[must_use]
     pub fn event(&self) -> Event {
-        let Self { experiment, variant, unit, revision, epoch, timestamp } = *self;
-        let kind = "exposure";
+        let Self { experiment, variant, unit, epoch, .. } = *self;
         let parts = [unit.as_bytes(), experiment.as_bytes(), &epoch.to_be_bytes(), variant.as_bytes()];
-        let event_id = event_id(kind, &parts);
-        event(unit, &ExposureEvent { event_id, kind, experiment, variant, unit, revision, epoch, timestamp })
+        event("exposure", &parts, unit, self)
     }
 }
 
@@ -97,15 +79,14 @@ impl Evaluated<'_> {
     /// As an event. The same flag, variant, unit and revision have the same id wherever they are met.
     #[must_use]
     pub fn event(&self) -> Event {
-        let Self { flag, variant, unit, reason, revision, timestamp } = *self;
-        let kind = "evaluation";
+        let Self { flag, variant, unit, revision, .. } = *self;
         let parts = [flag.as_bytes(), variant.as_bytes(), unit.as_bytes(), &revision.to_be_bytes()];
-        let event_id = event_id(kind, &parts);
-        event(unit, &EvaluationEvent { event_id, kind, flag, variant, unit, reason, revision, timestamp })
+        event("evaluation", &parts, unit, self)
     }
 }
 
-fn event(unit: &str, written: &impl Serialize) -> Event {
+fn event(kind: &'static str, parts: &[&[u8]], unit: &str, fields: &impl Serialize) -> Event {
+    let written = WrittenEvent { event_id: event_id(kind, parts), kind, fields };
     // Strings and numbers can always be written.
-    Event { partition_key: unit.to_owned(), data: serde_json::to_vec(written).unwrap_or_default() }
+    Event { partition_key: unit.to_owned(), data: serde_json::to_vec(&written).unwrap_or_default() }
 }

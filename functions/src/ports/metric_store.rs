@@ -54,7 +54,7 @@ pub struct Guard {
     pub before: Option<Position>,
     /// How far they are now: its position, or a part of it.
     pub after: Position,
-    /// The hash of its event's id, once all of it is counted.
+    /// The hash of its event's id, once all of it is counted, if it took it.
     pub id: Option<u64>,
 }
 
@@ -63,7 +63,7 @@ pub struct Guard {
 pub struct RedrivenRecord {
     /// How far: its position, or a part of it.
     pub reached: Position,
-    /// The hash of its event's id, if it has one and all of it is counted.
+    /// The hash of its event's id, if it took it.
     pub id: Option<u64>,
 }
 

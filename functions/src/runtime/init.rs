@@ -1,13 +1,13 @@
 //! Settings become ports on AWS, and these a service.
 
-use super::{DeployedFunction, Host, run, run_batches};
+use super::{Host, run, run_batches};
 use crate::adapters::aws::{
     Budget, DynamoAssignments, DynamoCatalog, DynamoMetrics, DynamoQuarantine, FirehoseArchive, KinesisSink,
     dynamodb, firehose, kinesis, load,
 };
 use crate::catalog::{CatalogHolder, Snapshot, decode};
 use crate::events::Processor;
-use crate::http::Cors;
+use crate::http::{Cors, HttpFunction, HttpOptions};
 use crate::ports::chain;
 use crate::ports::{CatalogStore, Event, EventSink, SendReport};
 use crate::settings::{BUNDLED_REVISION, Exposures, Function, Settings, SettingsError};
@@ -45,64 +45,52 @@ const INIT: Duration = Duration::from_secs(3);
 /// The variables of a process.
 type Vars = Vec<(String, String)>;
 
+/// The parts that every function starts with.
+struct Start {
+    vars: Vars,
+    settings: Settings,
+    telemetry: Arc<Telemetry>,
+    config: SdkConfig,
+    catalog: Arc<CatalogHolder<DynamoCatalog>>,
+}
+
 /// Runs the assignment function until its process is told to end.
 pub async fn assignment(vars: impl IntoIterator<Item = (String, String)>) -> ExitCode {
-    let vars: Vars = vars.into_iter().collect();
-    let settings = match read(Function::Assignment, &vars) {
-        Ok(settings) => settings,
+    let start = match Start::new(Function::Assignment, vars).await {
+        Ok(start) => start,
         Err(code) => return code,
     };
-    let telemetry = telemetry("assignment", &settings, &vars);
-    let config = load(settings.endpoint_url.as_deref()).await;
-    let catalog = catalog(&config, &settings, &telemetry);
-    let client = dynamodb(&config, Budget::REQUEST);
-    let store = DynamoAssignments::new(client, &*settings.assignments_table);
+    let client = dynamodb(&start.config, Budget::REQUEST);
+    let store = DynamoAssignments::new(client, &*start.settings.assignments_table);
     // A store that cannot be reached now may be later; requests are answered without it.
-    let _ = tokio::join!(load_catalog(&catalog, &telemetry), timeout(INIT, store.warm_up()));
+    let _ = tokio::join!(load_catalog(&start.catalog, &start.telemetry), timeout(INIT, store.warm_up()));
     let options = assigning::AssignmentOptions {
-        ttl_days: settings.assignment_ttl_days,
-        cache: settings.cache_assignments,
-        exposures: settings.exposures,
-        cors: cors(&settings),
-        base_path: settings.base_path.clone(),
+        ttl_days: start.settings.assignment_ttl_days,
+        cache: start.settings.cache_assignments,
+        http: start.http(),
     };
-    let sink = Sink::new(&config, &settings);
-    let service = assigning::AssignmentService::new(catalog, store, sink, Arc::clone(&telemetry), options);
-    serve(Arc::new(service), &telemetry, &vars).await
+    let (catalog, telemetry) = (Arc::clone(&start.catalog), Arc::clone(&start.telemetry));
+    start.serve(assigning::AssignmentService::new(catalog, store, start.sink(), telemetry, options)).await
 }
 
 /// Runs the flag function until its process is told to end.
 pub async fn flags(vars: impl IntoIterator<Item = (String, String)>) -> ExitCode {
-    let vars: Vars = vars.into_iter().collect();
-    let settings = match read(Function::Flags, &vars) {
-        Ok(settings) => settings,
+    let start = match Start::new(Function::Flags, vars).await {
+        Ok(start) => start,
         Err(code) => return code,
     };
-    let telemetry = telemetry("flags", &settings, &vars);
-    let config = load(settings.endpoint_url.as_deref()).await;
-    let catalog = catalog(&config, &settings, &telemetry);
-    load_catalog(&catalog, &telemetry).await;
-    let options = flagging::FlagOptions {
-        exposures: settings.exposures,
-        evaluations: settings.evaluations,
-        cors: cors(&settings),
-        base_path: settings.base_path.clone(),
-    };
-    let sink = Sink::new(&config, &settings);
-    let service = flagging::FlagService::new(catalog, sink, Arc::clone(&telemetry), options);
-    serve(Arc::new(service), &telemetry, &vars).await
+    load_catalog(&start.catalog, &start.telemetry).await;
+    let options = flagging::FlagOptions { evaluations: start.settings.evaluations, http: start.http() };
+    let (catalog, telemetry) = (Arc::clone(&start.catalog), Arc::clone(&start.telemetry));
+    start.serve(flagging::FlagService::new(catalog, start.sink(), telemetry, options)).await
 }
 
 /// Runs the event function until its process is told to end.
 pub async fn events(vars: impl IntoIterator<Item = (String, String)>) -> ExitCode {
-    let vars: Vars = vars.into_iter().collect();
-    let settings = match read(Function::Events, &vars) {
-        Ok(settings) => settings,
+    let Start { settings, telemetry, config, catalog, .. } = match Start::new(Function::Events, vars).await {
+        Ok(start) => start,
         Err(code) => return code,
     };
-    let telemetry = telemetry("events", &settings, &vars);
-    let config = load(settings.endpoint_url.as_deref()).await;
-    let catalog = catalog(&config, &settings, &telemetry);
     load_catalog(&catalog, &telemetry).await;
     let client = dynamodb(&config, Budget::BATCH);
     let store = DynamoMetrics::new(client.clone(), &*settings.metrics_table, &*settings.marks_table);
@@ -114,40 +102,59 @@ pub async fn events(vars: impl IntoIterator<Item = (String, String)>) -> ExitCod
     ended(run_batches(Arc::new(processor)).await, &telemetry)
 }
 
+impl Start {
+    /// Reads the settings, or says how the process ends without them. The catalog is not loaded yet.
+    async fn new(
+        function: Function,
+        vars: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ExitCode> {
+        let vars: Vars = vars.into_iter().collect();
+        let settings = read(function, &vars)?;
+        // Under the name that Lambda knows the function by.
+        let telemetry = Telemetry::stdout(function.as_str(), settings.log_level)
+            .deployed_as(var(&vars, "AWS_LAMBDA_FUNCTION_NAME"));
+        let config = load(settings.endpoint_url.as_deref()).await;
+        let catalog = catalog(function, &config, &settings, &telemetry);
+        Ok(Self { vars, settings, telemetry: Arc::new(telemetry), config, catalog })
+    }
+
+    fn http(&self) -> HttpOptions {
+        let settings = &self.settings;
+        HttpOptions {
+            exposures: settings.exposures,
+            cors: Cors::new(settings.cors_origins.clone()).with_headers(settings.cors_headers.clone()),
+            base_path: settings.base_path.clone(),
+        }
+    }
+
+    fn sink(&self) -> Sink {
+        Sink::new(&self.config, &self.settings)
+    }
+
+    async fn serve(&self, function: impl HttpFunction) -> ExitCode {
+        let limit = var(&self.vars, "AWS_LAMBDA_MAX_CONCURRENCY");
+        let several = limit.is_some_and(|limit| limit.parse().is_ok_and(|limit: u32| limit > 1));
+        let host = if several { Host::Instance } else { Host::Lambda };
+        ended(run(Arc::new(function), host).await, &self.telemetry)
+    }
+}
+
 /// The settings, or how the process ends without them.
 fn read(function: Function, vars: &Vars) -> Result<Settings, ExitCode> {
     Settings::from_vars(function, vars.iter().cloned()).map_err(|SettingsError(problems)| {
-        let name = match function {
-            Function::Assignment => "assignment",
-            Function::Flags => "flags",
-            Function::Events => "events",
-        };
         let told: Vec<_> = problems
             .iter()
             .map(|it| json!({"name": it.name, "what": it.what, "example": it.example}))
             .collect();
         let fields = json!({"problems": told});
-        Telemetry::stdout(name, Level::Error).log(Level::Error, "wrong_settings", None, &fields);
+        Telemetry::stdout(function.as_str(), Level::Error).log(Level::Error, "wrong_settings", None, &fields);
         ExitCode::from(2)
     })
-}
-
-/// The log and the metrics of a function, under the name that Lambda knows it by.
-fn telemetry(function: &'static str, settings: &Settings, vars: &Vars) -> Arc<Telemetry> {
-    let telemetry = Telemetry::stdout(function, settings.log_level);
-    Arc::new(telemetry.deployed_as(var(vars, "AWS_LAMBDA_FUNCTION_NAME")))
 }
 
 /// A variable that Lambda sets.
 fn var<'a>(vars: &'a Vars, name: &str) -> Option<&'a str> {
     vars.iter().find(|(it, _)| it == name).map(|(_, value)| &**value)
-}
-
-async fn serve<F: DeployedFunction>(function: Arc<F>, telemetry: &Telemetry, vars: &Vars) -> ExitCode {
-    let limit = var(vars, "AWS_LAMBDA_MAX_CONCURRENCY");
-    let several = limit.is_some_and(|limit| limit.parse().is_ok_and(|limit: u32| limit > 1));
-    let host = if several { Host::Instance } else { Host::Lambda };
-    ended(run(function, host).await, telemetry)
 }
 
 fn ended(ended: Result<(), lambda_runtime::Error>, telemetry: &Telemetry) -> ExitCode {
@@ -160,11 +167,8 @@ fn ended(ended: Result<(), lambda_runtime::Error>, telemetry: &Telemetry) -> Exi
     }
 }
 
-fn cors(settings: &Settings) -> Cors {
-    Cors::new(settings.cors_origins.clone()).with_headers(settings.cors_headers.clone())
-}
-
 fn catalog(
+    function: Function,
     config: &SdkConfig,
     settings: &Settings,
     telemetry: &Telemetry,
@@ -175,6 +179,8 @@ fn catalog(
         None => Snapshot::default(),
     };
     let store = DynamoCatalog::new(dynamodb(config, CATALOG), &*settings.catalog_table);
+    // Events are counted by what was published before they came; requests are answered by what was published lately.
+    let store = if function == Function::Events { store.with_fresh_head() } else { store };
     Arc::new(CatalogHolder::new(store, bundled))
 }
 

@@ -1,29 +1,12 @@
 //! One invocation, whatever its payload is.
 
 use super::event::{HttpEvent, envelope, foreign_trigger, is_http};
-use crate::http::{ApiError, LambdaResponse};
-use crate::ports::{AssignmentStore, CatalogStore, EventSink};
-use crate::telemetry::Telemetry;
-use crate::{assignment, flags};
+use crate::http::{ApiError, HttpFunction, LambdaResponse};
 use axum::Router;
 use axum::extract::Request;
 use std::fmt;
 use std::sync::Arc;
 use tower::ServiceExt;
-
-/// A function that can be deployed.
-pub trait DeployedFunction: Send + Sync + Sized + 'static {
-    /// Its router.
-    fn router(self: &Arc<Self>) -> Router;
-    /// Answers a payload that is no HTTP event.
-    fn direct(&self, payload: &[u8], request_id: &str) -> impl Future<Output = LambdaResponse> + Send;
-    /// Sends what waits, after a response.
-    fn flush(&self) -> impl Future<Output = ()> + Send;
-    /// Sends what waits, before the process ends.
-    fn close(&self) -> impl Future<Output = ()> + Send;
-    /// Its log and metrics.
-    fn telemetry(&self) -> &Telemetry;
-}
 
 /// A batch of a trigger that the function does not work for. It ends in an error, so that no message of it is deleted.
 #[derive(Debug)]
@@ -61,11 +44,11 @@ impl<F> Clone for Invoker<F> {
     }
 }
 
-impl<F: DeployedFunction> Invoker<F> {
+impl<F: HttpFunction> Invoker<F> {
     /// Answers by a function.
     #[must_use]
     pub fn new(function: Arc<F>) -> Self {
-        Self { router: function.router(), function }
+        Self { router: Arc::clone(&function).router(), function }
     }
 
     /// The function.
@@ -80,7 +63,7 @@ impl<F: DeployedFunction> Invoker<F> {
             return Err(ForeignTrigger { source });
         }
         if !is_http(payload) {
-            return Ok(self.function.direct(payload, request_id).await);
+            return Ok(self.function.handle_direct(payload, request_id).await);
         }
         let event = HttpEvent::read(payload);
         let with_lists = event.as_ref().is_ok_and(HttpEvent::has_lists_only);
@@ -101,51 +84,4 @@ impl<F: DeployedFunction> Invoker<F> {
 
 fn refuse(refusal: &ApiError, request_id: &str) -> LambdaResponse {
     refusal.reply(request_id).into_envelope()
-}
-
-impl<C, S, E> DeployedFunction for assignment::AssignmentService<C, S, E>
-where
-    C: CatalogStore + 'static,
-    S: AssignmentStore + 'static,
-    E: EventSink + 'static,
-{
-    fn router(self: &Arc<Self>) -> Router {
-        assignment::router(Arc::clone(self))
-    }
-    async fn direct(&self, payload: &[u8], request_id: &str) -> LambdaResponse {
-        self.handle_direct(payload, request_id).await
-    }
-    async fn flush(&self) {
-        self.outbox().flush().await;
-    }
-    async fn close(&self) {
-        self.outbox().close().await;
-        self.telemetry().flush();
-    }
-    fn telemetry(&self) -> &Telemetry {
-        self.telemetry()
-    }
-}
-
-impl<C, E> DeployedFunction for flags::FlagService<C, E>
-where
-    C: CatalogStore + 'static,
-    E: EventSink + 'static,
-{
-    fn router(self: &Arc<Self>) -> Router {
-        flags::router(Arc::clone(self))
-    }
-    async fn direct(&self, payload: &[u8], request_id: &str) -> LambdaResponse {
-        self.handle_direct(payload, request_id).await
-    }
-    async fn flush(&self) {
-        self.outbox().flush().await;
-    }
-    async fn close(&self) {
-        self.outbox().close().await;
-        self.telemetry().flush();
-    }
-    fn telemetry(&self) -> &Telemetry {
-        self.telemetry()
-    }
 }

@@ -1,7 +1,7 @@
 //! Invocations one after another, and what happens between them.
 
-use super::{DeployedFunction, ForeignTrigger, Invoker};
-use crate::http::{ApiError, LambdaResponse};
+use super::{ForeignTrigger, Invoker};
+use crate::http::{ApiError, HttpFunction, LambdaResponse};
 use crate::telemetry::{Counter, Level};
 use futures_util::FutureExt;
 use lambda_extension::{Extension, NextEvent};
@@ -58,7 +58,7 @@ impl Drop for ResponseNotice {
 }
 
 /// Serves invocations until the process is told to end, and sends what waits after each response and at the end.
-pub async fn run<F: DeployedFunction>(function: Arc<F>, host: Host) -> Result<(), Error> {
+pub async fn run<F: HttpFunction>(function: Arc<F>, host: Host) -> Result<(), Error> {
     let mut terminate = signal(SignalKind::terminate())?;
     let flush = match host {
         Host::Lambda => register(&function).await,
@@ -77,15 +77,15 @@ pub async fn run<F: DeployedFunction>(function: Arc<F>, host: Host) -> Result<()
         ended = runtime => ended,
         _ = terminate.recv() => Ok(()),
     };
-    if timeout(LAST_MOMENTS, function.close()).await.is_err() {
-        function.telemetry().log(Level::Error, "shutdown_cut", None, &json!({"after_ms": 450}));
+    if timeout(LAST_MOMENTS, function.base().close()).await.is_err() {
+        function.base().telemetry().log(Level::Error, "shutdown_cut", None, &json!({"after_ms": 450}));
     }
-    function.telemetry().flush();
+    function.base().telemetry().flush();
     ended
 }
 
 /// Answers one invocation; a panic outside a handler's own guard ends in an answer too.
-async fn answer<F: DeployedFunction>(
+async fn answer<F: HttpFunction>(
     invoker: &Invoker<F>,
     flush: Flush,
     event: LambdaEvent<Box<RawValue>>,
@@ -95,14 +95,14 @@ async fn answer<F: DeployedFunction>(
     let work = invoker.invoke(event.payload.get().as_bytes(), request_id);
     let answer = AssertUnwindSafe(work).catch_unwind().await;
     let answer = answer.unwrap_or_else(|_| {
-        let telemetry = invoker.function().telemetry();
+        let telemetry = invoker.function().base().telemetry();
         telemetry.count(Counter::Panics, 1);
         telemetry.log(Level::Error, "panic", Some(request_id), &json!({"where": "outside the handler"}));
         Ok(ApiError::internal().reply(request_id).into_envelope())
     });
     let answer = answer.map_err(|trigger| refused(&trigger))?;
     if let Flush::Before = done.0 {
-        invoker.function().flush().await;
+        invoker.function().base().outbox().flush().await;
     }
     Ok(answer)
 }
@@ -113,7 +113,7 @@ fn refused(trigger: &ForeignTrigger) -> Diagnostic {
 
 /// Registers an extension inside the process that flushes after each response. Where there are no extensions (some emulators), what
 /// waits is sent before the response.
-async fn register<F: DeployedFunction>(function: &Arc<F>) -> Flush {
+async fn register<F: HttpFunction>(function: &Arc<F>) -> Flush {
     let (sender, receiver) = unbounded_channel();
     let shared = Arc::new(tokio::sync::Mutex::new(receiver));
     let flusher = Arc::clone(function);
@@ -123,7 +123,7 @@ async fn register<F: DeployedFunction>(function: &Arc<F>) -> Flush {
             if let NextEvent::Invoke(invoked) = event.next {
                 let mut receiver = shared.lock().await;
                 wait(&mut receiver, invoked.deadline_ms).await;
-                flusher.flush().await;
+                flusher.base().outbox().flush().await;
             }
             Ok::<_, Infallible>(())
         }
@@ -140,14 +140,14 @@ async fn register<F: DeployedFunction>(function: &Arc<F>) -> Flush {
             tokio::spawn(async move {
                 if let Err(error) = extension.run().await {
                     let fields = json!({"why": error.to_string()});
-                    function.telemetry().log(Level::Error, "extension_ended", None, &fields);
+                    function.base().telemetry().log(Level::Error, "extension_ended", None, &fields);
                 }
             });
             Flush::Extension(sender)
         }
         Err(error) => {
             let fields = json!({"why": error.to_string()});
-            function.telemetry().log(Level::Warn, "no_extension", None, &fields);
+            function.base().telemetry().log(Level::Warn, "no_extension", None, &fields);
             Flush::Before
         }
     }
@@ -160,11 +160,11 @@ async fn wait(done: &mut UnboundedReceiver<()>, deadline_ms: u64) {
     let _ = timeout(left, done.recv()).await;
 }
 
-fn spawn_interval<F: DeployedFunction>(function: Arc<F>) {
+fn spawn_interval<F: HttpFunction>(function: Arc<F>) {
     tokio::spawn(async move {
         loop {
             tokio::time::sleep(INTERVAL).await;
-            function.flush().await;
+            function.base().outbox().flush().await;
         }
     });
 }

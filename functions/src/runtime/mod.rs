@@ -20,5 +20,5 @@ mod lifecycle;
 
 pub use batches::run_batches;
 pub use init::{assignment, events, flags};
-pub use invoker::{DeployedFunction, ForeignTrigger, Invoker};
+pub use invoker::{ForeignTrigger, Invoker};
 pub use lifecycle::{Host, run};

@@ -1,58 +1,24 @@
 //! One event as one line of JSON.
 
-use serde::{Serialize, Serializer};
+use abx_core::words;
+use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use std::fmt::{self, Write};
-use std::str::FromStr;
+use std::fmt::Write;
 
-/// How much an event matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub enum Level {
-    /// For one who looks for a fault: each request.
-    Debug,
-    /// What happens once in a while: a start, a new revision.
-    #[default]
-    Info,
-    /// Something was not as it should be, and the request was answered all the same.
-    Warn,
-    /// A request was not answered, or something was lost.
-    Error,
-}
-
-impl Level {
-    /// Every level, the lowest first.
-    pub const ALL: [Self; 4] = [Self::Debug, Self::Info, Self::Warn, Self::Error];
-
-    /// The word.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Debug => "DEBUG",
-            Self::Info => "INFO",
-            Self::Warn => "WARN",
-            Self::Error => "ERROR",
-        }
-    }
-}
-
-impl FromStr for Level {
-    type Err = ();
-
-    fn from_str(word: &str) -> Result<Self, ()> {
-        Self::ALL.into_iter().find(|level| level.as_str().eq_ignore_ascii_case(word)).ok_or(())
-    }
-}
-
-impl Serialize for Level {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
-    }
-}
-
-impl fmt::Display for Level {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
+words! {
+    /// How much an event matters.
+    #[derive(Default)]
+    pub enum Level {
+        /// For one who looks for a fault: each request.
+        Debug = "DEBUG",
+        /// What happens once in a while: a start, a new revision.
+        #[default]
+        Info = "INFO",
+        /// Something was not as it should be, and the request was answered all the same.
+        Warn = "WARN",
+        /// A request was not answered, or something was lost.
+        Error = "ERROR",
     }
 }
 

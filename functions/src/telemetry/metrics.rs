@@ -1,101 +1,54 @@
 //! What is counted between two lines of metrics.
 
+use abx_core::words;
 use std::time::{Duration, Instant};
 
 /// The most values that one metric may have in a line.
 const MAX_VALUES: usize = 100;
 
-/// What is counted, apart from requests and reasons.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Counter {
-    /// Assignments that the process knew.
-    CacheHits,
-    /// Assignments that had to be asked for.
-    CacheMisses,
-    /// Reads of assignments from the store.
-    StoreReads,
-    /// Conditional writes of assignments, refused ones as well.
-    StoreWrites,
-    /// Answers without the store, because it was slow or away.
-    StoreFallbacks,
-    /// Events that were given to the stream.
-    EventsSent,
-    /// Events that were lost on their way; a summary counts as the evaluations that it stands for.
-    EventsLost,
-    /// Lookups of documents in the held catalog that found one.
-    CatalogHits,
-    /// Lookups in a catalog that was never loaded.
-    CatalogMisses,
-    /// Handlers that panicked.
-    Panics,
-    /// Events that were counted.
-    EventsAccepted,
-    /// Events that had been counted before.
-    EventsDuplicate,
-    /// Events with an impossible time.
-    EventsLate,
-    /// Conversions of units that no experiment may credit.
-    EventsUnattributed,
-    /// Exposures and conversions whose record has another partition key than their unit.
-    EventsMisrouted,
-    /// Conversions that no metric asks for: the name of the event may be wrong.
-    EventsUnknown,
-    /// Records that can never be processed.
-    EventsQuarantined,
-    /// Commits that came too late, because somebody else moved the head.
-    CommitRetries,
-    /// Batches that were given back, to be delivered again from a record on.
-    BatchesReturned,
-}
-
-impl Counter {
-    /// Every counter.
-    pub const ALL: [Self; 19] = [
-        Self::CacheHits,
-        Self::CacheMisses,
-        Self::StoreReads,
-        Self::StoreWrites,
-        Self::StoreFallbacks,
-        Self::EventsSent,
-        Self::EventsLost,
-        Self::CatalogHits,
-        Self::CatalogMisses,
-        Self::Panics,
-        Self::EventsAccepted,
-        Self::EventsDuplicate,
-        Self::EventsLate,
-        Self::EventsUnattributed,
-        Self::EventsMisrouted,
-        Self::EventsUnknown,
-        Self::EventsQuarantined,
-        Self::CommitRetries,
-        Self::BatchesReturned,
-    ];
-
-    /// The metric's name.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::CacheHits => "CacheHits",
-            Self::CacheMisses => "CacheMisses",
-            Self::StoreReads => "StoreReads",
-            Self::StoreWrites => "StoreWrites",
-            Self::StoreFallbacks => "StoreFallbacks",
-            Self::EventsSent => "EventsSent",
-            Self::EventsLost => "EventsLost",
-            Self::CatalogHits => "CatalogHits",
-            Self::CatalogMisses => "CatalogMisses",
-            Self::Panics => "Panics",
-            Self::EventsAccepted => "EventsAccepted",
-            Self::EventsDuplicate => "EventsDuplicate",
-            Self::EventsLate => "EventsLate",
-            Self::EventsUnattributed => "EventsUnattributed",
-            Self::EventsMisrouted => "EventsMisrouted",
-            Self::EventsUnknown => "EventsUnknown",
-            Self::EventsQuarantined => "EventsQuarantined",
-            Self::CommitRetries => "CommitRetries",
-            Self::BatchesReturned => "BatchesReturned",
-        }
+words! {
+    /// What is counted, apart from requests and reasons.
+    pub enum Counter {
+        /// Assignments that the process knew.
+        CacheHits = "CacheHits",
+        /// Assignments that had to be asked for.
+        CacheMisses = "CacheMisses",
+        /// Reads of assignments from the store.
+        StoreReads = "StoreReads",
+        /// Conditional writes of assignments, refused ones as well.
+        StoreWrites = "StoreWrites",
+        /// Answers without the store, because it was slow or away.
+        StoreFallbacks = "StoreFallbacks",
+        /// Events that were given to the stream.
+        EventsSent = "EventsSent",
+        /// Events that were lost on their way; a summary counts as the evaluations that it stands for.
+        EventsLost = "EventsLost",
+        /// Lookups of documents in the held catalog that found one.
+        CatalogHits = "CatalogHits",
+        /// Lookups in a catalog that was never loaded.
+        CatalogMisses = "CatalogMisses",
+        /// Handlers that panicked.
+        Panics = "Panics",
+        /// Events that were counted.
+        EventsAccepted = "EventsAccepted",
+        /// Events that had been counted before.
+        EventsDuplicate = "EventsDuplicate",
+        /// Events with an impossible time.
+        EventsLate = "EventsLate",
+        /// Conversions of units that no experiment may credit.
+        EventsUnattributed = "EventsUnattributed",
+        /// Exposures and conversions whose record has another partition key than their unit.
+        EventsMisrouted = "EventsMisrouted",
+        /// Events that came so long after they happened that an earlier one with their id may be forgotten.
+        EventsOutsideIdWindow = "EventsOutsideIdWindow",
+        /// Conversions that no metric asks for: the name of the event may be wrong.
+        EventsUnknown = "EventsUnknown",
+        /// Records that can never be processed.
+        EventsQuarantined = "EventsQuarantined",
+        /// Commits that came too late, because somebody else moved the head.
+        CommitRetries = "CommitRetries",
+        /// Batches that were given back, to be delivered again from a record on.
+        BatchesReturned = "BatchesReturned",
     }
 }
 

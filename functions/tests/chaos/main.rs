@@ -12,8 +12,9 @@
 //! | 16 malformed | `fault_16_…` here; `abx-core`, `event::batch` and `event::data`, and every storm |
 //! | 15 poison | `abx-core`, `event::batch` and `event::data`, and every storm; what a store refuses in `refusals` and every storm |
 //! | 18 aggregated, 19 clocks, 20 sequence numbers | `abx-core`, `event::batch` and `event::data`, and every storm |
-//! | 17 more rows than a transaction holds | `abx-core`, `counting`, and every storm: its transactions hold 5 to 11 rows, and a purchase of a unit in seven experiments takes up to 15 |
+//! | 17 more rows than a transaction holds | `abx-core`, `counting`, and every storm: its transactions hold 5 to 11 rows, and a purchase of a unit in eight experiments takes up to 17 |
 //! | exposures that are lost before the stream | `outbox`; every way to lose one in `abx_functions::outbox` |
+//! | a catalog that cannot be read, or that another process knows first | `newest`, and every storm |
 //! | several events in a record: aggregated, lines, a list, gzip | every storm; limits in `abx-core`, `event::unpack` |
 
 #![expect(
@@ -23,6 +24,7 @@
     reason = "tests fail by panicking"
 )]
 
+mod newest;
 mod outbox;
 mod ports;
 mod refusals;

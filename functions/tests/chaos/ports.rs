@@ -2,13 +2,16 @@
 
 use crate::truth::{FULL, NO_LINES, NO_MARKS, NO_PUTS, UNKEEPABLE};
 use abx_core::event::{Additions, Amount, Commit, Mark, MarkKey, Owner, Position};
+use abx_functions::adapters::embedded::EmbeddedStore;
 use abx_functions::ports::{
-    Archive, ArchiveLine, Committed, Guard, LEDGER_COMMITS, LogEntry, MarkPut, MetricStore, PortError,
-    Quarantine, Quarantined, RedrivenRecord, RowCounter, ShardState,
+    Archive, ArchiveLine, CatalogStore, Committed, Flip, Guard, Head, HeadMove, LEDGER_COMMITS, LogEntry,
+    MarkPut, MetricStore, PortError, PutRevision, Quarantine, Quarantined, RedrivenRecord, RevisionInfo,
+    RevisionMeta, RowCounter, ShardState,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -25,6 +28,8 @@ pub(crate) struct State {
     /// What was written, in its order.
     pub history: Vec<Fact>,
     pub marks: HashMap<(String, String), Mark>,
+    /// The owners of marks that are in the history.
+    noted: HashMap<(String, String), Owner>,
     pub rows: BTreeMap<(String, String, String), Amount>,
     /// Of lines with one `_id`, the one that is credited to the most.
     pub archive: BTreeMap<String, Value>,
@@ -102,6 +107,8 @@ pub(crate) struct Faults {
     pub crash_at: Option<(usize, bool)>,
     /// Whether every commit is refused for what it holds.
     pub takes_no_commit: bool,
+    /// Whether the head of the catalog cannot be read.
+    pub no_catalog: bool,
     pub calls: usize,
     /// How many calls of each name there were.
     pub calls_by_name: BTreeMap<&'static str, usize>,
@@ -150,11 +157,11 @@ impl State {
 
     /// Notes the marks that stand.
     pub(crate) fn note_marks(&mut self) {
-        for ((unit, about), mark) in &self.marks {
-            let (unit, about, owner) = (unit.clone(), about.clone(), mark.owner.clone());
-            let fact = Fact::Marked { unit, about, owner };
-            if !self.history.contains(&fact) {
-                self.history.push(fact);
+        for (name, mark) in &self.marks {
+            if self.noted.get(name) != Some(&mark.owner) {
+                self.noted.insert(name.clone(), mark.owner.clone());
+                let ((unit, about), owner) = (name.clone(), mark.owner.clone());
+                self.history.push(Fact::Marked { unit, about, owner });
             }
         }
     }
@@ -186,6 +193,25 @@ impl State {
 }
 
 impl Faults {
+    fn next_of_catalog(&mut self, is_first: bool) -> Fault {
+        if self.no_catalog {
+            return Fault::Refuse;
+        }
+        if is_first || self.crash_at.is_some() || self.left == 0 {
+            return Fault::None;
+        }
+        let draw = self.random.u8(0..100);
+        let Plan { refuse, hang, .. } = self.plan;
+        let fault = match draw {
+            _ if draw < refuse => Fault::Refuse,
+            _ if draw < refuse + hang => Fault::Hang,
+            _ => return Fault::None,
+        };
+        self.left -= 1;
+        self.log.push("catalog not read".to_owned());
+        fault
+    }
+
     fn next(&mut self, what: &'static str, who: usize) -> Fault {
         self.calls += 1;
         *self.calls_by_name.entry(what).or_default() += 1;
@@ -212,6 +238,49 @@ impl Faults {
             draw = draw.saturating_sub(percent);
         }
         Fault::None
+    }
+}
+
+/// The catalog of one process, whose head is read without fault the first time.
+pub(crate) struct Catalogs {
+    pub(crate) store: EmbeddedStore,
+    pub(crate) faults: Arc<Mutex<Faults>>,
+    pub(crate) was_read: AtomicBool,
+}
+
+impl CatalogStore for Catalogs {
+    async fn head(&self) -> Result<Option<Head>, PortError> {
+        let is_first = !self.was_read.swap(true, Relaxed);
+        let fault = self.faults.lock().unwrap().next_of_catalog(is_first);
+        match fault {
+            Fault::None => self.store.head().await,
+            Fault::Hang => {
+                // Longer than a batch waits; the adapter ends each call at last.
+                tokio::time::sleep(Duration::from_secs(5)).await;
+                Err(PortError::transient("no answer"))
+            }
+            _ => Err(PortError::transient("throttled")),
+        }
+    }
+
+    async fn revision(&self, revision: u64) -> Result<Option<Vec<u8>>, PortError> {
+        self.store.revision(revision).await
+    }
+
+    async fn put_revision(&self, _: u64, _: &[u8], _: &RevisionMeta) -> Result<PutRevision, PortError> {
+        unreachable!("the handler publishes nothing")
+    }
+
+    async fn flip_head(&self, _: Option<u64>, _: u64, _: &RevisionMeta) -> Result<Flip, PortError> {
+        unreachable!("the handler publishes nothing")
+    }
+
+    async fn head_moves(&self) -> Result<Vec<HeadMove>, PortError> {
+        unreachable!("the handler lists nothing")
+    }
+
+    async fn revisions(&self) -> Result<Vec<RevisionInfo>, PortError> {
+        unreachable!("the handler lists nothing")
     }
 }
 

@@ -31,7 +31,7 @@ pub(crate) enum What {
     Exposure(&'static str, &'static str),
     Purchase(f64),
     Visit,
-    /// Asked for by the experiment that is published in the middle, and by no other.
+    /// What only the experiment asks for that is published in the middle.
     Signup,
     Evaluation,
     /// A summary of so many evaluations of two flags.
@@ -93,12 +93,26 @@ pub(crate) struct Shard {
     pub records: Vec<Record>,
 }
 
-/// What is published in the middle of a story: the first revision, and one experiment more. What the first one asks for is counted by
-/// both in the same way.
+impl Shard {
+    /// Whether any of these records exposes the unit of an event of this shard.
+    pub(crate) fn exposes_unit_of(&self, event: &Position, records: &[Record]) -> bool {
+        let is_it = |it: &&Record| it.sequence.to_string() == event.sequence.as_str();
+        let record = self.records.iter().find(is_it).unwrap();
+        let unit = &record.happenings[usize::try_from(event.sub).unwrap()].unit;
+        let exposes = |it: &Happening| matches!(it.what, What::Exposure(..)) && it.unit == *unit;
+        records.iter().flat_map(|it| &it.happenings).any(exposes)
+    }
+}
+
+/// What is published in the middle of a story: the first revision, and one experiment more, which asks for purchases as those of the
+/// first do, and for signups.
 pub(crate) fn second_documents() -> Vec<Value> {
     let second = json!({
         "experiment": SECOND, "status": "active", "variants": [{"key": "a"}, {"key": "b"}],
-        "metrics": [{"key": "signups", "event": "signup", "kind": "count"}],
+        "metrics": [
+            {"key": "signups", "event": "signup", "kind": "count"},
+            {"key": "spent", "event": "purchase", "kind": "sum", "property": "amount"},
+        ],
     });
     documents().into_iter().chain([second]).collect()
 }
@@ -265,12 +279,12 @@ struct First {
 /// The places of a story that facts speak of, in the order in which they were counted; each once, and those that were not counted at the
 /// end. A mark that was left by a record that is not counted yet is in the order as well.
 fn in_order(shards: &[Shard], history: &[Fact]) -> Vec<Step> {
-    let mut left: BTreeSet<Place> = BTreeSet::new();
+    let mut left: BTreeMap<Place, Position> = BTreeMap::new();
     for (shard, it) in shards.iter().enumerate() {
         for record in &it.records {
             let places =
                 (0..record.happenings.len()).map(|sub| Place { shard, sequence: record.sequence, sub });
-            left.extend(places);
+            left.extend(places.map(|place| (place, place.position())));
         }
     }
     let mut steps = Vec::new();
@@ -280,14 +294,14 @@ fn in_order(shards: &[Shard], history: &[Fact]) -> Vec<Step> {
             Fact::Marked { owner, .. } => &*owner.shard,
         };
         let Some(shard) = shards.iter().position(|it| it.name == *name) else { continue };
-        let is_meant = |position: Position| match fact {
-            Fact::Counted { first, last, .. } => *first <= position && position <= *last,
-            Fact::Redriven { positions, .. } => positions.contains(&position),
-            Fact::Marked { owner, .. } => owner.position == position,
+        let is_meant = |position: &Position| match fact {
+            Fact::Counted { first, last, .. } => first <= position && position <= last,
+            Fact::Redriven { positions, .. } => positions.contains(position),
+            Fact::Marked { owner, .. } => owner.position == *position,
             Fact::GivenUp { .. } => false,
         };
-        let meant = left.iter().filter(|place| place.shard == shard && is_meant(place.position()));
-        let meant: Vec<Place> = meant.copied().collect();
+        let meant = left.iter().filter(|(place, position)| place.shard == shard && is_meant(position));
+        let meant: Vec<Place> = meant.map(|(place, _)| *place).collect();
         if let Fact::Marked { about, .. } = fact {
             steps.extend(meant.into_iter().map(|place| Step::Marked(place, about.clone())));
             continue;
@@ -297,7 +311,7 @@ fn in_order(shards: &[Shard], history: &[Fact]) -> Vec<Step> {
             steps.push(Step::Counted { place, is_redriven: matches!(fact, Fact::Redriven { .. }) });
         }
     }
-    steps.extend(left.into_iter().map(|place| Step::Counted { place, is_redriven: false }));
+    steps.extend(left.into_keys().map(|place| Step::Counted { place, is_redriven: false }));
     steps
 }
 
@@ -366,7 +380,7 @@ pub(crate) fn count(shards: &[Shard], history: &[Fact]) -> Expected {
         };
         let is_value = match happening.what {
             What::Purchase(_) => {
-                MORE.iter().any(|it| exposed(&first, it).is_some()) || exposed(&first, "checkout").is_some()
+                MORE.iter().chain(&["checkout", SECOND]).any(|it| exposed(&first, it).is_some())
             }
             What::Visit => exposed(&first, "checkout").is_some(),
             What::Signup => exposed(&first, SECOND).is_some(),
@@ -437,11 +451,8 @@ pub(crate) fn count(shards: &[Shard], history: &[Fact]) -> Expected {
             };
             continue;
         }
-        if is_redriven {
-            seen_by_redrives.insert(identity)
-        } else {
-            seen.insert(identity)
-        };
+        let mut take_id =
+            || if is_redriven { seen_by_redrives.insert(identity) } else { seen.insert(identity) };
         add("stream", &arrived, "accepted".into(), 1.0);
         let is_of_unit =
             matches!(happening.what, What::Exposure(..) | What::Purchase(_) | What::Visit | What::Signup);
@@ -455,6 +466,7 @@ pub(crate) fn count(shards: &[Shard], history: &[Fact]) -> Expected {
         let class = if is_late { RecordClass::Late } else { RecordClass::Counted };
         match happening.what {
             What::Exposure(experiment, variant) => {
+                take_id();
                 let partition = &format!("exp#{experiment}");
                 let mark = First { variant, time, place: at };
                 let mark = *first.entry((unit.clone(), experiment)).or_insert(mark);
@@ -470,8 +482,12 @@ pub(crate) fn count(shards: &[Shard], history: &[Fact]) -> Expected {
                     }
                 }
             }
-            What::Evaluation => add("stream", &arrived, "evaluations".into(), 1.0),
+            What::Evaluation => {
+                take_id();
+                add("stream", &arrived, "evaluations".into(), 1.0);
+            }
             What::Evaluations(counts) => {
+                take_id();
                 add("stream", &arrived, "evaluations".into(), counts.map(f64::from).iter().sum());
             }
             What::Unknown => {
@@ -498,6 +514,10 @@ pub(crate) fn count(shards: &[Shard], history: &[Fact]) -> Expected {
                         value(experiment, variant, "revenue", amount);
                         is_credited = true;
                     }
+                    if let Some((variant, _)) = exposed(&first, SECOND) {
+                        value(SECOND, variant, "spent", amount);
+                        is_credited = true;
+                    }
                 }
                 if let What::Signup = happening.what {
                     if let Some((variant, _)) = exposed(&first, SECOND) {
@@ -518,7 +538,10 @@ pub(crate) fn count(shards: &[Shard], history: &[Fact]) -> Expected {
                         value("checkout", variant, "visits", 1.0);
                     }
                 }
-                if !is_credited {
+                if is_credited {
+                    take_id();
+                } else {
+                    // Its id is left to a repetition that counts for something.
                     add("stream", &arrived, "unattributed".into(), 1.0);
                     let class = if is_late { class } else { RecordClass::Unattributed };
                     expected.classes.add(class, 1);

@@ -6,6 +6,7 @@ use abx_functions::adapters::aws::{Budget, DynamoAssignments, dynamodb, emulator
 use abx_functions::adapters::embedded::EmbeddedStore;
 use abx_functions::assignment::{AssignmentOptions, AssignmentService};
 use abx_functions::catalog::{CatalogHolder, Snapshot};
+use abx_functions::http::HttpFunction;
 use abx_functions::telemetry::Telemetry;
 use serde_json::{Value, json};
 use std::sync::Arc;

@@ -11,6 +11,7 @@ use abx_functions::adapters::embedded::EmbeddedStore;
 use abx_functions::assignment::{self, AssignmentService};
 use abx_functions::catalog::{CatalogHolder, Snapshot, encode};
 use abx_functions::events::{Options, Processor, RecordToWrite, kinesis_event};
+use abx_functions::http::HttpFunction;
 use abx_functions::ports::{Archive, CatalogStore, MetricStore, RevisionMeta};
 use abx_functions::telemetry::Telemetry;
 use jiff::Timestamp;

@@ -3,8 +3,10 @@
 use crate::aws::{Aws, documents};
 use crate::lambda::{Process, wait_for};
 use crate::serving::{ASSIGNMENT, FLAGS};
-use abx_functions::http::LambdaResponse;
-use abx_functions::runtime::{DeployedFunction, Host, run};
+use abx_functions::adapters::embedded::EmbeddedStore;
+use abx_functions::catalog::{CatalogHolder, Snapshot};
+use abx_functions::http::{ApiError, FunctionBase, HttpFunction, HttpOptions, LambdaResponse, Reply};
+use abx_functions::runtime::{Host, run};
 use abx_functions::telemetry::{Level, Telemetry};
 use axum::Router;
 use axum::routing::get;
@@ -94,21 +96,34 @@ async fn settings_that_cannot_be_used_are_all_said_at_once() {
     assert_eq!(names, expected);
 }
 
-/// A function whose every handler panics.
-struct Panicking(Telemetry);
+/// A function that panics outside the guard of its middleware.
+struct Panicking(FunctionBase<Arc<EmbeddedStore>, Arc<EmbeddedStore>>);
 
-impl DeployedFunction for Panicking {
-    fn router(self: &Arc<Self>) -> Router {
+impl Panicking {
+    fn new() -> Self {
+        let store = Arc::new(EmbeddedStore::in_memory().unwrap());
+        let holder = Arc::new(CatalogHolder::new(Arc::clone(&store), Snapshot::default()));
+        let telemetry = Arc::new(Telemetry::stdout("panicking", Level::Info));
+        Self(FunctionBase::new(holder, store, telemetry, HttpOptions::default()))
+    }
+}
+
+impl HttpFunction for Panicking {
+    type Catalog = Arc<EmbeddedStore>;
+    type Sink = Arc<EmbeddedStore>;
+
+    fn base(&self) -> &FunctionBase<Self::Catalog, Self::Sink> {
+        &self.0
+    }
+    fn routes(self: Arc<Self>) -> Router {
         Router::new().route("/", get(async || -> String { panic!("a handler of the router") }))
     }
-    async fn direct(&self, payload: &[u8], _: &str) -> LambdaResponse {
+    async fn answer_json(&self, _: &[u8]) -> Result<Reply, ApiError> {
+        Err(ApiError::internal())
+    }
+    async fn handle_direct(&self, payload: &[u8], _: &str) -> LambdaResponse {
         assert!(payload.is_empty(), "a direct handler");
         LambdaResponse::default()
-    }
-    async fn flush(&self) {}
-    async fn close(&self) {}
-    fn telemetry(&self) -> &Telemetry {
-        &self.0
     }
 }
 
@@ -118,8 +133,7 @@ async fn panicking_function() {
     if std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some() {
         // The test runner has begun a line.
         std::io::stdout().write_all(b"\n").unwrap();
-        let function = Panicking(Telemetry::stdout("panicking", Level::Info));
-        run(Arc::new(function), Host::Lambda).await.unwrap();
+        run(Arc::new(Panicking::new()), Host::Lambda).await.unwrap();
     }
 }
 

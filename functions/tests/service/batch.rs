@@ -1,6 +1,7 @@
 //! Some or all experiments for one unit.
 
 use crate::world::{World, experiment};
+use abx_functions::http::HttpFunction;
 use serde_json::{Value, json};
 use std::sync::atomic::Ordering::SeqCst;
 

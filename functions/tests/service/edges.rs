@@ -2,6 +2,7 @@
 
 use crate::flags::documents;
 use crate::world::{Mood, Setup, World, experiment};
+use abx_functions::http::HttpFunction;
 use axum::body::Body;
 use axum::http::{Method, Request};
 use proptest::prelude::*;
@@ -99,9 +100,9 @@ async fn no_attribute_and_no_unit_is_written_into_the_log_whatever_happens() {
         }
         world.get("/assign?user_id=private-unit&experiment_key=missing&mail=someone@example.com").await;
     }
-    world.assignment.outbox().close().await;
-    world.flags.outbox().close().await;
-    world.assignment.telemetry().flush();
+    world.assignment.base().outbox().close().await;
+    world.flags.base().outbox().close().await;
+    world.assignment.base().telemetry().flush();
     let log = world.log.text();
     for event in ["request_refused", "store_fallback", "events_lost", "_aws"] {
         assert!(log.contains(event), "{event} is not in what was logged:\n{log}");

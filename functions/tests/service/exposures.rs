@@ -1,6 +1,7 @@
 //! What goes to the stream, and what is lost.
 
 use crate::world::{Mood, Setup, World, experiment};
+use abx_functions::http::HttpFunction;
 use abx_functions::settings::{Evaluations, Exposures};
 use serde_json::{Value, json};
 
@@ -25,7 +26,7 @@ async fn an_exposure_says_who_saw_what() {
     let world = world(Exposures::After).await;
     let answer = world.post_json("/assign", ask("u")).await.ok();
     assert!(world.stream.take().is_empty(), "it waits for the response");
-    world.assignment.outbox().flush().await;
+    world.assignment.base().outbox().flush().await;
     assert_eq!(world.stream.keys(), ["u"]);
     let [event] = &world.stream.take()[..] else { panic!("one event") };
     assert_eq!(event["type"], "exposure");
@@ -36,7 +37,7 @@ async fn an_exposure_says_who_saw_what() {
     assert_eq!(event["event_id"].as_str().unwrap().len(), 32);
     let twin = world.twin().await;
     twin.post_json("/assign", ask("u")).await.ok();
-    twin.assignment.outbox().flush().await;
+    twin.assignment.base().outbox().flush().await;
     assert_eq!(twin.stream.take()[0]["event_id"], event["event_id"], "the same in every process");
 }
 
@@ -49,7 +50,7 @@ async fn only_who_takes_part_is_exposed_and_once() {
         let quiet = json!({"user_id": "v", "experiment_key": "e", "expose": false});
         world.post_json("/assign", quiet).await.ok();
     }
-    assert_eq!(world.assignment.outbox().waiting(), 1);
+    assert_eq!(world.assignment.base().outbox().waiting(), 1);
 }
 
 #[tokio::test]
@@ -60,7 +61,7 @@ async fn sync_sends_before_the_response_and_off_never() {
     let off = world(Exposures::Off).await;
     off.post_json("/assign", ask("u")).await.ok();
     off.post_json("/flags/f", json!({"user_id": "u"})).await.ok();
-    assert_eq!(off.assignment.outbox().waiting() + off.flags.outbox().waiting(), 0);
+    assert_eq!(off.assignment.base().outbox().waiting() + off.flags.base().outbox().waiting(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -69,12 +70,12 @@ async fn a_stream_that_is_away_for_a_while_loses_nothing() {
     world.stream.set(Mood::Failing);
     world.post_json("/assign", ask("u")).await.ok();
     world.post_json("/assign", ask("v")).await.ok();
-    assert_eq!(world.assignment.outbox().waiting(), 2, "the stream is left alone for a second");
+    assert_eq!(world.assignment.base().outbox().waiting(), 2, "the stream is left alone for a second");
     world.stream.set(Mood::Well);
     tokio::time::advance(std::time::Duration::from_secs(1)).await;
     world.post_json("/assign", ask("w")).await.ok();
     assert_eq!(world.stream.take().len(), 3);
-    assert_eq!(world.assignment.outbox().waiting(), 0);
+    assert_eq!(world.assignment.base().outbox().waiting(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -83,11 +84,11 @@ async fn what_is_lost_is_counted_exactly() {
     for unit in 0..10_050 {
         world.assign(ask(&format!("u{unit}")), 0).await;
     }
-    assert_eq!(world.assignment.outbox().waiting(), 10_000);
+    assert_eq!(world.assignment.base().outbox().waiting(), 10_000);
     world.stream.set(Mood::Failing);
-    world.assignment.outbox().close().await;
-    assert_eq!(world.assignment.outbox().waiting(), 0);
-    world.assignment.telemetry().flush();
+    world.assignment.base().outbox().close().await;
+    assert_eq!(world.assignment.base().outbox().waiting(), 0);
+    world.assignment.base().telemetry().flush();
     let log = world.log.text();
     let lost: Vec<u64> = log
         .lines()
@@ -99,7 +100,7 @@ async fn what_is_lost_is_counted_exactly() {
 
 /// The numbers of what a world wrote to its log about events.
 fn logged(world: &World, name: &str) -> u64 {
-    world.flags.telemetry().flush();
+    world.flags.base().telemetry().flush();
     let log = world.log.text();
     log.lines().filter_map(|line| serde_json::from_str::<Value>(line).unwrap()[name].as_u64()).sum()
 }
@@ -121,11 +122,11 @@ fn kinds(events: &[Value]) -> Vec<&str> {
 async fn evaluations_are_counted_and_sent_every_ten_seconds() {
     let world = world(Exposures::After).await;
     evaluate(&world).await;
-    world.flags.outbox().flush().await;
+    world.flags.base().outbox().flush().await;
     let exposures = world.stream.take();
     assert_eq!(kinds(&exposures), ["exposure"]);
     tokio::time::advance(std::time::Duration::from_secs(10)).await;
-    world.flags.outbox().flush().await;
+    world.flags.base().outbox().flush().await;
     let summaries = world.stream.take();
     assert!(kinds(&summaries).iter().all(|kind| *kind == "evaluations"), "{summaries:?}");
     // Two events where the clock went on to the next minute.
@@ -138,7 +139,7 @@ async fn evaluations_are_counted_and_sent_every_ten_seconds() {
         assert_eq!((&entry["flag"], &entry["revision"]), (&json!("f"), &exposures[0]["revision"]));
     }
     world.assign(ask("u"), 0).await;
-    world.assignment.outbox().flush().await;
+    world.assignment.base().outbox().flush().await;
     assert_eq!(
         world.stream.take()[0]["event_id"],
         exposures[0]["event_id"],
@@ -150,7 +151,7 @@ async fn evaluations_are_counted_and_sent_every_ten_seconds() {
 async fn evaluations_one_by_one_are_sent_once() {
     let world = with(Exposures::After, Evaluations::Each).await;
     evaluate(&world).await;
-    world.flags.outbox().flush_all().await;
+    world.flags.base().outbox().flush_all().await;
     let events = world.stream.take();
     assert_eq!(kinds(&events), ["evaluation", "exposure"]);
     assert_eq!((&events[0]["flag"], &events[0]["variant"]), (&json!("f"), &events[1]["variant"]));
@@ -160,7 +161,7 @@ async fn evaluations_one_by_one_are_sent_once() {
 async fn evaluations_that_are_off_leave_exposures() {
     let world = with(Exposures::After, Evaluations::Off).await;
     evaluate(&world).await;
-    world.flags.outbox().flush_all().await;
+    world.flags.base().outbox().flush_all().await;
     assert_eq!(kinds(&world.stream.take()), ["exposure"]);
 }
 
@@ -180,16 +181,16 @@ async fn a_summary_is_sent_again_or_counted_as_lost() {
     let world = world(Exposures::After).await;
     world.stream.set(Mood::Failing);
     evaluate(&world).await;
-    world.flags.outbox().flush_all().await;
+    world.flags.base().outbox().flush_all().await;
     world.stream.set(Mood::Well);
     tokio::time::advance(std::time::Duration::from_secs(1)).await;
-    world.flags.outbox().flush().await;
+    world.flags.base().outbox().flush().await;
     let sent = world.stream.take();
     assert_eq!(sent.iter().filter(|event| event["type"] == "evaluations").count(), sent.len() - 1);
     assert_eq!(logged(&world, "EventsLost"), 0);
 
     world.stream.set(Mood::Failing);
     evaluate(&world).await;
-    world.flags.outbox().close().await;
+    world.flags.base().outbox().close().await;
     assert_eq!(logged(&world, "EventsLost"), 7);
 }

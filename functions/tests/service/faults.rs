@@ -1,6 +1,7 @@
 //! A store that is slow, busy or away costs a caller nothing but `persisted`.
 
 use crate::world::{Mood, World, experiment};
+use abx_functions::http::HttpFunction;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
@@ -56,7 +57,7 @@ async fn a_fault_that_lasts_is_logged_once_and_counted_each_time() {
     }
     let log = world.log.text();
     assert_eq!(log.matches("\"event\":\"store_fallback\"").count(), 1);
-    world.assignment.telemetry().flush();
+    world.assignment.base().telemetry().flush();
     assert!(world.log.text().contains("\"StoreFallbacks\":50"));
     assert!(!world.log.text().contains("u49"), "no unit is written");
 }

@@ -1,6 +1,7 @@
 //! Flags in our own words.
 
 use crate::world::{World, experiment};
+use abx_functions::http::HttpFunction;
 use serde_json::{Value, json};
 
 pub(crate) fn documents() -> Vec<Value> {

@@ -2,6 +2,7 @@
 
 use crate::flags::documents;
 use crate::world::{Answer, World};
+use abx_functions::http::HttpFunction;
 use axum::body::Body;
 use axum::http::Request;
 use serde_json::{Value, json};

@@ -1,6 +1,7 @@
 //! Every reason that an experiment has, as a caller sees it.
 
 use crate::world::{World, experiment};
+use abx_functions::http::HttpFunction;
 use serde_json::{Value, json};
 
 async fn world() -> World {

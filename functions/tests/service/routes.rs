@@ -2,6 +2,7 @@
 
 use crate::flags::documents;
 use crate::world::{Answer, Setup, World};
+use abx_functions::http::HttpFunction;
 use abx_functions::ports::AssignmentStore;
 use axum::body::Body;
 use axum::http::{Method, Request};
@@ -109,8 +110,8 @@ async fn a_head_has_no_effect_and_the_status_of_a_get() {
         }
         assert_eq!(answer.json, Value::Null, "no body");
     }
-    world.assignment.outbox().close().await;
-    world.flags.outbox().close().await;
+    world.assignment.base().outbox().close().await;
+    world.flags.base().outbox().close().await;
     assert_eq!(world.stream.take(), Vec::<Value>::new(), "nobody was exposed");
     assert_eq!(world.store.store.get("7", "e").await.unwrap(), None, "nobody was enrolled");
 }
@@ -122,7 +123,7 @@ async fn who_peeks_by_url_is_not_enrolled_and_who_only_asks_not_exposed() {
     assert_eq!(world.store.store.get("u", "e").await.unwrap(), None);
     world.get("/assign?user_id=u&experiment_key=e&expose=false").await.ok();
     assert!(world.store.store.get("u", "e").await.unwrap().is_some());
-    world.assignment.outbox().close().await;
+    world.assignment.base().outbox().close().await;
     assert_eq!(world.stream.take(), Vec::<Value>::new());
 }
 

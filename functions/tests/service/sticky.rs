@@ -1,6 +1,7 @@
 //! Once assigned, a unit stays where it is, until the epoch or the assignment ends.
 
 use crate::world::{World, all_in, at, experiment};
+use abx_functions::http::HttpFunction;
 use abx_functions::ports::{AssignmentStore, StoredAssignment};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -142,7 +143,7 @@ async fn who_peeks_is_not_enrolled_and_sees_what_is() {
     assert_eq!((&before["reason"], &before["variant"]), (&json!("assigned"), &json!("control")));
     assert_eq!(before["persisted"], false);
     assert_eq!(world.store.store.get("u", "e").await.unwrap(), None);
-    assert_eq!(world.assignment.outbox().waiting(), 0);
+    assert_eq!(world.assignment.base().outbox().waiting(), 0);
     assert_eq!(
         world.assign(ask("e"), 1).await["persisted"],
         true,

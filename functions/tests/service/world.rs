@@ -4,7 +4,7 @@ use abx_functions::adapters::embedded::EmbeddedStore;
 use abx_functions::assignment::{self, AssignRequest, AssignmentResponse, RequestClock};
 use abx_functions::catalog::{CatalogHolder, Snapshot, encode};
 use abx_functions::flags;
-use abx_functions::http::Cors;
+use abx_functions::http::{Cors, HttpFunction, HttpOptions};
 use abx_functions::ports::{
     AssignmentStore, CatalogStore, Event, EventSink, PortError, Put, RevisionMeta, SendReport,
     StoredAssignment,
@@ -179,12 +179,8 @@ impl World {
         let telemetry = Arc::new(Telemetry::new("test", Level::Debug, log.clone()));
         let cors = Cors::new(setup.origins.clone()).with_headers(setup.headers.clone());
         let (exposures, base_path) = (setup.exposures, setup.base_path.clone());
-        let options = assignment::AssignmentOptions {
-            exposures,
-            cors: cors.clone(),
-            base_path: base_path.clone(),
-            ..Default::default()
-        };
+        let http = HttpOptions { exposures, cors, base_path };
+        let options = assignment::AssignmentOptions { http: http.clone(), ..Default::default() };
         let (sink, shared) = (Arc::clone(&stream), Arc::clone(&telemetry));
         let assignment = assignment::AssignmentService::new(
             Arc::clone(&holder),
@@ -193,7 +189,7 @@ impl World {
             shared,
             options,
         );
-        let options = flags::FlagOptions { exposures, evaluations: setup.evaluations, cors, base_path };
+        let options = flags::FlagOptions { evaluations: setup.evaluations, http };
         let flags = flags::FlagService::new(Arc::clone(&holder), Arc::clone(&stream), telemetry, options);
         Self { catalog, holder, store, stream, log, assignment: Arc::new(assignment), flags: Arc::new(flags) }
     }
@@ -220,7 +216,7 @@ impl World {
     }
 
     pub(crate) fn routers(&self) -> [Router; 2] {
-        [assignment::router(Arc::clone(&self.assignment)), flags::router(Arc::clone(&self.flags))]
+        [Arc::clone(&self.assignment).router(), Arc::clone(&self.flags).router()]
     }
 
     /// Sends a request to the function that has its path.

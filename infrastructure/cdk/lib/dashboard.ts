@@ -76,7 +76,10 @@ function answers(watched: Watched): IWidget[] {
 
 function events(watched: Watched): IWidget[] {
   const { events: FunctionName } = watched.functions;
-  const taken = ["EventsAccepted", "EventsDuplicate", "EventsLate", "EventsUnattributed", "EventsMisrouted", "EventsUnknown", "EventsQuarantined"] as const;
+  const taken = [
+    "EventsAccepted", "EventsDuplicate", "EventsOutsideIdWindow", "EventsLate", "EventsUnattributed", "EventsMisrouted", "EventsUnknown",
+    "EventsQuarantined",
+  ] as const;
   return [
     graph("Iterator age", [service("Lambda", "IteratorAge", { FunctionName }, "Maximum", MINUTE)], "ms"),
     graph("Events", ownOf(watched, ["events"], taken), FIVE),

@@ -18,7 +18,7 @@ export type OwnMetric =
   | "Requests" | "ServerErrors" | "ClientErrors" | "ColdStarts" | "Latency" | "CatalogAge"
   | "CacheHits" | "CacheMisses" | "StoreReads" | "StoreWrites" | "StoreFallbacks" | "EventsSent" | "EventsLost" | "CatalogHits" | "CatalogMisses"
   | "Panics" | "EventsAccepted" | "EventsDuplicate" | "EventsLate" | "EventsUnattributed" | "EventsMisrouted" | "EventsUnknown" | "EventsQuarantined"
-  | "CommitRetries" | "BatchesReturned";
+  | "EventsOutsideIdWindow" | "CommitRetries" | "BatchesReturned";
 
 /** A metric of a function's own, by the name that it is deployed under. */
 export function own(functionName: string, metricName: OwnMetric, statistic = "Sum", period = FIVE_MINUTES): Metric {

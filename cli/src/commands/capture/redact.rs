@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use std::hash::{BuildHasher, RandomState};
 
-/// What stands for a text.
+/// The type of a text.
 const REDACTED: &str = "redacted";
 
 /// Replaces units by pseudonyms: one unit has one pseudonym in a capture, and another one in the next, so that captures

@@ -1,4 +1,4 @@
-//! Where records are captured from: a Kinesis stream, or the events of `abx dev`.
+//! Sources of a capture: a Kinesis stream, or the events of `abx dev`.
 
 use super::Args;
 use crate::advice::unanswered;
@@ -11,7 +11,7 @@ use abx_functions::events::RecordToWrite;
 use jiff::Timestamp;
 use std::time::Duration;
 
-/// How many records are asked for at once.
+/// The number of records in a request.
 const BATCH: u32 = 500;
 /// Between two looks at a shard without new records; Kinesis allows five a second.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -23,7 +23,7 @@ pub(super) struct Captured {
     pub records: Vec<RecordToWrite>,
 }
 
-/// Where records come from.
+/// The source of records.
 pub(super) enum Source {
     Stream(KinesisReader),
     Store { store: EmbeddedStore, since: Timestamp, after: i64 },
@@ -50,7 +50,7 @@ impl Source {
         Ok(Self::Store { store, since, after: 0 })
     }
 
-    /// How long to wait after a look that found nothing: one shard in turn is looked at each time.
+    /// The pause after a poll without records: each poll reads one shard in turn.
     pub(super) fn pause(&self) -> Duration {
         let shards = if let Self::Stream(stream) = self { stream.shards() } else { 1 };
         PAUSE / u32::try_from(shards.max(1)).unwrap_or(1)

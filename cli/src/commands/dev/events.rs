@@ -6,7 +6,7 @@ use abx_core::Catalog;
 use abx_core::event::{Classes, EventData, EventKind, Rejection, unpack};
 use abx_core::finding::did_you_mean;
 use abx_functions::events::LocalProcessor;
-use abx_functions::http::{ApiError, Call, MAX_BODY_BYTES, Reply};
+use abx_functions::http::{ApiError, Call, HttpFunction, MAX_BODY_BYTES, Reply};
 use abx_functions::ports::Event;
 use axum::Router;
 use axum::body::Bytes;
@@ -17,7 +17,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// What became of the events.
+/// The outcome of the events.
 #[derive(Default, Serialize)]
 struct Answer {
     accepted: usize,
@@ -38,7 +38,7 @@ struct Answer {
 /// An event that was not taken.
 #[derive(Serialize)]
 struct Rejected {
-    /// Which one, from 0.
+    /// The index, from 0.
     index: usize,
     reason: &'static str,
     detail: String,
@@ -69,11 +69,11 @@ pub(super) fn routes(
     let handler = async move |request: Request| {
         let take = async |call: Call| {
             // What was answered stands before what comes after it, also where a script is quicker than the clock.
-            assignment.outbox().flush().await;
-            flags.outbox().flush_all().await;
+            assignment.base().outbox().flush().await;
+            flags.base().outbox().flush_all().await;
             take(&store, &events, &call.body).await
         };
-        assignment.middleware().serve(request, take).await
+        assignment.base().middleware().serve(request, take).await
     };
     Router::new().route("/events", post(handler))
 }

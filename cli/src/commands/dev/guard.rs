@@ -1,4 +1,4 @@
-//! Which pages may ask.
+//! The pages that may send requests.
 //!
 //! Any page that is open in a browser on this machine can send requests here. A page whose name was made to lead to this machine
 //! (DNS rebinding) is told by the `Host` that its browser sends, any other by its `Origin` or by `Sec-Fetch-Site`. Programs send none
@@ -16,10 +16,10 @@ use std::sync::Arc;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// What is let through.
+/// The values that are let through.
 #[derive(Debug)]
 pub(super) struct Guard {
-    /// Where the program listens.
+    /// The address at which the program listens.
     pub(super) address: SocketAddr,
     /// The origins of `--cors`.
     pub(super) origins: Vec<String>,
@@ -54,7 +54,7 @@ impl Guard {
         Ok(())
     }
 
-    /// Whether a host is this machine, or the address that the program listens at; at any port, because the port may be forwarded.
+    /// True if a host is this machine, or the address that the program listens at; at any port, because the port may be forwarded.
     fn is_ours(&self, host: &HeaderValue) -> bool {
         let host = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok());
         let Some(host) = host.as_ref().map(Authority::host) else { return false };
@@ -81,7 +81,7 @@ impl Guard {
     }
 }
 
-/// Whether a request leaves something behind. That of an assignment enrolls its unit, also by GET; preflights are answered further
+/// True if a request leaves something behind. That of an assignment enrolls its unit, also by GET; preflights are answered further
 /// in, as everywhere.
 fn changes_state(method: &Method, path: &str) -> bool {
     let is_safe = [Method::GET, Method::HEAD, Method::OPTIONS].contains(method);

@@ -21,11 +21,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex as AsyncMutex;
 
-/// How many events wait at most for a store that does not take them: some 30 MB.
+/// The largest number of events that wait for a store that does not take them: some 30 MB.
 const CAPACITY: usize = 100_000;
-/// How many events are sent at once.
+/// The number of events that are sent at once.
 const BATCH: usize = 500;
-/// How long a store that failed is left alone: a locked one would cost every request its patience.
+/// The pause after a failure of the store: a locked one would keep every request waiting.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// The store as the functions use it.
@@ -54,7 +54,7 @@ pub(super) struct Failing {
     is_told: bool,
 }
 
-/// What has changed since somebody was told.
+/// The changes since the last report.
 #[derive(Debug)]
 pub(super) enum News {
     Failed(Failing),
@@ -95,14 +95,14 @@ impl WatchedStore {
         Some(News::Failed(failing.clone()))
     }
 
-    /// Whether the store can be written now. One that can again has recovered.
+    /// True if the store can be written now. One that can again has recovered.
     pub(super) async fn probe(&self) -> Option<News> {
         let tried = self.store.try_to_write().inspect_err(|error| self.note(error));
         let drained = tried.is_ok() && self.drain(&mut *self.waiting.lock().await).await.is_ok();
         if drained { self.failing().take().map(News::Recovered) } else { None }
     }
 
-    /// What the store did not take, if it fails.
+    /// The data that a failing store did not take.
     pub(super) fn state(&self) -> Option<Failing> {
         self.failing().clone()
     }
@@ -217,7 +217,7 @@ impl fmt::Display for News {
 }
 
 impl Failing {
-    /// What came of it, for whoever ends the program now.
+    /// The outcome, for a program that ends now.
     pub(super) fn at_the_end(&self) -> Error {
         let counts = self.counts("are lost with this program");
         Error::world(format!("the store could not be written for {} s, {counts}", self.seconds()))

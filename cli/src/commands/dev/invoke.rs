@@ -6,6 +6,7 @@ use super::{AssignmentService, FlagService};
 use abx_functions::events::LocalProcessor;
 use abx_functions::http::{ApiError, LambdaResponse, Query, request_id};
 use abx_functions::runtime::{ForeignTrigger, Invoker};
+use abx_functions::settings::Function;
 use axum::body::{Bytes, to_bytes};
 use axum::extract::{Path, Request};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -27,7 +28,7 @@ const EXECUTED_VERSION: HeaderName = HeaderName::from_static("x-amz-executed-ver
 const LOG_RESULT: HeaderName = HeaderName::from_static("x-amz-log-result");
 
 const FUNCTION_ERROR: HeaderName = HeaderName::from_static("x-amz-function-error");
-/// How long a batch may take, as the deployed function has it.
+/// The time limit of a batch, as in the deployed function.
 const TIMEOUT: Duration = Duration::from_mins(1);
 
 pub(super) fn routes(
@@ -49,36 +50,22 @@ struct Functions {
     events: Arc<LocalProcessor>,
 }
 
-/// A function that can be called: each that is deployed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Name {
-    Assignment,
-    Flags,
-    Events,
-}
-
-impl Name {
-    const ALL: [(Self, &str); 3] =
-        [(Self::Assignment, "assignment"), (Self::Flags, "flags"), (Self::Events, "events")];
-
-    /// The function of a name, a partial ARN or a whole one, with or without a qualifier, and that qualifier. Names are those of
-    /// the CDK app, `abx-STAGE-events`, with or without what stands before the last word.
-    fn parse(text: &str) -> Option<(Self, Option<&str>)> {
-        let name = text.rsplit_once("function:").map_or(text, |(_, name)| name);
-        let (name, qualifier) = name.split_once(':').map_or((name, None), |(name, it)| (name, Some(it)));
-        if qualifier.is_some_and(|it| it.is_empty() || it.contains(':')) {
-            return None;
-        }
-        let word = match name.strip_prefix("abx-") {
-            Some(rest) => rest.rsplit('-').next().unwrap_or(rest),
-            None => name,
-        };
-        let found = Self::ALL.into_iter().find(|(_, known)| *known == word);
-        found.map(|(function, _)| (function, qualifier))
+/// The function of a name, a partial ARN or a whole one, with or without a qualifier, and that qualifier. Names are those of
+/// the CDK app, `abx-STAGE-events`, with or without what stands before the last word.
+fn function_of(text: &str) -> Option<(Function, Option<&str>)> {
+    let name = text.rsplit_once("function:").map_or(text, |(_, name)| name);
+    let (name, qualifier) = name.split_once(':').map_or((name, None), |(name, it)| (name, Some(it)));
+    if qualifier.is_some_and(|it| it.is_empty() || it.contains(':')) {
+        return None;
     }
+    let word = match name.strip_prefix("abx-") {
+        Some(rest) => rest.rsplit('-').next().unwrap_or(rest),
+        None => name,
+    };
+    Function::of_word(word).map(|function| (function, qualifier))
 }
 
-/// What a function came to.
+/// The outcome of a function call.
 enum Outcome {
     Answer(Value),
     /// The type of an error, and its message.
@@ -100,7 +87,7 @@ impl Functions {
     }
 
     async fn answer(&self, name: &str, request: Request, id: &str) -> Result<Response, Refusal> {
-        let (function, own) = Name::parse(name).ok_or_else(|| Refusal::unknown(name))?;
+        let (function, own) = function_of(name).ok_or_else(|| Refusal::unknown(name))?;
         let mut query = Query::parse(request.uri().query()).map_err(|error| Refusal::parameter(&error))?;
         let qualifier = query.take("Qualifier").map_err(|error| Refusal::parameter(&error))?;
         if own.zip(qualifier.as_deref()).is_some_and(|(own, other)| own != other) {
@@ -127,11 +114,11 @@ impl Functions {
         Ok(answer)
     }
 
-    async fn call(&self, function: Name, payload: &[u8], request_id: &str) -> Outcome {
+    async fn call(&self, function: Function, payload: &[u8], request_id: &str) -> Outcome {
         match function {
-            Name::Assignment => self.assignment.invoke(payload, request_id).await.into(),
-            Name::Flags => self.flags.invoke(payload, request_id).await.into(),
-            Name::Events => match self.events.handle(payload, TIMEOUT).await {
+            Function::Assignment => self.assignment.invoke(payload, request_id).await.into(),
+            Function::Flags => self.flags.invoke(payload, request_id).await.into(),
+            Function::Events => match self.events.handle(payload, TIMEOUT).await {
                 Ok(response) => Outcome::Answer(json!(response)),
                 Err(error) => Outcome::Failed(error.kind(), error.to_string()),
             },
@@ -160,14 +147,14 @@ impl IntoResponse for Outcome {
     }
 }
 
-/// What is asked for.
+/// The question.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     /// The answer.
     RequestResponse,
     /// The work alone. It is done before the answer here, so that it is not lost when the program ends.
     Event,
-    /// Whether it could be called.
+    /// True if it could be called.
     DryRun,
 }
 
@@ -182,7 +169,7 @@ impl Kind {
     }
 }
 
-/// What the platform writes around an invocation, in base64. The function's own lines go to stderr here (`--verbose`).
+/// The lines of the platform around an invocation, in base64. The function's own lines go to stderr here (`--verbose`).
 fn log_tail(id: &str, took: Duration) -> String {
     let took = took.as_secs_f64() * 1000.0;
     STANDARD.encode(format!(
@@ -244,7 +231,8 @@ mod tests {
 
     #[test]
     fn functions_are_known_by_name_and_arn() {
-        for (function, word) in Name::ALL {
+        for called in Function::ALL {
+            let word = called.as_str();
             for (text, qualifier) in [
                 ("NAME", None),
                 ("abx-NAME", None),
@@ -259,7 +247,7 @@ mod tests {
                 ("function:NAME:live", Some("live")),
             ] {
                 let text = text.replace("NAME", word);
-                assert_eq!(Name::parse(&text), Some((function, qualifier)), "{text}");
+                assert_eq!(function_of(&text), Some((called, qualifier)), "{text}");
             }
         }
         for bad in [
@@ -273,7 +261,7 @@ mod tests {
             "events:a:b",
             "EVENTS",
         ] {
-            assert_eq!(Name::parse(bad), None, "{bad}");
+            assert_eq!(function_of(bad), None, "{bad}");
         }
     }
 }

@@ -29,10 +29,10 @@ pub(super) struct Watch {
     revision: Option<u64>,
 }
 
-/// When a file was written, and its size; `None` where it is not there.
+/// The time and size of a file; `None` if it does not exist.
 type Stamp = Option<(SystemTime, u64)>;
 
-/// What an edit did.
+/// The effect of an edit.
 #[derive(Debug)]
 pub(super) enum Edit {
     /// The documents are a new revision, and serve.
@@ -45,7 +45,7 @@ pub(super) enum Edit {
     Same,
 }
 
-/// What a look at the files found.
+/// The result of a look at the files.
 #[derive(Debug)]
 pub(super) struct Look {
     pub(super) edit: Edit,
@@ -58,7 +58,7 @@ impl Watch {
         Self { paths, seen: BTreeMap::new(), named: Vec::new(), good: BTreeMap::new(), revision: None }
     }
 
-    /// Whether a file was written, made or deleted since the last call; the first call says yes.
+    /// True if a file was written, made or deleted since the last call; the first call says yes.
     pub(super) fn has_changed(&mut self) -> bool {
         // A file that is being replaced may be away for a moment; that is a change like any other.
         let files = crate::source::find(&self.paths).unwrap_or_default();
@@ -103,7 +103,7 @@ impl Watch {
         Ok(Look { edit, findings, files })
     }
 
-    /// What to say where another revision serves than the files are, and what is done about it.
+    /// The message if another revision serves than that of the files, with the next step.
     pub(super) async fn difference(
         &self,
         store: &impl CatalogStore,

@@ -13,7 +13,7 @@ use serde_json::Value;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-/// What a function answered.
+/// The answer of a function.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct InvokeReport {
     function: String,
@@ -32,7 +32,7 @@ pub struct InvokeReport {
     platform: Told,
     /// The lines of the log's end, where they were asked for.
     log: Option<Vec<String>>,
-    /// What should be known about the attributes.
+    /// Warnings about the attributes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     hints: Vec<String>,
 }
@@ -114,23 +114,23 @@ impl InvokeReport {
         self
     }
 
-    /// How many records an event function gave back.
+    /// The number of records that an event function gave back.
     fn given_back(&self) -> usize {
         self.answer.get("batchItemFailures").and_then(Value::as_array).map_or(0, Vec::len)
     }
 
-    /// How many records an event function refused for good: it says so beside what Lambda reads.
+    /// The number of records that an event function rejected: it reports them beside the fields that Lambda reads.
     fn refused(&self) -> u64 {
         self.answer.get("counted").and_then(|it| it.get("rejected")?.as_u64()).unwrap_or_default()
     }
 
-    /// Whether it is the answer to a batch of experiments, none of which was assigned for an error.
+    /// True if it is the answer to a batch of experiments, none of which was assigned for an error.
     fn is_all_errors(&self) -> bool {
         let length = |field: &str| self.answer.get(field).and_then(Value::as_array).map(Vec::len);
         length("errors").is_some_and(|errors| errors > 0) && length("assignments") == Some(0)
     }
 
-    /// What is wrong with the answer, in a few words.
+    /// The fault of the answer, in a few words.
     fn finding(&self) -> Option<String> {
         if let Some(FunctionError { kind, error_type, .. }) = &self.error {
             return Some(format!("failed: {}", error_type.as_ref().unwrap_or(kind)));
@@ -160,6 +160,8 @@ impl InvokeReport {
 }
 
 impl Report for InvokeReport {
+    const KIND: &'static str = "invoke";
+
     fn human(&self) -> String {
         let version =
             self.version.as_ref().map_or(String::new(), |it| format!(" {DIM}(version {it}){DIM:#}"));

@@ -1,4 +1,4 @@
-//! Which records could never be processed?
+//! `abx quarantine list`: records that could not be processed.
 
 use super::SelectArgs;
 use crate::advice::unanswered;
@@ -27,7 +27,7 @@ pub struct Args {
     /// Only records with this reason
     #[arg(long, value_name = "REASON")]
     reason: Option<String>,
-    /// At most so many
+    /// The largest number of records to list
     #[arg(long, value_name = "N", default_value_t = 100)]
     limit: usize,
     #[command(flatten)]
@@ -40,7 +40,7 @@ pub struct QuarantineListReport {
     store: String,
     #[schemars(with = "String")]
     since: Timestamp,
-    /// How many there are, by reason; those that are not shown included.
+    /// The number of records by reason, including those that are not shown.
     reasons: BTreeMap<String, u64>,
     records: Vec<Summary>,
 }
@@ -60,7 +60,6 @@ pub(super) struct Summary {
 
 impl Execute for Args {
     type Report = QuarantineListReport;
-    const REPORT: &'static str = "quarantine-list";
 
     /// Reads the records.
     fn execute(&self) -> Result<QuarantineListReport, Error> {
@@ -101,6 +100,8 @@ impl Summary {
 }
 
 impl Report for QuarantineListReport {
+    const KIND: &'static str = "quarantine-list";
+
     fn human(&self) -> String {
         let since = self.since.strftime("%Y-%m-%d %H:%M UTC");
         let total: u64 = self.reasons.values().sum();

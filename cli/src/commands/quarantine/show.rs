@@ -1,4 +1,4 @@
-//! What does this record hold?
+//! `abx quarantine show`: one record with its bytes.
 
 use super::SelectArgs;
 use super::list::Summary;
@@ -38,7 +38,6 @@ pub struct QuarantineShowReport {
 
 impl Execute for Args {
     type Report = QuarantineShowReport;
-    const REPORT: &'static str = "quarantine-show";
 
     /// Finds the record.
     fn execute(&self) -> Result<QuarantineShowReport, Error> {
@@ -62,6 +61,8 @@ impl Execute for Args {
 }
 
 impl Report for QuarantineShowReport {
+    const KIND: &'static str = "quarantine-show";
+
     fn human(&self) -> String {
         let Self { summary: Summary { id, arrived_at, reason, detail, bytes }, text, base64 } = self;
         let at = arrived_at.strftime("%Y-%m-%d %H:%M:%S UTC");

@@ -5,7 +5,7 @@ use abx_core::event::{Payload, Position, Rejection, RejectionReason, ShardBatch}
 use jiff::Timestamp;
 use rusqlite::{Connection, Row};
 
-/// How many records are redriven in one call.
+/// The number of records that are redriven in one call.
 const BATCH: u32 = 500;
 const SCHEMA: &str = "
     PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -32768; PRAGMA temp_store = FILE;

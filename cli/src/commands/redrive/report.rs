@@ -1,4 +1,4 @@
-//! What is redriven, or would be.
+//! The report of a redrive, or of its plan.
 
 use crate::exit::{self, Exit};
 use crate::render::numbers::count;
@@ -12,14 +12,14 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-/// How many refused records are named.
+/// The number of refused records that are named.
 const NAMED: usize = 20;
 
 /// Records that were redriven, or would be. Records read = counted + ahead + already counted + refused + left.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct RedriveReport {
     store: String,
-    /// Whether anything was done, or only planned.
+    /// True if records were counted; false for a plan.
     redriven: bool,
     /// Events read.
     records: u64,
@@ -33,7 +33,7 @@ pub struct RedriveReport {
     refused: BTreeMap<String, u64>,
     /// Events that nothing became of, because it ended before.
     left: u64,
-    /// What the events are counted as; empty without --yes.
+    /// The counts of the events; empty without --yes.
     classes: BTreeMap<&'static str, u64>,
     /// By shard.
     shards: BTreeMap<String, ShardReport>,
@@ -47,10 +47,10 @@ pub struct RedriveReport {
 #[derive(Debug, Default, Serialize, schemars::JsonSchema)]
 struct ShardReport {
     records: u64,
-    /// When the first of them came.
+    /// The arrival of the first of them.
     #[schemars(with = "Option<String>")]
     first: Option<Timestamp>,
-    /// When the last of them came.
+    /// The arrival of the last of them.
     #[schemars(with = "Option<String>")]
     last: Option<Timestamp>,
     counted: u64,
@@ -180,6 +180,8 @@ impl RedriveReport {
 }
 
 impl Report for RedriveReport {
+    const KIND: &'static str = "redrive";
+
     fn human(&self) -> String {
         let Self { store, records, shards, .. } = self;
         if *records == 0 {

@@ -24,14 +24,14 @@ pub(super) enum Batch {
 /// One invocation.
 #[derive(Debug)]
 pub(super) struct Delivery {
-    /// How many records it has.
+    /// The number of records.
     pub records: u64,
     /// Them, as Lambda writes them.
     pub payload: Vec<u8>,
 }
 
 impl Batch {
-    /// How many records.
+    /// The number of records.
     pub(super) fn len(&self) -> usize {
         match self {
             Self::Made { records, .. } => records.len(),

@@ -1,4 +1,4 @@
-//! What a stream does on a bad day, by a seed.
+//! Faults of a stream, by a seed.
 
 use super::batch::{Batch, Delivery};
 use abx_core::event::EventData;
@@ -19,7 +19,7 @@ pub(super) enum Fault {
     Bisect,
 }
 
-/// How many batches are remembered, to be delivered again.
+/// The number of batches that are remembered, to be delivered again.
 const REMEMBERED: usize = 16;
 
 /// The faults of a run.
@@ -39,7 +39,7 @@ impl Faults {
         self.enabled.contains(&fault)
     }
 
-    /// What is sent of an event: itself, twice now and then, and now and then a record that is not an event behind it.
+    /// The records that are sent for an event: itself, sometimes twice, and sometimes a record that is not an event after it.
     pub(super) fn records(&mut self, data: Vec<u8>) -> Vec<Vec<u8>> {
         let is_twice = self.has(Fault::Duplicate) && chance(&mut self.random, 2);
         let mut records = if is_twice { self.twice(data) } else { vec![data] };
@@ -65,7 +65,7 @@ impl Faults {
             .then(|| NONSENSE.get(self.random.usize(..NONSENSE.len())).copied().unwrap_or_default().to_vec())
     }
 
-    /// How a batch is delivered: in order the first time, and then some.
+    /// The deliveries of a batch: in order the first time, and then more.
     pub(super) fn deliveries(&mut self, batch: Batch) -> Vec<Delivery> {
         let mut deliveries = Vec::new();
         if self.has(Fault::Bisect) && chance(&mut self.random, 30) && batch.len() > 1 {
@@ -90,7 +90,7 @@ impl Faults {
     }
 }
 
-/// Whether something of so many percent happens.
+/// True with a probability of so many percent.
 fn chance(random: &mut fastrand::Rng, percent: u8) -> bool {
     random.u8(0..100) < percent
 }

@@ -27,7 +27,7 @@ pub(super) struct Ledger<'a> {
 pub(super) struct Ready {
     pub(super) load: Load,
     pub(super) spool: Spool,
-    /// Whether it is one that was interrupted: there may be more in the files.
+    /// True if it is one that was interrupted: there may be more in the files.
     pub(super) is_resumed: bool,
 }
 
@@ -152,7 +152,7 @@ fn new<'a>(
     Ok((Load { id, made_at: now.as_millisecond(), segments }, sources, met))
 }
 
-/// What is read into a spool.
+/// The content of a spool.
 struct Filling<'a> {
     spool: &'a Spool,
     rows: &'a Rows,

@@ -1,4 +1,4 @@
-//! What was replayed, and what it was counted as.
+//! The replayed records, and their counts.
 
 use super::target::Counts;
 use crate::exit::{self, Exit};
@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::time::Duration;
 
-/// What was replayed, and what it was counted as.
+/// The replayed records, and their counts.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct ReplayReport {
     target: String,
@@ -25,7 +25,7 @@ pub struct ReplayReport {
     given_back: u64,
     seconds: f64,
     records_per_second: f64,
-    /// How many records fell into each class; with faults, deliveries of records that came again are counted too.
+    /// The number of records in each class; with faults, deliveries of repeated records are counted too.
     classes: BTreeMap<&'static str, u64>,
     /// Records that can never be processed, by reason.
     rejected: BTreeMap<&'static str, u64>,
@@ -33,9 +33,9 @@ pub struct ReplayReport {
     unplaced: u64,
     /// All that the store holds of each experiment.
     experiments: Vec<ExperimentCounts>,
-    /// Whether the counts are those of a replay without faults; `null` where that was not asked.
+    /// True if the counts are those of a replay without faults; `null` where that was not asked.
     equal: Option<bool>,
-    /// What differs, in words.
+    /// The difference in words.
     differences: Vec<String>,
 }
 
@@ -116,7 +116,7 @@ fn of(experiment: &str, epoch: u32, totals: &Totals) -> ExperimentCounts {
     ExperimentCounts { experiment: experiment.to_owned(), epoch, variants: variants.collect() }
 }
 
-/// What two replays counted differently. Duplicates and records that are no events are faults themselves, so they may differ.
+/// The differences between the counts of two replays. Duplicates and records that are not events are faults themselves, so they may differ.
 fn differences(faulty: &Counts, clean: &Counts) -> Vec<String> {
     let mut told = Vec::new();
     let keys: BTreeSet<_> = faulty.experiments.keys().chain(clean.experiments.keys()).collect();
@@ -139,7 +139,7 @@ impl ReplayReport {
         self.classes.get(class.as_str()).copied().unwrap_or_default()
     }
 
-    /// Whether no record was counted now.
+    /// True if no record was counted now.
     fn is_in_vain(&self) -> bool {
         self.class(RecordClass::Counted) + self.class(RecordClass::Late) == 0
     }
@@ -159,6 +159,8 @@ impl ReplayReport {
 }
 
 impl Report for ReplayReport {
+    const KIND: &'static str = "replay";
+
     fn human(&self) -> String {
         let Self { target, records, batches, seconds, records_per_second, .. } = self;
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate for a person")]

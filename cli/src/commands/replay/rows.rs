@@ -1,13 +1,13 @@
 //! Rows become events.
 
 use crate::error::Error;
-use crate::inputs::age;
+use crate::inputs::duration;
 use abx_core::event::Amount;
 use abx_core::read::time_of_text;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
-/// What the columns of a CSV file mean.
+/// The meaning of the columns of a CSV file.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct RowArgs {
     /// CSV: the column of the units
@@ -19,7 +19,7 @@ pub(super) struct RowArgs {
     /// CSV: an event where the column (of the same name by default) is true, at the row's time or later
     #[arg(long, value_name = "EVENT[=COLUMN][@AFTER]")]
     conversion: Vec<String>,
-    /// CSV: a property of an event, with the number in the column; without --conversion for the event, it is there where a property is
+    /// CSV: a property of an event, with the number in the column; without --conversion for the event, a row with a property is an event
     #[arg(long, value_name = "EVENT.PROPERTY=COLUMN[@AFTER]")]
     value: Vec<String>,
     /// CSV: the column of the row's time: RFC 3339, a date, or seconds or milliseconds since 1970
@@ -39,7 +39,7 @@ pub(super) struct Rows {
 #[derive(Debug)]
 struct Derived {
     kind: DerivedKind,
-    /// How long after the row's time it happens.
+    /// The delay after the row's time.
     after: SignedDuration,
 }
 
@@ -128,7 +128,7 @@ fn after<'a>(option: &str, text: &'a str) -> Result<(&'a str, Option<SignedDurat
     let Some((what, after)) = text.rsplit_once('@') else { return Ok((text, None)) };
     // Days of 24 hours, as the windows of metrics have them.
     let duration =
-        age(after).map_err(|_| wrong(option, text, "a time after `@`, for example @36h or @7d"))?;
+        duration(after).map_err(|_| wrong(option, text, "a time after `@`, for example @36h or @7d"))?;
     Ok((what, Some(duration)))
 }
 

@@ -3,7 +3,7 @@
 use crate::error::Error;
 use rusqlite::{Connection, Row};
 
-/// How much of it is held in memory, in KiB, before it goes to disk.
+/// The part that is held in memory before it goes to disk, in KiB.
 const CACHE: &str = "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -32768; PRAGMA temp_store = FILE;";
 const SCHEMA: &str = "
     CREATE TABLE events (time INTEGER, kind INTEGER, segment INTEGER, ordinal INTEGER, arrived INTEGER, id INTEGER, data BLOB);
@@ -21,13 +21,13 @@ pub(super) const UNPLACED: u8 = 2;
 /// An event of a file.
 #[derive(Debug, Clone)]
 pub(super) struct Spooled {
-    /// When it happened, in milliseconds since 1970: events are counted in this order.
+    /// The time of the event, in milliseconds since 1970: events are counted in this order.
     pub(super) time: i64,
     /// Order among events of one time: exposures first. [`UNPLACED`] for what is not an event.
     pub(super) kind: u8,
     /// The number of its segment in the load, and its own in that.
     pub(super) place: (u32, u64),
-    /// When it came to the stream, in milliseconds since 1970.
+    /// The time of its arrival on the stream, in milliseconds since 1970.
     pub(super) arrived: i64,
     /// The hash of its id; `None` where its place is all that tells it from others.
     pub(super) id: Option<u64>,

@@ -1,4 +1,4 @@
-//! Where batches are delivered to.
+//! Targets of batches.
 
 use super::batch::Delivery;
 use super::load::Ledger;
@@ -6,8 +6,8 @@ use crate::advice::unanswered;
 use crate::aws::aws_config_for;
 use crate::aws::lambda::refused;
 use crate::error::Error;
-use crate::inputs::load;
-use crate::stores::{archive_beside, open_file, totals};
+use crate::inputs::{DOCUMENTS, Source, load_from};
+use crate::stores::{StoreArgs, archive_beside, open_file, totals};
 use abx_core::event::{Classes, StreamTotals, Totals, experiment_partition};
 use abx_functions::adapters::embedded::{EmbeddedStore, JsonlArchive};
 use abx_functions::catalog::{CatalogHolder, Snapshot, changes, documents_of, head, publish};
@@ -23,14 +23,14 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long a batch may take.
+/// The time limit of a batch.
 const PATIENCE: Duration = Duration::from_mins(1);
 /// The file that knows what was replayed to functions.
 const REPLAYED: &str = ".abx/replayed.sqlite";
-/// How often a batch is delivered that is given back.
+/// The number of deliveries of a batch that is given back.
 const TRIES: u32 = 10;
 
-/// What came of all batches.
+/// The outcome of all batches.
 #[derive(Debug, Default)]
 pub(super) struct Counts {
     /// The classes of all records: those that were not delivered, because they were counted before, and those that were.
@@ -41,13 +41,13 @@ pub(super) struct Counts {
     /// Batches that were given back, and delivered again.
     pub given_back: u64,
     pub unplaced: u64,
-    /// What was counted; empty where a function counts.
+    /// The counts; empty if a function counts.
     pub stream: StreamTotals,
     /// By experiment and epoch; empty where a function counts.
     pub experiments: BTreeMap<(String, u32), Totals>,
 }
 
-/// Where events are kept, if at all.
+/// The place of events, if they are stored.
 #[derive(Debug)]
 pub(super) struct Keep(Option<JsonlArchive>);
 
@@ -62,7 +62,7 @@ impl Archive for Keep {
 
 type Local = Processor<EmbeddedStore, EmbeddedStore, Keep, EmbeddedStore>;
 
-/// Where batches go.
+/// The target of batches.
 pub(super) enum Target {
     /// The handler, over a store here.
     Local(Box<Local>),
@@ -81,14 +81,15 @@ pub(super) enum Target {
 impl Target {
     /// The handler over a file, or over nothing that stays. The documents are published to a store that has none; one that has some
     /// counts by these, so other documents are refused.
-    pub(super) async fn local(documents: Option<&[PathBuf]>, file: Option<PathBuf>) -> Result<Self, Error> {
+    pub(super) async fn local(documents: Option<&[Source]>, file: Option<PathBuf>) -> Result<Self, Error> {
         let (store, archive) = match &file {
             Some(path) => (open_file(path)?, Some(JsonlArchive::new(archive_beside(path)))),
             None => (EmbeddedStore::in_memory().map_err(unanswered)?, None),
         };
-        let default = [PathBuf::from("experiments")];
-        let read = |paths: &[PathBuf]| -> Result<Vec<Value>, Error> {
-            Ok(load(paths)?.values.into_iter().map(|(_, value)| value).collect())
+        let default = [Source::Path(DOCUMENTS.into())];
+        let place = StoreArgs::file(file.clone());
+        let read = |sources: &[Source]| -> Result<Vec<Value>, Error> {
+            Ok(load_from(sources, &place)?.values.into_iter().map(|(_, value)| value).collect())
         };
         match (head(&store).await?, documents) {
             (None, paths) => {
@@ -109,7 +110,7 @@ impl Target {
                         "{file} counts by its revision {revision}, and --from names other documents"
                     ))
                     .help(format!(
-                        "publish them first: abx publish PATH --store {file} --yes; or leave out --from"
+                        "publish them first: abx publish SOURCE --store {file} --yes; or leave out --from"
                     )));
                 }
             }

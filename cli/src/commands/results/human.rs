@@ -1,4 +1,4 @@
-//! What came of an experiment, for a person: tables of at most 80 columns, where names are not long.
+//! The results of an experiment for a person: tables of at most 80 columns, unless names are long.
 
 use super::find::Standing;
 use super::report::ResultsReport;
@@ -13,10 +13,12 @@ use abx_core::results::{Lopsided, MetricResult, VariantResult, Verdict};
 use abx_core::statistics::{Estimate, RatioVerdict, SampleRatio};
 use std::fmt::Write as _;
 
-/// What stands for a verdict while the sample ratio is a mismatch.
+/// The text in place of a verdict if there is a sample ratio mismatch.
 const INVALID: &str = "not valid";
 
 impl Report for ResultsReport {
+    const KIND: &'static str = "results";
+
     fn human(&self) -> String {
         let mut text = self.head();
         if self.units == 0 {
@@ -51,7 +53,7 @@ impl Report for ResultsReport {
 }
 
 impl Standing {
-    /// What a person has to know of it; nothing where the head has the document.
+    /// A note for a person; empty if the head has the document.
     pub(super) fn word(self) -> Option<&'static str> {
         match self {
             Self::Published => None,
@@ -206,7 +208,7 @@ impl ResultsReport {
     }
 }
 
-/// What the test of the ratio came to, in a word or two.
+/// The outcome of the SRM test, in a word or two.
 pub(super) fn ratio_word(ratio: &SampleRatio) -> String {
     match ratio.verdict {
         RatioVerdict::Fits => format!("{GOOD}fits{GOOD:#}"),
@@ -216,7 +218,7 @@ pub(super) fn ratio_word(ratio: &SampleRatio) -> String {
     }
 }
 
-/// What a person sees of a metric.
+/// The rows of a metric, for a person.
 struct Section<'a>(&'a MetricResult);
 
 impl Section<'_> {
@@ -301,7 +303,7 @@ impl Section<'_> {
     }
 }
 
-/// What a verdict would be, where the units are split wrongly: then nobody knows what the difference comes from.
+/// The word in place of a verdict if there is a sample ratio mismatch: then nobody knows the cause of a difference.
 fn unusable(it: &VariantResult) -> String {
     match it.verdict.or(it.one_look) {
         Some(_) => format!("{DIM}{INVALID}{DIM:#}"),

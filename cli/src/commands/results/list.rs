@@ -37,7 +37,7 @@ struct CountedExperiment {
     revision: Option<u64>,
     /// Units that were exposed, each once.
     units: u64,
-    /// Whether the units follow their allocations; `null` without units or without a document.
+    /// True if the units follow their allocations; `null` without units or without a document.
     sample_ratio: Option<SampleRatio>,
 }
 
@@ -104,6 +104,8 @@ impl CountedExperiment {
 }
 
 impl Report for ResultsListReport {
+    const KIND: &'static str = "results-list";
+
     fn human(&self) -> String {
         if self.experiments.is_empty() {
             return format!("{}: nothing was counted yet\n", self.store);

@@ -1,4 +1,4 @@
-//! What came of an experiment, as JSON; `human` has it for a person.
+//! The results of an experiment, as JSON; `human` has the text for a person.
 
 use super::find::{Found, Standing};
 use crate::error::Error;
@@ -10,7 +10,7 @@ use abx_core::statistics::{RatioVerdict, SampleRatio};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What was counted in an experiment, and what it means.
+/// The counts of an experiment, and their analysis.
 #[derive(Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct ResultsReport {
     pub(super) experiment: String,
@@ -23,14 +23,14 @@ pub struct ResultsReport {
     /// Units that were exposed, each once.
     pub(super) units: u64,
     pub(super) variants: Vec<VariantReport>,
-    /// Whether the units follow their allocations, in the order of `variants`; a variant that the document does not have has the
+    /// True if the units follow their allocations, in the order of `variants`; a variant that the document does not have has the
     /// share 0. `null` without units or without a document.
     pub(super) sample_ratio: Option<SampleRatio>,
-    /// Whether verdicts may be used: not where the sample ratio is a mismatch. They are then what they would be otherwise.
+    /// True if verdicts may be used: not where the sample ratio is a mismatch. They are then what they would be otherwise.
     pub(super) verdicts_valid: bool,
     /// `null` where there are counts alone.
     pub(super) control: Option<String>,
-    /// The chance of a false alarm of each interval and test.
+    /// The probability of a false positive of each interval and test.
     pub(super) alpha: f64,
     pub(super) metrics: Vec<MetricResult>,
     /// Metrics that were counted and that the document does not have.
@@ -41,7 +41,7 @@ pub struct ResultsReport {
     pub(super) lopsided: Vec<Lopsided>,
     /// Units by the hour of their first exposure, the oldest first.
     pub(super) hours: Vec<HourReport>,
-    /// What was counted of the stream, over all experiments.
+    /// The counts of the stream, over all experiments.
     pub(super) stream: BTreeMap<&'static str, u64>,
 }
 
@@ -52,7 +52,7 @@ pub(super) struct VariantReport {
     pub(super) exposures: u64,
     /// Exposures of its units to another variant.
     pub(super) conflicts: u64,
-    /// Whether the document has it.
+    /// True if the document has it.
     pub(super) is_known: bool,
 }
 
@@ -63,15 +63,15 @@ pub(super) struct HourReport {
     pub(super) units: u64,
 }
 
-/// How to judge.
+/// The parameters of the analysis.
 pub(super) struct Plan<'a> {
-    /// The variant that the others are compared with; the first one by default.
+    /// The control; the first variant by default.
     pub(super) control: Option<&'a str>,
     pub(super) alpha: f64,
     pub(super) tuned_for: u64,
 }
 
-/// What was counted.
+/// The counts.
 pub(super) struct Counted<'a> {
     pub(super) key: &'a str,
     pub(super) epoch: u32,

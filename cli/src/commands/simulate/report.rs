@@ -6,7 +6,7 @@ use crate::render::notes::{hinted, left_out};
 use crate::render::numbers::{bar, count, p_value, percent, share};
 use crate::render::style::{BAD, DIM, GOOD, TITLE};
 use crate::render::table;
-use crate::report::Report;
+use crate::report::{FindingCounts, Report};
 use abx_core::Reason;
 use abx_core::hash::BUCKETS;
 use abx_core::simulate::{ExperimentTally, PairTally, Tally};
@@ -37,7 +37,8 @@ pub struct SimulateReport {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     hints: Vec<String>,
     /// Errors that keep documents out; see `abx validate`.
-    errors: usize,
+    #[serde(flatten)]
+    counts: FindingCounts,
 }
 
 #[derive(Debug, Serialize, schemars::JsonSchema)]
@@ -92,7 +93,7 @@ struct PairReport {
 }
 
 impl SimulateReport {
-    pub(super) fn new(tally: &Tally<'_>, source: String, alpha: f64, errors: usize) -> Self {
+    pub(super) fn new(tally: &Tally<'_>, source: String, alpha: f64, counts: FindingCounts) -> Self {
         let experiments: Vec<ExperimentReport> =
             tally.experiments().iter().map(ExperimentReport::new).collect();
         let tested: Vec<(&PairTally, ChiSquare)> =
@@ -119,7 +120,7 @@ impl SimulateReport {
             && experiments.iter().all(|it| fits(&it.traffic_test) && fits(&it.variants_test));
         let units = tally.units();
         let (rows, hints) = (None, Vec::new());
-        Self { units, source, experiments, independence, threshold, tests, balanced, rows, hints, errors }
+        Self { units, source, experiments, independence, threshold, tests, balanced, rows, hints, counts }
     }
 
     /// Adds facts about the input to the report.
@@ -240,6 +241,8 @@ impl IndependenceReport {
 }
 
 impl Report for SimulateReport {
+    const KIND: &'static str = "simulate";
+
     fn human(&self) -> String {
         let mut text = format!("{TITLE}{} units{TITLE:#} {DIM}({}){DIM:#}\n", count(self.units), self.source);
         for line in self.rows.iter().filter_map(Census::line) {
@@ -257,7 +260,7 @@ impl Report for SimulateReport {
         if !names.is_empty() {
             let _ = writeln!(
                 text,
-                "no unit matches the targeting of {}: give attributes with --context or --users-file",
+                "no unit matches the targeting of {}: give attributes with --context or --units-file",
                 names.join(", ")
             );
         }
@@ -267,10 +270,10 @@ impl Report for SimulateReport {
                 "{BAD}nothing was tested{BAD:#}: too few units drew a variant; a test takes five expected in each"
             );
         }
-        text + &hinted(&self.hints) + &left_out(self.errors)
+        text + &hinted(&self.hints) + &left_out(self.counts.errors)
     }
 
     fn exit(&self) -> Exit {
-        if self.balanced && self.errors == 0 { exit::DONE } else { exit::FINDINGS }
+        if self.balanced && self.counts.errors == 0 { exit::DONE } else { exit::FINDINGS }
     }
 }

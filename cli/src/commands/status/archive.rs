@@ -11,7 +11,7 @@ use abx_functions::adapters::aws::{Budget, Resource, ResourceKind, firehose, por
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-/// How far back deliveries are looked for: Firehose writes every five minutes where anything came.
+/// The time in which deliveries are looked for: Firehose writes every five minutes if there are records.
 const LATELY: SignedDuration = SignedDuration::from_hours(1);
 const FIVE_MINUTES: i32 = 300;
 
@@ -24,7 +24,7 @@ pub(super) struct Archive {
     failure: Option<String>,
     /// The part of the latest deliveries to S3 that succeeded, from 0 to 1; `null` where there was none in the last hour.
     delivered: Option<f64>,
-    /// When these deliveries began.
+    /// The start of these deliveries.
     #[schemars(with = "Option<String>")]
     delivered_at: Option<Timestamp>,
 }
@@ -68,7 +68,7 @@ async fn read(args: &Args, name: &str, now: Timestamp) -> Result<Archive, Error>
 }
 
 impl Archive {
-    /// Whether lines are not written.
+    /// True if lines are not written.
     pub(super) fn is_broken(&self) -> bool {
         self.state != "ACTIVE" || self.failure.is_some() || self.delivered.is_some_and(|part| part < 1.0)
     }

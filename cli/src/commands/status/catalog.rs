@@ -1,10 +1,10 @@
-//! What serves, how it differs from the documents here, and what of it is stale.
+//! The published revision, its differences to the documents here, and its stale documents.
 
-use super::{Args, DOCUMENTS};
+use super::Args;
 use crate::advice::unanswered;
 use crate::error::Error;
+use crate::inputs::{DOCUMENTS, Source};
 use crate::part::Part;
-use crate::source::Corpus;
 use abx_core::Experiment;
 use abx_core::change::Diff;
 use abx_core::document::Status;
@@ -37,11 +37,11 @@ pub(super) struct Head {
     pub(super) message: String,
     /// The newest revision; another one than the head after a rollback.
     pub(super) newest: u64,
-    /// Who rolled back to it, where that is recorded.
+    /// The rollback to it, if that is recorded.
     pub(super) rolled_back: Option<RolledBack>,
 }
 
-/// Who rolled back, when and why.
+/// The author, time and reason of a rollback.
 #[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub(super) struct RolledBack {
     #[schemars(with = "String")]
@@ -142,13 +142,13 @@ async fn read(store: &impl CatalogStore) -> Result<Read, Error> {
     Ok((Some(head), revisions, documents))
 }
 
-/// What publishing the documents here would change.
+/// The changes that publishing the documents here would make.
 fn drift(args: &Args, published: &[Value], now: Timestamp) -> Part<Diff> {
-    let by_default = args.from.iter().all(|path| path == Path::new(DOCUMENTS));
+    let by_default = args.from == [Source::Path(DOCUMENTS.into())];
     if by_default && !Path::new(DOCUMENTS).exists() {
         return Part::NotAsked(format!("there is no folder {DOCUMENTS}; see --from"));
     }
-    let checked = match Corpus::load(&args.from) {
+    let checked = match Source::read(&args.from, &args.metrics.store) {
         Ok(corpus) => corpus.compile(),
         Err(error) => return Part::failed(&error),
     };

@@ -29,7 +29,7 @@ pub(super) struct Mapping {
     uuid: String,
     /// `Enabled`, or as Lambda says it.
     state: String,
-    /// What became of the last batch, as Lambda says it: `OK`, `No records processed` or `PROBLEM: ...`.
+    /// The outcome of the last batch, as Lambda reports it: `OK`, `No records processed` or `PROBLEM: ...`.
     last_result: Option<String>,
     /// Why it is in its state, as Lambda says it.
     reason: Option<String>,
@@ -154,7 +154,7 @@ impl Mapping {
         self.last_result.as_deref().is_some_and(|result| result.starts_with("PROBLEM"))
     }
 
-    /// What it is, and what to do about it.
+    /// The problem, and its fix.
     fn lines(&self) -> Vec<String> {
         let last = self.last_result.as_deref().unwrap_or("no batch yet");
         let mut lines = vec![printable(&format!("{}: {}; {last}", self.uuid, self.state))];
@@ -171,7 +171,7 @@ impl Mapping {
     }
 }
 
-/// Whether the stream is not handed over.
+/// True if the stream is not handed over.
 pub(super) fn is_broken(mappings: &[Mapping]) -> bool {
     mappings.is_empty() || mappings.iter().any(|it| it.is_off() || it.has_problem())
 }
@@ -194,7 +194,7 @@ pub(super) fn row(mappings: &[Mapping]) -> (String, Vec<String>) {
 }
 
 impl GivenUp {
-    /// Whether records are not counted that came.
+    /// True if records are not counted that came.
     pub(super) const fn is_any(&self) -> bool {
         self.first.is_some()
     }

@@ -20,7 +20,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use std::fmt::Write as _;
 
-/// What serves, and what there is to look at.
+/// The published revision, and the problems.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct StatusReport {
     pub(super) store: String,
@@ -28,7 +28,7 @@ pub struct StatusReport {
     pub(super) at: Timestamp,
     /// The revision that serves; `null` if nothing was ever published.
     pub(super) head: Part<Option<Head>>,
-    /// What publishing the documents would change.
+    /// The changes that publishing the documents would make.
     pub(super) drift: Part<Diff>,
     pub(super) stale: Part<Vec<Stale>>,
     pub(super) shards: Part<Vec<Shard>>,
@@ -38,7 +38,7 @@ pub struct StatusReport {
     pub(super) amounts: Part<Vec<WithoutAmount>>,
     /// Those that are in alarm.
     pub(super) alarms: Part<Vec<Alarm>>,
-    /// What hands the stream to the event function.
+    /// The event source mapping, which delivers the stream to the event function.
     pub(super) mappings: Part<Vec<Mapping>>,
     /// Records that Lambda gave up.
     pub(super) given_up: Part<GivenUp>,
@@ -47,7 +47,7 @@ pub struct StatusReport {
     pub(super) quarantine: Part<Quarantined>,
     /// Units that are not users, in the experiments that run.
     pub(super) suspects: Suspects,
-    /// How long an event may wait, in seconds.
+    /// The longest time that an event may wait, in seconds.
     pub(super) max_lag: f64,
 }
 
@@ -59,7 +59,7 @@ struct Row {
 }
 
 impl StatusReport {
-    /// How many things there are to look at, by what they are about.
+    /// The number of problems by subject.
     fn findings(&self) -> [bool; 10] {
         [
             // A store in which nothing was ever published is probably not the one that was meant.
@@ -165,7 +165,7 @@ fn drift_row(drift: &Diff) -> (String, Vec<String>) {
     (text, drift.documents.iter().map(changed).collect())
 }
 
-/// Which document, and not what it does: `abx publish` and `abx diff` say that.
+/// The name of the document; `abx publish` and `abx diff` show its changes.
 fn changed(document: &DocumentChange) -> String {
     let name = &printable(&document.document);
     match &document.change {
@@ -259,6 +259,8 @@ fn line(text: &mut String, about: &str, what: &str) {
 }
 
 impl Report for StatusReport {
+    const KIND: &'static str = "status";
+
     fn human(&self) -> String {
         let at = self.at.strftime("%Y-%m-%d %H:%M UTC");
         let rows = [

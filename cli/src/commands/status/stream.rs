@@ -1,4 +1,4 @@
-//! How far the stream is counted, what waits, and what went wrong.
+//! The lag of the stream, and the records that were not counted.
 
 use super::Args;
 use crate::advice::unanswered;
@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// How far a shard is counted.
+/// The progress of a shard.
 #[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub(super) struct Shard {
     #[serde(rename = "shard")]
@@ -24,10 +24,10 @@ pub(super) struct Shard {
     /// The latest hour that events were counted for; `null` before any was.
     #[schemars(with = "Option<String>")]
     pub(super) latest_hour: Option<Timestamp>,
-    /// When that record came, where the stream still has it.
+    /// The arrival of that record, if the stream still has it.
     #[schemars(with = "Option<String>")]
     pub(super) counted_at: Option<Timestamp>,
-    /// How long the first record that is not counted has waited, in seconds; 0 if none waits.
+    /// The waiting time of the first record that is not counted, in seconds; 0 if none waits.
     pub(super) behind: Part<f64>,
 }
 
@@ -36,7 +36,7 @@ pub(super) struct Shard {
 pub(super) struct Quarantined {
     #[schemars(with = "String")]
     pub(super) since: Timestamp,
-    /// How many, by reason.
+    /// Numbers by reason.
     pub(super) reasons: BTreeMap<String, u64>,
 }
 
@@ -79,7 +79,7 @@ pub(super) async fn latest_hours(
     Ok(hours)
 }
 
-/// Where it is asked what waits.
+/// The source of the lag.
 enum Lags<'a> {
     /// The file.
     Embedded(&'a EmbeddedStore),
@@ -159,7 +159,7 @@ fn waiting(store: &EmbeddedStore, head: Option<&Position>, now: Timestamp) -> Re
     Ok(waiting)
 }
 
-/// How many records were quarantined.
+/// The number of quarantined records.
 pub(super) async fn quarantine(args: &Args, now: Timestamp) -> Part<Quarantined> {
     let since = now.checked_sub(args.since).unwrap_or(Timestamp::MIN);
     let count = async {

@@ -15,9 +15,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// How long ago an event counts as one that came lately, so that a typo that was fixed is soon forgotten.
+/// The age up to which an event is recent, so that a typo that was fixed is soon forgotten.
 const LATELY: SignedDuration = SignedDuration::from_hours(24);
-/// How many names a person is shown.
+/// The number of names that a person is shown.
 const SHOWN: usize = 10;
 
 /// Unknown events, and what is known.

@@ -3,6 +3,7 @@
 use super::coverage::DocumentCoverage;
 use crate::source::{Checked, FilePlace};
 use abx_core::decide::Step;
+use abx_core::finding::Path;
 use abx_core::rehearsal::{Case, CaseOutcome, Coverage, Difference, Suite};
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -69,7 +70,7 @@ pub(super) fn run(
                 let outcome = case.run(&combination, of, now);
                 coverage.add(&outcome.rehearsal, outcome.variant, outcome.reason);
                 *count += 1;
-                let place = |path: &str| places.of(suite.document, path);
+                let place = |path: &Path| places.of(suite.document, path);
                 rows.extend(row(&tested, case, combination, outcome, place));
             }
         }
@@ -85,14 +86,14 @@ fn row(
     case: &Case,
     combination: Map<String, Value>,
     outcome: CaseOutcome<'_>,
-    place: impl Fn(&str) -> Option<FilePlace>,
+    place: impl Fn(&Path) -> Option<FilePlace>,
 ) -> Option<CaseRow> {
     let (expect, path) = case.expected(&combination);
     let differences = expect.differences(&outcome);
     let passed = differences.is_empty();
     Some(CaseRow {
         tested: tested.to_owned(),
-        name: case.name.clone().unwrap_or_else(|| case.path.clone()),
+        name: case.name.clone().unwrap_or_else(|| case.path.to_string()),
         combination,
         passed,
         place: place(&path)?,

@@ -1,6 +1,7 @@
 //! Coverage: the parts of the documents that the cases have reached.
 
 use crate::source::{DocumentPlaces, FilePlace};
+use abx_core::finding::Path;
 use abx_core::rehearsal::{Coverage, CoveragePart, CoverageTarget};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -10,7 +11,7 @@ use serde::Serialize;
 pub(super) struct CoverageReport {
     /// The percentage, rounded down.
     pub percent: usize,
-    /// The least that was asked for, in percent.
+    /// The least share that was asked for, from 0 to 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub least: Option<f64>,
     /// Parts that were reached.
@@ -40,7 +41,7 @@ pub(super) struct DocumentCoverage {
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct UncoveredPart {
     /// Its path in the document; empty for a reason.
-    pub path: String,
+    pub path: Path,
     /// The part that no case has reached, in words.
     pub what: String,
     /// The place of the part; `null` if it is not written in the document.
@@ -56,9 +57,10 @@ impl CoverageReport {
 
     /// Returns true if the coverage is at least the required one.
     pub(super) fn is_enough(&self) -> bool {
-        // Not by the rounded number, and without dividing: 99.5 % is less than 99.6 %.
-        let of_parts = |percent: f64| percent * count(self.parts);
-        self.least.is_none_or(|least| count(self.reached) * 100.0 >= of_parts(least))
+        // Not by the rounded number: 99.5 % is less than 99.6 %. The quotient is the float nearest to the share, as the
+        // one that was read is.
+        let share = if self.parts == 0 { 1.0 } else { count(self.reached) / count(self.parts) };
+        self.least.is_none_or(|least| share >= least)
     }
 }
 
@@ -75,7 +77,7 @@ impl DocumentCoverage {
         let missing = missing(&unreached)
             .map(|(part, what)| {
                 let path = part.path.clone();
-                let place = if path.is_empty() { None } else { places.of_name(&document, &path) };
+                let place = if path.is_root() { None } else { places.of_name(&document, &path) };
                 UncoveredPart { path, what, place }
             })
             .collect();
@@ -92,11 +94,11 @@ impl DocumentCoverage {
 fn missing<'p, 'c>(
     unreached: &'p [&'p CoveragePart<'c>],
 ) -> impl Iterator<Item = (&'p CoveragePart<'c>, String)> {
-    let never_held = |path: &str| {
-        unreached.iter().any(|part| part.target == CoverageTarget::Condition(true) && part.path == path)
+    let never_held = |path: &Path| {
+        unreached.iter().any(|part| part.target == CoverageTarget::Condition(true) && part.path == *path)
     };
-    let never_failed = |path: &str| {
-        unreached.iter().any(|part| part.target == CoverageTarget::Condition(false) && part.path == path)
+    let never_failed = |path: &Path| {
+        unreached.iter().any(|part| part.target == CoverageTarget::Condition(false) && part.path == *path)
     };
     unreached.iter().filter_map(move |part| {
         let what = match part.target {

@@ -4,9 +4,10 @@ use super::TestFormat;
 use super::cases::CaseRow;
 use super::coverage::{CoverageReport, DocumentCoverage};
 use crate::exit::{self, Exit};
+use crate::render::numbers::round_percent;
 use crate::render::style::{BAD, DIM, GOOD, TITLE};
 use crate::render::{findings, junit, short, steps};
-use crate::report::{self, Report};
+use crate::report::{self, FindingCounts, Report};
 use crate::source::{FilePlace, LocatedFinding, SourceFile};
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -30,7 +31,9 @@ pub struct TestReport {
     /// The coverage of the cases.
     pub(super) coverage: CoverageReport,
     /// Errors in documents; what has one is left out, and its tests with it.
-    pub(super) errors: Vec<LocatedFinding>,
+    pub(super) findings: Vec<LocatedFinding>,
+    #[serde(flatten)]
+    pub(super) counts: FindingCounts,
     #[serde(skip)]
     pub(super) files: Vec<SourceFile>,
 }
@@ -48,7 +51,7 @@ impl TestReport {
     pub fn print(&self, format: TestFormat) -> String {
         match format {
             TestFormat::Human => self.human(),
-            TestFormat::Json => report::json(self),
+            TestFormat::Json => report::headed_json(self),
             TestFormat::Junit => junit::suites(&self.suites(), Timestamp::now()),
         }
     }
@@ -104,7 +107,7 @@ impl TestReport {
         let mut text = String::new();
         for document in self.coverage.documents.iter().filter(|it| it.cases > 0) {
             for missing in &document.missing {
-                let path = if missing.path.is_empty() { String::new() } else { format!("{} ", missing.path) };
+                let path = if missing.path.is_root() { String::new() } else { format!("{} ", missing.path) };
                 let place = missing.place.as_ref().map_or(String::new(), |place| format!(" {}", at(place)));
                 let _ = writeln!(text, "  {}: {path}{}{place}", document.document, missing.what);
             }
@@ -140,7 +143,7 @@ impl TestReport {
                 output: String::new(),
             })
             .collect();
-        let errors = self.errors.iter().map(|error| junit::Case {
+        let errors = self.findings.iter().map(|error| junit::Case {
             name: error.message.clone(),
             class: "documents".to_owned(),
             failure: Some(junit::Failure {
@@ -151,7 +154,7 @@ impl TestReport {
         });
         let message = || format!("{} % are covered", self.coverage.percent);
         let coverage = self.coverage.least.map(|least| junit::Case {
-            name: format!("{least} % are covered"),
+            name: format!("{} are covered", round_percent(least)),
             class: "coverage".to_owned(),
             failure: (!self.coverage.is_enough()).then(|| junit::Failure {
                 kind: "coverage".to_owned(),
@@ -227,8 +230,10 @@ fn counts(passed: usize, failed: usize) -> String {
 }
 
 impl Report for TestReport {
+    const KIND: &'static str = "test";
+
     fn human(&self) -> String {
-        let mut text = findings::human(&self.errors, &self.files);
+        let mut text = findings::human(&self.findings, &self.files);
         text.push_str(&self.overview());
         text.push_str(&self.failures());
         text.push_str(&self.uncovered());
@@ -239,9 +244,9 @@ impl Report for TestReport {
             counts(self.passed, self.failed)
         );
         if let Some(least) = least.filter(|_| !self.coverage.is_enough()) {
-            let _ = write!(text, ", {BAD}less than {least} %{BAD:#}");
+            let _ = write!(text, ", {BAD}less than {}{BAD:#}", round_percent(least));
         }
-        match self.errors.len() {
+        match self.counts.errors {
             0 => {}
             1 => text.push_str("; 1 error keeps a document out"),
             errors => {
@@ -253,7 +258,7 @@ impl Report for TestReport {
     }
 
     fn exit(&self) -> Exit {
-        let is_bad = self.failed > 0 || !self.errors.is_empty() || !self.coverage.is_enough();
+        let is_bad = self.failed > 0 || self.counts.errors > 0 || !self.coverage.is_enough();
         if is_bad { exit::FINDINGS } else { exit::DONE }
     }
 }

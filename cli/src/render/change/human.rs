@@ -79,7 +79,7 @@ fn matrix(matrix: &Matrix) -> String {
 
 fn finding(finding: &ChangeFinding) -> String {
     let style = if finding.severity == Severity::Error { BAD } else { DIM };
-    let at = if finding.path.is_empty() { String::new() } else { format!("{}: ", finding.path) };
+    let at = if finding.path.is_root() { String::new() } else { format!("{}: ", finding.path) };
     let title = format!("{style}{}[{}]{style:#}", finding.severity, finding.code);
     let mut text = format!("      {title} {at}{}\n", finding.message);
     if let Some(help) = &finding.help {

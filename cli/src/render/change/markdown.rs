@@ -110,8 +110,11 @@ fn findings(diff: &Diff) -> Vec<String> {
     for document in diff.documents.iter().filter(|it| !is_only_broken(it)) {
         for finding in &document.findings {
             let sign = if finding.severity == Severity::Error { "❌" } else { "⚠️" };
-            let at =
-                if finding.path.is_empty() { String::new() } else { format!(", {}", code(&finding.path)) };
+            let at = if finding.path.is_root() {
+                String::new()
+            } else {
+                format!(", {}", code(&finding.path.to_string()))
+            };
             let name = name(document);
             let mut text =
                 format!("- {sign} **{}** in {name}{at}: {}\n", finding.code, escape(&finding.message));
@@ -156,7 +159,7 @@ fn field_row(change: &FieldChange) -> String {
     let shown = |text: &str, is_there: bool| if is_there { code(text) } else { String::new() };
     let (before, after) = field(change);
     let (before, after) = (shown(&before, change.before.is_some()), shown(&after, change.after.is_some()));
-    format!("| {} | {before} | {after} |\n", code(&change.path))
+    format!("| {} | {before} | {after} |\n", code(&change.path.to_string()))
 }
 
 fn matrix(matrix: &Matrix) -> String {

@@ -24,19 +24,19 @@ pub fn sarif(findings: &[LocatedFinding]) -> impl Serialize {
 // The names of these are those of the standard.
 
 #[derive(Serialize)]
-struct Log<'f> {
+struct Log {
     #[serde(rename = "$schema")]
     schema: &'static str,
     version: &'static str,
-    runs: [Run<'f>; 1],
+    runs: [Run; 1],
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Run<'f> {
+struct Run {
     tool: Tool,
     column_kind: &'static str,
-    results: Vec<Result<'f>>,
+    results: Vec<Result>,
 }
 
 #[derive(Serialize)]
@@ -81,24 +81,24 @@ struct Configuration {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Result<'f> {
+struct Result {
     rule_id: Code,
     rule_index: Option<usize>,
     /// `error` and `warning` are words of the standard, too.
     level: Severity,
     message: Message,
-    locations: [Location<'f>; 1],
-    related_locations: Vec<Location<'f>>,
+    locations: [Location; 1],
+    related_locations: Vec<Location>,
 }
 
 #[derive(Serialize)]
-struct Location<'f> {
+struct Location {
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<usize>,
     #[serde(rename = "physicalLocation")]
     physical: Physical,
     #[serde(rename = "logicalLocations", skip_serializing_if = "Vec::is_empty")]
-    logical: Vec<Logical<'f>>,
+    logical: Vec<Logical>,
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<Message>,
 }
@@ -126,8 +126,8 @@ struct Region {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Logical<'f> {
-    fully_qualified_name: &'f str,
+struct Logical {
+    fully_qualified_name: String,
 }
 
 impl Rule {
@@ -147,11 +147,11 @@ impl Rule {
     }
 }
 
-impl<'f> Result<'f> {
-    fn of(finding: &'f LocatedFinding, codes: &[Code], names: &RepositoryNames<'_>) -> Self {
+impl Result {
+    fn of(finding: &LocatedFinding, codes: &[Code], names: &RepositoryNames<'_>) -> Self {
         let mut location = Location::of(&finding.place, names);
-        if !finding.path.is_empty() {
-            location.logical.push(Logical { fully_qualified_name: &finding.path });
+        if !finding.path.is_root() {
+            location.logical.push(Logical { fully_qualified_name: finding.path.to_string() });
         }
         let related = finding.related.iter().enumerate().map(|(index, it)| {
             let message = Some(Message { text: it.message.clone() });
@@ -168,7 +168,7 @@ impl<'f> Result<'f> {
     }
 }
 
-impl Location<'_> {
+impl Location {
     fn of(place: &FilePlace, names: &RepositoryNames<'_>) -> Self {
         let region = Region {
             start_line: place.line,

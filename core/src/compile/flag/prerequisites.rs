@@ -4,7 +4,7 @@ use super::{FlagCompiler, variant_keys};
 use crate::compile::chains::{self, Fault, LARGEST, LONGEST};
 use crate::compile::names::{Names, unknown};
 use crate::document::Document;
-use crate::finding::{Code, Findings};
+use crate::finding::{Code, Findings, Path};
 
 /// Notes flags that are their own prerequisite, and chains of prerequisites that are too long. A flag that only
 /// needs such a one stays, and serves its default because the other is left out.
@@ -41,13 +41,13 @@ pub(super) fn check_chains(documents: &[Option<Document>], names: &Names<'_>, fi
 impl FlagCompiler<'_> {
     pub(super) fn check_prerequisites(&mut self) {
         for (at, prerequisite) in self.written.prerequisites.iter().enumerate() {
-            let path = format!("prerequisites[{at}]");
+            let path = Path::of("prerequisites").index(at);
             let index = self.names.flags.get(prerequisite.flag.as_str()).copied();
             let found = index.and_then(|index| Some((index, self.documents.get(index)?.as_ref()?)));
             let Some((index, Document::Flag(other))) = found else {
                 if !self.names.incomplete {
                     let known = self.names.flags.keys().copied();
-                    let path = format!("{path}.flag");
+                    let path = path.field("flag");
                     unknown(Code::UnknownFlag, "flag", &prerequisite.flag, known, &path, self.findings);
                 }
                 continue;
@@ -57,7 +57,7 @@ impl FlagCompiler<'_> {
             let readable = !self.findings.is_broken_in(index, "variants");
             if readable && !keys.contains(&&*prerequisite.variant) {
                 let kind = format!("variant of the flag `{}`:", prerequisite.flag);
-                let path = format!("{path}.variant");
+                let path = path.field("variant");
                 unknown(Code::UnknownVariant, &kind, &prerequisite.variant, keys, &path, self.findings);
             }
         }

@@ -6,7 +6,7 @@ use crate::compile::rules::Rules;
 use crate::compile::shares;
 use crate::decide::{FlagVariant, Rollout, Split};
 use crate::document::FlagRuleConfig;
-use crate::finding::Code;
+use crate::finding::{Code, Path};
 use crate::hash::{BUCKETS, Bucketer, Purpose, Range};
 
 impl FlagCompiler<'_> {
@@ -26,7 +26,7 @@ impl FlagCompiler<'_> {
             return None;
         }
         let for_everybody = |(at, it): (usize, &FlagRuleConfig)| {
-            let readable = !self.findings.is_broken(&format!("rules[{at}]"));
+            let readable = !self.findings.is_broken(&Path::of("rules").index(at));
             it.when.is_empty() && it.experiment.is_none() && readable
         };
         if is_flat && let Some(at) = written.rules.iter().enumerate().position(for_everybody) {
@@ -37,18 +37,18 @@ impl FlagCompiler<'_> {
             } else {
                 "targeting_rules"
             };
-            let place = self.findings.place(format!("rules[{at}]"));
+            let place = self.findings.place(Path::of("rules").index(at));
             self.findings
                 .add(Code::RuleUnreachable, path, "the rollout is never reached")
                 .help("give the rule conditions, or drop one of the two")
                 .related(place, "this rule serves every unit");
         }
         let mut rules = Rules::new(self.shared, unit_of(written), self.findings);
-        let targeting = rules.compile(&written.targeting_rules, "targeting_rules");
+        let targeting = rules.compile(&written.targeting_rules, &Path::of("targeting_rules"));
         *uses_segment |= rules.uses_segment;
-        let below = written
-            .rollout_percentage
-            .map_or(BUCKETS, |it| shares::percent_to_buckets(it, "rollout_percentage", self.findings));
+        let below = written.rollout_percentage.map_or(BUCKETS, |it| {
+            shares::percent_to_buckets(it, &Path::of("rollout_percentage"), self.findings)
+        });
         if written.rollout_percentage.is_some_and(|it| it.percent == 0.0)
             && !self.findings.is_broken("rollout_percentage")
             && written.enabled
@@ -75,7 +75,7 @@ impl FlagCompiler<'_> {
         let written = &self.written.variants;
         if written.iter().any(|it| it.allocation.is_some() || it.ranges.is_some()) {
             let wanted = written.iter().map(|it| (it.allocation, &it.ranges));
-            let ranges = shares::compile("variants", wanted, self.findings);
+            let ranges = shares::compile(&Path::of("variants"), wanted, self.findings);
             if !ranges.is_empty() {
                 let keys: Vec<(&str, bool)> = variants
                     .iter()

@@ -1,7 +1,7 @@
 //! `not:` turns a false into a true, also the false of an attribute that is missing or of another type.
 
 use crate::document::{Condition, Leaf, Operator};
-use crate::finding::{Code, Findings};
+use crate::finding::{Code, Findings, Path};
 use serde_json::Value;
 use std::collections::HashSet;
 
@@ -156,7 +156,7 @@ fn in_both<'d>(
 /// Notes what negated conditions let in beside what was meant. `present` is what the conditions around them ask for.
 pub(super) fn check(
     written: &[Condition],
-    path: &str,
+    path: &Path,
     present: &[RequiredAttribute<'_>],
     findings: &mut Findings,
 ) {
@@ -190,7 +190,7 @@ fn is_typed(operator: Operator) -> bool {
     !matches!(operator, Operator::Equals | Operator::NotEquals | Operator::In | Operator::NotIn)
 }
 
-fn missing(attribute: &str, path: &str, findings: &mut Findings) {
+fn missing(attribute: &str, path: &Path, findings: &mut Findings) {
     findings
         .add(Code::NegativeMissing, path, format!("this matches every unit that has no `{attribute}`"))
         .help(format!(
@@ -203,7 +203,7 @@ fn other_type(
     attribute: &str,
     family: Family,
     is_alone: bool,
-    path: &str,
+    path: &Path,
     findings: &mut Findings,
 ) {
     let kind = family.as_str();

@@ -1,13 +1,13 @@
 //! Values that an operator takes, and that can hardly be meant.
 
 use crate::document::{Leaf, Operator, quote};
-use crate::finding::{Code, Findings};
+use crate::finding::{Code, Findings, Path};
 use jiff::civil::Time;
 use serde_json::{Map, Value};
 
 /// Notes what looks wrong in a leaf that was read.
-pub(super) fn leaf(leaf: &Leaf, path: &str, findings: &mut Findings) {
-    let path = format!("{path}.value");
+pub(super) fn leaf(leaf: &Leaf, path: &Path, findings: &mut Findings) {
+    let path = path.field("value");
     match (leaf.operator, &leaf.value) {
         (Operator::In, Some(Value::Array(items))) if items.is_empty() => {
             findings
@@ -39,7 +39,7 @@ pub(super) fn leaf(leaf: &Leaf, path: &str, findings: &mut Findings) {
 }
 
 /// `/^x/i` is how other languages write an expression; here the slashes are part of it.
-fn slashes(leaf: &Leaf, pattern: &str, path: String, findings: &mut Findings) {
+fn slashes(leaf: &Leaf, pattern: &str, path: Path, findings: &mut Findings) {
     let Some((inner, flags)) = pattern.strip_prefix('/').and_then(|rest| rest.rsplit_once('/')) else {
         return;
     };
@@ -59,7 +59,7 @@ fn slashes(leaf: &Leaf, pattern: &str, path: String, findings: &mut Findings) {
     ));
 }
 
-fn bare_version(range: &str, path: &str, findings: &mut Findings) {
+fn bare_version(range: &str, path: &Path, findings: &mut Findings) {
     let is_bare = |part: &&str| {
         let number = part.strip_prefix('v').unwrap_or(part);
         number.starts_with(|c: char| c.is_ascii_digit()) && !part.contains(['*', 'x', 'X'])
@@ -75,12 +75,12 @@ fn bare_version(range: &str, path: &str, findings: &mut Findings) {
     }
 }
 
-fn time_window(window: &Map<String, Value>, path: &str, findings: &mut Findings) {
+fn time_window(window: &Map<String, Value>, path: &Path, findings: &mut Findings) {
     const END_OF_DAY: &str = "24:00";
     let text = |name: &str| window.get(name).and_then(Value::as_str);
     if text("start") == Some(END_OF_DAY) {
         findings
-            .add(Code::OddTimeWindow, format!("{path}.start"), "a window cannot start at the end of a day")
+            .add(Code::OddTimeWindow, path.field("start"), "a window cannot start at the end of a day")
             .help("it is read as \"00:00\" of the same day: write that, or the next day in `days`");
         return;
     }
@@ -88,7 +88,7 @@ fn time_window(window: &Map<String, Value>, path: &str, findings: &mut Findings)
     let end = text("end").filter(|it| *it != END_OF_DAY).and_then(|it| it.parse::<Time>().ok());
     if end.is_some() && start == end {
         findings
-            .add(Code::OddTimeWindow, format!("{path}.end"), "the window ends when it starts, a day later")
+            .add(Code::OddTimeWindow, path.field("end"), "the window ends when it starts, a day later")
             .help("leave `start` and `end` out for whole days; the end of a day is \"24:00\"");
     }
     let every_day = window.get("days").and_then(Value::as_array).is_none_or(|days| {

@@ -4,7 +4,7 @@ use super::super::names::unknown;
 use super::CaseChecks;
 use crate::decide::{AttributePath, Subject};
 use crate::document::{CaseConfig, ExceptionConfig};
-use crate::finding::{Code, Finding, Findings};
+use crate::finding::{Code, Finding, Findings, Path};
 use crate::rehearsal::Exception;
 use serde_json::{Map, Value};
 
@@ -14,20 +14,20 @@ const MAX_COMBINATIONS: usize = 10_000;
 
 /// The exceptions of a case, where it and they are about something. Combinations are not made here: a small file can
 /// stand for many.
-pub(super) fn exceptions(written: &CaseConfig, path: &str, checks: &mut CaseChecks<'_>) -> Vec<Exception> {
+pub(super) fn exceptions(written: &CaseConfig, path: &Path, checks: &mut CaseChecks<'_>) -> Vec<Exception> {
     let compile = |(index, it): (usize, &ExceptionConfig)| Exception {
         when: it
             .when
             .iter()
             .map(|(attribute, values)| (attribute.clone(), listed(values).to_vec()))
             .collect(),
-        expect: checks.expect(&it.expect, &format!("{path}.except[{index}].expect")),
+        expect: checks.expect(&it.expect, &path.field("except").index(index).field("expect")),
     };
     let exceptions: Vec<Exception> = written.except.iter().enumerate().map(compile).collect();
     if is_sound(written, path, checks.findings) {
         for (index, exception) in exceptions.iter().enumerate() {
             if exceptions.iter().take(index).any(|earlier| earlier.covers(exception)) {
-                let path = format!("{path}.except[{index}]");
+                let path = path.field("except").index(index);
                 invalid(checks.findings, path, "no combination is left for this exception")
                     .help("an earlier one fits them all; drop one of the two");
             }
@@ -44,19 +44,19 @@ pub(super) fn check_count(cases: &[CaseConfig], findings: &mut Findings) {
     let count = cases.iter().try_fold(0_usize, |count, case| count.checked_add(of_case(case)?));
     if count.is_none_or(|count| count > MAX_COMBINATIONS) {
         let message = format!("the matrices have more than {MAX_COMBINATIONS} combinations");
-        invalid(findings, "cases".to_owned(), message).help("drop values, or split the document");
+        invalid(findings, Path::of("cases"), message).help("drop values, or split the document");
     }
 }
 
-fn invalid(findings: &mut Findings, path: String, message: impl Into<String>) -> &mut Finding {
+fn invalid(findings: &mut Findings, path: Path, message: impl Into<String>) -> &mut Finding {
     findings.add(Code::MatrixInvalid, path, message)
 }
 
 /// Returns true if there are combinations, and each exception matches some.
-fn is_sound(written: &CaseConfig, path: &str, findings: &mut Findings) -> bool {
+fn is_sound(written: &CaseConfig, path: &Path, findings: &mut Findings) -> bool {
     let mut is_sound = true;
     for (attribute, values) in &written.matrix {
-        let path = format!("{path}.matrix.{attribute}");
+        let path = path.field("matrix").field(attribute.clone());
         if values.is_empty() {
             is_sound = false;
             if !findings.is_broken(&path) {
@@ -71,12 +71,12 @@ fn is_sound(written: &CaseConfig, path: &str, findings: &mut Findings) -> bool {
     }
     if written.matrix.is_empty() && !written.except.is_empty() {
         is_sound = false;
-        invalid(findings, format!("{path}.except"), "there is no matrix to which exceptions can apply")
+        invalid(findings, path.field("except"), "there is no matrix to which exceptions can apply")
             .help("add `matrix:`, or write a case of its own");
         return is_sound;
     }
     for (index, exception) in written.except.iter().enumerate() {
-        let path = format!("{path}.except[{index}].when");
+        let path = path.field("except").index(index).field("when");
         is_sound &= is_about_some(exception, written, &path, findings);
     }
     is_sound
@@ -91,7 +91,7 @@ fn has(context: &Map<String, Value>, attribute: &str) -> bool {
 fn is_about_some(
     exception: &ExceptionConfig,
     written: &CaseConfig,
-    path: &str,
+    path: &Path,
     findings: &mut Findings,
 ) -> bool {
     if exception.when.is_empty() {
@@ -103,7 +103,7 @@ fn is_about_some(
     }
     let mut is_sound = true;
     for (attribute, wanted) in &exception.when {
-        let path = format!("{path}.{attribute}");
+        let path = path.field(attribute.clone());
         let Some(values) = written.matrix.get(attribute) else {
             is_sound = false;
             let known = written.matrix.keys().map(String::as_str);

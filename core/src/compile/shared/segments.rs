@@ -5,7 +5,7 @@ use crate::compile::chains::{self, Fault, LARGEST, LONGEST};
 use crate::compile::rules::Rules;
 use crate::decide::{Segment, USER_ID};
 use crate::document::{Condition, SharedConfig};
-use crate::finding::{Code, Findings};
+use crate::finding::{Code, Findings, Path};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ impl Shared {
     /// Compiles segments so that each comes after those that it names.
     pub(super) fn compile_segments(&mut self, written: &SharedConfig, findings: &mut Findings) {
         let segments = &written.segments;
-        let path_of = |at: usize| format!("catalog.segments[{at}]");
+        let path_of = |at: usize| Path::of("catalog").field("segments").index(at);
         self.segment_paths =
             segments.iter().enumerate().map(|(at, it)| (it.key.to_string(), path_of(at))).collect();
         let places: HashMap<&str, usize> =
@@ -28,7 +28,7 @@ impl Shared {
         let sorted = chains::sort(&named, &weights);
         for (at, fault) in &sorted.faults {
             let Some(segment) = segments.get(*at) else { continue };
-            note_fault(&segment.key, *fault, &format!("{}.when", path_of(*at)), findings);
+            note_fault(&segment.key, *fault, &path_of(*at).field("when"), findings);
         }
         let faulty: HashSet<usize> = sorted.faults.iter().map(|(at, _)| *at).collect();
         let in_order: HashSet<usize> = sorted.order.iter().copied().collect();
@@ -36,8 +36,7 @@ impl Shared {
         let others = (0..segments.len()).filter(|at| !in_order.contains(at));
         for at in sorted.order.iter().copied().chain(others) {
             let Some(segment) = segments.get(at) else { continue };
-            let when =
-                Rules::new(self, USER_ID, findings).compile(&segment.when, &format!("{}.when", path_of(at)));
+            let when = Rules::new(self, USER_ID, findings).compile(&segment.when, &path_of(at).field("when"));
             let compiled = Segment { key: (*segment.key).into(), when };
             if in_order.contains(&at) && !faulty.contains(&at) {
                 self.segments.insert(segment.key.to_string(), Arc::new(compiled));
@@ -62,7 +61,7 @@ fn collect_segments<'d>(conditions: &'d [Condition], into: &mut Vec<&'d str>) ->
     count
 }
 
-fn note_fault(key: &str, fault: Fault, path: &str, findings: &mut Findings) {
+fn note_fault(key: &str, fault: Fault, path: &Path, findings: &mut Findings) {
     let (message, help) = match fault {
         Fault::Circle => (
             format!("the segment `{key}` requires itself"),

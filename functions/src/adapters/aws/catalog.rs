@@ -38,7 +38,7 @@ pub struct DynamoCatalog {
 }
 
 impl DynamoCatalog {
-    /// Uses a table through a client. Reading the head costs 0.5 RCU and may be a second old, as functions want it.
+    /// Uses a table through a client. Reading the head costs 0.5 RCU and may be a second old, which does for requests.
     #[must_use]
     pub fn new(client: Client, table: impl Into<String>) -> Self {
         Self { client, table: table.into(), fresh_head: false }

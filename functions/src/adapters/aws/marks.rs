@@ -17,7 +17,7 @@ const CALL_KEYS: usize = 100;
 /// How many batch gets are under way at once: those of a batch of 500 events that three experiments measure.
 const GETS: usize = 20;
 /// How many marks are put at once: each is a call, because a batch write takes no conditions.
-const PUTS: usize = 64;
+const PUTS: usize = 128;
 /// How long a mark is kept after its first time, in seconds: no experiment runs for 400 days.
 const KEPT: i64 = 400 * 86_400;
 /// How long that of an id is: as far back as a redrive reaches, whose records came within a day of their repetitions.
