@@ -24,7 +24,7 @@ pub const DEFAULT_STORE: &str = ".abx/store.sqlite";
 /// The place of the catalog.
 #[derive(Debug, Clone, clap::Args)]
 pub struct StoreArgs {
-    /// The file of the embedded store, a SQLite database
+    /// The file of the embedded store, a `SQLite` database
     #[arg(long, value_name = "FILE", default_value = DEFAULT_STORE, conflicts_with = "table")]
     pub store: PathBuf,
     /// A DynamoDB table instead, with the usual AWS credentials

@@ -67,7 +67,7 @@ impl<'a> Rules<'a> {
             return None;
         }
         let known = self.shared.segments.keys().map(String::as_str);
-        unknown(Code::UnknownSegment, "segment", key, known, &path.field("segment"), self.findings);
+        unknown(Code::UnknownSegment, "segment", key, known, path.field("segment"), self.findings);
         None
     }
 

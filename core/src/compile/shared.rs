@@ -144,7 +144,7 @@ impl Shared {
                     "experiment",
                     &slot.experiment,
                     names.experiments.keys().copied(),
-                    &path.field("experiment"),
+                    path.field("experiment"),
                     findings,
                 ),
             }
@@ -160,8 +160,8 @@ impl Shared {
         let salt = written.salt.as_deref().unwrap_or(&written.key);
         let layer = Layer { key: (*written.key).into(), bucketer: Bucketer::new(salt, Purpose::Layer) };
         let unit = written.unit.clone().unwrap_or_else(|| USER_ID.to_owned());
-        let unit = Some(unit).filter(|_| !findings.is_broken(&path.field("unit")));
-        let slots_lost = slots.contains_key("") || findings.is_lost(&path.field("slots"));
+        let unit = Some(unit).filter(|_| !findings.is_broken(path.field("unit")));
+        let slots_lost = slots.contains_key("") || findings.is_lost(path.field("slots"));
         let layer = CompiledLayer { layer: Arc::new(layer), unit, slots, slots_lost };
         self.layers.insert(written.key.to_string(), layer);
     }
@@ -190,7 +190,7 @@ impl Shared {
             below,
         };
         // Experiments that cannot be read may be any.
-        let readable = !findings.is_broken(&path.field("experiments"));
+        let readable = !findings.is_broken(path.field("experiments"));
         let experiments = written.experiments.clone().filter(|_| readable);
         self.holdouts.push(CompiledHoldout { holdout: Arc::new(holdout), experiments });
     }
@@ -234,9 +234,9 @@ fn list(name: &'static str) -> Path {
 
 fn check_unique(written: &SharedConfig, findings: &mut Findings) {
     let segments = written.segments.iter().map(|it| &*it.key);
-    unique("segment", &list("segments"), segments, findings);
-    unique("layer", &list("layers"), written.layers.iter().map(|it| &*it.key), findings);
-    unique("holdout", &list("holdouts"), written.holdouts.iter().map(|it| &*it.key), findings);
+    unique("segment", list("segments"), segments, findings);
+    unique("layer", list("layers"), written.layers.iter().map(|it| &*it.key), findings);
+    unique("holdout", list("holdouts"), written.holdouts.iter().map(|it| &*it.key), findings);
 }
 
 /// Notes keys of a list's items that stand twice.

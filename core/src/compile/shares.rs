@@ -29,7 +29,7 @@ pub(super) fn compile<'d>(
 
 fn compile_shares(path: &Path, shares: &[ShareEntry<'_>], findings: &mut Findings) -> Vec<(Range, usize)> {
     let broken = |share: &ShareEntry<'_>| {
-        let inside = |name: &'static str| findings.is_broken(&share.path.field(name));
+        let inside = |name: &'static str| findings.is_broken(share.path.field(name));
         findings.is_lost(&share.path) || inside("allocation") || inside("ranges")
     };
     if shares.is_empty() || shares.iter().any(broken) {

@@ -244,26 +244,8 @@ async fn storm(seed: u64, length: usize, plan: Plan, sabotage: Sabotage) -> Resu
         world.note_marks();
         let mut open: Vec<usize> = (0..shards.len()).filter(|at| is_open(&shards, &done, *at)).collect();
         let mut ready: Vec<usize> = (0..bucket.len()).collect();
-        // The parts of a record are counted by the same marks: parts go by name, so that one before the last that is counted would be
-        // left out if its unit's exposure were counted in between. In the world that takes a unit in some fifty experiments that
-        // measure one event (a transaction holds 97 rows), a function that ends between two commits of that event, a batch that is
-        // given up for that, and an exposure of that unit that was given up as well and is redriven first: the event then misses that
-        // experiment. Everything else comes in between: repetitions find the mark of the id.
         let in_parts = world.state.lock().unwrap().in_parts();
-        for (name, record) in &in_parts {
-            let shard = shards.iter().find(|it| it.name == *name).unwrap();
-            let exposes = |records: &[Record]| shard.exposes_unit_of(record, records);
-            let (mut first, mut others) = (ready.clone(), open.clone());
-            first.retain(|at| {
-                let it = &bucket[*at];
-                it.has(&shards, name, record) || !exposes(&shards[it.shard].records[it.records.clone()])
-            });
-            others.retain(|at| shards[*at].name == *name || !exposes(&shards[*at].records[done[*at]..]));
-            // Of two that wait for each other one goes on.
-            if !others.is_empty() || first.iter().any(|at| !bucket[*at].is_redriven) {
-                (ready, open) = (first, others);
-            }
-        }
+        hold_back(&in_parts, &shards, &done, &bucket, (&mut ready, &mut open));
         let is_left = ready.iter().any(|at| !bucket[*at].is_redriven);
         if open.is_empty() && !is_left {
             break;
@@ -354,6 +336,35 @@ impl GivenUp {
         let Shard { name: own, records, .. } = &shards[self.shard];
         let is_it = |it: &Record| it.sequence.to_string() == record.sequence.as_str();
         own == name && records[self.records.clone()].iter().any(is_it)
+    }
+}
+
+/// Leaves out what would change the marks that the other parts of a record hang on of which some are counted.
+///
+/// Parts go by name, so that one before the last that is counted would be left out if its unit's exposure were counted in between. In the
+/// world that takes a unit in some fifty experiments that measure one event (a transaction holds 97 rows), a function that ends between
+/// two commits of that event, a batch that is given up for that, and an exposure of that unit that was given up as well and is redriven
+/// first: the event then misses that experiment. Everything else comes in between: repetitions find the mark of the id.
+fn hold_back(
+    in_parts: &[(String, Position)],
+    shards: &[Shard],
+    done: &[usize],
+    bucket: &[GivenUp],
+    (ready, open): (&mut Vec<usize>, &mut Vec<usize>),
+) {
+    for (name, record) in in_parts {
+        let shard = shards.iter().find(|it| it.name == *name).unwrap();
+        let exposes = |records: &[Record]| shard.exposes_unit_of(record, records);
+        let (mut first, mut others) = (ready.clone(), open.clone());
+        first.retain(|at| {
+            let it = &bucket[*at];
+            it.has(shards, name, record) || !exposes(&shards[it.shard].records[it.records.clone()])
+        });
+        others.retain(|at| shards[*at].name == *name || !exposes(&shards[*at].records[done[*at]..]));
+        // Of two that wait for each other one goes on.
+        if !others.is_empty() || first.iter().any(|at| !bucket[*at].is_redriven) {
+            (*ready, *open) = (first, others);
+        }
     }
 }
 

@@ -26,7 +26,7 @@ impl FlagCompiler<'_> {
             return None;
         }
         let for_everybody = |(at, it): (usize, &FlagRuleConfig)| {
-            let readable = !self.findings.is_broken(&Path::of("rules").index(at));
+            let readable = !self.findings.is_broken(Path::of("rules").index(at));
             it.when.is_empty() && it.experiment.is_none() && readable
         };
         if is_flat && let Some(at) = written.rules.iter().enumerate().position(for_everybody) {
