@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_says_why() {
-        let error = decode(b"no gzip").unwrap_err();
+        let error = decode(b"this is not compressed").unwrap_err();
         assert!(error.source().unwrap().is::<std::io::Error>());
         let error = PortError::permanent(error).at("revision 7");
         assert_eq!(chain(&error), "revision 7: the revision cannot be read: invalid gzip header");

@@ -11,6 +11,7 @@
 //! | [`PersonalData`] | what is kept of one unit, to be erased |
 //!
 //! Every port answers with [`PortError`], which says one thing that a caller acts on: is it worth another try?
+//! A program that chooses its adapters when it starts has [`Either`] of them.
 //! One suite of tests (`tests/contract/`) says what a port promises and runs over all of its adapters.
 
 mod archive;
