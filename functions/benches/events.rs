@@ -94,7 +94,8 @@ fn all_of_core(world: &World, payload: &[u8]) -> usize {
     black_box(wanted(&world.snapshot.catalog, &items));
     let known = Marks::default();
     let folded = fold(&world.snapshot.catalog, &shard.shard, &items, &known);
-    assert_eq!(folded.new_marks.len(), 2 * EVENTS / OF_A_UNIT);
+    // Of each unit its exposure and its conversion, and of each purchase its id.
+    assert_eq!(folded.new_marks.len(), 2 * EVENTS / OF_A_UNIT + EVENTS - EVENTS / OF_A_UNIT);
     folded.commit(&items, (0, None), &TRANSACTION_LIMITS.commit).unwrap().rows.len()
 }
 
