@@ -53,7 +53,9 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> AssignmentServ
         let reasons = pending.iter().map(|(it, _)| it.decision.reason.as_str());
         self.base.telemetry().reasons(reasons);
         if request.expose {
-            pending.iter().for_each(|(it, _)| self.expose(it));
+            for (it, _) in &pending {
+                self.expose(it);
+            }
         }
         let assignments: Vec<AssignmentResponse<'s>> = pending.iter().map(|(it, _)| it.response()).collect();
         let user_id = context.subject.user_id();

@@ -160,14 +160,17 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> AssignmentServ
         let known = self.cache.get(key, now);
         let (is_known, is_absent) = (known.is_some(), known.is_none() && self.cache.is_absent(key, now));
         let pending = PendingAssignment::decide(experiment, unit, request, known);
-        let next = match (is_known, pending.depends_on_store()) {
-            (true, _) => NextStep::Respond,
-            // No assignment would change it: neither a hit nor a miss.
-            (false, false) => return Ok((pending, NextStep::Respond)),
-            (false, true) if !is_absent => NextStep::Read,
-            // What is to be stored has to be, although the store had nothing a moment ago.
-            (false, true) if pending.is_to_be_stored() => NextStep::Store,
-            (false, true) => NextStep::Respond,
+        if !is_known && !pending.depends_on_store() {
+            // Neither a hit nor a miss.
+            return Ok((pending, NextStep::Respond));
+        }
+        // What is to be stored has to be, although the store had nothing a moment ago.
+        let next = if is_known || (is_absent && !pending.is_to_be_stored()) {
+            NextStep::Respond
+        } else if is_absent {
+            NextStep::Store
+        } else {
+            NextStep::Read
         };
         let is_hit = next == NextStep::Respond;
         let counter = if is_hit { Counter::CacheHits } else { Counter::CacheMisses };
