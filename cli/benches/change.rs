@@ -1,4 +1,4 @@
-//! What does it cost to compare a thousand documents, beside only compiling both sides? And to rebalance one of them?
+//! The cost of comparing a thousand documents, beside only compiling both sides; and of rebalancing one of them.
 //!
 //! The documents are compiled from their texts on both sides, as `abx diff` does. In the second every other document
 //! has another share, rollout or part of a layer, and none is equal in all bytes that decide.

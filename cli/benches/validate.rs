@@ -1,4 +1,4 @@
-//! What does it cost to validate a thousand files, beside only parsing them?
+//! The cost of validating a thousand files, beside only parsing them.
 //!
 //! Validating keeps the place of every value, reads documents, compiles them together and looks for lint. It
 //! may take three times as long as a parser that makes plain values of the same texts.

@@ -125,8 +125,7 @@ impl From<PublishError> for Error {
 mod tests {
     use super::*;
     use abx_functions::ports::PortError;
-    use std::path::{Path, PathBuf};
-    use std::{fs, io};
+    use std::io;
 
     #[test]
     fn the_cause_is_shown_to_its_end_and_kept() {
@@ -137,27 +136,5 @@ mod tests {
         assert_eq!(error.source().unwrap().to_string(), "store.sqlite: no space left");
         let already_said = Error::world("a: no space left").because(io::Error::other("no space left"));
         assert_eq!(already_said.to_string(), "a: no space left");
-    }
-
-    /// The errors of a source file whose message holds the text of another error, which is then not kept.
-    fn losing(text: &str) -> Vec<&str> {
-        let messages = ["Error::world(format!(\"", "Error::caller(format!(\""];
-        let starts = messages.iter().flat_map(|start| text.match_indices(start));
-        let literals = starts.filter_map(|(at, start)| text.get(at + start.len()..)?.split('"').next());
-        literals.filter(|literal| literal.contains("{error}")).collect()
-    }
-
-    #[test]
-    fn no_message_holds_the_text_of_another_error() {
-        fn sources(folder: &Path) -> Vec<PathBuf> {
-            let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-            entries.flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] }).collect()
-        }
-        for file in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")) {
-            let text: String = fs::read_to_string(&file).unwrap().lines().map(str::trim).collect();
-            assert_eq!(losing(&text), [""; 0], "{}: give it to `because`", file.display());
-        }
-        let line = ["Error::world(format!(", r#""{name}: {error}"))"#].concat();
-        assert_eq!(losing(&line), ["{name}: {error}"], "the rule can fail");
     }
 }

@@ -33,6 +33,8 @@ pub mod part;
 pub mod people;
 pub mod render;
 pub mod report;
+#[cfg(test)]
+mod rules;
 pub mod source;
 pub mod stores;
 pub mod suspects;

@@ -2,7 +2,7 @@
 
 mod metrics;
 
-pub use metrics::{MarksArg, MetricsArgs, partitions, totals};
+pub use metrics::{MarksArg, MetricsArgs, counted_experiments};
 
 use crate::advice::unanswered;
 use crate::aws::aws_config_for;

@@ -9,7 +9,7 @@ use crate::part::Part;
 use crate::render::printable;
 use crate::render::style::{BAD, DIM};
 use crate::stores::{AnyMetrics, MetricsArgs, archive_beside};
-use abx_core::event::MarkKey;
+use abx_core::event::{MarkKey, MarkSubject};
 use abx_functions::ports::{Either, MetricStore as _};
 use busy::Busy;
 use jiff::Timestamp;
@@ -157,22 +157,22 @@ impl Placeholder {
 
 /// The placeholders that have the mark of an exposure.
 async fn placeholders(metrics: &AnyMetrics, experiments: &[(&str, u32)]) -> Result<Vec<Placeholder>, Error> {
-    let keys = experiments.iter().flat_map(|(experiment, epoch)| {
-        PLACEHOLDERS.iter().map(|unit| MarkKey {
-            unit: Cow::Borrowed(*unit),
-            experiment: Cow::Borrowed(*experiment),
-            epoch: *epoch,
-            metric: None,
-        })
-    });
-    let keys: Vec<MarkKey<'_>> = keys.collect();
+    let places: Vec<(&'static str, &str, u32)> = experiments
+        .iter()
+        .flat_map(|(experiment, epoch)| PLACEHOLDERS.iter().map(|unit| (*unit, *experiment, *epoch)))
+        .collect();
+    let key = |(unit, experiment, epoch): &(&'static str, &str, u32)| MarkKey {
+        unit: Cow::Borrowed(*unit),
+        subject: MarkSubject::Exposure { experiment: Cow::Owned((*experiment).to_owned()), epoch: *epoch },
+    };
+    let keys: Vec<MarkKey<'_>> = places.iter().map(key).collect();
     let marks = metrics.marks(&keys).await.map_err(unanswered)?;
-    let found = keys.into_iter().zip(marks).filter_map(|(key, mark)| {
+    let found = places.into_iter().zip(marks).filter_map(|((unit, experiment, epoch), mark)| {
         let mark = mark?;
         Some(Placeholder {
-            unit: key.unit.into_owned(),
-            experiment: key.experiment.into_owned(),
-            epoch: key.epoch,
+            unit: unit.to_owned(),
+            experiment: experiment.to_owned(),
+            epoch,
             variant: mark.variant.to_string(),
             since: mark.at,
         })

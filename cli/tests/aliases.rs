@@ -14,7 +14,7 @@ enum Node {
     Map(Vec<(usize, Node)>),
 }
 
-/// What scalars may be; few, so that many can be aliases of others.
+/// The possible texts of scalars; few, so that many can be aliases of others.
 const TEXTS: [&str; 7] = ["a", "b", "user_2", "x y", "7up", "é", "a.b"];
 
 fn node() -> impl Strategy<Value = Node> {

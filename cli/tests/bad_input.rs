@@ -26,7 +26,7 @@ fn expect_repeated(name: &str, text: impl AsRef<[u8]>, times: usize, findings: &
     ran.assert_cheap(name);
 }
 
-/// How many findings there are.
+/// Checks the number of findings.
 fn expect_count(name: &str, text: impl AsRef<[u8]>, count: usize) {
     let ran = Ran::over(&["--format", "json"], text.as_ref(), 1);
     assert_eq!(ran.report().findings.len(), count, "{name}");

@@ -240,7 +240,7 @@ impl Dev {
 }
 
 impl Dev {
-    /// How many units an experiment has; 0 where nothing was counted.
+    /// The number of units of an experiment; 0 if nothing was counted.
     fn units(&self) -> u64 {
         let store = self.folder.path().join("store.sqlite");
         let output = Command::new(env!("CARGO_BIN_EXE_abx"))

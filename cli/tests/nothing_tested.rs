@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// What a command is asked, how it must end, and what it must say in its output or its error.
+/// The arguments of a command, its exit code, and a text that its output or its error must contain.
 struct Case {
     args: &'static [&'static str],
     exit: i32,

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
-/// What the command writes.
+/// The output of the command.
 fn abx(arguments: &[&str]) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_abx")).args(arguments).output().expect("the command runs");
     String::from_utf8(output.stdout).expect("text")
@@ -269,7 +269,7 @@ fn mutants(value: &Value, into: &mut Vec<Value>, rebuild: &dyn Fn(Value) -> Valu
     }
 }
 
-/// Whether a finding can be told from one document and field alone, and not from names, sums or other documents.
+/// True if a finding depends on one document and field alone, and not on names, sums or other documents.
 fn is_of_one_document(code: Code) -> bool {
     !matches!(
         code,

@@ -62,7 +62,7 @@ impl Place {
         command.output().expect("the command runs")
     }
 
-    /// What a person sees, and how it ended.
+    /// The output for a person, and the exit code.
     fn explain(&self, key: &str, more: &[&str]) -> (String, Option<i32>) {
         let arguments =
             [&["explain", "user_1", key, "--from", "docs", "--context", "country=DE"], more].concat();

@@ -3,12 +3,11 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
 
 use abx_core::event::{
-    Batch, Commit, Limits, MAX_UNKNOWN_NAMES, Mark, MarkKey, Marks, Position, RecordClass, StreamCounter,
-    StreamTotals, Totals, UNKNOWN_VARIANT, UnknownEvents, fold, wanted,
+    Amount, Batch, Commit, Counter, Limits, MAX_UNKNOWN_NAMES, Mark, MarkKey, Marks, Position, Record,
+    RecordClass, RecordContent, RowKey, StreamCounter, StreamTotals, Totals, UNKNOWN_VARIANT, UnknownEvents,
+    fold, wanted,
 };
 use abx_core::{Catalog, read_and_compile};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -17,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 const DAY: i64 = 86_400_000;
 /// The arrival time of every record.
 const NOW: i64 = 20_000 * DAY;
+const LIMITS: Limits = Limits { rows: 97, counters: 250, ids: 5_000, items: usize::MAX };
 
 fn catalog() -> Catalog {
     let documents = [
@@ -56,7 +56,7 @@ struct World {
     head: Option<Position>,
     ledger: HashSet<u64>,
     marks: HashMap<MarkKey<'static>, Mark>,
-    rows: BTreeMap<(String, String, String), abx_core::event::Amount>,
+    rows: BTreeMap<(RowKey<'static>, Counter<'static>), Amount>,
     classes: Vec<RecordClass>,
     /// Names of unknown events that the store has.
     names: BTreeSet<String>,
@@ -73,10 +73,7 @@ impl World {
         limits: &Limits,
         commits: usize,
     ) {
-        let records: Vec<_> =
-            events.iter().enumerate().map(|(at, event)| record(first + at, event)).collect();
-        let batch =
-            Batch::read(json!({ "Records": records }).to_string().as_bytes(), Timestamp::UNIX_EPOCH).unwrap();
+        let batch = Batch::from_records((first..).zip(events).map(|(at, event)| record(at, event)));
         for shard in &batch.shards {
             let items = shard.items(self.head.as_ref(), |id| self.ledger.contains(&id));
             let keys = wanted(catalog, &items);
@@ -97,10 +94,10 @@ impl World {
             let mut from = 0;
             for _ in 0..commits {
                 let done = (from, self.head.as_ref());
-                let Some(mut commit) = folded.commit(&shard.shard, &items, done, limits) else { break };
+                let Some(mut commit) = folded.commit(&items, done, limits) else { break };
                 let classes = &folded.classes()[from..commit.upto];
                 let unknown = UnknownEvents::among(&items[from..commit.upto], classes);
-                commit.rows.extend(unknown.map(|it| it.additions(&shard.shard, &mut self.names).0));
+                commit.rows.extend(unknown.map(|it| it.additions(&mut self.names).0));
                 self.classes.extend(classes);
                 from = commit.upto;
                 self.apply(commit);
@@ -108,13 +105,14 @@ impl World {
         }
     }
 
-    fn apply(&mut self, commit: Commit) {
+    fn apply(&mut self, commit: Commit<'_>) {
         assert!(self.head.as_ref().is_none_or(|head| *head < commit.head));
         self.head = Some(commit.head);
         self.ledger.extend(commit.ids);
         for row in commit.rows {
             for (counter, amount) in row.counters {
-                *self.rows.entry((row.partition.clone(), row.sort.clone(), counter)).or_default() += amount;
+                let key = (row.row.clone().into_owned(), counter.into_owned());
+                *self.rows.entry(key).or_default() += amount;
             }
         }
     }
@@ -125,9 +123,12 @@ impl World {
 
     fn totals_of(&self, experiment: &str) -> Totals {
         let mut totals = Totals::default();
-        for ((partition, sort, counter), amount) in &self.rows {
-            if partition.strip_prefix("exp#") == Some(experiment) {
-                totals.add(partition, sort, counter, *amount);
+        for ((row, counter), amount) in &self.rows {
+            if let RowKey::Experiment { experiment: of, epoch: 1, .. }
+            | RowKey::Groups { experiment: of, epoch: 1, .. } = row
+                && of == experiment
+            {
+                totals.add(row, counter, *amount);
             }
         }
         totals
@@ -135,25 +136,28 @@ impl World {
 
     fn stream(&self, what: StreamCounter) -> u64 {
         let mut totals = StreamTotals::default();
-        for ((partition, sort, counter), amount) in &self.rows {
-            totals.add(partition, sort, counter, *amount);
+        for ((row, counter), amount) in &self.rows {
+            totals.add(row, counter, *amount);
         }
         totals.count(what)
     }
 }
 
 /// A record, under the partition key that the event names in a field which nobody else reads.
-fn record(sequence: usize, event: &Value) -> Value {
-    json!({
-        "kinesis": {"sequenceNumber": sequence.to_string(), "partitionKey": event["routed_by"], "data": STANDARD.encode(event.to_string()), "approximateArrivalTimestamp": NOW / 1000},
-        "eventID": format!("shardId-000000000000:{sequence}"),
-        "eventSourceARN": "arn:aws:kinesis:us-east-1:000000000000:stream/events",
-    })
+fn record(sequence: usize, event: &Value) -> Record {
+    Record {
+        shard: "events/shardId-000000000000".into(),
+        sequence: sequence.to_string().parse().unwrap(),
+        arrived: Timestamp::from_millisecond(NOW).unwrap(),
+        partition_key: event["routed_by"].as_str().map(Into::into),
+        data: event.to_string().into_bytes().into(),
+        content: RecordContent::AsSent,
+    }
 }
 
 fn after(events: &[Value]) -> World {
     let mut world = World::default();
-    world.deliver(&catalog(), 1, events, &Limits::default(), usize::MAX);
+    world.deliver(&catalog(), 1, events, &LIMITS, usize::MAX);
     world
 }
 
@@ -200,7 +204,7 @@ fn conversions_are_credited_to_what_the_unit_saw_first() {
     let bought = &a.metrics["bought"];
     assert_eq!((bought.units, bought.events), (1, 2));
     assert_eq!(a.metrics["revenue"].sum.to_string(), "5");
-    assert_eq!(a.metrics["revenue"].groups.iter().copied().sum::<abx_core::event::Amount>().to_string(), "5");
+    assert_eq!(a.metrics["revenue"].groups.iter().copied().sum::<Amount>().to_string(), "5");
     assert_eq!(a.groups.iter().sum::<u64>(), 1);
     assert!(!totals.variants.contains_key("b"));
     assert_eq!(world.stream(StreamCounter::Unattributed), 2);
@@ -245,7 +249,7 @@ fn a_conversion_that_counts_for_nothing_leaves_its_id_to_its_repetition() {
     for portion in 1..=events.len() {
         let mut world = World::default();
         for (number, events) in (0..).zip(events.chunks(portion)) {
-            world.deliver(&catalog(), 1 + number * portion, events, &Limits::default(), usize::MAX);
+            world.deliver(&catalog(), 1 + number * portion, events, &LIMITS, usize::MAX);
         }
         let classes = [
             RecordClass::Unattributed,
@@ -310,10 +314,7 @@ fn another_unit_comes_from_the_context() {
     let mut bought = purchase("somebody", NOW);
     bought["context"] = json!({"account": {"id": "acme"}});
     let world = after(&[exposed, bought]);
-    let key = ("exp#billing".to_owned(), "mu#b#paid".to_owned());
-    let found =
-        world.rows.iter().find(|((partition, _, counter), _)| (partition, counter) == (&key.0, &key.1));
-    assert_eq!(found.unwrap().1.as_count(), Some(1));
+    assert_eq!(world.totals_of("billing").variants["b"].metrics["paid"].units, 1);
 }
 
 #[test]
@@ -334,11 +335,9 @@ fn more_rows_than_a_commit_holds_are_committed_by_prefix() {
         (0..100).map(|hour| exposure(&hour.to_string(), "a", NOW - hour * 3_600_000)).collect();
     let catalog = catalog();
     let mut world = World::default();
-    let limits = Limits { rows: 10, ..Limits::default() };
+    let limits = Limits { rows: 10, ..LIMITS };
     world.deliver(&catalog, 1, &events, &limits, 1);
-    assert!(
-        world.rows.keys().map(|(partition, sort, _)| (partition, sort)).collect::<HashSet<_>>().len() <= 10
-    );
+    assert!(world.rows.keys().map(|(row, _)| row).collect::<HashSet<_>>().len() <= 10);
     assert!(world.totals().units() < 100);
     for _ in 0..100 {
         world.deliver(&catalog, 1, &events, &limits, 1);
@@ -388,12 +387,12 @@ fn no_text_of_an_event_makes_a_row_grow() {
         let mut world = World::default();
         for first in (0..10_000).step_by(500) {
             let events: Vec<_> = (first..first + 500).map(event).collect();
-            world.deliver(&catalog, first + 1, &events, &Limits::default(), usize::MAX);
+            world.deliver(&catalog, first + 1, &events, &LIMITS, usize::MAX);
         }
         assert_eq!(world.classes.len(), 10_000, "{place}");
         let mut counters = HashMap::<_, usize>::new();
-        for (partition, sort, _) in world.rows.keys() {
-            *counters.entry((partition, sort)).or_default() += 1;
+        for (row, _) in world.rows.keys() {
+            *counters.entry(row).or_default() += 1;
         }
         let largest = counters.values().max().copied().unwrap_or_default();
         assert!(largest <= MAX_UNKNOWN_NAMES + 1, "{place}: {largest} counters in one row");
@@ -417,7 +416,7 @@ fn a_variant_that_no_document_knows_is_counted_apart() {
     }
 }
 
-/// What a unit saw before its variant was removed from the document is no conflict afterwards.
+/// An exposure of a unit to a variant that was later removed from the document is not a conflict.
 #[test]
 fn a_removed_variant_does_not_conflict_with_itself() {
     let with = |variants: [&str; 2]| {
@@ -427,9 +426,9 @@ fn a_removed_variant_does_not_conflict_with_itself() {
         .catalog
     };
     let mut world = World::default();
-    world.deliver(&with(["a", "b"]), 1, &[exposure("u", "b", NOW)], &Limits::default(), usize::MAX);
+    world.deliver(&with(["a", "b"]), 1, &[exposure("u", "b", NOW)], &LIMITS, usize::MAX);
     let again = [exposure("u", "b", NOW), exposure("u", "a", NOW), exposure("u", "c", NOW)];
-    world.deliver(&with(["a", "z"]), 2, &again, &Limits::default(), usize::MAX);
+    world.deliver(&with(["a", "z"]), 2, &again, &LIMITS, usize::MAX);
     let b = &world.totals().variants["b"];
     assert_eq!((b.units, b.exposures, b.conflicts), (1, 4, 2));
 }
@@ -463,7 +462,7 @@ fn an_event_for_many_experiments_is_committed_in_parts() {
         usize::MAX,
     );
     assert_eq!(whole.totals_of("e59").variants["a"].metrics["buyers"].events, 2);
-    for limits in [Limits::default(), Limits { rows: 3, ..Limits::default() }] {
+    for limits in [LIMITS, Limits { rows: 3, ..LIMITS }] {
         let mut world = World::default();
         let (mut commits, mut parts) = (0, 0);
         while world.head.as_ref().is_none_or(|head| head.sequence.as_str() != "62" || head.part.is_some()) {
@@ -485,9 +484,9 @@ fn a_new_catalog_between_two_parts_counts_nothing_twice() {
     let events: Vec<_> = (0..60).map(exposures).chain([purchase("u", NOW + 1_000)]).collect();
     let mut world = World::default();
     while world.head.as_ref().is_none_or(|head| head.part.is_none()) {
-        world.deliver(&many(60), 1, &events, &Limits::default(), 1);
+        world.deliver(&many(60), 1, &events, &LIMITS, 1);
     }
-    world.deliver(&many(55), 1, &events, &Limits::default(), usize::MAX);
+    world.deliver(&many(55), 1, &events, &LIMITS, usize::MAX);
     let counted = |number: usize| {
         let totals = world.totals_of(&format!("e{number:02}"));
         totals.variants["a"].metrics.get("revenue").map_or(0, |metric| metric.events)
@@ -521,11 +520,11 @@ proptest! {
         rows in 1..9usize,
     ) {
         let catalog = catalog();
-        let limits = Limits { rows, ..Limits::default() };
+        let limits = Limits { rows, ..LIMITS };
         let expected = after(&events);
         let mut world = World::default();
         for (back, length, commits) in steps {
-            // Kinesis delivers in order the first time: nothing is delivered before what stands before it was.
+            // A stream delivers in order the first time: nothing is delivered before what stands before it was.
             let applied = world.head.as_ref().map_or(0, |head| {
                 head.sequence.as_str().parse::<usize>().unwrap() - usize::from(head.part.is_some())
             });

@@ -1,15 +1,17 @@
 //! A batch of 500 events of 300 bytes through the whole handler, over an embedded store in a file, beside what the core alone does
-//! with it (`cargo bench -p abx-core --bench count` takes that apart).
+//! with it (`--bench count` takes that apart).
 //!
 //! Ratios are of one run: `cargo bench -p abx-functions --bench events`.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
 
-use abx_core::event::{Batch, Limits, Marks, What, fold, wanted};
+use abx_core::event::{Marks, What, fold, wanted};
+use abx_functions::adapters::TRANSACTION_LIMITS;
 use abx_functions::adapters::embedded::{EmbeddedStore, JsonlArchive};
 use abx_functions::catalog::{CatalogHolder, Snapshot, encode};
-use abx_functions::events::{Options, Processor, RecordToWrite, kinesis_event};
+use abx_functions::events::{Options, Processor};
 use abx_functions::ports::{CatalogStore, RevisionMeta};
+use abx_functions::sources::kinesis::{self, KinesisRecord};
 use abx_functions::telemetry::{Level, Telemetry};
 use criterion::{Criterion, criterion_group, criterion_main};
 use jiff::Timestamp;
@@ -78,22 +80,23 @@ fn batch(first_sequence: usize, first_unit: usize) -> Vec<u8> {
         let filling = "x".repeat(EVENT_BYTES - bare.len() - r#","page":"""#.len());
         let data = bare.replacen('{', &format!(r#"{{"page":"{filling}","#), 1).into_bytes();
         assert_eq!(data.len(), EVENT_BYTES);
-        RecordToWrite { sequence, partition_key: unit, arrived: now, data }
+        KinesisRecord { sequence, partition_key: unit, arrived: now, data }
     });
-    kinesis_event("events", "shardId-000000000001", &records.collect::<Vec<_>>())
+    kinesis::write("events", "shardId-000000000001", &records.collect::<Vec<_>>())
 }
 
-/// What the core does with a batch of units that were never seen: everything but the ports.
+/// The work of the core on a batch of units that were never seen: everything but the ports.
 fn all_of_core(world: &World, payload: &[u8]) -> usize {
-    let batch = Batch::read(payload, Timestamp::now()).unwrap();
+    let batch = kinesis::read(payload, Timestamp::now()).unwrap();
     let [shard] = &batch.shards[..] else { panic!("one shard") };
     let items = shard.items(None, |_| false);
     assert!(items.iter().all(|item| matches!(item.what, What::Event(..))));
     black_box(wanted(&world.snapshot.catalog, &items));
     let known = Marks::default();
     let folded = fold(&world.snapshot.catalog, &shard.shard, &items, &known);
-    assert_eq!(folded.new_marks.len(), 2 * EVENTS / OF_A_UNIT);
-    folded.commit(&shard.shard, &items, (0, None), &Limits::default()).unwrap().rows.len()
+    // Of each unit its exposure and its conversion, and of each purchase its id.
+    assert_eq!(folded.new_marks.len(), 2 * EVENTS / OF_A_UNIT + EVENTS - EVENTS / OF_A_UNIT);
+    folded.commit(&items, (0, None), &TRANSACTION_LIMITS.commit).unwrap().rows.len()
 }
 
 fn events(criterion: &mut Criterion) {

@@ -1,4 +1,4 @@
-//! How long a batch of new units and a new assignment take over slow stores, by the clock: the real handlers, adapters and SDK,
+//! The latency of a batch of new units and of a new assignment over slow stores, by the clock: the real handlers, adapters and SDK,
 //! over sockets, to a DynamoDB and a Firehose in this process whose latencies are drawn with a seed (`tests/latency/aws.rs`). A
 //! drawn time is slept to the next millisecond, and nothing is taken off for the server or the sockets.
 //!
@@ -25,7 +25,7 @@ use abx_core::event::{Additions, Commit, Mark, MarkKey, Position};
 use abx_functions::adapters::aws::emulator;
 use abx_functions::ports::{
     Archive, ArchiveLine, Committed, Guard, LogEntry, MarkPut, MetricStore, PortError, RedrivenRecord,
-    RowCounter, ShardState,
+    RowsOf, ShardState, StoredRow, TransactionLimits,
 };
 use aws::{Aws, FAULTS, Plan};
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -74,6 +74,10 @@ struct Before<P> {
 }
 
 impl<M: MetricStore> MetricStore for Before<M> {
+    fn limits(&self) -> TransactionLimits {
+        self.port.limits()
+    }
+
     async fn shard(&self, shard: &str) -> Result<ShardState, PortError> {
         self.port.shard(shard).await
     }
@@ -91,7 +95,12 @@ impl<M: MetricStore> MetricStore for Before<M> {
         Ok(put.concat())
     }
 
-    async fn commit(&self, shard: &str, state: &ShardState, commit: &Commit) -> Result<Committed, PortError> {
+    async fn commit(
+        &self,
+        shard: &str,
+        state: &ShardState,
+        commit: &Commit<'_>,
+    ) -> Result<Committed, PortError> {
         self.port.commit(shard, state, commit).await
     }
 
@@ -112,13 +121,13 @@ impl<M: MetricStore> MetricStore for Before<M> {
         &self,
         shard: &str,
         guards: &[Guard],
-        rows: &[Additions],
+        rows: &[Additions<'_>],
     ) -> Result<Committed, PortError> {
         self.port.redrive(shard, guards, rows).await
     }
 
-    async fn rows(&self, partition: &str) -> Result<Vec<RowCounter>, PortError> {
-        self.port.rows(partition).await
+    async fn rows(&self, of: RowsOf<'_>) -> Result<Vec<StoredRow>, PortError> {
+        self.port.rows(of).await
     }
 }
 

@@ -7,7 +7,8 @@
 //! | [`catalog`] | documents become a revision, a revision becomes what serves |
 //! | [`assignment`] | who gets which variant, and keeps it |
 //! | [`flags`] | what a flag gives, in our own words and in those of OFREP |
-//! | [`events`] | a batch of the stream becomes exact counts |
+//! | [`sources`] | what hands records to the event function: Kinesis |
+//! | [`events`] | a batch of records becomes exact counts |
 //! | [`outbox`] | exposures and evaluations, on their way to the stream |
 //! | [`http`] | what every router shares: limits, refusals, CORS, the envelope |
 //! | [`telemetry`] | log lines and metrics |
@@ -24,4 +25,5 @@ pub mod outbox;
 pub mod ports;
 pub mod runtime;
 pub mod settings;
+pub mod sources;
 pub mod telemetry;

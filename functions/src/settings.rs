@@ -1,4 +1,4 @@
-//! What a function is told by its environment. Only the programs in `src/bin` read the environment itself.
+//! The settings of a function, from its environment. Only the programs in `src/bin` read the environment itself.
 
 use crate::telemetry::Level;
 use abx_core::words;
@@ -9,13 +9,13 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// Where a deployed function finds the revision that it was bundled with.
+/// The path at which a deployed function finds the revision that it was bundled with.
 pub const BUNDLED_REVISION: &str = "/var/task/revision.json.gz";
 
 const MAX_TTL_DAYS: u32 = 3650;
 
 words! {
-    /// When an exposure goes to the stream.
+    /// The time at which an exposure is sent to the stream.
     #[derive(Default)]
     pub enum Exposures {
         /// Never.
@@ -29,7 +29,7 @@ words! {
 }
 
 words! {
-    /// How evaluations of flags go to the stream.
+    /// The way in which evaluations of flags are sent to the stream.
     #[derive(Default)]
     pub enum Evaluations {
         /// Not at all.
@@ -44,7 +44,7 @@ words! {
 }
 
 words! {
-    /// Which function reads its settings: each needs others.
+    /// The function that reads its settings: each needs different ones.
     pub enum Function {
         /// Assigns; needs a table for that.
         Assignment = "assignment",
@@ -99,9 +99,9 @@ pub struct Settings {
 pub struct Problem {
     /// Its name.
     pub name: String,
-    /// What is wrong.
+    /// The problem.
     pub what: String,
-    /// What would be right.
+    /// An example of a correct value.
     pub example: &'static str,
 }
 

@@ -7,8 +7,7 @@ use crate::command::{Execute, block_on};
 use crate::error::Error;
 use crate::inputs::duration;
 use crate::report::{FormatArg, Report};
-use abx_core::event::{aggregate_keyed, deaggregate};
-use abx_functions::events::{RecordToWrite, kinesis_event};
+use abx_functions::sources::kinesis::{self, KinesisRecord, aggregate_keyed, deaggregate};
 use jiff::{SignedDuration, Timestamp};
 use redact::Redactor;
 use serde::Serialize;
@@ -144,7 +143,7 @@ fn write(out: &mut impl Write, captured: &Captured, report: &mut CaptureReport) 
     if captured.records.is_empty() {
         return Ok(());
     }
-    out.write_all(&kinesis_event(&captured.stream, &captured.shard, &captured.records))?;
+    out.write_all(&kinesis::write(&captured.stream, &captured.shard, &captured.records))?;
     out.write_all(b"\n")?;
     report.batches += 1;
     report.records += captured.records.len() as u64;
@@ -152,7 +151,7 @@ fn write(out: &mut impl Write, captured: &Captured, report: &mut CaptureReport) 
 }
 
 /// A record with the events in it redacted, in the form that it had; `None` where something in it is no event.
-fn redacted(redactor: &Redactor, record: &RecordToWrite) -> Option<RecordToWrite> {
+fn redacted(redactor: &Redactor, record: &KinesisRecord) -> Option<KinesisRecord> {
     let partition_key = redactor.pseudonym(&record.partition_key);
     let data = match deaggregate(&record.data) {
         None => redactor.event(&record.data)?,
@@ -164,7 +163,7 @@ fn redacted(redactor: &Redactor, record: &RecordToWrite) -> Option<RecordToWrite
             aggregate_keyed(events.into_iter().map(redacted).collect::<Option<_>>()?)
         }
     };
-    Some(RecordToWrite { sequence: record.sequence.clone(), partition_key, arrived: record.arrived, data })
+    Some(KinesisRecord { sequence: record.sequence.clone(), partition_key, arrived: record.arrived, data })
 }
 
 impl Report for CaptureReport {

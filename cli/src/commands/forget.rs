@@ -9,6 +9,7 @@ use crate::render::numbers::count;
 use crate::render::style::{DIM, GOOD, TITLE};
 use crate::report::{FormatArg, Report};
 use crate::stores::{MetricsArgs, archive_beside};
+use abx_core::event::MarkSubject;
 use abx_functions::ports::{PersonalData as _, Quarantine as _, Quarantined};
 use archive::ArchiveFile;
 use jiff::Timestamp;
@@ -92,7 +93,7 @@ impl Execute for Args {
                 unit: self.unit.clone(),
                 store: self.metrics.store.name(),
                 assignments: held.assignments,
-                marks: held.marks,
+                marks: held.marks.iter().map(|mark| name(&mark.subject)).collect(),
                 events: held.events,
                 quarantined: quarantined.iter().map(|record| record.id.clone()).collect(),
                 archive,
@@ -126,6 +127,15 @@ impl Args {
         let beside = || Some(archive_beside(&self.metrics.store.store)).filter(|path| path.exists());
         let is_beside = self.archive.is_empty() && self.metrics.store.table.is_none();
         Ok(if is_beside { beside().into_iter().collect() } else { self.archive.clone() })
+    }
+}
+
+/// The text of a mark for a person.
+fn name(mark: &MarkSubject<'_>) -> String {
+    match mark {
+        MarkSubject::Exposure { experiment, epoch } => format!("{experiment}#{epoch}"),
+        MarkSubject::Conversion { experiment, epoch, metric } => format!("{experiment}#{epoch}#{metric}"),
+        MarkSubject::Event(id) => format!("id#{id:016x}"),
     }
 }
 

@@ -20,7 +20,7 @@ use crate::report::FormatArg;
 use abx_core::event::{EventData, RecordClass, Sequence};
 use abx_core::hash::{Bucketer, Purpose};
 use abx_functions::adapters::embedded::Segment;
-use abx_functions::events::RecordToWrite;
+use abx_functions::sources::kinesis::KinesisRecord;
 use batch::Batch;
 use faults::{Fault, Faults};
 use indicatif::ProgressBar;
@@ -199,7 +199,7 @@ impl Delivering<'_> {
     async fn load(&mut self, ready: &load::Ready) -> Result<(), Error> {
         let by_unit = Bucketer::new("abx-replay", Purpose::Variant);
         let shards = u64::from(self.args.shards);
-        let mut places: Vec<(u64, Vec<RecordToWrite>)> = vec![(0, Vec::new()); self.args.shards as usize];
+        let mut places: Vec<(u64, Vec<KinesisRecord>)> = vec![(0, Vec::new()); self.args.shards as usize];
         let shard_name = |shard: usize| format!("{}-{shard:04}", ready.load.id);
         let spool = &ready.spool;
         spool
@@ -220,7 +220,7 @@ impl Delivering<'_> {
                 for data in records {
                     let Some((sequence, waiting)) = places.get_mut(shard) else { continue };
                     *sequence += 1;
-                    waiting.push(RecordToWrite {
+                    waiting.push(KinesisRecord {
                         sequence: sequence.to_string(),
                         partition_key: unit.chars().take(256).collect(),
                         arrived: Timestamp::from_millisecond(event.arrived).unwrap_or(Timestamp::UNIX_EPOCH),

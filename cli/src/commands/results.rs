@@ -15,12 +15,12 @@ use crate::exit::{self, Exit};
 use crate::inputs::Source;
 use crate::output::{Output, stdout_is_open};
 use crate::report::{Format, FormatArg, Report as _};
-use crate::stores::{AnyMetrics, MarksArg, MetricsArgs, totals};
+use crate::stores::{AnyMetrics, MarksArg, MetricsArgs};
 use crate::suspects::Suspects;
-use abx_core::event::{StreamTotals, Totals, experiment_partition};
+use abx_core::event::Totals;
 use abx_core::finding::did_you_mean;
 use abx_functions::catalog::head;
-use abx_functions::ports::MetricStore as _;
+use abx_functions::ports::{MetricStore as _, RowsOf, stream_totals, totals};
 use find::{Found, History};
 use report::{Counted, Plan};
 use std::io::IsTerminal;
@@ -176,10 +176,7 @@ async fn read(args: &Args, key: &str) -> Result<ResultsReport, Error> {
     if found.is_none() && totals.variants.is_empty() {
         return Err(unknown(&history, key).await?);
     }
-    let mut stream = StreamTotals::default();
-    for row in metrics.rows(abx_core::event::STREAM).await.map_err(unanswered)? {
-        stream.add(abx_core::event::STREAM, &row.sort, &row.counter, row.amount);
-    }
+    let stream = stream_totals(&metrics.rows(RowsOf::Stream).await.map_err(unanswered)?);
     let suspects = Suspects::look(&args.metrics, &metrics, Some(key), &[(key, epoch)], !args.watch).await;
     let plan = Plan { control: args.control.as_deref(), alpha: args.alpha, tuned_for: args.tuned_for };
     let counted = Counted { key, epoch, totals: &totals, stream: &stream, suspects };
@@ -188,8 +185,8 @@ async fn read(args: &Args, key: &str) -> Result<ResultsReport, Error> {
 
 /// The counts of an epoch of an experiment.
 async fn count_of(metrics: &AnyMetrics, key: &str, epoch: u32) -> Result<Totals, Error> {
-    let partition = experiment_partition(key, epoch);
-    Ok(totals(&partition, &metrics.rows(&partition).await.map_err(unanswered)?))
+    let rows = metrics.rows(RowsOf::Experiment { experiment: key, epoch }).await;
+    Ok(totals(&rows.map_err(unanswered)?))
 }
 
 /// The error for a key that was neither published nor counted.

@@ -2,8 +2,7 @@
 
 use super::{AnyCatalog, AnyMetrics, AnyQuarantine, Backend, StoreArgs};
 use crate::error::Error;
-use abx_core::event::Totals;
-use abx_functions::ports::{Either, PortError, RowCounter};
+use abx_functions::ports::{Either, PortError};
 
 /// The place of the counts.
 #[derive(Debug, Clone, clap::Args)]
@@ -48,20 +47,10 @@ impl MetricsArgs {
     }
 }
 
-/// The totals of the rows of an experiment's partition.
-#[must_use]
-pub fn totals(partition: &str, rows: &[RowCounter]) -> Totals {
-    let mut totals = Totals::default();
-    for row in rows {
-        totals.add(partition, &row.sort, &row.counter, row.amount);
-    }
-    totals
-}
-
-/// The partitions that there are. `None` of a table, which tells them only to whoever reads all of it.
-pub fn partitions(metrics: &AnyMetrics) -> Result<Option<Vec<String>>, PortError> {
+/// The experiments that were counted, with their epochs. `None` of a table, which tells them only to whoever reads all of it.
+pub fn counted_experiments(metrics: &AnyMetrics) -> Result<Option<Vec<(String, u32)>>, PortError> {
     match metrics {
-        Either::Left(store) => store.partitions().map(Some),
+        Either::Left(store) => store.counted_experiments().map(Some),
         Either::Right(_) => Ok(None),
     }
 }

@@ -26,7 +26,7 @@ fn own_peak() -> u64 {
     peak.unwrap_or_default() * 1024
 }
 
-/// What the command said, and what it took to say it.
+/// The result of the command, and the resources that it took.
 pub(crate) struct Ran {
     pub(crate) exit: i32,
     pub(crate) output: PathBuf,
@@ -34,14 +34,14 @@ pub(crate) struct Ran {
     memory: u64,
 }
 
-/// What is read of a JSON report.
+/// The fields that are read of a JSON report.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Report {
     pub(crate) errors: usize,
     pub(crate) findings: Vec<Place>,
 }
 
-/// What is read of a finding.
+/// The fields that are read of a finding.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Place {
     code: String,

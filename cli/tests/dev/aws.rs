@@ -45,7 +45,7 @@ const DEPLOYED: [&str; 11] = [
     "A",
 ];
 
-/// What a service says, and what is said of it: the words, and what to do.
+/// The errors of a service, and the report of each: the words, and the next step.
 const REFUSALS: [(u16, &str, &str, i32, &str); 10] = [
     (400, "ExpiredTokenException", "the AWS credentials have expired", 2, "export-credentials"),
     (400, "UnrecognizedClientException", "the AWS credentials are not valid", 2, "get-caller-identity"),
@@ -108,7 +108,7 @@ fn run(place: &Place, args: &[&str], env: &[(&str, &str)]) -> Output {
     command.envs(env.iter().copied()).current_dir(place.path()).args(args).output().unwrap()
 }
 
-/// What a command said that could not do its work: an error, or for `status` what its report says of each question.
+/// The message of a command that failed: an error, or for `status` the answers in its report.
 fn said(output: &Output, args: &[&str], exit: i32) -> String {
     let text = [&output.stderr[..], &output.stdout].concat();
     let text = String::from_utf8(text).unwrap();

@@ -195,7 +195,7 @@ fn unknown_events_are_named_by_the_answer_and_by_status() {
     assert!(!human.contains("\u{1b}[31m s"), "{human:?}");
 }
 
-/// What one record of the stream may hold can be posted as well.
+/// The content of any one record of the stream can be posted as well.
 #[test]
 fn several_events_are_posted_as_lines_or_as_a_list() {
     let place = Place::of_the_repository();

@@ -12,13 +12,13 @@ fn place() -> Place {
     Place::with(&[("e.yaml", EXPERIMENT)])
 }
 
-/// Whether the assignment of each unit is stored.
+/// True for each unit whose assignment is stored.
 fn ask(dev: &Dev, units: std::ops::Range<u32>) -> Vec<bool> {
     let ask = |unit| dev.get(&format!("/assign?user_id=u{unit}&experiment_key=e")).ok();
     units.map(|unit| ask(unit)["persisted"].as_bool().unwrap()).collect()
 }
 
-/// What `/health` says of a store that fails.
+/// The answer of `/health` about a store that fails.
 fn degraded(dev: &Dev) -> Value {
     let answer = until("it is degraded", || Some(dev.get("/health")).filter(|answer| answer.status == 503));
     assert_eq!(

@@ -191,20 +191,20 @@ fn quarantined_records_are_listed_shown_and_redriven() {
 /// Batches of a stream of which one was given up, as Lambda writes it into a bucket; and the archive of a store that counted all.
 #[test]
 fn what_lambda_gave_up_is_redriven_once() {
-    use abx_functions::events::{RecordToWrite, kinesis_event};
+    use abx_functions::sources::kinesis::{self, KinesisRecord};
     let place = Place::with(&[("e.yaml", EXPERIMENT)]);
     place.report(&["publish", "docs", "--yes"]);
     let exposure = json!({"type": "exposure", "unit": "u", "experiment": "e", "variant": "a"});
     let paid = json!({"type": "conversion", "unit": "u", "event": "paid"});
     let batch = |first: u32, events: &[&Value]| {
-        let record = |(sequence, event): (u32, &&Value)| RecordToWrite {
+        let record = |(sequence, event): (u32, &&Value)| KinesisRecord {
             sequence: sequence.to_string(),
             partition_key: "u".to_owned(),
             arrived: "2026-11-24T10:11:12Z".parse().unwrap(),
             data: event.to_string().into_bytes(),
         };
         let records: Vec<_> = (first..).zip(events).map(record).collect();
-        String::from_utf8(kinesis_event("events", "shardId-000000000000", &records)).unwrap()
+        String::from_utf8(kinesis::write("events", "shardId-000000000000", &records)).unwrap()
     };
     let dev = place.serve();
     let count = |payload: &str| {

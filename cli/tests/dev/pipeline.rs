@@ -7,7 +7,7 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Output};
 use std::thread;
 
-/// What AWS says. Tables deny everything, so that nothing else is found: alone, a status that finds nothing ends with 3.
+/// The answers of AWS. Tables deny everything, so that nothing else is found: alone, a status that finds nothing ends with 3.
 #[derive(Clone)]
 struct Said {
     /// Stream, state and last result of each mapping.
@@ -135,7 +135,7 @@ fn run(said: Said, more: &[&str]) -> Output {
     command.env("NO_COLOR", "1").current_dir(place.path()).output().unwrap()
 }
 
-/// What the status says to a person, and its exit code.
+/// The status for a person, and its exit code.
 fn status(said: Said) -> (String, Option<i32>) {
     let output = run(said, &[]);
     assert!(output.stderr.is_empty(), "{output:?}");

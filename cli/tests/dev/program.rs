@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// How long a busy machine may take for what takes a moment otherwise.
+/// The time limit, on a busy machine, of steps that otherwise take a moment.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A folder with `docs/` and a store.
@@ -137,7 +137,7 @@ impl Dev {
         self.child.id()
     }
 
-    /// What it wrote to stderr so far.
+    /// The text that it wrote to stderr so far.
     pub(crate) fn said(&self) -> String {
         self.said.lock().unwrap().clone()
     }

@@ -51,7 +51,7 @@ fn files(folder: &Path) -> Files {
     found
 }
 
-/// What has changed between two looks.
+/// The changes between two looks.
 fn changed(before: &Files, after: &Files) -> Vec<String> {
     let paths = before.keys().chain(after.keys());
     paths.filter(|path| before.get(*path) != after.get(*path)).map(|it| it.display().to_string()).collect()

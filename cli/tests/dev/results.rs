@@ -165,7 +165,7 @@ fn all_that_was_counted_is_listed() {
     assert!(said(&place, &["results", "ghost", "--control", "x"]).contains("nothing is compared"));
 }
 
-/// What is valid for one look is said to be that, is no verdict, and sets no exit code.
+/// A result that is valid for one look only is reported as such, is not a verdict, and sets no exit code.
 #[test]
 fn a_verdict_is_valid_at_every_look() {
     let place = Place::with(&[("shop.yaml", SHOP)]);

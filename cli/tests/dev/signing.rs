@@ -74,7 +74,7 @@ fn hmac(key: &[u8], text: &str) -> Vec<u8> {
     Sha256::new().chain_update(block.map(|it| it ^ 0x5c)).chain_update(inner).finalize().to_vec()
 }
 
-/// What the `Authorization` of a request says under this name.
+/// The value of this field in the `Authorization` header of a request.
 fn said<'a>(seen: &'a Seen, name: &str) -> &'a str {
     let fields = seen.headers["authorization"].strip_prefix("AWS4-HMAC-SHA256 ").unwrap().split(", ");
     fields.filter_map(|field| field.split_once('=')).find(|(field, _)| *field == name).unwrap().1

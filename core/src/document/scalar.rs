@@ -104,7 +104,7 @@ impl DateTime {
         value.as_str().map_or_else(|| value.to_string(), quote)
     }
 
-    /// How to write one.
+    /// The help on how to write one.
     pub(crate) const HELP: &'static str =
         "write it as 2026-03-01T09:00:00Z, 2026-03-01T09:00:00+01:00 or 2026-03-01 (midnight in UTC)";
 }

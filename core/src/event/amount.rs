@@ -1,4 +1,4 @@
-//! What is counted and summed, exactly.
+//! Amounts: exact counts and sums.
 
 use std::fmt;
 use std::iter::Sum;

@@ -26,7 +26,7 @@ words! {
     }
 }
 
-/// How many records fell into each class. Written as an object of the classes that have any.
+/// The number of records in each class. Serialized as an object of the classes that have any.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Classes([u64; RecordClass::ALL.len()]);
 
@@ -45,19 +45,19 @@ impl Classes {
         }
     }
 
-    /// How many records are of a class.
+    /// The number of records of a class.
     #[must_use]
     pub fn count(&self, class: RecordClass) -> u64 {
         self.0.get(class as usize).copied().unwrap_or_default()
     }
 
-    /// How many records there are.
+    /// The number of records.
     #[must_use]
     pub fn sum(&self) -> u64 {
         self.0.iter().sum()
     }
 
-    /// Whether there is no record.
+    /// True if there is no record.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.sum() == 0

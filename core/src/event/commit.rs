@@ -1,73 +1,59 @@
-//! What is written together.
+//! Commits: counts that are written together.
 
 use super::fold::Effect;
-use super::{Amount, Folded, Item, Part, Position};
+use super::{Amount, Counter, Folded, Item, Part, Position, RowKey};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How much one commit may hold.
-#[derive(Debug, Clone, Copy)]
+/// The limits of one commit, which the store sets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Rows: a transaction of DynamoDB has 100 actions. The head, the commit log and the names of unknown events are three of them.
+    /// Rows, without that of the names of unknown events.
     pub rows: usize,
-    /// Counters of one row: an update expression has at most 300 operators.
+    /// Counters of one row.
     pub counters: usize,
-    /// Event ids, at 8 bytes each in one item of the commit log.
+    /// Event ids.
     pub ids: usize,
-    /// Items: a redrive writes an item of the store for each.
+    /// Items.
     pub items: usize,
 }
 
-impl Limits {
-    /// Those of a redrive, whose transaction holds a guard for each item in place of the head and the commit log.
-    pub const REDRIVE: Self = Self { rows: 69, counters: 250, ids: 5_000, items: 30 };
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { rows: 97, counters: 250, ids: 5_000, items: usize::MAX }
-    }
-}
-
-/// What is written in one transaction, or not at all.
+/// A write in one transaction, all or nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Commit {
-    /// How many items it covers, those of earlier commits included.
+pub struct Commit<'a> {
+    /// The number of items that it covers, including those of earlier commits.
     pub upto: usize,
     /// The position of the first item that it counts, or counts a part of.
     pub first: Position,
-    /// How far the shard has been applied then.
+    /// The position up to which the shard has been applied after this commit.
     pub head: Position,
     /// The hashes of the ids that its events took, for the commit log.
     pub ids: Vec<u64>,
     /// Additions to rows, each row once.
-    pub rows: Vec<Additions>,
+    pub rows: Vec<Additions<'a>>,
 }
 
-/// Additions to one row.
+/// Additions to one row of the commit's shard.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Additions {
-    /// The partition of the row.
-    pub partition: String,
-    /// Its place there.
-    pub sort: String,
-    /// What is added to which counter, each once.
-    pub counters: Vec<(String, Amount)>,
+pub struct Additions<'a> {
+    /// The row.
+    pub row: RowKey<'a>,
+    /// The counters with the amounts that are added to them, each counter once.
+    pub counters: Vec<(Counter<'a>, Amount)>,
 }
 
 /// Rows by their number, and in each the counters by theirs.
 type Rows = BTreeMap<u32, BTreeMap<u32, Amount>>;
 
-impl Folded<'_> {
+impl<'a> Folded<'a> {
     /// The next commit after `from` items of a shard that is counted up to `head`: as many of them, in their order, as fit. An item that does
     /// not fit by itself is committed in parts: the head then names the last one. `None` at the end.
     #[must_use]
     pub fn commit(
         &self,
-        shard: &str,
         items: &[Item<'_>],
         (from, head): (usize, Option<&Position>),
         limits: &Limits,
-    ) -> Option<Commit> {
+    ) -> Option<Commit<'a>> {
         let left = items.get(from..)?;
         let first = left.first()?;
         let begin = first.position.clone();
@@ -78,7 +64,7 @@ impl Folded<'_> {
             rows = some;
             if part.is_some() {
                 let head = Position { part, ..first.position.clone() };
-                return Some(Commit { upto, first: begin, head, ids, rows: self.named(shard, rows) });
+                return Some(Commit { upto, first: begin, head, ids, rows: self.additions(rows) });
             }
             ids.extend(self.id_taken(from, first));
             upto += 1;
@@ -98,7 +84,7 @@ impl Folded<'_> {
             upto += 1;
         }
         let head = items.get(upto.checked_sub(1)?)?.position.clone();
-        Some(Commit { upto, first: begin, head, ids, rows: self.named(shard, rows) })
+        Some(Commit { upto, first: begin, head, ids, rows: self.additions(rows) })
     }
 
     fn fits_alone(&self, item: usize, limits: &Limits) -> bool {
@@ -127,18 +113,13 @@ impl Folded<'_> {
         if last.is_some() && !fits(&with, limits) { (rows, last) } else { (with, None) }
     }
 
-    fn named(&self, shard: &str, rows: Rows) -> Vec<Additions> {
-        rows.into_iter().filter_map(|(row, counters)| self.additions(shard, row, counters)).collect()
-    }
-
-    fn additions(&self, shard: &str, row: u32, counters: BTreeMap<u32, Amount>) -> Option<Additions> {
-        let key = self.rows.values.get(row as usize)?;
-        let name = |number: u32| self.counters.values.get(number as usize).map(ToString::to_string);
-        Some(Additions {
-            partition: key.partition(),
-            sort: key.sort(shard),
-            counters: counters.into_iter().filter_map(|(number, sum)| Some((name(number)?, sum))).collect(),
-        })
+    fn additions(&self, rows: Rows) -> Vec<Additions<'a>> {
+        let counter = |number: u32| self.counters.values.get(number as usize).cloned();
+        let additions = |(row, counters): (u32, BTreeMap<u32, Amount>)| {
+            let counters = counters.into_iter().filter_map(|(number, sum)| Some((counter(number)?, sum)));
+            Some(Additions { row: self.rows.values.get(row as usize)?.clone(), counters: counters.collect() })
+        };
+        rows.into_iter().filter_map(additions).collect()
     }
 }
 
@@ -153,7 +134,7 @@ fn fits(rows: &Rows, limits: &Limits) -> bool {
     rows.len() <= limits.rows && rows.values().all(|counters| counters.len() <= limits.counters)
 }
 
-/// Whether these effects could go beyond the limits: cheap, and nearly always no.
+/// True if these effects could go beyond the limits: cheap, and nearly always false.
 fn might_overflow(rows: &Rows, effects: &[Effect], limits: &Limits) -> bool {
     let touched: BTreeSet<u32> = effects.iter().map(|effect| effect.row).collect();
     let longest = touched.iter().filter_map(|row| rows.get(row)).map(BTreeMap::len).max().unwrap_or(0);

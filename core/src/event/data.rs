@@ -36,13 +36,13 @@ pub struct EventData<'a> {
     pub event_id: Option<Cow<'a, str>>,
     /// Whose it is; empty for a summary, which is about many units.
     pub unit: Cow<'a, str>,
-    /// When it happened, if its producer says.
+    /// The time of the event, if its producer gives one.
     pub timestamp: Option<Timestamp>,
-    /// What happened.
+    /// The kind of event, with its details.
     pub kind: EventKind<'a>,
 }
 
-/// What happened.
+/// The kind of an event, with its details.
 #[derive(Debug, Clone)]
 pub enum EventKind<'a> {
     /// A unit saw a variant.
@@ -68,7 +68,7 @@ pub enum EventKind<'a> {
     },
     /// A unit did something that metrics may count.
     Conversion {
-        /// What it did.
+        /// The name of the event.
         event: Cow<'a, str>,
         /// Numbers and other things about it: a JSON object.
         properties: Option<&'a RawValue>,
@@ -262,7 +262,7 @@ fn object<'a>(name: &str, value: Option<&'a RawValue>) -> Result<Option<&'a RawV
     }
 }
 
-/// Whether an escape in the texts of a JSON value is half of a pair: `\\ud83d` without `\\ude00` after it, or the other way round.
+/// True if an escape in the texts of a JSON value is half of a pair: `\\ud83d` without `\\ude00` after it, or the other way round.
 fn has_lone_surrogate(json: &str) -> bool {
     let mut rest = json.as_bytes();
     let escape = |rest: &[u8]| {

@@ -21,34 +21,34 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// How long before its arrival an event may have happened.
+/// The longest time before its arrival at which an event may have happened.
 const OLDEST: SignedDuration = SignedDuration::from_hours(7 * 24);
-/// How long after its arrival: clocks differ.
+/// The longest time after its arrival, because clocks differ.
 const NEWEST: SignedDuration = SignedDuration::from_mins(5);
 
-/// The most characters of a partition key (Kinesis API reference, `PutRecord`): of a longer unit it is the beginning.
+/// The most characters of a partition key: of a longer unit it is the beginning.
 pub const MAX_PARTITION_KEY: usize = 256;
 
-/// What variants are counted as that no document knows. No key of a document begins so.
+/// The name under which variants that no document has are counted. No key of a document begins with it.
 pub const UNKNOWN_VARIANT: &str = "~unknown";
 
 /// A record in its shard, and what became of it before it was counted.
 #[derive(Debug)]
 pub struct Item<'a> {
-    /// Where it stands.
+    /// The position.
     pub position: &'a Position,
-    /// When it came.
+    /// The time of its arrival.
     pub arrived: Timestamp,
     /// The key that chose its shard, where that is known.
     pub partition_key: Option<&'a str>,
     /// Its bytes, as they came.
     pub data: &'a [u8],
-    /// What they say.
+    /// The meaning of the bytes.
     pub what: What<'a>,
 }
 
 impl Item<'_> {
-    /// Whether the record was put on the stream under another partition key than this unit: its shard is then another one than that of
+    /// True if the record was put on the stream under another partition key than this unit: its shard is then another one than that of
     /// the unit's other events, and their order is not known.
     fn is_misrouted(&self, unit: &str) -> bool {
         let beginning = |text: &'_ str| text.chars().take(MAX_PARTITION_KEY).collect::<String>();
@@ -65,7 +65,7 @@ impl Item<'_> {
     }
 }
 
-/// What a record says.
+/// The content of a record.
 #[derive(Debug)]
 pub enum What<'a> {
     /// An event, and the hash of its id if its producer gave it one; see [`EventData::fingerprint`].
@@ -101,13 +101,13 @@ pub struct Credit<'a> {
     pub metric: &'a str,
 }
 
-/// What the items of a batch come to.
+/// The result of folding the items of a batch.
 #[derive(Debug, Default)]
 pub struct Folded<'a> {
     /// Marks that must stand before the rows are written. Each is put if absent; if another one turns out to be there, the
     /// batch is folded again with that one.
     pub new_marks: Vec<(MarkKey<'a>, Mark)>,
-    /// How many of them, the first ones, decide what a conversion of this batch is credited to, and whether it is counted at all.
+    /// The number of them, from the first, that decide the credit of a conversion of this batch, and whether it is counted at all.
     /// Once these stand, no credit changes any more, whatever becomes of the others.
     pub decisive: usize,
     pub(super) rows: Interned<RowKey<'a>>,
@@ -157,7 +157,7 @@ impl<'a> Folded<'a> {
         item.id().filter(|_| !is_duplicate && (!is_for_metrics || start.credits < end.credits))
     }
 
-    /// What an item counts for each metric, by the names of experiment and metric, and apart from these what it counts of the stream.
+    /// The counts of an item for each metric, by the names of experiment and metric, and apart from these its counts of the stream.
     pub(super) fn parts_of(&self, item: usize) -> (Vec<(Credit<'a>, &[Effect])>, Vec<Effect>) {
         let (start, end) = self.span(item);
         let credits = self.credits.get(start.credits..end.credits).unwrap_or_default();
@@ -216,7 +216,7 @@ pub fn wanted<'a>(catalog: &'a Catalog, items: &'a [Item<'_>]) -> Vec<MarkKey<'a
         let (What::Event(event, _) | What::Duplicate(event)) = &item.what else { continue };
         match &event.kind {
             EventKind::Exposure { experiment, epoch, .. } => {
-                keys.push(exposure_key(Cow::Borrowed(&event.unit), experiment, *epoch));
+                keys.push(MarkKey::of_exposure(Cow::Borrowed(&event.unit), experiment, *epoch));
             }
             EventKind::Evaluation { .. } | EventKind::Evaluations { .. } => {}
             EventKind::Conversion { event: name, context, .. } => {
@@ -289,7 +289,7 @@ struct Fold<'a, 'k> {
     places: Places<'a>,
     /// Ids that events of this batch took.
     taken: HashSet<u64, RandomState>,
-    /// What accepting an event adds, and the hour it arrived in: nearly always that of the one before.
+    /// The effect of accepting an event, and the hour of its arrival: nearly always that of the event before.
     accepted: Option<(Hour, Effect)>,
     out: Folded<'a>,
 }
@@ -304,7 +304,7 @@ struct Fresh<'a> {
     position: &'a Position,
 }
 
-/// Where a metric of a variant is counted in an hour. Its counters get their numbers as soon as they are needed.
+/// The row and the counters of a metric of a variant in an hour. Its counters get their numbers when they are first needed.
 struct Place<'a> {
     experiment: &'a Experiment,
     metric: &'a Metric,
@@ -356,7 +356,7 @@ fn remembered(slot: Option<&mut Option<u32>>, find: impl FnOnce() -> u32) -> u32
     }
 }
 
-/// What a record stands for while it is folded.
+/// The place and the time of a record while it is folded.
 #[derive(Clone, Copy)]
 struct At<'a> {
     position: &'a Position,
@@ -381,11 +381,11 @@ struct Exposed<'a> {
     experiment: &'a Experiment,
     key: MarkKey<'a>,
     variant: &'a str,
-    /// How long before.
+    /// The time since that exposure.
     after: SignedDuration,
 }
 
-/// What stands under a key, for a record.
+/// The mark under a key, compared with a record.
 #[derive(Clone, Copy)]
 enum Standing<'a> {
     /// This record is the first.
@@ -432,9 +432,9 @@ impl<'a> Fold<'a, '_> {
         let mut is_misrouted = false;
         let class = match &event.kind {
             EventKind::Exposure { experiment, variant, epoch } => {
-                let key = exposure_key(Cow::Borrowed(&event.unit), experiment, *epoch);
+                let key = MarkKey::of_exposure(Cow::Borrowed(&event.unit), experiment, *epoch);
                 is_misrouted = item.is_misrouted(&key.unit);
-                self.exposure(at, key, variant);
+                self.exposure(at, key, (experiment, *epoch), variant);
                 RecordClass::Counted
             }
             EventKind::Evaluation { .. } => {
@@ -495,11 +495,10 @@ impl<'a> Fold<'a, '_> {
         if is_known { variant } else { UNKNOWN_VARIANT }
     }
 
-    fn exposure(&mut self, at: At<'a>, key: MarkKey<'a>, written: &'a str) {
+    fn exposure(&mut self, at: At<'a>, key: MarkKey<'a>, of: (&'a str, u32), written: &'a str) {
         let standing = self.standing(at, &key);
-        let experiment = key.experiment.clone();
-        let variant = self.variant_of(&experiment, written);
-        let row = RowKey::Experiment { experiment: experiment.clone(), epoch: key.epoch, hour: at.hour };
+        let variant = self.variant_of(of.0, written);
+        let row = RowKey::Experiment { experiment: of.0.into(), epoch: of.1, hour: at.hour };
         let row = self.out.rows.number(row);
         // All of a unit's exposures belong to the variant that it saw first.
         let (variant, is_conflict) = match standing {
@@ -513,18 +512,18 @@ impl<'a> Fold<'a, '_> {
             self.add(row, counter(VariantCounter::Conflicts));
         }
         if matches!(standing, Standing::First) {
-            self.unit(row, &key, variant);
+            self.unit(row, (&key.unit, of), variant);
             self.mark(at, key, variant);
         }
     }
 
     /// Counts a unit as exposed.
-    fn unit(&mut self, row: u32, key: &MarkKey<'a>, variant: &'a str) {
+    fn unit(&mut self, row: u32, (unit, (experiment, epoch)): (&str, (&'a str, u32)), variant: &'a str) {
         self.add(row, Counter::Variant(Cow::Borrowed(variant), VariantCounter::Units));
-        if self.has_groups(&key.experiment) {
-            let (experiment, epoch) = (key.experiment.clone(), key.epoch);
+        if self.has_groups(experiment) {
+            let experiment = Cow::Borrowed(experiment);
             let groups = self.out.rows.number(RowKey::Groups { experiment, epoch, variant: variant.into() });
-            self.add(groups, Counter::GroupUnits(group_of(&key.unit, GROUPS)));
+            self.add(groups, Counter::GroupUnits(group_of(unit, GROUPS)));
         }
     }
 
@@ -534,12 +533,12 @@ impl<'a> Fold<'a, '_> {
         let at = At::of(item, event);
         match &event.kind {
             EventKind::Exposure { experiment, epoch, .. } => {
-                let key = exposure_key(Cow::Borrowed(&event.unit), experiment, *epoch);
+                let key = MarkKey::of_exposure(Cow::Borrowed(&event.unit), experiment, *epoch);
                 let Some(variant) = self.own(at, &key) else { return };
-                let experiment = key.experiment.clone();
-                let row = RowKey::Experiment { experiment, epoch: key.epoch, hour: at.hour };
+                let of = (&**experiment, *epoch);
+                let row = RowKey::Experiment { experiment: of.0.into(), epoch: of.1, hour: at.hour };
                 let row = self.out.rows.number(row);
-                self.unit(row, &key, variant);
+                self.unit(row, (&key.unit, of), variant);
             }
             EventKind::Evaluation { .. } | EventKind::Evaluations { .. } => {}
             EventKind::Conversion { event: name, context, .. } => {
@@ -606,7 +605,7 @@ impl<'a> Fold<'a, '_> {
         true
     }
 
-    /// Whether another record with an event's id is the event. That is known once its mark was found in the way of this record's.
+    /// True if another record with an event's id is the event. That is known once its mark was found in the way of this record's.
     fn is_counted_elsewhere(&self, item: &Item<'_>, key: &MarkKey<'_>) -> bool {
         self.known.get(key).is_some_and(|mark| {
             let is_own = mark.owner.order(&self.shard, item.position) == Ordering::Equal;
@@ -614,7 +613,7 @@ impl<'a> Fold<'a, '_> {
         })
     }
 
-    /// Whether an event adds to a sum: only then a mark of its id says whose it is. One that does not puts none, so that whether it
+    /// True if an event adds to a sum: only then a mark of its id says whose it is. One that does not puts none, so that whether it
     /// knows of another one's depends on the records that are folded with it.
     fn adds_to_sum(&self, at: At<'a>, event: &'a EventData<'_>) -> bool {
         let EventKind::Conversion { event: name, context, .. } = &event.kind else { return false };
@@ -666,7 +665,7 @@ impl<'a> Fold<'a, '_> {
         self.out.new_marks.push((key, Mark { variant: variant.into(), at: at.time, owner }));
     }
 
-    /// Whether a metric needs sums by group. An experiment that the catalog does not know may have one.
+    /// True if a metric needs sums by group. An experiment that the catalog does not know may have such a metric.
     fn has_groups(&self, experiment: &str) -> bool {
         let is_summed = |metric: &Metric| !metric.measure.counts_units();
         self.catalog.experiment(experiment).is_none_or(|it| it.metrics().iter().any(is_summed))
@@ -698,11 +697,7 @@ impl<'a> Fold<'a, '_> {
     }
 }
 
-fn exposure_key<'a>(unit: Cow<'a, str>, experiment: &'a str, epoch: u32) -> MarkKey<'a> {
-    MarkKey { unit, experiment: Cow::Borrowed(experiment), epoch, metric: None }
-}
-
-/// Where the exposure of an event's unit stands, for an experiment that may randomise another attribute than `user_id`.
+/// The key of the exposure of an event's unit, for an experiment that may randomise another attribute than `user_id`.
 fn exposure_of<'a>(
     experiment: &'a Experiment,
     event: &'a EventData<'_>,
@@ -714,7 +709,7 @@ fn exposure_of<'a>(
         Cow::Owned(experiment.unit(&Subject::new(&event.unit, context))?.into_owned())
     };
     // Beyond the limit of a key of a store it is no unit here either: no exposure of it was taken.
-    (unit.len() <= MAX_UNIT_BYTES).then(|| exposure_key(unit, experiment.key(), experiment.epoch()))
+    (unit.len() <= MAX_UNIT_BYTES).then(|| MarkKey::of_exposure(unit, experiment.key(), experiment.epoch()))
 }
 
 fn to_the_millisecond(time: Timestamp) -> Option<Timestamp> {

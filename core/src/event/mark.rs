@@ -1,4 +1,4 @@
-//! What is remembered of a unit: proof of its first exposure, and of its first conversion.
+//! Marks of a unit: proof of its first exposure, and of its first conversion.
 
 use super::Position;
 use jiff::{SignedDuration, Timestamp};
@@ -9,60 +9,82 @@ use std::sync::Arc;
 /// For how long after an event came, and before, another one with its id is the same event, whatever shard it comes in.
 pub const ID_WINDOW: SignedDuration = SignedDuration::from_hours(24);
 
-/// What stands for the experiment in the key of an event's id. No key of a document begins so.
-const ID: &str = "~id";
-
-/// What a mark is about: the first exposure of a unit, its first conversion, or an id of one of its events.
+/// The key of a mark: one unit, and what is remembered of it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MarkKey<'a> {
     /// The unit.
     pub unit: Cow<'a, str>,
-    /// The experiment.
-    pub experiment: Cow<'a, str>,
-    /// The experiment's epoch.
-    pub epoch: u32,
-    /// The metric that the unit converted for; `None` for its exposure.
-    pub metric: Option<Cow<'a, str>>,
+    /// The subject of the mark.
+    pub subject: MarkSubject<'a>,
+}
+
+/// The subject of a mark.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum MarkSubject<'a> {
+    /// The unit's first exposure.
+    Exposure {
+        /// The experiment.
+        experiment: Cow<'a, str>,
+        /// The experiment's epoch.
+        epoch: u32,
+    },
+    /// Its first conversion.
+    Conversion {
+        /// The experiment.
+        experiment: Cow<'a, str>,
+        /// The experiment's epoch.
+        epoch: u32,
+        /// The metric that it converted for.
+        metric: Cow<'a, str>,
+    },
+    /// One of its events, by the hash of its identity.
+    Event(u64),
 }
 
 impl<'a> MarkKey<'a> {
-    /// The same unit's key for a metric.
+    /// The key of a unit's exposure.
+    pub(super) const fn of_exposure(unit: Cow<'a, str>, experiment: &'a str, epoch: u32) -> Self {
+        Self { unit, subject: MarkSubject::Exposure { experiment: Cow::Borrowed(experiment), epoch } }
+    }
+
+    /// The key of a unit's event.
+    pub(super) const fn of_id(unit: &'a str, id: u64) -> Self {
+        Self { unit: Cow::Borrowed(unit), subject: MarkSubject::Event(id) }
+    }
+
+    /// The key of the same unit's conversion for a metric of the experiment.
     pub(super) fn of_metric(&self, metric: &'a str) -> Self {
-        Self { metric: Some(Cow::Borrowed(metric)), ..self.clone() }
+        let subject = match self.subject.clone() {
+            MarkSubject::Exposure { experiment, epoch }
+            | MarkSubject::Conversion { experiment, epoch, .. } => {
+                MarkSubject::Conversion { experiment, epoch, metric: Cow::Borrowed(metric) }
+            }
+            // An event belongs to no experiment.
+            MarkSubject::Event(id) => MarkSubject::Event(id),
+        };
+        Self { unit: self.unit.clone(), subject }
     }
 
-    /// The key of the id of a unit's event, by its hash.
-    pub(super) fn of_id(unit: &'a str, id: u64) -> Self {
-        let metric = Some(format!("{id:016x}").into());
-        Self { unit: unit.into(), experiment: ID.into(), epoch: 0, metric }
-    }
-
-    /// Whether it is of the id of an event. Its mark ends, and may be put again, [`ID_WINDOW`] after its time.
+    /// True if it is of an event. Its mark ends, and may be put again, [`ID_WINDOW`] after its time.
     #[must_use]
-    pub fn is_of_id(&self) -> bool {
-        self.experiment == ID
-    }
-
-    /// Everything but the unit, as a store sorts it: `checkout#1`, `checkout#1#purchase`, `id#00c0ffee00c0ffee`.
-    #[must_use]
-    pub fn sort(&self) -> String {
-        let Self { experiment, epoch, metric, .. } = self;
-        match metric {
-            Some(id) if self.is_of_id() => format!("id#{id}"),
-            Some(metric) => format!("{experiment}#{epoch}#{metric}"),
-            None => format!("{experiment}#{epoch}"),
-        }
+    pub const fn is_of_id(&self) -> bool {
+        matches!(self.subject, MarkSubject::Event(_))
     }
 
     /// The same with texts of its own.
     #[must_use]
     pub fn into_owned(self) -> MarkKey<'static> {
-        MarkKey {
-            unit: self.unit.into_owned().into(),
-            experiment: self.experiment.into_owned().into(),
-            epoch: self.epoch,
-            metric: self.metric.map(|metric| metric.into_owned().into()),
-        }
+        let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        let subject = match self.subject {
+            MarkSubject::Exposure { experiment, epoch } => {
+                MarkSubject::Exposure { experiment: owned(experiment), epoch }
+            }
+            MarkSubject::Conversion { experiment, epoch, metric } => {
+                MarkSubject::Conversion { experiment: owned(experiment), epoch, metric: owned(metric) }
+            }
+            MarkSubject::Event(id) => MarkSubject::Event(id),
+        };
+        MarkKey { unit: owned(self.unit), subject }
     }
 }
 
@@ -71,7 +93,7 @@ impl<'a> MarkKey<'a> {
 pub struct Mark {
     /// The variant that the unit saw first, to which everything it does later is credited; empty for an id.
     pub variant: Arc<str>,
-    /// When; of an id, when its event came.
+    /// The time; for an id, the arrival of its event.
     pub at: Timestamp,
     /// The record that says so.
     pub owner: Owner,
@@ -82,12 +104,12 @@ pub struct Mark {
 pub struct Owner {
     /// The stream and the shard.
     pub shard: Arc<str>,
-    /// Where in it.
+    /// The position in the shard.
     pub position: Position,
 }
 
 impl Owner {
-    /// How this record stands to a place in a shard. Records of two shards have no order; that of another shard counts as
+    /// The order of this record and a place in a shard. Records of two shards have no order; that of another shard counts as
     /// the earlier one.
     #[must_use]
     pub fn order(&self, shard: &str, position: &Position) -> Ordering {

@@ -1,8 +1,8 @@
-//! What a stream carries becomes exact counts. All of it is pure: the event function reads and writes.
+//! Exact counts of the events of a stream. All of it is pure: the event function reads and writes.
 //!
 //! | file | what happens there |
 //! |---|---|
-//! | `batch`, `kpl`, `unpack` | a payload of Lambda becomes records, and these become events, each by itself |
+//! | `batch`, `unpack` | records, as an event source hands them over, become events, each by itself |
 //! | `data`, `rejection` | a record becomes an event, or a reason why it never will |
 //! | `summary` | what an event says that stands for many evaluations |
 //! | `position` | where a record stands in its shard |
@@ -19,7 +19,6 @@ mod class;
 mod commit;
 mod data;
 mod fold;
-mod kpl;
 mod mark;
 mod position;
 mod rejection;
@@ -31,21 +30,18 @@ mod unknown;
 mod unpack;
 
 pub use amount::{Amount, NotAnAmount};
-pub use batch::{Batch, NotABatch, Payload, ShardBatch, Unplaced};
+pub use batch::{Batch, Payload, Record, RecordContent, ShardBatch, Unplaced};
 pub use class::{Classes, RecordClass};
 pub use commit::{Additions, Commit, Limits};
 pub use data::{EventData, EventKind, MAX_EVENT_BYTES};
 pub(crate) use fold::property;
 pub use fold::{Credit, Folded, Item, MAX_PARTITION_KEY, Marks, UNKNOWN_VARIANT, What, fold, wanted};
-pub use kpl::{KeyedData, aggregate, aggregate_keyed, deaggregate};
-pub use mark::{ID_WINDOW, Mark, MarkKey, Owner};
+pub use mark::{ID_WINDOW, Mark, MarkKey, MarkSubject, Owner};
 pub use position::{MAX_DIGITS, NotAPosition, Part, Position, Sequence};
 pub use rejection::{Rejection, RejectionReason};
-pub use row::{
-    Counter, GROUPS, Hour, MetricCounter, RowKey, STREAM, StreamCounter, VariantCounter, experiment_partition,
-};
+pub use row::{Counter, GROUPS, Hour, MetricCounter, NotAnHour, RowKey, StreamCounter, VariantCounter};
 pub use row_size::{MAX_ROW_BYTES, largest_row};
 pub use summary::EvaluationCount;
 pub use totals::{MetricTotals, StreamTotals, Totals, VariantTotals};
-pub use unknown::{MAX_UNKNOWN_NAMES, UnknownEvents, unknown_partition};
+pub use unknown::{MAX_UNKNOWN_NAMES, UnknownEvents};
 pub use unpack::unpack;

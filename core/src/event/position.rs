@@ -1,11 +1,11 @@
-//! Where a record stands in its shard.
+//! The position of a record in its shard.
 
 use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// The most digits that a sequence number has (Kinesis API reference, `SequenceNumber`: `0|([1-9]\d{0,128})`).
+/// The most digits that a sequence number has: `0|([1-9]\d{0,128})`.
 pub const MAX_DIGITS: usize = 129;
 
 /// A sequence number: up to 129 decimal digits, which fit neither `u128` nor a number of DynamoDB. Held as text that is shared, because
@@ -69,7 +69,7 @@ impl From<Sequence> for Position {
 }
 
 impl Position {
-    /// Whether this is a part of the event at another position.
+    /// True if this is a part of the event at another position.
     #[must_use]
     pub fn is_part_of(&self, event: &Self) -> bool {
         self.part.is_some() && self.sequence == event.sequence && self.sub == event.sub
@@ -79,18 +79,6 @@ impl Position {
     #[must_use]
     pub fn whole(&self) -> Self {
         Self { part: None, ..self.clone() }
-    }
-
-    /// A text that sorts, byte by byte, as positions compare: keys of a store have no other order. The separators sort before
-    /// every character of a key, so that parts sort by experiment and then by metric.
-    #[must_use]
-    pub fn sort_key(&self) -> String {
-        let Self { sequence, sub, part } = self;
-        let event = format!("{:03}{}:{sub:010}", sequence.as_str().len(), sequence.as_str());
-        match part {
-            Some((experiment, metric)) => format!("{event}!{experiment}!{metric}"),
-            None => format!("{event}~"),
-        }
     }
 }
 
@@ -186,24 +174,6 @@ mod tests {
         #[test]
         fn the_order_is_that_of_the_numbers(a: u128, b: u128) {
             prop_assert_eq!(sequence(&a.to_string()).cmp(&sequence(&b.to_string())), a.cmp(&b));
-        }
-
-        #[test]
-        fn sort_keys_sort_as_positions(
-            a in ("0|[1-9][0-9]{0,128}", 0..12_u32, prop::option::of(("[ab][a-b._-]{0,2}", "[ab][a-b._-]{0,2}"))),
-            b in ("0|[1-9][0-9]{0,3}", 0..12_u32, prop::option::of(("[ab][a-b._-]{0,2}", "[ab][a-b._-]{0,2}"))),
-            same: bool,
-        ) {
-            let position = |(digits, sub, part): (String, u32, Option<(String, String)>)| Position {
-                sequence: sequence(&digits),
-                sub,
-                part: part.map(|(experiment, metric)| (experiment.into(), metric.into())),
-            };
-            let (a, mut b) = (position(a), position(b));
-            if same {
-                b.sequence.clone_from(&a.sequence);
-            }
-            prop_assert_eq!(a.sort_key().cmp(&b.sort_key()), a.cmp(&b));
         }
 
         #[test]

@@ -7,14 +7,16 @@ use std::fmt;
 /// deliver it again and again, and its neighbours with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejection {
-    /// What is wrong, as a word.
+    /// The problem, as a word.
     pub reason: RejectionReason,
-    /// What is wrong, in a sentence, without the values of the event.
+    /// The problem, in a sentence, without the values of the event.
     pub detail: String,
 }
 
 impl Rejection {
-    pub(super) fn new(reason: RejectionReason, detail: impl Into<String>) -> Self {
+    /// A reason, and what is wrong.
+    #[must_use]
+    pub fn new(reason: RejectionReason, detail: impl Into<String>) -> Self {
         Self { reason, detail: detail.into() }
     }
 }
@@ -26,7 +28,7 @@ impl fmt::Display for Rejection {
 }
 
 words! {
-    /// What is wrong with a record. The words are part of the API: metrics and rows are named after them.
+    /// The reason why a record is rejected. The words are part of the API: metrics and rows are named after them.
     pub enum RejectionReason {
         /// The record has no usable shard or sequence number.
         NoPosition = "no_position",

@@ -1,10 +1,12 @@
-//! Where counts are kept: rows of counters.
+//! Counts, in rows of counters.
 
 use super::RejectionReason;
 use jiff::Timestamp;
+use jiff::civil::Date;
 use jiff::tz::Offset;
 use std::borrow::Cow;
 use std::fmt;
+use std::str::FromStr;
 
 /// In how many groups units are put by hash, so that the spread between groups tells the variance of a mean without a sum
 /// for each unit (N. Chamandy et al., "Estimating Uncertainty for Massive Data Streams", Google 2012).
@@ -13,7 +15,7 @@ pub const GROUPS: u8 = 16;
 /// A row, without its shard.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum RowKey<'a> {
-    /// What happened in an experiment in an hour.
+    /// Counts of an experiment in an hour.
     Experiment {
         /// The experiment.
         experiment: Cow<'a, str>,
@@ -31,10 +33,15 @@ pub enum RowKey<'a> {
         /// The variant.
         variant: Cow<'a, str>,
     },
-    /// What came through the stream in an hour.
+    /// Counts of the stream in an hour.
     Stream {
         /// The hour.
         hour: Hour,
+    },
+    /// Events of a day that no metric asks for, by name.
+    UnknownEvents {
+        /// The day that they arrived on.
+        day: Date,
     },
 }
 
@@ -54,7 +61,7 @@ impl Hour {
         Self::At(time.as_second().div_euclid(3600))
     }
 
-    /// When it begins; `None` for [`Hour::Late`].
+    /// The start of the hour; `None` for [`Hour::Late`].
     #[must_use]
     pub fn start(self) -> Option<Timestamp> {
         match self {
@@ -63,13 +70,35 @@ impl Hour {
         }
     }
 
-    fn parse(text: &str) -> Option<Self> {
-        if text == "late" {
-            return Some(Self::Late);
-        }
-        format!("{text}:00:00Z").parse().ok().map(Self::of)
+    /// The day of an hour; `None` for [`Hour::Late`].
+    #[must_use]
+    pub fn day(self) -> Option<Date> {
+        self.start().map(|start| Offset::UTC.to_datetime(start).date())
     }
 }
+
+impl FromStr for Hour {
+    type Err = NotAnHour;
+
+    fn from_str(text: &str) -> Result<Self, NotAnHour> {
+        if text == "late" {
+            return Ok(Self::Late);
+        }
+        format!("{text}:00:00Z").parse().map(Self::of).map_err(|_| NotAnHour)
+    }
+}
+
+/// A text that is not an hour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotAnHour;
+
+impl fmt::Display for NotAnHour {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not an hour, for example 2026-11-24T13, or `late`")
+    }
+}
+
+impl std::error::Error for NotAnHour {}
 
 /// `2026-11-24T13`, or `late`.
 impl fmt::Display for Hour {
@@ -81,56 +110,24 @@ impl fmt::Display for Hour {
 }
 
 impl RowKey<'_> {
-    /// The partition of a store: `exp#checkout`, from the second epoch on `exp#checkout#2`, or `stream`.
+    /// The same with texts of its own.
     #[must_use]
-    pub fn partition(&self) -> String {
+    pub fn into_owned(self) -> RowKey<'static> {
+        let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
         match self {
-            Self::Experiment { experiment, epoch, .. } | Self::Groups { experiment, epoch, .. } => {
-                experiment_partition(experiment, *epoch)
+            Self::Experiment { experiment, epoch, hour } => {
+                RowKey::Experiment { experiment: owned(experiment), epoch, hour }
             }
-            Self::Stream { .. } => STREAM.to_owned(),
-        }
-    }
-
-    /// The place in the partition: `2026-11-24T13#events/shardId-000000000001`, `groups#control#events/shardId-…`.
-    #[must_use]
-    pub fn sort(&self, shard: &str) -> String {
-        match self {
-            Self::Experiment { hour, .. } | Self::Stream { hour } => format!("{hour}#{shard}"),
-            Self::Groups { variant, .. } => format!("groups#{variant}#{shard}"),
-        }
-    }
-
-    /// Reads a partition and a place in it. `None` for what is no row.
-    #[must_use]
-    pub fn parse(partition: &str, sort: &str) -> Option<RowKey<'static>> {
-        let (first, rest) = sort.split_once('#')?;
-        if partition == STREAM {
-            return Some(RowKey::Stream { hour: Hour::parse(first)? });
-        }
-        let experiment = partition.strip_prefix("exp#")?;
-        let (experiment, epoch) = experiment.split_once('#').unwrap_or((experiment, "1"));
-        let (experiment, epoch) = (experiment.to_owned().into(), epoch.parse().ok()?);
-        Some(match first {
-            "groups" => {
-                let variant = rest.split_once('#')?.0.to_owned().into();
-                RowKey::Groups { experiment, epoch, variant }
+            Self::Groups { experiment, epoch, variant } => {
+                RowKey::Groups { experiment: owned(experiment), epoch, variant: owned(variant) }
             }
-            hour => RowKey::Experiment { experiment, epoch, hour: Hour::parse(hour)? },
-        })
+            Self::Stream { hour } => RowKey::Stream { hour },
+            Self::UnknownEvents { day } => RowKey::UnknownEvents { day },
+        }
     }
 }
 
-/// The partition of what is not about an experiment.
-pub const STREAM: &str = "stream";
-
-/// The partition of an experiment's rows.
-#[must_use]
-pub fn experiment_partition(experiment: &str, epoch: u32) -> String {
-    if epoch > 1 { format!("exp#{experiment}#{epoch}") } else { format!("exp#{experiment}") }
-}
-
-/// What is counted in a row.
+/// The counters of a row.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Counter<'a> {
     /// Of a variant.
@@ -159,21 +156,17 @@ macro_rules! counters {
             /// All of them.
             pub const ALL: &[Self] = &[$(Self::$name,)*];
 
-            /// The word that a row holds it under: rows are billed by length, so it is short.
+            /// A word for it: rows are billed by length, so it is short.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $word,)* }
-            }
-
-            fn parse(word: &str) -> Option<Self> {
-                Self::ALL.iter().copied().find(|it| it.as_str() == word)
             }
         }
     };
 }
 
 counters! {
-    /// What is counted of a variant.
+    /// The counters of a variant.
     VariantCounter {
         /// Units that saw it first.
         Units = "u",
@@ -185,7 +178,7 @@ counters! {
 }
 
 counters! {
-    /// What is counted of a metric.
+    /// The counters of a metric.
     MetricCounter {
         /// Units that converted, for a conversion.
         Units = "mu",
@@ -199,7 +192,7 @@ counters! {
 }
 
 counters! {
-    /// What is counted of a stream.
+    /// The counters of a stream.
     StreamCounter {
         /// Events that were taken.
         Accepted = "accepted",
@@ -220,49 +213,19 @@ counters! {
     }
 }
 
-/// As a store names it: `u#control`, `ms#control#revenue`, `7#revenue`, `accepted`, `rejected#not_json`.
-impl fmt::Display for Counter<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Variant(variant, what) => write!(f, "{}#{variant}", what.as_str()),
-            Self::Metric(variant, metric, what) => write!(f, "{}#{variant}#{metric}", what.as_str()),
-            Self::GroupUnits(group) => write!(f, "{group}"),
-            Self::GroupSum(group, metric) => write!(f, "{group}#{metric}"),
-            Self::Stream(what) => f.write_str(what.as_str()),
-            Self::Rejected(reason) => write!(f, "rejected#{reason}"),
-            Self::Unknown(name) => write!(f, "unknown#{name}"),
-        }
-    }
-}
-
 impl Counter<'_> {
-    /// Reads a name. `None` for what is no counter: a store keeps other attributes beside them.
+    /// The same with texts of its own.
     #[must_use]
-    pub fn parse(name: &str) -> Option<Counter<'static>> {
-        // First, because a name of an event may hold anything.
-        if let Some(name) = name.strip_prefix("unknown#") {
-            return Some(Counter::Unknown(Cow::Owned(name.to_owned())));
-        }
-        let mut parts = name.splitn(3, '#');
-        let (first, second, third) = (parts.next()?, parts.next(), parts.next());
-        let owned = |text: &str| Cow::Owned(text.to_owned());
-        if let Ok(group) = first.parse() {
-            return match (second, third) {
-                (None, _) => Some(Counter::GroupUnits(group)),
-                (Some(metric), None) => Some(Counter::GroupSum(group, owned(metric))),
-                _ => None,
-            };
-        }
-        match (second, third) {
-            (None, _) => StreamCounter::parse(first).map(Counter::Stream),
-            (Some(reason), None) if first == "rejected" => {
-                let reason = RejectionReason::ALL.iter().find(|it| it.as_str() == reason)?;
-                Some(Counter::Rejected(*reason))
-            }
-            (Some(variant), None) => Some(Counter::Variant(owned(variant), VariantCounter::parse(first)?)),
-            (Some(variant), Some(metric)) => {
-                Some(Counter::Metric(owned(variant), owned(metric), MetricCounter::parse(first)?))
-            }
+    pub fn into_owned(self) -> Counter<'static> {
+        let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        match self {
+            Self::Variant(variant, what) => Counter::Variant(owned(variant), what),
+            Self::Metric(variant, metric, what) => Counter::Metric(owned(variant), owned(metric), what),
+            Self::GroupUnits(group) => Counter::GroupUnits(group),
+            Self::GroupSum(group, metric) => Counter::GroupSum(group, owned(metric)),
+            Self::Stream(what) => Counter::Stream(what),
+            Self::Rejected(reason) => Counter::Rejected(reason),
+            Self::Unknown(name) => Counter::Unknown(owned(name)),
         }
     }
 }
@@ -272,47 +235,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_are_read_as_they_are_written() {
-        let experiment = || Cow::Borrowed("checkout");
-        for (row, partition, sort) in [
-            (
-                RowKey::Experiment { experiment: experiment(), epoch: 1, hour: Hour::At(498_853) },
-                "exp#checkout",
-                "2026-11-28T13#events/shardId-000000000001",
-            ),
-            (
-                RowKey::Experiment { experiment: experiment(), epoch: 2, hour: Hour::Late },
-                "exp#checkout#2",
-                "late#events/shardId-000000000001",
-            ),
-            (
-                RowKey::Groups { experiment: experiment(), epoch: 1, variant: "a.b-c".into() },
-                "exp#checkout",
-                "groups#a.b-c#events/shardId-000000000001",
-            ),
-            (RowKey::Stream { hour: Hour::At(-1) }, "stream", "1969-12-31T23#events/shardId-000000000001"),
-        ] {
-            assert_eq!(row.partition(), partition);
-            assert_eq!(row.sort("events/shardId-000000000001"), sort);
-            assert_eq!(RowKey::parse(partition, sort), Some(row));
+    fn hours_are_read_as_they_are_written() {
+        for (hour, text) in
+            [(Hour::At(498_853), "2026-11-28T13"), (Hour::At(-1), "1969-12-31T23"), (Hour::Late, "late")]
+        {
+            assert_eq!((hour.to_string(), text.parse()), (text.to_owned(), Ok(hour)));
         }
-        assert_eq!(RowKey::parse("shard#x", "head"), None);
-    }
-
-    #[test]
-    fn counters_are_read_as_they_are_written() {
-        let (variant, metric) = (|| Cow::Borrowed("control"), || Cow::Borrowed("late.rate"));
-        let mut all = vec![Counter::GroupUnits(15), Counter::GroupSum(0, metric())];
-        all.extend(VariantCounter::ALL.iter().map(|it| Counter::Variant(variant(), *it)));
-        all.extend(MetricCounter::ALL.iter().map(|it| Counter::Metric(variant(), metric(), *it)));
-        all.extend(StreamCounter::ALL.iter().map(|it| Counter::Stream(*it)));
-        all.extend(RejectionReason::ALL.iter().map(|it| Counter::Rejected(*it)));
-        all.extend(["", "scroll", "a#b#c", "#"].map(|it| Counter::Unknown(it.into())));
-        for counter in all {
-            assert_eq!(Counter::parse(&counter.to_string()), Some(counter));
-        }
-        for other in ["pk", "sk", "ttl", "x", "z#control", "1#a#b"] {
-            assert_eq!(Counter::parse(other), None, "{other}");
+        for other in ["", "2026-11-28", "2026-11-28T25", "Late", "groups"] {
+            assert_eq!(other.parse::<Hour>(), Err(NotAnHour), "{other}");
         }
     }
 }

@@ -1,7 +1,7 @@
-//! How large the rows of an experiment can become.
+//! The largest size of the rows of an experiment.
 
 use super::fold::UNKNOWN_VARIANT;
-use super::row::{Counter, GROUPS, MetricCounter, VariantCounter};
+use super::row::{GROUPS, MetricCounter, VariantCounter};
 use crate::document::{ExperimentConfig, MetricKind};
 
 /// The largest row, in bytes: an item of DynamoDB has 400 KB, its names included.
@@ -11,23 +11,23 @@ pub const MAX_ROW_BYTES: usize = 400 * 1024;
 const COUNT: usize = 11;
 /// A sum: 38 digits, and a byte for a sign.
 const SUM: usize = 21;
-/// The names `pk` and `sk`, an hour or `groups#`, and a stream and a shard of 128 bytes each.
+/// The names of the keys, an hour or the word for groups, and a stream and a shard of 128 bytes each.
 const KEYS: usize = 4 + 16 + 2 * 129;
 
 /// The bytes of the largest row that counts of this experiment can make: one for each hour holds all variants, and one for
 /// each variant its sums by group. It is never less than what a store writes.
 #[must_use]
 pub fn largest_row(written: &ExperimentConfig) -> usize {
-    let key = "exp#".len() + written.experiment.len() + "#4294967295".len();
+    let key = "exp".len() + 1 + written.experiment.len() + 1 + "4294967295".len();
     let variants = || written.variants.iter().map(|it| &*it.key).chain([UNKNOWN_VARIANT]);
     let hour: usize = variants().map(|variant| counters_of(written, variant)).sum();
     let groups = groups(written) + variants().map(str::len).max().unwrap_or_default();
     KEYS + key + hour.max(groups)
 }
 
-/// What a variant adds to the row of an hour.
+/// The size that a variant adds to the row of an hour.
 fn counters_of(written: &ExperimentConfig, variant: &str) -> usize {
-    let own = VariantCounter::ALL.iter().map(|it| size(&Counter::Variant(variant.into(), *it), COUNT));
+    let own = VariantCounter::ALL.iter().map(|it| size(&[it.as_str(), variant], COUNT));
     let metrics = written.metrics.iter().flat_map(|metric| {
         let of_kind: &[(MetricCounter, usize)] = match metric.kind {
             MetricKind::Conversion => &[(MetricCounter::Events, COUNT), (MetricCounter::Units, COUNT)],
@@ -35,8 +35,7 @@ fn counters_of(written: &ExperimentConfig, variant: &str) -> usize {
                 &[(MetricCounter::Events, COUNT), (MetricCounter::Sum, SUM), (MetricCounter::Invalid, COUNT)]
             }
         };
-        let key = || (&*metric.key).into();
-        of_kind.iter().map(move |(what, bytes)| size(&Counter::Metric(variant.into(), key(), *what), *bytes))
+        of_kind.iter().map(move |(what, bytes)| size(&[what.as_str(), variant, &metric.key], *bytes))
     });
     own.chain(metrics).sum()
 }
@@ -47,13 +46,15 @@ fn groups(written: &ExperimentConfig) -> usize {
         MetricKind::Conversion => false,
         MetricKind::Count | MetricKind::Sum | MetricKind::Mean => true,
     });
-    let of_group = |group| {
-        let sums = sums.clone().map(move |it| size(&Counter::GroupSum(group, (&*it.key).into()), SUM));
-        size(&Counter::GroupUnits(group), COUNT) + sums.sum::<usize>()
+    let of_group = |group: u8| {
+        let group = group.to_string();
+        let sums = sums.clone().map(|it| size(&[&group, &it.key], SUM));
+        size(&[&group], COUNT) + sums.sum::<usize>()
     };
     (0..GROUPS).map(of_group).sum()
 }
 
-fn size(counter: &Counter<'_>, amount: usize) -> usize {
-    counter.to_string().len() + amount
+/// The bytes of a counter: its name, of parts with a separator between them, and its amount.
+fn size(name: &[&str], amount: usize) -> usize {
+    name.iter().map(|part| part.len()).sum::<usize>() + name.len() - 1 + amount
 }

@@ -12,7 +12,7 @@ const MAX_COUNTS: usize = 1_000;
 /// one is a mistake, and a sum that holds it could not be corrected.
 const MAX_COUNT: u64 = 1_000_000_000;
 
-/// How often a flag gave a variant.
+/// The number of times that a flag gave a variant.
 #[derive(Debug, Clone, Serialize)]
 pub struct EvaluationCount<'a> {
     /// The flag.
@@ -22,7 +22,7 @@ pub struct EvaluationCount<'a> {
     /// The catalog's revision, if the sender says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revision: Option<u64>,
-    /// How often; at least once.
+    /// The number of times; at least one.
     pub count: u64,
 }
 

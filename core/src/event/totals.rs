@@ -5,7 +5,7 @@ use super::{
 };
 use std::collections::BTreeMap;
 
-/// What was counted in an experiment's epoch, over all hours and shards.
+/// The counts of an experiment's epoch, over all hours and shards.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Totals {
     /// By variant.
@@ -14,7 +14,7 @@ pub struct Totals {
     pub hours: BTreeMap<Hour, BTreeMap<String, VariantTotals>>,
 }
 
-/// What was counted of a variant.
+/// The counts of a variant.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct VariantTotals {
     /// Units that saw it first.
@@ -29,7 +29,7 @@ pub struct VariantTotals {
     pub groups: Vec<u64>,
 }
 
-/// What was counted of a metric.
+/// The counts of a metric.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MetricTotals {
     /// Units that converted.
@@ -44,7 +44,7 @@ pub struct MetricTotals {
     pub groups: Vec<Amount>,
 }
 
-/// What was counted of streams.
+/// The counts of streams.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StreamTotals {
     /// By what it is; see [`StreamCounter`].
@@ -54,34 +54,31 @@ pub struct StreamTotals {
 }
 
 impl Totals {
-    /// Adds a counter of a row, as a store names both. What is not about an experiment is left out.
-    pub fn add(&mut self, partition: &str, sort: &str, counter: &str, amount: Amount) {
-        let (Some(row), Some(counter)) = (RowKey::parse(partition, sort), Counter::parse(counter)) else {
-            return;
-        };
+    /// Adds a counter of a row. What is not about an experiment is left out.
+    pub fn add(&mut self, row: &RowKey<'_>, counter: &Counter<'_>, amount: Amount) {
         match row {
             RowKey::Experiment { hour, .. } => {
-                add(self.hours.entry(hour).or_default(), &counter, amount);
-                add(&mut self.variants, &counter, amount);
+                add(self.hours.entry(*hour).or_default(), counter, amount);
+                add(&mut self.variants, counter, amount);
             }
-            RowKey::Groups { variant, .. } => self.add_to_group(variant.into_owned(), counter, amount),
-            RowKey::Stream { .. } => {}
+            RowKey::Groups { variant, .. } => self.add_to_group(variant, counter, amount),
+            RowKey::Stream { .. } | RowKey::UnknownEvents { .. } => {}
         }
     }
 
-    fn add_to_group(&mut self, variant: String, counter: Counter<'_>, amount: Amount) {
-        let variant = self.variants.entry(variant).or_default();
+    fn add_to_group(&mut self, variant: &str, counter: &Counter<'_>, amount: Amount) {
+        let variant = self.variants.entry(variant.to_owned()).or_default();
         match counter {
             Counter::GroupUnits(group) => {
                 variant.groups.resize(GROUPS.into(), 0);
-                if let Some(units) = variant.groups.get_mut(usize::from(group)) {
+                if let Some(units) = variant.groups.get_mut(usize::from(*group)) {
                     *units += count(amount);
                 }
             }
             Counter::GroupSum(group, metric) => {
-                let groups = &mut variant.metrics.entry(metric.into_owned()).or_default().groups;
+                let groups = &mut variant.metrics.entry(metric.to_string()).or_default().groups;
                 groups.resize(GROUPS.into(), Amount::default());
-                if let Some(sum) = groups.get_mut(usize::from(group)) {
+                if let Some(sum) = groups.get_mut(usize::from(*group)) {
                     *sum += amount;
                 }
             }
@@ -127,14 +124,15 @@ fn count(amount: Amount) -> u64 {
 }
 
 impl StreamTotals {
-    /// Adds a counter of a row, as a store names both. What is not about a stream is left out.
-    pub fn add(&mut self, partition: &str, sort: &str, counter: &str, amount: Amount) {
-        if !matches!(RowKey::parse(partition, sort), Some(RowKey::Stream { .. })) {
-            return;
-        }
-        match Counter::parse(counter) {
-            Some(Counter::Stream(what)) => *self.counts.entry(what).or_default() += count(amount),
-            Some(Counter::Rejected(reason)) => *self.rejected.entry(reason).or_default() += count(amount),
+    /// Adds a counter of a row. What is not about a stream is left out.
+    pub fn add(&mut self, row: &RowKey<'_>, counter: &Counter<'_>, amount: Amount) {
+        match (row, counter) {
+            (RowKey::Stream { .. }, Counter::Stream(what)) => {
+                *self.counts.entry(*what).or_default() += count(amount);
+            }
+            (RowKey::Stream { .. }, Counter::Rejected(reason)) => {
+                *self.rejected.entry(*reason).or_default() += count(amount);
+            }
             _ => {}
         }
     }

@@ -1,25 +1,20 @@
 //! Names of events that no metric asks for: a typo in a name must not be silent.
 
-use super::{Additions, Amount, Counter, EventKind, Hour, Item, RecordClass, What};
+use super::{Additions, Amount, Counter, EventKind, Hour, Item, RecordClass, RowKey, What};
+use jiff::civil::Date;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How many names a shard keeps in a day. Names come from producers, who may put an id into each; a row must not grow with them.
+/// The number of names that a shard keeps in a day. Names come from producers, who may put an id into each; a row must not grow with them.
 pub const MAX_UNKNOWN_NAMES: usize = 20;
 /// The longest part of a name that is kept, in bytes.
 const MAX_NAME_BYTES: usize = 64;
 
-/// The partition of a shard's unknown events, with one row a day.
-#[must_use]
-pub fn unknown_partition(shard: &str) -> String {
-    format!("unknown#{shard}")
-}
-
 /// Unknown events of a commit, by name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnknownEvents {
-    /// The day that the last of them arrived on, as `2026-11-24`.
-    pub day: String,
+    /// The day that the last of them arrived on.
+    pub day: Date,
     names: BTreeMap<String, u64>,
 }
 
@@ -31,23 +26,23 @@ impl UnknownEvents {
         for (item, class) in items.iter().zip(classes) {
             let (RecordClass::UnknownEvent, What::Event(event, _)) = (class, &item.what) else { continue };
             let EventKind::Conversion { event: name, .. } = &event.kind else { continue };
-            let day = Hour::of(item.arrived).to_string().split('T').next().unwrap_or_default().to_owned();
-            let found = found.get_or_insert_with(|| Self { day: String::new(), names: BTreeMap::new() });
+            let Some(day) = Hour::of(item.arrived).day() else { continue };
+            let found = found.get_or_insert_with(|| Self { day, names: BTreeMap::new() });
             found.day = day;
             *found.names.entry(kept_of(name).to_owned()).or_default() += 1;
         }
         found
     }
 
-    /// How many there are.
+    /// The number of unknown events.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.names.values().sum()
     }
 
-    /// What is added to the row of their day, where `kept` has the names that the row has. Names beyond the limit are counted
+    /// The additions to the row of their day, where `kept` has the names of the row. Names beyond the limit are counted
     /// together, under no name. Adds the new names to `kept`, and returns them too.
-    pub fn additions(&self, shard: &str, kept: &mut BTreeSet<String>) -> (Additions, Vec<String>) {
+    pub fn additions(&self, kept: &mut BTreeSet<String>) -> (Additions<'static>, Vec<String>) {
         let (mut rest, mut new, mut counters) = (0, Vec::new(), Vec::new());
         for (name, count) in &self.names {
             if !kept.contains(name) {
@@ -58,13 +53,12 @@ impl UnknownEvents {
                 kept.insert(name.clone());
                 new.push(name.clone());
             }
-            counters.push((Counter::Unknown(name.into()).to_string(), Amount::from(*count)));
+            counters.push((Counter::Unknown(Cow::Owned(name.clone())), Amount::from(*count)));
         }
         if rest > 0 {
-            counters.push((Counter::Unknown(Cow::Borrowed("")).to_string(), Amount::from(rest)));
+            counters.push((Counter::Unknown(Cow::Borrowed("")), Amount::from(rest)));
         }
-        let partition = unknown_partition(shard);
-        (Additions { partition, sort: format!("{}#{shard}", self.day), counters }, new)
+        (Additions { row: RowKey::UnknownEvents { day: self.day }, counters }, new)
     }
 }
 
@@ -102,21 +96,21 @@ mod tests {
         classes[0] = RecordClass::Counted;
         assert_eq!(UnknownEvents::among(&items, &[RecordClass::Counted]), None);
         let unknown = UnknownEvents::among(&items, &classes).unwrap();
-        assert_eq!((unknown.count(), &*unknown.day), (50, "1970-01-01"));
+        assert_eq!((unknown.count(), unknown.day), (50, jiff::civil::date(1970, 1, 1)));
         let mut kept = BTreeSet::from(["event 30".to_owned()]);
-        let (row, new) = unknown.additions("s/1", &mut kept);
+        let (row, new) = unknown.additions(&mut kept);
         assert_eq!((kept.len(), new.len()), (MAX_UNKNOWN_NAMES, MAX_UNKNOWN_NAMES - 1));
-        assert_eq!((&*row.partition, &*row.sort), ("unknown#s/1", "1970-01-01#s/1"));
+        assert_eq!(row.row, RowKey::UnknownEvents { day: unknown.day });
         assert_eq!(row.counters.len(), MAX_UNKNOWN_NAMES + 1, "and the rest under no name");
         let sum: Amount = row.counters.iter().map(|(_, amount)| *amount).sum();
         assert_eq!(sum.as_count(), Some(50));
-        let again = unknown.additions("s/1", &mut kept);
+        let again = unknown.additions(&mut kept);
         assert_eq!(
             (again.0, again.1.len()),
             (row.clone(), 0),
             "the same names, whatever was refused meanwhile"
         );
-        assert!(row.counters.iter().all(|(counter, _)| Counter::parse(counter).is_some()));
+        assert!(row.counters.iter().all(|(counter, _)| matches!(counter, Counter::Unknown(_))));
         assert_eq!(kept_of(&"é".repeat(100)).len(), 64);
     }
 }

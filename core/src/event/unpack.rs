@@ -1,13 +1,13 @@
 //! One record may hold several events: JSON lines, a JSON list, or either of them in gzip.
 
-use super::{Rejection, RejectionReason as Reason, kpl};
+use super::{Rejection, RejectionReason as Reason};
 use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
 use serde_json::value::RawValue;
 use std::io::Read;
 
 const GZIP: [u8; 2] = [0x1f, 0x8b];
-/// How much a compressed record may grow: text of events compresses to a tenth, seldom to a fiftieth.
+/// The largest growth of a compressed record: text of events compresses to a tenth, seldom to a fiftieth.
 const MOST_GROWTH: u64 = 50;
 /// The most bytes that a compressed record may hold, whatever its length.
 const MOST_BYTES: u64 = 16 << 20;
@@ -19,23 +19,24 @@ const MOST_EVENTS: usize = 10_000;
 pub fn unpack(data: Bytes) -> Result<Vec<Bytes>, Rejection> {
     let data = if data.starts_with(&GZIP) { decompress(&data)? } else { data };
     let text = data.trim_ascii();
-    // Nearly every record is one event on one line. A broken record of the Kinesis Producer Library is not text that could be split.
-    if !text.starts_with(b"[") && !text.contains(&b'\n') || text.starts_with(&kpl::MAGIC) {
+    // Nearly every record is one event on one line.
+    if !text.starts_with(b"[") && !text.contains(&b'\n') {
         return Ok(vec![data]);
     }
-    let events = match values(text) {
+    let events: Vec<Bytes> = match values(text) {
         Some(values) => values.iter().map(|value| data.slice_ref(value)).collect(),
         None if text.contains(&b'\n') => lines(text).map(|line| data.slice_ref(line)).collect(),
         None => return Err(Rejection::new(Reason::NotJson, "the list is not JSON")),
     };
-    check(events)
+    check(events.len())?;
+    Ok(events)
 }
 
 /// Refuses a record without events, and one with too many.
-pub(super) fn check(events: Vec<Bytes>) -> Result<Vec<Bytes>, Rejection> {
-    match events.len() {
+pub(super) fn check(events: usize) -> Result<(), Rejection> {
+    match events {
         0 => Err(Rejection::new(Reason::InvalidValue, "the record holds no events")),
-        1..=MOST_EVENTS => Ok(events),
+        1..=MOST_EVENTS => Ok(()),
         number => {
             let detail = format!("the record holds {number} events; at most {MOST_EVENTS} are read");
             Err(Rejection::new(Reason::TooLarge, detail))

@@ -7,20 +7,20 @@ use Severity::{Error, Warning};
 macro_rules! codes {
     ($($variant:ident $code:literal $severity:ident $summary:literal $explanation:literal;)*) => {
         $crate::words! {
-            /// What kind of thing is wrong: a stable word in kebab-case. They are in the order in which documents are
+            /// The kind of problem: a stable word in kebab-case. They are in the order in which documents are
             /// checked.
             #[derive(schemars::JsonSchema)]
             pub enum Code { $(#[doc = $summary] $variant = $code,)* }
         }
 
         impl Code {
-            /// How bad a finding of this code is.
+            /// The severity of a finding of this code.
             #[must_use]
             pub const fn severity(self) -> Severity {
                 match self { $(Self::$variant => $severity,)* }
             }
 
-            /// What it means, in a few words.
+            /// The meaning, in a few words.
             #[must_use]
             pub const fn summary(self) -> &'static str {
                 match self { $(Self::$variant => $summary,)* }

@@ -68,7 +68,7 @@ struct Entry {
     unit: Box<str>,
     experiment: Box<str>,
     epoch: u32,
-    /// What the store holds; `None` if it held nothing.
+    /// The assignment in the store; `None` if it held none.
     stored: Option<Arc<CachedAssignment>>,
     /// The time of expiry, in seconds since 1970.
     until: i64,

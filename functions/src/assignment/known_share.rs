@@ -1,8 +1,8 @@
-//! Whether reading an assignment before writing it pays.
+//! Decides whether reading an assignment before writing it pays.
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-/// What a read costs of a write: half a unit at a fifth of the price. A write is billed although its condition refuses it.
+/// The price of a read as a part of a write: half a unit at a fifth of the price. A write is billed although its condition refuses it.
 const READ_PRICE: f32 = 0.1;
 /// The newest answer weighs so much of all. From nothing it takes four known units to read first, and from all some 75 new ones to
 /// write at once again.
@@ -24,7 +24,7 @@ impl KnownShare {
         self.0.store((share + (answer - share) * NEWEST).to_bits(), Relaxed);
     }
 
-    /// Whether a read before a write is cheaper than a write alone.
+    /// True if a read before a write is cheaper than a write alone.
     pub(super) fn favors_reading(&self) -> bool {
         self.share() > READ_PRICE
     }
@@ -58,7 +58,7 @@ mod tests {
         assert_eq!(changes_after(&share, false), 73);
     }
 
-    /// What 10,000 misses cost, in writes, against the better of the two ways.
+    /// Compares the cost of 10,000 misses, in writes, with that of the better of the two ways.
     #[test]
     fn no_share_costs_much_more_than_the_better_way() {
         for percent in [0_u8, 2, 5, 10, 20, 50, 90, 98, 100] {

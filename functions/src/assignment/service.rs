@@ -20,10 +20,10 @@ use tokio::time::{Instant, timeout, timeout_at};
 /// that its breaker records the failure.
 const BUDGET: Duration = Duration::from_millis(48);
 
-/// How long a read may take that is to save a write: the write has the rest.
+/// The time limit of a read that is to save a write: the write has the rest.
 const FIRST_READ: Duration = Duration::from_millis(20);
 
-/// What the service is told beside its ports.
+/// The options of the service, besides its ports.
 #[derive(Debug, Clone)]
 pub struct AssignmentOptions {
     /// The lifetime of an assignment, in days.
@@ -160,17 +160,13 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> AssignmentServ
         let known = self.cache.get(key, now);
         let (is_known, is_absent) = (known.is_some(), known.is_none() && self.cache.is_absent(key, now));
         let pending = PendingAssignment::decide(experiment, unit, request, known);
-        if !is_known && !pending.depends_on_store() {
-            // Neither a hit nor a miss.
-            return Ok((pending, NextStep::Respond));
-        }
-        // What is to be stored has to be, although the store had nothing a moment ago.
-        let next = if is_known || (is_absent && !pending.is_to_be_stored()) {
-            NextStep::Respond
-        } else if is_absent {
-            NextStep::Store
-        } else {
-            NextStep::Read
+        let next = match (is_known, pending.depends_on_store()) {
+            // No assignment would change it: neither a hit nor a miss.
+            (false, false) => return Ok((pending, NextStep::Respond)),
+            (false, true) if !is_absent => NextStep::Read,
+            // What is to be stored has to be, although the store had nothing a moment ago.
+            (false, true) if pending.is_to_be_stored() => NextStep::Store,
+            (true, _) | (false, true) => NextStep::Respond,
         };
         let is_hit = next == NextStep::Respond;
         let counter = if is_hit { Counter::CacheHits } else { Counter::CacheMisses };

@@ -36,7 +36,7 @@ struct State {
     checked_at: Option<Instant>,
     /// The same by the clock of the world, which goes on while an environment is frozen.
     read_at: Option<Timestamp>,
-    /// When it is to be read next.
+    /// The time of the next read of the head.
     due_at: Instant,
     failures: u64,
     /// The reason why the latest refresh failed, until it is taken.
@@ -49,7 +49,7 @@ pub struct Freshness {
     /// The time since the head was last read successfully. `None` means never, so that a bundled snapshot or
     /// none serves.
     pub age: Option<Duration>,
-    /// When the head was last read with success.
+    /// The time of the last successful read of the head.
     pub read_at: Option<Timestamp>,
     /// Refreshes that failed since then.
     pub failures: u64,

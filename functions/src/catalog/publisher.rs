@@ -17,7 +17,7 @@ pub enum PublishError {
     Store(PortError),
     /// The revision was never published.
     NoRevision(u64),
-    /// What is stored of the revision is not one.
+    /// The stored data of the revision is not a revision.
     Unreadable(u64, RevisionError),
     /// The documents make no revision.
     Unwritable(io::Error),

@@ -32,7 +32,7 @@ struct ArchivedEvent<'a> {
     variant: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     timestamp: Option<Timestamp>,
-    /// What it was credited to, and by which variant.
+    /// The metrics that it was credited to, with the variant of each.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     credited: Vec<Credited<'a>>,
     /// As it was sent.
@@ -91,7 +91,7 @@ pub struct ArchivedRecord {
     pub shard: String,
     /// Its position there.
     pub position: Position,
-    /// When it came.
+    /// The time of its arrival.
     pub arrived: Timestamp,
     /// The event as it was sent, except that line feeds between its tokens are spaces.
     pub data: Vec<u8>,
@@ -166,14 +166,14 @@ pub(super) fn identity(id: &str) -> Option<(&str, Position)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::events::{RecordToWrite, kinesis_event};
-    use abx_core::event::{Batch, What, aggregate};
+    use crate::sources::kinesis::{KinesisRecord, aggregate};
+    use abx_core::event::{Batch, What};
     use proptest::prelude::*;
     use serde_json::{Value, json};
+    use std::sync::Arc;
 
     /// Archives what a batch holds; each item beside its line.
-    fn round_trip(payload: &[u8]) -> usize {
-        let batch = Batch::read(payload, Timestamp::UNIX_EPOCH).unwrap();
+    fn round_trip(batch: &Batch) -> usize {
         let mut events = 0;
         for shard in &batch.shards {
             for item in shard.items(None, |_| false) {
@@ -231,14 +231,16 @@ mod tests {
             };
             let all: Vec<Vec<u8>> = events.iter().map(text).collect();
             let datas = if together { vec![aggregate("u", &all)] } else { all };
-            let records: Vec<_> = datas.into_iter().zip(100..).map(|(data, number)| RecordToWrite {
+            let records: Vec<_> = datas.into_iter().zip(100..).map(|(data, number)| KinesisRecord {
                 sequence: format!("{digits}{number}"),
                 partition_key: "u".to_owned(),
                 arrived: Timestamp::from_millisecond(arrived).unwrap(),
                 data,
             }).collect();
-            for shard in ["shardId-000000000001", "shard:of:colons"] {
-                prop_assert!(round_trip(&kinesis_event("events", shard, &records)) > 0);
+            for shard in ["events/shardId-000000000001", "events/shard:of:colons"] {
+                let shard = Arc::from(shard);
+                let records = records.iter().map(|it| it.clone().into_record(&shard).unwrap());
+                prop_assert!(round_trip(&Batch::from_records(records)) > 0);
             }
         }
 

@@ -1,9 +1,9 @@
-//! Which records of a shard are counted, by its commit log.
+//! The counted records of a shard, by its commit log.
 
 use crate::ports::LogEntry;
 use abx_core::event::Position;
 
-/// What became of a record.
+/// The outcome of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Coverage {
     /// A commit counted it.
@@ -19,7 +19,7 @@ pub(super) enum Coverage {
     BeyondReach,
 }
 
-/// What became of the record at a position, given the head of its shard and those entries of the log that
+/// The outcome of the record at a position, given the head of its shard and those entries of the log that
 /// [`MetricStore::log`](crate::ports::MetricStore::log) gives for it, in their order.
 ///
 /// Commits follow each other, so what stands between two that were made one after the other was in neither. An entry that ended may

@@ -1,4 +1,4 @@
-//! Which of many records a store refuses: it refuses the call that holds it, and does not say for which one.
+//! The search for the record that a store refuses: it refuses the call that holds it, and does not say for which one.
 
 /// Halves what was refused, until one record is refused by itself. What is taken on the way is done, so that the search moves the
 /// head of its shard, and a search that ends with its invocation goes on in the next one where it was.
@@ -6,12 +6,12 @@
 /// Of `n` records with one that is refused, the call for all is refused, and then `log2(n) + 1` calls find it.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Halving {
-    /// How many of the next records hold one that is refused; 0 where nothing is known of any.
+    /// The number of the next records among which one is refused; 0 if none is known.
     suspects: usize,
 }
 
 impl Halving {
-    /// How many of the next records are tried together.
+    /// The number of the next records that are tried together.
     pub(super) fn window(&self) -> usize {
         match self.suspects {
             0 => usize::MAX,

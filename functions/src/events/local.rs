@@ -1,19 +1,19 @@
 //! The events of an embedded store, as a stream of one shard.
 
-use super::{BatchResponse, NotHandled, Options, Processor, RecordToWrite, kinesis_event};
-use crate::adapters::embedded::{EmbeddedStore, JsonlArchive, LOCAL_SHARD, StoredEvent};
+use super::{BatchResponse, NotHandled, Options, Processor};
+use crate::adapters::embedded::{EmbeddedStore, JsonlArchive, StoredEvent};
 use crate::catalog::CatalogHolder;
 use crate::ports::{MetricStore, PortError};
 use crate::telemetry::Telemetry;
-use abx_core::event::Classes;
+use abx_core::event::{Batch, Classes, NotAPosition, Record, RecordContent};
 use std::sync::{self, Arc, PoisonError};
 use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-/// How many events a batch has.
+/// The number of events in a batch.
 const BATCH: u32 = 500;
-/// How long a batch may take.
+/// The time limit of a batch.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The event function over an embedded store, fed with the events in it. How far it came is the head of the shard, in the
@@ -60,7 +60,7 @@ impl LocalProcessor {
 
     async fn count_waiting(&self) -> Result<Classes, PortError> {
         let mut counted = Classes::default();
-        let stream = self.store.stream_name()?;
+        let shard: Arc<str> = self.store.local_shard()?.into();
         let mut counted_upto = self.counted.lock().await;
         let mut after = match *counted_upto {
             Some(number) => number,
@@ -71,12 +71,9 @@ impl LocalProcessor {
             let events = self.store.events_after(after, BATCH)?;
             let Some(last) = events.last() else { return Ok(counted) };
             let last = last.number;
-            // There is one shard, which keeps the order of all units: no key could be a wrong one.
-            let unrouted =
-                |event| RecordToWrite { partition_key: String::new(), ..RecordToWrite::from(event) };
-            let records: Vec<_> = events.into_iter().map(unrouted).collect();
-            let batch = kinesis_event(&stream, LOCAL_SHARD, &records);
-            let outcome = self.processor.handle(&batch, Instant::now() + PATIENCE).await;
+            let records: Result<Vec<_>, _> = events.into_iter().map(|event| record(&shard, event)).collect();
+            let batch = Batch::from_records(records.map_err(PortError::permanent)?);
+            let outcome = self.processor.count(batch, Instant::now() + PATIENCE).await;
             let outcome = outcome.map_err(PortError::permanent)?;
             counted.merge(&outcome.classes);
             if !outcome.response.batch_item_failures.is_empty() {
@@ -102,10 +99,15 @@ impl LocalProcessor {
     }
 }
 
-/// The record that an event of the file is in that stream.
-impl From<StoredEvent> for RecordToWrite {
-    fn from(StoredEvent { number, arrived, event }: StoredEvent) -> Self {
-        let sequence = number.to_string();
-        Self { sequence, partition_key: event.partition_key, arrived, data: event.data }
-    }
+/// The record that an event of the file is.
+fn record(shard: &Arc<str>, stored: StoredEvent) -> Result<Record, NotAPosition> {
+    Ok(Record {
+        shard: Arc::clone(shard),
+        sequence: stored.number.to_string().parse()?,
+        arrived: stored.arrived,
+        // There is one shard, which keeps the order of all units: no key could be a wrong one.
+        partition_key: None,
+        data: stored.event.data.into(),
+        content: RecordContent::AsSent,
+    })
 }

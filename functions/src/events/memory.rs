@@ -1,7 +1,8 @@
-//! What a process remembers between batches. All of it can be forgotten: the store has it.
+//! The memory of a process between batches. All of it can be forgotten: the store has it.
 
 use crate::ports::{LEDGER_COMMITS, ShardState};
 use abx_core::event::{Commit, Mark, MarkKey};
+use jiff::civil::Date;
 use lru::LruCache;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::num::NonZeroUsize;
@@ -13,7 +14,7 @@ pub(super) struct Memory {
     shards: Mutex<HashMap<String, Ledger>>,
     marks: Mutex<LruCache<MarkKey<'static>, Mark>>,
     /// For each shard, the latest day that unknown events came on, and their names.
-    names: Mutex<HashMap<String, (String, BTreeSet<String>)>>,
+    names: Mutex<HashMap<String, (Date, BTreeSet<String>)>>,
 }
 
 /// A shard, as far as this process knows. Another process may have moved on; then a commit is refused.
@@ -34,13 +35,13 @@ impl From<ShardState> for Ledger {
 }
 
 impl Ledger {
-    /// Whether an event was taken lately.
+    /// True if an event was taken lately.
     pub(super) fn knows(&self, id: u64) -> bool {
         self.ids.contains(&id)
     }
 
     /// Notes what was committed.
-    pub(super) fn advance(&mut self, commit: Commit) {
+    pub(super) fn advance(&mut self, commit: Commit<'_>) {
         self.state.head = Some(commit.head);
         self.state.commits += 1;
         self.ids.extend(&commit.ids);
@@ -69,13 +70,13 @@ impl Memory {
     }
 
     /// Takes the names of a shard's unknown events of a day out.
-    pub(super) fn take_names(&self, shard: &str, day: &str) -> Option<BTreeSet<String>> {
-        lock(&self.names).remove(shard).filter(|(latest, _)| latest == day).map(|(_, names)| names)
+    pub(super) fn take_names(&self, shard: &str, day: Date) -> Option<BTreeSet<String>> {
+        lock(&self.names).remove(shard).filter(|(latest, _)| *latest == day).map(|(_, names)| names)
     }
 
     /// Puts them back. A name in them that was not committed after all does no harm: it only takes a place.
-    pub(super) fn put_names(&self, shard: &str, day: &str, names: BTreeSet<String>) {
-        lock(&self.names).insert(shard.to_owned(), (day.to_owned(), names));
+    pub(super) fn put_names(&self, shard: &str, day: Date, names: BTreeSet<String>) {
+        lock(&self.names).insert(shard.to_owned(), (day, names));
     }
 
     /// The marks that are known of these keys, and the keys of the others.

@@ -8,7 +8,6 @@
 //! | `memory` | what a process remembers between batches: heads, ledgers and marks |
 //! | `unknown` | names of events that no metric asks for |
 //! | `archived` | the line of the archive, written and read |
-//! | `written` | a batch as Lambda writes it, made here |
 //! | `local` | the events of an embedded store, as a stream |
 //! | `coverage` | which records of a shard are counted, by its commit log |
 //! | `redriver` | records that Lambda gave up, or that were quarantined, counted where they stood |
@@ -29,11 +28,9 @@ mod quarantined;
 mod redriver;
 mod shard;
 mod unknown;
-mod written;
 
 pub use archived::{ArchivedRecord, NotArchived};
 pub use local::LocalProcessor;
 pub use processor::{BatchOutcome, BatchResponse, ItemFailure, NotHandled, Options, Processor};
 pub use quarantined::{REPLAYED_STREAM, quarantined};
 pub use redriver::{Origin, Redriven, Redriver, Refusal, RefusalReason, Standing};
-pub use written::{RecordToWrite, kinesis_event};

@@ -1,4 +1,4 @@
-//! What says, in the transaction that counts records, that they are counted: the head of their shard, or a guard for each.
+//! The proof, in the transaction that counts records, that they are counted: the head of their shard, or a guard for each.
 
 use super::memory::Ledger;
 use crate::ports::{Committed, Guard, MetricStore, PortError};
@@ -25,36 +25,36 @@ pub(super) struct Guards<'a> {
     pub reached: HashMap<Position, Reached>,
     /// The ids of events that were redriven before.
     pub ids: &'a HashSet<u64>,
-    /// What was counted with this.
+    /// The records that were counted with these guards.
     pub done: Vec<(Position, RecordClass)>,
     /// The ids that were taken with this.
     pub taken: Vec<u64>,
 }
 
-/// How far a record is counted.
+/// The progress in counting a record.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Reached {
-    /// What its guard says, if it has one.
+    /// The position in its guard, if it has one.
     pub guard: Option<Position>,
     /// The last part of it that is counted, by the guard or by the log.
     pub part: Option<Position>,
 }
 
 impl Reached {
-    /// What a guard says.
+    /// The progress that a guard shows.
     pub(super) fn by_guard(guard: Position) -> Self {
         let part = Some(guard.clone()).filter(|it| it.part.is_some() && !is_of_rejected(it));
         Self { guard: Some(guard), part }
     }
 }
 
-/// Whether the guard of a record says that it was counted as rejected.
+/// True if the guard of a record says that it was counted as rejected.
 pub(super) fn is_of_rejected(guard: &Position) -> bool {
     guard.part.as_ref().is_some_and(|(experiment, _)| &**experiment == REJECTED)
 }
 
 impl PositionWriter<'_> {
-    /// Whether an event was taken lately.
+    /// True if an event was taken lately.
     pub(super) fn knows(&self, id: u64) -> bool {
         match self {
             Self::Head(ledger) => ledger.knows(id),
@@ -83,7 +83,7 @@ impl PositionWriter<'_> {
         &self,
         store: &impl MetricStore,
         shard: &str,
-        commit: &Commit,
+        commit: &Commit<'_>,
         items: &[Item<'_>],
     ) -> Result<Committed, PortError> {
         match self {
@@ -93,7 +93,7 @@ impl PositionWriter<'_> {
     }
 
     /// Notes what was written.
-    pub(super) fn advance(&mut self, commit: Commit, items: &[Item<'_>], classes: &[RecordClass]) {
+    pub(super) fn advance(&mut self, commit: Commit<'_>, items: &[Item<'_>], classes: &[RecordClass]) {
         match self {
             Self::Head(ledger) => ledger.advance(commit),
             Self::Guards(guards) => {
@@ -108,7 +108,7 @@ impl PositionWriter<'_> {
 }
 
 impl Guards<'_> {
-    fn of(&self, commit: &Commit, items: &[Item<'_>]) -> Vec<Guard> {
+    fn of(&self, commit: &Commit<'_>, items: &[Item<'_>]) -> Vec<Guard> {
         let guard = |record: &Position, after: Position, id: Option<u64>| {
             let before = self.reached.get(record).and_then(|it| it.guard.clone());
             Guard { before, after, id }

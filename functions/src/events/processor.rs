@@ -4,10 +4,10 @@ use super::memory::Memory;
 use super::shard::{Look, Outdated, Progress, Stop, Tools};
 use crate::catalog::{CatalogHolder, Snapshot};
 use crate::ports::{Archive, CatalogStore, MetricStore, Quarantine, Quarantined};
+use crate::sources::kinesis::{self, NotABatch};
 use crate::telemetry::{Counter, Level, Telemetry, hashed};
 use abx_core::event::{
-    Batch, Classes, Limits, NotABatch, Position, RecordClass, ShardBatch, StreamCounter, StreamTotals,
-    Unplaced,
+    Batch, Classes, Limits, Position, RecordClass, ShardBatch, StreamCounter, StreamTotals, Unplaced,
 };
 use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
@@ -19,27 +19,27 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout, timeout_at};
 
-/// How long before its deadline an invocation answers, whatever is still to be done.
+/// The time before its deadline at which an invocation answers, even if work is left.
 const RESERVE: Duration = Duration::from_millis(300);
 
-/// How far the clocks of the stream and of this process may be apart.
+/// The largest difference between the clocks of the stream and of this process.
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(3);
 
-/// How long the head of the catalog may take to be read.
+/// The time limit of a read of the catalog's head.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// How long after they came records wait for a catalog that cannot be read. After it the last good one counts them, so that an outage
+/// The longest wait of records, from their arrival, for a catalog that cannot be read. After it the last good one counts them, so that an outage
 /// of the catalog's table alone does not stop a shard for longer.
 const CATALOG_PATIENCE: SignedDuration = SignedDuration::from_mins(5);
 
-/// What Lambda is told of a batch: from which record on it is to be delivered again.
+/// The response to Lambda for a batch: the records from which on it is to be delivered again.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BatchResponse {
     /// The first record of each shard that is not counted; empty where all are. Lambda delivers it and all after it
     /// again, so there is one for a shard and never more.
     pub batch_item_failures: Vec<ItemFailure>,
-    /// What became of the records that are done, for whoever invokes the function by hand: Lambda reads only the failures.
+    /// The outcome of the records that are done, for a person who invokes the function: Lambda reads only the failures.
     #[serde(default, skip_serializing_if = "Classes::is_empty")]
     pub counted: Classes,
 }
@@ -52,14 +52,14 @@ pub struct ItemFailure {
     pub item_identifier: String,
 }
 
-/// What became of a batch.
+/// The outcome of a batch.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BatchOutcome {
-    /// What Lambda is told.
+    /// The response to Lambda.
     pub response: BatchResponse,
-    /// What was counted of it, now.
+    /// The counts of it that were added now.
     pub counted: StreamTotals,
-    /// What became of each record that is not given back.
+    /// The outcome of each record that is not given back.
     pub classes: Classes,
     /// Records without a place in any shard.
     pub unplaced: usize,
@@ -104,18 +104,16 @@ impl From<NotABatch> for NotHandled {
     }
 }
 
-/// How the function behaves.
+/// The options of the function.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
-    /// How much one transaction holds.
-    pub limits: Limits,
-    /// How many marks a process remembers.
+    /// The number of marks that a process remembers.
     pub cache_marks: NonZeroUsize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { limits: Limits::default(), cache_marks: const { NonZeroUsize::new(100_000).unwrap() } }
+        Self { cache_marks: const { NonZeroUsize::new(100_000).unwrap() } }
     }
 }
 
@@ -127,7 +125,6 @@ pub struct Processor<C, M, A, Q> {
     archive: A,
     quarantine: Q,
     telemetry: Arc<Telemetry>,
-    options: Options,
     memory: Memory,
 }
 
@@ -147,7 +144,7 @@ where
         options: Options,
     ) -> Self {
         let memory = Memory::new(options.cache_marks);
-        Self { catalog, store, archive, quarantine, telemetry, options, memory }
+        Self { catalog, store, archive, quarantine, telemetry, memory }
     }
 
     /// The store.
@@ -165,11 +162,25 @@ where
         &self.telemetry
     }
 
-    /// Counts a batch, and answers before the deadline. What the records say is never an error.
-    pub async fn handle(&self, event: &[u8], deadline: Instant) -> Result<BatchOutcome, NotHandled> {
+    /// Counts what Lambda hands over of a Kinesis stream; see [`Self::count`].
+    pub async fn handle(&self, payload: &[u8], deadline: Instant) -> Result<BatchOutcome, NotHandled> {
         let start = std::time::Instant::now();
+        let batch = kinesis::read(payload, Timestamp::now())?;
+        self.count_since(start, batch, deadline).await
+    }
+
+    /// Counts a batch, and answers before the deadline. What the records say is never an error.
+    pub async fn count(&self, batch: Batch, deadline: Instant) -> Result<BatchOutcome, NotHandled> {
+        self.count_since(std::time::Instant::now(), batch, deadline).await
+    }
+
+    async fn count_since(
+        &self,
+        start: std::time::Instant,
+        mut batch: Batch,
+        deadline: Instant,
+    ) -> Result<BatchOutcome, NotHandled> {
         let now = Timestamp::now();
-        let mut batch = Batch::read(event, now)?;
         let until = deadline.checked_sub(RESERVE).unwrap_or(deadline);
         let mut outcome = BatchOutcome { unplaced: batch.unplaced.len(), ..BatchOutcome::default() };
         // First, so that a batch whose records without a place cannot be kept is given back whole, and no shard twice.
@@ -217,16 +228,16 @@ where
         let Some(newest) = shard.payloads.iter().map(|payload| payload.arrived).max() else { return Ok(()) };
         let (read, needed) = (self.catalog.freshness().read_at, newest.checked_add(CLOCK_SKEW).ok());
         if read.is_some() && needed < read {
-            return self.count((shard, None), snapshot, until, progress).await;
+            return self.count_shard((shard, None), snapshot, until, progress).await;
         }
         let held = Arc::clone(snapshot);
         let look: Look = look(Arc::clone(&self.catalog), newest, Arc::clone(&held)).boxed().shared();
-        match self.count((&mut *shard, Some(&look)), &held, until, progress).await {
+        match self.count_shard((&mut *shard, Some(&look)), &held, until, progress).await {
             Err(Stop::StaleCatalog) => {}
             ended => return ended,
         }
         *snapshot = self.catalog.held();
-        self.count((shard, None), snapshot, until, progress).await
+        self.count_shard((shard, None), snapshot, until, progress).await
     }
 
     /// Notes how old the catalog is, and why it is not newer.
@@ -253,23 +264,23 @@ where
         }
     }
 
-    async fn count(
+    async fn count_shard(
         &self,
         (shard, look): (&mut ShardBatch, Option<&Look>),
         snapshot: &Snapshot,
         until: Instant,
         progress: &mut Progress,
     ) -> Result<(), Stop> {
-        let tools = Tools { look, ..self.tools(snapshot, &self.options.limits, until) };
+        let tools = Tools { look, ..self.tools(snapshot, self.store.limits().commit, until) };
         // A call that does not come back is left behind: if it still writes, the head tells.
         timeout_at(until, tools.count(shard, progress)).await.unwrap_or(Err(Stop::Time))
     }
 
-    /// What a shard is worked on with.
+    /// The parts that the work on a shard needs.
     pub(super) fn tools<'a>(
         &'a self,
         snapshot: &'a Snapshot,
-        limits: &'a Limits,
+        limits: Limits,
         until: Instant,
     ) -> Tools<'a, M, A, Q> {
         Tools {

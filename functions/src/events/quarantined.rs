@@ -1,14 +1,12 @@
 //! Records out of quarantine, as records of a shard.
 
 use super::archived::identity;
-use super::{RecordToWrite, kinesis_event};
 use crate::ports::Quarantined;
+use crate::sources::kinesis::{self, KinesisRecord};
 use crate::telemetry::hashed;
 use abx_core::event::{Batch, EventData, Payload, RejectionReason, ShardBatch};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
-use serde_json::Value;
+use std::sync::Arc;
 
 /// The stream of quarantined records that have no place of their own. Each has a shard to itself there, or shares one with those
 /// of the same event, and is its only record.
@@ -37,11 +35,10 @@ pub fn quarantined(record: &Quarantined) -> Option<ShardBatch> {
 }
 
 fn read(shard: &str, sequence: &str, arrived: Timestamp, data: Vec<u8>) -> Option<ShardBatch> {
-    let (stream, shard) = shard.split_once('/')?;
     let (sequence, partition_key) = (sequence.to_owned(), String::new());
-    let record = RecordToWrite { sequence, partition_key, arrived, data };
-    let batch = Batch::read(&kinesis_event(stream, shard, &[record]), arrived).ok()?;
-    batch.shards.into_iter().next()
+    let record = KinesisRecord { sequence, partition_key, arrived, data };
+    let record = record.into_record(&Arc::from(shard)).ok()?;
+    Batch::from_records([record]).shards.into_iter().next()
 }
 
 pub(super) fn has_no_place(shard: &str) -> bool {
@@ -50,9 +47,8 @@ pub(super) fn has_no_place(shard: &str) -> bool {
 
 /// The bytes of a record that has no place: it was kept whole, as JSON.
 fn data(record: &Quarantined, is_whole: bool) -> Vec<u8> {
-    let whole: Option<Value> = if is_whole { serde_json::from_slice(&record.data).ok() } else { None };
-    let data = whole.as_ref().and_then(|it| it.pointer("/kinesis/data")?.as_str());
-    data.and_then(|data| STANDARD.decode(data).ok()).unwrap_or_else(|| record.data.clone())
+    let data = if is_whole { kinesis::data_of(&record.data) } else { None };
+    data.unwrap_or_else(|| record.data.clone())
 }
 
 /// The shard of a record that has no place; the same whenever it is redriven.

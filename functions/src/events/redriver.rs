@@ -9,17 +9,17 @@ use super::{Options, Processor};
 use crate::catalog::CatalogHolder;
 use crate::ports::{Archive, CatalogStore, MetricStore, PortError, Quarantine};
 use crate::telemetry::Telemetry;
-use abx_core::event::{Classes, Limits, Payload, Position, RecordClass, RejectionReason, ShardBatch};
+use abx_core::event::{Classes, Payload, Position, RecordClass, RejectionReason, ShardBatch};
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
-/// How long the records of one call may take.
+/// The time limit of the records of one call.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Where records come from.
+/// The source of records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
     /// A batch that Lambda gave up, or the archive: the commit log says which of them were counted.
@@ -28,7 +28,7 @@ pub enum Origin {
     Quarantine,
 }
 
-/// How a record stands before it is redriven.
+/// The state of a record before it is redriven.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Standing {
     /// It is counted.
@@ -73,27 +73,27 @@ impl fmt::Display for RefusalReason {
 /// A record that was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// Where it stands.
+    /// The position.
     pub position: Position,
     /// Why.
     pub reason: RefusalReason,
-    /// What is wrong with it.
+    /// The problem with it.
     pub detail: String,
 }
 
-/// What became of records.
+/// The outcome of records.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Redriven {
     /// The classes of those that are counted now.
     pub counted: Classes,
-    /// How many were counted before.
+    /// The number of records that were counted before.
     pub already_counted: u64,
     /// Those that were refused.
     pub refused: Vec<Refusal>,
 }
 
 impl Redriven {
-    /// How many records it speaks of.
+    /// The number of records that it covers.
     #[must_use]
     pub fn sum(&self) -> u64 {
         self.counted.sum() + self.already_counted + self.refused.len() as u64
@@ -109,7 +109,6 @@ impl Redriven {
 #[derive(Debug)]
 pub struct Redriver<C, M, A, Q> {
     processor: Processor<C, M, A, Q>,
-    limits: Limits,
 }
 
 /// A record and how far it is counted.
@@ -126,16 +125,10 @@ where
     pub fn new(catalog: Arc<CatalogHolder<C>>, store: M, kept: (A, Q)) -> Self {
         let telemetry = Arc::new(Telemetry::silent("events"));
         let processor = Processor::new(catalog, store, kept, telemetry, Options::default());
-        Self { processor, limits: Limits::REDRIVE }
+        Self { processor }
     }
 
-    /// The same with transactions of another size.
-    #[must_use]
-    pub fn with_limits(self, limits: Limits) -> Self {
-        Self { limits, ..self }
-    }
-
-    /// How each of a shard's records stands, in their order.
+    /// The state of each of a shard's records, in their order.
     pub async fn standings(&self, origin: Origin, batch: &ShardBatch) -> Result<Vec<Standing>, PortError> {
         let state = self.processor.store().shard(&batch.shard).await?;
         let (placed, _) = self.place(origin, batch, state.head.as_ref()).await?;
@@ -162,7 +155,7 @@ where
         let until = Instant::now() + PATIENCE;
         let ended = match self.processor.snapshot(until).await {
             Some(snapshot) => {
-                let tools = self.processor.tools(&snapshot, &self.limits, until);
+                let tools = self.processor.tools(&snapshot, self.processor.store().limits().redrive, until);
                 let work = self.redrive_with(&tools, (origin, batch), &mut redriven);
                 timeout_at(until, work).await.unwrap_or(Err(Stop::Time))
             }
@@ -299,8 +292,7 @@ where
             return Ok(Vec::new());
         }
         let mut progress = Progress::default();
-        let limits = Limits::default();
-        let tools = Tools { limits: &limits, ..*tools };
+        let tools = Tools { limits: self.processor.store().limits().commit, ..*tools };
         let ended = tools.count(batch, &mut progress).await;
         for (class, count) in progress.classes.iter() {
             match class {
@@ -365,7 +357,7 @@ where
     }
 }
 
-/// What is tried next of records that a store refuses together: their halves, or the one that is refused by itself as a rejected one.
+/// The next attempts for records that a store refuses together: their halves, or the one that is refused by itself as a rejected one.
 /// Out of quarantine, that is refused again and not written.
 fn halve(
     origin: Origin,

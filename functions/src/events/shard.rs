@@ -35,13 +35,13 @@ use std::fmt;
 use std::sync::Arc;
 use tokio::time::Instant;
 
-/// How often a batch is begun anew in one invocation, because somebody else committed first.
+/// The number of times that a batch is restarted in one invocation because somebody else committed first.
 pub(super) const ROUNDS: u32 = 4;
 
-/// How much of what a store says is kept with a record that it refuses, in characters.
+/// The part of a store's message that is kept with a record that it refuses, in characters.
 const DETAIL_CHARS: usize = 500;
 
-/// What a shard is worked on with.
+/// The parts that the work on a shard needs.
 pub(super) struct Tools<'a, M, A, Q> {
     pub catalog: &'a Catalog,
     /// A look at the head of the catalog, where the catalog may be older than the records.
@@ -50,7 +50,7 @@ pub(super) struct Tools<'a, M, A, Q> {
     pub archive: &'a A,
     pub quarantine: &'a Q,
     pub memory: &'a Memory,
-    pub limits: &'a Limits,
+    pub limits: Limits,
     pub telemetry: &'a Telemetry,
     /// Nothing is begun after it.
     pub until: Instant,
@@ -68,12 +68,12 @@ pub(super) enum Outdated {
     Unread(Arc<str>),
 }
 
-/// How far the work came: it is read after the work was given up as well.
+/// The progress of the work: it is also read after the work was given up.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
-    /// What was counted.
+    /// The counts.
     pub counted: StreamTotals,
-    /// What became of each record up to `classed`.
+    /// The outcome of each record up to `classed`.
     pub classes: Classes,
     classed: Option<Position>,
     /// The records that the head was found to be behind. Kinesis and Lambda deliver such records again; a redrive has to ask the log,
@@ -81,7 +81,7 @@ pub(super) struct Progress {
     pub passed: HashSet<Position>,
     /// The last item that is counted; `None` before any is known to be.
     pub head: Option<Position>,
-    /// What is in the archive and in quarantine already, and how many credits its line has, so that a second round leaves it
+    /// Each record that is in the archive or in quarantine already, and the number of credits of its line, so that a second round leaves it
     /// alone unless it knows of more.
     kept: HashMap<Position, usize>,
     /// The search for a record that is refused.
@@ -95,7 +95,7 @@ impl Progress {
         payload.refuse(error.to_string().chars().take(DETAIL_CHARS).collect::<String>());
     }
 
-    /// How many records of a batch are left.
+    /// The number of records of a batch that are left.
     fn left(&self, batch: &ShardBatch) -> usize {
         let is_left = |position: &Position| self.head.as_ref().is_none_or(|head| position > head);
         batch.payloads.iter().filter(|payload| is_left(&payload.position)).count()
@@ -234,7 +234,7 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
         Ok(())
     }
 
-    /// Whether all is counted; if not, somebody else moved the head, or a guard.
+    /// True if all is counted; if not, somebody else moved the head, or a guard.
     pub(super) async fn round(
         &self,
         batch: &ShardBatch,
@@ -256,7 +256,7 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
         };
         let mut from = 0;
         while let Some(mut commit) =
-            folded.commit(&batch.shard, &items, (from, writer.reached(items.get(from))), self.limits)
+            folded.commit(&items, (from, writer.reached(items.get(from))), &self.limits)
         {
             self.check_time()?;
             let (done, classes) = (items.get(from..commit.upto), folded.classes().get(from..commit.upto));
@@ -269,7 +269,7 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
             }
             for row in &commit.rows {
                 for (counter, amount) in &row.counters {
-                    progress.counted.add(&row.partition, &row.sort, counter, *amount);
+                    progress.counted.add(&row.row, counter, *amount);
                 }
             }
             for class in classes {
@@ -283,7 +283,7 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
         Ok(true)
     }
 
-    /// Whether the catalog is new enough.
+    /// Checks that the catalog is new enough.
     async fn look(&self) -> Result<(), Stop> {
         match self.look {
             Some(look) => Ok(look.clone().await?),

@@ -1,26 +1,27 @@
 //! Names of unknown events, on their way into a commit.
 
 use super::memory::Memory;
-use crate::ports::{MetricStore, PortError};
+use crate::ports::{MetricStore, PortError, RowsOf};
 use crate::telemetry::{Level, Telemetry};
-use abx_core::event::{Additions, Counter, Item, RecordClass, UnknownEvents, unknown_partition};
+use abx_core::event::{Additions, Counter, Item, RecordClass, RowKey, UnknownEvents};
+use jiff::civil::Date;
 use serde_json::json;
 use std::collections::BTreeSet;
 
-/// What is added for the unknown events among items, if there are any. Reads the names of the day once a day and process, so that a
+/// The additions for the unknown events among items, if there are any. Reads the names of the day once a day and process, so that a
 /// row has a bounded number of them whoever writes it; and logs each name once.
 pub(super) async fn unknown_row<M: MetricStore>(
     (shard, items, classes): (&str, &[Item<'_>], &[RecordClass]),
     (store, memory): (&M, &Memory),
     telemetry: &Telemetry,
-) -> Result<Option<Additions>, PortError> {
+) -> Result<Option<Additions<'static>>, PortError> {
     let Some(unknown) = UnknownEvents::among(items, classes) else { return Ok(None) };
-    let mut names = match memory.take_names(shard, &unknown.day) {
+    let mut names = match memory.take_names(shard, unknown.day) {
         Some(names) => names,
-        None => read(store, shard, &unknown.day).await?,
+        None => read(store, shard, unknown.day).await?,
     };
-    let (row, new) = unknown.additions(shard, &mut names);
-    memory.put_names(shard, &unknown.day, names);
+    let (row, new) = unknown.additions(&mut names);
+    memory.put_names(shard, unknown.day, names);
     if !new.is_empty() {
         let fields = json!({"shard": shard, "names": new, "events": unknown.count(),
             "help": "no metric of a published experiment asks for these events"});
@@ -29,12 +30,12 @@ pub(super) async fn unknown_row<M: MetricStore>(
     Ok(Some(row))
 }
 
-async fn read<M: MetricStore>(store: &M, shard: &str, day: &str) -> Result<BTreeSet<String>, PortError> {
-    let rows = store.rows(&unknown_partition(shard)).await?;
-    let of_day = rows.into_iter().filter(|row| row.sort.split('#').next() == Some(day));
-    let name = |counter: String| match Counter::parse(&counter)? {
+async fn read<M: MetricStore>(store: &M, shard: &str, day: Date) -> Result<BTreeSet<String>, PortError> {
+    let rows = store.rows(RowsOf::UnknownEvents { shard }).await?;
+    let of_day = rows.into_iter().filter(|it| it.row == RowKey::UnknownEvents { day });
+    let name = |(counter, _)| match counter {
         Counter::Unknown(name) if !name.is_empty() => Some(name.into_owned()),
         _ => None,
     };
-    Ok(of_day.filter_map(|row| name(row.counter)).collect())
+    Ok(of_day.flat_map(|row| row.counters).filter_map(name).collect())
 }

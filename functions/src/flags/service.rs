@@ -14,7 +14,7 @@ use std::sync::Arc;
 /// Settings of the service, apart from its ports.
 #[derive(Debug, Clone, Default)]
 pub struct FlagOptions {
-    /// Whether evaluations are counted or sent one by one.
+    /// The way in which evaluations are sent: counted, or one by one.
     pub evaluations: Evaluations,
     /// The settings that both functions have.
     pub http: HttpOptions,

@@ -25,15 +25,15 @@ use summary::{Counted, Summary};
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::Instant;
 
-/// How many events wait at most: some 3 MB.
+/// The largest number of events that wait: some 3 MB.
 const CAPACITY: usize = 10_000;
-/// How many events are sent at once: one call of the stream.
+/// The number of events that are sent at once: one call of the stream.
 const BATCH: usize = 500;
-/// How often an event is sent before it counts as lost; the adapter tries each time more than once.
+/// The number of times that an event is sent before it counts as lost; the adapter makes several attempts each time.
 const TRIES: u8 = 3;
-/// How long a stream that did not take everything is left alone.
+/// The pause after a stream did not take everything.
 const PAUSE: Duration = Duration::from_secs(1);
-/// How many events are known to have been recorded: some 400 KB.
+/// The number of events that are remembered as recorded: some 400 KB.
 const SEEN: NonZeroUsize = const { NonZeroUsize::new(10_000).unwrap() };
 
 /// A bounded queue before the stream. What is lost, by overflow or because the stream refuses it, is counted, and forgotten, so
@@ -59,12 +59,12 @@ struct Waiting {
     tries: u8,
 }
 
-/// What is known of an event beside the event.
+/// The data of an event beside the event itself.
 #[derive(Debug, Clone, Copy)]
 struct Entry {
-    /// What it is known by; a summary is never met twice, and by nothing.
+    /// The key of the event; a summary never repeats, and has none.
     key: Option<u64>,
-    /// How many events it stands for.
+    /// The number of events that it stands for.
     weight: u64,
 }
 
@@ -95,12 +95,12 @@ impl<E: EventSink> Outbox<E> {
         &self.sink
     }
 
-    /// When events are sent.
+    /// The time at which events are sent.
     pub fn mode(&self) -> Exposures {
         self.mode
     }
 
-    /// How many events wait.
+    /// The number of events that wait.
     pub fn waiting(&self) -> usize {
         self.queue().len()
     }
@@ -172,7 +172,7 @@ impl<E: EventSink> Outbox<E> {
         }
     }
 
-    /// Whether all was taken.
+    /// True if all was taken.
     async fn send_all(&self) -> bool {
         let mut is_well = true;
         let mut left = self.waiting();
@@ -280,7 +280,7 @@ impl<E: EventSink> Outbox<E> {
     }
 }
 
-/// What is with the sink. A request that is given up while it sends (`sync`) drops the call, and what became of its events is not
+/// The events that are with the sink. A request that is given up while it sends (`sync`) drops the call, and the outcome of its events is not
 /// known then: they count as lost, and whoever reads the stream knows a second exposure by its id.
 struct OnItsWay<'a, E: EventSink> {
     outbox: &'a Outbox<E>,

@@ -9,7 +9,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long counts wait at most while requests come. A process that is killed without a signal loses as much.
+/// The longest time that counts wait while requests come. A process that is killed without a signal loses as much.
 const AGE: Duration = Duration::from_secs(10);
 /// The most entries of one event: some 50 KB, a fifth of what the event function reads.
 const ENTRIES: usize = 500;
@@ -22,7 +22,7 @@ pub(super) type Counted = (Event, u64);
 pub(super) struct Summary {
     /// In minutes since 1970.
     minute: i64,
-    /// When the first of them was counted.
+    /// The time at which the first of them was counted.
     since: Option<Instant>,
     /// By the hash of all but the count, so that counting allocates nothing.
     entries: HashMap<u64, Entry>,

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-/// How many hexadecimal digits an id has: 128 bits.
+/// The number of hexadecimal digits of an id: 128 bits.
 const ID_DIGITS: usize = 32;
 
 /// The id of what is told by its parts, the same in every process: SHA-256 over each part's length and bytes.
@@ -34,7 +34,7 @@ pub struct Exposure<'a> {
     pub revision: u64,
     /// The experiment's epoch.
     pub epoch: u32,
-    /// When.
+    /// The time.
     pub timestamp: Timestamp,
 }
 
@@ -51,7 +51,7 @@ pub struct Evaluated<'a> {
     pub reason: &'a str,
     /// The catalog's revision.
     pub revision: u64,
-    /// When.
+    /// The time.
     pub timestamp: Timestamp,
 }
 

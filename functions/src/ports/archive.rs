@@ -1,4 +1,4 @@
-//! Where events are kept for ever, and records that are none apart from them.
+//! The archive of events, which are kept forever, and apart from them of records that are not events.
 
 use super::PortError;
 use jiff::Timestamp;
@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 /// A line of the archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArchiveLine {
-    /// When the event came: lines are put by its day.
+    /// The time of the event's arrival: lines are stored by its day.
     pub arrived: Timestamp,
     /// One JSON object, with its `_id`, and without a line feed. Lines with one `_id` are the same line twice.
     pub json: String,
@@ -26,9 +26,9 @@ pub struct Quarantined {
     pub id: String,
     /// The word for what is wrong.
     pub reason: String,
-    /// What is wrong.
+    /// The problem.
     pub detail: String,
-    /// When the record came to the stream.
+    /// The time of the record's arrival on the stream.
     pub arrived: Timestamp,
     /// The record's bytes.
     pub data: Vec<u8>,
@@ -46,7 +46,7 @@ pub trait Quarantine: Send + Sync {
         limit: usize,
     ) -> impl Future<Output = Result<Vec<Quarantined>, PortError>> + Send;
 
-    /// How many records came since a time, by reason; their bytes are not read.
+    /// Counts the records that came since a time, by reason; their bytes are not read.
     fn count(
         &self,
         since: Timestamp,

@@ -1,4 +1,4 @@
-//! Where assignments are kept.
+//! The store of assignments.
 
 use super::PortError;
 use jiff::Timestamp;
@@ -26,24 +26,24 @@ pub struct StoredAssignment {
     pub epoch: u32,
     /// The catalog's revision at the assignment.
     pub revision: u64,
-    /// When it was decided.
+    /// The time of the assignment.
     pub assigned_at: Timestamp,
-    /// What was known about the unit.
+    /// The known attributes of the unit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context: Option<Map<String, Value>>,
-    /// When it ends, in seconds since 1970.
+    /// The time of expiry, in seconds since 1970.
     pub ttl: i64,
 }
 
 impl StoredAssignment {
-    /// Whether it has ended at a time given in seconds since 1970. Stores delete late (DynamoDB within days), so
+    /// True if it has expired at a time given in seconds since 1970. Stores delete late (DynamoDB within days), so
     /// whoever reads an assignment asks.
     #[must_use]
     pub fn is_expired(&self, now: i64) -> bool {
         self.ttl <= now
     }
 
-    /// Whether `self` is what an earlier attempt of the same call stored, whose answer was lost.
+    /// True if an earlier attempt of the same call, whose answer was lost, stored `self`.
     pub(crate) fn is_echo_of(&self, put: &Self) -> bool {
         self.assignment_id == put.assignment_id
             && self.variant == put.variant
@@ -77,7 +77,7 @@ fn check_length(what: &str, text: &str, limit: usize) -> Result<(), PortError> {
     }
 }
 
-/// How an attempt to store an assignment ended.
+/// The outcome of an attempt to store an assignment.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Put {
     /// It is stored.
@@ -88,7 +88,7 @@ pub enum Put {
 
 /// Keeps the first assignment of each unit and experiment.
 pub trait AssignmentStore: Send + Sync {
-    /// What is stored, expired or not: see [`StoredAssignment::is_expired`]. May miss what was stored in the last second.
+    /// The stored assignment, expired or not: see [`StoredAssignment::is_expired`]. May miss one that was stored in the last second.
     fn get(
         &self,
         unit: &str,

@@ -1,4 +1,4 @@
-//! Where published catalogs are kept.
+//! The store of published catalogs.
 
 use super::PortError;
 use jiff::Timestamp;
@@ -9,19 +9,19 @@ use std::fmt::Write;
 /// The longest chunk of a revision, in bytes: a DynamoDB item holds 400 KB, its keys and names included.
 pub const CHUNK_BYTES: usize = 350 * 1000;
 
-/// Which revision serves.
+/// The current revision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {
     /// Its number.
     pub revision: u64,
 }
 
-/// What a publisher says about a revision, and whoever moves the head about that.
+/// The metadata of a revision by its publisher, or of a move of the head by its author.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RevisionMeta {
-    /// When it was published.
+    /// The time of publication.
     pub created_at: Timestamp,
-    /// Who published it.
+    /// The author.
     pub author: String,
     /// Why.
     pub message: String,
@@ -34,7 +34,7 @@ pub struct HeadMove {
     pub from: Option<u64>,
     /// The revision that served from then on.
     pub to: u64,
-    /// When it was moved, by whom and why.
+    /// The time, the author and the reason of the move.
     pub meta: RevisionMeta,
 }
 
@@ -43,12 +43,12 @@ pub struct HeadMove {
 pub struct RevisionInfo {
     /// The number.
     pub revision: u64,
-    /// What its publisher said.
+    /// The metadata from its publisher.
     #[serde(flatten)]
     pub meta: RevisionMeta,
     /// The length.
     pub bytes: u64,
-    /// How many chunks of at most [`CHUNK_BYTES`] it has.
+    /// The number of its chunks of at most [`CHUNK_BYTES`].
     pub chunks: u32,
     /// SHA-256 of all bytes, in lower-case hexadecimal.
     pub checksum: String,
@@ -89,7 +89,7 @@ fn checksum(bytes: &[u8]) -> String {
     })
 }
 
-/// How an attempt to store a revision ended.
+/// The outcome of an attempt to store a revision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PutRevision {
     /// It is stored, whole.
@@ -98,14 +98,14 @@ pub enum PutRevision {
     Taken,
 }
 
-/// How an attempt to move the head ended.
+/// The outcome of an attempt to move the head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flip {
     /// The head is where it was to go.
     Done,
     /// Somebody else moved it.
     Lost {
-        /// Where it is instead; `None` if there is no head at all.
+        /// The actual head; `None` if there is no head at all.
         actual: Option<u64>,
     },
 }

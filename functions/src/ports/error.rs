@@ -11,18 +11,18 @@ type Source = Box<dyn Error + Send + Sync>;
 pub enum PortError {
     /// The other side is slow, busy or away. The same call may succeed later.
     Transient {
-        /// What happened.
+        /// The underlying error.
         source: Source,
     },
     /// The same call would fail again: it was refused, or what is stored cannot be read.
     Permanent {
-        /// What happened.
+        /// The underlying error.
         source: Source,
     },
     /// The same call would fail again because of what it holds: a key, an item or a value that the other side never takes. Calls that
     /// hold something else may succeed, so a caller that asked for several things at once can find out which of them it is.
     Unprocessable {
-        /// What happened.
+        /// The underlying error.
         source: Source,
     },
 }
@@ -46,13 +46,13 @@ impl PortError {
         Self::Unprocessable { source: source.into() }
     }
 
-    /// Whether what the call holds is at fault, and nothing else.
+    /// True if only the content of the call is at fault.
     #[must_use]
     pub fn is_unprocessable(&self) -> bool {
         matches!(self, Self::Unprocessable { .. })
     }
 
-    /// Whether another try may overcome it.
+    /// True if a retry may succeed.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Transient { .. })
@@ -91,16 +91,16 @@ impl fmt::Display for PortError {
 }
 
 impl Error for PortError {
-    /// What lies *under* the source, as `Display` begins with the source itself.
+    /// The cause *under* the source, as `Display` begins with the source itself.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.inner().source()
     }
 }
 
-/// What was done, or where, when an error happened.
+/// An error with the action, or the place, in which it happened.
 #[derive(Debug)]
 pub struct Within<W> {
-    /// What or where.
+    /// The action or the place.
     pub what: W,
     source: Source,
 }

@@ -1,4 +1,4 @@
-//! Where events go.
+//! The sink of events.
 
 use super::PortError;
 
@@ -15,7 +15,7 @@ pub struct Event {
     pub data: Vec<u8>,
 }
 
-/// What became of a batch of events.
+/// The outcome of a batch of events.
 #[derive(Debug, Default)]
 pub struct SendReport {
     /// The indices of the events that were lost, in ascending order. All others arrived, at least once.

@@ -1,32 +1,34 @@
-//! Where counts are kept, exactly.
+//! The store of counts, which are exact.
 
 use super::PortError;
-use abx_core::event::{Additions, Amount, Commit, Mark, MarkKey, Position};
+use abx_core::event::{
+    Additions, Amount, Commit, Counter, Limits, Mark, MarkKey, Position, RowKey, StreamTotals, Totals,
+};
 use jiff::SignedDuration;
 
-/// How many of a shard's latest commits are read for the ids of their events. At one batch of 500 events a second that is two
+/// The number of a shard's latest commits that are read for the ids of their events. At one batch of 500 events a second that is two
 /// minutes; producers repeat within seconds.
 pub const LEDGER_COMMITS: u64 = 128;
 
-/// How long the log of a shard's commits is kept, and so how far back a redrive reaches. A stream remembers a record for a week at
+/// The retention of the log of a shard's commits, and so the reach of a redrive. A stream remembers a record for a week at
 /// most, so this leaves more than three weeks to find out why Lambda gave it up.
 pub const LOG_KEPT: SignedDuration = SignedDuration::from_hours(31 * 24);
 
-/// How many redriven records before and after others are read for the ids of their events: producers repeat within seconds.
+/// The number of redriven records before and after others that are read for the ids of their events: producers repeat within seconds.
 pub const REDRIVEN_AROUND: usize = 500;
 
-/// What a store knows of a shard.
+/// The state of a shard in a store.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ShardState {
-    /// How far the shard has been applied; `None` before its first commit.
+    /// The position up to which the shard has been applied; `None` before its first commit.
     pub head: Option<Position>,
-    /// How many commits there were.
+    /// The number of commits.
     pub commits: u64,
     /// The hashes of the ids of the events of its latest [`LEDGER_COMMITS`], in no order.
     pub ledger: Vec<u64>,
 }
 
-/// How an attempt to commit ended.
+/// The outcome of an attempt to commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Committed {
     /// It is written, whole.
@@ -39,7 +41,7 @@ pub enum Committed {
 /// An entry of a shard's commit log: which records one commit counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogEntry {
-    /// How many commits of the shard there were before it.
+    /// The number of commits of the shard before it.
     pub number: u64,
     /// The position of the first item that it counted, or counted a part of.
     pub first: Position,
@@ -50,9 +52,9 @@ pub struct LogEntry {
 /// A record of a redrive, as of one commit of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Guard {
-    /// How far redrives came with it before; `None` where none did.
+    /// The position that redrives of it had reached before; `None` if there were none.
     pub before: Option<Position>,
-    /// How far they are now: its position, or a part of it.
+    /// The position that they have reached now: that of the record, or of a part of it.
     pub after: Position,
     /// The hash of its event's id, once all of it is counted, if it took it.
     pub id: Option<u64>,
@@ -61,13 +63,13 @@ pub struct Guard {
 /// A record that was redriven.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RedrivenRecord {
-    /// How far: its position, or a part of it.
+    /// The position that was reached: that of the record, or of a part of it.
     pub reached: Position,
     /// The hash of its event's id, if it took it.
     pub id: Option<u64>,
 }
 
-/// How an attempt to put a mark ended.
+/// The outcome of an attempt to put a mark.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MarkPut {
     /// It stands, or stood already with this owner.
@@ -76,20 +78,51 @@ pub enum MarkPut {
     Existing(Mark),
 }
 
-/// A counter of a row.
+/// The limits of a transaction of a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TransactionLimits {
+    /// With the head of a shard, its log, and the row of unknown events.
+    pub commit: Limits,
+    /// With a guard for each item, and the row of unknown events.
+    pub redrive: Limits,
+}
+
+/// Rows that are read together, of all shards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RowsOf<'a> {
+    /// Counts of an epoch of an experiment.
+    Experiment {
+        /// The experiment.
+        experiment: &'a str,
+        /// The epoch.
+        epoch: u32,
+    },
+    /// Counts of the stream.
+    Stream,
+    /// Events of a shard that no metric asks for.
+    UnknownEvents {
+        /// The shard.
+        shard: &'a str,
+    },
+}
+
+/// A row of a shard.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RowCounter {
-    /// The row's place in its partition.
-    pub sort: String,
-    /// The counter's name.
-    pub counter: String,
-    /// What it has come to.
-    pub amount: Amount,
+pub struct StoredRow {
+    /// The row.
+    pub row: RowKey<'static>,
+    /// The stream and the shard that it is of.
+    pub shard: String,
+    /// The totals of its counters.
+    pub counters: Vec<(Counter<'static>, Amount)>,
 }
 
 /// Keeps the heads and commit logs of shards, the marks of units, and rows of counters. What they mean is said in
 /// [`abx_core::event`].
 pub trait MetricStore: Send + Sync {
+    /// The limits of one commit, and of one transaction of a redrive.
+    fn limits(&self) -> TransactionLimits;
+
     /// A shard's state, as of the latest commit that was answered.
     fn shard(&self, shard: &str) -> impl Future<Output = Result<ShardState, PortError>> + Send;
 
@@ -113,7 +146,7 @@ pub trait MetricStore: Send + Sync {
         &self,
         shard: &str,
         state: &ShardState,
-        commit: &Commit,
+        commit: &Commit<'_>,
     ) -> impl Future<Output = Result<Committed, PortError>> + Send;
 
     /// The entries of a shard's commit log that tell whether the positions between two were counted: the latest that ends before
@@ -140,11 +173,35 @@ pub trait MetricStore: Send + Sync {
         &self,
         shard: &str,
         guards: &[Guard],
-        rows: &[Additions],
+        rows: &[Additions<'_>],
     ) -> impl Future<Output = Result<Committed, PortError>> + Send;
 
-    /// All counters of a partition, in the order of its rows.
-    fn rows(&self, partition: &str) -> impl Future<Output = Result<Vec<RowCounter>, PortError>> + Send;
+    /// These rows with all of their counters, in any order. What an earlier or later version wrote and this one cannot read is left out.
+    fn rows(&self, of: RowsOf<'_>) -> impl Future<Output = Result<Vec<StoredRow>, PortError>> + Send;
+}
+
+/// The totals of rows of an experiment.
+#[must_use]
+pub fn totals(rows: &[StoredRow]) -> Totals {
+    let mut totals = Totals::default();
+    for StoredRow { row, counters, .. } in rows {
+        for (counter, amount) in counters {
+            totals.add(row, counter, *amount);
+        }
+    }
+    totals
+}
+
+/// The totals of rows of a stream.
+#[must_use]
+pub fn stream_totals(rows: &[StoredRow]) -> StreamTotals {
+    let mut totals = StreamTotals::default();
+    for StoredRow { row, counters, .. } in rows {
+        for (counter, amount) in counters {
+            totals.add(row, counter, *amount);
+        }
+    }
+    totals
 }
 
 /// Ids as bytes, 8 each.

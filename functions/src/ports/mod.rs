@@ -1,4 +1,4 @@
-//! What the functions need from the world, as traits. [`adapters`](crate::adapters) holds who fulfils them.
+//! The dependencies of the functions, as traits. [`adapters`](crate::adapters) holds their implementations.
 //!
 //! | port | what it keeps |
 //! |---|---|
@@ -11,6 +11,7 @@
 //! | [`PersonalData`] | what is kept of one unit, to be erased |
 //!
 //! Every port answers with [`PortError`], which says one thing that a caller acts on: is it worth another try?
+//! A program that chooses its adapters when it starts has [`Either`] of them.
 //! One suite of tests (`tests/contract/`) says what a port promises and runs over all of its adapters.
 
 mod archive;
@@ -36,7 +37,7 @@ pub use error::{PortError, Within, chain};
 pub use event_sink::{Event, EventSink, MAX_EVENT_BYTES, SendReport};
 pub use metric_store::{
     Committed, Guard, LEDGER_COMMITS, LOG_KEPT, LogEntry, MarkPut, MetricStore, REDRIVEN_AROUND,
-    RedrivenRecord, RowCounter, ShardState,
+    RedrivenRecord, RowsOf, ShardState, StoredRow, TransactionLimits, stream_totals, totals,
 };
 pub(crate) use metric_store::{ids_from_bytes, ids_to_bytes};
 pub use personal_data::{Held, PersonalData};

@@ -1,20 +1,21 @@
 //! Personal data: everything that a store keeps under the id of one unit.
 
 use super::PortError;
+use abx_core::event::MarkKey;
 
 /// Items that a store keeps of one unit, by kind.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Held {
     /// Experiments with a stored assignment, in their order.
     pub assignments: Vec<String>,
-    /// Marks: proofs of a first exposure or conversion, as `checkout#1` or `checkout#1#purchase`, in their order.
-    pub marks: Vec<String>,
+    /// Marks: proofs of a first exposure or conversion, and of events.
+    pub marks: Vec<MarkKey<'static>>,
     /// Events that wait in the store, which only the embedded one does; on AWS they wait in the stream until its retention ends.
     pub events: u64,
 }
 
 impl Held {
-    /// Whether the store keeps nothing of the unit.
+    /// True if the store keeps nothing of the unit.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()

@@ -3,8 +3,8 @@
 use super::{
     Archive, ArchiveLine, AssignmentStore, CatalogStore, Committed, Event, EventSink, Flip, Guard, Head,
     HeadMove, Held, LogEntry, MarkPut, MetricStore, PersonalData, PortError, Put, PutRevision, Quarantine,
-    Quarantined, RedrivenRecord, RevisionInfo, RevisionMeta, RowCounter, SendReport, ShardState,
-    StoredAssignment,
+    Quarantined, RedrivenRecord, RevisionInfo, RevisionMeta, RowsOf, SendReport, ShardState,
+    StoredAssignment, StoredRow, TransactionLimits,
 };
 use abx_core::event::{Additions, Commit, Mark, MarkKey, Position};
 use jiff::Timestamp;
@@ -22,9 +22,14 @@ pub enum Either<L, R> {
 
 /// Forwards the methods of each port, so that they are listed once.
 macro_rules! forward {
-    ($($port:ident { $(fn $method:ident(&self $(, $name:ident: $given:ty)*) -> $answer:ty;)+ })+) => {
+    ($($port:ident { $(sync fn $plain:ident(&self) -> $said:ty;)* $(fn $method:ident(&self $(, $name:ident: $given:ty)*) -> $answer:ty;)+ })+) => {
         $(
             impl<T: $port> $port for Arc<T> {
+                $(
+                    fn $plain(&self) -> $said {
+                        (**self).$plain()
+                    }
+                )*
                 $(
                     fn $method(&self $(, $name: $given)*) -> impl Future<Output = $answer> + Send {
                         (**self).$method($($name),*)
@@ -33,6 +38,14 @@ macro_rules! forward {
             }
 
             impl<L: $port, R: $port> $port for Either<L, R> {
+                $(
+                    fn $plain(&self) -> $said {
+                        match self {
+                            Self::Left(it) => it.$plain(),
+                            Self::Right(it) => it.$plain(),
+                        }
+                    }
+                )*
                 $(
                     async fn $method(&self $(, $name: $given)*) -> $answer {
                         match self {
@@ -67,14 +80,15 @@ forward! {
     }
 
     MetricStore {
+        sync fn limits(&self) -> TransactionLimits;
         fn shard(&self, shard: &str) -> Result<ShardState, PortError>;
         fn marks(&self, keys: &[MarkKey<'_>]) -> Result<Vec<Option<Mark>>, PortError>;
         fn put_marks(&self, marks: &[(MarkKey<'_>, Mark)]) -> Result<Vec<MarkPut>, PortError>;
-        fn commit(&self, shard: &str, state: &ShardState, commit: &Commit) -> Result<Committed, PortError>;
+        fn commit(&self, shard: &str, state: &ShardState, commit: &Commit<'_>) -> Result<Committed, PortError>;
         fn log(&self, shard: &str, from: &Position, to: &Position) -> Result<Vec<LogEntry>, PortError>;
         fn redriven(&self, shard: &str, from: &Position, to: &Position) -> Result<Vec<RedrivenRecord>, PortError>;
-        fn redrive(&self, shard: &str, guards: &[Guard], rows: &[Additions]) -> Result<Committed, PortError>;
-        fn rows(&self, partition: &str) -> Result<Vec<RowCounter>, PortError>;
+        fn redrive(&self, shard: &str, guards: &[Guard], rows: &[Additions<'_>]) -> Result<Committed, PortError>;
+        fn rows(&self, of: RowsOf<'_>) -> Result<Vec<StoredRow>, PortError>;
     }
 
     PersonalData {

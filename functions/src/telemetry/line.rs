@@ -7,12 +7,12 @@ use sha2::{Digest, Sha256};
 use std::fmt::Write;
 
 words! {
-    /// How much an event matters.
+    /// The severity of an event.
     #[derive(Default)]
     pub enum Level {
         /// For one who looks for a fault: each request.
         Debug = "DEBUG",
-        /// What happens once in a while: a start, a new revision.
+        /// An event that happens once in a while: a start, a new revision.
         #[default]
         Info = "INFO",
         /// Something was not as it should be, and the request was answered all the same.
@@ -22,7 +22,7 @@ words! {
     }
 }
 
-/// What stands for a unit in a log: the first 16 hexadecimal digits of its SHA-256.
+/// The hash that replaces a unit in a log: the first 16 hexadecimal digits of its SHA-256.
 #[must_use]
 pub fn hashed(unit: &str) -> String {
     hex(&Sha256::digest(unit.as_bytes()), 16)

@@ -1,4 +1,4 @@
-//! What is counted between two lines of metrics.
+//! Counts between two lines of metrics.
 
 use abx_core::words;
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 const MAX_VALUES: usize = 100;
 
 words! {
-    /// What is counted, apart from requests and reasons.
+    /// The counters, apart from requests and reasons.
     pub enum Counter {
         /// Assignments that the process knew.
         CacheHits = "CacheHits",
@@ -64,12 +64,12 @@ pub(super) struct Metrics {
     pub latencies: Vec<f64>,
     /// In seconds.
     pub catalog_age: Option<f64>,
-    /// How old the newest record of the latest batch was, in seconds.
+    /// The age of the newest record of the latest batch, in seconds.
     pub iterator_age: Option<f64>,
     /// A dozen at most: looking through them is faster than hashing.
     pub reasons: Vec<(&'static str, u64)>,
     counters: [u64; Counter::ALL.len()],
-    /// When the last line was written.
+    /// The time of the last line.
     since: Option<Instant>,
 }
 
@@ -122,7 +122,7 @@ impl Metrics {
         self.latencies.len() >= MAX_VALUES
     }
 
-    /// Whether nothing was counted. A cold start is not counted by itself: it has a first request.
+    /// True if nothing was counted. A cold start is not counted by itself: it has a first request.
     pub(super) fn is_empty(&self) -> bool {
         self.requests == 0 && self.reasons.is_empty() && self.counters.iter().all(|count| *count == 0)
     }

@@ -1,4 +1,4 @@
-//! What a function says about itself: one JSON line an event, and metrics in CloudWatch's embedded metric format.
+//! The telemetry of a function: one JSON line for each event, and metrics in CloudWatch's embedded metric format.
 //!
 //! | file | what it is |
 //! |---|---|
@@ -30,10 +30,10 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long metrics are gathered at most, while requests come.
+/// The longest time for which metrics are gathered while requests come.
 const MAX_AGE: Duration = Duration::from_secs(10);
 
-/// Where a function writes its log and its metrics.
+/// The writer of a function's log and metrics.
 pub struct Telemetry {
     function: &'static str,
     /// The name that the function is deployed under, which is the one dimension of its metrics.
@@ -83,7 +83,7 @@ impl Telemetry {
         Self::new(function, Level::Error, std::io::sink())
     }
 
-    /// Whether events of this level are written: ask before making costly fields.
+    /// True if events of this level are written: ask before making costly fields.
     #[must_use]
     pub fn writes(&self, level: Level) -> bool {
         level >= self.level
@@ -125,7 +125,7 @@ impl Telemetry {
         self.write(&lines);
     }
 
-    /// Whether another revision of the catalog serves than at the last call.
+    /// True if another revision of the catalog serves than at the last call.
     pub fn is_new_revision(&self, revision: u64) -> bool {
         self.revision.load(Relaxed) != revision && self.revision.swap(revision, Relaxed) != revision
     }

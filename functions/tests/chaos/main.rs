@@ -32,6 +32,7 @@ mod storm;
 mod truth;
 
 use abx_core::event::Limits;
+use abx_functions::adapters::TRANSACTION_LIMITS;
 use abx_functions::events::NotHandled;
 use ports::{Plan, Sabotage};
 use std::collections::{BTreeSet, VecDeque};
@@ -63,7 +64,7 @@ const NOTHING: Plan = Plan {
     give_up: 0,
     redrive: 0,
 };
-/// How many records a story has.
+/// The number of records in a story.
 const LENGTH: usize = 120;
 
 fn setting(name: &str) -> Option<u64> {
@@ -168,7 +169,7 @@ fn fault_14_sent_twice() {
 fn fault_16_records_without_a_number_that_cannot_be_kept() {
     blocking(async {
         let mut world = World::new(0, Plan { refuse: 100, ..NOTHING }, Sabotage::Nothing).await;
-        let process = world.start(Limits::default()).await;
+        let process = world.start(TRANSACTION_LIMITS.commit).await;
         let batch = br#"{"Records": [{"kinesis": {"data": "e30="}}]}"#;
         let deadline = || tokio::time::Instant::now() + Duration::from_secs(30);
         let error = process.function.handle(batch, deadline()).await.unwrap_err();
@@ -227,7 +228,7 @@ fn fault_10_a_crash_before_or_after_any_step() {
     }
 }
 
-/// Who goes first at each call: every order of six calls of each of two processes.
+/// All interleavings of two processes: every order of six calls of each.
 #[test]
 fn fault_11_every_interleaving_of_two() {
     let shard = one_shard(3, 6);
@@ -237,7 +238,8 @@ fn fault_11_every_interleaving_of_two() {
         blocking(async {
             let mut world = World::new(0, NOTHING, Sabotage::Nothing).await;
             world.publish_second().await;
-            let (one, two) = (world.start(Limits::default()).await, world.start(Limits::default()).await);
+            let (one, two) =
+                (world.start(TRANSACTION_LIMITS.commit).await, world.start(TRANSACTION_LIMITS.commit).await);
             world.faults.lock().unwrap().turns = turns.clone();
             let (one, two) =
                 tokio::join!(one.invoke(&shard, &shard.records), two.invoke(&shard, &shard.records));
@@ -271,7 +273,8 @@ fn a_unit_in_two_shards_is_archived_as_it_is_counted() {
         blocking(async {
             let mut world = World::new(0, NOTHING, Sabotage::Nothing).await;
             world.publish_second().await;
-            let (one, two) = (world.start(Limits::default()).await, world.start(Limits::default()).await);
+            let (one, two) =
+                (world.start(TRANSACTION_LIMITS.commit).await, world.start(TRANSACTION_LIMITS.commit).await);
             world.faults.lock().unwrap().turns = turns.clone();
             let [a, b] = &shards;
             let ended = tokio::join!(one.invoke(a, &a.records), two.invoke(b, &b.records));
@@ -287,7 +290,7 @@ fn orders_of_two() -> impl Iterator<Item = VecDeque<usize>> {
     orders.map(|bits| (0..12).map(|step| if bits >> step & 1 == 1 { 1 } else { 2 }).collect())
 }
 
-/// Whether one of a few seeds shows that something is broken.
+/// True if one of a few seeds shows that something is broken.
 fn is_caught(sabotage: Sabotage) -> bool {
     (0..60).any(|seed| run(seed, LENGTH, EVERYTHING, sabotage).is_err())
 }

@@ -4,7 +4,7 @@ use crate::ports::Sabotage;
 use crate::storm::{Ended, World, compare};
 use crate::truth::{Form, Happening, Record, SECOND, START, Shard, What};
 use crate::{NOTHING, blocking};
-use abx_core::event::Limits;
+use abx_functions::adapters::TRANSACTION_LIMITS;
 use jiff::Timestamp;
 
 fn record(number: i64, arrived: i64, what: What) -> Record {
@@ -21,7 +21,8 @@ fn shard(records: Vec<Record>) -> Shard {
 fn a_conversion_counts_for_an_experiment_that_only_another_process_knows() {
     blocking(async {
         let mut world = World::new(0, NOTHING, Sabotage::Nothing).await;
-        let (knows, knew) = (world.start(Limits::default()).await, world.start(Limits::default()).await);
+        let (knows, knew) =
+            (world.start(TRANSACTION_LIMITS.commit).await, world.start(TRANSACTION_LIMITS.commit).await);
         world.publish_second().await;
         let exposure = record(0, START, What::Exposure(SECOND, "a"));
         let shard = shard(vec![exposure, record(1, START + 1, What::Purchase(2.0))]);
@@ -40,7 +41,7 @@ fn a_conversion_counts_for_an_experiment_that_only_another_process_knows() {
 fn records_wait_while_the_catalog_cannot_be_read() {
     blocking(async {
         let mut world = World::new(0, NOTHING, Sabotage::Nothing).await;
-        let process = world.start(Limits::default()).await;
+        let process = world.start(TRANSACTION_LIMITS.commit).await;
         world.publish_second().await;
         world.faults.lock().unwrap().no_catalog = true;
         let shard = shard(vec![record(0, START, What::Exposure(SECOND, "a"))]);
@@ -58,7 +59,7 @@ fn records_that_waited_long_enough_are_counted_by_what_is_held() {
     blocking(async {
         let mut world = World::new(0, NOTHING, Sabotage::Nothing).await;
         world.faults.lock().unwrap().no_catalog = true;
-        let process = world.start_unread(Limits::default());
+        let process = world.start_unread(TRANSACTION_LIMITS.commit);
         for (minutes, ended) in [(6, Ended::Done), (4, Ended::From(1001))] {
             let arrived = Timestamp::now().as_millisecond() - minutes * 60_000;
             let shard = shard(vec![record(i64::from(minutes == 4), arrived, What::Exposure(SECOND, "a"))]);
@@ -75,7 +76,7 @@ fn records_that_waited_long_enough_are_counted_by_what_is_held() {
 fn names_that_were_never_published_wait_for_nothing() {
     blocking(async {
         let mut world = World::new(0, NOTHING, Sabotage::Nothing).await;
-        let process = world.start(Limits::default()).await;
+        let process = world.start(TRANSACTION_LIMITS.commit).await;
         let shard = shard(vec![record(0, START, What::Exposure("nowhere", "a"))]);
         assert_eq!(process.invoke(&shard, &shard.records).await, Ended::Done);
         assert!(world.state.lock().unwrap().rows.keys().any(|(.., counter)| counter == "u#~unknown"));

@@ -5,11 +5,12 @@ use crate::ports::Sabotage;
 use crate::storm::World;
 use crate::truth::START;
 use crate::{NOTHING, blocking};
-use abx_core::event::{Limits, StreamCounter};
-use abx_functions::events::{RecordToWrite, kinesis_event};
+use abx_core::event::{Batch, StreamCounter};
+use abx_functions::adapters::TRANSACTION_LIMITS;
 use abx_functions::outbox::Outbox;
 use abx_functions::ports::{Event, EventSink, PortError, SendReport};
 use abx_functions::settings::Exposures;
+use abx_functions::sources::kinesis::KinesisRecord;
 use abx_functions::telemetry::Telemetry;
 use jiff::Timestamp;
 use serde_json::json;
@@ -128,9 +129,9 @@ fn every_unit_that_asks_again_is_counted_once_whatever_the_stream_loses() {
             let units: BTreeSet<_> = arrived.iter().map(|event| event.partition_key.clone()).collect();
             assert_eq!(units.len(), UNITS, "seed {seed}: a unit stayed known whose exposure was lost");
             let mut world = World::new(seed, NOTHING, Sabotage::Nothing).await;
-            let process = world.start(Limits::default()).await;
+            let process = world.start(TRANSACTION_LIMITS.commit).await;
             let arrived_at = Timestamp::from_millisecond(START).unwrap();
-            let records = arrived.into_iter().zip(1..).map(|(event, sequence)| RecordToWrite {
+            let records = arrived.into_iter().zip(1..).map(|(event, sequence)| KinesisRecord {
                 sequence: sequence.to_string(),
                 partition_key: event.partition_key,
                 arrived: arrived_at,
@@ -138,8 +139,9 @@ fn every_unit_that_asks_again_is_counted_once_whatever_the_stream_loses() {
             });
             let records: Vec<_> = records.collect();
             let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
-            let batch = kinesis_event("events", "shardId-000000000000", &records);
-            let outcome = process.function.handle(&batch, deadline).await.unwrap();
+            let shard = Arc::from("events/shardId-000000000000");
+            let batch = records.iter().map(|record| record.clone().into_record(&shard).unwrap());
+            let outcome = process.function.count(Batch::from_records(batch), deadline).await.unwrap();
             let duplicates = (records.len() - UNITS) as u64;
             assert_eq!(outcome.counted.count(StreamCounter::Accepted), UNITS as u64, "seed {seed}");
             assert_eq!(outcome.counted.count(StreamCounter::Duplicates), duplicates, "seed {seed}");

@@ -1,12 +1,13 @@
 //! A plain store behind ports that fail as a seed says, and that never take what some records hold.
 
 use crate::truth::{FULL, NO_LINES, NO_MARKS, NO_PUTS, UNKEEPABLE};
-use abx_core::event::{Additions, Amount, Commit, Mark, MarkKey, Owner, Position};
+use abx_core::event::{Additions, Amount, Commit, Counter, Mark, MarkKey, Owner, Position, RowKey};
 use abx_functions::adapters::embedded::EmbeddedStore;
+use abx_functions::adapters::keys;
 use abx_functions::ports::{
     Archive, ArchiveLine, CatalogStore, Committed, Flip, Guard, Head, HeadMove, LEDGER_COMMITS, LogEntry,
     MarkPut, MetricStore, PortError, PutRevision, Quarantine, Quarantined, RedrivenRecord, RevisionInfo,
-    RevisionMeta, RowCounter, ShardState,
+    RevisionMeta, RowsOf, ShardState, StoredRow, TransactionLimits,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -19,13 +20,13 @@ use tokio::sync::Notify;
 /// A write that is under way.
 type Write = Box<dyn FnOnce(&mut State) + Send>;
 
-/// What is stored.
+/// The stored data.
 #[derive(Default)]
 pub(crate) struct State {
     heads: BTreeMap<String, (Position, u64)>,
     logs: BTreeMap<String, BTreeMap<Position, (LogEntry, Vec<u64>)>>,
     guards: BTreeMap<String, BTreeMap<Position, RedrivenRecord>>,
-    /// What was written, in its order.
+    /// The facts that were written, in their order.
     pub history: Vec<Fact>,
     pub marks: HashMap<(String, String), Mark>,
     /// The owners of marks that are in the history.
@@ -52,7 +53,7 @@ pub(crate) enum Fact {
     Marked { unit: String, about: String, owner: Owner },
 }
 
-/// How often what happens, in percent of all calls.
+/// The frequency of each fault, in percent of all calls.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Plan {
     pub refuse: u8,
@@ -63,12 +64,12 @@ pub(crate) struct Plan {
     pub zombie: u8,
     pub redeliver: u8,
     pub restart: u8,
-    /// How many of the batches that failed Lambda gives up.
+    /// The share of failed batches that Lambda gives up.
     pub give_up: u8,
     pub redrive: u8,
 }
 
-/// What is broken on purpose, to see it caught.
+/// The part that is broken on purpose, to check that this is noticed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sabotage {
     Nothing,
@@ -92,7 +93,7 @@ pub(crate) enum Sabotage {
     Guard,
     /// The log does not say where a commit began.
     Log,
-    /// What was given up is put on the stream again.
+    /// Records that were given up are put on the stream again.
     NewPositions,
 }
 
@@ -101,20 +102,20 @@ pub(crate) struct Faults {
     pub random: fastrand::Rng,
     pub plan: Plan,
     pub sabotage: Sabotage,
-    /// How many faults may still happen: a storm ends.
+    /// The number of faults that may still happen: a storm ends.
     pub left: u32,
     /// The number of the call at which to crash, and whether after it was done.
     pub crash_at: Option<(usize, bool)>,
-    /// Whether every commit is refused for what it holds.
+    /// True if every commit is refused for its content.
     pub takes_no_commit: bool,
-    /// Whether the head of the catalog cannot be read.
+    /// True if the head of the catalog cannot be read.
     pub no_catalog: bool,
     pub calls: usize,
-    /// How many calls of each name there were.
+    /// The number of calls by name.
     pub calls_by_name: BTreeMap<&'static str, usize>,
-    /// How long each call takes.
+    /// The duration of each call.
     pub latency: Duration,
-    /// Who may go next, of those that run at the same time.
+    /// The processes that may go next, in turn, of those that run at the same time.
     pub turns: VecDeque<usize>,
     pub log: Vec<String>,
 }
@@ -132,6 +133,7 @@ enum Fault {
 /// The ports of one process.
 #[derive(Clone)]
 pub(crate) struct Ports {
+    pub(crate) limits: TransactionLimits,
     pub(crate) state: Arc<Mutex<State>>,
     pub(crate) faults: Arc<Mutex<Faults>>,
     /// Told when the process dies.
@@ -371,18 +373,22 @@ impl Ports {
     }
 }
 
-/// Whether a row has no room for a counter.
-fn overflows(rows: &[Additions]) -> bool {
-    let full = format!("exp#{FULL}");
-    let rows = rows.iter().filter(|row| row.partition == full);
-    rows.flat_map(|row| &row.counters).any(|(counter, _)| counter.ends_with("#b"))
+/// True if a row has no room for a counter.
+fn overflows(rows: &[Additions<'_>]) -> bool {
+    let is_full = |row: &&Additions<'_>| matches!(&row.row, RowKey::Experiment { experiment, .. } if experiment == FULL);
+    let is_of_b = |counter: &Counter<'_>| matches!(counter, Counter::Variant(variant, _) if variant == "b");
+    rows.iter().filter(is_full).flat_map(|row| &row.counters).any(|(counter, _)| is_of_b(counter))
 }
 
 fn name(key: &MarkKey<'_>) -> (String, String) {
-    (key.unit.to_string(), key.sort())
+    (key.unit.to_string(), keys::mark(&key.subject))
 }
 
 impl MetricStore for Ports {
+    fn limits(&self) -> TransactionLimits {
+        self.limits
+    }
+
     async fn shard(&self, shard: &str) -> Result<ShardState, PortError> {
         let shard = shard.to_owned();
         let sabotage = self.faults().sabotage;
@@ -447,14 +453,21 @@ impl MetricStore for Ports {
         self.call("marks put", move |state| put(state, &marks)).await
     }
 
-    async fn commit(&self, shard: &str, state: &ShardState, commit: &Commit) -> Result<Committed, PortError> {
-        let (shard, expected, commit) = (shard.to_owned(), state.clone(), commit.clone());
+    async fn commit(
+        &self,
+        shard: &str,
+        state: &ShardState,
+        commit: &Commit<'_>,
+    ) -> Result<Committed, PortError> {
         if self.faults().takes_no_commit || overflows(&commit.rows) {
             return self.refuse("commit").await;
         }
+        let rows = written(shard, &commit.rows);
+        let (first, last, ids) = (commit.first.clone(), commit.head.clone(), commit.ids.clone());
+        let (shard, expected) = (shard.to_owned(), state.clone());
         let sabotage = self.faults().sabotage;
         if sabotage == Sabotage::Order {
-            let rows = commit.rows.clone();
+            let rows = rows.clone();
             self.call("rows", move |state| add(state, &rows)).await?;
         }
         self.call("commit", move |state| {
@@ -463,15 +476,15 @@ impl MetricStore for Ports {
                 return Committed::Moved;
             }
             let commits = expected.commits;
-            state.heads.insert(shard.clone(), (commit.head.clone(), commits + 1));
-            let (first, last) = (commit.first.clone(), commit.head.clone());
+            state.heads.insert(shard.clone(), (last.clone(), commits + 1));
             let entry = LogEntry { number: commits, first: first.clone(), last: last.clone() };
             let log = state.logs.entry(shard.clone()).or_default();
-            log.insert(last.clone(), (entry, commit.ids.clone()));
+            log.insert(last.clone(), (entry, ids.clone()));
             state.note_marks();
+            let (first, last) = (first.clone(), last.clone());
             state.history.push(Fact::Counted { shard: shard.clone(), first, last });
             if sabotage != Sabotage::Order {
-                add(state, &commit.rows);
+                add(state, &rows);
             }
             Committed::Done
         })
@@ -519,12 +532,12 @@ impl MetricStore for Ports {
         &self,
         shard: &str,
         guards: &[Guard],
-        rows: &[Additions],
+        rows: &[Additions<'_>],
     ) -> Result<Committed, PortError> {
-        let (shard, guards, rows) = (shard.to_owned(), guards.to_vec(), rows.to_vec());
-        if overflows(&rows) {
+        if overflows(rows) {
             return self.refuse("redrive").await;
         }
+        let (rows, shard, guards) = (written(shard, rows), shard.to_owned(), guards.to_vec());
         let is_blind = self.faults().sabotage == Sabotage::Guard;
         self.call("redrive", move |state| {
             let there = state.guards.entry(shard.clone()).or_default();
@@ -549,22 +562,24 @@ impl MetricStore for Ports {
         .await
     }
 
-    async fn rows(&self, partition: &str) -> Result<Vec<RowCounter>, PortError> {
-        let partition = partition.to_owned();
-        self.call("rows", move |state| {
+    async fn rows(&self, of: RowsOf<'_>) -> Result<Vec<StoredRow>, PortError> {
+        let partition = keys::partition(of);
+        let found = self.call("rows", move |state| {
             let rows = state.rows.iter().filter(|((of, ..), _)| *of == partition);
-            let counter = |((_, sort, counter), amount): (&(String, String, String), &Amount)| RowCounter {
-                sort: sort.clone(),
-                counter: counter.clone(),
-                amount: *amount,
-            };
-            rows.map(counter).collect()
-        })
-        .await
+            rows.map(|((_, sort, counter), amount)| (sort.clone(), counter.clone(), *amount))
+                .collect::<Vec<_>>()
+        });
+        let found = found.await?;
+        let row = |(sort, counter, amount): &(String, String, Amount)| {
+            let (row, shard) = keys::read_row(of, sort).unwrap();
+            let counters = vec![(keys::read_counter(counter).unwrap(), *amount)];
+            StoredRow { row, shard: shard.to_owned(), counters }
+        };
+        Ok(found.iter().map(row).collect())
     }
 }
 
-/// What a line of the archive says that its event was counted as.
+/// The counters of an event, by a line of the archive.
 pub(crate) fn credits(line: &Value) -> impl Iterator<Item = String> {
     let credits = line["credited"].as_array().map_or(&[][..], Vec::as_slice);
     credits
@@ -572,12 +587,21 @@ pub(crate) fn credits(line: &Value) -> impl Iterator<Item = String> {
         .map(|it| format!("me#{}#{}", it["variant"].as_str().unwrap(), it["metric"].as_str().unwrap()))
 }
 
-fn add(state: &mut State, rows: &[Additions]) {
-    for row in rows {
-        for (counter, amount) in &row.counters {
-            let key = (row.partition.clone(), row.sort.clone(), counter.clone());
-            *state.rows.entry(key).or_default() += *amount;
-        }
+/// Additions as they are written: partition, place and counter.
+type Written = Vec<((String, String, String), Amount)>;
+
+fn written(shard: &str, rows: &[Additions<'_>]) -> Written {
+    let of_row = |row: &Additions<'_>| {
+        let (partition, sort) = keys::row(&row.row, shard);
+        let key = |counter: &Counter<'_>| (partition.clone(), sort.clone(), keys::counter(counter));
+        row.counters.iter().map(|(counter, amount)| (key(counter), *amount)).collect::<Written>()
+    };
+    rows.iter().flat_map(of_row).collect()
+}
+
+fn add(state: &mut State, rows: &Written) {
+    for (key, amount) in rows {
+        *state.rows.entry(key.clone()).or_default() += *amount;
     }
 }
 

@@ -6,7 +6,8 @@ use crate::truth::{
     FULL, Form, Happening, NO_LINES, NO_MARKS, NO_PUTS, Record, START, Shard, UNKEEPABLE, What,
 };
 use crate::{NOTHING, blocking};
-use abx_core::event::{Limits, RecordClass};
+use abx_core::event::RecordClass;
+use abx_functions::adapters::TRANSACTION_LIMITS;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ fn shard(records: Vec<Record>) -> Shard {
 /// Delivers a shard once to a new process; how many calls of each name that took.
 async fn calls(shard: &Shard) -> BTreeMap<&'static str, usize> {
     let mut world = World::new(0, NOTHING, Sabotage::Nothing).await;
-    let process = world.start(Limits::default()).await;
+    let process = world.start(TRANSACTION_LIMITS.commit).await;
     assert_eq!(process.invoke(shard, &shard.records).await, Ended::Done);
     compare(&world, std::slice::from_ref(shard)).unwrap();
     let faults = world.faults.lock().unwrap();
@@ -75,7 +76,7 @@ fn the_search_goes_on_in_the_next_invocation() {
         let (mut from, mut invocations) = (0, 0);
         while from < shard.records.len() {
             invocations += 1;
-            let process = world.start(Limits::default()).await;
+            let process = world.start(TRANSACTION_LIMITS.commit).await;
             from = match process.invoke(&shard, &shard.records[from..]).await {
                 Ended::From(first) => {
                     let next = shard.records.iter().position(|record| record.sequence == first).unwrap();
@@ -93,14 +94,14 @@ fn the_search_goes_on_in_the_next_invocation() {
     });
 }
 
-/// Where nothing at all is taken, no record is at fault: the batch is given back, whenever it comes.
+/// A store that takes nothing at all is not the fault of a record: the batch is given back, whenever it comes.
 #[test]
 fn a_store_that_takes_nothing_keeps_the_batch() {
     blocking(async {
         let shard = shard((0..50).map(exposure).collect());
         let mut world = World::new(0, NOTHING, Sabotage::Nothing).await;
         world.faults.lock().unwrap().takes_no_commit = true;
-        let process = world.start(Limits::default()).await;
+        let process = world.start(TRANSACTION_LIMITS.commit).await;
         for _ in 0..3 {
             assert_eq!(process.invoke(&shard, &shard.records).await, Ended::From(1000));
         }
@@ -111,7 +112,7 @@ fn a_store_that_takes_nothing_keeps_the_batch() {
     });
 }
 
-/// What is refused by the quarantine as well is counted as rejected, and holds up nobody.
+/// A record that the quarantine refuses as well is counted as rejected, and stops no other record.
 #[test]
 fn a_record_that_the_quarantine_refuses_stops_nothing() {
     blocking(async {
@@ -120,7 +121,7 @@ fn a_record_that_the_quarantine_refuses_stops_nothing() {
         records[8] = record(8, "u", What::Poison(b"{", "not_json"));
         let shard = shard(records);
         let mut world = World::new(0, NOTHING, Sabotage::Nothing).await;
-        let process = world.start(Limits::default()).await;
+        let process = world.start(TRANSACTION_LIMITS.commit).await;
         assert_eq!(process.invoke(&shard, &shard.records).await, Ended::Done);
         let kept: Vec<_> = world.state.lock().unwrap().quarantine.keys().cloned().collect();
         assert_eq!(kept, ["events/shardId-000000000000:1008"]);

@@ -5,10 +5,12 @@ use crate::truth::{
     Record, Shard, count, documents, published, second_documents, story, without_groups, without_wandering,
 };
 use abx_core::event::{Amount, Batch, Classes, Limits, Position};
+use abx_functions::adapters::TRANSACTION_LIMITS;
 use abx_functions::adapters::embedded::EmbeddedStore;
 use abx_functions::catalog::{CatalogHolder, Snapshot, encode};
-use abx_functions::events::{Options, Origin, Processor, RecordToWrite, Redriver, kinesis_event};
-use abx_functions::ports::{CatalogStore, RevisionMeta};
+use abx_functions::events::{Options, Origin, Processor, Redriver};
+use abx_functions::ports::{CatalogStore, RevisionMeta, TransactionLimits};
+use abx_functions::sources::kinesis::{self, KinesisRecord};
 use abx_functions::telemetry::Telemetry;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -29,7 +31,9 @@ pub(crate) struct World {
     pub(crate) faults: Arc<Mutex<Faults>>,
     catalog: EmbeddedStore,
     processes: usize,
-    /// What the processes said of the records that are done.
+    /// True if invocations are payloads, as Lambda makes them, and not records that are read.
+    is_by_bytes: bool,
+    /// The outcome of the records that are done, as the processes reported it.
     said: Arc<Mutex<Classes>>,
 }
 
@@ -37,10 +41,11 @@ pub(crate) struct World {
 pub(crate) struct Process {
     pub(crate) function: Function,
     pub(crate) death: Arc<Notify>,
+    is_by_bytes: bool,
     said: Arc<Mutex<Classes>>,
 }
 
-/// How an invocation ended.
+/// The outcome of an invocation.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Ended {
     /// All is counted.
@@ -70,13 +75,16 @@ impl World {
             log: Vec::new(),
         };
         let (state, said) = Default::default();
-        Self { state, faults: Arc::new(Mutex::new(faults)), catalog, processes: 0, said }
+        // Reading takes longer than counting.
+        let is_by_bytes = seed.is_multiple_of(8);
+        Self { state, faults: Arc::new(Mutex::new(faults)), catalog, processes: 0, is_by_bytes, said }
     }
 
-    fn ports(&mut self, bundled: Snapshot) -> (Ports, Arc<CatalogHolder<Catalogs>>) {
+    fn ports(&mut self, limits: Limits, bundled: Snapshot) -> (Ports, Arc<CatalogHolder<Catalogs>>) {
         self.processes += 1;
         let (state, faults) = (Arc::clone(&self.state), Arc::clone(&self.faults));
-        let ports = Ports { state, faults, death: Arc::new(Notify::new()), who: self.processes };
+        let limits = TransactionLimits { commit: Limits { items: usize::MAX, ..limits }, redrive: limits };
+        let ports = Ports { limits, state, faults, death: Arc::new(Notify::new()), who: self.processes };
         let (store, faults) = (self.catalog.clone(), Arc::clone(&self.faults));
         let catalogs = Catalogs { store, faults, was_read: AtomicBool::new(false) };
         (ports, Arc::new(CatalogHolder::new(catalogs, bundled)))
@@ -84,35 +92,33 @@ impl World {
 
     /// Starts a process, which remembers nothing.
     pub(crate) async fn start(&mut self, limits: Limits) -> Process {
-        let (ports, holder) = self.ports(Snapshot::default());
+        let (ports, holder) = self.ports(limits, Snapshot::default());
         holder.load().await.unwrap();
-        self.process(limits, ports, holder)
+        self.process(ports, holder)
     }
 
     /// Starts a process that has the first documents bundled, and has read nothing.
     pub(crate) fn start_unread(&mut self, limits: Limits) -> Process {
-        let (ports, holder) = self.ports(Snapshot::compile(1, documents(), &Snapshot::default()));
-        self.process(limits, ports, holder)
+        let (ports, holder) = self.ports(limits, Snapshot::compile(1, documents(), &Snapshot::default()));
+        self.process(ports, holder)
     }
 
-    fn process(&self, limits: Limits, ports: Ports, holder: Arc<CatalogHolder<Catalogs>>) -> Process {
+    fn process(&self, ports: Ports, holder: Arc<CatalogHolder<Catalogs>>) -> Process {
         let death = Arc::clone(&ports.death);
-        let options = Options { limits, cache_marks: NonZeroUsize::new(20).unwrap() };
+        let options = Options { cache_marks: NonZeroUsize::new(20).unwrap() };
         let kept = (ports.clone(), ports.clone());
         let function = Processor::new(holder, ports, kept, Arc::new(Telemetry::silent("events")), options);
-        Process { function, death, said: Arc::clone(&self.said) }
+        Process { function, death, is_by_bytes: self.is_by_bytes, said: Arc::clone(&self.said) }
     }
 
     /// Redrives records, in a process of its own. Whether that came to its end.
     pub(crate) async fn redrive(&mut self, shard: &Shard, records: &[Record], limits: Limits) -> bool {
-        let (ports, holder) = self.ports(Snapshot::default());
+        let (ports, holder) = self.ports(limits, Snapshot::default());
         holder.load().await.unwrap();
         let death = Arc::clone(&ports.death);
         let sabotage = self.faults.lock().unwrap().sabotage;
-        let redriver = Redriver::new(holder, ports.clone(), (ports.clone(), ports)).with_limits(limits);
-        let written: Vec<RecordToWrite> = records.iter().map(write).collect();
-        let (stream, id) = shard.name.split_once('/').unwrap();
-        let batch = Batch::read(&kinesis_event(stream, id, &written), Timestamp::UNIX_EPOCH).unwrap();
+        let redriver = Redriver::new(holder, ports.clone(), (ports.clone(), ports));
+        let batch = batch(shard, records);
         let [mut batch] = <[_; 1]>::try_from(batch.shards).unwrap();
         if sabotage == Sabotage::NewPositions {
             for payload in &mut batch.payloads {
@@ -147,7 +153,7 @@ impl World {
         let (state, faults) = (Arc::clone(&self.state), Arc::clone(&self.faults));
         let (catalog, said) = (self.catalog.clone(), Arc::clone(&self.said));
         self.processes += 1;
-        Self { state, faults, catalog, processes: self.processes, said }
+        Self { state, faults, catalog, processes: self.processes, is_by_bytes: self.is_by_bytes, said }
     }
 
     fn random(&self, range: std::ops::Range<usize>) -> usize {
@@ -174,19 +180,25 @@ async fn publish(catalog: &EmbeddedStore, revision: u64, documents: &[Value]) {
 }
 
 impl Process {
-    /// What the processes of the world said of the records that are done.
+    /// The outcome of the records that are done, as the processes of the world reported it.
     pub(crate) fn said(&self) -> Classes {
         *self.said.lock().unwrap()
     }
 
     /// One invocation, as Lambda makes it.
     pub(crate) async fn invoke(&self, shard: &Shard, records: &[Record]) -> Ended {
-        let written: Vec<RecordToWrite> = records.iter().map(write).collect();
-        let (stream, id) = shard.name.split_once('/').unwrap();
-        let payload = kinesis_event(stream, id, &written);
         let deadline = Instant::now() + Duration::from_secs(30);
+        let count = async {
+            if self.is_by_bytes {
+                let written: Vec<KinesisRecord> = records.iter().map(write).collect();
+                let (stream, id) = shard.name.split_once('/').unwrap();
+                self.function.handle(&kinesis::write(stream, id, &written), deadline).await
+            } else {
+                self.function.count(batch(shard, records), deadline).await
+            }
+        };
         let outcome = tokio::select! {
-            outcome = self.function.handle(&payload, deadline) => outcome.unwrap(),
+            outcome = count => outcome.unwrap(),
             () = self.death.notified() => return Ended::Crashed,
         };
         assert!(Instant::now() <= deadline - Duration::from_millis(290), "it answers before its deadline");
@@ -208,8 +220,13 @@ impl Process {
     }
 }
 
-fn write(record: &Record) -> RecordToWrite {
-    RecordToWrite {
+fn batch(shard: &Shard, records: &[Record]) -> Batch {
+    let name = Arc::from(&*shard.name);
+    Batch::from_records(records.iter().map(|record| write(record).into_record(&name).unwrap()))
+}
+
+fn write(record: &Record) -> KinesisRecord {
+    KinesisRecord {
         sequence: record.sequence.to_string(),
         partition_key: record.key().to_owned(),
         arrived: Timestamp::from_millisecond(record.arrived).unwrap(),
@@ -235,7 +252,7 @@ async fn storm(seed: u64, length: usize, plan: Plan, sabotage: Sabotage) -> Resu
     let mut world = World::new(seed, plan, sabotage).await;
     let mut random = fastrand::Rng::with_seed(seed ^ 0xabcd);
     let shards = story(&mut random, length);
-    let limits = Limits { rows: random.usize(5..12), ..Limits::default() };
+    let limits = Limits { rows: random.usize(5..12), ..TRANSACTION_LIMITS.commit };
     let mut done = vec![0; shards.len()];
     let mut bucket: Vec<GivenUp> = Vec::new();
     let mut process = world.start(limits).await;
@@ -331,7 +348,7 @@ async fn storm(seed: u64, length: usize, plan: Plan, sabotage: Sabotage) -> Resu
 }
 
 impl GivenUp {
-    /// Whether a record of a shard is among these.
+    /// True if a record of a shard is among these.
     fn has(&self, shards: &[Shard], name: &str, record: &Position) -> bool {
         let Shard { name: own, records, .. } = &shards[self.shard];
         let is_it = |it: &Record| it.sequence.to_string() == record.sequence.as_str();
@@ -387,13 +404,13 @@ async fn redrive(world: &mut World, shards: &[Shard], batch: &mut GivenUp, limit
     batch.is_redriven |= is_done;
 }
 
-/// Whether a shard has records that are not done, and no parents that have.
+/// True if a shard has records that are not done, and no parent with such records.
 fn is_open(shards: &[Shard], done: &[usize], at: usize) -> bool {
     let drained = |at: usize| done[at] == shards[at].records.len();
     !drained(at) && shards[at].parents.iter().all(|parent| drained(*parent))
 }
 
-/// What is stored is what happened.
+/// Checks that the stored data is what happened.
 pub(crate) fn compare(world: &World, shards: &[Shard]) -> Result<(), String> {
     let state = world.state.lock().unwrap();
     let expected = count(shards, &state.history);
@@ -420,7 +437,7 @@ pub(crate) fn compare(world: &World, shards: &[Shard]) -> Result<(), String> {
     if wrong.is_empty() { Ok(()) } else { Err(told(world, &wrong)) }
 }
 
-/// How far the lines of the archive say something else than was counted; empty if they do not.
+/// The differences between the lines of the archive and the counts; empty if there are none.
 pub(crate) fn miscredited(state: &State, overtaken: &BTreeSet<String>) -> String {
     let mut archived: BTreeMap<String, Amount> = BTreeMap::new();
     let lines = state.archive.iter().filter(|(id, _)| !overtaken.contains(*id));

@@ -1,7 +1,8 @@
-//! What really happened, and what it must be counted as: plain loops, without the code that is tested.
+//! The events that really happened, and their expected counts: plain loops, without the code that is tested.
 
 use crate::ports::Fact;
-use abx_core::event::{Amount, Classes, Position, RecordClass, aggregate};
+use abx_core::event::{Amount, Classes, Position, RecordClass};
+use abx_functions::sources::kinesis::aggregate;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use jiff::Timestamp;
@@ -11,7 +12,7 @@ use std::io::Write as _;
 
 pub(crate) const HOUR: i64 = 3_600_000;
 pub(crate) const DAY: i64 = 24 * HOUR;
-/// When the story begins: after any process has read the catalog, whatever the clock of this machine says.
+/// The start of the story: after any process has read the catalog, whatever the clock of this machine says.
 pub(crate) const START: i64 = 40_000 * DAY;
 
 /// Something that was put on the stream.
@@ -31,7 +32,7 @@ pub(crate) enum What {
     Exposure(&'static str, &'static str),
     Purchase(f64),
     Visit,
-    /// What only the experiment asks for that is published in the middle.
+    /// The event that only the experiment that is published in the middle asks for.
     Signup,
     Evaluation,
     /// A summary of so many evaluations of two flags.
@@ -50,7 +51,7 @@ pub(crate) struct Record {
     pub form: Form,
 }
 
-/// How the happenings of a record are put together.
+/// The form in which a record holds its happenings.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Form {
     /// One, as it is.
@@ -94,7 +95,7 @@ pub(crate) struct Shard {
 }
 
 impl Shard {
-    /// Whether any of these records exposes the unit of an event of this shard.
+    /// True if any of these records exposes the unit of an event of this shard.
     pub(crate) fn exposes_unit_of(&self, event: &Position, records: &[Record]) -> bool {
         let is_it = |it: &&Record| it.sequence.to_string() == event.sequence.as_str();
         let record = self.records.iter().find(is_it).unwrap();
@@ -104,7 +105,7 @@ impl Shard {
     }
 }
 
-/// What is published in the middle of a story: the first revision, and one experiment more, which asks for purchases as those of the
+/// The documents published in the middle of a story: the first revision, and one more experiment, which asks for purchases as those of the
 /// first do, and for signups.
 pub(crate) fn second_documents() -> Vec<Value> {
     let second = json!({
@@ -141,7 +142,7 @@ pub(crate) fn documents() -> Vec<Value> {
     std::iter::once(checkout).chain(more).chain(only_units).collect()
 }
 
-/// When a store refuses a happening, seen from the archive.
+/// The stage at which a store refuses a happening, seen from the archive.
 enum Refused {
     /// Before it is archived, or so that it never can be.
     Before,
@@ -152,7 +153,7 @@ enum Refused {
 }
 
 impl Happening {
-    /// What an id is unique in.
+    /// The scope in which an id is unique.
     fn identity(&self) -> (&str, &str, &str) {
         let about = match self.what {
             What::Exposure(experiment, _) => experiment,
@@ -168,7 +169,7 @@ impl Happening {
         (about, &self.unit, &self.id)
     }
 
-    /// When a store refuses what counting it takes, if one does, given the variant that its unit belongs to.
+    /// The stage at which a store refuses the writes that counting it takes, if one does, given the variant that its unit belongs to.
     fn refused(&self, belongs: Option<&str>) -> Option<Refused> {
         let asks = !matches!(self.what, What::Evaluation | What::Evaluations(_) | What::Unknown);
         match (&*self.unit, &self.what) {
@@ -233,7 +234,7 @@ impl Record {
     }
 }
 
-/// What must be counted.
+/// The expected counts.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Expected {
     /// By partition, row and counter; groups are added up.
@@ -244,11 +245,11 @@ pub(crate) struct Expected {
     /// The places of events that were given up, and whose repetition was counted before they were redriven, and of events that a store
     /// refuses while they are archived. Their lines may have been archived before.
     pub overtaken: BTreeSet<String>,
-    /// What became of them where each is delivered once.
+    /// The outcome of all events if each is delivered once.
     pub classes: Classes,
 }
 
-/// Where a happening stands: its shard, its record, and its number in that.
+/// The place of a happening: its shard, its record, and its number in that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
     shard: usize,
@@ -257,7 +258,7 @@ struct Place {
 }
 
 impl Place {
-    /// Whether this is seen as earlier: within a shard by position, and before those of any other.
+    /// True if this is seen as earlier: within a shard by position, and before those of any other.
     fn is_before(self, other: Self) -> bool {
         self.shard != other.shard || self < other
     }
@@ -599,7 +600,7 @@ fn hour(time: i64) -> String {
     Timestamp::from_millisecond(time).unwrap().strftime("%Y-%m-%dT%H").to_string()
 }
 
-/// When the second revision of the catalog is published: nothing of its experiment happens before.
+/// The time at which the second revision of the catalog is published: nothing of its experiment happens before.
 pub(crate) fn published(length: usize) -> i64 {
     arrival(length / 3)
 }

@@ -1,4 +1,4 @@
-//! What an [`Archive`] promises.
+//! Contract of an [`Archive`].
 
 use abx_functions::ports::{Archive, ArchiveLine};
 use std::collections::BTreeSet;

@@ -1,4 +1,4 @@
-//! What an [`AssignmentStore`] promises.
+//! Contract of an [`AssignmentStore`].
 
 use crate::odd_units;
 use abx_functions::ports::{

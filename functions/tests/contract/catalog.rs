@@ -1,4 +1,4 @@
-//! What a [`CatalogStore`] promises.
+//! Contract of a [`CatalogStore`].
 
 use abx_functions::ports::{CHUNK_BYTES, CatalogStore, Flip, Head, PutRevision, RevisionInfo, RevisionMeta};
 use std::ops::Deref;

@@ -1,4 +1,4 @@
-//! What a commit costs, by DynamoDB's own arithmetic: a write unit for each started KB of an item, twice that in a transaction.
+//! The cost of a commit, by DynamoDB's own arithmetic: a write unit for each started KB of an item, twice that in a transaction.
 
 use crate::catalog::meta;
 use crate::dynamodb::{MARKS, METRICS, UNHURRIED, endpoint};
@@ -6,13 +6,14 @@ use crate::marks::{key, mark};
 use crate::metrics::{commit, row, small};
 use crate::proxy::{Way, before};
 use abx_core::document::Document;
-use abx_core::event::{Additions, StreamCounter, largest_row};
+use abx_core::event::{Additions, Batch, StreamCounter, largest_row};
 use abx_core::finding::Findings;
 use abx_functions::adapters::aws::{Budget, DynamoMetrics, dynamodb, emulator};
 use abx_functions::adapters::embedded::{EmbeddedStore, JsonlArchive};
 use abx_functions::catalog::{CatalogHolder, Snapshot, encode};
-use abx_functions::events::{Options, Processor, RecordToWrite, kinesis_event};
-use abx_functions::ports::{CatalogStore, Committed, MarkPut, MetricStore};
+use abx_functions::events::{Options, Processor};
+use abx_functions::ports::{CatalogStore, Committed, MarkPut, MetricStore, RowsOf};
+use abx_functions::sources::kinesis::KinesisRecord;
 use abx_functions::telemetry::Telemetry;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -49,9 +50,9 @@ fn write_units(item: &Item) -> usize {
 
 /// Five experiments of two variants and two metrics in one hour, with the groups of a variant each for four of them, and
 /// the stream's own row.
-fn ten_rows() -> Vec<Additions> {
-    let sort = format!("{HOUR}#{SHARD}");
-    let mut rows = vec![row("stream", &sort, &[("accepted", "500"), ("late", "3"), ("unattributed", "120")])];
+fn ten_rows() -> Vec<Additions<'static>> {
+    let mut rows =
+        vec![row(RowsOf::Stream, HOUR, &[("accepted", "500"), ("late", "3"), ("unattributed", "120")])];
     for experiment in ["checkout_redesign", "search_ranking_model", "pricing_page", "carousel", "reminders"] {
         let mut counters = Vec::new();
         for variant in ["control", "treatment"] {
@@ -61,24 +62,24 @@ fn ten_rows() -> Vec<Additions> {
                 counters.extend([(of("mu"), "12"), (of("me"), "14"), (of("ms"), "-1234567.891234")]);
             }
         }
-        rows.push(named(experiment, &sort, &counters));
+        rows.push(named(experiment, HOUR, &counters));
         if experiment != "reminders" {
             let groups = (0..16).flat_map(|group| {
                 [(group.to_string(), "12345"), (format!("{group}#revenue"), "987654321.123456")]
             });
-            rows.push(named(experiment, &format!("groups#control#{SHARD}"), &groups.collect::<Vec<_>>()));
+            rows.push(named(experiment, "groups#control", &groups.collect::<Vec<_>>()));
         }
     }
     assert_eq!(rows.len(), 10);
     rows
 }
 
-fn named(experiment: &str, sort: &str, counters: &[(String, &str)]) -> Additions {
+fn named(experiment: &str, place: &str, counters: &[(String, &str)]) -> Additions<'static> {
     let counters: Vec<_> = counters.iter().map(|(name, sum)| (&**name, *sum)).collect();
-    row(&format!("exp#{experiment}"), sort, &counters)
+    row(RowsOf::Experiment { experiment, epoch: 1 }, place, &counters)
 }
 
-/// Where an action writes.
+/// The place that an action writes to.
 fn place(action: &Value) -> Option<(String, String)> {
     let key = action["Put"].get("Item").or_else(|| action["Update"].get("Key"))?;
     Some((key["pk"]["S"].as_str()?.to_owned(), key["sk"]["S"].as_str()?.to_owned()))
@@ -182,15 +183,17 @@ async fn no_row_is_larger_than_the_estimate_that_validate_makes() {
     }
     let records: Vec<_> = (0..)
         .zip(records)
-        .map(|(number, event)| RecordToWrite {
+        .map(|(number, event)| KinesisRecord {
             sequence: format!("4961{number:0>52}"),
             partition_key: "u".into(),
             arrived: now,
             data: event.to_string().into_bytes(),
         })
         .collect();
-    let batch = kinesis_event(&"s".repeat(128), &format!("shardId-{:0>120}", 1), &records);
-    let outcome = function.handle(&batch, Instant::now() + Duration::from_secs(100)).await.unwrap();
+    let shard = Arc::from(format!("{}/shardId-{:0>120}", "s".repeat(128), 1));
+    let records = records.into_iter().map(|record| record.into_record(&shard).unwrap());
+    let batch = Batch::from_records(records);
+    let outcome = function.count(batch, Instant::now() + Duration::from_secs(100)).await.unwrap();
     assert!(outcome.response.batch_item_failures.is_empty(), "{outcome:?}");
     assert_eq!(outcome.counted.count(StreamCounter::Accepted), 300, "{outcome:?}");
 

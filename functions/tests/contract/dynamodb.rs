@@ -5,11 +5,12 @@ use crate::catalog::{Breakable, meta};
 use crate::marks::{key, mark};
 use crate::metrics::{SHARD, position, small};
 use crate::personal_data::Place;
+use abx_core::event::{Counter, StreamCounter};
 use abx_functions::adapters::aws::{
     Budget, DynamoAssignments, DynamoCatalog, DynamoMetrics, DynamoPersonalData, DynamoQuarantine,
     TableNames, create_tables, dynamodb, emulator,
 };
-use abx_functions::ports::{AssignmentStore, CatalogStore, Committed, Flip, MetricStore, ShardState};
+use abx_functions::ports::{AssignmentStore, CatalogStore, Committed, Flip, MetricStore, RowsOf, ShardState};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -35,7 +36,7 @@ async fn tables() -> Client {
     dynamodb(&emulator(&endpoint().await), UNHURRIED)
 }
 
-/// Where an empty DynamoDB with our tables listens.
+/// The endpoint of an empty DynamoDB with our tables.
 pub(crate) async fn endpoint() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
@@ -176,9 +177,22 @@ async fn a_row_shows_only_its_counters() {
     let client = tables().await;
     let store = DynamoMetrics::new(client.clone(), METRICS, MARKS);
     store.commit(SHARD, &ShardState::default(), &small("1", 1)).await.unwrap();
-    set(&client, METRICS, [("pk", "stream"), ("sk", "2026-11-24T13#a")], "SET note = sk, x = sk").await;
-    let names: Vec<_> = store.rows("stream").await.unwrap().into_iter().map(|row| row.counter).collect();
-    assert_eq!(names, ["accepted"]);
+    set(
+        &client,
+        METRICS,
+        [("pk", "stream"), ("sk", &*format!("2026-11-24T13#{SHARD}"))],
+        "SET note = sk, x = sk",
+    )
+    .await;
+    let counters: Vec<_> = store
+        .rows(RowsOf::Stream)
+        .await
+        .unwrap()
+        .into_iter()
+        .flat_map(|row| row.counters)
+        .map(|it| it.0)
+        .collect();
+    assert_eq!(counters, [Counter::Stream(StreamCounter::Accepted)]);
 }
 
 #[tokio::test]

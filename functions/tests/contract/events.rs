@@ -1,4 +1,4 @@
-//! What an [`EventSink`] promises.
+//! Contract of an [`EventSink`].
 
 use abx_functions::ports::{Event, EventSink, MAX_EVENT_BYTES};
 use std::ops::Deref;

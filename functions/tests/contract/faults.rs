@@ -1,4 +1,4 @@
-//! When AWS is slow, busy, ill or talks nonsense, a call ends within its budget, and the next ones cost nothing.
+//! Calls to an AWS that is slow, busy, failing or garbled end within their budget, and the next ones cost nothing.
 
 use crate::archive::line;
 use crate::assignments::assignment;
@@ -12,7 +12,7 @@ use abx_functions::adapters::aws::{
 };
 use abx_functions::ports::{
     Archive, AssignmentStore, CatalogStore, EventSink, MetricStore, PortError, Quarantine, Quarantined,
-    ShardState,
+    RowsOf, ShardState,
 };
 use jiff::Timestamp;
 use serde_json::json;
@@ -90,7 +90,7 @@ async fn every_call_of_the_event_function_fails_in_time() {
         fails(&format!("{name}, marks"), store.marks(&[key("u", None)])).await;
         fails(&format!("{name}, put_marks"), store.put_marks(&marks)).await;
         fails(&format!("{name}, commit"), store.commit("s", &ShardState::default(), &small("1", 1))).await;
-        fails(&format!("{name}, rows"), store.rows("stream")).await;
+        fails(&format!("{name}, rows"), store.rows(RowsOf::Stream)).await;
         fails(&format!("{name}, quarantine"), quarantine.put(&[poison()])).await;
         fails(&format!("{name}, list"), quarantine.list(Timestamp::now(), 10)).await;
         fails(&format!("{name}, archive"), archive.append(&[line(1, 100)])).await;
@@ -147,7 +147,7 @@ async fn a_sink_gives_up_in_bounded_time() {
     }
 }
 
-/// What is at fault for an endpoint, and what is said of it.
+/// The fault for an endpoint, and its message.
 async fn fault_of(endpoint: &str) -> (Fault, String) {
     let once = Budget { attempts: 1, ..Budget::PATIENT };
     let catalog = DynamoCatalog::new(dynamodb(&emulator(endpoint), once), "c");

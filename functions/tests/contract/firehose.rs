@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 
-/// Whether the stream takes a record, by the number of the call and that of the record in it.
+/// True if the stream takes a record, by the number of the call and that of the record in it.
 type Takes = dyn Fn(usize, usize) -> bool + Send + Sync;
 
-/// How long each record of a call was, and what was taken so far.
+/// The length of each record of a call, and the records that were taken so far.
 #[derive(Default)]
 struct Seen {
     calls: Vec<Vec<usize>>,
@@ -83,7 +83,7 @@ impl Kept for Stream {
 }
 
 impl Stream {
-    /// How many records came with each call.
+    /// The number of records in each call.
     fn calls(&self) -> Vec<usize> {
         self.seen.lock().unwrap().calls.iter().map(Vec::len).collect()
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// What to do with a request.
+/// The answer to a request.
 pub(crate) enum Answer {
     /// Nothing, ever; the connection stays open.
     Silence,

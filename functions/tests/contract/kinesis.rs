@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 
-/// Whether the stream takes an event, at its so-many-th call.
+/// True if the stream takes an event, at the call of this number.
 type Takes = dyn Fn(usize, &Event) -> bool + Send + Sync;
 
 struct Stream {
@@ -72,7 +72,7 @@ impl Deref for Stream {
 }
 
 impl Stream {
-    /// How many events came with each call.
+    /// The number of events in each call.
     fn sizes(&self) -> Vec<usize> {
         self.calls.lock().unwrap().iter().map(Vec::len).collect()
     }

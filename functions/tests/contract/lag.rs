@@ -1,11 +1,11 @@
-//! What waits in a stream, asked of a small stream in this process.
+//! The lag of a stream, measured on a small stream in this process.
 
 use crate::http::{Answer, serve};
 use abx_functions::adapters::aws::{Budget, KinesisLag, emulator, kinesis};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-/// What one answer to `GetRecords` holds.
+/// The content of one answer to `GetRecords`.
 enum Page {
     /// A record, by its number, that came so many seconds ago.
     Record(&'static str, i64),

@@ -1,4 +1,4 @@
-//! What each port promises, over each of its adapters, and what the AWS adapters do when AWS fails.
+//! Contracts of the ports, over each of their adapters, and the reactions of the AWS adapters to failures of AWS.
 //!
 //! | file | what it is |
 //! |---|---|
@@ -124,7 +124,7 @@ macro_rules! metric_store {
             racing_redrives_have_one_winner
             the_largest_commit_fits
             amounts_are_exact
-            a_partition_has_its_own_rows_in_order
+            each_experiment_has_its_own_rows
             racing_commits_have_one_winner
         }
         $crate::promises! { marks, $open:

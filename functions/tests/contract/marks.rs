@@ -1,15 +1,19 @@
-//! What a [`MetricStore`] promises of marks.
+//! Contract of a [`MetricStore`] for marks.
 
 use crate::metrics::{SHARD, position};
 use crate::odd_units;
-use abx_core::event::{Mark, MarkKey, Owner};
+use abx_core::event::{Mark, MarkKey, MarkSubject, Owner};
 use abx_functions::ports::{MarkPut, MetricStore};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub(crate) fn key(unit: &str, metric: Option<&str>) -> MarkKey<'static> {
-    let metric = metric.map(|metric| metric.to_owned().into());
-    MarkKey { unit: unit.to_owned().into(), experiment: "checkout".into(), epoch: 1, metric }
+    let (experiment, epoch) = ("checkout".into(), 1);
+    let subject = match metric {
+        None => MarkSubject::Exposure { experiment, epoch },
+        Some(metric) => MarkSubject::Conversion { experiment, epoch, metric: metric.to_owned().into() },
+    };
+    MarkKey { unit: unit.to_owned().into(), subject }
 }
 
 pub(crate) fn mark(variant: &str, owner: &str) -> Mark {
@@ -47,13 +51,7 @@ pub(crate) async fn the_first_mark_stays(store: impl MetricStore) {
 
 /// The first within a day, by the arrivals of the events; a later one takes its place.
 pub(crate) async fn the_mark_of_an_id_ends_after_a_day(store: impl MetricStore) {
-    let key = MarkKey {
-        unit: "u".into(),
-        experiment: "~id".into(),
-        epoch: 0,
-        metric: Some("00c0ffee00c0ffee".into()),
-    };
-    assert_eq!((key.is_of_id(), &*key.sort()), (true, "id#00c0ffee00c0ffee"));
+    let key = MarkKey { unit: "u".into(), subject: MarkSubject::Event(0xc0_ffee_00c0_ffee) };
     let at = |seconds: i64, owner: &str| {
         let mut mark = mark("", owner);
         mark.at += jiff::SignedDuration::from_secs(seconds);

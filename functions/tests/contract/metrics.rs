@@ -1,7 +1,10 @@
-//! What a [`MetricStore`] promises of shards and rows.
+//! Contract of a [`MetricStore`] for shards and rows.
 
-use abx_core::event::{Additions, Amount, Commit, Position};
-use abx_functions::ports::{Committed, Guard, LEDGER_COMMITS, LogEntry, MetricStore, RowCounter, ShardState};
+use abx_core::event::{Additions, Amount, Commit, Counter, Hour, MetricCounter, Position, RowKey};
+use abx_functions::adapters::keys;
+use abx_functions::ports::{
+    Committed, Guard, LEDGER_COMMITS, LogEntry, MetricStore, RowsOf, ShardState, StoredRow,
+};
 use std::sync::Arc;
 
 pub(crate) const SHARD: &str = "events/shardId-000000000001";
@@ -14,23 +17,37 @@ fn amount(text: &str) -> Amount {
     text.parse().unwrap()
 }
 
-pub(crate) fn row(partition: &str, sort: &str, counters: &[(&str, &str)]) -> Additions {
-    let counters = counters.iter().map(|(name, sum)| ((*name).to_owned(), amount(sum)));
-    Additions { partition: partition.to_owned(), sort: sort.to_owned(), counters: counters.collect() }
+pub(crate) const CHECKOUT: RowsOf<'static> = RowsOf::Experiment { experiment: "checkout", epoch: 1 };
+const HOUR: &str = "2026-11-24T13";
+
+/// Additions to a row, and its counters, as [`keys`] writes them.
+pub(crate) fn row(of: RowsOf<'_>, place: &str, counters: &[(&str, &str)]) -> Additions<'static> {
+    let (row, _) = keys::read_row(of, &format!("{place}#shard")).unwrap();
+    let counters = counters.iter().map(|(name, sum)| (keys::read_counter(name).unwrap(), amount(sum)));
+    Additions { row, counters: counters.collect() }
 }
 
-pub(crate) fn commit(head: &str, ids: impl IntoIterator<Item = u64>, rows: Vec<Additions>) -> Commit {
+pub(crate) fn commit(
+    head: &str,
+    ids: impl IntoIterator<Item = u64>,
+    rows: Vec<Additions<'static>>,
+) -> Commit<'static> {
     covering(head, head, ids, rows)
 }
 
 /// A commit of the items from one position to another.
-fn covering(first: &str, last: &str, ids: impl IntoIterator<Item = u64>, rows: Vec<Additions>) -> Commit {
+fn covering(
+    first: &str,
+    last: &str,
+    ids: impl IntoIterator<Item = u64>,
+    rows: Vec<Additions<'static>>,
+) -> Commit<'static> {
     Commit { upto: 1, first: position(first), head: position(last), ids: ids.into_iter().collect(), rows }
 }
 
 /// One event for one counter.
-pub(crate) fn small(head: &str, id: u64) -> Commit {
-    commit(head, [id], vec![row("stream", "2026-11-24T13#a", &[("accepted", "1")])])
+pub(crate) fn small(head: &str, id: u64) -> Commit<'static> {
+    commit(head, [id], vec![row(RowsOf::Stream, HOUR, &[("accepted", "1")])])
 }
 
 /// The state with its ids in order.
@@ -40,37 +57,51 @@ async fn state(store: &impl MetricStore, shard: &str) -> ShardState {
     state
 }
 
-async fn done(store: &impl MetricStore, shard: &str, commit: &Commit) {
+async fn done(store: &impl MetricStore, shard: &str, commit: &Commit<'_>) {
     let state = store.shard(shard).await.unwrap();
     assert_eq!(store.commit(shard, &state, commit).await.unwrap(), Committed::Done);
 }
 
-/// What stands in a partition, as `place counter=amount`.
-async fn rows(store: &impl MetricStore, partition: &str) -> Vec<String> {
-    let rows = store.rows(partition).await.unwrap();
-    rows.iter().map(|RowCounter { sort, counter, amount }| format!("{sort} {counter}={amount}")).collect()
+/// The content of rows, as `place counter=amount`, sorted.
+async fn rows(store: &impl MetricStore, of: RowsOf<'_>) -> Vec<String> {
+    let rows = store.rows(of).await.unwrap();
+    let lines = rows.iter().flat_map(|StoredRow { row, shard, counters }| {
+        let (partition, place) = keys::row(row, shard);
+        assert_eq!(partition, keys::partition(of));
+        let line = move |(counter, amount): &(Counter<'_>, Amount)| {
+            format!("{place} {}={amount}", keys::counter(counter))
+        };
+        counters.iter().map(line)
+    });
+    let mut lines: Vec<_> = lines.collect();
+    lines.sort_unstable();
+    lines
+}
+
+fn accepted(number: u64) -> [String; 1] {
+    [format!("{HOUR}#{SHARD} accepted={number}")]
 }
 
 pub(crate) async fn an_unknown_shard_has_no_head(store: impl MetricStore) {
     assert_eq!(store.shard(SHARD).await.unwrap(), ShardState::default());
-    assert_eq!(rows(&store, "stream").await, [""; 0]);
+    assert_eq!(rows(&store, RowsOf::Stream).await, [""; 0]);
 }
 
 pub(crate) async fn a_commit_moves_the_head_and_adds(store: impl MetricStore) {
     let counters = [("u#control", "2"), ("ms#control#revenue", "10.5")];
-    let first = commit("9", [1, u64::MAX], vec![row("exp#checkout", "2026-11-24T13#a", &counters)]);
+    let first = commit("9", [1, u64::MAX], vec![row(CHECKOUT, HOUR, &counters)]);
     done(&store, SHARD, &first).await;
     let head = Some(position("9"));
     assert_eq!(state(&store, SHARD).await, ShardState { head, commits: 1, ledger: vec![1, u64::MAX] });
     let more = [("ms#control#revenue", "0.25"), ("x#control", "1")];
-    let second = commit("10:2", [7], vec![row("exp#checkout", "2026-11-24T13#a", &more)]);
+    let second = commit("10:2", [7], vec![row(CHECKOUT, HOUR, &more)]);
     done(&store, SHARD, &second).await;
     let head = Some(position("10:2"));
     assert_eq!(state(&store, SHARD).await, ShardState { head, commits: 2, ledger: vec![1, 7, u64::MAX] });
-    let at = "2026-11-24T13#a";
+    let at = format!("{HOUR}#{SHARD}");
     let expected =
         [format!("{at} ms#control#revenue=10.75"), format!("{at} u#control=2"), format!("{at} x#control=1")];
-    assert_eq!(rows(&store, "exp#checkout").await, expected);
+    assert_eq!(rows(&store, CHECKOUT).await, expected);
 }
 
 pub(crate) async fn shards_do_not_touch_each_other(store: impl MetricStore) {
@@ -85,7 +116,7 @@ pub(crate) async fn shards_do_not_touch_each_other(store: impl MetricStore) {
 
 pub(crate) async fn a_wrong_expectation_writes_nothing(store: impl MetricStore) {
     done(&store, SHARD, &small(&"4".repeat(129), 1)).await;
-    let before = (state(&store, SHARD).await, rows(&store, "stream").await);
+    let before = (state(&store, SHARD).await, rows(&store, RowsOf::Stream).await);
     let wrong = [None, Some("4"), Some("5"), Some(&*"4".repeat(128))].map(|head| head.map(position));
     for head in wrong {
         for commits in [0, 1, 5] {
@@ -97,7 +128,7 @@ pub(crate) async fn a_wrong_expectation_writes_nothing(store: impl MetricStore) 
     let nobody = ShardState { head: Some(position("1")), commits: 1, ledger: Vec::new() };
     assert_eq!(store.commit("events/new", &nobody, &small("2", 3)).await.unwrap(), Committed::Moved);
     assert_eq!(store.shard("events/new").await.unwrap(), ShardState::default());
-    assert_eq!((state(&store, SHARD).await, rows(&store, "stream").await), before);
+    assert_eq!((state(&store, SHARD).await, rows(&store, RowsOf::Stream).await), before);
 }
 
 pub(crate) async fn a_repeated_commit_counts_once(store: impl MetricStore) {
@@ -109,7 +140,7 @@ pub(crate) async fn a_repeated_commit_counts_once(store: impl MetricStore) {
             let again = store.commit(SHARD, &before, &commit).await.unwrap();
             assert_eq!(again, Committed::Moved, "the answer before was lost");
         }
-        assert_eq!(rows(&store, "stream").await, [format!("2026-11-24T13#a accepted={number}")]);
+        assert_eq!(rows(&store, RowsOf::Stream).await, accepted(number));
     }
     let head = Some(position("3"));
     assert_eq!(state(&store, SHARD).await, ShardState { head, commits: 3, ledger: vec![1, 2, 3] });
@@ -169,7 +200,7 @@ pub(crate) async fn the_log_has_its_entries_in_order(store: impl MetricStore) {
 pub(crate) async fn a_redriven_record_counts_once(store: impl MetricStore) {
     done(&store, SHARD, &small("9", 1)).await;
     let before = state(&store, SHARD).await;
-    let rows_of = || vec![row("stream", "2026-11-24T13#a", &[("accepted", "1")])];
+    let rows_of = || vec![row(RowsOf::Stream, HOUR, &[("accepted", "1")])];
     let guards = |records: &[(Option<&str>, &str)]| -> Vec<Guard> {
         let guard = |(before, after): &(Option<&str>, &str)| Guard {
             before: before.map(position),
@@ -203,7 +234,7 @@ pub(crate) async fn a_redriven_record_counts_once(store: impl MetricStore) {
     }
     assert_eq!(reached("events/another", "1", "99").await, [""; 0]);
     assert_eq!(state(&store, SHARD).await, before, "the head stays");
-    assert_eq!(rows(&store, "stream").await, ["2026-11-24T13#a accepted=5"]);
+    assert_eq!(rows(&store, RowsOf::Stream).await, accepted(5));
 }
 
 pub(crate) async fn racing_redrives_have_one_winner(store: impl MetricStore + 'static) {
@@ -213,7 +244,7 @@ pub(crate) async fn racing_redrives_have_one_winner(store: impl MetricStore + 's
         // Each has a record of its own, and one that all have.
         let guards = [format!("5:{racer}"), "7".to_owned()];
         let guards = guards.map(|it| Guard { before: None, after: position(&it), id: None });
-        let rows = [row("stream", "2026-11-24T13#a", &[("accepted", "2")])];
+        let rows = [row(RowsOf::Stream, HOUR, &[("accepted", "2")])];
         tokio::spawn(async move { store.redrive(SHARD, &guards, &rows).await.unwrap() })
     });
     let mut winners = 0;
@@ -221,29 +252,39 @@ pub(crate) async fn racing_redrives_have_one_winner(store: impl MetricStore + 's
         winners += usize::from(racer.await.unwrap() == Committed::Done);
     }
     assert_eq!(winners, 1);
-    assert_eq!(rows(&*store, "stream").await, ["2026-11-24T13#a accepted=2"]);
+    assert_eq!(rows(&*store, RowsOf::Stream).await, accepted(2));
 }
 
 /// As many rows, counters and ids as a commit may have, with the longest names.
 pub(crate) async fn the_largest_commit_fits(store: impl MetricStore) {
+    let limits = store.limits().commit;
     let variant = "v".repeat(64);
-    let name = |counter: usize| format!("ms#{variant}#{counter:0>64}");
+    let counter = |number: usize| {
+        Counter::Metric(variant.clone().into(), format!("{number:0>64}").into(), MetricCounter::Sum)
+    };
     let counters: Vec<_> =
-        (0..250).map(|counter| (name(counter), Amount::from(counter as u64 + 1))).collect();
+        (0..limits.counters).map(|number| (counter(number), Amount::from(number as u64 + 1))).collect();
     let of = |row: usize| Additions {
-        partition: "exp#checkout".to_owned(),
-        sort: format!("2026-11-24T13#{row:03}"),
+        row: RowKey::Experiment {
+            experiment: "checkout".into(),
+            epoch: 1,
+            hour: Hour::At(row.try_into().unwrap()),
+        },
         counters: counters.clone(),
     };
-    let largest = commit("1", (0..5_000).map(|id| u64::MAX - id), (0..98).map(of).collect());
+    // With the row of unknown events.
+    let rows = limits.rows + 1;
+    let largest = commit("1", (0..limits.ids as u64).map(|id| u64::MAX - id), (0..rows).map(of).collect());
     done(&store, SHARD, &largest).await;
     let state = state(&store, SHARD).await;
-    assert_eq!((state.ledger.len(), state.ledger[0]), (5_000, u64::MAX - 4_999));
-    let rows = store.rows("exp#checkout").await.unwrap();
-    assert_eq!(rows.len(), 98 * 250);
-    let sum: Amount = rows.iter().map(|row| row.amount).sum();
-    assert_eq!(sum, Amount::from(98 * (250 * 251 / 2)));
-    assert!(rows.is_sorted_by(|a, b| (&a.sort, &a.counter) < (&b.sort, &b.counter)));
+    assert_eq!((state.ledger.len(), state.ledger[0]), (limits.ids, u64::MAX - (limits.ids as u64 - 1)));
+    let mut found = store.rows(CHECKOUT).await.unwrap();
+    assert_eq!(found.len(), rows);
+    found.sort_by(|a, b| a.row.cmp(&b.row));
+    for (number, row) in found.iter_mut().enumerate() {
+        row.counters.sort();
+        assert_eq!((&row.row, &row.counters), (&of(number).row, &counters));
+    }
 }
 
 pub(crate) async fn amounts_are_exact(store: impl MetricStore) {
@@ -260,38 +301,45 @@ pub(crate) async fn amounts_are_exact(store: impl MetricStore) {
         let counters: Vec<_> =
             terms.iter().map(|(name, terms, _)| (format!("ms#a#{name}"), terms[round])).collect();
         let counters: Vec<_> = counters.iter().map(|(name, term)| (&**name, *term)).collect();
-        done(
-            &store,
-            SHARD,
-            &commit(&(round + 1).to_string(), [], vec![row("exp#checkout", "late#a", &counters)]),
-        )
-        .await;
+        done(&store, SHARD, &commit(&(round + 1).to_string(), [], vec![row(CHECKOUT, "late", &counters)]))
+            .await;
     }
-    let found = rows(&store, "exp#checkout").await;
+    let found = rows(&store, CHECKOUT).await;
     assert_eq!(found.len(), terms.len());
     for (name, _, sum) in terms {
-        assert!(found.contains(&format!("late#a ms#a#{name}={sum}")), "{name}: {found:?}");
+        assert!(found.contains(&format!("late#{SHARD} ms#a#{name}={sum}")), "{name}: {found:?}");
     }
 }
 
-pub(crate) async fn a_partition_has_its_own_rows_in_order(store: impl MetricStore) {
-    let sorts = ["late#b", "2026-11-24T13#b", "groups#control#b", "2026-11-24T09#b", "2026-11-24T13#a"];
-    let partitions = ["exp#a", "exp#a#2", "exp#a.b", "exp#", "stream"];
-    let each = partitions.iter().flat_map(|partition| {
-        sorts.iter().map(|sort| row(partition, sort, &[("u#b", "2"), ("u#a", "1"), ("7", "3")]))
-    });
-    done(&store, SHARD, &commit("1", [], each.collect())).await;
-    let mut sorted = sorts;
-    sorted.sort_unstable();
-    let expected: Vec<_> = sorted
-        .iter()
-        .flat_map(|sort| [("7", 3), ("u#a", 1), ("u#b", 2)].map(|(name, sum)| format!("{sort} {name}={sum}")))
-        .collect();
-    for partition in partitions {
-        assert_eq!(rows(&store, partition).await, expected, "{partition}");
+pub(crate) async fn each_experiment_has_its_own_rows(store: impl MetricStore) {
+    let of = |experiment, epoch| RowsOf::Experiment { experiment, epoch };
+    let shards = ["events/1", "events/1#2"];
+    let own = [of("a", 1), of("a", 2), of("a.b", 1), of("exp", 1)];
+    let hours = ["late", "2026-11-24T13", "2026-11-24T09"];
+    let counters = [("7", "3"), ("u#a", "1"), ("u#b", "2")];
+    for (of, places) in own.map(|of| (of, vec!["groups#late", "late", HOUR])).into_iter().chain([
+        (RowsOf::Stream, hours.to_vec()),
+        (RowsOf::UnknownEvents { shard: shards[0] }, vec!["2026-11-24", "2026-11-25"]),
+        (RowsOf::UnknownEvents { shard: shards[1] }, vec!["2026-11-24", "2026-11-26"]),
+    ]) {
+        // Unknown events are of one shard.
+        let of_shards = match of {
+            RowsOf::UnknownEvents { shard } => vec![shard],
+            RowsOf::Experiment { .. } | RowsOf::Stream => shards.to_vec(),
+        };
+        let mut expected = Vec::new();
+        for shard in of_shards {
+            let number = store.shard(shard).await.unwrap().commits + 1;
+            let additions = places.iter().map(|place| row(of, place, &counters));
+            done(&store, shard, &commit(&number.to_string(), [], additions.collect())).await;
+            let line = |place: &&str| counters.map(|(name, sum)| format!("{place}#{shard} {name}={sum}"));
+            expected.extend(places.iter().flat_map(line));
+        }
+        expected.sort_unstable();
+        assert_eq!(rows(&store, of).await, expected, "{of:?}");
     }
-    for other in ["exp", "exp#b", "nothing"] {
-        assert_eq!(rows(&store, other).await, [""; 0], "{other}");
+    for other in [of("b", 1), of("a", 3), of("", 1), RowsOf::UnknownEvents { shard: "events/3" }] {
+        assert_eq!(rows(&store, other).await, [""; 0], "{other:?}");
     }
 }
 
@@ -316,6 +364,6 @@ pub(crate) async fn racing_commits_have_one_winner(store: impl MetricStore + 'st
         assert_eq!(after.head, Some(position(&(100 + winners[0]).to_string())));
         assert_eq!(after.commits, round + 1);
         assert!(after.ledger.contains(&winners[0]) && after.ledger.len() as u64 == round + 1);
-        assert_eq!(rows(&*store, "stream").await, [format!("2026-11-24T13#a accepted={}", round + 1)]);
+        assert_eq!(rows(&*store, RowsOf::Stream).await, accepted(round + 1));
     }
 }

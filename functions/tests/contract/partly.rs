@@ -7,7 +7,7 @@ use crate::metrics::{SHARD, small};
 use crate::proxy::{Call, Way, before};
 use abx_core::event::MarkKey;
 use abx_functions::adapters::aws::{Budget, DynamoMetrics, dynamodb, emulator};
-use abx_functions::ports::{Committed, MarkPut, MetricStore, PortError, ShardState};
+use abx_functions::ports::{Committed, MarkPut, MetricStore, PortError, RowsOf, ShardState};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryPartition;
 use serde_json::{Value, json};
@@ -133,8 +133,11 @@ async fn commit(store: &DynamoMetrics, state: &ShardState) -> Result<Committed, 
 async fn assert_counted_once(store: &DynamoMetrics) {
     let state = store.shard(SHARD).await.unwrap();
     assert_eq!((state.commits, &*state.ledger), (1, &[77][..]));
-    let rows = store.rows("stream").await.unwrap();
-    assert_eq!(rows.iter().map(|row| row.amount.as_count()).collect::<Vec<_>>(), [Some(1)]);
+    let rows = store.rows(RowsOf::Stream).await.unwrap();
+    assert_eq!(
+        rows.iter().flat_map(|row| &row.counters).map(|it| it.1.as_count()).collect::<Vec<_>>(),
+        [Some(1)]
+    );
 }
 
 #[tokio::test]

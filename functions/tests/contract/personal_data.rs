@@ -1,4 +1,4 @@
-//! What a [`PersonalData`] promises, over a store that also keeps assignments and marks.
+//! Contract of a [`PersonalData`], over a store that also keeps assignments and marks.
 
 use crate::assignments::assignment;
 use crate::marks::{key, mark};
@@ -46,19 +46,19 @@ where
     for unit in &units {
         place.fill(unit, &["f", "e"]).await;
     }
-    let full = Held {
+    let full = |unit: &str| Held {
         assignments: vec!["e".into(), "f".into()],
-        marks: vec!["checkout#1".into(), "checkout#1#purchase".into()],
+        marks: vec![key(unit, None), key(unit, Some("purchase"))],
         events: 0,
     };
     for (number, unit) in units.iter().enumerate() {
-        assert_eq!(place.personal_data.held(unit).await.unwrap(), full, "{unit:?}");
+        assert_eq!(place.personal_data.held(unit).await.unwrap(), full(unit), "{unit:?}");
         place.personal_data.erase(unit).await.unwrap();
         assert!(place.personal_data.held(unit).await.unwrap().is_empty(), "{unit:?}");
         assert_eq!(place.assignments.get(unit, "e").await.unwrap(), None);
         assert_eq!(place.marks.marks(&[key(unit, None)]).await.unwrap(), [None]);
         for other in &units[number + 1..] {
-            assert_eq!(place.personal_data.held(other).await.unwrap(), full, "{other:?}");
+            assert_eq!(place.personal_data.held(other).await.unwrap(), full(other), "{other:?}");
         }
     }
 }

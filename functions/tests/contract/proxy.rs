@@ -1,4 +1,4 @@
-//! What stands between a client and the emulator, and sees, refuses or loses calls.
+//! A proxy between a client and the emulator, which sees, refuses or loses calls.
 
 use crate::http::{Message, message, respond};
 use serde_json::Value;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 
-/// What becomes of a call.
+/// The treatment of a call.
 pub(crate) enum Way {
     /// It goes through.
     Through,

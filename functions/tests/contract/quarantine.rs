@@ -1,4 +1,4 @@
-//! What a [`Quarantine`] promises.
+//! Contract of a [`Quarantine`].
 
 use crate::catalog::noise;
 use abx_functions::ports::{Quarantine, Quarantined};

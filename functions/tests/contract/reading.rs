@@ -6,7 +6,7 @@ use crate::events::numbered;
 use crate::metrics::{SHARD, small};
 use abx_functions::adapters::embedded::EmbeddedStore;
 use abx_functions::ports::{
-    AssignmentStore, CatalogStore, EventSink, Flip, MetricStore, PortError, Quarantine, Quarantined,
+    AssignmentStore, CatalogStore, EventSink, Flip, MetricStore, PortError, Quarantine, Quarantined, RowsOf,
     ShardState,
 };
 use jiff::Timestamp;
@@ -61,12 +61,12 @@ async fn read_all(store: &EmbeddedStore) {
     assert!(store.get("u", "e").await.unwrap().is_some());
     assert_eq!(store.events_after(0, 10).unwrap().len(), 3);
     assert!(store.shard(SHARD).await.unwrap().head.is_some());
-    assert!(!store.rows("stream").await.unwrap().is_empty());
+    assert!(!store.rows(RowsOf::Stream).await.unwrap().is_empty());
     assert_eq!(store.list(Timestamp::MIN, 10).await.unwrap().len(), 1);
     assert_eq!(store.count(Timestamp::MIN).await.unwrap().len(), 1);
 }
 
-/// What each write of a store came to.
+/// The result of each write of a store.
 async fn write_all(store: &EmbeddedStore) -> Vec<Result<(), PortError>> {
     vec![
         store.put_revision(9, b"nine", &meta("")).await.map(drop),

@@ -1,4 +1,4 @@
-//! What DynamoDB and Firehose refuse for what a call holds, told from what they refuse for other reasons; and what the event function
+//! Calls that DynamoDB and Firehose refuse for their content, as distinct from other refusals; and what the event function
 //! makes of a record that is refused.
 
 use crate::catalog::meta;
@@ -6,16 +6,18 @@ use crate::dynamodb::{MARKS, METRICS, endpoint};
 use crate::http::{Answer, serve};
 use crate::marks::{key, mark};
 use crate::metrics::{SHARD, commit, row};
-use abx_core::event::{MarkKey, Position, StreamCounter};
+use abx_core::event::{Batch, MarkKey, MarkSubject, Position, StreamCounter};
 use abx_functions::adapters::aws::{
     Budget, DynamoMetrics, DynamoQuarantine, FirehoseArchive, dynamodb, emulator, firehose,
 };
 use abx_functions::adapters::embedded::EmbeddedStore;
+use abx_functions::adapters::keys;
 use abx_functions::catalog::{CatalogHolder, Snapshot, encode};
-use abx_functions::events::{Options, Processor, RecordToWrite, kinesis_event};
+use abx_functions::events::{Options, Processor};
 use abx_functions::ports::{
-    Archive, ArchiveLine, CatalogStore, MetricStore, PortError, Quarantine, ShardState,
+    Archive, ArchiveLine, CatalogStore, MetricStore, PortError, Quarantine, RowsOf, ShardState,
 };
+use abx_functions::sources::kinesis::KinesisRecord;
 use abx_functions::telemetry::Telemetry;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -29,7 +31,8 @@ async fn client() -> Client {
 }
 
 fn of_experiment(experiment: &str) -> MarkKey<'static> {
-    MarkKey { experiment: experiment.to_owned().into(), ..key("u", None) }
+    let subject = MarkSubject::Exposure { experiment: experiment.to_owned().into(), epoch: 1 };
+    MarkKey { unit: "u".into(), subject }
 }
 
 /// An archive that takes whatever comes.
@@ -51,7 +54,10 @@ async fn what_a_call_holds_is_told_from_all_else_that_is_refused() {
     let (long, wide) = (key(&"u".repeat(2049), None), of_experiment(&"e".repeat(1024)));
     let heavy = mark(&"v".repeat(410_000), "1");
     let state = ShardState::default();
-    let add = |partition: &str, counter: &str| commit("1", [], vec![row(partition, "s", &[(counter, "1")])]);
+    let add = |experiment: &str, variant: &str| {
+        let counter = format!("u#{variant}");
+        commit("1", [], vec![row(RowsOf::Experiment { experiment, epoch: 1 }, "late", &[(&counter, "1")])])
+    };
     let archive = FirehoseArchive::new(firehose(&emulator("http://localhost:1"), Budget::PATIENT), "a");
     let line = ArchiveLine { arrived: Timestamp::UNIX_EPOCH, json: "x".repeat(1_000_000) };
     let good = key("u", None);
@@ -161,7 +167,7 @@ async fn a_full_row_costs_only_the_events_that_it_has_no_room_for() {
         };
         let data = json!({"type": "exposure", "experiment": experiment, "variant": variant, "unit": format!("u{number}")});
         let sequence = (1000 + number).to_string();
-        RecordToWrite {
+        KinesisRecord {
             sequence,
             partition_key: "u".to_owned(),
             arrived,
@@ -169,7 +175,6 @@ async fn a_full_row_costs_only_the_events_that_it_has_no_room_for() {
         }
     };
     let records: Vec<_> = (0..60).map(exposure).collect();
-    let (stream, shard) = SHARD.split_once('/').unwrap();
     let quarantine = DynamoQuarantine::new(client.clone(), METRICS);
     let function = Processor::new(
         Arc::new(CatalogHolder::new(catalog, Snapshot::default())),
@@ -179,7 +184,9 @@ async fn a_full_row_costs_only_the_events_that_it_has_no_room_for() {
         Options::default(),
     );
     let deadline = tokio::time::Instant::now() + Duration::from_mins(2);
-    let outcome = function.handle(&kinesis_event(stream, shard, &records), deadline).await.unwrap();
+    let shard = Arc::from(SHARD);
+    let batch = records.iter().map(|record| record.clone().into_record(&shard).unwrap());
+    let outcome = function.count(Batch::from_records(batch), deadline).await.unwrap();
     assert_eq!(outcome.response.batch_item_failures, [], "nothing is given back");
     assert_eq!(outcome.counted.count(StreamCounter::Accepted), 56);
     assert_eq!(
@@ -188,11 +195,14 @@ async fn a_full_row_costs_only_the_events_that_it_has_no_room_for() {
     );
     assert_eq!(store.shard(SHARD).await.unwrap().head, Some("1059".parse::<Position>().unwrap()));
     let sums = async |experiment: &str| -> Vec<String> {
-        let rows = store.rows(experiment).await.unwrap();
-        rows.iter().map(|row| format!("{}={}", row.counter, row.amount)).collect()
+        let rows = store.rows(RowsOf::Experiment { experiment, epoch: 1 }).await.unwrap();
+        let counters = rows.iter().flat_map(|row| &row.counters);
+        let mut sums: Vec<_> = counters.map(|(it, sum)| format!("{}={sum}", keys::counter(it))).collect();
+        sums.sort_unstable();
+        sums
     };
-    assert_eq!(sums("exp#full").await, ["u#a=29", "x#a=29"], "28 more than there were");
-    assert_eq!(sums("exp#other").await, ["u#b=28", "x#b=28"]);
+    assert_eq!(sums("full").await, ["u#a=29", "x#a=29"], "28 more than there were");
+    assert_eq!(sums("other").await, ["u#b=28", "x#b=28"]);
     let mut kept = quarantine.list(arrived, 100).await.unwrap();
     kept.sort_by(|a, b| a.id.cmp(&b.id));
     let ids: Vec<_> = kept.iter().map(|record| record.id.clone()).collect();

@@ -24,7 +24,7 @@ impl Latency {
     }
 }
 
-/// What a call can meet instead of its answer.
+/// The fault that a call can meet instead of its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// No answer, ever.
@@ -39,14 +39,14 @@ pub(crate) enum Fault {
 
 pub(crate) const FAULTS: [Fault; 4] = [Fault::Hung, Fault::Closed, Fault::Garbled, Fault::Throttled];
 
-/// How the services behave.
+/// The latencies and faults of the services.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Plan {
     pub(crate) put: Latency,
     pub(crate) get: Latency,
     pub(crate) transact: Latency,
     pub(crate) firehose: Latency,
-    /// Which fault a call meets, and in what share of all calls.
+    /// The fault that a call meets, and its share of all calls.
     pub(crate) fault: Option<(Fault, f64)>,
 }
 
@@ -89,7 +89,7 @@ impl Aws {
         Arc::new(Self { plan, random, items: Mutex::default() })
     }
 
-    /// What is stored under a key.
+    /// The item that is stored under a key.
     pub(crate) fn item(&self, table: &str, partition: &str, sort: &str) -> Option<Value> {
         self.items.lock().unwrap().get(&(table.into(), partition.into(), sort.into())).cloned()
     }
@@ -161,7 +161,7 @@ impl Aws {
     }
 }
 
-/// Where an item stands; marks and assignments name their keys differently.
+/// The place of an item; marks and assignments name their keys differently.
 fn place(table: &Value, item: &Value) -> Place {
     let text = |names: [&str; 2]| {
         let value = names.iter().find_map(|name| item.get(name)).unwrap();

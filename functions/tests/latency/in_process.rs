@@ -28,7 +28,7 @@ impl HttpConnector for InProcess {
     }
 }
 
-/// What a client of the services is made from, without a network between them.
+/// The configuration of clients of the services, without a network between them.
 pub(crate) fn in_process(aws: &Arc<Aws>) -> SdkConfig {
     let connector = SharedHttpConnector::new(InProcess(Arc::clone(aws)));
     let config = emulator("http://aws.test").into_builder();

@@ -1,4 +1,4 @@
-//! How long the functions take over stores with drawn latencies and faults: the real handlers, the real adapters and the real
+//! The latency of the functions over stores with drawn latencies and faults: the real handlers, the real adapters and the real
 //! SDK, over services in the same process (`aws`). The clock is paused, so a run depends on its seed and not on the machine:
 //! it counts what calls wait for each other, and not what they compute. `cargo bench -p abx-functions --bench latency` has
 //! both, over sockets.

@@ -2,7 +2,7 @@
 
 use crate::aws::Aws;
 use abx_core::ConsistentHasher;
-use abx_core::event::StreamCounter;
+use abx_core::event::{Batch, StreamCounter};
 use abx_functions::adapters::aws::{
     Budget, DynamoAssignments, DynamoMetrics, DynamoQuarantine, FirehoseArchive, SdkConfig, dynamodb,
     firehose,
@@ -10,9 +10,10 @@ use abx_functions::adapters::aws::{
 use abx_functions::adapters::embedded::EmbeddedStore;
 use abx_functions::assignment::{self, AssignmentService};
 use abx_functions::catalog::{CatalogHolder, Snapshot, encode};
-use abx_functions::events::{Options, Processor, RecordToWrite, kinesis_event};
+use abx_functions::events::{Options, Processor};
 use abx_functions::http::HttpFunction;
 use abx_functions::ports::{Archive, CatalogStore, MetricStore, RevisionMeta};
+use abx_functions::sources::kinesis::KinesisRecord;
 use abx_functions::telemetry::Telemetry;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -23,7 +24,7 @@ use tokio::time::Instant;
 const EXPERIMENT: &str = "checkout";
 const SHARES: [(&str, f64); 2] = [("control", 0.5), ("treatment", 0.5)];
 const ASSIGNMENTS: &str = "assignments";
-/// How long an environment waits for its next request.
+/// The time that an environment waits for its next request.
 const PAUSE: Duration = Duration::from_millis(20);
 
 type Embedded = EmbeddedStore;
@@ -49,18 +50,18 @@ pub(crate) fn ports(config: &SdkConfig) -> (DynamoMetrics, FirehoseArchive) {
     (store, FirehoseArchive::new(firehose(config, Budget::BATCH), "archive"))
 }
 
-/// What is in a batch.
+/// The content of a batch.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Shape {
-    /// How many records.
+    /// The number of records.
     pub(crate) records: usize,
-    /// How many of them belong to one unit: an exposure first, and purchases.
+    /// The number of them that belong to one unit: an exposure first, and purchases.
     pub(crate) of_a_unit: usize,
-    /// Whether every batch has the same units, which only the first then does not know.
+    /// True if every batch has the same units, which are unknown only to the first.
     pub(crate) known: bool,
 }
 
-/// How long each of so many batches took in the whole handler, the first apart, which opens connections and reads the head.
+/// The duration of each of so many batches in the whole handler; the first, which opens connections and reads the head, is separate.
 pub(crate) async fn batches(
     config: &SdkConfig,
     ports: (impl MetricStore, impl Archive),
@@ -74,9 +75,9 @@ pub(crate) async fn batches(
     let function = Processor::new(holder, ports.0, kept, telemetry, Options::default());
     let mut taken = Vec::new();
     for number in 0..=times {
-        let payload = batch(number, shape);
+        let batch = batch(number, shape);
         let start = Instant::now();
-        let outcome = function.handle(&payload, start + Duration::from_mins(1)).await.unwrap();
+        let outcome = function.count(batch, start + Duration::from_mins(1)).await.unwrap();
         taken.push(start.elapsed());
         assert!(outcome.response.batch_item_failures.is_empty(), "{outcome:?}");
         let counted = outcome.counted.count(StreamCounter::Accepted);
@@ -85,7 +86,7 @@ pub(crate) async fn batches(
     taken.split_off(1)
 }
 
-fn batch(number: usize, shape: Shape) -> Vec<u8> {
+fn batch(number: usize, shape: Shape) -> Batch {
     let now = Timestamp::now();
     let records = (0..shape.records).map(|n| {
         let sequence = format!("4961{:032}", number * shape.records + n);
@@ -98,19 +99,20 @@ fn batch(number: usize, shape: Shape) -> Vec<u8> {
             json!({"type": "conversion", "event": "purchase", "properties": {"amount": 12.5}})
         };
         event.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        RecordToWrite { sequence, partition_key: unit, arrived: now, data: event.to_string().into_bytes() }
+        KinesisRecord { sequence, partition_key: unit, arrived: now, data: event.to_string().into_bytes() }
     });
-    kinesis_event("events", "shardId-000000000001", &records.collect::<Vec<_>>())
+    let shard = Arc::from("events/shardId-000000000001");
+    Batch::from_records(records.map(|record| record.into_record(&shard).unwrap()))
 }
 
-/// What became of requests for assignments.
+/// The outcome of requests for assignments.
 #[derive(Debug, Default)]
 pub(crate) struct Assigned {
-    /// How many answers said that the assignment is stored.
+    /// The number of answers that reported a stored assignment.
     pub(crate) persisted: usize,
-    /// How many are stored, answered or not.
+    /// The number of stored assignments, answered or not.
     pub(crate) stored: usize,
-    /// How long each answer took.
+    /// The time that each answer took.
     pub(crate) taken: Vec<Duration>,
 }
 

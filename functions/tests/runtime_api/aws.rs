@@ -75,7 +75,7 @@ impl Aws {
         catalog.flip_head(from, revision, &meta).await.unwrap();
     }
 
-    /// What a function has to be told.
+    /// The environment variables that a function needs.
     pub(crate) fn vars(&self) -> Vec<(&'static str, String)> {
         vec![
             ("ABX_CATALOG_TABLE", "catalog".into()),
@@ -86,7 +86,7 @@ impl Aws {
         ]
     }
 
-    /// What the event function has to be told; the archive may be elsewhere.
+    /// The environment variables of the event function; the archive may be elsewhere.
     pub(crate) fn vars_of_events(&self, archive: Option<String>) -> Vec<(&'static str, String)> {
         vec![
             ("ABX_CATALOG_TABLE", "catalog".into()),

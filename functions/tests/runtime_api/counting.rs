@@ -3,8 +3,8 @@
 use super::aws::{Aws, silence};
 use super::lambda::Process;
 use abx_core::event::{Amount, Totals};
-use abx_functions::events::{RecordToWrite, kinesis_event};
-use abx_functions::ports::MetricStore;
+use abx_functions::ports::{MetricStore, RowsOf, totals as totals_of};
+use abx_functions::sources::kinesis::{self, KinesisRecord};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -26,7 +26,7 @@ fn batch(units: std::ops::Range<u64>) -> String {
     let mut records = Vec::new();
     let mut put = |data: String| {
         let sequence = format!("4959{:052}", units.start * 10 + records.len() as u64);
-        records.push(RecordToWrite {
+        records.push(KinesisRecord {
             sequence,
             partition_key: "u".into(),
             arrived: Timestamp::UNIX_EPOCH,
@@ -39,15 +39,11 @@ fn batch(units: std::ops::Range<u64>) -> String {
         put(json!({"event_id": format!("p{unit}"), "type": "conversion", "event": "purchase", "user_id": format!("u{unit}"), "properties": {"amount": 0.1}}).to_string());
     }
     put("{".to_owned());
-    String::from_utf8(kinesis_event("events", "shardId-000000000000", &records)).unwrap()
+    String::from_utf8(kinesis::write("events", "shardId-000000000000", &records)).unwrap()
 }
 
 async fn totals(aws: &Aws) -> Totals {
-    let mut totals = Totals::default();
-    for row in aws.metrics().rows("exp#e").await.unwrap() {
-        totals.add("exp#e", &row.sort, &row.counter, row.amount);
-    }
-    totals
+    totals_of(&aws.metrics().rows(RowsOf::Experiment { experiment: "e", epoch: 1 }).await.unwrap())
 }
 
 fn is_right(totals: &Totals, units: u64) {

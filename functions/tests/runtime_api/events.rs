@@ -1,4 +1,4 @@
-//! What API Gateway, function URLs and load balancers send, with the fields that theirs have.
+//! Requests as API Gateway, function URLs and load balancers send them, with the fields of each.
 
 use serde_json::{Value, json};
 

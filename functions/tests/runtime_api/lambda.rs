@@ -18,17 +18,17 @@ use tokio::process::{Child, Command};
 use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
 use tokio::time::timeout;
 
-/// How long any step of a test may take.
+/// The time limit of any step of a test.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 type Outcome = Result<Value, Value>;
 
-/// What the two APIs share.
+/// The state that the two APIs share.
 #[derive(Default)]
 struct Control {
     waiting: Mutex<HashMap<String, oneshot::Sender<Outcome>>>,
     extensions: Mutex<Vec<String>>,
-    /// How often the extension asked for its next event: once more than the invocations that it is done with.
+    /// The number of times that the extension asked for its next event: one more than the invocations that it has finished.
     extension_asked: AtomicU64,
     has_extensions: bool,
 }

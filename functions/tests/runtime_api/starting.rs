@@ -5,7 +5,7 @@ use crate::lambda::Process;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-/// How often each program is started.
+/// The number of starts of each program.
 const RUNS: usize = 20;
 /// Requests after the first, for the memory.
 const REQUESTS: usize = 500;
@@ -14,7 +14,7 @@ const MAX_START: Duration = Duration::from_millis(50);
 /// The most memory, in KiB.
 const MAX_KIB: u64 = 40 * 1024;
 
-/// What was measured of one program.
+/// The measurements of one program.
 struct Measured {
     starts: Vec<Duration>,
     kib: u64,

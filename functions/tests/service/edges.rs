@@ -1,4 +1,4 @@
-//! What is refused and how; hostile ids; any bytes at all.
+//! Refused requests, and the way in which they are refused; hostile ids; any bytes at all.
 
 use crate::flags::documents;
 use crate::world::{Mood, Setup, World, experiment};

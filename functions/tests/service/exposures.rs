@@ -1,4 +1,4 @@
-//! What goes to the stream, and what is lost.
+//! Events that go to the stream, and events that are lost.
 
 use crate::world::{Mood, Setup, World, experiment};
 use abx_functions::http::HttpFunction;

@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use tower::ServiceExt;
 
-/// What a store or a stream does with a call.
+/// The reaction of a store or a stream to a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mood {
     Well,
@@ -125,7 +125,7 @@ impl Log {
     }
 }
 
-/// How a world is different from the usual one.
+/// The differences between a world and the usual one.
 #[derive(Default)]
 pub(crate) struct Setup {
     pub(crate) documents: Vec<Value>,

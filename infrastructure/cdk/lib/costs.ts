@@ -127,7 +127,7 @@ export function month(requestsPerSecond: number): Month {
     lambda: lambda(requests, A.requestMs, A.requestMb)
       + lambda(batches, A.batchMs + A.batchEventMs * events / batches, A.batchMb),
     writes: writes(requests, misses, events, batches) / MILLION * P.dynamoMillionWrites,
-    reads: reads(requests, misses, events) / MILLION * P.dynamoMillionReads,
+    reads: reads(requests, misses, events, batches) / MILLION * P.dynamoMillionReads,
     tables: storedBytes(requests) / GB * (P.dynamoGbMonth + P.dynamoBackupGbMonth),
     kinesis: kinesis(events, shards),
     archive: archive(events),
@@ -228,9 +228,12 @@ function idMarks(requests: number): number {
   return requests * A.conversionsPerRequest * A.idMarksPerConversion;
 }
 
-/** The head of the catalog is half a unit every ten seconds of an environment, and environments are few: it is left out. */
-function reads(requests: number, misses: number, events: number): number {
-  return requests / 2 * misses * assignmentUnits(misses).reads + events * A.markReadsPerEvent;
+/**
+ * A batch reads the head of the catalog, strongly consistent: one unit. That of the other functions is half a unit every ten seconds
+ * of an environment, and environments are few: it is left out.
+ */
+function reads(requests: number, misses: number, events: number, batches: number): number {
+  return requests / 2 * misses * assignmentUnits(misses).reads + events * A.markReadsPerEvent + batches;
 }
 
 /** What lies in the tables once as much ends as begins, in bytes. */

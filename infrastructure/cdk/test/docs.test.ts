@@ -31,8 +31,7 @@ test("a commit costs 6 write units for an experiment of two variants, and 8 for 
 });
 
 test("the rows of an experiment are those that the core writes", () => {
-  const row = rust("core/src/event/row.rs");
-  assert.match(row, /format!\("groups#\{variant\}#\{shard\}"\)/, "a row of groups for each variant");
+  assert.match(source("functions/src/adapters/keys.rs"), /"groups#a\.b-c#events\/shardId-0+1"/, "a row of groups for each variant");
   const benchmark = source("functions/tests/contract/cost.rs");
   assert.match(benchmark, /assert_eq!\(units\[2\.\.\], \[2; 10\]\)/, "each row is 2 write units");
 });

@@ -5,9 +5,9 @@ use crate::advice::unanswered;
 use crate::aws::aws_config_for;
 use crate::error::Error;
 use crate::stores::read_file;
-use abx_functions::adapters::aws::{Budget, KinesisReader, Page, StreamRecord, kinesis};
-use abx_functions::adapters::embedded::{EmbeddedStore, LOCAL_SHARD};
-use abx_functions::events::RecordToWrite;
+use abx_functions::adapters::aws::{Budget, KinesisReader, Page, kinesis};
+use abx_functions::adapters::embedded::{EmbeddedStore, LOCAL_SHARD, StoredEvent};
+use abx_functions::sources::kinesis::KinesisRecord;
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ const PAUSE: Duration = Duration::from_millis(250);
 pub(super) struct Captured {
     pub stream: String,
     pub shard: String,
-    pub records: Vec<RecordToWrite>,
+    pub records: Vec<KinesisRecord>,
 }
 
 /// The source of records.
@@ -61,11 +61,9 @@ impl Source {
         match self {
             Self::Stream(stream) => Ok(match stream.next().await.map_err(unanswered)? {
                 Page::Empty { is_end } => Look::Nothing { is_end },
-                Page::Records(shard, records) => Look::Records(Captured {
-                    stream: stream.stream().to_owned(),
-                    shard,
-                    records: records.into_iter().map(recorded).collect(),
-                }),
+                Page::Records(shard, records) => {
+                    Look::Records(Captured { stream: stream.stream().to_owned(), shard, records })
+                }
             }),
             Self::Store { store, since, after } => {
                 let events = store.events_after(*after, BATCH).map_err(unanswered)?;
@@ -75,14 +73,15 @@ impl Source {
                 Ok(Look::Records(Captured {
                     stream: store.stream_name().map_err(unanswered)?,
                     shard: LOCAL_SHARD.to_owned(),
-                    records: records.map(RecordToWrite::from).collect(),
+                    records: records.map(stored).collect(),
                 }))
             }
         }
     }
 }
 
-fn recorded(record: StreamRecord) -> RecordToWrite {
-    let StreamRecord { sequence, partition_key, arrived, data } = record;
-    RecordToWrite { sequence, partition_key, arrived, data }
+/// The record that an event of the file would be on a stream.
+fn stored(StoredEvent { number, arrived, event }: StoredEvent) -> KinesisRecord {
+    let (sequence, partition_key) = (number.to_string(), event.partition_key);
+    KinesisRecord { sequence, partition_key, arrived, data: event.data }
 }

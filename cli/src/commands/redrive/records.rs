@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use abx_core::event::{Payload, Position, Rejection, RejectionReason, ShardBatch};
+use abx_functions::adapters::keys;
 use jiff::Timestamp;
 use rusqlite::{Connection, Row};
 
@@ -33,7 +34,7 @@ impl Records {
         let (reason, detail) = rejection.as_ref().map(|it| (it.reason.as_str(), &*it.detail)).unzip();
         let sql = "INSERT OR IGNORE INTO records VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
         let (place, position, arrived) =
-            (position.sort_key(), position.to_string(), arrived.as_millisecond());
+            (keys::position(position), position.to_string(), arrived.as_millisecond());
         let values =
             (shard, place, position, arrived, object, &**data, reason, detail, partition_key.as_deref());
         let added = self.0.prepare_cached(sql).and_then(|mut insert| insert.execute(values));
@@ -53,7 +54,7 @@ impl Records {
         let sql = "
             SELECT position, arrived, data, reason, detail, object, key FROM records
             WHERE shard = ?1 AND place > ?2 ORDER BY place LIMIT ?3";
-        let after = after.map(Position::sort_key).unwrap_or_default();
+        let after = after.map(keys::position).unwrap_or_default();
         let read = || -> rusqlite::Result<Vec<Payload>> {
             let mut statement = self.0.prepare_cached(sql)?;
             let mut rows = statement.query((shard, after, BATCH))?;

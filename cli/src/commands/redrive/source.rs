@@ -4,8 +4,9 @@ use super::records::Records;
 use super::report::RedriveReport;
 use crate::error::Error;
 use crate::event_files::{Content, MAX_LINE, recorded};
-use abx_core::event::{Batch, Payload};
+use abx_core::event::Payload;
 use abx_functions::events::ArchivedRecord;
+use abx_functions::sources::kinesis;
 use jiff::Timestamp;
 use serde_json::Value;
 use std::io::{BufRead, Read};
@@ -21,8 +22,7 @@ pub(super) fn failures(
         let wrong = |why: Cause| Error::caller(content.name.clone()).because(why).help(NOTHING);
         for value in serde_json::Deserializer::from_reader(content.reader()?).into_iter::<Value>() {
             let value = value.map_err(|error| wrong(error.into()))?;
-            let payload = serde_json::json!({ "Records": recorded(&content.name, value)? }).to_string();
-            let batch = Batch::read(payload.as_bytes(), Timestamp::now());
+            let batch = kinesis::read_values(&recorded(&content.name, value)?, Timestamp::now());
             let batch = batch.map_err(|error| wrong(error.into()))?;
             for shard in &batch.shards {
                 report.repeat(&shard.shard, shard.repeated as u64);

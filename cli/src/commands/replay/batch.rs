@@ -1,13 +1,17 @@
 //! Records that are delivered together.
 
-use abx_functions::events::{RecordToWrite, kinesis_event};
+use crate::error::Error;
+use abx_core::event;
+use abx_functions::sources::kinesis::{self, KinesisRecord};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// The stream that events without a place are put on.
 pub(super) const STREAM: &str = "replay";
 
-/// Records of one shard.
+/// Records of one shard, as one invocation.
 #[derive(Debug, Clone)]
 pub(super) enum Batch {
     /// With a place that they were given here.
@@ -15,19 +19,10 @@ pub(super) enum Batch {
         /// Their shard.
         shard: String,
         /// In their order.
-        records: Vec<RecordToWrite>,
+        records: Vec<KinesisRecord>,
     },
     /// As Lambda wrote them.
     Recorded(Vec<Value>),
-}
-
-/// One invocation.
-#[derive(Debug)]
-pub(super) struct Delivery {
-    /// The number of records.
-    pub records: u64,
-    /// Them, as Lambda writes them.
-    pub payload: Vec<u8>,
 }
 
 impl Batch {
@@ -39,22 +34,38 @@ impl Batch {
         }
     }
 
-    /// Some of them, as an invocation.
-    pub(super) fn delivery(&self, range: Range<usize>) -> Delivery {
-        let records = range.len() as u64;
-        Delivery { records, payload: self.payload(range) }
-    }
-
-    fn payload(&self, range: Range<usize>) -> Vec<u8> {
+    /// Some of them.
+    pub(super) fn part(&self, range: Range<usize>) -> Self {
         match self {
             Self::Made { shard, records } => {
-                kinesis_event(STREAM, shard, records.get(range).unwrap_or_default())
+                Self::Made { shard: shard.clone(), records: records.get(range).unwrap_or_default().to_vec() }
             }
-            Self::Recorded(records) => {
-                let records = records.get(range).unwrap_or_default();
-                // What was read as JSON can be written as such.
-                serde_json::to_vec(&json!({ "Records": records })).unwrap_or_default()
+            Self::Recorded(records) => Self::Recorded(records.get(range).unwrap_or_default().to_vec()),
+        }
+    }
+
+    /// Them, to be counted here.
+    pub(super) fn records(&self) -> Result<event::Batch, Error> {
+        match self {
+            Self::Made { shard, records } => {
+                let shard: Arc<str> = format!("{STREAM}/{shard}").into();
+                let records = records.iter().map(|record| record.clone().into_record(&shard));
+                let records: Result<Vec<_>, _> = records.collect();
+                Ok(event::Batch::from_records(
+                    records.map_err(|error| Error::caller("a batch cannot be read").because(error))?,
+                ))
             }
+            Self::Recorded(records) => kinesis::read_values(records, Timestamp::now())
+                .map_err(|error| Error::caller("a batch cannot be read").because(error)),
+        }
+    }
+
+    /// Them, as Lambda hands them to a function.
+    pub(super) fn payload(&self) -> Vec<u8> {
+        match self {
+            Self::Made { shard, records } => kinesis::write(STREAM, shard, records),
+            // What was read as JSON can be written as such.
+            Self::Recorded(records) => serde_json::to_vec(&json!({ "Records": records })).unwrap_or_default(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Faults of a stream, by a seed.
 
-use super::batch::{Batch, Delivery};
+use super::batch::Batch;
 use abx_core::event::EventData;
 use clap::ValueEnum;
 use serde_json::Value;
@@ -66,20 +66,20 @@ impl Faults {
     }
 
     /// The deliveries of a batch: in order the first time, and then more.
-    pub(super) fn deliveries(&mut self, batch: Batch) -> Vec<Delivery> {
+    pub(super) fn deliveries(&mut self, batch: Batch) -> Vec<Batch> {
         let mut deliveries = Vec::new();
         if self.has(Fault::Bisect) && chance(&mut self.random, 30) && batch.len() > 1 {
             let cut = self.random.usize(1..batch.len());
-            deliveries.push(batch.delivery(0..cut));
+            deliveries.push(batch.part(0..cut));
             if self.random.bool() {
-                deliveries.push(batch.delivery(cut / 2..batch.len()));
+                deliveries.push(batch.part(cut / 2..batch.len()));
             }
         }
-        deliveries.push(batch.delivery(0..batch.len()));
+        deliveries.push(batch.clone());
         if self.has(Fault::Reorder) {
             if chance(&mut self.random, 30) && !self.recent.is_empty() {
                 let again = self.random.usize(..self.recent.len());
-                deliveries.extend(self.recent.get(again).map(|it| it.delivery(0..it.len())));
+                deliveries.extend(self.recent.get(again).cloned());
             }
             self.recent.push_back(batch);
             if self.recent.len() > REMEMBERED {

@@ -5,10 +5,11 @@ use super::spool::{Spool, Spooled, UNPLACED};
 use crate::advice::unanswered;
 use crate::error::Error;
 use crate::event_files::{Content, Form, MAX_LINE, hex, recorded};
-use abx_core::event::{Batch, Classes, EventData, EventKind, Position, RecordClass};
+use abx_core::event::{Classes, EventData, EventKind, Position, RecordClass};
 use abx_core::hash::fingerprint;
 use abx_core::read::time_of_text;
 use abx_functions::adapters::embedded::{EmbeddedStore, Load, Segment, is_shared};
+use abx_functions::sources::kinesis;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
@@ -275,9 +276,7 @@ impl Filling<'_> {
                     .because(error)
                     .help("events one a line belong into a .jsonl file")
             })?;
-            let records = recorded(&content.name, value)?;
-            let payload = serde_json::json!({ "Records": records }).to_string();
-            let batch = Batch::read(payload.as_bytes(), self.now);
+            let batch = kinesis::read_values(&recorded(&content.name, value)?, self.now);
             let batch = batch.map_err(|error| Error::caller(content.name.clone()).because(error))?;
             for shard in &batch.shards {
                 for payload in &shard.payloads {

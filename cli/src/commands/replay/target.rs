@@ -1,18 +1,18 @@
 //! Targets of batches.
 
-use super::batch::Delivery;
+use super::batch::Batch;
 use super::load::Ledger;
 use crate::advice::unanswered;
 use crate::aws::aws_config_for;
 use crate::aws::lambda::refused;
 use crate::error::Error;
 use crate::inputs::{DOCUMENTS, Source, load_from};
-use crate::stores::{StoreArgs, archive_beside, open_file, totals};
-use abx_core::event::{Classes, StreamTotals, Totals, experiment_partition};
+use crate::stores::{StoreArgs, archive_beside, open_file};
+use abx_core::event::{Classes, StreamTotals, Totals};
 use abx_functions::adapters::embedded::{EmbeddedStore, JsonlArchive};
 use abx_functions::catalog::{CatalogHolder, Snapshot, changes, documents_of, head, publish};
 use abx_functions::events::{BatchResponse, Options, Processor};
-use abx_functions::ports::{Archive, ArchiveLine, MetricStore, PortError, RevisionMeta};
+use abx_functions::ports::{Archive, ArchiveLine, MetricStore, PortError, RevisionMeta, RowsOf, totals};
 use abx_functions::telemetry::Telemetry;
 use aws_sdk_lambda::primitives::Blob;
 use jiff::Timestamp;
@@ -148,11 +148,11 @@ impl Target {
     }
 
     /// Delivers a batch, and again what is given back of it.
-    pub(super) async fn deliver(&self, delivery: &Delivery, counts: &mut Counts) -> Result<(), Error> {
+    pub(super) async fn deliver(&self, batch: &Batch, counts: &mut Counts) -> Result<(), Error> {
         counts.batches += 1;
-        counts.delivered += delivery.records;
+        counts.delivered += batch.len() as u64;
         for _ in 0..TRIES {
-            if self.invoke(&delivery.payload, counts).await?.batch_item_failures.is_empty() {
+            if self.invoke(batch, counts).await?.batch_item_failures.is_empty() {
                 return Ok(());
             }
             // What is counted already is known by its place, so the whole batch can come again.
@@ -163,10 +163,10 @@ impl Target {
             .help("the log of the function says why"))
     }
 
-    async fn invoke(&self, payload: &[u8], counts: &mut Counts) -> Result<BatchResponse, Error> {
+    async fn invoke(&self, batch: &Batch, counts: &mut Counts) -> Result<BatchResponse, Error> {
         match self {
             Self::Local(processor) => {
-                let outcome = processor.handle(payload, Instant::now() + PATIENCE).await;
+                let outcome = processor.count(batch.records()?, Instant::now() + PATIENCE).await;
                 let outcome =
                     outcome.map_err(|error| Error::caller("a batch was not counted").because(error))?;
                 counts.stream.merge(&outcome.counted);
@@ -175,7 +175,7 @@ impl Target {
                 Ok(outcome.response)
             }
             Self::Function { name, client, .. } => {
-                let response = invoke(client, name, payload).await?;
+                let response = invoke(client, name, &batch.payload()).await?;
                 counts.classes.merge(&response.counted);
                 Ok(response)
             }
@@ -187,9 +187,8 @@ impl Target {
         let Self::Local(processor) = self else { return Ok(counts) };
         for experiment in processor.catalog().held().catalog.experiments() {
             let (key, epoch) = (experiment.key(), experiment.epoch());
-            let partition = experiment_partition(key, epoch);
-            let rows = processor.store().rows(&partition).await.map_err(unanswered)?;
-            let totals = totals(&partition, &rows);
+            let rows = processor.store().rows(RowsOf::Experiment { experiment: key, epoch }).await;
+            let totals = totals(&rows.map_err(unanswered)?);
             if totals.units() > 0 {
                 counts.experiments.insert((key.to_owned(), epoch), totals);
             }

@@ -9,9 +9,8 @@ use crate::render::numbers::count;
 use crate::render::style::{BAD, DIM, GOOD, TITLE};
 use crate::render::table;
 use crate::report::Report;
-use crate::stores::partitions;
+use crate::stores::counted_experiments;
 use abx_core::document::Status;
-use abx_core::event::RowKey;
 use abx_core::results::ratio;
 use abx_core::statistics::{RatioVerdict, SampleRatio};
 use serde::Serialize;
@@ -51,12 +50,8 @@ pub(super) async fn read(args: &Args) -> Result<ResultsListReport, Error> {
         .into_iter()
         .map(|(name, found)| (name, Some(found)))
         .collect();
-    for partition in partitions(&metrics).map_err(unanswered)?.unwrap_or_default() {
-        // Any row of the partition names the experiment.
-        let Some(RowKey::Experiment { experiment, epoch, .. }) = RowKey::parse(&partition, "late#") else {
-            continue;
-        };
-        known.entry((experiment.into_owned(), epoch)).or_default();
+    for experiment in counted_experiments(&metrics).map_err(unanswered)?.unwrap_or_default() {
+        known.entry(experiment).or_default();
     }
     let mut experiments = Vec::new();
     for ((key, epoch), found) in known {

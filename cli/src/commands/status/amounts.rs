@@ -5,9 +5,8 @@ use crate::error::Error;
 use crate::part::Part;
 use crate::render::numbers::count;
 use crate::render::style::{BAD, GOOD};
-use crate::stores::{AnyMetrics, totals};
-use abx_core::event::experiment_partition;
-use abx_functions::ports::MetricStore as _;
+use crate::stores::AnyMetrics;
+use abx_functions::ports::{MetricStore as _, RowsOf, totals};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -27,10 +26,10 @@ pub(super) async fn ask(metrics: &AnyMetrics, running: &[(&str, u32)]) -> Part<V
 async fn read(metrics: &AnyMetrics, running: &[(&str, u32)]) -> Result<Vec<WithoutAmount>, Error> {
     let mut found = Vec::new();
     for (experiment, epoch) in running {
-        let partition = experiment_partition(experiment, *epoch);
-        let rows = metrics.rows(&partition).await.map_err(unanswered)?;
+        let rows =
+            metrics.rows(RowsOf::Experiment { experiment, epoch: *epoch }).await.map_err(unanswered)?;
         let mut by_metric: BTreeMap<String, u64> = BTreeMap::new();
-        for (metric, counted) in totals(&partition, &rows).variants.into_values().flat_map(|it| it.metrics) {
+        for (metric, counted) in totals(&rows).variants.into_values().flat_map(|it| it.metrics) {
             *by_metric.entry(metric).or_default() += counted.invalid;
         }
         let without = by_metric.into_iter().filter(|(_, events)| *events > 0);

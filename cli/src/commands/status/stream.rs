@@ -5,11 +5,11 @@ use crate::advice::unanswered;
 use crate::error::Error;
 use crate::part::Part;
 use crate::stores::AnyMetrics;
-use abx_core::event::{Position, RowKey, STREAM};
+use abx_core::event::{Position, RowKey};
 use abx_functions::adapters::aws::{Budget, KinesisLag, Waiting, kinesis};
 use abx_functions::adapters::embedded::EmbeddedStore;
 use abx_functions::events::REPLAYED_STREAM;
-use abx_functions::ports::{Either, MetricStore as _, PortError, Quarantine as _};
+use abx_functions::ports::{Either, MetricStore as _, PortError, Quarantine as _, RowsOf, StoredRow};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -67,13 +67,12 @@ pub(super) async fn latest_hours(
     metrics: &AnyMetrics,
 ) -> Result<BTreeMap<String, Option<Timestamp>>, PortError> {
     let mut hours: BTreeMap<String, Option<Timestamp>> = BTreeMap::new();
-    for row in metrics.rows(STREAM).await? {
-        let Some((_, shard)) = row.sort.split_once('#') else { continue };
+    for StoredRow { row, shard, .. } in metrics.rows(RowsOf::Stream).await? {
+        let RowKey::Stream { hour } = row else { continue };
         if shard.split_once('/').is_some_and(|(stream, _)| stream == REPLAYED_STREAM) {
             continue;
         }
-        let Some(RowKey::Stream { hour }) = RowKey::parse(STREAM, &row.sort) else { continue };
-        let latest = hours.entry(shard.to_owned()).or_default();
+        let latest = hours.entry(shard).or_default();
         *latest = (*latest).max(hour.start());
     }
     Ok(hours)

@@ -8,9 +8,10 @@ use crate::render::numbers::count;
 use crate::render::printable;
 use crate::render::style::{BAD, GOOD};
 use crate::stores::AnyMetrics;
-use abx_core::event::{Counter, unknown_partition};
+use abx_core::event::{Counter, RowKey};
 use abx_core::finding::did_you_mean;
-use abx_functions::ports::MetricStore as _;
+use abx_functions::ports::{MetricStore as _, RowsOf, StoredRow};
+use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -44,13 +45,14 @@ pub(super) async fn ask(metrics: &AnyMetrics, known: &[String], now: Timestamp) 
 }
 
 async fn read(metrics: &AnyMetrics, known: &[String], now: Timestamp) -> Result<UnknownEvents, Error> {
-    let since = now.checked_sub(LATELY).unwrap_or(Timestamp::MIN).strftime("%Y-%m-%d").to_string();
+    let since = Offset::UTC.to_datetime(now.checked_sub(LATELY).unwrap_or(Timestamp::MIN)).date();
     let mut counts: BTreeMap<String, u64> = BTreeMap::new();
     for shard in latest_hours(metrics).await.map_err(unanswered)?.into_keys() {
-        for row in metrics.rows(&unknown_partition(&shard)).await.map_err(unanswered)? {
-            let is_recent = row.sort.split('#').next().is_some_and(|day| *day >= *since);
-            if let (true, Some(Counter::Unknown(name))) = (is_recent, Counter::parse(&row.counter)) {
-                *counts.entry(name.into_owned()).or_default() += row.amount.as_count().unwrap_or_default();
+        let rows = metrics.rows(RowsOf::UnknownEvents { shard: &shard }).await.map_err(unanswered)?;
+        let is_recent = |it: &StoredRow| matches!(it.row, RowKey::UnknownEvents { day } if day >= since);
+        for (counter, amount) in rows.into_iter().filter(is_recent).flat_map(|row| row.counters) {
+            if let Counter::Unknown(name) = counter {
+                *counts.entry(name.into_owned()).or_default() += amount.as_count().unwrap_or_default();
             }
         }
     }
@@ -65,7 +67,7 @@ async fn read(metrics: &AnyMetrics, known: &[String], now: Timestamp) -> Result<
         })
         .collect();
     events.sort_by_key(|it| std::cmp::Reverse(it.count));
-    Ok(UnknownEvents { since, events })
+    Ok(UnknownEvents { since: since.to_string(), events })
 }
 
 /// The row for a person, and the lines below it.

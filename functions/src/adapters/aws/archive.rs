@@ -7,12 +7,12 @@ use aws_sdk_firehose::Client;
 use aws_sdk_firehose::primitives::Blob;
 use aws_sdk_firehose::types::{PutRecordBatchResponseEntry, Record};
 
-/// How many bytes a record takes, by the service.
+/// The largest size of a record in bytes, as set by the service.
 const MAX_RECORD_BYTES: usize = 1000 * 1000;
-/// How many bytes of lines are packed into one record. Each record is billed as if its last 5 KB were full: 500 events would cost
+/// The bytes of lines that are packed into one record. Each record is billed as if its last 5 KB were full: 500 events would cost
 /// eight times what they are, and in records of this size it is 2 %. In larger ones there would be more to send again.
 const PACKED_BYTES: usize = 250 * 1000;
-/// How many bytes a call takes. Nearly full records come to that long before they are the 500 that a call takes.
+/// The largest size of a call in bytes. Nearly full records reach it long before they are the 500 that a call takes.
 const CALL_BYTES: usize = 4 * 1000 * 1000;
 
 /// The [`Archive`] of a delivery stream. In which day's folder a line comes is said by the time when Firehose got it, which is

@@ -12,10 +12,10 @@ use std::collections::HashMap;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// How long a function's init waits for its first connection.
+/// The time that a function's init waits for its first connection.
 const WARM_UP: Duration = Duration::from_secs(1);
 
-/// What may be replaced: nothing there, an older epoch's, or one that has expired and that DynamoDB has not deleted yet.
+/// The items that may be replaced: none, one of an older epoch, or one that has expired and that DynamoDB has not deleted yet.
 const FREE: &str = "attribute_not_exists(#user) OR #epoch < :epoch OR #ttl <= :now";
 
 /// The [`AssignmentStore`] of a table.
@@ -23,7 +23,7 @@ const FREE: &str = "attribute_not_exists(#user) OR #epoch < :epoch OR #ttl <= :n
 pub struct DynamoAssignments {
     client: Client,
     table: String,
-    /// How long a call may take with its repetition.
+    /// The time limit of a call with its repetition.
     budget: Duration,
     breaker: Breaker,
 }

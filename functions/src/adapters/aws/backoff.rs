@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// How often in a row the other side may do nothing for us, before that is an error.
+/// The number of times in a row that the other side may do nothing for us before that is an error.
 pub(super) const ROUNDS: u32 = 5;
 
 /// The longest first pause; it doubles from then on.

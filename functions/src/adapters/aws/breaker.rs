@@ -7,13 +7,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How many of the latest calls are looked at.
+/// The number of latest calls that are considered.
 const RECENT: usize = 20;
-/// What is older says nothing about now.
+/// The time in which calls are considered: older ones say nothing about the present.
 const WINDOW: Duration = Duration::from_secs(10);
 /// As many of them have to have failed, and half of all.
 const FAILURES: usize = 5;
-/// How long the store is left alone.
+/// The pause before the store is called again.
 const REST: Duration = Duration::from_secs(1);
 
 /// A circuit breaker: while half of the latest calls fail it refuses calls for a second, and then lets one through to see.
@@ -26,7 +26,7 @@ pub struct Breaker(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// When the latest calls ended and whether they failed, the oldest first.
+    /// The times at which the latest calls ended and whether they failed, the oldest first.
     recent: VecDeque<(Instant, bool)>,
     /// Open if this is set, until then at least: the time of the next probe.
     open_until: Option<Instant>,
@@ -106,7 +106,7 @@ impl Breaker {
         }
     }
 
-    /// Whether calls are refused.
+    /// True if calls are refused.
     #[must_use]
     pub fn is_open(&self, now: Instant) -> bool {
         self.lock().open_until.is_some_and(|at| now < at)
@@ -161,7 +161,7 @@ mod tests {
         }
     }
 
-    /// How many of 1,000 calls in 10 s are made, of which every so many fails.
+    /// The number of calls that are made, of 1,000 in 10 s with regular failures.
     fn made(fails: impl Fn(u64) -> bool) -> usize {
         let (start, breaker) = (Instant::now(), Breaker::default());
         let made = |n: &u64| call(&breaker, fails(*n), start + Duration::from_millis(n * 10));

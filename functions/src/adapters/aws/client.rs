@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::config::Credentials;
 use aws_sdk_dynamodb::config::retry::RetryPartition;
 use std::time::Duration;
 
-/// How long a call may take, and how often it is tried.
+/// The time limit of a call, and the number of its attempts.
 ///
 /// The SDK's own defaults have no read timeout: a peer that accepts and stays silent was measured to hang a request for more
 /// than 30 s. Adaptive retry was rejected: it may delay the first attempt.
@@ -22,7 +22,7 @@ pub struct Budget {
     pub attempt: Duration,
     /// For all attempts and the pauses between them.
     pub operation: Duration,
-    /// How many attempts, the first included.
+    /// The number of attempts, including the first.
     pub attempts: u32,
     /// The pause before the second attempt, at most; it doubles from then on.
     pub backoff: Duration,
@@ -40,7 +40,7 @@ impl Budget {
         backoff: Duration::from_millis(3),
     };
 
-    /// Where somebody waits for it to be done: publishing from a desk, loading the catalog at a cold start.
+    /// The budget of work that a person waits for: publishing by hand, loading the catalog at a cold start.
     pub const PATIENT: Self = Self {
         name: "patient",
         connect: Duration::from_secs(3),
@@ -50,7 +50,7 @@ impl Budget {
         backoff: Duration::from_millis(50),
     };
 
-    /// Where the event function counts a batch: it has until its deadline, and what is in the way passes within seconds.
+    /// The budget of the event function for a batch: it has until its deadline, and transient faults pass within seconds.
     pub const BATCH: Self = Self {
         name: "batch",
         connect: Duration::from_secs(1),

@@ -18,7 +18,7 @@ pub(super) fn table(client: &Client, name: &str) -> Resource {
     Resource::new(ResourceKind::Table, name, client.config().region())
 }
 
-/// How a conditional write ended.
+/// The outcome of a conditional write.
 pub(super) enum Conditional {
     Done,
     /// The condition did not hold; what is there instead came with the refusal, in the same round trip.
@@ -61,7 +61,7 @@ pub(super) fn text(item: &Item, name: &str) -> Result<String, PortError> {
     value.cloned().ok_or_else(|| unreadable(name, "a string"))
 }
 
-/// What a string of an item stands for.
+/// Parses a string of an item.
 pub(super) fn parsed<T>(item: &Item, name: &str, what: &str) -> Result<T, PortError>
 where
     T: FromStr<Err: Into<Cause>>,

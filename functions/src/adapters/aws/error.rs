@@ -1,4 +1,4 @@
-//! What the SDK's errors mean to a caller.
+//! The meaning of the SDK's errors for a caller.
 
 use crate::ports::{PortError, causes};
 use aws_config::Region;
@@ -8,7 +8,7 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
-/// What is at fault when a call fails: each has another remedy.
+/// The fault of a failed call: each has a different remedy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// There are no credentials, or they cannot be had.
@@ -19,7 +19,7 @@ pub enum Fault {
     Invalid,
     /// The credentials do not allow it.
     Denied,
-    /// What is named does not exist.
+    /// The named resource does not exist.
     Missing,
     /// Too much is asked.
     Throttled,
@@ -44,7 +44,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// Whether the same call may succeed later without anybody's doing.
+    /// True if the same call may succeed later without any action.
     const fn is_transient(self) -> bool {
         use Fault::{Dns, Failed, Refused, Slow, Throttled, Tls, Unreachable, Unreadable};
         matches!(self, Dns | Failed | Refused | Slow | Throttled | Tls | Unreachable | Unreadable)
@@ -107,7 +107,7 @@ impl Fault {
         }
     }
 
-    /// What kept a connection from being made, by what lies under the SDK's error. The libraries below have no types in common
+    /// The reason why a connection was not made, by the errors under the SDK's error. The libraries below have no types in common
     /// for it, so their words decide where the operating system does not.
     fn of_connection(error: &(dyn Error + 'static)) -> Self {
         for cause in causes(error) {
@@ -132,7 +132,7 @@ impl Fault {
     }
 }
 
-/// Whether a service refuses what a request holds, by the code of its answer or of a reason why a transaction was canceled. DynamoDB
+/// True if a service refuses the content of a request, by the code of its answer or of a reason why a transaction was canceled. DynamoDB
 /// answers with the same code where a table has other keys than ours. Then it refuses everything, and no record is at fault: these
 /// messages are told apart.
 pub(super) fn is_about_content(code: &str, message: &str) -> bool {
@@ -153,10 +153,10 @@ pub(super) fn is_about_content(code: &str, message: &str) -> bool {
     }
 }
 
-/// What of AWS a call is about, and where it was looked for: [`PortError::at`] such a thing.
+/// The AWS resource that a call is about, and the region in which it was looked for; see [`PortError::at`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resource {
-    /// What kind of thing it is.
+    /// The kind of resource.
     pub kind: ResourceKind,
     /// Its name.
     pub name: String,
@@ -164,7 +164,7 @@ pub struct Resource {
     pub region: String,
 }
 
-/// What a call is about.
+/// The kind of resource that a call is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ResourceKind {
     /// A table of DynamoDB.
@@ -182,7 +182,7 @@ pub enum ResourceKind {
 }
 
 impl Resource {
-    /// What a client of a region looks for.
+    /// The resource that a client of a region looks for.
     pub fn new(kind: ResourceKind, name: impl Into<String>, region: Option<&Region>) -> Self {
         let region = region.map_or("no region", |region| region.as_ref()).to_owned();
         Self { kind, name: name.into(), region }
@@ -208,11 +208,11 @@ impl fmt::Display for Resource {
 pub struct CallFailed {
     /// The call, as IAM knows it: `GetItem`.
     pub operation: &'static str,
-    /// What is at fault.
+    /// The fault.
     pub fault: Fault,
-    /// What the service said, where it did.
+    /// The message of the service, if there is one.
     said: Option<String>,
-    /// What lies under it, where nothing was said.
+    /// The underlying error, if the service gave no message.
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 

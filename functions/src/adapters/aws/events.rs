@@ -9,12 +9,12 @@ use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::PutRecordsRequestEntry;
 use std::time::Duration;
 
-/// How many records a call takes.
+/// The largest number of records in a call.
 const CALL_RECORDS: usize = 500;
-/// How many bytes a call takes, partition keys included. Streams with a larger record size take 10 MiB by now; the old limit
+/// The largest size of a call in bytes, partition keys included. Streams with a larger record size take 10 MiB by now; the old limit
 /// holds for all of them.
 const CALL_BYTES: usize = 5 * 1000 * 1000;
-/// How often an event is tried, on top of what the client does for a whole call.
+/// The number of attempts for an event, on top of those that the client makes for a whole call.
 const ROUNDS: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(20);
 

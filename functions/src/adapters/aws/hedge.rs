@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::time::Duration;
 use tokio::time::sleep;
 
-/// How long the first request has to itself. DynamoDB answers 99 of 100 calls in less, so that on an ordinary day one call
+/// The time that the first request has to itself. DynamoDB answers 99 of 100 calls in less, so that on an ordinary day one call
 /// in a hundred is made twice.
 pub(super) const HEDGE: Duration = Duration::from_millis(15);
 /// The longest pause after a failure; at random, so that those who were refused together do not come back together.
@@ -44,12 +44,12 @@ mod tests {
     use std::cell::Cell;
     use tokio::time::Instant;
 
-    /// What a request does: it answers after so many milliseconds, with its number or an error.
+    /// The script of a request: it answers after so many milliseconds, with its number or an error.
     type Does = (u64, Result<(), fn() -> PortError>);
     const REFUSED: fn() -> PortError = || PortError::permanent("no");
     const FAILED: fn() -> PortError = || PortError::transient("no");
 
-    /// Who answered (0 for nobody), how many requests were made, and how long it took at most, in milliseconds.
+    /// The number of the request that answered (0 for none), the number of requests, and the longest time, in milliseconds.
     async fn outcome(requests: [Does; 2]) -> (usize, usize, u128) {
         let (made, start) = (Cell::new(0), Instant::now());
         let answer = hedged(|| {

@@ -1,4 +1,4 @@
-//! How far a stream is behind: what waits after the places that are counted.
+//! The lag of a stream: the records that wait after the places that are counted.
 //!
 //! Asked of the stream itself and not of `CloudWatch`, whose iterator age tells how old a record was when somebody read it: that is
 //! not to say that it was counted, and it tells nothing where nobody reads.
@@ -10,16 +10,16 @@ use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::types::{Record, ShardIteratorType};
 use jiff::{SignedDuration, Timestamp};
 
-/// How many answers without a record are taken before what the last one says of itself is believed: an answer may be empty
+/// The number of answers without a record after which the report of the last one is believed: an answer may be empty
 /// although more comes after it.
 const ANSWERS: usize = 5;
 
-/// What is at a place in a shard, and behind it.
+/// The record at a place in a shard, and the wait of those behind it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Waiting {
-    /// When the record at the place came; `None` where there is none, or where it is too old to be kept.
+    /// The arrival of the record at the place; `None` if there is none, or if it is too old to be kept.
     pub counted: Option<Timestamp>,
-    /// How long the first record behind it has waited; nothing if none waits.
+    /// The waiting time of the first record behind it; zero if none waits.
     pub behind: SignedDuration,
 }
 
@@ -48,7 +48,7 @@ impl KinesisLag {
         shards(&self.client, &self.stream).await
     }
 
-    /// What is at a place of a shard and behind it; `None` is the place before all records.
+    /// Reads the record at a place of a shard and those behind it; `None` is the place before all records.
     pub async fn look(&self, shard: &str, place: Option<&Position>) -> Result<Waiting, PortError> {
         self.ask(shard, place).await.map_err(|error| at(&self.client, &self.stream, error))
     }

@@ -3,6 +3,7 @@
 use super::backoff::{ROUNDS, pause};
 use super::dynamo::{Conditional, Item, item, misread, n, number, parsed, put_if, s, table, text};
 use super::error::port_error;
+use crate::adapters::keys;
 use crate::ports::{LOG_KEPT, MarkPut, PortError};
 use abx_core::event::{ID_WINDOW, Mark, MarkKey, Owner};
 use aws_sdk_dynamodb::Client;
@@ -12,15 +13,15 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use std::collections::{BTreeSet, HashMap};
 
-/// How many keys a batch get takes.
+/// The largest number of keys in a batch get.
 const CALL_KEYS: usize = 100;
-/// How many batch gets are under way at once: those of a batch of 500 events that three experiments measure.
+/// The number of batch gets that run at once: those of a batch of 500 events that three experiments measure.
 const GETS: usize = 20;
-/// How many marks are put at once: each is a call, because a batch write takes no conditions.
+/// The number of marks that are put at once: each is a call, because a batch write takes no conditions.
 const PUTS: usize = 128;
-/// How long a mark is kept after its first time, in seconds: no experiment runs for 400 days.
+/// The lifetime of a mark after its first time, in seconds: no experiment runs for 400 days.
 const KEPT: i64 = 400 * 86_400;
-/// How long that of an id is: as far back as a redrive reaches, whose records came within a day of their repetitions.
+/// The lifetime of the mark of an id: as far back as a redrive reaches, whose records came within a day of their repetitions.
 const ID_KEPT: i64 = LOG_KEPT.as_secs();
 
 /// The unit, and what the mark is about.
@@ -38,7 +39,7 @@ impl Marks {
         error.at(table(&self.client, &self.table))
     }
 
-    /// What stands under these keys, in their order.
+    /// The marks under these keys, in their order.
     pub(super) async fn get(&self, keys: &[MarkKey<'_>]) -> Result<Vec<Option<Mark>>, PortError> {
         let places: Vec<Place> = keys.iter().map(place).collect();
         // A batch get refuses a key that it is given twice.
@@ -50,7 +51,7 @@ impl Marks {
         Ok(places.iter().map(|place| found.get(place).cloned()).collect())
     }
 
-    /// What stands at places, as many as one call takes. The service may answer for any part of them, and is asked for the
+    /// The marks at places, as many as one call takes. The service may answer for any part of them, and is asked for the
     /// rest until there is none, or until it did nothing several times in a row.
     async fn get_some(&self, places: &[&Place]) -> Result<Vec<(Place, Mark)>, PortError> {
         let (mut pending, mut in_vain, mut found) = (all_of(places)?, 0, Vec::new());
@@ -128,7 +129,7 @@ impl Marks {
 }
 
 fn place(key: &MarkKey<'_>) -> Place {
-    (key.unit.to_string(), key.sort())
+    (key.unit.to_string(), keys::mark(&key.subject))
 }
 
 fn all_of(places: &[&Place]) -> Result<KeysAndAttributes, PortError> {

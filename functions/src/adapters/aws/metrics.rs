@@ -9,18 +9,19 @@
 //!
 //! Marks have a table of their own (`marks`), because all of them end.
 //!
-//! What a commit costs: 2 WCU for the head, 2 for each started KB of its entry in the log (10 for 500 ids) and 2 for each started KB of a row.
+//! The cost of a commit: 2 WCU for the head, 2 for each started KB of its entry in the log (10 for 500 ids) and 2 for each started KB of a row.
 
 use super::backoff::{ROUNDS, pause};
 use super::dynamo::{Item, bytes, item, n, number, parsed, s, table, text};
 use super::error::port_error;
 use super::marks::Marks;
 use super::transaction::{Written, transact};
+use crate::adapters::{TRANSACTION_LIMITS, keys};
 use crate::ports::{
     Committed, Guard, LEDGER_COMMITS, LOG_KEPT, LogEntry, MarkPut, MetricStore, PortError, REDRIVEN_AROUND,
-    RedrivenRecord, RowCounter, ShardState, ids_from_bytes, ids_to_bytes,
+    RedrivenRecord, RowsOf, ShardState, StoredRow, TransactionLimits, ids_from_bytes, ids_to_bytes,
 };
-use abx_core::event::{Additions, Commit, Counter, Mark, MarkKey, Position};
+use abx_core::event::{Additions, Commit, Mark, MarkKey, Position};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
@@ -101,14 +102,14 @@ impl DynamoMetrics {
         &self,
         shard: &str,
         state: &ShardState,
-        commit: &Commit,
+        commit: &Commit<'_>,
     ) -> Result<Vec<TransactWriteItem>, BuildError> {
         let now = Timestamp::now();
         let mut actions = vec![
             TransactWriteItem::builder().update(self.move_head(shard, state, (commit, now))?).build(),
             TransactWriteItem::builder().put(self.write_log(shard, state, (commit, now))?).build(),
         ];
-        self.add_rows(&commit.rows, &mut actions)?;
+        self.add_rows(shard, &commit.rows, &mut actions)?;
         Ok(actions)
     }
 
@@ -118,7 +119,7 @@ impl DynamoMetrics {
         &self,
         shard: &str,
         state: &ShardState,
-        (commit, now): (&Commit, Timestamp),
+        (commit, now): (&Commit<'_>, Timestamp),
     ) -> Result<Update, BuildError> {
         let update = Update::builder().table_name(&self.table);
         let update = update
@@ -138,7 +139,7 @@ impl DynamoMetrics {
         &self,
         shard: &str,
         state: &ShardState,
-        (commit, now): (&Commit, Timestamp),
+        (commit, now): (&Commit<'_>, Timestamp),
     ) -> Result<Put, BuildError> {
         let item = item([
             ("pk", s(shard_key(shard))),
@@ -170,24 +171,30 @@ impl DynamoMetrics {
         expect(update, guard.before.as_ref()).build()
     }
 
-    fn add_rows(&self, rows: &[Additions], actions: &mut Vec<TransactWriteItem>) -> Result<(), BuildError> {
+    fn add_rows(
+        &self,
+        shard: &str,
+        rows: &[Additions<'_>],
+        actions: &mut Vec<TransactWriteItem>,
+    ) -> Result<(), BuildError> {
         for row in rows.iter().filter(|row| !row.counters.is_empty()) {
-            actions.push(TransactWriteItem::builder().update(self.add(row)?).build());
+            actions.push(TransactWriteItem::builder().update(self.add(shard, row)?).build());
         }
         Ok(())
     }
 
     /// Names and values of an expression are placeholders, since a counter's name may hold anything.
-    fn add(&self, row: &Additions) -> Result<Update, BuildError> {
+    fn add(&self, shard: &str, row: &Additions<'_>) -> Result<Update, BuildError> {
+        let (partition, sort) = keys::row(&row.row, shard);
         let places: Vec<String> = (0..row.counters.len()).map(|place| format!("#{place} :{place}")).collect();
         let mut update = Update::builder()
             .table_name(&self.table)
-            .key("pk", s(&row.partition))
-            .key("sk", s(&row.sort))
+            .key("pk", s(partition))
+            .key("sk", s(sort))
             .update_expression(format!("ADD {}", places.join(",")));
         for (place, (counter, amount)) in row.counters.iter().enumerate() {
             update = update
-                .expression_attribute_names(format!("#{place}"), counter)
+                .expression_attribute_names(format!("#{place}"), keys::counter(counter))
                 .expression_attribute_values(format!(":{place}"), n(*amount));
         }
         update.build()
@@ -206,6 +213,10 @@ impl DynamoMetrics {
 }
 
 impl MetricStore for DynamoMetrics {
+    fn limits(&self) -> TransactionLimits {
+        TRANSACTION_LIMITS
+    }
+
     async fn shard(&self, shard: &str) -> Result<ShardState, PortError> {
         for round in 1..=ROUNDS {
             if let Some(state) = self.state(shard).await? {
@@ -224,7 +235,12 @@ impl MetricStore for DynamoMetrics {
         self.marks.put(marks).await
     }
 
-    async fn commit(&self, shard: &str, state: &ShardState, commit: &Commit) -> Result<Committed, PortError> {
+    async fn commit(
+        &self,
+        shard: &str,
+        state: &ShardState,
+        commit: &Commit<'_>,
+    ) -> Result<Committed, PortError> {
         self.write(self.actions(shard, state, commit)).await
     }
 
@@ -264,34 +280,33 @@ impl MetricStore for DynamoMetrics {
         &self,
         shard: &str,
         guards: &[Guard],
-        rows: &[Additions],
+        rows: &[Additions<'_>],
     ) -> Result<Committed, PortError> {
         let actions = || {
             let guards = guards.iter().map(|guard| self.move_guard(shard, guard));
             let guards = guards.map(|update| Ok(TransactWriteItem::builder().update(update?).build()));
             let mut actions = guards.collect::<Result<Vec<_>, BuildError>>()?;
-            self.add_rows(rows, &mut actions)?;
+            self.add_rows(shard, rows, &mut actions)?;
             Ok(actions)
         };
         self.write(actions()).await
     }
 
-    async fn rows(&self, partition: &str) -> Result<Vec<RowCounter>, PortError> {
-        let mut counters = Vec::new();
-        for item in self.all(self.query(partition)).await? {
+    async fn rows(&self, of: RowsOf<'_>) -> Result<Vec<StoredRow>, PortError> {
+        let mut rows = Vec::new();
+        for item in self.all(self.query(&keys::partition(of))).await? {
             let sort = text(&item, "sk")?;
-            let mut names: Vec<&String> = item.keys().filter(|name| Counter::parse(name).is_some()).collect();
-            names.sort_unstable();
-            for name in names {
-                let amount = number(&item, name)?;
-                counters.push(RowCounter { sort: sort.clone(), counter: name.clone(), amount });
-            }
+            let Some((row, shard)) = keys::read_row(of, &sort) else { continue };
+            let counters = item.keys().filter_map(|name| Some((name, keys::read_counter(name)?)));
+            let counters = counters.map(|(name, counter)| Ok((counter, number(&item, name)?)));
+            let counters = counters.collect::<Result<_, PortError>>()?;
+            rows.push(StoredRow { row, shard: shard.to_owned(), counters });
         }
-        Ok(counters)
+        Ok(rows)
     }
 }
 
-/// What the head and the latest entries of the log say. Two queries are no snapshot: they may see the head of a transaction and
+/// The state by the head and the latest entries of the log. Two queries are not a snapshot: they may see the head of a transaction and
 /// not yet its entry, and who counted by that could count an event twice; then it is `None`.
 fn read_state(head: Option<&Item>, log: &[Item]) -> Result<Option<ShardState>, PortError> {
     let Some(head) = head else { return Ok(log.is_empty().then(ShardState::default)) };
@@ -310,7 +325,7 @@ fn read_state(head: Option<&Item>, log: &[Item]) -> Result<Option<ShardState>, P
     }))
 }
 
-/// Whether the entry of the latest commit may be deleted: it is as old as entries become, or was written before there was a log.
+/// True if the entry of the latest commit may be deleted: it is as old as entries become, or was written before there was a log.
 fn is_forgotten(head: &Item) -> Result<bool, PortError> {
     if !head.contains_key("at") {
         return Ok(true);
@@ -345,9 +360,9 @@ fn shard_key(shard: &str) -> String {
 }
 
 fn log_key(last: &Position) -> String {
-    format!("{LOG}{}", last.sort_key())
+    format!("{LOG}{}", keys::position(last))
 }
 
 fn guard_key(position: &Position) -> String {
-    format!("{REDRIVEN}{}", position.sort_key())
+    format!("{REDRIVEN}{}", keys::position(position))
 }

@@ -49,5 +49,5 @@ pub use lag::{KinesisLag, Waiting};
 pub use metrics::DynamoMetrics;
 pub use personal_data::DynamoPersonalData;
 pub use quarantine::DynamoQuarantine;
-pub use reader::{KinesisReader, Page, StreamRecord};
+pub use reader::{KinesisReader, Page};
 pub use tables::{TableNames, create_tables};

@@ -1,13 +1,14 @@
 //! Personal data in the tables of assignments and marks.
 
 use super::backoff::{ROUNDS, pause};
-use super::dynamo::{Item, item, s, text};
+use super::dynamo::{Item, item, s, text, unreadable};
 use super::error::port_error;
+use crate::adapters::keys;
 use crate::ports::{Held, PersonalData, PortError, check_unit};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{DeleteRequest, WriteRequest};
 
-/// How many items one batch write deletes.
+/// The number of items that one batch write deletes.
 const CALL_DELETES: usize = 25;
 
 /// The [`PersonalData`] of the tables of assignments and marks.
@@ -92,6 +93,10 @@ impl PersonalData for DynamoPersonalData {
         check_unit(unit)?;
         let assignments = self.sort_keys(&self.assignments, unit).await?;
         let marks = self.sort_keys(&self.marks, unit).await?;
+        let read = |about: &String| {
+            keys::read_mark(unit, about).ok_or_else(|| unreadable(self.marks.sort, "a mark"))
+        };
+        let marks = marks.iter().map(read).collect::<Result<_, _>>()?;
         Ok(Held { assignments, marks, events: 0 })
     }
 

@@ -19,7 +19,7 @@ use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-/// How many records are put at once.
+/// The number of records that are put at once.
 const PUTS: usize = 8;
 /// The most items that a page is asked for.
 const PAGE: usize = 1000;

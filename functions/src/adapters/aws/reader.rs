@@ -1,8 +1,9 @@
-//! What is on a stream, read record by record.
+//! The records of a stream, read one by one.
 
 use super::error::{Resource, ResourceKind, port_error};
 use super::lag::{arrived, shards};
 use crate::ports::PortError;
+use crate::sources::kinesis::KinesisRecord;
 use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::config::http::HttpResponse;
 use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
@@ -12,7 +13,7 @@ use jiff::Timestamp;
 use std::collections::VecDeque;
 use std::error::Error;
 
-/// How many records are asked for at once.
+/// The number of records in a request.
 const BATCH: i32 = 500;
 
 /// A reader of a stream, shard by shard in turns.
@@ -27,31 +28,18 @@ pub struct KinesisReader {
 struct Shard {
     id: String,
     iterator: String,
-    /// Whether its end was seen, where the next records will come.
+    /// True if its end was reached, at which the next records will come.
     is_read: bool,
-}
-
-/// A record as the stream has it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StreamRecord {
-    /// Its sequence number.
-    pub sequence: String,
-    /// Its partition key.
-    pub partition_key: String,
-    /// The time when it came.
-    pub arrived: Timestamp,
-    /// Its bytes.
-    pub data: Vec<u8>,
 }
 
 /// The answer of a shard.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Page {
     /// Records of a shard, in their order.
-    Records(String, Vec<StreamRecord>),
+    Records(String, Vec<KinesisRecord>),
     /// The shard had no record.
     Empty {
-        /// Whether no shard has any that was not read.
+        /// True if no shard has a record that was not read.
         is_end: bool,
     },
 }
@@ -78,7 +66,7 @@ impl KinesisReader {
         &self.stream
     }
 
-    /// How many shards may still have records.
+    /// The number of shards that may still have records.
     #[must_use]
     pub fn shards(&self) -> usize {
         self.shards.len()
@@ -99,7 +87,7 @@ impl KinesisReader {
         if page.records().is_empty() {
             return Ok(Page::Empty { is_end: self.shards.iter().all(|shard| shard.is_read) });
         }
-        let records = page.records().iter().map(|record| StreamRecord {
+        let records = page.records().iter().map(|record| KinesisRecord {
             sequence: record.sequence_number().to_owned(),
             partition_key: record.partition_key().unwrap_or_default().to_owned(),
             arrived: arrived(record).unwrap_or_else(|_| Timestamp::now()),

@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, TimeToLiveSpecification,
 };
 
-/// What the tables are called.
+/// The names of the tables.
 #[derive(Debug, Clone, Copy)]
 pub struct TableNames<'a> {
     /// Of [`DynamoCatalog`](super::DynamoCatalog).

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{CancellationReason, TransactWriteItem};
 
-/// How a transaction ended.
+/// The outcome of a transaction.
 pub(super) enum Written {
     /// All of it is written.
     Done,

@@ -93,7 +93,7 @@ fn manifest(connection: &Connection, revision: u64) -> rusqlite::Result<Option<R
     connection.prepare_cached(&sql)?.query_row([revision], read).optional()
 }
 
-/// Whether the number was free.
+/// True if the number was free.
 fn insert(connection: &Connection, info: &RevisionInfo, data: &[u8]) -> rusqlite::Result<bool> {
     let sql = "
         INSERT INTO revisions (revision, created_at, author, message, bytes, checksum, data)

@@ -29,7 +29,7 @@ impl EventSink for EmbeddedStore {
 pub struct StoredEvent {
     /// Its number, from 1, in the order of arrival.
     pub number: i64,
-    /// When it came.
+    /// The time of its arrival.
     pub arrived: Timestamp,
     /// The event.
     pub event: Event,

@@ -38,15 +38,15 @@ const SCHEMA: &str = "
 pub struct Segment {
     /// SHA-256 of the file's content from its beginning to `end`, in hexadecimal.
     pub digest: String,
-    /// Which of its events: empty for all.
+    /// The part of its events: empty for all.
     pub part: String,
-    /// Where it begins, in bytes.
+    /// The start, in bytes.
     pub start: u64,
-    /// Where it ends.
+    /// The end, in bytes.
     pub end: u64,
     /// The name of the file, for messages: two names with one content are one input.
     pub name: String,
-    /// How many records it has.
+    /// The number of records.
     pub records: u64,
 }
 
@@ -115,7 +115,7 @@ impl EmbeddedStore {
         })
     }
 
-    /// Whether an event with this id was replayed for a target.
+    /// True if an event with this id was replayed for a target.
     pub fn has_replayed(&self, target: &str, id: u64) -> Result<bool, PortError> {
         self.with(|connection| {
             let sql = "SELECT 1 FROM replayed_ids WHERE target = ?1 AND id = ?2";

@@ -2,15 +2,20 @@
 
 use super::EmbeddedStore;
 use super::assignments::unreadable;
+use crate::adapters::keys;
 use crate::ports::{
     Committed, Guard, LEDGER_COMMITS, LOG_KEPT, LogEntry, MarkPut, MetricStore, PortError, REDRIVEN_AROUND,
-    RedrivenRecord, RowCounter, ShardState, ids_from_bytes, ids_to_bytes,
+    RedrivenRecord, RowsOf, ShardState, StoredRow, TransactionLimits, ids_from_bytes, ids_to_bytes,
 };
 use abx_core::event::{Additions, Amount, Commit, ID_WINDOW, Mark, MarkKey, Owner, Position};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior};
 
 impl MetricStore for EmbeddedStore {
+    fn limits(&self) -> TransactionLimits {
+        self.limits
+    }
+
     async fn shard(&self, shard: &str) -> Result<ShardState, PortError> {
         self.with(|connection| state(connection, shard))
     }
@@ -28,7 +33,12 @@ impl MetricStore for EmbeddedStore {
         })
     }
 
-    async fn commit(&self, shard: &str, state: &ShardState, commit: &Commit) -> Result<Committed, PortError> {
+    async fn commit(
+        &self,
+        shard: &str,
+        state: &ShardState,
+        commit: &Commit<'_>,
+    ) -> Result<Committed, PortError> {
         self.with(|connection| {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let position: Option<String> = transaction
@@ -44,7 +54,7 @@ impl MetricStore for EmbeddedStore {
                 )?
                 .execute((shard, commit.head.to_string(), state.commits + 1))?;
             log(&transaction, shard, state, commit)?;
-            commit.rows.iter().try_for_each(|row| add(&transaction, row))?;
+            commit.rows.iter().try_for_each(|row| add(&transaction, shard, row))?;
             transaction.commit()?;
             Ok(Committed::Done)
         })
@@ -60,7 +70,7 @@ impl MetricStore for EmbeddedStore {
             let read = |row: &Row<'_>| {
                 Ok(LogEntry { number: row.get(0)?, first: position(row, 1)?, last: position(row, 2)? })
             };
-            let between = (shard, from.sort_key(), to.sort_key());
+            let between = (shard, keys::position(from), keys::position(to));
             connection.prepare_cached(sql)?.query_map(between, read)?.collect()
         })
     }
@@ -82,7 +92,7 @@ impl MetricStore for EmbeddedStore {
                 let id = row.get::<_, Option<i64>>(1)?.map(i64::cast_unsigned);
                 Ok(RedrivenRecord { reached: position(row, 0)?, id })
             };
-            let range = (shard, from.sort_key(), to.sort_key(), REDRIVEN_AROUND);
+            let range = (shard, keys::position(from), keys::position(to), REDRIVEN_AROUND);
             connection.prepare_cached(sql)?.query_map(range, read)?.collect()
         })
     }
@@ -91,12 +101,12 @@ impl MetricStore for EmbeddedStore {
         &self,
         shard: &str,
         guards: &[Guard],
-        rows: &[Additions],
+        rows: &[Additions<'_>],
     ) -> Result<Committed, PortError> {
         self.with(|connection| {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             for Guard { before, after, id } in guards {
-                let record = after.whole().sort_key();
+                let record = keys::position(&after.whole());
                 let there = transaction
                     .prepare_cached("SELECT position FROM redriven WHERE shard = ?1 AND record = ?2")?
                     .query_row((shard, &record), |row| position(row, 0))
@@ -109,32 +119,47 @@ impl MetricStore for EmbeddedStore {
                 let values = (shard, record, after.to_string(), id.map(u64::cast_signed));
                 transaction.prepare_cached(sql)?.execute(values)?;
             }
-            rows.iter().try_for_each(|row| add(&transaction, row))?;
+            rows.iter().try_for_each(|row| add(&transaction, shard, row))?;
             transaction.commit()?;
             Ok(Committed::Done)
         })
     }
 
-    async fn rows(&self, partition: &str) -> Result<Vec<RowCounter>, PortError> {
+    async fn rows(&self, of: RowsOf<'_>) -> Result<Vec<StoredRow>, PortError> {
         self.with(|connection| {
-            let sql =
-                "SELECT sort, counter, amount FROM counters WHERE partition = ?1 ORDER BY sort, counter";
-            let read = |row: &Row<'_>| {
-                let (sort, counter) = (row.get(0)?, row.get(1)?);
-                Ok(RowCounter { sort, counter, amount: amount(row, 2)? })
-            };
-            connection.prepare_cached(sql)?.query_map([partition], read)?.collect()
+            let sql = "SELECT sort, counter, amount FROM counters WHERE partition = ?1 ORDER BY sort";
+            let mut statement = connection.prepare_cached(sql)?;
+            let mut found = statement.query([keys::partition(of)])?;
+            // The counters of a row follow each other.
+            let (mut rows, mut last) = (Vec::<StoredRow>::new(), None);
+            while let Some(of_row) = found.next()? {
+                let (sort, counter): (String, String) = (of_row.get(0)?, of_row.get(1)?);
+                let Some((row, shard)) = keys::read_row(of, &sort) else { continue };
+                let Some(counter) = keys::read_counter(&counter) else { continue };
+                if last.as_ref() != Some(&sort) {
+                    rows.push(StoredRow { row, shard: shard.to_owned(), counters: Vec::new() });
+                    last = Some(sort);
+                }
+                if let Some(row) = rows.last_mut() {
+                    row.counters.push((counter, amount(of_row, 2)?));
+                }
+            }
+            Ok(rows)
         })
     }
 }
 
 impl EmbeddedStore {
-    /// The partitions that have counters, in order.
-    pub fn partitions(&self) -> Result<Vec<String>, PortError> {
-        self.with(|connection| {
+    /// The experiments that have counters, each with its epochs.
+    pub fn counted_experiments(&self) -> Result<Vec<(String, u32)>, PortError> {
+        let partitions: Vec<String> = self.with(|connection| {
             let sql = "SELECT DISTINCT partition FROM counters ORDER BY partition";
             connection.prepare_cached(sql)?.query_map((), |row| row.get(0))?.collect()
-        })
+        })?;
+        let read = |partition: &String| {
+            keys::read_experiment(partition).map(|(experiment, epoch)| (experiment.to_owned(), epoch))
+        };
+        Ok(partitions.iter().filter_map(read).collect())
     }
 }
 
@@ -156,12 +181,17 @@ fn state(connection: &Connection, shard: &str) -> rusqlite::Result<ShardState> {
 }
 
 /// Writes a commit into the log, and forgets entries that are as old as they become.
-fn log(connection: &Connection, shard: &str, state: &ShardState, commit: &Commit) -> rusqlite::Result<()> {
+fn log(
+    connection: &Connection,
+    shard: &str,
+    state: &ShardState,
+    commit: &Commit<'_>,
+) -> rusqlite::Result<()> {
     let Commit { first, head, ids, .. } = commit;
     let now = Timestamp::now().as_second();
     let sql = "
         INSERT INTO commits (shard, place, number, first, last, ids, ends) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-    let (place, ends) = (head.sort_key(), now + LOG_KEPT.as_secs());
+    let (place, ends) = (keys::position(head), now + LOG_KEPT.as_secs());
     let values = (shard, place, state.commits, first.to_string(), head.to_string(), ids_to_bytes(ids), ends);
     connection.prepare_cached(sql)?.execute(values)?;
     connection.prepare_cached("DELETE FROM commits WHERE ends < ?1")?.execute([now])?;
@@ -174,7 +204,7 @@ fn position(row: &Row<'_>, column: usize) -> rusqlite::Result<Position> {
 
 fn mark(connection: &Connection, key: &MarkKey<'_>) -> rusqlite::Result<Option<Mark>> {
     let sql = "SELECT variant, at, shard, position FROM marks WHERE unit = ?1 AND about = ?2";
-    connection.prepare_cached(sql)?.query_row((&key.unit, key.sort()), read_mark).optional()
+    connection.prepare_cached(sql)?.query_row((&key.unit, keys::mark(&key.subject)), read_mark).optional()
 }
 
 fn read_mark(row: &Row<'_>) -> rusqlite::Result<Mark> {
@@ -196,7 +226,7 @@ fn put_mark(connection: &Connection, key: &MarkKey<'_>, new: &Mark) -> rusqlite:
     let ended = if key.is_of_id() { at.as_millisecond() - ID_WINDOW.as_secs() * 1000 } else { i64::MIN };
     let values = (
         &key.unit,
-        key.sort(),
+        keys::mark(&key.subject),
         variant,
         at.as_millisecond(),
         &owner.shard,
@@ -213,14 +243,15 @@ fn put_mark(connection: &Connection, key: &MarkKey<'_>, new: &Mark) -> rusqlite:
 }
 
 /// Adds here and not in SQL, whose integers end at 2^63.
-fn add(connection: &Connection, row: &Additions) -> rusqlite::Result<()> {
-    let Additions { partition, sort, counters } = row;
+fn add(connection: &Connection, shard: &str, additions: &Additions<'_>) -> rusqlite::Result<()> {
+    let (partition, sort) = &keys::row(&additions.row, shard);
     let mut get = connection
         .prepare_cached("SELECT amount FROM counters WHERE partition = ?1 AND sort = ?2 AND counter = ?3")?;
     let mut put = connection.prepare_cached(
         "INSERT OR REPLACE INTO counters (partition, sort, counter, amount) VALUES (?1, ?2, ?3, ?4)",
     )?;
-    for (counter, more) in counters {
+    for (counter, more) in &additions.counters {
+        let counter = &keys::counter(counter);
         let there = get.query_row((partition, sort, counter), |row| amount(row, 0)).optional()?;
         let sum = there.unwrap_or_default() + *more;
         put.execute((partition, sort, counter, sum.to_string()))?;

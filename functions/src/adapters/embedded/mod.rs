@@ -27,7 +27,8 @@ pub use events::StoredEvent;
 pub use inputs::{Load, Segment};
 pub use stream_name::{LOCAL_SHARD, is_shared};
 
-use crate::ports::PortError;
+use crate::adapters::TRANSACTION_LIMITS;
+use crate::ports::{PortError, TransactionLimits};
 use opening::{Fit, StoreFile};
 use rusqlite::{Connection, ErrorCode, ffi};
 use std::io;
@@ -36,9 +37,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// How long a call waits for another program that is writing.
+/// The time that a call waits for another program that is writing.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How often a reader tries to open a file that a writer is opening or closing, and what lies between two tries.
+/// The number of attempts of a reader to open a file that a writer is opening or closing, and the pause between two attempts.
 const TRIES: u32 = 50;
 const PAUSE: Duration = Duration::from_millis(5);
 
@@ -52,6 +53,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 #[derive(Debug, Clone)]
 pub struct EmbeddedStore {
     open: Arc<Mutex<Open>>,
+    limits: TransactionLimits,
 }
 
 /// A connection, and the file that it is to; none of a store in memory.
@@ -78,7 +80,7 @@ impl EmbeddedStore {
     fn of(opened: Result<Open, PortError>, path: &Path) -> Result<Self, PortError> {
         let open =
             opened.map_err(|error| error.at(format!("{} cannot be used as a store", path.display())))?;
-        Ok(Self { open: Arc::new(Mutex::new(open)) })
+        Ok(Self { open: Arc::new(Mutex::new(open)), limits: TRANSACTION_LIMITS })
     }
 
     /// A store in memory, gone when it is dropped.
@@ -86,7 +88,8 @@ impl EmbeddedStore {
         let connection = Connection::open_in_memory().map_err(port_error)?;
         configure(&connection)?;
         identity::prepare_to_write(&connection)?;
-        Ok(Self { open: Arc::new(Mutex::new(Open { connection, file: None })) })
+        let open = Arc::new(Mutex::new(Open { connection, file: None }));
+        Ok(Self { open, limits: TRANSACTION_LIMITS })
     }
 
     /// The same, waiting so long for another program that writes, where calls otherwise wait for five seconds.
@@ -95,12 +98,18 @@ impl EmbeddedStore {
         Ok(self)
     }
 
-    /// Whether the file that is open is still the one that its path leads to. What is written into another is lost.
+    /// The same with transactions of another size.
+    #[must_use]
+    pub fn with_limits(self, limits: TransactionLimits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// Fails if the open file is no longer the one that its path leads to. Data that is written into another is lost.
     pub fn is_in_place(&self) -> Result<(), PortError> {
         self.lock().fit()
     }
 
-    /// Whether something can be written now. What is written says what is there already.
+    /// Fails if nothing can be written now. It writes data that is already there.
     pub fn try_to_write(&self) -> Result<(), PortError> {
         self.with(identity::rewrite)
     }
@@ -161,7 +170,7 @@ impl Open {
         Ok(())
     }
 
-    /// What came of reading counts, if the file and what lies beside it are as they were before.
+    /// The result of a read, which is valid only if the file and the files beside it have not changed.
     fn settle<T>(&self, done: Result<T, PortError>) -> Result<T, PortError> {
         let Some(file) = &self.file else { return done };
         match file.settle(done) {
@@ -184,14 +193,14 @@ fn configure(connection: &Connection) -> Result<(), PortError> {
     connection.busy_timeout(PATIENCE).map_err(port_error)
 }
 
-/// What a reader meets while a writer opens or closes the file: what lies beside it is gone, or not ready yet.
+/// True for an error of a reader while a writer opens or closes the file: a file beside it is missing, or not ready yet.
 fn is_race(error: &PortError) -> bool {
     let error = error.find::<rusqlite::Error>().and_then(|error| Some(error.sqlite_error()?.extended_code));
     let races = [ffi::SQLITE_CANTOPEN, ffi::SQLITE_READONLY_RECOVERY, ffi::SQLITE_READONLY_CANTINIT];
     error.is_some_and(|code| races.contains(&code))
 }
 
-/// What is at fault when a file cannot be used, where another has to do something about it.
+/// The fault of a file that cannot be used, if somebody else has to act on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StoreFault {
     /// Another program is writing.
@@ -204,7 +213,7 @@ pub enum StoreFault {
     Unopenable,
 }
 
-/// What is at fault, where it is a fault of the file.
+/// The fault, if it is a fault of the file.
 #[must_use]
 pub fn fault(error: &PortError) -> Option<StoreFault> {
     // The file is made before SQLite opens it.

@@ -30,7 +30,7 @@ pub(super) struct StoreFile {
     access: Access,
 }
 
-/// What may be done with it.
+/// The permitted access to the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Access {
     /// Reading and writing; the file is this one.
@@ -39,14 +39,14 @@ enum Access {
     Read(ReadMode),
 }
 
-/// Which file a path leads to.
+/// The identity of the file that a path leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct FileId {
     device: u64,
     inode: u64,
 }
 
-/// How a file is read: see the table above.
+/// The mode in which a file is read: see the table above.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ReadMode {
     Immutable { id: FileId, length: u64, modified: SystemTime },
@@ -73,7 +73,7 @@ impl StoreFile {
         Ok((Self { path: path.to_owned(), access: Access::Read(mode) }, connection))
     }
 
-    /// Whether the connection still fits the file. Another connection is made where a reader's does not, as when a writer came;
+    /// The fit of the connection to the file. A reader's connection that does not fit is replaced, for example after a writer came;
     /// a writer would write into a file that nobody can find any more.
     pub(super) fn check(&self) -> Result<Fit, PortError> {
         match self.access {
@@ -92,7 +92,7 @@ impl StoreFile {
         }
     }
 
-    /// What came of reading: without locks it counts only if nothing has changed meanwhile, and an error only if the connection
+    /// The result of a read: without locks it is valid only if nothing has changed meanwhile, and an error only if the connection
     /// still fits.
     pub(super) fn settle<T>(&self, done: Result<T, PortError>) -> Result<T, PortError> {
         let counts = match self.access {
@@ -113,7 +113,7 @@ pub(super) fn changed() -> PortError {
     PortError::transient("another program opened or closed it meanwhile")
 }
 
-/// Whether a connection fits its file.
+/// The fit of a connection to its file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fit {
     Fits,

@@ -1,6 +1,7 @@
 //! Personal data in the file.
 
 use super::EmbeddedStore;
+use crate::adapters::keys;
 use crate::ports::{Held, PersonalData, PortError, check_unit};
 use abx_core::event::EventData;
 use rusqlite::types::{FromSql, FromSqlResult, ValueRef};
@@ -9,17 +10,16 @@ use rusqlite::{Connection, TransactionBehavior};
 impl PersonalData for EmbeddedStore {
     async fn held(&self, unit: &str) -> Result<Held, PortError> {
         check_unit(unit)?;
-        self.with(|connection| {
-            Ok(Held {
-                assignments: column(
-                    connection,
-                    "SELECT experiment_key FROM assignments WHERE user_id = ?1 ORDER BY 1",
-                    unit,
-                )?,
-                marks: column(connection, "SELECT about FROM marks WHERE unit = ?1 ORDER BY 1", unit)?,
-                events: events_of(connection, unit)?.len() as u64,
-            })
-        })
+        let (assignments, marks, events) = self.with(|connection| {
+            let sql = "SELECT experiment_key FROM assignments WHERE user_id = ?1 ORDER BY 1";
+            let assignments = column(connection, sql, unit)?;
+            let marks = column(connection, "SELECT about FROM marks WHERE unit = ?1 ORDER BY 1", unit)?;
+            Ok((assignments, marks, events_of(connection, unit)?.len() as u64))
+        })?;
+        let unreadable =
+            |about: &str| PortError::permanent(format!("a stored mark cannot be read: {about:?}"));
+        let read = |about: &String| keys::read_mark(unit, about).ok_or_else(|| unreadable(about));
+        Ok(Held { assignments, marks: marks.iter().map(read).collect::<Result<_, _>>()?, events })
     }
 
     async fn erase(&self, unit: &str) -> Result<(), PortError> {

@@ -36,7 +36,7 @@ impl EmbeddedStore {
         Ok(format!("{}/{LOCAL_SHARD}", self.stream_name()?))
     }
 
-    /// Whether a recorded place is one that this store counted: of an event that was sent to it, or of an earlier replay.
+    /// True if this store counted a recorded place: that of an event that was sent to it, or of an earlier replay.
     pub fn has_counted(&self, shard: &str, position: &Position, data: &[u8]) -> Result<bool, PortError> {
         let is_own = shard == self.local_shard()?;
         if !is_own && !shard.starts_with("replay/") {
@@ -62,7 +62,7 @@ impl EmbeddedStore {
     }
 }
 
-/// Whether several stores may have a shard of this name.
+/// True if several stores may have a shard of this name.
 #[must_use]
 pub fn is_shared(shard: &str) -> bool {
     shard.split_once('/').is_some_and(|(stream, _)| stream == LOCAL_STREAM)

@@ -1,9 +1,11 @@
 use super::*;
+use crate::adapters::TRANSACTION_LIMITS;
 use crate::adapters::embedded::EmbeddedStore;
 use crate::catalog::{Snapshot, encode};
-use crate::events::{RecordToWrite, kinesis_event, quarantined};
-use crate::ports::{ArchiveLine, Quarantined, RevisionMeta};
-use abx_core::event::{Batch, Commit, Totals, experiment_partition};
+use crate::events::quarantined;
+use crate::ports::{ArchiveLine, Quarantined, RevisionMeta, RowsOf, TransactionLimits};
+use crate::sources::kinesis::KinesisRecord;
+use abx_core::event::{Batch, Commit, Limits, Totals};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
@@ -27,7 +29,11 @@ type Store = EmbeddedStore;
 const SHARD: &str = "events/shardId-000000000001";
 
 async fn store() -> Store {
-    let store = EmbeddedStore::in_memory().unwrap();
+    store_with(TRANSACTION_LIMITS).await
+}
+
+async fn store_with(limits: TransactionLimits) -> Store {
+    let store = EmbeddedStore::in_memory().unwrap().with_limits(limits);
     let experiment = json!({"experiment": "e", "status": "active", "variants": [{"key": "a"}, {"key": "b"}],
         "metrics": [{"key": "paid", "event": "paid", "kind": "count"}]});
     let meta = RevisionMeta { created_at: Timestamp::now(), author: "t".into(), message: String::new() };
@@ -45,19 +51,19 @@ fn redriver(store: &Store) -> Redriver<Store, Store, Nowhere, Store> {
     Redriver::new(catalog(store), store.clone(), (Nowhere { fails: false }, store.clone()))
 }
 
-fn batch(records: &[(u64, Value)]) -> Vec<u8> {
-    let record = |(sequence, event): &(u64, Value)| RecordToWrite {
+fn batch(records: &[(u64, Value)]) -> Batch {
+    let record = |(sequence, event): &(u64, Value)| KinesisRecord {
         sequence: sequence.to_string(),
         partition_key: "u".to_owned(),
         arrived: "2026-11-24T10:11:12Z".parse().unwrap(),
         data: event.to_string().into_bytes(),
     };
-    let records: Vec<_> = records.iter().map(record).collect();
-    kinesis_event("events", "shardId-000000000001", &records)
+    let shard = Arc::from(SHARD);
+    Batch::from_records(records.iter().map(|it| record(it).into_record(&shard).unwrap()))
 }
 
 fn shard_batch(records: &[(u64, Value)]) -> ShardBatch {
-    Batch::read(&batch(records), Timestamp::UNIX_EPOCH).unwrap().shards.remove(0)
+    batch(records).shards.remove(0)
 }
 
 /// Delivers records as Lambda does; whether all were counted.
@@ -65,7 +71,7 @@ async fn deliver(store: &Store, records: &[(u64, Value)], fails: bool) -> bool {
     let kept = (Nowhere { fails }, store.clone());
     let telemetry = Arc::new(Telemetry::silent("events"));
     let processor = Processor::new(catalog(store), store.clone(), kept, telemetry, Options::default());
-    let outcome = processor.handle(&batch(records), Instant::now() + PATIENCE).await.unwrap();
+    let outcome = processor.count(batch(records), Instant::now() + PATIENCE).await.unwrap();
     outcome.response.batch_item_failures.is_empty()
 }
 
@@ -78,12 +84,8 @@ fn paid(unit: &str) -> Value {
 }
 
 async fn totals(store: &Store) -> Totals {
-    let partition = experiment_partition("e", 1);
-    let mut totals = Totals::default();
-    for row in store.rows(&partition).await.unwrap() {
-        totals.add(&partition, &row.sort, &row.counter, row.amount);
-    }
-    totals
+    let rows = store.rows(RowsOf::Experiment { experiment: "e", epoch: 1 }).await.unwrap();
+    crate::ports::totals(&rows)
 }
 
 /// Units and payments of the variant `a`.
@@ -188,7 +190,7 @@ async fn two_quarantined_records_of_one_event_count_once() {
 #[tokio::test]
 async fn what_is_refused_again_leaves_no_trace() {
     let store = store_with_rejected().await;
-    let before = store.rows("stream").await.unwrap();
+    let before = store.rows(RowsOf::Stream).await.unwrap();
     let broken = quarantined_record(&format!("{SHARD}:8"), &json!({"type": "thought", "user_id": "u"}));
     let not_yet = quarantined_record(&format!("{SHARD}:10"), &paid("u"));
     for _ in 0..2 {
@@ -196,7 +198,7 @@ async fn what_is_refused_again_leaves_no_trace() {
         assert_eq!(refused[0].reason.as_str(), "unknown_type");
         assert_eq!(release(&store, &not_yet).await.refused[0].reason, RefusalReason::NotYetCounted);
     }
-    assert_eq!(store.rows("stream").await.unwrap(), before);
+    assert_eq!(store.rows(RowsOf::Stream).await.unwrap(), before);
     // A newer abx knows the type: here, the record itself is mended.
     let mended = Quarantined { data: paid("u").to_string().into_bytes(), ..broken };
     let counted = release(&store, &mended).await.counted;
@@ -258,7 +260,9 @@ proptest! {
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
-            let (store, straight) = (store().await, store().await);
+            let redrive_limits = Limits { items, ..TRANSACTION_LIMITS.redrive };
+            let limits = TransactionLimits { redrive: redrive_limits, ..TRANSACTION_LIMITS };
+            let (store, straight) = (store_with(limits).await, store().await);
             let mut all = Vec::new();
             let mut counted = 0;
             for (fate, events) in batches {
@@ -281,10 +285,7 @@ proptest! {
             }
             deliver(&straight, &all, false).await;
             let batch = shard_batch(&all);
-            let limits = Limits { items, ..Limits::REDRIVE };
-            let (redriven, ended) = redriver(&store).with_limits(limits).redrive(Origin::Stream, &batch).await;
-            ended.unwrap();
-            assert_eq!(redriven.sum(), all.len() as u64);
+            let redriven = redrive(&store, Origin::Stream, &batch).await;
             assert_eq!(redriven.already_counted, counted);
             let again = redrive(&store, Origin::Stream, &batch).await;
             assert_eq!(numbers(&again), (0, all.len() as u64, 0));

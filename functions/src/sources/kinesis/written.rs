@@ -1,22 +1,10 @@
-//! A batch as Lambda writes it, made here: for `abx dev`, for replays and for tests.
+//! A batch as Lambda writes it, made here.
 
+use super::KinesisRecord;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde::Serialize;
-
-/// A record to be written.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RecordToWrite {
-    /// Its sequence number.
-    pub sequence: String,
-    /// Its partition key; empty where none is known.
-    pub partition_key: String,
-    /// When it came.
-    pub arrived: Timestamp,
-    /// Its bytes.
-    pub data: Vec<u8>,
-}
 
 #[derive(Serialize)]
 struct WrittenBatch<'a> {
@@ -50,7 +38,7 @@ struct WrittenKinesis<'a> {
 
 /// The payload of an invocation with these records of one shard.
 #[must_use]
-pub fn kinesis_event(stream: &str, shard: &str, records: &[RecordToWrite]) -> Vec<u8> {
+pub fn write(stream: &str, shard: &str, records: &[KinesisRecord]) -> Vec<u8> {
     let arn = format!("arn:aws:kinesis:us-east-1:000000000000:stream/{stream}");
     let records = records.iter().map(|record| WrittenRecord {
         kinesis: WrittenKinesis {

@@ -85,7 +85,7 @@ mod tests {
     use proptest::prelude::*;
 
     /// Made with the Python package `aws_kinesis_agg` 1.2.3: two events, `{"a":1}` and `{"b":2}`, partition key `pk`.
-    const OTHER: &[u8] = include_bytes!("../../tests/data/kpl_aggregated.bin");
+    const OTHER: &[u8] = include_bytes!("../../../tests/data/kpl_aggregated.bin");
 
     #[test]
     fn records_of_another_implementation_are_opened() {
