@@ -12,7 +12,7 @@ fn shares(shares: &[(&str, f64)]) -> Value {
 
 fn of(before: Value, after: Value) -> Vec<(String, String)> {
     let change = change(&experiment(before), &experiment(after));
-    found(&change).into_iter().map(|(code, path)| (code.to_owned(), path.to_owned())).collect()
+    found(&change).into_iter().map(|(code, path)| (code.to_owned(), path)).collect()
 }
 
 #[test]
@@ -103,10 +103,10 @@ fn what_does_not_compile_on_one_side_costs_no_other() {
     let good = experiment(json!({}));
     let other = |on: bool| flag(json!({"enabled": on}));
     let documents = diff(&[good.clone(), other(true)], &[broken.clone(), other(false)]).documents;
-    assert_eq!(found(&documents[0]), [("not-comparable", "".to_owned())]);
+    assert_eq!(found(&documents[0]), [("not-comparable", String::new())]);
     assert_eq!(documents[1].flows[0].moved.to_string(), "1");
     let mended = diff(&[broken], &[good]).documents;
-    assert_eq!(found(&mended[0]), [("not-compiled-before", "".to_owned())]);
+    assert_eq!(found(&mended[0]), [("not-compiled-before", String::new())]);
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn what_is_gone_while_it_runs_is_found() {
     let documents = diff(&[experiment(json!({}))], &[]).documents;
     assert_eq!(
         (&documents[0].change, found(&documents[0])),
-        (&Change::Removed, vec![("experiment-removed", "".to_owned())])
+        (&Change::Removed, vec![("experiment-removed", String::new())])
     );
     let documents = diff(&[experiment(json!({"status": "draft"}))], &[]).documents;
     assert_eq!(found(&documents[0]), []);

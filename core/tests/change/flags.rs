@@ -53,7 +53,7 @@ fn shares_of_a_rollout_may_move_without_need() {
         }))
     };
     let change = change(&with(0.2, 0.3, 0.5), &with(0.3, 0.3, 0.4));
-    assert_eq!(found(&change), [("avoidable-moves", "".to_owned())]);
+    assert_eq!(found(&change), [("avoidable-moves", String::new())]);
     assert_eq!(
         (change.flows[0].moved.to_string(), change.flows[0].minimum.to_string()),
         ("1/10".into(), "1/20".into())

@@ -4,7 +4,8 @@ use super::ApiError;
 use abx_core::decide::{Context, ContextLimits};
 use abx_core::read::id_of_double;
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, IgnoredAny, Unexpected, Visitor};
+use serde::de::{Deserializer, Error, Unexpected, Visitor};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -30,12 +31,8 @@ pub fn parse<'b, T: Deserialize<'b>>(body: &'b [u8]) -> Result<T, ApiError> {
 }
 
 /// Returns true if a JSON object has a field, whatever its value is.
-#[expect(
-    clippy::zero_sized_map_values,
-    reason = "the values are skipped, and a set is not read from an object"
-)]
 pub(crate) fn has_field(body: &[u8], name: &str) -> Result<bool, ApiError> {
-    Ok(parse::<BTreeMap<Cow<'_, str>, IgnoredAny>>(body)?.contains_key(name))
+    Ok(parse::<BTreeMap<Cow<'_, str>, &RawValue>>(body)?.contains_key(name))
 }
 
 /// Returns true if the JSON can only be an object. Serde also reads structures from arrays, and the API does
