@@ -38,8 +38,8 @@ pub use report::BenchReport;
 
 /// Measure the latency of a URL or a function at a given rate, and check it against targets
 ///
-/// Requests are due at fixed times, whatever the target does, and a latency counts from the time when its request was due: a
-/// server that stalls is measured as its users see it. A request that times out counts with its time-out.
+/// Requests are scheduled at fixed times, even if the target is slow, and latency is measured from the scheduled time: a stall
+/// counts as users experience it (no coordinated omission). A request that times out counts with its time-out.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   abx bench 'http://localhost:8080/assign?user_id={unit}&experiment_key=checkout_redesign' --rate 2000
@@ -54,10 +54,10 @@ functions named events to P99 100ms, all of them to fewer than 0.1% errors, unle
 Exit code 1: a limit is missed, or no request succeeded; an answer of 400 or above is a failure. Exit code 3: no connection.
 
 Requests of /assign and functions named assignment ask without enrolling (`peek`), so that users who do not exist count in no
-experiment; what it costs to write assignments and exposures is measured with --enroll, on a stage without real experiments.
+experiment. Use --enroll, on a stage without real experiments, to measure writing assignments and exposures.
 
-`--rate max` shows the ceiling: every connection sends as fast as it is answered. The ceiling of this tool itself is above
-70% of what `wrk` reaches against the same server; near it, measure from several machines.")]
+`--rate max` measures the largest throughput: each connection sends its next request as soon as it has an answer. abx itself
+reaches at least 70% of the rate of `wrk`; near that limit, measure from several machines.")]
 pub struct Args {
     /// A URL, or a function's name (also NAME:ALIAS) or ARN; {unit} in a URL stands for another unit in each request
     target: String,

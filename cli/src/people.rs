@@ -29,8 +29,8 @@ const MAX_NAMES: usize = 1000;
 /// The options for a file of units.
 #[derive(Debug, clap::Args)]
 pub struct UnitsFileArgs {
-    /// Take units from a CSV file (with a header) or a JSONL file; other columns are attributes, where documents read them.
-    /// A unit counts once, by its first row
+    /// Take units from a CSV file (with a header) or a JSONL file; columns that documents read are attributes,
+    /// others are ignored. Each unit counts once, by its first row
     #[arg(long, alias = "users-file", value_name = "FILE")]
     units_file: Option<PathBuf>,
     /// The column or field with the unit's id; by default `user_id`, `userid`, `unit` or `id`
@@ -105,7 +105,7 @@ impl Census {
         let mut parts = Vec::new();
         if self.rows != self.units {
             let (rows, units) = (counted(self.rows, "row"), counted(self.units, "unit"));
-            parts.push(format!("{rows} of {units}: each unit counts once, as its first row says"));
+            parts.push(format!("{rows}, {units}: the first row of each unit decides"));
         }
         if self.conflicting_units > 0 {
             let units = counted(self.conflicting_units, "unit");
@@ -285,7 +285,7 @@ impl<'a, 't> Rows<'a, 't> {
         if !self.no_ids.is_empty() {
             let rows = self.no_ids.iter().map(|(id, rows)| format!("{id:?} in {}", counted(*rows, "row")));
             let rows = rows.collect::<Vec<_>>().join(", ");
-            hints.push(format!("{file}: ids that look like a fault of whoever wrote the file: {rows}"));
+            hints.push(format!("{file}: ids that look like missing values: {rows}"));
         }
         for (message, rows) in self.doubts.values() {
             let several = if *rows > 1 { format!(" (in {})", counted(*rows, "row")) } else { String::new() };

@@ -111,7 +111,7 @@ fn agreed(peek: Option<bool>, enroll: bool) -> Result<Said, Error> {
         }
         (Some(true), true) => {
             Err(Error::caller("the request says `peek`, which enrolls nobody, and --enroll is given")
-                .help("leave one of them away"))
+                .help("remove one of them"))
         }
     }
 }

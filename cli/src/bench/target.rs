@@ -39,7 +39,7 @@ impl Product {
 impl Target {
     pub(super) fn parse(text: &str) -> Result<Self, Error> {
         let bad = |what: &str| {
-            Error::caller(format!("{text:?} is no target: {what}"))
+            Error::caller(format!("{text:?} is not a target: {what}"))
                 .help("give a URL, as http://localhost:8080/health, or the name or ARN of a function")
         };
         if text.contains("://") {

@@ -22,7 +22,8 @@ use std::fmt::Write as _;
   abx assign user_123 checkout_redesign --context country=DE --context app.version=2.1.0
   abx assign user_123 --context-json '{\"plan\": \"pro\"}' --at 2026-03-01 --format json")]
 pub struct Args {
-    /// The unit, for example a user id; it is hashed exactly as written. With --store, --table or --from @N its stored assignments apply
+    /// The unit, for example a user id; it is hashed exactly as written. With --store, --table or --from @N assignments stored for this unit
+    /// are used
     unit: String,
     /// The key of an experiment or flag; all by default
     key: Option<String>,

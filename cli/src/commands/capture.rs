@@ -21,9 +21,9 @@ use tokio::time::Instant;
 
 /// Record the events of a stream in a file, for `abx replay`
 ///
-/// The source is a Kinesis stream, or the file of `abx dev`. The file holds payloads as Lambda hands them over, one a line.
-/// Units become pseudonyms of this capture, texts of properties and unknown fields are left out; what is counted stays the same.
-/// Records that are no events are left out, too, and counted.
+/// The source is a Kinesis stream, or the file of `abx dev`. Each line of the file is one Lambda payload. Unit ids are replaced
+/// by pseudonyms, and text properties and unknown fields are removed; the counts stay the same. Records that are not events are
+/// left out, and the report says how many.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   abx capture dev.json

@@ -33,7 +33,8 @@ use since::SinceRevision;
   abx explain user_123 checkout_redesign --at main
   abx explain user_123 checkout_redesign --at HEAD~3:experiments --at 2026-03-01T09:00:00Z")]
 pub struct Args {
-    /// The unit, for example a user id; it is hashed exactly as written. With --store, --table or --from @N a stored assignment applies
+    /// The unit, for example a user id; it is hashed exactly as written. With --store, --table or --from @N an assignment stored for this unit
+    /// is used
     unit: String,
     /// The key of an experiment or flag
     key: String,
@@ -52,7 +53,7 @@ pub struct Args {
     context: ContextArgs,
     /// Decide as of this time, for example 2026-03-01T09:00:00Z or 2026-03-01; now by default. Or compare with a revision: a
     /// published one (@12), or one of git (main, v1.2 or HEAD~3:experiments), as of the time when it was made.
-    /// Given twice, as a time and a revision: with the decision of the revision at that time
+    /// Given twice, as a time and a revision: compare with the decision of that revision at that time
     #[arg(long, value_name = "TIME|REVISION")]
     at: Vec<String>,
     #[command(flatten)]

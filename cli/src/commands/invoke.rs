@@ -21,8 +21,8 @@ use std::time::{Duration, Instant};
 
 /// Call a function once, and show its answer
 ///
-/// A user and an experiment or a flag become the payload that the assignment or the flag function takes; any other payload is
-/// given with --payload. Ends with 1 if the function fails, answers with a status of 400 or above or with errors alone, gives
+/// --unit with --experiment or --flag builds the payload for the assignment or the flag function; --payload gives any other
+/// payload. Exit code 1: the function fails, answers with a status of 400 or above or with errors alone, gives
 /// records back or refuses some.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:

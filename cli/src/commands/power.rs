@@ -264,8 +264,8 @@ impl Report for PowerReport {
         let _ = writeln!(text, "  {DIM}one two-sided test at the end, alpha {}{each}{DIM:#}", self.alpha);
         // A mean has no interval that is valid at any time, so that looking once is all there is.
         let daily = match self.deviation {
-            None => "looking daily needs about twice as many units",
-            Some(_) => "looking daily at a mean is not valid yet: look once",
+            None => "to look every day, plan about twice as many units",
+            Some(_) => "results for means are valid for a single look: analyze once, at the end",
         };
         let _ = writeln!(text, "  {DIM}{daily}{DIM:#}");
         if let Some(days) = self.days {

@@ -237,7 +237,7 @@ impl Report for RebalanceReport {
         }
         let _ = match (self.written, self.text.is_empty()) {
             (true, _) => writeln!(text, "\n{GOOD}written{GOOD:#}"),
-            (false, true) => writeln!(text, "\nnothing to write"),
+            (false, true) => writeln!(text, "\nnothing to write: the file has these shares"),
             (false, false) => writeln!(text, "\nnothing was written: add --yes"),
         };
         text

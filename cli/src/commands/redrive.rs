@@ -24,9 +24,9 @@ use std::sync::Arc;
 /// Count records that were given up, or that no commit has counted; without --yes only list them
 ///
 /// PATHs are objects that Lambda put into the bucket of failures, or folders of them. Records keep their shards and positions, so
-/// each counts once, and a first exposure stays one: whenever this ends, however often it is repeated, and beside the function or
-/// another redrive. The handler runs here, over the store or the tables. Ends with 1 if a record is refused, or if there is
-/// nothing that is or was counted.
+/// each counts once. It is safe to interrupt this command, to repeat it, and to run it while the event function or another redrive
+/// is running. The handler runs here, over the store or the tables. Exit code 1: a record was refused, or no record was counted,
+/// now or earlier.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   abx redrive failures/

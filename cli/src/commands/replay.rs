@@ -34,9 +34,9 @@ use target::{Counts, Target};
 ///
 /// Inputs are files, folders or `-`: events or archive lines (.jsonl), payloads of Kinesis invocations and the objects that
 /// Lambda leaves in an on-failure bucket (.json), or rows (.csv) with --unit, --exposure, --conversion and --value; each may be
-/// compressed (.gz). Events are counted in the order of their times, whatever the order of lines and files. Content is counted once:
-/// replaying a file again counts nothing, replaying one that grew counts what is new, and an event with an `event_id` counts
-/// once in however many files.
+/// compressed (.gz). Events are counted in the order of their times, whatever the order of lines and files. Nothing is counted
+/// twice: a file that was replayed before adds nothing, a file that has grown adds its new lines, and an event with an `event_id`
+/// counts once even if several files contain it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   abx replay events.jsonl
@@ -70,7 +70,7 @@ pub struct Args {
     /// Shards that events are distributed over, by their unit
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     shards: u32,
-    /// Keep the order of files and lines instead of sorting by time, as a stream would
+    /// Keep the order of files and lines, as a stream would, instead of sorting by time
     #[arg(long)]
     as_they_come: bool,
     /// Deliver with faults of a stream; the counts must not change

@@ -29,8 +29,8 @@ use std::time::Duration;
 /// Analyze the counts of an experiment; without KEY, list all experiments with counts
 ///
 /// Units, rates and means with intervals, differences to the control, and whether the units follow their allocations. Verdicts
-/// are by anytime-valid intervals and may be looked at daily; what holds for one look only says so, and is not a verdict. An experiment
-/// that is no longer published is judged by the newest revision that has it.
+/// use anytime-valid intervals, so you may look every day. A comparison that is valid for a single look is marked `one look`, and is
+/// not a verdict. An experiment that is no longer published is judged by the newest revision that has it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   abx results
@@ -42,8 +42,7 @@ use std::time::Duration;
 
 Exit code 1: a sample ratio mismatch (SRM), a guardrail that is worse by an anytime-valid interval, or
 nothing was counted. Means, counts and sums have no anytime-valid interval yet, and set no exit
-code. With --table the list leaves out what was counted and never published: DynamoDB does not say
-which partitions a table has. docs/statistics.md has the formulas.")]
+code. With --table the list has published experiments only, because abx does not scan a table. docs/statistics.md has the formulas.")]
 pub struct Args {
     /// The experiment; without it, all experiments with counts are listed
     #[arg(value_name = "KEY")]
@@ -61,7 +60,7 @@ pub struct Args {
     /// The number of units that the anytime-valid intervals are tuned for; choose it before the first look
     #[arg(long, value_name = "UNITS", default_value_t = abx_core::statistics::Anytime::TUNED_FOR, value_parser = crate::inputs::count)]
     tuned_for: u64,
-    /// Another epoch than the current one
+    /// Show this epoch instead of the current one
     #[arg(long, value_name = "N", requires = "key")]
     epoch: Option<u32>,
     /// Judge by the document of this revision, for example @12; by default by the head, or the newest revision with the experiment

@@ -11,8 +11,8 @@ use schemars::Schema;
 
 /// Print the JSON Schema of documents, or of a command's JSON report
 ///
-/// Editors complete and check documents by it: put
-/// `# yaml-language-server: $schema=abx.schema.json` on a document's first line.
+/// Editors use the schema to complete and check documents: put
+/// `# yaml-language-server: $schema=abx.schema.json` on the first line of a document.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   abx schema > abx.schema.json

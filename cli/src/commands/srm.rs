@@ -46,7 +46,7 @@ pub struct Args {
     /// Report, but do not fail on, deviations below this fraction of a share
     #[arg(long, value_name = "PART", default_value = "0.5%", allow_hyphen_values = true, value_parser = parse_floor)]
     floor: f64,
-    /// Decide by the chi-square test, which holds for one look only
+    /// Decide by the chi-square test, which is valid for a single look at a time fixed in advance
     #[arg(long)]
     once: bool,
     #[command(flatten)]
@@ -208,7 +208,7 @@ impl SrmReport {
                 format!("{GOOD}fits{GOOD:#}: the deviation is below the floor of {}", percent(self.floor))
             }
             RatioVerdict::TooFew => format!(
-                "{BAD}not tested{BAD:#}: too few units; with fewer than {}, no split raises an alarm",
+                "{BAD}not tested{BAD:#}: too few units; with fewer than {}, no split is significant",
                 count(self.least_units)
             ),
             RatioVerdict::Mismatch => format!(
@@ -248,7 +248,7 @@ impl Report for SrmReport {
         let header = ["variant", "expected", "observed", "deviation", "units", ""];
         let _ = writeln!(text, "{}\n", table::plain(&header, &[1, 2, 3, 4], rows));
         let _ = writeln!(text, "{}", self.verdict_line());
-        let _ = writeln!(text, "  {DIM}at any time{DIM:#}  {}", p_value(self.anytime_p_value));
+        let _ = writeln!(text, "  {DIM}anytime-valid{DIM:#} {}", p_value(self.anytime_p_value));
         let once = match self.chi_square {
             None => "not tested: fewer than 5 expected in a variant".to_owned(),
             Some(it) if it.statistic < f64::MAX => {
@@ -256,7 +256,7 @@ impl Report for SrmReport {
             }
             Some(it) => format!("{}: units where the share is 0", p_value(it.p_value)),
         };
-        let _ = writeln!(text, "  {DIM}for one look{DIM:#} {once}");
+        let _ = writeln!(text, "  {DIM}single look{DIM:#}   {once}");
         text
     }
 

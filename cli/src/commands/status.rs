@@ -22,10 +22,10 @@ use std::time::Duration;
 
 /// Show the health of a deployment: the published revision, stale documents, lag, pipeline, quarantine, suspicious units
 ///
-/// Each question is asked by itself, so that one that cannot be answered hides no other. Ends with 1 if there is something to look
-/// at: nothing was ever published, documents that differ from what is published, stale documents, a stream that is behind, alarms, an
-/// event source mapping that is disabled or has a problem, records that Lambda gave up, an archive that is not written, quarantined
-/// records, units such as "undefined" or with an implausible share of all events; else with 3 if something could not be asked.
+/// Each check runs by itself: if one fails, the others still report. Exit code 1: something needs attention. That is if nothing was
+/// ever published, documents differ from the published ones or are stale, the stream is behind, an alarm is on, the event source
+/// mapping is disabled or failing, records were given up or quarantined, the archive is not written, or units such as "undefined"
+/// or with an implausible share of all events were counted. Exit code 3: a check could not run.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   abx status

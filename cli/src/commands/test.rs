@@ -17,8 +17,8 @@ pub use report::TestReport;
 
 /// Run the rule tests beside the documents, and report which rules, variants and reasons they reach
 ///
-/// Tests are documents that start with `tests: KEY`; see docs/documents.md. They are checked as all others are, and never
-/// published.
+/// Tests are documents that start with `tests: KEY`; see docs/documents.md. They are validated like any other document, and
+/// never published.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   abx test

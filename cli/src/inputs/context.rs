@@ -13,7 +13,7 @@ const MAX_JSON: u64 = 64 << 20;
 #[derive(Debug, clap::Args)]
 pub struct ContextArgs {
     /// An attribute, for example country=DE or app.version=5.10, of the type that the documents compare it with; a value in double
-    /// quotes, as 'level="5"', is a JSON string
+    /// quotes, for example 'level="5"', is a JSON string
     #[arg(long, value_name = "NAME=VALUE")]
     pub context: Vec<String>,
     /// Attributes as a JSON object, which keep their types; @FILE reads a file, - reads standard input. --context takes precedence

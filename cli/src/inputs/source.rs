@@ -69,7 +69,7 @@ fn published(text: &str) -> Result<Option<Source>, Error> {
         None => Ok(None),
         Some("head") => Ok(Some(Source::Published(None))),
         Some(number) => number.parse().map(|number| Some(Source::Published(Some(number)))).map_err(|_| {
-            Error::caller(format!("{text:?} is no published revision"))
+            Error::caller(format!("{text:?} is not a published revision"))
                 .help("write @12, or @head for the one that serves; `abx revisions` lists them")
         }),
     }
@@ -87,8 +87,10 @@ impl Source {
         }
         let at = |place: &Self| match place {
             Self::Path(path) if path != Path::new("-") => Ok(Self::Git(GitPlace::of_path(text, path))),
-            other => Err(Error::caller(format!("{text:?} is a revision of files, and {other} is none"))
-                .help("write the revision with its path, as main:experiments")),
+            other => Err(Error::caller(format!(
+                "{text:?} is a git revision, and {other} is not a file or folder in it"
+            ))
+            .help("write the revision with its path, for example main:experiments")),
         };
         places.iter().map(at).collect()
     }

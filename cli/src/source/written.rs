@@ -162,7 +162,8 @@ impl<'t> Reader<'t> {
             }
             None => return,
         };
-        let help = "type it anew; where it is meant, write it as an escape in double quotes, as \"\\u0430\"";
+        let help =
+            "retype it; if it is intended, write it as an escape in double quotes, for example \"\\u0430\"";
         self.faults.push(Fault::new(Code::LookAlikeCharacters, span.clone(), what, help));
     }
 }

@@ -10,7 +10,7 @@ pub struct MetricsArgs {
     /// The catalog, and the file where both are in one.
     #[command(flatten)]
     pub store: StoreArgs,
-    /// The DynamoDB table of the counts, with `--table` for that of the catalog
+    /// The DynamoDB table of the counts; needs --table, which names that of the catalog
     #[arg(long, value_name = "NAME", requires = "table", default_value = "abx-metrics")]
     pub metrics_table: String,
 }
@@ -18,8 +18,8 @@ pub struct MetricsArgs {
 /// The place of marks.
 #[derive(Debug, Clone, clap::Args)]
 pub struct MarksArg {
-    /// The DynamoDB table of marks, to find ids such as "undefined"; by default named as that of the counts, with
-    /// `marks` for `metrics`
+    /// The DynamoDB table of marks, to find ids such as "undefined"; by default the name of the table of counts,
+    /// with `marks` for `metrics`
     #[arg(long, value_name = "NAME", requires = "table")]
     marks_table: Option<String>,
 }

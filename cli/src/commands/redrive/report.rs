@@ -192,7 +192,11 @@ impl Report for RedriveReport {
         let mut text = format!("{TITLE}{store}{TITLE:#}: {} record{s} read\n", count(*records));
         let of = [
             (self.counted, format!("{would}counted")),
-            (self.ahead, "would be counted in order, beyond the head of their shard".to_owned()),
+            (
+                self.ahead,
+                "would be counted as usual: they come after the last counted record of their shard"
+                    .to_owned(),
+            ),
             (self.already_counted, "already counted".to_owned()),
             (self.refused(), format!("{would}refused")),
             (self.left, "left".to_owned()),

@@ -13,7 +13,7 @@ pub(super) enum Fault {
     Duplicate,
     /// Batches that were counted are delivered again, out of order
     Reorder,
-    /// Records that are no events stand among the others
+    /// Records that are not events are mixed in
     Poison,
     /// Batches are cut, and delivered in parts and whole
     Bisect,

@@ -149,10 +149,10 @@ impl ReplayReport {
         match already {
             _ if self.records == 0 => "there are no records in the input",
             already if already < self.records => "see docs/events.md for what each class means",
-            _ if self.target == "local" => "all of it was counted before",
+            _ if self.target == "local" => "every record was counted before",
             _ => {
-                "all of it was counted before, or stands before the head of its shard: \
-                 `abx redrive` counts what nobody counted there"
+                "every record was counted before, or comes before the last counted record of its shard: \
+                 `abx redrive` counts records that were given up"
             }
         }
     }

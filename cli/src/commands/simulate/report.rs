@@ -3,7 +3,7 @@
 use crate::exit::{self, Exit};
 use crate::people::Census;
 use crate::render::notes::{hinted, left_out};
-use crate::render::numbers::{bar, count, p_value, percent, share};
+use crate::render::numbers::{bar, count, p_value, percent, plural, share};
 use crate::render::style::{BAD, DIM, GOOD, TITLE};
 use crate::render::table;
 use crate::report::{FindingCounts, Report};
@@ -216,7 +216,10 @@ impl IndependenceReport {
         if self.tested == 0 {
             return match self.too_few {
                 0 => String::new(),
-                few => format!("independence is not tested: {few} pairs with too few units in both\n"),
+                few => format!(
+                    "independence was not tested: {} with too few units in both experiments\n",
+                    plural(few, "pair")
+                ),
             };
         }
         let least = self.least_p_value.map_or(String::new(), |p| format!(", least {}", p_value(p)));
@@ -267,7 +270,7 @@ impl Report for SimulateReport {
         if self.tests == 0 {
             let _ = writeln!(
                 text,
-                "{BAD}nothing was tested{BAD:#}: too few units drew a variant; a test takes five expected in each"
+                "{BAD}nothing was tested{BAD:#}: too few units got a variant; a test needs 5 expected units in each variant"
             );
         }
         text + &hinted(&self.hints) + &left_out(self.counts.errors)
