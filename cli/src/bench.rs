@@ -32,7 +32,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 use target::Target;
-use template::Template;
+use template::{Template, with_units};
 
 pub use report::BenchReport;
 
@@ -153,7 +153,7 @@ pub fn measure(args: &Args) -> Result<BenchReport, Error> {
     if args.duration.is_zero() || args.timeout.is_zero() {
         return Err(Error::caller("--duration and --timeout must be greater than 0"));
     }
-    let target = Target::parse(&args.target)?;
+    let target = Target::parse(&with_units(&args.target))?;
     // Before the run: nobody waits for a minute to learn of a mistyped name.
     let earlier = args.compare.as_deref().map(report::Earlier::read).transpose()?;
     let pace = match args.rate {
@@ -229,10 +229,11 @@ impl Args {
 
 /// A text, or the content of the file that it names.
 fn text(argument: &str) -> Result<String, Error> {
-    match argument.strip_prefix('@') {
-        Some(file) => fs::read_to_string(file).map_err(|error| Error::world(file.to_string()).because(error)),
-        None => Ok(argument.to_owned()),
-    }
+    let text = match argument.strip_prefix('@') {
+        Some(file) => &fs::read_to_string(file).map_err(|error| Error::world(file.to_string()).because(error))?,
+        None => argument,
+    };
+    Ok(with_units(text))
 }
 
 #[cfg(test)]

@@ -78,7 +78,7 @@ const CASES: &[Case] = &[
     // Servers that are not there.
     case(&["bench", "http://127.0.0.1:1/", "--duration", "100ms"], 3, "127.0.0.1:1"),
     case(&["bench", "http://127.0.0.1:1/", "--duration", "0s"], 2, "greater than 0"),
-    case(&["bench", "http://127.0.0.1:1/", "--rate", "NaN"], 2, "requests a second"),
+    case(&["bench", "http://127.0.0.1:1/", "--rate", "NaN"], 2, "requests per second"),
 ];
 
 fn abx(folder: &Path, args: &[&str]) -> (Option<i32>, String) {

@@ -57,11 +57,9 @@ impl Place {
             .unwrap();
         child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
         let output = child.wait_with_output().unwrap();
-        Ran {
-            report: serde_json::from_slice(&output.stdout).unwrap_or_default(),
-            code: output.status.code().unwrap(),
-            error: String::from_utf8(output.stderr).unwrap(),
-        }
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        let error = ["message", "help"].map(|field| report[field].as_str().unwrap_or_default()).join("\n  help: ");
+        Ran { error, code: output.status.code().unwrap(), report }
     }
 
     /// Into the store `s`, by the document here.

@@ -3,6 +3,11 @@
 /// The place of a unit in a text.
 const UNIT: &str = "{unit}";
 
+/// A text with the place of a unit as it is written today: earlier versions wrote `{user}`.
+pub(super) fn with_units(text: &str) -> String {
+    text.replace("{user}", UNIT)
+}
+
 /// A text with `{unit}` in it, or without.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Template {

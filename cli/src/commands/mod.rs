@@ -112,7 +112,7 @@ mod tests {
             assert!(named.insert(report.name), "{} is there twice", report.name);
         }
         let command = Abx::command();
-        let mut names = BTreeSet::from(["results-list".to_owned()]);
+        let mut names = BTreeSet::from(["results-list".to_owned(), "error".to_owned()]);
         for command in command.get_subcommands() {
             names.insert(command.get_name().to_owned());
             let below = command.get_subcommands();

@@ -104,7 +104,7 @@ fn what_cannot_be_called_says_why() {
     let said = complaint(&at_dev(&["flags", "--payload", "{"]), 2);
     assert!(said.contains("--payload: EOF while parsing"), "{said}");
     assert!(complaint(&at_dev(&["flags", "--payload", "@none.json"]), 3).contains("none.json: No such file"));
-    assert!(complaint(&at_dev(&["flags", "--context", "a=1"]), 2).contains("attributes belong to a user"));
+    assert!(complaint(&at_dev(&["flags", "--context", "a=1"]), 2).contains("attributes belong to a unit"));
     complaint(&at_dev(&["flags", "--user", "u"]), 2);
     complaint(&at_dev(&["flags", "--flag", "on"]), 2);
     complaint(&at_dev(&["flags", "--user", "u", "--flag", "on", "--payload", "{}"]), 2);

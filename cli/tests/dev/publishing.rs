@@ -97,7 +97,8 @@ fn publishers_at_once_do_not_mix_and_do_not_lose() {
     let mut published = Vec::new();
     for (number, publisher) in publishers.into_iter().enumerate() {
         let output = publisher.wait_with_output().unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
+        // The errors of a program that asks for JSON are JSON, too.
+        let said = String::from_utf8_lossy(&output.stdout);
         match output.status.code() {
             Some(0) => {
                 let report: Value = serde_json::from_slice(&output.stdout).unwrap();
