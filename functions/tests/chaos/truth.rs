@@ -348,7 +348,11 @@ pub(crate) fn count(shards: &[Shard], history: &[Fact]) -> Expected {
         if let Step::Marked(_, about) = step {
             match happening.what {
                 _ if about.starts_with("id#") => {
-                    ids.insert(happening.identity(), (at, record.arrived));
+                    // Whoever puts a mark over one that has not ended shall be caught.
+                    let there = ids.entry(happening.identity()).or_insert((at, record.arrived));
+                    if record.arrived - there.1 >= DAY {
+                        *there = (at, record.arrived);
+                    }
                 }
                 What::Exposure(experiment, variant) => {
                     let mark = First { variant, time, place: at };
