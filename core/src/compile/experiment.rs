@@ -30,7 +30,8 @@ pub(super) fn compile(
     check_metrics(&written.metrics, findings);
     check_rows(written, findings);
     let epoch = written.epoch.unwrap_or(1);
-    let salt = salt_of_epoch(written.salt.as_deref().unwrap_or(&written.experiment), epoch);
+    let written_salt = written.salt.as_deref().unwrap_or(&written.experiment);
+    let salt = salt_of_epoch(written_salt, epoch);
     let ranges = compile_variants(written, findings);
     let traffic = written.traffic_allocation;
     let below = traffic
@@ -56,6 +57,7 @@ pub(super) fn compile(
         unit: AttributePath::new(unit),
         status: written.status,
         epoch,
+        salt: written_salt.into(),
         starts_at: written.starts_at.map(|it| it.0),
         ends_at: written.ends_at.map(|it| it.0),
         winner: written.winner.as_ref().and_then(|key| find(written, key, &Path::of("winner"), findings)),

@@ -4,7 +4,7 @@ use super::archived::identity;
 use crate::ports::Quarantined;
 use crate::sources::kinesis::{self, KinesisRecord};
 use crate::telemetry::hashed;
-use abx_core::event::{Batch, EventData, Payload, RejectionReason, ShardBatch};
+use abx_core::event::{Batch, EventData, Payload, RejectionReason, ShardBatch, ShardName};
 use jiff::Timestamp;
 use std::sync::Arc;
 
@@ -18,7 +18,8 @@ pub fn quarantined(record: &Quarantined) -> Option<ShardBatch> {
     let is_whole = record.reason == RejectionReason::NoPosition.as_str();
     let Some((shard, position)) = identity(&record.id).filter(|_| !is_whole) else {
         let data = data(record, is_whole);
-        let shard = format!("{REPLAYED_STREAM}/{}", shard(record, &data));
+        let own = shard(record, &data);
+        let shard = ShardName { stream: REPLAYED_STREAM, shard: &own }.to_string();
         return read(&shard, "1", record.arrived, data);
     };
     let mut batch = read(shard, position.sequence.as_str(), record.arrived, record.data.clone())?;
@@ -41,8 +42,10 @@ fn read(shard: &str, sequence: &str, arrived: Timestamp, data: Vec<u8>) -> Optio
     Batch::from_records([record]).shards.into_iter().next()
 }
 
-pub(super) fn has_no_place(shard: &str) -> bool {
-    shard.split_once('/').is_some_and(|(stream, _)| stream == REPLAYED_STREAM)
+/// True for the shard of a quarantined record that has no place of its own: it is not a shard of any stream.
+#[must_use]
+pub fn has_no_place(shard: &str) -> bool {
+    ShardName::read(shard).is_some_and(|it| it.stream == REPLAYED_STREAM)
 }
 
 /// The bytes of a record that has no place: it was kept whole, as JSON.

@@ -2,7 +2,8 @@
 
 use super::content;
 use abx_core::event::{
-    Batch, NotAPosition, Record, RecordContent, Rejection, RejectionReason as Reason, Sequence, Unplaced,
+    Batch, NotAPosition, Record, RecordContent, Rejection, RejectionReason as Reason, Sequence, ShardName,
+    Unplaced,
 };
 use base64::engine::Simd;
 use base64::engine::general_purpose::PAD;
@@ -132,6 +133,15 @@ pub fn data_of(record: &[u8]) -> Option<Vec<u8>> {
     BASE64.decode(fields(&record).data?).ok()
 }
 
+/// The shard of a record that was read as JSON before, as `stream/shard`, and its number there: what records are sorted by. `None` for
+/// one that has no usable place.
+#[must_use]
+pub fn place_of(record: &Value) -> Option<(String, Sequence)> {
+    let fields = fields(record);
+    let (stream, shard) = fields.shard()?;
+    Some((ShardName { stream, shard }.to_string(), fields.sequence().ok()?))
+}
+
 /// Records, as they are read.
 struct Reader {
     now: Timestamp,
@@ -189,7 +199,7 @@ impl Reader {
         let is_it =
             |it: &Arc<str>| it.strip_prefix(stream).and_then(|rest| rest.strip_prefix('/')) == Some(shard);
         let known = self.shard.take().filter(is_it);
-        let shard = known.unwrap_or_else(|| format!("{stream}/{shard}").into());
+        let shard = known.unwrap_or_else(|| ShardName { stream, shard }.to_string().into());
         self.shard = Some(Arc::clone(&shard));
         shard
     }
@@ -374,6 +384,20 @@ mod tests {
         let reasons = reasons(&batch);
         assert_eq!(reasons[..3], [None, Some(Reason::MissingField), None]);
         assert_eq!(reasons[3..], [Some(Reason::NotUtf8), Some(Reason::InvalidValue)]);
+    }
+
+    #[test]
+    fn a_record_by_itself_has_the_place_that_it_has_in_a_batch() {
+        let records = [record("10", GOOD), record("9", GOOD)];
+        let mut places: Vec<_> = records.iter().map(|it| place_of(it).unwrap()).collect();
+        places.sort();
+        let batch = read_all(&records);
+        let counted = batch.shards[0].payloads.iter().map(|it| it.position.sequence.clone());
+        let shard = batch.shards[0].shard.to_string();
+        assert_eq!(places, counted.map(|sequence| (shard.clone(), sequence)).collect::<Vec<_>>());
+        for unplaced in [record("x", GOOD), json!("record"), json!({"eventID": "s:1"})] {
+            assert_eq!(place_of(&unplaced), None);
+        }
     }
 
     proptest! {

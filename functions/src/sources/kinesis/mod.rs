@@ -11,7 +11,7 @@ mod batch;
 mod written;
 
 pub use aggregated::{KeyedData, aggregate, aggregate_keyed, deaggregate};
-pub use batch::{NotABatch, data_of, read, read_values};
+pub use batch::{NotABatch, data_of, place_of, read, read_values};
 pub use written::write;
 
 use abx_core::event::{EventData, NotAPosition, Record, RecordContent};
