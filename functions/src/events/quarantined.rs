@@ -2,9 +2,10 @@
 
 use super::archived::identity;
 use crate::ports::Quarantined;
-use crate::sources::kinesis::{self, KinesisRecord};
+use crate::sources;
 use crate::telemetry::hashed;
-use abx_core::event::{Batch, EventData, Payload, RejectionReason, ShardBatch, ShardName};
+use abx_core::event::{Batch, EventData, Payload, Record, RejectionReason, ShardBatch, ShardName};
+use bytes::Bytes;
 use jiff::Timestamp;
 use std::sync::Arc;
 
@@ -36,9 +37,9 @@ pub fn quarantined(record: &Quarantined) -> Option<ShardBatch> {
 }
 
 fn read(shard: &str, sequence: &str, arrived: Timestamp, data: Vec<u8>) -> Option<ShardBatch> {
-    let (sequence, partition_key) = (sequence.to_owned(), String::new());
-    let record = KinesisRecord { sequence, partition_key, arrived, data };
-    let record = record.into_record(&Arc::from(shard)).ok()?;
+    let (data, sequence) = (Bytes::from(data), sequence.parse().ok()?);
+    let content = sources::content(&data);
+    let record = Record { shard: Arc::from(shard), sequence, arrived, partition_key: None, data, content };
     Batch::from_records([record]).shards.into_iter().next()
 }
 
@@ -50,7 +51,7 @@ pub fn has_no_place(shard: &str) -> bool {
 
 /// The bytes of a record that has no place: it was kept whole, as JSON.
 fn data(record: &Quarantined, is_whole: bool) -> Vec<u8> {
-    let data = if is_whole { kinesis::data_of(&record.data) } else { None };
+    let data = if is_whole { sources::data_of(&record.data) } else { None };
     data.unwrap_or_else(|| record.data.clone())
 }
 

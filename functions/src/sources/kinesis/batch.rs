@@ -1,6 +1,7 @@
 //! The payload of an invocation becomes a batch of records: each is read by itself, whatever its neighbours are.
 
 use super::content;
+use crate::sources::NotABatch;
 use abx_core::event::{
     Batch, NotAPosition, Record, RecordContent, Rejection, RejectionReason as Reason, Sequence, ShardName,
     Unplaced,
@@ -14,36 +15,10 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
-use std::fmt;
 use std::sync::{Arc, LazyLock};
 
 /// Standard base64, by the instructions that the processor has.
 static BASE64: LazyLock<Simd> = LazyLock::new(|| Simd::standard(PAD));
-
-/// A payload that is no batch of Kinesis.
-#[derive(Debug)]
-pub enum NotABatch {
-    /// It is not of this form.
-    Form(serde_json::Error),
-    /// It is the batch of another trigger, which would delete its messages if this were answered.
-    Trigger(String),
-}
-
-impl fmt::Display for NotABatch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Form(error) => {
-                write!(f, "this is no batch of Kinesis, which is {{\"Records\": [...]}}: {error}")
-            }
-            Self::Trigger(source) => write!(
-                f,
-                "this is a batch of {source:?}, not of Kinesis: connect the function to the stream of events"
-            ),
-        }
-    }
-}
-
-impl std::error::Error for NotABatch {}
 
 #[derive(Deserialize)]
 struct WrittenBatch<'a> {
@@ -108,7 +83,7 @@ pub fn read(payload: &[u8], now: Timestamp) -> Result<Batch, NotABatch> {
             return Ok(reader.batch());
         }
     }
-    let raw: RawBatch<'_> = serde_json::from_slice(payload).map_err(NotABatch::Form)?;
+    let raw: RawBatch<'_> = serde_json::from_slice(payload).map_err(not_of_this_form)?;
     let mut reader = Reader::new(now);
     for record in raw.records {
         let value: Value = serde_json::from_str(record.get()).unwrap_or_default();
@@ -163,7 +138,7 @@ impl Reader {
 
     fn take_value(&mut self, record: &Value, raw: impl FnOnce() -> String) -> Result<(), NotABatch> {
         if let Some(source) = foreign_source(record) {
-            return Err(NotABatch::Trigger(source));
+            return Err(of_another_trigger(&source));
         }
         self.take(&fields(record), raw);
         Ok(())
@@ -216,6 +191,17 @@ impl WrittenRecord<'_> {
             arrived: Some(self.kinesis.approximate_arrival_timestamp),
         }
     }
+}
+
+fn not_of_this_form(error: serde_json::Error) -> NotABatch {
+    NotABatch::because("this is not a batch of Kinesis, which is {\"Records\": [...]}", error)
+}
+
+/// A batch of another trigger, which would delete its messages if this were answered.
+fn of_another_trigger(source: &str) -> NotABatch {
+    NotABatch::new(format!(
+        "this is a batch of {source:?}, not of Kinesis: connect the function to the stream of events"
+    ))
 }
 
 /// The source of a record that is of another trigger than Kinesis. Batches are of one source, so the others are of it too.
