@@ -5,7 +5,7 @@ use super::rules::Rules;
 use super::shared::{Shared, unique};
 use super::shares;
 use crate::decide::{AttributePath, ExperimentParts, Slot, Split, USER_ID, Variant};
-use crate::document::{ExperimentConfig, MetricConfig, MetricKind, Status};
+use crate::document::{ExperimentConfig, MetricConfig, Status};
 use crate::event::{MAX_ROW_BYTES, largest_row};
 use crate::finding::{Code, Findings, Path};
 use crate::hash::{BUCKETS, Bucketer, Purpose, Range, salt_of_epoch};
@@ -218,11 +218,7 @@ fn check_metrics(metrics: &[MetricConfig], findings: &mut Findings) {
     unique("metric", "metrics", metrics.iter().map(|it| &*it.key), findings);
     for (at, metric) in metrics.iter().enumerate() {
         let path = Path::of("metrics").index(at);
-        let needs_property = match metric.kind {
-            MetricKind::Sum | MetricKind::Mean => true,
-            MetricKind::Conversion | MetricKind::Count => false,
-        };
-        if needs_property && metric.property.is_none() && !findings.is_broken(&path) {
+        if metric.kind.needs_property() && metric.property.is_none() && !findings.is_broken(&path) {
             findings
                 .add(Code::MetricInvalid, path.clone(), format!("a {} needs a `property`", metric.kind))
                 .help("name the property of the event that holds the number");
