@@ -44,6 +44,35 @@ pub enum Measure {
     },
 }
 
+/// The counters that events are added to. Whatever depends on it matches it without a wildcard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Aggregation {
+    /// A unit counts once, however many events it has: its first event leaves a mark.
+    Units,
+    /// Each event adds a value, and the values are also summed by group, for the variance.
+    Sum,
+}
+
+impl Aggregation {
+    /// Returns true if the first event of each unit leaves a mark.
+    #[must_use]
+    pub const fn marks_units(self) -> bool {
+        match self {
+            Self::Units => true,
+            Self::Sum => false,
+        }
+    }
+
+    /// Returns true if the values of all events are added to a sum, and to that of a group of units.
+    #[must_use]
+    pub const fn adds_values(self) -> bool {
+        match self {
+            Self::Units => false,
+            Self::Sum => true,
+        }
+    }
+}
+
 /// The value that an event adds to a metric, besides incrementing the number of its events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Contribution {
@@ -94,13 +123,12 @@ impl Measure {
         }
     }
 
-    /// Returns true if a unit counts once, however many events it has: its first event then leaves a mark.
-    /// Otherwise each event adds a value, and the values are also summed by group, for the variance.
+    /// The counters that its events are added to.
     #[must_use]
-    pub const fn counts_units(&self) -> bool {
+    pub const fn aggregation(&self) -> Aggregation {
         match self {
-            Self::Conversion => true,
-            Self::Count | Self::Sum { .. } | Self::Mean { .. } => false,
+            Self::Conversion => Aggregation::Units,
+            Self::Count | Self::Sum { .. } | Self::Mean { .. } => Aggregation::Sum,
         }
     }
 

@@ -120,7 +120,7 @@ fn events(criterion: &mut Criterion) {
                     unit += units_of_a_batch;
                     let start = std::time::Instant::now();
                     let deadline = Instant::now() + Duration::from_mins(1);
-                    let handled = world.function.handle(black_box(&payload), deadline);
+                    let handled = kinesis::handle(&world.function, black_box(&payload), deadline);
                     let outcome = world.runtime.block_on(handled).unwrap();
                     taken += start.elapsed();
                     assert!(outcome.response.batch_item_failures.is_empty(), "{outcome:?}");

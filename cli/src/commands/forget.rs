@@ -15,7 +15,7 @@ use archive::ArchiveFile;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::path::PathBuf;
 
 /// Erase all stored data of one unit; without --yes only list it
@@ -57,8 +57,8 @@ pub struct ForgetReport {
     store: String,
     /// Experiments with a stored assignment.
     assignments: Vec<String>,
-    /// Proofs of a first exposure or conversion: experiment, epoch and metric.
-    marks: Vec<String>,
+    /// Proofs of a first exposure or conversion, and of events' ids.
+    marks: Vec<MarkReport>,
     /// Events that wait in the file of the store.
     events: u64,
     /// Ids of quarantined records.
@@ -69,6 +69,18 @@ pub struct ForgetReport {
     archive_files_read: usize,
     /// True if all of it is erased; otherwise it is only listed.
     erased: bool,
+}
+
+/// A mark of the unit.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[serde(tag = "of", rename_all = "snake_case")]
+enum MarkReport {
+    /// Its first exposure.
+    Exposure { experiment: String, epoch: u32 },
+    /// Its first conversion for a metric.
+    Conversion { experiment: String, epoch: u32, metric: String },
+    /// An event with an `event_id`, of which the hash is stored.
+    Event { id_hash: String },
 }
 
 impl Execute for Args {
@@ -93,7 +105,7 @@ impl Execute for Args {
                 unit: self.unit.clone(),
                 store: self.metrics.store.name(),
                 assignments: held.assignments,
-                marks: held.marks.iter().map(|mark| name(&mark.subject)).collect(),
+                marks: held.marks.iter().map(|mark| MarkReport::new(&mark.subject)).collect(),
                 events: held.events,
                 quarantined: quarantined.iter().map(|record| record.id.clone()).collect(),
                 archive,
@@ -130,12 +142,31 @@ impl Args {
     }
 }
 
-/// The text of a mark for a person.
-fn name(mark: &MarkSubject<'_>) -> String {
-    match mark {
-        MarkSubject::Exposure { experiment, epoch } => format!("{experiment}#{epoch}"),
-        MarkSubject::Conversion { experiment, epoch, metric } => format!("{experiment}#{epoch}#{metric}"),
-        MarkSubject::Event(id) => format!("id#{id:016x}"),
+impl MarkReport {
+    fn new(mark: &MarkSubject<'_>) -> Self {
+        match mark {
+            MarkSubject::Exposure { experiment, epoch } => {
+                Self::Exposure { experiment: experiment.to_string(), epoch: *epoch }
+            }
+            MarkSubject::Conversion { experiment, epoch, metric } => Self::Conversion {
+                experiment: experiment.to_string(),
+                epoch: *epoch,
+                metric: metric.to_string(),
+            },
+            MarkSubject::Event(id) => Self::Event { id_hash: format!("{id:016x}") },
+        }
+    }
+}
+
+impl fmt::Display for MarkReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exposure { experiment, epoch } => write!(f, "{experiment} (epoch {epoch})"),
+            Self::Conversion { experiment, epoch, metric } => {
+                write!(f, "{experiment} (epoch {epoch}): {metric}")
+            }
+            Self::Event { id_hash } => write!(f, "event id {id_hash}"),
+        }
     }
 }
 
@@ -170,13 +201,14 @@ impl Report for ForgetReport {
             let _ = writeln!(text, "  nothing is stored of this unit");
             return text;
         }
+        let marks: Vec<String> = self.marks.iter().map(ToString::to_string).collect();
         let mut part = |name: &str, number: u64, list: &[String]| {
             if number > 0 {
-                let _ = writeln!(text, "  {name:<12} {:>6}  {DIM}{}{DIM:#}", count(number), list.join(" "));
+                let _ = writeln!(text, "  {name:<12} {:>6}  {DIM}{}{DIM:#}", count(number), list.join(", "));
             }
         };
         part("assignments", self.assignments.len() as u64, &self.assignments);
-        part("marks", self.marks.len() as u64, &self.marks);
+        part("marks", marks.len() as u64, &marks);
         part("events", self.events, &[]);
         part("quarantined", self.quarantined.len() as u64, &self.quarantined);
         for file in &self.archive {

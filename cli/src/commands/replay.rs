@@ -17,10 +17,10 @@ use crate::event_files::{Content, Form, recorded};
 use crate::inputs::{Source, parse_time};
 use crate::render::progress;
 use crate::report::FormatArg;
-use abx_core::event::{EventData, RecordClass, Sequence};
+use abx_core::event::{EventData, RecordClass};
 use abx_core::hash::{Bucketer, Purpose};
 use abx_functions::adapters::embedded::Segment;
-use abx_functions::sources::kinesis::KinesisRecord;
+use abx_functions::sources::kinesis::{self, KinesisRecord};
 use batch::Batch;
 use faults::{Fault, Faults};
 use indicatif::ProgressBar;
@@ -175,13 +175,7 @@ fn recorded_batches(contents: &[&Content], batch_size: usize) -> Result<Vec<Batc
             records.extend(recorded(&content.name, value)?);
         }
     }
-    let place = |record: &Value| {
-        let sequence = record.pointer("/kinesis/sequenceNumber").and_then(Value::as_str);
-        let stream = record.get("eventSourceARN").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let shard = record.get("eventID").and_then(Value::as_str).and_then(|id| id.split(':').next());
-        (stream, shard.unwrap_or_default().to_owned(), sequence.and_then(|it| it.parse::<Sequence>().ok()))
-    };
-    records.sort_by_cached_key(place);
+    records.sort_by_cached_key(kinesis::place_of);
     Ok(records.chunks(batch_size).map(|some| Batch::Recorded(some.to_vec())).collect())
 }
 

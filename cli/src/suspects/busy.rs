@@ -3,8 +3,8 @@
 use crate::render::numbers::{count, percent, share};
 use crate::render::printable;
 use crate::render::style::BAD;
-use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
+use abx_functions::events::ArchivedLine;
+use serde::Serialize;
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, BufRead as _, BufReader, Seek as _, SeekFrom};
@@ -87,30 +87,6 @@ fn is_implausible(unit: &BusyUnit, events: u64, units: u64) -> bool {
     unit.share >= IMPLAUSIBLE_TIMES * others
 }
 
-/// The fields that are read of a line of the archive.
-#[derive(Deserialize)]
-struct Line<'a> {
-    #[serde(borrow)]
-    unit: Cow<'a, str>,
-    #[serde(borrow, default)]
-    experiment: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    credited: Vec<Credited<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Credited<'a> {
-    #[serde(borrow)]
-    experiment: Cow<'a, str>,
-}
-
-impl Line<'_> {
-    fn is_of(&self, experiment: &str) -> bool {
-        self.experiment.as_deref() == Some(experiment)
-            || self.credited.iter().any(|it| it.experiment == experiment)
-    }
-}
-
 /// The events of each unit in the newest part of the archive, of one experiment or of all. None without an archive.
 fn newest_units(folder: &Path, only: Option<&str>, most: u64) -> io::Result<HashMap<String, u64>> {
     let mut units = HashMap::new();
@@ -135,9 +111,12 @@ fn newest_units(folder: &Path, only: Option<&str>, most: u64) -> io::Result<Hash
         // A line that begins before the part that is read is none.
         for line in BufReader::new(file).split(b'\n').skip(usize::from(start > 0)) {
             let line = line?;
-            let Ok(line) = serde_json::from_slice::<Line<'_>>(&line) else { continue };
-            if only.is_none_or(|experiment| line.is_of(experiment)) {
-                *units.entry(line.unit.into_owned()).or_default() += 1;
+            let Ok(line) = ArchivedLine::read(&line) else { continue };
+            if only.is_some_and(|experiment| !line.is_about(experiment)) {
+                continue;
+            }
+            if let Some(unit) = line.unit {
+                *units.entry(unit.into_owned()).or_default() += 1;
             }
         }
         left = left.saturating_sub(length);

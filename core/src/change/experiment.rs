@@ -79,7 +79,6 @@ pub(super) fn judge(pair: &Pair<'_, &Experiment>, flow: &Flow, now: Timestamp, f
 /// Returns true if every unit falls into another bucket than before, deliberately or not.
 fn is_drawn_anew(pair: &Pair<'_, &Experiment>, findings: &mut Findings) -> bool {
     let (old, new) = (pair.before.parts(), pair.after.parts());
-    let (old_salt, new_salt) = (old.split.bucketer().salt(), new.split.bucketer().salt());
     if old.unit != new.unit {
         let message = format!("it randomises `{}` instead of `{}`", new.unit.as_str(), old.unit.as_str());
         findings
@@ -90,13 +89,11 @@ fn is_drawn_anew(pair: &Pair<'_, &Experiment>, findings: &mut Findings) -> bool 
         findings.add(Code::EpochChanged, "epoch", message + ", and earlier assignments no longer hold").help(
             "counting restarts with the epoch, so results do not mix; in effect, it is a new experiment",
         );
-    } else if old_salt != new_salt {
-        let message =
-            format!("the salt is `{new_salt}` instead of `{old_salt}`: every unit is assigned again");
-        // The salt of an epoch is written without it.
-        let written = old_salt.split('#').next().unwrap_or(old_salt);
+    } else if old.salt != new.salt {
+        let (old, new) = (&old.salt, &new.salt);
+        let message = format!("the salt is `{new}` instead of `{old}`: every unit is assigned again");
         findings.add(Code::UnitsReshuffled, "salt", message).help(format!(
-            "write `salt: {written}` to keep the variant of every unit; raise `epoch` to start again"
+            "write `salt: {old}` to keep the variant of every unit; raise `epoch` to start again"
         ));
     } else {
         return false;

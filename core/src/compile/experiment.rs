@@ -5,7 +5,7 @@ use super::rules::Rules;
 use super::shared::{Shared, unique};
 use super::shares;
 use crate::decide::{AttributePath, ExperimentParts, Slot, Split, USER_ID, Variant};
-use crate::document::{ExperimentConfig, MetricConfig, MetricKind, Status};
+use crate::document::{ExperimentConfig, MetricConfig, Status};
 use crate::event::{MAX_ROW_BYTES, largest_row};
 use crate::finding::{Code, Findings, Path};
 use crate::hash::{BUCKETS, Bucketer, Purpose, Range, salt_of_epoch};
@@ -30,7 +30,8 @@ pub(super) fn compile(
     check_metrics(&written.metrics, findings);
     check_rows(written, findings);
     let epoch = written.epoch.unwrap_or(1);
-    let salt = salt_of_epoch(written.salt.as_deref().unwrap_or(&written.experiment), epoch);
+    let written_salt = written.salt.as_deref().unwrap_or(&written.experiment);
+    let salt = salt_of_epoch(written_salt, epoch);
     let ranges = compile_variants(written, findings);
     let traffic = written.traffic_allocation;
     let below = traffic
@@ -56,6 +57,7 @@ pub(super) fn compile(
         unit: AttributePath::new(unit),
         status: written.status,
         epoch,
+        salt: written_salt.into(),
         starts_at: written.starts_at.map(|it| it.0),
         ends_at: written.ends_at.map(|it| it.0),
         winner: written.winner.as_ref().and_then(|key| find(written, key, &Path::of("winner"), findings)),
@@ -216,11 +218,7 @@ fn check_metrics(metrics: &[MetricConfig], findings: &mut Findings) {
     unique("metric", "metrics", metrics.iter().map(|it| &*it.key), findings);
     for (at, metric) in metrics.iter().enumerate() {
         let path = Path::of("metrics").index(at);
-        let needs_property = match metric.kind {
-            MetricKind::Sum | MetricKind::Mean => true,
-            MetricKind::Conversion | MetricKind::Count => false,
-        };
-        if needs_property && metric.property.is_none() && !findings.is_broken(&path) {
+        if metric.kind.needs_property() && metric.property.is_none() && !findings.is_broken(&path) {
             findings
                 .add(Code::MetricInvalid, path.clone(), format!("a {} needs a `property`", metric.kind))
                 .help("name the property of the event that holds the number");

@@ -5,7 +5,7 @@ use super::names::unknown;
 use super::operators;
 use super::shared::Shared;
 use crate::decide::{AttributePath, Condition, Leaf, Source};
-use crate::document::{self, Operator};
+use crate::document::{self, DefaultSubject, Operator};
 use crate::finding::{Code, Findings, Path};
 
 /// Compiles the conditions of one document.
@@ -96,14 +96,16 @@ impl<'a> Rules<'a> {
                 self.findings.add(Code::BlankText, path.field("attribute"), "the attribute is blank");
                 None
             }
-            (None, Operator::Before | Operator::After | Operator::TimeWindow) => Some(Source::Now),
-            (None, Operator::Percentage) => Some(Source::Unit),
-            (None, operator) => {
-                self.findings
-                    .add(Code::InvalidOperator, path, format!("`{operator}` needs an `attribute`"))
-                    .help("add `attribute:` with the dotted path of what is compared");
-                None
-            }
+            (None, operator) => match operator.without_attribute() {
+                Some(DefaultSubject::Now) => Some(Source::Now),
+                Some(DefaultSubject::Unit) => Some(Source::Unit),
+                None => {
+                    self.findings
+                        .add(Code::InvalidOperator, path, format!("`{operator}` needs an `attribute`"))
+                        .help("add `attribute:` with the dotted path of what is compared");
+                    None
+                }
+            },
         }
     }
 }

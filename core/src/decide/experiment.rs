@@ -22,6 +22,8 @@ pub(crate) struct ExperimentParts {
     pub unit: AttributePath,
     pub status: Status,
     pub epoch: u32,
+    /// As the document says, without the epoch; its key by default.
+    pub salt: Box<str>,
     pub starts_at: Option<Timestamp>,
     pub ends_at: Option<Timestamp>,
     pub winner: Option<usize>,

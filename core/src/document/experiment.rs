@@ -125,6 +125,26 @@ written_words! {
     }
 }
 
+impl MetricKind {
+    /// Returns true if its metrics have to name a property of the event.
+    #[must_use]
+    pub const fn needs_property(self) -> bool {
+        match self {
+            Self::Conversion | Self::Count => false,
+            Self::Sum | Self::Mean => true,
+        }
+    }
+
+    /// Returns true if its value is a share of units, which is shown in percent.
+    #[must_use]
+    pub const fn is_rate(self) -> bool {
+        match self {
+            Self::Conversion => true,
+            Self::Count | Self::Sum | Self::Mean => false,
+        }
+    }
+}
+
 written_words! {
     /// The direction of an improvement.
     pub enum Direction {

@@ -23,7 +23,7 @@ pub use experiment::{
     Direction, ExperimentConfig, MetricConfig, MetricKind, MetricRole, Status, VariantConfig,
 };
 pub use flag::{FeatureFlagConfig, FlagRuleConfig, FlagVariantConfig, PrerequisiteConfig, SplitConfig};
-pub use operator::Operator;
+pub use operator::{DefaultSubject, Operator};
 pub(crate) use read::describe;
 pub use read::quote;
 pub use rule::{Condition, Leaf, Negated};

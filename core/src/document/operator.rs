@@ -2,6 +2,58 @@
 
 use super::read::written_words;
 
+/// The subject of a condition that names no attribute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DefaultSubject {
+    /// The time of the decision.
+    Now,
+    /// The unit, hashed.
+    Unit,
+}
+
+impl Operator {
+    /// The subject of a condition without an `attribute`; `None` for an operator that needs one.
+    #[must_use]
+    pub const fn without_attribute(self) -> Option<DefaultSubject> {
+        match self {
+            Self::Before | Self::After | Self::TimeWindow => Some(DefaultSubject::Now),
+            Self::Percentage => Some(DefaultSubject::Unit),
+            Self::Equals
+            | Self::NotEquals
+            | Self::In
+            | Self::NotIn
+            | Self::GreaterThan
+            | Self::GreaterOrEqual
+            | Self::LessThan
+            | Self::LessOrEqual
+            | Self::Between
+            | Self::Contains
+            | Self::NotContains
+            | Self::StartsWith
+            | Self::EndsWith
+            | Self::Matches
+            | Self::Exists
+            | Self::NotExists
+            | Self::ContainsAny
+            | Self::ContainsAll
+            | Self::LengthEquals
+            | Self::LengthGreaterThan
+            | Self::LengthGreaterOrEqual
+            | Self::LengthLessThan
+            | Self::LengthLessOrEqual
+            | Self::SemverEquals
+            | Self::SemverNotEquals
+            | Self::SemverGreaterThan
+            | Self::SemverGreaterOrEqual
+            | Self::SemverLessThan
+            | Self::SemverLessOrEqual
+            | Self::SemverRange
+            | Self::GeoWithin
+            | Self::IpIn => None,
+        }
+    }
+}
+
 written_words! {
     /// A comparison of an attribute with a value. A missing or wrongly typed attribute makes every operator
     /// false, except `not_exists`.

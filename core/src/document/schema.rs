@@ -2,6 +2,7 @@
 //! together, and the values that each operator takes. A schema never refuses what the reader accepts;
 //! `cli/tests/schema.rs` compares the two.
 
+use super::experiment::MetricKind;
 use super::operator::Operator;
 use super::share::PERCENT_PATTERN;
 use schemars::Schema;
@@ -60,7 +61,9 @@ pub(super) fn experiment(schema: &mut Schema) {
 
 pub(super) fn metric(schema: &mut Schema) {
     texts(schema, &["event"]);
-    let needs_property = json!({"properties": {"kind": {"enum": ["sum", "mean"]}}, "required": ["kind"]});
+    let kinds: Vec<&str> =
+        MetricKind::ALL.iter().filter(|it| it.needs_property()).map(|it| it.as_str()).collect();
+    let needs_property = json!({"properties": {"kind": {"enum": kinds}}, "required": ["kind"]});
     add(schema, "allOf", vec![json!({"if": needs_property, "then": written("property")})]);
 }
 
@@ -101,8 +104,7 @@ pub(super) fn buckets(schema: &mut Schema) {
 pub(super) fn leaf(schema: &mut Schema) {
     let rule = |operator: &Operator| {
         let takes_salt = *operator == Operator::Percentage;
-        let asks_alone =
-            matches!(operator, Operator::Before | Operator::After | Operator::TimeWindow) || takes_salt;
+        let asks_alone = operator.without_attribute().is_some();
         let nothing = json!({"type": "null"});
         let value = value_of(*operator);
         let needed = [("attribute", !asks_alone), ("value", value.is_some()), ("salt", takes_salt)];

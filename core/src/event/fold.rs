@@ -223,7 +223,7 @@ pub fn wanted<'a>(catalog: &'a Catalog, items: &'a [Item<'_>]) -> Vec<MarkKey<'a
                 let context = attributes(*context);
                 for (experiment, metrics) in catalog.measures(name) {
                     let Some(exposure) = exposure_of(experiment, event, &context) else { continue };
-                    let conversions = metrics.filter(|metric| metric.measure.counts_units());
+                    let conversions = metrics.filter(|metric| metric.measure.aggregation().marks_units());
                     keys.extend(conversions.map(|metric| exposure.of_metric(&metric.key)));
                     keys.push(exposure);
                 }
@@ -462,7 +462,7 @@ impl<'a> Fold<'a, '_> {
                     for metric in metrics {
                         let is_counted = self.conversion(at, &exposed, metric, *properties);
                         is_credited |= is_counted;
-                        is_value |= is_counted && !metric.measure.counts_units();
+                        is_value |= is_counted && metric.measure.aggregation().adds_values();
                     }
                 }
                 if let Some(id) = id.filter(|_| is_value) {
@@ -545,7 +545,7 @@ impl<'a> Fold<'a, '_> {
                 let context = attributes(*context);
                 for (experiment, metrics) in self.catalog.measures(name) {
                     let Some(exposure) = exposure_of(experiment, event, &context) else { continue };
-                    for metric in metrics.filter(|metric| metric.measure.counts_units()) {
+                    for metric in metrics.filter(|metric| metric.measure.aggregation().marks_units()) {
                         let Some(variant) = self.own(at, &exposure.of_metric(&metric.key)) else { continue };
                         let start = self.out.effects.len();
                         let at = (at.hour, experiment, metric, variant);
@@ -582,7 +582,7 @@ impl<'a> Fold<'a, '_> {
         if !metric.is_within_window(after) {
             return false;
         }
-        let key = metric.measure.counts_units().then(|| exposed.key.of_metric(&metric.key));
+        let key = metric.measure.aggregation().marks_units().then(|| exposed.key.of_metric(&metric.key));
         let first = key.filter(|key| matches!(self.standing(at, key), Standing::First));
         let out = &mut self.out;
         let start = out.effects.len();
@@ -622,7 +622,7 @@ impl<'a> Fold<'a, '_> {
             let standing = exposure_of(experiment, event, &context).map(|key| self.standing(at, &key));
             let Some(Standing::Before(_, exposed_at)) = standing else { return false };
             let after = at.time.duration_since(exposed_at);
-            metrics.any(|it| !it.measure.counts_units() && it.is_within_window(after))
+            metrics.any(|it| it.measure.aggregation().adds_values() && it.is_within_window(after))
         })
     }
 
@@ -667,7 +667,7 @@ impl<'a> Fold<'a, '_> {
 
     /// True if a metric needs sums by group. An experiment that the catalog does not know may have such a metric.
     fn has_groups(&self, experiment: &str) -> bool {
-        let is_summed = |metric: &Metric| !metric.measure.counts_units();
+        let is_summed = |metric: &Metric| metric.measure.aggregation().adds_values();
         self.catalog.experiment(experiment).is_none_or(|it| it.metrics().iter().any(is_summed))
     }
 

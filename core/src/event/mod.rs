@@ -5,7 +5,7 @@
 //! | `batch`, `unpack` | records, as an event source hands them over, become events, each by itself |
 //! | `data`, `rejection` | a record becomes an event, or a reason why it never will |
 //! | `summary` | what an event says that stands for many evaluations |
-//! | `position` | where a record stands in its shard |
+//! | `position`, `shard_name` | where a record stands in its shard, and which shard that is |
 //! | `mark` | proof that a unit was exposed, or converted, and by which record |
 //! | `row`, `amount` | counters, where they are kept, and what they hold |
 //! | `fold`, `class` | events and marks become additions to rows, and each record falls into one class |
@@ -24,6 +24,7 @@ mod position;
 mod rejection;
 mod row;
 mod row_size;
+mod shard_name;
 mod summary;
 mod totals;
 mod unknown;
@@ -41,6 +42,7 @@ pub use position::{MAX_DIGITS, NotAPosition, Part, Position, Sequence};
 pub use rejection::{Rejection, RejectionReason};
 pub use row::{Counter, GROUPS, Hour, MetricCounter, NotAnHour, RowKey, StreamCounter, VariantCounter};
 pub use row_size::{MAX_ROW_BYTES, largest_row};
+pub use shard_name::ShardName;
 pub use summary::EvaluationCount;
 pub use totals::{MetricTotals, StreamTotals, Totals, VariantTotals};
 pub use unknown::{MAX_UNKNOWN_NAMES, UnknownEvents};

@@ -104,9 +104,9 @@ pub fn judge(metric: &Metric, variants: &[(&str, &VariantTotals)], plan: &Analys
             VariantResult {
                 variant: (*name).to_owned(),
                 units: totals.units,
-                converted: metric.measure.counts_units().then_some(counted.units),
+                converted: metric.measure.aggregation().marks_units().then_some(counted.units),
                 events: counted.events,
-                sum: (!metric.measure.counts_units()).then(|| counted.sum.to_string()),
+                sum: metric.measure.aggregation().adds_values().then(|| counted.sum.to_string()),
                 invalid: counted.invalid,
                 value: side.value(plan.alpha),
                 verdict: sequence.map(|it| verdict(metric.direction, it)),

@@ -63,6 +63,24 @@ fn each_is_found_where_it_stands() {
 }
 
 #[test]
+fn a_salt_is_quoted_as_it_is_written() {
+    for (before, written) in [
+        (json!({"salt": "a#b"}), "a#b"),
+        (json!({"salt": "a#b", "epoch": 2}), "a#b"),
+        (json!({"epoch": 2}), "e"),
+    ] {
+        let mut after = before.clone();
+        after["salt"] = json!("a");
+        let change = change(&experiment(before.clone()), &experiment(after));
+        let finding = &change.findings[0];
+        assert_eq!(finding.code.as_str(), "units-reshuffled", "{before}");
+        assert!(finding.message.contains(&format!("the salt is `a` instead of `{written}`:")), "{finding:?}");
+        let help = finding.help.as_deref().unwrap();
+        assert!(help.contains(&format!("write `salt: {written}` to keep")), "{help}");
+    }
+}
+
+#[test]
 fn what_spoils_nothing_is_not_found() {
     for (before, after) in [
         // Raising the traffic moves nobody who is in, and what a document says beside that is no decision.

@@ -5,9 +5,11 @@
 
 use crate::ports::ArchiveLine;
 use abx_core::event::{Credit, EventData, EventKind, Item, Position};
+use abx_core::read::time_of_text;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 use std::fmt;
 
 /// An event as the archive keeps it: what was read, what it was credited to, and what was sent, whole.
@@ -109,21 +111,64 @@ impl fmt::Display for NotArchived {
 
 impl std::error::Error for NotArchived {}
 
-/// The fields that identify a record; the others are copies for queries.
-#[derive(Deserialize)]
-struct WrittenLine<'a> {
+/// A line of the archive, as it is read. A field that is not there is `None`, so that lines of older versions can be read.
+#[derive(Debug, Deserialize)]
+pub struct ArchivedLine<'a> {
+    /// The identity of the event; [`Self::place`] takes it apart.
     #[serde(rename = "_id")]
-    id: Option<String>,
-    arrived_at: Option<Timestamp>,
+    pub id: Option<Cow<'a, str>>,
+    arrived_at: Option<Cow<'a, str>>,
+    /// The unit; a summary has none.
+    pub unit: Option<Cow<'a, str>>,
+    /// The experiment of an exposure.
+    pub experiment: Option<Cow<'a, str>>,
+    /// The metrics that a conversion was credited to.
     #[serde(borrow)]
-    sent: Option<&'a RawValue>,
+    pub credited: Option<Vec<ArchivedCredit<'a>>>,
+    /// The event as it was sent.
+    #[serde(borrow)]
+    pub sent: Option<&'a RawValue>,
+}
+
+/// A metric that an archived event was credited to.
+#[derive(Debug, Deserialize)]
+pub struct ArchivedCredit<'a> {
+    /// The experiment of the metric.
+    #[serde(borrow)]
+    pub experiment: Cow<'a, str>,
+}
+
+impl<'a> ArchivedLine<'a> {
+    /// Reads a line. Any JSON object whose fields have the types of these is one.
+    pub fn read(line: &'a [u8]) -> serde_json::Result<Self> {
+        serde_json::from_slice(line)
+    }
+
+    /// The shard and the position of the event.
+    #[must_use]
+    pub fn place(&self) -> Option<(&str, Position)> {
+        identity(self.id.as_deref()?)
+    }
+
+    /// The time of the event's arrival.
+    #[must_use]
+    pub fn arrived(&self) -> Option<Timestamp> {
+        time_of_text(self.arrived_at.as_deref()?)
+    }
+
+    /// True for an exposure to an experiment, or a conversion that was credited to it.
+    #[must_use]
+    pub fn is_about(&self, experiment: &str) -> bool {
+        self.experiment.as_deref() == Some(experiment)
+            || self.credited.iter().flatten().any(|it| it.experiment == experiment)
+    }
 }
 
 impl ArchivedRecord {
     /// Reads a line. `None` for one with neither `_id` nor `sent`: an event as its producer sends it, or something else.
     pub fn read(line: &str) -> Result<Option<Self>, NotArchived> {
         let missing = |name: &str| NotArchived(format!("`{name}` is missing"));
-        let written: WrittenLine<'_> = match serde_json::from_str(line) {
+        let written = match ArchivedLine::read(line.as_bytes()) {
             Ok(written) => written,
             Err(error) => {
                 let (line, column) = (error.line(), error.column());
@@ -138,8 +183,10 @@ impl ArchivedRecord {
         if written.id.is_none() && written.sent.is_none() {
             return Ok(None);
         }
-        let id = written.id.ok_or_else(|| missing("_id"))?;
-        let (shard, position) = identity(&id).ok_or_else(|| {
+        if written.id.is_none() {
+            return Err(missing("_id"));
+        }
+        let (shard, position) = written.place().ok_or_else(|| {
             NotArchived(
                 "`_id` is not a shard and a sequence number, for example events/shardId-000000000001:4961"
                     .to_owned(),
@@ -148,7 +195,11 @@ impl ArchivedRecord {
         Ok(Some(Self {
             shard: shard.to_owned(),
             position,
-            arrived: written.arrived_at.ok_or_else(|| missing("arrived_at"))?,
+            arrived: match written.arrived() {
+                Some(arrived) => arrived,
+                None if written.arrived_at.is_none() => return Err(missing("arrived_at")),
+                None => return Err(NotArchived("`arrived_at` is not a time".to_owned())),
+            },
             data: written.sent.ok_or_else(|| missing("sent"))?.get().into(),
         }))
     }
@@ -251,6 +302,16 @@ mod tests {
     }
 
     #[test]
+    fn a_line_is_about_the_experiments_that_it_counted_for() {
+        let exposure = br#"{"_id": "s:1", "unit": "u", "experiment": "a", "sent": {}}"#;
+        let conversion = br#"{"_id": "s:2", "unit": "u", "credited": [{"experiment": "b", "metric": "m", "variant": "v"}]}"#;
+        for (line, about) in [(&exposure[..], "a"), (&conversion[..], "b")] {
+            let line = ArchivedLine::read(line).unwrap();
+            assert_eq!(["a", "b"].map(|it| line.is_about(it)), ["a", "b"].map(|it| it == about));
+        }
+    }
+
+    #[test]
     fn what_is_wrong_with_a_line_is_said() {
         for (line, why) in [
             ("", "not JSON"),
@@ -264,7 +325,7 @@ mod tests {
             ("{\"_id\": \"s\", \"sent\": {}}", "`_id` is not"),
             ("{\"_id\": \":1\", \"sent\": {}}", "`_id` is not"),
             ("{\"_id\": \"s:01\", \"sent\": {}}", "`_id` is not"),
-            ("{\"_id\": \"s:1\", \"arrived_at\": \"soon\", \"sent\": {}}", "wrong type"),
+            ("{\"_id\": \"s:1\", \"arrived_at\": \"soon\", \"sent\": {}}", "`arrived_at` is not a time"),
         ] {
             let error = ArchivedRecord::read(line).expect_err(line).to_string();
             assert!(error.contains(why), "{line}: {error}");

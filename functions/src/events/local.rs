@@ -84,9 +84,9 @@ impl LocalProcessor {
         }
     }
 
-    /// Counts a batch of any stream, as the deployed function does.
-    pub async fn handle(&self, batch: &[u8], timeout: Duration) -> Result<BatchResponse, NotHandled> {
-        let outcome = self.processor.handle(batch, Instant::now() + timeout).await;
+    /// Counts a batch of any source, as the deployed function does.
+    pub async fn count_batch(&self, batch: Batch, timeout: Duration) -> Result<BatchResponse, NotHandled> {
+        let outcome = self.processor.count(batch, Instant::now() + timeout).await;
         self.processor.telemetry().flush();
         outcome.map(|outcome| outcome.response)
     }

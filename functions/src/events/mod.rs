@@ -29,8 +29,8 @@ mod redriver;
 mod shard;
 mod unknown;
 
-pub use archived::{ArchivedRecord, NotArchived};
+pub use archived::{ArchivedCredit, ArchivedLine, ArchivedRecord, NotArchived};
 pub use local::LocalProcessor;
 pub use processor::{BatchOutcome, BatchResponse, ItemFailure, NotHandled, Options, Processor};
-pub use quarantined::{REPLAYED_STREAM, quarantined};
+pub use quarantined::{REPLAYED_STREAM, has_no_place, quarantined};
 pub use redriver::{Origin, Redriven, Redriver, Refusal, RefusalReason, Standing};

@@ -4,7 +4,7 @@ use super::memory::Memory;
 use super::shard::{Look, Outdated, Progress, Stop, Tools};
 use crate::catalog::{CatalogHolder, Snapshot};
 use crate::ports::{Archive, CatalogStore, MetricStore, Quarantine, Quarantined};
-use crate::sources::kinesis::{self, NotABatch};
+use crate::sources::NotABatch;
 use crate::telemetry::{Counter, Level, Telemetry, hashed};
 use abx_core::event::{
     Batch, Classes, Limits, Position, RecordClass, ShardBatch, StreamCounter, StreamTotals, Unplaced,
@@ -162,19 +162,13 @@ where
         &self.telemetry
     }
 
-    /// Counts what Lambda hands over of a Kinesis stream; see [`Self::count`].
-    pub async fn handle(&self, payload: &[u8], deadline: Instant) -> Result<BatchOutcome, NotHandled> {
-        let start = std::time::Instant::now();
-        let batch = kinesis::read(payload, Timestamp::now())?;
-        self.count_since(start, batch, deadline).await
-    }
-
     /// Counts a batch, and answers before the deadline. What the records say is never an error.
     pub async fn count(&self, batch: Batch, deadline: Instant) -> Result<BatchOutcome, NotHandled> {
         self.count_since(std::time::Instant::now(), batch, deadline).await
     }
 
-    async fn count_since(
+    /// The same of a batch that was received at `start`, from which its duration is measured.
+    pub(crate) async fn count_since(
         &self,
         start: std::time::Instant,
         mut batch: Batch,

@@ -2,9 +2,10 @@
 
 use super::archived::identity;
 use crate::ports::Quarantined;
-use crate::sources::kinesis::{self, KinesisRecord};
+use crate::sources;
 use crate::telemetry::hashed;
-use abx_core::event::{Batch, EventData, Payload, RejectionReason, ShardBatch};
+use abx_core::event::{Batch, EventData, Payload, Record, RejectionReason, ShardBatch, ShardName};
+use bytes::Bytes;
 use jiff::Timestamp;
 use std::sync::Arc;
 
@@ -18,7 +19,8 @@ pub fn quarantined(record: &Quarantined) -> Option<ShardBatch> {
     let is_whole = record.reason == RejectionReason::NoPosition.as_str();
     let Some((shard, position)) = identity(&record.id).filter(|_| !is_whole) else {
         let data = data(record, is_whole);
-        let shard = format!("{REPLAYED_STREAM}/{}", shard(record, &data));
+        let own = shard(record, &data);
+        let shard = ShardName { stream: REPLAYED_STREAM, shard: &own }.to_string();
         return read(&shard, "1", record.arrived, data);
     };
     let mut batch = read(shard, position.sequence.as_str(), record.arrived, record.data.clone())?;
@@ -35,19 +37,21 @@ pub fn quarantined(record: &Quarantined) -> Option<ShardBatch> {
 }
 
 fn read(shard: &str, sequence: &str, arrived: Timestamp, data: Vec<u8>) -> Option<ShardBatch> {
-    let (sequence, partition_key) = (sequence.to_owned(), String::new());
-    let record = KinesisRecord { sequence, partition_key, arrived, data };
-    let record = record.into_record(&Arc::from(shard)).ok()?;
+    let (data, sequence) = (Bytes::from(data), sequence.parse().ok()?);
+    let content = sources::content(&data);
+    let record = Record { shard: Arc::from(shard), sequence, arrived, partition_key: None, data, content };
     Batch::from_records([record]).shards.into_iter().next()
 }
 
-pub(super) fn has_no_place(shard: &str) -> bool {
-    shard.split_once('/').is_some_and(|(stream, _)| stream == REPLAYED_STREAM)
+/// True for the shard of a quarantined record that has no place of its own: it is not a shard of any stream.
+#[must_use]
+pub fn has_no_place(shard: &str) -> bool {
+    ShardName::read(shard).is_some_and(|it| it.stream == REPLAYED_STREAM)
 }
 
 /// The bytes of a record that has no place: it was kept whole, as JSON.
 fn data(record: &Quarantined, is_whole: bool) -> Vec<u8> {
-    let data = if is_whole { kinesis::data_of(&record.data) } else { None };
+    let data = if is_whole { sources::data_of(&record.data) } else { None };
     data.unwrap_or_else(|| record.data.clone())
 }
 

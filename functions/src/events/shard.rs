@@ -76,7 +76,7 @@ pub(super) struct Progress {
     /// The outcome of each record up to `classed`.
     pub classes: Classes,
     classed: Option<Position>,
-    /// The records that the head was found to be behind. Kinesis and Lambda deliver such records again; a redrive has to ask the log,
+    /// The records that the head was found to be behind. Their source delivers such records again; a redrive has to ask the log,
     /// because the head may have passed them uncounted.
     pub passed: HashSet<Position>,
     /// The last item that is counted; `None` before any is known to be.

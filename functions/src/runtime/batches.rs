@@ -2,6 +2,7 @@
 
 use crate::events::{NotHandled, Processor};
 use crate::ports::{Archive, CatalogStore, MetricStore, Quarantine};
+use crate::sources::kinesis;
 use lambda_runtime::{Diagnostic, LambdaEvent, Runtime, service_fn};
 use serde_json::value::RawValue;
 use std::sync::Arc;
@@ -26,7 +27,7 @@ where
         let processor = Arc::clone(&counting);
         async move {
             let deadline = Instant::now() + left(event.context.deadline);
-            let outcome = processor.handle(event.payload.get().as_bytes(), deadline).await;
+            let outcome = kinesis::handle(&processor, event.payload.get().as_bytes(), deadline).await;
             // Nobody tells this process that it will end: it has no extension, and what is not written now may never be.
             processor.telemetry().flush();
             outcome.map(|outcome| outcome.response).map_err(|error: NotHandled| Diagnostic {

@@ -192,7 +192,7 @@ impl Process {
             if self.is_by_bytes {
                 let written: Vec<KinesisRecord> = records.iter().map(write).collect();
                 let (stream, id) = shard.name.split_once('/').unwrap();
-                self.function.handle(&kinesis::write(stream, id, &written), deadline).await
+                kinesis::handle(&self.function, &kinesis::write(stream, id, &written), deadline).await
             } else {
                 self.function.count(batch(shard, records), deadline).await
             }

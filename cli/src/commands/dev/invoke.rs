@@ -3,10 +3,11 @@
 //! Source: the Lambda API reference, `POST /2015-03-31/functions/{FunctionName}/invocations`.
 
 use super::{AssignmentService, FlagService};
-use abx_functions::events::LocalProcessor;
+use abx_functions::events::{BatchResponse, LocalProcessor, NotHandled};
 use abx_functions::http::{ApiError, LambdaResponse, Query, request_id};
 use abx_functions::runtime::{ForeignTrigger, Invoker};
 use abx_functions::settings::Function;
+use abx_functions::sources::kinesis;
 use axum::body::{Bytes, to_bytes};
 use axum::extract::{Path, Request};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -15,6 +16,7 @@ use axum::routing::post;
 use axum::{Json, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -114,11 +116,16 @@ impl Functions {
         Ok(answer)
     }
 
+    async fn count(&self, payload: &[u8]) -> Result<BatchResponse, NotHandled> {
+        let batch = kinesis::read(payload, Timestamp::now())?;
+        self.events.count_batch(batch, TIMEOUT).await
+    }
+
     async fn call(&self, function: Function, payload: &[u8], request_id: &str) -> Outcome {
         match function {
             Function::Assignment => self.assignment.invoke(payload, request_id).await.into(),
             Function::Flags => self.flags.invoke(payload, request_id).await.into(),
-            Function::Events => match self.events.handle(payload, TIMEOUT).await {
+            Function::Events => match self.count(payload).await {
                 Ok(response) => Outcome::Answer(json!(response)),
                 Err(error) => Outcome::Failed(error.kind(), error.to_string()),
             },

@@ -1,10 +1,11 @@
 //! Archive files, read and rewritten without the lines of one unit.
 
 use crate::error::Error;
+use abx_functions::events::ArchivedLine;
 use flate2::Compression;
 use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -15,12 +16,6 @@ pub(super) struct ArchiveFile {
     pub(super) file: String,
     /// The number of its lines that are of the unit.
     pub(super) lines: u64,
-}
-
-/// The field of an archive line that names the unit.
-#[derive(Deserialize)]
-struct Line {
-    unit: Option<String>,
 }
 
 /// All files below these paths, in order.
@@ -118,8 +113,7 @@ fn for_each_line(
         if reader.read_until(b'\n', &mut line)? == 0 {
             return Ok(());
         }
-        let is_of_unit =
-            serde_json::from_slice::<Line>(&line).is_ok_and(|line| line.unit.as_deref() == Some(unit));
+        let is_of_unit = ArchivedLine::read(&line).is_ok_and(|line| line.unit.as_deref() == Some(unit));
         work(&line, is_of_unit)?;
     }
 }

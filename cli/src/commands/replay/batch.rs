@@ -1,7 +1,7 @@
 //! Records that are delivered together.
 
 use crate::error::Error;
-use abx_core::event;
+use abx_core::event::{self, ShardName};
 use abx_functions::sources::kinesis::{self, KinesisRecord};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -48,7 +48,7 @@ impl Batch {
     pub(super) fn records(&self) -> Result<event::Batch, Error> {
         match self {
             Self::Made { shard, records } => {
-                let shard: Arc<str> = format!("{STREAM}/{shard}").into();
+                let shard: Arc<str> = ShardName { stream: STREAM, shard }.to_string().into();
                 let records = records.iter().map(|record| record.clone().into_record(&shard));
                 let records: Result<Vec<_>, _> = records.collect();
                 Ok(event::Batch::from_records(

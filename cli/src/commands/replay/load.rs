@@ -7,13 +7,11 @@ use crate::error::Error;
 use crate::event_files::{Content, Form, MAX_LINE, hex, recorded};
 use abx_core::event::{Classes, EventData, EventKind, Position, RecordClass};
 use abx_core::hash::fingerprint;
-use abx_core::read::time_of_text;
 use abx_functions::adapters::embedded::{EmbeddedStore, Load, Segment, is_shared};
+use abx_functions::events::ArchivedLine;
 use abx_functions::sources::kinesis;
 use jiff::Timestamp;
-use serde::Deserialize;
 use serde_json::Value;
-use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use std::io::{BufRead, Read};
 
@@ -165,16 +163,6 @@ struct Filling<'a> {
     known: u64,
 }
 
-/// A line of an archive.
-#[derive(Deserialize)]
-struct Archived<'a> {
-    #[serde(rename = "_id")]
-    id: String,
-    arrived_at: String,
-    #[serde(borrow)]
-    sent: &'a RawValue,
-}
-
 impl Filling<'_> {
     fn file(&mut self, content: &Content, segments: &[(usize, &Source<'_>)]) -> Result<(), Error> {
         match content.form {
@@ -227,14 +215,14 @@ impl Filling<'_> {
 
     fn line(&mut self, segment: usize, text: &[u8]) -> Result<(), Error> {
         if text.starts_with(b"{\"_id\"")
-            && let Ok(archived) = serde_json::from_slice::<Archived<'_>>(text)
+            && let Ok(line) = ArchivedLine::read(text)
+            && let (Some(id), Some(sent)) = (&line.id, line.sent)
         {
-            let arrived = time_of_text(&archived.arrived_at).unwrap_or(self.now);
-            let data = archived.sent.get().as_bytes();
-            let id = archived.id.split_once(':').and_then(|(shard, it)| Some((shard, it.parse().ok()?)));
-            return match id {
+            let arrived = line.arrived().unwrap_or(self.now);
+            let data = sent.get().as_bytes();
+            return match line.place() {
                 Some((shard, position)) => self.placed(segment, data, arrived, (shard, &position)),
-                None => self.add(segment, data, Some(arrived), Some(fingerprint(&archived.id))),
+                None => self.add(segment, data, Some(arrived), Some(fingerprint(id))),
             };
         }
         self.add(segment, text, None, None)

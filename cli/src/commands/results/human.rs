@@ -7,7 +7,7 @@ use crate::render::numbers::{count, p_value, percent};
 use crate::render::style::{BAD, DIM, GOOD, TITLE};
 use crate::render::table;
 use crate::report::Report;
-use abx_core::document::{MetricKind, MetricRole};
+use abx_core::document::MetricRole;
 use abx_core::event::StreamCounter;
 use abx_core::results::{Lopsided, MetricResult, VariantResult, Verdict};
 use abx_core::statistics::{Estimate, RatioVerdict, SampleRatio};
@@ -246,11 +246,8 @@ impl Section<'_> {
         text
     }
 
-    fn is_rate(&self) -> bool {
-        match self.0.kind {
-            MetricKind::Conversion => true,
-            MetricKind::Count | MetricKind::Sum | MetricKind::Mean => false,
-        }
+    const fn is_rate(&self) -> bool {
+        self.0.kind.is_rate()
     }
 
     /// A rate in percent or a difference of rates in points, without the sign for it; a mean as it is.

@@ -5,10 +5,10 @@ use crate::advice::unanswered;
 use crate::error::Error;
 use crate::part::Part;
 use crate::stores::AnyMetrics;
-use abx_core::event::{Position, RowKey};
+use abx_core::event::{Position, RowKey, ShardName};
 use abx_functions::adapters::aws::{Budget, KinesisLag, Waiting, kinesis};
 use abx_functions::adapters::embedded::EmbeddedStore;
-use abx_functions::events::REPLAYED_STREAM;
+use abx_functions::events::has_no_place;
 use abx_functions::ports::{Either, MetricStore as _, PortError, Quarantine as _, RowsOf, StoredRow};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -69,7 +69,7 @@ pub(super) async fn latest_hours(
     let mut hours: BTreeMap<String, Option<Timestamp>> = BTreeMap::new();
     for StoredRow { row, shard, .. } in metrics.rows(RowsOf::Stream).await? {
         let RowKey::Stream { hour } = row else { continue };
-        if shard.split_once('/').is_some_and(|(stream, _)| stream == REPLAYED_STREAM) {
+        if has_no_place(&shard) {
             continue;
         }
         let latest = hours.entry(shard).or_default();
@@ -113,7 +113,8 @@ impl<'a> Lags<'a> {
             },
             Self::None(_) => Vec::new(),
             Self::Kinesis(lag, shards) => {
-                shards.iter().map(|shard| format!("{}/{shard}", lag.stream())).collect()
+                let stream = lag.stream();
+                shards.iter().map(|shard| ShardName { stream, shard }.to_string()).collect()
             }
         }
     }
@@ -125,8 +126,8 @@ impl<'a> Lags<'a> {
                 return Part::NotAsked("it was replayed from elsewhere".to_owned());
             }
             Self::Embedded(store) => waiting(store, head, now),
-            Self::Kinesis(lag, _) => match shard.split_once('/') {
-                Some((stream, name)) if stream == lag.stream() => lag.look(name, head).await,
+            Self::Kinesis(lag, _) => match ShardName::read(shard) {
+                Some(it) if it.stream == lag.stream() => lag.look(it.shard, head).await,
                 _ => return Part::NotAsked(format!("it is not of the stream {}", lag.stream())),
             },
         };

@@ -6,7 +6,7 @@
 use super::EmbeddedStore;
 use super::assignments::unreadable;
 use crate::ports::PortError;
-use abx_core::event::Position;
+use abx_core::event::{Position, ShardName};
 use rusqlite::{Connection, OptionalExtension};
 
 /// The stream of a store that counted before each store had a name of its own.
@@ -33,7 +33,7 @@ impl EmbeddedStore {
 
     /// The name that the shard of this store's events is counted under.
     pub fn local_shard(&self) -> Result<String, PortError> {
-        Ok(format!("{}/{LOCAL_SHARD}", self.stream_name()?))
+        Ok(ShardName { stream: &self.stream_name()?, shard: LOCAL_SHARD }.to_string())
     }
 
     /// True if this store counted a recorded place: that of an event that was sent to it, or of an earlier replay.
@@ -65,7 +65,7 @@ impl EmbeddedStore {
 /// True if several stores may have a shard of this name.
 #[must_use]
 pub fn is_shared(shard: &str) -> bool {
-    shard.split_once('/').is_some_and(|(stream, _)| stream == LOCAL_STREAM)
+    ShardName::read(shard).is_some_and(|it| it.stream == LOCAL_STREAM)
 }
 
 fn name(connection: &Connection) -> rusqlite::Result<String> {

@@ -1,8 +1,10 @@
 //! The payload of an invocation becomes a batch of records: each is read by itself, whatever its neighbours are.
 
 use super::content;
+use crate::sources::NotABatch;
 use abx_core::event::{
-    Batch, NotAPosition, Record, RecordContent, Rejection, RejectionReason as Reason, Sequence, Unplaced,
+    Batch, NotAPosition, Record, RecordContent, Rejection, RejectionReason as Reason, Sequence, ShardName,
+    Unplaced,
 };
 use base64::engine::Simd;
 use base64::engine::general_purpose::PAD;
@@ -13,36 +15,10 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
-use std::fmt;
 use std::sync::{Arc, LazyLock};
 
 /// Standard base64, by the instructions that the processor has.
 static BASE64: LazyLock<Simd> = LazyLock::new(|| Simd::standard(PAD));
-
-/// A payload that is no batch of Kinesis.
-#[derive(Debug)]
-pub enum NotABatch {
-    /// It is not of this form.
-    Form(serde_json::Error),
-    /// It is the batch of another trigger, which would delete its messages if this were answered.
-    Trigger(String),
-}
-
-impl fmt::Display for NotABatch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Form(error) => {
-                write!(f, "this is no batch of Kinesis, which is {{\"Records\": [...]}}: {error}")
-            }
-            Self::Trigger(source) => write!(
-                f,
-                "this is a batch of {source:?}, not of Kinesis: connect the function to the stream of events"
-            ),
-        }
-    }
-}
-
-impl std::error::Error for NotABatch {}
 
 #[derive(Deserialize)]
 struct WrittenBatch<'a> {
@@ -107,7 +83,7 @@ pub fn read(payload: &[u8], now: Timestamp) -> Result<Batch, NotABatch> {
             return Ok(reader.batch());
         }
     }
-    let raw: RawBatch<'_> = serde_json::from_slice(payload).map_err(NotABatch::Form)?;
+    let raw: RawBatch<'_> = serde_json::from_slice(payload).map_err(not_of_this_form)?;
     let mut reader = Reader::new(now);
     for record in raw.records {
         let value: Value = serde_json::from_str(record.get()).unwrap_or_default();
@@ -132,6 +108,15 @@ pub fn data_of(record: &[u8]) -> Option<Vec<u8>> {
     BASE64.decode(fields(&record).data?).ok()
 }
 
+/// The shard of a record that was read as JSON before, as `stream/shard`, and its number there: what records are sorted by. `None` for
+/// one that has no usable place.
+#[must_use]
+pub fn place_of(record: &Value) -> Option<(String, Sequence)> {
+    let fields = fields(record);
+    let (stream, shard) = fields.shard()?;
+    Some((ShardName { stream, shard }.to_string(), fields.sequence().ok()?))
+}
+
 /// Records, as they are read.
 struct Reader {
     now: Timestamp,
@@ -153,7 +138,7 @@ impl Reader {
 
     fn take_value(&mut self, record: &Value, raw: impl FnOnce() -> String) -> Result<(), NotABatch> {
         if let Some(source) = foreign_source(record) {
-            return Err(NotABatch::Trigger(source));
+            return Err(of_another_trigger(&source));
         }
         self.take(&fields(record), raw);
         Ok(())
@@ -189,7 +174,7 @@ impl Reader {
         let is_it =
             |it: &Arc<str>| it.strip_prefix(stream).and_then(|rest| rest.strip_prefix('/')) == Some(shard);
         let known = self.shard.take().filter(is_it);
-        let shard = known.unwrap_or_else(|| format!("{stream}/{shard}").into());
+        let shard = known.unwrap_or_else(|| ShardName { stream, shard }.to_string().into());
         self.shard = Some(Arc::clone(&shard));
         shard
     }
@@ -206,6 +191,17 @@ impl WrittenRecord<'_> {
             arrived: Some(self.kinesis.approximate_arrival_timestamp),
         }
     }
+}
+
+fn not_of_this_form(error: serde_json::Error) -> NotABatch {
+    NotABatch::because("this is not a batch of Kinesis, which is {\"Records\": [...]}", error)
+}
+
+/// A batch of another trigger, which would delete its messages if this were answered.
+fn of_another_trigger(source: &str) -> NotABatch {
+    NotABatch::new(format!(
+        "this is a batch of {source:?}, not of Kinesis: connect the function to the stream of events"
+    ))
 }
 
 /// The source of a record that is of another trigger than Kinesis. Batches are of one source, so the others are of it too.
@@ -374,6 +370,20 @@ mod tests {
         let reasons = reasons(&batch);
         assert_eq!(reasons[..3], [None, Some(Reason::MissingField), None]);
         assert_eq!(reasons[3..], [Some(Reason::NotUtf8), Some(Reason::InvalidValue)]);
+    }
+
+    #[test]
+    fn a_record_by_itself_has_the_place_that_it_has_in_a_batch() {
+        let records = [record("10", GOOD), record("9", GOOD)];
+        let mut places: Vec<_> = records.iter().map(|it| place_of(it).unwrap()).collect();
+        places.sort();
+        let batch = read_all(&records);
+        let counted = batch.shards[0].payloads.iter().map(|it| it.position.sequence.clone());
+        let shard = batch.shards[0].shard.to_string();
+        assert_eq!(places, counted.map(|sequence| (shard.clone(), sequence)).collect::<Vec<_>>());
+        for unplaced in [record("x", GOOD), json!("record"), json!({"eventID": "s:1"})] {
+            assert_eq!(place_of(&unplaced), None);
+        }
     }
 
     proptest! {

@@ -11,13 +11,33 @@ mod batch;
 mod written;
 
 pub use aggregated::{KeyedData, aggregate, aggregate_keyed, deaggregate};
-pub use batch::{NotABatch, data_of, read, read_values};
+pub use batch::{data_of, place_of, read, read_values};
 pub use written::write;
 
+use crate::events::{BatchOutcome, NotHandled, Processor};
+use crate::ports::{Archive, CatalogStore, MetricStore, Quarantine};
 use abx_core::event::{EventData, NotAPosition, Record, RecordContent};
 use bytes::Bytes;
 use jiff::Timestamp;
 use std::sync::Arc;
+use tokio::time::Instant;
+
+/// Counts the payload of an invocation; see [`Processor::count`].
+pub async fn handle<C, M, A, Q>(
+    processor: &Processor<C, M, A, Q>,
+    payload: &[u8],
+    deadline: Instant,
+) -> Result<BatchOutcome, NotHandled>
+where
+    C: CatalogStore + 'static,
+    M: MetricStore,
+    A: Archive,
+    Q: Quarantine,
+{
+    let start = std::time::Instant::now();
+    let batch = read(payload, Timestamp::now())?;
+    processor.count_since(start, batch, deadline).await
+}
 
 /// A record of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +64,7 @@ impl KinesisRecord {
 }
 
 /// The content of a record's bytes.
-fn content(data: &Bytes) -> RecordContent {
+pub(super) fn content(data: &Bytes) -> RecordContent {
     if !data.trim_ascii_start().starts_with(&aggregated::MAGIC) {
         return RecordContent::AsSent;
     }

@@ -1,0 +1,46 @@
+//! The name of a shard.
+
+use std::fmt;
+
+/// The name of a shard, as `stream/shard`: the text that batches, heads and the archive have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ShardName<'a> {
+    /// The stream; it has no `/`.
+    pub stream: &'a str,
+    /// The shard in it.
+    pub shard: &'a str,
+}
+
+impl<'a> ShardName<'a> {
+    /// Takes a name apart. `None` for what names no stream.
+    #[must_use]
+    pub fn read(text: &'a str) -> Option<Self> {
+        let (stream, shard) = text.split_once('/')?;
+        Some(Self { stream, shard })
+    }
+}
+
+impl fmt::Display for ShardName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { stream, shard } = self;
+        write!(f, "{stream}/{shard}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_read_as_it_is_written() {
+        for (text, stream, shard) in [
+            ("events/shardId-000000000001", "events", "shardId-000000000001"),
+            ("s/of/slashes", "s", "of/slashes"),
+        ] {
+            let name = ShardName { stream, shard };
+            assert_eq!(ShardName::read(text), Some(name));
+            assert_eq!(name.to_string(), text);
+        }
+        assert_eq!(ShardName::read("shardId-000000000001"), None);
+    }
+}
