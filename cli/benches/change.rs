@@ -4,7 +4,7 @@
 //! has another share, rollout or part of a layer, and none is equal in all bytes that decide.
 #![expect(clippy::expect_used, reason = "a test that cannot run has failed")]
 
-use abx_cli::source::{Checked, Corpus, WantedVariant, edit_variants, parse};
+use abx_cli::source::{Checked, Corpus, TargetRanges, edit_variants, parse};
 use abx_core::change::{CatalogVersion, compare, rebalance};
 use abx_core::hash::{Range, allocate};
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -118,8 +118,8 @@ fn plan(criterion: &mut Criterion) {
     let planned = || rebalance(black_box(&old), black_box(&sizes)).expect("the sums are the same");
     let write = || {
         let wanted = ["control", "one_page", "express"].into_iter().zip(planned());
-        let wanted: Vec<WantedVariant> =
-            wanted.map(|(key, ranges)| WantedVariant { key: key.to_owned(), ranges }).collect();
+        let wanted: Vec<TargetRanges> =
+            wanted.map(|(key, ranges)| TargetRanges { key: key.to_owned(), ranges }).collect();
         edit_variants(black_box(&text), 0, &wanted).expect("the layout is known")
     };
     assert!(write().contains("ranges: [[0, 200000], [900000, 1000000]]"));

@@ -1,7 +1,7 @@
 //! The next step after a store or a service has failed.
 
 use crate::error::Error;
-use abx_functions::adapters::aws::{CallFailed, Fault, Resource, ResourceKind};
+use abx_functions::adapters::aws::{AwsFault, CallFailed, Resource, ResourceKind};
 use abx_functions::adapters::embedded::{self, StoreFault};
 use abx_functions::ports::{PortError, Within};
 
@@ -26,8 +26,8 @@ pub fn unanswered(error: PortError) -> Error {
 const RETRY: &str = "run it again: no change was partially applied";
 
 /// True if the caller has to change something, and not the world.
-const fn is_callers(fault: Fault) -> bool {
-    use Fault::{Expired, Invalid, Missing, NoCredentials, Rejected, Unprocessable};
+const fn is_callers(fault: AwsFault) -> bool {
+    use AwsFault::{Expired, Invalid, Missing, NoCredentials, Rejected, Unprocessable};
     matches!(fault, NoCredentials | Expired | Invalid | Missing | Rejected | Unprocessable)
 }
 
@@ -47,43 +47,43 @@ pub(crate) const SIGN_IN: &str = "set AWS_PROFILE, or sign in and `eval \"$(aws 
 fn of_call(failed: &CallFailed, resource: Option<&Resource>) -> String {
     let kind = resource.map(|it| it.kind);
     match failed.fault {
-        Fault::NoCredentials | Fault::Expired => SIGN_IN.to_owned(),
-        Fault::Invalid => format!("{SIGN_IN}; the clock of this machine must be right as well"),
-        Fault::Denied => {
+        AwsFault::NoCredentials | AwsFault::Expired => SIGN_IN.to_owned(),
+        AwsFault::Invalid => format!("{SIGN_IN}; the clock of this machine must be right as well"),
+        AwsFault::Denied => {
             format!(
                 "the credentials need `{}:{}` on it; `aws sts get-caller-identity` shows who you are",
                 kind.map_or("dynamodb", service),
                 action(failed.operation)
             )
         }
-        Fault::Missing => missing(resource),
-        Fault::Throttled if kind == Some(ResourceKind::Function) => {
+        AwsFault::Missing => missing(resource),
+        AwsFault::Throttled if kind == Some(ResourceKind::Function) => {
             "run it again later, or raise the concurrency of the function or of the account".to_owned()
         }
-        Fault::Throttled => "run it again in a moment: no change was partially applied".to_owned(),
-        Fault::Dns => {
+        AwsFault::Throttled => "run it again in a moment: no change was partially applied".to_owned(),
+        AwsFault::Dns => {
             "check the network, AWS_REGION and --endpoint: the region is a part of the endpoint's name"
                 .to_owned()
         }
-        Fault::Refused => {
+        AwsFault::Refused => {
             "check the network and --endpoint (or AWS_ENDPOINT_URL): is the emulator running?".to_owned()
         }
-        Fault::Tls => {
+        AwsFault::Tls => {
             "an emulator may want http:// instead of https:// in --endpoint; behind a proxy, SSL_CERT_FILE \
             names its certificate"
                 .to_owned()
         }
-        Fault::Slow if kind == Some(ResourceKind::Function) => {
+        AwsFault::Slow if kind == Some(ResourceKind::Function) => {
             "wait longer with --timeout, or check the network, AWS_REGION and --endpoint".to_owned()
         }
-        Fault::Slow | Fault::Unreachable => {
+        AwsFault::Slow | AwsFault::Unreachable => {
             format!("check the network, AWS_REGION and --endpoint, then {RETRY}")
         }
-        Fault::Unreadable => {
+        AwsFault::Unreadable => {
             format!("check --endpoint (or AWS_ENDPOINT_URL): another server may listen there; else {RETRY}")
         }
-        Fault::Failed => RETRY.to_owned(),
-        Fault::Rejected | Fault::Unprocessable => {
+        AwsFault::Failed => RETRY.to_owned(),
+        AwsFault::Rejected | AwsFault::Unprocessable => {
             "see the reason above, and whether the name, AWS_REGION and --endpoint are those that you mean"
                 .to_owned()
         }

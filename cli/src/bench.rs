@@ -23,7 +23,7 @@ use gates::GateArgs;
 use http::HttpRequest;
 use hyper::Method;
 use hyper::header::{HeaderName, HeaderValue};
-use load::{Load, Pace, Work};
+use load::{BenchRequest, LoadGenerator, Pace};
 use schedule::Schedule;
 use std::fs;
 use std::num::NonZero;
@@ -31,7 +31,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
-use target::Target;
+use target::BenchTarget;
 use template::{Template, with_units};
 
 pub use report::BenchReport;
@@ -153,9 +153,9 @@ pub fn measure(args: &Args) -> Result<BenchReport, Error> {
     if args.duration.is_zero() || args.timeout.is_zero() {
         return Err(Error::caller("--duration and --timeout must be greater than 0"));
     }
-    let target = Target::parse(&with_units(&args.target))?;
+    let target = BenchTarget::parse(&with_units(&args.target))?;
     // Before the run: nobody waits for a minute to learn of a mistyped name.
-    let earlier = args.compare.as_deref().map(report::Earlier::read).transpose()?;
+    let earlier = args.compare.as_deref().map(report::BaselineRun::read).transpose()?;
     let pace = match args.rate {
         Rate::PerSecond(rate) => Pace::Open(Schedule::new(rate, args.ramp, args.duration)),
         Rate::Max if !args.ramp.is_zero() => {
@@ -164,7 +164,7 @@ pub fn measure(args: &Args) -> Result<BenchReport, Error> {
         Rate::Max => Pace::Closed(args.duration),
     };
     let (work, enrollment) = args.work(&target)?;
-    let load = Load {
+    let load = LoadGenerator {
         work,
         pace,
         connections: usize::from(args.connections.get()),
@@ -179,10 +179,10 @@ pub fn measure(args: &Args) -> Result<BenchReport, Error> {
 
 impl Args {
     /// The request that is sent, and whether it enrolls its user.
-    fn work(&self, target: &Target) -> Result<(Work, Option<Enrollment>), Error> {
+    fn work(&self, target: &BenchTarget) -> Result<(BenchRequest, Option<Enrollment>), Error> {
         let attributes = self.context.read(None)?.attributes;
         match target {
-            Target::Url(url) => {
+            BenchTarget::Url(url) => {
                 let FunctionArgs { payload, endpoint, tail_log, .. } = &self.function;
                 if payload.is_some() || endpoint.is_some() || *tail_log {
                     return Err(Error::caller(
@@ -201,9 +201,9 @@ impl Args {
                 }
                 let enrollment = enroll::url(&mut url, (&method, &mut body), self.enroll)?;
                 let request = HttpRequest::new(&url, (method, &body), headers, self.http.signing)?;
-                Ok((Work::Http(Arc::new(request)), enrollment))
+                Ok((BenchRequest::Http(Arc::new(request)), enrollment))
             }
-            Target::Function(name) => {
+            BenchTarget::Function(name) => {
                 let HttpArgs { method, header, body, signing } = &self.http;
                 if method.is_some() || body.is_some() || !header.is_empty() || signing.is_given() {
                     return Err(Error::caller(
@@ -221,7 +221,7 @@ impl Args {
                     endpoint: self.function.endpoint.clone(),
                     patience: self.timeout,
                 };
-                Ok((Work::Function(Arc::new(invocation)), enrollment))
+                Ok((BenchRequest::Function(Arc::new(invocation)), enrollment))
             }
         }
     }
@@ -230,7 +230,9 @@ impl Args {
 /// A text, or the content of the file that it names.
 fn text(argument: &str) -> Result<String, Error> {
     let text = match argument.strip_prefix('@') {
-        Some(file) => &fs::read_to_string(file).map_err(|error| Error::world(file.to_string()).because(error))?,
+        Some(file) => {
+            &fs::read_to_string(file).map_err(|error| Error::world(file.to_string()).because(error))?
+        }
         None => argument,
     };
     Ok(with_units(text))

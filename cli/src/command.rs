@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::output::Output;
-use crate::report::{Headed, Report};
+use crate::report::{Report, ReportEnvelope};
 use schemars::{JsonSchema, Schema};
 use serde_json::Value;
 
@@ -56,7 +56,8 @@ impl ReportSchema {
     pub fn of<R: Report + JsonSchema>() -> Self {
         let schema = || {
             let settings = schemars::generate::SchemaSettings::draft2020_12().for_serialize();
-            let mut schema = settings.clone().into_generator().into_root_schema_for::<Headed<'_, R>>();
+            let mut schema =
+                settings.clone().into_generator().into_root_schema_for::<ReportEnvelope<'_, R>>();
             let own = settings.into_generator().into_root_schema_for::<R>();
             for name in ["title", "description"] {
                 own.get(name).map(|text| schema.insert(name.to_owned(), text.clone()));

@@ -12,14 +12,14 @@ pub use abx_functions::ports::chain;
 /// Why a command could not do its work.
 #[derive(Debug, Clone)]
 pub struct Error {
-    kind: Kind,
+    kind: ErrorKind,
     message: String,
     source: Option<Arc<dyn StdError + Send + Sync>>,
     help: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum ErrorKind {
     Caller,
     World,
 }
@@ -27,12 +27,12 @@ enum Kind {
 impl Error {
     /// The caller must change something.
     pub fn caller(message: impl Into<String>) -> Self {
-        Self { kind: Kind::Caller, message: message.into(), source: None, help: None }
+        Self { kind: ErrorKind::Caller, message: message.into(), source: None, help: None }
     }
 
     /// The world must.
     pub fn world(message: impl Into<String>) -> Self {
-        Self { kind: Kind::World, ..Self::caller(message) }
+        Self { kind: ErrorKind::World, ..Self::caller(message) }
     }
 
     /// Adds what lies under it: it is shown after the message, innermost last.
@@ -59,8 +59,8 @@ impl Error {
     #[must_use]
     pub const fn exit(&self) -> Exit {
         match self.kind {
-            Kind::Caller => exit::CALLER,
-            Kind::World => exit::WORLD,
+            ErrorKind::Caller => exit::CALLER,
+            ErrorKind::World => exit::WORLD,
         }
     }
 
@@ -73,21 +73,21 @@ impl Error {
     /// The message with its causes, without the help.
     #[must_use]
     pub fn reason(&self) -> String {
-        chain(&Reason(self))
+        chain(&ErrorChain(self))
     }
 }
 
 /// An error by its message alone, with what lies under it.
 #[derive(Debug)]
-struct Reason<'a>(&'a Error);
+struct ErrorChain<'a>(&'a Error);
 
-impl fmt::Display for Reason<'_> {
+impl fmt::Display for ErrorChain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.message)
     }
 }
 
-impl StdError for Reason<'_> {
+impl StdError for ErrorChain<'_> {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.0.source()
     }

@@ -136,7 +136,7 @@ pub fn check_memory(seen: &DistinctUnits) -> Result<(), Error> {
 impl People<'_> {
     /// Hands out every row of a CSV or JSONL file, with the attributes that documents read.
     pub fn each(&self, take: &mut dyn FnMut(&Subject<'_>) -> Result<(), Error>) -> Result<Reading, Error> {
-        let mut rows = Rows::new(*self, take);
+        let mut rows = UnitRows::new(*self, take);
         let is_json = self.path.extension().is_some_and(|it| it == "jsonl" || it == "ndjson" || it == "json");
         if is_json {
             json_rows::read(&mut rows, self.open()?)?;
@@ -197,7 +197,7 @@ impl People<'_> {
 }
 
 /// Rows on their way, and what is noted of them.
-struct Rows<'a, 't> {
+struct UnitRows<'a, 't> {
     people: People<'a>,
     take: &'t mut dyn FnMut(&Subject<'_>) -> Result<(), Error>,
     limits: ContextLimits,
@@ -213,7 +213,7 @@ struct Rows<'a, 't> {
     doubts: BTreeMap<String, (String, u64)>,
 }
 
-impl<'a, 't> Rows<'a, 't> {
+impl<'a, 't> UnitRows<'a, 't> {
     fn new(people: People<'a>, take: &'t mut dyn FnMut(&Subject<'_>) -> Result<(), Error>) -> Self {
         Self {
             people,

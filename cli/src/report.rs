@@ -72,7 +72,7 @@ impl FindingCounts {
 
 /// A report in its JSON form: below a head that all reports share.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
-pub struct Headed<'r, R> {
+pub struct ReportEnvelope<'r, R> {
     /// The version of the JSON reports. It rises when a field is removed, or changes its meaning.
     schema: u32,
     /// The version of `abx` that wrote the report.
@@ -86,7 +86,7 @@ pub struct Headed<'r, R> {
 /// A report as JSON text, with its head.
 #[must_use]
 pub fn headed_json<R: Report>(report: &R) -> String {
-    json(&Headed { schema: SCHEMA, abx: env!("CARGO_PKG_VERSION"), kind: R::KIND, report })
+    json(&ReportEnvelope { schema: SCHEMA, abx: env!("CARGO_PKG_VERSION"), kind: R::KIND, report })
 }
 
 /// A value as JSON text.

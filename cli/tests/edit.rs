@@ -1,21 +1,21 @@
 //! Writing ranges into a document: every layout that people use keeps its comments, quotes and line ends, and one
 //! that is not understood is left alone.
 
-use abx_cli::source::{WantedVariant, edit_variants, parse};
+use abx_cli::source::{TargetRanges, edit_variants, parse};
 use abx_core::hash::Range;
 use proptest::prelude::*;
 
-fn wanted(key: &str, ranges: &[(u32, u32)]) -> WantedVariant {
+fn wanted(key: &str, ranges: &[(u32, u32)]) -> TargetRanges {
     let ranges = ranges.iter().map(|(start, end)| Range { start: *start, end: *end }).collect();
-    WantedVariant { key: key.to_owned(), ranges }
+    TargetRanges { key: key.to_owned(), ranges }
 }
 
-fn thirds() -> Vec<WantedVariant> {
+fn thirds() -> Vec<TargetRanges> {
     vec![wanted("a", &[(0, 300_000)]), wanted("b", &[(300_000, 600_000), (900_000, 1_000_000)])]
 }
 
 /// The lines that differ, with a sign each.
-fn lines(text: &str, wanted: &[WantedVariant]) -> Vec<String> {
+fn lines(text: &str, wanted: &[TargetRanges]) -> Vec<String> {
     let edited = edit_variants(text, 0, wanted).unwrap_or_else(|| panic!("not edited: {text}"));
     let signed = |sign: char, from: &str, other: &str| -> Vec<String> {
         let other: Vec<&str> = other.split('\n').collect();
@@ -156,7 +156,7 @@ fn what_is_not_understood_is_left_alone() {
     );
 }
 
-fn wanted_new() -> WantedVariant {
+fn wanted_new() -> TargetRanges {
     wanted("c", &[(0, 1)])
 }
 
@@ -192,7 +192,7 @@ proptest! {
             text = text.replace('\n', "\r\n");
         }
         let kept = items.iter().zip(keys).filter(|((.., keep), _)| *keep);
-        let mut wanted: Vec<WantedVariant> = kept.map(|(_, key)| wanted(key, &[(0, 5), (7, 9)])).collect();
+        let mut wanted: Vec<TargetRanges> = kept.map(|(_, key)| wanted(key, &[(0, 5), (7, 9)])).collect();
         if add {
             wanted.push(wanted_new_of("new"));
         }
@@ -235,7 +235,7 @@ proptest! {
     }
 }
 
-fn wanted_new_of(key: &str) -> WantedVariant {
+fn wanted_new_of(key: &str) -> TargetRanges {
     wanted(key, &[(9, 10)])
 }
 

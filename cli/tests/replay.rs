@@ -58,7 +58,8 @@ impl Place {
         child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
         let output = child.wait_with_output().unwrap();
         let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
-        let error = ["message", "help"].map(|field| report[field].as_str().unwrap_or_default()).join("\n  help: ");
+        let error =
+            ["message", "help"].map(|field| report[field].as_str().unwrap_or_default()).join("\n  help: ");
         Ran { error, code: output.status.code().unwrap(), report }
     }
 

@@ -129,7 +129,7 @@ impl Settings {
         vars: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, SettingsError> {
         let vars = vars.into_iter().filter(|(name, value)| name.starts_with("ABX_") && !value.is_empty());
-        let mut reader = Reader { vars: vars.collect(), problems: Vec::new() };
+        let mut reader = VariableReader { vars: vars.collect(), problems: Vec::new() };
         let exposures =
             reader.parse("ABX_EXPOSURES", "after", "is not one of off, after, sync", Exposures::of_word);
         let exposures = exposures.unwrap_or_default();
@@ -182,12 +182,12 @@ fn level(word: &str) -> Option<Level> {
 }
 
 /// Takes variables, and collects what is wrong with them.
-struct Reader {
+struct VariableReader {
     vars: BTreeMap<String, String>,
     problems: Vec<Problem>,
 }
 
-impl Reader {
+impl VariableReader {
     fn take(&mut self, name: &str) -> Option<String> {
         self.vars.remove(name)
     }

@@ -33,7 +33,7 @@ pub(crate) async fn client(
 
 /// The report of the platform at the end of an invocation's log.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, schemars::JsonSchema)]
-pub struct Told {
+pub struct InvocationReport {
     /// The duration of the function's work, in milliseconds.
     pub duration_ms: Option<f64>,
     /// The billed duration and memory.
@@ -56,12 +56,12 @@ struct Platform {
 
 #[derive(Deserialize)]
 struct PlatformRecord {
-    metrics: Metrics,
+    metrics: PlatformMetrics,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Metrics {
+struct PlatformMetrics {
     duration_ms: Option<f64>,
     billed_duration_ms: Option<f64>,
     init_duration_ms: Option<f64>,
@@ -71,7 +71,7 @@ struct Metrics {
     max_memory_used: Option<f64>,
 }
 
-impl Told {
+impl InvocationReport {
     /// Reads the platform's report in a log tail, in either of its forms; the latest if there are several.
     pub(crate) fn read(log: &str) -> Self {
         log.lines().rev().find_map(|line| by_text(line).or_else(|| by_json(line))).unwrap_or_default()
@@ -79,13 +79,13 @@ impl Told {
 }
 
 /// `REPORT RequestId: 1\tDuration: 3.10 ms\tBilled Duration: 31 ms\tMemory Size: 256 MB\t...`
-fn by_text(line: &str) -> Option<Told> {
+fn by_text(line: &str) -> Option<InvocationReport> {
     let fields = line.strip_prefix("REPORT ")?;
     let number = |name: &str| {
         let value = fields.split('\t').find_map(|field| field.trim().strip_prefix(name))?;
         value.split_whitespace().next()?.parse().ok()
     };
-    Some(Told {
+    Some(InvocationReport {
         duration_ms: number("Duration: "),
         billed_ms: number("Billed Duration: "),
         init_ms: number("Init Duration: "),
@@ -94,9 +94,9 @@ fn by_text(line: &str) -> Option<Told> {
     })
 }
 
-fn by_json(line: &str) -> Option<Told> {
+fn by_json(line: &str) -> Option<InvocationReport> {
     let Platform { kind, record } = serde_json::from_str(line).ok()?;
-    (kind == "platform.report").then_some(Told {
+    (kind == "platform.report").then_some(InvocationReport {
         duration_ms: record.metrics.duration_ms,
         billed_ms: record.metrics.billed_duration_ms,
         init_ms: record.metrics.init_duration_ms,
@@ -148,23 +148,29 @@ mod tests {
     fn the_log_tail_tells_of_cold_starts_and_of_the_bill() {
         let cold = "START RequestId: 1 Version: 7\nEND RequestId: 1\nREPORT RequestId: 1\tDuration: 3.10 ms\t\
             Billed Duration: 31 ms\tMemory Size: 256 MB\tMax Memory Used: 31 MB\tInit Duration: 27.12 ms\t\n";
-        let told = Told {
+        let told = InvocationReport {
             duration_ms: Some(3.1),
             billed_ms: Some(31.0),
             init_ms: Some(27.12),
             memory_mb: Some(256.0),
             used_mb: Some(31.0),
         };
-        assert_eq!(Told::read(cold), told);
+        assert_eq!(InvocationReport::read(cold), told);
         let json = r#"{"time":"2026-11-24T12:00:00Z","type":"platform.report","record":{"requestId":"1",
             "metrics":{"durationMs":3.1,"billedDurationMs":31,"memorySizeMB":256,"maxMemoryUsedMB":31,
             "initDurationMs":27.12},"status":"success"}}"#;
-        assert_eq!(Told::read(&json.replace('\n', " ")), told, "a log of JSON lines");
+        assert_eq!(InvocationReport::read(&json.replace('\n', " ")), told, "a log of JSON lines");
         let warm = "REPORT RequestId: 2\tDuration: 1.10 ms\tBilled Duration: 2 ms\tMemory Size: 256 MB\n";
-        let warm = Told::read(warm);
+        let warm = InvocationReport::read(warm);
         assert_eq!((warm.init_ms, warm.billed_ms), (None, Some(2.0)));
-        assert_eq!(Told::read("Init Duration: 5 ms is what a program wrote\n"), Told::default());
-        assert_eq!(Told::read(r#"{"type":"platform.start","record":{"metrics":{}}}"#), Told::default());
+        assert_eq!(
+            InvocationReport::read("Init Duration: 5 ms is what a program wrote\n"),
+            InvocationReport::default()
+        );
+        assert_eq!(
+            InvocationReport::read(r#"{"type":"platform.start","record":{"metrics":{}}}"#),
+            InvocationReport::default()
+        );
     }
 
     #[test]

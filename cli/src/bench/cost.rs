@@ -1,6 +1,6 @@
 //! The cost of a million requests.
 
-use super::tally::Tally;
+use super::tally::BenchTally;
 use serde::Serialize;
 
 /// The price of compute on arm64, in USD a GB-second. An assumption: the published price of us-east-1, first tier.
@@ -24,7 +24,7 @@ pub(super) struct Cost {
 
 impl Cost {
     /// `None` with nothing measured.
-    pub(super) fn of(tally: &Tally, memory_mb: u32) -> Option<Self> {
+    pub(super) fn of(tally: &BenchTally, memory_mb: u32) -> Option<Self> {
         let (count, sum) = tally.billed;
         let billed_ms = match u32::try_from(count) {
             Ok(count) if count > 0 => sum / f64::from(count),
@@ -45,22 +45,22 @@ impl Cost {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tally::Outcome;
+    use super::super::tally::RequestOutcome;
     use super::*;
-    use crate::aws::lambda::Told;
+    use crate::aws::lambda::InvocationReport;
     use std::time::Duration;
 
     #[test]
     fn a_million_requests_of_a_gigabyte_second() {
-        let mut tally = Tally::new();
+        let mut tally = BenchTally::new();
         assert_eq!(Cost::of(&tally, 1024), None);
-        tally.record(&Outcome::answered(), Duration::from_micros(999_500));
+        tally.record(&RequestOutcome::answered(), Duration::from_micros(999_500));
         let cost = Cost::of(&tally, 1024).unwrap();
         // 13.3334 for the compute of a million seconds with 1 GB, 0.20 for the requests.
         assert!((cost.usd_per_million - 13.533_4).abs() < 1e-9, "{cost:?}");
         assert!(!cost.is_as_billed);
-        let told = Some(Told { billed_ms: Some(2.0), ..Told::default() });
-        tally.record(&Outcome { told, ..Outcome::answered() }, Duration::from_millis(10));
+        let told = Some(InvocationReport { billed_ms: Some(2.0), ..InvocationReport::default() });
+        tally.record(&RequestOutcome { told, ..RequestOutcome::answered() }, Duration::from_millis(10));
         let cost = Cost::of(&tally, 512).unwrap();
         assert!((cost.usd_per_million - 0.213_333_4).abs() < 1e-9, "{cost:?}");
         assert!(cost.is_as_billed);

@@ -37,8 +37,8 @@ pub(super) fn url(
         Some(Endpoint::Flags) => Ok(Some(Enrollment::Recorded)),
         Some(Endpoint::Assign) if *method == Method::POST => in_body(body, enroll).map(Some),
         Some(Endpoint::Assign) => match agreed(flag_of_query(query), enroll)? {
-            Said::Already(enrollment) => Ok(Some(enrollment)),
-            Said::ToAdd => {
+            EnrollAnswer::Already(enrollment) => Ok(Some(enrollment)),
+            EnrollAnswer::ToAdd => {
                 let fragment = url.find('#').unwrap_or(url.len());
                 let separator = if url.contains('?') { '&' } else { '?' };
                 url.insert_str(fragment, &format!("{separator}{PEEK}=true"));
@@ -93,18 +93,18 @@ impl Endpoint {
 }
 
 /// The properties of a request.
-enum Said {
+enum EnrollAnswer {
     /// It needs no addition.
     Already(Enrollment),
     ToAdd,
 }
 
 /// True if what a request says itself is what is wanted.
-fn agreed(peek: Option<bool>, enroll: bool) -> Result<Said, Error> {
+fn agreed(peek: Option<bool>, enroll: bool) -> Result<EnrollAnswer, Error> {
     match (peek, enroll) {
-        (None, false) => Ok(Said::ToAdd),
-        (Some(true), false) => Ok(Said::Already(Enrollment::Peeked)),
-        (None | Some(false), true) => Ok(Said::Already(Enrollment::Enrolled)),
+        (None, false) => Ok(EnrollAnswer::ToAdd),
+        (Some(true), false) => Ok(EnrollAnswer::Already(Enrollment::Peeked)),
+        (None | Some(false), true) => Ok(EnrollAnswer::Already(Enrollment::Enrolled)),
         (Some(false), false) => {
             Err(Error::caller("the request says `peek` false, which enrolls users who do not exist")
                 .help("add --enroll if that is meant"))
@@ -131,7 +131,7 @@ fn in_body(body: &mut String, enroll: bool) -> Result<Enrollment, Error> {
         return if enroll { Ok(Enrollment::Enrolled) } else { Err(no_object("body")) };
     };
     let peek = object.get(PEEK).map(|value| *value != Value::Bool(false));
-    if let Said::Already(enrollment) = agreed(peek, enroll)? {
+    if let EnrollAnswer::Already(enrollment) = agreed(peek, enroll)? {
         return Ok(enrollment);
     }
     let start = body.find('{').map_or(0, |at| at + 1);
@@ -187,7 +187,7 @@ fn event_query(event: &mut Map<String, Value>, enroll: bool) -> Result<Enrollmen
     let single = event.get("queryStringParameters").and_then(|it| it.get(PEEK)?.as_str());
     let first = event.get("multiValueQueryStringParameters").and_then(|it| it.get(PEEK)?.get(0)?.as_str());
     let of_lists = single.or(first).map(|value| !matches!(value, "false" | "0"));
-    if let Said::Already(enrollment) = agreed(of_raw.or(of_lists), enroll)? {
+    if let EnrollAnswer::Already(enrollment) = agreed(of_raw.or(of_lists), enroll)? {
         return Ok(enrollment);
     }
     if let Some(raw) = raw {

@@ -1,8 +1,8 @@
 //! One invocation after another of a function.
 
-use super::tally::{Failure, Outcome};
+use super::tally::{RequestFailure, RequestOutcome};
 use super::template::Template;
-use crate::aws::lambda::{self, Envelope, Told, log_tail};
+use crate::aws::lambda::{self, Envelope, InvocationReport, log_tail};
 use crate::error::Error;
 use abx_functions::events::BatchResponse;
 use aws_sdk_lambda::Client;
@@ -47,29 +47,29 @@ pub(super) struct FunctionCaller {
 }
 
 impl FunctionCaller {
-    pub(super) async fn call(&self, user: u64) -> Outcome {
+    pub(super) async fn call(&self, user: u64) -> RequestOutcome {
         let payload = self.invocation.payload.render(user);
         let log = if self.invocation.tail_log { LogType::Tail } else { LogType::None };
         let call = self.client.invoke().function_name(&self.invocation.function);
         let call = call.payload(Blob::new(payload)).log_type(log);
         match Box::pin(call.send()).await {
             Ok(output) => outcome(&output),
-            Err(error) => Outcome::failed(failure(&error)),
+            Err(error) => RequestOutcome::failed(failure(&error)),
         }
     }
 }
 
-fn outcome(output: &InvokeOutput) -> Outcome {
-    let told = log_tail(output).map(|log| Told::read(&log));
+fn outcome(output: &InvokeOutput) -> RequestOutcome {
+    let told = log_tail(output).map(|log| InvocationReport::read(&log));
     if output.function_error().is_some() {
-        return Outcome { told, ..Outcome::failed(Failure::Function) };
+        return RequestOutcome { told, ..RequestOutcome::failed(RequestFailure::Function) };
     }
     let payload = output.payload().map(AsRef::as_ref).unwrap_or_default();
     if gave_back(payload) {
-        return Outcome { told, ..Outcome::failed(Failure::GivenBack) };
+        return RequestOutcome { told, ..RequestOutcome::failed(RequestFailure::GivenBack) };
     }
     let status = Envelope::open(payload).map_or(200, |envelope| envelope.status);
-    Outcome { told, ..Outcome::status(status) }
+    RequestOutcome { told, ..RequestOutcome::status(status) }
 }
 
 /// True if it is the answer of an event function that did not count all of its batch.
@@ -78,13 +78,13 @@ fn gave_back(payload: &[u8]) -> bool {
     answer.is_ok_and(|answer| !answer.batch_item_failures.is_empty())
 }
 
-fn failure(error: &SdkError<InvokeError>) -> Failure {
+fn failure(error: &SdkError<InvokeError>) -> RequestFailure {
     match error {
-        SdkError::TimeoutError(_) => Failure::TimeOut,
-        SdkError::DispatchFailure(failure) if failure.is_timeout() => Failure::TimeOut,
-        SdkError::DispatchFailure(_) => Failure::Connect,
-        SdkError::ServiceError(error) => Failure::Status(error.raw().status().as_u16()),
-        _ => Failure::Broken,
+        SdkError::TimeoutError(_) => RequestFailure::TimeOut,
+        SdkError::DispatchFailure(failure) if failure.is_timeout() => RequestFailure::TimeOut,
+        SdkError::DispatchFailure(_) => RequestFailure::Connect,
+        SdkError::ServiceError(error) => RequestFailure::Status(error.raw().status().as_u16()),
+        _ => RequestFailure::Broken,
     }
 }
 
@@ -98,10 +98,13 @@ mod tests {
             let output = InvokeOutput::builder().payload(Blob::new(payload));
             outcome(&output.set_function_error(error.map(str::to_owned)).build()).failure
         };
-        assert_eq!(of(r#"{"statusCode": 503, "body": "{}"}"#, None), Some(Failure::Status(503)));
+        assert_eq!(of(r#"{"statusCode": 503, "body": "{}"}"#, None), Some(RequestFailure::Status(503)));
         assert_eq!(of("{}", None), None);
-        assert_eq!(of("{}", Some("Unhandled")), Some(Failure::Function));
-        assert_eq!(of(r#"{"batchItemFailures": [{"itemIdentifier": "7"}]}"#, None), Some(Failure::GivenBack));
+        assert_eq!(of("{}", Some("Unhandled")), Some(RequestFailure::Function));
+        assert_eq!(
+            of(r#"{"batchItemFailures": [{"itemIdentifier": "7"}]}"#, None),
+            Some(RequestFailure::GivenBack)
+        );
         assert_eq!(of(r#"{"batchItemFailures": []}"#, None), None);
     }
 }

@@ -1,6 +1,6 @@
 //! The limits of a run.
 
-use super::tally::Tally;
+use super::tally::BenchTally;
 use super::target::Product;
 use crate::render::numbers::share;
 use serde::Serialize;
@@ -53,7 +53,7 @@ impl GateArgs {
     }
 
     /// Holds the limits against what was measured.
-    pub(super) fn check(&self, tally: &Tally) -> Vec<Gate> {
+    pub(super) fn check(&self, tally: &BenchTally) -> Vec<Gate> {
         let time = |name, limit: Option<Duration>, quantile| {
             let limit = limit?.as_secs_f64() * 1000.0;
             let measured = tally.quantile_ms(quantile);
@@ -78,16 +78,16 @@ impl GateArgs {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tally::Outcome;
+    use super::super::tally::RequestOutcome;
     use super::*;
 
-    fn tally(latencies_ms: &[u64], failed: u64) -> Tally {
-        let mut tally = Tally::new();
+    fn tally(latencies_ms: &[u64], failed: u64) -> BenchTally {
+        let mut tally = BenchTally::new();
         for ms in latencies_ms {
-            tally.record(&Outcome::answered(), Duration::from_millis(*ms));
+            tally.record(&RequestOutcome::answered(), Duration::from_millis(*ms));
         }
         for _ in 0..failed {
-            tally.record(&Outcome::status(500), Duration::from_millis(1));
+            tally.record(&RequestOutcome::status(500), Duration::from_millis(1));
         }
         tally
     }
@@ -126,6 +126,6 @@ mod tests {
     #[test]
     fn nothing_measured_misses_a_latency() {
         let args = GateArgs { p50: Some(Duration::from_secs(1)), ..GateArgs::default() };
-        assert_eq!(names_and_met(&args.check(&Tally::new())), [(GateName::P50, false)]);
+        assert_eq!(names_and_met(&args.check(&BenchTally::new())), [(GateName::P50, false)]);
     }
 }

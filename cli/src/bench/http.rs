@@ -3,7 +3,7 @@
 //! The connection is driven by the very task that waits for the answer: hyper's usual second task for each connection costs two
 //! wake-ups a request.
 
-use super::tally::{Failure, Outcome};
+use super::tally::{RequestFailure, RequestOutcome};
 use super::template::Template;
 use crate::aws::signer::{SignArgs, Signer};
 use crate::error::{Error, chain};
@@ -134,7 +134,7 @@ enum Ended {
     NotSigned,
 }
 
-impl From<Ended> for Failure {
+impl From<Ended> for RequestFailure {
     fn from(ended: Ended) -> Self {
         match ended {
             Ended::NotSigned => Self::NotSigned,
@@ -168,31 +168,31 @@ impl HttpCaller {
     }
 
     /// Sends a request for a user, and waits for the end of its answer.
-    pub(super) async fn call(&mut self, user: u64) -> Outcome {
+    pub(super) async fn call(&mut self, user: u64) -> RequestOutcome {
         let (patience, mut reopened) = (self.patience, false);
         let outcome = match timeout(patience, self.send(user, &mut reopened)).await {
-            Ok(Ok(status)) => Outcome::status(status),
-            Ok(Err(failure)) => Outcome::failed(failure),
-            Err(_) => Outcome::failed(Failure::TimeOut),
+            Ok(Ok(status)) => RequestOutcome::status(status),
+            Ok(Err(failure)) => RequestOutcome::failed(failure),
+            Err(_) => RequestOutcome::failed(RequestFailure::TimeOut),
         };
-        Outcome { reopened, ..outcome }
+        RequestOutcome { reopened, ..outcome }
     }
 
     /// Servers close connections that are idle. That is no failure of theirs: the request goes over another connection, once, and
     /// only where no byte of an answer had come over the one that had been idle (RFC 9112, section 9.3.1: a client may not repeat
     /// what may have been processed).
-    async fn send(&mut self, user: u64, reopened: &mut bool) -> Result<u16, Failure> {
+    async fn send(&mut self, user: u64, reopened: &mut bool) -> Result<u16, RequestFailure> {
         if let Some(mut open) = self.open.take() {
             if !is_closed(&mut open.1).await {
                 match self.exchange(open, user).await {
                     Err(Ended::Unanswered) => {}
-                    answered => return answered.map_err(Failure::from),
+                    answered => return answered.map_err(RequestFailure::from),
                 }
             }
             *reopened = true;
         }
-        let open = self.opened().await.map_err(|_| Failure::Connect)?;
-        self.exchange(open, user).await.map_err(Failure::from)
+        let open = self.opened().await.map_err(|_| RequestFailure::Connect)?;
+        self.exchange(open, user).await.map_err(RequestFailure::from)
     }
 
     /// Sends a request and reads its answer to the end; the status. The connection is kept where it can take another request.

@@ -6,7 +6,7 @@
 use super::function::{FunctionCaller, Invocation};
 use super::http::{HttpCaller, HttpRequest};
 use super::schedule::Schedule;
-use super::tally::{LATE, Outcome, Tally};
+use super::tally::{BenchTally, LATE, RequestOutcome};
 use super::template;
 use crate::error::Error;
 use crate::http::connector;
@@ -24,7 +24,7 @@ const DRAIN: Duration = Duration::from_secs(1);
 
 /// The request that is sent.
 #[derive(Debug, Clone)]
-pub(super) enum Work {
+pub(super) enum BenchRequest {
     Http(Arc<HttpRequest>),
     Function(Arc<Invocation>),
 }
@@ -40,8 +40,8 @@ pub(super) enum Pace {
 
 /// A run.
 #[derive(Debug, Clone)]
-pub(super) struct Load {
-    pub(super) work: Work,
+pub(super) struct LoadGenerator {
+    pub(super) work: BenchRequest,
     pub(super) pace: Pace,
     pub(super) connections: usize,
     pub(super) threads: usize,
@@ -53,8 +53,8 @@ pub(super) struct Load {
 }
 
 /// The state that the parts of a run share.
-struct Run {
-    load: Load,
+struct BenchRun {
+    load: LoadGenerator,
     /// Requests that are due and not taken.
     released: Semaphore,
     /// The next request to be taken.
@@ -66,15 +66,15 @@ struct Run {
 
 /// The measurements, and their duration from the first measured request on.
 pub(super) struct Measured {
-    pub(super) tally: Tally,
+    pub(super) tally: BenchTally,
     pub(super) took: Duration,
 }
 
-impl Load {
+impl LoadGenerator {
     /// Runs it. Every connection stands before the first request is due.
     pub(super) fn run(self) -> Result<Measured, Error> {
         let threads = self.threads.clamp(1, self.connections);
-        let run = Arc::new(Run {
+        let run = Arc::new(BenchRun {
             load: self,
             released: Semaphore::new(0),
             next: AtomicU64::new(0),
@@ -100,7 +100,7 @@ impl Load {
             let _ = start.send(begin);
         }
         run.pace(begin);
-        let mut tally = Tally::new();
+        let mut tally = BenchTally::new();
         for worker in workers {
             match worker.join() {
                 Ok(part) => tally.merge(&part),
@@ -113,12 +113,12 @@ impl Load {
 
 /// A thread with its share of the connections.
 fn work(
-    run: &Arc<Run>,
+    run: &Arc<BenchRun>,
     share: (usize, usize),
     ready: &mpsc::Sender<Result<(), Error>>,
     started: &mpsc::Receiver<Instant>,
-) -> Tally {
-    let tally = Arc::new(Mutex::new(Tally::new()));
+) -> BenchTally {
+    let tally = Arc::new(Mutex::new(BenchTally::new()));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let opened = runtime
         .map_err(|error| Error::world("no thread").because(error))
@@ -142,14 +142,14 @@ fn work(
         }
     }
     Arc::try_unwrap(tally)
-        .map_or_else(|_| Tally::new(), |it| it.into_inner().unwrap_or_else(PoisonError::into_inner))
+        .map_or_else(|_| BenchTally::new(), |it| it.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// Opens every connection of a thread.
-async fn open(load: &Load, (number, threads): (usize, usize)) -> Result<Vec<Caller>, Error> {
+async fn open(load: &LoadGenerator, (number, threads): (usize, usize)) -> Result<Vec<Caller>, Error> {
     let mine = (number..load.connections).step_by(threads);
     match &load.work {
-        Work::Http(request) => {
+        BenchRequest::Http(request) => {
             let (connector, signer) = (connector(load.patience)?, request.signer().await?);
             let mut callers = Vec::new();
             for _ in mine {
@@ -160,7 +160,7 @@ async fn open(load: &Load, (number, threads): (usize, usize)) -> Result<Vec<Call
             }
             Ok(callers)
         }
-        Work::Function(invocation) => {
+        BenchRequest::Function(invocation) => {
             let client = invocation.client().await?;
             if number == 0 {
                 invocation.check(&client).await?;
@@ -179,7 +179,7 @@ enum Caller {
 }
 
 impl Caller {
-    async fn call(&mut self, user: u64) -> Outcome {
+    async fn call(&mut self, user: u64) -> RequestOutcome {
         match self {
             Self::Http(it) => it.call(user).await,
             Self::Function(it) => it.call(user).await,
@@ -187,9 +187,9 @@ impl Caller {
     }
 }
 
-impl Run {
+impl BenchRun {
     /// Sends one request after the other.
-    async fn serve(self: Arc<Self>, mut caller: Caller, tally: Arc<Mutex<Tally>>, begin: Instant) {
+    async fn serve(self: Arc<Self>, mut caller: Caller, tally: Arc<Mutex<BenchTally>>, begin: Instant) {
         while let Some((index, due)) = self.take().await {
             let sent = begin.elapsed();
             let due = due.unwrap_or(sent);
@@ -275,7 +275,7 @@ impl Run {
     }
 
     /// The measurements, including the requests that were never sent.
-    fn close(&self, mut tally: Tally, begin: Instant) -> Measured {
+    fn close(&self, mut tally: BenchTally, begin: Instant) -> Measured {
         let end = begin.elapsed();
         if let Pace::Open(schedule) = &self.load.pace {
             for index in self.next.load(Relaxed).max(schedule.warm_up())..schedule.total() {

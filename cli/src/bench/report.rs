@@ -4,8 +4,8 @@ use super::cost::Cost;
 use super::enroll::Enrollment;
 use super::gates::{Gate, GateName};
 use super::load::Measured;
-use super::tally::{Bin, Latency, Tally};
-use super::target::{Product, Target};
+use super::tally::{BenchTally, Bin, Latency};
+use super::target::{BenchTarget, Product};
 use super::{Args, Rate};
 use crate::error::Error;
 use crate::exit::{self, Exit};
@@ -55,7 +55,7 @@ pub struct BenchReport {
     cold_starts: Option<ColdStarts>,
     cost: Option<Cost>,
     gates: Vec<Gate>,
-    comparison: Option<Comparison>,
+    comparison: Option<BenchComparison>,
 }
 
 #[derive(Debug, Serialize, schemars::JsonSchema)]
@@ -69,9 +69,9 @@ struct ColdStarts {
 
 /// An earlier run beside this one; only what was measured in both.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
-struct Comparison {
+struct BenchComparison {
     file: String,
-    earlier: Earlier,
+    earlier: BaselineRun,
     /// This run's P50 over the earlier one's.
     p50_ratio: Option<f64>,
     p99_ratio: Option<f64>,
@@ -80,7 +80,7 @@ struct Comparison {
 
 /// The fields that are read of an earlier report.
 #[derive(Debug, Serialize, Deserialize, schemars::JsonSchema)]
-pub(super) struct Earlier {
+pub(super) struct BaselineRun {
     /// The file that it was read from.
     #[serde(skip)]
     file: String,
@@ -91,7 +91,7 @@ pub(super) struct Earlier {
     latency: Option<Latency>,
 }
 
-impl Earlier {
+impl BaselineRun {
     pub(super) fn read(path: &Path) -> Result<Self, Error> {
         let file = path.display().to_string();
         let text = fs::read_to_string(path).map_err(|error| Error::world(file.clone()).because(error))?;
@@ -105,9 +105,9 @@ impl Earlier {
 impl BenchReport {
     pub(super) fn new(
         args: &Args,
-        (target, enrollment): (&Target, Option<Enrollment>),
+        (target, enrollment): (&BenchTarget, Option<Enrollment>),
         measured: &Measured,
-        earlier: Option<Earlier>,
+        earlier: Option<BaselineRun>,
     ) -> Self {
         let Measured { tally, took } = measured;
         let product = target.product();
@@ -143,12 +143,12 @@ impl BenchReport {
         report
     }
 
-    fn compare(&self, earlier: Earlier) -> Comparison {
+    fn compare(&self, earlier: BaselineRun) -> BenchComparison {
         let ratio = |of: fn(&Latency) -> f64| {
             let (now, then) = (of(self.latency.as_ref()?), of(earlier.latency.as_ref()?));
             (then > 0.0).then(|| now / then)
         };
-        Comparison {
+        BenchComparison {
             p50_ratio: ratio(|it| it.p50),
             p99_ratio: ratio(|it| it.p99),
             throughput_ratio: (earlier.throughput > 0.0).then(|| self.throughput / earlier.throughput),
@@ -288,7 +288,7 @@ impl BenchReport {
 }
 
 impl ColdStarts {
-    fn of(tally: &Tally) -> Option<Self> {
+    fn of(tally: &BenchTally) -> Option<Self> {
         let max = |list: &[f64]| list.iter().copied().reduce(f64::max);
         tally.cold.is_told.then(|| Self {
             count: tally.cold.inits_ms.len() as u64,

@@ -1,6 +1,6 @@
 //! Measured latencies and failures.
 
-use crate::aws::lambda::Told;
+use crate::aws::lambda::InvocationReport;
 use crate::render::numbers::share;
 use hdrhistogram::Histogram;
 use serde::Serialize;
@@ -16,7 +16,7 @@ pub(super) const LATE: Duration = Duration::from_millis(10);
 
 /// Why a request failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Failure {
+pub(super) enum RequestFailure {
     /// No connection.
     Connect,
     /// No answer in time.
@@ -33,7 +33,7 @@ pub(super) enum Failure {
     NotSigned,
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for RequestFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Connect => f.write_str("connect"),
@@ -49,33 +49,33 @@ impl fmt::Display for Failure {
 
 /// The outcome of a request.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Outcome {
-    pub(super) failure: Option<Failure>,
-    pub(super) told: Option<Told>,
+pub(super) struct RequestOutcome {
+    pub(super) failure: Option<RequestFailure>,
+    pub(super) told: Option<InvocationReport>,
     /// True if the server had closed the connection while it was idle, so that the request went over another one.
     pub(super) reopened: bool,
 }
 
-impl Outcome {
+impl RequestOutcome {
     pub(super) const fn answered() -> Self {
         Self { failure: None, told: None, reopened: false }
     }
 
-    pub(super) const fn failed(failure: Failure) -> Self {
+    pub(super) const fn failed(failure: RequestFailure) -> Self {
         Self { failure: Some(failure), told: None, reopened: false }
     }
 
     pub(super) const fn status(status: u16) -> Self {
-        if status < 400 { Self::answered() } else { Self::failed(Failure::Status(status)) }
+        if status < 400 { Self::answered() } else { Self::failed(RequestFailure::Status(status)) }
     }
 }
 
 /// Latencies and failures of many requests.
 #[derive(Debug, Clone)]
-pub(super) struct Tally {
+pub(super) struct BenchTally {
     latencies: Histogram<u64>,
     sum: Duration,
-    failures: BTreeMap<Failure, u64>,
+    failures: BTreeMap<RequestFailure, u64>,
     pub(super) answered: u64,
     /// Requests that began late, because every connection was waiting for an answer.
     pub(super) late: u64,
@@ -97,7 +97,7 @@ pub(super) struct Cold {
     pub(super) inits_ms: Vec<f64>,
 }
 
-impl Tally {
+impl BenchTally {
     pub(super) fn new() -> Self {
         Self {
             latencies: histogram(),
@@ -114,7 +114,7 @@ impl Tally {
 
     /// Counts a request that was sent. A failure that came quickly would flatter the latencies and has no part in them; one
     /// that was waited for has.
-    pub(super) fn record(&mut self, outcome: &Outcome, latency: Duration) {
+    pub(super) fn record(&mut self, outcome: &RequestOutcome, latency: Duration) {
         let told = outcome.told.unwrap_or_default();
         self.reopened += u64::from(outcome.reopened);
         self.cold.is_told |= outcome.told.is_some();
@@ -124,7 +124,7 @@ impl Tally {
         match outcome.failure {
             Some(failure) => {
                 *self.failures.entry(failure).or_default() += 1;
-                if failure == Failure::TimeOut {
+                if failure == RequestFailure::TimeOut {
                     self.wait(latency);
                 }
             }
@@ -281,10 +281,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn tally(micros: &[u64]) -> Tally {
-        let mut tally = Tally::new();
+    fn tally(micros: &[u64]) -> BenchTally {
+        let mut tally = BenchTally::new();
         for it in micros {
-            tally.record(&Outcome::answered(), Duration::from_micros(*it));
+            tally.record(&RequestOutcome::answered(), Duration::from_micros(*it));
         }
         tally
     }
@@ -292,8 +292,8 @@ mod tests {
     #[test]
     fn quick_failures_do_not_flatter_and_waiting_counts() {
         let mut tally = tally(&[1000]);
-        tally.record(&Outcome::status(503), Duration::from_micros(1));
-        tally.record(&Outcome::failed(Failure::TimeOut), Duration::from_secs(5));
+        tally.record(&RequestOutcome::status(503), Duration::from_micros(1));
+        tally.record(&RequestOutcome::failed(RequestFailure::TimeOut), Duration::from_secs(5));
         tally.leave_out(Duration::from_secs(7));
         let latency = tally.latency().unwrap();
         assert!((latency.min - 1.0).abs() < 0.01 && (latency.max - 7000.0).abs() < 10.0, "{latency:?}");
@@ -305,8 +305,12 @@ mod tests {
     #[test]
     fn cold_starts_stand_apart() {
         let mut tally = tally(&[1000; 10]);
-        let told = Some(Told { init_ms: Some(80.0), billed_ms: Some(120.0), ..Told::default() });
-        tally.record(&Outcome { told, ..Outcome::answered() }, Duration::from_millis(300));
+        let told = Some(InvocationReport {
+            init_ms: Some(80.0),
+            billed_ms: Some(120.0),
+            ..InvocationReport::default()
+        });
+        tally.record(&RequestOutcome { told, ..RequestOutcome::answered() }, Duration::from_millis(300));
         assert!(tally.latency().unwrap().max < 2.0);
         assert_eq!(tally.cold.latencies_ms, [300.0]);
         assert_eq!((tally.answered, tally.billed), (11, (1, 120.0)));
@@ -317,7 +321,7 @@ mod tests {
         let bins = tally(&[1500, 1500, 7000, 7000]).bins();
         let of: Vec<_> = bins.iter().map(|bin| (bin.from, bin.to, bin.count)).collect();
         assert_eq!(of, [(1.0, 2.0, 2), (2.0, 5.0, 0), (5.0, 10.0, 2)]);
-        assert!(Tally::new().bins().is_empty() && Tally::new().latency().is_none());
+        assert!(BenchTally::new().bins().is_empty() && BenchTally::new().latency().is_none());
     }
 
     proptest! {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// An HTTP server, or a function.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Target {
+pub(super) enum BenchTarget {
     /// A URL, in which `{unit}` may stand.
     Url(String),
     /// A function's name or ARN, with or without a qualifier.
@@ -36,7 +36,7 @@ impl Product {
     }
 }
 
-impl Target {
+impl BenchTarget {
     pub(super) fn parse(text: &str) -> Result<Self, Error> {
         let bad = |what: &str| {
             Error::caller(format!("{text:?} is not a target: {what}"))
@@ -99,7 +99,7 @@ mod tests {
             ("arn:aws:lambda:eu-central-1:123456789012:function:abx-flags:7", Some(Product::Flags)),
             ("reassignment", None),
         ] {
-            assert_eq!(Target::parse(text).unwrap().product(), product, "{text}");
+            assert_eq!(BenchTarget::parse(text).unwrap().product(), product, "{text}");
         }
     }
 
@@ -115,7 +115,7 @@ mod tests {
             "/assign",
             "localhost/assign",
         ] {
-            assert!(Target::parse(bad).is_err(), "{bad}");
+            assert!(BenchTarget::parse(bad).is_err(), "{bad}");
         }
     }
 }

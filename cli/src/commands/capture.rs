@@ -16,7 +16,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use stream::{Captured, Look, Source};
+use stream::{CaptureSource, Captured, PollResult};
 use tokio::time::Instant;
 
 /// Record the events of a stream in a file, for `abx replay`
@@ -99,7 +99,7 @@ impl Execute for Args {
 }
 
 async fn capture(args: &Args, since: Timestamp, go_on: Option<Duration>) -> Result<CaptureReport, Error> {
-    let mut source = Source::open(args, since).await?;
+    let mut source = CaptureSource::open(args, since).await?;
     let mut out = create(&args.file)?;
     let failed = |error: io::Error| Error::world(args.file.display().to_string()).because(error);
     let until = go_on.map(|duration| Instant::now() + duration);
@@ -111,9 +111,9 @@ async fn capture(args: &Args, since: Timestamp, go_on: Option<Duration>) -> Resu
             break;
         }
         match source.look().await? {
-            Look::Nothing { is_end } if is_end && until.is_none() => break,
-            Look::Nothing { .. } => tokio::time::sleep(source.pause()).await,
-            Look::Records(mut captured) => {
+            PollResult::Nothing { is_end } if is_end && until.is_none() => break,
+            PollResult::Nothing { .. } => tokio::time::sleep(source.pause()).await,
+            PollResult::Records(mut captured) => {
                 let most = args.records.map_or(u64::MAX, |most| most - report.records);
                 captured.records.truncate(usize::try_from(most).unwrap_or(usize::MAX));
                 let before = captured.records.len();

@@ -24,7 +24,7 @@ use abx_functions::telemetry::{Level, Telemetry};
 use abx_functions::{assignment, flags};
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use guard::Guard;
+use guard::RequestFilter;
 use health::WatchedStore;
 use lock::Lock;
 use std::io::{self, Write as _};
@@ -36,7 +36,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio::time::{interval, sleep};
-use watch::{Edit, Watch};
+use watch::{SaveOutcome, Watch};
 
 /// The interval between looks at files and store: an edit is to be live within a second.
 const TICK: Duration = Duration::from_millis(250);
@@ -125,7 +125,7 @@ async fn serve(args: &Args) -> Result<Exit, Error> {
         // A caller who never sends the rest of a request must not keep the program.
         sleep(GRACE).await;
     };
-    let guard = Guard { address, origins: args.cors.clone(), hosts: args.allow_host.clone() };
+    let guard = RequestFilter { address, origins: args.cors.clone(), hosts: args.allow_host.clone() };
     let server =
         axum::serve(listener, dev.router(guard)).with_graceful_shutdown(async { drop(ending.await) });
     tokio::select! {
@@ -215,7 +215,7 @@ impl Dev {
         Ok(Self { store, watched, holder, assignment, flags, events })
     }
 
-    fn router(&self, guard: Guard) -> Router {
+    fn router(&self, guard: RequestFilter) -> Router {
         let routes = Arc::clone(&self.assignment)
             .routes()
             .merge(Arc::clone(&self.flags).routes())
@@ -282,13 +282,13 @@ impl Dev {
             say(findings::human(&look.findings, &look.files).trim_end_matches('\n'));
         }
         match look.edit {
-            Edit::Published(revision) => {
+            SaveOutcome::Published(revision) => {
                 say(&format!("{GOOD}revision {revision}{GOOD:#} from {} files", look.files.len()));
             }
-            Edit::Finished(revision) => complain(&format!(
+            SaveOutcome::Finished(revision) => complain(&format!(
                 "revision {revision} was published and never served: its publisher ended too early. It serves now"
             )),
-            Edit::Behind | Edit::Same => {}
+            SaveOutcome::Behind | SaveOutcome::Same => {}
         }
         self.follow_head(watch).await
     }

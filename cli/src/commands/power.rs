@@ -109,7 +109,7 @@ pub struct PowerReport {
     /// Units in all variants together.
     units: u64,
     /// The control first.
-    variants: Vec<VariantReport>,
+    variants: Vec<PlannedVariant>,
     /// The duration in days; `null` if the number of units per day is not given.
     days: Option<u64>,
 }
@@ -123,7 +123,7 @@ enum SolvedFor {
 }
 
 #[derive(Debug, Serialize, schemars::JsonSchema)]
-struct VariantReport {
+struct PlannedVariant {
     /// The share, 0 to 1.
     share: f64,
     units: u64,
@@ -152,7 +152,7 @@ impl Execute for Args {
                 .help("give the effect as --mde-abs"));
         }
         let plan = answer(&design, self, effect)?;
-        let variants = |(share, units): (&f64, u64)| VariantReport { share: *share, units };
+        let variants = |(share, units): (&f64, u64)| PlannedVariant { share: *share, units };
         let duration = self.units_per_day.map(|each_day| {
             days(plan.sizes.total, each_day, self.traffic)
                 .ok_or_else(|| Error::caller("the experiment would take too long"))

@@ -6,7 +6,7 @@ use crate::inputs::{DOCUMENTS, Source, part, unknown_key};
 use crate::render::change::consequences;
 use crate::render::style::{BAD, DIM, GOOD, TITLE};
 use crate::report::{FormatArg, Report};
-use crate::source::{Checked, Corpus, SourceFile, WantedVariant, by_hand, edit_variants, replace_file};
+use crate::source::{Checked, Corpus, SourceFile, TargetRanges, by_hand, edit_variants, replace_file};
 use abx_core::Experiment;
 use abx_core::change::{DocumentChange, compare, rebalance};
 use abx_core::document::Key;
@@ -32,7 +32,7 @@ pub struct Args {
     key: String,
     /// The variants and their shares, which sum to 1
     #[arg(long, value_name = "VARIANT=SHARE", value_delimiter = ',', num_args = 1, required = true, value_parser = target)]
-    to: Vec<Target>,
+    to: Vec<TargetShare>,
     /// Documents: files or folders; the one with the experiment is written
     #[arg(default_value = DOCUMENTS, value_name = "SOURCE")]
     sources: Vec<Source>,
@@ -45,19 +45,19 @@ pub struct Args {
 
 /// A variant and its share, from 0 to 1.
 #[derive(Debug, Clone, PartialEq)]
-struct Target {
+struct TargetShare {
     variant: String,
     share: f64,
 }
 
-fn target(text: &str) -> Result<Target, String> {
+fn target(text: &str) -> Result<TargetShare, String> {
     let (variant, share) = text.split_once('=').ok_or("write VARIANT=SHARE, for example control=0.3")?;
     if !Key::is_valid(variant.trim()) {
         return Err("a variant's key has 1 to 64 of a-z, 0-9, `.`, `_` and `-`".to_owned());
     }
     let share = part(share).ok().filter(|it| (0.0..=1.0).contains(it));
     let share = share.ok_or("write a share from 0 to 1, or a percentage such as 30%")?;
-    Ok(Target { variant: variant.trim().to_owned(), share })
+    Ok(TargetShare { variant: variant.trim().to_owned(), share })
 }
 
 /// The new ranges, and whom they move.
@@ -98,8 +98,8 @@ impl Execute for Args {
         let experiment = find(&checked, &self.key)?;
         let variants = plan(experiment, &self.to)?;
         let (file, document) = place(&checked, &self.key)?;
-        let wanted = |it: &VariantRanges| WantedVariant { key: it.key.clone(), ranges: it.after.clone() };
-        let wanted: Vec<WantedVariant> = variants.iter().filter(|it| !it.dropped).map(wanted).collect();
+        let wanted = |it: &VariantRanges| TargetRanges { key: it.key.clone(), ranges: it.after.clone() };
+        let wanted: Vec<TargetRanges> = variants.iter().filter(|it| !it.dropped).map(wanted).collect();
         let edited = edit_variants(&file.text, document, &wanted).ok_or_else(|| {
             Error::caller(format!("{}: the layout of `variants` cannot be edited safely", file.name))
                 .help(format!("nothing was written; write this by hand:\n  variants:{}", by_hand(&wanted)))
@@ -157,7 +157,7 @@ fn place<'c>(checked: &'c Checked, key: &str) -> Result<(&'c SourceFile, usize),
 }
 
 /// The new ranges of each variant that is there or wanted.
-fn plan(experiment: &Experiment, targets: &[Target]) -> Result<Vec<VariantRanges>, Error> {
+fn plan(experiment: &Experiment, targets: &[TargetShare]) -> Result<Vec<VariantRanges>, Error> {
     let is_named = |key: &str| targets.iter().any(|target| target.variant == *key);
     let variant =
         |key: String, before| VariantRanges { dropped: !is_named(&key), key, before, after: Vec::new() };

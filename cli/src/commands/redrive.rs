@@ -14,7 +14,7 @@ use crate::report::FormatArg;
 use crate::stores::{AnyArchive, AnyCatalog, AnyMetrics, AnyQuarantine, Backend, MetricsArgs};
 use abx_core::event::ShardBatch;
 use abx_functions::catalog::{CatalogHolder, Snapshot, head};
-use abx_functions::events::{Origin, Redriver, quarantined};
+use abx_functions::events::{RedriveSource, Redriver, quarantined};
 use abx_functions::ports::{PortError, Quarantine as _, Quarantined};
 use jiff::{SignedDuration, Timestamp};
 use records::Records;
@@ -69,7 +69,7 @@ pub struct Args {
 }
 
 /// Records to redrive.
-enum Source {
+enum RedriveInput {
     /// Of shards, by their places.
     Records(Records),
     /// Of the quarantine, in the order in which they came: an exposure is before what it is the reason for.
@@ -98,9 +98,9 @@ impl Execute for Args {
 }
 
 impl Args {
-    async fn read(&self, kept: &AnyQuarantine, report: &mut RedriveReport) -> Result<Source, Error> {
+    async fn read(&self, kept: &AnyQuarantine, report: &mut RedriveReport) -> Result<RedriveInput, Error> {
         if self.quarantine {
-            return self.quarantined(kept).await.map(Source::Quarantine);
+            return self.quarantined(kept).await.map(RedriveInput::Quarantine);
         }
         let records = Records::new()?;
         if self.from_archive.is_empty() {
@@ -108,7 +108,7 @@ impl Args {
         } else {
             source::archive(&self.from_archive, &records, report)?;
         }
-        Ok(Source::Records(records))
+        Ok(RedriveInput::Records(records))
     }
 
     async fn quarantined(&self, kept: &AnyQuarantine) -> Result<Vec<Quarantined>, Error> {
@@ -128,7 +128,7 @@ impl Args {
     /// Why it ended before the last record, if it did.
     async fn redrive(
         &self,
-        source: &Source,
+        source: &RedriveInput,
         (backend, kept): (&Backend, AnyQuarantine),
         report: &mut RedriveReport,
     ) -> Result<Option<PortError>, Error> {
@@ -141,27 +141,27 @@ impl Args {
         let catalog = Arc::new(CatalogHolder::new(catalog, Snapshot::default()));
         let counts = backend.metrics(&self.metrics.metrics_table, &self.marks_table);
         let redriver = Redriver::new(catalog, counts, (backend.archive(&self.archive_stream), kept.clone()));
-        let ended = Work { redriver, is_real: self.yes }.all(source, &kept, report).await?;
+        let ended = RedriveJob { redriver, is_real: self.yes }.all(source, &kept, report).await?;
         Ok(ended.err())
     }
 }
 
 /// A redrive, or the plan of one.
-struct Work {
+struct RedriveJob {
     redriver: Redriver<AnyCatalog, AnyMetrics, AnyArchive, AnyQuarantine>,
     is_real: bool,
 }
 
-impl Work {
+impl RedriveJob {
     async fn all(
         &self,
-        source: &Source,
+        source: &RedriveInput,
         kept: &AnyQuarantine,
         report: &mut RedriveReport,
     ) -> Result<Result<(), PortError>, Error> {
         match source {
-            Source::Records(records) => self.shards(records, report).await,
-            Source::Quarantine(records) => Ok(self.quarantine(records, kept, report).await),
+            RedriveInput::Records(records) => self.shards(records, report).await,
+            RedriveInput::Quarantine(records) => Ok(self.quarantine(records, kept, report).await),
         }
     }
 
@@ -176,7 +176,7 @@ impl Work {
                 let batch = records.next(&shard, after.as_ref())?;
                 let Some(last) = batch.payloads.last() else { break };
                 after = Some(last.position.clone());
-                if let Err(error) = self.batch(Origin::Stream, &batch, report).await {
+                if let Err(error) = self.batch(RedriveSource::Stream, &batch, report).await {
                     return Ok(Err(error));
                 }
             }
@@ -194,7 +194,7 @@ impl Work {
             for payload in &batch.payloads {
                 report.read(&batch.shard, payload.arrived);
             }
-            let is_done = self.batch(Origin::Quarantine, &batch, report).await?;
+            let is_done = self.batch(RedriveSource::Quarantine, &batch, report).await?;
             if is_done {
                 // Whoever ends in between finds it counted before.
                 kept.remove(record).await?;
@@ -206,7 +206,7 @@ impl Work {
     /// True if all of a batch are counted now.
     async fn batch(
         &self,
-        origin: Origin,
+        origin: RedriveSource,
         batch: &ShardBatch,
         report: &mut RedriveReport,
     ) -> Result<bool, PortError> {

@@ -65,7 +65,7 @@ pub struct Args {
     epoch: Option<u32>,
     /// Judge by the document of this revision, for example @12; by default by the head, or the newest revision with the experiment
     #[arg(long, value_name = "@N", requires = "key", value_parser = parse_revision)]
-    at: Option<Revision>,
+    at: Option<RevisionArg>,
     /// Show the results again whenever they change
     #[arg(long, requires = "key")]
     watch: bool,
@@ -79,11 +79,11 @@ const WATCH: Duration = Duration::from_secs(1);
 
 /// A published revision; `None` is the head.
 #[derive(Debug, Clone, Copy)]
-struct Revision(Option<u64>);
+struct RevisionArg(Option<u64>);
 
-fn parse_revision(text: &str) -> Result<Revision, String> {
+fn parse_revision(text: &str) -> Result<RevisionArg, String> {
     match text.parse() {
-        Ok(Source::Published(revision)) => Ok(Revision(revision)),
+        Ok(Source::Published(revision)) => Ok(RevisionArg(revision)),
         _ => {
             Err("write a published revision, for example @12 or @head; `abx revisions` lists them".to_owned())
         }
@@ -93,14 +93,14 @@ fn parse_revision(text: &str) -> Result<Revision, String> {
 impl Run for Args {
     fn run(&self, output: &Output) -> Exit {
         match &self.key {
-            None => List(self).run(output),
+            None => ListExperiments(self).run(output),
             Some(key) if self.watch => watch(self, key, output).unwrap_or_else(|error| output.fail(&error)),
             Some(key) => Judge(self, key).run(output),
         }
     }
 
     fn reports() -> Vec<ReportSchema> {
-        [Judge::reports(), List::reports()].concat()
+        [Judge::reports(), ListExperiments::reports()].concat()
     }
 }
 
@@ -120,9 +120,9 @@ impl Execute for Judge<'_> {
 }
 
 /// The list of all experiments that were counted.
-struct List<'a>(&'a Args);
+struct ListExperiments<'a>(&'a Args);
 
-impl Execute for List<'_> {
+impl Execute for ListExperiments<'_> {
     type Report = ResultsListReport;
 
     fn execute(&self) -> Result<ResultsListReport, Error> {
@@ -162,8 +162,8 @@ async fn read(args: &Args, key: &str) -> Result<ResultsReport, Error> {
     let history = History::read(&catalog).await?;
     let found = match args.at {
         None => history.find(key, args.epoch).await?,
-        Some(Revision(Some(revision))) => Some(history.at(key, revision).await?),
-        Some(Revision(None)) => {
+        Some(RevisionArg(Some(revision))) => Some(history.at(key, revision).await?),
+        Some(RevisionArg(None)) => {
             let revision =
                 head(&catalog).await?.ok_or_else(|| Error::caller("nothing was ever published"))?;
             Some(history.at(key, revision).await?)

@@ -28,7 +28,7 @@ pub struct RevisionsReport {
     store: String,
     /// The one that serves.
     head: Option<u64>,
-    revisions: Vec<Revision>,
+    revisions: Vec<RevisionReport>,
     /// Every move of the head, the newest first; what versions of abx before this record moved is not in it.
     moves: Vec<Move>,
 }
@@ -47,7 +47,7 @@ struct Move {
 }
 
 #[derive(Debug, Serialize, schemars::JsonSchema)]
-struct Revision {
+struct RevisionReport {
     #[serde(rename = "revision")]
     number: u64,
     #[schemars(with = "String")]
@@ -71,7 +71,7 @@ impl Execute for Args {
             let revisions = store.revisions().await.map_err(unanswered)?;
             let revisions = revisions
                 .into_iter()
-                .map(|it| Revision {
+                .map(|it| RevisionReport {
                     number: it.revision,
                     created_at: it.meta.created_at,
                     author: it.meta.author,

@@ -80,11 +80,11 @@ pub struct SrmReport {
     greatest_deviation: Option<f64>,
     /// The number of units below which the test could not have raised an alarm.
     least_units: u64,
-    variants: Vec<VariantReport>,
+    variants: Vec<SrmVariant>,
 }
 
 #[derive(Debug, Serialize, schemars::JsonSchema)]
-struct VariantReport {
+struct SrmVariant {
     variant: String,
     #[serde(flatten)]
     ratio: RatioVariant,
@@ -193,9 +193,7 @@ impl SrmReport {
             chi_square: found.chi_square,
             greatest_deviation: found.greatest_deviation,
             least_units: found.least_units,
-            variants: variants
-                .map(|(count, ratio)| VariantReport { variant: count.variant, ratio })
-                .collect(),
+            variants: variants.map(|(count, ratio)| SrmVariant { variant: count.variant, ratio }).collect(),
         }
     }
 

@@ -29,7 +29,7 @@ pub struct Args {
     documents: SourcesArgs,
     /// Output format
     #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT")]
-    format: Format,
+    format: ValidateFormat,
     /// Exit with 1 for warnings, too
     #[arg(long)]
     deny_warnings: bool,
@@ -37,7 +37,7 @@ pub struct Args {
 
 /// The output format of findings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum Format {
+pub enum ValidateFormat {
     /// For a person
     #[default]
     Human,
@@ -92,14 +92,14 @@ impl Execute for Args {
 impl ValidateReport {
     /// The report in a format.
     #[must_use]
-    pub fn print(&self, format: Format) -> String {
+    pub fn print(&self, format: ValidateFormat) -> String {
         match format {
-            Format::Human => self.human(),
-            Format::Json => report::headed_json(self),
-            Format::Sarif => report::json(&findings::sarif(&self.findings)),
+            ValidateFormat::Human => self.human(),
+            ValidateFormat::Json => report::headed_json(self),
+            ValidateFormat::Sarif => report::json(&findings::sarif(&self.findings)),
             // Lines that are no commands go to the log.
-            Format::Github => findings::github(&self.findings) + &self.summary(),
-            Format::Junit => {
+            ValidateFormat::Github => findings::github(&self.findings) + &self.summary(),
+            ValidateFormat::Junit => {
                 findings::junit(&self.findings, &self.sources, self.deny_warnings, Timestamp::now())
             }
         }

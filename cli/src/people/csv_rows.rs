@@ -1,6 +1,6 @@
 //! Rows of a CSV file with a header.
 
-use super::{People, Rows};
+use super::{People, UnitRows};
 use crate::error::Error;
 use abx_core::decide::Column;
 use csv::{Reader, StringRecord};
@@ -17,7 +17,7 @@ struct Taken {
     is_told: bool,
 }
 
-pub(super) fn read(rows: &mut Rows<'_, '_>, reader: BufReader<File>) -> Result<(), Error> {
+pub(super) fn read(rows: &mut UnitRows<'_, '_>, reader: BufReader<File>) -> Result<(), Error> {
     let people = rows.people;
     let mut reader = Reader::from_reader(reader);
     let header = reader.headers().map_err(|error| people.wrong(1, error))?.clone();
@@ -50,7 +50,7 @@ pub(super) fn read(rows: &mut Rows<'_, '_>, reader: BufReader<File>) -> Result<(
 }
 
 /// The columns that documents read; none of them may be there twice.
-fn columns(rows: &mut Rows<'_, '_>, names: &[&str], id: usize) -> Result<Vec<Taken>, Error> {
+fn columns(rows: &mut UnitRows<'_, '_>, names: &[&str], id: usize) -> Result<Vec<Taken>, Error> {
     let people = rows.people;
     let mut taken: Vec<Taken> = Vec::new();
     for (index, name) in names.iter().enumerate().filter(|(index, _)| *index != id) {

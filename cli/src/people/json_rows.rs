@@ -1,13 +1,13 @@
 //! Rows of a file with a JSON object in each line.
 
-use super::{MAX_ROW, Rows};
+use super::{MAX_ROW, UnitRows};
 use crate::error::Error;
 use abx_core::decide::{Context, unit_of};
 use serde_json::{Map, Value};
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _};
 
-pub(super) fn read(rows: &mut Rows<'_, '_>, mut reader: BufReader<File>) -> Result<(), Error> {
+pub(super) fn read(rows: &mut UnitRows<'_, '_>, mut reader: BufReader<File>) -> Result<(), Error> {
     let people = rows.people;
     let mut text = Vec::new();
     let mut line = 0;
@@ -43,7 +43,7 @@ pub(super) fn read(rows: &mut Rows<'_, '_>, mut reader: BufReader<File>) -> Resu
 }
 
 /// The attributes that documents read, with their types unchanged.
-fn take_read(rows: &mut Rows<'_, '_>, row: Map<String, Value>) -> Map<String, Value> {
+fn take_read(rows: &mut UnitRows<'_, '_>, row: Map<String, Value>) -> Map<String, Value> {
     let types = rows.people.types;
     let mut taken = Map::new();
     for (name, value) in row {

@@ -10,29 +10,29 @@ use std::fmt::Write as _;
 
 /// Tests that belong together.
 #[derive(Debug)]
-pub struct Suite {
+pub struct JunitSuite {
     /// The document that the tests are about.
     pub name: String,
     /// The tests.
-    pub cases: Vec<Case>,
+    pub cases: Vec<JunitCase>,
     /// Text that belongs to the suite as a whole.
     pub output: String,
 }
 
 /// One test.
 #[derive(Debug)]
-pub struct Case {
+pub struct JunitCase {
     /// The name of the case.
     pub name: String,
     /// The group of the case: the document that it tests.
     pub class: String,
     /// The failure; `None` if the case passed.
-    pub failure: Option<Failure>,
+    pub failure: Option<JunitFailure>,
 }
 
 /// The failure of a test.
 #[derive(Debug)]
-pub struct Failure {
+pub struct JunitFailure {
     /// A word for its kind.
     pub kind: String,
     /// The failure in a line.
@@ -43,7 +43,7 @@ pub struct Failure {
 
 /// All suites of a run at a time. Nobody measures the time of a test: it is a fraction of a millisecond.
 #[must_use]
-pub fn suites(suites: &[Suite], at: Timestamp) -> String {
+pub fn suites(suites: &[JunitSuite], at: Timestamp) -> String {
     let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n");
     let at = at.strftime("%Y-%m-%dT%H:%M:%S");
     let version = env!("CARGO_PKG_VERSION");
@@ -63,10 +63,10 @@ pub fn suites(suites: &[Suite], at: Timestamp) -> String {
     text + "</testsuites>\n"
 }
 
-fn case(text: &mut String, case: &Case) {
+fn case(text: &mut String, case: &JunitCase) {
     let (name, class) = (escape(&case.name), escape(&case.class));
     let _ = write!(text, "    <testcase classname=\"abx.{class}\" name=\"{name}\" time=\"0\"");
-    let Some(Failure { kind, message, text: full }) = &case.failure else {
+    let Some(JunitFailure { kind, message, text: full }) = &case.failure else {
         text.push_str("/>\n");
         return;
     };

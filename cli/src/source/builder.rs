@@ -1,7 +1,7 @@
 //! Events of YAML become values and marks, within limits.
 
-use super::fault::Fault;
-use super::mark::{Field, Fields, Inside, Mark};
+use super::fault::SourceFault;
+use super::mark::{Field, FieldMarks, Inside, SourceMark};
 use super::scalar;
 use abx_core::finding::Code;
 use granit_parser::{Event, ScalarStyle};
@@ -19,31 +19,31 @@ const MAX_REPEATED: usize = 10_000;
 /// Makes values from events. The stack is its own, so that no nesting can overflow the thread's.
 #[derive(Default)]
 pub(super) struct Builder {
-    open: Vec<Open>,
+    open: Vec<OpenNode>,
     anchors: HashMap<usize, Anchored>,
     values: usize,
     repeated: usize,
-    pub(super) faults: Vec<Fault>,
-    done: Option<(Value, Mark)>,
+    pub(super) faults: Vec<SourceFault>,
+    done: Option<(Value, SourceMark)>,
 }
 
 /// The value that an anchor refers to.
 struct Anchored {
     value: Value,
-    mark: Mark,
+    mark: SourceMark,
     /// The text of a scalar, as which it is the name of a field; `None` for a list or mapping.
     text: Option<String>,
 }
 
 /// A list or mapping whose end has not been seen.
-struct Open {
+struct OpenNode {
     start: usize,
     anchor: usize,
-    kind: Kind,
+    kind: NodeKind,
 }
 
-enum Kind {
-    List(Vec<Value>, Vec<Mark>),
+enum NodeKind {
+    List(Vec<Value>, Vec<SourceMark>),
     Map(OpenMap),
 }
 
@@ -54,11 +54,11 @@ struct OpenMap {
     /// Names that were there already.
     repeated: Vec<(String, Range<usize>)>,
     /// A name whose value has not been seen.
-    pending: Option<Name>,
+    pending: Option<FieldName>,
 }
 
 /// The name of a field.
-struct Name {
+struct FieldName {
     text: String,
     span: Range<usize>,
     /// True if the field is left out, because its name has a fault.
@@ -66,7 +66,7 @@ struct Name {
 }
 
 /// The end of a document's parsing: with a fault, or with those already noted.
-pub(super) type Step<T> = Result<T, Option<Fault>>;
+pub(super) type Step<T> = Result<T, Option<SourceFault>>;
 
 impl Builder {
     /// A builder of one document, after so many values in those before it.
@@ -85,7 +85,7 @@ impl Builder {
         event: Event<'_>,
         span: Range<usize>,
         tag: Option<Range<usize>>,
-    ) -> Step<Option<(Value, Mark)>> {
+    ) -> Step<Option<(Value, SourceMark)>> {
         self.count(&event, &span)?;
         match event {
             Event::DocumentEnd => {
@@ -94,11 +94,11 @@ impl Builder {
             }
             Event::SequenceStart(_, anchor, tag_name) => {
                 self.refuse_tag(tag_name.is_some(), tag, &span);
-                self.open(span.start, anchor, Kind::List(Vec::new(), Vec::new()))?;
+                self.open(span.start, anchor, NodeKind::List(Vec::new(), Vec::new()))?;
             }
             Event::MappingStart(_, anchor, tag_name) => {
                 self.refuse_tag(tag_name.is_some(), tag, &span);
-                self.open(span.start, anchor, Kind::Map(OpenMap::default()))?;
+                self.open(span.start, anchor, NodeKind::Map(OpenMap::default()))?;
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(span.end)?,
             Event::Scalar(text, style, anchor, tag_name) => {
@@ -120,13 +120,13 @@ impl Builder {
         }
         let message = format!("the file holds more than {MAX_VALUES} values");
         let help = "split it, or keep large sets of units in an attribute that your program computes";
-        Err(Some(Fault::new(Code::TooLarge, span.clone(), message, help)))
+        Err(Some(SourceFault::new(Code::TooLarge, span.clone(), message, help)))
     }
 
     fn refuse_tag(&mut self, is_tagged: bool, tag: Option<Range<usize>>, span: &Range<usize>) {
         if is_tagged {
             let span = tag.unwrap_or_else(|| span.clone());
-            self.faults.push(Fault::new(
+            self.faults.push(SourceFault::new(
                 Code::UnsupportedYaml,
                 span,
                 "tags have no meaning in documents",
@@ -135,28 +135,28 @@ impl Builder {
         }
     }
 
-    fn open(&mut self, start: usize, anchor: usize, kind: Kind) -> Step<()> {
+    fn open(&mut self, start: usize, anchor: usize, kind: NodeKind) -> Step<()> {
         if self.open.len() >= MAX_DEPTH {
             return Err(Some(too_deep(start)));
         }
         if self.expects_name() {
             return Err(Some(not_a_name(start..start + 1)));
         }
-        self.open.push(Open { start, anchor, kind });
+        self.open.push(OpenNode { start, anchor, kind });
         Ok(())
     }
 
     fn close(&mut self, end: usize) -> Step<()> {
-        let Some(Open { start, anchor, kind }) = self.open.pop() else { return Ok(()) };
+        let Some(OpenNode { start, anchor, kind }) = self.open.pop() else { return Ok(()) };
         let (value, inside) = match kind {
-            Kind::List(values, marks) => (Value::Array(values), Inside::Items(marks)),
-            Kind::Map(map) => {
-                let fields = Fields::new(map.fields);
+            NodeKind::List(values, marks) => (Value::Array(values), Inside::Items(marks)),
+            NodeKind::Map(map) => {
+                let fields = FieldMarks::new(map.fields);
                 self.faults.extend(map.repeated.into_iter().map(|it| duplicate(it, &fields)));
                 (Value::Object(map.values), Inside::Fields(fields))
             }
         };
-        let mark = Mark { span: start..end, inside };
+        let mark = SourceMark { span: start..end, inside };
         self.remember(anchor, &value, &mark, None)?;
         self.put(value, mark);
         Ok(())
@@ -164,7 +164,7 @@ impl Builder {
 
     fn scalar(&mut self, text: &str, style: ScalarStyle, anchor: usize, span: Range<usize>) -> Step<()> {
         let is_plain = style == ScalarStyle::Plain;
-        let mark = Mark { span: span.clone(), inside: Inside::Nothing };
+        let mark = SourceMark { span: span.clone(), inside: Inside::Nothing };
         if self.expects_name() {
             if anchor != 0 {
                 // What an alias of it would complain about is not wrong with the name.
@@ -176,7 +176,7 @@ impl Builder {
         }
         let value = if is_plain {
             scalar::plain(text).unwrap_or_else(|()| {
-                self.faults.push(Fault::new(
+                self.faults.push(SourceFault::new(
                     Code::NonFiniteNumber,
                     span,
                     format!("{} is not a finite number", shortened(text)),
@@ -195,7 +195,7 @@ impl Builder {
     fn alias(&mut self, id: usize, span: Range<usize>) -> Step<()> {
         let Some(Anchored { value, mark, text }) = self.anchors.get(&id) else {
             let message = "an alias is inside the value that it names";
-            return Err(Some(Fault::new(Code::AliasBudget, span, message, "write the value out")));
+            return Err(Some(SourceFault::new(Code::AliasBudget, span, message, "write the value out")));
         };
         let weight = weight(value);
         // Nothing is copied before the budget has room for it.
@@ -210,13 +210,13 @@ impl Builder {
         let inside = mark.inside.clone();
         let value = fits.then(|| value.clone());
         self.repeat(weight, &span)?;
-        self.put(value.unwrap_or_default(), Mark { span, inside });
+        self.put(value.unwrap_or_default(), SourceMark { span, inside });
         Ok(())
     }
 
     /// Returns true if the next event is the name of a field.
     fn expects_name(&self) -> bool {
-        matches!(self.open.last(), Some(Open { kind: Kind::Map(OpenMap { pending: None, .. }), .. }))
+        matches!(self.open.last(), Some(OpenNode { kind: NodeKind::Map(OpenMap { pending: None, .. }), .. }))
     }
 
     /// Takes the name of a field; its value follows.
@@ -234,13 +234,13 @@ impl Builder {
         };
         if let Some((message, help)) = refusal {
             let span = if span.is_empty() { span.start..span.start + 1 } else { span.clone() };
-            self.faults.push(Fault::new(Code::UnsupportedYaml, span, message, help));
+            self.faults.push(SourceFault::new(Code::UnsupportedYaml, span, message, help));
         }
-        let Some(Open { kind: Kind::Map(map), .. }) = self.open.last_mut() else { return };
+        let Some(OpenNode { kind: NodeKind::Map(map), .. }) = self.open.last_mut() else { return };
         if map.values.contains_key(text) {
             map.repeated.push((text.to_owned(), span.clone()));
         }
-        map.pending = Some(Name { text: text.to_owned(), span, is_refused: refusal.is_some() });
+        map.pending = Some(FieldName { text: text.to_owned(), span, is_refused: refusal.is_some() });
     }
 
     /// Counts values that are held once more: both by an anchor, for aliases to come, and by an alias.
@@ -250,11 +250,11 @@ impl Builder {
             return Ok(());
         }
         let message = format!("anchors and aliases expand to more than {MAX_REPEATED} values");
-        Err(Some(Fault::new(Code::AliasBudget, span.clone(), message, "write the values out")))
+        Err(Some(SourceFault::new(Code::AliasBudget, span.clone(), message, "write the values out")))
     }
 
     /// Keeps a value for the aliases of its anchor; 0 is none.
-    fn remember(&mut self, anchor: usize, value: &Value, mark: &Mark, text: Option<&str>) -> Step<()> {
+    fn remember(&mut self, anchor: usize, value: &Value, mark: &SourceMark, text: Option<&str>) -> Step<()> {
         if anchor == 0 {
             return Ok(());
         }
@@ -265,16 +265,16 @@ impl Builder {
     }
 
     /// Puts a complete value where it belongs.
-    fn put(&mut self, value: Value, mark: Mark) {
+    fn put(&mut self, value: Value, mark: SourceMark) {
         match self.open.last_mut().map(|open| &mut open.kind) {
             None => self.done = Some((value, mark)),
-            Some(Kind::List(values, marks)) => {
+            Some(NodeKind::List(values, marks)) => {
                 values.push(value);
                 marks.push(mark);
             }
-            Some(Kind::Map(map)) => match map.pending.take() {
+            Some(NodeKind::Map(map)) => match map.pending.take() {
                 // The first of two fields of a name is kept; the second has its fault.
-                Some(Name { text, span, is_refused: false }) if !map.values.contains_key(&text) => {
+                Some(FieldName { text, span, is_refused: false }) if !map.values.contains_key(&text) => {
                     map.fields.push((text.clone(), span, mark));
                     map.values.insert(text, value);
                 }
@@ -285,22 +285,25 @@ impl Builder {
 }
 
 /// The fault of a name that is no text.
-fn not_a_name(span: Range<usize>) -> Fault {
+fn not_a_name(span: Range<usize>) -> SourceFault {
     let message = "the name of a field must be a text";
-    Fault::new(Code::UnsupportedYaml, span, message, "quote it, if it starts with `[` or `{`")
+    SourceFault::new(Code::UnsupportedYaml, span, message, "quote it, if it starts with `[` or `{`")
 }
 
 /// The fault of nesting.
-pub(super) fn too_deep(start: usize) -> Fault {
+pub(super) fn too_deep(start: usize) -> SourceFault {
     let message = format!("values are nested more than {MAX_DEPTH} levels deep");
     let help = "documents need a few levels; use a segment for conditions that nest this far";
-    Fault::new(Code::TooDeep, start..start + 1, message, help)
+    SourceFault::new(Code::TooDeep, start..start + 1, message, help)
 }
 
-fn duplicate((name, span): (String, Range<usize>), fields: &Fields) -> Fault {
+fn duplicate((name, span): (String, Range<usize>), fields: &FieldMarks) -> SourceFault {
     let first = fields.get(&name).map(|(_, span, _)| (span.clone(), "it is written here first".to_owned()));
     let message = format!("the field {:?} is written twice", shortened(&name));
-    Fault { related: first, ..Fault::new(Code::DuplicateField, span, message, "keep one of the two") }
+    SourceFault {
+        related: first,
+        ..SourceFault::new(Code::DuplicateField, span, message, "keep one of the two")
+    }
 }
 
 /// Returns the part of the alias budget that a value takes: one for each value in it, and more for long

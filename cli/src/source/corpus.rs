@@ -1,12 +1,12 @@
 //! All files of a run, compiled together.
 
 use super::beside::{Beside, sibling};
-use super::fault::Fault;
+use super::fault::SourceFault;
 use super::files::{self, SourceFile};
 use super::git::GitPlace;
 use super::located::{FilePlace, LocatedFinding, Places};
-use super::mark::Mark;
-use super::origin::{ListedPlaces, Origin};
+use super::mark::SourceMark;
+use super::origin::{DocumentOrigin, ListedPlaces};
 use super::overrides::{self, Listed};
 use super::written;
 use super::yaml;
@@ -28,8 +28,8 @@ use std::path::{Path, PathBuf};
 pub struct Corpus {
     files: Vec<SourceFile>,
     /// Each document's file, place and value.
-    documents: Vec<Origin>,
-    faults: Vec<(usize, Fault)>,
+    documents: Vec<DocumentOrigin>,
+    faults: Vec<(usize, SourceFault)>,
     /// Files that documents name, there or not.
     named: Vec<PathBuf>,
 }
@@ -58,12 +58,12 @@ pub struct Checked {
 #[derive(Debug)]
 struct DocumentPosition {
     file: usize,
-    mark: Mark,
+    mark: SourceMark,
     /// The document's name, for example `experiment checkout`; tests have none.
     name: Option<String>,
 }
 
-impl Origin {
+impl DocumentOrigin {
     /// The place of an override that stands in another file.
     pub(super) fn listed(&self, path: &ValuePath) -> Option<(usize, Range<usize>)> {
         let listed = self.listed.as_ref()?;
@@ -121,7 +121,13 @@ impl Corpus {
     pub fn add_value(&mut self, name: impl Into<String>, value: Value) {
         let text = crate::report::json(&value);
         let mark = yaml::parse(&text).documents.pop().map(|(_, mark)| mark).unwrap_or_default();
-        self.documents.push(Origin { file: self.files.len(), mark, value, listed: None, is_said: false });
+        self.documents.push(DocumentOrigin {
+            file: self.files.len(),
+            mark,
+            value,
+            listed: None,
+            is_said: false,
+        });
         self.files.push(SourceFile { name: name.into(), text, named_by: None });
     }
 
@@ -136,7 +142,7 @@ impl Corpus {
         Ok(())
     }
 
-    fn add(&mut self, file: SourceFile, fault: Option<Fault>, beside: &Beside<'_>) {
+    fn add(&mut self, file: SourceFile, fault: Option<SourceFault>, beside: &Beside<'_>) {
         let index = self.files.len();
         if let Some(fault) = fault {
             self.faults.push((index, fault));
@@ -147,7 +153,7 @@ impl Corpus {
         if parsed.documents.is_empty() && parsed.faults.is_empty() {
             let message = "there is no document in this file";
             let help = "start one with `experiment: KEY`, `flag: KEY`, `catalog:` or `tests: KEY`";
-            self.faults.push((index, Fault::new(Code::UnknownKind, 0..0, message, help)));
+            self.faults.push((index, SourceFault::new(Code::UnknownKind, 0..0, message, help)));
         }
         self.faults.extend(parsed.faults.into_iter().map(|fault| (index, fault)));
         for (value, mark) in &parsed.documents {
@@ -157,7 +163,7 @@ impl Corpus {
         let name = file.name.clone();
         self.files.push(file);
         for (value, mark) in parsed.documents {
-            let mut origin = Origin { file: index, mark, value, listed: None, is_said: false };
+            let mut origin = DocumentOrigin { file: index, mark, value, listed: None, is_said: false };
             self.read_overrides(&mut origin, &name, beside);
             self.documents.push(origin);
         }
@@ -165,7 +171,7 @@ impl Corpus {
 
     /// Takes the overrides of the file that a document names into the document. Where that fails, the field stays,
     /// and so the document has an error.
-    fn read_overrides(&mut self, origin: &mut Origin, document: &str, beside: &Beside<'_>) {
+    fn read_overrides(&mut self, origin: &mut DocumentOrigin, document: &str, beside: &Beside<'_>) {
         let Value::Object(fields) = &mut origin.value else { return };
         let Some(Value::String(path)) = fields.get("overrides_file") else { return };
         if fields.contains_key("tests") || !fields.get("overrides").is_none_or(Value::is_object) {
@@ -182,8 +188,10 @@ impl Corpus {
             Ok(bytes) => bytes,
             Err(why) => {
                 let message = format!("the overrides in {} cannot be read: {why}", quote(path));
-                self.faults
-                    .push((origin.file, Fault::new(Code::OverridesFile, mark, message, overrides::HELP)));
+                self.faults.push((
+                    origin.file,
+                    SourceFault::new(Code::OverridesFile, mark, message, overrides::HELP),
+                ));
                 return;
             }
         };
@@ -232,7 +240,7 @@ impl Corpus {
             named: self.named,
             placed: Vec::new(),
         };
-        for Origin { file, mark, value, .. } in self.documents {
+        for DocumentOrigin { file, mark, value, .. } in self.documents {
             checked.placed.push(DocumentPosition { file, mark, name: name(&value) });
             if value.get("tests").is_none() {
                 checked.values.push((file, value));

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 /// A fault of a text that is not YAML, or not the subset of YAML that documents use.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
+pub struct SourceFault {
     /// The code of the fault's finding.
     pub code: Code,
     /// The problem, in a sentence.
@@ -18,7 +18,7 @@ pub struct Fault {
     pub related: Option<(Range<usize>, String)>,
 }
 
-impl Fault {
+impl SourceFault {
     pub(super) fn new(code: Code, span: Range<usize>, message: impl Into<String>, help: &str) -> Self {
         Self { code, message: message.into(), span, help: Some(help.to_owned()), related: None }
     }

@@ -1,6 +1,6 @@
 //! Finding and reading files.
 
-use super::fault::Fault;
+use super::fault::SourceFault;
 use super::yaml::MAX_BYTES;
 use crate::error::Error;
 use abx_core::finding::Code;
@@ -24,7 +24,7 @@ pub struct SourceFile {
 /// The YAML files that some paths name, in the order of their names and each once, however many of the paths name it;
 /// folders are searched all the way down. What is neither a file nor a folder, as a pipe, is read as a file.
 pub fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
-    let mut found = Found::default();
+    let mut found = FoundFiles::default();
     for path in paths {
         if is_stdin(path) {
             found.add(path.clone());
@@ -48,12 +48,12 @@ pub fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
 
 /// Files that were found, each by the first path that led to it.
 #[derive(Default)]
-struct Found {
+struct FoundFiles {
     paths: BTreeSet<PathBuf>,
     files: HashSet<PathBuf>,
 }
 
-impl Found {
+impl FoundFiles {
     fn add(&mut self, path: PathBuf) {
         // Pipes have no path of their own.
         let file = path.canonicalize().unwrap_or_else(|_| path.clone());
@@ -76,7 +76,7 @@ fn check_link(path: &Path) -> Result<(), Error> {
 }
 
 /// Searches a folder, and returns how many YAML files it holds.
-fn search(folder: &Path, found: &mut Found) -> Result<usize, Error> {
+fn search(folder: &Path, found: &mut FoundFiles) -> Result<usize, Error> {
     let unreadable = |error: io::Error| Error::world(folder.display().to_string()).because(error);
     let mut count = 0;
     for entry in fs::read_dir(folder).map_err(unreadable)? {
@@ -116,7 +116,7 @@ pub(super) fn is_stdin(path: &Path) -> bool {
 }
 
 /// Reads a file, or the start of one that is too large.
-pub(super) fn read(path: &Path) -> Result<(SourceFile, Option<Fault>), Error> {
+pub(super) fn read(path: &Path) -> Result<(SourceFile, Option<SourceFault>), Error> {
     let name =
         if is_stdin(path) { "<stdin>".to_owned() } else { path.display().to_string().replace('\\', "/") };
     let unreadable = |error: io::Error| Error::world(name.clone()).because(error);
@@ -132,7 +132,7 @@ pub(super) fn read(path: &Path) -> Result<(SourceFile, Option<Fault>), Error> {
 }
 
 /// Takes bytes as a file of documents; what is wrong with them is a fault, and the text is then empty or cut.
-pub(super) fn accept(name: String, bytes: Vec<u8>) -> (SourceFile, Option<Fault>) {
+pub(super) fn accept(name: String, bytes: Vec<u8>) -> (SourceFile, Option<SourceFault>) {
     accept_up_to(MAX_BYTES, "split it at `---` into several files", name, bytes)
 }
 
@@ -142,13 +142,13 @@ pub(super) fn accept_up_to(
     help: &str,
     name: String,
     mut bytes: Vec<u8>,
-) -> (SourceFile, Option<Fault>) {
+) -> (SourceFile, Option<SourceFault>) {
     let file = |text| SourceFile { name, text, named_by: None };
     if bytes.len() > limit {
         bytes.truncate(200);
         let text = String::from_utf8_lossy(&bytes).lines().next().unwrap_or_default().to_owned();
         let message = format!("the file has more than {} KiB", limit / 1024);
-        return (file(text), Some(Fault::new(Code::TooLarge, 0..0, message, help)));
+        return (file(text), Some(SourceFault::new(Code::TooLarge, 0..0, message, help)));
     }
     match String::from_utf8(bytes) {
         Ok(text) => (file(text), None),
@@ -156,7 +156,8 @@ pub(super) fn accept_up_to(
             let good = error.utf8_error().valid_up_to();
             let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
             let span = good..good + char::REPLACEMENT_CHARACTER.len_utf8();
-            let fault = Fault::new(Code::NotText, span, "this byte is not UTF-8", "save the file as UTF-8");
+            let fault =
+                SourceFault::new(Code::NotText, span, "this byte is not UTF-8", "save the file as UTF-8");
             (file(text), Some(fault))
         }
     }

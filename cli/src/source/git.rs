@@ -89,10 +89,10 @@ impl GitPlace {
         } else {
             let listed = self.git(&["ls-tree", "-r", "-z", "--full-tree", &object])?;
             let files = listed.stdout.split(|byte| *byte == 0).filter_map(entry);
-            let file = |(path, found): (&str, Entry<'_>)| {
+            let file = |(path, found): (&str, TreeEntry<'_>)| {
                 let object = match found {
-                    Entry::File(object) => object.to_owned(),
-                    Entry::Link => self.follow(&object, path)?,
+                    TreeEntry::File(object) => object.to_owned(),
+                    TreeEntry::Link => self.follow(&object, path)?,
                 };
                 Ok((pinned.inside(path), object))
             };
@@ -270,7 +270,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 /// An entry of a folder.
-enum Entry<'a> {
+enum TreeEntry<'a> {
     /// A file, by its object.
     File(&'a str),
     /// A link, whose object is the path that it leads to.
@@ -278,11 +278,11 @@ enum Entry<'a> {
 }
 
 /// The path and entry of a line of `git ls-tree`, `MODE blob OBJECT<TAB>PATH`, if it is what a folder would be searched for.
-fn entry(line: &[u8]) -> Option<(&str, Entry<'_>)> {
+fn entry(line: &[u8]) -> Option<(&str, TreeEntry<'_>)> {
     let line = std::str::from_utf8(line).ok()?;
     let (about, path) = line.split_once('\t')?;
     let (mode, object) = about.split_once(" blob ")?;
-    let entry = if mode == "120000" { Entry::Link } else { Entry::File(object) };
+    let entry = if mode == "120000" { TreeEntry::Link } else { TreeEntry::File(object) };
     is_document(Path::new(path)).then_some((path, entry))
 }
 

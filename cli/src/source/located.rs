@@ -1,9 +1,9 @@
 //! Findings that know their file, line and column: what every format prints.
 
-use super::fault::Fault;
+use super::fault::SourceFault;
 use super::files::SourceFile;
 use super::lines::Lines;
-use super::origin::Origin;
+use super::origin::DocumentOrigin;
 use abx_core::finding::{Code, Finding, Path, Severity};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -73,7 +73,7 @@ impl<'f> Places<'f> {
     }
 
     /// The place of what is wrong in a file.
-    pub(super) fn of_fault(&self, file: usize, fault: Fault) -> LocatedFinding {
+    pub(super) fn of_fault(&self, file: usize, fault: SourceFault) -> LocatedFinding {
         let related = fault.related.into_iter();
         LocatedFinding {
             code: fault.code,
@@ -89,14 +89,15 @@ impl<'f> Places<'f> {
     }
 
     /// The place of what is wrong in a document.
-    pub(super) fn of_finding(&self, documents: &[Origin], finding: Finding) -> LocatedFinding {
-        let place = |place: &abx_core::finding::Place, code: Code| match documents.get(place.document) {
-            Some(origin) => match origin.listed(&place.path) {
-                Some((file, span)) => self.place(file, span),
-                None => self.place(origin.file, origin.mark.locate(&place.path, code)),
-            },
-            None => self.place(0, 0..0),
-        };
+    pub(super) fn of_finding(&self, documents: &[DocumentOrigin], finding: Finding) -> LocatedFinding {
+        let place =
+            |place: &abx_core::finding::DocumentLocation, code: Code| match documents.get(place.document) {
+                Some(origin) => match origin.listed(&place.path) {
+                    Some((file, span)) => self.place(file, span),
+                    None => self.place(origin.file, origin.mark.locate(&place.path, code)),
+                },
+                None => self.place(0, 0..0),
+            };
         let related = finding.related.into_iter();
         LocatedFinding {
             code: finding.code,

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 /// The place of a value, and of the values inside it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Mark {
+pub struct SourceMark {
     /// Bytes of the text.
     pub span: Range<usize>,
     /// The marks of the values inside.
@@ -19,23 +19,23 @@ pub enum Inside {
     #[default]
     Nothing,
     /// The items of a list.
-    Items(Vec<Mark>),
+    Items(Vec<SourceMark>),
     /// The fields of a mapping.
-    Fields(Fields),
+    Fields(FieldMarks),
 }
 
 /// A field's name, the bytes of the name, and the place of its value.
-pub(super) type Field = (String, Range<usize>, Mark);
+pub(super) type Field = (String, Range<usize>, SourceMark);
 
 /// The places of the fields of a mapping, to be looked up by name.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Fields {
+pub struct FieldMarks {
     by_name: Vec<Field>,
     /// The name that is written first.
     first: Option<Range<usize>>,
 }
 
-impl Fields {
+impl FieldMarks {
     /// Takes the fields in the order in which they are written; each name is there once.
     #[must_use]
     pub fn new(mut written: Vec<Field>) -> Self {
@@ -52,7 +52,7 @@ impl Fields {
     }
 }
 
-impl Mark {
+impl SourceMark {
     /// The bytes of a field's name, and the place of its value.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<(&Range<usize>, &Self)> {
@@ -113,7 +113,7 @@ impl Mark {
     fn head(&self) -> Range<usize> {
         match &self.inside {
             Inside::Fields(fields) => fields.first.clone().unwrap_or(self.span.clone()),
-            Inside::Items(items) => items.first().map_or(self.span.clone(), Mark::head),
+            Inside::Items(items) => items.first().map_or(self.span.clone(), SourceMark::head),
             Inside::Nothing => self.span.clone(),
         }
     }

@@ -1,6 +1,6 @@
 //! Files become documents that know their lines and columns.
 //!
-//! `files` finds and reads them; `yaml`, `builder` and `scalar` make values and [`Mark`]s; [`Corpus`] joins them
+//! `files` finds and reads them; `yaml`, `builder` and `scalar` make values and [`SourceMark`]s; [`Corpus`] joins them
 //! with the compiler, whose findings point by path; a [`LocatedFinding`] finding points by line and column. A file that a
 //! document names (`overrides`) is read from `beside` it. `edit` goes the other way: it writes values where they
 //! stand, and leaves every other byte alone.
@@ -22,11 +22,11 @@ mod written;
 mod yaml;
 
 pub use corpus::{Checked, Corpus, DocumentPlaces};
-pub use edit::{WantedVariant, by_hand, edit_variants, replace_file};
-pub use fault::Fault;
+pub use edit::{TargetRanges, by_hand, edit_variants, replace_file};
+pub use fault::SourceFault;
 pub use files::{SourceFile, find};
 pub use git::GitPlace;
 pub use lines::Lines;
 pub use located::{FilePlace, LocatedFinding, LocatedRelatedPlace};
-pub use mark::Mark;
+pub use mark::SourceMark;
 pub use yaml::{MAX_BYTES, Parsed, parse};

@@ -1,15 +1,15 @@
 //! Names of the source of a document.
 
-use super::mark::Mark;
+use super::mark::SourceMark;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::ops::Range;
 
 /// A document and where it comes from.
 #[derive(Debug)]
-pub(super) struct Origin {
+pub(super) struct DocumentOrigin {
     pub(super) file: usize,
-    pub(super) mark: Mark,
+    pub(super) mark: SourceMark,
     pub(super) value: Value,
     /// The overrides that stand in another file.
     pub(super) listed: Option<ListedPlaces>,

@@ -1,6 +1,6 @@
 //! Overrides of a document that stand in a file of their own, `overrides_file:`, because thousands fit in no document.
 
-use super::fault::Fault;
+use super::fault::SourceFault;
 use super::files::SourceFile;
 use super::written;
 use abx_core::document::quote;
@@ -26,7 +26,7 @@ const COLUMNS: [&str; 2] = ["unit", "variant"];
 #[derive(Debug, Default)]
 pub(super) struct Listed {
     entries: Vec<(String, String, Range<usize>)>,
-    pub(super) faults: Vec<Fault>,
+    pub(super) faults: Vec<SourceFault>,
 }
 
 /// Why a file cannot be one of overrides by its name.
@@ -36,20 +36,20 @@ pub(super) fn check_name(path: &str) -> Result<(), String> {
 }
 
 #[derive(Clone, Copy)]
-enum Form {
+enum OverridesFormat {
     Csv,
     Json,
 }
 
-fn form(name: &str) -> Option<Form> {
+fn form(name: &str) -> Option<OverridesFormat> {
     let extension = Path::new(name).extension()?;
-    let forms = [("csv", Form::Csv), ("json", Form::Json)];
+    let forms = [("csv", OverridesFormat::Csv), ("json", OverridesFormat::Json)];
     forms.into_iter().find(|(word, _)| extension.eq_ignore_ascii_case(word)).map(|(_, form)| form)
 }
 
 impl Listed {
     /// Nothing but a fault.
-    pub(super) fn broken(fault: Fault) -> Self {
+    pub(super) fn broken(fault: SourceFault) -> Self {
         Self { entries: Vec::new(), faults: vec![fault] }
     }
 
@@ -57,12 +57,12 @@ impl Listed {
     pub(super) fn read(file: &SourceFile) -> Self {
         let mut listed = Self::default();
         match form(&file.name) {
-            Some(Form::Json) => listed.json(&file.text),
-            Some(Form::Csv) | None => listed.csv(&file.text),
+            Some(OverridesFormat::Json) => listed.json(&file.text),
+            Some(OverridesFormat::Csv) | None => listed.csv(&file.text),
         }
         for (unit, _, span) in &listed.entries {
             let fault = written::unit_fault(unit);
-            listed.faults.extend(fault.map(|fault| Fault { span: span.clone(), ..fault }));
+            listed.faults.extend(fault.map(|fault| SourceFault { span: span.clone(), ..fault }));
         }
         listed
     }
@@ -79,11 +79,11 @@ impl Listed {
             match (overrides.get(&unit), spans.get(&unit)) {
                 (Some(_), None) => {
                     let message = format!("{} stands in `overrides` as well", quote(&unit));
-                    self.faults.push(Fault::new(Code::DuplicateField, span, message, KEEP_ONE));
+                    self.faults.push(SourceFault::new(Code::DuplicateField, span, message, KEEP_ONE));
                 }
                 (Some(first), Some(place)) if first.as_str() != Some(variant.as_str()) => {
                     let message = format!("{} is listed twice, with different variants", quote(&unit));
-                    let mut fault = Fault::new(Code::DuplicateField, span, message, KEEP_ONE);
+                    let mut fault = SourceFault::new(Code::DuplicateField, span, message, KEEP_ONE);
                     fault.related = Some((place.clone(), "first here".to_owned()));
                     self.faults.push(fault);
                 }
@@ -98,7 +98,7 @@ impl Listed {
     }
 
     fn fault(&mut self, span: Range<usize>, message: impl Into<String>, help: &str) {
-        self.faults.push(Fault::new(Code::OverridesFile, span, message, help));
+        self.faults.push(SourceFault::new(Code::OverridesFile, span, message, help));
     }
 
     fn json(&mut self, text: &str) {

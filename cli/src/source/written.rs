@@ -1,7 +1,7 @@
 //! Values whose written form is not what they mean: only who has the text can tell.
 
-use super::fault::Fault;
-use super::mark::Mark;
+use super::fault::SourceFault;
+use super::mark::SourceMark;
 use abx_core::finding::Code;
 use serde_json::{Number, Value};
 use std::ops::Range;
@@ -9,15 +9,15 @@ use unicode_normalization::is_nfc;
 use unicode_security::skeleton;
 
 /// Notes values of a document that can hardly be meant as they are read.
-pub(super) fn faults(text: &str, value: &Value, mark: &Mark) -> Vec<Fault> {
-    let mut reader = Reader { text, is_tests: value.get("tests").is_some(), faults: Vec::new() };
+pub(super) fn faults(text: &str, value: &Value, mark: &SourceMark) -> Vec<SourceFault> {
+    let mut reader = TextReader { text, is_tests: value.get("tests").is_some(), faults: Vec::new() };
     reader.walk(value, mark, Role::Known, "");
     reader.faults
 }
 
 /// Notes what can hardly be meant in a unit that stands in another file.
-pub(super) fn unit_fault(unit: &str) -> Option<Fault> {
-    let mut reader = Reader { text: unit, is_tests: false, faults: Vec::new() };
+pub(super) fn unit_fault(unit: &str) -> Option<SourceFault> {
+    let mut reader = TextReader { text: unit, is_tests: false, faults: Vec::new() };
     reader.compared(unit, &(0..unit.len()), Role::Same);
     reader.faults.pop()
 }
@@ -52,14 +52,14 @@ impl Role {
     }
 }
 
-struct Reader<'t> {
+struct TextReader<'t> {
     text: &'t str,
     is_tests: bool,
-    faults: Vec<Fault>,
+    faults: Vec<SourceFault>,
 }
 
-impl<'t> Reader<'t> {
-    fn walk(&mut self, value: &Value, mark: &Mark, role: Role, name: &str) {
+impl<'t> TextReader<'t> {
+    fn walk(&mut self, value: &Value, mark: &SourceMark, role: Role, name: &str) {
         match value {
             Value::Array(items) => {
                 for (item, mark) in items.iter().zip(mark.items()) {
@@ -94,7 +94,7 @@ impl<'t> Reader<'t> {
     }
 
     /// The names of a mapping that are compared: units with overrides.
-    fn names(&mut self, value: &Value, mark: &Mark) {
+    fn names(&mut self, value: &Value, mark: &SourceMark) {
         for name in value.as_object().into_iter().flat_map(serde_json::Map::keys) {
             if let Some((span, _)) = mark.field(name) {
                 self.compared(name, span, Role::Same);
@@ -107,7 +107,7 @@ impl<'t> Reader<'t> {
         self.text.get(span.clone()).filter(|raw| !raw.starts_with('*'))
     }
 
-    fn number(&mut self, number: &Number, mark: &Mark, role: Role, name: &str) {
+    fn number(&mut self, number: &Number, mark: &SourceMark, role: Role, name: &str) {
         let Some(raw) = self.raw(&mark.span).map(str::trim) else { return };
         let is_version = name.to_lowercase().contains("version");
         let is_text = role == Role::Same || is_version;
@@ -115,16 +115,18 @@ impl<'t> Reader<'t> {
             return;
         };
         let message = match change {
-            Change::Beyond => {
+            TextChange::Beyond => {
                 format!("{raw} is beyond 2^53: JavaScript and others cannot hold it, and send another number")
             }
-            Change::Rewritten => format!("{raw} is read as the number {number}"),
+            TextChange::Rewritten => format!("{raw} is read as the number {number}"),
         };
         let help = match change {
-            Change::Beyond => format!("quote it, if it is an id: \"{raw}\""),
-            Change::Rewritten => format!("quote it to keep what is written: \"{raw}\"; or write {number}"),
+            TextChange::Beyond => format!("quote it, if it is an id: \"{raw}\""),
+            TextChange::Rewritten => {
+                format!("quote it to keep what is written: \"{raw}\"; or write {number}")
+            }
         };
-        self.faults.push(Fault::new(Code::NumberNotAsWritten, mark.span.clone(), message, &help));
+        self.faults.push(SourceFault::new(Code::NumberNotAsWritten, mark.span.clone(), message, &help));
     }
 
     fn string(&mut self, text: &str, span: &Range<usize>, role: Role) {
@@ -136,7 +138,7 @@ impl<'t> Reader<'t> {
         {
             let message = format!("{text} is a text, and looks like {looks}");
             let help = format!("write {instead}, or quote it to say that it is a text: \"{text}\"");
-            self.faults.push(Fault::new(Code::TextLooksTyped, span.clone(), message, &help));
+            self.faults.push(SourceFault::new(Code::TextLooksTyped, span.clone(), message, &help));
         }
         if !matches!(role, Role::Known | Role::Free) {
             self.compared(text, span, role);
@@ -149,7 +151,7 @@ impl<'t> Reader<'t> {
         let hidden = hidden(text, raw, role);
         if let Some((what, help)) = hidden {
             let message = format!("the text {} {what}", abx_core::document::quote(text));
-            self.faults.push(Fault::new(Code::HiddenCharacters, span.clone(), message, help));
+            self.faults.push(SourceFault::new(Code::HiddenCharacters, span.clone(), message, help));
             return;
         }
         let mixed = text
@@ -164,13 +166,13 @@ impl<'t> Reader<'t> {
         };
         let help =
             "retype it; if it is intended, write it as an escape in double quotes, for example \"\\u0430\"";
-        self.faults.push(Fault::new(Code::LookAlikeCharacters, span.clone(), what, help));
+        self.faults.push(SourceFault::new(Code::LookAlikeCharacters, span.clone(), what, help));
     }
 }
 
 /// The difference between a number and its text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Change {
+enum TextChange {
     /// It is written otherwise than it is.
     Rewritten,
     /// It is what is written, and not for everybody.
@@ -178,13 +180,13 @@ enum Change {
 }
 
 /// `is_free`: a value of the document's own; `is_text`: one that stands for a text, where every digit counts.
-fn change_of(raw: &str, number: &Number, is_free: bool, is_text: bool) -> Option<Change> {
+fn change_of(raw: &str, number: &Number, is_free: bool, is_text: bool) -> Option<TextChange> {
     const EXACT: u64 = 1 << 53;
     let unsigned = raw.strip_prefix(['-', '+']).unwrap_or(raw);
     let is_led_by_zero =
         unsigned.strip_prefix('0').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_alphanumeric()));
     if is_led_by_zero {
-        return Some(Change::Rewritten);
+        return Some(TextChange::Rewritten);
     }
     if !is_free {
         return None;
@@ -194,11 +196,11 @@ fn change_of(raw: &str, number: &Number, is_free: bool, is_text: bool) -> Option
     let ends_in_zero = unsigned.contains('.') && unsigned.ends_with('0');
     let is_lost = decimal(raw) != decimal(&number.to_string());
     if has_exponent || is_bare || raw.starts_with('+') || is_lost || (is_text && ends_in_zero) {
-        return Some(Change::Rewritten);
+        return Some(TextChange::Rewritten);
     }
     let is_beyond =
         number.as_u64().or_else(|| number.as_i64().map(i64::unsigned_abs)).is_some_and(|it| it > EXACT);
-    is_beyond.then_some(Change::Beyond)
+    is_beyond.then_some(TextChange::Beyond)
 }
 
 /// The digits of a decimal number without zeros around them, and the power of ten of the last.

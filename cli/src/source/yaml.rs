@@ -5,8 +5,8 @@
 //! next document are decided here. `serde_yaml` is archived, and takes a minute for some files of 200 KB.
 
 use super::builder::{Builder, MAX_DEPTH, too_deep};
-use super::fault::Fault;
-use super::mark::Mark;
+use super::fault::SourceFault;
+use super::mark::SourceMark;
 use abx_core::finding::Code;
 use granit_parser::{ErrorKind, Parser, ScanError, options};
 use serde_json::Value;
@@ -18,9 +18,9 @@ pub const MAX_BYTES: usize = 256 * 1024;
 #[derive(Debug, Default)]
 pub struct Parsed {
     /// The documents that could be parsed, and where their values are.
-    pub documents: Vec<(Value, Mark)>,
+    pub documents: Vec<(Value, SourceMark)>,
     /// The parts that could not be parsed.
-    pub faults: Vec<Fault>,
+    pub faults: Vec<SourceFault>,
 }
 
 /// Parses a text. A document that is not YAML leaves a fault, and parsing goes on at the next `---`.
@@ -64,7 +64,7 @@ pub fn parse(text: &str) -> Parsed {
         parsed.faults.append(&mut builder.faults);
         // What is not YAML may be followed by what is; who breaks a budget is not read any further.
         let over_budget =
-            |fault: &Fault| matches!(fault.code, Code::TooDeep | Code::TooLarge | Code::AliasBudget);
+            |fault: &SourceFault| matches!(fault.code, Code::TooDeep | Code::TooLarge | Code::AliasBudget);
         if ended || parsed.faults.iter().any(over_budget) || !parser.proceed_next_document().unwrap_or(false)
         {
             return parsed;
@@ -72,15 +72,15 @@ pub fn parse(text: &str) -> Parsed {
     }
 }
 
-fn control_character(text: &str) -> Option<Fault> {
+fn control_character(text: &str) -> Option<SourceFault> {
     let is_bad = |byte: u8| (byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r')) || byte == 0x7f;
     let at = text.bytes().position(is_bad)?;
     let byte = text.as_bytes().get(at).copied().unwrap_or_default();
     let message = format!("the file holds the control character U+{byte:04X}");
-    Some(Fault::new(Code::NotText, at..at + 1, message, "delete it; it is invisible in most editors"))
+    Some(SourceFault::new(Code::NotText, at..at + 1, message, "delete it; it is invisible in most editors"))
 }
 
-fn syntax(error: &ScanError, text: &str) -> Fault {
+fn syntax(error: &ScanError, text: &str) -> SourceFault {
     let at = error.marker().byte_offset().unwrap_or(text.len()).min(text.len());
     let start = (0..=at).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
     let length = text.get(start..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
@@ -105,7 +105,7 @@ fn syntax(error: &ScanError, text: &str) -> Fault {
         ErrorKind::UnknownAnchor => "write `&name` before an earlier value of the same document",
         _ => "check the indentation, and quote texts that hold `: `, `#`, `{` or `[`",
     };
-    Fault::new(Code::YamlSyntax, start..start + length, error.info(), help)
+    SourceFault::new(Code::YamlSyntax, start..start + length, error.info(), help)
 }
 
 const TABS: &str = "YAML indents with spaces, never with tabs";

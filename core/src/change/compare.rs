@@ -14,11 +14,11 @@ use std::fmt;
 /// Compares two sets of documents at a time, which decides what runs.
 #[must_use]
 pub fn compare(before: &CatalogVersion<'_>, after: &CatalogVersion<'_>, now: Timestamp) -> Diff {
-    let comparison = Comparison::new(before, after, now);
-    let new = after.documents.iter().filter_map(|document| Some((Name::of(document)?, *document)));
+    let comparison = CatalogComparison::new(before, after, now);
+    let new = after.documents.iter().filter_map(|document| Some((DocumentName::of(document)?, *document)));
     let changes: Vec<_> =
         new.map(|(name, document)| (name, document, comparison.of_new(name, document))).collect();
-    let moved: HashSet<Name<'_>> = changes
+    let moved: HashSet<DocumentName<'_>> = changes
         .iter()
         .filter(|(.., change)| change.as_ref().is_some_and(DocumentChange::moves))
         .map(|(name, ..)| *name)
@@ -38,12 +38,12 @@ pub fn compare(before: &CatalogVersion<'_>, after: &CatalogVersion<'_>, now: Tim
 
 /// The name of a document: its kind and key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Name<'a> {
+struct DocumentName<'a> {
     kind: &'static str,
     key: &'a str,
 }
 
-impl<'a> Name<'a> {
+impl<'a> DocumentName<'a> {
     fn of(document: &'a Value) -> Option<Self> {
         let keyed = |kind: &'static str| Some(Self { kind, key: document.get(kind)?.as_str()? });
         keyed("experiment")
@@ -52,42 +52,47 @@ impl<'a> Name<'a> {
     }
 }
 
-impl fmt::Display for Name<'_> {
+impl fmt::Display for DocumentName<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.key.is_empty() { f.write_str(self.kind) } else { write!(f, "{} {}", self.kind, self.key) }
     }
 }
 
-struct Comparison<'a> {
+struct CatalogComparison<'a> {
     before: &'a CatalogVersion<'a>,
     after: &'a CatalogVersion<'a>,
     now: Timestamp,
-    old: HashMap<Name<'a>, &'a Value>,
-    new: HashMap<Name<'a>, &'a Value>,
+    old: HashMap<DocumentName<'a>, &'a Value>,
+    new: HashMap<DocumentName<'a>, &'a Value>,
     /// The new name of a document, and its old one.
-    renamed: HashMap<Name<'a>, Name<'a>>,
+    renamed: HashMap<DocumentName<'a>, DocumentName<'a>>,
     segments: ChangedSegments<'a>,
     is_shared_changed: bool,
 }
 
-fn by_name<'a>(side: &'a CatalogVersion<'a>) -> HashMap<Name<'a>, &'a Value> {
-    side.documents.iter().filter_map(|document| Some((Name::of(document)?, *document))).collect()
+fn by_name<'a>(side: &'a CatalogVersion<'a>) -> HashMap<DocumentName<'a>, &'a Value> {
+    side.documents.iter().filter_map(|document| Some((DocumentName::of(document)?, *document))).collect()
 }
 
-impl<'a> Comparison<'a> {
+impl<'a> CatalogComparison<'a> {
     fn new(before: &'a CatalogVersion<'a>, after: &'a CatalogVersion<'a>, now: Timestamp) -> Self {
         let (old, new) = (by_name(before), by_name(after));
-        let shared = Name { kind: "catalog", key: "" };
+        let shared = DocumentName { kind: "catalog", key: "" };
         let (old_shared, new_shared) = (old.get(&shared).copied(), new.get(&shared).copied());
         let mut renamed = HashMap::new();
         for kind in ["experiment", "flag"] {
-            let only_in =
-                |side: &'a CatalogVersion<'a>, other: &HashMap<Name<'a>, &'a Value>| -> Vec<&'a Value> {
-                    let is_wanted = |name: Name<'a>| name.kind == kind && !other.contains_key(&name);
-                    side.documents.iter().copied().filter(|it| Name::of(it).is_some_and(is_wanted)).collect()
-                };
+            let only_in = |side: &'a CatalogVersion<'a>,
+                           other: &HashMap<DocumentName<'a>, &'a Value>|
+             -> Vec<&'a Value> {
+                let is_wanted = |name: DocumentName<'a>| name.kind == kind && !other.contains_key(&name);
+                side.documents
+                    .iter()
+                    .copied()
+                    .filter(|it| DocumentName::of(it).is_some_and(is_wanted))
+                    .collect()
+            };
             let (gone, added) = (only_in(before, &new), only_in(after, &old));
-            let name = |list: &[&'a Value], at: usize| list.get(at).and_then(|it| Name::of(it));
+            let name = |list: &[&'a Value], at: usize| list.get(at).and_then(|it| DocumentName::of(it));
             let pairs = renamed::pairs(kind, &gone, &added);
             renamed.extend(
                 pairs.into_iter().filter_map(|(from, to)| Some((name(&added, to)?, name(&gone, from)?))),
@@ -106,7 +111,7 @@ impl<'a> Comparison<'a> {
     }
 
     /// Returns the difference of a document in the new set; `None` if it has none.
-    fn of_new(&self, name: Name<'a>, document: &'a Value) -> Option<DocumentChange> {
+    fn of_new(&self, name: DocumentName<'a>, document: &'a Value) -> Option<DocumentChange> {
         let was = self.renamed.get(&name).copied().unwrap_or(name);
         let Some(old) = self.old.get(&was) else { return Some(DocumentChange::new(name, Change::Added)) };
         let fields = field_changes(old, document);
@@ -140,8 +145,8 @@ impl<'a> Comparison<'a> {
 
     fn experiment(
         &self,
-        (was, old): (Name<'a>, &'a Value),
-        (name, new): (Name<'a>, &'a Value),
+        (was, old): (DocumentName<'a>, &'a Value),
+        (name, new): (DocumentName<'a>, &'a Value),
         segment: Option<&str>,
         change: &mut DocumentChange,
         findings: &mut Findings,
@@ -166,8 +171,8 @@ impl<'a> Comparison<'a> {
 
     fn flag(
         &self,
-        (was, old): (Name<'a>, &'a Value),
-        (name, new): (Name<'a>, &'a Value),
+        (was, old): (DocumentName<'a>, &'a Value),
+        (name, new): (DocumentName<'a>, &'a Value),
         change: &mut DocumentChange,
         findings: &mut Findings,
     ) {
@@ -181,13 +186,13 @@ impl<'a> Comparison<'a> {
     }
 
     /// The names of the documents that are gone, in their order.
-    fn gone(&self) -> impl Iterator<Item = Name<'a>> {
-        let renamed: HashSet<Name<'a>> = self.renamed.values().copied().collect();
-        let names = self.before.documents.iter().filter_map(|document| Name::of(document));
+    fn gone(&self) -> impl Iterator<Item = DocumentName<'a>> {
+        let renamed: HashSet<DocumentName<'a>> = self.renamed.values().copied().collect();
+        let names = self.before.documents.iter().filter_map(|document| DocumentName::of(document));
         names.filter(move |name| !self.new.contains_key(name) && !renamed.contains(name))
     }
 
-    fn of_gone(&self, name: Name<'a>) -> DocumentChange {
+    fn of_gone(&self, name: DocumentName<'a>) -> DocumentChange {
         let mut change = DocumentChange::new(name, Change::Removed);
         let experiment = self.before.catalog.experiment(name.key).filter(|_| name.kind == "experiment");
         if experiment.is_some_and(|it| it.by_status(self.now, &mut ()).is_none()) {
@@ -220,14 +225,14 @@ fn not_comparable(before: bool, after: bool, findings: &mut Findings) {
 
 /// A flag asks others; where one of them moves units, this one does too.
 fn with_what_it_asks(
-    name: Name<'_>,
+    name: DocumentName<'_>,
     document: &Value,
     change: Option<DocumentChange>,
-    moved: &HashSet<Name<'_>>,
+    moved: &HashSet<DocumentName<'_>>,
 ) -> Option<DocumentChange> {
     let named = |list: &str, kind: &'static str| {
         let items = document.get(list).and_then(Value::as_array).into_iter().flatten();
-        items.filter_map(move |item| Some(Name { kind, key: item.get(kind)?.as_str()? }))
+        items.filter_map(move |item| Some(DocumentName { kind, key: item.get(kind)?.as_str()? }))
     };
     if name.kind != "flag" {
         return change;
@@ -246,7 +251,7 @@ fn with_what_it_asks(
 }
 
 impl DocumentChange {
-    fn new(name: Name<'_>, change: Change) -> Self {
+    fn new(name: DocumentName<'_>, change: Change) -> Self {
         Self {
             document: name.to_string(),
             change,

@@ -15,7 +15,7 @@ use std::hash::BuildHasher;
 
 /// Known units, by what they got and what they get.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct Counted {
+pub struct UnitChanges {
     /// The number of units.
     pub units: u64,
     /// The number of units whose outcome changes.
@@ -157,7 +157,7 @@ impl<'c> FlowCounter<'c> {
             let outcomes = outcomes(&table.of.keys(), table.cells.keys().copied());
             let units = table.cells.values().sum();
             if let Some(document) = diff.documents.get_mut(table.document) {
-                document.counted = Some(Counted { units, moved, outcomes, cells });
+                document.counted = Some(UnitChanges { units, moved, outcomes, cells });
             }
         }
     }

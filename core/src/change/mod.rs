@@ -35,7 +35,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub use compare::compare;
-pub use count::{Counted, FlowCounter, UnitCell};
+pub use count::{FlowCounter, UnitCell, UnitChanges};
 pub use flow::{Cell, Flow};
 pub use outcome::Outcome;
 pub use plan::rebalance;
@@ -98,7 +98,7 @@ pub struct DocumentChange {
     pub findings: Vec<ChangeFinding>,
     /// The flow, counted over known units.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub counted: Option<Counted>,
+    pub counted: Option<UnitChanges>,
 }
 
 /// A problem that a change causes.

@@ -27,7 +27,7 @@ pub fn rebalance(ranges: &[Vec<Range>], sizes: &[u32]) -> Option<Vec<Vec<Range>>
     if ranges.len() != sizes.len() || sum(&mut old.iter().copied()) != sum(&mut sizes.iter().copied()) {
         return None;
     }
-    let mut plan = Plan::new(ranges, &old, sizes);
+    let mut plan = RebalancePlan::new(ranges, &old, sizes);
     while !plan.give.is_empty() {
         if !plan.move_an_end() {
             plan.cut();
@@ -42,7 +42,7 @@ pub fn rebalance(ranges: &[Vec<Range>], sizes: &[u32]) -> Option<Vec<Vec<Range>>
     Some(result)
 }
 
-struct Plan {
+struct RebalancePlan {
     /// The pieces in ascending order; none is empty, and two that touch have different owners.
     pieces: Vec<Piece>,
     /// The buckets that each owner still has too many or too few of. Owners with nothing left are removed.
@@ -50,7 +50,7 @@ struct Plan {
     take: BTreeMap<usize, u32>,
 }
 
-impl Plan {
+impl RebalancePlan {
     fn new(ranges: &[Vec<Range>], old: &[u32], new: &[u32]) -> Self {
         let differences = |from: &[u32], to: &[u32]| -> BTreeMap<usize, u32> {
             let surplus = from.iter().zip(to).map(|(from, to)| from.saturating_sub(*to)).enumerate();

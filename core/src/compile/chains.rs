@@ -10,7 +10,7 @@ pub(super) const LARGEST: u64 = 10_000;
 
 /// The reason why a document is left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(super) enum ChainError {
     /// The document names itself, directly or through others.
     Circle,
     /// More than [`LONGEST`] follow it.
@@ -25,7 +25,7 @@ pub(super) struct Order {
     pub order: Vec<usize>,
     /// The faults, with the index of their document. Documents that only depend on a faulty one are not
     /// listed: one mistake is one finding.
-    pub faults: Vec<(usize, Fault)>,
+    pub faults: Vec<(usize, ChainError)>,
 }
 
 /// `named[i]` are those that `i` names, and `weights[i]` is what `i` asks by itself.
@@ -43,16 +43,16 @@ pub(super) fn sort(named: &[Vec<usize>], weights: &[u64]) -> Order {
         let own = weights.get(at).copied().unwrap_or(1);
         let weight = inner().fold(own, |sum, (_, weight)| sum.saturating_add(*weight));
         if length > LONGEST {
-            sorted.faults.push((at, Fault::Long));
+            sorted.faults.push((at, ChainError::Long));
         } else if weight > LARGEST {
-            sorted.faults.push((at, Fault::Large));
+            sorted.faults.push((at, ChainError::Large));
         } else if let Some(size) = sizes.get_mut(at) {
             *size = (length, weight);
         }
         release(at, &naming, &mut waits_for, &mut ready);
     }
     let circles = circles(named, &naming, &waits_for);
-    sorted.faults.extend(circles.into_iter().map(|at| (at, Fault::Circle)));
+    sorted.faults.extend(circles.into_iter().map(|at| (at, ChainError::Circle)));
     sorted.faults.sort_unstable_by_key(|(at, _)| *at);
     sorted
 }
@@ -101,7 +101,7 @@ fn reversed(named: &[Vec<usize>]) -> Vec<Vec<usize>> {
 mod tests {
     use super::*;
 
-    fn faults(named: &[Vec<usize>]) -> Vec<(usize, Fault)> {
+    fn faults(named: &[Vec<usize>]) -> Vec<(usize, ChainError)> {
         sort(named, &vec![1; named.len()]).faults
     }
 
@@ -115,7 +115,10 @@ mod tests {
     fn only_the_circle_is_at_fault() {
         // 0 needs the circle of 1 and 2, which needs 3; 4 names itself.
         let named = [vec![1], vec![2], vec![1, 3], vec![], vec![4]];
-        assert_eq!(faults(&named), [(1, Fault::Circle), (2, Fault::Circle), (4, Fault::Circle)]);
+        assert_eq!(
+            faults(&named),
+            [(1, ChainError::Circle), (2, ChainError::Circle), (4, ChainError::Circle)]
+        );
         assert_eq!(sort(&named, &[1; 5]).order, [3]);
     }
 
@@ -123,7 +126,7 @@ mod tests {
     fn only_the_first_that_is_too_far_is_at_fault() {
         let chain: Vec<Vec<usize>> =
             (0..14_usize).map(|at| at.checked_sub(1).into_iter().collect()).collect();
-        assert_eq!(faults(&chain), [(9, Fault::Long)]);
+        assert_eq!(faults(&chain), [(9, ChainError::Long)]);
     }
 
     #[test]
@@ -131,6 +134,6 @@ mod tests {
         let ten = |below: usize| (below * 10..below * 10 + 10).collect::<Vec<_>>();
         let named: Vec<Vec<usize>> =
             (0..60_usize).map(|at| (at / 10).checked_sub(1).map(ten).unwrap_or_default()).collect();
-        assert_eq!(faults(&named).first(), Some(&(40, Fault::Large)));
+        assert_eq!(faults(&named).first(), Some(&(40, ChainError::Large)));
     }
 }

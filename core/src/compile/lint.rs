@@ -4,7 +4,7 @@ mod negation;
 mod values;
 
 use crate::decide::{Number, USER_ID, same};
-use crate::document::{Condition, Leaf, Negated, Operator};
+use crate::document::{Condition, LeafConfig, Negated, Operator};
 use crate::finding::{Code, Findings, Path};
 use negation::{RequiredAttribute, asked};
 use serde_json::Value;
@@ -80,7 +80,7 @@ impl<'d> Lint<'d, '_> {
     }
 
     /// The leaves that must all hold, those of nested `all` too. One that could not be read says nothing.
-    fn collect_leaves(&self, written: &[ConditionAt<'d>], into: &mut Vec<(&'d Leaf, Path)>) {
+    fn collect_leaves(&self, written: &[ConditionAt<'d>], into: &mut Vec<(&'d LeafConfig, Path)>) {
         for (condition, path) in written {
             match condition {
                 Condition::Leaf(leaf) if !self.findings.is_broken(path) => into.push((leaf, path.clone())),
@@ -126,7 +126,7 @@ impl Default for RemainingValues<'_> {
     }
 }
 
-fn contradictions(leaves: &[(&Leaf, Path)], findings: &mut Findings) {
+fn contradictions(leaves: &[(&LeafConfig, Path)], findings: &mut Findings) {
     let mut by_attribute: HashMap<&str, RemainingValues<'_>> = HashMap::new();
     for (leaf, path) in leaves {
         let Some(attribute) = leaf.attribute.as_deref() else { continue };
@@ -146,7 +146,7 @@ fn contradictions(leaves: &[(&Leaf, Path)], findings: &mut Findings) {
 }
 
 impl<'d> RemainingValues<'d> {
-    fn narrow(&mut self, leaf: &'d Leaf) {
+    fn narrow(&mut self, leaf: &'d LeafConfig) {
         let must_exist = leaf.operator != Operator::NotExists;
         if self.exists.is_some_and(|exists| exists != must_exist) {
             self.values = Some(Vec::new());

@@ -38,7 +38,8 @@ impl<'d> Names<'d> {
                 Some(Document::Catalog(_)) => match shared {
                     None => shared = Some(index),
                     Some(first) => {
-                        let place = crate::finding::Place { document: first, path: "catalog".into() };
+                        let place =
+                            crate::finding::DocumentLocation { document: first, path: "catalog".into() };
                         findings
                             .add(Code::DuplicateKey, "catalog", "there is already a catalog document")
                             .help("move its segments, layers and holdouts into the other")
@@ -76,7 +77,7 @@ fn claim<'d>(
     }
     let first = *names.entry(key).or_insert(index);
     if first != index {
-        let place = crate::finding::Place { document: first, path: kind.into() };
+        let place = crate::finding::DocumentLocation { document: first, path: kind.into() };
         findings
             .add(Code::DuplicateKey, kind, format!("there is already a {kind} `{key}`"))
             .help("rename one; give it the old key as `salt` to keep the variant of every unit")
@@ -105,7 +106,7 @@ fn claim_salt<'d>(
         }
     }
     if let Some((document, purpose)) = twin {
-        let place = crate::finding::Place { document, path: Path::default() };
+        let place = crate::finding::DocumentLocation { document, path: Path::default() };
         findings
             .add(
                 Code::DuplicateSalt,

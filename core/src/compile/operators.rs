@@ -1,13 +1,13 @@
 //! The values that each operator takes. A new operator is added here, in [`Operator`] and, if it needs a new
-//! kind of test, in [`Test`].
+//! kind of test, in [`ConditionTest`].
 
-use super::patterns::{Patterns, Refusal};
+use super::patterns::{PatternError, Patterns};
 use super::shares::percent_to_buckets;
 use crate::decide::{
-    Comparison, Geo, Number, Set, Test, TimeTest, TimeWindow, VersionRange, Weekdays, lenient_version,
-    network,
+    ComparisonOperator, ConditionTest, Geo, Number, Set, TimeTest, TimeWindow, VersionRange, Weekdays,
+    lenient_version, network,
 };
-use crate::document::{DateTime, Leaf, Operator, Percentage, describe, quote};
+use crate::document::{DateTime, LeafConfig, Operator, Percentage, describe, quote};
 use crate::finding::{Code, Findings, Path, did_you_mean};
 use crate::hash::{Bucketer, Purpose};
 use ipnet::IpNet;
@@ -38,17 +38,19 @@ impl ValueProblem {
 
 /// Compiles a leaf's operator and value; `None` after a finding.
 pub(super) fn compile(
-    leaf: &Leaf,
+    leaf: &LeafConfig,
     path: &Path,
     patterns: &RefCell<Patterns>,
     findings: &mut Findings,
-) -> Option<Test> {
+) -> Option<ConditionTest> {
     match test(leaf, (path, findings), patterns) {
         Ok(test) => {
             let place = || path.field("value");
             match (&test, &leaf.value) {
-                (Some(Test::Ip(networks)), Some(value)) => note_host_bits(networks, value, path, findings),
-                (Some(Test::SemverRange(range)), _) if range.is_empty() => {
+                (Some(ConditionTest::Ip(networks)), Some(value)) => {
+                    note_host_bits(networks, value, path, findings)
+                }
+                (Some(ConditionTest::SemverRange(range)), _) if range.is_empty() => {
                     findings
                         .add(Code::NeverMatches, place(), "no version is in this range")
                         .help("all parts of a range must hold; use `any:` for alternatives");
@@ -67,55 +69,71 @@ pub(super) fn compile(
 
 /// The test of a leaf; `None` where what is wrong is among the findings already.
 fn test(
-    leaf: &Leaf,
+    leaf: &LeafConfig,
     (path, findings): (&Path, &mut Findings),
     patterns: &RefCell<Patterns>,
-) -> Result<Option<Test>, ValueProblem> {
+) -> Result<Option<ConditionTest>, ValueProblem> {
     let operator = leaf.operator;
     let test = match operator {
-        Operator::Exists => without_value(leaf, Test::Exists)?,
-        Operator::NotExists => without_value(leaf, Test::NotExists)?,
+        Operator::Exists => without_value(leaf, ConditionTest::Exists)?,
+        Operator::NotExists => without_value(leaf, ConditionTest::NotExists)?,
         Operator::Percentage => return percentage(leaf, path, findings),
-        Operator::Equals => Test::Equals(scalar(operator, value(leaf)?)?),
-        Operator::NotEquals => Test::NotEquals(scalar(operator, value(leaf)?)?),
-        Operator::In => Test::In(set(operator, value(leaf)?)?),
-        Operator::NotIn => Test::NotIn(set(operator, value(leaf)?)?),
-        Operator::GreaterThan => Test::Number(Comparison::Greater, number(operator, value(leaf)?)?),
-        Operator::GreaterOrEqual => Test::Number(Comparison::GreaterOrEqual, number(operator, value(leaf)?)?),
-        Operator::LessThan => Test::Number(Comparison::Less, number(operator, value(leaf)?)?),
-        Operator::LessOrEqual => Test::Number(Comparison::LessOrEqual, number(operator, value(leaf)?)?),
-        Operator::Between => between(value(leaf)?)?,
-        Operator::Contains => Test::Contains(scalar(operator, value(leaf)?)?),
-        Operator::NotContains => Test::NotContains(scalar(operator, value(leaf)?)?),
-        Operator::ContainsAny => Test::ContainsAny(scalars(operator, value(leaf)?)?),
-        Operator::ContainsAll => Test::ContainsAll(scalars(operator, value(leaf)?)?),
-        Operator::StartsWith => Test::StartsWith(text(operator, value(leaf)?)?.into()),
-        Operator::EndsWith => Test::EndsWith(text(operator, value(leaf)?)?.into()),
-        Operator::Matches => regex(text(operator, value(leaf)?)?, patterns)?,
-        Operator::LengthEquals => Test::Length(Comparison::Equal, length(operator, value(leaf)?)?),
-        Operator::LengthGreaterThan => Test::Length(Comparison::Greater, length(operator, value(leaf)?)?),
-        Operator::LengthGreaterOrEqual => {
-            Test::Length(Comparison::GreaterOrEqual, length(operator, value(leaf)?)?)
+        Operator::Equals => ConditionTest::Equals(scalar(operator, value(leaf)?)?),
+        Operator::NotEquals => ConditionTest::NotEquals(scalar(operator, value(leaf)?)?),
+        Operator::In => ConditionTest::In(set(operator, value(leaf)?)?),
+        Operator::NotIn => ConditionTest::NotIn(set(operator, value(leaf)?)?),
+        Operator::GreaterThan => {
+            ConditionTest::Number(ComparisonOperator::Greater, number(operator, value(leaf)?)?)
         }
-        Operator::LengthLessThan => Test::Length(Comparison::Less, length(operator, value(leaf)?)?),
-        Operator::LengthLessOrEqual => Test::Length(Comparison::LessOrEqual, length(operator, value(leaf)?)?),
-        Operator::Before => Test::Time(TimeTest::Before(date_time(operator, value(leaf)?)?.0)),
-        Operator::After => Test::Time(TimeTest::After(date_time(operator, value(leaf)?)?.0)),
-        Operator::TimeWindow => Test::Time(TimeTest::Window(Box::new(time_window(value(leaf)?)?))),
-        Operator::SemverEquals => semver(operator, Comparison::Equal, value(leaf)?)?,
-        Operator::SemverNotEquals => semver(operator, Comparison::NotEqual, value(leaf)?)?,
-        Operator::SemverGreaterThan => semver(operator, Comparison::Greater, value(leaf)?)?,
-        Operator::SemverGreaterOrEqual => semver(operator, Comparison::GreaterOrEqual, value(leaf)?)?,
-        Operator::SemverLessThan => semver(operator, Comparison::Less, value(leaf)?)?,
-        Operator::SemverLessOrEqual => semver(operator, Comparison::LessOrEqual, value(leaf)?)?,
+        Operator::GreaterOrEqual => {
+            ConditionTest::Number(ComparisonOperator::GreaterOrEqual, number(operator, value(leaf)?)?)
+        }
+        Operator::LessThan => {
+            ConditionTest::Number(ComparisonOperator::Less, number(operator, value(leaf)?)?)
+        }
+        Operator::LessOrEqual => {
+            ConditionTest::Number(ComparisonOperator::LessOrEqual, number(operator, value(leaf)?)?)
+        }
+        Operator::Between => between(value(leaf)?)?,
+        Operator::Contains => ConditionTest::Contains(scalar(operator, value(leaf)?)?),
+        Operator::NotContains => ConditionTest::NotContains(scalar(operator, value(leaf)?)?),
+        Operator::ContainsAny => ConditionTest::ContainsAny(scalars(operator, value(leaf)?)?),
+        Operator::ContainsAll => ConditionTest::ContainsAll(scalars(operator, value(leaf)?)?),
+        Operator::StartsWith => ConditionTest::StartsWith(text(operator, value(leaf)?)?.into()),
+        Operator::EndsWith => ConditionTest::EndsWith(text(operator, value(leaf)?)?.into()),
+        Operator::Matches => regex(text(operator, value(leaf)?)?, patterns)?,
+        Operator::LengthEquals => {
+            ConditionTest::Length(ComparisonOperator::Equal, length(operator, value(leaf)?)?)
+        }
+        Operator::LengthGreaterThan => {
+            ConditionTest::Length(ComparisonOperator::Greater, length(operator, value(leaf)?)?)
+        }
+        Operator::LengthGreaterOrEqual => {
+            ConditionTest::Length(ComparisonOperator::GreaterOrEqual, length(operator, value(leaf)?)?)
+        }
+        Operator::LengthLessThan => {
+            ConditionTest::Length(ComparisonOperator::Less, length(operator, value(leaf)?)?)
+        }
+        Operator::LengthLessOrEqual => {
+            ConditionTest::Length(ComparisonOperator::LessOrEqual, length(operator, value(leaf)?)?)
+        }
+        Operator::Before => ConditionTest::Time(TimeTest::Before(date_time(operator, value(leaf)?)?.0)),
+        Operator::After => ConditionTest::Time(TimeTest::After(date_time(operator, value(leaf)?)?.0)),
+        Operator::TimeWindow => ConditionTest::Time(TimeTest::Window(Box::new(time_window(value(leaf)?)?))),
+        Operator::SemverEquals => semver(operator, ComparisonOperator::Equal, value(leaf)?)?,
+        Operator::SemverNotEquals => semver(operator, ComparisonOperator::NotEqual, value(leaf)?)?,
+        Operator::SemverGreaterThan => semver(operator, ComparisonOperator::Greater, value(leaf)?)?,
+        Operator::SemverGreaterOrEqual => semver(operator, ComparisonOperator::GreaterOrEqual, value(leaf)?)?,
+        Operator::SemverLessThan => semver(operator, ComparisonOperator::Less, value(leaf)?)?,
+        Operator::SemverLessOrEqual => semver(operator, ComparisonOperator::LessOrEqual, value(leaf)?)?,
         Operator::SemverRange => semver_range(text(operator, value(leaf)?)?)?,
-        Operator::GeoWithin => Test::Geo(geo(value(leaf)?)?),
-        Operator::IpIn => Test::Ip(networks(operator, value(leaf)?)?),
+        Operator::GeoWithin => ConditionTest::Geo(geo(value(leaf)?)?),
+        Operator::IpIn => ConditionTest::Ip(networks(operator, value(leaf)?)?),
     };
     Ok(Some(test))
 }
 
-fn value(leaf: &Leaf) -> Result<&Value, ValueProblem> {
+fn value(leaf: &LeafConfig) -> Result<&Value, ValueProblem> {
     leaf.value.as_ref().ok_or_else(|| ValueProblem {
         code: Code::InvalidOperator,
         place: Path::default(),
@@ -124,7 +142,7 @@ fn value(leaf: &Leaf) -> Result<&Value, ValueProblem> {
     })
 }
 
-fn without_value(leaf: &Leaf, test: Test) -> Result<Test, ValueProblem> {
+fn without_value(leaf: &LeafConfig, test: ConditionTest) -> Result<ConditionTest, ValueProblem> {
     if leaf.value.is_none() {
         return Ok(test);
     }
@@ -182,7 +200,7 @@ fn number(operator: Operator, value: &Value) -> Result<Number, ValueProblem> {
     }
 }
 
-fn between(value: &Value) -> Result<Test, ValueProblem> {
+fn between(value: &Value) -> Result<ConditionTest, ValueProblem> {
     let operator = Operator::Between;
     let [low, high] = value.as_array().map_or(&[][..], Vec::as_slice) else {
         return Err(expected(operator, "a list [low, high]", value));
@@ -191,7 +209,7 @@ fn between(value: &Value) -> Result<Test, ValueProblem> {
     if low.compare(high).is_gt() {
         return Err(ValueProblem::value("the first number is greater than the second", "write [low, high]"));
     }
-    Ok(Test::Between(low, high))
+    Ok(ConditionTest::Between(low, high))
 }
 
 fn text(operator: Operator, value: &Value) -> Result<&str, ValueProblem> {
@@ -203,9 +221,9 @@ fn length(operator: Operator, value: &Value) -> Result<u64, ValueProblem> {
     count.ok_or_else(|| expected(operator, "a whole number of 0 or more", value))
 }
 
-fn regex(pattern: &str, patterns: &RefCell<Patterns>) -> Result<Test, ValueProblem> {
+fn regex(pattern: &str, patterns: &RefCell<Patterns>) -> Result<ConditionTest, ValueProblem> {
     let compiled = patterns.borrow_mut().compile(pattern);
-    compiled.map(Test::Matches).map_err(|Refusal { code, message, help }| ValueProblem {
+    compiled.map(ConditionTest::Matches).map_err(|PatternError { code, message, help }| ValueProblem {
         code,
         place: Path::of("value"),
         message,
@@ -225,16 +243,20 @@ fn date_time(operator: Operator, value: &Value) -> Result<DateTime, ValueProblem
     })
 }
 
-fn semver(operator: Operator, comparison: Comparison, value: &Value) -> Result<Test, ValueProblem> {
+fn semver(
+    operator: Operator,
+    comparison: ComparisonOperator,
+    value: &Value,
+) -> Result<ConditionTest, ValueProblem> {
     let version = value.as_str().and_then(lenient_version);
-    version.map(|it| Test::Semver(comparison, it)).ok_or_else(|| {
+    version.map(|it| ConditionTest::Semver(comparison, it)).ok_or_else(|| {
         let what = "a version in quotes, for example \"2.1.0\"";
         expected(operator, what, value)
     })
 }
 
-fn semver_range(text: &str) -> Result<Test, ValueProblem> {
-    VersionRange::parse(text).map(Test::SemverRange).map_err(|error| {
+fn semver_range(text: &str) -> Result<ConditionTest, ValueProblem> {
+    VersionRange::parse(text).map(ConditionTest::SemverRange).map_err(|error| {
         ValueProblem::value(
             format!("{} is not a range of versions: {error}", quote(text)),
             "for example \">=1.2, <2\"",
@@ -379,7 +401,11 @@ fn zone(value: Option<&Value>) -> Result<TimeZone, ValueProblem> {
     })
 }
 
-fn percentage(leaf: &Leaf, path: &Path, findings: &mut Findings) -> Result<Option<Test>, ValueProblem> {
+fn percentage(
+    leaf: &LeafConfig,
+    path: &Path,
+    findings: &mut Findings,
+) -> Result<Option<ConditionTest>, ValueProblem> {
     let value = value(leaf)?;
     let salt = leaf.salt.as_deref().filter(|salt| !salt.trim().is_empty());
     if salt.is_none() {
@@ -395,5 +421,5 @@ fn percentage(leaf: &Leaf, path: &Path, findings: &mut Findings) -> Result<Optio
         ));
     };
     let below = percent_to_buckets(percentage, &path.field("value"), findings);
-    Ok(salt.map(|salt| Test::Percentage(Bucketer::new(salt, Purpose::Rollout), below)))
+    Ok(salt.map(|salt| ConditionTest::Percentage(Bucketer::new(salt, Purpose::Rollout), below)))
 }

@@ -16,7 +16,7 @@ const SIZES: [usize; 3] = [1 << 14, 1 << 17, ONE];
 
 /// The reason why an expression is refused.
 #[derive(Debug, Clone)]
-pub(super) struct Refusal {
+pub(super) struct PatternError {
     pub code: Code,
     pub message: String,
     pub help: &'static str,
@@ -25,7 +25,7 @@ pub(super) struct Refusal {
 /// The expressions that are compiled, and what is left of the budget.
 #[derive(Debug)]
 pub(super) struct Patterns {
-    known: HashMap<String, Result<Regex, Refusal>>,
+    known: HashMap<String, Result<Regex, PatternError>>,
     left: usize,
 }
 
@@ -37,12 +37,12 @@ impl Default for Patterns {
 
 impl Patterns {
     /// Compiles an expression, unless the budget is used up.
-    pub(super) fn compile(&mut self, pattern: &str) -> Result<Regex, Refusal> {
+    pub(super) fn compile(&mut self, pattern: &str) -> Result<Regex, PatternError> {
         if let Some(known) = self.known.get(pattern) {
             return known.clone();
         }
         if self.left == 0 {
-            return Err(Refusal {
+            return Err(PatternError {
                 code: Code::RegexBudget,
                 message: format!(
                     "{} is one expression too many: those before it take {} MiB when compiled",
@@ -58,7 +58,7 @@ impl Patterns {
         compiled
     }
 
-    fn try_sizes(&mut self, pattern: &str) -> Result<Regex, Refusal> {
+    fn try_sizes(&mut self, pattern: &str) -> Result<Regex, PatternError> {
         let mut refused = String::new();
         for size in SIZES {
             match RegexBuilder::new(pattern).size_limit(size).nest_limit(100).build() {
@@ -77,7 +77,7 @@ impl Patterns {
             }
         }
         let last = refused.lines().last().unwrap_or_default().trim_start_matches("error: ");
-        Err(Refusal {
+        Err(PatternError {
             code: Code::InvalidRegex,
             message: format!("{} is not a regular expression: {last}", quote(pattern)),
             help: "look-around and back-references are not supported",
@@ -121,7 +121,7 @@ mod tests {
         assert_eq!(patterns_code(Patterns::default().compile("(a")), Some(Code::InvalidRegex));
     }
 
-    fn patterns_code(compiled: Result<Regex, Refusal>) -> Option<Code> {
+    fn patterns_code(compiled: Result<Regex, PatternError>) -> Option<Code> {
         compiled.err().map(|refusal| refusal.code)
     }
 }

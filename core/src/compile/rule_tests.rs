@@ -5,7 +5,7 @@ mod matrix;
 use super::names::{Names, unknown};
 use crate::decide::{Catalog, ContextLimits, Reason, equal};
 use crate::document::{
-    BucketsConfig, CaseConfig, Document, ExpectConfig, TestedKind, TestsConfig, WantedVariant,
+    BucketsConfig, CaseConfig, Document, ExpectConfig, ExpectedVariant, TestedKind, TestsConfig,
 };
 use crate::finding::{Code, Findings, Path, did_you_mean};
 use crate::hash::BUCKETS;
@@ -168,11 +168,11 @@ impl CaseChecks<'_> {
     /// Compiles the expectation of a case or an exception.
     fn expect(&mut self, written: &ExpectConfig, path: &Path) -> Expect {
         let ExpectConfig { variant, value, reason } = written.clone();
-        let says_nothing = variant == WantedVariant::Any && value.is_none() && reason.is_none();
+        let says_nothing = variant == ExpectedVariant::Any && value.is_none() && reason.is_none();
         if says_nothing && !self.findings.is_broken(path) {
             self.contradiction(path, "nothing is expected", "add `variant:`, `value:` or `reason:`");
         }
-        if let WantedVariant::Key(key) = &variant {
+        if let ExpectedVariant::Key(key) = &variant {
             self.variant(key, &path.field("variant"));
         }
         if let Some(reason) = &reason {
@@ -188,7 +188,7 @@ impl CaseChecks<'_> {
 
     fn of_experiment(
         &mut self,
-        variant: &WantedVariant,
+        variant: &ExpectedVariant,
         value: Option<&Value>,
         reason: Option<&str>,
         path: &Path,
@@ -199,22 +199,22 @@ impl CaseChecks<'_> {
         }
         let reason = Reason::ALL.into_iter().find(|it| Some(it.as_str()) == reason);
         // What is completed without a winner gives none, too, but then it is not for the winner.
-        let (Some(reason), true) = (reason, *variant != WantedVariant::Any) else { return };
+        let (Some(reason), true) = (reason, *variant != ExpectedVariant::Any) else { return };
         let gives = matches!(reason, Reason::Winner | Reason::Override | Reason::Pinned | Reason::Assigned);
-        if gives != matches!(variant, WantedVariant::Key(_)) {
+        if gives != matches!(variant, ExpectedVariant::Key(_)) {
             let what = if gives { "always comes with a variant" } else { "never comes with a variant" };
             self.contradiction(path, &format!("the reason `{reason}` {what}"), "expect one of the two");
         }
     }
 
-    fn of_flag(&mut self, variant: &WantedVariant, value: Option<&Value>, path: &Path) {
-        if *variant == WantedVariant::Nothing {
+    fn of_flag(&mut self, variant: &ExpectedVariant, value: Option<&Value>, path: &Path) {
+        if *variant == ExpectedVariant::Nothing {
             let help = "expect the default variant";
             self.contradiction(&path.field("variant"), "a flag always gives a variant", help);
         }
         let (Some(TestSubject::Flag(_, flag)), Some(value)) = (self.tested, value) else { return };
         let fits = |key: &str| match variant {
-            WantedVariant::Key(wanted) => key == wanted,
+            ExpectedVariant::Key(wanted) => key == wanted,
             _ => true,
         };
         let mut known = flag.variants().iter().filter(|it| fits(&it.key)).map(|it| &it.value).peekable();

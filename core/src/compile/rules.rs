@@ -4,7 +4,7 @@ use super::lint;
 use super::names::unknown;
 use super::operators;
 use super::shared::Shared;
-use crate::decide::{AttributePath, Condition, Leaf, Source};
+use crate::decide::{AttributePath, Condition, ConditionInput, Leaf};
 use crate::document::{self, DefaultSubject, Operator};
 use crate::finding::{Code, Findings, Path};
 
@@ -71,7 +71,7 @@ impl<'a> Rules<'a> {
         None
     }
 
-    fn leaf(&mut self, written: &document::Leaf, path: &Path) -> Option<Leaf> {
+    fn leaf(&mut self, written: &document::LeafConfig, path: &Path) -> Option<Leaf> {
         let operator = written.operator;
         if operator != Operator::Percentage && written.salt.is_some() {
             self.findings
@@ -81,24 +81,24 @@ impl<'a> Rules<'a> {
         let source = self.source(written, path);
         let test = operators::compile(written, path, &self.shared.patterns, self.findings);
         let (source, mut test) = (source?, test?);
-        if matches!(&source, Source::Attribute(path) if path.is_user_id()) {
+        if matches!(&source, ConditionInput::Attribute(path) if path.is_user_id()) {
             test = test.of_units();
         }
         Some(Leaf { source, test, written: written.clone() })
     }
 
-    fn source(&mut self, written: &document::Leaf, path: &Path) -> Option<Source> {
+    fn source(&mut self, written: &document::LeafConfig, path: &Path) -> Option<ConditionInput> {
         match (written.attribute.as_deref(), written.operator) {
             (Some(attribute), _) if !attribute.trim().is_empty() => {
-                Some(Source::Attribute(AttributePath::new(attribute)))
+                Some(ConditionInput::Attribute(AttributePath::new(attribute)))
             }
             (Some(_), _) => {
                 self.findings.add(Code::BlankText, path.field("attribute"), "the attribute is blank");
                 None
             }
             (None, operator) => match operator.without_attribute() {
-                Some(DefaultSubject::Now) => Some(Source::Now),
-                Some(DefaultSubject::Unit) => Some(Source::Unit),
+                Some(DefaultSubject::Now) => Some(ConditionInput::Now),
+                Some(DefaultSubject::Unit) => Some(ConditionInput::Unit),
                 None => {
                     self.findings
                         .add(Code::InvalidOperator, path, format!("`{operator}` needs an `attribute`"))

@@ -7,7 +7,7 @@ use super::patterns::Patterns;
 use super::shares::{check_range, to_buckets};
 use crate::decide::{AttributePath, Holdout, Layer, Segment, USER_ID};
 use crate::document::{Document, HoldoutConfig, LayerConfig, SharedConfig};
-use crate::finding::{Code, Findings, Path, Place};
+use crate::finding::{Code, DocumentLocation, Findings, Path};
 use crate::hash::{Bucketer, Purpose, Range};
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
@@ -213,7 +213,7 @@ fn check_overlaps(mut owned: Vec<(Range, Path)>, findings: &mut Findings) {
         if let Some((first, first_path)) = furthest
             && second.start < first.end
         {
-            let place: Place = findings.place(first_path.clone());
+            let place: DocumentLocation = findings.place(first_path.clone());
             let message =
                 format!("the buckets from {} to {} have two owners", second.start, second.end.min(first.end));
             findings

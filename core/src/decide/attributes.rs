@@ -1,6 +1,6 @@
 //! The attributes that documents read, and the types that they compare them with.
 
-use super::condition::Source;
+use super::condition::ConditionInput;
 use super::kinds::{Kinds, look, number, read};
 use super::{AttributePath, Condition, Experiment, Flag, Serve, USER_ID};
 use crate::document::describe;
@@ -98,9 +98,9 @@ impl AttributeTypes {
                 }
                 Condition::Segment(segment) => self.add_conditions(&segment.when),
                 Condition::Leaf(leaf) => {
-                    if let Source::Attribute(path) = &leaf.source {
+                    if let ConditionInput::Attribute(path) = &leaf.source {
                         let accepted = Kinds::accepted_by(&leaf.test);
-                        let is_hashed = matches!(leaf.test, super::Test::Percentage(..));
+                        let is_hashed = matches!(leaf.test, super::ConditionTest::Percentage(..));
                         let wanted = if is_hashed { Kinds::TEXT } else { accepted };
                         self.add(path.as_str(), Types { wanted, accepted });
                     }

@@ -14,13 +14,13 @@ pub struct Catalog {
     experiment_by_key: HashMap<Box<str>, usize, RandomState>,
     flag_by_key: HashMap<Box<str>, usize, RandomState>,
     /// The experiments that count an event, by the event's name.
-    measures: HashMap<Box<str>, Vec<Measure>, RandomState>,
+    measures: HashMap<Box<str>, Vec<EventMetrics>, RandomState>,
     attributes: AttributeTypes,
 }
 
 /// An experiment that counts an event, and its metrics that do.
 #[derive(Debug)]
-struct Measure {
+struct EventMetrics {
     experiment: usize,
     metrics: Vec<usize>,
 }
@@ -30,7 +30,7 @@ impl Catalog {
         fn index<'k>(keys: impl Iterator<Item = &'k str>) -> HashMap<Box<str>, usize, RandomState> {
             keys.enumerate().map(|(index, key)| (key.into(), index)).collect()
         }
-        let mut measures: HashMap<Box<str>, Vec<Measure>, _> = HashMap::default();
+        let mut measures: HashMap<Box<str>, Vec<EventMetrics>, _> = HashMap::default();
         for (index, experiment) in experiments.iter().enumerate() {
             // A draft counts nothing: nobody was exposed.
             let metrics = experiment.metrics().iter().filter(|_| experiment.status() != Status::Draft);
@@ -38,7 +38,7 @@ impl Catalog {
                 let measured = measures.entry(metric.event.clone()).or_default();
                 match measured.last_mut() {
                     Some(last) if last.experiment == index => last.metrics.push(index_of_metric),
-                    _ => measured.push(Measure { experiment: index, metrics: vec![index_of_metric] }),
+                    _ => measured.push(EventMetrics { experiment: index, metrics: vec![index_of_metric] }),
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! Compiled conditions and their evaluation.
 
 use super::subject::USER_ID;
-use super::{DecisionInput, Draw, Step, Test, Trace};
+use super::{ConditionTest, DecisionInput, Draw, Step, Trace};
 use crate::document;
 use crate::hash::Range;
 use serde_json::Value;
@@ -29,15 +29,15 @@ pub(crate) struct Segment {
 /// One value of the subject against one test.
 #[derive(Debug, Clone)]
 pub(crate) struct Leaf {
-    pub source: Source,
-    pub test: Test,
+    pub source: ConditionInput,
+    pub test: ConditionTest,
     /// The leaf as written, for explanations.
-    pub written: document::Leaf,
+    pub written: document::LeafConfig,
 }
 
 /// The source of a leaf's value.
 #[derive(Debug, Clone)]
-pub(crate) enum Source {
+pub(crate) enum ConditionInput {
     Attribute(AttributePath),
     /// The present time.
     Now,
@@ -123,9 +123,9 @@ fn nested<T: Trace>(trace: &mut T, name: &str, evaluate: impl FnOnce(&mut T) -> 
 impl Leaf {
     fn holds<T: Trace>(&self, input: DecisionInput<'_>, trace: &mut T) -> bool {
         let holds = match &self.source {
-            Source::Now => matches!(&self.test, Test::Time(test) if test.holds(input.now)),
-            Source::Unit => input.unit.is_some_and(|unit| self.holds_for_unit(unit, trace)),
-            Source::Attribute(path) => self.holds_for_attribute(path, input),
+            ConditionInput::Now => matches!(&self.test, ConditionTest::Time(test) if test.holds(input.now)),
+            ConditionInput::Unit => input.unit.is_some_and(|unit| self.holds_for_unit(unit, trace)),
+            ConditionInput::Attribute(path) => self.holds_for_attribute(path, input),
         };
         trace.record(|| self.step(input, holds));
         holds
@@ -133,7 +133,7 @@ impl Leaf {
 
     /// A unit is never blank, and `percentage` is the only test that asks it.
     fn holds_for_unit<T: Trace>(&self, unit: &str, trace: &mut T) -> bool {
-        let Test::Percentage(bucketer, below) = &self.test else { return false };
+        let ConditionTest::Percentage(bucketer, below) = &self.test else { return false };
         trace.bucket(Draw::Percentage, bucketer, unit, || Range { start: 0, end: *below }) < *below
     }
 
@@ -146,15 +146,15 @@ impl Leaf {
         }
         match input.subject.attribute(path) {
             Some(value) => self.test.holds_for(value),
-            None => matches!(self.test, Test::NotExists),
+            None => matches!(self.test, ConditionTest::NotExists),
         }
     }
 
     fn step(&self, input: DecisionInput<'_>, holds: bool) -> Step {
         let (attribute, actual) = match &self.source {
-            Source::Now => ("now", Some(Value::String(input.now.to_string()))),
-            Source::Unit => ("unit", input.unit.map(|unit| Value::String(unit.to_owned()))),
-            Source::Attribute(path) => {
+            ConditionInput::Now => ("now", Some(Value::String(input.now.to_string()))),
+            ConditionInput::Unit => ("unit", input.unit.map(|unit| Value::String(unit.to_owned()))),
+            ConditionInput::Attribute(path) => {
                 let id = input.subject.user_id().filter(|_| path.is_user_id());
                 let actual = match id {
                     Some(id) => Some(Cow::Owned(Value::String(id.into_owned()))),

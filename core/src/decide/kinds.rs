@@ -1,6 +1,6 @@
 //! Types of JSON values, as sets.
 
-use super::{Set, Test};
+use super::{ConditionTest, Set};
 use serde_json::{Number, Value};
 use std::fmt;
 
@@ -42,25 +42,25 @@ impl Kinds {
     }
 
     /// The types of values that a test can hold for.
-    pub(crate) fn accepted_by(test: &Test) -> Self {
+    pub(crate) fn accepted_by(test: &ConditionTest) -> Self {
         match test {
-            Test::Exists | Test::NotExists => Self::ALL,
-            Test::Equals(value) | Test::NotEquals(value) => Self::of(value),
-            Test::In(set) | Test::NotIn(set) => Self::in_set(set),
-            Test::Number(..) | Test::Between(..) => Self::NUMBER,
-            Test::Contains(part) | Test::NotContains(part) => Self::with_part(part),
-            Test::ContainsAny(parts) | Test::ContainsAll(parts) => {
+            ConditionTest::Exists | ConditionTest::NotExists => Self::ALL,
+            ConditionTest::Equals(value) | ConditionTest::NotEquals(value) => Self::of(value),
+            ConditionTest::In(set) | ConditionTest::NotIn(set) => Self::in_set(set),
+            ConditionTest::Number(..) | ConditionTest::Between(..) => Self::NUMBER,
+            ConditionTest::Contains(part) | ConditionTest::NotContains(part) => Self::with_part(part),
+            ConditionTest::ContainsAny(parts) | ConditionTest::ContainsAll(parts) => {
                 parts.iter().map(Self::with_part).fold(Self::NONE, Self::or)
             }
-            Test::StartsWith(_)
-            | Test::EndsWith(_)
-            | Test::Matches(_)
-            | Test::Semver(..)
-            | Test::SemverRange(_)
-            | Test::Ip(_) => Self::TEXT,
-            Test::Length(..) => Self::TEXT.or(Self::LIST),
-            Test::Time(_) | Test::Percentage(..) => Self::TEXT.or(Self::NUMBER),
-            Test::Geo(_) => Self::LIST.or(Self::OBJECT),
+            ConditionTest::StartsWith(_)
+            | ConditionTest::EndsWith(_)
+            | ConditionTest::Matches(_)
+            | ConditionTest::Semver(..)
+            | ConditionTest::SemverRange(_)
+            | ConditionTest::Ip(_) => Self::TEXT,
+            ConditionTest::Length(..) => Self::TEXT.or(Self::LIST),
+            ConditionTest::Time(_) | ConditionTest::Percentage(..) => Self::TEXT.or(Self::NUMBER),
+            ConditionTest::Geo(_) => Self::LIST.or(Self::OBJECT),
         }
     }
 

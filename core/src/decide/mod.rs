@@ -22,7 +22,7 @@ mod version;
 
 pub use attributes::{AttributeTypes, Column, Hint};
 pub use catalog::Catalog;
-pub(crate) use condition::{AttributePath, Condition, Leaf, Segment, Source};
+pub(crate) use condition::{AttributePath, Condition, ConditionInput, Leaf, Segment};
 pub use context::Context;
 pub(crate) use experiment::ExperimentParts;
 pub use experiment::{Decision, Experiment, Finality, Pin, Variant};
@@ -35,7 +35,9 @@ pub use reason::{FlagReason, OpenFeatureReason, Reason};
 pub(crate) use split::Split;
 pub(crate) use subject::USER_ID;
 pub use subject::{ContextLimits, LimitError, Subject, unit_of};
-pub(crate) use test::{Comparison, Geo, Set, Test, TimeTest, TimeWindow, Weekdays, equal, same};
+pub(crate) use test::{
+    ComparisonOperator, ConditionTest, Geo, Set, TimeTest, TimeWindow, Weekdays, equal, same,
+};
 pub(crate) use trace::{Draw, Trace};
 pub use trace::{Stage, Step};
 pub(crate) use version::{VersionRange, lenient_version};

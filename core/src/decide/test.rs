@@ -16,14 +16,14 @@ use std::collections::HashSet;
 
 /// A compiled test.
 #[derive(Debug, Clone)]
-pub(crate) enum Test {
+pub(crate) enum ConditionTest {
     Exists,
     NotExists,
     Equals(Value),
     NotEquals(Value),
     In(Set),
     NotIn(Set),
-    Number(Comparison, Number),
+    Number(ComparisonOperator, Number),
     Between(Number, Number),
     Contains(Value),
     NotContains(Value),
@@ -32,9 +32,9 @@ pub(crate) enum Test {
     StartsWith(Box<str>),
     EndsWith(Box<str>),
     Matches(Regex),
-    Length(Comparison, u64),
+    Length(ComparisonOperator, u64),
     Time(TimeTest),
-    Semver(Comparison, Version),
+    Semver(ComparisonOperator, Version),
     SemverRange(VersionRange),
     Geo(Geo),
     Ip(Box<[IpNet]>),
@@ -42,7 +42,7 @@ pub(crate) enum Test {
     Percentage(Bucketer, u32),
 }
 
-impl Test {
+impl ConditionTest {
     /// Returns true if a value of the subject passes.
     pub(crate) fn holds_for(&self, value: &Value) -> bool {
         match (self, value) {
@@ -117,7 +117,7 @@ impl Test {
 
 /// An ordering relation between two values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Comparison {
+pub(crate) enum ComparisonOperator {
     Equal,
     NotEqual,
     Greater,
@@ -126,7 +126,7 @@ pub(crate) enum Comparison {
     LessOrEqual,
 }
 
-impl Comparison {
+impl ComparisonOperator {
     fn holds(self, ordering: Ordering) -> bool {
         match self {
             Self::Equal => ordering.is_eq(),

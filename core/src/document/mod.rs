@@ -15,7 +15,7 @@ mod schema;
 mod share;
 
 use crate::finding::{Code, Findings, Path, did_you_mean};
-use read::{At, Written};
+use read::{ReadPath, ReadValue};
 use serde_json::Value;
 
 pub use catalog::{CatalogConfig, HoldoutConfig, LayerConfig, SegmentConfig, SharedConfig, SlotConfig};
@@ -26,10 +26,10 @@ pub use flag::{FeatureFlagConfig, FlagRuleConfig, FlagVariantConfig, Prerequisit
 pub use operator::{DefaultSubject, Operator};
 pub(crate) use read::describe;
 pub use read::quote;
-pub use rule::{Condition, Leaf, Negated};
+pub use rule::{Condition, LeafConfig, Negated};
 pub use rule_tests::{
-    Attributes, BucketsConfig, CaseConfig, ExceptionConfig, ExpectConfig, TestedKind, TestsConfig,
-    WantedVariant,
+    Attributes, BucketsConfig, CaseConfig, ExceptionConfig, ExpectConfig, ExpectedVariant, TestedKind,
+    TestsConfig,
 };
 pub use scalar::{DateTime, HashScheme, Key, Window};
 pub use share::{Percentage, Share, before_percent_sign};
@@ -83,10 +83,10 @@ impl Document {
             return None;
         }
         Some(match kind {
-            "experiment" => Self::Experiment(Box::new(Written::read(value, At::Root, findings))),
-            "flag" => Self::Flag(Box::new(Written::read(value, At::Root, findings))),
-            "catalog" => Self::Catalog(Box::new(Written::read(value, At::Root, findings))),
-            _ => Self::Tests(Box::new(Written::read(value, At::Root, findings))),
+            "experiment" => Self::Experiment(Box::new(ReadValue::read(value, ReadPath::Root, findings))),
+            "flag" => Self::Flag(Box::new(ReadValue::read(value, ReadPath::Root, findings))),
+            "catalog" => Self::Catalog(Box::new(ReadValue::read(value, ReadPath::Root, findings))),
+            _ => Self::Tests(Box::new(ReadValue::read(value, ReadPath::Root, findings))),
         })
     }
 

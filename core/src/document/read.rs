@@ -1,7 +1,7 @@
 //! Reading a document from JSON values, all findings at once.
 //!
 //! Derived `Deserialize` stops at the first error and knows no path, so documents are read by the trait
-//! [`Written`] instead: a value that cannot be read leaves a finding and a default, and reading goes on.
+//! [`ReadValue`] instead: a value that cannot be read leaves a finding and a default, and reading goes on.
 //! The macro [`record`] makes a struct with its serde and JSON Schema derives and its reader from one
 //! declaration, so the three cannot drift apart.
 
@@ -11,13 +11,13 @@ use std::collections::BTreeMap;
 
 /// A path into a document while it is read; becomes a [`Path`] only when a finding needs it.
 #[derive(Clone, Copy)]
-pub(crate) enum At<'a> {
+pub(crate) enum ReadPath<'a> {
     Root,
-    Field(&'a At<'a>, &'a str),
-    Index(&'a At<'a>, usize),
+    Field(&'a ReadPath<'a>, &'a str),
+    Index(&'a ReadPath<'a>, usize),
 }
 
-impl At<'_> {
+impl ReadPath<'_> {
     /// The path, for a finding.
     pub(crate) fn path(self) -> Path {
         let mut segments = Vec::new();
@@ -40,9 +40,9 @@ impl At<'_> {
 }
 
 /// A value that can be read from a document.
-pub(crate) trait Written: Sized {
+pub(crate) trait ReadValue: Sized {
     /// Reads a value; whatever is wrong with it becomes findings, and a default stands in.
-    fn read(value: &Value, at: At<'_>, findings: &mut Findings) -> Self;
+    fn read(value: &Value, at: ReadPath<'_>, findings: &mut Findings) -> Self;
 
     /// Returns the value of a field that is not written; `None` if the field is required.
     fn absent() -> Option<Self> {
@@ -54,21 +54,21 @@ pub(crate) trait Written: Sized {
 }
 
 /// Notes that a value is of a wrong type, and lets the default stand in.
-pub(crate) fn wrong_type<T: Written>(
+pub(crate) fn wrong_type<T: ReadValue>(
     expected: &str,
     value: &Value,
-    at: At<'_>,
+    at: ReadPath<'_>,
     findings: &mut Findings,
 ) -> T {
     refuse(Code::WrongType, format!("expected {expected}, found {}", describe(value)), None, at, findings)
 }
 
 /// Notes that a value cannot be used, and lets the default stand in.
-pub(crate) fn refuse<T: Written>(
+pub(crate) fn refuse<T: ReadValue>(
     code: Code,
     message: String,
     help: Option<String>,
-    at: At<'_>,
+    at: ReadPath<'_>,
     findings: &mut Findings,
 ) -> T {
     findings.add(code, at.path(), message).help = help;
@@ -138,18 +138,18 @@ pub(crate) fn word_meant<'w>(text: &str, words: impl IntoIterator<Item = &'w str
 }
 
 /// Reads one field of a mapping.
-pub(crate) fn field<T: Written>(
+pub(crate) fn field<T: ReadValue>(
     map: &Map<String, Value>,
     name: &str,
-    at: At<'_>,
+    at: ReadPath<'_>,
     findings: &mut Findings,
 ) -> T {
     if let Some(value) = map.get(name) {
-        return T::read(value, At::Field(&at, name), findings);
+        return T::read(value, ReadPath::Field(&at, name), findings);
     }
     T::absent().unwrap_or_else(|| {
         // The misspelt field that stands for this one already has a finding that says so.
-        let path = At::Field(&at, name).path();
+        let path = ReadPath::Field(&at, name).path();
         if !findings.is_broken(&path) {
             findings
                 .add(Code::MissingField, at.path(), format!("`{name}` is missing"))
@@ -161,23 +161,28 @@ pub(crate) fn field<T: Written>(
 }
 
 /// Notes fields that nobody knows.
-pub(crate) fn check_unknown(map: &Map<String, Value>, known: &[&str], at: At<'_>, findings: &mut Findings) {
+pub(crate) fn check_unknown(
+    map: &Map<String, Value>,
+    known: &[&str],
+    at: ReadPath<'_>,
+    findings: &mut Findings,
+) {
     for name in map.keys().filter(|name| !known.contains(&name.as_str())) {
-        let path = At::Field(&at, name).path();
+        let path = ReadPath::Field(&at, name).path();
         let unwritten = known.iter().copied().filter(|known| !map.contains_key(*known));
         let near = did_you_mean(name, unwritten);
         let finding = findings.add(Code::UnknownField, path, format!("unknown field {}", quote(name)));
         if let Some(near) = near {
             finding.help(format!("did you mean `{near}`?"));
-            findings.mark_broken(At::Field(&at, near).path());
+            findings.mark_broken(ReadPath::Field(&at, near).path());
         } else {
             finding.help(format!("known fields: {}", known.join(", ")));
         }
     }
 }
 
-impl Written for bool {
-    fn read(value: &Value, at: At<'_>, findings: &mut Findings) -> Self {
+impl ReadValue for bool {
+    fn read(value: &Value, at: ReadPath<'_>, findings: &mut Findings) -> Self {
         match value {
             Value::Bool(it) => *it,
             other => {
@@ -192,8 +197,8 @@ impl Written for bool {
     }
 }
 
-impl Written for f64 {
-    fn read(value: &Value, at: At<'_>, findings: &mut Findings) -> Self {
+impl ReadValue for f64 {
+    fn read(value: &Value, at: ReadPath<'_>, findings: &mut Findings) -> Self {
         value.as_f64().unwrap_or_else(|| wrong_type("a number", value, at, findings))
     }
     fn stand_in() -> Self {
@@ -201,8 +206,8 @@ impl Written for f64 {
     }
 }
 
-impl Written for u32 {
-    fn read(value: &Value, at: At<'_>, findings: &mut Findings) -> Self {
+impl ReadValue for u32 {
+    fn read(value: &Value, at: ReadPath<'_>, findings: &mut Findings) -> Self {
         let read = value.as_u64().and_then(|it| Self::try_from(it).ok());
         read.unwrap_or_else(|| wrong_type("a whole number of 0 or more", value, at, findings))
     }
@@ -211,8 +216,8 @@ impl Written for u32 {
     }
 }
 
-impl Written for String {
-    fn read(value: &Value, at: At<'_>, findings: &mut Findings) -> Self {
+impl ReadValue for String {
+    fn read(value: &Value, at: ReadPath<'_>, findings: &mut Findings) -> Self {
         match value {
             Value::String(it) => it.clone(),
             other => {
@@ -228,8 +233,8 @@ impl Written for String {
     }
 }
 
-impl Written for Value {
-    fn read(value: &Value, _: At<'_>, _: &mut Findings) -> Self {
+impl ReadValue for Value {
+    fn read(value: &Value, _: ReadPath<'_>, _: &mut Findings) -> Self {
         value.clone()
     }
     fn stand_in() -> Self {
@@ -237,8 +242,8 @@ impl Written for Value {
     }
 }
 
-impl<T: Written> Written for Option<T> {
-    fn read(value: &Value, at: At<'_>, findings: &mut Findings) -> Self {
+impl<T: ReadValue> ReadValue for Option<T> {
+    fn read(value: &Value, at: ReadPath<'_>, findings: &mut Findings) -> Self {
         (!value.is_null()).then(|| T::read(value, at, findings))
     }
     fn absent() -> Option<Self> {
@@ -249,13 +254,13 @@ impl<T: Written> Written for Option<T> {
     }
 }
 
-impl<T: Written> Written for Vec<T> {
-    fn read(value: &Value, at: At<'_>, findings: &mut Findings) -> Self {
+impl<T: ReadValue> ReadValue for Vec<T> {
+    fn read(value: &Value, at: ReadPath<'_>, findings: &mut Findings) -> Self {
         match value {
             Value::Array(list) => list
                 .iter()
                 .enumerate()
-                .map(|(index, item)| T::read(item, At::Index(&at, index), findings))
+                .map(|(index, item)| T::read(item, ReadPath::Index(&at, index), findings))
                 .collect(),
             other => wrong_type("a list", other, at, findings),
         }
@@ -268,12 +273,12 @@ impl<T: Written> Written for Vec<T> {
     }
 }
 
-impl<T: Written> Written for BTreeMap<String, T> {
-    fn read(value: &Value, at: At<'_>, findings: &mut Findings) -> Self {
+impl<T: ReadValue> ReadValue for BTreeMap<String, T> {
+    fn read(value: &Value, at: ReadPath<'_>, findings: &mut Findings) -> Self {
         match value {
             Value::Object(map) => map
                 .iter()
-                .map(|(name, item)| (name.clone(), T::read(item, At::Field(&at, name), findings)))
+                .map(|(name, item)| (name.clone(), T::read(item, ReadPath::Field(&at, name), findings)))
                 .collect(),
             other => wrong_type("a mapping", other, at, findings),
         }
@@ -301,10 +306,10 @@ macro_rules! record {
             pub(crate) const FIELDS: &'static [&'static str] = &[$(stringify!($field)),*];
         }
 
-        impl $crate::document::read::Written for $name {
+        impl $crate::document::read::ReadValue for $name {
             fn read(
                 value: &serde_json::Value,
-                at: $crate::document::read::At<'_>,
+                at: $crate::document::read::ReadPath<'_>,
                 findings: &mut $crate::finding::Findings,
             ) -> Self {
                 use $crate::document::read;
@@ -322,11 +327,11 @@ macro_rules! record {
 }
 
 /// Reads one of a closed set of words.
-pub(crate) fn word<T: Written + Copy, const N: usize>(
+pub(crate) fn word<T: ReadValue + Copy, const N: usize>(
     all: [T; N],
     as_str: fn(T) -> &'static str,
     value: &Value,
-    at: At<'_>,
+    at: ReadPath<'_>,
     findings: &mut Findings,
 ) -> T {
     let Value::String(text) = value else { return wrong_type("a word", value, at, findings) };
@@ -352,10 +357,10 @@ macro_rules! written_words {
             pub enum $name { $($variants)* }
         }
 
-        impl $crate::document::read::Written for $name {
+        impl $crate::document::read::ReadValue for $name {
             fn read(
                 value: &serde_json::Value,
-                at: $crate::document::read::At<'_>,
+                at: $crate::document::read::ReadPath<'_>,
                 findings: &mut $crate::finding::Findings,
             ) -> Self {
                 $crate::document::read::word(Self::ALL, Self::as_str, value, at, findings)

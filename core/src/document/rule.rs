@@ -1,7 +1,7 @@
 //! Conditions, as written.
 
 use super::operator::Operator;
-use super::read::{At, Written, describe, quote, record, refuse};
+use super::read::{ReadPath, ReadValue, describe, quote, record, refuse};
 use crate::finding::{Code, Findings, did_you_mean};
 use crate::hash::Range;
 use serde_json::Value;
@@ -32,7 +32,7 @@ pub enum Condition {
         segment: String,
     },
     /// One attribute against one value.
-    Leaf(Leaf),
+    Leaf(LeafConfig),
 }
 
 /// The operand of `not:`: one condition, or a list whose conditions must all hold.
@@ -48,7 +48,7 @@ pub enum Negated {
 record! {
     /// One attribute against one value.
     #[schemars(transform = super::schema::leaf)]
-    pub struct Leaf {
+    pub struct LeafConfig {
         /// The dotted path of the attribute. `before`, `after` and `time_window` look at the present time
         /// where it is left out, and `percentage` at the unit.
         pub attribute: Option<String>,
@@ -84,12 +84,12 @@ impl Negated {
     }
 }
 
-impl Written for Negated {
-    fn read(value: &Value, at: At<'_>, findings: &mut Findings) -> Self {
+impl ReadValue for Negated {
+    fn read(value: &Value, at: ReadPath<'_>, findings: &mut Findings) -> Self {
         if value.is_array() {
-            Self::All(Written::read(value, at, findings))
+            Self::All(ReadValue::read(value, at, findings))
         } else {
-            Self::One(Box::new(Written::read(value, at, findings)))
+            Self::One(Box::new(ReadValue::read(value, at, findings)))
         }
     }
     fn stand_in() -> Self {
@@ -97,8 +97,8 @@ impl Written for Negated {
     }
 }
 
-impl Written for Condition {
-    fn read(value: &Value, at: At<'_>, findings: &mut Findings) -> Self {
+impl ReadValue for Condition {
+    fn read(value: &Value, at: ReadPath<'_>, findings: &mut Findings) -> Self {
         const NESTINGS: [&str; 4] = ["all", "any", "not", "segment"];
         const HELP: &str =
             "a condition is {attribute, operator, value}, or one of `all:`, `any:`, `not:` and `segment:`";
@@ -107,10 +107,10 @@ impl Written for Condition {
             return refuse(Code::WrongType, message, Some(HELP.to_owned()), at, findings);
         };
         let Some(nesting) = NESTINGS.into_iter().find(|name| map.contains_key(*name)) else {
-            let is_leaf = |name: &String| Leaf::FIELDS.contains(&name.as_str());
+            let is_leaf = |name: &String| LeafConfig::FIELDS.contains(&name.as_str());
             // Without a field of a leaf it is a misspelt nesting, and no leaf that lacks an operator.
             let Some(other) = map.keys().next().filter(|_| !map.keys().any(is_leaf)) else {
-                return Self::Leaf(Written::read(value, at, findings));
+                return Self::Leaf(ReadValue::read(value, at, findings));
             };
             let near = map.keys().find_map(|name| Some((name, did_you_mean(name, NESTINGS)?)));
             let (name, help) = match near {
@@ -118,21 +118,21 @@ impl Written for Condition {
                 None => (other, HELP.to_owned()),
             };
             let message = format!("unknown field {}", quote(name));
-            findings.add(Code::UnknownField, At::Field(&at, name).path(), message).help(help);
+            findings.add(Code::UnknownField, ReadPath::Field(&at, name).path(), message).help(help);
             findings.mark_broken(at.path());
             return Self::stand_in();
         };
         for other in map.keys().filter(|name| *name != nesting) {
             let message = format!("{other:?} cannot be used beside `{nesting}`");
-            findings.add(Code::UnknownField, At::Field(&at, other).path(), message).help(HELP);
+            findings.add(Code::UnknownField, ReadPath::Field(&at, other).path(), message).help(HELP);
         }
-        let inner = At::Field(&at, nesting);
+        let inner = ReadPath::Field(&at, nesting);
         let value = map.get(nesting).unwrap_or(&Value::Null);
         match nesting {
-            "all" => Self::All { all: Written::read(value, inner, findings) },
-            "any" => Self::Any { any: Written::read(value, inner, findings) },
-            "not" => Self::Not { not: Written::read(value, inner, findings) },
-            _ => Self::Segment { segment: Written::read(value, inner, findings) },
+            "all" => Self::All { all: ReadValue::read(value, inner, findings) },
+            "any" => Self::Any { any: ReadValue::read(value, inner, findings) },
+            "not" => Self::Not { not: ReadValue::read(value, inner, findings) },
+            _ => Self::Segment { segment: ReadValue::read(value, inner, findings) },
         }
     }
     fn stand_in() -> Self {
@@ -140,8 +140,8 @@ impl Written for Condition {
     }
 }
 
-impl Written for Range {
-    fn read(value: &Value, at: At<'_>, findings: &mut Findings) -> Self {
+impl ReadValue for Range {
+    fn read(value: &Value, at: ReadPath<'_>, findings: &mut Findings) -> Self {
         let bound = |index: usize| value.get(index)?.as_u64().and_then(|it| u32::try_from(it).ok());
         if let (Some(2), Some(start), Some(end)) = (value.as_array().map(Vec::len), bound(0), bound(1)) {
             return Self { start, end };

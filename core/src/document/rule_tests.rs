@@ -1,6 +1,6 @@
 //! Rule tests, as written.
 
-use super::read::{At, Written, record, written_words, wrong_type};
+use super::read::{ReadPath, ReadValue, record, written_words, wrong_type};
 use super::scalar::DateTime;
 use crate::finding::Findings;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -85,7 +85,7 @@ record! {
     /// The expected result of a decision; at least one field is set.
     pub struct ExpectConfig {
         /// The variant; `null` for none.
-        pub variant: WantedVariant,
+        pub variant: ExpectedVariant,
         /// The value of a flag.
         pub value: Option<Value>,
         /// The reason.
@@ -108,8 +108,8 @@ record! {
 #[serde(transparent)]
 pub struct Attributes(pub Map<String, Value>);
 
-impl Written for Attributes {
-    fn read(value: &Value, at: At<'_>, findings: &mut Findings) -> Self {
+impl ReadValue for Attributes {
+    fn read(value: &Value, at: ReadPath<'_>, findings: &mut Findings) -> Self {
         match value {
             Value::Object(map) => Self(map.clone()),
             other => wrong_type("a mapping of attributes", other, at, findings),
@@ -122,7 +122,7 @@ impl Written for Attributes {
 
 /// The variant that a test expects.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum WantedVariant {
+pub enum ExpectedVariant {
     /// The variant is not checked.
     #[default]
     Any,
@@ -132,8 +132,8 @@ pub enum WantedVariant {
     Key(String),
 }
 
-impl Written for WantedVariant {
-    fn read(value: &Value, at: At<'_>, findings: &mut Findings) -> Self {
+impl ReadValue for ExpectedVariant {
+    fn read(value: &Value, at: ReadPath<'_>, findings: &mut Findings) -> Self {
         match value {
             Value::Null => Self::Nothing,
             Value::String(key) => Self::Key(key.clone()),
@@ -148,7 +148,7 @@ impl Written for WantedVariant {
     }
 }
 
-impl Serialize for WantedVariant {
+impl Serialize for ExpectedVariant {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Key(key) => serializer.serialize_str(key),
@@ -157,7 +157,7 @@ impl Serialize for WantedVariant {
     }
 }
 
-impl JsonSchema for WantedVariant {
+impl JsonSchema for ExpectedVariant {
     fn schema_name() -> Cow<'static, str> {
         "WantedVariant".into()
     }

@@ -1,6 +1,6 @@
 //! The single values of a document.
 
-use super::read::{At, Written, quote, refuse, written_words, wrong_type};
+use super::read::{ReadPath, ReadValue, quote, refuse, written_words, wrong_type};
 use crate::finding::{Code, Findings};
 use crate::read::time_of_text;
 use jiff::Timestamp;
@@ -42,8 +42,8 @@ impl Deref for Key {
     }
 }
 
-impl Written for Key {
-    fn read(value: &Value, at: At<'_>, findings: &mut Findings) -> Self {
+impl ReadValue for Key {
+    fn read(value: &Value, at: ReadPath<'_>, findings: &mut Findings) -> Self {
         let text = String::read(value, at, findings);
         if Self::is_valid(&text) {
             return Self(text);
@@ -109,8 +109,8 @@ impl DateTime {
         "write it as 2026-03-01T09:00:00Z, 2026-03-01T09:00:00+01:00 or 2026-03-01 (midnight in UTC)";
 }
 
-impl Written for DateTime {
-    fn read(value: &Value, at: At<'_>, findings: &mut Findings) -> Self {
+impl ReadValue for DateTime {
+    fn read(value: &Value, at: ReadPath<'_>, findings: &mut Findings) -> Self {
         if !value.is_string() && !value.is_number() {
             return wrong_type("a date or a time with its offset", value, at, findings);
         }
@@ -166,8 +166,8 @@ impl Serialize for Window {
     }
 }
 
-impl Written for Window {
-    fn read(value: &Value, at: At<'_>, findings: &mut Findings) -> Self {
+impl ReadValue for Window {
+    fn read(value: &Value, at: ReadPath<'_>, findings: &mut Findings) -> Self {
         let Value::String(text) = value else {
             return wrong_type("a length of time, for example 24h or 7d", value, at, findings);
         };

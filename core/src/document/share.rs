@@ -1,6 +1,6 @@
 //! Shares: a number, or a percentage with its sign.
 
-use super::read::{At, Written, describe, quote, refuse, wrong_type};
+use super::read::{ReadPath, ReadValue, describe, quote, refuse, wrong_type};
 use crate::finding::{Code, Findings};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
@@ -54,7 +54,7 @@ impl Percentage {
 }
 
 /// Refuses what is no share; a number in quotes is told to drop them.
-fn not_a_share<T: Written>(expected: &str, value: &Value, at: At<'_>, findings: &mut Findings) -> T {
+fn not_a_share<T: ReadValue>(expected: &str, value: &Value, at: ReadPath<'_>, findings: &mut Findings) -> T {
     match value {
         Value::String(text) if text.trim().parse::<f64>().is_ok() => {
             let message = format!("expected {expected}, found {}", describe(value));
@@ -69,8 +69,8 @@ fn not_a_share<T: Written>(expected: &str, value: &Value, at: At<'_>, findings: 
     }
 }
 
-impl Written for Share {
-    fn read(value: &Value, at: At<'_>, findings: &mut Findings) -> Self {
+impl ReadValue for Share {
+    fn read(value: &Value, at: ReadPath<'_>, findings: &mut Findings) -> Self {
         let share = match value {
             Value::String(text) => Self::of_percent(text),
             other => other.as_f64().map(Self),
@@ -82,8 +82,8 @@ impl Written for Share {
     }
 }
 
-impl Written for Percentage {
-    fn read(value: &Value, at: At<'_>, findings: &mut Findings) -> Self {
+impl ReadValue for Percentage {
+    fn read(value: &Value, at: ReadPath<'_>, findings: &mut Findings) -> Self {
         Self::of(value).unwrap_or_else(|| not_a_share("a number", value, at, findings))
     }
     fn stand_in() -> Self {

@@ -107,7 +107,7 @@ impl Batch {
 }
 
 /// An event in a record.
-struct Found {
+struct UnpackedEvent {
     /// That of the event alone; `None` where the record's holds.
     partition_key: Option<Box<str>>,
     data: Bytes,
@@ -116,16 +116,16 @@ struct Found {
 }
 
 /// The events of a record, whether its source put them together, or their producer.
-fn events_of(data: &Bytes, content: RecordContent) -> Result<Vec<Found>, Rejection> {
+fn events_of(data: &Bytes, content: RecordContent) -> Result<Vec<UnpackedEvent>, Rejection> {
     match content {
         RecordContent::AsSent => {
-            let found = |data| Found { partition_key: None, data, rejection: None };
+            let found = |data| UnpackedEvent { partition_key: None, data, rejection: None };
             Ok(unpack(data.clone())?.into_iter().map(found).collect())
         }
         RecordContent::Aggregated(parts) => {
             unpack::check(parts.len())?;
             let found = parts.into_iter().flat_map(|(key, data)| {
-                let found = |data, rejection| Found { partition_key: key.clone(), data, rejection };
+                let found = |data, rejection| UnpackedEvent { partition_key: key.clone(), data, rejection };
                 match unpack(data.clone()) {
                     Ok(events) => events.into_iter().map(|event| found(event, None)).collect(),
                     Err(rejection) => vec![found(data, Some(rejection))],
@@ -146,7 +146,7 @@ impl ShardBatch {
         match events_of(&data, content) {
             Ok(events) => self.payloads.extend((0..).zip(events).map(|(sub, event)| {
                 let position = Position { sub, ..Position::from(sequence.clone()) };
-                let Found { partition_key: own, data, rejection } = event;
+                let UnpackedEvent { partition_key: own, data, rejection } = event;
                 Payload {
                     position,
                     arrived,

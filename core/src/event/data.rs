@@ -92,7 +92,7 @@ impl EventKind<'_> {
 
 /// An event, as written.
 #[derive(Deserialize)]
-struct Written<'a> {
+struct RawEvent<'a> {
     #[serde(borrow)]
     event_id: Option<Id<'a>>,
     #[serde(borrow, rename = "type")]
@@ -132,7 +132,7 @@ impl<'a> EventData<'a> {
             let detail = format!("byte {} is not UTF-8", error.valid_up_to());
             Rejection::new(Reason::NotUtf8, detail)
         })?;
-        let written: Written<'a> = serde_json::from_str(text).map_err(|error| unreadable(&error))?;
+        let written: RawEvent<'a> = serde_json::from_str(text).map_err(|error| unreadable(&error))?;
         written.validate()
     }
 
@@ -168,7 +168,7 @@ pub(super) fn unreadable(error: &serde_json::Error) -> Rejection {
     Rejection::new(reason, format!("{detail}, {place}"))
 }
 
-impl<'a> Written<'a> {
+impl<'a> RawEvent<'a> {
     fn validate(self) -> Result<EventData<'a>, Rejection> {
         let is_summary = self.kind.as_ref().is_some_and(|kind| kind.0 == "evaluations");
         let unit = if is_summary { Cow::Borrowed("") } else { unit(self.unit.or(self.user_id))? };

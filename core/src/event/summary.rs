@@ -28,7 +28,7 @@ pub struct EvaluationCount<'a> {
 
 /// An entry, as written.
 #[derive(Deserialize)]
-struct Written<'a> {
+struct RawSummaryEntry<'a> {
     #[serde(borrow)]
     flag: Option<Text<'a>>,
     #[serde(borrow)]
@@ -39,7 +39,8 @@ struct Written<'a> {
 
 /// Reads and validates the entries of a summary.
 pub(super) fn read(raw: &RawValue) -> Result<Vec<EvaluationCount<'_>>, Rejection> {
-    let written: Vec<Written<'_>> = serde_json::from_str(raw.get()).map_err(|error| unreadable(&error))?;
+    let written: Vec<RawSummaryEntry<'_>> =
+        serde_json::from_str(raw.get()).map_err(|error| unreadable(&error))?;
     if written.is_empty() || written.len() > MAX_COUNTS {
         let detail = format!("`counts` has {} entries; it has 1 to {MAX_COUNTS}", written.len());
         return Err(Rejection::new(Reason::InvalidValue, detail));
@@ -47,7 +48,9 @@ pub(super) fn read(raw: &RawValue) -> Result<Vec<EvaluationCount<'_>>, Rejection
     written.into_iter().map(entry).collect()
 }
 
-fn entry(Written { flag, variant, revision, count }: Written<'_>) -> Result<EvaluationCount<'_>, Rejection> {
+fn entry(
+    RawSummaryEntry { flag, variant, revision, count }: RawSummaryEntry<'_>,
+) -> Result<EvaluationCount<'_>, Rejection> {
     let (flag, variant) = (key("flag", flag)?, key("variant", variant)?);
     match count {
         None => Err(Rejection::new(Reason::MissingField, "`count` is missing")),

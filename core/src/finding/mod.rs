@@ -24,7 +24,7 @@ words! {
 
 /// A place in a document: which document, and the path to a value in it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, schemars::JsonSchema)]
-pub struct Place {
+pub struct DocumentLocation {
     /// The document's index among those that were compiled together.
     pub document: usize,
     /// The path to the value, as in `variants[1].allocation`; empty for the whole document.
@@ -35,7 +35,7 @@ pub struct Place {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Related {
     /// The related place.
-    pub place: Place,
+    pub place: DocumentLocation,
     /// The explanation of the related place.
     pub message: String,
 }
@@ -51,7 +51,7 @@ pub struct Finding {
     /// The problem, in a sentence.
     pub message: String,
     /// The place of the problem.
-    pub place: Place,
+    pub place: DocumentLocation,
     /// The way to fix it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
@@ -68,7 +68,7 @@ impl Finding {
     }
 
     /// Adds another place.
-    pub fn related(&mut self, place: Place, message: impl Into<String>) -> &mut Self {
+    pub fn related(&mut self, place: DocumentLocation, message: impl Into<String>) -> &mut Self {
         self.related.push(Related { place, message: message.into() });
         self
     }
@@ -108,8 +108,8 @@ impl Findings {
     }
 
     /// A place in the current document.
-    pub fn place(&self, path: impl Into<Path>) -> Place {
-        Place { document: self.document, path: path.into() }
+    pub fn place(&self, path: impl Into<Path>) -> DocumentLocation {
+        DocumentLocation { document: self.document, path: path.into() }
     }
 
     /// Notes that a value of the current document was replaced by a default.

@@ -48,7 +48,7 @@ pub fn salt_of_epoch(salt: &str, epoch: u32) -> String {
 pub struct Bucketer {
     salt: Box<str>,
     purpose: Purpose,
-    state: murmur3::State,
+    state: murmur3::Murmur3State,
 }
 
 impl Bucketer {
@@ -56,7 +56,7 @@ impl Bucketer {
     #[must_use]
     pub fn new(salt: &str, purpose: Purpose) -> Self {
         let prefix = format!("{salt}:{purpose}:");
-        Self { salt: salt.into(), purpose, state: murmur3::State::after(prefix.as_bytes()) }
+        Self { salt: salt.into(), purpose, state: murmur3::Murmur3State::after(prefix.as_bytes()) }
     }
 
     /// The unit's bucket, in `0..BUCKETS`. The bytes are taken as they are: never trimmed or normalised.
@@ -103,7 +103,7 @@ pub const fn bucket_of(hash: u32) -> u32 {
 /// The group of a unit, in `0..groups`, by a hash that no experiment uses.
 #[must_use]
 pub(crate) fn group_of(unit: &str, groups: u8) -> u8 {
-    let hash = murmur3::State::after(b"abx:group:").finish(unit.as_bytes());
+    let hash = murmur3::Murmur3State::after(b"abx:group:").finish(unit.as_bytes());
     #[expect(clippy::cast_possible_truncation, reason = "it is below `groups`")]
     let group = ((u64::from(hash) * u64::from(groups)) >> 32) as u8;
     group
@@ -112,7 +112,7 @@ pub(crate) fn group_of(unit: &str, groups: u8) -> u8 {
 /// 64 bits of a text, to know it again: two hashes with two prefixes.
 #[must_use]
 pub fn fingerprint(text: &str) -> u64 {
-    let half = |prefix| u64::from(murmur3::State::after(prefix).finish(text.as_bytes()));
+    let half = |prefix| u64::from(murmur3::Murmur3State::after(prefix).finish(text.as_bytes()));
     half(b"abx:1:") << 32 | half(b"abx:2:")
 }
 

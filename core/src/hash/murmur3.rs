@@ -7,7 +7,7 @@ const C2: u32 = 0x1b87_3593;
 
 /// The hash after some bytes; up to three of them may still wait for a whole block.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct State {
+pub(super) struct Murmur3State {
     hash: u32,
     /// The bytes that wait, little endian.
     carry: u32,
@@ -17,7 +17,7 @@ pub(super) struct State {
     length: u32,
 }
 
-impl State {
+impl Murmur3State {
     /// The state (seed 0) after a prefix.
     pub(super) fn after(prefix: &[u8]) -> Self {
         Self { hash: 0, carry: 0, carry_bits: 0, length: 0 }.push(prefix)

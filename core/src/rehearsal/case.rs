@@ -2,7 +2,7 @@
 
 use super::{Buckets, Coverage, Rehearsal};
 use crate::decide::{Catalog, Experiment, Flag, Pin, Subject, USER_ID, equal, unit_of};
-use crate::document::WantedVariant;
+use crate::document::ExpectedVariant;
 use crate::finding::Path;
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -63,7 +63,7 @@ pub struct Exception {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Expect {
     /// The variant.
-    pub variant: WantedVariant,
+    pub variant: ExpectedVariant,
     /// The value of a flag.
     pub value: Option<Value>,
     /// The reason's word.
@@ -214,9 +214,9 @@ impl Expect {
             }
         };
         match &self.variant {
-            WantedVariant::Any => {}
-            WantedVariant::Nothing => compare("variant", Value::Null, outcome.variant.into()),
-            WantedVariant::Key(key) => compare("variant", key.as_str().into(), outcome.variant.into()),
+            ExpectedVariant::Any => {}
+            ExpectedVariant::Nothing => compare("variant", Value::Null, outcome.variant.into()),
+            ExpectedVariant::Key(key) => compare("variant", key.as_str().into(), outcome.variant.into()),
         }
         if let Some(value) = &self.value {
             compare("value", value.clone(), outcome.value.cloned().unwrap_or_default());

@@ -1,7 +1,7 @@
 //! Detection of tests whose result depends on the time at which they run.
 
 use super::TestSubject;
-use crate::decide::{Catalog, Condition, Experiment, Flag, Serve, Source};
+use crate::decide::{Catalog, Condition, ConditionInput, Experiment, Flag, Serve};
 use crate::document::Status;
 
 impl TestSubject<'_> {
@@ -40,6 +40,6 @@ fn any(conditions: &[Condition]) -> bool {
     conditions.iter().any(|condition| match condition {
         Condition::All(inner) | Condition::Any(inner) | Condition::Not(inner) => any(inner),
         Condition::Segment(segment) => any(&segment.when),
-        Condition::Leaf(leaf) => matches!(leaf.source, Source::Now),
+        Condition::Leaf(leaf) => matches!(leaf.source, ConditionInput::Now),
     })
 }

@@ -50,7 +50,7 @@ impl<'c> Coverage<'c> {
     #[must_use]
     pub fn of_experiment(experiment: &'c Experiment) -> Self {
         let it = experiment.parts();
-        let mut list = List::default();
+        let mut list = CoverageParts::default();
         let starts_or_ends = it.starts_at.is_some() || it.ends_at.is_some();
         let is_running = matches!(it.status, Status::Active | Status::Paused);
         let is_active = it.status == Status::Active;
@@ -91,7 +91,7 @@ impl<'c> Coverage<'c> {
     /// Returns the coverage of a flag before any test has run.
     #[must_use]
     pub fn of_flag(flag: &'c Flag) -> Self {
-        let mut list = List::default();
+        let mut list = CoverageParts::default();
         if !flag.enabled {
             list.variant(flag.default, flag.variants.get(flag.default).map(|it| &*it.key));
             list.reason(FlagReason::FlagDisabled.as_str(), true);
@@ -184,9 +184,9 @@ impl Split {
 }
 
 #[derive(Default)]
-struct List<'c>(Vec<CoveragePart<'c>>);
+struct CoverageParts<'c>(Vec<CoveragePart<'c>>);
 
-impl<'c> List<'c> {
+impl<'c> CoverageParts<'c> {
     fn add(&mut self, path: Path, target: CoverageTarget<'c>, probe: Probe<'c>) {
         self.0.push(CoveragePart { path, target, probe });
     }

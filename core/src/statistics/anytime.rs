@@ -1,6 +1,6 @@
 //! Two variants, compared as often as somebody looks.
 
-use super::compare::{Comparison, Mean, Test, difference, mean_lift};
+use super::compare::{Comparison, Mean, StatisticalTest, difference, mean_lift};
 use super::moments::Moments;
 use super::normal::is_share;
 use super::proportion::Proportion;
@@ -71,7 +71,7 @@ impl Anytime {
             lift: mean_lift(a, b, width),
             // The least alpha whose interval leaves out 0: the formula above, solved for it.
             p_value: (0.5 * x.ln_1p() - z * z * x / (2.0 * (x + 1.0))).exp().clamp(0.0, 1.0),
-            test: Test::ConfidenceSequence,
+            test: StatisticalTest::ConfidenceSequence,
         })
     }
 

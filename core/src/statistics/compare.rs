@@ -18,7 +18,7 @@ pub struct Comparison {
     /// to 1.
     pub p_value: f64,
     /// The test that produced the p-value.
-    pub test: Test,
+    pub test: StatisticalTest,
 }
 
 /// A number and the interval, at level `1 - alpha`, where it is believed to be.
@@ -35,7 +35,7 @@ pub struct Estimate {
 /// A test of two variants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Test {
+pub enum StatisticalTest {
     /// Two proportions with one variance for both.
     PooledZ,
     /// Two proportions with few units or few successes.
@@ -85,16 +85,16 @@ pub fn compare_proportions(control: Proportion, treatment: Proportion, alpha: f6
     Some(Comparison { difference, lift: rate_lift(control, treatment, z), p_value, test })
 }
 
-fn test_proportions(control: Proportion, treatment: Proportion) -> (f64, Test) {
+fn test_proportions(control: Proportion, treatment: Proportion) -> (f64, StatisticalTest) {
     let (m, n) = (as_float(control.units()), as_float(treatment.units()));
     let successes = as_float(control.successes()) + as_float(treatment.successes());
     let failures = as_float(control.failures()) + as_float(treatment.failures());
     if m.min(n) * successes.min(failures) / (m + n) < LEAST_EXPECTED {
-        return (fisher_exact(control, treatment), Test::FisherExact);
+        return (fisher_exact(control, treatment), StatisticalTest::FisherExact);
     }
     let pooled = (successes / (m + n)) * (failures / (m + n));
     let z = (treatment.rate() - control.rate()) / (pooled * (1.0 / m + 1.0 / n)).sqrt();
-    (two_sided(z), Test::PooledZ)
+    (two_sided(z), StatisticalTest::PooledZ)
 }
 
 /// The ratio of two proportions less 1, with the interval of its logarithm (D. Katz, J. Baptista, S. P. Azen,
@@ -133,7 +133,7 @@ pub(super) fn welch(a: Mean, b: Mean, alpha: f64) -> Option<Comparison> {
         difference: difference(a, b, t)?,
         lift: mean_lift(a, b, t),
         p_value: student_two_sided((b.value - a.value) / variance.sqrt(), degrees)?,
-        test: Test::WelchT,
+        test: StatisticalTest::WelchT,
     })
 }
 
@@ -205,7 +205,7 @@ mod tests {
             is(compare_proportions(of(control), of(treatment), 0.05).unwrap().difference, lower, upper);
         }
         let retention = compare_proportions(of((8_502, 44_700)), of((8_279, 45_489)), 0.05).unwrap();
-        assert_eq!(retention.test, Test::PooledZ);
+        assert_eq!(retention.test, StatisticalTest::PooledZ);
         close(retention.p_value, 0.001_554_249_975_614_329);
         is(retention.lift.unwrap(), -0.068_891_150_431_617_86, -0.016_633_574_257_273_742);
         let small = compare_proportions(of((48, 80)), of((56, 70)), 0.05).unwrap();
@@ -216,7 +216,7 @@ mod tests {
     #[test]
     fn few_units_are_tested_exactly() {
         let few = compare_proportions(of((0, 1_000)), of((3, 1_000)), 0.05).unwrap();
-        assert_eq!(few.test, Test::FisherExact);
+        assert_eq!(few.test, StatisticalTest::FisherExact);
         close(few.p_value, 0.249_624_812_406_203_07);
         assert_eq!(few.lift, None);
     }

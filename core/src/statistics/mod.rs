@@ -24,7 +24,7 @@ mod sample_ratio;
 
 pub use anytime::Anytime;
 pub use chi_square::{ChiSquare, goodness_of_fit, independence};
-pub use compare::{Comparison, Estimate, Test, compare_means, compare_proportions};
+pub use compare::{Comparison, Estimate, StatisticalTest, compare_means, compare_proportions};
 pub use grouped::{GroupedMean, compare_grouped};
 pub use moments::Moments;
 pub use power::{Baseline, Correction, Design, Sizes, days};

@@ -14,13 +14,13 @@ const ABSENT_SECONDS: i64 = 60;
 
 /// Under what an assignment is known. Another epoch is another assignment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Key<'a> {
+pub(super) struct CacheKey<'a> {
     pub unit: &'a str,
     pub experiment: &'a str,
     pub epoch: u32,
 }
 
-impl<'a> Key<'a> {
+impl<'a> CacheKey<'a> {
     pub(super) fn new(experiment: &'a Experiment, unit: &'a str) -> Self {
         Self { unit, experiment: experiment.key(), epoch: experiment.epoch() }
     }
@@ -59,12 +59,12 @@ impl CachedAssignment {
 #[derive(Debug)]
 pub(super) struct Cache {
     /// The entries, by the hash of their key, so that a lookup allocates nothing; the entry holds the key.
-    entries: Mutex<LruCache<u64, Entry>>,
+    entries: Mutex<LruCache<u64, CacheEntry>>,
     hasher: RandomState,
 }
 
 #[derive(Debug)]
-struct Entry {
+struct CacheEntry {
     unit: Box<str>,
     experiment: Box<str>,
     epoch: u32,
@@ -74,8 +74,8 @@ struct Entry {
     until: i64,
 }
 
-impl Entry {
-    fn is_valid(&self, key: Key<'_>, now: i64) -> bool {
+impl CacheEntry {
+    fn is_valid(&self, key: CacheKey<'_>, now: i64) -> bool {
         let is_same =
             *self.unit == *key.unit && *self.experiment == *key.experiment && self.epoch == key.epoch;
         is_same && now < self.until
@@ -88,33 +88,33 @@ impl Cache {
     }
 
     /// Returns the assignment that the store holds, at a time in seconds since 1970; `None` if that is not known.
-    pub(super) fn get(&self, key: Key<'_>, now: i64) -> Option<Arc<CachedAssignment>> {
+    pub(super) fn get(&self, key: CacheKey<'_>, now: i64) -> Option<Arc<CachedAssignment>> {
         let mut entries = self.lock();
         let entry = entries.get(&self.hasher.hash_one(key)).filter(|entry| entry.is_valid(key, now))?;
         entry.stored.clone()
     }
 
     /// Returns true if the store held nothing a moment ago.
-    pub(super) fn is_absent(&self, key: Key<'_>, now: i64) -> bool {
+    pub(super) fn is_absent(&self, key: CacheKey<'_>, now: i64) -> bool {
         let entries = self.lock();
         let entry = entries.peek(&self.hasher.hash_one(key)).filter(|entry| entry.is_valid(key, now));
         entry.is_some_and(|entry| entry.stored.is_none())
     }
 
     /// Remembers what the store holds.
-    pub(super) fn put(&self, key: Key<'_>, cached: Arc<CachedAssignment>) {
+    pub(super) fn put(&self, key: CacheKey<'_>, cached: Arc<CachedAssignment>) {
         let until = cached.ttl;
         self.insert(key, Some(cached), until);
     }
 
     /// Remembers that the store holds nothing.
-    pub(super) fn put_absent(&self, key: Key<'_>, now: i64) {
+    pub(super) fn put_absent(&self, key: CacheKey<'_>, now: i64) {
         self.insert(key, None, now.saturating_add(ABSENT_SECONDS));
     }
 
-    fn insert(&self, key: Key<'_>, stored: Option<Arc<CachedAssignment>>, until: i64) {
+    fn insert(&self, key: CacheKey<'_>, stored: Option<Arc<CachedAssignment>>, until: i64) {
         let hash = self.hasher.hash_one(key);
-        let entry = Entry {
+        let entry = CacheEntry {
             unit: key.unit.into(),
             experiment: key.experiment.into(),
             epoch: key.epoch,
@@ -124,7 +124,7 @@ impl Cache {
         self.lock().put(hash, entry);
     }
 
-    fn lock(&self) -> MutexGuard<'_, LruCache<u64, Entry>> {
+    fn lock(&self) -> MutexGuard<'_, LruCache<u64, CacheEntry>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -133,7 +133,7 @@ impl Cache {
 mod tests {
     use super::*;
 
-    const KEY: Key<'_> = Key { unit: "u", experiment: "e", epoch: 1 };
+    const KEY: CacheKey<'_> = CacheKey { unit: "u", experiment: "e", epoch: 1 };
 
     fn cached(ttl: i64) -> Arc<CachedAssignment> {
         let assigned_at = Timestamp::UNIX_EPOCH;
@@ -152,8 +152,8 @@ mod tests {
         cache.put(KEY, cached(100));
         assert!(cache.get(KEY, 99).is_some());
         assert!(cache.get(KEY, 100).is_none());
-        assert!(cache.get(Key { epoch: 2, ..KEY }, 99).is_none(), "another epoch");
-        cache.put(Key { unit: "v", ..KEY }, cached(100));
+        assert!(cache.get(CacheKey { epoch: 2, ..KEY }, 99).is_none(), "another epoch");
+        cache.put(CacheKey { unit: "v", ..KEY }, cached(100));
         assert!(cache.get(KEY, 0).is_none(), "one is all that it holds");
     }
 
@@ -164,7 +164,7 @@ mod tests {
         assert!(cache.get(KEY, 1_059).is_none());
         assert!(cache.is_absent(KEY, 1_059));
         assert!(!cache.is_absent(KEY, 1_060));
-        assert!(!cache.is_absent(Key { unit: "v", ..KEY }, 1_059), "another unit");
+        assert!(!cache.is_absent(CacheKey { unit: "v", ..KEY }, 1_059), "another unit");
         cache.put(KEY, cached(2_000));
         assert!(cache.get(KEY, 1_001).is_some());
         assert!(!cache.is_absent(KEY, 1_001));

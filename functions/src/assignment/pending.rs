@@ -1,7 +1,7 @@
 //! One experiment for one unit, from the decision to the response.
 
 use super::RequestClock;
-use super::cache::{CachedAssignment, Key};
+use super::cache::{CacheKey, CachedAssignment};
 use super::response::AssignmentResponse;
 use crate::http::no_attributes;
 use crate::outbox::{Exposure, event_id};
@@ -80,8 +80,8 @@ impl<'a> PendingAssignment<'a> {
         self.cached = (self.decision.reason == Reason::Pinned).then_some(cached);
     }
 
-    pub(super) fn key(&self) -> Key<'_> {
-        Key::new(self.decision.experiment, &self.unit)
+    pub(super) fn key(&self) -> CacheKey<'_> {
+        CacheKey::new(self.decision.experiment, &self.unit)
     }
 
     /// Returns true if a stored assignment would change the decision, so that asking the store is worth its cost.
@@ -96,13 +96,13 @@ impl<'a> PendingAssignment<'a> {
 
     /// Names the assignment: the same in every process, so that callers who race agree on it.
     fn assignment_id(&self) -> String {
-        let Key { unit, experiment, epoch } = self.key();
+        let CacheKey { unit, experiment, epoch } = self.key();
         event_id("assignment", &[unit.as_bytes(), experiment.as_bytes(), &epoch.to_be_bytes()])
     }
 
     /// Builds the assignment to store.
     pub(super) fn to_stored(&self, ttl_days: u32) -> StoredAssignment {
-        let Key { unit, experiment, epoch } = self.key();
+        let CacheKey { unit, experiment, epoch } = self.key();
         StoredAssignment {
             user_id: unit.to_owned(),
             experiment_key: experiment.to_owned(),
@@ -119,7 +119,7 @@ impl<'a> PendingAssignment<'a> {
     /// The exposure of the unit to its variant; `None` for a unit that does not take part.
     pub(super) fn exposure(&self) -> Option<Exposure<'_>> {
         let variant = self.decision.variant.filter(|_| self.takes_part())?;
-        let Key { unit, experiment, epoch } = self.key();
+        let CacheKey { unit, experiment, epoch } = self.key();
         let RequestContext { revision, clock, .. } = self.request;
         Some(Exposure { experiment, variant: &variant.key, unit, revision, epoch, timestamp: clock.now })
     }

@@ -1,6 +1,6 @@
 //! Decide, remember, store, expose.
 
-use super::cache::{Cache, CachedAssignment, Key};
+use super::cache::{Cache, CacheKey, CachedAssignment};
 use super::known_share::KnownShare;
 use super::pending::{PendingAssignment, RequestContext};
 use super::{AssignRequest, AssignmentResponse};
@@ -156,7 +156,7 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> AssignmentServ
         let unit = experiment
             .unit(&request.subject)
             .ok_or_else(|| ApiError::unit_missing(experiment.unit_attribute()))?;
-        let (key, now) = (Key::new(experiment, &unit), request.seconds());
+        let (key, now) = (CacheKey::new(experiment, &unit), request.seconds());
         let known = self.cache.get(key, now);
         let (is_known, is_absent) = (known.is_some(), known.is_none() && self.cache.is_absent(key, now));
         let pending = PendingAssignment::decide(experiment, unit, request, known);
@@ -247,7 +247,7 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> AssignmentServ
         }
     }
 
-    fn remember(&self, key: Key<'_>, stored: StoredAssignment) -> Arc<CachedAssignment> {
+    fn remember(&self, key: CacheKey<'_>, stored: StoredAssignment) -> Arc<CachedAssignment> {
         let cached = Arc::new(CachedAssignment::from(stored));
         self.cache.put(key, Arc::clone(&cached));
         cached

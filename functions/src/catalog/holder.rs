@@ -25,13 +25,13 @@ const PATIENCE: Duration = Duration::from_millis(20);
 pub struct CatalogHolder<S> {
     store: S,
     snapshot: ArcSwap<Snapshot>,
-    state: Mutex<State>,
+    state: Mutex<HeldCatalog>,
     /// Held by the one reader that fetches.
     fetching: AsyncMutex<()>,
 }
 
 #[derive(Debug)]
-struct State {
+struct HeldCatalog {
     /// The time of the last successful read of the head.
     checked_at: Option<Instant>,
     /// The same by the clock of the world, which goes on while an environment is frozen.
@@ -59,8 +59,13 @@ impl<S: CatalogStore + 'static> CatalogHolder<S> {
     /// Holds a first snapshot, which serves until the store is read: the one bundled with the program, or an empty
     /// one.
     pub fn new(store: S, bundled: Snapshot) -> Self {
-        let state =
-            State { checked_at: None, read_at: None, due_at: Instant::now(), failures: 0, failure: None };
+        let state = HeldCatalog {
+            checked_at: None,
+            read_at: None,
+            due_at: Instant::now(),
+            failures: 0,
+            failure: None,
+        };
         Self {
             store,
             snapshot: ArcSwap::from_pointee(bundled),
@@ -105,7 +110,7 @@ impl<S: CatalogStore + 'static> CatalogHolder<S> {
     /// Returns the age of the snapshot, and the outcome of the last refresh.
     pub fn freshness(&self) -> Freshness {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let State { checked_at, read_at, failures, .. } = *state;
+        let HeldCatalog { checked_at, read_at, failures, .. } = *state;
         Freshness { age: checked_at.map(|at| at.elapsed()), read_at, failures }
     }
 

@@ -5,7 +5,7 @@ use abx_core::event::Position;
 
 /// The outcome of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Coverage {
+pub(super) enum RecordStatus {
     /// A commit counted it.
     Counted,
     /// The head passed it and no commit counted it: Lambda gave it up.
@@ -24,24 +24,24 @@ pub(super) enum Coverage {
 ///
 /// Commits follow each other, so what stands between two that were made one after the other was in neither. An entry that ended may
 /// be missing anywhere, because the service deletes such items in no order: only the numbers of the commits say that none is.
-pub(super) fn coverage(head: Option<&Position>, log: &[LogEntry], at: &Position) -> Coverage {
+pub(super) fn coverage(head: Option<&Position>, log: &[LogEntry], at: &Position) -> RecordStatus {
     if head.is_none_or(|head| at > head) {
-        return Coverage::Ahead;
+        return RecordStatus::Ahead;
     }
     if head == Some(at) {
-        return Coverage::Counted;
+        return RecordStatus::Counted;
     }
     let next = log.partition_point(|entry| entry.last < *at);
-    let Some(after) = log.get(next) else { return Coverage::BeyondReach };
+    let Some(after) = log.get(next) else { return RecordStatus::BeyondReach };
     if after.first <= *at {
-        return Coverage::Counted;
+        return RecordStatus::Counted;
     }
     match next.checked_sub(1).and_then(|before| log.get(before)) {
         Some(before) if before.number + 1 == after.number => {
-            Coverage::GivenUp { part: Some(before.last.clone()).filter(|last| last.is_part_of(at)) }
+            RecordStatus::GivenUp { part: Some(before.last.clone()).filter(|last| last.is_part_of(at)) }
         }
-        None if after.number == 0 => Coverage::GivenUp { part: None },
-        _ => Coverage::BeyondReach,
+        None if after.number == 0 => RecordStatus::GivenUp { part: None },
+        _ => RecordStatus::BeyondReach,
     }
 }
 
@@ -58,48 +58,48 @@ mod tests {
         LogEntry { number, first: at(first), last: at(last) }
     }
 
-    const GIVEN_UP: Coverage = Coverage::GivenUp { part: None };
+    const GIVEN_UP: RecordStatus = RecordStatus::GivenUp { part: None };
 
     #[test]
     fn a_record_is_counted_given_up_ahead_or_beyond_reach() {
         let whole = [(0, "5", "7"), (1, "9:1", "12"), (2, "13", "13@e/m"), (3, "15", "15")].map(entry);
-        let part = Coverage::GivenUp { part: Some(at("13@e/m")) };
+        let part = RecordStatus::GivenUp { part: Some(at("13@e/m")) };
         for (position, expected) in [
             ("4", GIVEN_UP),
-            ("5", Coverage::Counted),
-            ("6", Coverage::Counted),
-            ("7", Coverage::Counted),
+            ("5", RecordStatus::Counted),
+            ("6", RecordStatus::Counted),
+            ("7", RecordStatus::Counted),
             ("7:1", GIVEN_UP),
             ("9", GIVEN_UP),
-            ("9:1", Coverage::Counted),
-            ("12", Coverage::Counted),
+            ("9:1", RecordStatus::Counted),
+            ("12", RecordStatus::Counted),
             ("13", part),
             ("14", GIVEN_UP),
-            ("15", Coverage::Counted),
-            ("15:1", Coverage::Ahead),
-            ("16", Coverage::Ahead),
+            ("15", RecordStatus::Counted),
+            ("15:1", RecordStatus::Ahead),
+            ("16", RecordStatus::Ahead),
         ] {
             assert_eq!(coverage(Some(&at("15")), &whole, &at(position)), expected, "{position}");
         }
         // Of a head that names a part, the whole is still to come.
-        assert_eq!(coverage(Some(&at("13@e/m")), &whole[..3], &at("13")), Coverage::Ahead);
-        assert_eq!(coverage(None, &[], &at("1")), Coverage::Ahead);
+        assert_eq!(coverage(Some(&at("13@e/m")), &whole[..3], &at("13")), RecordStatus::Ahead);
+        assert_eq!(coverage(None, &[], &at("1")), RecordStatus::Ahead);
     }
 
     #[test]
     fn a_log_with_gaps_says_nothing_about_them() {
         let lacking = [(3, "30", "39"), (5, "50", "59")].map(entry);
         for (position, expected) in [
-            ("20", Coverage::BeyondReach),
-            ("35", Coverage::Counted),
-            ("45", Coverage::BeyondReach),
-            ("55", Coverage::Counted),
-            ("65", Coverage::BeyondReach),
-            ("70", Coverage::Counted),
+            ("20", RecordStatus::BeyondReach),
+            ("35", RecordStatus::Counted),
+            ("45", RecordStatus::BeyondReach),
+            ("55", RecordStatus::Counted),
+            ("65", RecordStatus::BeyondReach),
+            ("70", RecordStatus::Counted),
         ] {
             assert_eq!(coverage(Some(&at("70")), &lacking, &at(position)), expected, "{position}");
         }
-        assert_eq!(coverage(Some(&at("70")), &[], &at("5")), Coverage::BeyondReach);
+        assert_eq!(coverage(Some(&at("70")), &[], &at("5")), RecordStatus::BeyondReach);
     }
 
     proptest! {
@@ -125,12 +125,12 @@ mod tests {
                 let position = at(&(index + 1).to_string());
                 let said = coverage(Some(&head), &log, &position);
                 if position > head {
-                    prop_assert_eq!(said, Coverage::Ahead);
+                    prop_assert_eq!(said, RecordStatus::Ahead);
                 } else if log.len() as u64 == number {
-                    prop_assert_eq!(said, if *is_counted { Coverage::Counted } else { GIVEN_UP });
+                    prop_assert_eq!(said, if *is_counted { RecordStatus::Counted } else { GIVEN_UP });
                 } else {
                     prop_assert!(said != GIVEN_UP || !is_counted);
-                    prop_assert!(said != Coverage::Counted || *is_counted);
+                    prop_assert!(said != RecordStatus::Counted || *is_counted);
                 }
             }
         }

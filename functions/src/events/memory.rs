@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// Heads, ledgers and marks.
 #[derive(Debug)]
 pub(super) struct Memory {
-    shards: Mutex<HashMap<String, Ledger>>,
+    shards: Mutex<HashMap<String, ShardMemory>>,
     marks: Mutex<LruCache<MarkKey<'static>, Mark>>,
     /// For each shard, the latest day that unknown events came on, and their names.
     names: Mutex<HashMap<String, (Date, BTreeSet<String>)>>,
@@ -19,7 +19,7 @@ pub(super) struct Memory {
 
 /// A shard, as far as this process knows. Another process may have moved on; then a commit is refused.
 #[derive(Debug, Default)]
-pub(super) struct Ledger {
+pub(super) struct ShardMemory {
     /// Head and number of commits; its own list of ids is empty, they are in `ids`.
     pub state: ShardState,
     ids: HashSet<u64>,
@@ -27,14 +27,14 @@ pub(super) struct Ledger {
     recent: VecDeque<Vec<u64>>,
 }
 
-impl From<ShardState> for Ledger {
+impl From<ShardState> for ShardMemory {
     fn from(mut state: ShardState) -> Self {
         let ids = std::mem::take(&mut state.ledger).into_iter().collect();
         Self { state, ids, recent: VecDeque::new() }
     }
 }
 
-impl Ledger {
+impl ShardMemory {
     /// True if an event was taken lately.
     pub(super) fn knows(&self, id: u64) -> bool {
         self.ids.contains(&id)
@@ -60,12 +60,12 @@ impl Memory {
     }
 
     /// Takes a shard out: whoever asks meanwhile reads it from the store.
-    pub(super) fn take(&self, shard: &str) -> Option<Ledger> {
+    pub(super) fn take(&self, shard: &str) -> Option<ShardMemory> {
         lock(&self.shards).remove(shard)
     }
 
     /// Puts it back.
-    pub(super) fn put(&self, shard: &str, ledger: Ledger) {
+    pub(super) fn put(&self, shard: &str, ledger: ShardMemory) {
         lock(&self.shards).insert(shard.to_owned(), ledger);
     }
 

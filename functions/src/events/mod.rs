@@ -33,4 +33,4 @@ pub use archived::{ArchivedCredit, ArchivedLine, ArchivedRecord, NotArchived};
 pub use local::LocalProcessor;
 pub use processor::{BatchOutcome, BatchResponse, ItemFailure, NotHandled, Options, Processor};
 pub use quarantined::{REPLAYED_STREAM, has_no_place, quarantined};
-pub use redriver::{Origin, Redriven, Redriver, Refusal, RefusalReason, Standing};
+pub use redriver::{RecordRefusal, RecordStanding, RedriveSource, Redriven, Redriver, RefusalReason};

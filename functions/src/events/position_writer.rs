@@ -1,6 +1,6 @@
 //! The proof, in the transaction that counts records, that they are counted: the head of their shard, or a guard for each.
 
-use super::memory::Ledger;
+use super::memory::ShardMemory;
 use crate::ports::{Committed, Guard, MetricStore, PortError};
 use abx_core::event::{Commit, Item, Position, RecordClass, What};
 use std::collections::{HashMap, HashSet};
@@ -12,7 +12,7 @@ const REJECTED: &str = "~rejected";
 /// Writes how far a shard is counted.
 pub(super) enum PositionWriter<'a> {
     /// By the head: records come in their order, and once the head is behind them they are counted.
-    Head(&'a mut Ledger),
+    Head(&'a mut ShardMemory),
     /// By guards, for records that the head passed without counting them.
     Guards(Guards<'a>),
 }
@@ -20,7 +20,7 @@ pub(super) enum PositionWriter<'a> {
 /// The guards of records.
 pub(super) struct Guards<'a> {
     /// Of the shard, as it was read before.
-    pub ledger: &'a Ledger,
+    pub ledger: &'a ShardMemory,
     /// Those records that have a guard, or are counted in part.
     pub reached: HashMap<Position, Reached>,
     /// The ids of events that were redriven before.

@@ -1,7 +1,7 @@
 //! Records that nobody counted, counted where they stood: their marks, if they left any, are then their own.
 
-use super::coverage::{Coverage, coverage};
-use super::memory::Ledger;
+use super::coverage::{RecordStatus, coverage};
+use super::memory::ShardMemory;
 use super::position_writer::{Guards, PositionWriter, Reached, is_of_rejected};
 use super::quarantined::has_no_place;
 use super::shard::{Progress, ROUNDS, Stop, Tools};
@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The source of records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
+pub enum RedriveSource {
     /// A batch that Lambda gave up, or the archive: the commit log says which of them were counted.
     Stream,
     /// The quarantine: the log has them, as rejected. What is refused again leaves no trace, and can be redriven once more.
@@ -30,7 +30,7 @@ pub enum Origin {
 
 /// The state of a record before it is redriven.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Standing {
+pub enum RecordStanding {
     /// It is counted.
     Counted,
     /// It would be counted where it stood.
@@ -72,7 +72,7 @@ impl fmt::Display for RefusalReason {
 
 /// A record that was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
+pub struct RecordRefusal {
     /// The position.
     pub position: Position,
     /// Why.
@@ -89,7 +89,7 @@ pub struct Redriven {
     /// The number of records that were counted before.
     pub already_counted: u64,
     /// Those that were refused.
-    pub refused: Vec<Refusal>,
+    pub refused: Vec<RecordRefusal>,
 }
 
 impl Redriven {
@@ -100,7 +100,7 @@ impl Redriven {
     }
 
     fn refuse(&mut self, position: &Position, reason: RefusalReason, detail: impl Into<String>) {
-        self.refused.push(Refusal { position: position.clone(), reason, detail: detail.into() });
+        self.refused.push(RecordRefusal { position: position.clone(), reason, detail: detail.into() });
     }
 }
 
@@ -112,7 +112,7 @@ pub struct Redriver<C, M, A, Q> {
 }
 
 /// A record and how far it is counted.
-type Placed<'a> = (&'a Payload, Coverage, Reached);
+type Placed<'a> = (&'a Payload, RecordStatus, Reached);
 
 impl<C, M, A, Q> Redriver<C, M, A, Q>
 where
@@ -129,28 +129,36 @@ where
     }
 
     /// The state of each of a shard's records, in their order.
-    pub async fn standings(&self, origin: Origin, batch: &ShardBatch) -> Result<Vec<Standing>, PortError> {
+    pub async fn standings(
+        &self,
+        origin: RedriveSource,
+        batch: &ShardBatch,
+    ) -> Result<Vec<RecordStanding>, PortError> {
         let state = self.processor.store().shard(&batch.shard).await?;
         let (placed, _) = self.place(origin, batch, state.head.as_ref()).await?;
         let standing = |(payload, coverage, _): &Placed<'_>| match coverage {
-            Coverage::Counted => Standing::Counted,
-            Coverage::BeyondReach => Standing::Refused(RefusalReason::BeyondReach),
-            Coverage::Ahead if is_not_yet_counted(origin, batch) => {
-                Standing::Refused(RefusalReason::NotYetCounted)
+            RecordStatus::Counted => RecordStanding::Counted,
+            RecordStatus::BeyondReach => RecordStanding::Refused(RefusalReason::BeyondReach),
+            RecordStatus::Ahead if is_not_yet_counted(origin, batch) => {
+                RecordStanding::Refused(RefusalReason::NotYetCounted)
             }
             _ if payload.event().is_err() => {
                 let reason = payload.event().err().map_or(RejectionReason::Panicked, |it| it.reason);
-                Standing::Refused(RefusalReason::Rejected(reason))
+                RecordStanding::Refused(RefusalReason::Rejected(reason))
             }
-            Coverage::GivenUp { .. } => Standing::GivenUp,
-            Coverage::Ahead => Standing::Ahead,
+            RecordStatus::GivenUp { .. } => RecordStanding::GivenUp,
+            RecordStatus::Ahead => RecordStanding::Ahead,
         };
         Ok(placed.iter().map(standing).collect())
     }
 
     /// Counts those of a shard's records that are not counted; they stand in their order, each once. Those that the head has not come
     /// to must follow each other in the shard. What became of them; after an error, of some of them.
-    pub async fn redrive(&self, origin: Origin, batch: &ShardBatch) -> (Redriven, Result<(), PortError>) {
+    pub async fn redrive(
+        &self,
+        origin: RedriveSource,
+        batch: &ShardBatch,
+    ) -> (Redriven, Result<(), PortError>) {
         let mut redriven = Redriven::default();
         let until = Instant::now() + PATIENCE;
         let ended = match self.processor.snapshot(until).await {
@@ -171,30 +179,30 @@ where
     async fn redrive_with(
         &self,
         tools: &Tools<'_, M, A, Q>,
-        (origin, batch): (Origin, &ShardBatch),
+        (origin, batch): (RedriveSource, &ShardBatch),
         redriven: &mut Redriven,
     ) -> Result<(), Stop> {
         let mut left = ShardBatch { shard: batch.shard.clone(), payloads: Vec::new(), repeated: 0 };
         left.payloads.clone_from(&batch.payloads);
         let mut progress = Progress::default();
         for _ in 0..ROUNDS {
-            let ledger: Ledger = self.processor.store().shard(&batch.shard).await?.into();
+            let ledger: ShardMemory = self.processor.store().shard(&batch.shard).await?.into();
             let (placed, ids) = self.place(origin, &left, ledger.state.head.as_ref()).await?;
             let (mut given_up, mut ahead) = (Vec::new(), Vec::new());
             for (payload, coverage, reached) in placed {
                 match coverage {
-                    Coverage::Counted => redriven.already_counted += 1,
-                    Coverage::BeyondReach => {
+                    RecordStatus::Counted => redriven.already_counted += 1,
+                    RecordStatus::BeyondReach => {
                         redriven.refuse(&payload.position, RefusalReason::BeyondReach, BEYOND_REACH);
                     }
-                    Coverage::Ahead if is_not_yet_counted(origin, batch) => {
+                    RecordStatus::Ahead if is_not_yet_counted(origin, batch) => {
                         redriven.refuse(&payload.position, RefusalReason::NotYetCounted, NOT_YET_COUNTED);
                     }
-                    _ if origin == Origin::Quarantine && payload.event().is_err() => {
+                    _ if origin == RedriveSource::Quarantine && payload.event().is_err() => {
                         refuse_rejected(payload, redriven);
                     }
-                    Coverage::GivenUp { .. } => given_up.push((payload.clone(), reached)),
-                    Coverage::Ahead => ahead.push(payload.clone()),
+                    RecordStatus::GivenUp { .. } => given_up.push((payload.clone(), reached)),
+                    RecordStatus::Ahead => ahead.push(payload.clone()),
                 }
             }
             let moved = self
@@ -224,7 +232,7 @@ where
     async fn count_given_up(
         &self,
         tools: &Tools<'_, M, A, Q>,
-        (origin, ledger, ids): (Origin, &Ledger, &HashSet<u64>),
+        (origin, ledger, ids): (RedriveSource, &ShardMemory, &HashSet<u64>),
         given_up: (&str, Vec<(Payload, Reached)>),
         redriven: &mut Redriven,
         progress: &mut Progress,
@@ -314,7 +322,7 @@ where
     /// Each record with how far it is counted, and the ids of redriven events.
     async fn place<'a>(
         &self,
-        origin: Origin,
+        origin: RedriveSource,
         batch: &'a ShardBatch,
         head: Option<&Position>,
     ) -> Result<(Vec<Placed<'a>>, HashSet<u64>), PortError> {
@@ -329,26 +337,26 @@ where
         let ids = guards.iter().filter_map(|guard| guard.id).collect();
         let guards: HashMap<Position, Position> =
             guards.into_iter().map(|guard| (guard.reached.whole(), guard.reached)).collect();
-        let is_quarantined = origin == Origin::Quarantine && !has_no_place(&batch.shard);
+        let is_quarantined = origin == RedriveSource::Quarantine && !has_no_place(&batch.shard);
         let place = |payload: &'a Payload| {
             let guard = guards.get(&payload.position).cloned();
             let by_log = match coverage(head, &log, &payload.position) {
-                Coverage::Ahead => Coverage::Ahead,
+                RecordStatus::Ahead => RecordStatus::Ahead,
                 // The log has it as rejected.
-                _ if is_quarantined => Coverage::GivenUp { part: None },
+                _ if is_quarantined => RecordStatus::GivenUp { part: None },
                 coverage => coverage,
             };
             match (guard, by_log) {
                 (Some(guard), _) if is_of_rejected(&guard) && is_quarantined => {
-                    (payload, Coverage::GivenUp { part: None }, Reached::by_guard(guard))
+                    (payload, RecordStatus::GivenUp { part: None }, Reached::by_guard(guard))
                 }
                 (Some(guard), _) if guard.part.is_some() && !is_of_rejected(&guard) => {
-                    (payload, Coverage::GivenUp { part: Some(guard.clone()) }, Reached::by_guard(guard))
+                    (payload, RecordStatus::GivenUp { part: Some(guard.clone()) }, Reached::by_guard(guard))
                 }
-                (Some(_), _) => (payload, Coverage::Counted, Reached::default()),
-                (None, Coverage::GivenUp { part }) => {
+                (Some(_), _) => (payload, RecordStatus::Counted, Reached::default()),
+                (None, RecordStatus::GivenUp { part }) => {
                     let reached = Reached { guard: None, part: part.clone() };
-                    (payload, Coverage::GivenUp { part }, reached)
+                    (payload, RecordStatus::GivenUp { part }, reached)
                 }
                 (None, coverage) => (payload, coverage, Reached::default()),
             }
@@ -360,7 +368,7 @@ where
 /// The next attempts for records that a store refuses together: their halves, or the one that is refused by itself as a rejected one.
 /// Out of quarantine, that is refused again and not written.
 fn halve(
-    origin: Origin,
+    origin: RedriveSource,
     mut refused: Vec<Payload>,
     error: PortError,
     redriven: &mut Redriven,
@@ -374,7 +382,7 @@ fn halve(
                 return Err(error.into());
             }
             progress.refuse(payload, &error);
-            if origin == Origin::Quarantine {
+            if origin == RedriveSource::Quarantine {
                 refuse_rejected(payload, redriven);
                 return Ok(Vec::new());
             }
@@ -388,8 +396,8 @@ fn halve(
 const BEYOND_REACH: &str = "the commit log no longer tells whether it was counted";
 const NOT_YET_COUNTED: &str = "its batch is not counted yet: the stream delivers it again";
 
-fn is_not_yet_counted(origin: Origin, batch: &ShardBatch) -> bool {
-    origin == Origin::Quarantine && !has_no_place(&batch.shard)
+fn is_not_yet_counted(origin: RedriveSource, batch: &ShardBatch) -> bool {
+    origin == RedriveSource::Quarantine && !has_no_place(&batch.shard)
 }
 
 /// Notes a record that is not an event.

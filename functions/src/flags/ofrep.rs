@@ -26,21 +26,21 @@ struct Request {
 }
 
 /// A context that was read.
-struct Context {
+struct OfrepContext {
     attributes: Map<String, Value>,
     /// Empty for none.
     targeting_key: String,
 }
 
 /// A refusal, by the protocol's word for it.
-struct Refusal {
+struct OfrepError {
     status: StatusCode,
     code: &'static str,
     details: String,
 }
 
 #[derive(Serialize)]
-struct Failure<'a> {
+struct OfrepFailure<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<&'a str>,
     #[serde(rename = "errorCode")]
@@ -76,14 +76,14 @@ struct Metadata<'a> {
 
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Item<'a> {
+enum OfrepResult<'a> {
     Success(Success<'a>),
-    Failure(Failure<'a>),
+    Failure(OfrepFailure<'a>),
 }
 
 #[derive(Serialize)]
 struct Bulk<'a> {
-    flags: Vec<Item<'a>>,
+    flags: Vec<OfrepResult<'a>>,
     metadata: BulkMetadata,
 }
 
@@ -103,7 +103,7 @@ impl<C: CatalogStore + 'static, E: EventSink> FlagService<C, E> {
         let subject = context.subject();
         let reply = match self.evaluate(&snapshot, key, &subject, Timestamp::now()) {
             Err(error) => {
-                let refusal = Refusal {
+                let refusal = OfrepError {
                     status: error.status,
                     code: "FLAG_NOT_FOUND",
                     details: error.message.into_owned(),
@@ -111,8 +111,8 @@ impl<C: CatalogStore + 'static, E: EventSink> FlagService<C, E> {
                 refusal.reply(Some(key))
             }
             Ok(response) => match item(&response) {
-                Item::Success(success) => Reply::ok(&success),
-                Item::Failure(failure) => Reply::json(StatusCode::BAD_REQUEST, &failure),
+                OfrepResult::Success(success) => Reply::ok(&success),
+                OfrepResult::Failure(failure) => Reply::json(StatusCode::BAD_REQUEST, &failure),
             },
         };
         Ok(self.base.settle(reply).await)
@@ -141,8 +141,8 @@ impl<C: CatalogStore + 'static, E: EventSink> FlagService<C, E> {
     }
 }
 
-fn read(body: &[u8]) -> Result<Context, Refusal> {
-    let refuse = |code, details: String| Refusal { status: StatusCode::BAD_REQUEST, code, details };
+fn read(body: &[u8]) -> Result<OfrepContext, OfrepError> {
+    let refuse = |code, details: String| OfrepError { status: StatusCode::BAD_REQUEST, code, details };
     let invalid = |details: String| refuse("INVALID_CONTEXT", details);
     if !is_object(body) {
         return Err(refuse("PARSE_ERROR", "the body is not a JSON object".to_owned()));
@@ -162,26 +162,26 @@ fn read(body: &[u8]) -> Result<Context, Refusal> {
             .ok_or_else(|| invalid("`targetingKey` is neither a string nor a whole number".to_owned()))?
             .into_owned(),
     };
-    Ok(Context { attributes, targeting_key })
+    Ok(OfrepContext { attributes, targeting_key })
 }
 
-impl Context {
+impl OfrepContext {
     fn subject(&self) -> Subject<'_> {
         Subject::new(&self.targeting_key, &self.attributes)
     }
 }
 
-fn item<'a>(response: &FlagResponse<'a>) -> Item<'a> {
+fn item<'a>(response: &FlagResponse<'a>) -> OfrepResult<'a> {
     let key = response.flag_key;
     if response.reason == FlagReason::UnitMissing {
         let (code, details) = (
             "TARGETING_KEY_MISSING",
             "the answer depends on the unit, and the context has none; send `targetingKey`",
         );
-        return Item::Failure(Failure { key: Some(key), code, details });
+        return OfrepResult::Failure(OfrepFailure { key: Some(key), code, details });
     }
     let experiment = response.experiment;
-    Item::Success(Success {
+    OfrepResult::Success(Success {
         key,
         reason: response.open_feature_reason,
         variant: response.variant,
@@ -196,8 +196,8 @@ fn item<'a>(response: &FlagResponse<'a>) -> Item<'a> {
     })
 }
 
-impl Refusal {
+impl OfrepError {
     fn reply(&self, key: Option<&str>) -> Reply {
-        Reply::json(self.status, &Failure { key, code: self.code, details: &self.details })
+        Reply::json(self.status, &OfrepFailure { key, code: self.code, details: &self.details })
     }
 }

@@ -21,7 +21,7 @@ use std::hash::{BuildHasher, Hash, RandomState};
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use summary::{Counted, Summary};
+use summary::{CountedEvaluation, EvaluationSummary};
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::Instant;
 
@@ -43,9 +43,9 @@ pub struct Outbox<E> {
     sink: E,
     mode: Exposures,
     evaluations: Evaluations,
-    summary: Mutex<Summary>,
+    summary: Mutex<EvaluationSummary>,
     telemetry: Arc<Telemetry>,
-    queue: Mutex<VecDeque<Waiting>>,
+    queue: Mutex<VecDeque<QueuedEvent>>,
     seen: Mutex<LruCache<u64, ()>>,
     hasher: RandomState,
     /// Held by the one who sends, so that events of one unit stay in order. It is when the stream may be asked again.
@@ -53,15 +53,15 @@ pub struct Outbox<E> {
 }
 
 #[derive(Debug)]
-struct Waiting {
+struct QueuedEvent {
     event: Event,
-    entry: Entry,
+    entry: EventLabel,
     tries: u8,
 }
 
 /// The data of an event beside the event itself.
 #[derive(Debug, Clone, Copy)]
-struct Entry {
+struct EventLabel {
     /// The key of the event; a summary never repeats, and has none.
     key: Option<u64>,
     /// The number of events that it stands for.
@@ -75,7 +75,7 @@ impl<E: EventSink> Outbox<E> {
             sink,
             mode,
             evaluations: Evaluations::default(),
-            summary: Mutex::new(Summary::new()),
+            summary: Mutex::new(EvaluationSummary::new()),
             telemetry,
             queue: Mutex::default(),
             seen: Mutex::new(LruCache::new(SEEN)),
@@ -114,8 +114,8 @@ impl<E: EventSink> Outbox<E> {
         let key = self.hasher.hash_one(key);
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner).put(key, ()).is_some();
         if !seen {
-            let entry = Entry { key: Some(key), weight: 1 };
-            self.push([Waiting { event: event(), entry, tries: 0 }]);
+            let entry = EventLabel { key: Some(key), weight: 1 };
+            self.push([QueuedEvent { event: event(), entry, tries: 0 }]);
         }
     }
 
@@ -196,13 +196,13 @@ impl<E: EventSink> Outbox<E> {
         self.lose(left.iter().map(|waiting| waiting.entry), "the process ends");
     }
 
-    async fn send(&self, batch: Vec<Waiting>) -> bool {
+    async fn send(&self, batch: Vec<QueuedEvent>) -> bool {
         if batch.is_empty() {
             return true;
         }
         // The events are taken out for the call, because a port takes a slice of them.
         let (known, events): (Vec<_>, Vec<_>) =
-            batch.into_iter().map(|Waiting { event, entry, tries }| ((entry, tries + 1), event)).unzip();
+            batch.into_iter().map(|QueuedEvent { event, entry, tries }| ((entry, tries + 1), event)).unzip();
         let mut on_its_way =
             OnItsWay { outbox: self, entries: known.iter().map(|(entry, _)| *entry).collect() };
         let SendReport { failed, cause } = self.sink.send(&events).await;
@@ -217,7 +217,7 @@ impl<E: EventSink> Outbox<E> {
                 continue;
             }
             if again && tries < TRIES {
-                self.push([Waiting { event, entry, tries }]);
+                self.push([QueuedEvent { event, entry, tries }]);
             } else {
                 lost.push(entry);
             }
@@ -226,15 +226,15 @@ impl<E: EventSink> Outbox<E> {
         is_well
     }
 
-    fn push_counted(&self, counted: Vec<Counted>) {
-        self.push(counted.into_iter().map(|(event, weight)| Waiting {
+    fn push_counted(&self, counted: Vec<CountedEvaluation>) {
+        self.push(counted.into_iter().map(|(event, weight)| QueuedEvent {
             event,
-            entry: Entry { key: None, weight },
+            entry: EventLabel { key: None, weight },
             tries: 0,
         }));
     }
 
-    fn push(&self, events: impl IntoIterator<Item = Waiting>) {
+    fn push(&self, events: impl IntoIterator<Item = QueuedEvent>) {
         let mut dropped = Vec::new();
         {
             let mut queue = self.queue();
@@ -249,18 +249,18 @@ impl<E: EventSink> Outbox<E> {
         self.lose(dropped, "the queue is full");
     }
 
-    fn take(&self, count: usize) -> Vec<Waiting> {
+    fn take(&self, count: usize) -> Vec<QueuedEvent> {
         let mut queue = self.queue();
         let count = count.min(queue.len());
         queue.drain(..count).collect()
     }
 
     /// Counts what is lost, and forgets that it was recorded: a unit that stays known would never be exposed again by this process.
-    fn lose(&self, lost: impl IntoIterator<Item = Entry>, why: &str) {
+    fn lose(&self, lost: impl IntoIterator<Item = EventLabel>, why: &str) {
         let mut count = 0;
         {
             let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-            for Entry { key, weight } in lost {
+            for EventLabel { key, weight } in lost {
                 key.map(|key| seen.pop(&key));
                 count += weight;
             }
@@ -271,11 +271,11 @@ impl<E: EventSink> Outbox<E> {
         }
     }
 
-    fn summary(&self) -> MutexGuard<'_, Summary> {
+    fn summary(&self) -> MutexGuard<'_, EvaluationSummary> {
         self.summary.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn queue(&self) -> MutexGuard<'_, VecDeque<Waiting>> {
+    fn queue(&self) -> MutexGuard<'_, VecDeque<QueuedEvent>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -284,7 +284,7 @@ impl<E: EventSink> Outbox<E> {
 /// known then: they count as lost, and whoever reads the stream knows a second exposure by its id.
 struct OnItsWay<'a, E: EventSink> {
     outbox: &'a Outbox<E>,
-    entries: Vec<Entry>,
+    entries: Vec<EventLabel>,
 }
 
 impl<E: EventSink> Drop for OnItsWay<'_, E> {

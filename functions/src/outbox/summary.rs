@@ -15,17 +15,17 @@ const AGE: Duration = Duration::from_secs(10);
 const ENTRIES: usize = 500;
 
 /// An event, and how many evaluations it stands for.
-pub(super) type Counted = (Event, u64);
+pub(super) type CountedEvaluation = (Event, u64);
 
 /// The evaluations of one minute.
 #[derive(Debug)]
-pub(super) struct Summary {
+pub(super) struct EvaluationSummary {
     /// In minutes since 1970.
     minute: i64,
     /// The time at which the first of them was counted.
     since: Option<Instant>,
     /// By the hash of all but the count, so that counting allocates nothing.
-    entries: HashMap<u64, Entry>,
+    entries: HashMap<u64, SummaryEntry>,
     hasher: RandomState,
     /// Names the process; with the number of an event it is the event's id.
     process: String,
@@ -33,7 +33,7 @@ pub(super) struct Summary {
 }
 
 #[derive(Debug, Serialize)]
-struct Entry {
+struct SummaryEntry {
     flag: Box<str>,
     variant: Box<str>,
     reason: Box<str>,
@@ -47,10 +47,10 @@ struct SummaryEvent<'a> {
     #[serde(rename = "type")]
     kind: &'a str,
     timestamp: Timestamp,
-    counts: &'a [Entry],
+    counts: &'a [SummaryEntry],
 }
 
-impl Summary {
+impl EvaluationSummary {
     pub(super) fn new() -> Self {
         // Its keys are the system's randomness, so that no two processes have one name.
         let hasher = RandomState::new();
@@ -59,7 +59,7 @@ impl Summary {
     }
 
     /// Counts an evaluation. Returns those of an earlier minute, which then are to be sent.
-    pub(super) fn count(&mut self, evaluated: &Evaluated<'_>) -> Vec<Counted> {
+    pub(super) fn count(&mut self, evaluated: &Evaluated<'_>) -> Vec<CountedEvaluation> {
         let Evaluated { flag, variant, reason, revision, timestamp, .. } = *evaluated;
         let minute = timestamp.as_second().div_euclid(60);
         let earlier = if minute == self.minute { Vec::new() } else { self.take() };
@@ -68,25 +68,25 @@ impl Summary {
         let key = self.hasher.hash_one((flag, variant, reason, revision));
         let entry = self.entries.entry(key).or_insert_with(|| {
             let (flag, variant, reason) = (flag.into(), variant.into(), reason.into());
-            Entry { flag, variant, reason, revision, count: 0 }
+            SummaryEntry { flag, variant, reason, revision, count: 0 }
         });
         entry.count += 1;
         earlier
     }
 
     /// Takes what was counted, if it has waited long enough.
-    pub(super) fn take_due(&mut self) -> Vec<Counted> {
+    pub(super) fn take_due(&mut self) -> Vec<CountedEvaluation> {
         if self.since.is_some_and(|since| since.elapsed() >= AGE) { self.take() } else { Vec::new() }
     }
 
     /// Takes what was counted.
-    pub(super) fn take(&mut self) -> Vec<Counted> {
+    pub(super) fn take(&mut self) -> Vec<CountedEvaluation> {
         self.since = None;
-        let entries: Vec<Entry> = self.entries.drain().map(|(_, entry)| entry).collect();
+        let entries: Vec<SummaryEntry> = self.entries.drain().map(|(_, entry)| entry).collect();
         entries.chunks(ENTRIES).map(|counts| self.event(counts)).collect()
     }
 
-    fn event(&mut self, counts: &[Entry]) -> Counted {
+    fn event(&mut self, counts: &[SummaryEntry]) -> CountedEvaluation {
         self.sequence += 1;
         let event_id = format!("{}-{}", self.process, self.sequence);
         let timestamp = Timestamp::from_second(self.minute * 60).unwrap_or_default();
@@ -110,7 +110,7 @@ mod tests {
     }
 
     /// The timestamp, and what was counted by flag and variant, as the event function reads it.
-    fn read((event, weight): &Counted) -> (i64, Vec<(String, String, u64)>) {
+    fn read((event, weight): &CountedEvaluation) -> (i64, Vec<(String, String, u64)>) {
         let event = EventData::read(&event.data).unwrap();
         let EventKind::Evaluations { counts } = &event.kind else { panic!("{event:?}") };
         assert_eq!(counts.iter().map(|it| it.count).sum::<u64>(), *weight);
@@ -123,7 +123,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_minute_is_an_event() {
-        let mut summary = Summary::new();
+        let mut summary = EvaluationSummary::new();
         for (variant, unit, second) in [("on", "u", 120), ("on", "v", 150), ("off", "w", 179)] {
             assert!(summary.count(&evaluated("f", variant, unit, second)).is_empty());
         }
@@ -138,7 +138,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn many_flags_are_several_events_with_ids_of_their_own() {
-        let (mut summary, mut other) = (Summary::new(), Summary::new());
+        let (mut summary, mut other) = (EvaluationSummary::new(), EvaluationSummary::new());
         let flags: Vec<String> = (0..1_200).map(|number| format!("f{number}")).collect();
         for flag in &flags {
             summary.count(&evaluated(flag, "on", "u", 0));
@@ -147,7 +147,8 @@ mod tests {
         let mut events = summary.take();
         assert_eq!(events.iter().map(|(_, weight)| *weight).collect::<Vec<_>>(), [500, 500, 200]);
         events.extend(other.take());
-        let id = |(event, _): &Counted| EventData::read(&event.data).unwrap().fingerprint().unwrap();
+        let id =
+            |(event, _): &CountedEvaluation| EventData::read(&event.data).unwrap().fingerprint().unwrap();
         assert_eq!(events.iter().map(id).collect::<HashSet<_>>().len(), 4);
     }
 }

@@ -35,12 +35,12 @@ pub(super) struct HttpEvent<'a> {
     #[serde(default)]
     is_base64_encoded: Option<bool>,
     #[serde(default)]
-    request_context: Context,
+    request_context: GatewayContext,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Context {
+struct GatewayContext {
     stage: Option<String>,
     path: Option<String>,
     http: Option<Http>,

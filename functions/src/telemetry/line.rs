@@ -38,7 +38,7 @@ pub(crate) fn hex(bytes: &[u8], digits: usize) -> String {
 }
 
 #[derive(Serialize)]
-struct Line<'a> {
+struct LogLine<'a> {
     level: Level,
     time: jiff::Timestamp,
     event: &'a str,
@@ -56,7 +56,7 @@ pub(super) fn line(
     request_id: Option<&str>,
     fields: &Value,
 ) -> String {
-    let line = Line { level, time: jiff::Timestamp::now(), event, function, request_id, fields };
+    let line = LogLine { level, time: jiff::Timestamp::now(), event, function, request_id, fields };
     // JSON escapes every control character, so that no field can begin a line of its own.
     let mut text = serde_json::to_string(&line).unwrap_or_default();
     text.push('\n');

@@ -8,7 +8,7 @@ use abx_core::event::{Amount, Batch, Classes, Limits, Position};
 use abx_functions::adapters::TRANSACTION_LIMITS;
 use abx_functions::adapters::embedded::EmbeddedStore;
 use abx_functions::catalog::{CatalogHolder, Snapshot, encode};
-use abx_functions::events::{Options, Origin, Processor, Redriver};
+use abx_functions::events::{Options, Processor, RedriveSource, Redriver};
 use abx_functions::ports::{CatalogStore, RevisionMeta, TransactionLimits};
 use abx_functions::sources::kinesis::{self, KinesisRecord};
 use abx_functions::telemetry::Telemetry;
@@ -127,7 +127,7 @@ impl World {
             }
         }
         let (redriven, ended) = tokio::select! {
-            done = redriver.redrive(Origin::Stream, &batch) => done,
+            done = redriver.redrive(RedriveSource::Stream, &batch) => done,
             () = death.notified() => return false,
         };
         let read = batch.payloads.len() as u64;

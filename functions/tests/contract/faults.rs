@@ -7,7 +7,7 @@ use crate::http::{Answer, respond, serve};
 use crate::marks::{key, mark};
 use crate::metrics::small;
 use abx_functions::adapters::aws::{
-    Budget, CallFailed, DynamoAssignments, DynamoCatalog, DynamoMetrics, DynamoQuarantine, Fault,
+    AwsFault, Budget, CallFailed, DynamoAssignments, DynamoCatalog, DynamoMetrics, DynamoQuarantine,
     FirehoseArchive, KinesisSink, dynamodb, emulator, firehose, kinesis,
 };
 use abx_functions::ports::{
@@ -148,7 +148,7 @@ async fn a_sink_gives_up_in_bounded_time() {
 }
 
 /// The fault for an endpoint, and its message.
-async fn fault_of(endpoint: &str) -> (Fault, String) {
+async fn fault_of(endpoint: &str) -> (AwsFault, String) {
     let once = Budget { attempts: 1, ..Budget::PATIENT };
     let catalog = DynamoCatalog::new(dynamodb(&emulator(endpoint), once), "c");
     let error = catalog.head().await.unwrap_err();
@@ -175,7 +175,7 @@ async fn speaks_no_tls() -> std::net::SocketAddr {
 
 #[tokio::test]
 async fn each_fault_is_told_from_the_others() {
-    use Fault::*;
+    use AwsFault::*;
     for (status, code, fault) in [
         (400, "ExpiredTokenException", Expired),
         (400, "UnrecognizedClientException", Invalid),

@@ -5,7 +5,7 @@ use crate::advice::unanswered;
 use crate::aws::aws_config_for;
 use crate::error::Error;
 use crate::stores::read_file;
-use abx_functions::adapters::aws::{Budget, KinesisReader, Page, kinesis};
+use abx_functions::adapters::aws::{Budget, KinesisReader, StreamPage, kinesis};
 use abx_functions::adapters::embedded::{EmbeddedStore, LOCAL_SHARD, StoredEvent};
 use abx_functions::sources::kinesis::KinesisRecord;
 use jiff::Timestamp;
@@ -24,13 +24,13 @@ pub(super) struct Captured {
 }
 
 /// The source of records.
-pub(super) enum Source {
+pub(super) enum CaptureSource {
     Stream(KinesisReader),
     Store { store: EmbeddedStore, since: Timestamp, after: i64 },
 }
 
 /// One look.
-pub(super) enum Look {
+pub(super) enum PollResult {
     Records(Captured),
     /// Nothing was there; whether nothing waits anywhere.
     Nothing {
@@ -38,7 +38,7 @@ pub(super) enum Look {
     },
 }
 
-impl Source {
+impl CaptureSource {
     /// Everything that came at a time or after it.
     pub(super) async fn open(args: &Args, since: Timestamp) -> Result<Self, Error> {
         if let Some(name) = &args.stream {
@@ -57,20 +57,20 @@ impl Source {
     }
 
     /// The next records.
-    pub(super) async fn look(&mut self) -> Result<Look, Error> {
+    pub(super) async fn look(&mut self) -> Result<PollResult, Error> {
         match self {
             Self::Stream(stream) => Ok(match stream.next().await.map_err(unanswered)? {
-                Page::Empty { is_end } => Look::Nothing { is_end },
-                Page::Records(shard, records) => {
-                    Look::Records(Captured { stream: stream.stream().to_owned(), shard, records })
+                StreamPage::Empty { is_end } => PollResult::Nothing { is_end },
+                StreamPage::Records(shard, records) => {
+                    PollResult::Records(Captured { stream: stream.stream().to_owned(), shard, records })
                 }
             }),
             Self::Store { store, since, after } => {
                 let events = store.events_after(*after, BATCH).map_err(unanswered)?;
-                let Some(last) = events.last() else { return Ok(Look::Nothing { is_end: true }) };
+                let Some(last) = events.last() else { return Ok(PollResult::Nothing { is_end: true }) };
                 *after = last.number;
                 let records = events.into_iter().filter(|event| event.arrived >= *since);
-                Ok(Look::Records(Captured {
+                Ok(PollResult::Records(Captured {
                     stream: store.stream_name().map_err(unanswered)?,
                     shard: LOCAL_SHARD.to_owned(),
                     records: records.map(stored).collect(),

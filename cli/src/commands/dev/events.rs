@@ -29,7 +29,7 @@ struct Answer {
     #[serde(skip_serializing_if = "Option::is_none")]
     not_counted: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    unknown_events: Vec<UnknownEvent>,
+    unknown_events: Vec<UnknownEventWarning>,
     /// Experiments of exposures that no document has.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unknown_experiments: Vec<UnknownExperiment>,
@@ -46,7 +46,7 @@ struct Rejected {
 
 /// A name that no metric asks for.
 #[derive(Serialize)]
-struct UnknownEvent {
+struct UnknownEventWarning {
     event: String,
     count: u64,
     detail: String,
@@ -128,7 +128,7 @@ async fn take(store: &WatchedStore, counter: &LocalProcessor, body: &[u8]) -> Re
 }
 
 /// The names among these that no metric asks for.
-fn unknown(catalog: &Catalog, names: BTreeMap<String, u64>) -> Vec<UnknownEvent> {
+fn unknown(catalog: &Catalog, names: BTreeMap<String, u64>) -> Vec<UnknownEventWarning> {
     let is_unknown = |(name, _): &(String, u64)| catalog.measures(name).next().is_none();
     let told = |(event, count): (String, u64)| {
         let near = did_you_mean(&event, catalog.event_names());
@@ -137,7 +137,7 @@ fn unknown(catalog: &Catalog, names: BTreeMap<String, u64>) -> Vec<UnknownEvent>
             None => known(catalog),
         };
         let detail = format!("no metric of a published experiment asks for {event:?}; {help}");
-        UnknownEvent { event, count, detail }
+        UnknownEventWarning { event, count, detail }
     };
     names.into_iter().filter(is_unknown).map(told).collect()
 }

@@ -18,7 +18,7 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// The values that are let through.
 #[derive(Debug)]
-pub(super) struct Guard {
+pub(super) struct RequestFilter {
     /// The address at which the program listens.
     pub(super) address: SocketAddr,
     /// The origins of `--cors`.
@@ -28,7 +28,7 @@ pub(super) struct Guard {
 }
 
 /// Refuses a request that a foreign page makes.
-pub(super) async fn guard(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
+pub(super) async fn guard(State(guard): State<Arc<RequestFilter>>, request: Request, next: Next) -> Response {
     match guard.check(request.method(), request.uri().path(), request.headers()) {
         Ok(()) => next.run(request).await,
         Err(refusal) => {
@@ -42,7 +42,7 @@ pub(super) async fn guard(State(guard): State<Arc<Guard>>, request: Request, nex
     }
 }
 
-impl Guard {
+impl RequestFilter {
     fn check(&self, method: &Method, path: &str, headers: &HeaderMap) -> Result<(), ApiError> {
         let host = headers.get(HOST);
         if host.is_some_and(|host| !self.is_ours(host)) {
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     fn check(line: &str, headers: &[(&'static str, &str)]) -> Result<(), &'static str> {
-        let guard = Guard {
+        let guard = RequestFilter {
             address: "192.0.2.7:8080".parse().unwrap(),
             origins: vec!["https://shop.example.com".to_owned()],
             hosts: vec!["abx.internal".to_owned()],

@@ -68,7 +68,7 @@ fn function_of(text: &str) -> Option<(Function, Option<&str>)> {
 }
 
 /// The outcome of a function call.
-enum Outcome {
+enum InvocationResult {
     Answer(Value),
     /// The type of an error, and its message.
     Failed(&'static str, String),
@@ -88,24 +88,25 @@ impl Functions {
         response
     }
 
-    async fn answer(&self, name: &str, request: Request, id: &str) -> Result<Response, Refusal> {
-        let (function, own) = function_of(name).ok_or_else(|| Refusal::unknown(name))?;
-        let mut query = Query::parse(request.uri().query()).map_err(|error| Refusal::parameter(&error))?;
-        let qualifier = query.take("Qualifier").map_err(|error| Refusal::parameter(&error))?;
+    async fn answer(&self, name: &str, request: Request, id: &str) -> Result<Response, InvokeError> {
+        let (function, own) = function_of(name).ok_or_else(|| InvokeError::unknown(name))?;
+        let mut query =
+            Query::parse(request.uri().query()).map_err(|error| InvokeError::parameter(&error))?;
+        let qualifier = query.take("Qualifier").map_err(|error| InvokeError::parameter(&error))?;
         if own.zip(qualifier.as_deref()).is_some_and(|(own, other)| own != other) {
-            return Err(Refusal::two_qualifiers());
+            return Err(InvokeError::two_qualifiers());
         }
         let (parts, body) = request.into_parts();
-        let kind = Kind::of(&parts.headers)?;
-        let payload = to_bytes(body, MAX_PAYLOAD).await.map_err(|_| Refusal::too_large())?;
+        let kind = InvocationType::of(&parts.headers)?;
+        let payload = to_bytes(body, MAX_PAYLOAD).await.map_err(|_| InvokeError::too_large())?;
         let payload = if payload.is_empty() { Bytes::from_static(b"{}") } else { payload };
-        serde_json::from_slice::<IgnoredAny>(&payload).map_err(|error| Refusal::no_json(&error))?;
-        if kind == Kind::DryRun {
+        serde_json::from_slice::<IgnoredAny>(&payload).map_err(|error| InvokeError::no_json(&error))?;
+        if kind == InvocationType::DryRun {
             return Ok(StatusCode::NO_CONTENT.into_response());
         }
         let start = Instant::now();
         let outcome = self.call(function, &payload, id).await;
-        if kind == Kind::Event {
+        if kind == InvocationType::Event {
             return Ok(StatusCode::ACCEPTED.into_response());
         }
         let mut answer = ([(EXECUTED_VERSION, LATEST)], outcome).into_response();
@@ -121,19 +122,19 @@ impl Functions {
         self.events.count_batch(batch, TIMEOUT).await
     }
 
-    async fn call(&self, function: Function, payload: &[u8], request_id: &str) -> Outcome {
+    async fn call(&self, function: Function, payload: &[u8], request_id: &str) -> InvocationResult {
         match function {
             Function::Assignment => self.assignment.invoke(payload, request_id).await.into(),
             Function::Flags => self.flags.invoke(payload, request_id).await.into(),
             Function::Events => match self.count(payload).await {
-                Ok(response) => Outcome::Answer(json!(response)),
-                Err(error) => Outcome::Failed(error.kind(), error.to_string()),
+                Ok(response) => InvocationResult::Answer(json!(response)),
+                Err(error) => InvocationResult::Failed(error.kind(), error.to_string()),
             },
         }
     }
 }
 
-impl From<Result<LambdaResponse, ForeignTrigger>> for Outcome {
+impl From<Result<LambdaResponse, ForeignTrigger>> for InvocationResult {
     fn from(answer: Result<LambdaResponse, ForeignTrigger>) -> Self {
         match answer {
             Ok(answer) => Self::Answer(json!(answer)),
@@ -142,7 +143,7 @@ impl From<Result<LambdaResponse, ForeignTrigger>> for Outcome {
     }
 }
 
-impl IntoResponse for Outcome {
+impl IntoResponse for InvocationResult {
     fn into_response(self) -> Response {
         match self {
             Self::Answer(answer) => Json(answer).into_response(),
@@ -156,7 +157,7 @@ impl IntoResponse for Outcome {
 
 /// The question.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum InvocationType {
     /// The answer.
     RequestResponse,
     /// The work alone. It is done before the answer here, so that it is not lost when the program ends.
@@ -165,13 +166,13 @@ enum Kind {
     DryRun,
 }
 
-impl Kind {
-    fn of(headers: &HeaderMap) -> Result<Self, Refusal> {
+impl InvocationType {
+    fn of(headers: &HeaderMap) -> Result<Self, InvokeError> {
         match headers.get("x-amz-invocation-type").map_or(&b"RequestResponse"[..], HeaderValue::as_bytes) {
             b"RequestResponse" => Ok(Self::RequestResponse),
             b"Event" => Ok(Self::Event),
             b"DryRun" => Ok(Self::DryRun),
-            _ => Err(Refusal::unknown_kind()),
+            _ => Err(InvokeError::unknown_kind()),
         }
     }
 }
@@ -186,13 +187,13 @@ fn log_tail(id: &str, took: Duration) -> String {
 
 /// Why the function was not called. What a function behind HTTP refuses is an answer of its own, and no error of the function:
 /// deployed ones give none either, not even when a handler panics. That of events fails where it cannot answer record by record.
-struct Refusal {
+struct InvokeError {
     status: StatusCode,
     code: &'static str,
     message: String,
 }
 
-impl Refusal {
+impl InvokeError {
     fn unknown(name: &str) -> Self {
         let message = format!("Function not found: {name}; here are assignment, flags and events");
         Self { status: StatusCode::NOT_FOUND, code: "ResourceNotFoundException", message }
@@ -225,7 +226,7 @@ impl Refusal {
     }
 }
 
-impl IntoResponse for Refusal {
+impl IntoResponse for InvokeError {
     fn into_response(self) -> Response {
         let body = json!({"Type": "User", "Message": self.message});
         (self.status, [("x-amzn-errortype", self.code)], Json(body)).into_response()

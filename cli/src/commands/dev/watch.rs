@@ -34,7 +34,7 @@ type Stamp = Option<(SystemTime, u64)>;
 
 /// The effect of an edit.
 #[derive(Debug)]
-pub(super) enum Edit {
+pub(super) enum SaveOutcome {
     /// The documents are a new revision, and serve.
     Published(u64),
     /// The documents are the newest revision, which its publisher did not come to serve, and which serves now.
@@ -47,8 +47,8 @@ pub(super) enum Edit {
 
 /// The result of a look at the files.
 #[derive(Debug)]
-pub(super) struct Look {
-    pub(super) edit: Edit,
+pub(super) struct FileSnapshot {
+    pub(super) edit: SaveOutcome,
     pub(super) findings: Vec<LocatedFinding>,
     pub(super) files: Vec<SourceFile>,
 }
@@ -76,7 +76,7 @@ impl Watch {
 
     /// Reads the files and, if their documents are not the newest revision, publishes them. A file with an error
     /// counts in its last good form.
-    pub(super) async fn take(&mut self, store: &impl CatalogStore) -> Result<Look, Error> {
+    pub(super) async fn take(&mut self, store: &impl CatalogStore) -> Result<FileSnapshot, Error> {
         let checked = Corpus::load(&self.paths)?.compile();
         self.named.clone_from(&checked.named);
         for path in &self.named {
@@ -96,11 +96,11 @@ impl Watch {
             Some(newest) => finish(store, newest).await?,
         };
         self.revision = match edit {
-            Edit::Published(revision) => Some(revision),
+            SaveOutcome::Published(revision) => Some(revision),
             _ if is_new => None,
             _ => newest,
         };
-        Ok(Look { edit, findings, files })
+        Ok(FileSnapshot { edit, findings, files })
     }
 
     /// The message if another revision serves than that of the files, with the next step.
@@ -162,10 +162,10 @@ fn complete(documents: &[Value], published: &[Value]) -> Vec<Value> {
 
 /// Lets the newest revision serve, if its publisher ended between writing it and making it the head. One that served before was
 /// rolled back; what versions of abx before the record of moves did is not known, and stays as it is.
-async fn finish(store: &impl CatalogStore, newest: u64) -> Result<Edit, Error> {
+async fn finish(store: &impl CatalogStore, newest: u64) -> Result<SaveOutcome, Error> {
     let head = head(store).await?;
     if head == Some(newest) {
-        return Ok(Edit::Same);
+        return Ok(SaveOutcome::Same);
     }
     let moves = store.head_moves().await.map_err(unanswered)?;
     let has_served = moves.iter().any(|it| it.to == newest || it.from == Some(newest));
@@ -175,13 +175,13 @@ async fn finish(store: &impl CatalogStore, newest: u64) -> Result<Edit, Error> {
         None => head.is_none(),
     };
     if has_served || !is_recorded {
-        return Ok(Edit::Behind);
+        return Ok(SaveOutcome::Behind);
     }
     let meta = meta(&format!("the publisher of revision {newest} ended before it served"));
     match store.flip_head(head, newest, &meta).await.map_err(unanswered)? {
-        Flip::Done => Ok(Edit::Finished(newest)),
+        Flip::Done => Ok(SaveOutcome::Finished(newest)),
         // Whoever moved it knows better; the next tick serves that.
-        Flip::Lost { .. } => Ok(Edit::Same),
+        Flip::Lost { .. } => Ok(SaveOutcome::Same),
     }
 }
 
@@ -189,14 +189,14 @@ fn meta(message: &str) -> RevisionMeta {
     RevisionMeta { created_at: Timestamp::now(), author: "abx dev".to_owned(), message: message.to_owned() }
 }
 
-async fn publish_fitting(store: &impl CatalogStore, documents: &[Value]) -> Result<Edit, Error> {
+async fn publish_fitting(store: &impl CatalogStore, documents: &[Value]) -> Result<SaveOutcome, Error> {
     // Good files may not fit together with the old form of another; then nothing changes until all is well.
     let fits = || Snapshot::compile(0, documents.to_vec(), &Snapshot::default()).held_back.is_empty();
     if documents.is_empty() || !fits() {
-        return Ok(Edit::Same);
+        return Ok(SaveOutcome::Same);
     }
     let head = head(store).await?;
-    Ok(Edit::Published(publish(store, head, documents, &meta("saved")).await?))
+    Ok(SaveOutcome::Published(publish(store, head, documents, &meta("saved")).await?))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! An answer, as a person and a program read it.
 
-use crate::aws::lambda::{Envelope, Told, json_or_text, log_tail};
+use crate::aws::lambda::{Envelope, InvocationReport, json_or_text, log_tail};
 use crate::exit::{self, Exit};
 use crate::render::notes::hinted;
 use crate::render::printable;
@@ -29,7 +29,7 @@ pub struct InvokeReport {
     error: Option<FunctionError>,
     /// From the call to the answer as seen from here, in milliseconds: connecting included.
     took_ms: f64,
-    platform: Told,
+    platform: InvocationReport,
     /// The lines of the log's end, where they were asked for.
     log: Option<Vec<String>>,
     /// Warnings about the attributes.
@@ -72,7 +72,7 @@ impl InvokeReport {
             answer,
             error,
             took_ms: took.as_secs_f64() * 1000.0,
-            platform: tail.as_deref().map(Told::read).unwrap_or_default(),
+            platform: tail.as_deref().map(InvocationReport::read).unwrap_or_default(),
             log: tail.map(|tail| tail.lines().map(printable).collect()),
             hints: Vec::new(),
         }
@@ -94,7 +94,7 @@ impl InvokeReport {
             answer: json_or_text(body),
             error: None,
             took_ms: took.as_secs_f64() * 1000.0,
-            platform: Told::default(),
+            platform: InvocationReport::default(),
             log: None,
             hints: Vec::new(),
         }
@@ -146,7 +146,7 @@ impl InvokeReport {
 
     /// The figures of the platform, where there are any.
     fn figures(&self) -> Vec<String> {
-        let Told { duration_ms, billed_ms, init_ms, memory_mb, used_mb } = self.platform;
+        let InvocationReport { duration_ms, billed_ms, init_ms, memory_mb, used_mb } = self.platform;
         let mut figures = Vec::new();
         figures.extend(duration_ms.map(|it| format!("worked {it} ms")));
         figures.extend(billed_ms.map(|it| format!("billed {it} ms")));

@@ -42,12 +42,12 @@ pub struct QuarantineListReport {
     since: Timestamp,
     /// The number of records by reason, including those that are not shown.
     reasons: BTreeMap<String, u64>,
-    records: Vec<Summary>,
+    records: Vec<RecordSummary>,
 }
 
 /// A record without its bytes.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
-pub(super) struct Summary {
+pub(super) struct RecordSummary {
     /// `stream/shard:sequence`.
     pub(super) id: String,
     #[schemars(with = "String")]
@@ -77,7 +77,7 @@ impl Execute for Args {
                 }
                 None => quarantine.list(since, self.limit).await.map_err(unanswered)?,
             };
-            let records = records.iter().map(Summary::new).collect();
+            let records = records.iter().map(RecordSummary::new).collect();
             Ok(QuarantineListReport { store: self.select.metrics.store.name(), since, reasons, records })
         })
     }
@@ -87,7 +87,7 @@ impl Execute for Args {
     }
 }
 
-impl Summary {
+impl RecordSummary {
     pub(super) fn new(record: &Quarantined) -> Self {
         Self {
             id: record.id.clone(),

@@ -1,7 +1,7 @@
 //! `abx quarantine show`: one record with its bytes.
 
 use super::SelectArgs;
-use super::list::Summary;
+use super::list::RecordSummary;
 use crate::aws::lambda::json_or_text;
 use crate::command::{Execute, block_on};
 use crate::error::Error;
@@ -29,7 +29,7 @@ pub struct Args {
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct QuarantineShowReport {
     #[serde(flatten)]
-    summary: Summary,
+    summary: RecordSummary,
     /// The record, where it is text.
     text: Option<String>,
     /// The record in base64, where it is no text.
@@ -46,7 +46,7 @@ impl Execute for Args {
             let found =
                 self.select.records(&quarantine).await?.into_iter().find(|record| record.id == self.id);
             let found = found.ok_or_else(|| self.select.metrics.no_record(&self.id))?;
-            let summary = Summary::new(&found);
+            let summary = RecordSummary::new(&found);
             let (text, base64) = match String::from_utf8(found.data) {
                 Ok(text) => (Some(text), None),
                 Err(error) => (None, Some(STANDARD.encode(error.as_bytes()))),
@@ -64,7 +64,7 @@ impl Report for QuarantineShowReport {
     const KIND: &'static str = "quarantine-show";
 
     fn human(&self) -> String {
-        let Self { summary: Summary { id, arrived_at, reason, detail, bytes }, text, base64 } = self;
+        let Self { summary: RecordSummary { id, arrived_at, reason, detail, bytes }, text, base64 } = self;
         let at = arrived_at.strftime("%Y-%m-%d %H:%M:%S UTC");
         let content = match (text, base64) {
             (Some(text), _) => match json_or_text(text) {

@@ -6,7 +6,7 @@ use crate::render::style::{BAD, DIM, GOOD, TITLE};
 use crate::render::{printable, table};
 use crate::report::Report;
 use abx_core::event::Classes;
-use abx_functions::events::{Redriven, Standing};
+use abx_functions::events::{RecordStanding, Redriven};
 use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -110,16 +110,20 @@ impl RedriveReport {
     }
 
     /// Notes what would become of a shard's records.
-    pub(super) fn plan<'a>(&mut self, shard: &str, standings: impl Iterator<Item = (String, &'a Standing)>) {
+    pub(super) fn plan<'a>(
+        &mut self,
+        shard: &str,
+        standings: impl Iterator<Item = (String, &'a RecordStanding)>,
+    ) {
         for (id, standing) in standings {
-            if let Standing::Refused(reason) = standing {
+            if let RecordStanding::Refused(reason) = standing {
                 self.add_refusal(id, reason.as_str(), "");
             }
             let (total, of) = match standing {
-                Standing::Counted => (&mut self.already_counted, 0),
-                Standing::GivenUp => (&mut self.counted, 1),
-                Standing::Ahead => (&mut self.ahead, 2),
-                Standing::Refused(_) => (&mut 0, 3),
+                RecordStanding::Counted => (&mut self.already_counted, 0),
+                RecordStanding::GivenUp => (&mut self.counted, 1),
+                RecordStanding::Ahead => (&mut self.ahead, 2),
+                RecordStanding::Refused(_) => (&mut 0, 3),
             };
             *total += 1;
             let it = self.shard(shard);

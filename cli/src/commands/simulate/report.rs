@@ -49,7 +49,7 @@ struct ExperimentReport {
     traffic: ObservedShare,
     /// A test of the traffic against its allocation; `null` if there is nothing to test.
     traffic_test: Option<ChiSquare>,
-    variants: Vec<VariantReport>,
+    variants: Vec<SimulatedVariant>,
     /// A test of the variants against their allocations; `null` if there is nothing to test.
     variants_test: Option<ChiSquare>,
     /// Units by reason.
@@ -57,7 +57,7 @@ struct ExperimentReport {
 }
 
 #[derive(Debug, Serialize, schemars::JsonSchema)]
-struct VariantReport {
+struct SimulatedVariant {
     variant: String,
     /// Units that got it, for whatever reason.
     units: u64,
@@ -150,7 +150,7 @@ impl ExperimentReport {
                 .variants()
                 .iter()
                 .zip(counts)
-                .map(|(variant, ((units, drawn), buckets))| VariantReport {
+                .map(|(variant, ((units, drawn), buckets))| SimulatedVariant {
                     variant: variant.key.to_string(),
                     units: *units,
                     drawn: *drawn,

@@ -1,7 +1,7 @@
 //! The delivery stream of Firehose that writes the archive.
 
 use super::Args;
-use super::cloudwatch::{Asked, Window, values};
+use super::cloudwatch::{Asked, TimeRange, values};
 use crate::advice::unanswered;
 use crate::error::Error;
 use crate::part::Part;
@@ -17,7 +17,7 @@ const FIVE_MINUTES: i32 = 300;
 
 /// A delivery stream.
 #[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
-pub(super) struct Archive {
+pub(super) struct ArchiveStatus {
     /// `ACTIVE`, or as Firehose says it.
     state: String,
     /// Why it is in its state, as Firehose says it.
@@ -30,14 +30,14 @@ pub(super) struct Archive {
 }
 
 /// Asks Firehose for its state, and `CloudWatch` for the latest deliveries.
-pub(super) async fn ask(args: &Args, now: Timestamp) -> Part<Archive> {
+pub(super) async fn ask(args: &Args, now: Timestamp) -> Part<ArchiveStatus> {
     match args.of_deployment(args.archive_stream.as_deref(), "--archive-stream") {
         Ok(name) => read(args, name, now).await.into(),
         Err(why) => Part::NotAsked(why),
     }
 }
 
-async fn read(args: &Args, name: &str, now: Timestamp) -> Result<Archive, Error> {
+async fn read(args: &Args, name: &str, now: Timestamp) -> Result<ArchiveStatus, Error> {
     let config = args.metrics.store.config().await?;
     let client = firehose(&config, Budget::PATIENT);
     let answer = Box::pin(client.describe_delivery_stream().delivery_stream_name(name).send()).await;
@@ -56,10 +56,10 @@ async fn read(args: &Args, name: &str, now: Timestamp) -> Result<Archive, Error>
         dimension: ("DeliveryStreamName", name),
     }];
     let since = now.checked_sub(LATELY).unwrap_or(Timestamp::MIN);
-    let window = Window { since, until: now, period: FIVE_MINUTES };
+    let window = TimeRange { since, until: now, period: FIVE_MINUTES };
     let latest =
         values(&config, name, &asked, &window).await?.pop().and_then(|values| values.last().copied());
-    Ok(Archive {
+    Ok(ArchiveStatus {
         state: described.map_or("Unknown", |it| it.delivery_stream_status().as_str()).to_owned(),
         failure: failure.map(|it| format!("{}: {}", it.r#type().as_str(), it.details())),
         delivered: latest.map(|(_, part)| part),
@@ -67,7 +67,7 @@ async fn read(args: &Args, name: &str, now: Timestamp) -> Result<Archive, Error>
     })
 }
 
-impl Archive {
+impl ArchiveStatus {
     /// True if lines are not written.
     pub(super) fn is_broken(&self) -> bool {
         self.state != "ACTIVE" || self.failure.is_some() || self.delivered.is_some_and(|part| part < 1.0)

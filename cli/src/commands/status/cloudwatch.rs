@@ -64,7 +64,7 @@ pub(super) struct Asked<'a> {
 }
 
 /// From when to when, and over how many seconds each value goes.
-pub(super) struct Window {
+pub(super) struct TimeRange {
     pub(super) since: Timestamp,
     pub(super) until: Timestamp,
     pub(super) period: i32,
@@ -75,7 +75,7 @@ pub(super) async fn values(
     config: &SdkConfig,
     about: &str,
     asked: &[Asked<'_>],
-    window: &Window,
+    window: &TimeRange,
 ) -> Result<Vec<Vec<(Timestamp, f64)>>, Error> {
     let client = Client::new(&Budget::PATIENT.applied_to(config));
     let queries = asked.iter().enumerate().map(|(at, asked)| query(at, asked, window.period)).collect();

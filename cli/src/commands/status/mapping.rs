@@ -7,7 +7,7 @@
 //! of records that could not be put there.
 
 use super::Args;
-use super::cloudwatch::{Asked, Window, values};
+use super::cloudwatch::{Asked, TimeRange, values};
 use crate::advice::unanswered;
 use crate::error::Error;
 use crate::part::Part;
@@ -37,7 +37,7 @@ pub(super) struct Mapping {
 
 /// Records that Lambda gave up: they are not counted.
 #[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
-pub(super) struct GivenUp {
+pub(super) struct DiscardedRecords {
     #[schemars(with = "String")]
     since: Timestamp,
     /// Records that are in the bucket of failures. Those that were counted since are among them.
@@ -52,23 +52,25 @@ pub(super) struct GivenUp {
 }
 
 /// The answers about the mapping.
-pub(super) struct Answers {
+pub(super) struct MappingStatus {
     pub(super) mappings: Part<Vec<Mapping>>,
-    pub(super) given_up: Part<GivenUp>,
+    pub(super) given_up: Part<DiscardedRecords>,
 }
 
 /// Asks about the mappings of the event function, and then, by their ids, about what they gave up.
-pub(super) async fn ask(args: &Args, now: Timestamp) -> Answers {
+pub(super) async fn ask(args: &Args, now: Timestamp) -> MappingStatus {
     let function = match args.of_deployment(args.events_function.as_deref(), "--events-function") {
         Ok(function) => function,
-        Err(why) => return Answers { mappings: Part::NotAsked(why.clone()), given_up: Part::NotAsked(why) },
+        Err(why) => {
+            return MappingStatus { mappings: Part::NotAsked(why.clone()), given_up: Part::NotAsked(why) };
+        }
     };
     match list(args, function).await {
-        Err(error) => Answers { mappings: Part::failed(&error), given_up: Part::failed(&error) },
+        Err(error) => MappingStatus { mappings: Part::failed(&error), given_up: Part::failed(&error) },
         Ok((config, mappings)) => {
             let since = now.checked_sub(args.since).unwrap_or(Timestamp::MIN);
             let given_up = count_given_up(&config, function, &mappings, (since, now)).await.into();
-            Answers { mappings: Part::Known(mappings), given_up }
+            MappingStatus { mappings: Part::Known(mappings), given_up }
         }
     }
 }
@@ -94,7 +96,7 @@ async fn count_given_up(
     function: &str,
     mappings: &[Mapping],
     (since, until): (Timestamp, Timestamp),
-) -> Result<GivenUp, Error> {
+) -> Result<DiscardedRecords, Error> {
     let sum = |metric, name, value| Asked {
         namespace: "AWS/Lambda",
         metric,
@@ -109,8 +111,8 @@ async fn count_given_up(
         asked.push(sum("OnFailureDestinationDeliveredEventCount", "EventSourceMappingUUID", &mapping.uuid));
         asked.push(sum("DroppedEventCount", "EventSourceMappingUUID", &mapping.uuid));
     }
-    let answers = values(config, name, &asked, &Window { since, until, period: HOUR }).await?;
-    let mut found = GivenUp { since, kept: 0, dropped: 0, failed_deliveries: 0, first: None };
+    let answers = values(config, name, &asked, &TimeRange { since, until, period: HOUR }).await?;
+    let mut found = DiscardedRecords { since, kept: 0, dropped: 0, failed_deliveries: 0, first: None };
     for (asked, values) in asked.iter().zip(answers) {
         let total: f64 = values.iter().map(|(_, value)| value).sum();
         match asked.metric {
@@ -193,7 +195,7 @@ pub(super) fn row(mappings: &[Mapping]) -> (String, Vec<String>) {
     (text, mappings.iter().flat_map(Mapping::lines).collect())
 }
 
-impl GivenUp {
+impl DiscardedRecords {
     /// True if records are not counted that came.
     pub(super) const fn is_any(&self) -> bool {
         self.first.is_some()

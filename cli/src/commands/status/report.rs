@@ -1,12 +1,12 @@
 //! The answers, as a person and a program read them.
 
 use super::amounts::{self, WithoutAmount};
-use super::archive::Archive;
+use super::archive::ArchiveStatus;
 use super::catalog::{Head, Stale};
 use super::cloudwatch::Alarm;
-use super::mapping::{self, GivenUp, Mapping};
+use super::mapping::{self, DiscardedRecords, Mapping};
 use super::stream::{Quarantined, Shard};
-use super::unknown::{self, UnknownEvents};
+use super::unknown::{self, UnknownEventsStatus};
 use crate::exit::{self, Exit};
 use crate::part::Part;
 use crate::render::notes::by_reason;
@@ -33,7 +33,7 @@ pub struct StatusReport {
     pub(super) stale: Part<Vec<Stale>>,
     pub(super) shards: Part<Vec<Shard>>,
     /// Events that came lately and that no metric asks for.
-    pub(super) unknown_events: Part<UnknownEvents>,
+    pub(super) unknown_events: Part<UnknownEventsStatus>,
     /// Events of running experiments that are in no sum, because they have no usable amount.
     pub(super) amounts: Part<Vec<WithoutAmount>>,
     /// Those that are in alarm.
@@ -41,9 +41,9 @@ pub struct StatusReport {
     /// The event source mapping, which delivers the stream to the event function.
     pub(super) mappings: Part<Vec<Mapping>>,
     /// Records that Lambda gave up.
-    pub(super) given_up: Part<GivenUp>,
+    pub(super) given_up: Part<DiscardedRecords>,
     /// The delivery stream that writes the archive.
-    pub(super) archive: Part<Archive>,
+    pub(super) archive: Part<ArchiveStatus>,
     pub(super) quarantine: Part<Quarantined>,
     /// Units that are not users, in the experiments that run.
     pub(super) suspects: Suspects,
@@ -69,8 +69,8 @@ impl StatusReport {
             self.shards.is_known_and(|shards| shards.iter().any(|shard| self.is_late(shard))),
             self.alarms.is_known_and(|alarms| !alarms.is_empty()),
             self.mappings.is_known_and(|it| mapping::is_broken(it)),
-            self.given_up.is_known_and(GivenUp::is_any),
-            self.archive.is_known_and(Archive::is_broken),
+            self.given_up.is_known_and(DiscardedRecords::is_any),
+            self.archive.is_known_and(ArchiveStatus::is_broken),
             self.quarantine.is_known_and(|it| !it.reasons.is_empty()),
             self.suspects.are_there(),
         ]
@@ -272,8 +272,8 @@ impl Report for StatusReport {
             Row::new("amounts", &self.amounts, |it| amounts::row(it)),
             Row::new("alarms", &self.alarms, |it| alarm_row(it)),
             Row::new("mapping", &self.mappings, |it| mapping::row(it)),
-            Row::new("given up", &self.given_up, GivenUp::row),
-            Row::new("archive", &self.archive, Archive::row),
+            Row::new("given up", &self.given_up, DiscardedRecords::row),
+            Row::new("archive", &self.archive, ArchiveStatus::row),
             Row::new("quarantine", &self.quarantine, quarantine_row),
             suspects_row(&self.suspects),
         ];

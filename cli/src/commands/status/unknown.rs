@@ -23,15 +23,15 @@ const SHOWN: usize = 10;
 
 /// Unknown events, and what is known.
 #[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
-pub(super) struct UnknownEvents {
+pub(super) struct UnknownEventsStatus {
     /// The first day that they are counted from, as `2026-11-24`.
     since: String,
     /// Those that came most often first.
-    events: Vec<UnknownEvent>,
+    events: Vec<UnknownEventReport>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
-struct UnknownEvent {
+struct UnknownEventReport {
     /// The first 64 bytes of its name; `null` for all names beyond those that are kept of a shard and day.
     event: Option<String>,
     count: u64,
@@ -40,11 +40,11 @@ struct UnknownEvent {
 }
 
 /// Names of unknown events, of all shards. `known` are the events that metrics ask for now.
-pub(super) async fn ask(metrics: &AnyMetrics, known: &[String], now: Timestamp) -> Part<UnknownEvents> {
+pub(super) async fn ask(metrics: &AnyMetrics, known: &[String], now: Timestamp) -> Part<UnknownEventsStatus> {
     read(metrics, known, now).await.into()
 }
 
-async fn read(metrics: &AnyMetrics, known: &[String], now: Timestamp) -> Result<UnknownEvents, Error> {
+async fn read(metrics: &AnyMetrics, known: &[String], now: Timestamp) -> Result<UnknownEventsStatus, Error> {
     let since = Offset::UTC.to_datetime(now.checked_sub(LATELY).unwrap_or(Timestamp::MIN)).date();
     let mut counts: BTreeMap<String, u64> = BTreeMap::new();
     for shard in latest_hours(metrics).await.map_err(unanswered)?.into_keys() {
@@ -60,24 +60,24 @@ async fn read(metrics: &AnyMetrics, known: &[String], now: Timestamp) -> Result<
     counts.retain(|name, _| !known.contains(name));
     let mut events: Vec<_> = counts
         .into_iter()
-        .map(|(name, count)| UnknownEvent {
+        .map(|(name, count)| UnknownEventReport {
             count,
             did_you_mean: did_you_mean(&name, known.iter().map(String::as_str)).map(str::to_owned),
             event: (!name.is_empty()).then_some(name),
         })
         .collect();
     events.sort_by_key(|it| std::cmp::Reverse(it.count));
-    Ok(UnknownEvents { since: since.to_string(), events })
+    Ok(UnknownEventsStatus { since: since.to_string(), events })
 }
 
 /// The row for a person, and the lines below it.
-pub(super) fn row(unknown: &UnknownEvents) -> (String, Vec<String>) {
-    let UnknownEvents { since, events } = unknown;
+pub(super) fn row(unknown: &UnknownEventsStatus) -> (String, Vec<String>) {
+    let UnknownEventsStatus { since, events } = unknown;
     if events.is_empty() {
         return (format!("{GOOD}none unknown{GOOD:#} since {since}"), Vec::new());
     }
     let total: u64 = events.iter().map(|it| it.count).sum();
-    let line = |it: &UnknownEvent| {
+    let line = |it: &UnknownEventReport| {
         let name = it
             .event
             .as_ref()

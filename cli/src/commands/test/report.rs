@@ -125,11 +125,11 @@ impl TestReport {
         text
     }
 
-    fn suites(&self) -> Vec<junit::Suite> {
-        let case = |case: &&CaseRow| junit::Case {
+    fn suites(&self) -> Vec<junit::JunitSuite> {
+        let case = |case: &&CaseRow| junit::JunitCase {
             name: case.name.clone() + &in_brackets(&case.combination),
             class: case.tested.clone(),
-            failure: (!case.passed).then(|| junit::Failure {
+            failure: (!case.passed).then(|| junit::JunitFailure {
                 kind: "expectation".to_owned(),
                 message: case.message(),
                 text: format!("{}:{}\n{}", case.place.file, case.place.line, plain(&case.explanation())),
@@ -137,26 +137,26 @@ impl TestReport {
         };
         let by_tested = self.by_tested().into_iter();
         let mut suites: Vec<_> = by_tested
-            .map(|(tested, cases)| junit::Suite {
+            .map(|(tested, cases)| junit::JunitSuite {
                 name: tested.to_owned(),
                 cases: cases.iter().map(case).collect(),
                 output: String::new(),
             })
             .collect();
-        let errors = self.findings.iter().map(|error| junit::Case {
+        let errors = self.findings.iter().map(|error| junit::JunitCase {
             name: error.message.clone(),
             class: "documents".to_owned(),
-            failure: Some(junit::Failure {
+            failure: Some(junit::JunitFailure {
                 kind: error.code.to_string(),
                 message: error.message.clone(),
                 text: format!("{}:{}\n{}", error.place.file, error.place.line, findings::in_words(error)),
             }),
         });
         let message = || format!("{} % are covered", self.coverage.percent);
-        let coverage = self.coverage.least.map(|least| junit::Case {
+        let coverage = self.coverage.least.map(|least| junit::JunitCase {
             name: format!("{} are covered", round_percent(least)),
             class: "coverage".to_owned(),
-            failure: (!self.coverage.is_enough()).then(|| junit::Failure {
+            failure: (!self.coverage.is_enough()).then(|| junit::JunitFailure {
                 kind: "coverage".to_owned(),
                 message: message(),
                 text: plain(&self.uncovered()),
@@ -164,7 +164,7 @@ impl TestReport {
         });
         let cases: Vec<_> = errors.chain(coverage).collect();
         if !cases.is_empty() {
-            suites.push(junit::Suite { name: "documents".to_owned(), cases, output: String::new() });
+            suites.push(junit::JunitSuite { name: "documents".to_owned(), cases, output: String::new() });
         }
         suites
     }

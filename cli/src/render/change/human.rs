@@ -4,7 +4,7 @@ use super::{Matrix, PINS, broken, field, in_words, is_only_broken, summary};
 use crate::render::numbers::count;
 use crate::render::style::{BAD, DIM, GOOD};
 use crate::render::table;
-use abx_core::change::{Change, ChangeFinding, Counted, Diff, DocumentChange, Flow};
+use abx_core::change::{Change, ChangeFinding, Diff, DocumentChange, Flow, UnitChanges};
 use abx_core::finding::Severity;
 use std::fmt::Write as _;
 
@@ -65,7 +65,7 @@ fn flow(flow: &Flow) -> String {
     matrix(&Matrix::of_flow(flow)) + &format!("      {}\n", in_words(flow))
 }
 
-fn counted(counted: &Counted) -> String {
+fn counted(counted: &UnitChanges) -> String {
     let table = matrix(&Matrix::of_units(counted));
     format!("{table}      {} of them move\n", count(counted.moved))
 }

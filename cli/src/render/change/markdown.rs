@@ -24,7 +24,7 @@ pub fn markdown(diff: &Diff, around: usize, command: &str) -> String {
     };
     let summary = format!("\n{}.\n\n", summary(diff));
     let around = around + command.len() + end.len() + summary.len() + NOTICE;
-    let mut page = Page { text: String::new(), room: LONGEST.saturating_sub(around) };
+    let mut page = MarkdownPage { text: String::new(), room: LONGEST.saturating_sub(around) };
     page.text.push_str("| document | moved | minimum | avoidable |\n|---|---:|---:|---:|\n");
     let told = || diff.documents.iter().filter(|it| !is_only_broken(it));
     let mut left_out = vec![page.add("row", told().map(|it| row(it) + "\n"))];
@@ -50,12 +50,12 @@ pub fn markdown(diff: &Diff, around: usize, command: &str) -> String {
 }
 
 /// A text that is not filled beyond its room.
-struct Page {
+struct MarkdownPage {
     text: String,
     room: usize,
 }
 
-impl Page {
+impl MarkdownPage {
     /// Adds the parts that fit, and says how many do not.
     fn add(&mut self, kind: &str, parts: impl Iterator<Item = String>) -> Option<String> {
         let mut left_out = 0;

@@ -5,7 +5,7 @@ mod markdown;
 
 use super::numbers::count;
 use super::short;
-use abx_core::change::{Change, Counted, Diff, DocumentChange, FieldChange, Flow, Outcome};
+use abx_core::change::{Change, Diff, DocumentChange, FieldChange, Flow, Outcome, UnitChanges};
 use abx_core::finding::Code;
 use serde_json::Value;
 
@@ -27,7 +27,7 @@ impl Matrix {
         Self::new(&flow.about, &flow.outcomes, &cells)
     }
 
-    fn of_units(counted: &Counted) -> Self {
+    fn of_units(counted: &UnitChanges) -> Self {
         let cells: Vec<_> = counted.cells.iter().map(|it| (&it.before, &it.after, count(it.units))).collect();
         Self::new(&format!("{} known units", count(counted.units)), &counted.outcomes, &cells)
     }

@@ -4,7 +4,7 @@
 //! format drop every failure of a test but the first.
 
 use super::in_words;
-use crate::render::junit::{Case, Failure, Suite, suites};
+use crate::render::junit::{JunitCase, JunitFailure, JunitSuite, suites};
 use crate::source::{LocatedFinding, SourceFile};
 use abx_core::finding::Severity;
 use jiff::Timestamp;
@@ -21,16 +21,16 @@ pub fn junit(
     let case = |(index, file): (usize, &SourceFile)| {
         let failing: Vec<&LocatedFinding> =
             findings.iter().filter(|it| it.place.index == index && fails(it)).collect();
-        let failure = failing.first().map(|first| Failure {
+        let failure = failing.first().map(|first| JunitFailure {
             kind: first.code.to_string(),
             message: format!("line {}: {}", first.place.line, first.message),
             text: list(&failing),
         });
-        Case { name: file.name.clone(), class: "validate".to_owned(), failure }
+        JunitCase { name: file.name.clone(), class: "validate".to_owned(), failure }
     };
     let cases = files.iter().enumerate().map(case).collect();
     let others: Vec<&LocatedFinding> = findings.iter().filter(|it| !fails(it)).collect();
-    suites(&[Suite { name: "abx validate".to_owned(), cases, output: list(&others) }], at)
+    suites(&[JunitSuite { name: "abx validate".to_owned(), cases, output: list(&others) }], at)
 }
 
 fn list(findings: &[&LocatedFinding]) -> String {

@@ -15,9 +15,9 @@ pub fn sarif(findings: &[LocatedFinding]) -> impl Serialize {
     let codes: Vec<Code> = Code::ALL.iter().filter(is_used).copied().collect();
     let names = RepositoryNames::of(findings);
     let results = findings.iter().map(|it| Result::of(it, &codes, &names)).collect();
-    let rules = codes.iter().map(|code| Rule::of(*code)).collect();
+    let rules = codes.iter().map(|code| SarifRule::of(*code)).collect();
     let driver = Driver { name: "abx", semantic_version: env!("CARGO_PKG_VERSION"), rules };
-    let run = Run { tool: Tool { driver }, column_kind: "unicodeCodePoints", results };
+    let run = SarifRun { tool: Tool { driver }, column_kind: "unicodeCodePoints", results };
     Log { schema: "https://json.schemastore.org/sarif-2.1.0.json", version: "2.1.0", runs: [run] }
 }
 
@@ -28,12 +28,12 @@ struct Log {
     #[serde(rename = "$schema")]
     schema: &'static str,
     version: &'static str,
-    runs: [Run; 1],
+    runs: [SarifRun; 1],
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Run {
+struct SarifRun {
     tool: Tool,
     column_kind: &'static str,
     results: Vec<Result>,
@@ -49,12 +49,12 @@ struct Tool {
 struct Driver {
     name: &'static str,
     semantic_version: &'static str,
-    rules: Vec<Rule>,
+    rules: Vec<SarifRule>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Rule {
+struct SarifRule {
     id: Code,
     name: Code,
     short_description: Message,
@@ -130,7 +130,7 @@ struct Logical {
     fully_qualified_name: String,
 }
 
-impl Rule {
+impl SarifRule {
     fn of(code: Code) -> Self {
         let (summary, explanation) = (code.summary(), code.explanation());
         Self {

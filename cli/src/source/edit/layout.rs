@@ -1,13 +1,13 @@
 //! The layout of a list: lines with dashes, or brackets.
 
-use super::super::mark::Mark;
-use super::Edit;
+use super::super::mark::SourceMark;
+use super::TextEdit;
 use std::ops::Range;
 
 /// A list of mappings in a text.
 pub(super) struct Layout<'t> {
     text: &'t str,
-    list: &'t Mark,
+    list: &'t SourceMark,
     is_in_brackets: bool,
 }
 
@@ -36,7 +36,7 @@ pub(super) fn margin(before: &str) -> Option<String> {
 }
 
 impl<'t> Layout<'t> {
-    pub(super) fn of(text: &'t str, list: &'t Mark) -> Option<Self> {
+    pub(super) fn of(text: &'t str, list: &'t SourceMark) -> Option<Self> {
         let start = text.get(list.span.start..)?;
         // An alias stands for a list that is written elsewhere.
         let is_in_brackets = start.starts_with('[');
@@ -44,14 +44,14 @@ impl<'t> Layout<'t> {
     }
 
     /// The line of an item as far as the item: spaces and a dash.
-    fn dash(&self, item: &Mark) -> Option<&'t str> {
+    fn dash(&self, item: &SourceMark) -> Option<&'t str> {
         let line = line_of(self.text, item.span.start)?;
         let before = self.text.get(line.start..item.span.start)?;
         (before.trim() == "-").then_some(before)
     }
 
     /// The end of the lines of an item: what is written of it, and comments that are as deep as its fields.
-    fn end_of_lines(&self, item: &Mark) -> Option<usize> {
+    fn end_of_lines(&self, item: &SourceMark) -> Option<usize> {
         let depth = self.dash(item)?.len();
         let mut at = next_line(self.text, item.end(self.text))?;
         loop {
@@ -65,13 +65,13 @@ impl<'t> Layout<'t> {
     }
 
     /// Takes an item out.
-    pub(super) fn drop(&self, at: usize) -> Option<Edit> {
+    pub(super) fn drop(&self, at: usize) -> Option<TextEdit> {
         let items = self.list.items();
         let item = items.get(at)?;
         if !self.is_in_brackets {
             self.dash(item)?;
             let start = line_of(self.text, item.span.start)?.start;
-            return Some(Edit { span: start..self.end_of_lines(item)?, text: String::new() });
+            return Some(TextEdit { span: start..self.end_of_lines(item)?, text: String::new() });
         }
         // With the comma that follows; of the last, with the one before.
         let span = match (items.get(at + 1), at.checked_sub(1).and_then(|it| items.get(it))) {
@@ -80,11 +80,11 @@ impl<'t> Layout<'t> {
             (None, None) => return None,
         };
         let is_plain = !self.text.get(span.clone())?.contains('#');
-        is_plain.then(|| Edit { span, text: String::new() })
+        is_plain.then(|| TextEdit { span, text: String::new() })
     }
 
     /// Puts items with these keys and ranges behind the last.
-    pub(super) fn add(&self, items: &[(String, String)]) -> Option<Vec<Edit>> {
+    pub(super) fn add(&self, items: &[(String, String)]) -> Option<Vec<TextEdit>> {
         let last = self.list.items().last()?;
         let flow = |(key, ranges): &(String, String)| format!("{{key: {key}, ranges: {ranges}}}");
         if self.is_in_brackets {
@@ -103,15 +103,15 @@ impl<'t> Layout<'t> {
         let text: String = items.iter().map(item).collect();
         // A last line without an end gets one, and the new last line has none.
         let text = if is_ended { text } else { format!("{newline}{}", text.trim_end()) };
-        Some(vec![Edit { span: at..at, text }])
+        Some(vec![TextEdit { span: at..at, text }])
     }
 
-    fn add_in_brackets(&self, last: &Mark, items: &[String]) -> Option<Vec<Edit>> {
+    fn add_in_brackets(&self, last: &SourceMark, items: &[String]) -> Option<Vec<TextEdit>> {
         let line = line_of(self.text, last.span.start)?;
         let before = self.text.get(line.start..last.span.start)?;
         let end = last.end(self.text);
         if !before.trim().is_empty() {
-            return Some(vec![Edit { span: end..end, text: format!(", {}", items.join(", ")) }]);
+            return Some(vec![TextEdit { span: end..end, text: format!(", {}", items.join(", ")) }]);
         }
         // Each item has a line: so has the new one, behind a comment on the last.
         let newline = newline(self.text);
@@ -119,13 +119,16 @@ impl<'t> Layout<'t> {
         let rest = self.text.get(end..line_end)?.trim_start();
         let has_comma = rest.starts_with(',');
         if !(rest.is_empty() || has_comma || rest.starts_with('#')) {
-            return Some(vec![Edit { span: end..end, text: format!(", {}", items.join(", ")) }]);
+            return Some(vec![TextEdit { span: end..end, text: format!(", {}", items.join(", ")) }]);
         }
         let lines = items.join(&format!(",{newline}{before}"));
         let comma = |wanted: bool| if wanted { "," } else { "" };
         Some(vec![
-            Edit { span: end..end, text: comma(!has_comma).to_owned() },
-            Edit { span: line_end..line_end, text: format!("{newline}{before}{lines}{}", comma(has_comma)) },
+            TextEdit { span: end..end, text: comma(!has_comma).to_owned() },
+            TextEdit {
+                span: line_end..line_end,
+                text: format!("{newline}{before}{lines}{}", comma(has_comma)),
+            },
         ])
     }
 }

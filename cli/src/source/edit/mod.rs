@@ -7,7 +7,7 @@
 mod file;
 mod layout;
 
-use super::mark::Mark;
+use super::mark::SourceMark;
 use super::{scalar, yaml};
 use abx_core::hash::Range as Buckets;
 use layout::Layout;
@@ -18,7 +18,7 @@ pub use file::replace_file;
 
 /// A variant as it shall be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WantedVariant {
+pub struct TargetRanges {
     /// Its key; one that is not there yet is added.
     pub key: String,
     /// Its buckets.
@@ -27,7 +27,7 @@ pub struct WantedVariant {
 
 /// Bytes of a text and what stands there instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Edit {
+struct TextEdit {
     span: Range<usize>,
     text: String,
 }
@@ -35,7 +35,7 @@ struct Edit {
 /// The text with `ranges` for the variants of the document at an index, and without those that are not wanted.
 /// `None`: it is written in a way that cannot be edited safely.
 #[must_use]
-pub fn edit_variants(text: &str, document: usize, wanted: &[WantedVariant]) -> Option<String> {
+pub fn edit_variants(text: &str, document: usize, wanted: &[TargetRanges]) -> Option<String> {
     let parsed = yaml::parse(text);
     let (value, mark) = parsed.documents.get(document)?;
     let (_, list) = mark.field("variants")?;
@@ -50,9 +50,9 @@ pub fn edit_variants(text: &str, document: usize, wanted: &[WantedVariant]) -> O
 
 /// Renders the ranges to write by hand, for a layout that cannot be edited.
 #[must_use]
-pub fn by_hand(wanted: &[WantedVariant]) -> String {
+pub fn by_hand(wanted: &[TargetRanges]) -> String {
     let line =
-        |it: &WantedVariant| format!("\n  - {{key: {}, ranges: {}}}", quoted(&it.key), shown(&it.ranges));
+        |it: &TargetRanges| format!("\n  - {{key: {}, ranges: {}}}", quoted(&it.key), shown(&it.ranges));
     wanted.iter().map(line).collect()
 }
 
@@ -89,7 +89,7 @@ fn key_of(variant: &Value) -> Option<&str> {
 }
 
 /// The variants that a document has afterwards.
-fn variants(written: &[Value], wanted: &[WantedVariant]) -> Value {
+fn variants(written: &[Value], wanted: &[TargetRanges]) -> Value {
     let find = |key: &str| wanted.iter().find(|it| it.key == key);
     let kept = written.iter().filter_map(|variant| {
         let wanted = find(key_of(variant)?)?;
@@ -101,13 +101,13 @@ fn variants(written: &[Value], wanted: &[WantedVariant]) -> Value {
         fields.insert("ranges".to_owned(), json!(wanted.ranges));
         Some(Value::Object(fields))
     });
-    let is_new = |it: &&WantedVariant| !written.iter().any(|variant| key_of(variant) == Some(&*it.key));
+    let is_new = |it: &&TargetRanges| !written.iter().any(|variant| key_of(variant) == Some(&*it.key));
     let added = wanted.iter().filter(is_new).map(|it| json!({"key": it.key, "ranges": it.ranges}));
     kept.chain(added).collect()
 }
 
 /// The edits, or `None` of a layout that is not known.
-fn edits(text: &str, written: &[Value], list: &Mark, wanted: &[WantedVariant]) -> Option<Vec<Edit>> {
+fn edits(text: &str, written: &[Value], list: &SourceMark, wanted: &[TargetRanges]) -> Option<Vec<TextEdit>> {
     let layout = Layout::of(text, list)?;
     let mut edits = Vec::new();
     for (at, (variant, item)) in written.iter().zip(list.items()).enumerate() {
@@ -118,7 +118,7 @@ fn edits(text: &str, written: &[Value], list: &Mark, wanted: &[WantedVariant]) -
             Some(it) => edits.push(set_ranges(text, item, &shown(&it.ranges))?),
         }
     }
-    let is_new = |it: &&WantedVariant| !written.iter().any(|variant| key_of(variant) == Some(&*it.key));
+    let is_new = |it: &&TargetRanges| !written.iter().any(|variant| key_of(variant) == Some(&*it.key));
     let added: Vec<(String, String)> =
         wanted.iter().filter(is_new).map(|it| (quoted(&it.key), shown(&it.ranges))).collect();
     if !added.is_empty() {
@@ -128,7 +128,7 @@ fn edits(text: &str, written: &[Value], list: &Mark, wanted: &[WantedVariant]) -
 }
 
 /// Writes `ranges` in the place of a variant's share, or behind its key.
-fn set_ranges(text: &str, item: &Mark, ranges: &str) -> Option<Edit> {
+fn set_ranges(text: &str, item: &SourceMark, ranges: &str) -> Option<TextEdit> {
     for name in ["ranges", "allocation"] {
         let Some((span, value)) = item.field(name) else { continue };
         let whole = span.start..value.end(text).max(span.end);
@@ -136,21 +136,21 @@ fn set_ranges(text: &str, item: &Mark, ranges: &str) -> Option<Edit> {
         let quote = quote.map(String::from).unwrap_or_default();
         // A comment among the ranges would be lost.
         let is_plain = !text.get(whole.clone())?.contains('#');
-        return is_plain.then(|| Edit { span: whole, text: format!("{quote}ranges{quote}: {ranges}") });
+        return is_plain.then(|| TextEdit { span: whole, text: format!("{quote}ranges{quote}: {ranges}") });
     }
     let (name, key) = item.field("key")?;
     let end = key.end(text);
     if text.get(item.span.start..)?.starts_with('{') {
-        return Some(Edit { span: end..end, text: format!(", ranges: {ranges}") });
+        return Some(TextEdit { span: end..end, text: format!(", ranges: {ranges}") });
     }
     let line = layout::line_of(text, name.start)?;
     let margin = layout::margin(text.get(line.start..name.start)?)?;
     let end = layout::line_of(text, end)?.end;
-    Some(Edit { span: end..end, text: format!("{}{margin}ranges: {ranges}", layout::newline(text)) })
+    Some(TextEdit { span: end..end, text: format!("{}{margin}ranges: {ranges}", layout::newline(text)) })
 }
 
 /// The text with its edits, which do not overlap.
-fn apply(text: &str, mut edits: Vec<Edit>) -> String {
+fn apply(text: &str, mut edits: Vec<TextEdit>) -> String {
     edits.sort_by_key(|edit| (edit.span.start, edit.span.end));
     let mut result = String::with_capacity(text.len() + 64 * edits.len());
     let mut at = 0;

@@ -1,7 +1,7 @@
 //! Prerequisites: flags that exist, variants that they have, and no circles.
 
 use super::{FlagCompiler, variant_keys};
-use crate::compile::chains::{self, Fault, LARGEST, LONGEST};
+use crate::compile::chains::{self, ChainError, LARGEST, LONGEST};
 use crate::compile::names::{Names, unknown};
 use crate::document::Document;
 use crate::finding::{Code, Findings, Path};
@@ -20,14 +20,14 @@ pub(super) fn check_chains(documents: &[Option<Document>], names: &Names<'_>, fi
         let Some(Some(Document::Flag(written))) = documents.get(index) else { continue };
         let key = &*written.flag;
         let (message, help) = match fault {
-            Fault::Circle => {
+            ChainError::Circle => {
                 (format!("`{key}` requires itself"), "drop one of the prerequisites on the circle")
             }
-            Fault::Long => {
+            ChainError::Long => {
                 let message = format!("more than {LONGEST} prerequisites follow one another below `{key}`");
                 (message, "name the last one directly")
             }
-            Fault::Large => {
+            ChainError::Large => {
                 let message =
                     format!("`{key}` evaluates more than {LARGEST} flags through its prerequisites");
                 (message, "remove prerequisites that others already require")

@@ -1,6 +1,6 @@
 //! `not:` turns a false into a true, also the false of an attribute that is missing or of another type.
 
-use crate::document::{Condition, Leaf, Operator};
+use crate::document::{Condition, LeafConfig, Operator};
 use crate::finding::{Code, Findings, Path};
 use serde_json::Value;
 use std::collections::HashSet;
@@ -26,7 +26,7 @@ enum Family {
 }
 
 impl Family {
-    fn of(leaf: &Leaf) -> Option<Self> {
+    fn of(leaf: &LeafConfig) -> Option<Self> {
         let is_number = |value: &Value| match value {
             Value::Array(items) => !items.is_empty() && items.iter().all(Value::is_number),
             value => value.is_number(),
@@ -117,7 +117,7 @@ impl<'d> RequiredAttribute<'d> {
 
 /// The attributes without which a condition does not hold.
 pub(super) fn asked(condition: &Condition) -> Vec<RequiredAttribute<'_>> {
-    let of_leaf = |leaf: &'_ Leaf| leaf.attribute.is_some();
+    let of_leaf = |leaf: &'_ LeafConfig| leaf.attribute.is_some();
     match condition {
         Condition::Leaf(leaf) if leaf.operator != Operator::NotExists && of_leaf(leaf) => {
             let attribute = leaf.attribute.as_deref().unwrap_or_default();
@@ -199,7 +199,7 @@ fn missing(attribute: &str, path: &Path, findings: &mut Findings) {
 }
 
 fn other_type(
-    leaf: &Leaf,
+    leaf: &LeafConfig,
     attribute: &str,
     family: Family,
     is_alone: bool,
@@ -219,7 +219,7 @@ fn other_type(
     findings.add(Code::NegativeType, path, message).help(help);
 }
 
-fn negated_leaves<'d>(written: &'d [Condition], into: &mut Vec<&'d Leaf>) {
+fn negated_leaves<'d>(written: &'d [Condition], into: &mut Vec<&'d LeafConfig>) {
     for condition in written {
         match condition {
             Condition::Leaf(leaf) => into.push(leaf),

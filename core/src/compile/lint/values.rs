@@ -1,12 +1,12 @@
 //! Values that an operator takes, and that can hardly be meant.
 
-use crate::document::{Leaf, Operator, quote};
+use crate::document::{LeafConfig, Operator, quote};
 use crate::finding::{Code, Findings, Path};
 use jiff::civil::Time;
 use serde_json::{Map, Value};
 
 /// Notes what looks wrong in a leaf that was read.
-pub(super) fn leaf(leaf: &Leaf, path: &Path, findings: &mut Findings) {
+pub(super) fn leaf(leaf: &LeafConfig, path: &Path, findings: &mut Findings) {
     let path = path.field("value");
     match (leaf.operator, &leaf.value) {
         (Operator::In, Some(Value::Array(items))) if items.is_empty() => {
@@ -39,7 +39,7 @@ pub(super) fn leaf(leaf: &Leaf, path: &Path, findings: &mut Findings) {
 }
 
 /// `/^x/i` is how other languages write an expression; here the slashes are part of it.
-fn slashes(leaf: &Leaf, pattern: &str, path: Path, findings: &mut Findings) {
+fn slashes(leaf: &LeafConfig, pattern: &str, path: Path, findings: &mut Findings) {
     let Some((inner, flags)) = pattern.strip_prefix('/').and_then(|rest| rest.rsplit_once('/')) else {
         return;
     };

@@ -1,7 +1,7 @@
 //! Segments, each after those that it names.
 
 use super::Shared;
-use crate::compile::chains::{self, Fault, LARGEST, LONGEST};
+use crate::compile::chains::{self, ChainError, LARGEST, LONGEST};
 use crate::compile::rules::Rules;
 use crate::decide::{Segment, USER_ID};
 use crate::document::{Condition, SharedConfig};
@@ -61,17 +61,17 @@ fn collect_segments<'d>(conditions: &'d [Condition], into: &mut Vec<&'d str>) ->
     count
 }
 
-fn note_fault(key: &str, fault: Fault, path: &Path, findings: &mut Findings) {
+fn note_fault(key: &str, fault: ChainError, path: &Path, findings: &mut Findings) {
     let (message, help) = match fault {
-        Fault::Circle => (
+        ChainError::Circle => (
             format!("the segment `{key}` requires itself"),
             "break the circle: write one of the conditions out",
         ),
-        Fault::Long => (
+        ChainError::Long => (
             format!("more than {LONGEST} segments follow one another below `{key}`"),
             "write one of the conditions out",
         ),
-        Fault::Large => (
+        ChainError::Large => (
             format!("`{key}` expands to more than {LARGEST} conditions through other segments"),
             "name fewer segments, or let the program compute an attribute",
         ),

@@ -22,10 +22,10 @@ const REST: Duration = Duration::from_secs(1);
 /// and then is worth asking, so it is the share of failures that counts: to open after any five in ten seconds lost 77 of 100
 /// assignments to a store that answered 97. Only transient errors count: a store that refuses a request is there.
 #[derive(Debug, Default)]
-pub struct Breaker(Mutex<State>);
+pub struct Breaker(Mutex<BreakerState>);
 
 #[derive(Debug, Default)]
-struct State {
+struct BreakerState {
     /// The times at which the latest calls ended and whether they failed, the oldest first.
     recent: VecDeque<(Instant, bool)>,
     /// Open if this is set, until then at least: the time of the next probe.
@@ -41,14 +41,14 @@ pub struct Permit {
 
 /// A call whose future is dropped before it ends, because nobody waits for it any more. After a time in which the store should have
 /// answered it is a failure: a write that has only what a read before it left of a request's time would never tell otherwise.
-struct GivenUp<'a> {
+struct AbandonedProbe<'a> {
     breaker: &'a Breaker,
     /// None once the call has ended.
     permit: Option<Permit>,
     since: Instant,
 }
 
-impl Drop for GivenUp<'_> {
+impl Drop for AbandonedProbe<'_> {
     fn drop(&mut self) {
         let now = Instant::now();
         if let Some(permit) = self.permit.take().filter(|_| now.duration_since(self.since) >= HEDGE) {
@@ -65,7 +65,7 @@ impl Breaker {
                 "the store failed too often lately and is left alone for a moment",
             ));
         };
-        let mut given_up = GivenUp { breaker: self, permit: Some(permit), since: Instant::now() };
+        let mut given_up = AbandonedProbe { breaker: self, permit: Some(permit), since: Instant::now() };
         let result = work.await;
         let failed = result.as_ref().is_err_and(PortError::is_transient);
         if let Some(permit) = given_up.permit.take() {
@@ -92,7 +92,7 @@ impl Breaker {
     pub fn record(&self, permit: &Permit, failed: bool, now: Instant) {
         let mut state = self.lock();
         if permit.probe && !failed {
-            *state = State::default();
+            *state = BreakerState::default();
         }
         state.recent.push_back((now, failed));
         let is_old = |(at, _): &(Instant, bool)| now.duration_since(*at) > WINDOW;
@@ -112,7 +112,7 @@ impl Breaker {
         self.lock().open_until.is_some_and(|at| now < at)
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, BreakerState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

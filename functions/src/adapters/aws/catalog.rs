@@ -13,7 +13,7 @@
 use super::backoff::{ROUNDS, pause};
 use super::dynamo::{Conditional, Item, bytes, item, n, number, parsed, put_if, s, table, text};
 use super::error::port_error;
-use super::transaction::{Written, transact};
+use super::transaction::{TransactionOutcome, transact};
 use crate::ports::{
     CHUNK_BYTES, CatalogStore, Flip, Head, HeadMove, PortError, PutRevision, RevisionInfo, RevisionMeta,
     half_written, no_such_revision,
@@ -200,8 +200,8 @@ impl DynamoCatalog {
             let actions = actions.into_iter().map(|put| Ok(TransactWriteItem::builder().put(put?).build()));
             let actions: Result<_, BuildError> = actions.collect();
             match transact(&self.client, actions.map_err(PortError::permanent)?).await? {
-                Written::Done => return Ok(Flip::Done),
-                Written::Refused => pause(round).await,
+                TransactionOutcome::Done => return Ok(Flip::Done),
+                TransactionOutcome::Refused => pause(round).await,
             }
         }
         Err(PortError::transient("others move the head all the time"))

@@ -10,7 +10,7 @@ use std::io;
 
 /// The fault of a failed call: each has a different remedy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
+pub enum AwsFault {
     /// There are no credentials, or they cannot be had.
     NoCredentials,
     /// The credentials have expired.
@@ -43,10 +43,10 @@ pub enum Fault {
     Rejected,
 }
 
-impl Fault {
+impl AwsFault {
     /// True if the same call may succeed later without any action.
     const fn is_transient(self) -> bool {
-        use Fault::{Dns, Failed, Refused, Slow, Throttled, Tls, Unreachable, Unreadable};
+        use AwsFault::{Dns, Failed, Refused, Slow, Throttled, Tls, Unreachable, Unreadable};
         matches!(self, Dns | Failed | Refused | Slow | Throttled | Tls | Unreachable | Unreadable)
     }
 
@@ -209,7 +209,7 @@ pub struct CallFailed {
     /// The call, as IAM knows it: `GetItem`.
     pub operation: &'static str,
     /// The fault.
-    pub fault: Fault,
+    pub fault: AwsFault,
     /// The message of the service, if there is one.
     said: Option<String>,
     /// The underlying error, if the service gave no message.
@@ -243,39 +243,39 @@ where
     let source = if said.is_none() { Some(error.into()) } else { None };
     let failed = CallFailed { operation, fault, said, source };
     match fault {
-        Fault::Unprocessable => PortError::unprocessable(failed),
+        AwsFault::Unprocessable => PortError::unprocessable(failed),
         fault if fault.is_transient() => PortError::transient(failed),
         _ => PortError::permanent(failed),
     }
 }
 
-fn judge<E>(error: &SdkError<E, HttpResponse>) -> (Fault, Option<String>)
+fn judge<E>(error: &SdkError<E, HttpResponse>) -> (AwsFault, Option<String>)
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
     match error {
-        SdkError::TimeoutError(_) => (Fault::Slow, None),
-        SdkError::DispatchFailure(failure) if failure.is_timeout() => (Fault::Slow, None),
-        SdkError::DispatchFailure(_) => match Fault::of_connection(error) {
+        SdkError::TimeoutError(_) => (AwsFault::Slow, None),
+        SdkError::DispatchFailure(failure) if failure.is_timeout() => (AwsFault::Slow, None),
+        SdkError::DispatchFailure(_) => match AwsFault::of_connection(error) {
             // The request could not even be made.
-            Fault::Unreachable if is_user(error) => (Fault::Rejected, None),
+            AwsFault::Unreachable if is_user(error) => (AwsFault::Rejected, None),
             fault => (fault, None),
         },
-        SdkError::ResponseError(_) => (Fault::Unreadable, None),
+        SdkError::ResponseError(_) => (AwsFault::Unreadable, None),
         SdkError::ServiceError(error) => {
             let (status, meta) = (error.raw().status().as_u16(), error.err().meta());
             // Without a code it is an answer that nobody can read, such as half of one: who sent it may be well next time.
             let Some(code) = meta.code() else {
-                let fault = if status >= 500 { Fault::Failed } else { Fault::Unreadable };
+                let fault = if status >= 500 { AwsFault::Failed } else { AwsFault::Unreadable };
                 return (fault, Some(format!("status {status}")));
             };
             let message = meta.message().unwrap_or("no message");
-            (Fault::of_code(code, message, status), Some(format!("{code}: {message}")))
+            (AwsFault::of_code(code, message, status), Some(format!("{code}: {message}")))
         }
         // The request could not be built; also what a later SDK may add.
-        _ => match Fault::of_connection(error) {
-            Fault::NoCredentials => (Fault::NoCredentials, None),
-            _ => (Fault::Rejected, None),
+        _ => match AwsFault::of_connection(error) {
+            AwsFault::NoCredentials => (AwsFault::NoCredentials, None),
+            _ => (AwsFault::Rejected, None),
         },
     }
 }

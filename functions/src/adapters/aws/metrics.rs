@@ -15,7 +15,7 @@ use super::backoff::{ROUNDS, pause};
 use super::dynamo::{Item, bytes, item, n, number, parsed, s, table, text};
 use super::error::port_error;
 use super::marks::Marks;
-use super::transaction::{Written, transact};
+use super::transaction::{TransactionOutcome, transact};
 use crate::adapters::{TRANSACTION_LIMITS, keys};
 use crate::ports::{
     Committed, Guard, LEDGER_COMMITS, LOG_KEPT, LogEntry, MarkPut, MetricStore, PortError, REDRIVEN_AROUND,
@@ -206,8 +206,8 @@ impl DynamoMetrics {
     ) -> Result<Committed, PortError> {
         let actions = actions.map_err(PortError::permanent)?;
         Ok(match transact(&self.client, actions).await.map_err(|error| self.at(error))? {
-            Written::Done => Committed::Done,
-            Written::Refused => Committed::Moved,
+            TransactionOutcome::Done => Committed::Done,
+            TransactionOutcome::Refused => Committed::Moved,
         })
     }
 }

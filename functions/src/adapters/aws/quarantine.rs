@@ -77,7 +77,12 @@ impl DynamoQuarantine {
     }
 
     /// Adds the records of a day to those that are found, the newest first, until there are enough.
-    async fn read_day(&self, day: Timestamp, limit: usize, found: &mut Found) -> Result<(), PortError> {
+    async fn read_day(
+        &self,
+        day: Timestamp,
+        limit: usize,
+        found: &mut QuarantinePage,
+    ) -> Result<(), PortError> {
         let page = i32::try_from(limit.clamp(1, PAGE)).map_err(PortError::permanent)?;
         let mut items = self.of_day(day).limit(page).into_paginator().items().send();
         let mut chunks = Vec::new();
@@ -119,7 +124,7 @@ impl Quarantine for DynamoQuarantine {
     }
 
     async fn list(&self, since: Timestamp, limit: usize) -> Result<Vec<Quarantined>, PortError> {
-        let mut found = Found::default();
+        let mut found = QuarantinePage::default();
         for day in days(since) {
             if found.records.len() >= limit {
                 break;
@@ -163,12 +168,12 @@ fn days(since: Timestamp) -> impl Iterator<Item = Timestamp> {
 }
 
 #[derive(Default)]
-struct Found {
+struct QuarantinePage {
     records: Vec<Quarantined>,
     ids: HashSet<String>,
 }
 
-impl Found {
+impl QuarantinePage {
     /// A record that came again at another time counts once, at the latest.
     fn add(&mut self, record: Quarantined) {
         if self.ids.insert(record.id.clone()) {

@@ -21,11 +21,11 @@ const BATCH: i32 = 500;
 pub struct KinesisReader {
     client: Client,
     stream: String,
-    shards: VecDeque<Shard>,
+    shards: VecDeque<ShardReader>,
 }
 
 #[derive(Debug)]
-struct Shard {
+struct ShardReader {
     id: String,
     iterator: String,
     /// True if its end was reached, at which the next records will come.
@@ -34,7 +34,7 @@ struct Shard {
 
 /// The answer of a shard.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Page {
+pub enum StreamPage {
     /// Records of a shard, in their order.
     Records(String, Vec<KinesisRecord>),
     /// The shard had no record.
@@ -55,7 +55,7 @@ impl KinesisReader {
         // Closed ones, too: their records are older than those of their children.
         for id in shards(&reader.client, &reader.stream).await? {
             let iterator = reader.iterator(&id, since).await?;
-            reader.shards.extend(iterator.map(|iterator| Shard { id, iterator, is_read: false }));
+            reader.shards.extend(iterator.map(|iterator| ShardReader { id, iterator, is_read: false }));
         }
         Ok(reader)
     }
@@ -73,8 +73,8 @@ impl KinesisReader {
     }
 
     /// Asks the next shard in turn.
-    pub async fn next(&mut self) -> Result<Page, PortError> {
-        let Some(mut shard) = self.shards.pop_front() else { return Ok(Page::Empty { is_end: true }) };
+    pub async fn next(&mut self) -> Result<StreamPage, PortError> {
+        let Some(mut shard) = self.shards.pop_front() else { return Ok(StreamPage::Empty { is_end: true }) };
         let call = self.client.get_records().shard_iterator(&shard.iterator).limit(BATCH);
         let page = Box::pin(call.send()).await.map_err(|error| self.failed("GetRecords", error))?;
         let id = shard.id.clone();
@@ -85,7 +85,7 @@ impl KinesisReader {
             self.shards.push_back(shard);
         }
         if page.records().is_empty() {
-            return Ok(Page::Empty { is_end: self.shards.iter().all(|shard| shard.is_read) });
+            return Ok(StreamPage::Empty { is_end: self.shards.iter().all(|shard| shard.is_read) });
         }
         let records = page.records().iter().map(|record| KinesisRecord {
             sequence: record.sequence_number().to_owned(),
@@ -93,7 +93,7 @@ impl KinesisReader {
             arrived: arrived(record).unwrap_or_else(|_| Timestamp::now()),
             data: record.data().as_ref().to_vec(),
         });
-        Ok(Page::Records(id, records.collect()))
+        Ok(StreamPage::Records(id, records.collect()))
     }
 
     async fn iterator(&self, shard: &str, since: Timestamp) -> Result<Option<String>, PortError> {

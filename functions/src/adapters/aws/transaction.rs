@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{CancellationReason, TransactWriteItem};
 
 /// The outcome of a transaction.
-pub(super) enum Written {
+pub(super) enum TransactionOutcome {
     /// All of it is written.
     Done,
     /// A condition did not hold; nothing is written.
@@ -24,17 +24,20 @@ enum Canceled {
 }
 
 /// Writes all or nothing.
-pub(super) async fn transact(client: &Client, actions: Vec<TransactWriteItem>) -> Result<Written, PortError> {
+pub(super) async fn transact(
+    client: &Client,
+    actions: Vec<TransactWriteItem>,
+) -> Result<TransactionOutcome, PortError> {
     let mut round = 1;
     loop {
         let request = client.transact_write_items().set_transact_items(Some(actions.clone()));
-        let Err(error) = Box::pin(request.send()).await else { return Ok(Written::Done) };
+        let Err(error) = Box::pin(request.send()).await else { return Ok(TransactionOutcome::Done) };
         let Some(TransactWriteItemsError::TransactionCanceledException(canceled)) = error.as_service_error()
         else {
             return Err(port_error("TransactWriteItems", error));
         };
         match judge(canceled.cancellation_reasons()) {
-            Canceled::Refused => return Ok(Written::Refused),
+            Canceled::Refused => return Ok(TransactionOutcome::Refused),
             Canceled::Busy(error) if round == ROUNDS => return Err(error),
             Canceled::Busy(_) => pause(round).await,
             Canceled::Never(error) => return Err(error),

@@ -52,13 +52,13 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// whoever pulls the plug may lose the last moments, but gets a sound file.
 #[derive(Debug, Clone)]
 pub struct EmbeddedStore {
-    open: Arc<Mutex<Open>>,
+    open: Arc<Mutex<OpenStore>>,
     limits: TransactionLimits,
 }
 
 /// A connection, and the file that it is to; none of a store in memory.
 #[derive(Debug)]
-struct Open {
+struct OpenStore {
     connection: Connection,
     file: Option<StoreFile>,
 }
@@ -66,7 +66,7 @@ struct Open {
 impl EmbeddedStore {
     /// Opens a file, or makes it. The error is permanent for what is not a file of ours.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, PortError> {
-        Self::of(Open::to_write(path.as_ref()), path.as_ref())
+        Self::of(OpenStore::to_write(path.as_ref()), path.as_ref())
     }
 
     /// Opens a file that is there to read, and only that: nothing is made or changed, in it or beside it, and whatever would write
@@ -74,10 +74,10 @@ impl EmbeddedStore {
     /// file itself opens it to write alone: `SQLite` lets all connections of a process share what lies beside it, and a reader has
     /// that open to read.
     pub fn open_to_read(path: impl AsRef<Path>) -> Result<Self, PortError> {
-        Self::of(Open::to_read(path.as_ref()), path.as_ref())
+        Self::of(OpenStore::to_read(path.as_ref()), path.as_ref())
     }
 
-    fn of(opened: Result<Open, PortError>, path: &Path) -> Result<Self, PortError> {
+    fn of(opened: Result<OpenStore, PortError>, path: &Path) -> Result<Self, PortError> {
         let open =
             opened.map_err(|error| error.at(format!("{} cannot be used as a store", path.display())))?;
         Ok(Self { open: Arc::new(Mutex::new(open)), limits: TRANSACTION_LIMITS })
@@ -88,7 +88,7 @@ impl EmbeddedStore {
         let connection = Connection::open_in_memory().map_err(port_error)?;
         configure(&connection)?;
         identity::prepare_to_write(&connection)?;
-        let open = Arc::new(Mutex::new(Open { connection, file: None }));
+        let open = Arc::new(Mutex::new(OpenStore { connection, file: None }));
         Ok(Self { open, limits: TRANSACTION_LIMITS })
     }
 
@@ -125,13 +125,13 @@ impl EmbeddedStore {
         open.settle(done).map_err(|error| open.at(error))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Open> {
+    fn lock(&self) -> MutexGuard<'_, OpenStore> {
         // Whoever panicked had a transaction at most, and dropping it rolled it back.
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Open {
+impl OpenStore {
     fn to_write(path: &Path) -> Result<Self, PortError> {
         let (file, connection) = StoreFile::open_to_write(path)?;
         configure(&connection)?;

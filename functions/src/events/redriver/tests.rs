@@ -94,7 +94,7 @@ async fn counts(store: &Store) -> (u64, u64) {
     (variant.units, variant.metrics.get("paid").map_or(0, |metric| metric.events))
 }
 
-async fn redrive(store: &Store, origin: Origin, batch: &ShardBatch) -> Redriven {
+async fn redrive(store: &Store, origin: RedriveSource, batch: &ShardBatch) -> Redriven {
     let (redriven, ended) = redriver(store).redrive(origin, batch).await;
     ended.unwrap();
     assert_eq!(redriven.sum(), batch.payloads.len() as u64);
@@ -113,10 +113,10 @@ async fn a_first_exposure_that_was_given_up_stays_one() {
     assert!(deliver(&store, &[(7, paid("u")), (8, exposure("u", "b"))], false).await);
     assert_eq!(counts(&store).await, (0, 1), "the mark credits what comes later");
     let given_up = shard_batch(&given_up);
-    let standings = redriver(&store).standings(Origin::Stream, &given_up).await.unwrap();
-    assert_eq!(standings, [Standing::GivenUp; 2]);
-    assert_eq!(numbers(&redrive(&store, Origin::Stream, &given_up).await), (2, 0, 0));
-    assert_eq!(numbers(&redrive(&store, Origin::Stream, &given_up).await), (0, 2, 0));
+    let standings = redriver(&store).standings(RedriveSource::Stream, &given_up).await.unwrap();
+    assert_eq!(standings, [RecordStanding::GivenUp; 2]);
+    assert_eq!(numbers(&redrive(&store, RedriveSource::Stream, &given_up).await), (2, 0, 0));
+    assert_eq!(numbers(&redrive(&store, RedriveSource::Stream, &given_up).await), (0, 2, 0));
     assert_eq!(counts(&store).await, (1, 2));
 }
 
@@ -127,19 +127,20 @@ async fn a_plan_says_what_becomes_of_each_record() {
         assert!(deliver(&store, &records, false).await);
     }
     let standings = async |records: &[(u64, Value)]| {
-        redriver(&store).standings(Origin::Stream, &shard_batch(records)).await.unwrap()
+        redriver(&store).standings(RedriveSource::Stream, &shard_batch(records)).await.unwrap()
     };
     let asked = [9, 11, 15, 20, 30].map(|sequence| (sequence, paid("u")));
     let mut asked = asked.to_vec();
     asked.insert(3, (16, json!("nothing")));
-    let refused = Standing::Refused(RefusalReason::Rejected(RejectionReason::WrongType));
-    let (given_up, counted, ahead) = (Standing::GivenUp, Standing::Counted, Standing::Ahead);
+    let refused = RecordStanding::Refused(RefusalReason::Rejected(RejectionReason::WrongType));
+    let (given_up, counted, ahead) =
+        (RecordStanding::GivenUp, RecordStanding::Counted, RecordStanding::Ahead);
     assert_eq!(standings(&asked).await, [given_up, counted, given_up, refused, counted, ahead]);
     // A month later.
     store.with(|connection| connection.execute("DELETE FROM commits WHERE number = 0", ())).unwrap();
-    let beyond = Standing::Refused(RefusalReason::BeyondReach);
+    let beyond = RecordStanding::Refused(RefusalReason::BeyondReach);
     assert_eq!(standings(&asked).await, [beyond, beyond, beyond, beyond, counted, ahead]);
-    let redriven = redrive(&store, Origin::Stream, &shard_batch(&asked)).await;
+    let redriven = redrive(&store, RedriveSource::Stream, &shard_batch(&asked)).await;
     assert_eq!(numbers(&redriven), (1, 1, 4));
 }
 
@@ -150,7 +151,7 @@ fn quarantined_record(id: &str, data: &Value) -> Quarantined {
 }
 
 async fn release(store: &Store, record: &Quarantined) -> Redriven {
-    redrive(store, Origin::Quarantine, &quarantined(record).unwrap()).await
+    redrive(store, RedriveSource::Quarantine, &quarantined(record).unwrap()).await
 }
 
 /// A store that counted the first records of a shard as rejected.
@@ -212,8 +213,8 @@ async fn a_record_in_a_bucket_and_in_quarantine_counts_once() {
     let store = store().await;
     assert!(deliver(&store, &[(9, exposure("u", "a"))], false).await);
     let given_up = shard_batch(&[(5, json!("broken")), (6, paid("u"))]);
-    assert_eq!(numbers(&redrive(&store, Origin::Stream, &given_up).await), (1, 0, 1));
-    assert_eq!(numbers(&redrive(&store, Origin::Stream, &given_up).await), (0, 2, 0));
+    assert_eq!(numbers(&redrive(&store, RedriveSource::Stream, &given_up).await), (1, 0, 1));
+    assert_eq!(numbers(&redrive(&store, RedriveSource::Stream, &given_up).await), (0, 2, 0));
     for (sequence, expected) in [(5, (1, 0, 0)), (6, (0, 1, 0)), (5, (0, 1, 0))] {
         let record = quarantined_record(&format!("{SHARD}:{sequence}"), &paid("u"));
         assert_eq!(numbers(&release(&store, &record).await), expected, "{sequence}");
@@ -242,7 +243,7 @@ async fn a_duplicate_that_owns_its_units_mark_counts_the_unit() {
     event["event_id"] = json!("x1");
     assert!(!deliver(&store, &[(5, event.clone())], true).await);
     assert!(deliver(&store, &[(6, event.clone())], false).await);
-    let redriven = redrive(&store, Origin::Stream, &shard_batch(&[(5, event)])).await;
+    let redriven = redrive(&store, RedriveSource::Stream, &shard_batch(&[(5, event)])).await;
     assert_eq!(redriven.counted.count(RecordClass::Duplicate), 1);
     let variant = totals(&store).await.variants.remove("a").unwrap();
     assert_eq!((variant.units, variant.exposures), (1, 1));
@@ -285,9 +286,9 @@ proptest! {
             }
             deliver(&straight, &all, false).await;
             let batch = shard_batch(&all);
-            let redriven = redrive(&store, Origin::Stream, &batch).await;
+            let redriven = redrive(&store, RedriveSource::Stream, &batch).await;
             assert_eq!(redriven.already_counted, counted);
-            let again = redrive(&store, Origin::Stream, &batch).await;
+            let again = redrive(&store, RedriveSource::Stream, &batch).await;
             assert_eq!(numbers(&again), (0, all.len() as u64, 0));
             let exposures = |totals: Totals| totals.variants.get("a").map_or((0, 0), |it| (it.units, it.exposures));
             assert_eq!(exposures(totals(&store).await), exposures(totals(&straight).await));
@@ -312,7 +313,7 @@ async fn what_is_left_of_a_record_is_counted() {
     };
     store.commit(SHARD, &state, &part).await.unwrap();
     assert!(deliver(&store, &[(9, paid("v"))], false).await);
-    let redriven = redrive(&store, Origin::Stream, &shard_batch(&[(5, paid("u"))])).await;
+    let redriven = redrive(&store, RedriveSource::Stream, &shard_batch(&[(5, paid("u"))])).await;
     assert_eq!(numbers(&redriven), (1, 0, 0));
     assert_eq!(counts(&store).await, (1, 0), "the payment was in the part that is written");
 }
