@@ -84,10 +84,10 @@ impl EarlierArgs {
             let store = from.store.open().await?.assignments(&name);
             Ok(read_all(&store, &keys).await)
         })?;
-        let is_guess = from.store.table.is_some() && self.assignments_table.is_none();
+        let is_guess = !from.store.is_file() && self.assignments_table.is_none();
         match found {
             Ok(found) => {
-                let store = if from.store.table.is_some() { format!("table {name}") } else { name };
+                let store = if from.store.is_file() { name } else { format!("table {name}") };
                 Ok(Earlier { store: Some(store), found, hints: Vec::new() })
             }
             // Who may read the catalog need not be allowed to read assignments.

@@ -184,6 +184,18 @@ impl StoreArgs {
         aws_config_for(&self.name(), self.endpoint.as_deref()).await
     }
 
+    /// True if the store is a file, and not tables of AWS.
+    #[must_use]
+    pub const fn is_file(&self) -> bool {
+        self.table.is_none()
+    }
+
+    /// The folder of the archive beside the file of the store. `None` of tables, whose archive is elsewhere.
+    #[must_use]
+    pub fn archive_folder(&self) -> Option<PathBuf> {
+        self.is_file().then(|| archive_beside(&self.store))
+    }
+
     /// The name of the store for a person.
     #[must_use]
     pub fn name(&self) -> String {

@@ -8,9 +8,9 @@ use crate::error::Error;
 use crate::part::Part;
 use crate::render::printable;
 use crate::render::style::{BAD, DIM};
-use crate::stores::{AnyMetrics, MetricsArgs, archive_beside};
+use crate::stores::{AnyMetrics, MetricsArgs};
 use abx_core::event::{MarkKey, MarkSubject};
-use abx_functions::ports::{Either, MetricStore as _};
+use abx_functions::ports::MetricStore as _;
 use busy::Busy;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -95,13 +95,12 @@ impl Suspects {
         experiments: &[(&str, u32)],
         may_take_time: bool,
     ) -> Self {
-        let busy = match metrics {
-            Either::Right(_) => {
+        let busy = match args.store.archive_folder() {
+            None => {
                 Part::NotAsked("a table has no counts of them; docs/statistics.md has a query".to_owned())
             }
-            Either::Left(_) if !may_take_time => Part::NotAsked("not while watching".to_owned()),
-            Either::Left(_) => {
-                let folder = archive_beside(&args.store.store);
+            Some(_) if !may_take_time => Part::NotAsked("not while watching".to_owned()),
+            Some(folder) => {
                 let read = Busy::look(&folder, only);
                 read.map_err(|error| Error::world(folder.display().to_string()).because(error)).into()
             }

@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::render::numbers::count;
 use crate::render::style::{DIM, GOOD, TITLE};
 use crate::report::{FormatArg, Report};
-use crate::stores::{MetricsArgs, archive_beside};
+use crate::stores::MetricsArgs;
 use abx_core::event::MarkSubject;
 use abx_functions::ports::{PersonalData as _, Quarantine as _, Quarantined};
 use archive::ArchiveFile;
@@ -136,9 +136,11 @@ impl Args {
         if let Some(missing) = self.archive.iter().find(|path| !path.exists()) {
             return Err(Error::world(format!("{}: no such file or folder", missing.display())));
         }
-        let beside = || Some(archive_beside(&self.metrics.store.store)).filter(|path| path.exists());
-        let is_beside = self.archive.is_empty() && self.metrics.store.table.is_none();
-        Ok(if is_beside { beside().into_iter().collect() } else { self.archive.clone() })
+        if !self.archive.is_empty() {
+            return Ok(self.archive.clone());
+        }
+        let beside = self.metrics.store.archive_folder().filter(|path| path.exists());
+        Ok(beside.into_iter().collect())
     }
 }
 

@@ -116,10 +116,10 @@ impl Execute for Args {
 impl Args {
     /// The part of a deployment that an option names, or the reason why nothing is asked.
     fn of_deployment<'a>(&self, named: Option<&'a str>, option: &str) -> Result<&'a str, String> {
-        match (&self.metrics.store.table, named) {
-            (None, _) => Err("only with --table".to_owned()),
-            (Some(_), None) => Err(format!("give {option}")),
-            (Some(_), Some(named)) => Ok(named),
+        match named {
+            _ if self.metrics.store.is_file() => Err("only with --table".to_owned()),
+            None => Err(format!("give {option}")),
+            Some(named) => Ok(named),
         }
     }
 
