@@ -48,7 +48,7 @@ pub(super) fn compile(
             let place = || path.field("value");
             match (&test, &leaf.value) {
                 (Some(ConditionTest::Ip(networks)), Some(value)) => {
-                    note_host_bits(networks, value, path, findings)
+                    note_host_bits(networks, value, path, findings);
                 }
                 (Some(ConditionTest::SemverRange(range)), _) if range.is_empty() => {
                     findings

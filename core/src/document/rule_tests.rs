@@ -159,7 +159,7 @@ impl Serialize for ExpectedVariant {
 
 impl JsonSchema for ExpectedVariant {
     fn schema_name() -> Cow<'static, str> {
-        "WantedVariant".into()
+        "ExpectedVariant".into()
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({"type": ["string", "null"]})
