@@ -103,7 +103,7 @@ async fn only_what_is_no_batch_is_an_error() {
     aws.publish(1, &documents()).await;
     let mut function = Process::start_alone(EVENTS, &aws.vars_of_events(None)).await;
     let error = function.invoke_raw(r#"{"user_id": "u"}"#).await.expect_err("no batch");
-    assert!(error.to_string().contains("no batch of Kinesis"), "{error:?}");
+    assert!(error.to_string().contains("not a batch of Kinesis"), "{error:?}");
     let queue = r#"{"Records": [{"messageId": "1", "eventSource": "aws:sqs", "body": "{}"}]}"#;
     let error = function.invoke_raw(queue).await.expect_err("a batch of a queue");
     assert!(error.to_string().contains("aws:sqs"), "{error:?}");

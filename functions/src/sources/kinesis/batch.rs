@@ -379,7 +379,7 @@ mod tests {
         places.sort();
         let batch = read_all(&records);
         let counted = batch.shards[0].payloads.iter().map(|it| it.position.sequence.clone());
-        let shard = batch.shards[0].shard.to_string();
+        let shard = batch.shards[0].shard.clone();
         assert_eq!(places, counted.map(|sequence| (shard.clone(), sequence)).collect::<Vec<_>>());
         for unplaced in [record("x", GOOD), json!("record"), json!({"eventID": "s:1"})] {
             assert_eq!(place_of(&unplaced), None);
