@@ -16,6 +16,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 /// The time limit of any step of a test.
@@ -59,6 +60,8 @@ pub(crate) struct Process {
     api: Arc<Api>,
     child: Child,
     log: Arc<Mutex<Vec<Value>>>,
+    /// Ends with the log: what was written last may be read after the process has ended.
+    log_reader: Option<JoinHandle<()>>,
     count: AtomicU64,
 }
 
@@ -88,13 +91,13 @@ impl Process {
         let mut child = command(program, &address.to_string(), vars).args(args).spawn().unwrap();
         let log = Arc::new(Mutex::new(Vec::new()));
         let (written, mut lines) = (Arc::clone(&log), BufReader::new(child.stdout.take().unwrap()).lines());
-        tokio::spawn(async move {
+        let log_reader = tokio::spawn(async move {
             while let Ok(Some(line)) = lines.next_line().await {
                 let line = serde_json::from_str(&line).unwrap_or_else(|_| json!({"not_json": line}));
                 written.lock().unwrap().push(line);
             }
         });
-        Self { api, child, log, count: AtomicU64::new(0) }
+        Self { api, child, log, log_reader: Some(log_reader), count: AtomicU64::new(0) }
     }
 
     /// Invokes the function with a payload.
@@ -149,7 +152,11 @@ impl Process {
 
     /// Waits for the process to end by itself.
     pub(crate) async fn ended(&mut self) -> Option<i32> {
-        timeout(PATIENCE, self.child.wait()).await.expect("it ends").unwrap().code()
+        let code = timeout(PATIENCE, self.child.wait()).await.expect("it ends").unwrap().code();
+        if let Some(reader) = self.log_reader.take() {
+            timeout(PATIENCE, reader).await.expect("its log ends").unwrap();
+        }
+        code
     }
 
     /// The most memory that the process ever had resident, in KiB.
