@@ -8,7 +8,7 @@
 //! | [`source`] | files become documents that know their lines and columns |
 //! | [`people`], [`event_files`] | files of units, files of events |
 //! | [`aws`], [`http`] | calls of functions: credentials, signatures, connections |
-//! | [`bench`] | the load generator of `abx bench`, which nothing else knows |
+//! | `bench` | the load generator of `abx bench`, which nothing else knows |
 //! | [`decisions`], [`suspects`], [`part`] | what several reports hold |
 //! | [`render`] | tables, bars, findings: how reports look to a person |
 //! | [`report`], [`output`], [`exit`], [`error`], [`advice`] | how a command ends, and what to do next |
