@@ -43,7 +43,7 @@ impl KinesisLag {
         &self.stream
     }
 
-    /// The ids of its shards, in the order in which the service lists them.
+    /// The ids of its shards, closed ones included as long as their records are kept.
     pub async fn shards(&self) -> Result<Vec<String>, PortError> {
         shards(&self.client, &self.stream).await
     }
