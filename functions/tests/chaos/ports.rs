@@ -31,6 +31,8 @@ pub(crate) struct State {
     pub marks: HashMap<(String, String), Mark>,
     /// The owners of marks that are in the history.
     noted: HashMap<(String, String), Owner>,
+    /// By process, the number of facts when it read marks for the last time.
+    reads: HashMap<usize, usize>,
     pub rows: BTreeMap<(String, String, String), Amount>,
     /// Of lines with one `_id`, the one that is credited to the most.
     pub archive: BTreeMap<String, Value>,
@@ -43,10 +45,10 @@ pub(crate) struct State {
 /// Something that was written, which others see from then on.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Fact {
-    /// The records from one position to another were counted in their order.
-    Counted { shard: String, first: Position, last: Position },
-    /// Records were counted by a redrive.
-    Redriven { shard: String, positions: Vec<Position> },
+    /// The records from one position to another were counted in their order, by the marks that stood after so many facts.
+    Counted { shard: String, first: Position, last: Position, seen: usize },
+    /// Records were counted by a redrive, by the marks that stood after so many facts.
+    Redriven { shard: String, positions: Vec<Position>, seen: usize },
     /// A batch was given up.
     GivenUp { shard: String, sequences: Vec<u64> },
     /// A mark of a unit about something stands, for a record that may not be counted yet.
@@ -155,6 +157,17 @@ impl State {
         for write in std::mem::take(&mut self.late_marks) {
             write(self);
         }
+    }
+
+    /// Notes the marks that stand, and that a process reads them now. A commit of it that arrives late does not know of later ones.
+    fn note_read(&mut self, who: usize) {
+        self.note_marks();
+        self.reads.insert(who, self.history.len());
+    }
+
+    /// The number of facts that stood when a process read marks for the last time.
+    fn seen(&self, who: usize) -> usize {
+        self.reads.get(&who).copied().unwrap_or_default()
     }
 
     /// Notes the marks that stand.
@@ -414,7 +427,9 @@ impl MetricStore for Ports {
             return self.refuse("marks").await;
         }
         let blind = self.faults().sabotage == Sabotage::Owner;
+        let who = self.who;
         self.call("marks", move |state| {
+            state.note_read(who);
             let of = |name| {
                 let mut mark: Mark = state.marks.get(name).cloned()?;
                 if blind {
@@ -465,7 +480,7 @@ impl MetricStore for Ports {
         let rows = written(shard, &commit.rows);
         let (first, last, ids) = (commit.first.clone(), commit.head.clone(), commit.ids.clone());
         let (shard, expected) = (shard.to_owned(), state.clone());
-        let sabotage = self.faults().sabotage;
+        let (sabotage, seen) = (self.faults().sabotage, self.state().seen(self.who));
         if sabotage == Sabotage::Order {
             let rows = rows.clone();
             self.call("rows", move |state| add(state, &rows)).await?;
@@ -482,7 +497,7 @@ impl MetricStore for Ports {
             log.insert(last.clone(), (entry, ids.clone()));
             state.note_marks();
             let (first, last) = (first.clone(), last.clone());
-            state.history.push(Fact::Counted { shard: shard.clone(), first, last });
+            state.history.push(Fact::Counted { shard: shard.clone(), first, last, seen });
             if sabotage != Sabotage::Order {
                 add(state, &rows);
             }
@@ -538,7 +553,7 @@ impl MetricStore for Ports {
             return self.refuse("redrive").await;
         }
         let (rows, shard, guards) = (written(shard, rows), shard.to_owned(), guards.to_vec());
-        let is_blind = self.faults().sabotage == Sabotage::Guard;
+        let (is_blind, seen) = (self.faults().sabotage == Sabotage::Guard, self.state().seen(self.who));
         self.call("redrive", move |state| {
             let there = state.guards.entry(shard.clone()).or_default();
             let reached = |guard: &Guard| there.get(&guard.after.whole()).map(|it| &it.reached);
@@ -555,7 +570,7 @@ impl MetricStore for Ports {
                 let is_whole = after.part.as_ref().is_none_or(|(part, _)| part.starts_with('~'));
                 positions.extend(is_whole.then(|| after.whole()));
             }
-            state.history.push(Fact::Redriven { shard: shard.clone(), positions });
+            state.history.push(Fact::Redriven { shard: shard.clone(), positions, seen });
             add(state, &rows);
             Committed::Done
         })

@@ -275,6 +275,16 @@ struct First {
     variant: &'static str,
     time: i64,
     place: Place,
+    /// The number of facts before the one that wrote it.
+    after: usize,
+}
+
+impl First {
+    /// True if the mark is an earlier one for a record that is counted by the marks that stood after `seen` facts. Those of its own shard
+    /// always stand then: the shard writes them itself.
+    fn is_before(&self, at: Place, seen: usize) -> bool {
+        self.place.is_before(at) && (self.place.shard == at.shard || self.after < seen)
+    }
 }
 
 /// The places of a story that facts speak of, in the order in which they were counted; each once, and those that were not counted at the
@@ -289,7 +299,7 @@ fn in_order(shards: &[Shard], history: &[Fact]) -> Vec<Step> {
         }
     }
     let mut steps = Vec::new();
-    for fact in history {
+    for (after, fact) in history.iter().enumerate() {
         let name = match fact {
             Fact::Counted { shard, .. } | Fact::Redriven { shard, .. } | Fact::GivenUp { shard, .. } => shard,
             Fact::Marked { owner, .. } => &*owner.shard,
@@ -304,22 +314,36 @@ fn in_order(shards: &[Shard], history: &[Fact]) -> Vec<Step> {
         let meant = left.iter().filter(|(place, position)| place.shard == shard && is_meant(position));
         let meant: Vec<Place> = meant.map(|(place, _)| *place).collect();
         if let Fact::Marked { about, .. } = fact {
-            steps.extend(meant.into_iter().map(|place| Step::Marked(place, about.clone())));
+            let step = |place| Step { place, after, what: StepKind::Marked(about.clone()) };
+            steps.extend(meant.into_iter().map(step));
             continue;
         }
+        let (Fact::Counted { seen, .. } | Fact::Redriven { seen, .. }) = *fact else { continue };
+        let is_redriven = matches!(fact, Fact::Redriven { .. });
         for place in meant {
             left.remove(&place);
-            steps.push(Step::Counted { place, is_redriven: matches!(fact, Fact::Redriven { .. }) });
+            steps.push(Step { place, after, what: StepKind::Counted { is_redriven, seen } });
         }
     }
-    steps.extend(left.into_keys().map(|place| Step::Counted { place, is_redriven: false }));
+    let (after, seen) = (history.len(), usize::MAX);
+    let counted = |place| Step { place, after, what: StepKind::Counted { is_redriven: false, seen } };
+    steps.extend(left.into_keys().map(counted));
     steps
 }
 
 /// Something that is seen by what comes later.
-enum Step {
-    Counted { place: Place, is_redriven: bool },
-    Marked(Place, String),
+struct Step {
+    place: Place,
+    /// The number of facts before it.
+    after: usize,
+    what: StepKind,
+}
+
+enum StepKind {
+    /// Counted, by the marks that stood after so many facts.
+    Counted { is_redriven: bool, seen: usize },
+    /// A mark of it, about something.
+    Marked(String),
 }
 
 /// Counts what happened, each once, in the order in which it was counted.
@@ -333,9 +357,10 @@ pub(crate) fn count(shards: &[Shard], history: &[Fact]) -> Expected {
     let mut seen = HashSet::new();
     let mut seen_by_redrives = HashSet::new();
     for step in in_order(shards, history) {
-        let (at, is_redriven) = match &step {
-            Step::Counted { place, is_redriven } => (*place, *is_redriven),
-            Step::Marked(place, _) => (*place, false),
+        let Step { place: at, after, what: step } = step;
+        let (is_redriven, seen_facts) = match step {
+            StepKind::Counted { is_redriven, seen } => (is_redriven, seen),
+            StepKind::Marked(_) => (false, usize::MAX),
         };
         let shard = &shards[at.shard];
         let record = shard.records.iter().find(|it| it.sequence == at.sequence).unwrap();
@@ -345,7 +370,7 @@ pub(crate) fn count(shards: &[Shard], history: &[Fact]) -> Expected {
         let is_late = !(-5 * 60_000..=7 * DAY).contains(&skew);
         let time = if is_late { record.arrived } else { happening.time };
         let unit = &happening.unit;
-        if let Step::Marked(_, about) = step {
+        if let StepKind::Marked(about) = step {
             match happening.what {
                 _ if about.starts_with("id#") => {
                     // Whoever puts a mark over one that has not ended shall be caught.
@@ -355,7 +380,7 @@ pub(crate) fn count(shards: &[Shard], history: &[Fact]) -> Expected {
                     }
                 }
                 What::Exposure(experiment, variant) => {
-                    let mark = First { variant, time, place: at };
+                    let mark = First { variant, time, place: at, after };
                     first.entry((unit.clone(), experiment)).or_insert(mark);
                 }
                 _ if about.ends_with("#bought") => {
@@ -380,7 +405,7 @@ pub(crate) fn count(shards: &[Shard], history: &[Fact]) -> Expected {
         }
         let exposed = |first: &HashMap<(String, &'static str), First>, experiment: &'static str| {
             let seen = first.get(&(unit.clone(), experiment)).copied();
-            let seen = seen.filter(|it| it.place.is_before(at) && time >= it.time);
+            let seen = seen.filter(|it| it.is_before(at, seen_facts) && time >= it.time);
             seen.map(|it| (it.variant, it.time))
         };
         let is_value = match happening.what {
@@ -404,9 +429,12 @@ pub(crate) fn count(shards: &[Shard], history: &[Fact]) -> Expected {
             }
         }
         if is_repeated {
-            // An attempt before it may have archived it: what it repeats was given up then, and counted since.
+            // An attempt before it may have archived it: what it repeats was given up then, and counted since, or was not credited then,
+            // because its unit's exposure came from another shard since.
             let is_it = |fact: &Fact| matches!(fact, Fact::GivenUp { shard: it, .. } if *it == shard.name);
-            if history.iter().any(is_it) {
+            let is_elsewhere =
+                |((of, _), mark): (&(String, _), &First)| of == unit && mark.place.shard != at.shard;
+            if history.iter().any(is_it) || first.iter().any(is_elsewhere) {
                 expected.overtaken.insert(place);
             }
             add("stream", &arrived, "duplicates".into(), 1.0);
@@ -439,7 +467,7 @@ pub(crate) fn count(shards: &[Shard], history: &[Fact]) -> Expected {
         // The mark of what only the commit refuses stands; of others there is none.
         let belongs = match happening.what {
             What::Exposure(FULL, variant) if happening.refused(None).is_none() => {
-                let mark = First { variant, time, place: at };
+                let mark = First { variant, time, place: at, after };
                 let mark = *first.entry((unit.clone(), FULL)).or_insert(mark);
                 Some(if mark.place.is_before(at) { mark.variant } else { variant })
             }
@@ -473,7 +501,7 @@ pub(crate) fn count(shards: &[Shard], history: &[Fact]) -> Expected {
             What::Exposure(experiment, variant) => {
                 take_id();
                 let partition = &format!("exp#{experiment}");
-                let mark = First { variant, time, place: at };
+                let mark = First { variant, time, place: at, after };
                 let mark = *first.entry((unit.clone(), experiment)).or_insert(mark);
                 let belongs = if mark.place.is_before(at) { mark.variant } else { variant };
                 add(partition, &row, format!("x#{belongs}"), 1.0);
