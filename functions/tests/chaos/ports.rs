@@ -11,7 +11,7 @@ use abx_functions::ports::{
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -31,8 +31,8 @@ pub(crate) struct State {
     pub marks: HashMap<(String, String), Mark>,
     /// The owners of marks that are in the history.
     noted: HashMap<(String, String), Owner>,
-    /// By process, the number of facts when it read marks for the last time.
-    reads: HashMap<usize, usize>,
+    /// By process.
+    known: HashMap<usize, Knowledge>,
     pub rows: BTreeMap<(String, String, String), Amount>,
     /// Of lines with one `_id`, the one that is credited to the most.
     pub archive: BTreeMap<String, Value>,
@@ -45,14 +45,23 @@ pub(crate) struct State {
 /// Something that was written, which others see from then on.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Fact {
-    /// The records from one position to another were counted in their order, by the marks that stood after so many facts.
-    Counted { shard: String, first: Position, last: Position, seen: usize },
-    /// Records were counted by a redrive, by the marks that stood after so many facts.
-    Redriven { shard: String, positions: Vec<Position>, seen: usize },
+    /// The records from one position to another were counted in their order.
+    Counted { shard: String, first: Position, last: Position, by: Knowledge },
+    /// Records were counted by a redrive.
+    Redriven { shard: String, positions: Vec<Position>, by: Knowledge },
     /// A batch was given up.
     GivenUp { shard: String, sequences: Vec<u64> },
     /// A mark of a unit about something stands, for a record that may not be counted yet.
     Marked { unit: String, about: String, owner: Owner },
+}
+
+/// The marks that a process knows of: a commit that arrives late was made without those that came in between.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Knowledge {
+    /// The number of facts when it read marks for the last time.
+    pub facts: usize,
+    /// The marks that it put, or met where it wanted to put one: unit and subject.
+    pub put: BTreeSet<(String, String)>,
 }
 
 /// The frequency of each fault, in percent of all calls.
@@ -159,15 +168,14 @@ impl State {
         }
     }
 
-    /// Notes the marks that stand, and that a process reads them now. A commit of it that arrives late does not know of later ones.
+    /// Notes the marks that stand, and that a process reads them now.
     fn note_read(&mut self, who: usize) {
         self.note_marks();
-        self.reads.insert(who, self.history.len());
+        self.known.entry(who).or_default().facts = self.history.len();
     }
 
-    /// The number of facts that stood when a process read marks for the last time.
-    fn seen(&self, who: usize) -> usize {
-        self.reads.get(&who).copied().unwrap_or_default()
+    fn knowledge(&self, who: usize) -> Knowledge {
+        self.known.get(&who).cloned().unwrap_or_default()
     }
 
     /// Notes the marks that stand.
@@ -465,7 +473,13 @@ impl MetricStore for Ports {
         if !marks.iter().all(is_taken) {
             return self.refuse("marks put").await;
         }
-        self.call("marks put", move |state| put(state, &marks)).await
+        let who = self.who;
+        self.call("marks put", move |state| {
+            let names = marks.iter().map(|(name, _)| name.clone());
+            state.known.entry(who).or_default().put.extend(names);
+            put(state, &marks)
+        })
+        .await
     }
 
     async fn commit(
@@ -480,7 +494,7 @@ impl MetricStore for Ports {
         let rows = written(shard, &commit.rows);
         let (first, last, ids) = (commit.first.clone(), commit.head.clone(), commit.ids.clone());
         let (shard, expected) = (shard.to_owned(), state.clone());
-        let (sabotage, seen) = (self.faults().sabotage, self.state().seen(self.who));
+        let (sabotage, by) = (self.faults().sabotage, self.state().knowledge(self.who));
         if sabotage == Sabotage::Order {
             let rows = rows.clone();
             self.call("rows", move |state| add(state, &rows)).await?;
@@ -497,7 +511,7 @@ impl MetricStore for Ports {
             log.insert(last.clone(), (entry, ids.clone()));
             state.note_marks();
             let (first, last) = (first.clone(), last.clone());
-            state.history.push(Fact::Counted { shard: shard.clone(), first, last, seen });
+            state.history.push(Fact::Counted { shard: shard.clone(), first, last, by: by.clone() });
             if sabotage != Sabotage::Order {
                 add(state, &rows);
             }
@@ -553,7 +567,7 @@ impl MetricStore for Ports {
             return self.refuse("redrive").await;
         }
         let (rows, shard, guards) = (written(shard, rows), shard.to_owned(), guards.to_vec());
-        let (is_blind, seen) = (self.faults().sabotage == Sabotage::Guard, self.state().seen(self.who));
+        let (is_blind, by) = (self.faults().sabotage == Sabotage::Guard, self.state().knowledge(self.who));
         self.call("redrive", move |state| {
             let there = state.guards.entry(shard.clone()).or_default();
             let reached = |guard: &Guard| there.get(&guard.after.whole()).map(|it| &it.reached);
@@ -570,7 +584,7 @@ impl MetricStore for Ports {
                 let is_whole = after.part.as_ref().is_none_or(|(part, _)| part.starts_with('~'));
                 positions.extend(is_whole.then(|| after.whole()));
             }
-            state.history.push(Fact::Redriven { shard: shard.clone(), positions, seen });
+            state.history.push(Fact::Redriven { shard: shard.clone(), positions, by: by.clone() });
             add(state, &rows);
             Committed::Done
         })

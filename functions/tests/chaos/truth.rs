@@ -1,6 +1,6 @@
 //! The events that really happened, and their expected counts: plain loops, without the code that is tested.
 
-use crate::ports::Fact;
+use crate::ports::{Fact, Knowledge};
 use abx_core::event::{Amount, Classes, Position, RecordClass};
 use abx_functions::sources::kinesis::aggregate;
 use flate2::Compression;
@@ -280,16 +280,17 @@ struct First {
 }
 
 impl First {
-    /// True if the mark is an earlier one for a record that is counted by the marks that stood after `seen` facts. Those of its own shard
-    /// always stand then: the shard writes them itself.
-    fn is_before(&self, at: Place, seen: usize) -> bool {
-        self.place.is_before(at) && (self.place.shard == at.shard || self.after < seen)
+    /// True if the mark is an earlier one for a record that a process counts which knows these. Those of its own shard it always
+    /// knows, because the shard writes them itself.
+    fn is_before(&self, at: Place, known: Option<&Knowledge>, name: &(String, String)) -> bool {
+        let is_known = |by: &Knowledge| self.after < by.facts || by.put.contains(name);
+        self.place.is_before(at) && (self.place.shard == at.shard || known.is_none_or(is_known))
     }
 }
 
 /// The places of a story that facts speak of, in the order in which they were counted; each once, and those that were not counted at the
 /// end. A mark that was left by a record that is not counted yet is in the order as well.
-fn in_order(shards: &[Shard], history: &[Fact]) -> Vec<Step> {
+fn in_order<'h>(shards: &[Shard], history: &'h [Fact]) -> Vec<Step<'h>> {
     let mut left: BTreeMap<Place, Position> = BTreeMap::new();
     for (shard, it) in shards.iter().enumerate() {
         for record in &it.records {
@@ -318,30 +319,30 @@ fn in_order(shards: &[Shard], history: &[Fact]) -> Vec<Step> {
             steps.extend(meant.into_iter().map(step));
             continue;
         }
-        let (Fact::Counted { seen, .. } | Fact::Redriven { seen, .. }) = *fact else { continue };
+        let (Fact::Counted { by, .. } | Fact::Redriven { by, .. }) = fact else { continue };
         let is_redriven = matches!(fact, Fact::Redriven { .. });
         for place in meant {
             left.remove(&place);
-            steps.push(Step { place, after, what: StepKind::Counted { is_redriven, seen } });
+            steps.push(Step { place, after, what: StepKind::Counted { is_redriven, by: Some(by) } });
         }
     }
-    let (after, seen) = (history.len(), usize::MAX);
-    let counted = |place| Step { place, after, what: StepKind::Counted { is_redriven: false, seen } };
+    let after = history.len();
+    let counted = |place| Step { place, after, what: StepKind::Counted { is_redriven: false, by: None } };
     steps.extend(left.into_keys().map(counted));
     steps
 }
 
 /// Something that is seen by what comes later.
-struct Step {
+struct Step<'h> {
     place: Place,
     /// The number of facts before it.
     after: usize,
-    what: StepKind,
+    what: StepKind<'h>,
 }
 
-enum StepKind {
-    /// Counted, by the marks that stood after so many facts.
-    Counted { is_redriven: bool, seen: usize },
+enum StepKind<'h> {
+    /// Counted by a process that knows some marks; at the end, all.
+    Counted { is_redriven: bool, by: Option<&'h Knowledge> },
     /// A mark of it, about something.
     Marked(String),
 }
@@ -358,9 +359,9 @@ pub(crate) fn count(shards: &[Shard], history: &[Fact]) -> Expected {
     let mut seen_by_redrives = HashSet::new();
     for step in in_order(shards, history) {
         let Step { place: at, after, what: step } = step;
-        let (is_redriven, seen_facts) = match step {
-            StepKind::Counted { is_redriven, seen } => (is_redriven, seen),
-            StepKind::Marked(_) => (false, usize::MAX),
+        let (is_redriven, known) = match step {
+            StepKind::Counted { is_redriven, by } => (is_redriven, by),
+            StepKind::Marked(_) => (false, None),
         };
         let shard = &shards[at.shard];
         let record = shard.records.iter().find(|it| it.sequence == at.sequence).unwrap();
@@ -405,7 +406,8 @@ pub(crate) fn count(shards: &[Shard], history: &[Fact]) -> Expected {
         }
         let exposed = |first: &HashMap<(String, &'static str), First>, experiment: &'static str| {
             let seen = first.get(&(unit.clone(), experiment)).copied();
-            let seen = seen.filter(|it| it.is_before(at, seen_facts) && time >= it.time);
+            let name = (unit.clone(), format!("{experiment}#1"));
+            let seen = seen.filter(|it| it.is_before(at, known, &name) && time >= it.time);
             seen.map(|it| (it.variant, it.time))
         };
         let is_value = match happening.what {
