@@ -1,8 +1,9 @@
 //! Two variants, compared as often as somebody looks.
 
-use super::compare::{Comparison, Mean, StatisticalTest, difference, mean_lift};
+use super::compare::{Comparison, Mean, StatisticalTest, difference, mean_lift, welch_degrees};
+use super::grouped::GroupedMean;
 use super::moments::Moments;
-use super::normal::is_share;
+use super::normal::{is_share, quantile, student_quantile, student_two_sided, two_sided};
 use super::proportion::Proportion;
 
 /// A comparison that holds at every look together: the chance that its interval *ever* misses the true
@@ -58,21 +59,44 @@ impl Anytime {
     #[must_use]
     pub fn compare_means(&self, control: &Moments, treatment: &Moments) -> Option<Comparison> {
         let (a, b) = (Mean::of(control)?, Mean::of(treatment)?);
-        let variance = a.variance + b.variance;
-        if a.n.min(b.n) < LEAST_UNITS || variance <= 0.0 || !variance.is_finite() {
-            return None;
-        }
-        let x = (a.n + b.n) * self.rho_squared;
-        // In standard errors; `ln` of the root and of the quotient apart, so that no alpha overflows.
-        let width = (2.0 * (x + 1.0) / x * (0.5 * x.ln_1p() - self.alpha.ln())).sqrt();
-        let z = (b.value - a.value) / variance.sqrt();
-        Some(Comparison {
-            difference: difference(a, b, width)?,
-            lift: mean_lift(a, b, width),
-            // The least alpha whose interval leaves out 0: the formula above, solved for it.
-            p_value: (0.5 * x.ln_1p() - z * z * x / (2.0 * (x + 1.0))).exp().clamp(0.0, 1.0),
-            test: StatisticalTest::ConfidenceSequence,
-        })
+        let z = standard_errors(a, b)?;
+        (a.n.min(b.n) >= LEAST_UNITS).then_some(())?;
+        self.comparison((a, b), self.width(a.n + b.n), self.p_value(a.n + b.n, z))
+    }
+
+    /// Two means from sums over groups of units. `None` with fewer than 100 units in one of them, or where no group differs from another.
+    ///
+    /// The variance is estimated from the few groups, so that the width is that of Student's t where the sequence's is that of the normal
+    /// distribution: both are exceeded with the same probability.
+    #[must_use]
+    pub fn compare_grouped(&self, control: GroupedMean, treatment: GroupedMean) -> Option<Comparison> {
+        let (a, b) = (control.mean, treatment.mean);
+        let (t, degrees) = (standard_errors(a, b)?, welch_degrees(a, b));
+        (control.units.min(treatment.units) >= LEAST_UNITS).then_some(())?;
+        let units = control.units + treatment.units;
+        let width = student_quantile(two_sided(self.width(units)), degrees)?;
+        let p_value = student_two_sided(t, degrees)?;
+        // Of a probability of 0 the distance is beyond all bounds.
+        let z = quantile(p_value / 2.0).unwrap_or(if p_value < 0.5 { f64::MAX.sqrt() } else { 0.0 });
+        self.comparison((a, b), width, self.p_value(units, z))
+    }
+
+    fn comparison(&self, (a, b): (Mean, Mean), width: f64, p_value: f64) -> Option<Comparison> {
+        let test = StatisticalTest::ConfidenceSequence;
+        Some(Comparison { difference: difference(a, b, width)?, lift: mean_lift(a, b, width), p_value, test })
+    }
+
+    /// The half width of the interval after so many units, in standard errors. The logarithms of root and quotient are taken apart, so
+    /// that no alpha overflows.
+    fn width(&self, units: f64) -> f64 {
+        let x = units * self.rho_squared;
+        (2.0 * (x + 1.0) / x * (0.5 * x.ln_1p() - self.alpha.ln())).sqrt()
+    }
+
+    /// The least alpha whose interval leaves out 0, of a difference of `z` standard errors: [`Self::width`], solved for alpha.
+    fn p_value(&self, units: f64, z: f64) -> f64 {
+        let x = units * self.rho_squared;
+        (0.5 * x.ln_1p() - z * z * x / (2.0 * (x + 1.0))).exp().clamp(0.0, 1.0)
     }
 
     /// Two proportions. `None` with fewer than 100 units or 5 successes or failures in one of them.
@@ -84,6 +108,12 @@ impl Anytime {
         }
         self.compare_means(&control.into(), &treatment.into())
     }
+}
+
+/// The difference of two means, in standard errors; `None` where no value differs from another.
+fn standard_errors(a: Mean, b: Mean) -> Option<f64> {
+    let variance = a.variance + b.variance;
+    (variance > 0.0 && variance.is_finite()).then(|| (b.value - a.value) / variance.sqrt())
 }
 
 #[cfg(test)]
@@ -125,6 +155,23 @@ mod tests {
         assert!((width(901_890) / best - 1.26).abs() < 0.005, "a tenth");
     }
 
+    /// Groups of 10 units that differ by chance: the width is Student's with 30 degrees of freedom, and the interval and the p-value are one
+    /// test.
+    #[test]
+    fn groups_are_compared_more_widely_than_their_units() {
+        let sums = |by: f64| (0..16).map(|group| 100.0 + by + f64::from(group % 4)).collect::<Vec<_>>();
+        for (by, alpha) in [(0.0, 0.05), (2.0, 0.05), (9.0, 0.05), (1_000.0, 0.05), (2.0, 0.000_01)] {
+            let (a, b) = (GroupedMean::new(&[10; 16], &sums(0.0)), GroupedMean::new(&[10; 16], &sums(by)));
+            let anytime = Anytime::tuned(alpha, 320).unwrap();
+            let grouped = anytime.compare_grouped(a.unwrap(), b.unwrap()).unwrap();
+            let errors = (grouped.difference.upper - grouped.difference.value)
+                / (a.unwrap().mean.variance + b.unwrap().mean.variance).sqrt();
+            assert!(errors > anytime.width(320.0), "{errors}");
+            close(two_sided(anytime.width(320.0)), student_two_sided(errors, 30.0).unwrap());
+            assert_eq!(grouped.difference.excludes_zero(), grouped.p_value < alpha, "{by}: {grouped:?}");
+        }
+    }
+
     #[test]
     fn it_begins_with_enough() {
         let anytime = Anytime::tuned(0.05, Anytime::TUNED_FOR).unwrap();
@@ -132,6 +179,13 @@ mod tests {
         assert_eq!(anytime.compare_proportions(of(50, 99), of(50, 100)), None);
         assert_eq!(anytime.compare_proportions(of(4, 100), of(50, 100)), None);
         assert!(anytime.compare_proportions(of(5, 100), of(50, 100)).is_some());
+        let grouped = |units, by: f64| {
+            let sums: Vec<f64> = (0..16).map(|group| by * f64::from(group % 3)).collect();
+            GroupedMean::new(&[units; 16], &sums).unwrap()
+        };
+        assert_eq!(anytime.compare_grouped(grouped(6, 1.0), grouped(7, 1.0)), None, "96 units");
+        assert_eq!(anytime.compare_grouped(grouped(7, 0.0), grouped(7, 0.0)), None, "no variation");
+        assert!(anytime.compare_grouped(grouped(7, 1.0), grouped(7, 0.0)).is_some(), "one that varies");
         assert_eq!(Anytime::tuned(1.0, 10), None);
         assert_eq!(Anytime::tuned(0.05, 0), None);
     }

@@ -126,8 +126,7 @@ pub fn compare_means(control: &Moments, treatment: &Moments, alpha: f64) -> Opti
 pub(super) fn welch(a: Mean, b: Mean, alpha: f64) -> Option<Comparison> {
     let variance = a.variance + b.variance;
     quantile(alpha / 2.0).filter(|_| alpha < 1.0 && variance > 0.0 && variance.is_finite())?;
-    let part = a.variance / variance;
-    let degrees = 1.0 / (part.powi(2) / (a.n - 1.0) + (1.0 - part).powi(2) / (b.n - 1.0));
+    let degrees = welch_degrees(a, b);
     let t = student_quantile(alpha, degrees)?;
     Some(Comparison {
         difference: difference(a, b, t)?,
@@ -135,6 +134,12 @@ pub(super) fn welch(a: Mean, b: Mean, alpha: f64) -> Option<Comparison> {
         p_value: student_two_sided((b.value - a.value) / variance.sqrt(), degrees)?,
         test: StatisticalTest::WelchT,
     })
+}
+
+/// The degrees of freedom of the difference of two means, of which one has a variance (Satterthwaite, equation 17).
+pub(super) fn welch_degrees(a: Mean, b: Mean) -> f64 {
+    let part = a.variance / (a.variance + b.variance);
+    1.0 / (part.powi(2) / (a.n - 1.0) + (1.0 - part).powi(2) / (b.n - 1.0))
 }
 
 /// A mean and how exactly it is known.

@@ -10,7 +10,12 @@ use super::normal::{as_float, student_quantile};
 /// of a stream N. Chamandy et al., "Estimating Uncertainty for Massive Data Streams", Google 2012). All events of a unit fall
 /// into one group, so that what belongs together is not taken for independent.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct GroupedMean(Mean);
+pub struct GroupedMean {
+    /// Over the groups.
+    pub(super) mean: Mean,
+    /// In all groups.
+    pub(super) units: f64,
+}
 
 impl GroupedMean {
     /// The mean per unit of groups with so many units and such sums. `None` with fewer than two groups that have units, or
@@ -26,21 +31,23 @@ impl GroupedMean {
         let squares: f64 =
             units.iter().zip(sums).map(|(units, sum)| (sum - value * as_float(*units)).powi(2)).sum();
         let variance = groups / (groups - 1.0) * squares / (all * all);
-        (value.is_finite() && variance.is_finite()).then_some(Self(Mean { n: groups, value, variance }))
+        let mean = Mean { n: groups, value, variance };
+        (value.is_finite() && variance.is_finite()).then_some(Self { mean, units: all })
     }
 
     /// The mean, and its interval at level `1 - alpha`. `None` if `alpha` is not between 0 and 1.
     #[must_use]
     pub fn estimate(&self, alpha: f64) -> Option<Estimate> {
-        let half = student_quantile(alpha, self.0.n - 1.0)? * self.0.variance.sqrt();
-        Estimate::new(self.0.value, self.0.value - half, self.0.value + half)
+        let Mean { n, value, variance } = self.mean;
+        let half = student_quantile(alpha, n - 1.0)? * variance.sqrt();
+        Estimate::new(value, value - half, value + half)
     }
 }
 
 /// Two means, by Welch's test over the groups; see [`super::compare_means`].
 #[must_use]
 pub fn compare_grouped(control: GroupedMean, treatment: GroupedMean, alpha: f64) -> Option<Comparison> {
-    welch(control.0, treatment.0, alpha)
+    welch(control.mean, treatment.mean, alpha)
 }
 
 #[cfg(test)]
