@@ -44,7 +44,7 @@ pub struct Args {
     #[arg(long, value_name = "SHARE", default_value_t = SampleRatioPlan::default().alpha, value_parser = inputs::probability)]
     alpha: f64,
     /// Report, but do not fail on, deviations below this fraction of a share
-    #[arg(long, value_name = "PART", default_value = "0.5%", allow_hyphen_values = true, value_parser = parse_floor)]
+    #[arg(long, value_name = "PART", default_value = "0%", allow_hyphen_values = true, value_parser = parse_floor)]
     floor: f64,
     /// Decide by the chi-square test, which is valid for a single look at a time fixed in advance
     #[arg(long)]

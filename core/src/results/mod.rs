@@ -10,7 +10,7 @@ pub use metric::{AnalysisPlan, MetricResult, VariantResult, Verdict, judge};
 
 use crate::decide::Experiment;
 use crate::event::Totals;
-use crate::statistics::{SampleRatio, SampleRatioPlan, sample_ratio};
+use crate::statistics::{SampleRatio, SampleRatioPlan, sample_ratio_over};
 
 /// The variants of the document, and then those that were counted and that it does not have.
 #[must_use]
@@ -21,14 +21,21 @@ pub fn variants<'t>(experiment: Option<&'t Experiment>, totals: &'t Totals) -> V
     written.iter().copied().chain(others).collect()
 }
 
-/// Tests whether the units follow the allocations, in the order of [`variants`]. Units of a variant that the document does not have
-/// follow none: their share is 0.
+/// Tests whether the units follow the allocations, in the order of [`variants`], after each hour in which units were exposed first. Units
+/// of a variant that the document does not have follow none: their share is 0.
 #[must_use]
 pub fn ratio(experiment: &Experiment, totals: &Totals) -> Option<SampleRatio> {
     let variants = variants(Some(experiment), totals);
-    let units: Vec<u64> =
-        variants.iter().map(|key| totals.variants.get(*key).map_or(0, |variant| variant.units)).collect();
     let mut shares: Vec<f64> = experiment.variant_buckets().into_iter().map(f64::from).collect();
-    shares.resize(units.len(), 0.0);
-    sample_ratio(&units, &shares, SampleRatioPlan::default())
+    shares.resize(variants.len(), 0.0);
+    let mut units = vec![0; variants.len()];
+    let mut looks = Vec::with_capacity(totals.hours.len());
+    // Units whose clocks are impossible come last, and so in the look at all of them.
+    for of_hour in totals.hours.values() {
+        for (sum, key) in units.iter_mut().zip(&variants) {
+            *sum += of_hour.get(*key).map_or(0, |variant| variant.units);
+        }
+        looks.push(units.clone());
+    }
+    sample_ratio_over(&looks, &shares, SampleRatioPlan::default())
 }

@@ -29,7 +29,9 @@ pub use grouped::{GroupedMean, compare_grouped};
 pub use moments::Moments;
 pub use power::{Baseline, Correction, Design, Sizes, days};
 pub use proportion::{Interval, Proportion};
-pub use sample_ratio::{RatioTest, RatioVariant, RatioVerdict, SampleRatio, SampleRatioPlan, sample_ratio};
+pub use sample_ratio::{
+    RatioTest, RatioVariant, RatioVerdict, SampleRatio, SampleRatioPlan, sample_ratio, sample_ratio_over,
+};
 
 #[cfg(test)]
 fn close(a: f64, b: f64) {
