@@ -76,35 +76,25 @@ impl EarlierArgs {
                 keys.entry(unit.into_owned()).or_default().insert(experiment.key());
             }
         }
-        let Some(name) = self.name(from) else {
+        let Some(place) = from.store.assignments_place(self.assignments_table.as_deref()) else {
             let hint = "earlier assignments are not asked for: name their table with --assignments-table";
             return Ok(Earlier { hints: vec![hint.to_owned()], ..Earlier::default() });
         };
         let found = block_on(async {
-            let store = from.store.open().await?.assignments(&name);
+            let store = from.store.open().await?.assignments(&place.name);
             Ok(read_all(&store, &keys).await)
         })?;
-        let is_guess = !from.store.is_file() && self.assignments_table.is_none();
         match found {
-            Ok(found) => {
-                let store = if from.store.is_file() { name } else { format!("table {name}") };
-                Ok(Earlier { store: Some(store), found, hints: Vec::new() })
-            }
+            Ok(found) => Ok(Earlier { store: Some(place.shown), found, hints: Vec::new() }),
             // Who may read the catalog need not be allowed to read assignments.
-            Err(error) if is_guess => {
+            Err(error) if place.is_guess => {
+                let name = place.name;
                 let hint =
                     format!("earlier assignments are left out, because {name} cannot be read: {error}");
                 Ok(Earlier { hints: vec![hint], ..Earlier::default() })
             }
             Err(error) => Err(unanswered(error)),
         }
-    }
-
-    /// The name of the table or the file; `None` of a table whose name is not known.
-    fn name(&self, from: &FromArg) -> Option<String> {
-        let Some(catalog) = &from.store.table else { return Some(from.store.name()) };
-        let beside = || catalog.strip_suffix("catalog").map(|start| format!("{start}assignments"));
-        self.assignments_table.clone().or_else(beside)
     }
 }
 

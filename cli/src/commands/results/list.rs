@@ -9,7 +9,6 @@ use crate::render::numbers::count;
 use crate::render::style::{BAD, DIM, GOOD, TITLE};
 use crate::render::table;
 use crate::report::Report;
-use crate::stores::counted_experiments;
 use abx_core::document::Status;
 use abx_core::results::ratio;
 use abx_core::statistics::{RatioVerdict, SampleRatio};
@@ -42,7 +41,8 @@ struct CountedExperiment {
 
 /// Lists what was counted, of whatever was published.
 pub(super) async fn read(args: &Args) -> Result<ResultsListReport, Error> {
-    let (catalog, metrics) = args.metrics.open(None).await?;
+    let backend = args.metrics.store.open().await?;
+    let (catalog, metrics) = args.metrics.of(&backend, None);
     let mut known: BTreeMap<(String, u32), Option<Found>> = History::read(&catalog)
         .await?
         .all()
@@ -50,7 +50,7 @@ pub(super) async fn read(args: &Args) -> Result<ResultsListReport, Error> {
         .into_iter()
         .map(|(name, found)| (name, Some(found)))
         .collect();
-    for experiment in counted_experiments(&metrics).map_err(unanswered)?.unwrap_or_default() {
+    for experiment in backend.counted_experiments().map_err(unanswered)?.unwrap_or_default() {
         known.entry(experiment).or_default();
     }
     let mut experiments = Vec::new();

@@ -31,7 +31,7 @@ pub(super) struct ArchiveStatus {
 
 /// Asks Firehose for its state, and `CloudWatch` for the latest deliveries.
 pub(super) async fn ask(args: &Args, now: Timestamp) -> Part<ArchiveStatus> {
-    match args.of_deployment(args.archive_stream.as_deref(), "--archive-stream") {
+    match args.metrics.store.of_deployment(args.archive_stream.as_deref(), "--archive-stream") {
         Ok(name) => read(args, name, now).await.into(),
         Err(why) => Part::NotAsked(why),
     }

@@ -23,7 +23,7 @@ pub(super) struct Alarm {
 
 /// The alarms that are in alarm.
 pub(super) async fn alarms(args: &Args) -> Part<Vec<Alarm>> {
-    match args.of_deployment(args.alarm_prefix.as_deref(), "--alarm-prefix") {
+    match args.metrics.store.of_deployment(args.alarm_prefix.as_deref(), "--alarm-prefix") {
         Ok(prefix) => describe(args, prefix).await.into(),
         Err(why) => Part::NotAsked(why),
     }

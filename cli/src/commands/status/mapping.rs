@@ -59,7 +59,11 @@ pub(super) struct MappingStatus {
 
 /// Asks about the mappings of the event function, and then, by their ids, about what they gave up.
 pub(super) async fn ask(args: &Args, now: Timestamp) -> MappingStatus {
-    let function = match args.of_deployment(args.events_function.as_deref(), "--events-function") {
+    let function = match args
+        .metrics
+        .store
+        .of_deployment(args.events_function.as_deref(), "--events-function")
+    {
         Ok(function) => function,
         Err(why) => {
             return MappingStatus { mappings: Part::NotAsked(why.clone()), given_up: Part::NotAsked(why) };

@@ -5,7 +5,7 @@ use super::archive::ArchiveStatus;
 use super::catalog::{Head, Stale};
 use super::cloudwatch::Alarm;
 use super::mapping::{self, DiscardedRecords, Mapping};
-use super::stream::{Quarantined, Shard};
+use super::stream::{QuarantineStatus, Shard};
 use super::unknown::{self, UnknownEventsStatus};
 use crate::exit::{self, Exit};
 use crate::part::Part;
@@ -44,7 +44,7 @@ pub struct StatusReport {
     pub(super) given_up: Part<DiscardedRecords>,
     /// The delivery stream that writes the archive.
     pub(super) archive: Part<ArchiveStatus>,
-    pub(super) quarantine: Part<Quarantined>,
+    pub(super) quarantine: Part<QuarantineStatus>,
     /// Units that are not users, in the experiments that run.
     pub(super) suspects: Suspects,
     /// The longest time that an event may wait, in seconds.
@@ -193,7 +193,7 @@ fn alarm_row(alarms: &[Alarm]) -> (String, Vec<String>) {
     (format!("{BAD}{}{BAD:#}", plural(alarms.len(), "alarm")), lines)
 }
 
-fn quarantine_row(found: &Quarantined) -> (String, Vec<String>) {
+fn quarantine_row(found: &QuarantineStatus) -> (String, Vec<String>) {
     let since = found.since.strftime("%Y-%m-%d");
     match found.reasons.values().sum::<u64>() {
         0 => (format!("{GOOD}nothing{GOOD:#} since {since}"), Vec::new()),
