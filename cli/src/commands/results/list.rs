@@ -10,7 +10,7 @@ use crate::render::style::{BAD, DIM, GOOD, TITLE};
 use crate::render::table;
 use crate::report::Report;
 use abx_core::document::Status;
-use abx_core::results::ratio;
+use abx_core::results::{ratio, verdicts_valid};
 use abx_core::statistics::{RatioVerdict, SampleRatio};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -94,7 +94,7 @@ impl CountedExperiment {
     }
 
     fn is_mismatch(&self) -> bool {
-        self.sample_ratio.as_ref().is_some_and(|it| it.verdict == RatioVerdict::Mismatch)
+        !verdicts_valid(self.sample_ratio.as_ref())
     }
 }
 

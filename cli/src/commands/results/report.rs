@@ -6,7 +6,7 @@ use crate::suspects::Suspects;
 use abx_core::document::Status;
 use abx_core::event::{Hour, StreamCounter, StreamTotals, Totals, VariantTotals};
 use abx_core::results::{self, Lopsided, MetricResult, lopsided};
-use abx_core::statistics::{RatioVerdict, SampleRatio};
+use abx_core::statistics::SampleRatio;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -98,7 +98,6 @@ impl ResultsReport {
         let is_other = |key: &&String| metrics.iter().all(|metric| metric.metric != **key);
         let counted_metrics = totals.variants.values().flat_map(|variant| variant.metrics.keys());
         let sample_ratio = experiment.and_then(|experiment| results::ratio(experiment, totals));
-        let is_mismatch = sample_ratio.as_ref().is_some_and(|it| it.verdict == RatioVerdict::Mismatch);
         Ok(Self {
             experiment: key.to_owned(),
             status: experiment.map(abx_core::Experiment::status),
@@ -111,8 +110,8 @@ impl ResultsReport {
                 .enumerate()
                 .map(|(index, (key, totals))| VariantReport::new(key, totals, index < written.len()))
                 .collect(),
+            verdicts_valid: results::verdicts_valid(sample_ratio.as_ref()),
             sample_ratio,
-            verdicts_valid: !is_mismatch,
             control: written.get(control).map(|(key, _)| (*key).to_owned()),
             alpha: plan.alpha,
             other_metrics: counted_metrics.filter(is_other).cloned().collect(),
@@ -122,10 +121,6 @@ impl ResultsReport {
             hours: totals.hours.iter().filter_map(HourReport::new).collect(),
             stream: StreamCounter::ALL.iter().map(|it| (it.as_str(), stream.count(*it))).collect(),
         })
-    }
-
-    pub(super) fn is_mismatch(&self) -> bool {
-        !self.verdicts_valid
     }
 }
 
