@@ -2,7 +2,7 @@
 
 use super::amounts::{self, WithoutAmount};
 use super::archive::ArchiveStatus;
-use super::catalog::{Head, Stale};
+use super::catalog::{PublishedHead, Stale};
 use super::cloudwatch::Alarm;
 use super::mapping::{self, DiscardedRecords, Mapping};
 use super::stream::{QuarantineStatus, Shard};
@@ -27,7 +27,7 @@ pub struct StatusReport {
     #[schemars(with = "String")]
     pub(super) at: Timestamp,
     /// The revision that serves; `null` if nothing was ever published.
-    pub(super) head: Part<Option<Head>>,
+    pub(super) head: Part<Option<PublishedHead>>,
     /// The changes that publishing the documents would make.
     pub(super) drift: Part<Diff>,
     pub(super) stale: Part<Vec<Stale>>,
@@ -96,7 +96,7 @@ impl StatusReport {
             || self.suspects.is_failed()
     }
 
-    fn head_row(&self, head: Option<&Head>) -> (String, Vec<String>) {
+    fn head_row(&self, head: Option<&PublishedHead>) -> (String, Vec<String>) {
         let Some(head) = head else { return ("nothing was ever published".to_owned(), Vec::new()) };
         let age = span(self.at.duration_since(head.published_at));
         let mut lines = Vec::new();
