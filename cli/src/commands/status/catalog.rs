@@ -5,6 +5,7 @@ use crate::advice::unanswered;
 use crate::error::Error;
 use crate::inputs::{DOCUMENTS, Source};
 use crate::part::Part;
+use crate::report::Authorship;
 use abx_core::change::Diff;
 use abx_functions::catalog::{
     StaleDocument, StaleReason, changes, documents_of, experiment_of, stale_documents,
@@ -33,8 +34,8 @@ pub(super) struct PublishedHead {
     pub(super) revision: u64,
     #[schemars(with = "String")]
     pub(super) published_at: Timestamp,
-    pub(super) author: String,
-    pub(super) message: String,
+    #[serde(flatten)]
+    pub(super) by: Authorship,
     /// The newest revision; another one than the head after a rollback.
     pub(super) newest: u64,
     /// The rollback to it, if that is recorded.
@@ -46,8 +47,8 @@ pub(super) struct PublishedHead {
 pub(super) struct RolledBack {
     #[schemars(with = "String")]
     pub(super) at: Timestamp,
-    pub(super) author: String,
-    pub(super) message: String,
+    #[serde(flatten)]
+    pub(super) by: Authorship,
 }
 
 /// A document that nobody needs any more, or that says something else than it seems to.
@@ -130,14 +131,10 @@ async fn read(store: &impl CatalogStore) -> Result<Read, Error> {
     let head = PublishedHead {
         revision: head.revision,
         published_at: info.meta.created_at,
-        author: info.meta.author.clone(),
-        message: info.meta.message.clone(),
+        by: info.meta.clone().into(),
         newest,
-        rolled_back: rolled_back.map(|HeadMove { meta, .. }| RolledBack {
-            at: meta.created_at,
-            author: meta.author,
-            message: meta.message,
-        }),
+        rolled_back: rolled_back
+            .map(|HeadMove { meta, .. }| RolledBack { at: meta.created_at, by: meta.into() }),
     };
     Ok((Some(head), revisions, documents))
 }

@@ -13,7 +13,7 @@ use crate::render::notes::by_reason;
 use crate::render::numbers::{count, span};
 use crate::render::printable;
 use crate::render::style::{BAD, DIM, GOOD, TITLE};
-use crate::report::Report;
+use crate::report::{Authorship, Report};
 use crate::suspects::Suspects;
 use abx_core::change::{Change, Diff, DocumentChange};
 use jiff::{SignedDuration, Timestamp};
@@ -100,24 +100,25 @@ impl StatusReport {
         let Some(head) = head else { return ("nothing was ever published".to_owned(), Vec::new()) };
         let age = span(self.at.duration_since(head.published_at));
         let mut lines = Vec::new();
-        if !head.message.is_empty() {
-            lines.push(printable(&head.message));
+        if !head.by.message.is_empty() {
+            lines.push(printable(&head.by.message));
         }
         if head.newest != head.revision {
             lines.push(match &head.rolled_back {
                 Some(it) => {
-                    let why = if it.message.is_empty() { String::new() } else { format!(": {}", it.message) };
+                    let Authorship { author, message } = &it.by;
+                    let why = if message.is_empty() { String::new() } else { format!(": {message}") };
                     let at = it.at.strftime("%Y-%m-%d %H:%M UTC");
                     printable(&format!(
-                        "revision {} is newer: rolled back at {at} by {}{why}",
-                        head.newest, it.author
+                        "revision {} is newer: rolled back at {at} by {author}{why}",
+                        head.newest
                     ))
                 }
                 None => format!("revision {} is newer: the head was rolled back", head.newest),
             });
         }
         let at = head.published_at.strftime("%Y-%m-%d %H:%M UTC");
-        (format!("revision {} of {at}, {age} old, by {}", head.revision, printable(&head.author)), lines)
+        (format!("revision {} of {at}, {age} old, by {}", head.revision, printable(&head.by.author)), lines)
     }
 
     fn shard_row(&self, shards: &[Shard]) -> (String, Vec<String>) {
