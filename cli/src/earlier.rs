@@ -3,7 +3,7 @@
 use crate::advice::unanswered;
 use crate::command::block_on;
 use crate::error::Error;
-use crate::inputs::{FromArg, Source};
+use crate::inputs::{ContextArgs, FromArg, Source};
 use crate::stores::AnyAssignments;
 use abx_core::{Experiment, Pin, Subject};
 use abx_functions::ports::{AssignmentStore as _, PortError, StoredAssignment};
@@ -12,9 +12,34 @@ use clap::{ArgMatches, Command, FromArgMatches};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Where everything that a decision of one unit takes comes from: documents, attributes and stored assignments.
+#[derive(Debug, clap::Args)]
+pub struct SubjectArgs {
+    // Before the store: what is taken of the arguments cannot be asked for again.
+    #[command(flatten)]
+    earlier: EarlierArgs,
+    /// The documents.
+    #[command(flatten)]
+    pub from: FromArg,
+    /// The attributes.
+    #[command(flatten)]
+    pub context: ContextArgs,
+}
+
+impl SubjectArgs {
+    /// Reads the assignments of a subject in some experiments, where the command names a store, or documents in one.
+    pub fn read_earlier<'c>(
+        &self,
+        subject: &Subject<'_>,
+        experiments: impl IntoIterator<Item = &'c Experiment>,
+    ) -> Result<Earlier, Error> {
+        self.earlier.read(&self.from, subject, experiments)
+    }
+}
+
 /// The place of stored assignments.
 #[derive(Debug, clap::Args)]
-pub struct EarlierArgs {
+struct EarlierArgs {
     /// The DynamoDB table of stored assignments, which apply as in the function; by default the name of --table with
     /// `assignments` for `catalog`
     #[arg(long, value_name = "NAME", requires = "table")]
@@ -59,8 +84,7 @@ pub struct Earlier {
 }
 
 impl EarlierArgs {
-    /// Reads the assignments of a subject in some experiments, where the command names a store, or documents in one.
-    pub fn read<'c>(
+    fn read<'c>(
         &self,
         from: &FromArg,
         subject: &Subject<'_>,

@@ -3,8 +3,8 @@
 use crate::command::Execute;
 use crate::error::Error;
 use crate::exit::{self, Exit};
-use crate::inputs::{AtArg, ContextArgs, DOCUMENTS, Source, percentage};
-use crate::people::{Census, UnitsFileArgs, check_memory};
+use crate::inputs::{DOCUMENTS, Source, percentage};
+use crate::people::{Census, PopulationArgs, check_memory};
 use crate::render::change::{self, code};
 use crate::render::notes::hinted;
 use crate::render::numbers::{round_percent, share};
@@ -47,11 +47,7 @@ pub struct Args {
     #[arg(long, hide = true, value_name = "PERCENT", value_parser = percentage, conflicts_with = "max_moved")]
     fail_over: Option<f64>,
     #[command(flatten)]
-    file: UnitsFileArgs,
-    #[command(flatten)]
-    context: ContextArgs,
-    #[command(flatten)]
-    at: AtArg,
+    population: PopulationArgs,
     #[command(flatten)]
     store: StoreArgs,
     /// Output format
@@ -116,13 +112,13 @@ impl Execute for Args {
         let load =
             |source: &Source| Source::read(std::slice::from_ref(source), &self.store).map(Corpus::compile);
         let (old, new) = (load(&self.old)?, load(&self.new)?);
-        let now = self.at.time();
+        let now = self.population.at.time();
         let mut diff = compare(&old.version(), &new.version(), now);
         let mut types = old.catalog.attributes().clone();
         types.merge(new.catalog.attributes());
-        let context = self.context.read(Some(&types))?;
+        let context = self.population.context.read(Some(&types))?;
         let (mut hints, mut rows) = (context.hints, None);
-        if let Some(people) = self.file.people(&context.attributes, &types) {
+        if let Some(people) = self.population.file.people(&context.attributes, &types) {
             let mut counter = FlowCounter::new(&old.catalog, &new.catalog, &diff, now);
             let reading = people.each(&mut |subject| {
                 counter.count(subject);
