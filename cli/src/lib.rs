@@ -6,7 +6,7 @@
 //! | [`command`] | the traits of a command |
 //! | [`inputs`], [`stores`], [`earlier`] | arguments that several commands have: documents, units, times, stores |
 //! | [`source`] | files become documents that know their lines and columns |
-//! | [`people`], [`event_files`] | files of units, files of events |
+//! | [`people`], [`event_files`], [`scratch`] | files of units, files of events, temporary databases |
 //! | [`aws`], [`http`] | calls of functions: credentials, signatures, connections |
 //! | `bench` | the load generator of `abx bench`, which nothing else knows |
 //! | [`decisions`], [`suspects`], [`part`] | what several reports hold |
@@ -35,6 +35,7 @@ pub mod render;
 pub mod report;
 #[cfg(test)]
 mod rules;
+pub mod scratch;
 pub mod source;
 pub mod stores;
 pub mod suspects;
