@@ -3,7 +3,7 @@
 use crate::advice::unanswered;
 use crate::command::block_on;
 use crate::error::Error;
-use crate::inputs::{ContextArgs, FromArg, Source};
+use crate::inputs::{ContextArgs, DocumentSource, FromArg};
 use crate::stores::AnyAssignments;
 use abx_core::{Experiment, Pin, Subject};
 use abx_functions::ports::{AssignmentStore as _, PortError, StoredAssignment};
@@ -90,7 +90,7 @@ impl EarlierArgs {
         subject: &Subject<'_>,
         experiments: impl IntoIterator<Item = &'c Experiment>,
     ) -> Result<Earlier, Error> {
-        let is_published = from.from.iter().any(|source| matches!(source, Source::Published(_)));
+        let is_published = from.from.iter().any(|source| matches!(source, DocumentSource::Published(_)));
         if !self.named.0 && !is_published {
             return Ok(Earlier::default());
         }

@@ -9,7 +9,7 @@
 //! | [`people`], [`event_files`], [`scratch`] | files of units, files of events, temporary databases |
 //! | [`aws`], [`http`] | calls of functions: credentials, signatures, connections |
 //! | `bench` | the load generator of `abx bench`, which nothing else knows |
-//! | [`decisions`], [`suspects`], [`part`] | what several reports hold |
+//! | [`decisions`], [`suspects`], [`outcome`] | what several reports hold |
 //! | [`render`] | tables, bars, findings: how reports look to a person |
 //! | [`report`], [`output`], [`exit`], [`error`], [`advice`] | how a command ends, and what to do next |
 //!
@@ -28,8 +28,8 @@ pub mod event_files;
 pub mod exit;
 pub mod http;
 pub mod inputs;
+pub mod outcome;
 pub mod output;
-pub mod part;
 pub mod people;
 pub mod render;
 pub mod report;

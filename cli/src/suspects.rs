@@ -5,7 +5,7 @@ mod busy;
 
 use crate::advice::unanswered;
 use crate::error::Error;
-use crate::part::Part;
+use crate::outcome::CheckOutcome;
 use crate::render::printable;
 use crate::render::style::{BAD, DIM};
 use crate::stores::{AnyMetrics, MetricsArgs};
@@ -67,9 +67,9 @@ pub const PLACEHOLDERS: &[&str] = &[
 #[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Suspects {
     /// Exposed units whose id is a placeholder, such as `undefined`.
-    placeholders: Part<Vec<Placeholder>>,
+    placeholders: CheckOutcome<Vec<Placeholder>>,
     /// Units with an implausible share of all events.
-    busy: Part<BusyUnits>,
+    busy: CheckOutcome<BusyUnits>,
 }
 
 /// A placeholder that was exposed as if it were a user.
@@ -96,10 +96,10 @@ impl Suspects {
         may_take_time: bool,
     ) -> Self {
         let busy = match args.store.archive_folder() {
-            None => {
-                Part::NotAsked("a table has no counts of them; docs/statistics.md has a query".to_owned())
-            }
-            Some(_) if !may_take_time => Part::NotAsked("not while watching".to_owned()),
+            None => CheckOutcome::NotAsked(
+                "a table has no counts of them; docs/statistics.md has a query".to_owned(),
+            ),
+            Some(_) if !may_take_time => CheckOutcome::NotAsked("not while watching".to_owned()),
             Some(folder) => {
                 let read = busy::look(&folder, only);
                 read.map_err(|error| Error::world(folder.display().to_string()).because(error)).into()
@@ -121,14 +121,14 @@ impl Suspects {
         let mut lines = Vec::new();
         let unasked = |what: &str, why: &str| format!("{DIM}{what}: not known, {}{DIM:#}", printable(why));
         match &self.placeholders {
-            Part::Known(found) => lines.extend(found.iter().map(|it| it.line(has_several))),
-            Part::NotAsked(why) | Part::Failed(why) => {
+            CheckOutcome::Known(found) => lines.extend(found.iter().map(|it| it.line(has_several))),
+            CheckOutcome::NotAsked(why) | CheckOutcome::Failed(why) => {
                 lines.push(unasked("ids such as \"undefined\"", why));
             }
         }
         match &self.busy {
-            Part::Known(found) => lines.extend(busy::lines(found)),
-            Part::NotAsked(why) | Part::Failed(why) => {
+            CheckOutcome::Known(found) => lines.extend(busy::lines(found)),
+            CheckOutcome::NotAsked(why) | CheckOutcome::Failed(why) => {
                 lines.push(unasked("units with too many events", why));
             }
         }

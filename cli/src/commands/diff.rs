@@ -3,7 +3,7 @@
 use crate::command::Execute;
 use crate::error::Error;
 use crate::exit::{self, Exit};
-use crate::inputs::{DOCUMENTS, Source, percentage};
+use crate::inputs::{DOCUMENTS, DocumentSource, percentage};
 use crate::people::{Census, PopulationArgs, check_memory};
 use crate::render::change::{self, code};
 use crate::render::notes::hinted;
@@ -36,10 +36,10 @@ a document moves more than --max-moved allows.")]
 pub struct Args {
     /// The documents before: files, folders, a git revision (main or main:experiments), or a published revision (@12 or @head)
     #[arg(value_name = "OLD")]
-    old: Source,
+    old: DocumentSource,
     /// The documents after
     #[arg(value_name = "NEW", default_value = DOCUMENTS)]
-    new: Source,
+    new: DocumentSource,
     /// Exit with 1 if a document moves more than this share of its units
     #[arg(long, value_name = "SHARE", value_parser = crate::inputs::share)]
     max_moved: Option<f64>,
@@ -109,8 +109,9 @@ impl Execute for Args {
     /// Compiles both sides, and compares them.
     fn execute(&self) -> Result<DiffReport, Error> {
         // Also where no document compiles: what is wrong is part of the report.
-        let load =
-            |source: &Source| Source::read(std::slice::from_ref(source), &self.store).map(Corpus::compile);
+        let load = |source: &DocumentSource| {
+            DocumentSource::read(std::slice::from_ref(source), &self.store).map(Corpus::compile)
+        };
         let (old, new) = (load(&self.old)?, load(&self.new)?);
         let now = self.population.at.time();
         let mut diff = compare(&old.version(), &new.version(), now);

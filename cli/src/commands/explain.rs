@@ -8,7 +8,7 @@ use crate::decisions::{exit_with_errors, missing, subject};
 use crate::earlier::{Earlier, SubjectArgs};
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::inputs::{Source, load_from};
+use crate::inputs::{DocumentSource, load_from};
 use crate::render::notes::{earlier_from, hinted, left_out};
 use crate::render::style::{DIM, TITLE};
 use crate::report::{FormatArg, Report};
@@ -103,7 +103,8 @@ impl Execute for Args {
     /// Decides, and keeps every step.
     fn execute(&self) -> Result<ExplainReport, Error> {
         let when = AtArgument::parse(&self.at)?;
-        let sources = when.revision.map(|it| Source::of_revision(it, &self.subject.from.from)).transpose()?;
+        let sources =
+            when.revision.map(|it| DocumentSource::of_revision(it, &self.subject.from.from)).transpose()?;
         let checked = self.subject.from.load()?;
         let revised = when.revision.zip(sources);
         let then = revised.as_ref().map(|(revision, sources)| {
@@ -132,7 +133,7 @@ impl Execute for Args {
         };
         let made_at = match when.time {
             Some(time) => time,
-            None => Source::made_at(&sources, &self.subject.from.store)?,
+            None => DocumentSource::made_at(&sources, &self.subject.from.store)?,
         };
         let before = UnitDecisions::new(self, then, &subject, &earlier, made_at)?;
         let now = UnitDecisions::new(self, &checked, &subject, &earlier, Timestamp::now())?;

@@ -13,7 +13,7 @@ pub use report::StatusReport;
 
 use crate::command::{Execute, block_on};
 use crate::error::Error;
-use crate::inputs::{DOCUMENTS, Source, duration, wait};
+use crate::inputs::{DOCUMENTS, DocumentSource, duration, wait};
 use crate::report::FormatArg;
 use crate::stores::{MarksArg, MetricsArgs};
 use crate::suspects::Suspects;
@@ -36,7 +36,7 @@ use std::time::Duration;
 pub struct Args {
     /// Documents to compare with what is published: files, folders, or a git revision (main or main:experiments)
     #[arg(long, value_name = "SOURCE", default_value = DOCUMENTS)]
-    from: Vec<Source>,
+    from: Vec<DocumentSource>,
     #[command(flatten)]
     metrics: MetricsArgs,
     #[command(flatten)]

@@ -3,7 +3,7 @@
 use super::Backend;
 use crate::advice::unanswered;
 use crate::error::Error;
-use crate::part::Part;
+use crate::outcome::CheckOutcome;
 use abx_core::event::{Position, ShardName};
 use abx_functions::adapters::aws::{Budget, KinesisLag, SdkConfig, Waiting, kinesis};
 use abx_functions::adapters::embedded::EmbeddedStore;
@@ -18,7 +18,7 @@ pub enum ConsumerLag {
     /// The stream, and its shards.
     Kinesis(KinesisLag, Vec<String>),
     /// Nowhere, and why.
-    Unknown(Part<Waiting>),
+    Unknown(CheckOutcome<Waiting>),
 }
 
 impl Backend {
@@ -27,11 +27,11 @@ impl Backend {
         match (self, stream) {
             (Self::File { store, .. }, _) => ConsumerLag::Embedded(store.clone()),
             (Self::Aws { .. }, None) => {
-                ConsumerLag::Unknown(Part::NotAsked("give --stream to see what waits".to_owned()))
+                ConsumerLag::Unknown(CheckOutcome::NotAsked("give --stream to see what waits".to_owned()))
             }
             (Self::Aws { config, .. }, Some(stream)) => match of_stream(config, stream).await {
                 Ok((lag, shards)) => ConsumerLag::Kinesis(lag, shards),
-                Err(error) => ConsumerLag::Unknown(Part::failed(&error)),
+                Err(error) => ConsumerLag::Unknown(CheckOutcome::failed(&error)),
             },
         }
     }
@@ -56,16 +56,16 @@ impl ConsumerLag {
     }
 
     /// The wait behind the head of a shard.
-    pub async fn look(&self, shard: &str, head: Option<&Position>, now: Timestamp) -> Part<Waiting> {
+    pub async fn look(&self, shard: &str, head: Option<&Position>, now: Timestamp) -> CheckOutcome<Waiting> {
         let waiting = match self {
             Self::Unknown(why) => return why.clone(),
             Self::Embedded(store) if store.local_shard().is_ok_and(|own| own != shard) => {
-                return Part::NotAsked("it was replayed from elsewhere".to_owned());
+                return CheckOutcome::NotAsked("it was replayed from elsewhere".to_owned());
             }
             Self::Embedded(store) => waiting(store, head, now),
             Self::Kinesis(lag, _) => match ShardName::read(shard) {
                 Some(it) if it.stream == lag.stream() => lag.look(it.shard, head).await,
-                _ => return Part::NotAsked(format!("it is not of the stream {}", lag.stream())),
+                _ => return CheckOutcome::NotAsked(format!("it is not of the stream {}", lag.stream())),
             },
         };
         waiting.map_err(unanswered).into()

@@ -1,6 +1,6 @@
 //! The results of an experiment for a person: tables of at most 80 columns, unless names are long.
 
-use super::find::Standing;
+use super::find::PublicationState;
 use super::report::ResultsReport;
 use crate::exit::{self, Exit};
 use crate::render::numbers::{count, p_value, percent};
@@ -52,7 +52,7 @@ impl Report for ResultsReport {
     }
 }
 
-impl Standing {
+impl PublicationState {
     /// A note for a person; empty if the head has the document.
     pub(super) fn word(self) -> Option<&'static str> {
         match self {
@@ -79,20 +79,20 @@ impl ResultsReport {
         );
         let revision = revision.unwrap_or_default();
         match self.standing {
-            Standing::Published => {}
-            Standing::Deleted => {
+            PublicationState::Published => {}
+            PublicationState::Deleted => {
                 let _ = writeln!(
                     text,
                     "  {BAD}deleted{BAD:#}: the published documents no longer have it; judged by revision {revision}"
                 );
             }
-            Standing::RolledBack => {
+            PublicationState::RolledBack => {
                 let _ = writeln!(
                     text,
                     "  {BAD}rolled back{BAD:#}: only revision {revision}, newer than the head, has it"
                 );
             }
-            Standing::Unpublished => {
+            PublicationState::Unpublished => {
                 let _ = writeln!(
                     text,
                     "  {BAD}never published{BAD:#}: counts alone, without shares and metrics to judge by"

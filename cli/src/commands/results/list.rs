@@ -1,6 +1,6 @@
 //! All experiments that were ever counted.
 
-use super::find::{Found, History, Standing};
+use super::find::{History, PublicationState, PublishedExperiment};
 use super::{Args, count_of};
 use crate::advice::unanswered;
 use crate::error::Error;
@@ -30,7 +30,7 @@ struct CountedExperiment {
     epoch: u32,
     /// As its document says; `null` where there never was one, or none that can be compiled.
     status: Option<Status>,
-    standing: Standing,
+    standing: PublicationState,
     /// The newest revision that has this epoch of it, the head before all others.
     revision: Option<u64>,
     /// Units that were exposed, each once.
@@ -43,7 +43,7 @@ struct CountedExperiment {
 pub(super) async fn read(args: &Args) -> Result<ResultsListReport, Error> {
     let backend = args.metrics.store.open().await?;
     let (catalog, metrics) = args.metrics.of(&backend, None);
-    let mut known: BTreeMap<(String, u32), Option<Found>> = History::read(&catalog)
+    let mut known: BTreeMap<(String, u32), Option<PublishedExperiment>> = History::read(&catalog)
         .await?
         .all()
         .await?
@@ -62,8 +62,8 @@ pub(super) async fn read(args: &Args) -> Result<ResultsListReport, Error> {
         let experiment = found.as_ref().and_then(|found| found.experiment(&key));
         experiments.push(CountedExperiment {
             status: experiment.map(abx_core::Experiment::status),
-            standing: found.as_ref().map_or(Standing::Unpublished, |found| found.standing),
-            revision: found.as_ref().map(Found::revision),
+            standing: found.as_ref().map_or(PublicationState::Unpublished, |found| found.standing),
+            revision: found.as_ref().map(PublishedExperiment::revision),
             units: totals.units(),
             sample_ratio: experiment.and_then(|experiment| ratio(experiment, &totals)),
             experiment: key,

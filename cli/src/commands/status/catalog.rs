@@ -3,8 +3,8 @@
 use super::Args;
 use crate::advice::unanswered;
 use crate::error::Error;
-use crate::inputs::{DOCUMENTS, Source};
-use crate::part::Part;
+use crate::inputs::{DOCUMENTS, DocumentSource};
+use crate::outcome::CheckOutcome;
 use crate::report::Authorship;
 use abx_core::change::Diff;
 use abx_functions::catalog::{
@@ -18,9 +18,9 @@ use std::path::Path;
 
 /// The answers about the catalog.
 pub(super) struct Answers {
-    pub(super) head: Part<Option<PublishedHead>>,
-    pub(super) drift: Part<Diff>,
-    pub(super) stale: Part<Vec<Stale>>,
+    pub(super) head: CheckOutcome<Option<PublishedHead>>,
+    pub(super) drift: CheckOutcome<Diff>,
+    pub(super) stale: CheckOutcome<Vec<Stale>>,
     /// Experiments of the head that enroll, or did lately, each with its epoch.
     pub(super) running: Vec<(String, u32)>,
     /// The events that metrics of the head ask for.
@@ -79,9 +79,9 @@ pub(super) async fn ask(args: &Args, store: &impl CatalogStore, now: Timestamp) 
         Ok(read) => read,
         Err(error) => {
             return Answers {
-                head: Part::failed(&error),
-                drift: Part::failed(&error),
-                stale: Part::failed(&error),
+                head: CheckOutcome::failed(&error),
+                drift: CheckOutcome::failed(&error),
+                stale: CheckOutcome::failed(&error),
                 running: Vec::new(),
                 events: Vec::new(),
             };
@@ -90,10 +90,10 @@ pub(super) async fn ask(args: &Args, store: &impl CatalogStore, now: Timestamp) 
     let drift = drift(args, &documents, now);
     let (running, events) = (running(&documents), events(&documents));
     let stale = match &head {
-        None => Part::NotAsked("nothing is published".to_owned()),
+        None => CheckOutcome::NotAsked("nothing is published".to_owned()),
         Some(head) => stale(args, store, (head, &revisions, &documents), now).await.into(),
     };
-    Answers { head: Part::Known(head), drift, stale, running, events }
+    Answers { head: CheckOutcome::Known(head), drift, stale, running, events }
 }
 
 fn running(documents: &[Value]) -> Vec<(String, u32)> {
@@ -140,21 +140,21 @@ async fn read(store: &impl CatalogStore) -> Result<Read, Error> {
 }
 
 /// The changes that publishing the documents here would make.
-fn drift(args: &Args, published: &[Value], now: Timestamp) -> Part<Diff> {
-    let by_default = args.from == [Source::Path(DOCUMENTS.into())];
+fn drift(args: &Args, published: &[Value], now: Timestamp) -> CheckOutcome<Diff> {
+    let by_default = args.from == [DocumentSource::Path(DOCUMENTS.into())];
     if by_default && !Path::new(DOCUMENTS).exists() {
-        return Part::NotAsked(format!("there is no folder {DOCUMENTS}; see --from"));
+        return CheckOutcome::NotAsked(format!("there is no folder {DOCUMENTS}; see --from"));
     }
-    let checked = match Source::read(&args.from, &args.metrics.store) {
+    let checked = match DocumentSource::read(&args.from, &args.metrics.store) {
         Ok(corpus) => corpus.compile(),
-        Err(error) => return Part::failed(&error),
+        Err(error) => return CheckOutcome::failed(&error),
     };
     let errors = checked.errors().count();
     if errors > 0 {
-        return Part::Failed(format!("the documents have errors ({errors}): see `abx validate`"));
+        return CheckOutcome::Failed(format!("the documents have errors ({errors}): see `abx validate`"));
     }
     let values: Vec<Value> = checked.values.into_iter().map(|(_, value)| value).collect();
-    Part::Known(changes(published, &values, now))
+    CheckOutcome::Known(changes(published, &values, now))
 }
 
 async fn stale(

@@ -3,7 +3,7 @@
 use super::Args;
 use crate::advice::unanswered;
 use crate::error::Error;
-use crate::part::Part;
+use crate::outcome::CheckOutcome;
 use crate::stores::{AnyMetrics, Backend};
 use abx_core::event::RowKey;
 use abx_functions::events::has_no_place;
@@ -26,7 +26,7 @@ pub(super) struct Shard {
     #[schemars(with = "Option<String>")]
     pub(super) counted_at: Option<Timestamp>,
     /// The waiting time of the first record that is not counted, in seconds; 0 if none waits.
-    pub(super) behind: Part<f64>,
+    pub(super) behind: CheckOutcome<f64>,
 }
 
 /// Quarantined records.
@@ -45,7 +45,7 @@ pub(super) async fn counted(
     backend: &Backend,
     metrics: &AnyMetrics,
     now: Timestamp,
-) -> Part<Vec<Shard>> {
+) -> CheckOutcome<Vec<Shard>> {
     shards(args.stream.as_deref(), backend, metrics, now).await.into()
 }
 
@@ -64,7 +64,7 @@ async fn shards(
     for (name, latest_hour) in hours {
         let head = metrics.shard(&name).await.map_err(unanswered)?.head;
         let waiting = lag.look(&name, head.as_ref(), now).await;
-        let counted_at = if let Part::Known(waiting) = &waiting { waiting.counted } else { None };
+        let counted_at = if let CheckOutcome::Known(waiting) = &waiting { waiting.counted } else { None };
         let behind = waiting.map(|it| it.behind.as_secs_f64());
         shards.push(Shard { position: head.map(|it| it.to_string()), name, latest_hour, counted_at, behind });
     }
@@ -88,7 +88,7 @@ pub(super) async fn latest_hours(
 }
 
 /// The number of quarantined records.
-pub(super) async fn quarantine(args: &Args, now: Timestamp) -> Part<QuarantineStatus> {
+pub(super) async fn quarantine(args: &Args, now: Timestamp) -> CheckOutcome<QuarantineStatus> {
     let since = now.checked_sub(args.since).unwrap_or(Timestamp::MIN);
     let count = async {
         let backend = args.metrics.store.open().await?;

@@ -3,7 +3,7 @@
 use super::stream::latest_hours;
 use crate::advice::unanswered;
 use crate::error::Error;
-use crate::part::Part;
+use crate::outcome::CheckOutcome;
 use crate::render::numbers::count;
 use crate::render::printable;
 use crate::render::style::{BAD, GOOD};
@@ -36,7 +36,11 @@ struct UnknownEventReport {
 }
 
 /// Names of unknown events, of all shards. `known` are the events that metrics ask for now.
-pub(super) async fn ask(metrics: &AnyMetrics, known: &[String], now: Timestamp) -> Part<UnknownEventsStatus> {
+pub(super) async fn ask(
+    metrics: &AnyMetrics,
+    known: &[String],
+    now: Timestamp,
+) -> CheckOutcome<UnknownEventsStatus> {
     read(metrics, known, now).await.into()
 }
 
