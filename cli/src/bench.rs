@@ -64,6 +64,29 @@ pub struct Args {
     /// Requests per second, or max: as many as the connections take
     #[arg(long, value_name = "RATE", default_value = "100", value_parser = parse_rate)]
     rate: Rate,
+    #[command(flatten)]
+    load: LoadArgs,
+    /// Enroll the units of requests to /assign, and count them in the experiments
+    #[arg(long)]
+    enroll: bool,
+    #[command(flatten)]
+    context: ContextArgs,
+    #[command(flatten)]
+    http: HttpArgs,
+    #[command(flatten)]
+    function: FunctionArgs,
+    #[command(flatten)]
+    gates: GateArgs,
+    /// The JSON report of an earlier run to compare with
+    #[arg(long, value_name = "FILE")]
+    compare: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) format: FormatArg,
+}
+
+/// The load: its duration, and who sends it.
+#[derive(Debug, Clone, Copy, clap::Args)]
+struct LoadArgs {
     /// The time to measure, for example 30s or 5m
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = wait)]
     duration: Duration,
@@ -82,22 +105,22 @@ pub struct Args {
     /// The number of units that {unit} stands for, from `user_0` on
     #[arg(long, alias = "user-count", value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
     units: u64,
-    /// Enroll the units of requests to /assign, and count them in the experiments
-    #[arg(long)]
-    enroll: bool,
-    #[command(flatten)]
-    context: ContextArgs,
-    #[command(flatten)]
-    http: HttpArgs,
-    #[command(flatten)]
-    function: FunctionArgs,
-    #[command(flatten)]
-    gates: GateArgs,
-    /// The JSON report of an earlier run to compare with
-    #[arg(long, value_name = "FILE")]
-    compare: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) format: FormatArg,
+}
+
+impl LoadArgs {
+    fn connections(&self) -> usize {
+        usize::from(self.connections.get())
+    }
+
+    /// The threads that send.
+    fn threads(&self) -> usize {
+        self.threads.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZero::get)
+    }
+
+    /// The planned duration of the run.
+    fn length(&self) -> Duration {
+        self.ramp + self.duration
+    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -150,30 +173,21 @@ fn parse_rate(text: &str) -> Result<Rate, String> {
 
 /// Sends the requests and measures.
 pub fn measure(args: &Args) -> Result<BenchReport, Error> {
-    if args.duration.is_zero() || args.timeout.is_zero() {
+    if args.load.duration.is_zero() || args.load.timeout.is_zero() {
         return Err(Error::caller("--duration and --timeout must be greater than 0"));
     }
     let target = BenchTarget::parse(&with_units(&args.target))?;
     // Before the run: nobody waits for a minute to learn of a mistyped name.
     let earlier = args.compare.as_deref().map(report::BaselineRun::read).transpose()?;
     let pace = match args.rate {
-        Rate::PerSecond(rate) => Pace::Open(Schedule::new(rate, args.ramp, args.duration)),
-        Rate::Max if !args.ramp.is_zero() => {
+        Rate::PerSecond(rate) => Pace::Open(Schedule::new(rate, args.load.ramp, args.load.duration)),
+        Rate::Max if !args.load.ramp.is_zero() => {
             return Err(Error::caller("--rate max has no ramp").help("leave --ramp away, or give a rate"));
         }
-        Rate::Max => Pace::Closed(args.duration),
+        Rate::Max => Pace::Closed(args.load.duration),
     };
     let (work, enrollment) = args.work(&target)?;
-    let load = LoadGenerator {
-        work,
-        pace,
-        connections: usize::from(args.connections.get()),
-        threads: args.threads.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZero::get),
-        users: args.units,
-        patience: args.timeout,
-        length: args.ramp + args.duration,
-    };
-    let measured = load.run()?;
+    let measured = LoadGenerator { work, pace, args: args.load }.run()?;
     Ok(BenchReport::new(args, (&target, enrollment), &measured, earlier))
 }
 
@@ -219,7 +233,6 @@ impl Args {
                     payload: Template::new(&payload),
                     tail_log: self.function.tail_log,
                     endpoint: self.function.endpoint.clone(),
-                    patience: self.timeout,
                 };
                 Ok((BenchRequest::Function(Arc::new(invocation)), enrollment))
             }

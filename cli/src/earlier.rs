@@ -3,7 +3,7 @@
 use crate::advice::unanswered;
 use crate::command::block_on;
 use crate::error::Error;
-use crate::inputs::{FromArg, Source};
+use crate::inputs::{ContextArgs, DocumentSource, FromArg};
 use crate::stores::AnyAssignments;
 use abx_core::{Experiment, Pin, Subject};
 use abx_functions::ports::{AssignmentStore as _, PortError, StoredAssignment};
@@ -12,9 +12,34 @@ use clap::{ArgMatches, Command, FromArgMatches};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Where everything that a decision of one unit takes comes from: documents, attributes and stored assignments.
+#[derive(Debug, clap::Args)]
+pub struct SubjectArgs {
+    // Before the store: what is taken of the arguments cannot be asked for again.
+    #[command(flatten)]
+    earlier: EarlierArgs,
+    /// The documents.
+    #[command(flatten)]
+    pub from: FromArg,
+    /// The attributes.
+    #[command(flatten)]
+    pub context: ContextArgs,
+}
+
+impl SubjectArgs {
+    /// Reads the assignments of a subject in some experiments, where the command names a store, or documents in one.
+    pub fn read_earlier<'c>(
+        &self,
+        subject: &Subject<'_>,
+        experiments: impl IntoIterator<Item = &'c Experiment>,
+    ) -> Result<Earlier, Error> {
+        self.earlier.read(&self.from, subject, experiments)
+    }
+}
+
 /// The place of stored assignments.
 #[derive(Debug, clap::Args)]
-pub struct EarlierArgs {
+struct EarlierArgs {
     /// The DynamoDB table of stored assignments, which apply as in the function; by default the name of --table with
     /// `assignments` for `catalog`
     #[arg(long, value_name = "NAME", requires = "table")]
@@ -59,14 +84,13 @@ pub struct Earlier {
 }
 
 impl EarlierArgs {
-    /// Reads the assignments of a subject in some experiments, where the command names a store, or documents in one.
-    pub fn read<'c>(
+    fn read<'c>(
         &self,
         from: &FromArg,
         subject: &Subject<'_>,
         experiments: impl IntoIterator<Item = &'c Experiment>,
     ) -> Result<Earlier, Error> {
-        let is_published = from.from.iter().any(|source| matches!(source, Source::Published(_)));
+        let is_published = from.from.iter().any(|source| matches!(source, DocumentSource::Published(_)));
         if !self.named.0 && !is_published {
             return Ok(Earlier::default());
         }
@@ -76,35 +100,25 @@ impl EarlierArgs {
                 keys.entry(unit.into_owned()).or_default().insert(experiment.key());
             }
         }
-        let Some(name) = self.name(from) else {
+        let Some(place) = from.store.assignments_place(self.assignments_table.as_deref()) else {
             let hint = "earlier assignments are not asked for: name their table with --assignments-table";
             return Ok(Earlier { hints: vec![hint.to_owned()], ..Earlier::default() });
         };
         let found = block_on(async {
-            let store = from.store.open().await?.assignments(&name);
+            let store = from.store.open().await?.assignments(&place.name);
             Ok(read_all(&store, &keys).await)
         })?;
-        let is_guess = !from.store.is_file() && self.assignments_table.is_none();
         match found {
-            Ok(found) => {
-                let store = if from.store.is_file() { name } else { format!("table {name}") };
-                Ok(Earlier { store: Some(store), found, hints: Vec::new() })
-            }
+            Ok(found) => Ok(Earlier { store: Some(place.shown), found, hints: Vec::new() }),
             // Who may read the catalog need not be allowed to read assignments.
-            Err(error) if is_guess => {
+            Err(error) if place.is_guess => {
+                let name = place.name;
                 let hint =
                     format!("earlier assignments are left out, because {name} cannot be read: {error}");
                 Ok(Earlier { hints: vec![hint], ..Earlier::default() })
             }
             Err(error) => Err(unanswered(error)),
         }
-    }
-
-    /// The name of the table or the file; `None` of a table whose name is not known.
-    fn name(&self, from: &FromArg) -> Option<String> {
-        let Some(catalog) = &from.store.table else { return Some(from.store.name()) };
-        let beside = || catalog.strip_suffix("catalog").map(|start| format!("{start}assignments"));
-        self.assignments_table.clone().or_else(beside)
     }
 }
 

@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 use std::time::Duration;
 
 pub use context::{ContextArgs, GivenContext};
-pub use source::Source;
+pub use source::DocumentSource;
 
 /// Documents, where they are what a command is about.
 #[derive(Debug, clap::Args)]
@@ -20,7 +20,7 @@ pub struct SourcesArgs {
     /// Documents: files, folders, `-` for standard input, a git revision (main or main:experiments), or a published revision
     /// (@12 or @head)
     #[arg(value_name = "SOURCE", default_value = DOCUMENTS)]
-    pub sources: Vec<Source>,
+    pub sources: Vec<DocumentSource>,
     #[command(flatten)]
     /// The store of published revisions.
     pub store: StoreArgs,
@@ -29,7 +29,7 @@ pub struct SourcesArgs {
 impl SourcesArgs {
     /// Reads and compiles the documents, with all that is wrong in them.
     pub fn check(&self) -> Result<Checked, Error> {
-        Ok(Source::read(&self.sources, &self.store)?.compile())
+        Ok(DocumentSource::read(&self.sources, &self.store)?.compile())
     }
 
     /// Loads and compiles the documents. Those with errors are left out; with none left there is nothing to do.
@@ -43,7 +43,7 @@ impl SourcesArgs {
 pub struct FromArg {
     /// Documents: files, folders, a git revision (main or main:experiments), or a published revision (@12 or @head)
     #[arg(long, value_name = "SOURCE", default_value = DOCUMENTS)]
-    pub from: Vec<Source>,
+    pub from: Vec<DocumentSource>,
     #[command(flatten)]
     /// The store of published revisions.
     pub store: StoreArgs,
@@ -119,8 +119,8 @@ pub fn count(text: &str) -> Result<u64, String> {
 
 /// Loads and compiles documents. Those with errors are left out; with none left there is nothing to do. `store` is where published
 /// revisions are.
-pub fn load_from(sources: &[Source], store: &StoreArgs) -> Result<Checked, Error> {
-    usable(Source::read(sources, store)?.compile())
+pub fn load_from(sources: &[DocumentSource], store: &StoreArgs) -> Result<Checked, Error> {
+    usable(DocumentSource::read(sources, store)?.compile())
 }
 
 /// A share from 0 to 1: `0.05` or `5%`.

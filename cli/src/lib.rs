@@ -6,10 +6,10 @@
 //! | [`command`] | the traits of a command |
 //! | [`inputs`], [`stores`], [`earlier`] | arguments that several commands have: documents, units, times, stores |
 //! | [`source`] | files become documents that know their lines and columns |
-//! | [`people`], [`event_files`] | files of units, files of events |
+//! | [`people`], [`event_files`], [`scratch`] | files of units, files of events, temporary databases |
 //! | [`aws`], [`http`] | calls of functions: credentials, signatures, connections |
 //! | `bench` | the load generator of `abx bench`, which nothing else knows |
-//! | [`decisions`], [`suspects`], [`part`] | what several reports hold |
+//! | [`decisions`], [`suspects`], [`outcome`] | what several reports hold |
 //! | [`render`] | tables, bars, findings: how reports look to a person |
 //! | [`report`], [`output`], [`exit`], [`error`], [`advice`] | how a command ends, and what to do next |
 //!
@@ -28,13 +28,14 @@ pub mod event_files;
 pub mod exit;
 pub mod http;
 pub mod inputs;
+pub mod outcome;
 pub mod output;
-pub mod part;
 pub mod people;
 pub mod render;
 pub mod report;
 #[cfg(test)]
 mod rules;
+pub mod scratch;
 pub mod source;
 pub mod stores;
 pub mod suspects;

@@ -4,6 +4,7 @@ mod csv_rows;
 mod json_rows;
 
 use crate::error::Error;
+use crate::inputs::{AtArg, ContextArgs};
 use crate::render::numbers::count;
 use abx_core::Subject;
 use abx_core::decide::{AttributeTypes, ContextLimits};
@@ -25,6 +26,20 @@ const MAX_UNITS: usize = 20_000_000;
 const NO_IDS: [&str; 7] = ["undefined", "null", "NaN", "nan", "None", "[object Object]", "(null)"];
 /// The number of remembered names of attributes that no document reads.
 const MAX_NAMES: usize = 1000;
+
+/// The units of a simulation or a comparison: those of a file with their attributes, and the time at which they are decided.
+#[derive(Debug, clap::Args)]
+pub struct PopulationArgs {
+    /// The file of units.
+    #[command(flatten)]
+    pub file: UnitsFileArgs,
+    /// The attributes of all units.
+    #[command(flatten)]
+    pub context: ContextArgs,
+    /// The time of the decisions.
+    #[command(flatten)]
+    pub at: AtArg,
+}
 
 /// The options for a file of units.
 #[derive(Debug, clap::Args)]

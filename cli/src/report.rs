@@ -3,6 +3,7 @@
 use crate::exit::{self, Exit};
 use crate::source::LocatedFinding;
 use abx_core::finding::Severity;
+use abx_functions::ports::RevisionMeta;
 use clap::ValueEnum;
 use serde::Serialize;
 
@@ -51,6 +52,21 @@ impl FormatArg {
 
 /// The version of the JSON reports. It rises when a field is removed, or changes its meaning.
 pub const SCHEMA: u32 = 1;
+
+/// The author of a change of what is published, and the reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub struct Authorship {
+    /// The name that the author gave.
+    pub author: String,
+    /// The reason; may be empty.
+    pub message: String,
+}
+
+impl From<RevisionMeta> for Authorship {
+    fn from(RevisionMeta { author, message, .. }: RevisionMeta) -> Self {
+        Self { author, message }
+    }
+}
 
 /// The findings of documents, counted: at the top of every report about documents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]

@@ -65,7 +65,7 @@ fn the_rule_about_imports_can_fail() {
     for (path, line) in [
         ("commands/explain.rs", "use super::Abx;"),
         ("commands/dev/events.rs", "use super::invoke::invoke;"),
-        ("commands/explain.rs", "use crate::inputs::Source;"),
+        ("commands/explain.rs", "use crate::inputs::DocumentSource;"),
         ("commands/bench.rs", "pub use crate::bench::Args;"),
         ("commands/explain.rs", "//! As crate::commands::assign does."),
     ] {

@@ -1,8 +1,10 @@
 //! The places where everything is kept: one file here, or tables and streams of AWS.
 
+mod lag;
 mod metrics;
 
-pub use metrics::{MarksArg, MetricsArgs, counted_experiments};
+pub use lag::ConsumerLag;
+pub use metrics::{MarksArg, MetricsArgs};
 
 use crate::advice::unanswered;
 use crate::aws::aws_config_for;
@@ -12,7 +14,7 @@ use abx_functions::adapters::aws::{
     FirehoseArchive,
 };
 use abx_functions::adapters::embedded::{EmbeddedStore, JsonlArchive};
-use abx_functions::ports::Either;
+use abx_functions::ports::{Either, PortError};
 use std::fs::{DirBuilder, File};
 use std::io::{self, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
@@ -35,16 +37,18 @@ pub struct StoreArgs {
     pub endpoint: Option<String>,
 }
 
+/// A port of any backend; `A` is the adapter of AWS.
+pub type AnyStore<A> = Either<EmbeddedStore, A>;
 /// The catalog of any backend.
-pub type AnyCatalog = Either<EmbeddedStore, DynamoCatalog>;
+pub type AnyCatalog = AnyStore<DynamoCatalog>;
 /// The assignments of any backend.
-pub type AnyAssignments = Either<EmbeddedStore, DynamoAssignments>;
+pub type AnyAssignments = AnyStore<DynamoAssignments>;
 /// The counts of any backend.
-pub type AnyMetrics = Either<EmbeddedStore, DynamoMetrics>;
+pub type AnyMetrics = AnyStore<DynamoMetrics>;
 /// The quarantined records of any backend.
-pub type AnyQuarantine = Either<EmbeddedStore, DynamoQuarantine>;
+pub type AnyQuarantine = AnyStore<DynamoQuarantine>;
 /// The personal data of any backend.
-pub type AnyPersonalData = Either<EmbeddedStore, DynamoPersonalData>;
+pub type AnyPersonalData = AnyStore<DynamoPersonalData>;
 /// The archive of any backend.
 pub type AnyArchive = Either<JsonlArchive, FirehoseArchive>;
 
@@ -68,61 +72,46 @@ pub enum Backend {
 }
 
 impl Backend {
+    /// A port: the file, or an adapter of AWS by the name of the catalog's table and the configuration.
+    fn port<A>(&self, of_aws: impl FnOnce(&str, &aws::SdkConfig) -> A) -> AnyStore<A> {
+        match self {
+            Self::File { store, .. } => Either::Left(store.clone()),
+            Self::Aws { catalog, config } => Either::Right(of_aws(catalog, config)),
+        }
+    }
+
     /// The revisions and the head.
     #[must_use]
     pub fn catalog(&self) -> AnyCatalog {
-        match self {
-            Self::File { store, .. } => Either::Left(store.clone()),
-            Self::Aws { catalog, config } => {
-                let client = aws::dynamodb(config, Budget::PATIENT);
-                Either::Right(DynamoCatalog::new(client, catalog.as_str()).with_fresh_head())
-            }
-        }
+        self.port(|table, config| {
+            DynamoCatalog::new(aws::dynamodb(config, Budget::PATIENT), table).with_fresh_head()
+        })
     }
 
     /// The assignments; `table` is that of AWS.
     #[must_use]
     pub fn assignments(&self, table: &str) -> AnyAssignments {
-        match self {
-            Self::File { store, .. } => Either::Left(store.clone()),
-            Self::Aws { config, .. } => {
-                Either::Right(DynamoAssignments::new(aws::dynamodb(config, Budget::PATIENT), table))
-            }
-        }
+        self.port(|_, config| DynamoAssignments::new(aws::dynamodb(config, Budget::PATIENT), table))
     }
 
     /// The counts and marks; the tables are those of AWS.
     #[must_use]
     pub fn metrics(&self, table: &str, marks: &str) -> AnyMetrics {
-        match self {
-            Self::File { store, .. } => Either::Left(store.clone()),
-            Self::Aws { config, .. } => {
-                Either::Right(DynamoMetrics::new(aws::dynamodb(config, Budget::PATIENT), table, marks))
-            }
-        }
+        self.port(|_, config| DynamoMetrics::new(aws::dynamodb(config, Budget::PATIENT), table, marks))
     }
 
     /// The quarantined records; `table` is that of AWS.
     #[must_use]
     pub fn quarantine(&self, table: &str) -> AnyQuarantine {
-        match self {
-            Self::File { store, .. } => Either::Left(store.clone()),
-            Self::Aws { config, .. } => {
-                Either::Right(DynamoQuarantine::new(aws::dynamodb(config, Budget::PATIENT), table))
-            }
-        }
+        self.port(|_, config| DynamoQuarantine::new(aws::dynamodb(config, Budget::PATIENT), table))
     }
 
     /// The assignments, marks and events of a unit; the tables are those of AWS.
     #[must_use]
     pub fn personal_data(&self, assignments: &str, marks: &str) -> AnyPersonalData {
-        match self {
-            Self::File { store, .. } => Either::Left(store.clone()),
-            Self::Aws { config, .. } => {
-                let client = aws::dynamodb(config, Budget::PATIENT);
-                Either::Right(DynamoPersonalData::new(client, assignments, marks))
-            }
-        }
+        self.port(|_, config| {
+            DynamoPersonalData::new(aws::dynamodb(config, Budget::PATIENT), assignments, marks)
+        })
     }
 
     /// The archive of events; `stream` is the delivery stream of AWS.
@@ -135,6 +124,25 @@ impl Backend {
             }
         }
     }
+
+    /// The experiments that were counted, with their epochs. `None` of tables, which tell them only to whoever reads all of them.
+    pub fn counted_experiments(&self) -> Result<Option<Vec<(String, u32)>>, PortError> {
+        match self {
+            Self::File { store, .. } => store.counted_experiments().map(Some),
+            Self::Aws { .. } => Ok(None),
+        }
+    }
+}
+
+/// The place of stored assignments.
+#[derive(Debug, Clone)]
+pub struct AssignmentsPlace {
+    /// The table, as [`Backend::assignments`] takes it; or the file.
+    pub name: String,
+    /// The name for a person.
+    pub shown: String,
+    /// True if nobody named it, so that it may not be there.
+    pub is_guess: bool,
 }
 
 impl StoreArgs {
@@ -184,16 +192,31 @@ impl StoreArgs {
         aws_config_for(&self.name(), self.endpoint.as_deref()).await
     }
 
-    /// True if the store is a file, and not tables of AWS.
+    /// The part of a deployment that an option names, or the reason why nothing is asked: a file has no deployment.
+    pub fn of_deployment<'a>(&self, named: Option<&'a str>, option: &str) -> Result<&'a str, String> {
+        match (&self.table, named) {
+            (None, _) => Err("only with --table".to_owned()),
+            (Some(_), None) => Err(format!("give {option}")),
+            (Some(_), Some(named)) => Ok(named),
+        }
+    }
+
+    /// The place of the assignments: the same file, or the table that is named, or else the one whose name fits that of the catalog.
+    /// `None` of a table whose name is not known.
     #[must_use]
-    pub const fn is_file(&self) -> bool {
-        self.table.is_none()
+    pub fn assignments_place(&self, named: Option<&str>) -> Option<AssignmentsPlace> {
+        let Some(catalog) = &self.table else {
+            return Some(AssignmentsPlace { name: self.name(), shown: self.name(), is_guess: false });
+        };
+        let beside = || catalog.strip_suffix("catalog").map(|start| format!("{start}assignments"));
+        let name = named.map(str::to_owned).or_else(beside)?;
+        Some(AssignmentsPlace { shown: format!("table {name}"), name, is_guess: named.is_none() })
     }
 
     /// The folder of the archive beside the file of the store. `None` of tables, whose archive is elsewhere.
     #[must_use]
     pub fn archive_folder(&self) -> Option<PathBuf> {
-        self.is_file().then(|| archive_beside(&self.store))
+        self.table.is_none().then(|| archive_beside(&self.store))
     }
 
     /// The name of the store for a person.

@@ -5,13 +5,13 @@ mod busy;
 
 use crate::advice::unanswered;
 use crate::error::Error;
-use crate::part::Part;
+use crate::outcome::CheckOutcome;
 use crate::render::printable;
 use crate::render::style::{BAD, DIM};
 use crate::stores::{AnyMetrics, MetricsArgs};
 use abx_core::event::{MarkKey, MarkSubject};
+use abx_core::results::BusyUnits;
 use abx_functions::ports::MetricStore as _;
-use busy::Busy;
 use jiff::Timestamp;
 use serde::Serialize;
 use std::borrow::Cow;
@@ -67,9 +67,9 @@ pub const PLACEHOLDERS: &[&str] = &[
 #[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Suspects {
     /// Exposed units whose id is a placeholder, such as `undefined`.
-    placeholders: Part<Vec<Placeholder>>,
+    placeholders: CheckOutcome<Vec<Placeholder>>,
     /// Units with an implausible share of all events.
-    busy: Part<Busy>,
+    busy: CheckOutcome<BusyUnits>,
 }
 
 /// A placeholder that was exposed as if it were a user.
@@ -96,12 +96,12 @@ impl Suspects {
         may_take_time: bool,
     ) -> Self {
         let busy = match args.store.archive_folder() {
-            None => {
-                Part::NotAsked("a table has no counts of them; docs/statistics.md has a query".to_owned())
-            }
-            Some(_) if !may_take_time => Part::NotAsked("not while watching".to_owned()),
+            None => CheckOutcome::NotAsked(
+                "a table has no counts of them; docs/statistics.md has a query".to_owned(),
+            ),
+            Some(_) if !may_take_time => CheckOutcome::NotAsked("not while watching".to_owned()),
             Some(folder) => {
-                let read = Busy::look(&folder, only);
+                let read = busy::look(&folder, only);
                 read.map_err(|error| Error::world(folder.display().to_string()).because(error)).into()
             }
         };
@@ -111,7 +111,8 @@ impl Suspects {
     /// True if there are any.
     #[must_use]
     pub fn are_there(&self) -> bool {
-        self.placeholders.is_known_and(|it| !it.is_empty()) || self.busy.is_known_and(Busy::are_there)
+        self.placeholders.is_known_and(|it| !it.is_empty())
+            || self.busy.is_known_and(|it| !it.busiest.is_empty())
     }
 
     /// A line for each, and for each question without an answer; with the experiments where there are several.
@@ -120,12 +121,16 @@ impl Suspects {
         let mut lines = Vec::new();
         let unasked = |what: &str, why: &str| format!("{DIM}{what}: not known, {}{DIM:#}", printable(why));
         match &self.placeholders {
-            Part::Known(found) => lines.extend(found.iter().map(|it| it.line(has_several))),
-            Part::NotAsked(why) | Part::Failed(why) => lines.push(unasked("ids such as \"undefined\"", why)),
+            CheckOutcome::Known(found) => lines.extend(found.iter().map(|it| it.line(has_several))),
+            CheckOutcome::NotAsked(why) | CheckOutcome::Failed(why) => {
+                lines.push(unasked("ids such as \"undefined\"", why));
+            }
         }
         match &self.busy {
-            Part::Known(busy) => lines.extend(busy.lines()),
-            Part::NotAsked(why) | Part::Failed(why) => lines.push(unasked("units with too many events", why)),
+            CheckOutcome::Known(found) => lines.extend(busy::lines(found)),
+            CheckOutcome::NotAsked(why) | CheckOutcome::Failed(why) => {
+                lines.push(unasked("units with too many events", why));
+            }
         }
         lines
     }

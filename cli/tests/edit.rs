@@ -16,12 +16,17 @@ fn thirds() -> Vec<TargetRanges> {
 
 /// The lines that differ, with a sign each.
 fn lines(text: &str, wanted: &[TargetRanges]) -> Vec<String> {
-    let edited = edit_variants(text, 0, wanted).unwrap_or_else(|| panic!("not edited: {text}"));
+    let edited = edited(text, wanted);
     let signed = |sign: char, from: &str, other: &str| -> Vec<String> {
         let other: Vec<&str> = other.split('\n').collect();
         from.split('\n').filter(|line| !other.contains(line)).map(|line| format!("{sign}{line}")).collect()
     };
     [signed('-', text, &edited), signed('+', &edited, text)].concat()
+}
+
+/// The file, with the ranges written into its first document.
+fn edited(text: &str, wanted: &[TargetRanges]) -> String {
+    edit_variants(text, 0, wanted).unwrap_or_else(|| panic!("not edited: {text}"))
 }
 
 const A: &str = "ranges: [[0, 300000]]";
@@ -42,43 +47,38 @@ fn shares_in_lines_are_replaced_and_comments_stay() {
 }
 
 #[test]
-fn line_ends_of_windows_stay() {
-    let text = "experiment: e\r\nvariants:\r\n- key: a\r\n- key: b\r\n  description: x\r\n";
-    let edited = edit_variants(text, 0, &thirds()).expect("it is edited");
-    assert_eq!(
-        edited,
-        format!(
-            "experiment: e\r\nvariants:\r\n- key: a\r\n  {A}\r\n- key: b\r\n  {B}\r\n  description: x\r\n"
-        )
-    );
-}
-
-#[test]
-fn shares_in_braces_are_replaced_in_place() {
-    let text = "experiment: e\nvariants:\n  - {key: a, allocation: 0.2} # small\n  - { \"key\": \"b\", \"allocation\":0.8 , payload: 1 }";
-    let edited = edit_variants(text, 0, &thirds()).expect("it is edited");
+fn shares_and_ranges_are_replaced_in_any_layout() {
     let quoted = B.replace("ranges", "\"ranges\"");
-    assert_eq!(
-        edited,
-        format!(
-            "experiment: e\nvariants:\n  - {{key: a, {A}}} # small\n  - {{ \"key\": \"b\", {quoted} , payload: 1 }}"
-        )
-    );
-    let text = "{experiment: e, variants: [{key: a}, {key: b}]}\n";
-    let edited = edit_variants(text, 0, &thirds()).expect("it is edited");
-    assert_eq!(edited, format!("{{experiment: e, variants: [{{key: a, {A}}}, {{key: b, {B}}}]}}\n"));
-}
-
-#[test]
-fn ranges_are_replaced_in_any_layout_and_equal_ones_stay() {
-    let text = "experiment: e\nvariants:\n  - key: a\n    ranges: [ [0,  300000] ] # mine\n  - key: b\n    ranges:\n      - [300000, 500000]\n      - [500000, 1000000]\n    payload: 1\n";
-    let edited = edit_variants(text, 0, &thirds()).expect("it is edited");
-    assert_eq!(
-        edited,
-        format!(
-            "experiment: e\nvariants:\n  - key: a\n    ranges: [ [0,  300000] ] # mine\n  - key: b\n    {B}\n    payload: 1\n"
-        )
-    );
+    for (layout, text, expected) in [
+        (
+            "line ends of Windows stay",
+            "experiment: e\r\nvariants:\r\n- key: a\r\n- key: b\r\n  description: x\r\n",
+            format!(
+                "experiment: e\r\nvariants:\r\n- key: a\r\n  {A}\r\n- key: b\r\n  {B}\r\n  description: x\r\n"
+            ),
+        ),
+        (
+            "shares in braces are replaced in place",
+            "experiment: e\nvariants:\n  - {key: a, allocation: 0.2} # small\n  - { \"key\": \"b\", \"allocation\":0.8 , payload: 1 }",
+            format!(
+                "experiment: e\nvariants:\n  - {{key: a, {A}}} # small\n  - {{ \"key\": \"b\", {quoted} , payload: 1 }}"
+            ),
+        ),
+        (
+            "a document in one line",
+            "{experiment: e, variants: [{key: a}, {key: b}]}\n",
+            format!("{{experiment: e, variants: [{{key: a, {A}}}, {{key: b, {B}}}]}}\n"),
+        ),
+        (
+            "equal ranges stay",
+            "experiment: e\nvariants:\n  - key: a\n    ranges: [ [0,  300000] ] # mine\n  - key: b\n    ranges:\n      - [300000, 500000]\n      - [500000, 1000000]\n    payload: 1\n",
+            format!(
+                "experiment: e\nvariants:\n  - key: a\n    ranges: [ [0,  300000] ] # mine\n  - key: b\n    {B}\n    payload: 1\n"
+            ),
+        ),
+    ] {
+        assert_eq!(edited(text, &thirds()), expected, "{layout}");
+    }
 }
 
 #[test]
@@ -92,45 +92,43 @@ fn other_documents_of_the_file_stay() {
 fn variants_are_added_behind_the_last() {
     let three =
         [wanted("a", &[(0, 1)]), wanted("b", &[(1, 2)]), wanted("on", &[(2, 3)]), wanted("7", &[(3, 4)])];
-    let block = "experiment: e\nvariants:\n  - key: a\n    # of a\n  - key: b # last\n    # of b\n# of nobody\nowner: me\n";
-    let edited = edit_variants(block, 0, &three).expect("it is edited");
-    assert!(
-        edited.ends_with(
-            "  - key: b # last\n    ranges: [[1, 2]]\n    # of b\n  - key: on\n    ranges: [[2, 3]]\n  - key: \"7\"\n    ranges: [[3, 4]]\n# of nobody\nowner: me\n"
+    for (layout, text, end) in [
+        (
+            "lines",
+            "experiment: e\nvariants:\n  - key: a\n    # of a\n  - key: b # last\n    # of b\n# of nobody\nowner: me\n",
+            "  - key: b # last\n    ranges: [[1, 2]]\n    # of b\n  - key: on\n    ranges: [[2, 3]]\n  - key: \"7\"\n    ranges: [[3, 4]]\n# of nobody\nowner: me\n",
         ),
-        "{edited}"
-    );
-    let flow = "experiment: e\nvariants:\n  - {key: a}\n  - {key: b}";
-    let edited = edit_variants(flow, 0, &three).expect("it is edited");
-    assert!(
-        edited.ends_with(
-            "{key: b, ranges: [[1, 2]]}\n  - {key: on, ranges: [[2, 3]]}\n  - {key: \"7\", ranges: [[3, 4]]}"
+        (
+            "braces",
+            "experiment: e\nvariants:\n  - {key: a}\n  - {key: b}",
+            "{key: b, ranges: [[1, 2]]}\n  - {key: on, ranges: [[2, 3]]}\n  - {key: \"7\", ranges: [[3, 4]]}",
         ),
-        "{edited}"
-    );
-    let brackets = "experiment: e\nvariants: [\n  {key: a},\n  {key: b} # last\n  ]\n";
-    let edited = edit_variants(brackets, 0, &three).expect("it is edited");
-    assert!(edited.ends_with("{key: b, ranges: [[1, 2]]}, # last\n  {key: on, ranges: [[2, 3]]},\n  {key: \"7\", ranges: [[3, 4]]}\n  ]\n"), "{edited}");
-    let trailing = "experiment: e\nvariants: [\n  {key: a},\n  {key: b},\n  ]\n";
-    let edited = edit_variants(trailing, 0, &three).expect("it is edited");
-    assert!(
-        edited.ends_with("{key: on, ranges: [[2, 3]]},\n  {key: \"7\", ranges: [[3, 4]]},\n  ]\n"),
-        "{edited}"
-    );
+        (
+            "brackets",
+            "experiment: e\nvariants: [\n  {key: a},\n  {key: b} # last\n  ]\n",
+            "{key: b, ranges: [[1, 2]]}, # last\n  {key: on, ranges: [[2, 3]]},\n  {key: \"7\", ranges: [[3, 4]]}\n  ]\n",
+        ),
+        (
+            "a comma at the end",
+            "experiment: e\nvariants: [\n  {key: a},\n  {key: b},\n  ]\n",
+            "{key: on, ranges: [[2, 3]]},\n  {key: \"7\", ranges: [[3, 4]]},\n  ]\n",
+        ),
+    ] {
+        let edited = edited(text, &three);
+        assert!(edited.ends_with(end), "{layout}: {edited}");
+    }
 }
 
 #[test]
 fn variants_are_dropped_with_their_lines() {
     let only = [wanted("b", &[(0, 1_000_000)])];
     let block = "experiment: e\nvariants:\n  # of a\n  - key: a\n    description: |\n      two\n      lines\n    # in a\n\n  # of b\n  - key: b\n  - key: c\n    payload: {x: 1}\nowner: me\n";
-    let edited = edit_variants(block, 0, &only).expect("it is edited");
     assert_eq!(
-        edited,
+        edited(block, &only),
         "experiment: e\nvariants:\n  # of a\n\n  # of b\n  - key: b\n    ranges: [[0, 1000000]]\nowner: me\n"
     );
     let flow = "experiment: e\nvariants: [{key: a}, {key: b}, {key: c}]\n";
-    let edited = edit_variants(flow, 0, &only).expect("it is edited");
-    assert_eq!(edited, "experiment: e\nvariants: [{key: b, ranges: [[0, 1000000]]}]\n");
+    assert_eq!(edited(flow, &only), "experiment: e\nvariants: [{key: b, ranges: [[0, 1000000]]}]\n");
 }
 
 #[test]

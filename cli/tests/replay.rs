@@ -36,6 +36,15 @@ impl Place {
         place
     }
 
+    /// With files of events, each of users from a number on.
+    fn with_events(files: &[(&str, usize, usize)]) -> Self {
+        let place = Self::new();
+        for (name, first, users) in files {
+            place.write(name, &events(*first, *users).join("\n"));
+        }
+        place
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
@@ -79,6 +88,27 @@ const COLUMNS: &str = "--unit user --exposure shop=variant --conversion purchase
 impl Ran {
     fn class(&self, name: &str) -> u64 {
         self.report["classes"][name].as_u64().unwrap_or_else(|| panic!("{} {}", self.report, self.error))
+    }
+
+    /// Checks the numbers of records in some classes.
+    #[track_caller]
+    fn assert_classes(&self, expected: &[(&str, u64)]) {
+        for (name, number) in expected {
+            assert_eq!(self.class(name), *number, "{name}: {} {}", self.report, self.error);
+        }
+    }
+
+    /// Checks some totals of all variants.
+    #[track_caller]
+    fn assert_totals(&self, expected: &[(&str, f64)]) {
+        let totals = expected.iter().map(|(name, _)| (*name, self.total(name)));
+        assert_eq!(totals.collect::<Vec<_>>(), expected, "{} {}", self.report, self.error);
+    }
+
+    /// Checks that nothing was counted, for a reason that the caller can remove.
+    #[track_caller]
+    fn assert_refused(&self, reason: &str) {
+        assert!(self.code == 2 && self.error.contains(reason), "{} {}", self.code, self.error);
     }
 
     /// The number of records, all of which are in one class.
@@ -133,7 +163,7 @@ fn another_file_is_counted_and_the_same_one_is_not() {
     fs::copy(place.path("d2.csv"), place.path("copy.csv")).unwrap();
     let ran = place.csv("copy.csv d3.csv d3.csv");
     assert_eq!((ran.class("already_counted"), ran.records(), ran.code), (1_800, 1_800, 1));
-    assert_eq!((ran.total("units"), ran.total("buyers"), ran.total("orders")), (1_200.0, 600.0, 600.0));
+    ran.assert_totals(&[("units", 1_200.0), ("buyers", 600.0), ("orders", 600.0)]);
     // The same number of other users with the same everything else.
     place.write("e1.jsonl", &events(7_000, 4).join("\n"));
     place.write("e2.jsonl", &events(5_000, 4).join("\n"));
@@ -150,13 +180,13 @@ fn a_file_that_grew_counts_what_is_new() {
     place.write("day.csv", &whole);
     let ran = place.csv("day.csv");
     assert_eq!((ran.class("counted"), ran.class("already_counted"), ran.records()), (75, 75, 150));
-    assert_eq!((ran.total("units"), ran.total("orders")), (100.0, 50.0));
+    ran.assert_totals(&[("units", 100.0), ("orders", 50.0)]);
     let lines = events(200, 3);
     place.write("log.jsonl", &lines[..2].join("\n"));
     assert_eq!(place.to_store("log.jsonl").class("counted"), 2, "without a line feed at the end");
     place.write("log.jsonl", &(lines.join("\n") + "\n"));
     let ran = place.to_store("log.jsonl");
-    assert_eq!((ran.class("counted"), ran.class("already_counted")), (4, 2));
+    ran.assert_classes(&[("counted", 4), ("already_counted", 2)]);
     // The beginning and the whole together, in one command.
     let other = Place::new();
     other.write("a.csv", &whole);
@@ -202,14 +232,14 @@ u2,control,0,,,2026-11-24T11:00:00Z
     );
     let ran = place.csv("orders.csv");
     assert_eq!((ran.class("counted"), ran.records()), (6, 6), "{}", ran.report);
-    assert_eq!((ran.total("orders"), ran.total("revenue"), ran.total("items")), (2.0, 12.0, 3.0));
-    assert_eq!((ran.total("buyers"), ran.total("conflicts")), (1.0, 1.0));
+    ran.assert_totals(&[("orders", 2.0), ("revenue", 12.0), ("items", 3.0)]);
+    ran.assert_totals(&[("buyers", 1.0), ("conflicts", 1.0)]);
     // Without a time, every row of a user counts.
     let ran = place.run(
         "orders.csv --from shop.yaml --unit user --exposure shop=variant --value purchase.amount=amount",
         "",
     );
-    assert_eq!((ran.total("orders"), ran.total("revenue")), (2.0, 12.0));
+    ran.assert_totals(&[("orders", 2.0), ("revenue", 12.0)]);
     // What a first run left out, a second one adds, and nothing else.
     let other = Place::new();
     other.write("orders.csv", &fs::read_to_string(place.path("orders.csv")).unwrap());
@@ -218,8 +248,8 @@ u2,control,0,,,2026-11-24T11:00:00Z
         4
     );
     let ran = other.csv("orders.csv");
-    assert_eq!((ran.class("counted"), ran.class("already_counted")), (2, 4), "{}", ran.report);
-    assert_eq!((ran.total("units"), ran.total("exposures"), ran.total("revenue")), (2.0, 4.0, 12.0));
+    ran.assert_classes(&[("counted", 2), ("already_counted", 4)]);
+    ran.assert_totals(&[("units", 2.0), ("exposures", 4.0), ("revenue", 12.0)]);
 }
 
 #[test]
@@ -236,12 +266,7 @@ fn an_event_with_an_id_counts_once_in_however_many_files() {
     place.write("b.jsonl", &more.join("\n"));
     assert_eq!(place.to_store("a.jsonl").class("counted"), 5);
     let ran = place.to_store("b.jsonl");
-    assert_eq!(
-        (ran.class("counted"), ran.class("already_counted"), ran.class("duplicate")),
-        (2, 1, 1),
-        "{}",
-        ran.report
-    );
+    ran.assert_classes(&[("counted", 2), ("already_counted", 1), ("duplicate", 1)]);
     assert_eq!((ran.total("orders"), ran.records()), (5.0, 4));
 }
 
@@ -266,7 +291,8 @@ fn recorded_payloads_count_in_any_order_and_once() {
     place.write("early.json", &payload("events", 1, 100, early));
     place.write("late.json", &payload("events", 1, 104, late));
     let ran = place.run("late.json early.json --from shop.yaml", "");
-    assert_eq!((ran.class("counted"), ran.total("orders")), (10, 5.0), "{}", ran.report);
+    ran.assert_classes(&[("counted", 10)]);
+    ran.assert_totals(&[("orders", 5.0)]);
     // An object of an on-failure destination that turns up after what came later.
     assert_eq!(place.to_store("late.json").class("counted"), 6);
     place.write(
@@ -274,7 +300,8 @@ fn recorded_payloads_count_in_any_order_and_once() {
         &json!({"requestContext": {}, "payload": payload("events", 1, 100, early)}).to_string(),
     );
     let ran = place.to_store("failed.json");
-    assert_eq!((ran.class("counted"), ran.total("orders")), (4, 5.0), "{}", ran.report);
+    ran.assert_classes(&[("counted", 4)]);
+    ran.assert_totals(&[("orders", 5.0)]);
     let ran = place.to_store("early.json late.json");
     assert_eq!((ran.class("already_counted"), ran.code), (10, 1), "the same records in another file");
     // Two stores count their events from 1.
@@ -282,14 +309,13 @@ fn recorded_payloads_count_in_any_order_and_once() {
     place.write("one.json", &payload("local", 0, 1, &lines));
     place.write("two.json", &payload("local", 0, 1, &other));
     let ran = place.run("one.json two.json --from shop.yaml", "");
-    assert_eq!((ran.class("counted"), ran.total("units")), (20, 10.0));
+    ran.assert_classes(&[("counted", 20)]);
+    ran.assert_totals(&[("units", 10.0)]);
 }
 
 #[test]
 fn an_interrupted_replay_goes_on_exactly() {
-    let place = Place::new();
-    place.write("a.jsonl", &events(0, 150).join("\n"));
-    place.write("b.jsonl", &events(150, 150).join("\n"));
+    let place = Place::with_events(&[("a.jsonl", 0, 150), ("b.jsonl", 150, 150)]);
     // Killed at any moment: whatever is counted then, in the end each event is counted once.
     for pause in [60, 120, 200, 300, 450] {
         let mut child = Command::new(env!("CARGO_BIN_EXE_abx"))
@@ -305,23 +331,16 @@ fn an_interrupted_replay_goes_on_exactly() {
     }
     let ran = place.to_store("b.jsonl a.jsonl --batch-size 50");
     assert_eq!(ran.records(), 600, "{} {}", ran.report, ran.error);
-    assert_eq!((ran.total("units"), ran.total("orders"), ran.total("revenue")), (300.0, 300.0, 600.0));
+    ran.assert_totals(&[("units", 300.0), ("orders", 300.0), ("revenue", 600.0)]);
 }
 
 #[test]
 fn an_interrupted_replay_wants_its_files_again() {
-    let place = Place::new();
-    place.write("a.jsonl", &events(0, 10).join("\n"));
-    place.write("b.jsonl", &events(10, 10).join("\n"));
+    let place = Place::with_events(&[("a.jsonl", 0, 10), ("b.jsonl", 10, 10)]);
     place.to_store("a.jsonl b.jsonl");
     rusqlite::Connection::open(place.path("s")).unwrap().execute("UPDATE loads SET done = 0", []).unwrap();
     let ran = place.to_store("a.jsonl");
-    assert_eq!(ran.code, 2);
-    assert!(
-        ran.error.contains("a replay of a.jsonl, b.jsonl was interrupted, and b.jsonl is not given now"),
-        "{}",
-        ran.error
-    );
+    ran.assert_refused("a replay of a.jsonl, b.jsonl was interrupted, and b.jsonl is not given now");
     // One of them grew meanwhile.
     fs::OpenOptions::new()
         .append(true)
@@ -330,12 +349,8 @@ fn an_interrupted_replay_wants_its_files_again() {
         .write_all(format!("\n{}", events(90, 1).join("\n")).as_bytes())
         .unwrap();
     let ran = place.to_store("b.jsonl a.jsonl");
-    assert_eq!(
-        (ran.class("already_counted"), ran.class("counted"), ran.total("units")),
-        (40, 2, 21.0),
-        "{}",
-        ran.report
-    );
+    ran.assert_classes(&[("already_counted", 40), ("counted", 2)]);
+    ran.assert_totals(&[("units", 21.0)]);
 }
 
 /// An amount that is a text, beyond what a sum can hold, or missing counts in the number of events and not in the sum, and is said.
@@ -348,12 +363,8 @@ fn an_amount_that_cannot_be_summed_is_said() {
     lines[7] = lines[7].replace("\"amount\":2", "\"amuont\":2");
     place.write("a.jsonl", &lines.join("\n"));
     let ran = place.to_store("a.jsonl");
-    assert_eq!(
-        (ran.class("counted"), ran.total("orders"), ran.total("revenue")),
-        (10, 5.0, 4.0),
-        "{}",
-        ran.report
-    );
+    ran.assert_classes(&[("counted", 10)]);
+    ran.assert_totals(&[("orders", 5.0), ("revenue", 4.0)]);
     assert_eq!(ran.report["experiments"][0]["variants"][0]["unusable"]["revenue"], 3);
     for command in ["results shop --store s", "status --store s --from shop.yaml"] {
         let output = Command::new(env!("CARGO_BIN_EXE_abx"))
@@ -372,28 +383,20 @@ fn a_bad_row_counts_nothing_and_is_named() {
     place.write("bad.csv", &(day(0, 3) + "u9,treat,perhaps,1,1,2026-11-24T10:00:00Z\n"));
     place.write("good.csv", &day(100, 3));
     let ran = place.csv("good.csv bad.csv");
-    assert_eq!(ran.code, 2);
-    assert!(ran.error.contains("bad.csv:5: \"perhaps\" in column \"bought\""), "{}", ran.error);
+    ran.assert_refused("bad.csv:5: \"perhaps\" in column \"bought\"");
     assert_eq!(place.csv("good.csv").class("counted"), 4, "nothing was counted before");
     place.write("twice.csv", "user,variant,variant,at\nu,a,b,2026-11-24\n");
     let ran = place.to_store("twice.csv --unit user --exposure shop=variant");
-    assert!(ran.code == 2 && ran.error.contains("2 columns named \"variant\""), "{}", ran.error);
+    ran.assert_refused("2 columns named \"variant\"");
 }
 
 #[test]
 fn other_documents_than_the_stores_are_refused_and_not_ignored() {
-    let place = Place::new();
-    place.write("a.jsonl", &events(0, 2).join("\n"));
-    place.write("b.jsonl", &events(2, 2).join("\n"));
+    let place = Place::with_events(&[("a.jsonl", 0, 2), ("b.jsonl", 2, 2)]);
     place.to_store("a.jsonl");
     place.write("shop.yaml", &SHOP.replace("orders", "purchases"));
     let ran = place.to_store("b.jsonl");
-    assert_eq!(ran.code, 2);
-    assert!(
-        ran.error.contains("s counts by its revision 1, and --from names other documents"),
-        "{}",
-        ran.error
-    );
+    ran.assert_refused("s counts by its revision 1, and --from names other documents");
     assert_eq!(place.run("b.jsonl --store s", "").class("counted"), 4);
 }
 
@@ -413,7 +416,8 @@ fn gzip_standard_input_and_archives_are_read() {
         fs::read_dir(place.path("s-archive")).unwrap().map(|it| it.unwrap().path()).collect();
     let archive = archived[0].strip_prefix(place.0.path()).unwrap().display().to_string();
     let ran = place.run(&format!("{archive} --from shop.yaml --store t"), "");
-    assert_eq!((ran.class("counted"), ran.total("revenue")), (8, 8.0), "{} {}", ran.report, ran.error);
+    ran.assert_classes(&[("counted", 8)]);
+    ran.assert_totals(&[("revenue", 8.0)]);
     assert!(Path::new(&place.path("t-archive")).is_dir(), "each store has an archive of its own");
     let ran = place.run("- --from shop.yaml", "");
     assert_eq!((ran.records(), ran.code), (0, 1), "nothing was read");

@@ -31,22 +31,28 @@ pub(crate) async fn client(
     Ok(Client::from_conf(config))
 }
 
+// It is read by the names of a log of JSON lines (AWS Lambda developer guide, "Lambda Telemetry API Event schema", `platform.report`).
 /// The report of the platform at the end of an invocation's log.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct InvocationReport {
     /// The duration of the function's work, in milliseconds.
+    #[serde(rename(deserialize = "durationMs"))]
     pub duration_ms: Option<f64>,
     /// The billed duration and memory.
+    #[serde(rename(deserialize = "billedDurationMs"))]
     pub billed_ms: Option<f64>,
     /// The duration of the cold start, if there was one.
+    #[serde(rename(deserialize = "initDurationMs"))]
     pub init_ms: Option<f64>,
     /// The memory in MB.
+    #[serde(rename(deserialize = "memorySizeMB"))]
     pub memory_mb: Option<f64>,
     /// The most that it used.
+    #[serde(rename(deserialize = "maxMemoryUsedMB"))]
     pub used_mb: Option<f64>,
 }
 
-/// The same in a log of JSON lines (AWS Lambda developer guide, "Lambda Telemetry API Event schema", `platform.report`).
+/// A line of such a log.
 #[derive(Deserialize)]
 struct Platform {
     #[serde(rename = "type")]
@@ -56,19 +62,7 @@ struct Platform {
 
 #[derive(Deserialize)]
 struct PlatformRecord {
-    metrics: PlatformMetrics,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct PlatformMetrics {
-    duration_ms: Option<f64>,
-    billed_duration_ms: Option<f64>,
-    init_duration_ms: Option<f64>,
-    #[serde(rename = "memorySizeMB")]
-    memory_size: Option<f64>,
-    #[serde(rename = "maxMemoryUsedMB")]
-    max_memory_used: Option<f64>,
+    metrics: InvocationReport,
 }
 
 impl InvocationReport {
@@ -96,13 +90,7 @@ fn by_text(line: &str) -> Option<InvocationReport> {
 
 fn by_json(line: &str) -> Option<InvocationReport> {
     let Platform { kind, record } = serde_json::from_str(line).ok()?;
-    (kind == "platform.report").then_some(InvocationReport {
-        duration_ms: record.metrics.duration_ms,
-        billed_ms: record.metrics.billed_duration_ms,
-        init_ms: record.metrics.init_duration_ms,
-        memory_mb: record.metrics.memory_size,
-        used_mb: record.metrics.max_memory_used,
-    })
+    (kind == "platform.report").then_some(record.metrics)
 }
 
 /// The end of an invocation's log, at most 4 KB, where it was asked for.

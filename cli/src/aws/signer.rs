@@ -18,7 +18,7 @@ const EARLY: Duration = Duration::from_mins(5);
 const SERVICE: &str = "lambda";
 
 /// The reason why a request cannot be signed.
-type Cause = Box<dyn std::error::Error + Send + Sync>;
+type SigningError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The choice of HTTP requests that are signed.
 #[derive(Debug, Clone, Copy, Default, clap::Args)]
@@ -72,13 +72,13 @@ impl Signer {
     }
 
     /// Adds the headers of a signature, which goes over method, URL, headers and body.
-    pub(crate) async fn sign(&self, request: &mut Request<Bytes>) -> Result<(), Cause> {
+    pub(crate) async fn sign(&self, request: &mut Request<Bytes>) -> Result<(), SigningError> {
         let now = SystemTime::now();
         let credentials = self.credentials(now).await?;
         signed(request, credentials, &self.region, now)
     }
 
-    async fn credentials(&self, now: SystemTime) -> Result<Credentials, Cause> {
+    async fn credentials(&self, now: SystemTime) -> Result<Credentials, SigningError> {
         let mut current = self.current.lock().await;
         if current.expiry().is_some_and(|end| end < now + EARLY) {
             match self.provider.provide_credentials().await {
@@ -97,7 +97,7 @@ fn signed(
     credentials: Credentials,
     region: &str,
     now: SystemTime,
-) -> Result<(), Cause> {
+) -> Result<(), SigningError> {
     if request.headers().contains_key(AUTHORIZATION) {
         return Ok(());
     }

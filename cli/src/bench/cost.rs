@@ -3,10 +3,15 @@
 use super::tally::BenchTally;
 use serde::Serialize;
 
-/// The price of compute on arm64, in USD a GB-second. An assumption: the published price of us-east-1, first tier.
-const PER_GB_SECOND: f64 = 0.000_013_333_4;
-/// The price of requests, in USD a million. An assumption as above.
-const PER_MILLION_REQUESTS: f64 = 0.20;
+/// The assumed prices of Lambda on arm64.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, schemars::JsonSchema)]
+pub(super) struct Prices {
+    pub(super) usd_per_gb_second: f64,
+    pub(super) usd_per_million_requests: f64,
+}
+
+/// The published prices of us-east-1, first tier.
+const PRICES: Prices = Prices { usd_per_gb_second: 0.000_013_333_4, usd_per_million_requests: 0.20 };
 
 /// The cost of a million requests on Lambda at the assumed prices. An API in front, stores and stream are not included.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, schemars::JsonSchema)]
@@ -18,8 +23,8 @@ pub(super) struct Cost {
     pub(super) billed_ms: f64,
     /// True if that is what the log tails said; otherwise it is the mean latency, which is more, since it holds the network.
     pub(super) is_as_billed: bool,
-    pub(super) usd_per_gb_second: f64,
-    pub(super) usd_per_million_requests: f64,
+    #[serde(flatten)]
+    pub(super) prices: Prices,
 }
 
 impl Cost {
@@ -33,12 +38,11 @@ impl Cost {
         };
         let gb_seconds = f64::from(memory_mb) / 1024.0 * billed_ms / 1000.0;
         Some(Self {
-            usd_per_million: gb_seconds * 1e6 * PER_GB_SECOND + PER_MILLION_REQUESTS,
+            usd_per_million: gb_seconds * 1e6 * PRICES.usd_per_gb_second + PRICES.usd_per_million_requests,
             memory_mb,
             billed_ms,
             is_as_billed: count > 0,
-            usd_per_gb_second: PER_GB_SECOND,
-            usd_per_million_requests: PER_MILLION_REQUESTS,
+            prices: PRICES,
         })
     }
 }

@@ -21,13 +21,12 @@ pub(super) struct Invocation {
     pub(super) tail_log: bool,
     /// An emulator instead of AWS.
     pub(super) endpoint: Option<String>,
-    pub(super) patience: Duration,
 }
 
 impl Invocation {
     /// A client of its own for each thread, because connections belong to the thread that made them.
-    pub(super) async fn client(&self) -> Result<Client, Error> {
-        lambda::client(&self.function, self.endpoint.as_deref(), self.patience).await
+    pub(super) async fn client(&self, patience: Duration) -> Result<Client, Error> {
+        lambda::client(&self.function, self.endpoint.as_deref(), patience).await
     }
 
     /// Asks whether the function could be invoked, without invoking it: so no environment is warm before the run.

@@ -25,7 +25,7 @@ use tokio::time::timeout;
 use tower::ServiceExt as _;
 
 type Io = MaybeHttpsStream<TokioIo<TcpStream>>;
-type Driver = http1::Connection<Io, Full<Bytes>>;
+type HttpConnection = http1::Connection<Io, Full<Bytes>>;
 
 /// A request, as it was asked for.
 #[derive(Debug)]
@@ -113,7 +113,7 @@ pub(super) fn parse_header(text: &str) -> Result<(HeaderName, HeaderValue), Stri
 }
 
 /// A connection, and what drives it.
-type Open = (SendRequest<Full<Bytes>>, Driver);
+type Open = (SendRequest<Full<Bytes>>, HttpConnection);
 
 /// Sends one request after the other over a connection that is opened again when the server has closed it.
 pub(super) struct HttpCaller {
@@ -232,6 +232,6 @@ impl HttpCaller {
 }
 
 /// True if the server has closed a connection while it was idle. Only whoever drives a connection notices.
-async fn is_closed(driver: &mut Driver) -> bool {
+async fn is_closed(driver: &mut HttpConnection) -> bool {
     poll_fn(|context| Poll::Ready(Pin::new(&mut *driver).poll(context).is_ready())).await
 }

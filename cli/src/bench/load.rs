@@ -3,6 +3,7 @@
 //! A thread by itself releases requests when they are due, because a timer of the asynchronous runtime is a millisecond coarse. Whoever of
 //! the connections is free takes the next one; if none is, the request waits, and that is part of its latency.
 
+use super::LoadArgs;
 use super::function::{FunctionCaller, Invocation};
 use super::http::{HttpCaller, HttpRequest};
 use super::schedule::Schedule;
@@ -43,13 +44,7 @@ pub(super) enum Pace {
 pub(super) struct LoadGenerator {
     pub(super) work: BenchRequest,
     pub(super) pace: Pace,
-    pub(super) connections: usize,
-    pub(super) threads: usize,
-    pub(super) users: u64,
-    /// For an answer.
-    pub(super) patience: Duration,
-    /// The planned duration of the run, for the line on the terminal.
-    pub(super) length: Duration,
+    pub(super) args: LoadArgs,
 }
 
 /// The state that the parts of a run share.
@@ -73,7 +68,7 @@ pub(super) struct Measured {
 impl LoadGenerator {
     /// Runs it. Every connection stands before the first request is due.
     pub(super) fn run(self) -> Result<Measured, Error> {
-        let threads = self.threads.clamp(1, self.connections);
+        let threads = self.args.threads().clamp(1, self.args.connections());
         let run = Arc::new(BenchRun {
             load: self,
             released: Semaphore::new(0),
@@ -147,21 +142,22 @@ fn work(
 
 /// Opens every connection of a thread.
 async fn open(load: &LoadGenerator, (number, threads): (usize, usize)) -> Result<Vec<Caller>, Error> {
-    let mine = (number..load.connections).step_by(threads);
+    let patience = load.args.timeout;
+    let mine = (number..load.args.connections()).step_by(threads);
     match &load.work {
         BenchRequest::Http(request) => {
-            let (connector, signer) = (connector(load.patience)?, request.signer().await?);
+            let (connector, signer) = (connector(patience)?, request.signer().await?);
             let mut callers = Vec::new();
             for _ in mine {
                 let mut caller =
-                    HttpCaller::new(Arc::clone(request), connector.clone(), signer.clone(), load.patience);
+                    HttpCaller::new(Arc::clone(request), connector.clone(), signer.clone(), patience);
                 caller.connect().await.map_err(|error| Error::world(request.host()).because(error))?;
                 callers.push(Caller::Http(Box::new(caller)));
             }
             Ok(callers)
         }
         BenchRequest::Function(invocation) => {
-            let client = invocation.client().await?;
+            let client = invocation.client(patience).await?;
             if number == 0 {
                 invocation.check(&client).await?;
             }
@@ -193,7 +189,7 @@ impl BenchRun {
         while let Some((index, due)) = self.take().await {
             let sent = begin.elapsed();
             let due = due.unwrap_or(sent);
-            let outcome = caller.call(template::user(index, self.load.users)).await;
+            let outcome = caller.call(template::user(index, self.load.args.units)).await;
             let latency = begin.elapsed().saturating_sub(due);
             self.done.fetch_add(1, Relaxed);
             if outcome.failure.is_some() {
@@ -228,7 +224,7 @@ impl BenchRun {
 
     /// Releases what is due, until all is taken or the time is over.
     fn pace(&self, begin: Instant) {
-        let bar = progress(self.load.length);
+        let bar = progress(self.load.args.length());
         match &self.load.pace {
             Pace::Open(schedule) => {
                 let mut released = 0;
@@ -243,7 +239,7 @@ impl BenchRun {
                     self.show(&bar, now, released);
                     thread::sleep(schedule.due(released).saturating_sub(begin.elapsed()).min(TICK));
                 }
-                let end = self.load.length + DRAIN;
+                let end = self.load.args.length() + DRAIN;
                 while self.next.load(Relaxed) < schedule.total() && begin.elapsed() < end {
                     self.show(&bar, begin.elapsed(), released);
                     thread::sleep(Duration::from_millis(1));

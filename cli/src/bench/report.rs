@@ -120,9 +120,9 @@ impl BenchReport {
                 Rate::PerSecond(rate) => Some(rate),
                 Rate::Max => None,
             },
-            duration_seconds: args.duration.as_secs_f64(),
-            ramp_seconds: args.ramp.as_secs_f64(),
-            connections: args.connections.get(),
+            duration_seconds: args.load.duration.as_secs_f64(),
+            ramp_seconds: args.load.ramp.as_secs_f64(),
+            connections: args.load.connections.get(),
             enrollment,
             requests: tally.all(),
             answered: tally.answered,
@@ -250,8 +250,8 @@ impl BenchReport {
                 it.usd_per_million,
                 it.memory_mb,
                 it.billed_ms,
-                it.usd_per_gb_second,
-                it.usd_per_million_requests
+                it.prices.usd_per_gb_second,
+                it.prices.usd_per_million_requests
             );
         }
         if let Some(it) = &self.comparison {

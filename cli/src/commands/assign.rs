@@ -2,10 +2,10 @@
 
 use crate::command::Execute;
 use crate::decisions::{ExperimentRow, FlagRow, exit_with_errors, missing, subject};
-use crate::earlier::EarlierArgs;
+use crate::earlier::SubjectArgs;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::inputs::{AtArg, ContextArgs, FromArg};
+use crate::inputs::AtArg;
 use crate::render::notes::{earlier_from, hinted, left_out};
 use crate::render::style::{DIM, TITLE};
 use crate::render::table;
@@ -27,13 +27,8 @@ pub struct Args {
     unit: String,
     /// The key of an experiment or flag; all by default
     key: Option<String>,
-    // Before the store: what is taken of the arguments cannot be asked for again.
     #[command(flatten)]
-    earlier: EarlierArgs,
-    #[command(flatten)]
-    from: FromArg,
-    #[command(flatten)]
-    context: ContextArgs,
+    subject: SubjectArgs,
     #[command(flatten)]
     at: AtArg,
     #[command(flatten)]
@@ -64,13 +59,13 @@ impl Execute for Args {
 
     /// Decides everything that was asked for.
     fn execute(&self) -> Result<AssignReport, Error> {
-        let checked = self.from.load()?;
-        let context = self.context.read(Some(checked.catalog.attributes()))?;
+        let checked = self.subject.from.load()?;
+        let context = self.subject.context.read(Some(checked.catalog.attributes()))?;
         let subject = subject(&self.unit, &context.attributes)?;
         let now = self.at.time();
         let wanted = |key: &str| self.key.as_deref().is_none_or(|it| it == key);
         let experiments = checked.catalog.experiments().iter().filter(|it| wanted(it.key()));
-        let earlier = self.earlier.read(&self.from, &subject, experiments.clone())?;
+        let earlier = self.subject.read_earlier(&subject, experiments.clone())?;
         let decide =
             |it: &Experiment| ExperimentRow::new(&it.decide(&subject, now, earlier.pin(it, &subject, now)));
         let flags = checked.catalog.flags().iter().filter(|it| wanted(it.key()));

@@ -11,7 +11,7 @@ use crate::advice::unanswered;
 use crate::command::{ReportSchema, Run, block_on};
 use crate::error::Error;
 use crate::exit::{self, Exit};
-use crate::inputs::{DOCUMENTS, Source};
+use crate::inputs::{DOCUMENTS, DocumentSource};
 use crate::output::Output;
 use crate::render::style::{DIM, GOOD, TITLE};
 use crate::render::{findings, printable_lines, progress};
@@ -63,7 +63,7 @@ const GRACE: Duration = Duration::from_secs(1);
 pub struct Args {
     /// Documents: files or folders, which are watched
     #[arg(default_value = DOCUMENTS, value_name = "SOURCE")]
-    sources: Vec<Source>,
+    sources: Vec<DocumentSource>,
     /// The port on this machine; 0 takes a free one
     #[arg(long, value_name = "PORT", default_value_t = 8080)]
     port: u16,
@@ -81,16 +81,16 @@ pub struct Args {
     verbose: bool,
 }
 
-type AssignmentService = assignment::AssignmentService<EmbeddedStore, Arc<WatchedStore>, Arc<WatchedStore>>;
-type FlagService = flags::FlagService<EmbeddedStore, Arc<WatchedStore>>;
+type LocalAssignments = assignment::AssignmentService<EmbeddedStore, Arc<WatchedStore>, Arc<WatchedStore>>;
+type LocalFlags = flags::FlagService<EmbeddedStore, Arc<WatchedStore>>;
 
 /// The service.
 struct Dev {
     store: EmbeddedStore,
     watched: Arc<WatchedStore>,
     holder: Arc<CatalogHolder<EmbeddedStore>>,
-    assignment: Arc<AssignmentService>,
-    flags: Arc<FlagService>,
+    assignment: Arc<LocalAssignments>,
+    flags: Arc<LocalFlags>,
     events: Arc<LocalProcessor>,
 }
 
@@ -108,7 +108,7 @@ impl Run for Args {
 async fn serve(args: &Args) -> Result<Exit, Error> {
     // First of all, so that in no moment a signal ends the program halfway.
     let interrupted = interrupted()?;
-    let paths = Source::paths(&args.sources, "watched")?;
+    let paths = DocumentSource::paths(&args.sources, "watched")?;
     let dev = Dev::open(args)?;
     // Before anything is published: another `abx dev` may be here already.
     let _lock = Lock::take(&args.store)?;

@@ -3,8 +3,8 @@
 use crate::command::Execute;
 use crate::error::Error;
 use crate::exit::{self, Exit};
-use crate::inputs::{AtArg, ContextArgs, DOCUMENTS, Source, percentage};
-use crate::people::{Census, UnitsFileArgs, check_memory};
+use crate::inputs::{DOCUMENTS, DocumentSource, percentage};
+use crate::people::{Census, PopulationArgs, check_memory};
 use crate::render::change::{self, code};
 use crate::render::notes::hinted;
 use crate::render::numbers::{round_percent, share};
@@ -36,10 +36,10 @@ a document moves more than --max-moved allows.")]
 pub struct Args {
     /// The documents before: files, folders, a git revision (main or main:experiments), or a published revision (@12 or @head)
     #[arg(value_name = "OLD")]
-    old: Source,
+    old: DocumentSource,
     /// The documents after
     #[arg(value_name = "NEW", default_value = DOCUMENTS)]
-    new: Source,
+    new: DocumentSource,
     /// Exit with 1 if a document moves more than this share of its units
     #[arg(long, value_name = "SHARE", value_parser = crate::inputs::share)]
     max_moved: Option<f64>,
@@ -47,11 +47,7 @@ pub struct Args {
     #[arg(long, hide = true, value_name = "PERCENT", value_parser = percentage, conflicts_with = "max_moved")]
     fail_over: Option<f64>,
     #[command(flatten)]
-    file: UnitsFileArgs,
-    #[command(flatten)]
-    context: ContextArgs,
-    #[command(flatten)]
-    at: AtArg,
+    population: PopulationArgs,
     #[command(flatten)]
     store: StoreArgs,
     /// Output format
@@ -113,16 +109,17 @@ impl Execute for Args {
     /// Compiles both sides, and compares them.
     fn execute(&self) -> Result<DiffReport, Error> {
         // Also where no document compiles: what is wrong is part of the report.
-        let load =
-            |source: &Source| Source::read(std::slice::from_ref(source), &self.store).map(Corpus::compile);
+        let load = |source: &DocumentSource| {
+            DocumentSource::read(std::slice::from_ref(source), &self.store).map(Corpus::compile)
+        };
         let (old, new) = (load(&self.old)?, load(&self.new)?);
-        let now = self.at.time();
+        let now = self.population.at.time();
         let mut diff = compare(&old.version(), &new.version(), now);
         let mut types = old.catalog.attributes().clone();
         types.merge(new.catalog.attributes());
-        let context = self.context.read(Some(&types))?;
+        let context = self.population.context.read(Some(&types))?;
         let (mut hints, mut rows) = (context.hints, None);
-        if let Some(people) = self.file.people(&context.attributes, &types) {
+        if let Some(people) = self.population.file.people(&context.attributes, &types) {
             let mut counter = FlowCounter::new(&old.catalog, &new.catalog, &diff, now);
             let reading = people.each(&mut |subject| {
                 counter.count(subject);

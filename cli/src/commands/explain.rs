@@ -5,10 +5,10 @@ mod since;
 
 use crate::command::Execute;
 use crate::decisions::{exit_with_errors, missing, subject};
-use crate::earlier::{Earlier, EarlierArgs};
+use crate::earlier::{Earlier, SubjectArgs};
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::inputs::{ContextArgs, FromArg, Source, load_from};
+use crate::inputs::{DocumentSource, load_from};
 use crate::render::notes::{earlier_from, hinted, left_out};
 use crate::render::style::{DIM, TITLE};
 use crate::report::{FormatArg, Report};
@@ -44,13 +44,8 @@ pub struct Args {
     /// The epoch of that assignment
     #[arg(long, value_name = "N", requires = "pin")]
     pin_epoch: Option<u32>,
-    // Before the store: what is taken of the arguments cannot be asked for again.
     #[command(flatten)]
-    earlier: EarlierArgs,
-    #[command(flatten)]
-    from: FromArg,
-    #[command(flatten)]
-    context: ContextArgs,
+    subject: SubjectArgs,
     /// Decide as of this time, for example 2026-03-01T09:00:00Z or 2026-03-01; now by default. Or compare with a revision: a
     /// published one (@12), or one of git (main, v1.2 or HEAD~3:experiments), as of the time when it was made.
     /// Given twice, as a time and a revision: compare with the decision of that revision at that time
@@ -108,18 +103,19 @@ impl Execute for Args {
     /// Decides, and keeps every step.
     fn execute(&self) -> Result<ExplainReport, Error> {
         let when = AtArgument::parse(&self.at)?;
-        let sources = when.revision.map(|it| Source::of_revision(it, &self.from.from)).transpose()?;
-        let checked = self.from.load()?;
+        let sources =
+            when.revision.map(|it| DocumentSource::of_revision(it, &self.subject.from.from)).transpose()?;
+        let checked = self.subject.from.load()?;
         let revised = when.revision.zip(sources);
         let then = revised.as_ref().map(|(revision, sources)| {
-            load_from(sources, &self.from.store).map_err(|error| not_a_time(error, revision))
+            load_from(sources, &self.subject.from.store).map_err(|error| not_a_time(error, revision))
         });
         let then = then.transpose()?;
         let mut types = checked.catalog.attributes().clone();
         if let Some(then) = &then {
             types.merge(then.catalog.attributes());
         }
-        let context = self.context.read(Some(&types))?;
+        let context = self.subject.context.read(Some(&types))?;
         let subject = subject(&self.unit, &context.attributes)?;
         let mut earlier = self.read_earlier(&subject, [Some(&checked), then.as_ref()])?;
         let hints = [context.hints, std::mem::take(&mut earlier.hints)].concat();
@@ -137,7 +133,7 @@ impl Execute for Args {
         };
         let made_at = match when.time {
             Some(time) => time,
-            None => Source::made_at(&sources, &self.from.store)?,
+            None => DocumentSource::made_at(&sources, &self.subject.from.store)?,
         };
         let before = UnitDecisions::new(self, then, &subject, &earlier, made_at)?;
         let now = UnitDecisions::new(self, &checked, &subject, &earlier, Timestamp::now())?;
@@ -147,8 +143,13 @@ impl Execute for Args {
         let before = before.unwrap_or_else(|| UnitDecisions::nothing(made_at, then));
         let now = now.unwrap_or_else(|| UnitDecisions::nothing(Timestamp::now(), &checked));
         let documents = since::documents(&self.key, then, &checked, Timestamp::now());
-        let since =
-            SinceRevision::new(since::list(&sources), since::list(&self.from.from), before, &now, documents);
+        let since = SinceRevision::new(
+            since::list(&sources),
+            since::list(&self.subject.from.from),
+            before,
+            &now,
+            documents,
+        );
         Ok(report(now, Some(since)))
     }
 
@@ -164,7 +165,7 @@ impl Args {
             return Ok(Earlier::default());
         }
         let experiments = sides.into_iter().flatten().filter_map(|side| side.catalog.experiment(&self.key));
-        self.earlier.read(&self.from, subject, experiments)
+        self.subject.read_earlier(subject, experiments)
     }
 }
 

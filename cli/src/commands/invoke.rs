@@ -9,7 +9,7 @@ use crate::aws::lambda::{client, refused};
 use crate::aws::signer::SignArgs;
 use crate::command::{Execute, block_on};
 use crate::error::Error;
-use crate::inputs::{ContextArgs, GivenContext, Source, load_from};
+use crate::inputs::{ContextArgs, DocumentSource, GivenContext, load_from};
 use crate::report::FormatArg;
 use crate::stores::StoreArgs;
 use aws_sdk_lambda::primitives::Blob;
@@ -55,7 +55,7 @@ pub struct Args {
     context: ContextArgs,
     /// Documents that define the types of attributes: files, folders, or a git revision (main or main:experiments)
     #[arg(long, value_name = "SOURCE")]
-    from: Option<Vec<Source>>,
+    from: Option<Vec<DocumentSource>>,
     /// The version or alias
     #[arg(long, value_name = "NAME")]
     qualifier: Option<String>,

@@ -2,7 +2,7 @@
 
 use crate::command::Execute;
 use crate::error::Error;
-use crate::inputs::{DOCUMENTS, Source, part, unknown_key};
+use crate::inputs::{DOCUMENTS, DocumentSource, part, unknown_key};
 use crate::render::change::consequences;
 use crate::render::style::{BAD, DIM, GOOD, TITLE};
 use crate::report::{FormatArg, Report};
@@ -35,7 +35,7 @@ pub struct Args {
     to: Vec<TargetShare>,
     /// Documents: files or folders; the one with the experiment is written
     #[arg(default_value = DOCUMENTS, value_name = "SOURCE")]
-    sources: Vec<Source>,
+    sources: Vec<DocumentSource>,
     /// Write the file, instead of only showing the change
     #[arg(long, short)]
     yes: bool,
@@ -94,7 +94,7 @@ impl Execute for Args {
 
     /// Plans new ranges, proves that the edited text means them, and writes it if asked to.
     fn execute(&self) -> Result<RebalanceReport, Error> {
-        let checked = Corpus::load(&Source::paths(&self.sources, "written to")?)?.compile();
+        let checked = Corpus::load(&DocumentSource::paths(&self.sources, "written to")?)?.compile();
         let experiment = find(&checked, &self.key)?;
         let variants = plan(experiment, &self.to)?;
         let (file, document) = place(&checked, &self.key)?;

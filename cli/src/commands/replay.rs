@@ -14,21 +14,21 @@ use crate::advice::unanswered;
 use crate::command::{Execute, block_on};
 use crate::error::Error;
 use crate::event_files::{Content, Form, recorded};
-use crate::inputs::{Source, parse_time};
+use crate::inputs::{DocumentSource, parse_time};
 use crate::render::progress;
 use crate::report::FormatArg;
 use abx_core::event::{EventData, RecordClass};
 use abx_core::hash::{Bucketer, Purpose};
 use abx_functions::adapters::embedded::Segment;
 use abx_functions::sources::kinesis::{self, KinesisRecord};
-use batch::Batch;
+use batch::ReplayBatch;
 use faults::{Fault, Faults};
 use indicatif::ProgressBar;
 use jiff::Timestamp;
 use serde_json::Value;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
-use target::{Counts, Target};
+use target::{ReplayCounts, ReplayTarget};
 
 /// Count recorded events with the handler of the event function, and show the counts
 ///
@@ -60,7 +60,7 @@ pub struct Args {
     /// The documents that events are counted by, where they go to `local`: files, folders, a git revision or a published revision. By
     /// default `experiments`, or what the store has published
     #[arg(long, value_name = "SOURCE")]
-    from: Option<Vec<Source>>,
+    from: Option<Vec<DocumentSource>>,
     /// Keep the counts in this file, for `abx results --store`; by default they are only shown
     #[arg(long, value_name = "FILE")]
     store: Option<PathBuf>,
@@ -127,19 +127,19 @@ impl Execute for Args {
 async fn replay(
     args: &Args,
     contents: &[Content],
-    rows: &rows::Rows,
+    rows: &rows::RowMapping,
     faults: &[Fault],
     store: Option<PathBuf>,
-) -> Result<Counts, Error> {
+) -> Result<ReplayCounts, Error> {
     let target = match &*args.to {
-        "local" => Target::local(args.from.as_deref(), store).await?,
-        function => Target::function(function, args.endpoint.as_deref()).await?,
+        "local" => ReplayTarget::local(args.from.as_deref(), store).await?,
+        function => ReplayTarget::function(function, args.endpoint.as_deref()).await?,
     };
     let mut delivery = Delivering {
         args,
         target: &target,
         faults: Faults::new(faults, args.seed),
-        counts: Counts::default(),
+        counts: ReplayCounts::default(),
         progress: progress(),
     };
     let now = args.at.unwrap_or_else(Timestamp::now);
@@ -167,7 +167,7 @@ async fn replay(
 }
 
 /// Recorded payloads in the order of their places: a later file may hold what came earlier.
-fn recorded_batches(contents: &[&Content], batch_size: usize) -> Result<Vec<Batch>, Error> {
+fn recorded_batches(contents: &[&Content], batch_size: usize) -> Result<Vec<ReplayBatch>, Error> {
     let mut records = Vec::new();
     for content in contents {
         for value in serde_json::Deserializer::from_reader(content.reader()?).into_iter::<Value>() {
@@ -176,21 +176,21 @@ fn recorded_batches(contents: &[&Content], batch_size: usize) -> Result<Vec<Batc
         }
     }
     records.sort_by_cached_key(kinesis::place_of);
-    Ok(records.chunks(batch_size).map(|some| Batch::Recorded(some.to_vec())).collect())
+    Ok(records.chunks(batch_size).map(|some| ReplayBatch::Recorded(some.to_vec())).collect())
 }
 
 /// Delivers batches, as a stream does on a good day or a bad one.
 struct Delivering<'a> {
     args: &'a Args,
-    target: &'a Target,
+    target: &'a ReplayTarget,
     faults: Faults,
-    counts: Counts,
+    counts: ReplayCounts,
     progress: ProgressBar,
 }
 
 impl Delivering<'_> {
     /// Delivers a load in the order of its events' times. Each gets a place in a shard of the load: the same one whenever it is delivered.
-    async fn load(&mut self, ready: &load::Ready) -> Result<(), Error> {
+    async fn load(&mut self, ready: &load::ReadyLoad) -> Result<(), Error> {
         let by_unit = Bucketer::new("abx-replay", Purpose::Variant);
         let shards = u64::from(self.args.shards);
         let mut places: Vec<(u64, Vec<KinesisRecord>)> = vec![(0, Vec::new()); self.args.shards as usize];
@@ -205,7 +205,7 @@ impl Delivering<'_> {
                 if event.kind == spool::UNPLACED {
                     // What was read as JSON can be read as such.
                     let record = serde_json::from_slice(&event.data).unwrap_or_default();
-                    return self.batch(Batch::Recorded(vec![record])).await;
+                    return self.batch(ReplayBatch::Recorded(vec![record])).await;
                 }
                 let unit = EventData::read(&event.data).map(|it| it.unit.into_owned()).unwrap_or_default();
                 let shard = u64::from(by_unit.bucket(&unit)) * shards / 1_000_000;
@@ -222,7 +222,7 @@ impl Delivering<'_> {
                     });
                     if waiting.len() >= self.args.batch_size as usize {
                         let records = std::mem::take(waiting);
-                        self.batch(Batch::Made { shard: shard_name(shard), records }).await?;
+                        self.batch(ReplayBatch::Made { shard: shard_name(shard), records }).await?;
                     }
                 }
                 Ok(())
@@ -230,13 +230,13 @@ impl Delivering<'_> {
             .await?;
         for (shard, (_, records)) in places.into_iter().enumerate() {
             if !records.is_empty() {
-                self.batch(Batch::Made { shard: shard_name(shard), records }).await?;
+                self.batch(ReplayBatch::Made { shard: shard_name(shard), records }).await?;
             }
         }
         Ok(())
     }
 
-    async fn batch(&mut self, batch: Batch) -> Result<(), Error> {
+    async fn batch(&mut self, batch: ReplayBatch) -> Result<(), Error> {
         for delivery in self.faults.deliveries(batch) {
             self.target.deliver(&delivery, &mut self.counts).await?;
             self.progress.set_position(self.counts.delivered);

@@ -12,7 +12,7 @@ use crate::advice::unanswered;
 use crate::command::{Execute, ReportSchema, Run, block_on};
 use crate::error::Error;
 use crate::exit::{self, Exit};
-use crate::inputs::Source;
+use crate::inputs::DocumentSource;
 use crate::output::{Output, stdout_is_open};
 use crate::report::{Format, FormatArg, Report as _};
 use crate::stores::{AnyMetrics, MarksArg, MetricsArgs};
@@ -21,8 +21,8 @@ use abx_core::event::Totals;
 use abx_core::finding::did_you_mean;
 use abx_functions::catalog::head;
 use abx_functions::ports::{MetricStore as _, RowsOf, stream_totals, totals};
-use find::{Found, History};
-use report::{Counted, Plan};
+use find::{History, PublishedExperiment};
+use report::{AnalysisOptions, JudgedCounts};
 use std::io::IsTerminal;
 use std::time::Duration;
 
@@ -83,7 +83,7 @@ struct RevisionArg(Option<u64>);
 
 fn parse_revision(text: &str) -> Result<RevisionArg, String> {
     match text.parse() {
-        Ok(Source::Published(revision)) => Ok(RevisionArg(revision)),
+        Ok(DocumentSource::Published(revision)) => Ok(RevisionArg(revision)),
         _ => {
             Err("write a published revision, for example @12 or @head; `abx revisions` lists them".to_owned())
         }
@@ -169,7 +169,7 @@ async fn read(args: &Args, key: &str) -> Result<ResultsReport, Error> {
             Some(history.at(key, revision).await?)
         }
     };
-    let epoch_of = |found: &Found| found.experiment(key).map(abx_core::Experiment::epoch);
+    let epoch_of = |found: &PublishedExperiment| found.experiment(key).map(abx_core::Experiment::epoch);
     let epoch = args.epoch.or_else(|| found.as_ref().and_then(epoch_of)).unwrap_or(1);
     let totals = count_of(&metrics, key, epoch).await?;
     if found.is_none() && totals.variants.is_empty() {
@@ -177,8 +177,9 @@ async fn read(args: &Args, key: &str) -> Result<ResultsReport, Error> {
     }
     let stream = stream_totals(&metrics.rows(RowsOf::Stream).await.map_err(unanswered)?);
     let suspects = Suspects::look(&args.metrics, &metrics, Some(key), &[(key, epoch)], !args.watch).await;
-    let plan = Plan { control: args.control.as_deref(), alpha: args.alpha, tuned_for: args.tuned_for };
-    let counted = Counted { key, epoch, totals: &totals, stream: &stream, suspects };
+    let plan =
+        AnalysisOptions { control: args.control.as_deref(), alpha: args.alpha, tuned_for: args.tuned_for };
+    let counted = JudgedCounts { key, epoch, totals: &totals, stream: &stream, suspects };
     ResultsReport::new(counted, found.as_ref(), &plan)
 }
 

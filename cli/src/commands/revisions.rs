@@ -4,10 +4,10 @@ use crate::advice::unanswered;
 use crate::command::{Execute, block_on};
 use crate::error::Error;
 use crate::render::{printable, table};
-use crate::report::{FormatArg, Report};
+use crate::report::{Authorship, FormatArg, Report};
 use crate::stores::StoreArgs;
 use abx_functions::catalog::head;
-use abx_functions::ports::{CatalogStore as _, HeadMove};
+use abx_functions::ports::{CatalogStore as _, HeadMove, RevisionInfo};
 use jiff::Timestamp;
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -42,22 +42,29 @@ struct Move {
     from: Option<u64>,
     /// The revision that served from then on.
     to: u64,
-    author: String,
-    message: String,
+    #[serde(flatten)]
+    by: Authorship,
 }
 
+/// A published revision.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 struct RevisionReport {
     #[serde(rename = "revision")]
     number: u64,
     #[schemars(with = "String")]
     created_at: Timestamp,
-    author: String,
-    message: String,
+    #[serde(flatten)]
+    by: Authorship,
     /// Compressed.
     bytes: u64,
     /// SHA-256 of the bytes, in hexadecimal.
     checksum: String,
+}
+
+impl From<RevisionInfo> for RevisionReport {
+    fn from(RevisionInfo { revision, meta, bytes, checksum, .. }: RevisionInfo) -> Self {
+        Self { number: revision, created_at: meta.created_at, by: meta.into(), bytes, checksum }
+    }
 }
 
 impl Execute for Args {
@@ -69,17 +76,7 @@ impl Execute for Args {
             let store = self.store.open().await?.catalog();
             let head = head(&store).await?;
             let revisions = store.revisions().await.map_err(unanswered)?;
-            let revisions = revisions
-                .into_iter()
-                .map(|it| RevisionReport {
-                    number: it.revision,
-                    created_at: it.meta.created_at,
-                    author: it.meta.author,
-                    message: it.meta.message,
-                    bytes: it.bytes,
-                    checksum: it.checksum,
-                })
-                .collect();
+            let revisions = revisions.into_iter().map(RevisionReport::from).collect();
             let moves = store.head_moves().await.map_err(unanswered)?.into_iter().map(Move::from).collect();
             Ok(RevisionsReport { store: self.store.name(), head, revisions, moves })
         })
@@ -92,7 +89,7 @@ impl Execute for Args {
 
 impl From<HeadMove> for Move {
     fn from(HeadMove { from, to, meta }: HeadMove) -> Self {
-        Self { moved_at: meta.created_at, from, to, author: meta.author, message: meta.message }
+        Self { moved_at: meta.created_at, from, to, by: meta.into() }
     }
 }
 
@@ -105,20 +102,24 @@ impl Report for RevisionsReport {
         }
         let rows = self.revisions.iter().map(|it| {
             let mark = if self.head == Some(it.number) { "head" } else { "" };
-            let why = [printable(&it.author), printable(&it.message)];
-            [vec![it.number.to_string(), mark.to_owned(), minute(it.created_at)], why.into()].concat()
+            [vec![it.number.to_string(), mark.to_owned(), minute(it.created_at)], why(&it.by)].concat()
         });
         let mut text = table::plain(&["revision", "", "published", "by", "why"], &[0], rows) + "\n";
         if !self.moves.is_empty() {
             let rows = self.moves.iter().map(|it| {
                 let from = it.from.map_or("nothing".to_owned(), |from| from.to_string());
                 let moved = vec![minute(it.moved_at), format!("{from} to {}", it.to)];
-                [moved, vec![printable(&it.author), printable(&it.message)]].concat()
+                [moved, why(&it.by)].concat()
             });
             let _ = writeln!(text, "\n{}", table::plain(&["head moved", "from", "by", "why"], &[], rows));
         }
         text
     }
+}
+
+/// The cells of the author and the reason.
+fn why(by: &Authorship) -> Vec<String> {
+    vec![printable(&by.author), printable(&by.message)]
 }
 
 fn minute(time: Timestamp) -> String {

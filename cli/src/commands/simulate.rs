@@ -4,8 +4,8 @@ mod report;
 
 use crate::command::Execute;
 use crate::error::Error;
-use crate::inputs::{self, AtArg, ContextArgs, SourcesArgs};
-use crate::people::{UnitsFileArgs, check_memory};
+use crate::inputs::{self, SourcesArgs};
+use crate::people::{PopulationArgs, check_memory};
 use crate::render::progress;
 use crate::report::{FindingCounts, FormatArg};
 use abx_core::simulate::{Tally, UnitStyle, Units};
@@ -46,11 +46,7 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 0, conflicts_with = "units_file")]
     seed: u64,
     #[command(flatten)]
-    file: UnitsFileArgs,
-    #[command(flatten)]
-    context: ContextArgs,
-    #[command(flatten)]
-    at: AtArg,
+    population: PopulationArgs,
     /// The probability of a false positive over all tests together
     #[arg(long, value_name = "SHARE", default_value_t = 0.001, value_parser = inputs::probability)]
     alpha: f64,
@@ -72,42 +68,49 @@ enum IdStyle {
     Email,
 }
 
+impl From<IdStyle> for UnitStyle {
+    fn from(style: IdStyle) -> Self {
+        match style {
+            IdStyle::Sequential => Self::Sequential,
+            IdStyle::Uuid => Self::Uuid,
+            IdStyle::Email => Self::Email,
+        }
+    }
+}
+
 impl Execute for Args {
     type Report = SimulateReport;
 
     /// Counts the decisions for all units.
     fn execute(&self) -> Result<SimulateReport, Error> {
         let checked = self.documents.load()?;
-        let context = self.context.read(Some(checked.catalog.attributes()))?;
+        let context = self.population.context.read(Some(checked.catalog.attributes()))?;
         let mut hints = context.hints;
         let mut census = None;
         let experiments = wanted(self, &checked)?;
-        let now = self.at.time();
-        let (tally, source) = match self.file.people(&context.attributes, checked.catalog.attributes()) {
-            Some(people) => {
-                let mut tally = Tally::new(&experiments);
-                let mut seen = tally.seen();
-                let reading = people.each(&mut |subject: &Subject<'_>| {
-                    tally.count_row(subject, now, &mut seen);
-                    check_memory(&seen)
-                })?;
-                census = Some(reading.census(&seen));
-                hints.extend(reading.hints);
-                (tally, people.path.display().to_string())
-            }
-            None => {
-                let style = match self.ids {
-                    IdStyle::Sequential => UnitStyle::Sequential,
-                    IdStyle::Uuid => UnitStyle::Uuid,
-                    IdStyle::Email => UnitStyle::Email,
-                };
-                let units = Units::new(style, self.seed);
-                (
-                    count_generated(self, units, &experiments, &context.attributes, now),
-                    format!("generated, {}", style.as_str()),
-                )
-            }
-        };
+        let now = self.population.at.time();
+        let (tally, source) =
+            match self.population.file.people(&context.attributes, checked.catalog.attributes()) {
+                Some(people) => {
+                    let mut tally = Tally::new(&experiments);
+                    let mut seen = tally.seen();
+                    let reading = people.each(&mut |subject: &Subject<'_>| {
+                        tally.count_row(subject, now, &mut seen);
+                        check_memory(&seen)
+                    })?;
+                    census = Some(reading.census(&seen));
+                    hints.extend(reading.hints);
+                    (tally, people.path.display().to_string())
+                }
+                None => {
+                    let style = UnitStyle::from(self.ids);
+                    let units = Units::new(style, self.seed);
+                    (
+                        count_generated(self, units, &experiments, &context.attributes, now),
+                        format!("generated, {}", style.as_str()),
+                    )
+                }
+            };
         Ok(SimulateReport::new(&tally, source, self.alpha, FindingCounts::of(&checked.findings))
             .with_input(census, hints))
     }

@@ -13,7 +13,7 @@ pub use report::StatusReport;
 
 use crate::command::{Execute, block_on};
 use crate::error::Error;
-use crate::inputs::{DOCUMENTS, Source, duration, wait};
+use crate::inputs::{DOCUMENTS, DocumentSource, duration, wait};
 use crate::report::FormatArg;
 use crate::stores::{MarksArg, MetricsArgs};
 use crate::suspects::Suspects;
@@ -36,7 +36,7 @@ use std::time::Duration;
 pub struct Args {
     /// Documents to compare with what is published: files, folders, or a git revision (main or main:experiments)
     #[arg(long, value_name = "SOURCE", default_value = DOCUMENTS)]
-    from: Vec<Source>,
+    from: Vec<DocumentSource>,
     #[command(flatten)]
     metrics: MetricsArgs,
     #[command(flatten)]
@@ -74,12 +74,13 @@ impl Execute for Args {
     fn execute(&self) -> Result<StatusReport, Error> {
         block_on(async {
             let now = Timestamp::now();
-            let (store, metrics) = self.metrics.open(Some(&self.marks)).await?;
+            let backend = self.metrics.store.open().await?;
+            let (store, metrics) = self.metrics.of(&backend, Some(&self.marks));
             let catalog = catalog::ask(self, &store, now).await;
             let running: Vec<(&str, u32)> =
                 catalog.running.iter().map(|(key, epoch)| (&**key, *epoch)).collect();
             let (stream, unknown_events, amounts, alarms, pipeline, archive, quarantine, suspects) = tokio::join!(
-                stream::counted(self, &metrics, now),
+                stream::counted(self, &backend, &metrics, now),
                 unknown::ask(&metrics, &catalog.events, now),
                 amounts::ask(&metrics, &running),
                 cloudwatch::alarms(self),
@@ -114,15 +115,6 @@ impl Execute for Args {
 }
 
 impl Args {
-    /// The part of a deployment that an option names, or the reason why nothing is asked.
-    fn of_deployment<'a>(&self, named: Option<&'a str>, option: &str) -> Result<&'a str, String> {
-        match named {
-            _ if self.metrics.store.is_file() => Err("only with --table".to_owned()),
-            None => Err(format!("give {option}")),
-            Some(named) => Ok(named),
-        }
-    }
-
     /// The time that a flag must have changed after, so as not to be stale.
     fn stale_before(&self, now: Timestamp) -> Timestamp {
         now.checked_sub(self.stale_after).unwrap_or(Timestamp::MIN)

@@ -24,7 +24,7 @@ use std::str::FromStr;
 ///
 /// An existing file or folder takes precedence over other meanings of its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
+pub enum DocumentSource {
     /// A file, a folder, or `-` for standard input.
     Path(PathBuf),
     /// A file or folder of a git commit.
@@ -33,7 +33,7 @@ pub enum Source {
     Published(Option<u64>),
 }
 
-impl fmt::Display for Source {
+impl fmt::Display for DocumentSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Path(path) => write!(f, "{}", path.display()),
@@ -44,7 +44,7 @@ impl fmt::Display for Source {
     }
 }
 
-impl FromStr for Source {
+impl FromStr for DocumentSource {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
@@ -64,18 +64,20 @@ impl FromStr for Source {
 }
 
 /// `@12` or `@head`; `None` of what does not start with `@`.
-fn published(text: &str) -> Result<Option<Source>, Error> {
+fn published(text: &str) -> Result<Option<DocumentSource>, Error> {
     match text.strip_prefix('@') {
         None => Ok(None),
-        Some("head") => Ok(Some(Source::Published(None))),
-        Some(number) => number.parse().map(|number| Some(Source::Published(Some(number)))).map_err(|_| {
-            Error::caller(format!("{text:?} is not a published revision"))
-                .help("write @12, or @head for the one that serves; `abx revisions` lists them")
-        }),
+        Some("head") => Ok(Some(DocumentSource::Published(None))),
+        Some(number) => {
+            number.parse().map(|number| Some(DocumentSource::Published(Some(number)))).map_err(|_| {
+                Error::caller(format!("{text:?} is not a published revision"))
+                    .help("write @12, or @head for the one that serves; `abx revisions` lists them")
+            })
+        }
     }
 }
 
-impl Source {
+impl DocumentSource {
     /// The sources that a revision alone stands for: a published one, or, for each of some other places, its content in a git
     /// commit.
     pub fn of_revision(text: &str, places: &[Self]) -> Result<Vec<Self>, Error> {

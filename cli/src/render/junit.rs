@@ -4,7 +4,7 @@
 //! which are the strictest in use: suites without attributes around them, each suite with all of its attributes and
 //! elements, a test without `file`, `line` and output of its own. `.ci/junit` checks it.
 
-use super::xml::{escape, escape_text};
+use super::escape::{xml_attribute, xml_text};
 use jiff::Timestamp;
 use std::fmt::Write as _;
 
@@ -49,7 +49,7 @@ pub fn suites(suites: &[JunitSuite], at: Timestamp) -> String {
     let version = env!("CARGO_PKG_VERSION");
     for (id, suite) in suites.iter().enumerate() {
         let failures = suite.cases.iter().filter(|case| case.failure.is_some()).count();
-        let (name, tests) = (escape(&suite.name), suite.cases.len());
+        let (name, tests) = (xml_attribute(&suite.name), suite.cases.len());
         let _ = writeln!(
             text,
             "  <testsuite id=\"{id}\" name=\"{name}\" package=\"abx\" hostname=\"localhost\" timestamp=\"{at}\" \
@@ -57,20 +57,20 @@ pub fn suites(suites: &[JunitSuite], at: Timestamp) -> String {
              <property name=\"abx.version\" value=\"{version}\"/>\n    </properties>"
         );
         suite.cases.iter().for_each(|it| case(&mut text, it));
-        let output = escape_text(&suite.output);
+        let output = xml_text(&suite.output);
         let _ = writeln!(text, "    <system-out>{output}</system-out>\n    <system-err/>\n  </testsuite>");
     }
     text + "</testsuites>\n"
 }
 
 fn case(text: &mut String, case: &JunitCase) {
-    let (name, class) = (escape(&case.name), escape(&case.class));
+    let (name, class) = (xml_attribute(&case.name), xml_attribute(&case.class));
     let _ = write!(text, "    <testcase classname=\"abx.{class}\" name=\"{name}\" time=\"0\"");
     let Some(JunitFailure { kind, message, text: full }) = &case.failure else {
         text.push_str("/>\n");
         return;
     };
-    let (kind, message, full) = (escape(kind), escape(message), escape_text(full));
+    let (kind, message, full) = (xml_attribute(kind), xml_attribute(message), xml_text(full));
     let _ = writeln!(
         text,
         ">\n      <failure type=\"{kind}\" message=\"{message}\">{full}</failure>\n    </testcase>"

@@ -1,6 +1,7 @@
 //! Rendering of reports for people.
 
 pub mod change;
+pub mod escape;
 pub mod junit;
 pub mod notes;
 pub mod numbers;
@@ -8,7 +9,6 @@ pub mod progress;
 pub mod steps;
 pub mod style;
 pub mod table;
-pub mod xml;
 
 pub mod findings;
 

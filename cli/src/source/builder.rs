@@ -66,7 +66,7 @@ struct FieldName {
 }
 
 /// The end of a document's parsing: with a fault, or with those already noted.
-pub(super) type Step<T> = Result<T, Option<SourceFault>>;
+pub(super) type BuildResult<T> = Result<T, Option<SourceFault>>;
 
 impl Builder {
     /// A builder of one document, after so many values in those before it.
@@ -85,7 +85,7 @@ impl Builder {
         event: Event<'_>,
         span: Range<usize>,
         tag: Option<Range<usize>>,
-    ) -> Step<Option<(Value, SourceMark)>> {
+    ) -> BuildResult<Option<(Value, SourceMark)>> {
         self.count(&event, &span)?;
         match event {
             Event::DocumentEnd => {
@@ -111,7 +111,7 @@ impl Builder {
         Ok(None)
     }
 
-    fn count(&mut self, event: &Event<'_>, span: &Range<usize>) -> Step<()> {
+    fn count(&mut self, event: &Event<'_>, span: &Range<usize>) -> BuildResult<()> {
         let is_value =
             matches!(event, Event::Scalar(..) | Event::SequenceStart(..) | Event::MappingStart(..));
         self.values += usize::from(is_value);
@@ -135,7 +135,7 @@ impl Builder {
         }
     }
 
-    fn open(&mut self, start: usize, anchor: usize, kind: NodeKind) -> Step<()> {
+    fn open(&mut self, start: usize, anchor: usize, kind: NodeKind) -> BuildResult<()> {
         if self.open.len() >= MAX_DEPTH {
             return Err(Some(too_deep(start)));
         }
@@ -146,7 +146,7 @@ impl Builder {
         Ok(())
     }
 
-    fn close(&mut self, end: usize) -> Step<()> {
+    fn close(&mut self, end: usize) -> BuildResult<()> {
         let Some(OpenNode { start, anchor, kind }) = self.open.pop() else { return Ok(()) };
         let (value, inside) = match kind {
             NodeKind::List(values, marks) => (Value::Array(values), Inside::Items(marks)),
@@ -162,7 +162,13 @@ impl Builder {
         Ok(())
     }
 
-    fn scalar(&mut self, text: &str, style: ScalarStyle, anchor: usize, span: Range<usize>) -> Step<()> {
+    fn scalar(
+        &mut self,
+        text: &str,
+        style: ScalarStyle,
+        anchor: usize,
+        span: Range<usize>,
+    ) -> BuildResult<()> {
         let is_plain = style == ScalarStyle::Plain;
         let mark = SourceMark { span: span.clone(), inside: Inside::Nothing };
         if self.expects_name() {
@@ -192,7 +198,7 @@ impl Builder {
         Ok(())
     }
 
-    fn alias(&mut self, id: usize, span: Range<usize>) -> Step<()> {
+    fn alias(&mut self, id: usize, span: Range<usize>) -> BuildResult<()> {
         let Some(Anchored { value, mark, text }) = self.anchors.get(&id) else {
             let message = "an alias is inside the value that it names";
             return Err(Some(SourceFault::new(Code::AliasBudget, span, message, "write the value out")));
@@ -244,7 +250,7 @@ impl Builder {
     }
 
     /// Counts values that are held once more: both by an anchor, for aliases to come, and by an alias.
-    fn repeat(&mut self, weight: usize, span: &Range<usize>) -> Step<()> {
+    fn repeat(&mut self, weight: usize, span: &Range<usize>) -> BuildResult<()> {
         self.repeated += weight;
         if self.repeated <= MAX_REPEATED {
             return Ok(());
@@ -254,7 +260,13 @@ impl Builder {
     }
 
     /// Keeps a value for the aliases of its anchor; 0 is none.
-    fn remember(&mut self, anchor: usize, value: &Value, mark: &SourceMark, text: Option<&str>) -> Step<()> {
+    fn remember(
+        &mut self,
+        anchor: usize,
+        value: &Value,
+        mark: &SourceMark,
+        text: Option<&str>,
+    ) -> BuildResult<()> {
         if anchor == 0 {
             return Ok(());
         }

@@ -4,7 +4,7 @@ use super::beside::{Beside, sibling};
 use super::fault::SourceFault;
 use super::files::{self, SourceFile};
 use super::git::GitPlace;
-use super::located::{FilePlace, LocatedFinding, Places};
+use super::located::{FilePlace, LocatedFinding, PlaceFinder};
 use super::mark::SourceMark;
 use super::origin::{DocumentOrigin, ListedPlaces};
 use super::overrides::{self, Listed};
@@ -218,7 +218,7 @@ impl Corpus {
     #[must_use]
     pub fn compile(mut self) -> Checked {
         let compiled = read_and_compile(self.documents.iter().map(|origin| &origin.value));
-        let places = Places::of(&self.files);
+        let places = PlaceFinder::of(&self.files);
         let faults = std::mem::take(&mut self.faults);
         let mut found: Vec<_> =
             faults.into_iter().map(|(file, fault)| places.of_fault(file, fault)).collect();
@@ -269,7 +269,7 @@ impl Checked {
     #[must_use]
     pub fn places(&self) -> DocumentPlaces<'_> {
         let by_name = self.placed.iter().filter_map(|it| Some((it.name.as_deref()?, it))).collect();
-        DocumentPlaces { places: Places::of(&self.files), documents: &self.placed, by_name }
+        DocumentPlaces { places: PlaceFinder::of(&self.files), documents: &self.placed, by_name }
     }
 }
 
@@ -305,7 +305,7 @@ fn once_per_file(
 
 /// Finds the places of values, counting the lines of each file once.
 pub struct DocumentPlaces<'f> {
-    places: Places<'f>,
+    places: PlaceFinder<'f>,
     documents: &'f [DocumentPosition],
     by_name: HashMap<&'f str, &'f DocumentPosition>,
 }

@@ -62,12 +62,12 @@ pub struct FilePlace {
 }
 
 /// Finds lines and columns; a file's lines are counted when the first finding needs them.
-pub(super) struct Places<'f> {
+pub(super) struct PlaceFinder<'f> {
     files: &'f [SourceFile],
     lines: Vec<OnceCell<Lines<'f>>>,
 }
 
-impl<'f> Places<'f> {
+impl<'f> PlaceFinder<'f> {
     pub(super) fn of(files: &'f [SourceFile]) -> Self {
         Self { files, lines: files.iter().map(|_| OnceCell::new()).collect() }
     }

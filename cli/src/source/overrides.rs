@@ -5,8 +5,7 @@ use super::files::SourceFile;
 use super::written;
 use abx_core::document::quote;
 use abx_core::finding::{Code, Severity, did_you_mean};
-use csv::{ErrorKind, Reader, StringRecord};
-use serde::Deserialize;
+use csv::{ErrorKind, StringRecord};
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -102,8 +101,8 @@ impl Listed {
     }
 
     fn json(&mut self, text: &str) {
-        let pairs = match serde_json::from_str::<Pairs<'_>>(text.trim_start_matches('\u{feff}')) {
-            Ok(Pairs(pairs)) => pairs,
+        let fields = match WrittenFields::read(text.trim_start_matches('\u{feff}')) {
+            Ok(fields) => fields,
             Err(error) => {
                 let lines = text.split_inclusive('\n').take(error.line().saturating_sub(1));
                 let at = lines.map(str::len).sum();
@@ -114,7 +113,7 @@ impl Listed {
                 );
             }
         };
-        for (unit, value) in pairs {
+        for (unit, value) in fields {
             let start = value.get().as_ptr().addr().saturating_sub(text.as_ptr().addr());
             let span = start..start + value.get().len();
             match serde_json::from_str(value.get()) {
@@ -129,7 +128,7 @@ impl Listed {
     fn csv(&mut self, text: &str) {
         // Spreadsheets begin a file with a byte order mark.
         let start = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
-        let mut reader = Reader::from_reader(text.as_bytes().get(start..).unwrap_or_default());
+        let mut reader = csv::Reader::from_reader(text.as_bytes().get(start..).unwrap_or_default());
         let columns = match reader.headers() {
             Ok(header) => columns(header),
             Err(error) => Err(error.to_string()),
@@ -184,26 +183,29 @@ fn wrong_row(error: &csv::Error) -> String {
     }
 }
 
-/// The fields of a JSON object as they are written, so that one that is there twice is seen.
-struct Pairs<'t>(Vec<(String, &'t RawValue)>);
+/// Reads the fields of a JSON object as they are written, so that one that is there twice is seen.
+struct WrittenFields;
 
-impl<'t> Deserialize<'t> for Pairs<'t> {
-    fn deserialize<D: Deserializer<'t>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reader;
-        impl<'t> Visitor<'t> for Reader {
-            type Value = Pairs<'t>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_map<M: MapAccess<'t>>(self, mut map: M) -> Result<Self::Value, M::Error> {
-                let mut pairs = Vec::new();
-                while let Some(pair) = map.next_entry()? {
-                    pairs.push(pair);
-                }
-                Ok(Pairs(pairs))
-            }
+impl<'t> Visitor<'t> for WrittenFields {
+    type Value = Vec<(String, &'t RawValue)>;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+    fn visit_map<M: MapAccess<'t>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+        let mut fields = Vec::new();
+        while let Some(field) = map.next_entry()? {
+            fields.push(field);
         }
-        deserializer.deserialize_map(Reader)
+        Ok(fields)
+    }
+}
+
+impl WrittenFields {
+    fn read(text: &str) -> serde_json::Result<Vec<(String, &RawValue)>> {
+        let mut reader = serde_json::Deserializer::from_str(text);
+        let fields = reader.deserialize_map(Self)?;
+        reader.end()?;
+        Ok(fields)
     }
 }
 
@@ -251,42 +253,44 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_said_where_it_stands() {
-        for (name, text, fault) in [
-            ("x.csv", "", "overrides-file 1: there is no column `unit`"),
-            ("x.csv", "unit\nu1\n", "overrides-file 1: there is no column `variant`"),
-            ("x.csv", "units,variant\n", "overrides-file 1: unknown column \"units\"; did you mean `unit`?"),
-            ("x.csv", "unit,variant,unit\n", "overrides-file 1: columns 1 and 3 are both named \"unit\""),
-            ("x.csv", "unit,variant\nu1,a\nu2\n", "overrides-file 3: this row has 1 cells, and the header 2"),
+        let in_csv = [
+            ("", "overrides-file 1: there is no column `unit`"),
+            ("unit\nu1\n", "overrides-file 1: there is no column `variant`"),
+            ("units,variant\n", "overrides-file 1: unknown column \"units\"; did you mean `unit`?"),
+            ("unit,variant,unit\n", "overrides-file 1: columns 1 and 3 are both named \"unit\""),
+            ("unit,variant\nu1,a\nu2\n", "overrides-file 3: this row has 1 cells, and the header 2"),
             (
-                "x.csv",
                 "unit,variant\nu1,a\n\nu1,b\n",
                 "duplicate-field 4: \"u1\" is listed twice, with different variants",
             ),
             (
-                "x.csv",
                 "unit,variant\r\nu1,a\r\nin_yaml,a\r\n",
                 "duplicate-field 3: \"in_yaml\" stands in `overrides` as well",
             ),
             (
-                "x.csv",
                 "unit,variant\nu1,a\nu2\u{a0},a\n",
                 "hidden-characters 3: the text \"u2\\u{a0}\" starts or ends with a blank",
             ),
+        ];
+        let in_json = [
             (
-                "x.json",
                 "[]",
                 "overrides-file 1: not a mapping from unit to variant: invalid type: sequence, expected an object",
             ),
-            ("x.json", "{\"u1\": 1}", "overrides-file 1: the variant of \"u1\" is not a string"),
-            ("x.json", "{\"u1\": \"a\",\n\"u1\": \"b\"}", "duplicate-field 2: \"u1\" is listed twice"),
+            ("{\"u1\": 1}", "overrides-file 1: the variant of \"u1\" is not a string"),
+            ("{\"u1\": \"a\",\n\"u1\": \"b\"}", "duplicate-field 2: \"u1\" is listed twice"),
             (
-                "x.json",
                 "{\n\"u1\": \"a\"\n\"u2\"",
                 "overrides-file 3: not a mapping from unit to variant: expected `,`",
             ),
-        ] {
-            let (_, faults) = read(name, text);
-            assert!(faults.len() == 1 && faults[0].starts_with(fault), "{text:?}: {faults:?}");
-        }
+        ];
+        let assert_faults = |name: &str, cases: &[(&str, &str)]| {
+            for (text, fault) in cases {
+                let (_, faults) = read(name, text);
+                assert!(faults.len() == 1 && faults[0].starts_with(fault), "{text:?}: {faults:?}");
+            }
+        };
+        assert_faults("x.csv", &in_csv);
+        assert_faults("x.json", &in_json);
     }
 }

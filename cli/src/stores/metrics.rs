@@ -2,7 +2,6 @@
 
 use super::{AnyCatalog, AnyMetrics, AnyQuarantine, Backend, StoreArgs};
 use crate::error::Error;
-use abx_functions::ports::{Either, PortError};
 
 /// The place of the counts.
 #[derive(Debug, Clone, clap::Args)]
@@ -27,10 +26,15 @@ pub struct MarksArg {
 impl MetricsArgs {
     /// Opens the catalog and the counts to read; the marks too, if it is said where they are.
     pub async fn open(&self, marks: Option<&MarksArg>) -> Result<(AnyCatalog, AnyMetrics), Error> {
-        let backend = self.store.open().await?;
+        Ok(self.of(&self.store.open().await?, marks))
+    }
+
+    /// The catalog and the counts of an open store; the marks too, if it is said where they are.
+    #[must_use]
+    pub fn of(&self, backend: &Backend, marks: Option<&MarksArg>) -> (AnyCatalog, AnyMetrics) {
         let by_default = || self.metrics_table.replace("metrics", "marks");
         let marks = marks.map(|marks| marks.marks_table.clone().unwrap_or_else(by_default));
-        Ok((backend.catalog(), backend.metrics(&self.metrics_table, &marks.unwrap_or_default())))
+        (backend.catalog(), backend.metrics(&self.metrics_table, &marks.unwrap_or_default()))
     }
 
     /// The quarantine, which is in the table of the counts.
@@ -44,13 +48,5 @@ impl MetricsArgs {
     pub fn no_record(&self, id: &str) -> Error {
         Error::caller(format!("there is no quarantined record {id:?} in {}", self.store.name()))
             .help("`abx quarantine list` shows their ids; older ones need a longer --since")
-    }
-}
-
-/// The experiments that were counted, with their epochs. `None` of a table, which tells them only to whoever reads all of it.
-pub fn counted_experiments(metrics: &AnyMetrics) -> Result<Option<Vec<(String, u32)>>, PortError> {
-    match metrics {
-        Either::Left(store) => store.counted_experiments().map(Some),
-        Either::Right(_) => Ok(None),
     }
 }

@@ -1,5 +1,6 @@
 //! A store that fails while `abx dev` goes on answering.
 
+use crate::mount::Mount;
 use crate::program::{Dev, Place, until};
 use serde_json::{Value, json};
 use std::fs;
@@ -42,15 +43,13 @@ fn units(place: &Place, store: &Path) -> u64 {
     results["variants"].as_array().unwrap().iter().map(|it| it["units"].as_u64().unwrap()).sum()
 }
 
-/// A disk of one megabyte; `None` where this machine lets nobody mount.
-struct SmallDisk(tempfile::TempDir);
+/// A disk of one megabyte.
+struct SmallDisk(Mount);
 
 impl SmallDisk {
+    /// `None` where this machine lets nobody mount.
     fn new() -> Option<Self> {
-        let disk = Self(tempfile::tempdir().unwrap());
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]).arg(disk.0.path());
-        mount.output().is_ok_and(|output| output.status.success()).then_some(disk)
+        Mount::by(&[&["-t", "tmpfs", "-o", "size=1m", "tmpfs"]]).map(Self)
     }
 
     fn store(&self) -> PathBuf {
@@ -65,12 +64,6 @@ impl SmallDisk {
 
     fn free(&self) {
         fs::remove_file(self.0.path().join("filler")).unwrap();
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(self.0.path()).output();
     }
 }
 

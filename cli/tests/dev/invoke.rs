@@ -21,6 +21,13 @@ fn client(dev: &Dev) -> Client {
     Client::new(&emulator(&format!("http://{}", dev.address)))
 }
 
+/// `abx dev` over a place, and a client of it.
+fn served(place: &Place) -> (Dev, Client) {
+    let dev = place.serve();
+    let client = client(&dev);
+    (dev, client)
+}
+
 async fn invoke(client: &Client, name: &str, payload: &str) -> Result<InvokeOutput, InvokeError> {
     let request = client.invoke().function_name(name).payload(Blob::new(payload));
     request.send().await.map_err(aws_sdk_lambda::error::SdkError::into_service_error)
@@ -36,8 +43,7 @@ fn opened(output: &InvokeOutput) -> (Value, Value) {
 #[tokio::test]
 async fn both_functions_answer_direct_payloads_and_http_events() {
     let place = place();
-    let dev = place.serve();
-    let client = client(&dev);
+    let (dev, client) = served(&place);
     let direct = json!({"user_id": "u", "experiment_key": "test", "context": {"country": "DE"}}).to_string();
     let output = invoke(&client, "assignment", &direct).await.unwrap();
     assert_eq!((output.status_code(), output.function_error()), (200, None));
@@ -65,8 +71,7 @@ async fn both_functions_answer_direct_payloads_and_http_events() {
 #[tokio::test]
 async fn a_batch_of_another_trigger_is_an_error_as_in_the_deployed_function() {
     let place = place();
-    let dev = place.serve();
-    let client = client(&dev);
+    let (_dev, client) = served(&place);
     for (payload, source) in [
         (json!({"Records": [{"eventSource": "aws:sqs", "body": "x"}]}), "aws:sqs"),
         (json!({"Records": [{"EventSource": "aws:sns", "Sns": {}}]}), "aws:sns"),
@@ -117,8 +122,7 @@ fn paid(place: &Place) -> u64 {
 #[tokio::test]
 async fn batches_of_kinesis_are_counted_as_by_the_deployed_function() {
     let place = counting();
-    let dev = place.serve();
-    let client = client(&dev);
+    let (dev, client) = served(&place);
     let exposure = json!({"type": "exposure", "user_id": "u", "experiment": "e", "variant": "a"});
     let first =
         batch("shardId-000000000001", 100, &[exposure, purchase("u"), purchase("u"), json!("no event")]);
@@ -161,8 +165,7 @@ async fn batches_of_kinesis_are_counted_as_by_the_deployed_function() {
 #[tokio::test]
 async fn whatever_else_lambda_can_send_is_answered_as_by_the_deployed_function() {
     let place = counting();
-    let dev = place.serve();
-    let client = client(&dev);
+    let (_dev, client) = served(&place);
     // No batch: Lambda has to know that nothing of it was counted.
     let sqs = json!({"Records": [{"messageId": "1", "body": "{}", "eventSource": "aws:sqs"}]}).to_string();
     for payload in ["{}", "7", "[]", r#"{"requestContext": {"http": {"method": "GET"}}}"#, &sqs] {
@@ -201,8 +204,7 @@ async fn whatever_else_lambda_can_send_is_answered_as_by_the_deployed_function()
 #[tokio::test]
 async fn records_that_cannot_be_counted_now_are_given_back() {
     let place = counting();
-    let dev = place.serve();
-    let client = client(&dev);
+    let (_dev, client) = served(&place);
     // Somebody else writes, and does not end.
     let other = rusqlite::Connection::open(place.store()).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
@@ -220,8 +222,7 @@ async fn records_that_cannot_be_counted_now_are_given_back() {
 #[tokio::test]
 async fn a_qualifier_stands_in_the_name_or_beside_it() {
     let place = place();
-    let dev = place.serve();
-    let client = client(&dev);
+    let (_dev, client) = served(&place);
     let ask = |name: &str, qualifier: &str| {
         let payload = Blob::new(r#"{"user_id": "u", "flag_key": "on"}"#);
         client.invoke().function_name(name).qualifier(qualifier).payload(payload).send()
@@ -236,8 +237,7 @@ async fn a_qualifier_stands_in_the_name_or_beside_it() {
 #[tokio::test]
 async fn what_cannot_be_called_is_an_error_that_the_client_knows() {
     let place = place();
-    let dev = place.serve();
-    let client = client(&dev);
+    let (_dev, client) = served(&place);
     let unknown = invoke(&client, "no-such-function", "{}").await.unwrap_err();
     let InvokeError::ResourceNotFoundException(unknown) = unknown else { panic!("{unknown:?}") };
     assert!(unknown.message().unwrap().contains("no-such-function"), "{unknown:?}");
@@ -255,8 +255,7 @@ async fn what_cannot_be_called_is_an_error_that_the_client_knows() {
 #[tokio::test]
 async fn what_a_function_refuses_is_its_answer_and_no_function_error() {
     let place = place();
-    let dev = place.serve();
-    let client = client(&dev);
+    let (_dev, client) = served(&place);
     for payload in ["[]", "7", "\"text\"", "{}", r#"{"requestContext": 7}"#] {
         let output = invoke(&client, "assignment", payload).await.unwrap();
         // As the deployed function does (`functions/tests/runtime_api/serving.rs`): a caller's mistake is not ours.
@@ -272,8 +271,7 @@ async fn what_a_function_refuses_is_its_answer_and_no_function_error() {
 #[tokio::test]
 async fn events_dry_runs_and_log_tails() {
     let place = place();
-    let dev = place.serve();
-    let client = client(&dev);
+    let (dev, client) = served(&place);
     let ask = |unit: &str| {
         let payload = json!({"user_id": unit, "experiment_key": "test"}).to_string();
         client.invoke().function_name("assignment").payload(Blob::new(payload))

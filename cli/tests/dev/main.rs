@@ -18,6 +18,7 @@
 //! | `pipeline` | `abx status` over a deployment whose mapping, given up records and archive are well or not |
 //! | `signing` | requests to the URL of a function, which are signed |
 //! | `program` | the program, over documents and a store of its own |
+//! | `mount` | a file system of a test's own |
 //! | `http` | a small HTTP client |
 //!
 //! Nothing here waits for a fixed time: what is to come is asked for until it is there, for as long as a busy machine may need.
@@ -38,6 +39,7 @@ mod failing;
 mod hostile;
 mod http;
 mod invoke;
+mod mount;
 mod newcomer;
 mod operating;
 mod pipeline;

@@ -1,5 +1,6 @@
 //! Commands that read change nothing, wherever they read; and what is kept is nobody else's.
 
+use crate::mount::Mount;
 use crate::program::Place;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -129,37 +130,23 @@ fn commands_that_read_see_what_a_running_program_wrote() {
 }
 
 /// The folder again, mounted so that nothing can be written; `None` where this machine lets nobody mount.
-struct ReadOnly(tempfile::TempDir);
-
-impl ReadOnly {
-    fn of(folder: &Path) -> Option<Self> {
-        let mount = Self(tempfile::tempdir().unwrap());
-        let to = mount.0.path().to_str().unwrap().to_owned();
-        let run =
-            |args: &[&str]| Command::new("mount").args(args).output().is_ok_and(|it| it.status.success());
-        (run(&["--bind", folder.to_str()?, &to]) && run(&["-o", "remount,ro,bind", &to])).then_some(mount)
-    }
-}
-
-impl Drop for ReadOnly {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(self.0.path()).output();
-    }
+fn read_only(folder: &Path) -> Option<Mount> {
+    Mount::by(&[&["--bind", folder.to_str()?], &["-o", "remount,ro,bind"]])
 }
 
 #[test]
 fn commands_that_read_work_where_nothing_can_be_written() {
     let place = place();
     let id = a_record(&place);
-    let Some(mount) = ReadOnly::of(place.path()) else {
+    let Some(mount) = read_only(place.path()) else {
         eprintln!("skipped: nothing can be mounted here");
         return;
     };
-    assert_nothing_changes("read-only", mount.0.path(), &id);
+    assert_nothing_changes("read-only", mount.path(), &id);
     for writing in
         [&["publish", "docs", "--yes"][..], &["rollback", "--yes"], &["dev", "docs", "--port", "0"]]
     {
-        let output = run(mount.0.path(), writing, place.path(), "");
+        let output = run(mount.path(), writing, place.path(), "");
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(3), "{writing:?}: {said}");
         assert!(said.contains("store.sqlite") && said.contains("whether its disk can be written"), "{said}");
@@ -167,8 +154,8 @@ fn commands_that_read_work_where_nothing_can_be_written() {
     drop(mount);
     let mut dev = place.serve();
     dev.end("KILL");
-    let mount = ReadOnly::of(place.path()).unwrap();
-    assert_nothing_changes("read-only, killed", mount.0.path(), &id);
+    let mount = read_only(place.path()).unwrap();
+    assert_nothing_changes("read-only, killed", mount.path(), &id);
 }
 
 #[test]

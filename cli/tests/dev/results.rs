@@ -66,6 +66,14 @@ fn publish(place: &Place) {
     place.report(&["publish", "docs", "--yes"]);
 }
 
+/// A place that published this experiment and counted these events.
+fn counted(shop: &str, events: &[Value]) -> Place {
+    let place = Place::with(&[("shop.yaml", shop)]);
+    publish(&place);
+    replay(&place, events);
+    place
+}
+
 #[test]
 fn counts_outlive_their_document() {
     let place = Place::with(&[("shop.yaml", SHOP), ("on.yaml", FLAG)]);
@@ -101,9 +109,7 @@ fn counts_outlive_their_document() {
 
 #[test]
 fn an_epoch_is_judged_by_its_own_document() {
-    let place = Place::with(&[("shop.yaml", SHOP)]);
-    publish(&place);
-    replay(&place, &traffic(30));
+    let place = counted(SHOP, &traffic(30));
     place.write(
         "shop.yaml",
         &(SHOP
@@ -168,9 +174,7 @@ fn all_that_was_counted_is_listed() {
 /// A result that is valid for one look only is reported as such, is not a verdict, and sets no exit code.
 #[test]
 fn a_verdict_is_valid_at_every_look() {
-    let place = Place::with(&[("shop.yaml", SHOP)]);
-    publish(&place);
-    replay(&place, &traffic(300));
+    let place = counted(SHOP, &traffic(300));
     let report = told(&place, &["results", "shop"], 0);
     let of = |metric: usize| &report["metrics"][metric]["variants"][1];
     assert_eq!((&of(0)["verdict"], &of(0)["one_look"]), (&json!("better"), &Value::Null));
@@ -184,9 +188,7 @@ fn a_verdict_is_valid_at_every_look() {
     );
 
     // With few units a conversion has no other interval than that of one look.
-    let place = Place::with(&[("shop.yaml", &SHOP.replace("kind: count", "kind: conversion"))]);
-    publish(&place);
-    replay(&place, &traffic(50));
+    let place = counted(&SHOP.replace("kind: count", "kind: conversion"), &traffic(50));
     let report = told(&place, &["results", "shop"], 0);
     let guardrail = &report["metrics"][1];
     assert_eq!(
@@ -196,9 +198,7 @@ fn a_verdict_is_valid_at_every_look() {
     assert_eq!((&guardrail["broken"], &guardrail["unjudged"]), (&json!(false), &json!(true)));
 
     // A guardrail that is worse at any time is a finding.
-    let place = Place::with(&[("shop.yaml", &SHOP.replace("kind: count", "kind: conversion"))]);
-    publish(&place);
-    replay(&place, &traffic(300));
+    let place = counted(&SHOP.replace("kind: count", "kind: conversion"), &traffic(300));
     let report = told(&place, &["results", "shop"], 1);
     assert_eq!(report["metrics"][1]["broken"], true);
     assert!(said(&place, &["results", "shop"]).contains("broken"));
@@ -220,9 +220,7 @@ fn units_of_a_variant_that_the_document_does_not_have_are_a_mismatch() {
 
 #[test]
 fn a_mismatch_leaves_no_verdict_that_looks_valid() {
-    let place = Place::with(&[("shop.yaml", &SHOP.replace("kind: count", "kind: conversion"))]);
-    publish(&place);
-    replay(&place, &traffic(300));
+    let place = counted(&SHOP.replace("kind: count", "kind: conversion"), &traffic(300));
     let human = said(&place, &["results", "shop"]);
     assert!(human.contains("worse") && !human.contains("not valid"), "{human}");
     assert_eq!(told(&place, &["results", "shop"], 1)["verdicts_valid"], true);
@@ -242,9 +240,7 @@ fn a_mismatch_leaves_no_verdict_that_looks_valid() {
 
 #[test]
 fn metrics_that_the_document_lost_are_named() {
-    let place = Place::with(&[("shop.yaml", SHOP)]);
-    publish(&place);
-    replay(&place, &traffic(30));
+    let place = counted(SHOP, &traffic(30));
     place.write("shop.yaml", &SHOP.replace("key: orders", "key: sales"));
     publish(&place);
     assert_eq!(told(&place, &["results", "shop"], 0)["other_metrics"], json!(["orders"]));
@@ -253,9 +249,7 @@ fn metrics_that_the_document_lost_are_named() {
 
 #[test]
 fn units_that_are_not_users_are_named() {
-    let place = Place::with(&[("shop.yaml", SHOP)]);
-    publish(&place);
-    replay(&place, &traffic(60));
+    let place = counted(SHOP, &traffic(60));
     let clean = told(&place, &["results", "shop"], 0);
     assert_eq!(clean["suspects"]["placeholders"], json!({"state": "known", "told": []}));
     assert_eq!(clean["suspects"]["busy"]["told"]["busiest"], json!([]));
@@ -292,9 +286,7 @@ fn units_that_are_not_users_are_named() {
 /// The reader of `--watch` is gone, as with `| head -1`: nothing changes any more, and the command ends all the same.
 #[test]
 fn watching_ends_with_its_reader() {
-    let place = Place::with(&[("shop.yaml", SHOP)]);
-    publish(&place);
-    replay(&place, &traffic(30));
+    let place = counted(SHOP, &traffic(30));
     let mut command = place.command(&["results", "shop", "--watch"]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut stdout = child.stdout.take().unwrap();

@@ -13,6 +13,8 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
+/// The options of a bench of five requests.
+const SHORT: [&str; 6] = ["--rate", "5", "--duration", "1s", "--connections", "1"];
 
 /// A request as it came.
 #[derive(Debug, Default)]
@@ -24,10 +26,10 @@ struct Seen {
     body: Vec<u8>,
 }
 
-/// A server that takes any request; its address, and what came.
+/// A server that takes any request; its URL, and what came.
 fn server() -> (String, Receiver<Seen>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap().to_string();
+    let url = format!("http://{}", listener.local_addr().unwrap());
     let (sender, seen) = channel();
     thread::spawn(move || {
         for stream in listener.incoming() {
@@ -42,7 +44,7 @@ fn server() -> (String, Receiver<Seen>) {
             });
         }
     });
-    (address, seen)
+    (url, seen)
 }
 
 fn read(reader: &mut impl BufRead) -> Option<Seen> {
@@ -124,14 +126,12 @@ fn the_published_example_has_the_published_signature() {
 
 #[test]
 fn a_signed_request_has_the_signature_of_its_bytes() {
-    let (address, seen) = server();
-    let base = format!("http://{address}");
+    let (base, seen) = server();
     let flag = format!("{base}/flags/on");
-    let short = ["--rate", "5", "--duration", "1s", "--connections", "1"];
     let get = format!("{flag}?user_id={{user}}&a=1");
     let runs = [
-        [&["bench", &get, "--sign", "--header", "x-tenant: one"], &short[..]].concat(),
-        [&["bench", &flag, "--sign", "--body", "{\"user_id\": \"{user}\"}"], &short[..]].concat(),
+        [&["bench", &get, "--sign", "--header", "x-tenant: one"], &SHORT[..]].concat(),
+        [&["bench", &flag, "--sign", "--body", "{\"user_id\": \"{user}\"}"], &SHORT[..]].concat(),
         vec!["invoke", &base, "--sign", "--user", "user_1", "--flag", "on", "--context", "age=7"],
     ];
     let mut signatures = BTreeMap::new();
@@ -163,14 +163,12 @@ fn a_signed_request_has_the_signature_of_its_bytes() {
 
 #[test]
 fn a_plain_url_gets_no_signature_unless_it_is_asked_for() {
-    let (address, seen) = server();
-    let base = format!("http://{address}");
+    let (base, seen) = server();
     let flag = format!("{base}/flags/on");
-    let short = ["--rate", "5", "--duration", "1s", "--connections", "1"];
     for args in [
-        [&["bench", &flag], &short[..]].concat(),
-        [&["bench", &flag, "--no-sign"], &short[..]].concat(),
-        [&["bench", &flag, "--sign", "--header", "authorization: Bearer x"], &short[..]].concat(),
+        [&["bench", &flag], &SHORT[..]].concat(),
+        [&["bench", &flag, "--no-sign"], &SHORT[..]].concat(),
+        [&["bench", &flag, "--sign", "--header", "authorization: Bearer x"], &SHORT[..]].concat(),
         vec!["invoke", &base, "--user", "user_1", "--flag", "on"],
     ] {
         let output = abx(&args);

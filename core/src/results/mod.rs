@@ -2,9 +2,13 @@
 //!
 //! A verdict comes from an interval that is valid at every look together, and from nothing else (`docs/statistics.md`).
 
+mod busy;
+mod conclusion;
 mod lopsided;
 mod metric;
 
+pub use busy::{BusyUnit, BusyUnits};
+pub use conclusion::{Conclusion, GuardrailState, needs_attention, verdicts_valid};
 pub use lopsided::{Lopsided, lopsided};
 pub use metric::{AnalysisPlan, MetricResult, VariantResult, Verdict, judge};
 

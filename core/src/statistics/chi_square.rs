@@ -15,6 +15,14 @@ pub struct ChiSquare {
     pub p_value: f64,
 }
 
+impl ChiSquare {
+    /// True if so small a p-value rejects that nothing is wrong.
+    #[must_use]
+    pub fn fails(&self, threshold: f64) -> bool {
+        self.p_value < threshold
+    }
+}
+
 /// The least count that is expected in a cell for the distribution to hold (Cochran's rule, 1954).
 pub(super) const LEAST_EXPECTED: f64 = 5.0;
 /// The statistic of counts that cannot be. JSON has no infinity.

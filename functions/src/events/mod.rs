@@ -34,3 +34,4 @@ pub use local::LocalProcessor;
 pub use processor::{BatchOutcome, BatchResponse, ItemFailure, NotHandled, Options, Processor};
 pub use quarantined::{REPLAYED_STREAM, has_no_place, quarantined};
 pub use redriver::{RecordRefusal, RecordStanding, RedriveSource, Redriven, Redriver, RefusalReason};
+pub use unknown::RecentUnknownEvents;

@@ -1,7 +1,7 @@
 //! `POST /events`: what a page or a service would put on the stream, one event or several.
 
 use super::health::WatchedStore;
-use super::{AssignmentService, FlagService};
+use super::{LocalAssignments, LocalFlags};
 use abx_core::Catalog;
 use abx_core::event::{Classes, EventData, EventKind, Rejection, unpack};
 use abx_core::finding::did_you_mean;
@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 /// The outcome of the events.
 #[derive(Default, Serialize)]
-struct Answer {
+struct EventsResponse {
     accepted: usize,
     rejected: Vec<Rejected>,
     /// Of those accepted, how many fell into each class; left out where they are not counted yet.
@@ -63,8 +63,8 @@ struct UnknownExperiment {
 pub(super) fn routes(
     store: Arc<WatchedStore>,
     events: Arc<LocalProcessor>,
-    assignment: Arc<AssignmentService>,
-    flags: Arc<FlagService>,
+    assignment: Arc<LocalAssignments>,
+    flags: Arc<LocalFlags>,
 ) -> Router {
     let handler = async move |request: Request| {
         let take = async |call: Call| {
@@ -80,7 +80,7 @@ pub(super) fn routes(
 
 /// Takes the events that can be counted, and says of each other one why it cannot.
 async fn take(store: &WatchedStore, counter: &LocalProcessor, body: &[u8]) -> Result<Reply, ApiError> {
-    let mut answer = Answer::default();
+    let mut answer = EventsResponse::default();
     let mut events = Vec::new();
     let mut names: BTreeMap<String, u64> = BTreeMap::new();
     let mut experiments: BTreeMap<String, u64> = BTreeMap::new();

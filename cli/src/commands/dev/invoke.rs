@@ -2,7 +2,7 @@
 //!
 //! Source: the Lambda API reference, `POST /2015-03-31/functions/{FunctionName}/invocations`.
 
-use super::{AssignmentService, FlagService};
+use super::{LocalAssignments, LocalFlags};
 use abx_functions::events::{BatchResponse, LocalProcessor, NotHandled};
 use abx_functions::http::{ApiError, LambdaResponse, Query, request_id};
 use abx_functions::runtime::{ForeignTrigger, Invoker};
@@ -34,8 +34,8 @@ const FUNCTION_ERROR: HeaderName = HeaderName::from_static("x-amz-function-error
 const TIMEOUT: Duration = Duration::from_mins(1);
 
 pub(super) fn routes(
-    assignment: Arc<AssignmentService>,
-    flags: Arc<FlagService>,
+    assignment: Arc<LocalAssignments>,
+    flags: Arc<LocalFlags>,
     events: Arc<LocalProcessor>,
 ) -> Router {
     let (assignment, flags) = (Invoker::new(assignment), Invoker::new(flags));
@@ -47,8 +47,8 @@ pub(super) fn routes(
 
 #[derive(Clone)]
 struct Functions {
-    assignment: Invoker<AssignmentService>,
-    flags: Invoker<FlagService>,
+    assignment: Invoker<LocalAssignments>,
+    flags: Invoker<LocalFlags>,
     events: Arc<LocalProcessor>,
 }
 

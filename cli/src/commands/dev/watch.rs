@@ -20,7 +20,7 @@ use std::time::SystemTime;
 #[derive(Debug)]
 pub(super) struct Watch {
     paths: Vec<PathBuf>,
-    seen: BTreeMap<PathBuf, Stamp>,
+    seen: BTreeMap<PathBuf, FileVersion>,
     /// Files that documents name.
     named: Vec<PathBuf>,
     /// The last good form of each file: its documents.
@@ -30,7 +30,7 @@ pub(super) struct Watch {
 }
 
 /// The time and size of a file; `None` if it does not exist.
-type Stamp = Option<(SystemTime, u64)>;
+type FileVersion = Option<(SystemTime, u64)>;
 
 /// The effect of an edit.
 #[derive(Debug)]
@@ -63,7 +63,7 @@ impl Watch {
         // A file that is being replaced may be away for a moment; that is a change like any other.
         let files = crate::source::find(&self.paths).unwrap_or_default();
         let files = files.into_iter().chain(self.named.iter().cloned());
-        let seen = files.map(|path| (path.clone(), stamp(&path))).collect();
+        let seen = files.map(|path| (path.clone(), file_version(&path))).collect();
         let changed = seen != self.seen;
         self.seen = seen;
         changed
@@ -80,7 +80,7 @@ impl Watch {
         let checked = Corpus::load(&self.paths)?.compile();
         self.named.clone_from(&checked.named);
         for path in &self.named {
-            self.seen.entry(path.clone()).or_insert_with(|| stamp(path));
+            self.seen.entry(path.clone()).or_insert_with(|| file_version(path));
         }
         let documents = self.remember(&checked);
         let Checked { findings, files, .. } = checked;
@@ -145,7 +145,7 @@ impl Watch {
     }
 }
 
-fn stamp(path: &Path) -> Stamp {
+fn file_version(path: &Path) -> FileVersion {
     let metadata = path.metadata().ok()?;
     Some((metadata.modified().ok()?, metadata.len()))
 }

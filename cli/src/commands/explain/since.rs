@@ -1,7 +1,7 @@
 //! The differences since a revision, in the terms of the steps of a decision.
 
 use super::answer::UnitDecisions;
-use crate::inputs::Source;
+use crate::inputs::DocumentSource;
 use crate::render::style::{BAD, DIM, GOOD, TITLE};
 use crate::render::{change, steps};
 use crate::source::Checked;
@@ -127,8 +127,8 @@ fn lines(then: &[Step], now: &[Step]) -> String {
 }
 
 /// Places as a person wrote them.
-pub(super) fn list(sources: &[Source]) -> String {
-    sources.iter().map(Source::to_string).collect::<Vec<_>>().join(", ")
+pub(super) fn list(sources: &[DocumentSource]) -> String {
+    sources.iter().map(DocumentSource::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// Compares the documents that an experiment or flag is decided from (its own, those that it names, and the

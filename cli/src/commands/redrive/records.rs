@@ -1,6 +1,7 @@
 //! Records to redrive, sorted by their places in a temporary database: memory stays flat however many there are.
 
 use crate::error::Error;
+use crate::scratch::scratch_database;
 use abx_core::event::{Payload, Position, Rejection, RejectionReason, ShardBatch};
 use abx_functions::adapters::keys;
 use jiff::Timestamp;
@@ -9,12 +10,10 @@ use rusqlite::{Connection, Row};
 /// The number of records that are redriven in one call.
 const BATCH: u32 = 500;
 const SCHEMA: &str = "
-    PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -32768; PRAGMA temp_store = FILE;
     CREATE TABLE records (
       shard TEXT, place TEXT, position TEXT, arrived INTEGER, object INTEGER, data BLOB, reason TEXT, detail TEXT, key TEXT,
       PRIMARY KEY (shard, place)
-    ) WITHOUT ROWID;
-    BEGIN;";
+    ) WITHOUT ROWID;";
 
 /// Records of any shards.
 #[derive(Debug)]
@@ -22,10 +21,7 @@ pub(super) struct Records(Connection);
 
 impl Records {
     pub(super) fn new() -> Result<Self, Error> {
-        // A database without a name is a temporary one: in memory while it is small, then in a file that nobody else sees.
-        let connection = Connection::open("").map_err(failed)?;
-        connection.execute_batch(SCHEMA).map_err(failed)?;
-        Ok(Self(connection))
+        scratch_database(SCHEMA).map(Self).map_err(failed)
     }
 
     /// Adds a record out of an object. Whether none was there at its place.

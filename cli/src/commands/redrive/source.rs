@@ -19,7 +19,7 @@ pub(super) fn failures(
     report: &mut RedriveReport,
 ) -> Result<(), Error> {
     for (object, content) in Content::all(paths)?.iter().enumerate() {
-        let wrong = |why: Cause| Error::caller(content.name.clone()).because(why).help(NOTHING);
+        let wrong = |why: RecordFault| Error::caller(content.name.clone()).because(why).help(NOTHING);
         for value in serde_json::Deserializer::from_reader(content.reader()?).into_iter::<Value>() {
             let value = value.map_err(|error| wrong(error.into()))?;
             let batch = kinesis::read_values(&recorded(&content.name, value)?, Timestamp::now());
@@ -49,8 +49,9 @@ pub(super) fn archive(paths: &[PathBuf], records: &Records, report: &mut Redrive
             if read.map_err(|error| content.failed(error))? == 0 {
                 break;
             }
-            let wrong =
-                |why: Cause| Error::caller(format!("{}:{number}", content.name)).because(why).help(NOTHING);
+            let wrong = |why: RecordFault| {
+                Error::caller(format!("{}:{number}", content.name)).because(why).help(NOTHING)
+            };
             if line.len() > MAX_LINE {
                 return Err(wrong("the line is too long for one of an archive".into()));
             }
@@ -72,7 +73,7 @@ pub(super) fn archive(paths: &[PathBuf], records: &Records, report: &mut Redrive
 }
 
 /// The reason why something is no record.
-type Cause = Box<dyn std::error::Error + Send + Sync>;
+type RecordFault = Box<dyn std::error::Error + Send + Sync>;
 
 const NOTHING: &str = "nothing was counted";
 

@@ -13,7 +13,7 @@ pub(super) const STREAM: &str = "replay";
 
 /// Records of one shard, as one invocation.
 #[derive(Debug, Clone)]
-pub(super) enum Batch {
+pub(super) enum ReplayBatch {
     /// With a place that they were given here.
     Made {
         /// Their shard.
@@ -25,7 +25,7 @@ pub(super) enum Batch {
     Recorded(Vec<Value>),
 }
 
-impl Batch {
+impl ReplayBatch {
     /// The number of records.
     pub(super) fn len(&self) -> usize {
         match self {

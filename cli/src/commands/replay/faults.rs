@@ -1,6 +1,6 @@
 //! Faults of a stream, by a seed.
 
-use super::batch::Batch;
+use super::batch::ReplayBatch;
 use abx_core::event::EventData;
 use clap::ValueEnum;
 use serde_json::Value;
@@ -27,7 +27,7 @@ const REMEMBERED: usize = 16;
 pub(super) struct Faults {
     enabled: Vec<Fault>,
     random: fastrand::Rng,
-    recent: VecDeque<Batch>,
+    recent: VecDeque<ReplayBatch>,
 }
 
 impl Faults {
@@ -66,7 +66,7 @@ impl Faults {
     }
 
     /// The deliveries of a batch: in order the first time, and then more.
-    pub(super) fn deliveries(&mut self, batch: Batch) -> Vec<Batch> {
+    pub(super) fn deliveries(&mut self, batch: ReplayBatch) -> Vec<ReplayBatch> {
         let mut deliveries = Vec::new();
         if self.has(Fault::Bisect) && chance(&mut self.random, 30) && batch.len() > 1 {
             let cut = self.random.usize(1..batch.len());

@@ -1,6 +1,6 @@
 //! Files become loads: the events in them that were not counted before, in the order of their times.
 
-use super::rows::{RowEvents, Rows};
+use super::rows::{RowEvents, RowMapping};
 use super::spool::{Spool, Spooled, UNPLACED};
 use crate::advice::unanswered;
 use crate::error::Error;
@@ -16,14 +16,14 @@ use sha2::{Digest, Sha256};
 use std::io::{BufRead, Read};
 
 /// The ledger of what was replayed, for one target.
-pub(super) struct Ledger<'a> {
+pub(super) struct ReplayLedger<'a> {
     pub(super) store: &'a EmbeddedStore,
     /// Empty for the store itself; else the function that counts.
     pub(super) target: String,
 }
 
 /// A load that is ready to be delivered.
-pub(super) struct Ready {
+pub(super) struct ReadyLoad {
     pub(super) load: Load,
     pub(super) spool: Spool,
     /// True if it is one that was interrupted: there may be more in the files.
@@ -31,7 +31,7 @@ pub(super) struct Ready {
 }
 
 /// A segment, and the file that it is in.
-struct Source<'a> {
+struct SegmentSource<'a> {
     content: &'a Content,
     segment: Segment,
 }
@@ -40,11 +40,11 @@ struct Source<'a> {
 /// load go into `classes`.
 pub(super) fn next(
     contents: &[&Content],
-    rows: &Rows,
-    ledger: &Ledger<'_>,
+    rows: &RowMapping,
+    ledger: &ReplayLedger<'_>,
     now: Timestamp,
     (delivered, classes): (&[Segment], &mut Classes),
-) -> Result<Option<Ready>, Error> {
+) -> Result<Option<ReadyLoad>, Error> {
     let (done, pending) = ledger.store.replayed(&ledger.target).map_err(unanswered)?;
     let is_pending = pending.is_some();
     let (mut load, sources, known) = match pending {
@@ -65,7 +65,7 @@ pub(super) fn next(
     let mut filling = Filling { spool: &spool, rows, ledger, now, records: vec![0; sources.len()], known: 0 };
     // Each file is read once, for all of its segments.
     for content in contents {
-        let of_file: Vec<(usize, &Source<'_>)> =
+        let of_file: Vec<(usize, &SegmentSource<'_>)> =
             sources.iter().enumerate().filter(|(_, it)| std::ptr::eq(it.content, *content)).collect();
         if !of_file.is_empty() {
             filling.file(content, &of_file)?;
@@ -83,11 +83,11 @@ pub(super) fn next(
         }
         ledger.store.begin_load(&ledger.target, &load).map_err(unanswered)?;
     }
-    Ok(Some(Ready { load, spool, is_resumed: is_pending }))
+    Ok(Some(ReadyLoad { load, spool, is_resumed: is_pending }))
 }
 
 /// The segments of a load that was interrupted, each in one of the files.
-fn resumed<'a>(contents: &[&'a Content], load: &Load) -> Result<Vec<Source<'a>>, Error> {
+fn resumed<'a>(contents: &[&'a Content], load: &Load) -> Result<Vec<SegmentSource<'a>>, Error> {
     let mut sources = Vec::new();
     for segment in &load.segments {
         let mut found = None;
@@ -104,7 +104,7 @@ fn resumed<'a>(contents: &[&'a Content], load: &Load) -> Result<Vec<Source<'a>>,
             return Err(Error::caller(format!("a replay of {} was interrupted, and {} is not given now", names.join(", "), segment.name))
                 .help("replay these files again together, with the same options: what was counted of them is not counted again"));
         };
-        sources.push(Source { content, segment: segment.clone() });
+        sources.push(SegmentSource { content, segment: segment.clone() });
     }
     Ok(sources)
 }
@@ -112,12 +112,12 @@ fn resumed<'a>(contents: &[&'a Content], load: &Load) -> Result<Vec<Source<'a>>,
 /// A load of everything that is not known yet; and the segments that are known of these files.
 fn new<'a>(
     contents: &[&'a Content],
-    rows: &Rows,
+    rows: &RowMapping,
     done: &[Segment],
     now: Timestamp,
-) -> Result<(Load, Vec<Source<'a>>, Vec<Segment>), Error> {
+) -> Result<(Load, Vec<SegmentSource<'a>>, Vec<Segment>), Error> {
     let (mut known, mut met) = (done.to_vec(), Vec::new());
-    let mut sources: Vec<Source<'a>> = Vec::new();
+    let mut sources: Vec<SegmentSource<'a>> = Vec::new();
     for content in contents {
         let parts = if content.form == Form::Csv { rows.parts() } else { vec![String::new()] };
         if parts.is_empty() {
@@ -138,7 +138,7 @@ fn new<'a>(
             let (digest, name) = (content.digest.clone(), content.name.clone());
             let segment = Segment { digest, part, start, end: content.bytes, name, records: 0 };
             known.push(segment.clone());
-            sources.push(Source { content, segment });
+            sources.push(SegmentSource { content, segment });
         }
     }
     sources.sort_by(|a, b| a.segment.cmp(&b.segment));
@@ -154,8 +154,8 @@ fn new<'a>(
 /// The content of a spool.
 struct Filling<'a> {
     spool: &'a Spool,
-    rows: &'a Rows,
-    ledger: &'a Ledger<'a>,
+    rows: &'a RowMapping,
+    ledger: &'a ReplayLedger<'a>,
     now: Timestamp,
     /// By segment.
     records: Vec<u64>,
@@ -164,7 +164,7 @@ struct Filling<'a> {
 }
 
 impl Filling<'_> {
-    fn file(&mut self, content: &Content, segments: &[(usize, &Source<'_>)]) -> Result<(), Error> {
+    fn file(&mut self, content: &Content, segments: &[(usize, &SegmentSource<'_>)]) -> Result<(), Error> {
         match content.form {
             Form::Csv => self.csv(content, segments),
             Form::Lines => {
@@ -228,7 +228,7 @@ impl Filling<'_> {
         self.add(segment, text, None, None)
     }
 
-    fn csv(&mut self, content: &Content, segments: &[(usize, &Source<'_>)]) -> Result<(), Error> {
+    fn csv(&mut self, content: &Content, segments: &[(usize, &SegmentSource<'_>)]) -> Result<(), Error> {
         let wrong = |error: csv::Error| {
             Error::caller(content.name.clone()).because(error).help("nothing of this file was counted")
         };

@@ -1,6 +1,6 @@
 //! The replayed records, and their counts.
 
-use super::target::Counts;
+use super::target::ReplayCounts;
 use crate::exit::{self, Exit};
 use crate::render::numbers::count;
 use crate::render::style::{BAD, DIM, GOOD, TITLE};
@@ -59,7 +59,12 @@ struct VariantCounts {
 }
 
 impl ReplayReport {
-    pub(super) fn new(target: &str, counts: &Counts, took: Duration, clean: Option<&Counts>) -> Self {
+    pub(super) fn new(
+        target: &str,
+        counts: &ReplayCounts,
+        took: Duration,
+        clean: Option<&ReplayCounts>,
+    ) -> Self {
         let differences = clean.map(|clean| differences(counts, clean)).unwrap_or_default();
         let seconds = took.as_secs_f64();
         #[expect(clippy::cast_precision_loss, reason = "a rate for a person")]
@@ -117,7 +122,7 @@ fn of(experiment: &str, epoch: u32, totals: &Totals) -> ExperimentCounts {
 }
 
 /// The differences between the counts of two replays. Duplicates and records that are not events are faults themselves, so they may differ.
-fn differences(faulty: &Counts, clean: &Counts) -> Vec<String> {
+fn differences(faulty: &ReplayCounts, clean: &ReplayCounts) -> Vec<String> {
     let mut told = Vec::new();
     let keys: BTreeSet<_> = faulty.experiments.keys().chain(clean.experiments.keys()).collect();
     for key in keys {

@@ -29,7 +29,7 @@ pub(super) struct RowArgs {
 
 /// The events that rows are made into.
 #[derive(Debug)]
-pub(super) struct Rows {
+pub(super) struct RowMapping {
     unit: String,
     time: Option<String>,
     events: Vec<Derived>,
@@ -53,7 +53,7 @@ enum DerivedKind {
 }
 
 impl RowArgs {
-    pub(super) fn parse(&self) -> Result<Rows, Error> {
+    pub(super) fn parse(&self) -> Result<RowMapping, Error> {
         let mut events = Vec::new();
         for text in &self.exposure {
             let (experiment, column) =
@@ -74,7 +74,7 @@ impl RowArgs {
                 parts.ok_or_else(|| wrong("--value", text, "EVENT.PROPERTY=COLUMN"))?;
             add(&mut events, text, event, None, Some((property, column)), after)?;
         }
-        Ok(Rows { unit: self.unit.clone(), time: self.time.clone(), events })
+        Ok(RowMapping { unit: self.unit.clone(), time: self.time.clone(), events })
     }
 }
 
@@ -132,7 +132,7 @@ fn after<'a>(option: &str, text: &'a str) -> Result<(&'a str, Option<SignedDurat
     Ok((what, Some(duration)))
 }
 
-impl Rows {
+impl RowMapping {
     /// The names of the parts that a file is read for: an exposure or a named event each, in the order of the options.
     pub(super) fn parts(&self) -> Vec<String> {
         let name = |derived: &Derived| match &derived.kind {
@@ -146,7 +146,7 @@ impl Rows {
 /// The events of a file's rows.
 #[derive(Debug)]
 pub(super) struct RowEvents<'r> {
-    rows: &'r Rows,
+    rows: &'r RowMapping,
     unit: usize,
     time: Option<usize>,
     columns: Vec<(Option<usize>, Vec<usize>)>,
@@ -154,7 +154,7 @@ pub(super) struct RowEvents<'r> {
 
 impl<'r> RowEvents<'r> {
     /// Finds the columns.
-    pub(super) fn new(rows: &'r Rows, header: &csv::StringRecord) -> Result<Self, Error> {
+    pub(super) fn new(rows: &'r RowMapping, header: &csv::StringRecord) -> Result<Self, Error> {
         let names: Vec<&str> = header.iter().map(|it| it.trim_start_matches('\u{feff}')).collect();
         let find = |name: &str| match names.iter().filter(|it| **it == name).count() {
             1 => Ok(names.iter().position(|it| *it == name).unwrap_or_default()),

@@ -1,10 +1,9 @@
 //! Events of a load, sorted by their times in a temporary database: memory stays flat however many there are.
 
 use crate::error::Error;
+use crate::scratch::scratch_database;
 use rusqlite::{Connection, Row};
 
-/// The part that is held in memory before it goes to disk, in KiB.
-const CACHE: &str = "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -32768; PRAGMA temp_store = FILE;";
 const SCHEMA: &str = "
     CREATE TABLE events (time INTEGER, kind INTEGER, segment INTEGER, ordinal INTEGER, arrived INTEGER, id INTEGER, data BLOB);
     CREATE TABLE ids (id INTEGER PRIMARY KEY, time INTEGER, kind INTEGER, segment INTEGER, ordinal INTEGER);";
@@ -40,12 +39,7 @@ pub(super) struct Spool(Connection);
 
 impl Spool {
     pub(super) fn new() -> Result<Self, Error> {
-        // A database without a name is a temporary one: in memory while it is small, then in a file that nobody else sees.
-        let connection = Connection::open("").map_err(failed)?;
-        connection.execute_batch(CACHE).map_err(failed)?;
-        connection.execute_batch(SCHEMA).map_err(failed)?;
-        connection.execute_batch("BEGIN").map_err(failed)?;
-        Ok(Self(connection))
+        scratch_database(SCHEMA).map(Self).map_err(failed)
     }
 
     pub(super) fn add(&self, event: &Spooled) -> Result<(), Error> {

@@ -1,12 +1,12 @@
 //! Targets of batches.
 
-use super::batch::Batch;
-use super::load::Ledger;
+use super::batch::ReplayBatch;
+use super::load::ReplayLedger;
 use crate::advice::unanswered;
 use crate::aws::aws_config_for;
 use crate::aws::lambda::refused;
 use crate::error::Error;
-use crate::inputs::{DOCUMENTS, Source, load_from};
+use crate::inputs::{DOCUMENTS, DocumentSource, load_from};
 use crate::stores::{StoreArgs, archive_beside, open_file};
 use abx_core::event::{Classes, StreamTotals, Totals};
 use abx_functions::adapters::embedded::{EmbeddedStore, JsonlArchive};
@@ -32,7 +32,7 @@ const TRIES: u32 = 10;
 
 /// The outcome of all batches.
 #[derive(Debug, Default)]
-pub(super) struct Counts {
+pub(super) struct ReplayCounts {
     /// The classes of all records: those that were not delivered, because they were counted before, and those that were.
     pub classes: Classes,
     /// Records delivered, those that came again included.
@@ -49,9 +49,9 @@ pub(super) struct Counts {
 
 /// The place of events, if they are stored.
 #[derive(Debug)]
-pub(super) struct Keep(Option<JsonlArchive>);
+pub(super) struct OptionalArchive(Option<JsonlArchive>);
 
-impl Archive for Keep {
+impl Archive for OptionalArchive {
     async fn append(&self, lines: &[ArchiveLine]) -> Result<(), PortError> {
         match &self.0 {
             Some(archive) => archive.append(lines).await,
@@ -60,12 +60,12 @@ impl Archive for Keep {
     }
 }
 
-type Local = Processor<EmbeddedStore, EmbeddedStore, Keep, EmbeddedStore>;
+type ReplayProcessor = Processor<EmbeddedStore, EmbeddedStore, OptionalArchive, EmbeddedStore>;
 
 /// The target of batches.
-pub(super) enum Target {
+pub(super) enum ReplayTarget {
     /// The handler, over a store here.
-    Local(Box<Local>),
+    Local(Box<ReplayProcessor>),
     /// A function, deployed.
     Function {
         /// Its name.
@@ -78,17 +78,20 @@ pub(super) enum Target {
     },
 }
 
-impl Target {
+impl ReplayTarget {
     /// The handler over a file, or over nothing that stays. The documents are published to a store that has none; one that has some
     /// counts by these, so other documents are refused.
-    pub(super) async fn local(documents: Option<&[Source]>, file: Option<PathBuf>) -> Result<Self, Error> {
+    pub(super) async fn local(
+        documents: Option<&[DocumentSource]>,
+        file: Option<PathBuf>,
+    ) -> Result<Self, Error> {
         let (store, archive) = match &file {
             Some(path) => (open_file(path)?, Some(JsonlArchive::new(archive_beside(path)))),
             None => (EmbeddedStore::in_memory().map_err(unanswered)?, None),
         };
-        let default = [Source::Path(DOCUMENTS.into())];
+        let default = [DocumentSource::Path(DOCUMENTS.into())];
         let place = StoreArgs::file(file.clone());
-        let read = |sources: &[Source]| -> Result<Vec<Value>, Error> {
+        let read = |sources: &[DocumentSource]| -> Result<Vec<Value>, Error> {
             Ok(load_from(sources, &place)?.values.into_iter().map(|(_, value)| value).collect())
         };
         match (head(&store).await?, documents) {
@@ -118,7 +121,7 @@ impl Target {
         let holder = Arc::new(CatalogHolder::new(store.clone(), Snapshot::default()));
         holder.load().await.map_err(unanswered)?;
         let telemetry = Arc::new(Telemetry::silent("events"));
-        let kept = (Keep(archive), store.clone());
+        let kept = (OptionalArchive(archive), store.clone());
         Ok(Self::Local(Box::new(Processor::new(holder, store, kept, telemetry, Options::default()))))
     }
 
@@ -140,15 +143,15 @@ impl Target {
     }
 
     /// The ledger of what was replayed to this target.
-    pub(super) fn ledger(&self) -> Ledger<'_> {
+    pub(super) fn ledger(&self) -> ReplayLedger<'_> {
         match self {
-            Self::Local(processor) => Ledger { store: processor.store(), target: String::new() },
-            Self::Function { ledger, target, .. } => Ledger { store: ledger, target: target.clone() },
+            Self::Local(processor) => ReplayLedger { store: processor.store(), target: String::new() },
+            Self::Function { ledger, target, .. } => ReplayLedger { store: ledger, target: target.clone() },
         }
     }
 
     /// Delivers a batch, and again what is given back of it.
-    pub(super) async fn deliver(&self, batch: &Batch, counts: &mut Counts) -> Result<(), Error> {
+    pub(super) async fn deliver(&self, batch: &ReplayBatch, counts: &mut ReplayCounts) -> Result<(), Error> {
         counts.batches += 1;
         counts.delivered += batch.len() as u64;
         for _ in 0..TRIES {
@@ -163,7 +166,7 @@ impl Target {
             .help("the log of the function says why"))
     }
 
-    async fn invoke(&self, batch: &Batch, counts: &mut Counts) -> Result<BatchResponse, Error> {
+    async fn invoke(&self, batch: &ReplayBatch, counts: &mut ReplayCounts) -> Result<BatchResponse, Error> {
         match self {
             Self::Local(processor) => {
                 let outcome = processor.count(batch.records()?, Instant::now() + PATIENCE).await;
@@ -183,7 +186,7 @@ impl Target {
     }
 
     /// Adds what is in the store at the end.
-    pub(super) async fn finish(&self, mut counts: Counts) -> Result<Counts, Error> {
+    pub(super) async fn finish(&self, mut counts: ReplayCounts) -> Result<ReplayCounts, Error> {
         let Self::Local(processor) = self else { return Ok(counts) };
         for experiment in processor.catalog().held().catalog.experiments() {
             let (key, epoch) = (experiment.key(), experiment.epoch());

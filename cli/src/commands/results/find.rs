@@ -15,7 +15,8 @@ use std::sync::Arc;
 /// The state of an experiment, compared with the published revision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Standing {
+#[schemars(rename = "Standing")]
+pub(super) enum PublicationState {
     /// The head has its document.
     Published,
     /// The head has it no more: an earlier revision does.
@@ -26,14 +27,14 @@ pub(super) enum Standing {
     Unpublished,
 }
 
-/// A document, compiled with the others of its revision.
+/// An experiment as some revision has it, compiled with the other documents of that revision.
 #[derive(Debug, Clone)]
-pub(super) struct Found {
+pub(super) struct PublishedExperiment {
     snapshot: Arc<Snapshot>,
-    pub(super) standing: Standing,
+    pub(super) standing: PublicationState,
 }
 
-impl Found {
+impl PublishedExperiment {
     pub(super) fn revision(&self) -> u64 {
         self.snapshot.revision
     }
@@ -67,7 +68,11 @@ impl<'s> History<'s> {
 
     /// The newest document of an experiment, the head's before all others; if one of some epoch is wanted, the newest of these,
     /// if there is any.
-    pub(super) async fn find(&self, key: &str, epoch: Option<u32>) -> Result<Option<Found>, Error> {
+    pub(super) async fn find(
+        &self,
+        key: &str,
+        epoch: Option<u32>,
+    ) -> Result<Option<PublishedExperiment>, Error> {
         let mut newest = None;
         for revision in &self.revisions {
             let documents = documents_of(self.store, Some(*revision)).await?;
@@ -87,7 +92,7 @@ impl<'s> History<'s> {
     }
 
     /// The document of a certain revision.
-    pub(super) async fn at(&self, key: &str, revision: u64) -> Result<Found, Error> {
+    pub(super) async fn at(&self, key: &str, revision: u64) -> Result<PublishedExperiment, Error> {
         if !self.revisions.contains(&revision) {
             return Err(PublishError::NoRevision(revision).into());
         }
@@ -104,7 +109,7 @@ impl<'s> History<'s> {
     }
 
     /// Every experiment and epoch that was ever published, with its newest document.
-    pub(super) async fn all(&self) -> Result<BTreeMap<(String, u32), Found>, Error> {
+    pub(super) async fn all(&self) -> Result<BTreeMap<(String, u32), PublishedExperiment>, Error> {
         let mut all = BTreeMap::new();
         for revision in &self.revisions {
             let documents = documents_of(self.store, Some(*revision)).await?;
@@ -120,23 +125,23 @@ impl<'s> History<'s> {
             let snapshot = compile(*revision, documents);
             for name in new {
                 let standing = self.standing(*revision, &name.0);
-                all.insert(name, Found { snapshot: Arc::clone(&snapshot), standing });
+                all.insert(name, PublishedExperiment { snapshot: Arc::clone(&snapshot), standing });
             }
         }
         Ok(all)
     }
 
-    fn compile(&self, revision: u64, documents: Vec<Value>, key: &str) -> Found {
-        Found { snapshot: compile(revision, documents), standing: self.standing(revision, key) }
+    fn compile(&self, revision: u64, documents: Vec<Value>, key: &str) -> PublishedExperiment {
+        PublishedExperiment { snapshot: compile(revision, documents), standing: self.standing(revision, key) }
     }
 
-    fn standing(&self, revision: u64, key: &str) -> Standing {
+    fn standing(&self, revision: u64, key: &str) -> PublicationState {
         if self.served.contains(key) {
-            Standing::Published
+            PublicationState::Published
         } else if Some(revision) > self.head {
-            Standing::RolledBack
+            PublicationState::RolledBack
         } else {
-            Standing::Deleted
+            PublicationState::Deleted
         }
     }
 }

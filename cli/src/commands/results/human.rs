@@ -1,6 +1,6 @@
 //! The results of an experiment for a person: tables of at most 80 columns, unless names are long.
 
-use super::find::Standing;
+use super::find::PublicationState;
 use super::report::ResultsReport;
 use crate::exit::{self, Exit};
 use crate::render::numbers::{count, p_value, percent};
@@ -9,7 +9,7 @@ use crate::render::table;
 use crate::report::Report;
 use abx_core::document::MetricRole;
 use abx_core::event::StreamCounter;
-use abx_core::results::{Lopsided, MetricResult, VariantResult, Verdict};
+use abx_core::results::{self, Conclusion, GuardrailState, Lopsided, MetricResult, Verdict};
 use abx_core::statistics::{Estimate, RatioVerdict, SampleRatio};
 use std::fmt::Write as _;
 
@@ -36,7 +36,7 @@ impl Report for ResultsReport {
         }
         let control = self.control.as_deref().unwrap_or_default();
         for metric in &self.metrics {
-            text.push_str(&Section(metric).human(control, self.is_mismatch()));
+            text.push_str(&Section(metric).human(control, self.verdicts_valid));
         }
         if !self.other_metrics.is_empty() {
             let names: Vec<&str> = self.other_metrics.iter().map(String::as_str).collect();
@@ -47,12 +47,12 @@ impl Report for ResultsReport {
     }
 
     fn exit(&self) -> Exit {
-        let broken = self.metrics.iter().any(|metric| metric.broken);
-        if self.units == 0 || self.is_mismatch() || broken { exit::FINDINGS } else { exit::DONE }
+        let is_finding = results::needs_attention(self.units, self.sample_ratio.as_ref(), &self.metrics);
+        if is_finding { exit::FINDINGS } else { exit::DONE }
     }
 }
 
-impl Standing {
+impl PublicationState {
     /// A note for a person; empty if the head has the document.
     pub(super) fn word(self) -> Option<&'static str> {
         match self {
@@ -79,20 +79,20 @@ impl ResultsReport {
         );
         let revision = revision.unwrap_or_default();
         match self.standing {
-            Standing::Published => {}
-            Standing::Deleted => {
+            PublicationState::Published => {}
+            PublicationState::Deleted => {
                 let _ = writeln!(
                     text,
                     "  {BAD}deleted{BAD:#}: the published documents no longer have it; judged by revision {revision}"
                 );
             }
-            Standing::RolledBack => {
+            PublicationState::RolledBack => {
                 let _ = writeln!(
                     text,
                     "  {BAD}rolled back{BAD:#}: only revision {revision}, newer than the head, has it"
                 );
             }
-            Standing::Unpublished => {
+            PublicationState::Unpublished => {
                 let _ = writeln!(
                     text,
                     "  {BAD}never published{BAD:#}: counts alone, without shares and metrics to judge by"
@@ -174,9 +174,10 @@ impl ResultsReport {
         let counts: Vec<String> = counts.collect();
         let counts = if counts.is_empty() { "nothing arrived".to_owned() } else { counts.join(" · ") };
         let mut text = String::new();
+        let variants = || self.metrics.iter().flat_map(|metric| &metric.variants);
         let any =
-            |is_so: fn(&VariantResult) -> bool| self.metrics.iter().any(|it| it.variants.iter().any(is_so));
-        if self.is_mismatch() && any(|it| it.verdict.or(it.one_look).is_some()) {
+            |is_so: fn(Conclusion) -> bool| variants().any(|it| is_so(it.conclusion(self.verdicts_valid)));
+        if any(|it| it == Conclusion::NotValid) {
             let _ = writeln!(
                 text,
                 "{BAD}`{INVALID}`{BAD:#}: the sample ratio is wrong, so differences may come from it"
@@ -184,14 +185,14 @@ impl ResultsReport {
             let _ = writeln!(text, "{DIM}stream: {counts}{DIM:#}");
             return text;
         }
-        if any(|it| it.verdict.is_some()) {
+        if any(|it| matches!(it, Conclusion::Verdict(_))) {
             let level = percent(1.0 - self.alpha);
             let _ = writeln!(
                 text,
                 "{DIM}intervals at {level}; a difference with a verdict may be looked at daily{DIM:#}"
             );
         }
-        if any(|it| it.one_look.is_some()) {
+        if any(|it| matches!(it, Conclusion::OneLook(_))) {
             let _ = writeln!(
                 text,
                 "{DIM}`one look` holds once, at a time fixed beforehand: it is not a verdict{DIM:#}"
@@ -222,22 +223,22 @@ pub(super) fn ratio_word(ratio: &SampleRatio) -> String {
 struct Section<'a>(&'a MetricResult);
 
 impl Section<'_> {
-    fn human(&self, control: &str, is_mismatch: bool) -> String {
+    fn human(&self, control: &str, verdicts_valid: bool) -> String {
         let role = match self.0.role {
             MetricRole::Primary => "primary",
             MetricRole::Guardrail => "guardrail",
         };
-        let state = match (self.0.broken, self.0.unjudged) {
-            (true, _) if is_mismatch => format!(" {DIM}broken, {INVALID}{DIM:#}"),
-            (true, _) => format!(" {BAD}broken{BAD:#}"),
-            (_, true) => format!(" {BAD}not judged{BAD:#}"),
-            _ => String::new(),
+        let state = match self.0.guardrail_state(verdicts_valid) {
+            GuardrailState::BrokenNotValid => format!(" {DIM}broken, {INVALID}{DIM:#}"),
+            GuardrailState::Broken => format!(" {BAD}broken{BAD:#}"),
+            GuardrailState::NotJudged => format!(" {BAD}not judged{BAD:#}"),
+            GuardrailState::Holds => String::new(),
         };
         let mut text =
             format!("\n{TITLE}{}{TITLE:#} {DIM}{role} · {}{DIM:#}{state}\n", self.0.metric, self.0.kind);
         let _ = writeln!(text, "{}", self.values());
         if self.0.variants.len() > 1 {
-            let _ = writeln!(text, "{}", self.differences(control, is_mismatch));
+            let _ = writeln!(text, "{}", self.differences(control, verdicts_valid));
         }
         let invalid: u64 = self.0.variants.iter().map(|it| it.invalid).sum();
         if invalid > 0 {
@@ -278,7 +279,7 @@ impl Section<'_> {
     }
 
     /// The others against the control: by the interval that may be looked at daily, and where there is none, by the other one.
-    fn differences(&self, control: &str, is_mismatch: bool) -> String {
+    fn differences(&self, control: &str, verdicts_valid: bool) -> String {
         let others = self.0.variants.iter().filter(|it| it.variant != control);
         let rows = others.map(|it| {
             let shown = it.anytime.or(it.comparison);
@@ -287,7 +288,7 @@ impl Section<'_> {
                 shown.map_or_else(|| "-".to_owned(), |it| self.signed(it.difference.value)),
                 self.interval(shown.map(|it| it.difference)),
                 shown.map_or_else(String::new, |it| p_value(it.p_value)),
-                if is_mismatch { unusable(it) } else { judged(it) },
+                concluded(it.conclusion(verdicts_valid)),
             ]
         });
         let against = format!("against {control}");
@@ -300,26 +301,21 @@ impl Section<'_> {
     }
 }
 
-/// The word in place of a verdict if there is a sample ratio mismatch: then nobody knows the cause of a difference.
-fn unusable(it: &VariantResult) -> String {
-    match it.verdict.or(it.one_look) {
-        Some(_) => format!("{DIM}{INVALID}{DIM:#}"),
-        None => "too little data".to_owned(),
-    }
-}
-
 /// The verdict; without one, what one look shows.
-fn judged(it: &VariantResult) -> String {
-    let word = |verdict| match verdict {
-        Verdict::Better => "better",
-        Verdict::Worse => "worse",
-        Verdict::Unclear => "unclear",
-    };
-    match (it.verdict, it.one_look) {
-        (Some(Verdict::Better), _) => format!("{GOOD}better{GOOD:#}"),
-        (Some(Verdict::Worse), _) => format!("{BAD}worse{BAD:#}"),
-        (Some(Verdict::Unclear), _) => "unclear".to_owned(),
-        (None, Some(verdict)) => format!("{DIM}one look: {}{DIM:#}", word(verdict)),
-        (None, None) => "too little data".to_owned(),
+fn concluded(it: Conclusion) -> String {
+    match it {
+        Conclusion::Verdict(Verdict::Better) => format!("{GOOD}better{GOOD:#}"),
+        Conclusion::Verdict(Verdict::Worse) => format!("{BAD}worse{BAD:#}"),
+        Conclusion::Verdict(Verdict::Unclear) => "unclear".to_owned(),
+        Conclusion::OneLook(verdict) => {
+            let word = match verdict {
+                Verdict::Better => "better",
+                Verdict::Worse => "worse",
+                Verdict::Unclear => "unclear",
+            };
+            format!("{DIM}one look: {word}{DIM:#}")
+        }
+        Conclusion::NotValid => format!("{DIM}{INVALID}{DIM:#}"),
+        Conclusion::TooLittleData => "too little data".to_owned(),
     }
 }

@@ -1,6 +1,6 @@
 //! All experiments that were ever counted.
 
-use super::find::{Found, History, Standing};
+use super::find::{History, PublicationState, PublishedExperiment};
 use super::{Args, count_of};
 use crate::advice::unanswered;
 use crate::error::Error;
@@ -9,9 +9,8 @@ use crate::render::numbers::count;
 use crate::render::style::{BAD, DIM, GOOD, TITLE};
 use crate::render::table;
 use crate::report::Report;
-use crate::stores::counted_experiments;
 use abx_core::document::Status;
-use abx_core::results::ratio;
+use abx_core::results::{ratio, verdicts_valid};
 use abx_core::statistics::{RatioVerdict, SampleRatio};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -31,7 +30,7 @@ struct CountedExperiment {
     epoch: u32,
     /// As its document says; `null` where there never was one, or none that can be compiled.
     status: Option<Status>,
-    standing: Standing,
+    standing: PublicationState,
     /// The newest revision that has this epoch of it, the head before all others.
     revision: Option<u64>,
     /// Units that were exposed, each once.
@@ -42,15 +41,16 @@ struct CountedExperiment {
 
 /// Lists what was counted, of whatever was published.
 pub(super) async fn read(args: &Args) -> Result<ResultsListReport, Error> {
-    let (catalog, metrics) = args.metrics.open(None).await?;
-    let mut known: BTreeMap<(String, u32), Option<Found>> = History::read(&catalog)
+    let backend = args.metrics.store.open().await?;
+    let (catalog, metrics) = args.metrics.of(&backend, None);
+    let mut known: BTreeMap<(String, u32), Option<PublishedExperiment>> = History::read(&catalog)
         .await?
         .all()
         .await?
         .into_iter()
         .map(|(name, found)| (name, Some(found)))
         .collect();
-    for experiment in counted_experiments(&metrics).map_err(unanswered)?.unwrap_or_default() {
+    for experiment in backend.counted_experiments().map_err(unanswered)?.unwrap_or_default() {
         known.entry(experiment).or_default();
     }
     let mut experiments = Vec::new();
@@ -62,8 +62,8 @@ pub(super) async fn read(args: &Args) -> Result<ResultsListReport, Error> {
         let experiment = found.as_ref().and_then(|found| found.experiment(&key));
         experiments.push(CountedExperiment {
             status: experiment.map(abx_core::Experiment::status),
-            standing: found.as_ref().map_or(Standing::Unpublished, |found| found.standing),
-            revision: found.as_ref().map(Found::revision),
+            standing: found.as_ref().map_or(PublicationState::Unpublished, |found| found.standing),
+            revision: found.as_ref().map(PublishedExperiment::revision),
             units: totals.units(),
             sample_ratio: experiment.and_then(|experiment| ratio(experiment, &totals)),
             experiment: key,
@@ -94,7 +94,7 @@ impl CountedExperiment {
     }
 
     fn is_mismatch(&self) -> bool {
-        self.sample_ratio.as_ref().is_some_and(|it| it.verdict == RatioVerdict::Mismatch)
+        !verdicts_valid(self.sample_ratio.as_ref())
     }
 }
 

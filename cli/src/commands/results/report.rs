@@ -1,12 +1,12 @@
 //! The results of an experiment, as JSON; `human` has the text for a person.
 
-use super::find::{Found, Standing};
+use super::find::{PublicationState, PublishedExperiment};
 use crate::error::Error;
 use crate::suspects::Suspects;
 use abx_core::document::Status;
 use abx_core::event::{Hour, StreamCounter, StreamTotals, Totals, VariantTotals};
 use abx_core::results::{self, Lopsided, MetricResult, lopsided};
-use abx_core::statistics::{RatioVerdict, SampleRatio};
+use abx_core::statistics::SampleRatio;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,7 @@ pub struct ResultsReport {
     pub(super) experiment: String,
     /// As its document says; `null` where there never was one.
     pub(super) status: Option<Status>,
-    pub(super) standing: Standing,
+    pub(super) standing: PublicationState,
     /// The revision whose document judges; `null` where there are counts alone.
     pub(super) revision: Option<u64>,
     pub(super) epoch: u32,
@@ -63,16 +63,16 @@ pub(super) struct HourReport {
     pub(super) units: u64,
 }
 
-/// The parameters of the analysis.
-pub(super) struct Plan<'a> {
+/// The parameters of the analysis, as they were given.
+pub(super) struct AnalysisOptions<'a> {
     /// The control; the first variant by default.
     pub(super) control: Option<&'a str>,
     pub(super) alpha: f64,
     pub(super) tuned_for: u64,
 }
 
-/// The counts.
-pub(super) struct Counted<'a> {
+/// The counts of an experiment that is judged.
+pub(super) struct JudgedCounts<'a> {
     pub(super) key: &'a str,
     pub(super) epoch: u32,
     pub(super) totals: &'a Totals,
@@ -82,8 +82,12 @@ pub(super) struct Counted<'a> {
 
 impl ResultsReport {
     /// Judges by a document, or without one shows the counts.
-    pub(super) fn new(counted: Counted<'_>, found: Option<&Found>, plan: &Plan<'_>) -> Result<Self, Error> {
-        let Counted { key, epoch, totals, stream, suspects } = counted;
+    pub(super) fn new(
+        counted: JudgedCounts<'_>,
+        found: Option<&PublishedExperiment>,
+        plan: &AnalysisOptions<'_>,
+    ) -> Result<Self, Error> {
+        let JudgedCounts { key, epoch, totals, stream, suspects } = counted;
         let experiment = found.and_then(|found| found.experiment(key));
         let none = VariantTotals::default();
         let keys = results::variants(experiment, totals);
@@ -98,12 +102,11 @@ impl ResultsReport {
         let is_other = |key: &&String| metrics.iter().all(|metric| metric.metric != **key);
         let counted_metrics = totals.variants.values().flat_map(|variant| variant.metrics.keys());
         let sample_ratio = experiment.and_then(|experiment| results::ratio(experiment, totals));
-        let is_mismatch = sample_ratio.as_ref().is_some_and(|it| it.verdict == RatioVerdict::Mismatch);
         Ok(Self {
             experiment: key.to_owned(),
             status: experiment.map(abx_core::Experiment::status),
-            standing: found.map_or(Standing::Unpublished, |found| found.standing),
-            revision: found.map(Found::revision),
+            standing: found.map_or(PublicationState::Unpublished, |found| found.standing),
+            revision: found.map(PublishedExperiment::revision),
             epoch,
             units: totals.units(),
             variants: all
@@ -111,8 +114,8 @@ impl ResultsReport {
                 .enumerate()
                 .map(|(index, (key, totals))| VariantReport::new(key, totals, index < written.len()))
                 .collect(),
+            verdicts_valid: results::verdicts_valid(sample_ratio.as_ref()),
             sample_ratio,
-            verdicts_valid: !is_mismatch,
             control: written.get(control).map(|(key, _)| (*key).to_owned()),
             alpha: plan.alpha,
             other_metrics: counted_metrics.filter(is_other).cloned().collect(),
@@ -122,10 +125,6 @@ impl ResultsReport {
             hours: totals.hours.iter().filter_map(HourReport::new).collect(),
             stream: StreamCounter::ALL.iter().map(|it| (it.as_str(), stream.count(*it))).collect(),
         })
-    }
-
-    pub(super) fn is_mismatch(&self) -> bool {
-        !self.verdicts_valid
     }
 }
 

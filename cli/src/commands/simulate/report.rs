@@ -9,7 +9,7 @@ use crate::render::table;
 use crate::report::{FindingCounts, Report};
 use abx_core::Reason;
 use abx_core::hash::BUCKETS;
-use abx_core::simulate::{ExperimentTally, PairTally, Tally};
+use abx_core::simulate::{ExperimentTally, SimulationChecks, Tally};
 use abx_core::statistics::ChiSquare;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -96,31 +96,30 @@ impl SimulateReport {
     pub(super) fn new(tally: &Tally<'_>, source: String, alpha: f64, counts: FindingCounts) -> Self {
         let experiments: Vec<ExperimentReport> =
             tally.experiments().iter().map(ExperimentReport::new).collect();
-        let tested: Vec<(&PairTally, ChiSquare)> =
-            tally.pairs().iter().filter_map(|pair| Some((pair, pair.independence()?))).collect();
-        let own = experiments.iter().flat_map(|it| [it.traffic_test, it.variants_test]).flatten().count();
-        let tests = own + tested.len();
-        #[expect(clippy::cast_precision_loss, reason = "the number of tests is small")]
-        let threshold = alpha / tests.max(1) as f64;
+        let checks = SimulationChecks::new(tally, alpha);
         let key = |index: usize| experiments.get(index).map_or(String::new(), |it| it.experiment.clone());
-        let dependent: Vec<PairReport> = tested
-            .iter()
-            .filter(|(_, test)| test.p_value < threshold)
-            .map(|(pair, test)| PairReport { first: key(pair.first), second: key(pair.second), test: *test })
-            .collect();
-        let independence = IndependenceReport {
-            tested: tested.len(),
-            too_few: tally.pairs().len() - tested.len(),
-            least_p_value: tested.iter().map(|(_, test)| test.p_value).min_by(f64::total_cmp),
-            dependent,
-        };
-        let fits = |test: &Option<ChiSquare>| test.is_none_or(|it| it.p_value >= threshold);
-        let balanced = tests > 0
-            && independence.dependent.is_empty()
-            && experiments.iter().all(|it| fits(&it.traffic_test) && fits(&it.variants_test));
-        let units = tally.units();
-        let (rows, hints) = (None, Vec::new());
-        Self { units, source, experiments, independence, threshold, tests, balanced, rows, hints, counts }
+        let dependent = checks.dependent_pairs().map(|(pair, test)| PairReport {
+            first: key(pair.first),
+            second: key(pair.second),
+            test: *test,
+        });
+        Self {
+            units: tally.units(),
+            source,
+            independence: IndependenceReport {
+                tested: checks.tested_pairs.len(),
+                too_few: checks.untested_pairs,
+                dependent: dependent.collect(),
+                least_p_value: checks.least_p_value(),
+            },
+            experiments,
+            threshold: checks.threshold,
+            tests: checks.tests,
+            balanced: checks.balanced,
+            rows: None,
+            hints: Vec::new(),
+            counts,
+        }
     }
 
     /// Adds facts about the input to the report.
@@ -202,7 +201,7 @@ fn verdict(test: Option<ChiSquare>, threshold: f64) -> String {
         None => " not tested".to_owned(),
         Some(it) => {
             let numbers = format!("χ² = {:.2}, {}", it.statistic, p_value(it.p_value));
-            if it.p_value < threshold {
+            if it.fails(threshold) {
                 format!(" {BAD}does not fit: {numbers}{BAD:#}")
             } else {
                 format!(" {GOOD}fits{GOOD:#} {DIM}{numbers}{DIM:#}")

@@ -2,7 +2,7 @@
 
 use crate::advice::unanswered;
 use crate::error::Error;
-use crate::part::Part;
+use crate::outcome::CheckOutcome;
 use crate::render::numbers::count;
 use crate::render::style::{BAD, GOOD};
 use crate::stores::AnyMetrics;
@@ -19,7 +19,7 @@ pub(super) struct WithoutAmount {
 }
 
 /// Looks through the counts of these experiments and epochs.
-pub(super) async fn ask(metrics: &AnyMetrics, running: &[(&str, u32)]) -> Part<Vec<WithoutAmount>> {
+pub(super) async fn ask(metrics: &AnyMetrics, running: &[(&str, u32)]) -> CheckOutcome<Vec<WithoutAmount>> {
     read(metrics, running).await.into()
 }
 

@@ -4,7 +4,7 @@ use super::Args;
 use super::cloudwatch::{Asked, TimeRange, values};
 use crate::advice::unanswered;
 use crate::error::Error;
-use crate::part::Part;
+use crate::outcome::CheckOutcome;
 use crate::render::printable;
 use crate::render::style::{BAD, GOOD};
 use abx_functions::adapters::aws::{Budget, Resource, ResourceKind, firehose, port_error};
@@ -30,10 +30,10 @@ pub(super) struct ArchiveStatus {
 }
 
 /// Asks Firehose for its state, and `CloudWatch` for the latest deliveries.
-pub(super) async fn ask(args: &Args, now: Timestamp) -> Part<ArchiveStatus> {
-    match args.of_deployment(args.archive_stream.as_deref(), "--archive-stream") {
+pub(super) async fn ask(args: &Args, now: Timestamp) -> CheckOutcome<ArchiveStatus> {
+    match args.metrics.store.of_deployment(args.archive_stream.as_deref(), "--archive-stream") {
         Ok(name) => read(args, name, now).await.into(),
-        Err(why) => Part::NotAsked(why),
+        Err(why) => CheckOutcome::NotAsked(why),
     }
 }
 

@@ -3,24 +3,24 @@
 use super::Args;
 use crate::advice::unanswered;
 use crate::error::Error;
-use crate::inputs::{DOCUMENTS, Source};
-use crate::part::Part;
-use abx_core::Experiment;
+use crate::inputs::{DOCUMENTS, DocumentSource};
+use crate::outcome::CheckOutcome;
+use crate::report::Authorship;
 use abx_core::change::Diff;
-use abx_core::document::Status;
-use abx_functions::catalog::{Snapshot, changes, documents_of, experiment_of, name};
+use abx_functions::catalog::{
+    StaleDocument, StaleReason, changes, documents_of, experiment_of, stale_documents,
+};
 use abx_functions::ports::{CatalogStore, HeadMove, RevisionInfo};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
-use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The answers about the catalog.
 pub(super) struct Answers {
-    pub(super) head: Part<Option<Head>>,
-    pub(super) drift: Part<Diff>,
-    pub(super) stale: Part<Vec<Stale>>,
+    pub(super) head: CheckOutcome<Option<PublishedHead>>,
+    pub(super) drift: CheckOutcome<Diff>,
+    pub(super) stale: CheckOutcome<Vec<Stale>>,
     /// Experiments of the head that enroll, or did lately, each with its epoch.
     pub(super) running: Vec<(String, u32)>,
     /// The events that metrics of the head ask for.
@@ -29,12 +29,13 @@ pub(super) struct Answers {
 
 /// The revision that serves.
 #[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
-pub(super) struct Head {
+#[schemars(rename = "Head")]
+pub(super) struct PublishedHead {
     pub(super) revision: u64,
     #[schemars(with = "String")]
     pub(super) published_at: Timestamp,
-    pub(super) author: String,
-    pub(super) message: String,
+    #[serde(flatten)]
+    pub(super) by: Authorship,
     /// The newest revision; another one than the head after a rollback.
     pub(super) newest: u64,
     /// The rollback to it, if that is recorded.
@@ -46,8 +47,8 @@ pub(super) struct Head {
 pub(super) struct RolledBack {
     #[schemars(with = "String")]
     pub(super) at: Timestamp,
-    pub(super) author: String,
-    pub(super) message: String,
+    #[serde(flatten)]
+    pub(super) by: Authorship,
 }
 
 /// A document that nobody needs any more, or that says something else than it seems to.
@@ -78,9 +79,9 @@ pub(super) async fn ask(args: &Args, store: &impl CatalogStore, now: Timestamp) 
         Ok(read) => read,
         Err(error) => {
             return Answers {
-                head: Part::failed(&error),
-                drift: Part::failed(&error),
-                stale: Part::failed(&error),
+                head: CheckOutcome::failed(&error),
+                drift: CheckOutcome::failed(&error),
+                stale: CheckOutcome::failed(&error),
                 running: Vec::new(),
                 events: Vec::new(),
             };
@@ -89,10 +90,10 @@ pub(super) async fn ask(args: &Args, store: &impl CatalogStore, now: Timestamp) 
     let drift = drift(args, &documents, now);
     let (running, events) = (running(&documents), events(&documents));
     let stale = match &head {
-        None => Part::NotAsked("nothing is published".to_owned()),
-        Some(head) => stale(args, store, (head, &revisions, documents), now).await.into(),
+        None => CheckOutcome::NotAsked("nothing is published".to_owned()),
+        Some(head) => stale(args, store, (head, &revisions, &documents), now).await.into(),
     };
-    Answers { head: Part::Known(head), drift, stale, running, events }
+    Answers { head: CheckOutcome::Known(head), drift, stale, running, events }
 }
 
 fn running(documents: &[Value]) -> Vec<(String, u32)> {
@@ -114,7 +115,7 @@ fn events(documents: &[Value]) -> Vec<String> {
     events
 }
 
-type Read = (Option<Head>, Vec<RevisionInfo>, Vec<Value>);
+type Read = (Option<PublishedHead>, Vec<RevisionInfo>, Vec<Value>);
 
 async fn read(store: &impl CatalogStore) -> Result<Read, Error> {
     let Some(head) = store.head().await.map_err(unanswered)? else {
@@ -127,117 +128,64 @@ async fn read(store: &impl CatalogStore) -> Result<Read, Error> {
     let info = info.ok_or_else(|| Error::world(format!("revision {} is not listed", head.revision)))?;
     let moved = store.head_moves().await.map_err(unanswered)?.into_iter().next();
     let rolled_back = moved.filter(|it| it.to == head.revision && it.from.is_some_and(|from| from > it.to));
-    let head = Head {
+    let head = PublishedHead {
         revision: head.revision,
         published_at: info.meta.created_at,
-        author: info.meta.author.clone(),
-        message: info.meta.message.clone(),
+        by: info.meta.clone().into(),
         newest,
-        rolled_back: rolled_back.map(|HeadMove { meta, .. }| RolledBack {
-            at: meta.created_at,
-            author: meta.author,
-            message: meta.message,
-        }),
+        rolled_back: rolled_back
+            .map(|HeadMove { meta, .. }| RolledBack { at: meta.created_at, by: meta.into() }),
     };
     Ok((Some(head), revisions, documents))
 }
 
 /// The changes that publishing the documents here would make.
-fn drift(args: &Args, published: &[Value], now: Timestamp) -> Part<Diff> {
-    let by_default = args.from == [Source::Path(DOCUMENTS.into())];
+fn drift(args: &Args, published: &[Value], now: Timestamp) -> CheckOutcome<Diff> {
+    let by_default = args.from == [DocumentSource::Path(DOCUMENTS.into())];
     if by_default && !Path::new(DOCUMENTS).exists() {
-        return Part::NotAsked(format!("there is no folder {DOCUMENTS}; see --from"));
+        return CheckOutcome::NotAsked(format!("there is no folder {DOCUMENTS}; see --from"));
     }
-    let checked = match Source::read(&args.from, &args.metrics.store) {
+    let checked = match DocumentSource::read(&args.from, &args.metrics.store) {
         Ok(corpus) => corpus.compile(),
-        Err(error) => return Part::failed(&error),
+        Err(error) => return CheckOutcome::failed(&error),
     };
     let errors = checked.errors().count();
     if errors > 0 {
-        return Part::Failed(format!("the documents have errors ({errors}): see `abx validate`"));
+        return CheckOutcome::Failed(format!("the documents have errors ({errors}): see `abx validate`"));
     }
     let values: Vec<Value> = checked.values.into_iter().map(|(_, value)| value).collect();
-    Part::Known(changes(published, &values, now))
+    CheckOutcome::Known(changes(published, &values, now))
 }
 
 async fn stale(
     args: &Args,
     store: &impl CatalogStore,
-    (head, revisions, documents): (&Head, &[RevisionInfo], Vec<Value>),
+    (head, revisions, documents): (&PublishedHead, &[RevisionInfo], &[Value]),
     now: Timestamp,
 ) -> Result<Vec<Stale>, Error> {
-    let snapshot = Snapshot::compile(head.revision, documents.clone(), &Snapshot::default());
-    let mut found: Vec<Stale> = snapshot
-        .held_back
-        .iter()
-        .map(|document| Stale {
-            document: document.clone(),
-            why: Why::NotCompiled,
-            detail: "this abx cannot compile it: see `abx pull` and `abx validate`".to_owned(),
-        })
-        .collect();
-    found.extend(snapshot.catalog.experiments().iter().filter_map(|experiment| over(experiment, now)));
-    let settled: BTreeMap<String, String> = snapshot
-        .catalog
-        .flags()
-        .iter()
-        .filter_map(|flag| Some((format!("flag {}", flag.key()), flag.settled()?.key.to_string())))
-        .collect();
-    let same = documents.iter().filter_map(|document| Some((name(document)?, document)));
-    let same = same.filter(|(name, _)| settled.contains_key(name)).collect();
-    let unchanged = unchanged(args, store, (head, revisions, same), now).await?;
-    for (document, variant) in settled {
-        if let Some(since) = unchanged.get(&document) {
-            let since = since.strftime("%Y-%m-%d");
-            let detail = format!("everybody gets `{variant}`, and nothing has changed since {since}");
-            found.push(Stale { document, why: Why::Settled, detail });
-        }
-    }
-    Ok(found)
+    let recent_from = args.stale_before(now);
+    let found = stale_documents(store, (head.revision, documents), revisions, recent_from, now).await?;
+    Ok(found.into_iter().map(Stale::from).collect())
 }
 
-/// An experiment that is over, and does not say so or not what then.
-fn over(experiment: &Experiment, now: Timestamp) -> Option<Stale> {
-    let stale =
-        |why, detail| Some(Stale { document: format!("experiment {}", experiment.key()), why, detail });
-    let ended = experiment.ends_at().filter(|end| *end <= now);
-    match (experiment.status(), ended) {
-        (Status::Active | Status::Paused, Some(end)) => {
-            let detail = format!(
-                "it ended at {} and is still {}",
-                end.strftime("%Y-%m-%d %H:%M UTC"),
-                experiment.status()
-            );
-            stale(Why::Ended, detail)
-        }
-        (Status::Completed, _) if experiment.winner().is_none() => {
-            stale(Why::NoWinner, "it is completed and has no winner: everybody gets nothing".to_owned())
-        }
-        _ => None,
+impl From<StaleDocument> for Stale {
+    fn from(StaleDocument { document, reason }: StaleDocument) -> Self {
+        let (why, detail) = match reason {
+            StaleReason::NotCompiled => {
+                (Why::NotCompiled, "this abx cannot compile it: see `abx pull` and `abx validate`".to_owned())
+            }
+            StaleReason::Ended { at, status } => {
+                let at = at.strftime("%Y-%m-%d %H:%M UTC");
+                (Why::Ended, format!("it ended at {at} and is still {status}"))
+            }
+            StaleReason::NoWinner => {
+                (Why::NoWinner, "it is completed and has no winner: everybody gets nothing".to_owned())
+            }
+            StaleReason::Settled { variant, unchanged_since } => {
+                let since = unchanged_since.strftime("%Y-%m-%d");
+                (Why::Settled, format!("everybody gets `{variant}`, and nothing has changed since {since}"))
+            }
+        };
+        Self { document, why, detail }
     }
-}
-
-/// Those of some documents that are as they were before the time from which on a change is recent, and since when at least. Only the
-/// revisions since then are read, and one before them.
-async fn unchanged(
-    args: &Args,
-    store: &impl CatalogStore,
-    (head, revisions, mut same): (&Head, &[RevisionInfo], BTreeMap<String, &Value>),
-    now: Timestamp,
-) -> Result<BTreeMap<String, Timestamp>, Error> {
-    let before = args.stale_before(now);
-    for revision in revisions.iter().filter(|it| it.revision <= head.revision) {
-        if same.is_empty() {
-            break;
-        }
-        if revision.revision != head.revision {
-            let there = documents_of(store, Some(revision.revision)).await?;
-            same.retain(|_, document| there.contains(*document));
-        }
-        if revision.meta.created_at <= before {
-            let since = revision.meta.created_at;
-            return Ok(same.into_keys().map(|document| (document, since)).collect());
-        }
-    }
-    Ok(BTreeMap::new())
 }

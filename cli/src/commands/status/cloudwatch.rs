@@ -3,7 +3,7 @@
 use super::Args;
 use crate::advice::unanswered;
 use crate::error::Error;
-use crate::part::Part;
+use crate::outcome::CheckOutcome;
 use abx_functions::adapters::aws::{Budget, Resource, ResourceKind, SdkConfig, port_error};
 use aws_sdk_cloudwatch::Client;
 use aws_sdk_cloudwatch::primitives::DateTime;
@@ -22,10 +22,10 @@ pub(super) struct Alarm {
 }
 
 /// The alarms that are in alarm.
-pub(super) async fn alarms(args: &Args) -> Part<Vec<Alarm>> {
-    match args.of_deployment(args.alarm_prefix.as_deref(), "--alarm-prefix") {
+pub(super) async fn alarms(args: &Args) -> CheckOutcome<Vec<Alarm>> {
+    match args.metrics.store.of_deployment(args.alarm_prefix.as_deref(), "--alarm-prefix") {
         Ok(prefix) => describe(args, prefix).await.into(),
-        Err(why) => Part::NotAsked(why),
+        Err(why) => CheckOutcome::NotAsked(why),
     }
 }
 

@@ -10,7 +10,7 @@ use super::Args;
 use super::cloudwatch::{Asked, TimeRange, values};
 use crate::advice::unanswered;
 use crate::error::Error;
-use crate::part::Part;
+use crate::outcome::CheckOutcome;
 use crate::render::numbers::count;
 use crate::render::printable;
 use crate::render::style::{BAD, GOOD};
@@ -53,24 +53,30 @@ pub(super) struct DiscardedRecords {
 
 /// The answers about the mapping.
 pub(super) struct MappingStatus {
-    pub(super) mappings: Part<Vec<Mapping>>,
-    pub(super) given_up: Part<DiscardedRecords>,
+    pub(super) mappings: CheckOutcome<Vec<Mapping>>,
+    pub(super) given_up: CheckOutcome<DiscardedRecords>,
 }
 
 /// Asks about the mappings of the event function, and then, by their ids, about what they gave up.
 pub(super) async fn ask(args: &Args, now: Timestamp) -> MappingStatus {
-    let function = match args.of_deployment(args.events_function.as_deref(), "--events-function") {
-        Ok(function) => function,
-        Err(why) => {
-            return MappingStatus { mappings: Part::NotAsked(why.clone()), given_up: Part::NotAsked(why) };
-        }
-    };
+    let function =
+        match args.metrics.store.of_deployment(args.events_function.as_deref(), "--events-function") {
+            Ok(function) => function,
+            Err(why) => {
+                return MappingStatus {
+                    mappings: CheckOutcome::NotAsked(why.clone()),
+                    given_up: CheckOutcome::NotAsked(why),
+                };
+            }
+        };
     match list(args, function).await {
-        Err(error) => MappingStatus { mappings: Part::failed(&error), given_up: Part::failed(&error) },
+        Err(error) => {
+            MappingStatus { mappings: CheckOutcome::failed(&error), given_up: CheckOutcome::failed(&error) }
+        }
         Ok((config, mappings)) => {
             let since = now.checked_sub(args.since).unwrap_or(Timestamp::MIN);
             let given_up = count_given_up(&config, function, &mappings, (since, now)).await.into();
-            MappingStatus { mappings: Part::Known(mappings), given_up }
+            MappingStatus { mappings: CheckOutcome::Known(mappings), given_up }
         }
     }
 }

@@ -2,18 +2,18 @@
 
 use super::amounts::{self, WithoutAmount};
 use super::archive::ArchiveStatus;
-use super::catalog::{Head, Stale};
+use super::catalog::{PublishedHead, Stale};
 use super::cloudwatch::Alarm;
 use super::mapping::{self, DiscardedRecords, Mapping};
-use super::stream::{Quarantined, Shard};
+use super::stream::{QuarantineStatus, Shard};
 use super::unknown::{self, UnknownEventsStatus};
 use crate::exit::{self, Exit};
-use crate::part::Part;
+use crate::outcome::CheckOutcome;
 use crate::render::notes::by_reason;
 use crate::render::numbers::{count, span};
 use crate::render::printable;
 use crate::render::style::{BAD, DIM, GOOD, TITLE};
-use crate::report::Report;
+use crate::report::{Authorship, Report};
 use crate::suspects::Suspects;
 use abx_core::change::{Change, Diff, DocumentChange};
 use jiff::{SignedDuration, Timestamp};
@@ -27,24 +27,24 @@ pub struct StatusReport {
     #[schemars(with = "String")]
     pub(super) at: Timestamp,
     /// The revision that serves; `null` if nothing was ever published.
-    pub(super) head: Part<Option<Head>>,
+    pub(super) head: CheckOutcome<Option<PublishedHead>>,
     /// The changes that publishing the documents would make.
-    pub(super) drift: Part<Diff>,
-    pub(super) stale: Part<Vec<Stale>>,
-    pub(super) shards: Part<Vec<Shard>>,
+    pub(super) drift: CheckOutcome<Diff>,
+    pub(super) stale: CheckOutcome<Vec<Stale>>,
+    pub(super) shards: CheckOutcome<Vec<Shard>>,
     /// Events that came lately and that no metric asks for.
-    pub(super) unknown_events: Part<UnknownEventsStatus>,
+    pub(super) unknown_events: CheckOutcome<UnknownEventsStatus>,
     /// Events of running experiments that are in no sum, because they have no usable amount.
-    pub(super) amounts: Part<Vec<WithoutAmount>>,
+    pub(super) amounts: CheckOutcome<Vec<WithoutAmount>>,
     /// Those that are in alarm.
-    pub(super) alarms: Part<Vec<Alarm>>,
+    pub(super) alarms: CheckOutcome<Vec<Alarm>>,
     /// The event source mapping, which delivers the stream to the event function.
-    pub(super) mappings: Part<Vec<Mapping>>,
+    pub(super) mappings: CheckOutcome<Vec<Mapping>>,
     /// Records that Lambda gave up.
-    pub(super) given_up: Part<DiscardedRecords>,
+    pub(super) given_up: CheckOutcome<DiscardedRecords>,
     /// The delivery stream that writes the archive.
-    pub(super) archive: Part<ArchiveStatus>,
-    pub(super) quarantine: Part<Quarantined>,
+    pub(super) archive: CheckOutcome<ArchiveStatus>,
+    pub(super) quarantine: CheckOutcome<QuarantineStatus>,
     /// Units that are not users, in the experiments that run.
     pub(super) suspects: Suspects,
     /// The longest time that an event may wait, in seconds.
@@ -96,28 +96,29 @@ impl StatusReport {
             || self.suspects.is_failed()
     }
 
-    fn head_row(&self, head: Option<&Head>) -> (String, Vec<String>) {
+    fn head_row(&self, head: Option<&PublishedHead>) -> (String, Vec<String>) {
         let Some(head) = head else { return ("nothing was ever published".to_owned(), Vec::new()) };
         let age = span(self.at.duration_since(head.published_at));
         let mut lines = Vec::new();
-        if !head.message.is_empty() {
-            lines.push(printable(&head.message));
+        if !head.by.message.is_empty() {
+            lines.push(printable(&head.by.message));
         }
         if head.newest != head.revision {
             lines.push(match &head.rolled_back {
                 Some(it) => {
-                    let why = if it.message.is_empty() { String::new() } else { format!(": {}", it.message) };
+                    let Authorship { author, message } = &it.by;
+                    let why = if message.is_empty() { String::new() } else { format!(": {message}") };
                     let at = it.at.strftime("%Y-%m-%d %H:%M UTC");
                     printable(&format!(
-                        "revision {} is newer: rolled back at {at} by {}{why}",
-                        head.newest, it.author
+                        "revision {} is newer: rolled back at {at} by {author}{why}",
+                        head.newest
                     ))
                 }
                 None => format!("revision {} is newer: the head was rolled back", head.newest),
             });
         }
         let at = head.published_at.strftime("%Y-%m-%d %H:%M UTC");
-        (format!("revision {} of {at}, {age} old, by {}", head.revision, printable(&head.author)), lines)
+        (format!("revision {} of {at}, {age} old, by {}", head.revision, printable(&head.by.author)), lines)
     }
 
     fn shard_row(&self, shards: &[Shard]) -> (String, Vec<String>) {
@@ -132,8 +133,8 @@ impl StatusReport {
                 (None, None) => String::new(),
             };
             let behind = match &shard.behind {
-                Part::Known(0.0) => "nothing waits".to_owned(),
-                Part::Known(seconds) => {
+                CheckOutcome::Known(0.0) => "nothing waits".to_owned(),
+                CheckOutcome::Known(seconds) => {
                     let waited =
                         span(SignedDuration::try_from_secs_f64(*seconds).unwrap_or(SignedDuration::MAX));
                     if self.is_late(shard) {
@@ -142,8 +143,8 @@ impl StatusReport {
                         format!("{waited} behind")
                     }
                 }
-                Part::NotAsked(why) => format!("{DIM}{why}{DIM:#}"),
-                Part::Failed(why) => format!("{BAD}{}{BAD:#}", printable(why)),
+                CheckOutcome::NotAsked(why) => format!("{DIM}{why}{DIM:#}"),
+                CheckOutcome::Failed(why) => format!("{BAD}{}{BAD:#}", printable(why)),
             };
             format!("{}: at {}{counted}; {behind}", printable(&shard.name), printable(position))
         };
@@ -193,7 +194,7 @@ fn alarm_row(alarms: &[Alarm]) -> (String, Vec<String>) {
     (format!("{BAD}{}{BAD:#}", plural(alarms.len(), "alarm")), lines)
 }
 
-fn quarantine_row(found: &Quarantined) -> (String, Vec<String>) {
+fn quarantine_row(found: &QuarantineStatus) -> (String, Vec<String>) {
     let since = found.since.strftime("%Y-%m-%d");
     match found.reasons.values().sum::<u64>() {
         0 => (format!("{GOOD}nothing{GOOD:#} since {since}"), Vec::new()),
@@ -220,11 +221,17 @@ fn plural(number: usize, what: &str) -> String {
 }
 
 impl Row {
-    fn new<T>(about: &'static str, part: &Part<T>, known: impl FnOnce(&T) -> (String, Vec<String>)) -> Self {
+    fn new<T>(
+        about: &'static str,
+        part: &CheckOutcome<T>,
+        known: impl FnOnce(&T) -> (String, Vec<String>),
+    ) -> Self {
         let (text, lines) = match part {
-            Part::Known(told) => known(told),
-            Part::NotAsked(why) => return Self { about, text: Err(why.clone()), lines: Vec::new() },
-            Part::Failed(why) => (format!("{BAD}not answered{BAD:#}: {}", printable(why)), Vec::new()),
+            CheckOutcome::Known(told) => known(told),
+            CheckOutcome::NotAsked(why) => return Self { about, text: Err(why.clone()), lines: Vec::new() },
+            CheckOutcome::Failed(why) => {
+                (format!("{BAD}not answered{BAD:#}: {}", printable(why)), Vec::new())
+            }
         };
         Self { about, text: Ok(text), lines }
     }

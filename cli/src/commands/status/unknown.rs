@@ -3,21 +3,17 @@
 use super::stream::latest_hours;
 use crate::advice::unanswered;
 use crate::error::Error;
-use crate::part::Part;
+use crate::outcome::CheckOutcome;
 use crate::render::numbers::count;
 use crate::render::printable;
 use crate::render::style::{BAD, GOOD};
 use crate::stores::AnyMetrics;
-use abx_core::event::{Counter, RowKey};
 use abx_core::finding::did_you_mean;
-use abx_functions::ports::{MetricStore as _, RowsOf, StoredRow};
-use jiff::tz::Offset;
-use jiff::{SignedDuration, Timestamp};
+use abx_functions::events::RecentUnknownEvents;
+use abx_functions::ports::{MetricStore as _, RowsOf};
+use jiff::Timestamp;
 use serde::Serialize;
-use std::collections::BTreeMap;
 
-/// The age up to which an event is recent, so that a typo that was fixed is soon forgotten.
-const LATELY: SignedDuration = SignedDuration::from_hours(24);
 /// The number of names that a person is shown.
 const SHOWN: usize = 10;
 
@@ -40,24 +36,20 @@ struct UnknownEventReport {
 }
 
 /// Names of unknown events, of all shards. `known` are the events that metrics ask for now.
-pub(super) async fn ask(metrics: &AnyMetrics, known: &[String], now: Timestamp) -> Part<UnknownEventsStatus> {
+pub(super) async fn ask(
+    metrics: &AnyMetrics,
+    known: &[String],
+    now: Timestamp,
+) -> CheckOutcome<UnknownEventsStatus> {
     read(metrics, known, now).await.into()
 }
 
 async fn read(metrics: &AnyMetrics, known: &[String], now: Timestamp) -> Result<UnknownEventsStatus, Error> {
-    let since = Offset::UTC.to_datetime(now.checked_sub(LATELY).unwrap_or(Timestamp::MIN)).date();
-    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+    let mut rows = Vec::new();
     for shard in latest_hours(metrics).await.map_err(unanswered)?.into_keys() {
-        let rows = metrics.rows(RowsOf::UnknownEvents { shard: &shard }).await.map_err(unanswered)?;
-        let is_recent = |it: &StoredRow| matches!(it.row, RowKey::UnknownEvents { day } if day >= since);
-        for (counter, amount) in rows.into_iter().filter(is_recent).flat_map(|row| row.counters) {
-            if let Counter::Unknown(name) = counter {
-                *counts.entry(name.into_owned()).or_default() += amount.as_count().unwrap_or_default();
-            }
-        }
+        rows.extend(metrics.rows(RowsOf::UnknownEvents { shard: &shard }).await.map_err(unanswered)?);
     }
-    // What was published meanwhile is not unknown any more.
-    counts.retain(|name, _| !known.contains(name));
+    let RecentUnknownEvents { since, counts } = RecentUnknownEvents::among(rows, known, now);
     let mut events: Vec<_> = counts
         .into_iter()
         .map(|(name, count)| UnknownEventReport {

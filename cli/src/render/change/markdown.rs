@@ -1,6 +1,7 @@
 //! A change for a pull request: what a reviewer decides by is on top, the rest is folded.
 
 use super::{Matrix, PINS, broken, field, in_words, is_only_broken, most_moved, summary};
+use crate::render::escape::{MARKDOWN, MARKDOWN_CODE, escaped};
 use crate::render::numbers::count;
 use abx_core::change::{Change, Diff, DocumentChange, FieldChange};
 use abx_core::finding::Severity;
@@ -116,11 +117,15 @@ fn findings(diff: &Diff) -> Vec<String> {
                 format!(", {}", code(&finding.path.to_string()))
             };
             let name = name(document);
-            let mut text =
-                format!("- {sign} **{}** in {name}{at}: {}\n", finding.code, escape(&finding.message));
+            let mut text = format!(
+                "- {sign} **{}** in {name}{at}: {}\n",
+                finding.code,
+                escaped(&finding.message, MARKDOWN)
+            );
             if let Some(help) = &finding.help {
                 let is_command = help.starts_with("abx ");
-                let _ = writeln!(text, "  <br>{}", if is_command { code(help) } else { escape(help) });
+                let _ =
+                    writeln!(text, "  <br>{}", if is_command { code(help) } else { escaped(help, MARKDOWN) });
             }
             parts.push((finding.severity, text));
         }
@@ -143,7 +148,7 @@ fn details(document: &DocumentChange) -> String {
         text.push('\n');
     }
     for note in &document.notes {
-        let _ = writeln!(text, "{}\n", escape(note));
+        let _ = writeln!(text, "{}\n", escaped(note, MARKDOWN));
     }
     for flow in &document.flows {
         let _ = writeln!(text, "{}\n{}.\n", matrix(&Matrix::of_flow(flow)), in_words(flow));
@@ -172,17 +177,12 @@ fn matrix(matrix: &Matrix) -> String {
 /// A text as code, in a cell of a table too. What is in it makes no markup, no link and calls nobody.
 #[must_use]
 pub fn code(text: &str) -> String {
-    let text = text.replace(['\n', '\r'], " ").replace('|', "\\|");
+    let text = escaped(text, MARKDOWN_CODE);
     // A fence is longer than any run of backticks in it.
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest + 1);
     let space = if longest > 0 { " " } else { "" };
     format!("{fence}{space}{text}{space}{fence}")
-}
-
-/// A sentence of ours that may quote a document.
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('|', "\\|").replace(['\n', '\r'], " ")
 }
 
 #[cfg(test)]
@@ -193,6 +193,5 @@ mod tests {
     fn what_a_document_says_stays_text() {
         assert_eq!(code("a|b"), "`a\\|b`");
         assert_eq!(code("a``b\nc"), "``` a``b c ```");
-        assert_eq!(escape("<img> & | x"), "&lt;img> &amp; \\| x");
     }
 }

@@ -3,6 +3,7 @@
 //! <https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands>
 
 use super::{RepositoryNames, in_words};
+use crate::render::escape::{WORKFLOW_DATA, WORKFLOW_PROPERTY, escaped};
 use crate::source::{FilePlace, LocatedFinding};
 use std::fmt::Write as _;
 
@@ -23,31 +24,10 @@ pub fn github(findings: &[LocatedFinding]) -> String {
             text,
             "::{} file={},line={line},{end},title={}::{}",
             finding.severity,
-            property(names.get(file)),
-            property(finding.code.as_str()),
-            data(&in_words(finding)),
+            escaped(names.get(file), WORKFLOW_PROPERTY),
+            escaped(finding.code.as_str(), WORKFLOW_PROPERTY),
+            escaped(&in_words(finding), WORKFLOW_DATA),
         );
     }
     text
-}
-
-/// The text after `::`.
-fn data(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
-}
-
-/// A value before it, which ends at a comma or colon.
-fn property(text: &str) -> String {
-    data(text).replace(':', "%3A").replace(',', "%2C")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_would_end_a_command_is_escaped() {
-        assert_eq!(property("a%,b:c\r\nd"), "a%25%2Cb%3Ac%0D%0Ad");
-        assert_eq!(data("50%, so: yes\n::error::x"), "50%25, so: yes%0A::error::x");
-    }
 }

@@ -14,17 +14,17 @@ pub fn sarif(findings: &[LocatedFinding]) -> impl Serialize {
     let is_used = |code: &&Code| findings.iter().any(|it| it.code == **code);
     let codes: Vec<Code> = Code::ALL.iter().filter(is_used).copied().collect();
     let names = RepositoryNames::of(findings);
-    let results = findings.iter().map(|it| Result::of(it, &codes, &names)).collect();
+    let results = findings.iter().map(|it| SarifResult::of(it, &codes, &names)).collect();
     let rules = codes.iter().map(|code| SarifRule::of(*code)).collect();
-    let driver = Driver { name: "abx", semantic_version: env!("CARGO_PKG_VERSION"), rules };
-    let run = SarifRun { tool: Tool { driver }, column_kind: "unicodeCodePoints", results };
-    Log { schema: "https://json.schemastore.org/sarif-2.1.0.json", version: "2.1.0", runs: [run] }
+    let driver = SarifDriver { name: "abx", semantic_version: env!("CARGO_PKG_VERSION"), rules };
+    let run = SarifRun { tool: SarifTool { driver }, column_kind: "unicodeCodePoints", results };
+    SarifLog { schema: "https://json.schemastore.org/sarif-2.1.0.json", version: "2.1.0", runs: [run] }
 }
 
 // The names of these are those of the standard.
 
 #[derive(Serialize)]
-struct Log {
+struct SarifLog {
     #[serde(rename = "$schema")]
     schema: &'static str,
     version: &'static str,
@@ -34,19 +34,19 @@ struct Log {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct SarifRun {
-    tool: Tool,
+    tool: SarifTool,
     column_kind: &'static str,
-    results: Vec<Result>,
+    results: Vec<SarifResult>,
 }
 
 #[derive(Serialize)]
-struct Tool {
-    driver: Driver,
+struct SarifTool {
+    driver: SarifDriver,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Driver {
+struct SarifDriver {
     name: &'static str,
     semantic_version: &'static str,
     rules: Vec<SarifRule>,
@@ -81,7 +81,7 @@ struct Configuration {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Result {
+struct SarifResult {
     rule_id: Code,
     rule_index: Option<usize>,
     /// `error` and `warning` are words of the standard, too.
@@ -147,7 +147,7 @@ impl SarifRule {
     }
 }
 
-impl Result {
+impl SarifResult {
     fn of(finding: &LocatedFinding, codes: &[Code], names: &RepositoryNames<'_>) -> Self {
         let mut location = Location::of(&finding.place, names);
         if !finding.path.is_root() {
@@ -207,9 +207,12 @@ mod tests {
 
     #[test]
     fn paths_become_references() {
-        assert_eq!(uri("./a b/ü.yaml"), "a%20b/%C3%BC.yaml");
-        assert_eq!(uri("/x/y:1.yaml"), "file:///x/y%3A1.yaml");
-        assert_eq!(uri("C:/x.yaml"), "file:///C:/x.yaml");
-        assert_eq!(uri("<stdin>"), "%3Cstdin%3E");
+        let references = [
+            ("./a b/ü.yaml", "a%20b/%C3%BC.yaml"),
+            ("/x/y:1.yaml", "file:///x/y%3A1.yaml"),
+            ("C:/x.yaml", "file:///C:/x.yaml"),
+            ("<stdin>", "%3Cstdin%3E"),
+        ];
+        assert_eq!(references.map(|(path, _)| uri(path)), references.map(|(_, reference)| reference));
     }
 }

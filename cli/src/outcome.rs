@@ -1,12 +1,13 @@
-//! The answer to one question of several.
+//! The outcome of one check of several.
 
 use crate::error::Error;
 use serde::Serialize;
 
-/// The answer to one question. Each is asked by itself, so a question that fails hides no other.
+/// The outcome of one check. Each runs by itself, so a check that fails hides no other.
 #[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 #[serde(tag = "state", content = "told", rename_all = "snake_case")]
-pub enum Part<T> {
+#[schemars(rename = "Part")]
+pub enum CheckOutcome<T> {
     /// The answer.
     Known(T),
     /// Nobody said where to ask, or it does not exist here.
@@ -15,13 +16,13 @@ pub enum Part<T> {
     Failed(String),
 }
 
-impl<T> From<Result<T, Error>> for Part<T> {
+impl<T> From<Result<T, Error>> for CheckOutcome<T> {
     fn from(answer: Result<T, Error>) -> Self {
         answer.map_or_else(|error| Self::failed(&error), Self::Known)
     }
 }
 
-impl<T> Part<T> {
+impl<T> CheckOutcome<T> {
     /// Without the help below it, which is about publishing and the like.
     #[must_use]
     pub fn failed(error: &Error) -> Self {
@@ -29,11 +30,11 @@ impl<T> Part<T> {
     }
 
     /// The same question with another answer.
-    pub fn map<U>(self, told: impl FnOnce(T) -> U) -> Part<U> {
+    pub fn map<U>(self, told: impl FnOnce(T) -> U) -> CheckOutcome<U> {
         match self {
-            Self::Known(it) => Part::Known(told(it)),
-            Self::NotAsked(why) => Part::NotAsked(why),
-            Self::Failed(why) => Part::Failed(why),
+            Self::Known(it) => CheckOutcome::Known(told(it)),
+            Self::NotAsked(why) => CheckOutcome::NotAsked(why),
+            Self::Failed(why) => CheckOutcome::Failed(why),
         }
     }
 

@@ -1,0 +1,146 @@
+//! What may be concluded from the results of an experiment, and if somebody has to look at them.
+
+use super::{MetricResult, VariantResult, Verdict};
+use crate::statistics::{RatioVerdict, SampleRatio};
+
+/// True if verdicts may be used: with a sample ratio mismatch nobody knows the cause of a difference.
+#[must_use]
+pub fn verdicts_valid(sample_ratio: Option<&SampleRatio>) -> bool {
+    sample_ratio.is_none_or(|it| it.verdict != RatioVerdict::Mismatch)
+}
+
+/// True if somebody has to look at the results of an experiment: nothing was counted, its verdicts are not valid, or a guardrail is
+/// broken.
+#[must_use]
+pub fn needs_attention(units: u64, sample_ratio: Option<&SampleRatio>, metrics: &[MetricResult]) -> bool {
+    units == 0 || !verdicts_valid(sample_ratio) || metrics.iter().any(|metric| metric.broken)
+}
+
+/// The conclusion about a treatment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Conclusion {
+    /// The verdict of the anytime-valid comparison.
+    Verdict(Verdict),
+    /// The result of the comparison for a single look, which is not a verdict.
+    OneLook(Verdict),
+    /// There would be one, but verdicts are not valid.
+    NotValid,
+    /// No comparison exists.
+    TooLittleData,
+}
+
+/// The state of a metric as a guardrail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GuardrailState {
+    /// A variant is worse.
+    Broken,
+    /// A variant would be worse, but verdicts are not valid.
+    BrokenNotValid,
+    /// No variant has a comparison that is valid at any time.
+    NotJudged,
+    /// Neither of these, or the metric is not a guardrail.
+    Holds,
+}
+
+impl VariantResult {
+    /// The conclusion about the variant; `verdicts_valid` is the experiment's.
+    #[must_use]
+    pub fn conclusion(&self, verdicts_valid: bool) -> Conclusion {
+        match (self.verdict, self.one_look) {
+            (None, None) => Conclusion::TooLittleData,
+            _ if !verdicts_valid => Conclusion::NotValid,
+            (Some(verdict), _) => Conclusion::Verdict(verdict),
+            (None, Some(verdict)) => Conclusion::OneLook(verdict),
+        }
+    }
+}
+
+impl MetricResult {
+    /// The state of the metric as a guardrail; `verdicts_valid` is the experiment's.
+    #[must_use]
+    pub fn guardrail_state(&self, verdicts_valid: bool) -> GuardrailState {
+        match (self.broken, self.unjudged) {
+            (true, _) if verdicts_valid => GuardrailState::Broken,
+            (true, _) => GuardrailState::BrokenNotValid,
+            (_, true) => GuardrailState::NotJudged,
+            _ => GuardrailState::Holds,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::{Direction, MetricKind, MetricRole};
+    use crate::statistics::{SampleRatioPlan, sample_ratio};
+
+    fn variant(verdict: Option<Verdict>, one_look: Option<Verdict>) -> VariantResult {
+        VariantResult {
+            variant: "b".to_owned(),
+            units: 0,
+            converted: None,
+            events: 0,
+            sum: None,
+            invalid: 0,
+            value: None,
+            comparison: None,
+            anytime: None,
+            verdict,
+            one_look,
+        }
+    }
+
+    fn metric(broken: bool, unjudged: bool) -> MetricResult {
+        MetricResult {
+            metric: "m".to_owned(),
+            event: "e".to_owned(),
+            kind: MetricKind::Conversion,
+            role: MetricRole::Guardrail,
+            direction: Direction::Increase,
+            variants: Vec::new(),
+            broken,
+            unjudged,
+        }
+    }
+
+    fn ratio(units: [u64; 2]) -> Option<SampleRatio> {
+        sample_ratio(&units, &[0.5, 0.5], SampleRatioPlan::default())
+    }
+
+    #[test]
+    fn nothing_counted_a_mismatch_and_a_broken_guardrail_need_attention() {
+        let (fits, too_few, mismatch) = (ratio([500, 500]), ratio([1, 1]), ratio([900, 100]));
+        for (units, ratio, metrics, expected) in [
+            (0, &None, vec![], true),
+            (1_000, &fits, vec![], false),
+            (2, &too_few, vec![metric(false, true)], false),
+            (1_000, &None, vec![metric(false, false)], false),
+            (1_000, &mismatch, vec![], true),
+            (1_000, &fits, vec![metric(false, false), metric(true, false)], true),
+        ] {
+            assert_eq!(needs_attention(units, ratio.as_ref(), &metrics), expected, "{units} {ratio:?}");
+        }
+        assert!(verdicts_valid(None) && verdicts_valid(fits.as_ref()) && !verdicts_valid(mismatch.as_ref()));
+    }
+
+    #[test]
+    fn a_mismatch_takes_every_verdict_and_leaves_too_little_data() {
+        use Verdict::{Better, Unclear, Worse};
+        for (verdict, one_look, conclusion) in [
+            (Some(Worse), None, Conclusion::Verdict(Worse)),
+            (Some(Unclear), Some(Better), Conclusion::Verdict(Unclear)),
+            (None, Some(Better), Conclusion::OneLook(Better)),
+        ] {
+            let variant = variant(verdict, one_look);
+            assert_eq!(variant.conclusion(true), conclusion);
+            assert_eq!(variant.conclusion(false), Conclusion::NotValid);
+        }
+        for verdicts_valid in [true, false] {
+            assert_eq!(variant(None, None).conclusion(verdicts_valid), Conclusion::TooLittleData);
+            assert_eq!(metric(false, true).guardrail_state(verdicts_valid), GuardrailState::NotJudged);
+            assert_eq!(metric(false, false).guardrail_state(verdicts_valid), GuardrailState::Holds);
+        }
+        assert_eq!(metric(true, false).guardrail_state(true), GuardrailState::Broken);
+        assert_eq!(metric(true, false).guardrail_state(false), GuardrailState::BrokenNotValid);
+    }
+}
