@@ -85,8 +85,14 @@ pub enum Contribution {
 }
 
 impl Metric {
-    /// Compiles what is written; `None` where a property is missing, which is a finding of its own.
-    pub(crate) fn new(written: &MetricConfig) -> Option<Self> {
+    /// Compiles what is written. A metric whose property is missing is left out, which is a finding of its own.
+    pub(crate) fn compile(written: &[MetricConfig]) -> Vec<Self> {
+        let is_primary_named = written.iter().any(|it| it.role == Some(MetricRole::Primary));
+        let others = if is_primary_named { MetricRole::Secondary } else { MetricRole::Primary };
+        written.iter().filter_map(|it| Self::new(it, it.role.unwrap_or(others))).collect()
+    }
+
+    fn new(written: &MetricConfig, role: MetricRole) -> Option<Self> {
         let property = || written.property.as_deref().map(Into::into);
         let measure = match written.kind {
             MetricKind::Conversion => Measure::Conversion,
@@ -99,7 +105,7 @@ impl Metric {
             event: written.event.as_str().into(),
             measure,
             direction: written.direction.unwrap_or_default(),
-            role: written.role.unwrap_or_default(),
+            role,
             window: written.window.map(|window| SignedDuration::from_secs(window.seconds)),
         })
     }
@@ -165,6 +171,29 @@ mod tests {
         for kind in MetricKind::ALL {
             let metric = metric(&kind.to_string()).unwrap();
             assert_eq!(metric.measure.kind(), kind);
+        }
+    }
+
+    #[test]
+    fn metrics_are_secondary_beside_a_named_primary_one() {
+        use MetricRole::{Guardrail, Primary, Secondary};
+        for (written, expected) in [
+            ([None, None, Some("guardrail")], [Primary, Primary, Guardrail]),
+            ([None, Some("primary"), Some("guardrail")], [Secondary, Primary, Guardrail]),
+            ([Some("secondary"), None, None], [Secondary, Primary, Primary]),
+        ] {
+            let metrics = written.iter().enumerate().map(|(at, role)| {
+                let mut metric = json!({"key": format!("m{at}"), "event": "e", "kind": "count"});
+                if let Some(role) = role {
+                    metric["role"] = json!(role);
+                }
+                metric
+            });
+            let written = json!({"experiment": "e", "status": "active", "variants": [{"key": "a"}, {"key": "b"}],
+                "metrics": metrics.collect::<Vec<_>>()});
+            let compiled = crate::read_and_compile([&written]);
+            let compiled = compiled.catalog.experiment("e").unwrap().metrics();
+            assert_eq!(compiled.iter().map(|it| it.role).collect::<Vec<_>>(), expected, "{written:?}");
         }
     }
 

@@ -2,6 +2,9 @@
 //! anytime-valid tests raises a false alarm in at most `alpha` of the experiments. The tests for one look
 //! fail in the same simulation, so it can fail. Everything is seeded.
 
+use abx_core::document::MetricRole;
+use abx_core::event::{Amount, MetricTotals, VariantTotals};
+use abx_core::results::{AnalysisPlan, MetricResult, Standard, Verdict, judge};
 use abx_core::statistics::{
     Anytime, Moments, Proportion, SampleRatioPlan, compare_means, compare_proportions, goodness_of_fit,
     sample_ratio,
@@ -23,6 +26,11 @@ impl Random {
         let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "less than the count")]
+    fn below(&mut self, count: u16) -> usize {
+        (self.next() * f64::from(count)) as usize
     }
 }
 
@@ -158,4 +166,88 @@ fn the_sample_ratio_may_be_looked_at_after_every_unit() {
         println!("sample ratio by {shares:?}, every look: {share}");
         assert!(share <= ALPHA, "{share} of the experiments with {shares:?} raised a false alarm");
     }
+}
+
+/// The documents of an experiment with so many variants, three primary metrics and two guardrails.
+fn several(variants: usize) -> abx_core::Compilation {
+    let variants: Vec<_> = (0..variants).map(|at| serde_json::json!({"key": format!("v{at}")})).collect();
+    abx_core::read_and_compile([&serde_json::json!({
+        "experiment": "e", "status": "active", "variants": variants,
+        "metrics": [
+            {"key": "bought", "event": "order", "kind": "conversion"},
+            {"key": "orders", "event": "order", "kind": "count"},
+            {"key": "revenue", "event": "order", "kind": "sum", "property": "amount"},
+            {"key": "errors", "event": "order", "kind": "count", "role": "guardrail", "direction": "decrease"},
+            {"key": "latency", "event": "order", "kind": "sum", "property": "ms", "role": "guardrail"},
+        ],
+    })])
+}
+
+/// A unit of which a tenth buy, some of them twice, at prices of which a few are large; each metric draws for itself.
+fn count_unit(totals: &mut VariantTotals, metrics: &[abx_core::metric::Metric], random: &mut Random) {
+    let group = random.below(16);
+    totals.units += 1;
+    totals.groups.resize(16, 0);
+    totals.groups[group] += 1;
+    for metric in metrics {
+        let counted: &mut MetricTotals = totals.metrics.entry(metric.key.to_string()).or_default();
+        counted.groups.resize(16, Amount::default());
+        if random.next() >= 0.1 {
+            continue;
+        }
+        let events = 1 + u32::from(random.next() < 0.3);
+        let price = f64::from(events) * (20.0 / (0.02 + random.next()).sqrt()).round();
+        let value = if metric.key.starts_with("re") || metric.key.starts_with("la") {
+            price
+        } else {
+            f64::from(events)
+        };
+        counted.units += 1;
+        counted.events += u64::from(events);
+        counted.sum += Amount::from_f64(value).unwrap();
+        counted.groups[group] += Amount::from_f64(value).unwrap();
+    }
+}
+
+/// True if a treatment is said to differ by a metric of this role.
+fn differs(results: &[MetricResult], role: MetricRole) -> bool {
+    let of_role = results.iter().filter(|it| it.role == role);
+    let is_one = |verdict| matches!(verdict, Some(Verdict::Better | Verdict::Worse));
+    of_role.flat_map(|it| &it.variants).any(|it| is_one(it.verdict))
+}
+
+/// Four treatments and five metrics, of conversions, counts and sums, with daily looks from the first units on: any verdict is a false one.
+#[test]
+fn verdicts_of_several_metrics_and_treatments_may_be_looked_at_daily() {
+    const RUNS: u32 = 120;
+    let compiled = several(5);
+    let experiment = compiled.catalog.experiment("e").unwrap();
+    let (mut always, mut once) = ([0_u32; 2], 0_u32);
+    for run in 0..RUNS {
+        let mut random = Random(u64::from(run) << 32 | 99);
+        let mut totals = vec![VariantTotals::default(); 5];
+        let (mut raised, mut raised_once) = ([false; 2], false);
+        for look in 0..24_u32 {
+            for _ in 0..if look < 12 { 100 } else { 700 } {
+                let at = random.below(5);
+                count_unit(&mut totals[at], experiment.metrics(), &mut random);
+            }
+            let named: Vec<(&str, &VariantTotals)> =
+                experiment.variants().iter().map(|it| &*it.key).zip(&totals).collect();
+            let plan =
+                AnalysisPlan { control: 0, alpha: ALPHA, tuned_for: 10_000, standard: Standard::Anytime };
+            let results = judge(experiment.metrics(), &named, &plan);
+            for (raised, role) in raised.iter_mut().zip([MetricRole::Primary, MetricRole::Guardrail]) {
+                *raised |= differs(&results, role);
+            }
+            let fixed = AnalysisPlan { standard: Standard::Final, ..plan };
+            raised_once |= differs(&judge(experiment.metrics(), &named, &fixed), MetricRole::Primary);
+        }
+        always = [always[0] + u32::from(raised[0]), always[1] + u32::from(raised[1])];
+        once += u32::from(raised_once);
+    }
+    let share = |alarms: u32| f64::from(alarms) / f64::from(RUNS);
+    println!("several: primary {}, guardrails {}; fixed {}", share(always[0]), share(always[1]), share(once));
+    assert!(always.into_iter().all(|alarms| share(alarms) <= ALPHA), "{always:?} of {RUNS} runs");
+    assert!(share(once) > 2.0 * ALPHA, "looking daily at the final standard shows only {}", share(once));
 }

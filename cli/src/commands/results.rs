@@ -19,6 +19,7 @@ use crate::stores::{AnyMetrics, MarksArg, MetricsArgs};
 use crate::suspects::Suspects;
 use abx_core::event::Totals;
 use abx_core::finding::did_you_mean;
+use abx_core::results::Standard;
 use abx_functions::catalog::head;
 use abx_functions::ports::{MetricStore as _, RowsOf, stream_totals, totals};
 use find::{History, PublishedExperiment};
@@ -28,21 +29,22 @@ use std::time::Duration;
 
 /// Analyze the counts of an experiment; without KEY, list all experiments with counts
 ///
-/// Units, rates and means with intervals, differences to the control, and whether the units follow their allocations. Verdicts
-/// use anytime-valid intervals, so you may look every day. A comparison that is valid for a single look is marked `one look`, and is
-/// not a verdict. An experiment that is no longer published is judged by the newest revision that has it.
+/// Units, rates and means with intervals, differences to the control, and whether the units follow their allocations. All
+/// intervals and verdicts are valid at every look, so you may look every day; `--final` judges once, at a time that was planned before
+/// the start. With several metrics or variants, the level of each interval is corrected. An experiment that is no longer published is judged by the newest revision that has it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   abx results
   abx results checkout_redesign
   abx results checkout_redesign --watch
+  abx results checkout_redesign --final
   abx results checkout_redesign --at @12
   abx results checkout_redesign --format json
   abx results checkout_redesign --table abx-catalog --metrics-table abx-metrics
 
-Exit code 1: a sample ratio mismatch (SRM), a guardrail that is worse by an anytime-valid interval, or
-nothing was counted. Means, counts and sums have no anytime-valid interval yet, and set no exit
-code. With --table the list has published experiments only, because abx does not scan a table. docs/statistics.md has the formulas.")]
+Exit code 1: a sample ratio mismatch (SRM), a guardrail that is worse, or nothing was counted.
+With --table the list has published experiments only, because abx does not scan a table.
+docs/statistics.md has the formulas.")]
 pub struct Args {
     /// The experiment; without it, all experiments with counts are listed
     #[arg(value_name = "KEY")]
@@ -54,12 +56,15 @@ pub struct Args {
     /// The control; the first variant by default
     #[arg(long, value_name = "VARIANT", requires = "key")]
     control: Option<String>,
-    /// The probability of a false positive of each interval and test
+    /// The probability of a false positive, over all metrics of a role and all variants
     #[arg(long, value_name = "SHARE", default_value_t = 0.05, value_parser = crate::inputs::probability)]
     alpha: f64,
     /// The number of units that the anytime-valid intervals are tuned for; choose it before the first look
     #[arg(long, value_name = "UNITS", default_value_t = abx_core::statistics::Anytime::TUNED_FOR, value_parser = crate::inputs::count)]
     tuned_for: u64,
+    /// Judge by the one look that was planned, instead of by intervals that are valid at every look
+    #[arg(long = "final", requires = "key", conflicts_with = "watch")]
+    is_final: bool,
     /// Show this epoch instead of the current one
     #[arg(long, value_name = "N", requires = "key")]
     epoch: Option<u32>,
@@ -177,8 +182,13 @@ async fn read(args: &Args, key: &str) -> Result<ResultsReport, Error> {
     }
     let stream = stream_totals(&metrics.rows(RowsOf::Stream).await.map_err(unanswered)?);
     let suspects = Suspects::look(&args.metrics, &metrics, Some(key), &[(key, epoch)], !args.watch).await;
-    let plan =
-        AnalysisOptions { control: args.control.as_deref(), alpha: args.alpha, tuned_for: args.tuned_for };
+    let standard = if args.is_final { Standard::Final } else { Standard::Anytime };
+    let plan = AnalysisOptions {
+        control: args.control.as_deref(),
+        alpha: args.alpha,
+        tuned_for: args.tuned_for,
+        standard,
+    };
     let counted = JudgedCounts { key, epoch, totals: &totals, stream: &stream, suspects };
     ResultsReport::new(counted, found.as_ref(), &plan)
 }

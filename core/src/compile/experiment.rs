@@ -73,7 +73,7 @@ pub(super) fn compile(
             .iter()
             .map(|it| Variant { key: (*it.key).into(), payload: it.payload.clone() })
             .collect(),
-        metrics: written.metrics.iter().filter_map(Metric::new).collect(),
+        metrics: Metric::compile(&written.metrics).into(),
     };
     CompiledExperiment { parts, uses_shared }
 }

@@ -103,7 +103,7 @@ record! {
         pub property: Option<String>,
         /// The direction of an improvement; `increase` by default.
         pub direction: Option<Direction>,
-        /// `primary` by default.
+        /// `primary` by default; `secondary` where another metric of the experiment is named `primary`.
         pub role: Option<MetricRole>,
         /// The time after a unit's first exposure in which its events count; unlimited by default.
         pub window: Option<Window>,
@@ -162,6 +162,8 @@ written_words! {
         /// Decides the experiment.
         #[default]
         Primary = "primary",
+        /// Explains the decision, and does not make it.
+        Secondary = "secondary",
         /// Must not get worse.
         Guardrail = "guardrail",
     }

@@ -19,14 +19,10 @@ pub fn needs_attention(units: u64, sample_ratio: Option<&SampleRatio>, metrics: 
 /// The conclusion about a treatment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Conclusion {
-    /// The verdict of the anytime-valid comparison.
+    /// The verdict.
     Verdict(Verdict),
-    /// The result of the comparison for a single look, which is not a verdict.
-    OneLook(Verdict),
     /// There would be one, but verdicts are not valid.
     NotValid,
-    /// No comparison exists.
-    TooLittleData,
 }
 
 /// The state of a metric as a guardrail.
@@ -36,7 +32,7 @@ pub enum GuardrailState {
     Broken,
     /// A variant would be worse, but verdicts are not valid.
     BrokenNotValid,
-    /// No variant has a comparison that is valid at any time.
+    /// It is too early for a verdict about any variant.
     NotJudged,
     /// Neither of these, or the metric is not a guardrail.
     Holds,
@@ -46,11 +42,10 @@ impl VariantResult {
     /// The conclusion about the variant; `verdicts_valid` is the experiment's.
     #[must_use]
     pub fn conclusion(&self, verdicts_valid: bool) -> Conclusion {
-        match (self.verdict, self.one_look) {
-            (None, None) => Conclusion::TooLittleData,
-            _ if !verdicts_valid => Conclusion::NotValid,
-            (Some(verdict), _) => Conclusion::Verdict(verdict),
-            (None, Some(verdict)) => Conclusion::OneLook(verdict),
+        match self.verdict {
+            None | Some(Verdict::TooEarly) => Conclusion::Verdict(Verdict::TooEarly),
+            Some(_) if !verdicts_valid => Conclusion::NotValid,
+            Some(verdict) => Conclusion::Verdict(verdict),
         }
     }
 }
@@ -74,7 +69,7 @@ mod tests {
     use crate::document::{Direction, MetricKind, MetricRole};
     use crate::statistics::{SampleRatioPlan, sample_ratio};
 
-    fn variant(verdict: Option<Verdict>, one_look: Option<Verdict>) -> VariantResult {
+    fn variant(verdict: Verdict) -> VariantResult {
         VariantResult {
             variant: "b".to_owned(),
             units: 0,
@@ -84,9 +79,8 @@ mod tests {
             invalid: 0,
             value: None,
             comparison: None,
-            anytime: None,
-            verdict,
-            one_look,
+            level: None,
+            verdict: Some(verdict),
         }
     }
 
@@ -125,18 +119,13 @@ mod tests {
 
     #[test]
     fn a_mismatch_takes_every_verdict_and_leaves_too_little_data() {
-        use Verdict::{Better, Unclear, Worse};
-        for (verdict, one_look, conclusion) in [
-            (Some(Worse), None, Conclusion::Verdict(Worse)),
-            (Some(Unclear), Some(Better), Conclusion::Verdict(Unclear)),
-            (None, Some(Better), Conclusion::OneLook(Better)),
-        ] {
-            let variant = variant(verdict, one_look);
-            assert_eq!(variant.conclusion(true), conclusion);
-            assert_eq!(variant.conclusion(false), Conclusion::NotValid);
+        use Verdict::{Better, TooEarly, Unclear, Worse};
+        for verdict in [Better, Unclear, Worse] {
+            assert_eq!(variant(verdict).conclusion(true), Conclusion::Verdict(verdict));
+            assert_eq!(variant(verdict).conclusion(false), Conclusion::NotValid);
         }
         for verdicts_valid in [true, false] {
-            assert_eq!(variant(None, None).conclusion(verdicts_valid), Conclusion::TooLittleData);
+            assert_eq!(variant(TooEarly).conclusion(verdicts_valid), Conclusion::Verdict(TooEarly));
             assert_eq!(metric(false, true).guardrail_state(verdicts_valid), GuardrailState::NotJudged);
             assert_eq!(metric(false, false).guardrail_state(verdicts_valid), GuardrailState::Holds);
         }

@@ -1,10 +1,11 @@
-//! A metric of all variants, judged.
+//! The metrics of an experiment, judged together.
 
 use crate::document::{Direction, MetricKind, MetricRole};
 use crate::event::{MetricTotals, VariantTotals};
 use crate::metric::{Measure, Metric};
 use crate::statistics::{
-    Anytime, Comparison, Estimate, GroupedMean, Interval, Proportion, compare_grouped, compare_proportions,
+    Anytime, Comparison, Estimate, GroupedMean, Interval, Proportion, benjamini_hochberg, compare_grouped,
+    compare_proportions, holm,
 };
 use serde::Serialize;
 
@@ -13,10 +14,24 @@ use serde::Serialize;
 pub struct AnalysisPlan {
     /// The variant that the others are compared with, by its number.
     pub control: usize,
-    /// The chance of a false alarm of each interval and test.
+    /// The chance of a false alarm among the primary metrics and treatments, and among the guardrails; the expected part of false ones
+    /// among the secondary metrics that differ.
     pub alpha: f64,
     /// For how many units the anytime-valid intervals are tuned.
     pub tuned_for: u64,
+    /// The standard of all intervals and verdicts of a report.
+    pub standard: Standard,
+}
+
+/// The standard of all intervals and verdicts of a report: two of them in one report could not be told apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Standard {
+    /// Valid at every look together.
+    #[default]
+    Anytime,
+    /// Valid for one look, at a time that was fixed before the start.
+    Final,
 }
 
 /// The verdict of a metric about a treatment.
@@ -29,6 +44,8 @@ pub enum Verdict {
     Worse,
     /// The difference may be in either direction.
     Unclear,
+    /// Too few units or events for an interval.
+    TooEarly,
 }
 
 /// A metric of all variants.
@@ -46,10 +63,9 @@ pub struct MetricResult {
     pub direction: Direction,
     /// The variants, in the order of the document.
     pub variants: Vec<VariantResult>,
-    /// True if the metric is a guardrail and a variant is worse at any look.
+    /// True if the metric is a guardrail and a variant is worse.
     pub broken: bool,
-    /// True if the metric is a guardrail that cannot be judged yet: no variant has a comparison that is valid
-    /// at any time.
+    /// True if the metric is a guardrail that cannot be judged yet: it is too early for every variant.
     pub unjudged: bool,
 }
 
@@ -70,69 +86,128 @@ pub struct VariantResult {
     pub invalid: u64,
     /// The rate, or the mean per exposed unit; `null` without units.
     pub value: Option<Estimate>,
-    /// The comparison with the control for a single look. `null` for the control, and with too little data.
+    /// The comparison with the control by the standard of the report. `null` for the control, and with too little data.
     pub comparison: Option<Comparison>,
-    /// The comparison with the control that stays valid at every look. `null` for the control and with too
-    /// little data, and also for means, whose variance is estimated from 16 groups of units.
-    pub anytime: Option<Comparison>,
-    /// The verdict of the anytime-valid comparison only; `null` for the control, and if there is no such
-    /// comparison.
+    /// The level of its interval, and the p-value below which there is a verdict: the alpha of the report, corrected for the number of
+    /// metrics of this role and of treatments. `null` for the control.
+    pub level: Option<f64>,
+    /// The verdict of that comparison; `null` for the control.
     pub verdict: Option<Verdict>,
-    /// The result of the fixed-sample comparison, which is valid for a single look, where no other comparison
-    /// exists. It is not a verdict: with daily looks, one of three experiments without a true difference
-    /// shows one.
-    pub one_look: Option<Verdict>,
 }
 
-/// Judges a metric of these variants, which are those of the document and in its order.
+/// Events of a metric whose values are summed, in each of two variants, below which its interval is not shown: with daily looks at few
+/// values of which some are large, it fails more often than it promises (`core/tests/peeking.rs`).
+const LEAST_EVENTS: u64 = 100;
+
+/// Judges the metrics of these variants, which are those of the document and in its order.
 #[must_use]
-pub fn judge(metric: &Metric, variants: &[(&str, &VariantTotals)], plan: &AnalysisPlan) -> MetricResult {
-    let none = MetricTotals::default();
-    let counted: Vec<&MetricTotals> =
-        variants.iter().map(|(_, totals)| totals.metrics.get(&*metric.key).unwrap_or(&none)).collect();
-    let side = |((_, totals), counted): (&(&str, &VariantTotals), &&MetricTotals)| {
-        VariantData::of(&metric.measure, totals, counted)
-    };
-    let sides: Vec<VariantData> = variants.iter().zip(&counted).map(side).collect();
-    let anytime = Anytime::tuned(plan.alpha, plan.tuned_for);
-    let judged = variants.iter().zip(counted).zip(&sides).enumerate().map(
-        |(index, (((name, totals), counted), side))| {
-            let against = sides.get(plan.control).filter(|_| index != plan.control);
-            let comparison = against.and_then(|control| control.compare(side, plan.alpha));
-            let sequence =
-                against.zip(anytime).and_then(|(control, anytime)| control.compare_anytime(side, anytime));
+pub fn judge(
+    metrics: &[Metric],
+    variants: &[(&str, &VariantTotals)],
+    plan: &AnalysisPlan,
+) -> Vec<MetricResult> {
+    let judges: Vec<MetricJudge<'_>> =
+        metrics.iter().map(|metric| MetricJudge::new(metric, variants, plan)).collect();
+    let mut levels = vec![vec![None; variants.len()]; metrics.len()];
+    for role in MetricRole::ALL {
+        let of_role = |at: &usize| metrics.get(*at).is_some_and(|metric| metric.role == role);
+        let treatments = |at: usize| (0..variants.len()).map(move |variant| (at, variant));
+        let hypotheses: Vec<(usize, usize)> = (0..metrics.len())
+            .filter(of_role)
+            .flat_map(treatments)
+            .filter(|(_, variant)| *variant != plan.control)
+            .collect();
+        // What cannot be compared yet counts as a hypothesis too, or the number of them would depend on the data.
+        let p_value = |(metric, variant): &(usize, usize)| {
+            judges.get(*metric)?.compare(*variant, plan.alpha).map(|it| it.p_value)
+        };
+        let p_values: Vec<f64> = hypotheses.iter().map(|it| p_value(it).unwrap_or(1.0)).collect();
+        let of_all = match role {
+            MetricRole::Primary | MetricRole::Guardrail => holm(&p_values, plan.alpha),
+            MetricRole::Secondary => benjamini_hochberg(&p_values, plan.alpha),
+        };
+        for ((metric, variant), level) in hypotheses.into_iter().zip(of_all) {
+            if let Some(slot) = levels.get_mut(metric).and_then(|of_metric| of_metric.get_mut(variant)) {
+                *slot = Some(level);
+            }
+        }
+    }
+    judges.iter().zip(levels).map(|(judge, levels)| judge.result(&levels)).collect()
+}
+
+/// A metric and what was counted for it.
+struct MetricJudge<'a> {
+    metric: &'a Metric,
+    plan: &'a AnalysisPlan,
+    anytime: Option<Anytime>,
+    variants: Vec<(&'a str, u64, MetricTotals, VariantData)>,
+}
+
+impl<'a> MetricJudge<'a> {
+    fn new(metric: &'a Metric, variants: &[(&'a str, &'a VariantTotals)], plan: &'a AnalysisPlan) -> Self {
+        let of_variant = |(name, totals): &(&'a str, &'a VariantTotals)| {
+            let counted = totals.metrics.get(&*metric.key).cloned().unwrap_or_default();
+            let data = VariantData::of(&metric.measure, totals, &counted);
+            (*name, totals.units, counted, data)
+        };
+        let anytime = Anytime::tuned(plan.alpha, plan.tuned_for);
+        Self { metric, plan, anytime, variants: variants.iter().map(of_variant).collect() }
+    }
+
+    /// A variant and the control at a level.
+    fn compare(&self, variant: usize, level: f64) -> Option<Comparison> {
+        let (_, _, of_control, control) = self.variants.get(self.plan.control)?;
+        let (_, _, of_treatment, treatment) = self.variants.get(variant)?;
+        match self.plan.standard {
+            Standard::Final => control.compare(treatment, level),
+            Standard::Anytime => {
+                let events = of_control.events.min(of_treatment.events);
+                let is_enough = !self.metric.measure.aggregation().adds_values() || events >= LEAST_EVENTS;
+                let anytime = self.anytime.filter(|_| is_enough)?;
+                control.compare_anytime(treatment, anytime.at_level(level))
+            }
+        }
+    }
+
+    fn result(&self, levels: &[Option<f64>]) -> MetricResult {
+        let Metric { key, event, measure, direction, role, .. } = self.metric;
+        let aggregation = measure.aggregation();
+        let judged = self.variants.iter().zip(levels).enumerate();
+        let judged = judged.map(|(at, ((name, units, counted, data), level))| {
+            let comparison = level.and_then(|level| self.compare(at, level));
             VariantResult {
                 variant: (*name).to_owned(),
-                units: totals.units,
-                converted: metric.measure.aggregation().marks_units().then_some(counted.units),
+                units: *units,
+                converted: aggregation.marks_units().then_some(counted.units),
                 events: counted.events,
-                sum: metric.measure.aggregation().adds_values().then(|| counted.sum.to_string()),
+                sum: aggregation.adds_values().then(|| counted.sum.to_string()),
                 invalid: counted.invalid,
-                value: side.value(plan.alpha),
-                verdict: sequence.map(|it| verdict(metric.direction, it)),
-                one_look: comparison.filter(|_| sequence.is_none()).map(|it| verdict(metric.direction, it)),
+                value: data.value(self.plan.alpha),
                 comparison,
-                anytime: sequence,
+                level: *level,
+                verdict: level.map(|level| verdict(*direction, comparison, level)),
             }
-        },
-    );
-    let variants: Vec<VariantResult> = judged.collect();
-    let is_guardrail = metric.role == MetricRole::Guardrail;
-    MetricResult {
-        metric: metric.key.to_string(),
-        event: metric.event.to_string(),
-        kind: metric.measure.kind(),
-        role: metric.role,
-        direction: metric.direction,
-        broken: is_guardrail && variants.iter().any(|it| it.verdict == Some(Verdict::Worse)),
-        unjudged: is_guardrail && variants.iter().all(|it| it.verdict.is_none()),
-        variants,
+        });
+        let variants: Vec<VariantResult> = judged.collect();
+        let is_guardrail = *role == MetricRole::Guardrail;
+        let is_unjudged = |it: &VariantResult| it.verdict.is_none_or(|it| it == Verdict::TooEarly);
+        MetricResult {
+            metric: key.to_string(),
+            event: event.to_string(),
+            kind: measure.kind(),
+            role: *role,
+            direction: *direction,
+            broken: is_guardrail && variants.iter().any(|it| it.verdict == Some(Verdict::Worse)),
+            unjudged: is_guardrail && variants.iter().all(is_unjudged),
+            variants,
+        }
     }
 }
 
-fn verdict(direction: Direction, comparison: Comparison) -> Verdict {
-    let difference = comparison.difference;
-    if !difference.excludes_zero() {
+fn verdict(direction: Direction, comparison: Option<Comparison>, level: f64) -> Verdict {
+    let Some(Comparison { difference, p_value, .. }) = comparison else { return Verdict::TooEarly };
+    // Interval and test of proportions at one look are not inversions of one another: close to the level only one may see a difference.
+    if !difference.excludes_zero() || p_value >= level {
         return Verdict::Unclear;
     }
     let is_more = difference.value > 0.0;
@@ -183,7 +258,8 @@ impl VariantData {
     fn compare_anytime(&self, treatment: &Self, anytime: Anytime) -> Option<Comparison> {
         match (self, treatment) {
             (Self::Rate(a), Self::Rate(b)) => anytime.compare_proportions((*a)?, (*b)?),
-            (Self::Mean(_), _) | (_, Self::Mean(_)) => None,
+            (Self::Mean(a), Self::Mean(b)) => anytime.compare_grouped((*a)?, (*b)?),
+            (Self::Rate(_), Self::Mean(_)) | (Self::Mean(_), Self::Rate(_)) => None,
         }
     }
 }

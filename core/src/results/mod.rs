@@ -1,6 +1,7 @@
 //! Counts become comparisons and verdicts.
 //!
-//! A verdict comes from an interval that is valid at every look together, and from nothing else (`docs/statistics.md`).
+//! All verdicts of a report are by one [`Standard`]: intervals that are valid at every look together, unless the one planned look is asked for
+//! (`docs/statistics.md`).
 
 mod busy;
 mod conclusion;
@@ -10,10 +11,10 @@ mod metric;
 pub use busy::{BusyUnit, BusyUnits};
 pub use conclusion::{Conclusion, GuardrailState, needs_attention, verdicts_valid};
 pub use lopsided::{Lopsided, lopsided};
-pub use metric::{AnalysisPlan, MetricResult, VariantResult, Verdict, judge};
+pub use metric::{AnalysisPlan, MetricResult, Standard, VariantResult, Verdict, judge};
 
 use crate::decide::Experiment;
-use crate::event::Totals;
+use crate::event::{Totals, VariantTotals};
 use crate::statistics::{SampleRatio, SampleRatioPlan, sample_ratio_over};
 
 /// The variants of the document, and then those that were counted and that it does not have.
@@ -23,6 +24,19 @@ pub fn variants<'t>(experiment: Option<&'t Experiment>, totals: &'t Totals) -> V
     let written: Vec<&str> = written.iter().map(|variant| &*variant.key).collect();
     let others = totals.variants.keys().map(String::as_str).filter(|key| !written.contains(key));
     written.iter().copied().chain(others).collect()
+}
+
+/// The fraction of exposures to another variant than the unit's first from which on it is reported: such units saw both, which makes
+/// variants look alike.
+const NOTABLE_CONFLICTS: f64 = 0.005;
+
+/// The fraction of exposures, 0 to 1, to another variant than the unit's first, if that is more than a few.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
+pub fn notable_conflicts(totals: &Totals) -> Option<f64> {
+    let sum = |of: fn(&VariantTotals) -> u64| totals.variants.values().map(of).sum::<u64>() as f64;
+    let share = sum(|it| it.conflicts) / sum(|it| it.exposures);
+    (share > NOTABLE_CONFLICTS).then_some(share)
 }
 
 /// Tests whether the units follow the allocations, in the order of [`variants`], after each hour in which units were exposed first. Units

@@ -55,6 +55,13 @@ impl Anytime {
         (rho_squared > 0.0).then_some(Self { alpha, rho_squared })
     }
 
+    /// The same sequence at another level, which is tuned as before: a level that depends on the data (see [`super::holm`]) changes no
+    /// p-value.
+    #[must_use]
+    pub const fn at_level(self, alpha: f64) -> Self {
+        Self { alpha, ..self }
+    }
+
     /// Two means. `None` with fewer than 100 values in one of them, or where no value differs from another.
     #[must_use]
     pub fn compare_means(&self, control: &Moments, treatment: &Moments) -> Option<Comparison> {

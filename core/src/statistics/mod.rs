@@ -7,6 +7,7 @@
 //! | what is the mean of a metric? | [`Moments`], from sums alone |
 //! | do two variants differ? looked at once | [`compare_proportions`], [`compare_means`]; [`compare_grouped`] from sums over groups |
 //! | and if somebody looks every day? | [`Anytime`] |
+//! | and if there are several metrics and treatments? | [`holm`], [`benjamini_hochberg`] |
 //! | do the units follow their allocations? | [`sample_ratio`], which may be looked at daily as well |
 //! | how many units does it take? | [`Design`] |
 //! | do counts fit, are two things independent? | [`goodness_of_fit`], [`independence`] |
@@ -17,6 +18,7 @@ mod compare;
 mod fisher;
 mod grouped;
 mod moments;
+mod multiple;
 mod normal;
 mod power;
 mod proportion;
@@ -27,6 +29,7 @@ pub use chi_square::{ChiSquare, goodness_of_fit, independence};
 pub use compare::{Comparison, Estimate, StatisticalTest, compare_means, compare_proportions};
 pub use grouped::{GroupedMean, compare_grouped};
 pub use moments::Moments;
+pub use multiple::{benjamini_hochberg, holm};
 pub use power::{Baseline, Correction, Design, Sizes, days};
 pub use proportion::{Interval, Proportion};
 pub use sample_ratio::{

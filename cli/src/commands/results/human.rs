@@ -3,14 +3,14 @@
 use super::find::PublicationState;
 use super::report::ResultsReport;
 use crate::exit::{self, Exit};
-use crate::render::numbers::{count, p_value, percent};
+use crate::render::numbers::{count, p_value, percent, round_percent};
 use crate::render::style::{BAD, DIM, GOOD, TITLE};
 use crate::render::table;
 use crate::report::Report;
 use abx_core::document::MetricRole;
 use abx_core::event::StreamCounter;
-use abx_core::results::{self, Conclusion, GuardrailState, Lopsided, MetricResult, Verdict};
-use abx_core::statistics::{Estimate, RatioVerdict, SampleRatio};
+use abx_core::results::{self, Conclusion, GuardrailState, Lopsided, MetricResult, Standard, Verdict};
+use abx_core::statistics::{Comparison, Estimate, RatioVerdict, SampleRatio};
 use std::fmt::Write as _;
 
 /// The text in place of a verdict if there is a sample ratio mismatch.
@@ -26,6 +26,13 @@ impl Report for ResultsReport {
             return text + &self.foot();
         }
         text.push_str(&self.variants_table());
+        if let Some(share) = self.conflict_share {
+            let share = percent(share);
+            let _ = writeln!(
+                text,
+                "  {BAD}several variants{BAD:#}: {share} of the exposures are to another variant than the unit's first"
+            );
+        }
         text.push_str(&self.suspects.human());
         for Lopsided { metric, variant, share } in &self.lopsided {
             let share = percent(*share);
@@ -185,23 +192,20 @@ impl ResultsReport {
             let _ = writeln!(text, "{DIM}stream: {counts}{DIM:#}");
             return text;
         }
-        if any(|it| matches!(it, Conclusion::Verdict(_))) {
-            let level = percent(1.0 - self.alpha);
-            let _ = writeln!(
-                text,
-                "{DIM}intervals at {level}; a difference with a verdict may be looked at daily{DIM:#}"
-            );
+        if any(|it| matches!(it, Conclusion::Verdict(verdict) if verdict != Verdict::TooEarly)) {
+            let looks = match self.standard {
+                Standard::Anytime => "valid at every look",
+                Standard::Final => "valid for this one look",
+            };
+            let is_corrected = variants().any(|it| it.level.is_some_and(|level| level < self.alpha));
+            let corrected = if is_corrected { ", corrected for several comparisons" } else { "" };
+            let level = round_percent(1.0 - self.alpha);
+            let _ = writeln!(text, "{DIM}{level} intervals, {looks}{corrected}{DIM:#}");
         }
-        if any(|it| matches!(it, Conclusion::OneLook(_))) {
+        if self.units > 0 && any(|it| it == Conclusion::Verdict(Verdict::TooEarly)) {
             let _ = writeln!(
                 text,
-                "{DIM}`one look` holds once, at a time fixed beforehand: it is not a verdict{DIM:#}"
-            );
-        }
-        if self.units > 0 && self.metrics.iter().any(|metric| metric.unjudged) {
-            let _ = writeln!(
-                text,
-                "{DIM}`not judged`: a guardrail without an interval that is valid at any time{DIM:#}"
+                "{DIM}`too early`: takes 100 units, and 5 conversions or 100 events, in each variant{DIM:#}"
             );
         }
         let _ = writeln!(text, "{DIM}stream: {counts}{DIM:#}");
@@ -226,6 +230,7 @@ impl Section<'_> {
     fn human(&self, control: &str, verdicts_valid: bool) -> String {
         let role = match self.0.role {
             MetricRole::Primary => "primary",
+            MetricRole::Secondary => "secondary",
             MetricRole::Guardrail => "guardrail",
         };
         let state = match self.0.guardrail_state(verdicts_valid) {
@@ -236,6 +241,10 @@ impl Section<'_> {
         };
         let mut text =
             format!("\n{TITLE}{}{TITLE:#} {DIM}{role} · {}{DIM:#}{state}\n", self.0.metric, self.0.kind);
+        if self.0.variants.iter().all(|it| it.events == 0) {
+            let _ = writeln!(text, "  no event `{}` was counted for it", self.0.event);
+            return text;
+        }
         let _ = writeln!(text, "{}", self.values());
         if self.0.variants.len() > 1 {
             let _ = writeln!(text, "{}", self.differences(control, verdicts_valid));
@@ -252,70 +261,88 @@ impl Section<'_> {
     }
 
     /// A rate in percent or a difference of rates in points, without the sign for it; a mean as it is.
-    fn number(&self, number: f64) -> String {
-        if self.is_rate() { format!("{:.2}", number * 100.0) } else { format!("{number:.4}") }
+    fn number(&self, number: f64, decimals: usize) -> String {
+        format!("{:.decimals$}", if self.is_rate() { number * 100.0 } else { number })
     }
 
-    fn interval(&self, it: Option<Estimate>) -> String {
+    /// The decimals that show two digits of the narrowest of these intervals.
+    fn decimals(&self, estimates: impl Iterator<Item = Estimate>) -> usize {
+        let scale = if self.is_rate() { 100.0 } else { 1.0 };
+        let width =
+            estimates.map(|it| (it.upper - it.lower) * scale).filter(|it| *it > 0.0).fold(f64::MAX, f64::min);
+        (1..=9)
+            .find(|decimals| width * 10_f64.powi(*decimals) >= 10.0)
+            .map_or(2, |it| it.unsigned_abs() as usize)
+    }
+
+    fn interval(&self, it: Option<Estimate>, decimals: usize) -> String {
         it.map_or_else(
             || "-".to_owned(),
-            |it| format!("{} to {}", self.number(it.lower), self.number(it.upper)),
+            |it| format!("{} to {}", self.number(it.lower, decimals), self.number(it.upper, decimals)),
         )
     }
 
     /// Each variant by itself.
     fn values(&self) -> String {
         let unit = if self.is_rate() { " %" } else { "" };
+        let decimals = self.decimals(self.0.variants.iter().filter_map(|it| it.value));
         let rows = self.0.variants.iter().map(|it| {
             vec![
                 it.variant.clone(),
                 it.converted.map_or_else(|| it.sum.clone().unwrap_or_default(), count),
-                it.value.map_or_else(|| "-".to_owned(), |it| self.number(it.value) + unit),
-                self.interval(it.value) + unit,
+                it.value.map_or_else(|| "-".to_owned(), |it| self.number(it.value, decimals) + unit),
+                self.interval(it.value, decimals) + unit,
             ]
         });
         let (total, value) = if self.is_rate() { ("converted", "rate") } else { ("sum", "per unit") };
         table::plain(&["variant", total, value, "interval"], &[1, 2, 3], rows)
     }
 
-    /// The others against the control: by the interval that may be looked at daily, and where there is none, by the other one.
+    /// The others against the control.
     fn differences(&self, control: &str, verdicts_valid: bool) -> String {
-        let others = self.0.variants.iter().filter(|it| it.variant != control);
-        let rows = others.map(|it| {
-            let shown = it.anytime.or(it.comparison);
+        let others = || self.0.variants.iter().filter(|it| it.variant != control);
+        let decimals = self.decimals(others().filter_map(|it| Some(it.comparison?.difference)));
+        let rows = others().map(|it| {
+            let shown = it.comparison;
+            let difference = |it: Comparison| self.signed(it.difference.value, decimals);
             vec![
                 it.variant.clone(),
-                shown.map_or_else(|| "-".to_owned(), |it| self.signed(it.difference.value)),
-                self.interval(shown.map(|it| it.difference)),
+                shown.map_or_else(|| "-".to_owned(), difference),
+                self.interval(shown.map(|it| it.difference), decimals),
+                shown.and_then(|it| it.lift).map_or_else(|| "-".to_owned(), |lift| lift_text(lift.value)),
                 shown.map_or_else(String::new, |it| p_value(it.p_value)),
                 concluded(it.conclusion(verdicts_valid)),
             ]
         });
         let against = format!("against {control}");
         let difference = if self.is_rate() { "points" } else { "difference" };
-        table::plain(&[&against, difference, "interval", "", ""], &[1, 2, 3], rows)
+        table::plain(&[&against, difference, "interval", "lift", "", ""], &[1, 2, 3, 4], rows)
     }
 
-    fn signed(&self, number: f64) -> String {
-        if self.is_rate() { format!("{:+.2}", number * 100.0) } else { format!("{number:+.4}") }
+    fn signed(&self, number: f64, decimals: usize) -> String {
+        format!("{:+.decimals$}", if self.is_rate() { number * 100.0 } else { number })
     }
 }
 
-/// The verdict; without one, what one look shows.
+/// A lift in three digits: `+0.123 %`, `-12.3 %`, `+123 %`.
+fn lift_text(lift: f64) -> String {
+    let percent = lift * 100.0;
+    let decimals = match percent.abs() {
+        0.0..1.0 => 3,
+        1.0..10.0 => 2,
+        10.0..100.0 => 1,
+        _ => 0,
+    };
+    format!("{percent:+.decimals$} %")
+}
+
+/// The word for a conclusion.
 fn concluded(it: Conclusion) -> String {
     match it {
         Conclusion::Verdict(Verdict::Better) => format!("{GOOD}better{GOOD:#}"),
         Conclusion::Verdict(Verdict::Worse) => format!("{BAD}worse{BAD:#}"),
         Conclusion::Verdict(Verdict::Unclear) => "unclear".to_owned(),
-        Conclusion::OneLook(verdict) => {
-            let word = match verdict {
-                Verdict::Better => "better",
-                Verdict::Worse => "worse",
-                Verdict::Unclear => "unclear",
-            };
-            format!("{DIM}one look: {word}{DIM:#}")
-        }
+        Conclusion::Verdict(Verdict::TooEarly) => "too early".to_owned(),
         Conclusion::NotValid => format!("{DIM}{INVALID}{DIM:#}"),
-        Conclusion::TooLittleData => "too little data".to_owned(),
     }
 }

@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::suspects::Suspects;
 use abx_core::document::Status;
 use abx_core::event::{Hour, StreamCounter, StreamTotals, Totals, VariantTotals};
-use abx_core::results::{self, Lopsided, MetricResult, lopsided};
+use abx_core::results::{self, Lopsided, MetricResult, Standard, lopsided};
 use abx_core::statistics::SampleRatio;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,8 +30,12 @@ pub struct ResultsReport {
     pub(super) verdicts_valid: bool,
     /// `null` where there are counts alone.
     pub(super) control: Option<String>,
-    /// The probability of a false positive of each interval and test.
+    /// The probability of a false positive among all verdicts of a role.
     pub(super) alpha: f64,
+    /// The standard of all intervals and verdicts.
+    pub(super) standard: Standard,
+    /// The fraction of exposures to another variant than the unit's first, if it is above 0.5 %; else `null`.
+    pub(super) conflict_share: Option<f64>,
     pub(super) metrics: Vec<MetricResult>,
     /// Metrics that were counted and that the document does not have.
     pub(super) other_metrics: BTreeSet<String>,
@@ -69,6 +73,7 @@ pub(super) struct AnalysisOptions<'a> {
     pub(super) control: Option<&'a str>,
     pub(super) alpha: f64,
     pub(super) tuned_for: u64,
+    pub(super) standard: Standard,
 }
 
 /// The counts of an experiment that is judged.
@@ -96,9 +101,9 @@ impl ResultsReport {
         let written = all.get(..experiment.map_or(0, |it| it.variants().len())).unwrap_or_default();
         let control = control(plan.control, experiment.map(|_| written))?;
         let metrics = experiment.map(abx_core::Experiment::metrics).unwrap_or_default();
-        let plan = results::AnalysisPlan { control, alpha: plan.alpha, tuned_for: plan.tuned_for };
-        let metrics: Vec<MetricResult> =
-            metrics.iter().map(|metric| results::judge(metric, written, &plan)).collect();
+        let AnalysisOptions { alpha, tuned_for, standard, .. } = *plan;
+        let plan = results::AnalysisPlan { control, alpha, tuned_for, standard };
+        let metrics = results::judge(metrics, written, &plan);
         let is_other = |key: &&String| metrics.iter().all(|metric| metric.metric != **key);
         let counted_metrics = totals.variants.values().flat_map(|variant| variant.metrics.keys());
         let sample_ratio = experiment.and_then(|experiment| results::ratio(experiment, totals));
@@ -117,7 +122,9 @@ impl ResultsReport {
             verdicts_valid: results::verdicts_valid(sample_ratio.as_ref()),
             sample_ratio,
             control: written.get(control).map(|(key, _)| (*key).to_owned()),
-            alpha: plan.alpha,
+            alpha,
+            standard,
+            conflict_share: results::notable_conflicts(totals),
             other_metrics: counted_metrics.filter(is_other).cloned().collect(),
             metrics,
             suspects,
