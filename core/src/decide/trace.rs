@@ -147,20 +147,20 @@ words! {
     /// The questions of the two orders of evaluation.
     #[derive(JsonSchema)]
     #[expect(missing_docs, reason = "the words are those of the order of evaluation, told there")]
-    pub enum Stage {
-        Unit = "unit",
-        Status = "status",
-        Override = "override",
-        Holdout = "holdout",
-        Pin = "pin",
-        Layer = "layer",
-        Targeting = "targeting",
-        Traffic = "traffic",
-        Variant = "variant",
-        Enabled = "enabled",
-        Prerequisite = "prerequisite",
-        Rule = "rule",
-        Rollout = "rollout",
-        Default = "default",
+    pub enum Stage: "snake_case" {
+        Unit,
+        Status,
+        Override,
+        Holdout,
+        Pin,
+        Layer,
+        Targeting,
+        Traffic,
+        Variant,
+        Enabled,
+        Prerequisite,
+        Rule,
+        Rollout,
+        Default,
     }
 }

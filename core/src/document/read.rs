@@ -350,11 +350,11 @@ pub(crate) fn word<T: ReadValue + Copy, const N: usize>(
 
 /// Declares a closed set of words of documents: an enum by [`words!`](crate::words) with its JSON Schema and its reader.
 macro_rules! written_words {
-    ($(#[$attribute:meta])* pub enum $name:ident { $($variants:tt)* }) => {
+    ($(#[$attribute:meta])* pub enum $name:ident: $case:literal { $($variants:tt)* }) => {
         $crate::words! {
             $(#[$attribute])*
             #[derive(Default, schemars::JsonSchema)]
-            pub enum $name { $($variants)* }
+            pub enum $name: $case { $($variants)* }
         }
 
         impl $crate::document::read::ReadValue for $name {

@@ -26,12 +26,12 @@ record! {
 
 written_words! {
     /// The kind of document that tests are about.
-    pub enum TestedKind {
+    pub enum TestedKind: "snake_case" {
         /// An experiment.
         #[default]
-        Experiment = "experiment",
+        Experiment,
         /// A flag.
-        Flag = "flag",
+        Flag,
     }
 }
 

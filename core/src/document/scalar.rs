@@ -193,7 +193,7 @@ impl JsonSchema for Window {
 
 written_words! {
     /// The scheme by which units are hashed into buckets.
-    pub enum HashScheme {
+    pub enum HashScheme: "snake_case" {
         /// murmur3 of `salt:purpose:unit`.
         #[default]
         Abx1 = "abx-1",

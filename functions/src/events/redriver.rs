@@ -55,7 +55,7 @@ pub enum RefusalReason {
 impl RefusalReason {
     /// The word for it.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Rejected(reason) => reason.as_str(),
             Self::BeyondReach => "beyond_reach",
