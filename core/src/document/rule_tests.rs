@@ -65,6 +65,7 @@ record! {
 record! {
     /// Buckets from 0 to 999,999. Each counts wherever the decision draws one of its name, in prerequisites too.
     #[schemars(transform = super::schema::buckets)]
+    #[derive(Copy, Eq)]
     pub struct BucketsConfig {
         /// The bucket in every holdout.
         pub holdout: Option<u32>,
