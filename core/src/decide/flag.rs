@@ -126,6 +126,14 @@ impl Flag {
     }
 }
 
+/// A rule with its flag, and the catalog whose experiments it may serve.
+#[derive(Clone, Copy)]
+struct FlagRule<'a> {
+    catalog: &'a Catalog,
+    flag: &'a Flag,
+    rule: &'a Rule,
+}
+
 /// The order of evaluation of flags. It is the catalog's because a flag may ask other flags and experiments.
 impl Catalog {
     /// Evaluates a flag for a subject at a time.
@@ -188,7 +196,8 @@ impl Catalog {
             return evaluation;
         }
         for rule in &flag.rules {
-            if let Some(evaluation) = self.by_rule(flag, rule, input, trace) {
+            let rule = FlagRule { catalog: self, flag, rule };
+            if let Some(evaluation) = rule.evaluate(input, trace) {
                 return evaluation;
             }
         }
@@ -230,17 +239,14 @@ impl Catalog {
         });
         None
     }
+}
 
-    fn by_rule<'a, T: Trace>(
-        &'a self,
-        flag: &'a Flag,
-        rule: &'a Rule,
-        input: DecisionInput<'_>,
-        trace: &mut T,
-    ) -> Option<Evaluation<'a>> {
+impl<'a> FlagRule<'a> {
+    fn evaluate<T: Trace>(self, input: DecisionInput<'_>, trace: &mut T) -> Option<Evaluation<'a>> {
+        let rule = self.rule;
         trace.record(|| Step::Open { name: format!("rule {}", rule.name) });
         let matches = all_hold(&rule.when, input, trace);
-        let evaluation = if matches { self.serve(flag, rule, input, trace) } else { None };
+        let evaluation = if matches { self.serve(input, trace) } else { None };
         trace.record(|| Step::Close { holds: matches });
         trace.record(|| {
             let detail = match (matches, &evaluation) {
@@ -256,13 +262,8 @@ impl Catalog {
         evaluation.map(|evaluation| Evaluation { rule: Some(&rule.name), ..evaluation })
     }
 
-    fn serve<'a, T: Trace>(
-        &'a self,
-        flag: &'a Flag,
-        rule: &'a Rule,
-        input: DecisionInput<'_>,
-        trace: &mut T,
-    ) -> Option<Evaluation<'a>> {
+    fn serve<T: Trace>(self, input: DecisionInput<'_>, trace: &mut T) -> Option<Evaluation<'a>> {
+        let Self { catalog, flag, rule } = self;
         match &rule.serve {
             Serve::Variant(variant) => {
                 let everybody = rule.when.is_empty();
@@ -278,7 +279,7 @@ impl Catalog {
                 Some(flag.with(variant, FlagReason::Rule, OpenFeatureReason::Split))
             }
             Serve::Experiment { index, variants } => {
-                let experiment = self.experiments().get(*index)?;
+                let experiment = catalog.experiments().get(*index)?;
                 let mut decision = experiment.evaluate(input.subject, input.now, None, trace);
                 if decision.reason == Reason::UnitMissing {
                     match experiment.decide_without_unit(input, trace) {
