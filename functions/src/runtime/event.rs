@@ -18,6 +18,12 @@ const MAX_BASE64: usize = MAX_BODY_BYTES / 3 * 4 + 1024;
 type Texts = Option<BTreeMap<String, Option<String>>>;
 type Lists = Option<BTreeMap<String, Option<Vec<String>>>>;
 
+/// Each name with each of its values.
+fn listed(lists: &Lists) -> Vec<(&str, &str)> {
+    let values = lists.iter().flatten();
+    values.flat_map(|(name, values)| values.iter().flatten().map(move |value| (&**name, &**value))).collect()
+}
+
 /// An event that stands for an HTTP request. Only what is used is read, and nearly all of it may be missing.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -145,10 +151,7 @@ impl<'a> HttpEvent<'a> {
         if let Some(raw) = &self.raw_query_string {
             return encoded(raw, QUERY);
         }
-        let lists = self.multi_value_query_string_parameters.iter().flatten();
-        let mut pairs: Vec<(&str, &str)> = lists
-            .flat_map(|(name, values)| values.iter().flatten().map(move |value| (&**name, &**value)))
-            .collect();
+        let mut pairs = listed(&self.multi_value_query_string_parameters);
         if pairs.is_empty() {
             let single = self.query_string_parameters.iter().flatten();
             pairs = single.map(|(name, value)| (&**name, value.as_deref().unwrap_or_default())).collect();
@@ -167,10 +170,7 @@ impl<'a> HttpEvent<'a> {
     }
 
     fn headers(&self) -> HeaderMap {
-        let lists = self.multi_value_headers.iter().flatten();
-        let mut pairs: Vec<(&str, &str)> = lists
-            .flat_map(|(name, values)| values.iter().flatten().map(move |value| (&**name, &**value)))
-            .collect();
+        let mut pairs = listed(&self.multi_value_headers);
         if pairs.is_empty() {
             let single = self.headers.iter().flatten();
             pairs = single.filter_map(|(name, value)| Some((&**name, value.as_deref()?))).collect();

@@ -104,65 +104,36 @@ fn storm() {
     println!("{ran} seeds, 0 wrong counts, {:.1} s", start.elapsed().as_secs_f64());
 }
 
-#[test]
-fn without_faults_all_is_counted_at_once() {
-    seeds(NOTHING, 12);
+/// Declares a test for each kind of fault: so many seeds of each plan.
+macro_rules! faults {
+    ($($(#[$attribute:meta])* $name:ident: $count:literal of $({ $($fault:ident: $percent:literal),* })*;)*) => {$(
+        #[test]
+        $(#[$attribute])*
+        fn $name() {
+            $(seeds(Plan { $($fault: $percent,)* ..NOTHING }, $count);)*
+        }
+    )*};
 }
 
-#[test]
-fn fault_01_throttled() {
-    seeds(Plan { refuse: 25, ..NOTHING }, 12);
-}
-
-#[test]
-fn fault_02_written_and_not_acknowledged() {
-    seeds(Plan { lose_answer: 25, ..NOTHING }, 12);
-}
-
-#[test]
-fn fault_03_written_after_the_retry() {
-    seeds(Plan { late: 25, restart: 30, ..NOTHING }, 12);
-}
-
-/// Each invocation answers 300 ms before its deadline; see `Process::invoke`.
-#[test]
-fn fault_04_silence() {
-    seeds(Plan { hang: 25, ..NOTHING }, 12);
-}
-
-#[test]
-fn fault_08_delivered_again_hours_later() {
-    seeds(Plan { redeliver: 60, restart: 30, ..NOTHING }, 12);
-}
-
-#[test]
-fn fault_09_cut_and_rewound() {
-    seeds(Plan { refuse: 10, crash: 10, redeliver: 30, ..NOTHING }, 12);
-}
-
-#[test]
-fn fault_11_a_zombie_beside_the_retry() {
-    seeds(Plan { zombie: 80, lose_answer: 10, ..NOTHING }, 12);
-}
-
-/// A failed batch in two is given up, and redriven at any later time.
-#[test]
-fn fault_13_given_up_and_redriven() {
-    seeds(Plan { refuse: 15, lose_answer: 5, give_up: 50, redrive: 10, ..NOTHING }, 24);
-    seeds(Plan { crash: 15, late: 5, zombie: 30, give_up: 50, redrive: 30, ..NOTHING }, 24);
-}
-
-/// Every second story has a shard that is split; its units go on in the children. In every second one two shards are merged.
-#[test]
-fn fault_12_resharded() {
-    seeds(Plan { crash: 10, restart: 50, ..NOTHING }, 12);
-}
-
-/// One record in twelve is sent twice by its producer, under another sequence number; one in twenty to another shard, up to two days
-/// later.
-#[test]
-fn fault_14_sent_twice() {
-    seeds(Plan { restart: 60, ..NOTHING }, 12);
+faults! {
+    without_faults_all_is_counted_at_once: 12 of {};
+    fault_01_throttled: 12 of { refuse: 25 };
+    fault_02_written_and_not_acknowledged: 12 of { lose_answer: 25 };
+    fault_03_written_after_the_retry: 12 of { late: 25, restart: 30 };
+    /// Each invocation answers 300 ms before its deadline; see `Process::invoke`.
+    fault_04_silence: 12 of { hang: 25 };
+    fault_08_delivered_again_hours_later: 12 of { redeliver: 60, restart: 30 };
+    fault_09_cut_and_rewound: 12 of { refuse: 10, crash: 10, redeliver: 30 };
+    fault_11_a_zombie_beside_the_retry: 12 of { zombie: 80, lose_answer: 10 };
+    /// Every second story has a shard that is split; its units go on in the children. In every second one two shards are merged.
+    fault_12_resharded: 12 of { crash: 10, restart: 50 };
+    /// A failed batch in two is given up, and redriven at any later time.
+    fault_13_given_up_and_redriven: 24 of
+        { refuse: 15, lose_answer: 5, give_up: 50, redrive: 10 }
+        { crash: 15, late: 5, zombie: 30, give_up: 50, redrive: 30 };
+    /// One record in twelve is sent twice by its producer, under another sequence number; one in twenty to another shard, up to two
+    /// days later.
+    fault_14_sent_twice: 12 of { restart: 60 };
 }
 
 /// Lambda's answer can name no record then, and an answer that names none says that all is well.
