@@ -6,7 +6,7 @@ use super::pending::{PendingAssignment, RequestContext};
 use super::{AssignRequest, AssignmentResponse};
 use crate::catalog::{CatalogHolder, Snapshot};
 use crate::http::{ApiError, Call, FunctionBase, HttpOptions, Reply};
-use crate::ports::{AssignmentStore, CatalogStore, EventSink, PortError, Put, StoredAssignment};
+use crate::ports::{AssignmentStore, CatalogStore, EventSink, PortResult, Put, StoredAssignment};
 use crate::telemetry::{Counter, Level, Telemetry};
 use abx_core::Experiment;
 use jiff::Timestamp;
@@ -204,7 +204,7 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> AssignmentServ
         self.store(pending).await;
     }
 
-    async fn get(&self, pending: &PendingAssignment<'_>) -> Result<Option<StoredAssignment>, PortError> {
+    async fn get(&self, pending: &PendingAssignment<'_>) -> PortResult<Option<StoredAssignment>> {
         self.base.telemetry().count(Counter::StoreReads, 1);
         self.store.get(&pending.unit, pending.decision.experiment.key()).await
     }
@@ -257,7 +257,7 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> AssignmentServ
     pub(super) async fn in_time<T>(
         &self,
         clock: RequestClock,
-        asked: impl Future<Output = Result<T, PortError>>,
+        asked: impl Future<Output = PortResult<T>>,
     ) -> Option<T> {
         let why = match timeout_at(clock.deadline, asked).await {
             Ok(Ok(answer)) => return Some(answer),

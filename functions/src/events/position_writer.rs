@@ -1,7 +1,7 @@
 //! The proof, in the transaction that counts records, that they are counted: the head of their shard, or a guard for each.
 
 use super::memory::ShardMemory;
-use crate::ports::{Committed, Guard, MetricStore, PortError};
+use crate::ports::{Committed, Guard, MetricStore, PortResult};
 use abx_core::event::{Commit, Item, Position, RecordClass, What};
 use std::collections::{HashMap, HashSet};
 
@@ -85,7 +85,7 @@ impl PositionWriter<'_> {
         shard: &str,
         commit: &Commit<'_>,
         items: &[Item<'_>],
-    ) -> Result<Committed, PortError> {
+    ) -> PortResult<Committed> {
         match self {
             Self::Head(ledger) => store.commit(shard, &ledger.state, commit).await,
             Self::Guards(guards) => store.redrive(shard, &guards.of(commit, items), &commit.rows).await,

@@ -7,7 +7,7 @@ use super::quarantined::has_no_place;
 use super::shard::{Progress, ROUNDS, Stop, Tools};
 use super::{Options, Processor};
 use crate::catalog::CatalogHolder;
-use crate::ports::{Archive, CatalogStore, MetricStore, PortError, Quarantine};
+use crate::ports::{Archive, CatalogStore, MetricStore, PortError, PortResult, Quarantine};
 use crate::telemetry::Telemetry;
 use abx_core::event::{Classes, Payload, Position, RecordClass, RejectionReason, ShardBatch};
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
@@ -133,7 +133,7 @@ where
         &self,
         origin: RedriveSource,
         batch: &ShardBatch,
-    ) -> Result<Vec<RecordStanding>, PortError> {
+    ) -> PortResult<Vec<RecordStanding>> {
         let state = self.processor.store().shard(&batch.shard).await?;
         let (placed, _) = self.place(origin, batch, state.head.as_ref()).await?;
         let standing = |(payload, coverage, _): &Placed<'_>| match coverage {
@@ -154,11 +154,7 @@ where
 
     /// Counts those of a shard's records that are not counted; they stand in their order, each once. Those that the head has not come
     /// to must follow each other in the shard. What became of them; after an error, of some of them.
-    pub async fn redrive(
-        &self,
-        origin: RedriveSource,
-        batch: &ShardBatch,
-    ) -> (Redriven, Result<(), PortError>) {
+    pub async fn redrive(&self, origin: RedriveSource, batch: &ShardBatch) -> (Redriven, PortResult<()>) {
         let mut redriven = Redriven::default();
         let until = Instant::now() + PATIENCE;
         let ended = match self.processor.snapshot(until).await {
@@ -325,7 +321,7 @@ where
         origin: RedriveSource,
         batch: &'a ShardBatch,
         head: Option<&Position>,
-    ) -> Result<(Vec<Placed<'a>>, HashSet<u64>), PortError> {
+    ) -> PortResult<(Vec<Placed<'a>>, HashSet<u64>)> {
         let (Some(first), Some(last)) = (batch.payloads.first(), batch.payloads.last()) else {
             return Ok((Vec::new(), HashSet::new()));
         };

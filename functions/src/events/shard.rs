@@ -83,10 +83,13 @@ pub(super) struct Progress {
     pub head: Option<Position>,
     /// Each record that is in the archive or in quarantine already, and the number of credits of its line, so that a second round leaves it
     /// alone unless it knows of more.
-    kept: HashMap<Position, usize>,
+    kept: KeptPositions,
     /// The search for a record that is refused.
     halving: Halving,
 }
+
+/// The number of credits of each line that is kept.
+type KeptPositions = HashMap<Position, usize>;
 
 impl Progress {
     /// Rejects a record that a store refuses by itself. It goes into quarantine even if it is in the archive already.
@@ -160,6 +163,14 @@ impl From<PortError> for Stop {
     fn from(error: PortError) -> Self {
         Self::Port(error)
     }
+}
+
+/// The items of a batch, and what they add up to.
+#[derive(Clone, Copy)]
+struct FoldedBatch<'a> {
+    batch: &'a ShardBatch,
+    items: &'a [Item<'a>],
+    folded: &'a Folded<'a>,
 }
 
 impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
@@ -247,7 +258,8 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
         // Each round that does not settle it finds marks of somebody else, and each can be found once.
         let folded = loop {
             let folded = fold(self.catalog, &batch.shard, &items, &known);
-            let others = self.prepare(batch, &items, &folded, progress).await?;
+            let prepared = FoldedBatch { batch, items: &items, folded: &folded };
+            let others = self.prepare(prepared, progress).await?;
             if others.is_empty() {
                 break folded;
             }
@@ -315,11 +327,10 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
     /// that both are kept beside the other marks.
     async fn prepare(
         &self,
-        batch: &ShardBatch,
-        items: &[Item<'_>],
-        folded: &Folded<'_>,
+        batch: FoldedBatch<'_>,
         progress: &mut Progress,
     ) -> Result<Vec<(MarkKey<'static>, Mark)>, Stop> {
+        let folded = batch.folded;
         let (decisive, others) = folded.new_marks.split_at_checked(folded.decisive).unwrap_or_default();
         let found = self.put_marks(decisive).await?;
         if !found.is_empty() {
@@ -328,8 +339,8 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
         let kept = &progress.kept;
         // One after the other, so that a quarantine that takes nothing keeps the archive from it as well; it is rare.
         let keep = async {
-            let refused = self.quarantine(batch, items, kept).await?;
-            Ok((refused, self.archive(batch, items, folded, kept).await?))
+            let refused = self.quarantine(batch, kept).await?;
+            Ok((refused, self.archive(batch, kept).await?))
         };
         let (found, (refused, archived)) = tokio::try_join!(self.put_marks(others), keep)?;
         progress.kept.extend(refused);
@@ -364,10 +375,10 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
     /// Keeps what can never be processed; where that stands.
     async fn quarantine(
         &self,
-        batch: &ShardBatch,
-        items: &[Item<'_>],
-        kept: &HashMap<Position, usize>,
+        batch: FoldedBatch<'_>,
+        kept: &KeptPositions,
     ) -> Result<Vec<(Position, usize)>, Stop> {
+        let FoldedBatch { batch, items, .. } = batch;
         let mut positions = Vec::new();
         let mut records = Vec::new();
         for item in items {
@@ -394,11 +405,10 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
     /// credits their lines have.
     async fn archive(
         &self,
-        batch: &ShardBatch,
-        items: &[Item<'_>],
-        folded: &Folded<'_>,
-        kept: &HashMap<Position, usize>,
+        batch: FoldedBatch<'_>,
+        kept: &KeptPositions,
     ) -> Result<Vec<(Position, usize)>, Stop> {
+        let FoldedBatch { batch, items, folded } = batch;
         let mut positions = Vec::new();
         let mut lines: Vec<ArchiveLine> = Vec::new();
         for ((item, credits), class) in items.iter().zip(folded.credits()).zip(folded.classes()) {

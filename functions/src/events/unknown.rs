@@ -1,7 +1,7 @@
 //! Names of unknown events, on their way into a commit.
 
 use super::memory::Memory;
-use crate::ports::{MetricStore, PortError, RowsOf};
+use crate::ports::{MetricStore, PortResult, RowsOf};
 use crate::telemetry::{Level, Telemetry};
 use abx_core::event::{Additions, Counter, Item, RecordClass, RowKey, UnknownEvents};
 use jiff::civil::Date;
@@ -14,7 +14,7 @@ pub(super) async fn unknown_row<M: MetricStore>(
     (shard, items, classes): (&str, &[Item<'_>], &[RecordClass]),
     (store, memory): (&M, &Memory),
     telemetry: &Telemetry,
-) -> Result<Option<Additions<'static>>, PortError> {
+) -> PortResult<Option<Additions<'static>>> {
     let Some(unknown) = UnknownEvents::among(items, classes) else { return Ok(None) };
     let mut names = match memory.take_names(shard, unknown.day) {
         Some(names) => names,
@@ -30,7 +30,7 @@ pub(super) async fn unknown_row<M: MetricStore>(
     Ok(Some(row))
 }
 
-async fn read<M: MetricStore>(store: &M, shard: &str, day: Date) -> Result<BTreeSet<String>, PortError> {
+async fn read<M: MetricStore>(store: &M, shard: &str, day: Date) -> PortResult<BTreeSet<String>> {
     let rows = store.rows(RowsOf::UnknownEvents { shard }).await?;
     let of_day = rows.into_iter().filter(|it| it.row == RowKey::UnknownEvents { day });
     let name = |(counter, _)| match counter {

@@ -6,6 +6,9 @@ use std::iter::successors;
 
 type Source = Box<dyn Error + Send + Sync>;
 
+/// The result of a call of a port.
+pub type PortResult<T> = Result<T, PortError>;
+
 /// Why a port could not do what it was asked.
 #[derive(Debug)]
 pub enum PortError {

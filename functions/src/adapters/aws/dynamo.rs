@@ -1,7 +1,7 @@
 //! DynamoDB items, and the conditional write that everything here is made of.
 
 use super::error::{Resource, ResourceKind, port_error};
-use crate::ports::PortError;
+use crate::ports::{PortError, PortResult};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
@@ -26,7 +26,7 @@ pub(super) enum Conditional {
 }
 
 /// Puts an item under the condition of the request.
-pub(super) async fn put_if(put: PutItemFluentBuilder) -> Result<Conditional, PortError> {
+pub(super) async fn put_if(put: PutItemFluentBuilder) -> PortResult<Conditional> {
     let all_old = ReturnValuesOnConditionCheckFailure::AllOld;
     match Box::pin(put.return_values_on_condition_check_failure(all_old).send()).await {
         Ok(_) => Ok(Conditional::Done),
@@ -56,13 +56,13 @@ pub(super) fn item<const N: usize>(attributes: [(&str, AttributeValue); N]) -> I
 type Cause = Box<dyn Error + Send + Sync>;
 
 /// A string of an item.
-pub(super) fn text(item: &Item, name: &str) -> Result<String, PortError> {
+pub(super) fn text(item: &Item, name: &str) -> PortResult<String> {
     let value = item.get(name).and_then(|value| value.as_s().ok());
     value.cloned().ok_or_else(|| unreadable(name, "a string"))
 }
 
 /// Parses a string of an item.
-pub(super) fn parsed<T>(item: &Item, name: &str, what: &str) -> Result<T, PortError>
+pub(super) fn parsed<T>(item: &Item, name: &str, what: &str) -> PortResult<T>
 where
     T: FromStr<Err: Into<Cause>>,
 {
@@ -70,7 +70,7 @@ where
 }
 
 /// A number of an item.
-pub(super) fn number<T>(item: &Item, name: &str) -> Result<T, PortError>
+pub(super) fn number<T>(item: &Item, name: &str) -> PortResult<T>
 where
     T: FromStr<Err: Into<Cause>>,
 {
@@ -80,7 +80,7 @@ where
 }
 
 /// The bytes of an item.
-pub(super) fn bytes<'a>(item: &'a Item, name: &str) -> Result<&'a [u8], PortError> {
+pub(super) fn bytes<'a>(item: &'a Item, name: &str) -> PortResult<&'a [u8]> {
     let value = item.get(name).and_then(|value| value.as_b().ok());
     value.map(Blob::as_ref).ok_or_else(|| unreadable(name, "binary"))
 }
