@@ -73,6 +73,7 @@ fn test(
     (path, findings): (&Path, &mut Findings),
     patterns: &RefCell<Patterns>,
 ) -> Result<Option<ConditionTest>, ValueProblem> {
+    use ComparisonOperator::{Equal, Greater, GreaterOrEqual, Less, LessOrEqual, NotEqual};
     let operator = leaf.operator;
     let test = match operator {
         Operator::Exists => without_value(leaf, ConditionTest::Exists)?,
@@ -82,12 +83,10 @@ fn test(
         Operator::NotEquals => ConditionTest::NotEquals(scalar(operator, value(leaf)?)?),
         Operator::In => ConditionTest::In(set(operator, value(leaf)?)?),
         Operator::NotIn => ConditionTest::NotIn(set(operator, value(leaf)?)?),
-        Operator::GreaterThan => compare_number(operator, ComparisonOperator::Greater, value(leaf)?)?,
-        Operator::GreaterOrEqual => {
-            compare_number(operator, ComparisonOperator::GreaterOrEqual, value(leaf)?)?
-        }
-        Operator::LessThan => compare_number(operator, ComparisonOperator::Less, value(leaf)?)?,
-        Operator::LessOrEqual => compare_number(operator, ComparisonOperator::LessOrEqual, value(leaf)?)?,
+        Operator::GreaterThan => compare_number(operator, Greater, value(leaf)?)?,
+        Operator::GreaterOrEqual => compare_number(operator, GreaterOrEqual, value(leaf)?)?,
+        Operator::LessThan => compare_number(operator, Less, value(leaf)?)?,
+        Operator::LessOrEqual => compare_number(operator, LessOrEqual, value(leaf)?)?,
         Operator::Between => between(value(leaf)?)?,
         Operator::Contains => ConditionTest::Contains(scalar(operator, value(leaf)?)?),
         Operator::NotContains => ConditionTest::NotContains(scalar(operator, value(leaf)?)?),
@@ -96,28 +95,20 @@ fn test(
         Operator::StartsWith => ConditionTest::StartsWith(text(operator, value(leaf)?)?.into()),
         Operator::EndsWith => ConditionTest::EndsWith(text(operator, value(leaf)?)?.into()),
         Operator::Matches => regex(text(operator, value(leaf)?)?, patterns)?,
-        Operator::LengthEquals => compare_length(operator, ComparisonOperator::Equal, value(leaf)?)?,
-        Operator::LengthGreaterThan => compare_length(operator, ComparisonOperator::Greater, value(leaf)?)?,
-        Operator::LengthGreaterOrEqual => {
-            compare_length(operator, ComparisonOperator::GreaterOrEqual, value(leaf)?)?
-        }
-        Operator::LengthLessThan => compare_length(operator, ComparisonOperator::Less, value(leaf)?)?,
-        Operator::LengthLessOrEqual => {
-            compare_length(operator, ComparisonOperator::LessOrEqual, value(leaf)?)?
-        }
+        Operator::LengthEquals => compare_length(operator, Equal, value(leaf)?)?,
+        Operator::LengthGreaterThan => compare_length(operator, Greater, value(leaf)?)?,
+        Operator::LengthGreaterOrEqual => compare_length(operator, GreaterOrEqual, value(leaf)?)?,
+        Operator::LengthLessThan => compare_length(operator, Less, value(leaf)?)?,
+        Operator::LengthLessOrEqual => compare_length(operator, LessOrEqual, value(leaf)?)?,
         Operator::Before => ConditionTest::Time(TimeTest::Before(date_time(operator, value(leaf)?)?.0)),
         Operator::After => ConditionTest::Time(TimeTest::After(date_time(operator, value(leaf)?)?.0)),
         Operator::TimeWindow => ConditionTest::Time(TimeTest::Window(Box::new(time_window(value(leaf)?)?))),
-        Operator::SemverEquals => compare_version(operator, ComparisonOperator::Equal, value(leaf)?)?,
-        Operator::SemverNotEquals => compare_version(operator, ComparisonOperator::NotEqual, value(leaf)?)?,
-        Operator::SemverGreaterThan => compare_version(operator, ComparisonOperator::Greater, value(leaf)?)?,
-        Operator::SemverGreaterOrEqual => {
-            compare_version(operator, ComparisonOperator::GreaterOrEqual, value(leaf)?)?
-        }
-        Operator::SemverLessThan => compare_version(operator, ComparisonOperator::Less, value(leaf)?)?,
-        Operator::SemverLessOrEqual => {
-            compare_version(operator, ComparisonOperator::LessOrEqual, value(leaf)?)?
-        }
+        Operator::SemverEquals => compare_version(operator, Equal, value(leaf)?)?,
+        Operator::SemverNotEquals => compare_version(operator, NotEqual, value(leaf)?)?,
+        Operator::SemverGreaterThan => compare_version(operator, Greater, value(leaf)?)?,
+        Operator::SemverGreaterOrEqual => compare_version(operator, GreaterOrEqual, value(leaf)?)?,
+        Operator::SemverLessThan => compare_version(operator, Less, value(leaf)?)?,
+        Operator::SemverLessOrEqual => compare_version(operator, LessOrEqual, value(leaf)?)?,
         Operator::SemverRange => semver_range(text(operator, value(leaf)?)?)?,
         Operator::GeoWithin => ConditionTest::Geo(geo(value(leaf)?)?),
         Operator::IpIn => ConditionTest::Ip(networks(operator, value(leaf)?)?),

@@ -291,26 +291,27 @@ macro_rules! record {
     };
 }
 
-/// Reads one of a closed set of words.
-pub(crate) fn word<T: ReadValue + Copy, const N: usize>(
-    all: [T; N],
-    as_str: fn(T) -> &'static str,
-    value: &Value,
-    at: ReadPath<'_>,
-    findings: &mut Findings,
-) -> T {
-    let Value::String(text) = value else { return wrong_type("a word", value, at, findings) };
-    if let Some(found) = all.into_iter().find(|it| as_str(*it) == text) {
-        return found;
+/// One of a closed set of words.
+pub(crate) trait DocumentWord: Copy + Default + 'static {
+    /// Every word with its value.
+    fn words() -> impl Iterator<Item = (&'static str, Self)> + Clone;
+}
+
+impl<W: DocumentWord> ReadValue for W {
+    fn read(value: &Value, at: ReadPath<'_>, findings: &mut Findings) -> Self {
+        let Value::String(text) = value else { return wrong_type("a word", value, at, findings) };
+        if let Some((_, found)) = W::words().find(|(word, _)| word == text) {
+            return found;
+        }
+        let words = W::words().map(|(word, _)| word);
+        let near = word_meant(text, words.clone()).or_else(|| did_you_mean(text, words.clone()));
+        let help = match near {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("one of: {}", words.collect::<Vec<_>>().join(", ")),
+        };
+        let message = format!("{} is not a known word here", quote(text));
+        refuse(Code::UnknownWord, message, Some(help), at, findings)
     }
-    let words = all.map(as_str);
-    let near = word_meant(text, words).or_else(|| did_you_mean(text, words));
-    let help = match near {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!("one of: {}", words.join(", ")),
-    };
-    let message = format!("{} is not a known word here", quote(text));
-    refuse(Code::UnknownWord, message, Some(help), at, findings)
 }
 
 /// Declares a closed set of words of documents: an enum by [`words!`](crate::words) with its JSON Schema and its reader.
@@ -322,13 +323,9 @@ macro_rules! written_words {
             pub enum $name: $case { $($variants)* }
         }
 
-        impl $crate::document::read::ReadValue for $name {
-            fn read(
-                value: &serde_json::Value,
-                at: $crate::document::read::ReadPath<'_>,
-                findings: &mut $crate::finding::Findings,
-            ) -> Self {
-                $crate::document::read::word(Self::ALL, Self::as_str, value, at, findings)
+        impl $crate::document::read::DocumentWord for $name {
+            fn words() -> impl Iterator<Item = (&'static str, Self)> + Clone {
+                Self::ALL.into_iter().map(|it| (it.as_str(), it))
             }
         }
     };

@@ -92,17 +92,10 @@ impl fmt::Display for Amount {
     }
 }
 
-/// A text that is no amount: a decimal with at most six digits after the point.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NotAnAmount;
-
-impl fmt::Display for NotAnAmount {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("not a decimal with at most six digits after the point")
-    }
+text_error! {
+    /// A text that is no amount: a decimal with at most six digits after the point.
+    NotAnAmount, "not a decimal with at most six digits after the point"
 }
-
-impl std::error::Error for NotAnAmount {}
 
 impl FromStr for Amount {
     type Err = NotAnAmount;

@@ -93,32 +93,22 @@ impl EventKind<'_> {
 
 /// An event, as written.
 #[derive(Deserialize)]
+#[serde(bound(deserialize = "'de: 'a"))]
 struct RawEvent<'a> {
-    #[serde(borrow)]
     event_id: Option<EventId<'a>>,
-    #[serde(borrow, rename = "type")]
+    #[serde(rename = "type")]
     kind: Option<Text<'a>>,
-    #[serde(borrow)]
     unit: Option<EventId<'a>>,
-    #[serde(borrow)]
     user_id: Option<EventId<'a>>,
-    #[serde(borrow)]
     event: Option<Text<'a>>,
-    #[serde(borrow)]
     experiment: Option<Text<'a>>,
-    #[serde(borrow)]
     flag: Option<Text<'a>>,
-    #[serde(borrow)]
     variant: Option<Text<'a>>,
     epoch: Option<u32>,
     /// Read where it is asked for: an event of another type may have a field of this name, which is left alone.
-    #[serde(borrow)]
     counts: Option<&'a RawValue>,
-    #[serde(borrow)]
     timestamp: Option<WrittenTime<'a>>,
-    #[serde(borrow)]
     properties: Option<&'a RawValue>,
-    #[serde(borrow)]
     context: Option<&'a RawValue>,
 }
 

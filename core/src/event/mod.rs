@@ -13,6 +13,23 @@
 //! | `unknown` | names of events that no metric asks for |
 //! | `totals` | rows become what an experiment's results are made from |
 
+/// Declares the error of a text that cannot be read.
+macro_rules! text_error {
+    ($(#[$attribute:meta])* $name:ident, $($message:tt)*) => {
+        $(#[$attribute])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub struct $name;
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                write!(f, $($message)*)
+            }
+        }
+
+        impl std::error::Error for $name {}
+    };
+}
+
 mod amount;
 mod batch;
 mod class;

@@ -89,17 +89,10 @@ impl FromStr for Hour {
     }
 }
 
-/// A text that is not an hour.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NotAnHour;
-
-impl fmt::Display for NotAnHour {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("not an hour, for example 2026-11-24T13, or `late`")
-    }
+text_error! {
+    /// A text that is not an hour.
+    NotAnHour, "not an hour, for example 2026-11-24T13, or `late`"
 }
-
-impl std::error::Error for NotAnHour {}
 
 /// `2026-11-24T13`, or `late`.
 impl fmt::Display for Hour {
