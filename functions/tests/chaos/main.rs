@@ -164,6 +164,13 @@ fn one_shard(seed: u64, length: usize) -> Shard {
     story(&mut random, length * 2).swap_remove(1)
 }
 
+/// A world without faults, in which a second catalog is published.
+async fn two_catalogs() -> World {
+    let world = World::new(0, NOTHING, Sabotage::Nothing).await;
+    world.publish_second().await;
+    world
+}
+
 /// Transactions of few rows, so that a batch takes several.
 const TIGHT: Limits = Limits { rows: 6, counters: 250, ids: 5_000, items: usize::MAX };
 
@@ -171,8 +178,7 @@ const TIGHT: Limits = Limits { rows: 6, counters: 250, ids: 5_000, items: usize:
 fn fault_10_a_crash_before_or_after_any_step() {
     let shard = one_shard(5, 20);
     let steps = blocking(async {
-        let mut world = World::new(0, NOTHING, Sabotage::Nothing).await;
-        world.publish_second().await;
+        let mut world = two_catalogs().await;
         let process = world.start(TIGHT).await;
         assert_eq!(process.invoke(&shard, &shard.records).await, Ended::Done);
         world.faults.lock().unwrap().calls
@@ -181,8 +187,7 @@ fn fault_10_a_crash_before_or_after_any_step() {
     for step in 1..=steps {
         for after in [false, true] {
             blocking(async {
-                let mut world = World::new(0, NOTHING, Sabotage::Nothing).await;
-                world.publish_second().await;
+                let mut world = two_catalogs().await;
                 world.faults.lock().unwrap().crash_at = Some((step, after));
                 let process = world.start(TIGHT).await;
                 let ended = process.invoke(&shard, &shard.records).await;
@@ -208,8 +213,7 @@ fn fault_11_every_interleaving_of_two() {
     for turns in orders_of_two() {
         orders += 1;
         blocking(async {
-            let mut world = World::new(0, NOTHING, Sabotage::Nothing).await;
-            world.publish_second().await;
+            let mut world = two_catalogs().await;
             let (one, two) =
                 (world.start(TRANSACTION_LIMITS.commit).await, world.start(TRANSACTION_LIMITS.commit).await);
             world.faults.lock().unwrap().turns = turns.clone();
@@ -243,8 +247,7 @@ fn a_unit_in_two_shards_is_archived_as_it_is_counted() {
     });
     for turns in orders_of_two() {
         blocking(async {
-            let mut world = World::new(0, NOTHING, Sabotage::Nothing).await;
-            world.publish_second().await;
+            let mut world = two_catalogs().await;
             let (one, two) =
                 (world.start(TRANSACTION_LIMITS.commit).await, world.start(TRANSACTION_LIMITS.commit).await);
             world.faults.lock().unwrap().turns = turns.clone();
