@@ -379,21 +379,18 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
         kept: &KeptPositions,
     ) -> Result<Vec<(Position, usize)>, Stop> {
         let FoldedBatch { batch, items, .. } = batch;
-        let mut positions = Vec::new();
-        let mut records = Vec::new();
-        for item in items {
-            let What::Rejected(rejection) = &item.what else { continue };
-            if !kept.contains_key(item.position) {
-                positions.push((item.position.clone(), 0));
-                records.push(Quarantined {
-                    id: format!("{}:{}", batch.shard, item.position),
-                    reason: rejection.reason.to_string(),
-                    detail: rejection.detail.clone(),
-                    arrived: item.arrived,
-                    data: item.data.to_vec(),
-                });
-            }
-        }
+        let rejected = items.iter().filter(|item| !kept.contains_key(item.position)).filter_map(|item| {
+            let What::Rejected(rejection) = &item.what else { return None };
+            let record = Quarantined {
+                id: format!("{}:{}", batch.shard, item.position),
+                reason: rejection.reason.to_string(),
+                detail: rejection.detail.clone(),
+                arrived: item.arrived,
+                data: item.data.to_vec(),
+            };
+            Some(((item.position.clone(), 0), record))
+        });
+        let (positions, records): (Vec<_>, Vec<_>) = rejected.unzip();
         if !records.is_empty() {
             self.check_time()?;
             self.quarantine.put(&records).await?;

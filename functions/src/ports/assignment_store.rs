@@ -95,11 +95,11 @@ pub trait AssignmentStore: Send + Sync {
         experiment_key: &str,
     ) -> impl Future<Output = PortResult<Option<StoredAssignment>>> + Send;
 
-    /// As [`get`](Self::get) for several experiments of one unit: one entry for each key, in the order of `experiment_keys`.
+    /// As [`get`](Self::get) for several experiments of one unit: one entry for each key, in the order of `experiments`.
     fn get_many(
         &self,
         unit: &str,
-        experiment_keys: &[&str],
+        experiments: &[&str],
     ) -> impl Future<Output = PortResult<Vec<Option<StoredAssignment>>>> + Send;
 
     /// Stores, in one round trip, unless an assignment is there that has this epoch or a later one and has not

@@ -123,7 +123,7 @@ pub trait CatalogStore: Send + Sync {
     /// that is repeated because its answer was lost is `Stored` again.
     fn put_revision(
         &self,
-        revision: u64,
+        number: u64,
         bytes: &[u8],
         meta: &RevisionMeta,
     ) -> impl Future<Output = PortResult<PutRevision>> + Send;

@@ -71,7 +71,7 @@ forward! {
 
     AssignmentStore {
         fn get(&self, unit: &str, experiment_key: &str) -> PortResult<Option<StoredAssignment>>;
-        fn get_many(&self, unit: &str, experiment_keys: &[&str]) -> PortResult<Vec<Option<StoredAssignment>>>;
+        fn get_many(&self, unit: &str, experiments: &[&str]) -> PortResult<Vec<Option<StoredAssignment>>>;
         fn put_if_absent(&self, assignment: &StoredAssignment, now: i64) -> PortResult<Put>;
     }
 

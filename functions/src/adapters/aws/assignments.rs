@@ -119,13 +119,9 @@ impl AssignmentStore for DynamoAssignments {
         self.ask(|| self.get_item(unit, experiment_key)).await
     }
 
-    async fn get_many(
-        &self,
-        unit: &str,
-        experiment_keys: &[&str],
-    ) -> PortResult<Vec<Option<StoredAssignment>>> {
+    async fn get_many(&self, unit: &str, experiments: &[&str]) -> PortResult<Vec<Option<StoredAssignment>>> {
         check_unit(unit)?;
-        match experiment_keys {
+        match experiments {
             [] => Ok(Vec::new()),
             [only] => Ok(vec![self.get(unit, only).await?]),
             several => {

@@ -156,15 +156,15 @@ impl DynamoCatalog {
 
     async fn put_revision_there(
         &self,
-        revision: u64,
+        number: u64,
         bytes: &[u8],
         meta: &RevisionMeta,
     ) -> PortResult<PutRevision> {
-        let info = RevisionInfo::of(revision, bytes, meta)?;
+        let info = RevisionInfo::of(number, bytes, meta)?;
         let verdict = |there: &RevisionInfo| {
             if *there == info { PutRevision::Stored } else { PutRevision::Taken }
         };
-        if let Some(there) = self.manifest(revision).await? {
+        if let Some(there) = self.manifest(number).await? {
             return Ok(verdict(&there));
         }
         self.put_chunks(&info, bytes).await?;
@@ -230,13 +230,8 @@ impl CatalogStore for DynamoCatalog {
         self.revision_there(revision).await.map_err(|error| self.at(error))
     }
 
-    async fn put_revision(
-        &self,
-        revision: u64,
-        bytes: &[u8],
-        meta: &RevisionMeta,
-    ) -> PortResult<PutRevision> {
-        self.put_revision_there(revision, bytes, meta).await.map_err(|error| self.at(error))
+    async fn put_revision(&self, number: u64, bytes: &[u8], meta: &RevisionMeta) -> PortResult<PutRevision> {
+        self.put_revision_there(number, bytes, meta).await.map_err(|error| self.at(error))
     }
 
     async fn flip_head(&self, from: Option<u64>, to: u64, meta: &RevisionMeta) -> PortResult<Flip> {

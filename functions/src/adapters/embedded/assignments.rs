@@ -26,13 +26,9 @@ impl AssignmentStore for EmbeddedStore {
         self.with(|connection| get(connection, unit, experiment_key))
     }
 
-    async fn get_many(
-        &self,
-        unit: &str,
-        experiment_keys: &[&str],
-    ) -> PortResult<Vec<Option<StoredAssignment>>> {
+    async fn get_many(&self, unit: &str, experiments: &[&str]) -> PortResult<Vec<Option<StoredAssignment>>> {
         check_unit(unit)?;
-        self.with(|connection| experiment_keys.iter().map(|key| get(connection, unit, key)).collect())
+        self.with(|connection| experiments.iter().map(|key| get(connection, unit, key)).collect())
     }
 
     async fn put_if_absent(&self, assignment: &StoredAssignment, now: i64) -> PortResult<Put> {

@@ -25,16 +25,11 @@ impl CatalogStore for EmbeddedStore {
         found.map(|(info, data)| info.join(&data.chunks(CHUNK_BYTES).collect::<Vec<_>>())).transpose()
     }
 
-    async fn put_revision(
-        &self,
-        revision: u64,
-        bytes: &[u8],
-        meta: &RevisionMeta,
-    ) -> PortResult<PutRevision> {
-        let info = RevisionInfo::of(revision, bytes, meta)?;
+    async fn put_revision(&self, number: u64, bytes: &[u8], meta: &RevisionMeta) -> PortResult<PutRevision> {
+        let info = RevisionInfo::of(number, bytes, meta)?;
         let there = self.with(|connection| {
             let new = insert(connection, &info, bytes)?;
-            if new { Ok(None) } else { manifest(connection, revision) }
+            if new { Ok(None) } else { manifest(connection, number) }
         })?;
         Ok(if there.is_none_or(|there| there == info) { PutRevision::Stored } else { PutRevision::Taken })
     }
