@@ -2,8 +2,8 @@
 
 use super::condition::all_hold;
 use super::{
-    AttributePath, Catalog, Condition, Decision, DecisionInput, Draw, FlagReason, OpenFeatureReason, Reason,
-    Split, Stage, Step, Subject, Trace,
+    AttributePath, Catalog, CompiledCondition, Decision, DecisionInput, Draw, FlagReason, OpenFeatureReason,
+    Reason, Split, Stage, Step, Subject, Trace,
 };
 use crate::hash::{BUCKETS, Bucketer, Range};
 use jiff::Timestamp;
@@ -44,7 +44,7 @@ pub(crate) struct Prerequisite {
 #[derive(Debug)]
 pub(crate) struct Rule {
     pub name: Box<str>,
-    pub when: Box<[Condition]>,
+    pub when: Box<[CompiledCondition]>,
     pub serve: Serve,
 }
 
@@ -63,7 +63,7 @@ pub(crate) enum Serve {
 /// The flat form: targeting, a percentage, and what the units in it get.
 #[derive(Debug)]
 pub(crate) struct Rollout {
-    pub targeting: Box<[Condition]>,
+    pub targeting: Box<[CompiledCondition]>,
     pub bucketer: Bucketer,
     /// The end of the rollout: a unit with a lower bucket is in it.
     pub below: u32,

@@ -1,6 +1,6 @@
 //! The steps of an explanation.
 
-use super::{Condition, Rule};
+use super::{CompiledCondition, Rule};
 use crate::document::Operator;
 use crate::hash::{Bucketer, Purpose, Range, bucket_of};
 use crate::words;
@@ -31,7 +31,7 @@ pub(crate) trait Trace {
 
     /// A condition was asked.
     #[inline]
-    fn asked(&mut self, _condition: &Condition, _holds: bool) {}
+    fn asked(&mut self, _condition: &CompiledCondition, _holds: bool) {}
 
     /// A flag's rule served.
     #[inline]

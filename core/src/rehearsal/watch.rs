@@ -1,7 +1,7 @@
 //! Deciding for a unit that a rule test puts into a bucket, by the code that decides.
 
 use crate::decide::{
-    Catalog, Condition, Decision, Draw, Evaluation, Experiment, Flag, Pin, Rule, Step, Subject, Trace,
+    Catalog, CompiledCondition, Decision, Draw, Evaluation, Experiment, Flag, Pin, Rule, Step, Subject, Trace,
 };
 use crate::document::BucketsConfig;
 use crate::hash::{BUCKETS, Bucketer, Purpose, Range};
@@ -83,7 +83,7 @@ impl Rehearsal {
     }
 
     /// Returns true if a condition was evaluated with this outcome.
-    pub(crate) fn has_asked(&self, condition: &Condition, holds: bool) -> bool {
+    pub(crate) fn has_asked(&self, condition: &CompiledCondition, holds: bool) -> bool {
         self.asked.get(&address(condition)).is_some_and(|[not, yes]| if holds { *yes } else { *not })
     }
 
@@ -139,7 +139,7 @@ impl Trace for Rehearsal {
         placed.unwrap_or_else(|| bucketer.bucket(unit))
     }
 
-    fn asked(&mut self, condition: &Condition, holds: bool) {
+    fn asked(&mut self, condition: &CompiledCondition, holds: bool) {
         let [not, yes] = self.asked.entry(address(condition)).or_default();
         *(if holds { yes } else { not }) = true;
     }

@@ -7,7 +7,7 @@ use super::{AssignRequest, AssignmentResponse};
 use crate::catalog::{CatalogHolder, Snapshot};
 use crate::http::{ApiError, Call, FunctionBase, HttpOptions, Reply};
 use crate::ports::{AssignmentStore, CatalogStore, EventSink, PortResult, Put, StoredAssignment};
-use crate::telemetry::{Counter, Level, Telemetry};
+use crate::telemetry::{Level, Telemetry, TelemetryCounter};
 use abx_core::Experiment;
 use jiff::Timestamp;
 use serde_json::json;
@@ -169,7 +169,7 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> AssignmentServ
             (true, _) | (false, true) => NextStep::Respond,
         };
         let is_hit = next == NextStep::Respond;
-        let counter = if is_hit { Counter::CacheHits } else { Counter::CacheMisses };
+        let counter = if is_hit { TelemetryCounter::CacheHits } else { TelemetryCounter::CacheMisses };
         self.base.telemetry().count(counter, 1);
         Ok((pending, next))
     }
@@ -205,7 +205,7 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> AssignmentServ
     }
 
     async fn get(&self, pending: &PendingAssignment<'_>) -> PortResult<Option<StoredAssignment>> {
-        self.base.telemetry().count(Counter::StoreReads, 1);
+        self.base.telemetry().count(TelemetryCounter::StoreReads, 1);
         self.store.get(&pending.unit, pending.decision.experiment.key()).await
     }
 
@@ -230,7 +230,7 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> AssignmentServ
 
     /// Stores what the hash decided, unless another assignment is there, which then is the answer.
     pub(super) async fn store(&self, pending: &mut PendingAssignment<'_>) {
-        self.base.telemetry().count(Counter::StoreWrites, 1);
+        self.base.telemetry().count(TelemetryCounter::StoreWrites, 1);
         let assignment = pending.to_stored(self.ttl_days);
         let put = self.store.put_if_absent(&assignment, pending.request.seconds());
         match self.in_time(pending.request.clock, put).await {
@@ -265,7 +265,7 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> AssignmentServ
             Err(_) => "it did not answer in time".to_owned(),
         };
         let telemetry = self.base.telemetry();
-        if telemetry.count(Counter::StoreFallbacks, 1) == 0 {
+        if telemetry.count(TelemetryCounter::StoreFallbacks, 1) == 0 {
             telemetry.log(Level::Warn, "store_fallback", None, &json!({"why": why}));
         }
         None

@@ -22,7 +22,7 @@ use super::unknown::unknown_row;
 use crate::ports::{
     Archive, ArchiveLine, Committed, MarkPut, MetricStore, PortError, Quarantine, Quarantined,
 };
-use crate::telemetry::{Counter, Level, Telemetry};
+use crate::telemetry::{Level, Telemetry, TelemetryCounter};
 use abx_core::Catalog;
 use abx_core::event::{
     Classes, Folded, Item, Limits, Mark, MarkKey, Marks, Payload, Position, RecordClass, ShardBatch,
@@ -41,8 +41,8 @@ pub(super) const ROUNDS: u32 = 4;
 /// The part of a store's message that is kept with a record that it refuses, in characters.
 const DETAIL_CHARS: usize = 500;
 
-/// The parts that the work on a shard needs.
-pub(super) struct Tools<'a, M, A, Q> {
+/// Counts the records of a shard, with what that needs.
+pub(super) struct ShardWorker<'a, M, A, Q> {
     pub catalog: &'a Catalog,
     /// A look at the head of the catalog, where the catalog may be older than the records.
     pub look: Option<&'a Look>,
@@ -173,7 +173,7 @@ struct FoldedBatch<'a> {
     folded: &'a Folded<'a>,
 }
 
-impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
+impl<M: MetricStore, A: Archive, Q: Quarantine> ShardWorker<'_, M, A, Q> {
     /// Counts a shard's records, all that are not counted yet.
     pub(super) async fn count(&self, batch: &mut ShardBatch, progress: &mut Progress) -> Result<(), Stop> {
         for round in 0..ROUNDS {
@@ -188,7 +188,7 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
                 progress.classes.add(RecordClass::AlreadyCounted, batch.repeated as u64);
                 return Ok(());
             }
-            self.telemetry.count(Counter::CommitRetries, 1);
+            self.telemetry.count(TelemetryCounter::CommitRetries, 1);
         }
         Err(Stop::Contended)
     }

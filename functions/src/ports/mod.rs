@@ -32,7 +32,7 @@ pub use catalog_store::{
     CHUNK_BYTES, CatalogStore, Flip, Head, HeadMove, PutRevision, RevisionInfo, RevisionMeta,
 };
 pub(crate) use catalog_store::{half_written, no_such_revision};
-pub(crate) use error::causes;
+pub(crate) use error::{BoxError, causes};
 pub use error::{PortError, PortResult, Within, chain};
 pub use event_sink::{Event, EventSink, MAX_EVENT_BYTES, SendReport};
 pub use metric_store::{

@@ -8,7 +8,7 @@ const MAX_VALUES: usize = 100;
 
 words! {
     /// The counters, apart from requests and reasons.
-    pub enum Counter: "PascalCase" {
+    pub enum TelemetryCounter: "PascalCase" {
         /// Assignments that the process knew.
         CacheHits,
         /// Assignments that had to be asked for.
@@ -68,7 +68,7 @@ pub(super) struct Metrics {
     pub iterator_age: Option<f64>,
     /// A dozen at most: looking through them is faster than hashing.
     pub reasons: Vec<(&'static str, u64)>,
-    counters: [u64; Counter::ALL.len()],
+    counters: [u64; TelemetryCounter::ALL.len()],
     /// The time of the last line.
     since: Option<Instant>,
 }
@@ -84,20 +84,20 @@ impl Metrics {
             catalog_age: None,
             iterator_age: None,
             reasons: Vec::with_capacity(16),
-            counters: [0; Counter::ALL.len()],
+            counters: [0; TelemetryCounter::ALL.len()],
             since: None,
         }
     }
 
     /// Counts; what was counted before.
-    pub(super) fn count(&mut self, counter: Counter, amount: u64) -> u64 {
+    pub(super) fn count(&mut self, counter: TelemetryCounter, amount: u64) -> u64 {
         match self.counters.get_mut(counter as usize) {
             Some(count) => std::mem::replace(count, *count + amount),
             None => 0,
         }
     }
 
-    pub(super) fn counter(&self, counter: Counter) -> u64 {
+    pub(super) fn counter(&self, counter: TelemetryCounter) -> u64 {
         self.counters.get(counter as usize).copied().unwrap_or_default()
     }
 
@@ -141,7 +141,7 @@ impl Metrics {
         self.catalog_age = None;
         self.iterator_age = None;
         self.reasons.clear();
-        self.counters = [0; Counter::ALL.len()];
+        self.counters = [0; TelemetryCounter::ALL.len()];
         self.since = Some(now);
     }
 }
@@ -157,6 +157,6 @@ mod tests {
             CatalogHits CatalogMisses Panics EventsAccepted EventsDuplicate EventsLate \
             EventsUnattributed EventsMisrouted EventsOutsideIdWindow EventsUnknown EventsQuarantined \
             CommitRetries BatchesReturned";
-        assert_eq!(Counter::ALL.map(Counter::as_str).join(" "), names);
+        assert_eq!(TelemetryCounter::ALL.map(TelemetryCounter::as_str).join(" "), names);
     }
 }

@@ -125,7 +125,7 @@ test("events that no metric asks for are an alarm by their share, unless all may
   assert.equal(expression?.Expression, "100 * unknown / taken");
   assert.deepEqual(sorted(read.map((it) => it.MetricStat?.Metric.MetricName ?? "")), ["EventsAccepted", "EventsUnknown"]);
   // The counter of the events that no metric asks for is the one that the event function writes under this name.
-  assert.match(rust("functions/src/events/processor.rs"), /\(Counter::EventsUnknown, StreamCounter::Unused\)/);
+  assert.match(rust("functions/src/events/processor.rs"), /\(TelemetryCounter::EventsUnknown, StreamCounter::Unused\)/);
   assert.equal(found({ maxUnknownEvents: "100" }), undefined);
   assert.equal(found({})?.Threshold, 5);
 });

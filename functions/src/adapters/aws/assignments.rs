@@ -1,6 +1,6 @@
 //! Assignments in DynamoDB: one item each, under `user_id` and `experiment_key`.
 
-use super::dynamo::{Conditional, Item, item, misread, n, number, parsed, put_if, s, table, text};
+use super::dynamo::{Conditional, DynamoItem, item, misread, n, number, parsed, put_if, s, table, text};
 use super::error::port_error;
 use super::hedge::hedged;
 use super::{Breaker, Budget};
@@ -138,7 +138,7 @@ impl AssignmentStore for DynamoAssignments {
 }
 
 /// The context is stored as JSON text, not as a map: DynamoDB's numbers end at 1e126, and a context may hold any.
-fn write(assignment: &StoredAssignment) -> PortResult<Item> {
+fn write(assignment: &StoredAssignment) -> PortResult<DynamoItem> {
     let mut item = item([
         ("user_id", s(&assignment.user_id)),
         ("experiment_key", s(&assignment.experiment_key)),
@@ -155,7 +155,7 @@ fn write(assignment: &StoredAssignment) -> PortResult<Item> {
     Ok(item)
 }
 
-fn read(item: &Item) -> PortResult<StoredAssignment> {
+fn read(item: &DynamoItem) -> PortResult<StoredAssignment> {
     Ok(StoredAssignment {
         user_id: text(item, "user_id")?,
         experiment_key: text(item, "experiment_key")?,
@@ -169,6 +169,6 @@ fn read(item: &Item) -> PortResult<StoredAssignment> {
     })
 }
 
-fn read_context(item: &Item) -> PortResult<Map<String, Value>> {
+fn read_context(item: &DynamoItem) -> PortResult<Map<String, Value>> {
     serde_json::from_str(&text(item, "context")?).map_err(|error| misread("context", "a JSON object", error))
 }

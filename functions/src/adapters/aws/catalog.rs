@@ -11,7 +11,7 @@
 //! is, and what a dead publisher left is in nobody's way.
 
 use super::backoff::{ROUNDS, pause};
-use super::dynamo::{Conditional, Item, bytes, item, n, number, parsed, put_if, s, table, text};
+use super::dynamo::{Conditional, DynamoItem, bytes, item, n, number, parsed, put_if, s, table, text};
 use super::error::port_error;
 use super::transaction::{TransactionOutcome, transact};
 use crate::ports::{
@@ -54,7 +54,7 @@ impl DynamoCatalog {
         error.at(table(&self.client, &self.table))
     }
 
-    async fn read(&self, pk: &str, sk: &str, fresh: bool) -> PortResult<Option<Item>> {
+    async fn read(&self, pk: &str, sk: &str, fresh: bool) -> PortResult<Option<DynamoItem>> {
         let request = self.client.get_item().table_name(&self.table).consistent_read(fresh);
         let answer = Box::pin(request.key("pk", s(pk)).key("sk", s(sk)).send());
         Ok(answer.await.map_err(|error| port_error("GetItem", error))?.item)
@@ -106,7 +106,7 @@ impl DynamoCatalog {
         put.condition_expression(ABSENT).build()
     }
 
-    async fn put_if_absent(&self, item: Item) -> PortResult<Conditional> {
+    async fn put_if_absent(&self, item: DynamoItem) -> PortResult<Conditional> {
         let request = self.client.put_item().table_name(&self.table).set_item(Some(item));
         put_if(request.condition_expression(ABSENT)).await
     }
@@ -255,7 +255,7 @@ fn manifest_key(revision: u64) -> String {
     format!("{revision:020}")
 }
 
-fn write_move(number: u64, HeadMove { from, to, meta }: &HeadMove) -> Item {
+fn write_move(number: u64, HeadMove { from, to, meta }: &HeadMove) -> DynamoItem {
     let mut written = item([
         ("pk", s(HEAD)),
         ("sk", s(format!("{MOVES}{number:020}"))),
@@ -269,7 +269,7 @@ fn write_move(number: u64, HeadMove { from, to, meta }: &HeadMove) -> Item {
     written
 }
 
-fn read_move(item: &Item) -> PortResult<HeadMove> {
+fn read_move(item: &DynamoItem) -> PortResult<HeadMove> {
     let from = item.contains_key("from").then(|| number(item, "from")).transpose()?;
     let meta = RevisionMeta {
         created_at: parsed(item, "moved_at", "a time")?,
@@ -279,7 +279,7 @@ fn read_move(item: &Item) -> PortResult<HeadMove> {
     Ok(HeadMove { from, to: number(item, "to")?, meta })
 }
 
-fn write_manifest(info: &RevisionInfo) -> Item {
+fn write_manifest(info: &RevisionInfo) -> DynamoItem {
     item([
         ("pk", s(MANIFESTS)),
         ("sk", s(manifest_key(info.revision))),
@@ -293,7 +293,7 @@ fn write_manifest(info: &RevisionInfo) -> Item {
     ])
 }
 
-fn read_manifest(item: &Item) -> PortResult<RevisionInfo> {
+fn read_manifest(item: &DynamoItem) -> PortResult<RevisionInfo> {
     Ok(RevisionInfo {
         revision: number(item, "revision")?,
         meta: RevisionMeta {

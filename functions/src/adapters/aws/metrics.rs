@@ -12,9 +12,9 @@
 //! The cost of a commit: 2 WCU for the head, 2 for each started KB of its entry in the log (10 for 500 ids) and 2 for each started KB of a row.
 
 use super::backoff::{ROUNDS, pause};
-use super::dynamo::{Item, bytes, item, n, number, parsed, s, table, text};
+use super::dynamo::{DynamoItem, bytes, item, n, number, parsed, s, table, text};
 use super::error::port_error;
-use super::marks::Marks;
+use super::marks::DynamoMarks;
 use super::transaction::{TransactionOutcome, transact};
 use crate::adapters::{TRANSACTION_LIMITS, keys};
 use crate::ports::{
@@ -42,7 +42,7 @@ const END: &str = "~";
 pub struct DynamoMetrics {
     client: Client,
     table: String,
-    marks: Marks,
+    marks: DynamoMarks,
 }
 
 /// A commit of a shard whose state was read, and the time at which it is written.
@@ -58,7 +58,7 @@ impl DynamoMetrics {
     /// Uses the table of counts and that of marks through a client.
     #[must_use]
     pub fn new(client: Client, table: impl Into<String>, marks: impl Into<String>) -> Self {
-        let marks = Marks { client: client.clone(), table: marks.into() };
+        let marks = DynamoMarks { client: client.clone(), table: marks.into() };
         Self { client, table: table.into(), marks }
     }
 
@@ -80,7 +80,7 @@ impl DynamoMetrics {
     }
 
     /// At most so many items of a query.
-    async fn some(&self, request: QueryFluentBuilder, most: usize) -> PortResult<Vec<Item>> {
+    async fn some(&self, request: QueryFluentBuilder, most: usize) -> PortResult<Vec<DynamoItem>> {
         // A page ends after 1 MB, which may be before its limit.
         let limit = i32::try_from(most).map_err(PortError::permanent)?;
         let mut pages = request.limit(limit).into_paginator().items().send();
@@ -93,7 +93,7 @@ impl DynamoMetrics {
     }
 
     /// All items of a query.
-    async fn all(&self, request: QueryFluentBuilder) -> PortResult<Vec<Item>> {
+    async fn all(&self, request: QueryFluentBuilder) -> PortResult<Vec<DynamoItem>> {
         let items: Result<_, _> = request.into_paginator().items().send().collect().await;
         items.map_err(|error| self.at(port_error("Query", error)))
     }
@@ -292,7 +292,7 @@ impl MetricStore for DynamoMetrics {
 
 /// The state by the head and the latest entries of the log. Two queries are not a snapshot: they may see the head of a transaction and
 /// not yet its entry, and who counted by that could count an event twice; then it is `None`.
-fn read_state(head: Option<&Item>, log: &[Item]) -> PortResult<Option<ShardState>> {
+fn read_state(head: Option<&DynamoItem>, log: &[DynamoItem]) -> PortResult<Option<ShardState>> {
     let Some(head) = head else { return Ok(log.is_empty().then(ShardState::default)) };
     let commits = number(head, "commits")?;
     let mut ledger = Vec::new();
@@ -310,7 +310,7 @@ fn read_state(head: Option<&Item>, log: &[Item]) -> PortResult<Option<ShardState
 }
 
 /// True if the entry of the latest commit may be deleted: it is as old as entries become, or was written before there was a log.
-fn is_forgotten(head: &Item) -> PortResult<bool> {
+fn is_forgotten(head: &DynamoItem) -> PortResult<bool> {
     if !head.contains_key("at") {
         return Ok(true);
     }
@@ -319,12 +319,12 @@ fn is_forgotten(head: &Item) -> PortResult<bool> {
     Ok(age > LOG_KEPT.as_secs() - 86_400)
 }
 
-fn read_entry(item: &Item) -> PortResult<LogEntry> {
+fn read_entry(item: &DynamoItem) -> PortResult<LogEntry> {
     let position = |name| parsed(item, name, "a place in a shard");
     Ok(LogEntry { number: number(item, "n")?, first: position("first")?, last: position("last")? })
 }
 
-fn read_redriven(item: &Item) -> PortResult<RedrivenRecord> {
+fn read_redriven(item: &DynamoItem) -> PortResult<RedrivenRecord> {
     let id = item.contains_key("id").then(|| number(item, "id")).transpose()?;
     Ok(RedrivenRecord { reached: parsed(item, "position", "a place in a shard")?, id })
 }

@@ -1,7 +1,7 @@
 //! Personal data in the tables of assignments and marks.
 
 use super::backoff::{ROUNDS, pause};
-use super::dynamo::{Item, item, s, text, unreadable};
+use super::dynamo::{DynamoItem, item, s, text, unreadable};
 use super::error::port_error;
 use crate::adapters::keys;
 use crate::ports::{Held, PersonalData, PortError, PortResult, check_unit};
@@ -57,7 +57,7 @@ impl DynamoPersonalData {
         let keys = self.sort_keys(table, unit).await?;
         for some in keys.chunks(CALL_DELETES) {
             let deletes = some.iter().map(|sort| {
-                let key: Item = item([(table.unit, s(unit)), (table.sort, s(sort))]);
+                let key: DynamoItem = item([(table.unit, s(unit)), (table.sort, s(sort))]);
                 let delete = DeleteRequest::builder().set_key(Some(key)).build();
                 Ok(WriteRequest::builder().delete_request(delete.map_err(PortError::permanent)?).build())
             });

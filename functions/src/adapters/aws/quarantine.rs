@@ -6,7 +6,7 @@
 //!
 //! The arrival in the key lets the newest be read without all others of the day.
 
-use super::dynamo::{Item, bytes, item, misread, n, number, s, table, text, unreadable};
+use super::dynamo::{DynamoItem, bytes, item, misread, n, number, s, table, text, unreadable};
 use super::error::port_error;
 use crate::ports::{CHUNK_BYTES, PortError, PortResult, Quarantine, Quarantined};
 use aws_sdk_dynamodb::Client;
@@ -62,7 +62,7 @@ impl DynamoQuarantine {
         self.put_item(item).await
     }
 
-    async fn put_item(&self, item: Item) -> PortResult<()> {
+    async fn put_item(&self, item: DynamoItem) -> PortResult<()> {
         let request = self.client.put_item().table_name(&self.table).set_item(Some(item));
         Box::pin(request.send()).await.map(|_| ()).map_err(|error| port_error("PutItem", error))
     }
@@ -185,7 +185,7 @@ fn day_key(time: Timestamp) -> String {
     format!("quarantine#{}", day_of(time))
 }
 
-fn chunk_item(record: &Quarantined, index: usize, chunk: &[u8]) -> Item {
+fn chunk_item(record: &Quarantined, index: usize, chunk: &[u8]) -> DynamoItem {
     let arrived = record.arrived.as_millisecond();
     item([
         ("pk", s(day_key(record.arrived))),
@@ -195,7 +195,7 @@ fn chunk_item(record: &Quarantined, index: usize, chunk: &[u8]) -> Item {
 }
 
 /// Reads a record from the item of its first chunk and the chunks that came up to it, the last one first.
-fn read(item: &Item, mut chunks: Vec<Vec<u8>>) -> PortResult<Quarantined> {
+fn read(item: &DynamoItem, mut chunks: Vec<Vec<u8>>) -> PortResult<Quarantined> {
     // What lies before them was left by one who did not come to the first chunk.
     let start = chunks.len().checked_sub(number(item, "chunks")?);
     let mut chunks = chunks.split_off(start.ok_or_else(|| unreadable("chunks", "as many as there are"))?);
