@@ -568,23 +568,34 @@ mod tests {
         ] {
             assert_eq!(reason(json), expected, "{json}");
         }
-        for (counts, expected) in [
-            ("null", Reason::MissingField),
-            ("{}", Reason::WrongType),
-            ("[7]", Reason::WrongType),
-            ("[]", Reason::InvalidValue),
-            (r#"[{"flag":"f","variant":"on"}]"#, Reason::MissingField),
-            (r#"[{"variant":"on","count":1}]"#, Reason::MissingField),
-            (r#"[{"flag":"f","count":1}]"#, Reason::MissingField),
-            (r#"[{"flag":"F","variant":"on","count":1}]"#, Reason::InvalidValue),
-            (r#"[{"flag":"f","variant":"on","count":0}]"#, Reason::InvalidValue),
-            (r#"[{"flag":"f","variant":"on","count":1000000001}]"#, Reason::InvalidValue),
-            (r#"[{"flag":"f","variant":"on","count":-1}]"#, Reason::WrongType),
-            (r#"[{"flag":"f","variant":"on","count":1.5}]"#, Reason::WrongType),
-            (r#"[{"flag":"f","variant":"on","count":1,"revision":"x"}]"#, Reason::WrongType),
+        let missing = [
+            "null",
+            r#"[{"flag":"f","variant":"on"}]"#,
+            r#"[{"variant":"on","count":1}]"#,
+            r#"[{"flag":"f","count":1}]"#,
+        ];
+        let wrong_type = [
+            "{}",
+            "[7]",
+            r#"[{"flag":"f","variant":"on","count":-1}]"#,
+            r#"[{"flag":"f","variant":"on","count":1.5}]"#,
+            r#"[{"flag":"f","variant":"on","count":1,"revision":"x"}]"#,
+        ];
+        let invalid = [
+            "[]",
+            r#"[{"flag":"F","variant":"on","count":1}]"#,
+            r#"[{"flag":"f","variant":"on","count":0}]"#,
+            r#"[{"flag":"f","variant":"on","count":1000000001}]"#,
+        ];
+        for (expected, lists) in [
+            (Reason::MissingField, &missing[..]),
+            (Reason::WrongType, &wrong_type),
+            (Reason::InvalidValue, &invalid),
         ] {
-            let event = format!(r#"{{"type":"evaluations","counts":{counts}}}"#);
-            assert_eq!(reason(&event), expected, "{event}");
+            for counts in lists {
+                let event = format!(r#"{{"type":"evaluations","counts":{counts}}}"#);
+                assert_eq!(reason(&event), expected, "{event}");
+            }
         }
         let of = |count: usize| {
             let counts = vec![r#"{"flag":"f","variant":"on","count":1000000000}"#; count].join(",");

@@ -88,7 +88,8 @@ pub(super) struct Progress {
     halving: Halving,
 }
 
-/// The number of credits of each line that is kept.
+/// A record that is in the archive or in quarantine, and the number of credits of its line.
+type KeptPosition = (Position, usize);
 type KeptPositions = HashMap<Position, usize>;
 
 impl Progress {
@@ -377,7 +378,7 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> ShardWorker<'_, M, A, Q> {
         &self,
         batch: FoldedBatch<'_>,
         kept: &KeptPositions,
-    ) -> Result<Vec<(Position, usize)>, Stop> {
+    ) -> Result<Vec<KeptPosition>, Stop> {
         let FoldedBatch { batch, items, .. } = batch;
         let rejected = items.iter().filter(|item| !kept.contains_key(item.position)).filter_map(|item| {
             let What::Rejected(rejection) = &item.what else { return None };
@@ -400,11 +401,7 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> ShardWorker<'_, M, A, Q> {
 
     /// Archives events, those of an earlier round only if they are credited to more by now; where they stand, and how many
     /// credits their lines have.
-    async fn archive(
-        &self,
-        batch: FoldedBatch<'_>,
-        kept: &KeptPositions,
-    ) -> Result<Vec<(Position, usize)>, Stop> {
+    async fn archive(&self, batch: FoldedBatch<'_>, kept: &KeptPositions) -> Result<Vec<KeptPosition>, Stop> {
         let FoldedBatch { batch, items, folded } = batch;
         let mut positions = Vec::new();
         let mut lines: Vec<ArchiveLine> = Vec::new();
