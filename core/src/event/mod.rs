@@ -53,7 +53,9 @@ pub use class::{Classes, RecordClass};
 pub use commit::{Additions, Commit, Limits};
 pub use data::{EventData, EventKind, MAX_EVENT_BYTES};
 pub(crate) use fold::property;
-pub use fold::{Credit, Folded, Item, MAX_PARTITION_KEY, Marks, UNKNOWN_VARIANT, What, fold, wanted};
+pub use fold::{
+    Credit, Folded, ItemContent, MAX_PARTITION_KEY, Marks, StreamItem, UNKNOWN_VARIANT, fold, wanted,
+};
 pub use mark::{ID_WINDOW, Mark, MarkKey, MarkSubject, Owner};
 pub use position::{MAX_DIGITS, NotAPosition, Part, Position, Sequence};
 pub use rejection::{Rejection, RejectionReason};

@@ -25,8 +25,8 @@ use crate::ports::{
 use crate::telemetry::{Level, Telemetry, TelemetryCounter};
 use abx_core::Catalog;
 use abx_core::event::{
-    Classes, Folded, Item, Limits, Mark, MarkKey, Marks, Payload, Position, RecordClass, ShardBatch,
-    StreamTotals, What, fold, wanted,
+    Classes, Folded, ItemContent, Limits, Mark, MarkKey, Marks, Payload, Position, RecordClass, ShardBatch,
+    StreamItem, StreamTotals, fold, wanted,
 };
 use futures_util::future::{BoxFuture, Shared};
 use serde_json::json;
@@ -170,7 +170,7 @@ impl From<PortError> for Stop {
 #[derive(Clone, Copy)]
 struct FoldedBatch<'a> {
     batch: &'a ShardBatch,
-    items: &'a [Item<'a>],
+    items: &'a [StreamItem<'a>],
     folded: &'a Folded<'a>,
 }
 
@@ -305,7 +305,7 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> ShardWorker<'_, M, A, Q> {
     }
 
     /// The marks of all units in the batch, with keys of their own, because the items may still change.
-    async fn enrich(&self, items: &[Item<'_>]) -> Result<Marks<'static>, Stop> {
+    async fn enrich(&self, items: &[StreamItem<'_>]) -> Result<Marks<'static>, Stop> {
         let (known, unknown) = self.memory.marks(wanted(self.catalog, items));
         let mut marks: Marks<'static> =
             known.into_iter().map(|(key, mark)| (key.into_owned(), mark)).collect();
@@ -381,7 +381,7 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> ShardWorker<'_, M, A, Q> {
     ) -> Result<Vec<KeptPosition>, Stop> {
         let FoldedBatch { batch, items, .. } = batch;
         let rejected = items.iter().filter(|item| !kept.contains_key(item.position)).filter_map(|item| {
-            let What::Rejected(rejection) = &item.what else { return None };
+            let ItemContent::Rejected(rejection) = &item.what else { return None };
             let record = Quarantined {
                 id: format!("{}:{}", batch.shard, item.position),
                 reason: rejection.reason.to_string(),
@@ -406,7 +406,7 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> ShardWorker<'_, M, A, Q> {
         let mut positions = Vec::new();
         let mut lines: Vec<ArchiveLine> = Vec::new();
         for ((item, credits), class) in items.iter().zip(folded.credits()).zip(folded.classes()) {
-            let (What::Event(event, _) | What::Duplicate(event)) = &item.what else { continue };
+            let (ItemContent::Event(event, _) | ItemContent::Duplicate(event)) = &item.what else { continue };
             if *class == RecordClass::Duplicate {
                 continue;
             }

@@ -3,7 +3,7 @@
 use super::memory::Memory;
 use crate::ports::{MetricStore, PortResult, RowsOf};
 use crate::telemetry::{Level, Telemetry};
-use abx_core::event::{Additions, Counter, Item, RecordClass, RowKey, UnknownEvents};
+use abx_core::event::{Additions, Counter, RecordClass, RowKey, StreamItem, UnknownEvents};
 use jiff::civil::Date;
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 /// The additions for the unknown events among items, if there are any. Reads the names of the day once a day and process, so that a
 /// row has a bounded number of them whoever writes it; and logs each name once.
 pub(super) async fn unknown_row<M: MetricStore>(
-    (shard, items, classes): (&str, &[Item<'_>], &[RecordClass]),
+    (shard, items, classes): (&str, &[StreamItem<'_>], &[RecordClass]),
     (store, memory): (&M, &Memory),
     telemetry: &Telemetry,
 ) -> PortResult<Option<Additions<'static>>> {
