@@ -9,7 +9,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a bench")]
 
-use abx_core::event::{Marks, ShardBatch, What, fold, wanted};
+use abx_core::event::{ItemContent, Marks, ShardBatch, fold, wanted};
 use abx_core::{Catalog, read_and_compile};
 use abx_functions::adapters::TRANSACTION_LIMITS;
 use abx_functions::sources::kinesis;
@@ -124,7 +124,7 @@ fn only_shard(payload: &[u8]) -> ShardBatch {
 fn fold_all(catalog: &Catalog, payload: &[u8], known: &Marks<'_>) -> usize {
     let shard = only_shard(payload);
     let items = shard.items(None, |_| false);
-    assert!(items.iter().all(|item| matches!(item.what, What::Event(..))));
+    assert!(items.iter().all(|item| matches!(item.what, ItemContent::Event(..))));
     black_box(fold(catalog, &shard.shard, &items, known)).new_marks.len()
 }
 

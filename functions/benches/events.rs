@@ -5,7 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
 
-use abx_core::event::{Marks, What, fold, wanted};
+use abx_core::event::{ItemContent, Marks, fold, wanted};
 use abx_functions::adapters::TRANSACTION_LIMITS;
 use abx_functions::adapters::embedded::{EmbeddedStore, JsonlArchive};
 use abx_functions::catalog::{CatalogHolder, Snapshot, encode};
@@ -90,7 +90,7 @@ fn all_of_core(world: &World, payload: &[u8]) -> usize {
     let batch = kinesis::read(payload, Timestamp::now()).unwrap();
     let [shard] = &batch.shards[..] else { panic!("one shard") };
     let items = shard.items(None, |_| false);
-    assert!(items.iter().all(|item| matches!(item.what, What::Event(..))));
+    assert!(items.iter().all(|item| matches!(item.what, ItemContent::Event(..))));
     black_box(wanted(&world.snapshot.catalog, &items));
     let known = Marks::default();
     let folded = fold(&world.snapshot.catalog, &shard.shard, &items, &known);

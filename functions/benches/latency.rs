@@ -24,7 +24,7 @@ mod world;
 use abx_core::event::{Additions, Commit, Mark, MarkKey, Position};
 use abx_functions::adapters::aws::emulator;
 use abx_functions::ports::{
-    Archive, ArchiveLine, Committed, Guard, LogEntry, MarkPut, MetricStore, PortError, RedrivenRecord,
+    Archive, ArchiveLine, Committed, Guard, LogEntry, MarkPut, MetricStore, PortResult, RedrivenRecord,
     RowsOf, ShardState, StoredRow, TransactionLimits,
 };
 use aws::{Aws, FAULTS, Plan};
@@ -78,61 +78,46 @@ impl<M: MetricStore> MetricStore for Before<M> {
         self.port.limits()
     }
 
-    async fn shard(&self, shard: &str) -> Result<ShardState, PortError> {
+    async fn shard(&self, shard: &str) -> PortResult<ShardState> {
         self.port.shard(shard).await
     }
 
-    async fn marks(&self, keys: &[MarkKey<'_>]) -> Result<Vec<Option<Mark>>, PortError> {
+    async fn marks(&self, keys: &[MarkKey<'_>]) -> PortResult<Vec<Option<Mark>>> {
         let gets: Vec<_> = keys.chunks(100).map(|keys| self.port.marks(keys)).collect();
         let found: Vec<_> = stream::iter(gets).buffered(4).try_collect().await?;
         Ok(found.concat())
     }
 
-    async fn put_marks(&self, marks: &[(MarkKey<'_>, Mark)]) -> Result<Vec<MarkPut>, PortError> {
+    async fn put_marks(&self, marks: &[(MarkKey<'_>, Mark)]) -> PortResult<Vec<MarkPut>> {
         let _turn = self.turn.lock().await;
         let puts: Vec<_> = marks.chunks(1).map(|mark| self.port.put_marks(mark)).collect();
         let put: Vec<_> = stream::iter(puts).buffered(32).try_collect().await?;
         Ok(put.concat())
     }
 
-    async fn commit(
-        &self,
-        shard: &str,
-        state: &ShardState,
-        commit: &Commit<'_>,
-    ) -> Result<Committed, PortError> {
+    async fn commit(&self, shard: &str, state: &ShardState, commit: &Commit<'_>) -> PortResult<Committed> {
         self.port.commit(shard, state, commit).await
     }
 
-    async fn log(&self, shard: &str, from: &Position, to: &Position) -> Result<Vec<LogEntry>, PortError> {
+    async fn log(&self, shard: &str, from: &Position, to: &Position) -> PortResult<Vec<LogEntry>> {
         self.port.log(shard, from, to).await
     }
 
-    async fn redriven(
-        &self,
-        shard: &str,
-        from: &Position,
-        to: &Position,
-    ) -> Result<Vec<RedrivenRecord>, PortError> {
+    async fn redriven(&self, shard: &str, from: &Position, to: &Position) -> PortResult<Vec<RedrivenRecord>> {
         self.port.redriven(shard, from, to).await
     }
 
-    async fn redrive(
-        &self,
-        shard: &str,
-        guards: &[Guard],
-        rows: &[Additions<'_>],
-    ) -> Result<Committed, PortError> {
+    async fn redrive(&self, shard: &str, guards: &[Guard], rows: &[Additions<'_>]) -> PortResult<Committed> {
         self.port.redrive(shard, guards, rows).await
     }
 
-    async fn rows(&self, of: RowsOf<'_>) -> Result<Vec<StoredRow>, PortError> {
+    async fn rows(&self, of: RowsOf<'_>) -> PortResult<Vec<StoredRow>> {
         self.port.rows(of).await
     }
 }
 
 impl<A: Archive> Archive for Before<A> {
-    async fn append(&self, lines: &[ArchiveLine]) -> Result<(), PortError> {
+    async fn append(&self, lines: &[ArchiveLine]) -> PortResult<()> {
         let _turn = self.turn.lock().await;
         self.port.append(lines).await
     }

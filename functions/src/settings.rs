@@ -17,41 +17,41 @@ const MAX_TTL_DAYS: u32 = 3650;
 words! {
     /// The time at which an exposure is sent to the stream.
     #[derive(Default)]
-    pub enum Exposures {
+    pub enum Exposures: "snake_case" {
         /// Never.
-        Off = "off",
+        Off,
         /// After the response: no request waits for the stream, and what a dying process holds is lost.
         #[default]
-        After = "after",
+        After,
         /// Before the response: nothing that was answered is lost, and a request takes a round trip longer.
-        Sync = "sync",
+        Sync,
     }
 }
 
 words! {
     /// The way in which evaluations of flags are sent to the stream.
     #[derive(Default)]
-    pub enum Evaluations {
+    pub enum Evaluations: "snake_case" {
         /// Not at all.
-        Off = "off",
+        Off,
         /// Counted by flag, variant, reason, revision and minute, and sent as counts every ten seconds: a request for 15 flags would
         /// otherwise put 15 records on the stream.
         #[default]
-        Summary = "summary",
+        Summary,
         /// Each by itself, with its unit: the first of a flag, a variant, a unit and a revision that a process meets.
-        Each = "each",
+        Each,
     }
 }
 
 words! {
     /// The function that reads its settings: each needs different ones.
-    pub enum Function {
+    pub enum Function: "snake_case" {
         /// Assigns; needs a table for that.
-        Assignment = "assignment",
+        Assignment,
         /// Evaluates flags.
-        Flags = "flags",
+        Flags,
         /// Counts events; needs tables and an archive for that.
-        Events = "events",
+        Events,
     }
 }
 

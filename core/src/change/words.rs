@@ -81,7 +81,7 @@ fn compare_items(path: &Path, old: &[Value], new: &[Value], changes: &mut Vec<Fi
     }
 }
 
-type Pairs = Vec<(Option<usize>, Option<usize>)>;
+type IndexPairs = Vec<(Option<usize>, Option<usize>)>;
 
 /// The name of each item, where all have one and no two the same.
 fn names(items: &[Value]) -> Option<Vec<&str>> {
@@ -96,14 +96,14 @@ fn names(items: &[Value]) -> Option<Vec<&str>> {
     (distinct.len() == names.len()).then_some(names)
 }
 
-fn by_name(old: &[&str], new: &[&str]) -> Pairs {
+fn by_name(old: &[&str], new: &[&str]) -> IndexPairs {
     let place = |name: &str, list: &[&str]| list.iter().position(|it| *it == name);
     let kept = new.iter().enumerate().map(|(at, name)| (place(name, old), Some(at)));
     let gone = old.iter().enumerate().filter(|(_, name)| place(name, new).is_none());
     kept.chain(gone.map(|(at, _)| (Some(at), None))).collect()
 }
 
-fn by_place(old: &[Value], new: &[Value]) -> Pairs {
+fn by_place(old: &[Value], new: &[Value]) -> IndexPairs {
     let shorter = old.len().min(new.len());
     let equal = |(a, b): &(&Value, &Value)| a == b;
     let first = old.iter().zip(new).take_while(equal).count();

@@ -73,6 +73,7 @@ fn test(
     (path, findings): (&Path, &mut Findings),
     patterns: &RefCell<Patterns>,
 ) -> Result<Option<ConditionTest>, ValueProblem> {
+    use ComparisonOperator::{Equal, Greater, GreaterOrEqual, Less, LessOrEqual, NotEqual};
     let operator = leaf.operator;
     let test = match operator {
         Operator::Exists => without_value(leaf, ConditionTest::Exists)?,
@@ -82,18 +83,10 @@ fn test(
         Operator::NotEquals => ConditionTest::NotEquals(scalar(operator, value(leaf)?)?),
         Operator::In => ConditionTest::In(set(operator, value(leaf)?)?),
         Operator::NotIn => ConditionTest::NotIn(set(operator, value(leaf)?)?),
-        Operator::GreaterThan => {
-            ConditionTest::Number(ComparisonOperator::Greater, number(operator, value(leaf)?)?)
-        }
-        Operator::GreaterOrEqual => {
-            ConditionTest::Number(ComparisonOperator::GreaterOrEqual, number(operator, value(leaf)?)?)
-        }
-        Operator::LessThan => {
-            ConditionTest::Number(ComparisonOperator::Less, number(operator, value(leaf)?)?)
-        }
-        Operator::LessOrEqual => {
-            ConditionTest::Number(ComparisonOperator::LessOrEqual, number(operator, value(leaf)?)?)
-        }
+        Operator::GreaterThan => compare_number(operator, Greater, value(leaf)?)?,
+        Operator::GreaterOrEqual => compare_number(operator, GreaterOrEqual, value(leaf)?)?,
+        Operator::LessThan => compare_number(operator, Less, value(leaf)?)?,
+        Operator::LessOrEqual => compare_number(operator, LessOrEqual, value(leaf)?)?,
         Operator::Between => between(value(leaf)?)?,
         Operator::Contains => ConditionTest::Contains(scalar(operator, value(leaf)?)?),
         Operator::NotContains => ConditionTest::NotContains(scalar(operator, value(leaf)?)?),
@@ -102,30 +95,20 @@ fn test(
         Operator::StartsWith => ConditionTest::StartsWith(text(operator, value(leaf)?)?.into()),
         Operator::EndsWith => ConditionTest::EndsWith(text(operator, value(leaf)?)?.into()),
         Operator::Matches => regex(text(operator, value(leaf)?)?, patterns)?,
-        Operator::LengthEquals => {
-            ConditionTest::Length(ComparisonOperator::Equal, length(operator, value(leaf)?)?)
-        }
-        Operator::LengthGreaterThan => {
-            ConditionTest::Length(ComparisonOperator::Greater, length(operator, value(leaf)?)?)
-        }
-        Operator::LengthGreaterOrEqual => {
-            ConditionTest::Length(ComparisonOperator::GreaterOrEqual, length(operator, value(leaf)?)?)
-        }
-        Operator::LengthLessThan => {
-            ConditionTest::Length(ComparisonOperator::Less, length(operator, value(leaf)?)?)
-        }
-        Operator::LengthLessOrEqual => {
-            ConditionTest::Length(ComparisonOperator::LessOrEqual, length(operator, value(leaf)?)?)
-        }
+        Operator::LengthEquals => compare_length(operator, Equal, value(leaf)?)?,
+        Operator::LengthGreaterThan => compare_length(operator, Greater, value(leaf)?)?,
+        Operator::LengthGreaterOrEqual => compare_length(operator, GreaterOrEqual, value(leaf)?)?,
+        Operator::LengthLessThan => compare_length(operator, Less, value(leaf)?)?,
+        Operator::LengthLessOrEqual => compare_length(operator, LessOrEqual, value(leaf)?)?,
         Operator::Before => ConditionTest::Time(TimeTest::Before(date_time(operator, value(leaf)?)?.0)),
         Operator::After => ConditionTest::Time(TimeTest::After(date_time(operator, value(leaf)?)?.0)),
         Operator::TimeWindow => ConditionTest::Time(TimeTest::Window(Box::new(time_window(value(leaf)?)?))),
-        Operator::SemverEquals => semver(operator, ComparisonOperator::Equal, value(leaf)?)?,
-        Operator::SemverNotEquals => semver(operator, ComparisonOperator::NotEqual, value(leaf)?)?,
-        Operator::SemverGreaterThan => semver(operator, ComparisonOperator::Greater, value(leaf)?)?,
-        Operator::SemverGreaterOrEqual => semver(operator, ComparisonOperator::GreaterOrEqual, value(leaf)?)?,
-        Operator::SemverLessThan => semver(operator, ComparisonOperator::Less, value(leaf)?)?,
-        Operator::SemverLessOrEqual => semver(operator, ComparisonOperator::LessOrEqual, value(leaf)?)?,
+        Operator::SemverEquals => compare_version(operator, Equal, value(leaf)?)?,
+        Operator::SemverNotEquals => compare_version(operator, NotEqual, value(leaf)?)?,
+        Operator::SemverGreaterThan => compare_version(operator, Greater, value(leaf)?)?,
+        Operator::SemverGreaterOrEqual => compare_version(operator, GreaterOrEqual, value(leaf)?)?,
+        Operator::SemverLessThan => compare_version(operator, Less, value(leaf)?)?,
+        Operator::SemverLessOrEqual => compare_version(operator, LessOrEqual, value(leaf)?)?,
         Operator::SemverRange => semver_range(text(operator, value(leaf)?)?)?,
         Operator::GeoWithin => ConditionTest::Geo(geo(value(leaf)?)?),
         Operator::IpIn => ConditionTest::Ip(networks(operator, value(leaf)?)?),
@@ -200,6 +183,14 @@ fn number(operator: Operator, value: &Value) -> Result<Number, ValueProblem> {
     }
 }
 
+fn compare_number(
+    operator: Operator,
+    comparison: ComparisonOperator,
+    value: &Value,
+) -> Result<ConditionTest, ValueProblem> {
+    Ok(ConditionTest::Number(comparison, number(operator, value)?))
+}
+
 fn between(value: &Value) -> Result<ConditionTest, ValueProblem> {
     let operator = Operator::Between;
     let [low, high] = value.as_array().map_or(&[][..], Vec::as_slice) else {
@@ -216,9 +207,14 @@ fn text(operator: Operator, value: &Value) -> Result<&str, ValueProblem> {
     value.as_str().ok_or_else(|| expected(operator, "a string", value))
 }
 
-fn length(operator: Operator, value: &Value) -> Result<u64, ValueProblem> {
+fn compare_length(
+    operator: Operator,
+    comparison: ComparisonOperator,
+    value: &Value,
+) -> Result<ConditionTest, ValueProblem> {
     let count = if let Value::Number(number) = value { Number::of(number).as_count() } else { None };
-    count.ok_or_else(|| expected(operator, "a whole number of 0 or more", value))
+    let count = count.ok_or_else(|| expected(operator, "a whole number of 0 or more", value))?;
+    Ok(ConditionTest::Length(comparison, count))
 }
 
 fn regex(pattern: &str, patterns: &RefCell<Patterns>) -> Result<ConditionTest, ValueProblem> {
@@ -243,7 +239,7 @@ fn date_time(operator: Operator, value: &Value) -> Result<DateTime, ValueProblem
     })
 }
 
-fn semver(
+fn compare_version(
     operator: Operator,
     comparison: ComparisonOperator,
     value: &Value,

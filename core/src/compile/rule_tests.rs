@@ -113,14 +113,15 @@ impl CaseChecks<'_> {
         if let Some(pin) = &written.pin {
             self.pin(pin, &path.field("pin"));
         }
-        let mut buckets = self.buckets(written.buckets.as_ref(), &path.field("buckets"));
-        buckets.hashed = written.unit.is_some();
+        if let Some(buckets) = &written.buckets {
+            self.check_buckets(buckets, &path.field("buckets"));
+        }
         Case {
             name: written.name.clone(),
             path: path.clone(),
             matrix: written.matrix.clone(),
             unit: written.unit.clone(),
-            buckets,
+            buckets: Buckets { given: written.buckets.unwrap_or_default(), hashed: written.unit.is_some() },
             context: attributes,
             at: None,
             pin: written.pin.clone(),
@@ -138,31 +139,21 @@ impl CaseChecks<'_> {
         }
     }
 
-    fn buckets(&mut self, written: Option<&BucketsConfig>, path: &Path) -> Buckets {
-        let Some(written) = written else { return Buckets::default() };
-        let mut bucket = |name: &'static str, bucket: Option<u32>| {
+    fn check_buckets(&mut self, written: &BucketsConfig, path: &Path) {
+        let BucketsConfig { holdout, layer, traffic, variant, rollout, percentage } = *written;
+        let buckets = [holdout, layer, traffic, variant, rollout, percentage];
+        for (name, bucket) in BucketsConfig::FIELDS.iter().zip(buckets) {
             if bucket.is_some_and(|it| it >= BUCKETS) {
                 self.findings
-                    .add(Code::RangeInvalid, path.field(name), "there is no such bucket")
+                    .add(Code::RangeInvalid, path.field(*name), "there is no such bucket")
                     .help("buckets are numbered from 0 to 999,999");
             }
-            bucket
-        };
-        let buckets = Buckets {
-            holdout: bucket("holdout", written.holdout),
-            layer: bucket("layer", written.layer),
-            traffic: bucket("traffic", written.traffic),
-            variant: bucket("variant", written.variant),
-            rollout: bucket("rollout", written.rollout),
-            percentage: bucket("percentage", written.percentage),
-            hashed: false,
-        };
-        if self.is_experiment && buckets.rollout.is_some() {
+        }
+        if self.is_experiment && rollout.is_some() {
             self.findings
                 .add(Code::ExpectationInvalid, path.field("rollout"), "experiments have no rollout")
                 .help("`traffic` decides which units take part, `variant` which variant they get");
         }
-        buckets
     }
 
     /// Compiles the expectation of a case or an exception.

@@ -4,7 +4,7 @@ use super::lint;
 use super::names::unknown;
 use super::operators;
 use super::shared::Shared;
-use crate::decide::{AttributePath, Condition, ConditionInput, Leaf};
+use crate::decide::{AttributePath, CompiledCondition, ConditionInput, Leaf};
 use crate::document::{self, DefaultSubject, Operator};
 use crate::finding::{Code, Findings, Path};
 
@@ -25,42 +25,46 @@ impl<'a> Rules<'a> {
 
     /// Compiles a list, all of whose conditions must hold. A condition that cannot be compiled leaves a finding
     /// and is left out; the document does not get into the catalog.
-    pub(super) fn compile(&mut self, written: &[document::Condition], path: &Path) -> Box<[Condition]> {
+    pub(super) fn compile(
+        &mut self,
+        written: &[document::Condition],
+        path: &Path,
+    ) -> Box<[CompiledCondition]> {
         let compiled = self.list(written, path);
         lint::conditions(written, path, self.unit, self.findings);
         compiled
     }
 
-    fn list(&mut self, written: &[document::Condition], path: &Path) -> Box<[Condition]> {
+    fn list(&mut self, written: &[document::Condition], path: &Path) -> Box<[CompiledCondition]> {
         let compile = |(at, it)| self.condition(it, &path.index(at));
         written.iter().enumerate().filter_map(compile).collect()
     }
 
-    fn condition(&mut self, written: &document::Condition, path: &Path) -> Option<Condition> {
+    fn condition(&mut self, written: &document::Condition, path: &Path) -> Option<CompiledCondition> {
         Some(match written {
-            document::Condition::All { all } => Condition::All(self.list(all, &path.field("all"))),
-            document::Condition::Any { any } => Condition::Any(self.list(any, &path.field("any"))),
+            document::Condition::All { all } => CompiledCondition::All(self.list(all, &path.field("all"))),
+            document::Condition::Any { any } => CompiledCondition::Any(self.list(any, &path.field("any"))),
             document::Condition::Not { not: document::Negated::All(not) } => {
-                Condition::Not(self.list(not, &path.field("not")))
+                CompiledCondition::Not(self.list(not, &path.field("not")))
             }
             document::Condition::Not { not: document::Negated::One(not) } => {
-                Condition::Not(self.condition(not, &path.field("not")).into_iter().collect())
+                CompiledCondition::Not(self.condition(not, &path.field("not")).into_iter().collect())
             }
             document::Condition::Segment { segment } => self.segment(segment, path)?,
             document::Condition::Leaf(leaf) => {
                 if self.findings.is_broken(path) {
                     return None;
                 }
-                Condition::Leaf(Box::new(self.leaf(leaf, path)?))
+                CompiledCondition::Leaf(Box::new(self.leaf(leaf, path)?))
             }
         })
     }
 
-    fn segment(&mut self, key: &str, path: &Path) -> Option<Condition> {
+    fn segment(&mut self, key: &str, path: &Path) -> Option<CompiledCondition> {
         self.uses_segment = true;
         self.shared.note_use(key);
         if let Some(segment) = self.shared.segments.get(key) {
-            return Some(Condition::Segment(segment.clone()));
+            return Some(CompiledCondition::Segment(segment.clone()));
         }
         // It has a finding where it is written, and whoever uses it is left out with it.
         if self.shared.has_segment(key) || self.shared.is_lost("segments") {

@@ -5,7 +5,7 @@ mod segments;
 use super::names::{Names, unknown};
 use super::patterns::Patterns;
 use super::shares::{check_range, to_buckets};
-use crate::decide::{AttributePath, Holdout, Layer, Segment, USER_ID};
+use crate::decide::{AttributePath, CompiledSegment, Holdout, Layer, USER_ID};
 use crate::document::{Document, HoldoutConfig, LayerConfig, SharedConfig};
 use crate::finding::{Code, DocumentLocation, Findings, Path};
 use crate::hash::{Bucketer, Purpose, Range};
@@ -21,7 +21,7 @@ pub(super) struct Shared {
     has_error: bool,
     /// The lists, as `segments`, that could not be read in full. What is not in them may have been written.
     lost: Vec<&'static str>,
-    pub segments: HashMap<String, Arc<Segment>>,
+    pub segments: HashMap<String, Arc<CompiledSegment>>,
     pub layers: HashMap<String, CompiledLayer>,
     pub holdouts: Vec<CompiledHoldout>,
     segment_paths: Vec<(String, Path)>,

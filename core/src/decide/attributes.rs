@@ -2,7 +2,7 @@
 
 use super::condition::ConditionInput;
 use super::kinds::{Kinds, look, number, read};
-use super::{AttributePath, Condition, Experiment, Flag, Serve, USER_ID};
+use super::{AttributePath, CompiledCondition, Experiment, Flag, Serve, USER_ID};
 use crate::document::describe;
 use crate::finding::did_you_mean;
 use serde_json::{Map, Value};
@@ -90,14 +90,16 @@ impl AttributeTypes {
         self.add(unit.as_str(), UNIT);
     }
 
-    fn add_conditions(&mut self, conditions: &[Condition]) {
+    fn add_conditions(&mut self, conditions: &[CompiledCondition]) {
         for condition in conditions {
             match condition {
-                Condition::All(inner) | Condition::Any(inner) | Condition::Not(inner) => {
+                CompiledCondition::All(inner)
+                | CompiledCondition::Any(inner)
+                | CompiledCondition::Not(inner) => {
                     self.add_conditions(inner);
                 }
-                Condition::Segment(segment) => self.add_conditions(&segment.when),
-                Condition::Leaf(leaf) => {
+                CompiledCondition::Segment(segment) => self.add_conditions(&segment.when),
+                CompiledCondition::Leaf(leaf) => {
                     if let ConditionInput::Attribute(path) = &leaf.source {
                         let accepted = Kinds::accepted_by(&leaf.test);
                         let is_hashed = matches!(leaf.test, super::ConditionTest::Percentage(..));

@@ -10,20 +10,20 @@ use std::sync::Arc;
 
 /// A compiled condition.
 #[derive(Debug, Clone)]
-pub(crate) enum Condition {
-    All(Box<[Condition]>),
-    Any(Box<[Condition]>),
+pub(crate) enum CompiledCondition {
+    All(Box<[CompiledCondition]>),
+    Any(Box<[CompiledCondition]>),
     /// True unless all of these are.
-    Not(Box<[Condition]>),
-    Segment(Arc<Segment>),
+    Not(Box<[CompiledCondition]>),
+    Segment(Arc<CompiledSegment>),
     Leaf(Box<Leaf>),
 }
 
 /// Named conditions.
 #[derive(Debug)]
-pub(crate) struct Segment {
+pub(crate) struct CompiledSegment {
     pub key: Box<str>,
-    pub when: Box<[Condition]>,
+    pub when: Box<[CompiledCondition]>,
 }
 
 /// One value of the subject against one test.
@@ -74,7 +74,11 @@ impl AttributePath {
 /// Returns true if all conditions hold. Without a trace, evaluation stops at the first condition that does
 /// not hold; an explanation evaluates all of them to show them.
 #[inline]
-pub(crate) fn all_hold<T: Trace>(conditions: &[Condition], input: DecisionInput<'_>, trace: &mut T) -> bool {
+pub(crate) fn all_hold<T: Trace>(
+    conditions: &[CompiledCondition],
+    input: DecisionInput<'_>,
+    trace: &mut T,
+) -> bool {
     let mut holds = true;
     for condition in conditions {
         holds &= condition.holds(input, trace);
@@ -85,7 +89,7 @@ pub(crate) fn all_hold<T: Trace>(conditions: &[Condition], input: DecisionInput<
     holds
 }
 
-impl Condition {
+impl CompiledCondition {
     fn holds<T: Trace>(&self, input: DecisionInput<'_>, trace: &mut T) -> bool {
         let holds = match self {
             Self::Leaf(leaf) => leaf.holds(input, trace),
@@ -101,7 +105,7 @@ impl Condition {
     }
 }
 
-fn any_holds<T: Trace>(conditions: &[Condition], input: DecisionInput<'_>, trace: &mut T) -> bool {
+fn any_holds<T: Trace>(conditions: &[CompiledCondition], input: DecisionInput<'_>, trace: &mut T) -> bool {
     let mut holds = false;
     for condition in conditions {
         holds |= condition.holds(input, trace);

@@ -1,7 +1,9 @@
 //! Deciding an experiment.
 
 use super::condition::all_hold;
-use super::{AttributePath, Condition, DecisionInput, Draw, Reason, Split, Stage, Step, Subject, Trace};
+use super::{
+    AttributePath, CompiledCondition, DecisionInput, Draw, Reason, Split, Stage, Step, Subject, Trace,
+};
 use crate::document::Status;
 use crate::hash::{BUCKETS, Bucketer, Range};
 use crate::metric::Metric;
@@ -31,7 +33,7 @@ pub(crate) struct ExperimentParts {
     pub overrides: BTreeMap<Box<str>, usize>,
     pub holdouts: Box<[Arc<Holdout>]>,
     pub slot: Option<Slot>,
-    pub targeting: Box<[Condition]>,
+    pub targeting: Box<[CompiledCondition]>,
     pub traffic: Bucketer,
     /// The end of the traffic: a unit with a lower bucket is in it.
     pub below: u32,

@@ -2,8 +2,8 @@
 
 use super::condition::all_hold;
 use super::{
-    AttributePath, Catalog, Condition, Decision, DecisionInput, Draw, FlagReason, OpenFeatureReason, Reason,
-    Split, Stage, Step, Subject, Trace,
+    AttributePath, Catalog, CompiledCondition, Decision, DecisionInput, Draw, FlagReason, OpenFeatureReason,
+    Reason, Split, Stage, Step, Subject, Trace,
 };
 use crate::hash::{BUCKETS, Bucketer, Range};
 use jiff::Timestamp;
@@ -44,7 +44,7 @@ pub(crate) struct Prerequisite {
 #[derive(Debug)]
 pub(crate) struct Rule {
     pub name: Box<str>,
-    pub when: Box<[Condition]>,
+    pub when: Box<[CompiledCondition]>,
     pub serve: Serve,
 }
 
@@ -63,7 +63,7 @@ pub(crate) enum Serve {
 /// The flat form: targeting, a percentage, and what the units in it get.
 #[derive(Debug)]
 pub(crate) struct Rollout {
-    pub targeting: Box<[Condition]>,
+    pub targeting: Box<[CompiledCondition]>,
     pub bucketer: Bucketer,
     /// The end of the rollout: a unit with a lower bucket is in it.
     pub below: u32,
@@ -124,6 +124,14 @@ impl Flag {
         let variant = self.variants.get(variant);
         Evaluation { variant, reason, open_feature, rule: None, decision: None }
     }
+}
+
+/// A rule with its flag, and the catalog whose experiments it may serve.
+#[derive(Clone, Copy)]
+struct FlagRule<'a> {
+    catalog: &'a Catalog,
+    flag: &'a Flag,
+    rule: &'a Rule,
 }
 
 /// The order of evaluation of flags. It is the catalog's because a flag may ask other flags and experiments.
@@ -188,7 +196,8 @@ impl Catalog {
             return evaluation;
         }
         for rule in &flag.rules {
-            if let Some(evaluation) = self.by_rule(flag, rule, input, trace) {
+            let rule = FlagRule { catalog: self, flag, rule };
+            if let Some(evaluation) = rule.evaluate(input, trace) {
                 return evaluation;
             }
         }
@@ -230,17 +239,14 @@ impl Catalog {
         });
         None
     }
+}
 
-    fn by_rule<'a, T: Trace>(
-        &'a self,
-        flag: &'a Flag,
-        rule: &'a Rule,
-        input: DecisionInput<'_>,
-        trace: &mut T,
-    ) -> Option<Evaluation<'a>> {
+impl<'a> FlagRule<'a> {
+    fn evaluate<T: Trace>(self, input: DecisionInput<'_>, trace: &mut T) -> Option<Evaluation<'a>> {
+        let rule = self.rule;
         trace.record(|| Step::Open { name: format!("rule {}", rule.name) });
         let matches = all_hold(&rule.when, input, trace);
-        let evaluation = if matches { self.serve(flag, rule, input, trace) } else { None };
+        let evaluation = if matches { self.serve(input, trace) } else { None };
         trace.record(|| Step::Close { holds: matches });
         trace.record(|| {
             let detail = match (matches, &evaluation) {
@@ -256,13 +262,8 @@ impl Catalog {
         evaluation.map(|evaluation| Evaluation { rule: Some(&rule.name), ..evaluation })
     }
 
-    fn serve<'a, T: Trace>(
-        &'a self,
-        flag: &'a Flag,
-        rule: &'a Rule,
-        input: DecisionInput<'_>,
-        trace: &mut T,
-    ) -> Option<Evaluation<'a>> {
+    fn serve<T: Trace>(self, input: DecisionInput<'_>, trace: &mut T) -> Option<Evaluation<'a>> {
+        let Self { catalog, flag, rule } = self;
         match &rule.serve {
             Serve::Variant(variant) => {
                 let everybody = rule.when.is_empty();
@@ -278,7 +279,7 @@ impl Catalog {
                 Some(flag.with(variant, FlagReason::Rule, OpenFeatureReason::Split))
             }
             Serve::Experiment { index, variants } => {
-                let experiment = self.experiments().get(*index)?;
+                let experiment = catalog.experiments().get(*index)?;
                 let mut decision = experiment.evaluate(input.subject, input.now, None, trace);
                 if decision.reason == Reason::UnitMissing {
                     match experiment.decide_without_unit(input, trace) {

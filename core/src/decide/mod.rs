@@ -22,7 +22,7 @@ mod version;
 
 pub use attributes::{AttributeTypes, Column, Hint};
 pub use catalog::Catalog;
-pub(crate) use condition::{AttributePath, Condition, ConditionInput, Leaf, Segment};
+pub(crate) use condition::{AttributePath, CompiledCondition, CompiledSegment, ConditionInput, Leaf};
 pub use context::Context;
 pub(crate) use experiment::ExperimentParts;
 pub use experiment::{Decision, Experiment, Finality, Pin, Variant};

@@ -6,72 +6,72 @@ use schemars::JsonSchema;
 words! {
     /// The reason why an experiment gave a variant, or none. The first one that applies, in this order, decides.
     #[derive(JsonSchema)]
-    pub enum Reason {
+    pub enum Reason: "snake_case" {
         /// The subject has no unit, or a blank one.
-        UnitMissing = "unit_missing",
+        UnitMissing,
         /// Draft, not started, ended, completed without a winner, or paused.
-        NotActive = "not_active",
+        NotActive,
         /// Completed: everybody gets the winner.
-        Winner = "winner",
+        Winner,
         /// The document names a variant for this unit.
-        Override = "override",
+        Override,
         /// Held out of all, or of this experiment.
-        Holdout = "holdout",
+        Holdout,
         /// An earlier assignment of the same epoch holds.
-        Pinned = "pinned",
+        Pinned,
         /// The unit's layer slot belongs to another experiment, or to none.
-        OtherInLayer = "other_in_layer",
+        OtherInLayer,
         /// The targeting rules do not match.
-        Targeting = "targeting",
+        Targeting,
         /// Not in the traffic.
-        Traffic = "traffic",
+        Traffic,
         /// Assigned by bucket.
-        Assigned = "assigned",
+        Assigned,
     }
 }
 
 words! {
     /// The reason why a flag gave its variant.
     #[derive(JsonSchema)]
-    pub enum FlagReason {
+    pub enum FlagReason: "snake_case" {
         /// No flag has this key.
-        FlagNotFound = "flag_not_found",
+        FlagNotFound,
         /// The flag is not enabled.
-        FlagDisabled = "flag_disabled",
+        FlagDisabled,
         /// A prerequisite gave another variant.
-        Prerequisite = "prerequisite",
+        Prerequisite,
         /// The document names a variant for this unit.
-        Override = "override",
+        Override,
         /// A rule's conditions match.
-        Rule = "rule",
+        Rule,
         /// The flat form's targeting refuses the unit.
-        TargetingRulesNotMet = "targeting_rules_not_met",
+        TargetingRulesNotMet,
         /// The answer depends on the unit, and the subject has none.
-        UnitMissing = "unit_missing",
+        UnitMissing,
         /// The unit is in the rollout.
-        Enabled = "enabled",
+        Enabled,
         /// Not in the rollout.
-        NotInRollout = "not_in_rollout",
+        NotInRollout,
         /// No other reason applies.
-        Default = "default",
+        Default,
     }
 }
 
 words! {
     /// The reasons of the OpenFeature specification.
     #[derive(JsonSchema)]
-    pub enum OpenFeatureReason {
+    pub enum OpenFeatureReason: "SCREAMING_SNAKE_CASE" {
         /// All units get the same variant.
-        Static = "STATIC",
+        Static,
         /// Conditions or an override decided.
-        TargetingMatch = "TARGETING_MATCH",
+        TargetingMatch,
         /// A share of the units decided.
-        Split = "SPLIT",
+        Split,
         /// The flag is off.
-        Disabled = "DISABLED",
+        Disabled,
         /// The default variant.
-        Default = "DEFAULT",
+        Default,
         /// The flag could not be evaluated.
-        Error = "ERROR",
+        Error,
     }
 }

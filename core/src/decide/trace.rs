@@ -1,6 +1,6 @@
 //! The steps of an explanation.
 
-use super::{Condition, Rule};
+use super::{CompiledCondition, Rule};
 use crate::document::Operator;
 use crate::hash::{Bucketer, Purpose, Range, bucket_of};
 use crate::words;
@@ -31,7 +31,7 @@ pub(crate) trait Trace {
 
     /// A condition was asked.
     #[inline]
-    fn asked(&mut self, _condition: &Condition, _holds: bool) {}
+    fn asked(&mut self, _condition: &CompiledCondition, _holds: bool) {}
 
     /// A flag's rule served.
     #[inline]
@@ -147,20 +147,20 @@ words! {
     /// The questions of the two orders of evaluation.
     #[derive(JsonSchema)]
     #[expect(missing_docs, reason = "the words are those of the order of evaluation, told there")]
-    pub enum Stage {
-        Unit = "unit",
-        Status = "status",
-        Override = "override",
-        Holdout = "holdout",
-        Pin = "pin",
-        Layer = "layer",
-        Targeting = "targeting",
-        Traffic = "traffic",
-        Variant = "variant",
-        Enabled = "enabled",
-        Prerequisite = "prerequisite",
-        Rule = "rule",
-        Rollout = "rollout",
-        Default = "default",
+    pub enum Stage: "snake_case" {
+        Unit,
+        Status,
+        Override,
+        Holdout,
+        Pin,
+        Layer,
+        Targeting,
+        Traffic,
+        Variant,
+        Enabled,
+        Prerequisite,
+        Rule,
+        Rollout,
+        Default,
     }
 }

@@ -59,16 +59,16 @@ record! {
 
 written_words! {
     /// The stage of an experiment's life cycle.
-    pub enum Status {
+    pub enum Status: "snake_case" {
         /// Being written; nobody takes part.
         #[default]
-        Draft = "draft",
+        Draft,
         /// Units are assigned.
-        Active = "active",
+        Active,
         /// No new units; assigned ones keep their variant.
-        Paused = "paused",
+        Paused,
         /// Over; everybody gets the winner, if one is named.
-        Completed = "completed",
+        Completed,
     }
 }
 
@@ -112,16 +112,16 @@ record! {
 
 written_words! {
     /// The aggregation of a metric's events.
-    pub enum MetricKind {
+    pub enum MetricKind: "snake_case" {
         /// The share of units with at least one event.
         #[default]
-        Conversion = "conversion",
+        Conversion,
         /// The number of events.
-        Count = "count",
+        Count,
         /// The sum of a property.
-        Sum = "sum",
+        Sum,
         /// The mean of a property over units.
-        Mean = "mean",
+        Mean,
     }
 }
 
@@ -147,24 +147,24 @@ impl MetricKind {
 
 written_words! {
     /// The direction of an improvement.
-    pub enum Direction {
+    pub enum Direction: "snake_case" {
         /// More is better.
         #[default]
-        Increase = "increase",
+        Increase,
         /// Less is better.
-        Decrease = "decrease",
+        Decrease,
     }
 }
 
 written_words! {
     /// The role of a metric in a decision.
-    pub enum MetricRole {
+    pub enum MetricRole: "snake_case" {
         /// Decides the experiment.
         #[default]
-        Primary = "primary",
+        Primary,
         /// Explains the decision, and does not make it.
-        Secondary = "secondary",
+        Secondary,
         /// Must not get worse.
-        Guardrail = "guardrail",
+        Guardrail,
     }
 }

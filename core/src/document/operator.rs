@@ -57,79 +57,79 @@ impl Operator {
 written_words! {
     /// A comparison of an attribute with a value. A missing or wrongly typed attribute makes every operator
     /// false, except `not_exists`.
-    pub enum Operator {
+    pub enum Operator: "snake_case" {
         /// The same string, number or boolean.
         #[default]
-        Equals = "equals",
+        Equals,
         /// Another string, number or boolean.
-        NotEquals = "not_equals",
+        NotEquals,
         /// One of a list.
-        In = "in",
+        In,
         /// None of a list.
-        NotIn = "not_in",
+        NotIn,
         /// A greater number.
-        GreaterThan = "greater_than",
+        GreaterThan,
         /// A number at least as great.
-        GreaterOrEqual = "greater_or_equal",
+        GreaterOrEqual,
         /// A smaller number.
-        LessThan = "less_than",
+        LessThan,
         /// A number at most as great.
-        LessOrEqual = "less_or_equal",
+        LessOrEqual,
         /// A number from the first to the second of a list, both included.
-        Between = "between",
+        Between,
         /// A string with this part, or a list with this element.
-        Contains = "contains",
+        Contains,
         /// A string without this part, or a list without this element.
-        NotContains = "not_contains",
+        NotContains,
         /// A string with this start.
-        StartsWith = "starts_with",
+        StartsWith,
         /// A string with this end.
-        EndsWith = "ends_with",
+        EndsWith,
         /// A string in which a regular expression finds a match.
-        Matches = "matches",
+        Matches,
         /// Any value: the attribute is present and not null.
-        Exists = "exists",
+        Exists,
         /// No value: the attribute is missing or null.
-        NotExists = "not_exists",
+        NotExists,
         /// A string or list that contains at least one of a list.
-        ContainsAny = "contains_any",
+        ContainsAny,
         /// A string or list that contains all of a list.
-        ContainsAll = "contains_all",
+        ContainsAll,
         /// A string of so many characters, or a list of so many elements.
-        LengthEquals = "length_equals",
+        LengthEquals,
         /// A longer string or list.
-        LengthGreaterThan = "length_greater_than",
+        LengthGreaterThan,
         /// A string or list at least as long.
-        LengthGreaterOrEqual = "length_greater_or_equal",
+        LengthGreaterOrEqual,
         /// A shorter string or list.
-        LengthLessThan = "length_less_than",
+        LengthLessThan,
         /// A string or list at most as long.
-        LengthLessOrEqual = "length_less_or_equal",
+        LengthLessOrEqual,
         /// An earlier time.
-        Before = "before",
+        Before,
         /// This time or a later one.
-        After = "after",
+        After,
         /// A time of day and week: `{start, end, days, zone}`.
-        TimeWindow = "time_window",
+        TimeWindow,
         /// The same semantic version.
-        SemverEquals = "semver_equals",
+        SemverEquals,
         /// Another semantic version.
-        SemverNotEquals = "semver_not_equals",
+        SemverNotEquals,
         /// A greater semantic version.
-        SemverGreaterThan = "semver_greater_than",
+        SemverGreaterThan,
         /// A semantic version at least as great.
-        SemverGreaterOrEqual = "semver_greater_or_equal",
+        SemverGreaterOrEqual,
         /// A smaller semantic version.
-        SemverLessThan = "semver_less_than",
+        SemverLessThan,
         /// A semantic version at most as great.
-        SemverLessOrEqual = "semver_less_or_equal",
+        SemverLessOrEqual,
         /// A semantic version in a range, for example `>=1.2, <2`.
-        SemverRange = "semver_range",
+        SemverRange,
         /// A place `{lat, lon}` within `{lat, lon, radius_km}`.
-        GeoWithin = "geo_within",
+        GeoWithin,
         /// An IP address in a network or in one of a list of them (CIDR).
-        IpIn = "ip_in",
+        IpIn,
         /// A share of units from 0 to 100, hashed by a salt of its own.
-        Percentage = "percentage",
+        Percentage,
     }
 }

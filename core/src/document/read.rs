@@ -39,18 +39,13 @@ impl ReadPath<'_> {
     }
 }
 
-/// A value that can be read from a document.
-pub(crate) trait ReadValue: Sized {
-    /// Reads a value; whatever is wrong with it becomes findings, and a default stands in.
+/// A value that can be read from a document. Its default replaces one that could not be read, after its finding is added.
+pub(crate) trait ReadValue: Default {
+    /// True if a field of the type need not be written; it has its default then.
+    const IS_OPTIONAL: bool = false;
+
+    /// Reads a value; whatever is wrong with it becomes findings, and the default stands in.
     fn read(value: &Value, at: ReadPath<'_>, findings: &mut Findings) -> Self;
-
-    /// Returns the value of a field that is not written; `None` if the field is required.
-    fn absent() -> Option<Self> {
-        None
-    }
-
-    /// Returns the value that replaces one that could not be read, after its finding is added.
-    fn stand_in() -> Self;
 }
 
 /// Notes that a value is of a wrong type, and lets the default stand in.
@@ -73,7 +68,7 @@ pub(crate) fn refuse<T: ReadValue>(
 ) -> T {
     findings.add(code, at.path(), message).help = help;
     findings.mark_broken(at.path());
-    T::stand_in()
+    T::default()
 }
 
 /// A value in a few words, for messages.
@@ -147,7 +142,7 @@ pub(crate) fn field<T: ReadValue>(
     if let Some(value) = map.get(name) {
         return T::read(value, ReadPath::Field(&at, name), findings);
     }
-    T::absent().unwrap_or_else(|| {
+    if !T::IS_OPTIONAL {
         // The misspelt field that stands for this one already has a finding that says so.
         let path = ReadPath::Field(&at, name).path();
         if !findings.is_broken(&path) {
@@ -156,8 +151,8 @@ pub(crate) fn field<T: ReadValue>(
                 .help(format!("add `{name}:`"));
             findings.mark_broken(path);
         }
-        T::stand_in()
-    })
+    }
+    T::default()
 }
 
 /// Notes fields that nobody knows.
@@ -192,17 +187,11 @@ impl ReadValue for bool {
             }
         }
     }
-    fn stand_in() -> Self {
-        false
-    }
 }
 
 impl ReadValue for f64 {
     fn read(value: &Value, at: ReadPath<'_>, findings: &mut Findings) -> Self {
         value.as_f64().unwrap_or_else(|| wrong_type("a number", value, at, findings))
-    }
-    fn stand_in() -> Self {
-        0.0
     }
 }
 
@@ -210,9 +199,6 @@ impl ReadValue for u32 {
     fn read(value: &Value, at: ReadPath<'_>, findings: &mut Findings) -> Self {
         let read = value.as_u64().and_then(|it| Self::try_from(it).ok());
         read.unwrap_or_else(|| wrong_type("a whole number of 0 or more", value, at, findings))
-    }
-    fn stand_in() -> Self {
-        0
     }
 }
 
@@ -228,33 +214,25 @@ impl ReadValue for String {
             }
         }
     }
-    fn stand_in() -> Self {
-        Self::new()
-    }
 }
 
 impl ReadValue for Value {
     fn read(value: &Value, _: ReadPath<'_>, _: &mut Findings) -> Self {
         value.clone()
     }
-    fn stand_in() -> Self {
-        Self::Null
-    }
 }
 
 impl<T: ReadValue> ReadValue for Option<T> {
+    const IS_OPTIONAL: bool = true;
+
     fn read(value: &Value, at: ReadPath<'_>, findings: &mut Findings) -> Self {
         (!value.is_null()).then(|| T::read(value, at, findings))
-    }
-    fn absent() -> Option<Self> {
-        Some(None)
-    }
-    fn stand_in() -> Self {
-        None
     }
 }
 
 impl<T: ReadValue> ReadValue for Vec<T> {
+    const IS_OPTIONAL: bool = true;
+
     fn read(value: &Value, at: ReadPath<'_>, findings: &mut Findings) -> Self {
         match value {
             Value::Array(list) => list
@@ -265,15 +243,11 @@ impl<T: ReadValue> ReadValue for Vec<T> {
             other => wrong_type("a list", other, at, findings),
         }
     }
-    fn absent() -> Option<Self> {
-        Some(Self::new())
-    }
-    fn stand_in() -> Self {
-        Self::new()
-    }
 }
 
 impl<T: ReadValue> ReadValue for BTreeMap<String, T> {
+    const IS_OPTIONAL: bool = true;
+
     fn read(value: &Value, at: ReadPath<'_>, findings: &mut Findings) -> Self {
         match value {
             Value::Object(map) => map
@@ -282,12 +256,6 @@ impl<T: ReadValue> ReadValue for BTreeMap<String, T> {
                 .collect(),
             other => wrong_type("a mapping", other, at, findings),
         }
-    }
-    fn absent() -> Option<Self> {
-        Some(Self::new())
-    }
-    fn stand_in() -> Self {
-        Self::new()
     }
 }
 
@@ -319,57 +287,62 @@ macro_rules! record {
                 read::check_unknown(map, Self::FIELDS, at, findings);
                 Self { $($field: read::field(map, stringify!($field), at, findings),)* }
             }
-            fn stand_in() -> Self {
-                Self::default()
-            }
         }
     };
 }
 
-/// Reads one of a closed set of words.
-pub(crate) fn word<T: ReadValue + Copy, const N: usize>(
-    all: [T; N],
-    as_str: fn(T) -> &'static str,
-    value: &Value,
-    at: ReadPath<'_>,
-    findings: &mut Findings,
-) -> T {
-    let Value::String(text) = value else { return wrong_type("a word", value, at, findings) };
-    if let Some(found) = all.into_iter().find(|it| as_str(*it) == text) {
-        return found;
+/// One of a closed set of words.
+pub(crate) trait DocumentWord: Copy + Default + 'static {
+    /// Every word with its value.
+    fn words() -> impl Iterator<Item = (&'static str, Self)> + Clone;
+}
+
+impl<W: DocumentWord> ReadValue for W {
+    fn read(value: &Value, at: ReadPath<'_>, findings: &mut Findings) -> Self {
+        let Value::String(text) = value else { return wrong_type("a word", value, at, findings) };
+        if let Some((_, found)) = W::words().find(|(word, _)| word == text) {
+            return found;
+        }
+        let words = W::words().map(|(word, _)| word);
+        let near = word_meant(text, words.clone()).or_else(|| did_you_mean(text, words.clone()));
+        let help = match near {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("one of: {}", words.collect::<Vec<_>>().join(", ")),
+        };
+        let message = format!("{} is not a known word here", quote(text));
+        refuse(Code::UnknownWord, message, Some(help), at, findings)
     }
-    let words = all.map(as_str);
-    let near = word_meant(text, words).or_else(|| did_you_mean(text, words));
-    let help = match near {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!("one of: {}", words.join(", ")),
-    };
-    let message = format!("{} is not a known word here", quote(text));
-    refuse(Code::UnknownWord, message, Some(help), at, findings)
 }
 
 /// Declares a closed set of words of documents: an enum by [`words!`](crate::words) with its JSON Schema and its reader.
 macro_rules! written_words {
-    ($(#[$attribute:meta])* pub enum $name:ident { $($variants:tt)* }) => {
+    ($(#[$attribute:meta])* pub enum $name:ident: $case:literal { $($variants:tt)* }) => {
         $crate::words! {
             $(#[$attribute])*
             #[derive(Default, schemars::JsonSchema)]
-            pub enum $name { $($variants)* }
+            pub enum $name: $case { $($variants)* }
         }
 
-        impl $crate::document::read::ReadValue for $name {
-            fn read(
-                value: &serde_json::Value,
-                at: $crate::document::read::ReadPath<'_>,
-                findings: &mut $crate::finding::Findings,
-            ) -> Self {
-                $crate::document::read::word(Self::ALL, Self::as_str, value, at, findings)
-            }
-            fn stand_in() -> Self {
-                Self::default()
+        impl $crate::document::read::DocumentWord for $name {
+            fn words() -> impl Iterator<Item = (&'static str, Self)> + Clone {
+                Self::ALL.into_iter().map(|it| (it.as_str(), it))
             }
         }
     };
 }
 
-pub(crate) use {record, written_words};
+/// Gives types the JSON Schemas that are written by hand.
+macro_rules! json_schemas {
+    ($($name:ident: $schema:tt)*) => {$(
+        impl schemars::JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!($schema)
+            }
+        }
+    )*};
+}
+
+pub(crate) use {json_schemas, record, written_words};

@@ -92,9 +92,6 @@ impl ReadValue for Negated {
             Self::One(Box::new(ReadValue::read(value, at, findings)))
         }
     }
-    fn stand_in() -> Self {
-        Self::default()
-    }
 }
 
 impl ReadValue for Condition {
@@ -120,7 +117,7 @@ impl ReadValue for Condition {
             let message = format!("unknown field {}", quote(name));
             findings.add(Code::UnknownField, ReadPath::Field(&at, name).path(), message).help(help);
             findings.mark_broken(at.path());
-            return Self::stand_in();
+            return Self::default();
         };
         for other in map.keys().filter(|name| *name != nesting) {
             let message = format!("{other:?} cannot be used beside `{nesting}`");
@@ -135,9 +132,6 @@ impl ReadValue for Condition {
             _ => Self::Segment { segment: ReadValue::read(value, inner, findings) },
         }
     }
-    fn stand_in() -> Self {
-        Self::default()
-    }
 }
 
 impl ReadValue for Range {
@@ -149,8 +143,5 @@ impl ReadValue for Range {
         let help = "write [first bucket, one past the last], for example [0, 250000]".to_owned();
         let message = format!("expected a range of buckets, found {}", describe(value));
         refuse(Code::WrongType, message, Some(help), at, findings)
-    }
-    fn stand_in() -> Self {
-        Self::default()
     }
 }

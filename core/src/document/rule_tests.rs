@@ -26,12 +26,12 @@ record! {
 
 written_words! {
     /// The kind of document that tests are about.
-    pub enum TestedKind {
+    pub enum TestedKind: "snake_case" {
         /// An experiment.
         #[default]
-        Experiment = "experiment",
+        Experiment,
         /// A flag.
-        Flag = "flag",
+        Flag,
     }
 }
 
@@ -65,6 +65,7 @@ record! {
 record! {
     /// Buckets from 0 to 999,999. Each counts wherever the decision draws one of its name, in prerequisites too.
     #[schemars(transform = super::schema::buckets)]
+    #[derive(Copy, Eq)]
     pub struct BucketsConfig {
         /// The bucket in every holdout.
         pub holdout: Option<u32>,
@@ -115,9 +116,6 @@ impl ReadValue for Attributes {
             other => wrong_type("a mapping of attributes", other, at, findings),
         }
     }
-    fn stand_in() -> Self {
-        Self::default()
-    }
 }
 
 /// The variant that a test expects.
@@ -133,18 +131,14 @@ pub enum ExpectedVariant {
 }
 
 impl ReadValue for ExpectedVariant {
+    const IS_OPTIONAL: bool = true;
+
     fn read(value: &Value, at: ReadPath<'_>, findings: &mut Findings) -> Self {
         match value {
             Value::Null => Self::Nothing,
             Value::String(key) => Self::Key(key.clone()),
             other => wrong_type("the key of a variant, or null for none", other, at, findings),
         }
-    }
-    fn absent() -> Option<Self> {
-        Some(Self::Any)
-    }
-    fn stand_in() -> Self {
-        Self::Any
     }
 }
 

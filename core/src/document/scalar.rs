@@ -1,14 +1,12 @@
 //! The single values of a document.
 
-use super::read::{ReadPath, ReadValue, quote, refuse, written_words, wrong_type};
+use super::read::{ReadPath, ReadValue, json_schemas, quote, refuse, written_words, wrong_type};
 use crate::finding::{Code, Findings};
 use crate::read::time_of_text;
 use jiff::Timestamp;
 use jiff::civil::Date;
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 use serde_json::Value;
-use std::borrow::Cow;
 use std::ops::Deref;
 
 /// The name of a document or of a part of one: `[a-z0-9][a-z0-9._-]{0,63}`.
@@ -49,7 +47,7 @@ impl ReadValue for Key {
             return Self(text);
         }
         if !value.is_string() {
-            return Self::stand_in();
+            return Self::default();
         }
         let near = Self::near(&text);
         let help = if Self::is_valid(&near) {
@@ -58,18 +56,6 @@ impl ReadValue for Key {
             "a key has 1 to 64 of a-z, 0-9, `.`, `_` and `-`, and starts with a letter or digit".to_owned()
         };
         refuse(Code::InvalidKey, format!("{} is not a key", quote(&text)), Some(help), at, findings)
-    }
-    fn stand_in() -> Self {
-        Self::default()
-    }
-}
-
-impl JsonSchema for Key {
-    fn schema_name() -> Cow<'static, str> {
-        "Key".into()
-    }
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": "string", "pattern": "^[a-z0-9][a-z0-9._-]{0,63}$"})
     }
 }
 
@@ -119,22 +105,6 @@ impl ReadValue for DateTime {
             refuse(Code::InvalidDate, message, Some(Self::HELP.to_owned()), at, findings)
         })
     }
-    fn stand_in() -> Self {
-        Self::default()
-    }
-}
-
-impl JsonSchema for DateTime {
-    fn schema_name() -> Cow<'static, str> {
-        "DateTime".into()
-    }
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "type": ["string", "number"],
-            "description": "RFC 3339 with an offset, a date (its midnight in UTC), or a number of seconds, milliseconds, microseconds or nanoseconds since 1970",
-            "pattern": r"^\d{4}-\d{2}-\d{2}([Tt ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?([Zz]|[+-]\d{2}:?\d{2}))?$|^-?\d{9,}(\.\d+)?$"
-        })
-    }
 }
 
 /// A length of time, as `30m`, `24h` or `7d`; a day has 24 hours here. Held in seconds.
@@ -177,23 +147,21 @@ impl ReadValue for Window {
             refuse(Code::InvalidDate, message, Some(help), at, findings)
         })
     }
-    fn stand_in() -> Self {
-        Self::default()
-    }
 }
 
-impl JsonSchema for Window {
-    fn schema_name() -> Cow<'static, str> {
-        "Window".into()
+json_schemas! {
+    Key: {"type": "string", "pattern": "^[a-z0-9][a-z0-9._-]{0,63}$"}
+    DateTime: {
+        "type": ["string", "number"],
+        "description": "RFC 3339 with an offset, a date (its midnight in UTC), or a number of seconds, milliseconds, microseconds or nanoseconds since 1970",
+        "pattern": r"^\d{4}-\d{2}-\d{2}([Tt ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?([Zz]|[+-]\d{2}:?\d{2}))?$|^-?\d{9,}(\.\d+)?$"
     }
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": "string", "pattern": r"^[1-9]\d* ?[smhdw]$"})
-    }
+    Window: {"type": "string", "pattern": r"^[1-9]\d* ?[smhdw]$"}
 }
 
 written_words! {
     /// The scheme by which units are hashed into buckets.
-    pub enum HashScheme {
+    pub enum HashScheme: "snake_case" {
         /// murmur3 of `salt:purpose:unit`.
         #[default]
         Abx1 = "abx-1",

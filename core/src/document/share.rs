@@ -1,11 +1,9 @@
 //! Shares: a number, or a percentage with its sign.
 
-use super::read::{ReadPath, ReadValue, describe, quote, refuse, wrong_type};
+use super::read::{ReadPath, ReadValue, describe, json_schemas, quote, refuse, wrong_type};
 use crate::finding::{Code, Findings};
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 use serde_json::Value;
-use std::borrow::Cow;
 
 /// A share from 0 to 1, written `0.1` or `10%`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, PartialOrd, Serialize)]
@@ -77,17 +75,11 @@ impl ReadValue for Share {
         };
         share.unwrap_or_else(|| not_a_share("a number", value, at, findings))
     }
-    fn stand_in() -> Self {
-        Self::default()
-    }
 }
 
 impl ReadValue for Percentage {
     fn read(value: &Value, at: ReadPath<'_>, findings: &mut Findings) -> Self {
         Self::of(value).unwrap_or_else(|| not_a_share("a number", value, at, findings))
-    }
-    fn stand_in() -> Self {
-        Self::default()
     }
 }
 
@@ -100,33 +92,20 @@ impl Serialize for Percentage {
 /// `0%` to `100%`, with any number of digits behind the point.
 pub(super) const PERCENT_PATTERN: &str = r"^\s*(0*100(\.0+)?|0*[0-9]{1,2}(\.[0-9]+)?)\s*%\s*$";
 
-impl JsonSchema for Share {
-    fn schema_name() -> Cow<'static, str> {
-        "Share".into()
+json_schemas! {
+    Share: {
+        "description": "A share from 0 to 1, or a percentage with its sign",
+        "anyOf": [
+            {"type": "number", "minimum": 0, "maximum": 1},
+            {"type": "string", "pattern": PERCENT_PATTERN}
+        ]
     }
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "description": "A share from 0 to 1, or a percentage with its sign",
-            "anyOf": [
-                {"type": "number", "minimum": 0, "maximum": 1},
-                {"type": "string", "pattern": PERCENT_PATTERN}
-            ]
-        })
-    }
-}
-
-impl JsonSchema for Percentage {
-    fn schema_name() -> Cow<'static, str> {
-        "Percentage".into()
-    }
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "description": "A percentage from 0 to 100, with or without its sign",
-            "anyOf": [
-                {"type": "number", "minimum": 0, "maximum": 100},
-                {"type": "string", "pattern": PERCENT_PATTERN}
-            ]
-        })
+    Percentage: {
+        "description": "A percentage from 0 to 100, with or without its sign",
+        "anyOf": [
+            {"type": "number", "minimum": 0, "maximum": 100},
+            {"type": "string", "pattern": PERCENT_PATTERN}
+        ]
     }
 }
 

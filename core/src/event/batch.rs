@@ -1,7 +1,7 @@
 //! A batch of records by shard: each is taken apart into its events by itself, whatever its neighbours are.
 
 use super::unpack::{self, unpack};
-use super::{EventData, Item, Position, Rejection, RejectionReason as Reason, Sequence, What};
+use super::{EventData, ItemContent, Position, Rejection, RejectionReason as Reason, Sequence, StreamItem};
 use bytes::Bytes;
 use jiff::Timestamp;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -170,21 +170,21 @@ impl ShardBatch {
 
     /// The items after a place in the shard, in their order. An event whose id `is_known` from before is a duplicate; of those with one
     /// id in the same batch, [`fold`](super::fold) decides.
-    pub fn items(&self, after: Option<&Position>, is_known: impl Fn(u64) -> bool) -> Vec<Item<'_>> {
+    pub fn items(&self, after: Option<&Position>, is_known: impl Fn(u64) -> bool) -> Vec<StreamItem<'_>> {
         let mut items = Vec::with_capacity(self.payloads.len());
         let left = self.payloads.iter().filter(|it| after.is_none_or(|after| it.position > *after));
         items.extend(left.map(|payload| {
             let what = match payload.event() {
-                Err(rejection) => What::Rejected(rejection),
+                Err(rejection) => ItemContent::Rejected(rejection),
                 Ok(event) => {
                     // Without an id nothing but its place tells it from others, and the head knows places.
                     let id = event.fingerprint();
                     let is_new = id.is_none_or(|id| !is_known(id));
-                    if is_new { What::Event(event, id) } else { What::Duplicate(event) }
+                    if is_new { ItemContent::Event(event, id) } else { ItemContent::Duplicate(event) }
                 }
             };
             let Payload { position, arrived, partition_key, data, .. } = payload;
-            Item { position, arrived: *arrived, partition_key: partition_key.as_deref(), data, what }
+            StreamItem { position, arrived: *arrived, partition_key: partition_key.as_deref(), data, what }
         }));
         items
     }
@@ -317,7 +317,7 @@ mod tests {
         let taken = |after: Option<&str>, known: &[u64]| {
             let after = after.map(|it| it.parse().unwrap());
             let items = batch.shards[0].items(after.as_ref(), |id| known.contains(&id));
-            items.iter().map(|item| matches!(item.what, What::Event(..))).collect::<Vec<_>>()
+            items.iter().map(|item| matches!(item.what, ItemContent::Event(..))).collect::<Vec<_>>()
         };
         assert_eq!(taken(None, &[]), [true, true, true, true]);
         assert_eq!(taken(Some("1"), &[known]), [false, true, true]);

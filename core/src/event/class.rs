@@ -7,22 +7,22 @@ use std::collections::BTreeMap;
 
 words! {
     /// The one class that a record falls into: the classes of all records read sum to their number.
-    pub enum RecordClass {
+    pub enum RecordClass: "snake_case" {
         /// An exposure, an evaluation, or a conversion that is credited to a metric.
-        Counted = "counted",
+        Counted,
         /// An event whose id was taken before, in this batch or an earlier one.
-        Duplicate = "duplicate",
+        Duplicate,
         /// A record that is not after the head of its shard: an earlier delivery of it was counted.
-        AlreadyCounted = "already_counted",
+        AlreadyCounted,
         /// An event with an impossible time.
-        Late = "late",
+        Late,
         /// A conversion that a metric asks for, and that no experiment is credited with: its unit was not exposed before it, or too
         /// long before.
-        Unattributed = "unattributed",
+        Unattributed,
         /// A conversion that no metric of any experiment asks for.
-        UnknownEvent = "unknown_event",
+        UnknownEvent,
         /// A record that can never be processed, and is quarantined.
-        Rejected = "rejected",
+        Rejected,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Commits: counts that are written together.
 
 use super::fold::Effect;
-use super::{Amount, Counter, Folded, Item, Part, Position, RowKey};
+use super::{Amount, Counter, Folded, Part, Position, RowKey, StreamItem};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The limits of one commit, which the store sets.
@@ -42,7 +42,7 @@ pub struct Additions<'a> {
 }
 
 /// Rows by their number, and in each the counters by theirs.
-type Rows = BTreeMap<u32, BTreeMap<u32, Amount>>;
+type NumberedRows = BTreeMap<u32, BTreeMap<u32, Amount>>;
 
 impl<'a> Folded<'a> {
     /// The next commit after `from` items of a shard that is counted up to `head`: as many of them, in their order, as fit. An item that does
@@ -50,7 +50,7 @@ impl<'a> Folded<'a> {
     #[must_use]
     pub fn commit(
         &self,
-        items: &[Item<'_>],
+        items: &[StreamItem<'_>],
         (from, head): (usize, Option<&Position>),
         limits: &Limits,
     ) -> Option<Commit<'a>> {
@@ -58,7 +58,7 @@ impl<'a> Folded<'a> {
         let first = left.first()?;
         let begin = first.position.clone();
         let done = head.filter(|head| head.is_part_of(first.position)).and_then(|head| head.part.as_ref());
-        let (mut rows, mut ids, mut upto) = (Rows::new(), Vec::new(), from);
+        let (mut rows, mut ids, mut upto) = (NumberedRows::new(), Vec::new(), from);
         if done.is_some() || !self.fits_alone(from, limits) {
             let (some, part) = self.some_parts(from, done, limits);
             rows = some;
@@ -89,13 +89,14 @@ impl<'a> Folded<'a> {
 
     fn fits_alone(&self, item: usize, limits: &Limits) -> bool {
         let effects = self.effects_of(item);
-        effects.len() <= limits.rows.min(limits.counters) || fits(&gather(Rows::new(), effects), limits)
+        effects.len() <= limits.rows.min(limits.counters)
+            || fits(&gather(NumberedRows::new(), effects), limits)
     }
 
     /// As many parts of an item as fit, after those that are done, and the name of the last one; without a name where it was the rest.
-    fn some_parts(&self, item: usize, done: Option<&Part>, limits: &Limits) -> (Rows, Option<Part>) {
+    fn some_parts(&self, item: usize, done: Option<&Part>, limits: &Limits) -> (NumberedRows, Option<Part>) {
         let (parts, rest) = self.parts_of(item);
-        let (mut rows, mut last) = (Rows::new(), None);
+        let (mut rows, mut last) = (NumberedRows::new(), None);
         for (credit, effects) in parts {
             let name = (credit.experiment, credit.metric);
             if done.is_some_and(|(experiment, metric)| name <= (&**experiment, &**metric)) {
@@ -113,7 +114,7 @@ impl<'a> Folded<'a> {
         if last.is_some() && !fits(&with, limits) { (rows, last) } else { (with, None) }
     }
 
-    fn additions(&self, rows: Rows) -> Vec<Additions<'a>> {
+    fn additions(&self, rows: NumberedRows) -> Vec<Additions<'a>> {
         let counter = |number: u32| self.counters.values.get(number as usize).cloned();
         let additions = |(row, counters): (u32, BTreeMap<u32, Amount>)| {
             let counters = counters.into_iter().filter_map(|(number, sum)| Some((counter(number)?, sum)));
@@ -123,19 +124,19 @@ impl<'a> Folded<'a> {
     }
 }
 
-fn gather(mut rows: Rows, effects: &[Effect]) -> Rows {
+fn gather(mut rows: NumberedRows, effects: &[Effect]) -> NumberedRows {
     for effect in effects {
         *rows.entry(effect.row).or_default().entry(effect.counter).or_default() += effect.amount;
     }
     rows
 }
 
-fn fits(rows: &Rows, limits: &Limits) -> bool {
+fn fits(rows: &NumberedRows, limits: &Limits) -> bool {
     rows.len() <= limits.rows && rows.values().all(|counters| counters.len() <= limits.counters)
 }
 
 /// True if these effects could go beyond the limits: cheap, and nearly always false.
-fn might_overflow(rows: &Rows, effects: &[Effect], limits: &Limits) -> bool {
+fn might_overflow(rows: &NumberedRows, effects: &[Effect], limits: &Limits) -> bool {
     let touched: BTreeSet<u32> = effects.iter().map(|effect| effect.row).collect();
     let longest = touched.iter().filter_map(|row| rows.get(row)).map(BTreeMap::len).max().unwrap_or(0);
     rows.len() + touched.len() > limits.rows || longest + effects.len() > limits.counters

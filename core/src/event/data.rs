@@ -4,13 +4,14 @@ use super::summary::{self, EvaluationCount};
 use super::{Rejection, RejectionReason as Reason};
 use crate::document::Key;
 use crate::hash::fingerprint;
-use crate::read::{id_of_double, time_of, time_of_text};
+use crate::read::{id_of, time_of, time_of_text};
 use jiff::Timestamp;
 use serde::de::{Deserializer, Error, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
+use std::marker::PhantomData;
 
 /// The longest event, in bytes. A longer one neither fits an archive's record nor says anything that an experiment needs.
 pub const MAX_EVENT_BYTES: usize = 256 * 1024;
@@ -92,32 +93,22 @@ impl EventKind<'_> {
 
 /// An event, as written.
 #[derive(Deserialize)]
+#[serde(bound(deserialize = "'de: 'a"))]
 struct RawEvent<'a> {
-    #[serde(borrow)]
-    event_id: Option<Id<'a>>,
-    #[serde(borrow, rename = "type")]
+    event_id: Option<EventId<'a>>,
+    #[serde(rename = "type")]
     kind: Option<Text<'a>>,
-    #[serde(borrow)]
-    unit: Option<Id<'a>>,
-    #[serde(borrow)]
-    user_id: Option<Id<'a>>,
-    #[serde(borrow)]
+    unit: Option<EventId<'a>>,
+    user_id: Option<EventId<'a>>,
     event: Option<Text<'a>>,
-    #[serde(borrow)]
     experiment: Option<Text<'a>>,
-    #[serde(borrow)]
     flag: Option<Text<'a>>,
-    #[serde(borrow)]
     variant: Option<Text<'a>>,
     epoch: Option<u32>,
     /// Read where it is asked for: an event of another type may have a field of this name, which is left alone.
-    #[serde(borrow)]
     counts: Option<&'a RawValue>,
-    #[serde(borrow)]
-    timestamp: Option<Stamp<'a>>,
-    #[serde(borrow)]
+    timestamp: Option<WrittenTime<'a>>,
     properties: Option<&'a RawValue>,
-    #[serde(borrow)]
     context: Option<&'a RawValue>,
 }
 
@@ -174,7 +165,7 @@ impl<'a> RawEvent<'a> {
         let unit = if is_summary { Cow::Borrowed("") } else { unit(self.unit.or(self.user_id))? };
         let event_id = self.event_id.map(|id| id.0).filter(|id| !id.is_empty());
         check_length("event_id", event_id.as_deref().unwrap_or_default(), MAX_NAME_BYTES)?;
-        let timestamp = self.timestamp.map(Stamp::parse).transpose()?;
+        let timestamp = self.timestamp.map(WrittenTime::parse).transpose()?;
         let kind = match self.kind.as_ref().map(|kind| &*kind.0) {
             Some("exposure") => exposure(self.experiment, self.variant, self.epoch)?,
             Some("evaluation") => evaluation(self.flag, self.variant)?,
@@ -192,7 +183,7 @@ impl<'a> RawEvent<'a> {
     }
 }
 
-fn unit(written: Option<Id<'_>>) -> Result<Cow<'_, str>, Rejection> {
+fn unit(written: Option<EventId<'_>>) -> Result<Cow<'_, str>, Rejection> {
     let unit = written.ok_or_else(|| missing("user_id"))?.0;
     if unit.chars().all(char::is_whitespace) {
         return Err(Rejection::new(Reason::InvalidValue, "`user_id` is blank"));
@@ -303,61 +294,26 @@ pub(super) struct Text<'a>(pub(super) Cow<'a, str>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Texts;
-        impl<'de> Visitor<'de> for Texts {
-            type Value = Cow<'de, str>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string")
-            }
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Cow::Borrowed(text))
-            }
-            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Cow::Owned(text.to_owned()))
-            }
-        }
-        deserializer.deserialize_str(Texts).map(Self)
+        deserializer.deserialize_str(ScalarVisitor(PhantomData))
     }
 }
 
 /// An id: a text that is borrowed where it can be, or a whole number as its digits.
-struct Id<'a>(Cow<'a, str>);
+struct EventId<'a>(Cow<'a, str>);
 
-impl<'de: 'a, 'a> Deserialize<'de> for Id<'a> {
+impl<'de: 'a, 'a> Deserialize<'de> for EventId<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Ids;
-        impl<'de> Visitor<'de> for Ids {
-            type Value = Cow<'de, str>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string or a whole number")
-            }
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Cow::Borrowed(text))
-            }
-            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Cow::Owned(text.to_owned()))
-            }
-            fn visit_i64<E>(self, number: i64) -> Result<Self::Value, E> {
-                Ok(Cow::Owned(number.to_string()))
-            }
-            fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
-                Ok(Cow::Owned(number.to_string()))
-            }
-            fn visit_f64<E: Error>(self, number: f64) -> Result<Self::Value, E> {
-                id_of_double(number).map(Cow::Owned).ok_or_else(|| E::custom("not a whole number"))
-            }
-        }
-        deserializer.deserialize_any(Ids).map(Self)
+        deserializer.deserialize_any(ScalarVisitor(PhantomData))
     }
 }
 
 /// A time, as written.
-enum Stamp<'a> {
+enum WrittenTime<'a> {
     Text(Cow<'a, str>),
     Number(serde_json::Number),
 }
 
-impl Stamp<'_> {
+impl WrittenTime<'_> {
     fn parse(self) -> Result<Timestamp, Rejection> {
         let parsed = match self {
             Self::Text(text) => time_of_text(&text),
@@ -370,31 +326,87 @@ impl Stamp<'_> {
     }
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Stamp<'a> {
+impl<'de: 'a, 'a> Deserialize<'de> for WrittenTime<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Stamps;
-        impl<'de> Visitor<'de> for Stamps {
-            type Value = Stamp<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a time")
-            }
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Stamp::Text(Cow::Borrowed(text)))
-            }
-            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Stamp::Text(Cow::Owned(text.to_owned())))
-            }
-            fn visit_i64<E>(self, number: i64) -> Result<Self::Value, E> {
-                Ok(Stamp::Number(number.into()))
-            }
-            fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
-                Ok(Stamp::Number(number.into()))
-            }
-            fn visit_f64<E: Error>(self, number: f64) -> Result<Self::Value, E> {
-                serde_json::Number::from_f64(number).map(Stamp::Number).ok_or_else(|| E::custom("not finite"))
-            }
-        }
-        deserializer.deserialize_any(Stamps)
+        deserializer.deserialize_any(ScalarVisitor(PhantomData))
+    }
+}
+
+/// A text or a number of an event, without a copy of the text where its JSON has no escapes.
+trait EventScalar<'a>: Sized {
+    /// The values that it can be read from, as an error names them.
+    const EXPECTED: &'static str;
+
+    fn of_text(text: Cow<'a, str>) -> Self;
+
+    fn of_number(number: serde_json::Number) -> Result<Self, &'static str>;
+}
+
+impl<'a> EventScalar<'a> for Text<'a> {
+    const EXPECTED: &'static str = "a string";
+
+    fn of_text(text: Cow<'a, str>) -> Self {
+        Self(text)
+    }
+
+    fn of_number(_: serde_json::Number) -> Result<Self, &'static str> {
+        Err("not a string")
+    }
+}
+
+impl<'a> EventScalar<'a> for EventId<'a> {
+    const EXPECTED: &'static str = "a string or a whole number";
+
+    fn of_text(text: Cow<'a, str>) -> Self {
+        Self(text)
+    }
+
+    fn of_number(number: serde_json::Number) -> Result<Self, &'static str> {
+        let id = id_of(&number.into()).map(Cow::into_owned);
+        id.map(|id| Self(Cow::Owned(id))).ok_or("not a whole number")
+    }
+}
+
+impl<'a> EventScalar<'a> for WrittenTime<'a> {
+    const EXPECTED: &'static str = "a time";
+
+    fn of_text(text: Cow<'a, str>) -> Self {
+        Self::Text(text)
+    }
+
+    fn of_number(number: serde_json::Number) -> Result<Self, &'static str> {
+        Ok(Self::Number(number))
+    }
+}
+
+struct ScalarVisitor<T>(PhantomData<T>);
+
+impl<'de, T: EventScalar<'de>> Visitor<'de> for ScalarVisitor<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(T::EXPECTED)
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<T, E> {
+        Ok(T::of_text(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<T, E> {
+        Ok(T::of_text(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<T, E> {
+        T::of_number(number.into()).map_err(E::custom)
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<T, E> {
+        T::of_number(number.into()).map_err(E::custom)
+    }
+
+    fn visit_f64<E: Error>(self, number: f64) -> Result<T, E> {
+        let number = serde_json::Number::from_f64(number).ok_or_else(|| E::custom("not finite"))?;
+        T::of_number(number).map_err(E::custom)
     }
 }
 
@@ -556,23 +568,34 @@ mod tests {
         ] {
             assert_eq!(reason(json), expected, "{json}");
         }
-        for (counts, expected) in [
-            ("null", Reason::MissingField),
-            ("{}", Reason::WrongType),
-            ("[7]", Reason::WrongType),
-            ("[]", Reason::InvalidValue),
-            (r#"[{"flag":"f","variant":"on"}]"#, Reason::MissingField),
-            (r#"[{"variant":"on","count":1}]"#, Reason::MissingField),
-            (r#"[{"flag":"f","count":1}]"#, Reason::MissingField),
-            (r#"[{"flag":"F","variant":"on","count":1}]"#, Reason::InvalidValue),
-            (r#"[{"flag":"f","variant":"on","count":0}]"#, Reason::InvalidValue),
-            (r#"[{"flag":"f","variant":"on","count":1000000001}]"#, Reason::InvalidValue),
-            (r#"[{"flag":"f","variant":"on","count":-1}]"#, Reason::WrongType),
-            (r#"[{"flag":"f","variant":"on","count":1.5}]"#, Reason::WrongType),
-            (r#"[{"flag":"f","variant":"on","count":1,"revision":"x"}]"#, Reason::WrongType),
+        let missing = [
+            "null",
+            r#"[{"flag":"f","variant":"on"}]"#,
+            r#"[{"variant":"on","count":1}]"#,
+            r#"[{"flag":"f","count":1}]"#,
+        ];
+        let wrong_type = [
+            "{}",
+            "[7]",
+            r#"[{"flag":"f","variant":"on","count":-1}]"#,
+            r#"[{"flag":"f","variant":"on","count":1.5}]"#,
+            r#"[{"flag":"f","variant":"on","count":1,"revision":"x"}]"#,
+        ];
+        let invalid = [
+            "[]",
+            r#"[{"flag":"F","variant":"on","count":1}]"#,
+            r#"[{"flag":"f","variant":"on","count":0}]"#,
+            r#"[{"flag":"f","variant":"on","count":1000000001}]"#,
+        ];
+        for (expected, lists) in [
+            (Reason::MissingField, &missing[..]),
+            (Reason::WrongType, &wrong_type),
+            (Reason::InvalidValue, &invalid),
         ] {
-            let event = format!(r#"{{"type":"evaluations","counts":{counts}}}"#);
-            assert_eq!(reason(&event), expected, "{event}");
+            for counts in lists {
+                let event = format!(r#"{{"type":"evaluations","counts":{counts}}}"#);
+                assert_eq!(reason(&event), expected, "{event}");
+            }
         }
         let of = |count: usize| {
             let counts = vec![r#"{"flag":"f","variant":"on","count":1000000000}"#; count].join(",");

@@ -34,7 +34,7 @@ pub const UNKNOWN_VARIANT: &str = "~unknown";
 
 /// A record in its shard, and what became of it before it was counted.
 #[derive(Debug)]
-pub struct Item<'a> {
+pub struct StreamItem<'a> {
     /// The position.
     pub position: &'a Position,
     /// The time of its arrival.
@@ -44,10 +44,10 @@ pub struct Item<'a> {
     /// Its bytes, as they came.
     pub data: &'a [u8],
     /// The meaning of the bytes.
-    pub what: What<'a>,
+    pub what: ItemContent<'a>,
 }
 
-impl Item<'_> {
+impl StreamItem<'_> {
     /// True if the record was put on the stream under another partition key than this unit: its shard is then another one than that of
     /// the unit's other events, and their order is not known.
     fn is_misrouted(&self, unit: &str) -> bool {
@@ -59,15 +59,15 @@ impl Item<'_> {
     #[must_use]
     pub fn id(&self) -> Option<u64> {
         match &self.what {
-            What::Event(_, id) => *id,
-            What::Duplicate(_) | What::Rejected(_) => None,
+            ItemContent::Event(_, id) => *id,
+            ItemContent::Duplicate(_) | ItemContent::Rejected(_) => None,
         }
     }
 }
 
 /// The content of a record.
 #[derive(Debug)]
-pub enum What<'a> {
+pub enum ItemContent<'a> {
     /// An event, and the hash of its id if its producer gave it one; see [`EventData::fingerprint`].
     Event(EventData<'a>, Option<u64>),
     /// An event that was taken before: its producer sent it twice. A mark that it left in an attempt that was given up may be its
@@ -147,11 +147,11 @@ impl<'a> Folded<'a> {
     /// a metric was credited with. A conversion that counted for nothing leaves its id to a repetition that does: its unit may have been
     /// exposed by records that were given up, and are redriven before that. So does a duplicate: the record that owns the id may not be
     /// counted yet.
-    pub(super) fn id_taken(&self, number: usize, item: &Item<'_>) -> Option<u64> {
+    pub(super) fn id_taken(&self, number: usize, item: &StreamItem<'_>) -> Option<u64> {
         let (start, end) = self.span(number);
         let is_for_metrics = match &item.what {
-            What::Event(event, _) => matches!(event.kind, EventKind::Conversion { .. }),
-            What::Duplicate(_) | What::Rejected(_) => return None,
+            ItemContent::Event(event, _) => matches!(event.kind, EventKind::Conversion { .. }),
+            ItemContent::Duplicate(_) | ItemContent::Rejected(_) => return None,
         };
         let is_duplicate = self.classes.get(number) == Some(&RecordClass::Duplicate);
         item.id().filter(|_| !is_duplicate && (!is_for_metrics || start.credits < end.credits))
@@ -210,10 +210,10 @@ impl<T: Clone + Eq + std::hash::Hash> Interned<T> {
 
 /// The marks that folding these items will ask for. Read them from the store, and leave out what is not there.
 #[must_use]
-pub fn wanted<'a>(catalog: &'a Catalog, items: &'a [Item<'_>]) -> Vec<MarkKey<'a>> {
+pub fn wanted<'a>(catalog: &'a Catalog, items: &'a [StreamItem<'_>]) -> Vec<MarkKey<'a>> {
     let mut keys = Vec::with_capacity(items.len());
     for item in items {
-        let (What::Event(event, _) | What::Duplicate(event)) = &item.what else { continue };
+        let (ItemContent::Event(event, _) | ItemContent::Duplicate(event)) = &item.what else { continue };
         match &event.kind {
             EventKind::Exposure { experiment, epoch, .. } => {
                 keys.push(MarkKey::of_exposure(Cow::Borrowed(&event.unit), experiment, *epoch));
@@ -244,7 +244,7 @@ pub fn wanted<'a>(catalog: &'a Catalog, items: &'a [Item<'_>]) -> Vec<MarkKey<'a
 pub fn fold<'a>(
     catalog: &'a Catalog,
     shard: &str,
-    items: &'a [Item<'_>],
+    items: &'a [StreamItem<'_>],
     known: &'a Marks<'_>,
 ) -> Folded<'a> {
     let mut out = Folded::default();
@@ -286,7 +286,7 @@ struct Fold<'a, 'k> {
     fresh: HashMap<MarkKey<'a>, Fresh<'a>, RandomState>,
     /// The exposures that conversions of this batch asked for and that the store does not have.
     asked: HashSet<MarkKey<'a>, RandomState>,
-    places: Places<'a>,
+    places: MetricPlaces<'a>,
     /// Ids that events of this batch took.
     taken: HashSet<u64, RandomState>,
     /// The effect of accepting an event, and the hour of its arrival: nearly always that of the event before.
@@ -295,7 +295,7 @@ struct Fold<'a, 'k> {
 }
 
 /// By metric, variant and hour. A metric is told by its address, because names would take longer than all the rest.
-type Places<'a> = HashMap<(*const Metric, &'a str, Hour), Place<'a>, RandomState>;
+type MetricPlaces<'a> = HashMap<(*const Metric, &'a str, Hour), MetricPlace<'a>, RandomState>;
 
 /// A mark of this batch.
 struct Fresh<'a> {
@@ -305,7 +305,7 @@ struct Fresh<'a> {
 }
 
 /// The row and the counters of a metric of a variant in an hour. Its counters get their numbers when they are first needed.
-struct Place<'a> {
+struct MetricPlace<'a> {
     experiment: &'a Experiment,
     metric: &'a Metric,
     variant: &'a str,
@@ -315,7 +315,7 @@ struct Place<'a> {
     group_sums: [Option<u32>; GROUPS as usize],
 }
 
-impl<'a> Place<'a> {
+impl<'a> MetricPlace<'a> {
     fn add(&mut self, out: &mut Folded<'a>, what: MetricCounter, amount: Amount) {
         let counter = || Counter::Metric(self.variant.into(), Cow::Borrowed(&*self.metric.key), what);
         let counter = remembered(self.counters.get_mut(what as usize), || out.counters.number(counter()));
@@ -336,15 +336,15 @@ impl<'a> Place<'a> {
 
 /// The place of a metric of a variant in an hour, which may be new.
 fn place_of<'p, 'a>(
-    places: &'p mut Places<'a>,
+    places: &'p mut MetricPlaces<'a>,
     out: &mut Folded<'a>,
     (hour, experiment, metric, variant): (Hour, &'a Experiment, &'a Metric, &'a str),
-) -> &'p mut Place<'a> {
+) -> &'p mut MetricPlace<'a> {
     places.entry((metric, variant, hour)).or_insert_with(|| {
         let (key, epoch) = (experiment.key().into(), experiment.epoch());
         let row = out.rows.number(RowKey::Experiment { experiment: key, epoch, hour });
         let (counters, group_sums) = Default::default();
-        Place { experiment, metric, variant, row, counters, groups_row: None, group_sums }
+        MetricPlace { experiment, metric, variant, row, counters, groups_row: None, group_sums }
     })
 }
 
@@ -358,14 +358,14 @@ fn remembered(slot: Option<&mut Option<u32>>, find: impl FnOnce() -> u32) -> u32
 
 /// The place and the time of a record while it is folded.
 #[derive(Clone, Copy)]
-struct At<'a> {
+struct RecordTime<'a> {
     position: &'a Position,
     time: Timestamp,
     hour: Hour,
 }
 
-impl<'a> At<'a> {
-    fn of(item: &'a Item<'_>, event: &EventData<'_>) -> Self {
+impl<'a> RecordTime<'a> {
+    fn of(item: &'a StreamItem<'_>, event: &EventData<'_>) -> Self {
         // Arrivals are told, and marks kept, to the millisecond: what is compared with them must not be finer.
         let own = event.timestamp.and_then(to_the_millisecond).unwrap_or(item.arrived);
         let ago = item.arrived.duration_since(own);
@@ -387,7 +387,7 @@ struct Exposed<'a> {
 
 /// The mark under a key, compared with a record.
 #[derive(Clone, Copy)]
-enum Standing<'a> {
+enum MarkStanding<'a> {
     /// This record is the first.
     First,
     /// Another one was, with this variant.
@@ -397,27 +397,27 @@ enum Standing<'a> {
 }
 
 impl<'a> Fold<'a, '_> {
-    fn item(&mut self, item: &'a Item<'_>) -> RecordClass {
+    fn item(&mut self, item: &'a StreamItem<'_>) -> RecordClass {
         let arrived = Hour::of(item.arrived);
         match &item.what {
-            What::Duplicate(event) => self.duplicate(item, event),
-            What::Rejected(rejection) => {
+            ItemContent::Duplicate(event) => self.duplicate(item, event),
+            ItemContent::Rejected(rejection) => {
                 self.stream(arrived, Counter::Rejected(rejection.reason));
                 RecordClass::Rejected
             }
-            What::Event(event, id) => self.event(item, event, *id),
+            ItemContent::Event(event, id) => self.event(item, event, *id),
         }
     }
 
-    fn duplicate(&mut self, item: &'a Item<'_>, event: &'a EventData<'_>) -> RecordClass {
+    fn duplicate(&mut self, item: &'a StreamItem<'_>, event: &'a EventData<'_>) -> RecordClass {
         self.stream(Hour::of(item.arrived), Counter::Stream(StreamCounter::Duplicates));
         self.units_of_duplicate(item, event);
         RecordClass::Duplicate
     }
 
-    fn event(&mut self, item: &'a Item<'_>, event: &'a EventData<'_>, id: Option<u64>) -> RecordClass {
+    fn event(&mut self, item: &'a StreamItem<'_>, event: &'a EventData<'_>, id: Option<u64>) -> RecordClass {
         let arrived = Hour::of(item.arrived);
-        let at = At::of(item, event);
+        let at = RecordTime::of(item, event);
         let is_elsewhere = |id| {
             self.is_counted_elsewhere(item, &MarkKey::of_id(&event.unit, id)) && self.adds_to_sum(at, event)
         };
@@ -456,7 +456,7 @@ impl<'a> Fold<'a, '_> {
                     if !self.known.contains_key(&key) {
                         self.asked.insert(key.clone());
                     }
-                    let Standing::Before(variant, exposed_at) = self.standing(at, &key) else { continue };
+                    let MarkStanding::Before(variant, exposed_at) = self.standing(at, &key) else { continue };
                     let exposed =
                         Exposed { experiment, key, variant, after: at.time.duration_since(exposed_at) };
                     for metric in metrics {
@@ -495,7 +495,7 @@ impl<'a> Fold<'a, '_> {
         if is_known { variant } else { UNKNOWN_VARIANT }
     }
 
-    fn exposure(&mut self, at: At<'a>, key: MarkKey<'a>, of: (&'a str, u32), written: &'a str) {
+    fn exposure(&mut self, at: RecordTime<'a>, key: MarkKey<'a>, of: (&'a str, u32), written: &'a str) {
         let standing = self.standing(at, &key);
         let variant = self.variant_of(of.0, written);
         let row = RowKey::Experiment { experiment: of.0.into(), epoch: of.1, hour: at.hour };
@@ -503,15 +503,15 @@ impl<'a> Fold<'a, '_> {
         // All of a unit's exposures belong to the variant that it saw first.
         let (variant, is_conflict) = match standing {
             // A variant that was removed since is not another one for the units that saw it before.
-            Standing::Before(first, _) => (first, first != variant && first != written),
-            Standing::First | Standing::After => (variant, false),
+            MarkStanding::Before(first, _) => (first, first != variant && first != written),
+            MarkStanding::First | MarkStanding::After => (variant, false),
         };
         let counter = |what| Counter::Variant(Cow::Borrowed(variant), what);
         self.add(row, counter(VariantCounter::Exposures));
         if is_conflict {
             self.add(row, counter(VariantCounter::Conflicts));
         }
-        if matches!(standing, Standing::First) {
+        if matches!(standing, MarkStanding::First) {
             self.unit(row, (&key.unit, of), variant);
             self.mark(at, key, variant);
         }
@@ -529,8 +529,8 @@ impl<'a> Fold<'a, '_> {
 
     /// Counts the units whose marks a duplicate owns. An attempt that was given up left them, and the repetition that was counted
     /// meanwhile found the units exposed, or converted, before.
-    fn units_of_duplicate(&mut self, item: &'a Item<'_>, event: &'a EventData<'_>) {
-        let at = At::of(item, event);
+    fn units_of_duplicate(&mut self, item: &'a StreamItem<'_>, event: &'a EventData<'_>) {
+        let at = RecordTime::of(item, event);
         match &event.kind {
             EventKind::Exposure { experiment, epoch, .. } => {
                 let key = MarkKey::of_exposure(Cow::Borrowed(&event.unit), experiment, *epoch);
@@ -564,7 +564,7 @@ impl<'a> Fold<'a, '_> {
     }
 
     /// The variant of a mark that stands and is a record's own.
-    fn own(&self, at: At<'_>, key: &MarkKey<'a>) -> Option<&'a str> {
+    fn own(&self, at: RecordTime<'_>, key: &MarkKey<'a>) -> Option<&'a str> {
         let mark = self.known.get(key)?;
         let is_own = mark.owner.order(&self.shard, at.position) == Ordering::Equal;
         is_own.then_some(&*mark.variant)
@@ -573,7 +573,7 @@ impl<'a> Fold<'a, '_> {
     /// Credits a conversion to a metric, if it belongs there. Whether it does.
     fn conversion(
         &mut self,
-        at: At<'a>,
+        at: RecordTime<'a>,
         exposed: &Exposed<'a>,
         metric: &'a Metric,
         properties: Option<&'a RawValue>,
@@ -583,7 +583,7 @@ impl<'a> Fold<'a, '_> {
             return false;
         }
         let key = metric.measure.aggregation().marks_units().then(|| exposed.key.of_metric(&metric.key));
-        let first = key.filter(|key| matches!(self.standing(at, key), Standing::First));
+        let first = key.filter(|key| matches!(self.standing(at, key), MarkStanding::First));
         let out = &mut self.out;
         let start = out.effects.len();
         let place = place_of(&mut self.places, out, (at.hour, experiment, metric, variant));
@@ -606,7 +606,7 @@ impl<'a> Fold<'a, '_> {
     }
 
     /// True if another record with an event's id is the event. That is known once its mark was found in the way of this record's.
-    fn is_counted_elsewhere(&self, item: &Item<'_>, key: &MarkKey<'_>) -> bool {
+    fn is_counted_elsewhere(&self, item: &StreamItem<'_>, key: &MarkKey<'_>) -> bool {
         self.known.get(key).is_some_and(|mark| {
             let is_own = mark.owner.order(&self.shard, item.position) == Ordering::Equal;
             !is_own && item.arrived.duration_since(mark.at).abs() < ID_WINDOW
@@ -615,19 +615,19 @@ impl<'a> Fold<'a, '_> {
 
     /// True if an event adds to a sum: only then a mark of its id says whose it is. One that does not puts none, so that whether it
     /// knows of another one's depends on the records that are folded with it.
-    fn adds_to_sum(&self, at: At<'a>, event: &'a EventData<'_>) -> bool {
+    fn adds_to_sum(&self, at: RecordTime<'a>, event: &'a EventData<'_>) -> bool {
         let EventKind::Conversion { event: name, context, .. } = &event.kind else { return false };
         let context = attributes(*context);
         self.catalog.measures(name).any(|(experiment, mut metrics)| {
             let standing = exposure_of(experiment, event, &context).map(|key| self.standing(at, &key));
-            let Some(Standing::Before(_, exposed_at)) = standing else { return false };
+            let Some(MarkStanding::Before(_, exposed_at)) = standing else { return false };
             let after = at.time.duration_since(exposed_at);
             metrics.any(|it| it.measure.aggregation().adds_values() && it.is_within_window(after))
         })
     }
 
     /// Claims the id of an event for a record: what it adds to a sum no mark of its unit protects.
-    fn mark_id(&mut self, item: &'a Item<'_>, event: &'a EventData<'_>, id: u64) {
+    fn mark_id(&mut self, item: &'a StreamItem<'_>, event: &'a EventData<'_>, id: u64) {
         let happened = event.timestamp.unwrap_or(item.arrived);
         if item.arrived.duration_since(happened) > ID_WINDOW {
             self.stream(Hour::of(item.arrived), Counter::Stream(StreamCounter::OutsideIdWindow));
@@ -640,23 +640,23 @@ impl<'a> Fold<'a, '_> {
         }
     }
 
-    fn standing(&self, at: At<'_>, key: &MarkKey<'a>) -> Standing<'a> {
+    fn standing(&self, at: RecordTime<'_>, key: &MarkKey<'a>) -> MarkStanding<'a> {
         let (variant, first_at, order) = if let Some(mark) = self.known.get(key) {
             (&*mark.variant, mark.at, mark.owner.order(&self.shard, at.position))
         } else if let Some(mark) = self.fresh.get(key) {
             (mark.variant, mark.at, mark.position.cmp(at.position))
         } else {
-            return Standing::First;
+            return MarkStanding::First;
         };
         match order {
-            Ordering::Less => Standing::Before(variant, first_at),
-            Ordering::Equal => Standing::First,
-            Ordering::Greater => Standing::After,
+            Ordering::Less => MarkStanding::Before(variant, first_at),
+            Ordering::Equal => MarkStanding::First,
+            Ordering::Greater => MarkStanding::After,
         }
     }
 
     /// Claims a first time for a record, unless an earlier attempt did already.
-    fn mark(&mut self, at: At<'a>, key: MarkKey<'a>, variant: &'a str) {
+    fn mark(&mut self, at: RecordTime<'a>, key: MarkKey<'a>, variant: &'a str) {
         if self.known.contains_key(&key) {
             return;
         }

@@ -13,6 +13,23 @@
 //! | `unknown` | names of events that no metric asks for |
 //! | `totals` | rows become what an experiment's results are made from |
 
+/// Declares the error of a text that cannot be read.
+macro_rules! text_error {
+    ($(#[$attribute:meta])* $name:ident, $($message:tt)*) => {
+        $(#[$attribute])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub struct $name;
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                write!(f, $($message)*)
+            }
+        }
+
+        impl std::error::Error for $name {}
+    };
+}
+
 mod amount;
 mod batch;
 mod class;
@@ -36,7 +53,9 @@ pub use class::{Classes, RecordClass};
 pub use commit::{Additions, Commit, Limits};
 pub use data::{EventData, EventKind, MAX_EVENT_BYTES};
 pub(crate) use fold::property;
-pub use fold::{Credit, Folded, Item, MAX_PARTITION_KEY, Marks, UNKNOWN_VARIANT, What, fold, wanted};
+pub use fold::{
+    Credit, Folded, ItemContent, MAX_PARTITION_KEY, Marks, StreamItem, UNKNOWN_VARIANT, fold, wanted,
+};
 pub use mark::{ID_WINDOW, Mark, MarkKey, MarkSubject, Owner};
 pub use position::{MAX_DIGITS, NotAPosition, Part, Position, Sequence};
 pub use rejection::{Rejection, RejectionReason};

@@ -127,17 +127,10 @@ impl FromStr for Position {
     }
 }
 
-/// A text that names no place in a shard.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NotAPosition;
-
-impl fmt::Display for NotAPosition {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "not a sequence number: that is 1 to {MAX_DIGITS} decimal digits without leading zeros")
-    }
+text_error! {
+    /// A text that names no place in a shard.
+    NotAPosition, "not a sequence number: that is 1 to {MAX_DIGITS} decimal digits without leading zeros"
 }
-
-impl std::error::Error for NotAPosition {}
 
 #[cfg(test)]
 mod tests {

@@ -29,32 +29,32 @@ impl fmt::Display for Rejection {
 
 words! {
     /// The reason why a record is rejected. The words are part of the API: metrics and rows are named after them.
-    pub enum RejectionReason {
+    pub enum RejectionReason: "snake_case" {
         /// The record has no usable shard or sequence number.
-        NoPosition = "no_position",
+        NoPosition,
         /// The record's data is missing or no base64.
-        NotBase64 = "not_base64",
+        NotBase64,
         /// The event is longer than it may be.
-        TooLarge = "too_large",
+        TooLarge,
         /// The event is not UTF-8.
-        NotUtf8 = "not_utf8",
+        NotUtf8,
         /// The event is no JSON.
-        NotJson = "not_json",
+        NotJson,
         /// A field has a value of a wrong type, or stands there twice.
-        WrongType = "wrong_type",
+        WrongType,
         /// A field is missing.
-        MissingField = "missing_field",
+        MissingField,
         /// A field has a value that it cannot have.
-        InvalidValue = "invalid_value",
+        InvalidValue,
         /// The event's type is not known.
-        UnknownType = "unknown_type",
+        UnknownType,
         /// The time of the event is none.
-        InvalidTime = "invalid_time",
+        InvalidTime,
         /// The event counts for more experiments than one transaction holds.
-        TooManyRows = "too_many_rows",
+        TooManyRows,
         /// A store refuses, for good, what counting the record writes.
-        RefusedByStore = "refused_by_store",
+        RefusedByStore,
         /// Reading the record panicked: a bug.
-        Panicked = "panicked",
+        Panicked,
     }
 }

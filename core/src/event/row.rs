@@ -1,6 +1,7 @@
 //! Counts, in rows of counters.
 
 use super::RejectionReason;
+use crate::words;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::Offset;
@@ -88,17 +89,10 @@ impl FromStr for Hour {
     }
 }
 
-/// A text that is not an hour.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NotAnHour;
-
-impl fmt::Display for NotAnHour {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("not an hour, for example 2026-11-24T13, or `late`")
-    }
+text_error! {
+    /// A text that is not an hour.
+    NotAnHour, "not an hour, for example 2026-11-24T13, or `late`"
 }
-
-impl std::error::Error for NotAnHour {}
 
 /// `2026-11-24T13`, or `late`.
 impl fmt::Display for Hour {
@@ -146,28 +140,9 @@ pub enum Counter<'a> {
     Unknown(Cow<'a, str>),
 }
 
-macro_rules! counters {
-    ($(#[doc = $docs:literal])* $enum:ident { $($(#[doc = $doc:literal])* $name:ident = $word:literal,)* }) => {
-        $(#[doc = $docs])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub enum $enum { $($(#[doc = $doc])* $name,)* }
-
-        impl $enum {
-            /// All of them.
-            pub const ALL: &[Self] = &[$(Self::$name,)*];
-
-            /// A word for it: rows are billed by length, so it is short.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$name => $word,)* }
-            }
-        }
-    };
-}
-
-counters! {
-    /// The counters of a variant.
-    VariantCounter {
+words! {
+    /// The counters of a variant. Rows are billed by length, so the words are short.
+    pub enum VariantCounter: "snake_case" {
         /// Units that saw it first.
         Units = "u",
         /// Exposures of these units.
@@ -177,9 +152,9 @@ counters! {
     }
 }
 
-counters! {
-    /// The counters of a metric.
-    MetricCounter {
+words! {
+    /// The counters of a metric, with short words as well.
+    pub enum MetricCounter: "snake_case" {
         /// Units that converted, for a conversion.
         Units = "mu",
         /// Events.
@@ -191,25 +166,25 @@ counters! {
     }
 }
 
-counters! {
+words! {
     /// The counters of a stream.
-    StreamCounter {
+    pub enum StreamCounter: "snake_case" {
         /// Events that were taken.
-        Accepted = "accepted",
+        Accepted,
         /// Events whose id was taken lately.
-        Duplicates = "duplicates",
+        Duplicates,
         /// Events with an impossible time.
-        Late = "late",
+        Late,
         /// Conversions for a metric, of units that were not exposed before, or too long ago.
-        Unattributed = "unattributed",
+        Unattributed,
         /// Conversions that no metric asks for.
-        Unused = "unused",
+        Unused,
         /// Exposures, and conversions for a metric, whose record has another partition key than their unit.
-        Misrouted = "misrouted",
+        Misrouted,
         /// Events that happened longer before they came than ids are remembered, so that a repetition may have been counted.
-        OutsideIdWindow = "outside_id_window",
+        OutsideIdWindow,
         /// Evaluations of flags; a summary counts as those that it stands for.
-        Evaluations = "evaluations",
+        Evaluations,
     }
 }
 

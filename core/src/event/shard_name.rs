@@ -33,14 +33,9 @@ mod tests {
 
     #[test]
     fn a_name_is_read_as_it_is_written() {
-        for (text, stream, shard) in [
-            ("events/shardId-000000000001", "events", "shardId-000000000001"),
-            ("s/of/slashes", "s", "of/slashes"),
-        ] {
-            let name = ShardName { stream, shard };
-            assert_eq!(ShardName::read(text), Some(name));
-            assert_eq!(name.to_string(), text);
-        }
+        let name = ShardName { stream: "s", shard: "of/slashes" };
+        assert_eq!(name.to_string(), "s/of/slashes");
+        assert_eq!(ShardName::read("s/of/slashes"), Some(name));
         assert_eq!(ShardName::read("shardId-000000000001"), None);
     }
 }

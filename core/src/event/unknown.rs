@@ -1,6 +1,6 @@
 //! Names of events that no metric asks for: a typo in a name must not be silent.
 
-use super::{Additions, Amount, Counter, EventKind, Hour, Item, RecordClass, RowKey, What};
+use super::{Additions, Amount, Counter, EventKind, Hour, ItemContent, RecordClass, RowKey, StreamItem};
 use jiff::civil::Date;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,10 +21,12 @@ pub struct UnknownEvents {
 impl UnknownEvents {
     /// Those among items, given the class of each. `None` where every name is known.
     #[must_use]
-    pub fn among(items: &[Item<'_>], classes: &[RecordClass]) -> Option<Self> {
+    pub fn among(items: &[StreamItem<'_>], classes: &[RecordClass]) -> Option<Self> {
         let mut found: Option<Self> = None;
         for (item, class) in items.iter().zip(classes) {
-            let (RecordClass::UnknownEvent, What::Event(event, _)) = (class, &item.what) else { continue };
+            let (RecordClass::UnknownEvent, ItemContent::Event(event, _)) = (class, &item.what) else {
+                continue;
+            };
             let EventKind::Conversion { event: name, .. } = &event.kind else { continue };
             let Some(day) = Hour::of(item.arrived).day() else { continue };
             let found = found.get_or_insert_with(|| Self { day, names: BTreeMap::new() });
@@ -84,12 +86,12 @@ mod tests {
         let position: Position = "1".parse().unwrap();
         let items: Vec<_> = written
             .iter()
-            .map(|json| Item {
+            .map(|json| StreamItem {
                 position: &position,
                 arrived: Timestamp::UNIX_EPOCH,
                 partition_key: None,
                 data: json.as_bytes(),
-                what: What::Event(EventData::read(json.as_bytes()).unwrap(), None),
+                what: ItemContent::Event(EventData::read(json.as_bytes()).unwrap(), None),
             })
             .collect();
         let mut classes = vec![RecordClass::UnknownEvent; items.len()];

@@ -14,11 +14,11 @@ pub use path::{Path, PathSegment};
 words! {
     /// The severity of a finding.
     #[derive(schemars::JsonSchema)]
-    pub enum Severity {
+    pub enum Severity: "snake_case" {
         /// The document cannot be used.
-        Error = "error",
+        Error,
         /// The document works, and probably not as meant.
-        Warning = "warning",
+        Warning,
     }
 }
 

@@ -21,17 +21,17 @@ words! {
     /// The purpose of a bucket. Each purpose is hashed separately, so that buckets of different purposes are
     /// independent.
     #[derive(schemars::JsonSchema)]
-    pub enum Purpose {
+    pub enum Purpose: "snake_case" {
         /// The share of an experiment's traffic.
-        Traffic = "traffic",
+        Traffic,
         /// The variant of an experiment, or of a flag's split.
-        Variant = "variant",
+        Variant,
         /// A flag's rollout, or a `percentage` condition.
-        Rollout = "rollout",
+        Rollout,
         /// The slot of a layer.
-        Layer = "layer",
+        Layer,
         /// The share of units that are held out.
-        Holdout = "holdout",
+        Holdout,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Detection of tests whose result depends on the time at which they run.
 
 use super::TestSubject;
-use crate::decide::{Catalog, Condition, ConditionInput, Experiment, Flag, Serve};
+use crate::decide::{Catalog, CompiledCondition, ConditionInput, Experiment, Flag, Serve};
 use crate::document::Status;
 
 impl TestSubject<'_> {
@@ -36,10 +36,12 @@ fn of_flag(catalog: &Catalog, flag: &Flag) -> bool {
             || flag.rollout.as_ref().is_some_and(|it| any(&it.targeting)))
 }
 
-fn any(conditions: &[Condition]) -> bool {
+fn any(conditions: &[CompiledCondition]) -> bool {
     conditions.iter().any(|condition| match condition {
-        Condition::All(inner) | Condition::Any(inner) | Condition::Not(inner) => any(inner),
-        Condition::Segment(segment) => any(&segment.when),
-        Condition::Leaf(leaf) => matches!(leaf.source, ConditionInput::Now),
+        CompiledCondition::All(inner) | CompiledCondition::Any(inner) | CompiledCondition::Not(inner) => {
+            any(inner)
+        }
+        CompiledCondition::Segment(segment) => any(&segment.when),
+        CompiledCondition::Leaf(leaf) => matches!(leaf.source, ConditionInput::Now),
     })
 }

@@ -1,7 +1,7 @@
 //! Coverage: the parts of an experiment or flag that its rule tests have reached.
 
 use super::Rehearsal;
-use crate::decide::{Condition, Experiment, Flag, FlagReason, Reason, Rule, Serve, Split};
+use crate::decide::{CompiledCondition, Experiment, Flag, FlagReason, Reason, Rule, Serve, Split};
 use crate::document::Status;
 use crate::finding::Path;
 use crate::hash::BUCKETS;
@@ -40,7 +40,7 @@ pub enum CoverageTarget<'c> {
 /// The way to check whether the observation was made.
 #[derive(Debug, Clone, Copy)]
 enum Probe<'c> {
-    Condition(&'c Condition),
+    Condition(&'c CompiledCondition),
     Rule(&'c Rule),
     Outcome,
 }
@@ -208,22 +208,22 @@ impl<'c> CoverageParts<'c> {
         self.add(path, CoverageTarget::Rule(&rule.name), Probe::Rule(rule));
     }
 
-    fn conditions(&mut self, conditions: &'c [Condition], path: &Path) {
+    fn conditions(&mut self, conditions: &'c [CompiledCondition], path: &Path) {
         for (index, condition) in conditions.iter().enumerate() {
             self.condition(condition, &path.index(index));
         }
     }
 
-    fn condition(&mut self, condition: &'c Condition, path: &Path) {
+    fn condition(&mut self, condition: &'c CompiledCondition, path: &Path) {
         match condition {
-            Condition::All(inner) => self.conditions(inner, &path.field("all")),
-            Condition::Any(inner) => self.conditions(inner, &path.field("any")),
-            Condition::Not(inner) => match &**inner {
+            CompiledCondition::All(inner) => self.conditions(inner, &path.field("all")),
+            CompiledCondition::Any(inner) => self.conditions(inner, &path.field("any")),
+            CompiledCondition::Not(inner) => match &**inner {
                 // Whether it was written as a list of one is not known any more.
                 [only] => self.condition(only, &path.field("not")),
                 several => self.conditions(several, &path.field("not")),
             },
-            Condition::Segment(_) | Condition::Leaf(_) => {
+            CompiledCondition::Segment(_) | CompiledCondition::Leaf(_) => {
                 for holds in [true, false] {
                     self.add(path.to_owned(), CoverageTarget::Condition(holds), Probe::Condition(condition));
                 }

@@ -1,8 +1,9 @@
 //! Deciding for a unit that a rule test puts into a bucket, by the code that decides.
 
 use crate::decide::{
-    Catalog, Condition, Decision, Draw, Evaluation, Experiment, Flag, Pin, Rule, Step, Subject, Trace,
+    Catalog, CompiledCondition, Decision, Draw, Evaluation, Experiment, Flag, Pin, Rule, Step, Subject, Trace,
 };
+use crate::document::BucketsConfig;
 use crate::hash::{BUCKETS, Bucketer, Purpose, Range};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,18 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// one of its name, in prerequisites and in experiments that a flag serves, too.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Buckets {
-    /// The bucket in every holdout.
-    pub holdout: Option<u32>,
-    /// The bucket in the layer.
-    pub layer: Option<u32>,
-    /// The bucket in the traffic of an experiment.
-    pub traffic: Option<u32>,
-    /// Among the variants of an experiment, a split or a rollout.
-    pub variant: Option<u32>,
-    /// The bucket in the rollout of a flag.
-    pub rollout: Option<u32>,
-    /// The bucket in `percentage` conditions that hash the unit.
-    pub percentage: Option<u32>,
+    /// The buckets that the test gives.
+    pub given: BucketsConfig,
     /// True if the unit is hashed for the buckets that are not given. Otherwise it passes: it is in the
     /// traffic, the rollout and the experiment's slot, in no holdout, and in the first bucket among the
     /// variants.
@@ -30,22 +21,19 @@ pub struct Buckets {
 }
 
 impl Buckets {
-    fn of(&self, draw: Draw) -> Option<u32> {
-        match draw {
-            Draw::Holdout => self.holdout,
-            Draw::Layer => self.layer,
-            Draw::Traffic => self.traffic,
-            Draw::Variant => self.variant,
-            Draw::Rollout => self.rollout,
-            Draw::Percentage => self.percentage,
-        }
-    }
-
     /// The bucket that is not the hash's; `None` where the unit is hashed.
     fn place(&self, draw: Draw, lets_on: Range) -> Option<u32> {
         // Where nobody is let on, the last bucket is as good as any.
         let first = || (!self.hashed).then(|| lets_on.start.min(BUCKETS - 1));
-        self.of(draw).or_else(first)
+        let given = match draw {
+            Draw::Holdout => self.given.holdout,
+            Draw::Layer => self.given.layer,
+            Draw::Traffic => self.given.traffic,
+            Draw::Variant => self.given.variant,
+            Draw::Rollout => self.given.rollout,
+            Draw::Percentage => self.given.percentage,
+        };
+        given.or_else(first)
     }
 }
 
@@ -95,7 +83,7 @@ impl Rehearsal {
     }
 
     /// Returns true if a condition was evaluated with this outcome.
-    pub(crate) fn has_asked(&self, condition: &Condition, holds: bool) -> bool {
+    pub(crate) fn has_asked(&self, condition: &CompiledCondition, holds: bool) -> bool {
         self.asked.get(&address(condition)).is_some_and(|[not, yes]| if holds { *yes } else { *not })
     }
 
@@ -151,7 +139,7 @@ impl Trace for Rehearsal {
         placed.unwrap_or_else(|| bucketer.bucket(unit))
     }
 
-    fn asked(&mut self, condition: &Condition, holds: bool) {
+    fn asked(&mut self, condition: &CompiledCondition, holds: bool) {
         let [not, yes] = self.asked.entry(address(condition)).or_default();
         *(if holds { yes } else { not }) = true;
     }

@@ -6,14 +6,14 @@ use std::fmt::Write as _;
 words! {
     /// The form of the ids of generated units.
     #[derive(Default, schemars::JsonSchema)]
-    pub enum UnitStyle {
+    pub enum UnitStyle: "snake_case" {
         /// `user_17`: consecutive numbers, which a weak hash would correlate.
         #[default]
-        Sequential = "sequential",
+        Sequential,
         /// `6f1c…-…`: random, in the form of a version 4 UUID.
-        Uuid = "uuid",
+        Uuid,
         /// `ada.lovelace17@example.com`: long common parts.
-        Email = "email",
+        Email,
     }
 }
 

@@ -14,6 +14,16 @@ fn leaf(attribute: &str, operator: Operator, value: Value) -> Value {
     json!({"attribute": attribute, "operator": operator.as_str(), "value": value})
 }
 
+/// An experiment with one rule.
+fn rule(leaf: Value) -> Value {
+    rules(json!([leaf]))
+}
+
+/// A rule whose value is wrong.
+fn value_case(code: Code, help: &'static str, leaf: Value) -> Case {
+    case(code, "targeting_rules[0].value", help, [rule(leaf)])
+}
+
 pub(crate) fn cases() -> Vec<Case> {
     cases_of_rules().into_iter().chain(cases_of_ranges()).collect()
 }
@@ -28,11 +38,10 @@ fn cases_of_ranges() -> Vec<Case> {
             "write 10.0.0.0/8, or 10.1.2.3",
             [rules(json!([leaf("a", Op::IpIn, json!(["192.168.0.0/16", "10.1.2.3/8"]))]))],
         ),
-        case(
+        value_case(
             Code::NetworkHostBits,
-            "targeting_rules[0].value",
             "write 10.0.0.0/8",
-            [rules(json!([leaf("a", Op::IpIn, json!("::ffff:10.0.0.1/104"))]))],
+            leaf("a", Op::IpIn, json!("::ffff:10.0.0.1/104")),
         ),
         case(
             Code::InvalidValue,
@@ -40,18 +49,8 @@ fn cases_of_ranges() -> Vec<Case> {
             "leading zero is ambiguous",
             [rules(json!([leaf("a", Op::IpIn, json!(["10.0.0.0/8", "010.0.0.0/8"]))]))],
         ),
-        case(
-            Code::InvalidValue,
-            "targeting_rules[0].value",
-            "leading zero is ambiguous",
-            [rules(json!([leaf("a", Op::IpIn, json!("010.1.2.3"))]))],
-        ),
-        case(
-            Code::NeverMatches,
-            "targeting_rules[0].value",
-            "use `any:`",
-            [rules(json!([leaf("a", Op::SemverRange, json!(">=2, <1"))]))],
-        ),
+        value_case(Code::InvalidValue, "leading zero is ambiguous", leaf("a", Op::IpIn, json!("010.1.2.3"))),
+        value_case(Code::NeverMatches, "use `any:`", leaf("a", Op::SemverRange, json!(">=2, <1"))),
     ]
 }
 
@@ -80,18 +79,8 @@ fn cases_of_rules() -> Vec<Case> {
             "add `attribute:`",
             [rules(json!([{"operator": "equals", "value": 1}]))],
         ),
-        case(
-            Code::InvalidOperator,
-            "targeting_rules[0].value",
-            "drop it",
-            [rules(json!([leaf("a", Op::Exists, json!(true))]))],
-        ),
-        case(
-            Code::InvalidValue,
-            "targeting_rules[0].value",
-            "use `in`",
-            [rules(json!([leaf("a", Op::Equals, json!([1]))]))],
-        ),
+        value_case(Code::InvalidOperator, "drop it", leaf("a", Op::Exists, json!(true))),
+        value_case(Code::InvalidValue, "use `in`", leaf("a", Op::Equals, json!([1]))),
         case(
             Code::InvalidValue,
             "targeting_rules[0].any[1].not[0].value",
@@ -100,17 +89,12 @@ fn cases_of_rules() -> Vec<Case> {
                 json!([{"any": [leaf("a", Op::Exists, Value::Null), {"not": [leaf("user_id", Op::StartsWith, json!(5))]}]}]),
             )],
         ),
-        case(
-            Code::InvalidRegex,
-            "targeting_rules[0].value",
-            "look-around",
-            [rules(json!([leaf("a", Op::Matches, json!("(?<=a)b"))]))],
-        ),
+        value_case(Code::InvalidRegex, "look-around", leaf("a", Op::Matches, json!("(?<=a)b"))),
         case(
             Code::InvalidZone,
             "targeting_rules[0].value.zone",
             "`Europe/Berlin`",
-            [rules(json!([leaf("a", Op::TimeWindow, window)]))],
+            [rule(leaf("a", Op::TimeWindow, window))],
         ),
         case(Code::NeverMatches, "targeting_rules[1].all[0]", "use `any:`", [rules(never)]),
         case(Code::NeverMatches, "targeting_rules[0].any", "at least one", [rules(json!([{"any": []}]))]),
@@ -130,56 +114,27 @@ fn cases_of_rules() -> Vec<Case> {
             ))],
         ),
         case(Code::AlwaysMatches, "targeting_rules[0].all", "at least one", [rules(json!([{"all": []}]))]),
-        case(
+        value_case(Code::AlwaysMatches, "use `exists`", leaf("a", Op::NotIn, json!([]))),
+        value_case(Code::AlwaysMatches, "write the text", leaf("a", Op::StartsWith, json!(""))),
+        value_case(
             Code::AlwaysMatches,
-            "targeting_rules[0].value",
-            "use `exists`",
-            [rules(json!([leaf("a", Op::NotIn, json!([]))]))],
-        ),
-        case(
-            Code::AlwaysMatches,
-            "targeting_rules[0].value",
-            "write the text",
-            [rules(json!([leaf("a", Op::StartsWith, json!(""))]))],
-        ),
-        case(
-            Code::AlwaysMatches,
-            "targeting_rules[0].value",
             "`start`, `end` or `days`",
-            [rules(json!([leaf("a", Op::TimeWindow, json!({"zone": "UTC", "end": "24:00"}))]))],
+            leaf("a", Op::TimeWindow, json!({"zone": "UTC", "end": "24:00"})),
         ),
         case(
             Code::OddTimeWindow,
             "targeting_rules[0].value.start",
             "the next day",
-            [rules(json!([leaf(
-                "a",
-                Op::TimeWindow,
-                json!({"start": "24:00", "end": "09:00", "zone": "UTC"})
-            )]))],
+            [rule(leaf("a", Op::TimeWindow, json!({"start": "24:00", "end": "09:00", "zone": "UTC"})))],
         ),
         case(
             Code::OddTimeWindow,
             "targeting_rules[0].value.end",
             "leave `start` and `end` out",
-            [rules(json!([leaf(
-                "a",
-                Op::TimeWindow,
-                json!({"start": "09:00", "end": "09:00:00", "zone": "UTC"})
-            )]))],
+            [rule(leaf("a", Op::TimeWindow, json!({"start": "09:00", "end": "09:00:00", "zone": "UTC"})))],
         ),
-        case(
-            Code::RegexSlashes,
-            "targeting_rules[0].value",
-            "\"(?i)^x\"",
-            [rules(json!([leaf("a", Op::Matches, json!("/^x/i"))]))],
-        ),
-        case(
-            Code::SemverBare,
-            "targeting_rules[0].value",
-            "`=1.0.0`",
-            [rules(json!([leaf("a", Op::SemverRange, json!("1.0.0"))]))],
-        ),
+        value_case(Code::RegexSlashes, "\"(?i)^x\"", leaf("a", Op::Matches, json!("/^x/i"))),
+        value_case(Code::SemverBare, "`=1.0.0`", leaf("a", Op::SemverRange, json!("1.0.0"))),
         case(
             Code::PercentageBelowOne,
             "targeting_rules[0].value",

@@ -123,17 +123,11 @@ pub fn read_counter(name: &str) -> Option<Counter<'static>> {
         };
     }
     match (second, third) {
-        (None, _) => StreamCounter::ALL.iter().find(|it| it.as_str() == first).map(|it| Counter::Stream(*it)),
-        (Some(reason), None) if first == REJECTED => {
-            RejectionReason::ALL.iter().find(|it| it.as_str() == reason).map(|it| Counter::Rejected(*it))
-        }
-        (Some(variant), None) => {
-            let what = VariantCounter::ALL.iter().find(|it| it.as_str() == first)?;
-            Some(Counter::Variant(owned(variant), *what))
-        }
+        (None, _) => StreamCounter::of_word(first).map(Counter::Stream),
+        (Some(reason), None) if first == REJECTED => RejectionReason::of_word(reason).map(Counter::Rejected),
+        (Some(variant), None) => Some(Counter::Variant(owned(variant), VariantCounter::of_word(first)?)),
         (Some(variant), Some(metric)) => {
-            let what = MetricCounter::ALL.iter().find(|it| it.as_str() == first)?;
-            Some(Counter::Metric(owned(variant), owned(metric), *what))
+            Some(Counter::Metric(owned(variant), owned(metric), MetricCounter::of_word(first)?))
         }
     }
 }
@@ -302,11 +296,11 @@ mod tests {
             |(kind, variant, metric, group, which, name)| {
                 let (variant, metric) = (Cow::Owned(variant), Cow::Owned(metric));
                 match kind {
-                    0 => Counter::Variant(variant, *which.get(VariantCounter::ALL)),
-                    1 => Counter::Metric(variant, metric, *which.get(MetricCounter::ALL)),
+                    0 => Counter::Variant(variant, *which.get(&VariantCounter::ALL)),
+                    1 => Counter::Metric(variant, metric, *which.get(&MetricCounter::ALL)),
                     2 => Counter::GroupUnits(group),
                     3 => Counter::GroupSum(group, metric),
-                    4 => Counter::Stream(*which.get(StreamCounter::ALL)),
+                    4 => Counter::Stream(*which.get(&StreamCounter::ALL)),
                     5 => Counter::Rejected(*which.get(&RejectionReason::ALL)),
                     _ => Counter::Unknown(name.into()),
                 }

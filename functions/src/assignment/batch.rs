@@ -9,7 +9,7 @@ use super::{
 use crate::catalog::Snapshot;
 use crate::http::{ApiError, Reply};
 use crate::ports::{AssignmentStore, CatalogStore, EventSink};
-use crate::telemetry::Counter;
+use crate::telemetry::TelemetryCounter;
 use abx_core::Experiment;
 use abx_core::document::Status;
 use futures_util::future::join_all;
@@ -72,7 +72,7 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> AssignmentServ
         let reads = units.iter().map(|unit| {
             let of_unit = pending.iter().filter(to_read).filter(|(it, _)| *it.unit == **unit);
             let keys: Vec<&str> = of_unit.map(|(it, _)| it.decision.experiment.key()).collect();
-            self.base.telemetry().count(Counter::StoreReads, 1);
+            self.base.telemetry().count(TelemetryCounter::StoreReads, 1);
             async move { self.in_time(context.clock, self.store.get_many(unit, &keys)).await }
         });
         let found = join_all(reads).await;

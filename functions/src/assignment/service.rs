@@ -6,8 +6,8 @@ use super::pending::{PendingAssignment, RequestContext};
 use super::{AssignRequest, AssignmentResponse};
 use crate::catalog::{CatalogHolder, Snapshot};
 use crate::http::{ApiError, Call, FunctionBase, HttpOptions, Reply};
-use crate::ports::{AssignmentStore, CatalogStore, EventSink, PortError, Put, StoredAssignment};
-use crate::telemetry::{Counter, Level, Telemetry};
+use crate::ports::{AssignmentStore, CatalogStore, EventSink, PortResult, Put, StoredAssignment};
+use crate::telemetry::{Level, Telemetry, TelemetryCounter};
 use abx_core::Experiment;
 use jiff::Timestamp;
 use serde_json::json;
@@ -169,7 +169,7 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> AssignmentServ
             (true, _) | (false, true) => NextStep::Respond,
         };
         let is_hit = next == NextStep::Respond;
-        let counter = if is_hit { Counter::CacheHits } else { Counter::CacheMisses };
+        let counter = if is_hit { TelemetryCounter::CacheHits } else { TelemetryCounter::CacheMisses };
         self.base.telemetry().count(counter, 1);
         Ok((pending, next))
     }
@@ -204,8 +204,8 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> AssignmentServ
         self.store(pending).await;
     }
 
-    async fn get(&self, pending: &PendingAssignment<'_>) -> Result<Option<StoredAssignment>, PortError> {
-        self.base.telemetry().count(Counter::StoreReads, 1);
+    async fn get(&self, pending: &PendingAssignment<'_>) -> PortResult<Option<StoredAssignment>> {
+        self.base.telemetry().count(TelemetryCounter::StoreReads, 1);
         self.store.get(&pending.unit, pending.decision.experiment.key()).await
     }
 
@@ -230,7 +230,7 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> AssignmentServ
 
     /// Stores what the hash decided, unless another assignment is there, which then is the answer.
     pub(super) async fn store(&self, pending: &mut PendingAssignment<'_>) {
-        self.base.telemetry().count(Counter::StoreWrites, 1);
+        self.base.telemetry().count(TelemetryCounter::StoreWrites, 1);
         let assignment = pending.to_stored(self.ttl_days);
         let put = self.store.put_if_absent(&assignment, pending.request.seconds());
         match self.in_time(pending.request.clock, put).await {
@@ -257,7 +257,7 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> AssignmentServ
     pub(super) async fn in_time<T>(
         &self,
         clock: RequestClock,
-        asked: impl Future<Output = Result<T, PortError>>,
+        asked: impl Future<Output = PortResult<T>>,
     ) -> Option<T> {
         let why = match timeout_at(clock.deadline, asked).await {
             Ok(Ok(answer)) => return Some(answer),
@@ -265,7 +265,7 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> AssignmentServ
             Err(_) => "it did not answer in time".to_owned(),
         };
         let telemetry = self.base.telemetry();
-        if telemetry.count(Counter::StoreFallbacks, 1) == 0 {
+        if telemetry.count(TelemetryCounter::StoreFallbacks, 1) == 0 {
             telemetry.log(Level::Warn, "store_fallback", None, &json!({"why": why}));
         }
         None

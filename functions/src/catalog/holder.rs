@@ -1,7 +1,7 @@
 //! The snapshot that serves.
 
 use super::{Snapshot, decode};
-use crate::ports::{CatalogStore, PortError};
+use crate::ports::{CatalogStore, PortError, PortResult};
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -80,7 +80,7 @@ impl<S: CatalogStore + 'static> CatalogHolder<S> {
     }
 
     /// Loads the head, however long that takes: for the start, before requests. An error leaves the snapshot.
-    pub async fn load(&self) -> Result<(), PortError> {
+    pub async fn load(&self) -> PortResult<()> {
         let _one = self.fetching.lock().await;
         self.fetch().await
     }
@@ -131,7 +131,7 @@ impl<S: CatalogStore + 'static> CatalogHolder<S> {
         mine
     }
 
-    async fn fetch(&self) -> Result<(), PortError> {
+    async fn fetch(&self) -> PortResult<()> {
         // Before the call: what is published while it is under way may not be in its answer.
         let begun = Timestamp::now();
         let fetched = self.fetch_head().await;
@@ -161,7 +161,7 @@ impl<S: CatalogStore + 'static> CatalogHolder<S> {
     }
 
     /// The head's snapshot; `None` where it is held already, or nothing was ever published.
-    async fn fetch_head(&self) -> Result<Option<Snapshot>, PortError> {
+    async fn fetch_head(&self) -> PortResult<Option<Snapshot>> {
         let held = self.snapshot.load_full();
         let Some(head) = self.store.head().await? else { return Ok(None) };
         if head.revision == held.revision && !held.is_empty() {
@@ -200,7 +200,7 @@ mod tests {
     }
 
     impl CatalogStore for Fake {
-        async fn head(&self) -> Result<Option<Head>, PortError> {
+        async fn head(&self) -> PortResult<Option<Head>> {
             self.head_reads.fetch_add(1, Relaxed);
             if self.is_silent.load(Relaxed) {
                 std::future::pending::<()>().await;
@@ -212,7 +212,7 @@ mod tests {
             Ok(Some(self.head.load(Relaxed)).filter(|it| *it > 0).map(|revision| Head { revision }))
         }
 
-        async fn revision(&self, revision: u64) -> Result<Option<Vec<u8>>, PortError> {
+        async fn revision(&self, revision: u64) -> PortResult<Option<Vec<u8>>> {
             self.revision_reads.fetch_add(1, Relaxed);
             if revision == 13 {
                 return Err(PortError::permanent("written half"));
@@ -221,19 +221,19 @@ mod tests {
             Ok(Some(encode(&[flag]).unwrap()))
         }
 
-        async fn put_revision(&self, _: u64, _: &[u8], _: &RevisionMeta) -> Result<PutRevision, PortError> {
+        async fn put_revision(&self, _: u64, _: &[u8], _: &RevisionMeta) -> PortResult<PutRevision> {
             Ok(PutRevision::Taken)
         }
 
-        async fn flip_head(&self, _: Option<u64>, _: u64, _: &RevisionMeta) -> Result<Flip, PortError> {
+        async fn flip_head(&self, _: Option<u64>, _: u64, _: &RevisionMeta) -> PortResult<Flip> {
             Ok(Flip::Done)
         }
 
-        async fn head_moves(&self) -> Result<Vec<HeadMove>, PortError> {
+        async fn head_moves(&self) -> PortResult<Vec<HeadMove>> {
             Ok(Vec::new())
         }
 
-        async fn revisions(&self) -> Result<Vec<RevisionInfo>, PortError> {
+        async fn revisions(&self) -> PortResult<Vec<RevisionInfo>> {
             Ok(Vec::new())
         }
     }

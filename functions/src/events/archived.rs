@@ -4,7 +4,7 @@
 //! and never change, so that a later attempt knows as much or more.
 
 use crate::ports::ArchiveLine;
-use abx_core::event::{Credit, EventData, EventKind, Item, Position};
+use abx_core::event::{Credit, EventData, EventKind, Position, StreamItem};
 use abx_core::read::time_of_text;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -51,7 +51,7 @@ struct Credited<'a> {
 /// An event's line. `None` for what is no JSON, which no event is.
 pub(super) fn line(
     shard: &str,
-    item: &Item<'_>,
+    item: &StreamItem<'_>,
     event: &EventData<'_>,
     credits: &[Credit<'_>],
 ) -> Option<ArchiveLine> {
@@ -218,7 +218,7 @@ pub(super) fn identity(id: &str) -> Option<(&str, Position)> {
 mod tests {
     use super::*;
     use crate::sources::kinesis::{KinesisRecord, aggregate};
-    use abx_core::event::{Batch, What};
+    use abx_core::event::{Batch, ItemContent};
     use proptest::prelude::*;
     use serde_json::{Value, json};
     use std::sync::Arc;
@@ -228,7 +228,7 @@ mod tests {
         let mut events = 0;
         for shard in &batch.shards {
             for item in shard.items(None, |_| false) {
-                let What::Event(event, _) = &item.what else { continue };
+                let ItemContent::Event(event, _) = &item.what else { continue };
                 let credit = Credit { experiment: "checkout", variant: "a", metric: "revenue" };
                 let line = line(&shard.shard, &item, event, &[credit]).unwrap();
                 assert!(!line.json.contains('\n'));

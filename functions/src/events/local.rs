@@ -3,7 +3,7 @@
 use super::{BatchResponse, NotHandled, Options, Processor};
 use crate::adapters::embedded::{EmbeddedStore, JsonlArchive, StoredEvent};
 use crate::catalog::CatalogHolder;
-use crate::ports::{MetricStore, PortError};
+use crate::ports::{MetricStore, PortError, PortResult};
 use crate::telemetry::Telemetry;
 use abx_core::event::{Batch, Classes, NotAPosition, Record, RecordContent};
 use std::sync::{self, Arc, PoisonError};
@@ -51,14 +51,14 @@ impl LocalProcessor {
     }
 
     /// Counts all events that wait; what became of them. An error leaves the rest for the next time.
-    pub async fn catch_up(&self) -> Result<Classes, PortError> {
+    pub async fn catch_up(&self) -> PortResult<Classes> {
         let caught_up = self.count_waiting().await;
         *self.failure.lock().unwrap_or_else(PoisonError::into_inner) =
             caught_up.as_ref().err().map(ToString::to_string);
         caught_up
     }
 
-    async fn count_waiting(&self) -> Result<Classes, PortError> {
+    async fn count_waiting(&self) -> PortResult<Classes> {
         let mut counted = Classes::default();
         let shard: Arc<str> = self.store.local_shard()?.into();
         let mut counted_upto = self.counted.lock().await;
@@ -92,7 +92,7 @@ impl LocalProcessor {
     }
 
     /// The number of the last event that is counted.
-    async fn head(&self) -> Result<i64, PortError> {
+    async fn head(&self) -> PortResult<i64> {
         let state = self.store.shard(&self.store.local_shard()?).await?;
         let Some(head) = state.head else { return Ok(0) };
         head.sequence.as_str().parse().map_err(PortError::permanent)

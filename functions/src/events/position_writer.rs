@@ -1,8 +1,8 @@
 //! The proof, in the transaction that counts records, that they are counted: the head of their shard, or a guard for each.
 
 use super::memory::ShardMemory;
-use crate::ports::{Committed, Guard, MetricStore, PortError};
-use abx_core::event::{Commit, Item, Position, RecordClass, What};
+use crate::ports::{Committed, Guard, MetricStore, PortResult};
+use abx_core::event::{Commit, ItemContent, Position, RecordClass, StreamItem};
 use std::collections::{HashMap, HashSet};
 
 /// The part that the guard of a record names that was counted as rejected: a later redrive out of quarantine may still count it as
@@ -71,7 +71,7 @@ impl PositionWriter<'_> {
     }
 
     /// The last position that is counted before the rest of an item.
-    pub(super) fn reached(&self, item: Option<&Item<'_>>) -> Option<&Position> {
+    pub(super) fn reached(&self, item: Option<&StreamItem<'_>>) -> Option<&Position> {
         match self {
             Self::Head(ledger) => ledger.state.head.as_ref(),
             Self::Guards(guards) => guards.reached.get(item?.position)?.part.as_ref(),
@@ -84,8 +84,8 @@ impl PositionWriter<'_> {
         store: &impl MetricStore,
         shard: &str,
         commit: &Commit<'_>,
-        items: &[Item<'_>],
-    ) -> Result<Committed, PortError> {
+        items: &[StreamItem<'_>],
+    ) -> PortResult<Committed> {
         match self {
             Self::Head(ledger) => store.commit(shard, &ledger.state, commit).await,
             Self::Guards(guards) => store.redrive(shard, &guards.of(commit, items), &commit.rows).await,
@@ -93,7 +93,7 @@ impl PositionWriter<'_> {
     }
 
     /// Notes what was written.
-    pub(super) fn advance(&mut self, commit: Commit<'_>, items: &[Item<'_>], classes: &[RecordClass]) {
+    pub(super) fn advance(&mut self, commit: Commit<'_>, items: &[StreamItem<'_>], classes: &[RecordClass]) {
         match self {
             Self::Head(ledger) => ledger.advance(commit),
             Self::Guards(guards) => {
@@ -108,13 +108,14 @@ impl PositionWriter<'_> {
 }
 
 impl Guards<'_> {
-    fn of(&self, commit: &Commit<'_>, items: &[Item<'_>]) -> Vec<Guard> {
+    fn of(&self, commit: &Commit<'_>, items: &[StreamItem<'_>]) -> Vec<Guard> {
         let guard = |record: &Position, after: Position, id: Option<u64>| {
             let before = self.reached.get(record).and_then(|it| it.guard.clone());
             Guard { before, after, id }
         };
         let whole = items.iter().map(|item| {
-            let rejected = matches!(item.what, What::Rejected(_)).then(|| (REJECTED.into(), "".into()));
+            let rejected =
+                matches!(item.what, ItemContent::Rejected(_)).then(|| (REJECTED.into(), "".into()));
             let id = item.id().filter(|id| commit.ids.contains(id));
             guard(item.position, Position { part: rejected, ..item.position.clone() }, id)
         });

@@ -1,11 +1,11 @@
 //! A batch, shard by shard.
 
 use super::memory::Memory;
-use super::shard::{Look, Outdated, Progress, Stop, Tools};
+use super::shard::{Look, Outdated, Progress, ShardWorker, Stop};
 use crate::catalog::{CatalogHolder, Snapshot};
 use crate::ports::{Archive, CatalogStore, MetricStore, Quarantine, Quarantined};
 use crate::sources::NotABatch;
-use crate::telemetry::{Counter, Level, Telemetry, hashed};
+use crate::telemetry::{Level, Telemetry, TelemetryCounter, hashed};
 use abx_core::event::{
     Batch, Classes, Limits, Position, RecordClass, ShardBatch, StreamCounter, StreamTotals, Unplaced,
 };
@@ -265,19 +265,19 @@ where
         until: Instant,
         progress: &mut Progress,
     ) -> Result<(), Stop> {
-        let tools = Tools { look, ..self.tools(snapshot, self.store.limits().commit, until) };
+        let worker = ShardWorker { look, ..self.worker(snapshot, self.store.limits().commit, until) };
         // A call that does not come back is left behind: if it still writes, the head tells.
-        timeout_at(until, tools.count(shard, progress)).await.unwrap_or(Err(Stop::Time))
+        timeout_at(until, worker.count(shard, progress)).await.unwrap_or(Err(Stop::Time))
     }
 
     /// The parts that the work on a shard needs.
-    pub(super) fn tools<'a>(
+    pub(super) fn worker<'a>(
         &'a self,
         snapshot: &'a Snapshot,
         limits: Limits,
         until: Instant,
-    ) -> Tools<'a, M, A, Q> {
-        Tools {
+    ) -> ShardWorker<'a, M, A, Q> {
+        ShardWorker {
             catalog: &snapshot.catalog,
             look: None,
             store: &self.store,
@@ -295,7 +295,7 @@ where
         let is_left = |position: &&Position| progress.head.as_ref().is_none_or(|head| *position > head);
         let first = shard.payloads.iter().map(|payload| &payload.position).find(is_left)?;
         let fields = json!({"shard": shard.shard, "from": first.sequence.as_str(), "why": stop.to_string()});
-        self.telemetry.count(Counter::BatchesReturned, 1);
+        self.telemetry.count(TelemetryCounter::BatchesReturned, 1);
         self.telemetry.log(Level::Warn, "batch_given_back", None, &fields);
         Some(ItemFailure { item_identifier: first.sequence.as_str().to_owned() })
     }
@@ -329,18 +329,18 @@ where
     fn measure(&self, batch: &Batch, outcome: &BatchOutcome, now: Timestamp, start: std::time::Instant) {
         let counted = &outcome.counted;
         for (counter, what) in [
-            (Counter::EventsAccepted, StreamCounter::Accepted),
-            (Counter::EventsDuplicate, StreamCounter::Duplicates),
-            (Counter::EventsLate, StreamCounter::Late),
-            (Counter::EventsUnattributed, StreamCounter::Unattributed),
-            (Counter::EventsUnknown, StreamCounter::Unused),
-            (Counter::EventsMisrouted, StreamCounter::Misrouted),
-            (Counter::EventsOutsideIdWindow, StreamCounter::OutsideIdWindow),
+            (TelemetryCounter::EventsAccepted, StreamCounter::Accepted),
+            (TelemetryCounter::EventsDuplicate, StreamCounter::Duplicates),
+            (TelemetryCounter::EventsLate, StreamCounter::Late),
+            (TelemetryCounter::EventsUnattributed, StreamCounter::Unattributed),
+            (TelemetryCounter::EventsUnknown, StreamCounter::Unused),
+            (TelemetryCounter::EventsMisrouted, StreamCounter::Misrouted),
+            (TelemetryCounter::EventsOutsideIdWindow, StreamCounter::OutsideIdWindow),
         ] {
             self.telemetry.count(counter, counted.count(what));
         }
         let rejected: u64 = counted.rejected.values().sum();
-        self.telemetry.count(Counter::EventsQuarantined, rejected + outcome.unplaced as u64);
+        self.telemetry.count(TelemetryCounter::EventsQuarantined, rejected + outcome.unplaced as u64);
         let reasons = counted.rejected.iter();
         self.telemetry.reasons(reasons.flat_map(|(reason, count)| (0..*count).map(|_| reason.as_str())));
         let newest =

@@ -4,10 +4,10 @@ use super::coverage::{RecordStatus, coverage};
 use super::memory::ShardMemory;
 use super::position_writer::{Guards, PositionWriter, Reached, is_of_rejected};
 use super::quarantined::has_no_place;
-use super::shard::{Progress, ROUNDS, Stop, Tools};
+use super::shard::{Progress, ROUNDS, ShardWorker, Stop};
 use super::{Options, Processor};
 use crate::catalog::CatalogHolder;
-use crate::ports::{Archive, CatalogStore, MetricStore, PortError, Quarantine};
+use crate::ports::{Archive, CatalogStore, MetricStore, PortError, PortResult, Quarantine};
 use crate::telemetry::Telemetry;
 use abx_core::event::{Classes, Payload, Position, RecordClass, RejectionReason, ShardBatch};
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
@@ -55,7 +55,7 @@ pub enum RefusalReason {
 impl RefusalReason {
     /// The word for it.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Rejected(reason) => reason.as_str(),
             Self::BeyondReach => "beyond_reach",
@@ -133,7 +133,7 @@ where
         &self,
         origin: RedriveSource,
         batch: &ShardBatch,
-    ) -> Result<Vec<RecordStanding>, PortError> {
+    ) -> PortResult<Vec<RecordStanding>> {
         let state = self.processor.store().shard(&batch.shard).await?;
         let (placed, _) = self.place(origin, batch, state.head.as_ref()).await?;
         let standing = |(payload, coverage, _): &Placed<'_>| match coverage {
@@ -154,17 +154,13 @@ where
 
     /// Counts those of a shard's records that are not counted; they stand in their order, each once. Those that the head has not come
     /// to must follow each other in the shard. What became of them; after an error, of some of them.
-    pub async fn redrive(
-        &self,
-        origin: RedriveSource,
-        batch: &ShardBatch,
-    ) -> (Redriven, Result<(), PortError>) {
+    pub async fn redrive(&self, origin: RedriveSource, batch: &ShardBatch) -> (Redriven, PortResult<()>) {
         let mut redriven = Redriven::default();
         let until = Instant::now() + PATIENCE;
         let ended = match self.processor.snapshot(until).await {
             Some(snapshot) => {
-                let tools = self.processor.tools(&snapshot, self.processor.store().limits().redrive, until);
-                let work = self.redrive_with(&tools, (origin, batch), &mut redriven);
+                let worker = self.processor.worker(&snapshot, self.processor.store().limits().redrive, until);
+                let work = self.redrive_with(&worker, (origin, batch), &mut redriven);
                 timeout_at(until, work).await.unwrap_or(Err(Stop::Time))
             }
             None => Err(Stop::NoCatalog),
@@ -178,7 +174,7 @@ where
 
     async fn redrive_with(
         &self,
-        tools: &Tools<'_, M, A, Q>,
+        worker: &ShardWorker<'_, M, A, Q>,
         (origin, batch): (RedriveSource, &ShardBatch),
         redriven: &mut Redriven,
     ) -> Result<(), Stop> {
@@ -207,7 +203,7 @@ where
             }
             let moved = self
                 .count_given_up(
-                    tools,
+                    worker,
                     (origin, &ledger, &ids),
                     (&left.shard, given_up),
                     redriven,
@@ -217,7 +213,7 @@ where
             // In their order: those that the head has not come to come after those that it passed.
             left.payloads = if moved.is_empty() {
                 left.payloads = ahead;
-                self.count_ahead(tools, &mut left, redriven).await?
+                self.count_ahead(worker, &mut left, redriven).await?
             } else {
                 moved.into_iter().chain(ahead).collect()
             };
@@ -231,7 +227,7 @@ where
     /// Counts records that the head passed, under guards. Those that are left because somebody else moved a guard meanwhile.
     async fn count_given_up(
         &self,
-        tools: &Tools<'_, M, A, Q>,
+        worker: &ShardWorker<'_, M, A, Q>,
         (origin, ledger, ids): (RedriveSource, &ShardMemory, &HashSet<u64>),
         given_up: (&str, Vec<(Payload, Reached)>),
         redriven: &mut Redriven,
@@ -259,7 +255,7 @@ where
                 done: Vec::new(),
                 taken: Vec::new(),
             });
-            let ended = tools.round(&run, &mut writer, progress).await;
+            let ended = worker.round(&run, &mut writer, progress).await;
             let PositionWriter::Guards(Guards { done, taken, reached, .. }) = writer else { continue };
             let done: BTreeMap<Position, RecordClass> = done.into_iter().collect();
             // Their repetitions may be in a later run.
@@ -292,7 +288,7 @@ where
     /// somebody else may have counted them, or others that come after them.
     async fn count_ahead(
         &self,
-        tools: &Tools<'_, M, A, Q>,
+        worker: &ShardWorker<'_, M, A, Q>,
         batch: &mut ShardBatch,
         redriven: &mut Redriven,
     ) -> Result<Vec<Payload>, Stop> {
@@ -300,8 +296,8 @@ where
             return Ok(Vec::new());
         }
         let mut progress = Progress::default();
-        let tools = Tools { limits: self.processor.store().limits().commit, ..*tools };
-        let ended = tools.count(batch, &mut progress).await;
+        let worker = ShardWorker { limits: self.processor.store().limits().commit, ..*worker };
+        let ended = worker.count(batch, &mut progress).await;
         for (class, count) in progress.classes.iter() {
             match class {
                 RecordClass::AlreadyCounted | RecordClass::Rejected => {}
@@ -325,7 +321,7 @@ where
         origin: RedriveSource,
         batch: &'a ShardBatch,
         head: Option<&Position>,
-    ) -> Result<(Vec<Placed<'a>>, HashSet<u64>), PortError> {
+    ) -> PortResult<(Vec<Placed<'a>>, HashSet<u64>)> {
         let (Some(first), Some(last)) = (batch.payloads.first(), batch.payloads.last()) else {
             return Ok((Vec::new(), HashSet::new()));
         };

@@ -22,11 +22,11 @@ use super::unknown::unknown_row;
 use crate::ports::{
     Archive, ArchiveLine, Committed, MarkPut, MetricStore, PortError, Quarantine, Quarantined,
 };
-use crate::telemetry::{Counter, Level, Telemetry};
+use crate::telemetry::{Level, Telemetry, TelemetryCounter};
 use abx_core::Catalog;
 use abx_core::event::{
-    Classes, Folded, Item, Limits, Mark, MarkKey, Marks, Payload, Position, RecordClass, ShardBatch,
-    StreamTotals, What, fold, wanted,
+    Classes, Folded, ItemContent, Limits, Mark, MarkKey, Marks, Payload, Position, RecordClass, ShardBatch,
+    StreamItem, StreamTotals, fold, wanted,
 };
 use futures_util::future::{BoxFuture, Shared};
 use serde_json::json;
@@ -41,8 +41,8 @@ pub(super) const ROUNDS: u32 = 4;
 /// The part of a store's message that is kept with a record that it refuses, in characters.
 const DETAIL_CHARS: usize = 500;
 
-/// The parts that the work on a shard needs.
-pub(super) struct Tools<'a, M, A, Q> {
+/// Counts the records of a shard, with what that needs.
+pub(super) struct ShardWorker<'a, M, A, Q> {
     pub catalog: &'a Catalog,
     /// A look at the head of the catalog, where the catalog may be older than the records.
     pub look: Option<&'a Look>,
@@ -83,10 +83,14 @@ pub(super) struct Progress {
     pub head: Option<Position>,
     /// Each record that is in the archive or in quarantine already, and the number of credits of its line, so that a second round leaves it
     /// alone unless it knows of more.
-    kept: HashMap<Position, usize>,
+    kept: KeptPositions,
     /// The search for a record that is refused.
     halving: Halving,
 }
+
+/// A record that is in the archive or in quarantine, and the number of credits of its line.
+type KeptPosition = (Position, usize);
+type KeptPositions = HashMap<Position, usize>;
 
 impl Progress {
     /// Rejects a record that a store refuses by itself. It goes into quarantine even if it is in the archive already.
@@ -162,7 +166,15 @@ impl From<PortError> for Stop {
     }
 }
 
-impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
+/// The items of a batch, and what they add up to.
+#[derive(Clone, Copy)]
+struct FoldedBatch<'a> {
+    batch: &'a ShardBatch,
+    items: &'a [StreamItem<'a>],
+    folded: &'a Folded<'a>,
+}
+
+impl<M: MetricStore, A: Archive, Q: Quarantine> ShardWorker<'_, M, A, Q> {
     /// Counts a shard's records, all that are not counted yet.
     pub(super) async fn count(&self, batch: &mut ShardBatch, progress: &mut Progress) -> Result<(), Stop> {
         for round in 0..ROUNDS {
@@ -177,7 +189,7 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
                 progress.classes.add(RecordClass::AlreadyCounted, batch.repeated as u64);
                 return Ok(());
             }
-            self.telemetry.count(Counter::CommitRetries, 1);
+            self.telemetry.count(TelemetryCounter::CommitRetries, 1);
         }
         Err(Stop::Contended)
     }
@@ -247,7 +259,8 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
         // Each round that does not settle it finds marks of somebody else, and each can be found once.
         let folded = loop {
             let folded = fold(self.catalog, &batch.shard, &items, &known);
-            let others = self.prepare(batch, &items, &folded, progress).await?;
+            let prepared = FoldedBatch { batch, items: &items, folded: &folded };
+            let others = self.prepare(prepared, progress).await?;
             if others.is_empty() {
                 break folded;
             }
@@ -292,7 +305,7 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
     }
 
     /// The marks of all units in the batch, with keys of their own, because the items may still change.
-    async fn enrich(&self, items: &[Item<'_>]) -> Result<Marks<'static>, Stop> {
+    async fn enrich(&self, items: &[StreamItem<'_>]) -> Result<Marks<'static>, Stop> {
         let (known, unknown) = self.memory.marks(wanted(self.catalog, items));
         let mut marks: Marks<'static> =
             known.into_iter().map(|(key, mark)| (key.into_owned(), mark)).collect();
@@ -315,11 +328,10 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
     /// that both are kept beside the other marks.
     async fn prepare(
         &self,
-        batch: &ShardBatch,
-        items: &[Item<'_>],
-        folded: &Folded<'_>,
+        batch: FoldedBatch<'_>,
         progress: &mut Progress,
     ) -> Result<Vec<(MarkKey<'static>, Mark)>, Stop> {
+        let folded = batch.folded;
         let (decisive, others) = folded.new_marks.split_at_checked(folded.decisive).unwrap_or_default();
         let found = self.put_marks(decisive).await?;
         if !found.is_empty() {
@@ -328,8 +340,8 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
         let kept = &progress.kept;
         // One after the other, so that a quarantine that takes nothing keeps the archive from it as well; it is rare.
         let keep = async {
-            let refused = self.quarantine(batch, items, kept).await?;
-            Ok((refused, self.archive(batch, items, folded, kept).await?))
+            let refused = self.quarantine(batch, kept).await?;
+            Ok((refused, self.archive(batch, kept).await?))
         };
         let (found, (refused, archived)) = tokio::try_join!(self.put_marks(others), keep)?;
         progress.kept.extend(refused);
@@ -364,25 +376,22 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
     /// Keeps what can never be processed; where that stands.
     async fn quarantine(
         &self,
-        batch: &ShardBatch,
-        items: &[Item<'_>],
-        kept: &HashMap<Position, usize>,
-    ) -> Result<Vec<(Position, usize)>, Stop> {
-        let mut positions = Vec::new();
-        let mut records = Vec::new();
-        for item in items {
-            let What::Rejected(rejection) = &item.what else { continue };
-            if !kept.contains_key(item.position) {
-                positions.push((item.position.clone(), 0));
-                records.push(Quarantined {
-                    id: format!("{}:{}", batch.shard, item.position),
-                    reason: rejection.reason.to_string(),
-                    detail: rejection.detail.clone(),
-                    arrived: item.arrived,
-                    data: item.data.to_vec(),
-                });
-            }
-        }
+        batch: FoldedBatch<'_>,
+        kept: &KeptPositions,
+    ) -> Result<Vec<KeptPosition>, Stop> {
+        let FoldedBatch { batch, items, .. } = batch;
+        let rejected = items.iter().filter(|item| !kept.contains_key(item.position)).filter_map(|item| {
+            let ItemContent::Rejected(rejection) = &item.what else { return None };
+            let record = Quarantined {
+                id: format!("{}:{}", batch.shard, item.position),
+                reason: rejection.reason.to_string(),
+                detail: rejection.detail.clone(),
+                arrived: item.arrived,
+                data: item.data.to_vec(),
+            };
+            Some(((item.position.clone(), 0), record))
+        });
+        let (positions, records): (Vec<_>, Vec<_>) = rejected.unzip();
         if !records.is_empty() {
             self.check_time()?;
             self.quarantine.put(&records).await?;
@@ -392,17 +401,12 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> Tools<'_, M, A, Q> {
 
     /// Archives events, those of an earlier round only if they are credited to more by now; where they stand, and how many
     /// credits their lines have.
-    async fn archive(
-        &self,
-        batch: &ShardBatch,
-        items: &[Item<'_>],
-        folded: &Folded<'_>,
-        kept: &HashMap<Position, usize>,
-    ) -> Result<Vec<(Position, usize)>, Stop> {
+    async fn archive(&self, batch: FoldedBatch<'_>, kept: &KeptPositions) -> Result<Vec<KeptPosition>, Stop> {
+        let FoldedBatch { batch, items, folded } = batch;
         let mut positions = Vec::new();
         let mut lines: Vec<ArchiveLine> = Vec::new();
         for ((item, credits), class) in items.iter().zip(folded.credits()).zip(folded.classes()) {
-            let (What::Event(event, _) | What::Duplicate(event)) = &item.what else { continue };
+            let (ItemContent::Event(event, _) | ItemContent::Duplicate(event)) = &item.what else { continue };
             if *class == RecordClass::Duplicate {
                 continue;
             }

@@ -1,9 +1,9 @@
 //! Names of unknown events, on their way into a commit.
 
 use super::memory::Memory;
-use crate::ports::{MetricStore, PortError, RowsOf, StoredRow};
+use crate::ports::{MetricStore, PortResult, RowsOf, StoredRow};
 use crate::telemetry::{Level, Telemetry};
-use abx_core::event::{Additions, Counter, Item, RecordClass, RowKey, UnknownEvents};
+use abx_core::event::{Additions, Counter, RecordClass, RowKey, StreamItem, UnknownEvents};
 use jiff::civil::Date;
 use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
@@ -16,10 +16,10 @@ const RECENT: SignedDuration = SignedDuration::from_hours(24);
 /// The additions for the unknown events among items, if there are any. Reads the names of the day once a day and process, so that a
 /// row has a bounded number of them whoever writes it; and logs each name once.
 pub(super) async fn unknown_row<M: MetricStore>(
-    (shard, items, classes): (&str, &[Item<'_>], &[RecordClass]),
+    (shard, items, classes): (&str, &[StreamItem<'_>], &[RecordClass]),
     (store, memory): (&M, &Memory),
     telemetry: &Telemetry,
-) -> Result<Option<Additions<'static>>, PortError> {
+) -> PortResult<Option<Additions<'static>>> {
     let Some(unknown) = UnknownEvents::among(items, classes) else { return Ok(None) };
     let mut names = match memory.take_names(shard, unknown.day) {
         Some(names) => names,
@@ -35,7 +35,7 @@ pub(super) async fn unknown_row<M: MetricStore>(
     Ok(Some(row))
 }
 
-async fn read<M: MetricStore>(store: &M, shard: &str, day: Date) -> Result<BTreeSet<String>, PortError> {
+async fn read<M: MetricStore>(store: &M, shard: &str, day: Date) -> PortResult<BTreeSet<String>> {
     let rows = store.rows(RowsOf::UnknownEvents { shard }).await?;
     let of_day = rows.into_iter().filter(|it| it.row == RowKey::UnknownEvents { day });
     let name = |(counter, _)| match counter {

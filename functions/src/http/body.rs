@@ -58,9 +58,9 @@ pub(crate) fn check_context<'a>(
 
 /// An id in JSON: a string, or a whole number, which counts as its digits, as it does among attributes.
 pub(crate) fn deserialize_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    struct Id;
+    struct IdVisitor;
 
-    impl Visitor<'_> for Id {
+    impl Visitor<'_> for IdVisitor {
         type Value = String;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -86,7 +86,7 @@ pub(crate) fn deserialize_id<'de, D: Deserializer<'de>>(deserializer: D) -> Resu
         }
     }
 
-    deserializer.deserialize_any(Id)
+    deserializer.deserialize_any(IdVisitor)
 }
 
 /// A context, or nothing. A name that stands twice is refused.

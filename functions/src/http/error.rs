@@ -51,13 +51,6 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, "unit_missing", message)
     }
 
-    /// 403 `origin_not_allowed`: a browser asks for a page whose origin is not in the list.
-    #[must_use]
-    pub fn origin_not_allowed() -> Self {
-        let message = "this origin is not in ABX_CORS_ORIGINS";
-        Self::new(StatusCode::FORBIDDEN, "origin_not_allowed", message)
-    }
-
     /// 404 `experiment_not_found`.
     #[must_use]
     pub fn experiment_not_found(key: &str) -> Self {
@@ -93,20 +86,6 @@ impl ApiError {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message)
     }
 
-    /// 500 `internal`: a bug.
-    #[must_use]
-    pub fn internal() -> Self {
-        let message = "the function failed; its log has the request id";
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message)
-    }
-
-    /// 503 `catalog_unavailable`: nothing was ever loaded, and nothing is bundled.
-    #[must_use]
-    pub fn catalog_unavailable() -> Self {
-        let message = "no catalog could be loaded yet; retry in a moment";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "catalog_unavailable", message)
-    }
-
     /// 503 `unavailable`: what was asked could not be done now.
     pub fn unavailable(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
@@ -118,6 +97,28 @@ impl ApiError {
         let inner = ErrorBody { code: self.code, message: &self.message, request_id };
         Reply::json(self.status, &ErrorEnvelope { error: inner })
     }
+}
+
+/// Errors that always have the same message; the code is the name of the function.
+macro_rules! constant_errors {
+    ($($(#[$attribute:meta])* $code:ident = $status:ident, $message:literal;)*) => {
+        impl ApiError {$(
+            $(#[$attribute])*
+            #[must_use]
+            pub fn $code() -> Self {
+                Self::new(StatusCode::$status, stringify!($code), $message)
+            }
+        )*}
+    };
+}
+
+constant_errors! {
+    /// 403 `origin_not_allowed`: a browser asks for a page whose origin is not in the list.
+    origin_not_allowed = FORBIDDEN, "this origin is not in ABX_CORS_ORIGINS";
+    /// 500 `internal`: a bug.
+    internal = INTERNAL_SERVER_ERROR, "the function failed; its log has the request id";
+    /// 503 `catalog_unavailable`: nothing was ever loaded, and nothing is bundled.
+    catalog_unavailable = SERVICE_UNAVAILABLE, "no catalog could be loaded yet; retry in a moment";
 }
 
 impl fmt::Display for ApiError {

@@ -1,7 +1,7 @@
 //! The middleware that every request passes before its handler.
 
 use super::{ApiError, Cors, MAX_BODY_BYTES, Query, Reply};
-use crate::telemetry::{Counter, Level, Telemetry};
+use crate::telemetry::{Level, Telemetry, TelemetryCounter};
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
@@ -162,7 +162,7 @@ impl Middleware {
             Ok(Ok(reply)) => reply,
             Ok(Err(refusal)) => self.refuse(&refusal, request_id),
             Err(panic) => {
-                self.telemetry.count(Counter::Panics, 1);
+                self.telemetry.count(TelemetryCounter::Panics, 1);
                 let fields = json!({"message": panic_message(&*panic)});
                 self.telemetry.log(Level::Error, "panic", Some(request_id), &fields);
                 ApiError::internal().reply(request_id)

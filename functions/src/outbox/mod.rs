@@ -13,7 +13,7 @@ pub use written::{Evaluated, Exposure, event_id};
 
 use crate::ports::{Event, EventSink, SendReport};
 use crate::settings::{Evaluations, Exposures};
-use crate::telemetry::{Counter, Level, Telemetry};
+use crate::telemetry::{Level, Telemetry, TelemetryCounter};
 use lru::LruCache;
 use serde_json::json;
 use std::collections::VecDeque;
@@ -207,7 +207,8 @@ impl<E: EventSink> Outbox<E> {
             OnItsWay { outbox: self, entries: known.iter().map(|(entry, _)| *entry).collect() };
         let SendReport { failed, cause } = self.sink.send(&events).await;
         on_its_way.entries.clear();
-        self.telemetry.count(Counter::EventsSent, (events.len() - failed.len().min(events.len())) as u64);
+        self.telemetry
+            .count(TelemetryCounter::EventsSent, (events.len() - failed.len().min(events.len())) as u64);
         let is_well = failed.is_empty();
         let again = cause.as_ref().is_none_or(crate::ports::PortError::is_transient);
         let mut failed = failed.into_iter().peekable();
@@ -266,7 +267,7 @@ impl<E: EventSink> Outbox<E> {
             }
         }
         if count > 0 {
-            self.telemetry.count(Counter::EventsLost, count);
+            self.telemetry.count(TelemetryCounter::EventsLost, count);
             self.telemetry.log(Level::Error, "events_lost", None, &json!({"count": count, "why": why}));
         }
     }
@@ -301,19 +302,19 @@ mod tests {
 
     /// Answers as it is told, in this order; well, after that.
     #[derive(Debug, Default)]
-    struct Sink {
-        answers: Mutex<Queue<Answer>>,
+    struct ScriptedSink {
+        answers: Mutex<Queue<ScriptedReport>>,
         sent: Mutex<Vec<Event>>,
     }
 
     #[derive(Debug, Clone, Copy)]
-    enum Answer {
+    enum ScriptedReport {
         Transient,
         Permanent,
         Never,
     }
 
-    impl EventSink for Sink {
+    impl EventSink for ScriptedSink {
         async fn send(&self, events: &[Event]) -> SendReport {
             let answer = self.answers.lock().unwrap().pop_front();
             let failed = (0..events.len()).collect();
@@ -322,30 +323,35 @@ mod tests {
                     self.sent.lock().unwrap().extend_from_slice(events);
                     SendReport::default()
                 }
-                Some(Answer::Transient) => SendReport { failed, cause: Some(PortError::transient("away")) },
-                Some(Answer::Permanent) => {
+                Some(ScriptedReport::Transient) => {
+                    SendReport { failed, cause: Some(PortError::transient("away")) }
+                }
+                Some(ScriptedReport::Permanent) => {
                     SendReport { failed, cause: Some(PortError::permanent("refused")) }
                 }
-                Some(Answer::Never) => std::future::pending().await,
+                Some(ScriptedReport::Never) => std::future::pending().await,
             }
         }
     }
 
-    fn outbox(answers: &[Answer]) -> Outbox<Sink> {
-        let sink = Sink { answers: Mutex::new(answers.iter().copied().collect()), ..Sink::default() };
+    fn outbox(answers: &[ScriptedReport]) -> Outbox<ScriptedSink> {
+        let sink = ScriptedSink {
+            answers: Mutex::new(answers.iter().copied().collect()),
+            ..ScriptedSink::default()
+        };
         Outbox::new(sink, Exposures::After, Arc::new(Telemetry::silent("assignment")))
     }
 
-    fn record(outbox: &Outbox<Sink>, unit: &str) {
+    fn record(outbox: &Outbox<ScriptedSink>, unit: &str) {
         outbox.record(unit, || Event { partition_key: unit.to_owned(), data: b"{}".to_vec() });
     }
 
-    async fn flush(outbox: &Outbox<Sink>) {
+    async fn flush(outbox: &Outbox<ScriptedSink>) {
         tokio::time::advance(PAUSE).await;
         outbox.flush().await;
     }
 
-    fn sent(outbox: &Outbox<Sink>) -> Vec<String> {
+    fn sent(outbox: &Outbox<ScriptedSink>) -> Vec<String> {
         let sent = std::mem::take(&mut *outbox.sink().sent.lock().unwrap());
         sent.into_iter().map(|event| event.partition_key).collect()
     }
@@ -353,10 +359,10 @@ mod tests {
     /// Every way to lose an event, and how often the stream is asked on it.
     #[tokio::test(start_paused = true)]
     async fn what_is_lost_is_recorded_again_by_the_next_request() {
-        let ways: [(&str, Vec<Answer>); 3] = [
-            ("the tries are used up", vec![Answer::Transient; usize::from(TRIES)]),
-            ("it is refused for good", vec![Answer::Permanent]),
-            ("it is refused for good at last", vec![Answer::Transient, Answer::Permanent]),
+        let ways: [(&str, Vec<ScriptedReport>); 3] = [
+            ("the tries are used up", vec![ScriptedReport::Transient; usize::from(TRIES)]),
+            ("it is refused for good", vec![ScriptedReport::Permanent]),
+            ("it is refused for good at last", vec![ScriptedReport::Transient, ScriptedReport::Permanent]),
         ];
         for (way, answers) in ways {
             let outbox = outbox(&answers);
@@ -377,7 +383,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_overflows_is_recorded_again_by_the_next_request() {
-        let outbox = outbox(&[Answer::Transient]);
+        let outbox = outbox(&[ScriptedReport::Transient]);
         (0..CAPACITY).for_each(|number| record(&outbox, &number.to_string()));
         record(&outbox, "late");
         assert_eq!(outbox.waiting(), CAPACITY);
@@ -395,7 +401,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_is_cut_off_on_its_way_is_recorded_again_by_the_next_request() {
-        let outbox = outbox(&[Answer::Never]);
+        let outbox = outbox(&[ScriptedReport::Never]);
         record(&outbox, "u");
         assert!(tokio::time::timeout(PAUSE, outbox.flush()).await.is_err());
         record(&outbox, "u");

@@ -1,6 +1,6 @@
 //! The archive of events, which are kept forever, and apart from them of records that are not events.
 
-use super::PortError;
+use super::PortResult;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ pub struct ArchiveLine {
 /// Keeps events. At least once: a reader drops what it has by its `_id`.
 pub trait Archive: Send + Sync {
     /// Keeps all lines, or fails; after an error some may be kept.
-    fn append(&self, lines: &[ArchiveLine]) -> impl Future<Output = Result<(), PortError>> + Send;
+    fn append(&self, lines: &[ArchiveLine]) -> impl Future<Output = PortResult<()>> + Send;
 }
 
 /// A record that can never be processed.
@@ -37,22 +37,19 @@ pub struct Quarantined {
 /// Keeps records that can never be processed, until somebody has looked at them.
 pub trait Quarantine: Send + Sync {
     /// Keeps records, each once by its id; after an error some may be kept.
-    fn put(&self, records: &[Quarantined]) -> impl Future<Output = Result<(), PortError>> + Send;
+    fn put(&self, records: &[Quarantined]) -> impl Future<Output = PortResult<()>> + Send;
 
     /// The newest records by arrival, at most so many, of those that came since a time.
     fn list(
         &self,
         since: Timestamp,
         limit: usize,
-    ) -> impl Future<Output = Result<Vec<Quarantined>, PortError>> + Send;
+    ) -> impl Future<Output = PortResult<Vec<Quarantined>>> + Send;
 
     /// Counts the records that came since a time, by reason; their bytes are not read.
-    fn count(
-        &self,
-        since: Timestamp,
-    ) -> impl Future<Output = Result<BTreeMap<String, u64>, PortError>> + Send;
+    fn count(&self, since: Timestamp) -> impl Future<Output = PortResult<BTreeMap<String, u64>>> + Send;
 
     /// Forgets a record, as it came at this time; that it is not there is no error. For whoever has taken care of it: nothing
     /// else has its bytes.
-    fn remove(&self, record: &Quarantined) -> impl Future<Output = Result<(), PortError>> + Send;
+    fn remove(&self, record: &Quarantined) -> impl Future<Output = PortResult<()>> + Send;
 }

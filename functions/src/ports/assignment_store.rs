@@ -1,6 +1,6 @@
 //! The store of assignments.
 
-use super::PortError;
+use super::{PortError, PortResult};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -51,23 +51,23 @@ impl StoredAssignment {
     }
 
     /// Refuses what one of the stores could not keep, so that all of them behave the same.
-    pub(crate) fn check(&self) -> Result<(), PortError> {
+    pub(crate) fn check(&self) -> PortResult<()> {
         check_key(&self.user_id, &self.experiment_key)
     }
 }
 
 /// Refuses keys that one of the stores could not keep.
-pub(crate) fn check_key(unit: &str, experiment_key: &str) -> Result<(), PortError> {
+pub(crate) fn check_key(unit: &str, experiment_key: &str) -> PortResult<()> {
     check_unit(unit)?;
     check_length("the experiment key", experiment_key, MAX_EXPERIMENT_KEY_BYTES)
 }
 
 /// Refuses a unit that one of the stores could not keep.
-pub(crate) fn check_unit(unit: &str) -> Result<(), PortError> {
+pub(crate) fn check_unit(unit: &str) -> PortResult<()> {
     check_length("the unit", unit, MAX_UNIT_BYTES)
 }
 
-fn check_length(what: &str, text: &str, limit: usize) -> Result<(), PortError> {
+fn check_length(what: &str, text: &str, limit: usize) -> PortResult<()> {
     match text.len() {
         0 => Err(PortError::permanent(format!("{what} is empty"))),
         length if length > limit => {
@@ -93,14 +93,14 @@ pub trait AssignmentStore: Send + Sync {
         &self,
         unit: &str,
         experiment_key: &str,
-    ) -> impl Future<Output = Result<Option<StoredAssignment>, PortError>> + Send;
+    ) -> impl Future<Output = PortResult<Option<StoredAssignment>>> + Send;
 
-    /// As [`get`](Self::get) for several experiments of one unit: one entry for each key, in the order of `experiment_keys`.
+    /// As [`get`](Self::get) for several experiments of one unit: one entry for each key, in the order of `experiments`.
     fn get_many(
         &self,
         unit: &str,
-        experiment_keys: &[&str],
-    ) -> impl Future<Output = Result<Vec<Option<StoredAssignment>>, PortError>> + Send;
+        experiments: &[&str],
+    ) -> impl Future<Output = PortResult<Vec<Option<StoredAssignment>>>> + Send;
 
     /// Stores, in one round trip, unless an assignment is there that has this epoch or a later one and has not
     /// expired at `now` (seconds since 1970). Of any number of concurrent calls one stores, and the others get what
@@ -109,5 +109,5 @@ pub trait AssignmentStore: Send + Sync {
         &self,
         assignment: &StoredAssignment,
         now: i64,
-    ) -> impl Future<Output = Result<Put, PortError>> + Send;
+    ) -> impl Future<Output = PortResult<Put>> + Send;
 }

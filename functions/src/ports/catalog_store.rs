@@ -1,6 +1,6 @@
 //! The store of published catalogs.
 
-use super::PortError;
+use super::{PortError, PortResult};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -56,14 +56,14 @@ pub struct RevisionInfo {
 
 impl RevisionInfo {
     /// The manifest of some bytes.
-    pub(crate) fn of(revision: u64, bytes: &[u8], meta: &RevisionMeta) -> Result<Self, PortError> {
+    pub(crate) fn of(revision: u64, bytes: &[u8], meta: &RevisionMeta) -> PortResult<Self> {
         let chunks = u32::try_from(bytes.chunks(CHUNK_BYTES).len()).map_err(PortError::permanent)?;
         let length = bytes.len() as u64;
         Ok(Self { revision, meta: meta.clone(), bytes: length, chunks, checksum: checksum(bytes) })
     }
 
     /// Joins what a store found for this manifest; anything but the very bytes that were put is an error.
-    pub(crate) fn join<C: AsRef<[u8]>>(&self, chunks: &[C]) -> Result<Vec<u8>, PortError> {
+    pub(crate) fn join<C: AsRef<[u8]>>(&self, chunks: &[C]) -> PortResult<Vec<u8>> {
         if chunks.len() as u64 != u64::from(self.chunks) {
             return Err(self.broken(&format!("{} of its {} chunks are there", chunks.len(), self.chunks)));
         }
@@ -113,20 +113,20 @@ pub enum Flip {
 /// Keeps immutable revisions, of which one is head. What the bytes mean is not its business.
 pub trait CatalogStore: Send + Sync {
     /// The head, if anything was ever published. May be a second old.
-    fn head(&self) -> impl Future<Output = Result<Option<Head>, PortError>> + Send;
+    fn head(&self) -> impl Future<Output = PortResult<Option<Head>>> + Send;
 
     /// All bytes of a revision, verified; `None` if nothing was ever put under this number. A revision that was
     /// written half, or has changed since, is a permanent error, never a part of its bytes.
-    fn revision(&self, revision: u64) -> impl Future<Output = Result<Option<Vec<u8>>, PortError>> + Send;
+    fn revision(&self, revision: u64) -> impl Future<Output = PortResult<Option<Vec<u8>>>> + Send;
 
     /// Stores a revision if its number is free. A publisher that died half-way leaves its number free, and a call
     /// that is repeated because its answer was lost is `Stored` again.
     fn put_revision(
         &self,
-        revision: u64,
+        number: u64,
         bytes: &[u8],
         meta: &RevisionMeta,
-    ) -> impl Future<Output = Result<PutRevision, PortError>> + Send;
+    ) -> impl Future<Output = PortResult<PutRevision>> + Send;
 
     /// Moves the head, by one conditional write that also records the move, if it still is `from`; `None` means that there is
     /// none yet. `Done` also if it already is `to`, which is no move. A permanent error if `to` was never stored whole.
@@ -135,13 +135,13 @@ pub trait CatalogStore: Send + Sync {
         from: Option<u64>,
         to: u64,
         meta: &RevisionMeta,
-    ) -> impl Future<Output = Result<Flip, PortError>> + Send;
+    ) -> impl Future<Output = PortResult<Flip>> + Send;
 
     /// All recorded moves of the head, the newest first. Versions of abx before the record left none.
-    fn head_moves(&self) -> impl Future<Output = Result<Vec<HeadMove>, PortError>> + Send;
+    fn head_moves(&self) -> impl Future<Output = PortResult<Vec<HeadMove>>> + Send;
 
     /// All whole revisions, the newest first.
-    fn revisions(&self) -> impl Future<Output = Result<Vec<RevisionInfo>, PortError>> + Send;
+    fn revisions(&self) -> impl Future<Output = PortResult<Vec<RevisionInfo>>> + Send;
 }
 
 /// Both stores speak of an absent target in the same words.

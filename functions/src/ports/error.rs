@@ -4,7 +4,11 @@ use std::error::Error;
 use std::fmt;
 use std::iter::successors;
 
-type Source = Box<dyn Error + Send + Sync>;
+/// The cause of an error.
+pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
+
+/// The result of a call of a port.
+pub type PortResult<T> = Result<T, PortError>;
 
 /// Why a port could not do what it was asked.
 #[derive(Debug)]
@@ -12,37 +16,37 @@ pub enum PortError {
     /// The other side is slow, busy or away. The same call may succeed later.
     Transient {
         /// The underlying error.
-        source: Source,
+        source: BoxError,
     },
     /// The same call would fail again: it was refused, or what is stored cannot be read.
     Permanent {
         /// The underlying error.
-        source: Source,
+        source: BoxError,
     },
     /// The same call would fail again because of what it holds: a key, an item or a value that the other side never takes. Calls that
     /// hold something else may succeed, so a caller that asked for several things at once can find out which of them it is.
     Unprocessable {
         /// The underlying error.
-        source: Source,
+        source: BoxError,
     },
 }
 
 impl PortError {
     /// An error that another try may overcome.
     #[must_use]
-    pub fn transient(source: impl Into<Source>) -> Self {
+    pub fn transient(source: impl Into<BoxError>) -> Self {
         Self::Transient { source: source.into() }
     }
 
     /// An error that another try would meet again.
     #[must_use]
-    pub fn permanent(source: impl Into<Source>) -> Self {
+    pub fn permanent(source: impl Into<BoxError>) -> Self {
         Self::Permanent { source: source.into() }
     }
 
     /// An error that every call meets that holds the same.
     #[must_use]
-    pub fn unprocessable(source: impl Into<Source>) -> Self {
+    pub fn unprocessable(source: impl Into<BoxError>) -> Self {
         Self::Unprocessable { source: source.into() }
     }
 
@@ -74,7 +78,7 @@ impl PortError {
         causes(&**self.inner()).find_map(|error| error.downcast_ref())
     }
 
-    fn inner(&self) -> &Source {
+    fn inner(&self) -> &BoxError {
         match self {
             Self::Transient { source } | Self::Permanent { source } | Self::Unprocessable { source } => {
                 source
@@ -102,7 +106,7 @@ impl Error for PortError {
 pub struct Within<W> {
     /// The action or the place.
     pub what: W,
-    source: Source,
+    source: BoxError,
 }
 
 impl<W: fmt::Display> fmt::Display for Within<W> {

@@ -1,6 +1,6 @@
 //! The store of counts, which are exact.
 
-use super::PortError;
+use super::PortResult;
 use abx_core::event::{
     Additions, Amount, Commit, Counter, Limits, Mark, MarkKey, Position, RowKey, StreamTotals, Totals,
 };
@@ -124,21 +124,18 @@ pub trait MetricStore: Send + Sync {
     fn limits(&self) -> TransactionLimits;
 
     /// A shard's state, as of the latest commit that was answered.
-    fn shard(&self, shard: &str) -> impl Future<Output = Result<ShardState, PortError>> + Send;
+    fn shard(&self, shard: &str) -> impl Future<Output = PortResult<ShardState>> + Send;
 
     /// The marks under these keys, in their order, as of the latest that was put. All of them, or an error: a mark that was
     /// not read must not look like one that is not there.
-    fn marks(
-        &self,
-        keys: &[MarkKey<'_>],
-    ) -> impl Future<Output = Result<Vec<Option<Mark>>, PortError>> + Send;
+    fn marks(&self, keys: &[MarkKey<'_>]) -> impl Future<Output = PortResult<Vec<Option<Mark>>>> + Send;
 
     /// Puts marks, each only if none is under its key; one answer for each, in their order. An error may leave some of them
     /// put, which does no harm: the record that owns them will find them to be its own.
     fn put_marks(
         &self,
         marks: &[(MarkKey<'_>, Mark)],
-    ) -> impl Future<Output = Result<Vec<MarkPut>, PortError>> + Send;
+    ) -> impl Future<Output = PortResult<Vec<MarkPut>>> + Send;
 
     /// In one transaction: moves the head of a shard from where `state` has it, writes the commit and its ids into the log
     /// and adds to the rows. Nothing of it, or all; and never twice.
@@ -147,7 +144,7 @@ pub trait MetricStore: Send + Sync {
         shard: &str,
         state: &ShardState,
         commit: &Commit<'_>,
-    ) -> impl Future<Output = Result<Committed, PortError>> + Send;
+    ) -> impl Future<Output = PortResult<Committed>> + Send;
 
     /// The entries of a shard's commit log that tell whether the positions between two were counted: the latest that ends before
     /// the first of them, and those that follow, up to one that ends at the second or after it.
@@ -156,7 +153,7 @@ pub trait MetricStore: Send + Sync {
         shard: &str,
         from: &Position,
         to: &Position,
-    ) -> impl Future<Output = Result<Vec<LogEntry>, PortError>> + Send;
+    ) -> impl Future<Output = PortResult<Vec<LogEntry>>> + Send;
 
     /// The records of a shard between two positions that were redriven, and of those before and after them the nearest
     /// [`REDRIVEN_AROUND`], for the ids of their events. In any order, and some maybe twice.
@@ -165,7 +162,7 @@ pub trait MetricStore: Send + Sync {
         shard: &str,
         from: &Position,
         to: &Position,
-    ) -> impl Future<Output = Result<Vec<RedrivenRecord>, PortError>> + Send;
+    ) -> impl Future<Output = PortResult<Vec<RedrivenRecord>>> + Send;
 
     /// In one transaction: moves the guards of records, each from where it is said to be, and adds to the rows. The head of the
     /// shard stays. Nothing of it, or all; and never twice.
@@ -174,31 +171,29 @@ pub trait MetricStore: Send + Sync {
         shard: &str,
         guards: &[Guard],
         rows: &[Additions<'_>],
-    ) -> impl Future<Output = Result<Committed, PortError>> + Send;
+    ) -> impl Future<Output = PortResult<Committed>> + Send;
 
     /// These rows with all of their counters, in any order. What an earlier or later version wrote and this one cannot read is left out.
-    fn rows(&self, of: RowsOf<'_>) -> impl Future<Output = Result<Vec<StoredRow>, PortError>> + Send;
+    fn rows(&self, of: RowsOf<'_>) -> impl Future<Output = PortResult<Vec<StoredRow>>> + Send;
 }
 
 /// The totals of rows of an experiment.
 #[must_use]
 pub fn totals(rows: &[StoredRow]) -> Totals {
-    let mut totals = Totals::default();
-    for StoredRow { row, counters, .. } in rows {
-        for (counter, amount) in counters {
-            totals.add(row, counter, *amount);
-        }
-    }
-    totals
+    sum(rows, Totals::add)
 }
 
 /// The totals of rows of a stream.
 #[must_use]
 pub fn stream_totals(rows: &[StoredRow]) -> StreamTotals {
-    let mut totals = StreamTotals::default();
+    sum(rows, StreamTotals::add)
+}
+
+fn sum<T: Default>(rows: &[StoredRow], add: fn(&mut T, &RowKey<'_>, &Counter<'_>, Amount)) -> T {
+    let mut totals = T::default();
     for StoredRow { row, counters, .. } in rows {
         for (counter, amount) in counters {
-            totals.add(row, counter, *amount);
+            add(&mut totals, row, counter, *amount);
         }
     }
     totals

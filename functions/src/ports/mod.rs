@@ -10,7 +10,7 @@
 //! | [`Quarantine`] | records that can never be processed |
 //! | [`PersonalData`] | what is kept of one unit, to be erased |
 //!
-//! Every port answers with [`PortError`], which says one thing that a caller acts on: is it worth another try?
+//! Every port answers with a [`PortResult`], whose [`PortError`] says one thing that a caller acts on: is it worth another try?
 //! A program that chooses its adapters when it starts has [`Either`] of them.
 //! One suite of tests (`tests/contract/`) says what a port promises and runs over all of its adapters.
 
@@ -32,8 +32,8 @@ pub use catalog_store::{
     CHUNK_BYTES, CatalogStore, Flip, Head, HeadMove, PutRevision, RevisionInfo, RevisionMeta,
 };
 pub(crate) use catalog_store::{half_written, no_such_revision};
-pub(crate) use error::causes;
-pub use error::{PortError, Within, chain};
+pub(crate) use error::{BoxError, causes};
+pub use error::{PortError, PortResult, Within, chain};
 pub use event_sink::{Event, EventSink, MAX_EVENT_BYTES, SendReport};
 pub use metric_store::{
     Committed, Guard, LEDGER_COMMITS, LOG_KEPT, LogEntry, MarkPut, MetricStore, REDRIVEN_AROUND,

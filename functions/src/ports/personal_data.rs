@@ -1,6 +1,6 @@
 //! Personal data: everything that a store keeps under the id of one unit.
 
-use super::PortError;
+use super::PortResult;
 use abx_core::event::MarkKey;
 
 /// Items that a store keeps of one unit, by kind.
@@ -25,8 +25,8 @@ impl Held {
 /// Finds and erases what a store keeps of one unit. Counts are not personal data: no counter names a unit.
 pub trait PersonalData: Send + Sync {
     /// Lists what is kept, as of the latest write.
-    fn held(&self, unit: &str) -> impl Future<Output = Result<Held, PortError>> + Send;
+    fn held(&self, unit: &str) -> impl Future<Output = PortResult<Held>> + Send;
 
     /// Erases what `held` lists. Repeating it is safe; an error may leave a part, which a repetition erases.
-    fn erase(&self, unit: &str) -> impl Future<Output = Result<(), PortError>> + Send;
+    fn erase(&self, unit: &str) -> impl Future<Output = PortResult<()>> + Send;
 }

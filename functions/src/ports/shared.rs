@@ -2,7 +2,7 @@
 
 use super::{
     Archive, ArchiveLine, AssignmentStore, CatalogStore, Committed, Event, EventSink, Flip, Guard, Head,
-    HeadMove, Held, LogEntry, MarkPut, MetricStore, PersonalData, PortError, Put, PutRevision, Quarantine,
+    HeadMove, Held, LogEntry, MarkPut, MetricStore, PersonalData, PortResult, Put, PutRevision, Quarantine,
     Quarantined, RedrivenRecord, RevisionInfo, RevisionMeta, RowsOf, SendReport, ShardState,
     StoredAssignment, StoredRow, TransactionLimits,
 };
@@ -61,18 +61,18 @@ macro_rules! forward {
 
 forward! {
     CatalogStore {
-        fn head(&self) -> Result<Option<Head>, PortError>;
-        fn revision(&self, revision: u64) -> Result<Option<Vec<u8>>, PortError>;
-        fn put_revision(&self, revision: u64, bytes: &[u8], meta: &RevisionMeta) -> Result<PutRevision, PortError>;
-        fn flip_head(&self, from: Option<u64>, to: u64, meta: &RevisionMeta) -> Result<Flip, PortError>;
-        fn head_moves(&self) -> Result<Vec<HeadMove>, PortError>;
-        fn revisions(&self) -> Result<Vec<RevisionInfo>, PortError>;
+        fn head(&self) -> PortResult<Option<Head>>;
+        fn revision(&self, revision: u64) -> PortResult<Option<Vec<u8>>>;
+        fn put_revision(&self, revision: u64, bytes: &[u8], meta: &RevisionMeta) -> PortResult<PutRevision>;
+        fn flip_head(&self, from: Option<u64>, to: u64, meta: &RevisionMeta) -> PortResult<Flip>;
+        fn head_moves(&self) -> PortResult<Vec<HeadMove>>;
+        fn revisions(&self) -> PortResult<Vec<RevisionInfo>>;
     }
 
     AssignmentStore {
-        fn get(&self, unit: &str, experiment_key: &str) -> Result<Option<StoredAssignment>, PortError>;
-        fn get_many(&self, unit: &str, experiment_keys: &[&str]) -> Result<Vec<Option<StoredAssignment>>, PortError>;
-        fn put_if_absent(&self, assignment: &StoredAssignment, now: i64) -> Result<Put, PortError>;
+        fn get(&self, unit: &str, experiment_key: &str) -> PortResult<Option<StoredAssignment>>;
+        fn get_many(&self, unit: &str, experiments: &[&str]) -> PortResult<Vec<Option<StoredAssignment>>>;
+        fn put_if_absent(&self, assignment: &StoredAssignment, now: i64) -> PortResult<Put>;
     }
 
     EventSink {
@@ -81,29 +81,29 @@ forward! {
 
     MetricStore {
         sync fn limits(&self) -> TransactionLimits;
-        fn shard(&self, shard: &str) -> Result<ShardState, PortError>;
-        fn marks(&self, keys: &[MarkKey<'_>]) -> Result<Vec<Option<Mark>>, PortError>;
-        fn put_marks(&self, marks: &[(MarkKey<'_>, Mark)]) -> Result<Vec<MarkPut>, PortError>;
-        fn commit(&self, shard: &str, state: &ShardState, commit: &Commit<'_>) -> Result<Committed, PortError>;
-        fn log(&self, shard: &str, from: &Position, to: &Position) -> Result<Vec<LogEntry>, PortError>;
-        fn redriven(&self, shard: &str, from: &Position, to: &Position) -> Result<Vec<RedrivenRecord>, PortError>;
-        fn redrive(&self, shard: &str, guards: &[Guard], rows: &[Additions<'_>]) -> Result<Committed, PortError>;
-        fn rows(&self, of: RowsOf<'_>) -> Result<Vec<StoredRow>, PortError>;
+        fn shard(&self, shard: &str) -> PortResult<ShardState>;
+        fn marks(&self, keys: &[MarkKey<'_>]) -> PortResult<Vec<Option<Mark>>>;
+        fn put_marks(&self, marks: &[(MarkKey<'_>, Mark)]) -> PortResult<Vec<MarkPut>>;
+        fn commit(&self, shard: &str, state: &ShardState, commit: &Commit<'_>) -> PortResult<Committed>;
+        fn log(&self, shard: &str, from: &Position, to: &Position) -> PortResult<Vec<LogEntry>>;
+        fn redriven(&self, shard: &str, from: &Position, to: &Position) -> PortResult<Vec<RedrivenRecord>>;
+        fn redrive(&self, shard: &str, guards: &[Guard], rows: &[Additions<'_>]) -> PortResult<Committed>;
+        fn rows(&self, of: RowsOf<'_>) -> PortResult<Vec<StoredRow>>;
     }
 
     PersonalData {
-        fn held(&self, unit: &str) -> Result<Held, PortError>;
-        fn erase(&self, unit: &str) -> Result<(), PortError>;
+        fn held(&self, unit: &str) -> PortResult<Held>;
+        fn erase(&self, unit: &str) -> PortResult<()>;
     }
 
     Archive {
-        fn append(&self, lines: &[ArchiveLine]) -> Result<(), PortError>;
+        fn append(&self, lines: &[ArchiveLine]) -> PortResult<()>;
     }
 
     Quarantine {
-        fn put(&self, records: &[Quarantined]) -> Result<(), PortError>;
-        fn list(&self, since: Timestamp, limit: usize) -> Result<Vec<Quarantined>, PortError>;
-        fn count(&self, since: Timestamp) -> Result<BTreeMap<String, u64>, PortError>;
-        fn remove(&self, record: &Quarantined) -> Result<(), PortError>;
+        fn put(&self, records: &[Quarantined]) -> PortResult<()>;
+        fn list(&self, since: Timestamp, limit: usize) -> PortResult<Vec<Quarantined>>;
+        fn count(&self, since: Timestamp) -> PortResult<BTreeMap<String, u64>>;
+        fn remove(&self, record: &Quarantined) -> PortResult<()>;
     }
 }

@@ -15,8 +15,14 @@ use std::fmt::Write;
 /// Base64 of the longest body, and a few line breaks.
 const MAX_BASE64: usize = MAX_BODY_BYTES / 3 * 4 + 1024;
 
-type Texts = Option<BTreeMap<String, Option<String>>>;
-type Lists = Option<BTreeMap<String, Option<Vec<String>>>>;
+type SingleValues = Option<BTreeMap<String, Option<String>>>;
+type MultiValues = Option<BTreeMap<String, Option<Vec<String>>>>;
+
+/// Each name with each of its values.
+fn listed(lists: &MultiValues) -> Vec<(&str, &str)> {
+    let values = lists.iter().flatten();
+    values.flat_map(|(name, values)| values.iter().flatten().map(move |value| (&**name, &**value))).collect()
+}
 
 /// An event that stands for an HTTP request. Only what is used is read, and nearly all of it may be missing.
 #[derive(Debug, Deserialize)]
@@ -26,10 +32,10 @@ pub(super) struct HttpEvent<'a> {
     path: Option<String>,
     raw_path: Option<String>,
     raw_query_string: Option<String>,
-    query_string_parameters: Texts,
-    multi_value_query_string_parameters: Lists,
-    headers: Texts,
-    multi_value_headers: Lists,
+    query_string_parameters: SingleValues,
+    multi_value_query_string_parameters: MultiValues,
+    headers: SingleValues,
+    multi_value_headers: MultiValues,
     #[serde(borrow)]
     body: Option<Cow<'a, str>>,
     #[serde(default)]
@@ -65,12 +71,12 @@ pub(super) fn foreign_trigger(payload: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
     struct TriggerFields {
         #[serde(rename = "Records")]
-        records: Option<Vec<Source>>,
+        records: Option<Vec<TriggerRecord>>,
         #[serde(rename = "detail-type")]
         detail_type: Option<IgnoredAny>,
     }
     #[derive(Deserialize)]
-    struct Source {
+    struct TriggerRecord {
         #[serde(rename = "eventSource", alias = "EventSource")]
         source: Option<String>,
     }
@@ -145,10 +151,7 @@ impl<'a> HttpEvent<'a> {
         if let Some(raw) = &self.raw_query_string {
             return encoded(raw, QUERY);
         }
-        let lists = self.multi_value_query_string_parameters.iter().flatten();
-        let mut pairs: Vec<(&str, &str)> = lists
-            .flat_map(|(name, values)| values.iter().flatten().map(move |value| (&**name, &**value)))
-            .collect();
+        let mut pairs = listed(&self.multi_value_query_string_parameters);
         if pairs.is_empty() {
             let single = self.query_string_parameters.iter().flatten();
             pairs = single.map(|(name, value)| (&**name, value.as_deref().unwrap_or_default())).collect();
@@ -167,10 +170,7 @@ impl<'a> HttpEvent<'a> {
     }
 
     fn headers(&self) -> HeaderMap {
-        let lists = self.multi_value_headers.iter().flatten();
-        let mut pairs: Vec<(&str, &str)> = lists
-            .flat_map(|(name, values)| values.iter().flatten().map(move |value| (&**name, &**value)))
-            .collect();
+        let mut pairs = listed(&self.multi_value_headers);
         if pairs.is_empty() {
             let single = self.headers.iter().flatten();
             pairs = single.filter_map(|(name, value)| Some((&**name, value.as_deref()?))).collect();

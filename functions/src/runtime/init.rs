@@ -127,8 +127,8 @@ impl Start {
         }
     }
 
-    fn sink(&self) -> Sink {
-        Sink::new(&self.config, &self.settings)
+    fn sink(&self) -> OptionalSink {
+        OptionalSink::new(&self.config, &self.settings)
     }
 
     async fn serve(&self, function: impl HttpFunction) -> ExitCode {
@@ -221,16 +221,16 @@ async fn load_catalog<C: CatalogStore + 'static>(catalog: &Arc<CatalogHolder<C>>
 
 /// The stream, or nothing where exposures are off.
 #[derive(Debug)]
-struct Sink(Option<KinesisSink>);
+struct OptionalSink(Option<KinesisSink>);
 
-impl Sink {
+impl OptionalSink {
     fn new(config: &SdkConfig, settings: &Settings) -> Self {
         let stream = settings.event_stream.as_ref().filter(|_| settings.exposures != Exposures::Off);
         Self(stream.map(|stream| KinesisSink::new(kinesis(config, EVENTS), &**stream)))
     }
 }
 
-impl EventSink for Sink {
+impl EventSink for OptionalSink {
     async fn send(&self, events: &[Event]) -> SendReport {
         match &self.0 {
             Some(stream) => stream.send(events).await,

@@ -2,7 +2,7 @@
 
 use super::{ForeignTrigger, Invoker};
 use crate::http::{ApiError, HttpFunction, LambdaResponse};
-use crate::telemetry::{Counter, Level};
+use crate::telemetry::{Level, TelemetryCounter};
 use futures_util::FutureExt;
 use lambda_extension::{Extension, NextEvent};
 use lambda_runtime::{Diagnostic, LambdaEvent, Runtime, service_fn};
@@ -21,8 +21,6 @@ const INTERVAL: Duration = Duration::from_millis(500);
 /// The longest time that the end of the process waits for the stream: Lambda kills the process 500 ms after
 /// its signal.
 const LAST_MOMENTS: Duration = Duration::from_millis(450);
-
-type Error = lambda_runtime::Error;
 
 /// The environment that the function runs in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +56,7 @@ impl Drop for ResponseNotice {
 }
 
 /// Serves invocations until the process is told to end, and sends what waits after each response and at the end.
-pub async fn run<F: HttpFunction>(function: Arc<F>, host: Host) -> Result<(), Error> {
+pub async fn run<F: HttpFunction>(function: Arc<F>, host: Host) -> Result<(), lambda_runtime::Error> {
     let mut terminate = signal(SignalKind::terminate())?;
     let flush = match host {
         Host::Lambda => register(&function).await,
@@ -96,7 +94,7 @@ async fn answer<F: HttpFunction>(
     let answer = AssertUnwindSafe(work).catch_unwind().await;
     let answer = answer.unwrap_or_else(|_| {
         let telemetry = invoker.function().base().telemetry();
-        telemetry.count(Counter::Panics, 1);
+        telemetry.count(TelemetryCounter::Panics, 1);
         telemetry.log(Level::Error, "panic", Some(request_id), &json!({"where": "outside the handler"}));
         Ok(ApiError::internal().reply(request_id).into_envelope())
     });

@@ -3,7 +3,7 @@
 //! Specification: "Specification: Embedded metric format", Amazon CloudWatch User Guide. A metric has at most 100 values in
 //! a line, and its dimensions are fields of the same line; so each reason is a line of its own.
 
-use super::metrics::{Counter, Metrics};
+use super::metrics::{Metrics, TelemetryCounter};
 use serde_json::{Map, Value, json};
 
 /// The namespace of all metrics.
@@ -26,16 +26,16 @@ pub(super) fn lines(metrics: &Metrics, name: &str, now: i64) -> String {
     text
 }
 
-type Metric = (&'static str, &'static str, Value);
+type EmfMetric = (&'static str, &'static str, Value);
 
-fn of_function(metrics: &Metrics) -> Vec<Metric> {
+fn of_function(metrics: &Metrics) -> Vec<EmfMetric> {
     let mut written = vec![("Requests", "Count", json!(metrics.requests))];
     let counts = [
         ("ClientErrors", metrics.client_errors),
         ("ServerErrors", metrics.server_errors),
         ("ColdStarts", metrics.cold_starts),
     ];
-    let counters = Counter::ALL.map(|counter| (counter.as_str(), metrics.counter(counter)));
+    let counters = TelemetryCounter::ALL.map(|counter| (counter.as_str(), metrics.counter(counter)));
     let counted = counts.into_iter().chain(counters).filter(|(_, count)| *count > 0);
     written.extend(counted.map(|(name, count)| (name, "Count", json!(count))));
     if !metrics.latencies.is_empty() {
@@ -50,7 +50,7 @@ fn of_function(metrics: &Metrics) -> Vec<Metric> {
     written
 }
 
-fn push(text: &mut String, now: i64, dimensions: &[(&str, &str)], metrics: &[Metric]) {
+fn push(text: &mut String, now: i64, dimensions: &[(&str, &str)], metrics: &[EmfMetric]) {
     let names: Vec<&str> = dimensions.iter().map(|(name, _)| *name).collect();
     let described: Vec<Value> =
         metrics.iter().map(|(name, unit, _)| json!({"Name": name, "Unit": unit})).collect();

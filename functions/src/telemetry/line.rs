@@ -9,16 +9,16 @@ use std::fmt::Write;
 words! {
     /// The severity of an event.
     #[derive(Default)]
-    pub enum Level {
+    pub enum Level: "SCREAMING_SNAKE_CASE" {
         /// For one who looks for a fault: each request.
-        Debug = "DEBUG",
+        Debug,
         /// An event that happens once in a while: a start, a new revision.
         #[default]
-        Info = "INFO",
+        Info,
         /// Something was not as it should be, and the request was answered all the same.
-        Warn = "WARN",
+        Warn,
         /// A request was not answered, or something was lost.
-        Error = "ERROR",
+        Error,
     }
 }
 

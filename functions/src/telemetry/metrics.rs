@@ -8,47 +8,47 @@ const MAX_VALUES: usize = 100;
 
 words! {
     /// The counters, apart from requests and reasons.
-    pub enum Counter {
+    pub enum TelemetryCounter: "PascalCase" {
         /// Assignments that the process knew.
-        CacheHits = "CacheHits",
+        CacheHits,
         /// Assignments that had to be asked for.
-        CacheMisses = "CacheMisses",
+        CacheMisses,
         /// Reads of assignments from the store.
-        StoreReads = "StoreReads",
+        StoreReads,
         /// Conditional writes of assignments, refused ones as well.
-        StoreWrites = "StoreWrites",
+        StoreWrites,
         /// Answers without the store, because it was slow or away.
-        StoreFallbacks = "StoreFallbacks",
+        StoreFallbacks,
         /// Events that were given to the stream.
-        EventsSent = "EventsSent",
+        EventsSent,
         /// Events that were lost on their way; a summary counts as the evaluations that it stands for.
-        EventsLost = "EventsLost",
+        EventsLost,
         /// Lookups of documents in the held catalog that found one.
-        CatalogHits = "CatalogHits",
+        CatalogHits,
         /// Lookups in a catalog that was never loaded.
-        CatalogMisses = "CatalogMisses",
+        CatalogMisses,
         /// Handlers that panicked.
-        Panics = "Panics",
+        Panics,
         /// Events that were counted.
-        EventsAccepted = "EventsAccepted",
+        EventsAccepted,
         /// Events that had been counted before.
-        EventsDuplicate = "EventsDuplicate",
+        EventsDuplicate,
         /// Events with an impossible time.
-        EventsLate = "EventsLate",
+        EventsLate,
         /// Conversions of units that no experiment may credit.
-        EventsUnattributed = "EventsUnattributed",
+        EventsUnattributed,
         /// Exposures and conversions whose record has another partition key than their unit.
-        EventsMisrouted = "EventsMisrouted",
+        EventsMisrouted,
         /// Events that came so long after they happened that an earlier one with their id may be forgotten.
-        EventsOutsideIdWindow = "EventsOutsideIdWindow",
+        EventsOutsideIdWindow,
         /// Conversions that no metric asks for: the name of the event may be wrong.
-        EventsUnknown = "EventsUnknown",
+        EventsUnknown,
         /// Records that can never be processed.
-        EventsQuarantined = "EventsQuarantined",
+        EventsQuarantined,
         /// Commits that came too late, because somebody else moved the head.
-        CommitRetries = "CommitRetries",
+        CommitRetries,
         /// Batches that were given back, to be delivered again from a record on.
-        BatchesReturned = "BatchesReturned",
+        BatchesReturned,
     }
 }
 
@@ -68,7 +68,7 @@ pub(super) struct Metrics {
     pub iterator_age: Option<f64>,
     /// A dozen at most: looking through them is faster than hashing.
     pub reasons: Vec<(&'static str, u64)>,
-    counters: [u64; Counter::ALL.len()],
+    counters: [u64; TelemetryCounter::ALL.len()],
     /// The time of the last line.
     since: Option<Instant>,
 }
@@ -84,20 +84,20 @@ impl Metrics {
             catalog_age: None,
             iterator_age: None,
             reasons: Vec::with_capacity(16),
-            counters: [0; Counter::ALL.len()],
+            counters: [0; TelemetryCounter::ALL.len()],
             since: None,
         }
     }
 
     /// Counts; what was counted before.
-    pub(super) fn count(&mut self, counter: Counter, amount: u64) -> u64 {
+    pub(super) fn count(&mut self, counter: TelemetryCounter, amount: u64) -> u64 {
         match self.counters.get_mut(counter as usize) {
             Some(count) => std::mem::replace(count, *count + amount),
             None => 0,
         }
     }
 
-    pub(super) fn counter(&self, counter: Counter) -> u64 {
+    pub(super) fn counter(&self, counter: TelemetryCounter) -> u64 {
         self.counters.get(counter as usize).copied().unwrap_or_default()
     }
 
@@ -141,7 +141,22 @@ impl Metrics {
         self.catalog_age = None;
         self.iterator_age = None;
         self.reasons.clear();
-        self.counters = [0; Counter::ALL.len()];
+        self.counters = [0; TelemetryCounter::ALL.len()];
         self.since = Some(now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Alarms and dashboards read the metrics by these names.
+    #[test]
+    fn the_names_of_the_counters_stay() {
+        let names = "CacheHits CacheMisses StoreReads StoreWrites StoreFallbacks EventsSent EventsLost \
+            CatalogHits CatalogMisses Panics EventsAccepted EventsDuplicate EventsLate \
+            EventsUnattributed EventsMisrouted EventsOutsideIdWindow EventsUnknown EventsQuarantined \
+            CommitRetries BatchesReturned";
+        assert_eq!(TelemetryCounter::ALL.map(TelemetryCounter::as_str).join(" "), names);
     }
 }

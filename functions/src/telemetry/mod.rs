@@ -20,7 +20,7 @@ mod metrics;
 
 pub(crate) use line::hex;
 pub use line::{Level, hashed};
-pub use metrics::Counter;
+pub use metrics::TelemetryCounter;
 
 use metrics::Metrics;
 use serde_json::Value;
@@ -98,7 +98,7 @@ impl Telemetry {
 
     /// Counts; what was counted before since the last line of metrics, so that a fault that goes on for an hour can be
     /// logged once a line instead of once a request.
-    pub fn count(&self, counter: Counter, amount: u64) -> u64 {
+    pub fn count(&self, counter: TelemetryCounter, amount: u64) -> u64 {
         if amount > 0 { self.metrics().count(counter, amount) } else { 0 }
     }
 
@@ -136,7 +136,8 @@ impl Telemetry {
         if metrics.catalog_age.is_none() {
             metrics.catalog_age = age().map(|age| age.as_secs_f64());
         }
-        metrics.count(if is_there { Counter::CatalogHits } else { Counter::CatalogMisses }, 1);
+        metrics
+            .count(if is_there { TelemetryCounter::CatalogHits } else { TelemetryCounter::CatalogMisses }, 1);
     }
 
     /// Notes how old the newest record of a batch was when it was handled, in seconds.
@@ -226,7 +227,7 @@ mod tests {
         telemetry.reason("assigned");
         telemetry.reason("assigned");
         telemetry.reason("traffic");
-        telemetry.count(Counter::CacheHits, 3);
+        telemetry.count(TelemetryCounter::CacheHits, 3);
         telemetry.catalog(true, || Some(Duration::from_millis(2500)));
         telemetry.answered(200, Instant::now());
         let lines = written.lines();

@@ -104,65 +104,36 @@ fn storm() {
     println!("{ran} seeds, 0 wrong counts, {:.1} s", start.elapsed().as_secs_f64());
 }
 
-#[test]
-fn without_faults_all_is_counted_at_once() {
-    seeds(NOTHING, 12);
+/// Declares a test for each kind of fault: so many seeds of each plan.
+macro_rules! faults {
+    ($($(#[$attribute:meta])* $name:ident: $count:literal of $({ $($fault:ident: $percent:literal),* })*;)*) => {$(
+        #[test]
+        $(#[$attribute])*
+        fn $name() {
+            $(seeds(Plan { $($fault: $percent,)* ..NOTHING }, $count);)*
+        }
+    )*};
 }
 
-#[test]
-fn fault_01_throttled() {
-    seeds(Plan { refuse: 25, ..NOTHING }, 12);
-}
-
-#[test]
-fn fault_02_written_and_not_acknowledged() {
-    seeds(Plan { lose_answer: 25, ..NOTHING }, 12);
-}
-
-#[test]
-fn fault_03_written_after_the_retry() {
-    seeds(Plan { late: 25, restart: 30, ..NOTHING }, 12);
-}
-
-/// Each invocation answers 300 ms before its deadline; see `Process::invoke`.
-#[test]
-fn fault_04_silence() {
-    seeds(Plan { hang: 25, ..NOTHING }, 12);
-}
-
-#[test]
-fn fault_08_delivered_again_hours_later() {
-    seeds(Plan { redeliver: 60, restart: 30, ..NOTHING }, 12);
-}
-
-#[test]
-fn fault_09_cut_and_rewound() {
-    seeds(Plan { refuse: 10, crash: 10, redeliver: 30, ..NOTHING }, 12);
-}
-
-#[test]
-fn fault_11_a_zombie_beside_the_retry() {
-    seeds(Plan { zombie: 80, lose_answer: 10, ..NOTHING }, 12);
-}
-
-/// A failed batch in two is given up, and redriven at any later time.
-#[test]
-fn fault_13_given_up_and_redriven() {
-    seeds(Plan { refuse: 15, lose_answer: 5, give_up: 50, redrive: 10, ..NOTHING }, 24);
-    seeds(Plan { crash: 15, late: 5, zombie: 30, give_up: 50, redrive: 30, ..NOTHING }, 24);
-}
-
-/// Every second story has a shard that is split; its units go on in the children. In every second one two shards are merged.
-#[test]
-fn fault_12_resharded() {
-    seeds(Plan { crash: 10, restart: 50, ..NOTHING }, 12);
-}
-
-/// One record in twelve is sent twice by its producer, under another sequence number; one in twenty to another shard, up to two days
-/// later.
-#[test]
-fn fault_14_sent_twice() {
-    seeds(Plan { restart: 60, ..NOTHING }, 12);
+faults! {
+    without_faults_all_is_counted_at_once: 12 of {};
+    fault_01_throttled: 12 of { refuse: 25 };
+    fault_02_written_and_not_acknowledged: 12 of { lose_answer: 25 };
+    fault_03_written_after_the_retry: 12 of { late: 25, restart: 30 };
+    /// Each invocation answers 300 ms before its deadline; see `Process::invoke`.
+    fault_04_silence: 12 of { hang: 25 };
+    fault_08_delivered_again_hours_later: 12 of { redeliver: 60, restart: 30 };
+    fault_09_cut_and_rewound: 12 of { refuse: 10, crash: 10, redeliver: 30 };
+    fault_11_a_zombie_beside_the_retry: 12 of { zombie: 80, lose_answer: 10 };
+    /// Every second story has a shard that is split; its units go on in the children. In every second one two shards are merged.
+    fault_12_resharded: 12 of { crash: 10, restart: 50 };
+    /// A failed batch in two is given up, and redriven at any later time.
+    fault_13_given_up_and_redriven: 24 of
+        { refuse: 15, lose_answer: 5, give_up: 50, redrive: 10 }
+        { crash: 15, late: 5, zombie: 30, give_up: 50, redrive: 30 };
+    /// One record in twelve is sent twice by its producer, under another sequence number; one in twenty to another shard, up to two
+    /// days later.
+    fault_14_sent_twice: 12 of { restart: 60 };
 }
 
 /// Lambda's answer can name no record then, and an answer that names none says that all is well.
@@ -193,6 +164,13 @@ fn one_shard(seed: u64, length: usize) -> Shard {
     story(&mut random, length * 2).swap_remove(1)
 }
 
+/// A world without faults, in which a second catalog is published.
+async fn two_catalogs() -> World {
+    let world = World::new(0, NOTHING, Sabotage::Nothing).await;
+    world.publish_second().await;
+    world
+}
+
 /// Transactions of few rows, so that a batch takes several.
 const TIGHT: Limits = Limits { rows: 6, counters: 250, ids: 5_000, items: usize::MAX };
 
@@ -200,8 +178,7 @@ const TIGHT: Limits = Limits { rows: 6, counters: 250, ids: 5_000, items: usize:
 fn fault_10_a_crash_before_or_after_any_step() {
     let shard = one_shard(5, 20);
     let steps = blocking(async {
-        let mut world = World::new(0, NOTHING, Sabotage::Nothing).await;
-        world.publish_second().await;
+        let mut world = two_catalogs().await;
         let process = world.start(TIGHT).await;
         assert_eq!(process.invoke(&shard, &shard.records).await, Ended::Done);
         world.faults.lock().unwrap().calls
@@ -210,8 +187,7 @@ fn fault_10_a_crash_before_or_after_any_step() {
     for step in 1..=steps {
         for after in [false, true] {
             blocking(async {
-                let mut world = World::new(0, NOTHING, Sabotage::Nothing).await;
-                world.publish_second().await;
+                let mut world = two_catalogs().await;
                 world.faults.lock().unwrap().crash_at = Some((step, after));
                 let process = world.start(TIGHT).await;
                 let ended = process.invoke(&shard, &shard.records).await;
@@ -237,8 +213,7 @@ fn fault_11_every_interleaving_of_two() {
     for turns in orders_of_two() {
         orders += 1;
         blocking(async {
-            let mut world = World::new(0, NOTHING, Sabotage::Nothing).await;
-            world.publish_second().await;
+            let mut world = two_catalogs().await;
             let (one, two) =
                 (world.start(TRANSACTION_LIMITS.commit).await, world.start(TRANSACTION_LIMITS.commit).await);
             world.faults.lock().unwrap().turns = turns.clone();
@@ -272,8 +247,7 @@ fn a_unit_in_two_shards_is_archived_as_it_is_counted() {
     });
     for turns in orders_of_two() {
         blocking(async {
-            let mut world = World::new(0, NOTHING, Sabotage::Nothing).await;
-            world.publish_second().await;
+            let mut world = two_catalogs().await;
             let (one, two) =
                 (world.start(TRANSACTION_LIMITS.commit).await, world.start(TRANSACTION_LIMITS.commit).await);
             world.faults.lock().unwrap().turns = turns.clone();

@@ -6,8 +6,8 @@ use abx_functions::adapters::embedded::EmbeddedStore;
 use abx_functions::adapters::keys;
 use abx_functions::ports::{
     Archive, ArchiveLine, CatalogStore, Committed, Flip, Guard, Head, HeadMove, LEDGER_COMMITS, LogEntry,
-    MarkPut, MetricStore, PortError, PutRevision, Quarantine, Quarantined, RedrivenRecord, RevisionInfo,
-    RevisionMeta, RowsOf, ShardState, StoredRow, TransactionLimits,
+    MarkPut, MetricStore, PortError, PortResult, PutRevision, Quarantine, Quarantined, RedrivenRecord,
+    RevisionInfo, RevisionMeta, RowsOf, ShardState, StoredRow, TransactionLimits,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -272,7 +272,7 @@ pub(crate) struct Catalogs {
 }
 
 impl CatalogStore for Catalogs {
-    async fn head(&self) -> Result<Option<Head>, PortError> {
+    async fn head(&self) -> PortResult<Option<Head>> {
         let is_first = !self.was_read.swap(true, Relaxed);
         let fault = self.faults.lock().unwrap().next_of_catalog(is_first);
         match fault {
@@ -286,23 +286,23 @@ impl CatalogStore for Catalogs {
         }
     }
 
-    async fn revision(&self, revision: u64) -> Result<Option<Vec<u8>>, PortError> {
+    async fn revision(&self, revision: u64) -> PortResult<Option<Vec<u8>>> {
         self.store.revision(revision).await
     }
 
-    async fn put_revision(&self, _: u64, _: &[u8], _: &RevisionMeta) -> Result<PutRevision, PortError> {
+    async fn put_revision(&self, _: u64, _: &[u8], _: &RevisionMeta) -> PortResult<PutRevision> {
         unreachable!("the handler publishes nothing")
     }
 
-    async fn flip_head(&self, _: Option<u64>, _: u64, _: &RevisionMeta) -> Result<Flip, PortError> {
+    async fn flip_head(&self, _: Option<u64>, _: u64, _: &RevisionMeta) -> PortResult<Flip> {
         unreachable!("the handler publishes nothing")
     }
 
-    async fn head_moves(&self) -> Result<Vec<HeadMove>, PortError> {
+    async fn head_moves(&self) -> PortResult<Vec<HeadMove>> {
         unreachable!("the handler lists nothing")
     }
 
-    async fn revisions(&self) -> Result<Vec<RevisionInfo>, PortError> {
+    async fn revisions(&self) -> PortResult<Vec<RevisionInfo>> {
         unreachable!("the handler lists nothing")
     }
 }
@@ -336,7 +336,7 @@ impl Ports {
         &self,
         what: &'static str,
         apply: impl Fn(&mut State) -> T + Send + 'static,
-    ) -> Result<T, PortError> {
+    ) -> PortResult<T> {
         self.wait().await;
         let latency = self.faults().latency;
         if !latency.is_zero() {
@@ -388,7 +388,7 @@ impl Ports {
 
 impl Ports {
     /// A call that asks for something that is never taken.
-    async fn refuse<T>(&self, what: &'static str) -> Result<T, PortError> {
+    async fn refuse<T>(&self, what: &'static str) -> PortResult<T> {
         self.call(what, |_| ()).await?;
         Err(PortError::unprocessable("it is too long"))
     }
@@ -410,7 +410,7 @@ impl MetricStore for Ports {
         self.limits
     }
 
-    async fn shard(&self, shard: &str) -> Result<ShardState, PortError> {
+    async fn shard(&self, shard: &str) -> PortResult<ShardState> {
         let shard = shard.to_owned();
         let sabotage = self.faults().sabotage;
         let forgets = sabotage == Sabotage::Ledger;
@@ -429,7 +429,7 @@ impl MetricStore for Ports {
         .await
     }
 
-    async fn marks(&self, keys: &[MarkKey<'_>]) -> Result<Vec<Option<Mark>>, PortError> {
+    async fn marks(&self, keys: &[MarkKey<'_>]) -> PortResult<Vec<Option<Mark>>> {
         let names: Vec<_> = keys.iter().map(name).collect();
         if keys.iter().any(|key| key.unit == NO_MARKS) {
             return self.refuse("marks").await;
@@ -450,7 +450,7 @@ impl MetricStore for Ports {
         .await
     }
 
-    async fn put_marks(&self, marks: &[(MarkKey<'_>, Mark)]) -> Result<Vec<MarkPut>, PortError> {
+    async fn put_marks(&self, marks: &[(MarkKey<'_>, Mark)]) -> PortResult<Vec<MarkPut>> {
         let marks: Vec<_> = marks.iter().map(|(key, mark)| (name(key), mark.clone())).collect();
         let forgets = self.faults().sabotage == Sabotage::Ids;
         let put = move |state: &mut State, marks: &[((String, String), Mark)]| -> Vec<MarkPut> {
@@ -482,12 +482,7 @@ impl MetricStore for Ports {
         .await
     }
 
-    async fn commit(
-        &self,
-        shard: &str,
-        state: &ShardState,
-        commit: &Commit<'_>,
-    ) -> Result<Committed, PortError> {
+    async fn commit(&self, shard: &str, state: &ShardState, commit: &Commit<'_>) -> PortResult<Committed> {
         if self.faults().takes_no_commit || overflows(&commit.rows) {
             return self.refuse("commit").await;
         }
@@ -520,7 +515,7 @@ impl MetricStore for Ports {
         .await
     }
 
-    async fn log(&self, shard: &str, from: &Position, to: &Position) -> Result<Vec<LogEntry>, PortError> {
+    async fn log(&self, shard: &str, from: &Position, to: &Position) -> PortResult<Vec<LogEntry>> {
         let (shard, from, to) = (shard.to_owned(), from.clone(), to.clone());
         let forgets = self.faults().sabotage == Sabotage::Log;
         self.call("log", move |state| {
@@ -542,12 +537,7 @@ impl MetricStore for Ports {
         .await
     }
 
-    async fn redriven(
-        &self,
-        shard: &str,
-        _: &Position,
-        _: &Position,
-    ) -> Result<Vec<RedrivenRecord>, PortError> {
+    async fn redriven(&self, shard: &str, _: &Position, _: &Position) -> PortResult<Vec<RedrivenRecord>> {
         let shard = shard.to_owned();
         let forgets = self.faults().sabotage == Sabotage::Guard;
         self.call("redriven", move |state| {
@@ -557,12 +547,7 @@ impl MetricStore for Ports {
         .await
     }
 
-    async fn redrive(
-        &self,
-        shard: &str,
-        guards: &[Guard],
-        rows: &[Additions<'_>],
-    ) -> Result<Committed, PortError> {
+    async fn redrive(&self, shard: &str, guards: &[Guard], rows: &[Additions<'_>]) -> PortResult<Committed> {
         if overflows(rows) {
             return self.refuse("redrive").await;
         }
@@ -591,7 +576,7 @@ impl MetricStore for Ports {
         .await
     }
 
-    async fn rows(&self, of: RowsOf<'_>) -> Result<Vec<StoredRow>, PortError> {
+    async fn rows(&self, of: RowsOf<'_>) -> PortResult<Vec<StoredRow>> {
         let partition = keys::partition(of);
         let found = self.call("rows", move |state| {
             let rows = state.rows.iter().filter(|((of, ..), _)| *of == partition);
@@ -635,7 +620,7 @@ fn add(state: &mut State, rows: &Written) {
 }
 
 impl Archive for Ports {
-    async fn append(&self, lines: &[ArchiveLine]) -> Result<(), PortError> {
+    async fn append(&self, lines: &[ArchiveLine]) -> PortResult<()> {
         let lines: Vec<String> = lines.iter().map(|line| line.json.clone()).collect();
         if lines.iter().any(|line| line.contains(NO_LINES)) {
             return self.refuse("archive").await;
@@ -659,7 +644,7 @@ impl Archive for Ports {
 }
 
 impl Quarantine for Ports {
-    async fn put(&self, records: &[Quarantined]) -> Result<(), PortError> {
+    async fn put(&self, records: &[Quarantined]) -> PortResult<()> {
         if records.iter().any(|record| record.data == UNKEEPABLE) {
             return self.refuse("quarantine").await;
         }
@@ -671,15 +656,15 @@ impl Quarantine for Ports {
         .await
     }
 
-    async fn list(&self, _: Timestamp, _: usize) -> Result<Vec<Quarantined>, PortError> {
+    async fn list(&self, _: Timestamp, _: usize) -> PortResult<Vec<Quarantined>> {
         unreachable!("the handler lists nothing")
     }
 
-    async fn count(&self, _: Timestamp) -> Result<BTreeMap<String, u64>, PortError> {
+    async fn count(&self, _: Timestamp) -> PortResult<BTreeMap<String, u64>> {
         unreachable!("the handler counts no records that it keeps")
     }
 
-    async fn remove(&self, _: &Quarantined) -> Result<(), PortError> {
+    async fn remove(&self, _: &Quarantined) -> PortResult<()> {
         unreachable!("the handler forgets nothing")
     }
 }

@@ -1,5 +1,6 @@
 //! Contract of an [`Archive`].
 
+use crate::race;
 use abx_functions::ports::{Archive, ArchiveLine};
 use std::collections::BTreeSet;
 use std::ops::Deref;
@@ -56,13 +57,11 @@ pub(crate) async fn lines_of_all_days_are_kept(archive: impl Kept) {
 pub(crate) async fn two_batches_do_not_mix_within_a_line(archive: impl Kept) {
     let archive = Arc::new(archive);
     let lines = |batch: usize| (0..200).map(move |number| line(batch * 1000 + number, 2_000));
-    let tasks = (0..8).map(|batch| {
+    race(0..8, |batch| {
         let archive = Arc::clone(&archive);
-        tokio::spawn(async move { archive.append(&lines(batch).collect::<Vec<_>>()).await.unwrap() })
-    });
-    for task in tasks.collect::<Vec<_>>() {
-        task.await.unwrap();
-    }
+        async move { archive.append(&lines(batch).collect::<Vec<_>>()).await.unwrap() }
+    })
+    .await;
     let expected: BTreeSet<_> = (0..8).flat_map(lines).map(|line| line.json).collect();
     let kept = archive.lines();
     assert_eq!(kept.len(), expected.len());

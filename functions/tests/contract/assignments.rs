@@ -1,6 +1,6 @@
 //! Contract of an [`AssignmentStore`].
 
-use crate::odd_units;
+use crate::{odd_units, only_winner, race};
 use abx_functions::ports::{
     AssignmentStore, MAX_EXPERIMENT_KEY_BYTES, MAX_UNIT_BYTES, Put, StoredAssignment,
 };
@@ -45,21 +45,17 @@ pub(crate) async fn what_is_stored_is_found(store: impl AssignmentStore) {
 
 pub(crate) async fn racers_converge(store: impl AssignmentStore + 'static) {
     let store = Arc::new(store);
-    let racers = (0..16).map(|racer| {
+    let puts = race(0..16, |racer| {
         let (store, mine) = (Arc::clone(&store), assignment("u", "e", &format!("variant_{racer}")));
-        tokio::spawn(async move { (store.put_if_absent(&mine, NOW).await.unwrap(), mine) })
-    });
-    let racers: Vec<_> = racers.collect();
-    let (mut stored, mut told) = (Vec::new(), Vec::new());
-    for racer in racers {
-        match racer.await.unwrap() {
-            (Put::Stored, mine) => stored.push(mine),
-            (Put::Existing(there), _) => told.push(there),
+        async move {
+            match store.put_if_absent(&mine, NOW).await.unwrap() {
+                Put::Stored => (None, mine),
+                Put::Existing(there) => (Some(there), mine),
+            }
         }
-    }
-    assert_eq!((stored.len(), told.len()), (1, 15));
-    assert!(told.iter().all(|there| *there == stored[0]), "every loser learns the winner's");
-    assert_eq!(store.get("u", "e").await.unwrap(), stored.pop());
+    });
+    let winner = only_winner(puts.await);
+    assert_eq!(store.get("u", "e").await.unwrap(), Some(winner));
 }
 
 pub(crate) async fn a_new_epoch_replaces(store: impl AssignmentStore) {

@@ -1,5 +1,6 @@
 //! Contract of a [`CatalogStore`].
 
+use crate::race;
 use abx_functions::ports::{CHUNK_BYTES, CatalogStore, Flip, Head, PutRevision, RevisionInfo, RevisionMeta};
 use std::ops::Deref;
 use std::sync::Arc;
@@ -69,17 +70,14 @@ pub(crate) async fn a_number_belongs_to_one_revision(store: impl Breakable) {
 
 pub(crate) async fn racing_publishers_do_not_mix(store: impl Breakable) {
     let store = Arc::new(store);
-    let racers = (0..8).map(|racer| {
+    let stored = race(0..8, |racer| {
         let store = Arc::clone(&store);
-        tokio::spawn(async move {
+        async move {
             let put = store.put_revision(1, &noise(2 * CHUNK_BYTES, racer), &meta("")).await;
             (put.unwrap() == PutRevision::Stored).then_some(racer)
-        })
+        }
     });
-    let mut winners = Vec::new();
-    for racer in racers.collect::<Vec<_>>() {
-        winners.extend(racer.await.unwrap());
-    }
+    let winners: Vec<u64> = stored.await.into_iter().flatten().collect();
     assert_eq!(winners.len(), 1);
     assert!(store.revision(1).await.unwrap() == Some(noise(2 * CHUNK_BYTES, winners[0])));
 }
@@ -101,20 +99,22 @@ pub(crate) async fn the_head_moves_only_from_where_it_is(store: impl Breakable) 
     assert_eq!(head(&*store).await, Some(1));
 }
 
-pub(crate) async fn racing_flips_have_one_winner(store: impl Breakable) {
-    for revision in 1..=17 {
+/// A store with so many revisions, of which the first is the head, for several tasks.
+async fn with_head<S: Breakable>(store: S, revisions: u64) -> Arc<S> {
+    for revision in 1..=revisions {
         publish(&*store, revision, b"x").await;
     }
     assert_eq!(store.flip_head(None, 1, &meta("")).await.unwrap(), Flip::Done);
-    let store = Arc::new(store);
-    let racers = (2..=17).map(|to| {
+    Arc::new(store)
+}
+
+pub(crate) async fn racing_flips_have_one_winner(store: impl Breakable) {
+    let store = with_head(store, 17).await;
+    let flips = race(2..=17, |to| {
         let store = Arc::clone(&store);
-        tokio::spawn(async move { (to, store.flip_head(Some(1), to, &meta("")).await.unwrap()) })
+        async move { (to, store.flip_head(Some(1), to, &meta("")).await.unwrap()) }
     });
-    let mut flips = Vec::new();
-    for racer in racers.collect::<Vec<_>>() {
-        flips.push(racer.await.unwrap());
-    }
+    let flips = flips.await;
     let winners: Vec<u64> = flips.iter().filter(|(_, flip)| *flip == Flip::Done).map(|(to, _)| *to).collect();
     assert_eq!(winners.len(), 1);
     assert_eq!(head(&**store).await, Some(winners[0]));
@@ -204,24 +204,18 @@ pub(crate) async fn moves_of_the_head_are_recorded(store: impl Breakable) {
 }
 
 pub(crate) async fn racing_moves_are_recorded_one_after_another(store: impl Breakable) {
-    for revision in 1..=9 {
-        publish(&*store, revision, b"x").await;
-    }
-    assert_eq!(store.flip_head(None, 1, &meta("")).await.unwrap(), Flip::Done);
-    let store = Arc::new(store);
-    let racers = (2..=9).map(|to| {
+    let store = with_head(store, 9).await;
+    race(2..=9, |to| {
         let store = Arc::clone(&store);
-        tokio::spawn(async move {
+        async move {
             let mut from = Some(1);
             // Each wins in the end.
             while let Flip::Lost { actual } = store.flip_head(from, to, &meta("")).await.unwrap() {
                 from = actual;
             }
-        })
-    });
-    for racer in racers.collect::<Vec<_>>() {
-        racer.await.unwrap();
-    }
+        }
+    })
+    .await;
     let mut all = moves(&**store).await;
     all.reverse();
     assert_eq!(all.len(), 9);

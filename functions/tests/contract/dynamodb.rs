@@ -16,7 +16,6 @@ use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use std::collections::HashMap;
-use std::ops::Deref;
 use std::time::Duration;
 use tokio::net::TcpListener;
 
@@ -78,13 +77,7 @@ async fn personal_data() -> Place<DynamoAssignments, DynamoMetrics, DynamoPerson
     }
 }
 
-impl Deref for Catalog {
-    type Target = DynamoCatalog;
-
-    fn deref(&self) -> &DynamoCatalog {
-        &self.store
-    }
-}
+crate::deref_to_adapter!(Catalog: store, DynamoCatalog);
 
 type Item = HashMap<String, AttributeValue>;
 

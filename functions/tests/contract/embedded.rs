@@ -9,7 +9,6 @@ use abx_functions::adapters::embedded::{EmbeddedStore, JsonlArchive};
 use abx_functions::ports::{AssignmentStore, CatalogStore, Event, EventSink, Flip, Head, PersonalData, Put};
 use rusqlite::Connection;
 use std::io::{BufRead, BufReader, Write};
-use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -39,13 +38,7 @@ fn file(folder: &TempDir) -> PathBuf {
     folder.path().join("abx.sqlite")
 }
 
-impl Deref for Temporary {
-    type Target = EmbeddedStore;
-
-    fn deref(&self) -> &EmbeddedStore {
-        &self.store
-    }
-}
+crate::deref_to_adapter!(Temporary: store, EmbeddedStore);
 
 impl Breakable for Temporary {
     async fn lose_chunk(&self, revision: u64) {
@@ -114,13 +107,7 @@ async fn files() -> Files {
     Files { archive: JsonlArchive::new(folder.path()), folder }
 }
 
-impl Deref for Files {
-    type Target = JsonlArchive;
-
-    fn deref(&self) -> &JsonlArchive {
-        &self.archive
-    }
-}
+crate::deref_to_adapter!(Files: archive, JsonlArchive);
 
 impl Kept for Files {
     fn lines(&self) -> Vec<String> {

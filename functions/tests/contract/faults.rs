@@ -11,7 +11,7 @@ use abx_functions::adapters::aws::{
     FirehoseArchive, KinesisSink, dynamodb, emulator, firehose, kinesis,
 };
 use abx_functions::ports::{
-    Archive, AssignmentStore, CatalogStore, EventSink, MetricStore, PortError, Quarantine, Quarantined,
+    Archive, AssignmentStore, CatalogStore, EventSink, MetricStore, PortResult, Quarantine, Quarantined,
     RowsOf, ShardState,
 };
 use jiff::Timestamp;
@@ -53,7 +53,7 @@ pub(crate) async fn faulty(name: &'static str) -> (String, Arc<AtomicUsize>) {
 }
 
 /// Waits for an error, which has to be transient and in time.
-async fn fails<T: std::fmt::Debug>(what: &str, call: impl Future<Output = Result<T, PortError>>) {
+async fn fails<T: std::fmt::Debug>(what: &str, call: impl Future<Output = PortResult<T>>) {
     let start = Instant::now();
     let error = call.await.expect_err(what);
     let took = start.elapsed();

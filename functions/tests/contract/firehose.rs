@@ -7,7 +7,6 @@ use abx_functions::ports::{Archive, ArchiveLine};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
-use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 
 /// True if the stream takes a record, by the number of the call and that of the record in it.
@@ -66,13 +65,7 @@ fn put_record_batch(body: &[u8], seen: &Mutex<Seen>, takes: &Takes) -> Answer {
     Answer::Json(200, json!({"FailedPutCount": failed, "RequestResponses": answers}).to_string())
 }
 
-impl Deref for Stream {
-    type Target = FirehoseArchive;
-
-    fn deref(&self) -> &FirehoseArchive {
-        &self.archive
-    }
-}
+crate::deref_to_adapter!(Stream: archive, FirehoseArchive);
 
 impl Kept for Stream {
     fn lines(&self) -> Vec<String> {

@@ -7,7 +7,6 @@ use abx_functions::ports::{Event, EventSink};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
-use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 
 /// True if the stream takes an event, at the call of this number.
@@ -63,13 +62,7 @@ fn read(record: &Value) -> Event {
     event(record["PartitionKey"].as_str().unwrap(), data)
 }
 
-impl Deref for Stream {
-    type Target = KinesisSink;
-
-    fn deref(&self) -> &KinesisSink {
-        &self.sink
-    }
-}
+crate::deref_to_adapter!(Stream: sink, KinesisSink);
 
 impl Stream {
     /// The number of events in each call.

@@ -1,7 +1,7 @@
 //! Contract of a [`MetricStore`] for marks.
 
 use crate::metrics::{SHARD, position};
-use crate::odd_units;
+use crate::{odd_units, only_winner, race};
 use abx_core::event::{Mark, MarkKey, MarkSubject, Owner};
 use abx_functions::ports::{MarkPut, MetricStore};
 use std::collections::BTreeSet;
@@ -104,21 +104,15 @@ pub(crate) async fn units_of_marks_are_raw_bytes(store: impl MetricStore) {
 
 pub(crate) async fn racers_for_a_mark_have_one_first(store: impl MetricStore + 'static) {
     let store = Arc::new(store);
-    let racers = (0..16).map(|racer| {
+    let puts = race(0..16, |racer| {
         let (store, mine) = (Arc::clone(&store), mark(&format!("variant_{racer}"), &racer.to_string()));
-        tokio::spawn(async move {
-            let put = store.put_marks(&[(key("u", None), mine.clone())]).await.unwrap().remove(0);
-            (put, mine)
-        })
-    });
-    let (mut first, mut told) = (Vec::new(), Vec::new());
-    for racer in racers.collect::<Vec<_>>() {
-        match racer.await.unwrap() {
-            (MarkPut::First, mine) => first.push(mine),
-            (MarkPut::Existing(there), _) => told.push(there),
+        async move {
+            match store.put_marks(&[(key("u", None), mine.clone())]).await.unwrap().remove(0) {
+                MarkPut::First => (None, mine),
+                MarkPut::Existing(there) => (Some(there), mine),
+            }
         }
-    }
-    assert_eq!((first.len(), told.len()), (1, 15));
-    assert!(told.iter().all(|there| *there == first[0]), "every loser learns the winner's");
-    assert_eq!(store.marks(&[key("u", None)]).await.unwrap(), [first.pop()]);
+    });
+    let winner = only_winner(puts.await);
+    assert_eq!(store.marks(&[key("u", None)]).await.unwrap(), [Some(winner)]);
 }

@@ -1,5 +1,6 @@
 //! Contract of a [`MetricStore`] for shards and rows.
 
+use crate::race;
 use abx_core::event::{Additions, Amount, Commit, Counter, Hour, MetricCounter, Position, RowKey};
 use abx_functions::adapters::keys;
 use abx_functions::ports::{
@@ -239,19 +240,15 @@ pub(crate) async fn a_redriven_record_counts_once(store: impl MetricStore) {
 
 pub(crate) async fn racing_redrives_have_one_winner(store: impl MetricStore + 'static) {
     let store = Arc::new(store);
-    let racers = (0..8).map(|racer| {
+    let ended = race(0..8, |racer| {
         let store = Arc::clone(&store);
         // Each has a record of its own, and one that all have.
         let guards = [format!("5:{racer}"), "7".to_owned()];
         let guards = guards.map(|it| Guard { before: None, after: position(&it), id: None });
         let rows = [row(RowsOf::Stream, HOUR, &[("accepted", "2")])];
-        tokio::spawn(async move { store.redrive(SHARD, &guards, &rows).await.unwrap() })
+        async move { store.redrive(SHARD, &guards, &rows).await.unwrap() }
     });
-    let mut winners = 0;
-    for racer in racers.collect::<Vec<_>>() {
-        winners += usize::from(racer.await.unwrap() == Committed::Done);
-    }
-    assert_eq!(winners, 1);
+    assert_eq!(ended.await.into_iter().filter(|ended| *ended == Committed::Done).count(), 1);
     assert_eq!(rows(&*store, RowsOf::Stream).await, accepted(2));
 }
 
@@ -347,16 +344,13 @@ pub(crate) async fn racing_commits_have_one_winner(store: impl MetricStore + 'st
     let store = Arc::new(store);
     for round in 0..5_u64 {
         let before = store.shard(SHARD).await.unwrap();
-        let racers = (1..=8).map(|racer| {
+        let ended = race(1..=8, |racer| {
             let (store, before) = (Arc::clone(&store), before.clone());
             let id = round * 10 + racer;
             let commit = small(&(100 + id).to_string(), id);
-            tokio::spawn(async move { (store.commit(SHARD, &before, &commit).await.unwrap(), id) })
+            async move { (store.commit(SHARD, &before, &commit).await.unwrap(), id) }
         });
-        let mut ended = Vec::new();
-        for racer in racers.collect::<Vec<_>>() {
-            ended.push(racer.await.unwrap());
-        }
+        let ended = ended.await;
         let winners: Vec<_> =
             ended.iter().filter(|(committed, _)| *committed == Committed::Done).map(|(_, id)| *id).collect();
         assert_eq!(winners.len(), 1);

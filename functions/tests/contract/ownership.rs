@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
 
 #[test]
 fn the_file_of_another_program_is_refused_and_stays_as_it_is() {
@@ -41,15 +42,19 @@ fn application_id(path: &Path) -> i64 {
     connection.pragma_query_value(None, "application_id", |row| row.get(0)).unwrap()
 }
 
-#[tokio::test]
-async fn a_store_of_an_earlier_version_is_known_by_its_tables_and_marked_by_the_next_writer() {
+/// A store that some SQL turned into one of an earlier version, and its folder.
+async fn earlier_store(sql: &str) -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("abx.sqlite");
     drop(writer(&path).await);
-    Connection::open(&path)
-        .unwrap()
-        .execute_batch("PRAGMA application_id = 0; DROP TABLE head_moves; DROP TABLE quarantine")
-        .unwrap();
+    Connection::open(&path).unwrap().execute_batch(sql).unwrap();
+    (folder, path)
+}
+
+#[tokio::test]
+async fn a_store_of_an_earlier_version_is_known_by_its_tables_and_marked_by_the_next_writer() {
+    let sql = "PRAGMA application_id = 0; DROP TABLE head_moves; DROP TABLE quarantine";
+    let (folder, path) = earlier_store(sql).await;
     let before = files(folder.path());
     let store = EmbeddedStore::open_to_read(&path).unwrap();
     assert_eq!(
@@ -70,15 +75,8 @@ async fn a_store_of_an_earlier_version_is_known_by_its_tables_and_marked_by_the_
 
 #[tokio::test]
 async fn a_store_of_the_first_version_can_be_read_before_it_is_migrated() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("abx.sqlite");
-    drop(writer(&path).await);
-    Connection::open(&path)
-        .unwrap()
-        .execute_batch(
-            "PRAGMA user_version = 1; PRAGMA application_id = 0; ALTER TABLE events DROP COLUMN arrived",
-        )
-        .unwrap();
+    let sql = "PRAGMA user_version = 1; PRAGMA application_id = 0; ALTER TABLE events DROP COLUMN arrived";
+    let (_folder, path) = earlier_store(sql).await;
     for store in [EmbeddedStore::open_to_read(&path).unwrap(), EmbeddedStore::open(&path).unwrap()] {
         let events = store.events_after(1, 10).unwrap();
         assert_eq!((events.len(), events[0].arrived), (2, Timestamp::UNIX_EPOCH));

@@ -7,7 +7,7 @@ use crate::metrics::{SHARD, small};
 use crate::proxy::{Call, Way, before};
 use abx_core::event::MarkKey;
 use abx_functions::adapters::aws::{Budget, DynamoMetrics, dynamodb, emulator};
-use abx_functions::ports::{Committed, MarkPut, MetricStore, PortError, RowsOf, ShardState};
+use abx_functions::ports::{Committed, MarkPut, MetricStore, PortResult, RowsOf, ShardState};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryPartition;
 use serde_json::{Value, json};
@@ -126,7 +126,7 @@ async fn hindered(
     (store(&proxy.await, budget), seen)
 }
 
-async fn commit(store: &DynamoMetrics, state: &ShardState) -> Result<Committed, PortError> {
+async fn commit(store: &DynamoMetrics, state: &ShardState) -> PortResult<Committed> {
     store.commit(SHARD, state, &small("7", 77)).await
 }
 

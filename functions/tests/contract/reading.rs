@@ -6,7 +6,7 @@ use crate::events::numbered;
 use crate::metrics::{SHARD, small};
 use abx_functions::adapters::embedded::EmbeddedStore;
 use abx_functions::ports::{
-    AssignmentStore, CatalogStore, EventSink, Flip, MetricStore, PortError, Quarantine, Quarantined, RowsOf,
+    AssignmentStore, CatalogStore, EventSink, Flip, MetricStore, PortResult, Quarantine, Quarantined, RowsOf,
     ShardState,
 };
 use jiff::Timestamp;
@@ -67,7 +67,7 @@ async fn read_all(store: &EmbeddedStore) {
 }
 
 /// The result of each write of a store.
-async fn write_all(store: &EmbeddedStore) -> Vec<Result<(), PortError>> {
+async fn write_all(store: &EmbeddedStore) -> Vec<PortResult<()>> {
     vec![
         store.put_revision(9, b"nine", &meta("")).await.map(drop),
         store.flip_head(Some(1), 1, &meta("")).await.map(drop),

@@ -15,7 +15,7 @@ use abx_functions::adapters::keys;
 use abx_functions::catalog::{CatalogHolder, Snapshot, encode};
 use abx_functions::events::{Options, Processor};
 use abx_functions::ports::{
-    Archive, ArchiveLine, CatalogStore, MetricStore, PortError, Quarantine, RowsOf, ShardState,
+    Archive, ArchiveLine, CatalogStore, MetricStore, PortResult, Quarantine, RowsOf, ShardState,
 };
 use abx_functions::sources::kinesis::KinesisRecord;
 use abx_functions::telemetry::Telemetry;
@@ -40,7 +40,7 @@ fn of_experiment(experiment: &str) -> MarkKey<'static> {
 struct Nowhere;
 
 impl Archive for Nowhere {
-    async fn append(&self, _: &[ArchiveLine]) -> Result<(), PortError> {
+    async fn append(&self, _: &[ArchiveLine]) -> PortResult<()> {
         Ok(())
     }
 }

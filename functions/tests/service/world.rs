@@ -6,7 +6,7 @@ use abx_functions::catalog::{CatalogHolder, Snapshot, encode};
 use abx_functions::flags;
 use abx_functions::http::{Cors, HttpFunction, HttpOptions};
 use abx_functions::ports::{
-    AssignmentStore, CatalogStore, Event, EventSink, PortError, Put, RevisionMeta, SendReport,
+    AssignmentStore, CatalogStore, Event, EventSink, PortError, PortResult, Put, RevisionMeta, SendReport,
     StoredAssignment,
 };
 use abx_functions::settings::{Evaluations, Exposures};
@@ -48,7 +48,7 @@ impl Moody {
         *self.mood.lock().unwrap() = mood;
     }
 
-    async fn call(&self) -> Result<(), PortError> {
+    async fn call(&self) -> PortResult<()> {
         self.calls.fetch_add(1, SeqCst);
         let mood = *self.mood.lock().unwrap();
         match mood {
@@ -60,15 +60,15 @@ impl Moody {
 }
 
 impl AssignmentStore for Moody {
-    async fn get(&self, unit: &str, key: &str) -> Result<Option<StoredAssignment>, PortError> {
+    async fn get(&self, unit: &str, key: &str) -> PortResult<Option<StoredAssignment>> {
         self.call().await?;
         self.store.get(unit, key).await
     }
-    async fn get_many(&self, unit: &str, keys: &[&str]) -> Result<Vec<Option<StoredAssignment>>, PortError> {
+    async fn get_many(&self, unit: &str, keys: &[&str]) -> PortResult<Vec<Option<StoredAssignment>>> {
         self.call().await?;
         self.store.get_many(unit, keys).await
     }
-    async fn put_if_absent(&self, assignment: &StoredAssignment, now: i64) -> Result<Put, PortError> {
+    async fn put_if_absent(&self, assignment: &StoredAssignment, now: i64) -> PortResult<Put> {
         self.puts.fetch_add(1, SeqCst);
         self.call().await?;
         self.store.put_if_absent(assignment, now).await

@@ -2,7 +2,7 @@
 
 import { ComparisonOperator, MathExpression, Stats } from "aws-cdk-lib/aws-cloudwatch";
 import type { IMetric } from "aws-cdk-lib/aws-cloudwatch";
-import { FIVE_MINUTES, MINUTE, deadPipeline, errorRate, hitRate, own, refusalRate, service, sum, unknownRate } from "./metrics";
+import { FIVE_MINUTES, MINUTE, deadPipeline, errorRate, hitRate, own, refusalRate, service, services, sum, unknownRate } from "./metrics";
 import type { FunctionName } from "./permissions";
 import { FUNCTIONS } from "./permissions";
 
@@ -172,17 +172,14 @@ function events(watched: Watched): AlarmSpec[] {
     name: "given-up",
     runbook: "given-up",
     says: "Lambda gave up records of the stream: they are not counted.",
-    metric: sum("records", [
-      service("Lambda", "OnFailureDestinationDeliveredEventCount", mapping),
-      service("Lambda", "DroppedEventCount", mapping),
-    ]),
+    metric: sum("records", services("Lambda", ["OnFailureDestinationDeliveredEventCount", "DroppedEventCount"], mapping)),
     threshold: 0,
   }];
 }
 
 function throttles(watched: Watched): AlarmSpec[] {
   const ofTables = watched.tables.flatMap((TableName) =>
-    ["ReadThrottleEvents", "WriteThrottleEvents"].map((metric) => service("DynamoDB", metric, { TableName })));
+    services("DynamoDB", ["ReadThrottleEvents", "WriteThrottleEvents"], { TableName }));
   const stream = { StreamName: watched.stream };
   return [{
     name: "function-throttles",
@@ -202,10 +199,8 @@ function throttles(watched: Watched): AlarmSpec[] {
     name: "stream-throttles",
     runbook: "stream-throttles",
     says: "Kinesis refused records: a shard has too much to do.",
-    metric: sum("records", [
-      service("Kinesis", "WriteProvisionedThroughputExceeded", stream),
-      service("Kinesis", "ReadProvisionedThroughputExceeded", stream),
-    ]),
+    metric: sum("records", services("Kinesis",
+      ["WriteProvisionedThroughputExceeded", "ReadProvisionedThroughputExceeded"], stream)),
     threshold: 0,
     periods: [2, 3],
   }];

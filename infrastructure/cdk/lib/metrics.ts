@@ -32,6 +32,11 @@ export function service(
   return new Metric({ namespace: `AWS/${namespace}`, metricName, dimensionsMap, statistic, period });
 }
 
+/** Several metrics of a service, of one thing. */
+export function services(namespace: string, metricNames: readonly string[], dimensionsMap: Record<string, string>): Metric[] {
+  return metricNames.map((metricName) => service(namespace, metricName, dimensionsMap));
+}
+
 /** Metrics that are seldom written, together: a sum of a list leaves out what is missing, where `+` would be missing itself. */
 export function sum(label: string, metrics: readonly IMetric[], period = FIVE_MINUTES): MathExpression {
   const usingMetrics = Object.fromEntries(metrics.map((metric, index) => [`m${index}`, metric]));

@@ -22,8 +22,9 @@ const deployed = alarmsOf(dev.monitoring);
 const ofProd = [synth({ stage: "prod" })].flatMap(({ monitoring, functions }) => [monitoring, functions].flatMap(alarmsOf));
 
 test("a metric that an alarm or the dashboard reads is one that the functions write", () => {
-  const written = [...firsts(metrics, /^ {8}\w+ = "(\w+)",$/gm), ...firsts(emf, /\("(\w+)", (?:"|metrics\.)/g)];
-  const functions = firsts(/pub enum Function \{(.*?)\n {4}\}/s.exec(rust("functions/src/settings.rs"))?.[1] ?? "", / = "(\w+)",/g);
+  const written = [...firsts(metrics, /^ {8}(\w+),$/gm), ...firsts(emf, /\("(\w+)", (?:"|metrics\.)/g)];
+  const functions = firsts(/pub enum Function: "snake_case" \{(.*?)\n {4}\}/s.exec(rust("functions/src/settings.rs"))?.[1] ?? "", /^ {8}(\w+),$/gm)
+    .map((name) => name.toLowerCase());
   const [dimensionName] = firsts(emf, /const DIMENSION: &str = "(\w+)";/g);
   assert.equal(dimensionName, DIMENSION);
   assert.deepEqual(firsts(emf, /const NAMESPACE: &str = "(\w+)";/g), [NAMESPACE]);
@@ -124,7 +125,7 @@ test("events that no metric asks for are an alarm by their share, unless all may
   assert.equal(expression?.Expression, "100 * unknown / taken");
   assert.deepEqual(sorted(read.map((it) => it.MetricStat?.Metric.MetricName ?? "")), ["EventsAccepted", "EventsUnknown"]);
   // The counter of the events that no metric asks for is the one that the event function writes under this name.
-  assert.match(rust("functions/src/events/processor.rs"), /\(Counter::EventsUnknown, StreamCounter::Unused\)/);
+  assert.match(rust("functions/src/events/processor.rs"), /\(TelemetryCounter::EventsUnknown, StreamCounter::Unused\)/);
   assert.equal(found({ maxUnknownEvents: "100" }), undefined);
   assert.equal(found({})?.Threshold, 5);
 });

@@ -3,7 +3,7 @@
 use super::Shared;
 use crate::compile::chains::{self, ChainError, LARGEST, LONGEST};
 use crate::compile::rules::Rules;
-use crate::decide::{Segment, USER_ID};
+use crate::decide::{CompiledSegment, USER_ID};
 use crate::document::{Condition, SharedConfig};
 use crate::finding::{Code, Findings, Path};
 use std::collections::{HashMap, HashSet};
@@ -37,7 +37,7 @@ impl Shared {
         for at in sorted.order.iter().copied().chain(others) {
             let Some(segment) = segments.get(at) else { continue };
             let when = Rules::new(self, USER_ID, findings).compile(&segment.when, &path_of(at).field("when"));
-            let compiled = Segment { key: (*segment.key).into(), when };
+            let compiled = CompiledSegment { key: (*segment.key).into(), when };
             if in_order.contains(&at) && !faulty.contains(&at) {
                 self.segments.insert(segment.key.to_string(), Arc::new(compiled));
             }

@@ -2,7 +2,7 @@
 
 use super::backoff::{ROUNDS, pause};
 use super::error::{Resource, ResourceKind, port_error};
-use crate::ports::{Archive, ArchiveLine, PortError};
+use crate::ports::{Archive, ArchiveLine, PortError, PortResult};
 use aws_sdk_firehose::Client;
 use aws_sdk_firehose::primitives::Blob;
 use aws_sdk_firehose::types::{PutRecordBatchResponseEntry, Record};
@@ -32,7 +32,7 @@ impl FirehoseArchive {
 
     /// Sends what fits into one call, and of it again what was refused, until all is there, or until nothing was taken
     /// several times in a row.
-    async fn put(&self, mut records: Vec<Record>) -> Result<(), PortError> {
+    async fn put(&self, mut records: Vec<Record>) -> PortResult<()> {
         let mut in_vain = 0;
         loop {
             let request = self.client.put_record_batch().delivery_stream_name(&self.stream);
@@ -50,7 +50,7 @@ impl FirehoseArchive {
 }
 
 impl Archive for FirehoseArchive {
-    async fn append(&self, lines: &[ArchiveLine]) -> Result<(), PortError> {
+    async fn append(&self, lines: &[ArchiveLine]) -> PortResult<()> {
         for call in calls(pack(lines)?) {
             let records: Result<_, _> =
                 call.into_iter().map(|data| Record::builder().data(Blob::new(data)).build()).collect();
@@ -78,7 +78,7 @@ fn keep_failed(records: &mut Vec<Record>, answers: &[PutRecordBatchResponseEntry
 }
 
 /// Packs lines into records, in their order, each line with its line feed.
-fn pack(lines: &[ArchiveLine]) -> Result<Vec<Vec<u8>>, PortError> {
+fn pack(lines: &[ArchiveLine]) -> PortResult<Vec<Vec<u8>>> {
     let mut records: Vec<Vec<u8>> = Vec::new();
     for ArchiveLine { json, .. } in lines {
         let length = json.len() + 1;

@@ -1,10 +1,10 @@
 //! Assignments in DynamoDB: one item each, under `user_id` and `experiment_key`.
 
-use super::dynamo::{Conditional, Item, item, misread, n, number, parsed, put_if, s, table, text};
+use super::dynamo::{Conditional, DynamoItem, item, misread, n, number, parsed, put_if, s, table, text};
 use super::error::port_error;
 use super::hedge::hedged;
 use super::{Breaker, Budget};
-use crate::ports::{AssignmentStore, PortError, Put, StoredAssignment, check_key, check_unit};
+use crate::ports::{AssignmentStore, PortError, PortResult, Put, StoredAssignment, check_key, check_unit};
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::{Client, Config};
 use serde_json::{Map, Value};
@@ -45,7 +45,7 @@ impl DynamoAssignments {
 
     /// Opens a connection before the first request comes, for a function's init: the TLS handshake is longer than an attempt
     /// of a request may be. It reads an item that does not exist, for 0.5 RCU; the breaker hears nothing of it.
-    pub async fn warm_up(&self) -> Result<(), PortError> {
+    pub async fn warm_up(&self) -> PortResult<()> {
         let usual = self.client.config().timeout_config().cloned();
         // The connect timeout stays: with another one the SDK would keep this connection apart from those of requests.
         let longer = usual.unwrap_or_else(TimeoutConfig::disabled).to_builder();
@@ -58,9 +58,9 @@ impl DynamoAssignments {
 
     /// Asks the table, twice if that takes it, within the budget. An assignment that is put twice is known by its id. A write
     /// that had no answer in time may still be done: that it is not stored is then said too often, and never that it is.
-    async fn ask<T, F>(&self, call: impl Fn() -> F) -> Result<T, PortError>
+    async fn ask<T, F>(&self, call: impl Fn() -> F) -> PortResult<T>
     where
-        F: Future<Output = Result<T, PortError>>,
+        F: Future<Output = PortResult<T>>,
     {
         let asked = async {
             let answer = timeout(self.budget, hedged(call)).await;
@@ -69,11 +69,7 @@ impl DynamoAssignments {
         self.breaker.call(asked).await.map_err(|error| error.at(table(&self.client, &self.table)))
     }
 
-    async fn get_item(
-        &self,
-        unit: &str,
-        experiment_key: &str,
-    ) -> Result<Option<StoredAssignment>, PortError> {
+    async fn get_item(&self, unit: &str, experiment_key: &str) -> PortResult<Option<StoredAssignment>> {
         let request = self.client.get_item().table_name(&self.table);
         let request = request.key("user_id", s(unit)).key("experiment_key", s(experiment_key));
         let answer = Box::pin(request.send()).await.map_err(|error| port_error("GetItem", error))?;
@@ -82,7 +78,7 @@ impl DynamoAssignments {
 
     /// All of a unit's items. One query reads 4 KB, a dozen assignments, for what a batch get charges for each item; it
     /// also has no unprocessed keys to ask for again.
-    async fn query(&self, unit: &str) -> Result<HashMap<String, StoredAssignment>, PortError> {
+    async fn query(&self, unit: &str) -> PortResult<HashMap<String, StoredAssignment>> {
         let request = self.client.query().table_name(&self.table).key_condition_expression("#user = :user");
         let request = request.expression_attribute_names("#user", "user_id");
         let mut pages = request.expression_attribute_values(":user", s(unit)).into_paginator().send();
@@ -95,7 +91,7 @@ impl DynamoAssignments {
         found.into_iter().map(|(key, item)| Ok((key, read(&item)?))).collect()
     }
 
-    async fn put(&self, assignment: &StoredAssignment, now: i64) -> Result<Put, PortError> {
+    async fn put(&self, assignment: &StoredAssignment, now: i64) -> PortResult<Put> {
         let request = self.client.put_item().table_name(&self.table).set_item(Some(write(assignment)?));
         let request = request
             .condition_expression(FREE)
@@ -118,18 +114,14 @@ impl DynamoAssignments {
 }
 
 impl AssignmentStore for DynamoAssignments {
-    async fn get(&self, unit: &str, experiment_key: &str) -> Result<Option<StoredAssignment>, PortError> {
+    async fn get(&self, unit: &str, experiment_key: &str) -> PortResult<Option<StoredAssignment>> {
         check_key(unit, experiment_key)?;
         self.ask(|| self.get_item(unit, experiment_key)).await
     }
 
-    async fn get_many(
-        &self,
-        unit: &str,
-        experiment_keys: &[&str],
-    ) -> Result<Vec<Option<StoredAssignment>>, PortError> {
+    async fn get_many(&self, unit: &str, experiments: &[&str]) -> PortResult<Vec<Option<StoredAssignment>>> {
         check_unit(unit)?;
-        match experiment_keys {
+        match experiments {
             [] => Ok(Vec::new()),
             [only] => Ok(vec![self.get(unit, only).await?]),
             several => {
@@ -139,14 +131,14 @@ impl AssignmentStore for DynamoAssignments {
         }
     }
 
-    async fn put_if_absent(&self, assignment: &StoredAssignment, now: i64) -> Result<Put, PortError> {
+    async fn put_if_absent(&self, assignment: &StoredAssignment, now: i64) -> PortResult<Put> {
         assignment.check()?;
         self.ask(|| self.put(assignment, now)).await
     }
 }
 
 /// The context is stored as JSON text, not as a map: DynamoDB's numbers end at 1e126, and a context may hold any.
-fn write(assignment: &StoredAssignment) -> Result<Item, PortError> {
+fn write(assignment: &StoredAssignment) -> PortResult<DynamoItem> {
     let mut item = item([
         ("user_id", s(&assignment.user_id)),
         ("experiment_key", s(&assignment.experiment_key)),
@@ -163,7 +155,7 @@ fn write(assignment: &StoredAssignment) -> Result<Item, PortError> {
     Ok(item)
 }
 
-fn read(item: &Item) -> Result<StoredAssignment, PortError> {
+fn read(item: &DynamoItem) -> PortResult<StoredAssignment> {
     Ok(StoredAssignment {
         user_id: text(item, "user_id")?,
         experiment_key: text(item, "experiment_key")?,
@@ -177,6 +169,6 @@ fn read(item: &Item) -> Result<StoredAssignment, PortError> {
     })
 }
 
-fn read_context(item: &Item) -> Result<Map<String, Value>, PortError> {
+fn read_context(item: &DynamoItem) -> PortResult<Map<String, Value>> {
     serde_json::from_str(&text(item, "context")?).map_err(|error| misread("context", "a JSON object", error))
 }

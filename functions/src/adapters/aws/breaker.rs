@@ -1,7 +1,7 @@
 //! Stops asking a store that does not answer.
 
 use super::hedge::HEDGE;
-use crate::ports::PortError;
+use crate::ports::{PortError, PortResult};
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -59,7 +59,7 @@ impl Drop for AbandonedProbe<'_> {
 
 impl Breaker {
     /// Makes a call, unless the breaker is open: then the error is transient, and immediate.
-    pub async fn call<T>(&self, work: impl Future<Output = Result<T, PortError>>) -> Result<T, PortError> {
+    pub async fn call<T>(&self, work: impl Future<Output = PortResult<T>>) -> PortResult<T> {
         let Some(permit) = self.admit(Instant::now()) else {
             return Err(PortError::transient(
                 "the store failed too often lately and is left alone for a moment",
@@ -209,7 +209,7 @@ mod tests {
         for (after, opens) in [(HEDGE / 2, false), (HEDGE, true)] {
             let breaker = Breaker::default();
             for _ in 0..FAILURES {
-                let silent = std::future::pending::<Result<(), PortError>>();
+                let silent = std::future::pending::<PortResult<()>>();
                 assert!(tokio::time::timeout(after, breaker.call(silent)).await.is_err());
             }
             assert_eq!(breaker.is_open(Instant::now()), opens, "{after:?}");

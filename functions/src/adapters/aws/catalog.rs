@@ -11,12 +11,12 @@
 //! is, and what a dead publisher left is in nobody's way.
 
 use super::backoff::{ROUNDS, pause};
-use super::dynamo::{Conditional, Item, bytes, item, n, number, parsed, put_if, s, table, text};
+use super::dynamo::{Conditional, DynamoItem, bytes, item, n, number, parsed, put_if, s, table, text};
 use super::error::port_error;
 use super::transaction::{TransactionOutcome, transact};
 use crate::ports::{
-    CHUNK_BYTES, CatalogStore, Flip, Head, HeadMove, PortError, PutRevision, RevisionInfo, RevisionMeta,
-    half_written, no_such_revision,
+    CHUNK_BYTES, CatalogStore, Flip, Head, HeadMove, PortError, PortResult, PutRevision, RevisionInfo,
+    RevisionMeta, half_written, no_such_revision,
 };
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::BuildError;
@@ -54,13 +54,13 @@ impl DynamoCatalog {
         error.at(table(&self.client, &self.table))
     }
 
-    async fn read(&self, pk: &str, sk: &str, fresh: bool) -> Result<Option<Item>, PortError> {
+    async fn read(&self, pk: &str, sk: &str, fresh: bool) -> PortResult<Option<DynamoItem>> {
         let request = self.client.get_item().table_name(&self.table).consistent_read(fresh);
         let answer = Box::pin(request.key("pk", s(pk)).key("sk", s(sk)).send());
         Ok(answer.await.map_err(|error| port_error("GetItem", error))?.item)
     }
 
-    async fn manifest(&self, revision: u64) -> Result<Option<RevisionInfo>, PortError> {
+    async fn manifest(&self, revision: u64) -> PortResult<Option<RevisionInfo>> {
         let item = self.read(MANIFESTS, &manifest_key(revision), true).await?;
         item.as_ref().map(read_manifest).transpose()
     }
@@ -83,7 +83,7 @@ impl DynamoCatalog {
         self.query_start(HEAD, MOVES).scan_index_forward(false)
     }
 
-    async fn fresh_head(&self) -> Result<Option<u64>, PortError> {
+    async fn fresh_head(&self) -> PortResult<Option<u64>> {
         let item = self.read(HEAD, HEAD, true).await?;
         item.map(|item| number(&item, "revision")).transpose()
     }
@@ -106,12 +106,12 @@ impl DynamoCatalog {
         put.condition_expression(ABSENT).build()
     }
 
-    async fn put_if_absent(&self, item: Item) -> Result<Conditional, PortError> {
+    async fn put_if_absent(&self, item: DynamoItem) -> PortResult<Conditional> {
         let request = self.client.put_item().table_name(&self.table).set_item(Some(item));
         put_if(request.condition_expression(ABSENT)).await
     }
 
-    async fn put_chunks(&self, info: &RevisionInfo, bytes: &[u8]) -> Result<(), PortError> {
+    async fn put_chunks(&self, info: &RevisionInfo, bytes: &[u8]) -> PortResult<()> {
         for (index, chunk) in bytes.chunks(CHUNK_BYTES).enumerate() {
             // One that is there already has the same bytes: its key says so.
             self.put_if_absent(item([
@@ -124,7 +124,7 @@ impl DynamoCatalog {
         Ok(())
     }
 
-    async fn chunks(&self, info: &RevisionInfo) -> Result<Vec<u8>, PortError> {
+    async fn chunks(&self, info: &RevisionInfo) -> PortResult<Vec<u8>> {
         let start = format!("{}#", info.checksum);
         let mut pages = self.query_start(&chunks_key(info.revision), &start).into_paginator().items().send();
         let mut chunks = Vec::new();
@@ -138,12 +138,12 @@ impl DynamoCatalog {
 
 /// The port's methods, whose errors do not say yet which table it is.
 impl DynamoCatalog {
-    async fn head_there(&self) -> Result<Option<Head>, PortError> {
+    async fn head_there(&self) -> PortResult<Option<Head>> {
         let item = self.read(HEAD, HEAD, self.fresh_head).await?;
         item.map(|item| Ok(Head { revision: number(&item, "revision")? })).transpose()
     }
 
-    async fn revision_there(&self, revision: u64) -> Result<Option<Vec<u8>>, PortError> {
+    async fn revision_there(&self, revision: u64) -> PortResult<Option<Vec<u8>>> {
         if let Some(info) = self.manifest(revision).await? {
             return self.chunks(&info).await.map(Some);
         }
@@ -156,15 +156,15 @@ impl DynamoCatalog {
 
     async fn put_revision_there(
         &self,
-        revision: u64,
+        number: u64,
         bytes: &[u8],
         meta: &RevisionMeta,
-    ) -> Result<PutRevision, PortError> {
-        let info = RevisionInfo::of(revision, bytes, meta)?;
+    ) -> PortResult<PutRevision> {
+        let info = RevisionInfo::of(number, bytes, meta)?;
         let verdict = |there: &RevisionInfo| {
             if *there == info { PutRevision::Stored } else { PutRevision::Taken }
         };
-        if let Some(there) = self.manifest(revision).await? {
+        if let Some(there) = self.manifest(number).await? {
             return Ok(verdict(&there));
         }
         self.put_chunks(&info, bytes).await?;
@@ -175,12 +175,7 @@ impl DynamoCatalog {
         }
     }
 
-    async fn flip_head_there(
-        &self,
-        from: Option<u64>,
-        to: u64,
-        meta: &RevisionMeta,
-    ) -> Result<Flip, PortError> {
+    async fn flip_head_there(&self, from: Option<u64>, to: u64, meta: &RevisionMeta) -> PortResult<Flip> {
         // Revisions are never deleted, so what is seen here still holds when the write comes.
         if self.manifest(to).await?.is_none() {
             return Err(no_such_revision(to));
@@ -207,7 +202,7 @@ impl DynamoCatalog {
         Err(PortError::transient("others move the head all the time"))
     }
 
-    async fn head_moves_there(&self) -> Result<Vec<HeadMove>, PortError> {
+    async fn head_moves_there(&self) -> PortResult<Vec<HeadMove>> {
         let mut pages = self.moves().into_paginator().items().send();
         let mut moves = Vec::new();
         while let Some(item) = pages.next().await {
@@ -216,7 +211,7 @@ impl DynamoCatalog {
         Ok(moves)
     }
 
-    async fn revisions_there(&self) -> Result<Vec<RevisionInfo>, PortError> {
+    async fn revisions_there(&self) -> PortResult<Vec<RevisionInfo>> {
         let mut pages = self.query(MANIFESTS).scan_index_forward(false).into_paginator().items().send();
         let mut revisions = Vec::new();
         while let Some(item) = pages.next().await {
@@ -227,32 +222,27 @@ impl DynamoCatalog {
 }
 
 impl CatalogStore for DynamoCatalog {
-    async fn head(&self) -> Result<Option<Head>, PortError> {
+    async fn head(&self) -> PortResult<Option<Head>> {
         self.head_there().await.map_err(|error| self.at(error))
     }
 
-    async fn revision(&self, revision: u64) -> Result<Option<Vec<u8>>, PortError> {
+    async fn revision(&self, revision: u64) -> PortResult<Option<Vec<u8>>> {
         self.revision_there(revision).await.map_err(|error| self.at(error))
     }
 
-    async fn put_revision(
-        &self,
-        revision: u64,
-        bytes: &[u8],
-        meta: &RevisionMeta,
-    ) -> Result<PutRevision, PortError> {
-        self.put_revision_there(revision, bytes, meta).await.map_err(|error| self.at(error))
+    async fn put_revision(&self, number: u64, bytes: &[u8], meta: &RevisionMeta) -> PortResult<PutRevision> {
+        self.put_revision_there(number, bytes, meta).await.map_err(|error| self.at(error))
     }
 
-    async fn flip_head(&self, from: Option<u64>, to: u64, meta: &RevisionMeta) -> Result<Flip, PortError> {
+    async fn flip_head(&self, from: Option<u64>, to: u64, meta: &RevisionMeta) -> PortResult<Flip> {
         self.flip_head_there(from, to, meta).await.map_err(|error| self.at(error))
     }
 
-    async fn head_moves(&self) -> Result<Vec<HeadMove>, PortError> {
+    async fn head_moves(&self) -> PortResult<Vec<HeadMove>> {
         self.head_moves_there().await.map_err(|error| self.at(error))
     }
 
-    async fn revisions(&self) -> Result<Vec<RevisionInfo>, PortError> {
+    async fn revisions(&self) -> PortResult<Vec<RevisionInfo>> {
         self.revisions_there().await.map_err(|error| self.at(error))
     }
 }
@@ -265,7 +255,7 @@ fn manifest_key(revision: u64) -> String {
     format!("{revision:020}")
 }
 
-fn write_move(number: u64, HeadMove { from, to, meta }: &HeadMove) -> Item {
+fn write_move(number: u64, HeadMove { from, to, meta }: &HeadMove) -> DynamoItem {
     let mut written = item([
         ("pk", s(HEAD)),
         ("sk", s(format!("{MOVES}{number:020}"))),
@@ -279,7 +269,7 @@ fn write_move(number: u64, HeadMove { from, to, meta }: &HeadMove) -> Item {
     written
 }
 
-fn read_move(item: &Item) -> Result<HeadMove, PortError> {
+fn read_move(item: &DynamoItem) -> PortResult<HeadMove> {
     let from = item.contains_key("from").then(|| number(item, "from")).transpose()?;
     let meta = RevisionMeta {
         created_at: parsed(item, "moved_at", "a time")?,
@@ -289,7 +279,7 @@ fn read_move(item: &Item) -> Result<HeadMove, PortError> {
     Ok(HeadMove { from, to: number(item, "to")?, meta })
 }
 
-fn write_manifest(info: &RevisionInfo) -> Item {
+fn write_manifest(info: &RevisionInfo) -> DynamoItem {
     item([
         ("pk", s(MANIFESTS)),
         ("sk", s(manifest_key(info.revision))),
@@ -303,7 +293,7 @@ fn write_manifest(info: &RevisionInfo) -> Item {
     ])
 }
 
-fn read_manifest(item: &Item) -> Result<RevisionInfo, PortError> {
+fn read_manifest(item: &DynamoItem) -> PortResult<RevisionInfo> {
     Ok(RevisionInfo {
         revision: number(item, "revision")?,
         meta: RevisionMeta {

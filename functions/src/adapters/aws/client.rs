@@ -103,32 +103,26 @@ pub fn emulator(endpoint: &str) -> SdkConfig {
         .build()
 }
 
-/// A DynamoDB client that keeps to a budget.
-#[must_use]
-pub fn dynamodb(config: &SdkConfig, budget: Budget) -> aws_sdk_dynamodb::Client {
-    let config = aws_sdk_dynamodb::config::Builder::from(config)
-        .timeout_config(budget.timeouts())
-        .retry_config(budget.retries())
-        .retry_partition(RetryPartition::new(format!("dynamodb-{}", budget.name)));
-    aws_sdk_dynamodb::Client::from_conf(config.build())
+macro_rules! clients {
+    ($($(#[$attribute:meta])* $service:ident = $sdk:ident;)*) => {$(
+        $(#[$attribute])*
+        #[must_use]
+        pub fn $service(config: &SdkConfig, budget: Budget) -> $sdk::Client {
+            let partition = concat!(stringify!($service), "-").to_owned() + budget.name;
+            let config = $sdk::config::Builder::from(config)
+                .timeout_config(budget.timeouts())
+                .retry_config(budget.retries())
+                .retry_partition(RetryPartition::new(partition));
+            $sdk::Client::from_conf(config.build())
+        }
+    )*};
 }
 
-/// A Kinesis client that keeps to a budget.
-#[must_use]
-pub fn kinesis(config: &SdkConfig, budget: Budget) -> aws_sdk_kinesis::Client {
-    let config = aws_sdk_kinesis::config::Builder::from(config)
-        .timeout_config(budget.timeouts())
-        .retry_config(budget.retries())
-        .retry_partition(RetryPartition::new(format!("kinesis-{}", budget.name)));
-    aws_sdk_kinesis::Client::from_conf(config.build())
-}
-
-/// A Firehose client that keeps to a budget.
-#[must_use]
-pub fn firehose(config: &SdkConfig, budget: Budget) -> aws_sdk_firehose::Client {
-    let config = aws_sdk_firehose::config::Builder::from(config)
-        .timeout_config(budget.timeouts())
-        .retry_config(budget.retries())
-        .retry_partition(RetryPartition::new(format!("firehose-{}", budget.name)));
-    aws_sdk_firehose::Client::from_conf(config.build())
+clients! {
+    /// A DynamoDB client that keeps to a budget.
+    dynamodb = aws_sdk_dynamodb;
+    /// A Kinesis client that keeps to a budget.
+    kinesis = aws_sdk_kinesis;
+    /// A Firehose client that keeps to a budget.
+    firehose = aws_sdk_firehose;
 }

@@ -1,17 +1,16 @@
 //! DynamoDB items, and the conditional write that everything here is made of.
 
 use super::error::{Resource, ResourceKind, port_error};
-use crate::ports::PortError;
+use crate::ports::{BoxError, PortError, PortResult};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use std::collections::HashMap;
-use std::error::Error;
 use std::str::FromStr;
 
-pub(super) type Item = HashMap<String, AttributeValue>;
+pub(super) type DynamoItem = HashMap<String, AttributeValue>;
 
 /// A table as errors name it.
 pub(super) fn table(client: &Client, name: &str) -> Resource {
@@ -22,11 +21,11 @@ pub(super) fn table(client: &Client, name: &str) -> Resource {
 pub(super) enum Conditional {
     Done,
     /// The condition did not hold; what is there instead came with the refusal, in the same round trip.
-    Refused(Option<Item>),
+    Refused(Option<DynamoItem>),
 }
 
 /// Puts an item under the condition of the request.
-pub(super) async fn put_if(put: PutItemFluentBuilder) -> Result<Conditional, PortError> {
+pub(super) async fn put_if(put: PutItemFluentBuilder) -> PortResult<Conditional> {
     let all_old = ReturnValuesOnConditionCheckFailure::AllOld;
     match Box::pin(put.return_values_on_condition_check_failure(all_old).send()).await {
         Ok(_) => Ok(Conditional::Done),
@@ -48,31 +47,28 @@ pub(super) fn n(number: impl ToString + Copy) -> AttributeValue {
 }
 
 /// An item with these attributes.
-pub(super) fn item<const N: usize>(attributes: [(&str, AttributeValue); N]) -> Item {
+pub(super) fn item<const N: usize>(attributes: [(&str, AttributeValue); N]) -> DynamoItem {
     attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-/// The reason why a text means nothing.
-type Cause = Box<dyn Error + Send + Sync>;
-
 /// A string of an item.
-pub(super) fn text(item: &Item, name: &str) -> Result<String, PortError> {
+pub(super) fn text(item: &DynamoItem, name: &str) -> PortResult<String> {
     let value = item.get(name).and_then(|value| value.as_s().ok());
     value.cloned().ok_or_else(|| unreadable(name, "a string"))
 }
 
 /// Parses a string of an item.
-pub(super) fn parsed<T>(item: &Item, name: &str, what: &str) -> Result<T, PortError>
+pub(super) fn parsed<T>(item: &DynamoItem, name: &str, what: &str) -> PortResult<T>
 where
-    T: FromStr<Err: Into<Cause>>,
+    T: FromStr<Err: Into<BoxError>>,
 {
     text(item, name)?.parse().map_err(|error| misread(name, what, error))
 }
 
 /// A number of an item.
-pub(super) fn number<T>(item: &Item, name: &str) -> Result<T, PortError>
+pub(super) fn number<T>(item: &DynamoItem, name: &str) -> PortResult<T>
 where
-    T: FromStr<Err: Into<Cause>>,
+    T: FromStr<Err: Into<BoxError>>,
 {
     let value = item.get(name).and_then(|value| value.as_n().ok());
     let digits = value.ok_or_else(|| unreadable(name, "a number"))?;
@@ -80,7 +76,7 @@ where
 }
 
 /// The bytes of an item.
-pub(super) fn bytes<'a>(item: &'a Item, name: &str) -> Result<&'a [u8], PortError> {
+pub(super) fn bytes<'a>(item: &'a DynamoItem, name: &str) -> PortResult<&'a [u8]> {
     let value = item.get(name).and_then(|value| value.as_b().ok());
     value.map(Blob::as_ref).ok_or_else(|| unreadable(name, "binary"))
 }
@@ -91,7 +87,7 @@ pub(super) fn unreadable(name: &str, expected: &str) -> PortError {
 }
 
 /// The error of an item whose text means nothing.
-pub(super) fn misread(name: &str, expected: &str, cause: impl Into<Cause>) -> PortError {
+pub(super) fn misread(name: &str, expected: &str, cause: impl Into<BoxError>) -> PortError {
     PortError::permanent(cause).at(format!("a stored item cannot be read: `{name}` is not {expected}"))
 }
 

@@ -1,7 +1,7 @@
 //! Events to Kinesis.
 
 use super::error::{Resource, ResourceKind, port_error};
-use crate::ports::{Event, EventSink, MAX_EVENT_BYTES, PortError, SendReport};
+use crate::ports::{Event, EventSink, MAX_EVENT_BYTES, PortError, PortResult, SendReport};
 use abx_core::event::MAX_PARTITION_KEY;
 use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::error::BuildError;
@@ -33,11 +33,7 @@ impl KinesisSink {
     }
 
     /// One call; which of its events have to be sent again, and why.
-    async fn put(
-        &self,
-        events: &[Event],
-        batch: &[usize],
-    ) -> Result<(Vec<usize>, Option<PortError>), PortError> {
+    async fn put(&self, events: &[Event], batch: &[usize]) -> PortResult<(Vec<usize>, Option<PortError>)> {
         let entries: Result<_, _> = batch.iter().filter_map(|index| events.get(*index)).map(entry).collect();
         let request = self.client.put_records().stream_name(&self.stream);
         let request = request.set_records(Some(entries.map_err(PortError::permanent)?));

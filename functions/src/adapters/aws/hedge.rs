@@ -1,6 +1,6 @@
 //! A second request where the first one is slow or fails.
 
-use crate::ports::PortError;
+use crate::ports::PortResult;
 use futures_util::future::{Either, select};
 use std::pin::pin;
 use std::time::Duration;
@@ -17,9 +17,9 @@ const PAUSE: Duration = Duration::from_millis(3);
 ///
 /// The SDK's own repetition waits until an attempt has used up its time, which leaves too little for the next one, and does
 /// not repeat a call whose answer is garbled.
-pub(super) async fn hedged<T, F>(call: impl Fn() -> F) -> Result<T, PortError>
+pub(super) async fn hedged<T, F>(call: impl Fn() -> F) -> PortResult<T>
 where
-    F: Future<Output = Result<T, PortError>>,
+    F: Future<Output = PortResult<T>>,
 {
     let first = pin!(call());
     let first = match select(first, pin!(sleep(HEDGE))).await {
@@ -41,6 +41,7 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ports::PortError;
     use std::cell::Cell;
     use tokio::time::Instant;
 

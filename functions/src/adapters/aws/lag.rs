@@ -4,7 +4,7 @@
 //! not to say that it was counted, and it tells nothing where nobody reads.
 
 use super::error::{Resource, ResourceKind, port_error};
-use crate::ports::PortError;
+use crate::ports::{PortError, PortResult};
 use abx_core::event::Position;
 use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::types::{Record, ShardIteratorType};
@@ -44,16 +44,16 @@ impl KinesisLag {
     }
 
     /// The ids of its shards, closed ones included as long as their records are kept.
-    pub async fn shards(&self) -> Result<Vec<String>, PortError> {
+    pub async fn shards(&self) -> PortResult<Vec<String>> {
         shards(&self.client, &self.stream).await
     }
 
     /// Reads the record at a place of a shard and those behind it; `None` is the place before all records.
-    pub async fn look(&self, shard: &str, place: Option<&Position>) -> Result<Waiting, PortError> {
+    pub async fn look(&self, shard: &str, place: Option<&Position>) -> PortResult<Waiting> {
         self.ask(shard, place).await.map_err(|error| at(&self.client, &self.stream, error))
     }
 
-    async fn ask(&self, shard: &str, place: Option<&Position>) -> Result<Waiting, PortError> {
+    async fn ask(&self, shard: &str, place: Option<&Position>) -> PortResult<Waiting> {
         let mut iterator = self.iterator(shard, place).await?;
         let mut waiting = Waiting::default();
         for _ in 0..ANSWERS {
@@ -79,7 +79,7 @@ impl KinesisLag {
         Ok(waiting)
     }
 
-    async fn iterator(&self, shard: &str, place: Option<&Position>) -> Result<Option<String>, PortError> {
+    async fn iterator(&self, shard: &str, place: Option<&Position>) -> PortResult<Option<String>> {
         let request = self.client.get_shard_iterator().stream_name(&self.stream).shard_id(shard);
         let request = match place {
             Some(place) => request
@@ -93,7 +93,7 @@ impl KinesisLag {
 }
 
 /// The ids of a stream's shards, those that were closed included as long as their records are kept.
-pub(super) async fn shards(client: &Client, stream: &str) -> Result<Vec<String>, PortError> {
+pub(super) async fn shards(client: &Client, stream: &str) -> PortResult<Vec<String>> {
     let mut names = Vec::new();
     let mut next: Option<String> = None;
     loop {
@@ -119,7 +119,7 @@ fn at(client: &Client, stream: &str, error: PortError) -> PortError {
 }
 
 /// The time when a record came.
-pub(super) fn arrived(record: &Record) -> Result<Timestamp, PortError> {
+pub(super) fn arrived(record: &Record) -> PortResult<Timestamp> {
     // The service always says it; the model of its API does not promise that.
     let at = record.approximate_arrival_timestamp();
     let at = at.ok_or_else(|| PortError::permanent("GetRecords: a record without a time of arrival"))?;

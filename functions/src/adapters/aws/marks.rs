@@ -1,10 +1,10 @@
 //! Marks in DynamoDB: one item each, under the unit and what the mark is about.
 
 use super::backoff::{ROUNDS, pause};
-use super::dynamo::{Conditional, Item, item, misread, n, number, parsed, put_if, s, table, text};
+use super::dynamo::{Conditional, DynamoItem, item, misread, n, number, parsed, put_if, s, table, text};
 use super::error::port_error;
 use crate::adapters::keys;
-use crate::ports::{LOG_KEPT, MarkPut, PortError};
+use crate::ports::{LOG_KEPT, MarkPut, PortError, PortResult};
 use abx_core::event::{ID_WINDOW, Mark, MarkKey, Owner};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemOutput;
@@ -25,35 +25,35 @@ const KEPT: i64 = 400 * 86_400;
 const ID_KEPT: i64 = LOG_KEPT.as_secs();
 
 /// The unit, and what the mark is about.
-type Place = (String, String);
+type MarkAddress = (String, String);
 
 /// The table of marks.
 #[derive(Debug, Clone)]
-pub(super) struct Marks {
+pub(super) struct DynamoMarks {
     pub client: Client,
     pub table: String,
 }
 
-impl Marks {
+impl DynamoMarks {
     fn at(&self, error: PortError) -> PortError {
         error.at(table(&self.client, &self.table))
     }
 
     /// The marks under these keys, in their order.
-    pub(super) async fn get(&self, keys: &[MarkKey<'_>]) -> Result<Vec<Option<Mark>>, PortError> {
-        let places: Vec<Place> = keys.iter().map(place).collect();
+    pub(super) async fn get(&self, keys: &[MarkKey<'_>]) -> PortResult<Vec<Option<Mark>>> {
+        let places: Vec<MarkAddress> = keys.iter().map(place).collect();
         // A batch get refuses a key that it is given twice.
-        let unique: Vec<&Place> = places.iter().collect::<BTreeSet<_>>().into_iter().collect();
+        let unique: Vec<&MarkAddress> = places.iter().collect::<BTreeSet<_>>().into_iter().collect();
         let gets: Vec<_> = unique.chunks(CALL_KEYS).map(|places| self.get_some(places)).collect();
         let found: Vec<_> =
             stream::iter(gets).buffer_unordered(GETS).try_collect().await.map_err(|error| self.at(error))?;
-        let found: HashMap<Place, Mark> = found.into_iter().flatten().collect();
+        let found: HashMap<MarkAddress, Mark> = found.into_iter().flatten().collect();
         Ok(places.iter().map(|place| found.get(place).cloned()).collect())
     }
 
     /// The marks at places, as many as one call takes. The service may answer for any part of them, and is asked for the
     /// rest until there is none, or until it did nothing several times in a row.
-    async fn get_some(&self, places: &[&Place]) -> Result<Vec<(Place, Mark)>, PortError> {
+    async fn get_some(&self, places: &[&MarkAddress]) -> PortResult<Vec<(MarkAddress, Mark)>> {
         let (mut pending, mut in_vain, mut found) = (all_of(places)?, 0, Vec::new());
         loop {
             let asked = pending.keys().len();
@@ -75,7 +75,7 @@ impl Marks {
     async fn call(
         &self,
         keys: KeysAndAttributes,
-    ) -> Result<(Vec<Item>, Option<KeysAndAttributes>), PortError> {
+    ) -> PortResult<(Vec<DynamoItem>, Option<KeysAndAttributes>)> {
         let request = self.client.batch_get_item().request_items(&self.table, keys);
         let answer = Box::pin(request.send()).await.map_err(|error| port_error("BatchGetItem", error))?;
         let BatchGetItemOutput { responses, unprocessed_keys, .. } = answer;
@@ -89,7 +89,7 @@ impl Marks {
     }
 
     /// Puts marks; one answer for each, in their order.
-    pub(super) async fn put(&self, marks: &[(MarkKey<'_>, Mark)]) -> Result<Vec<MarkPut>, PortError> {
+    pub(super) async fn put(&self, marks: &[(MarkKey<'_>, Mark)]) -> PortResult<Vec<MarkPut>> {
         let puts = marks.iter().zip(0..).map(|((key, mark), number)| {
             let put = self.put_one(key, mark);
             async move { put.await.map(|put: MarkPut| (number, put)) }
@@ -102,7 +102,7 @@ impl Marks {
         Ok(done.into_iter().map(|(_, put)| put).collect())
     }
 
-    async fn put_one(&self, key: &MarkKey<'_>, mark: &Mark) -> Result<MarkPut, PortError> {
+    async fn put_one(&self, key: &MarkKey<'_>, mark: &Mark) -> PortResult<MarkPut> {
         let request = self.client.put_item().table_name(&self.table);
         let request = request.set_item(Some(write(key, mark)));
         let request = if key.is_of_id() {
@@ -128,17 +128,17 @@ impl Marks {
     }
 }
 
-fn place(key: &MarkKey<'_>) -> Place {
+fn place(key: &MarkKey<'_>) -> MarkAddress {
     (key.unit.to_string(), keys::mark(&key.subject))
 }
 
-fn all_of(places: &[&Place]) -> Result<KeysAndAttributes, PortError> {
+fn all_of(places: &[&MarkAddress]) -> PortResult<KeysAndAttributes> {
     let keys = places.iter().map(|(unit, about)| item([("unit", s(unit)), ("sk", s(about))])).collect();
     let keys = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true);
     keys.build().map_err(PortError::permanent)
 }
 
-fn write(key: &MarkKey<'_>, mark: &Mark) -> Item {
+fn write(key: &MarkKey<'_>, mark: &Mark) -> DynamoItem {
     let (unit, about) = place(key);
     let kept = if key.is_of_id() { ID_KEPT } else { KEPT };
     item([
@@ -152,7 +152,7 @@ fn write(key: &MarkKey<'_>, mark: &Mark) -> Item {
     ])
 }
 
-fn read(item: &Item) -> Result<Mark, PortError> {
+fn read(item: &DynamoItem) -> PortResult<Mark> {
     let at = Timestamp::from_millisecond(number(item, "at")?);
     Ok(Mark {
         variant: text(item, "variant")?.into(),

@@ -12,14 +12,15 @@
 //! The cost of a commit: 2 WCU for the head, 2 for each started KB of its entry in the log (10 for 500 ids) and 2 for each started KB of a row.
 
 use super::backoff::{ROUNDS, pause};
-use super::dynamo::{Item, bytes, item, n, number, parsed, s, table, text};
+use super::dynamo::{DynamoItem, bytes, item, n, number, parsed, s, table, text};
 use super::error::port_error;
-use super::marks::Marks;
+use super::marks::DynamoMarks;
 use super::transaction::{TransactionOutcome, transact};
 use crate::adapters::{TRANSACTION_LIMITS, keys};
 use crate::ports::{
-    Committed, Guard, LEDGER_COMMITS, LOG_KEPT, LogEntry, MarkPut, MetricStore, PortError, REDRIVEN_AROUND,
-    RedrivenRecord, RowsOf, ShardState, StoredRow, TransactionLimits, ids_from_bytes, ids_to_bytes,
+    Committed, Guard, LEDGER_COMMITS, LOG_KEPT, LogEntry, MarkPut, MetricStore, PortError, PortResult,
+    REDRIVEN_AROUND, RedrivenRecord, RowsOf, ShardState, StoredRow, TransactionLimits, ids_from_bytes,
+    ids_to_bytes,
 };
 use abx_core::event::{Additions, Commit, Mark, MarkKey, Position};
 use aws_sdk_dynamodb::Client;
@@ -41,14 +42,23 @@ const END: &str = "~";
 pub struct DynamoMetrics {
     client: Client,
     table: String,
-    marks: Marks,
+    marks: DynamoMarks,
+}
+
+/// A commit of a shard whose state was read, and the time at which it is written.
+#[derive(Clone, Copy)]
+struct ShardCommit<'a> {
+    shard: &'a str,
+    state: &'a ShardState,
+    commit: &'a Commit<'a>,
+    now: Timestamp,
 }
 
 impl DynamoMetrics {
     /// Uses the table of counts and that of marks through a client.
     #[must_use]
     pub fn new(client: Client, table: impl Into<String>, marks: impl Into<String>) -> Self {
-        let marks = Marks { client: client.clone(), table: marks.into() };
+        let marks = DynamoMarks { client: client.clone(), table: marks.into() };
         Self { client, table: table.into(), marks }
     }
 
@@ -70,7 +80,7 @@ impl DynamoMetrics {
     }
 
     /// At most so many items of a query.
-    async fn some(&self, request: QueryFluentBuilder, most: usize) -> Result<Vec<Item>, PortError> {
+    async fn some(&self, request: QueryFluentBuilder, most: usize) -> PortResult<Vec<DynamoItem>> {
         // A page ends after 1 MB, which may be before its limit.
         let limit = i32::try_from(most).map_err(PortError::permanent)?;
         let mut pages = request.limit(limit).into_paginator().items().send();
@@ -83,12 +93,12 @@ impl DynamoMetrics {
     }
 
     /// All items of a query.
-    async fn all(&self, request: QueryFluentBuilder) -> Result<Vec<Item>, PortError> {
+    async fn all(&self, request: QueryFluentBuilder) -> PortResult<Vec<DynamoItem>> {
         let items: Result<_, _> = request.into_paginator().items().send().collect().await;
         items.map_err(|error| self.at(port_error("Query", error)))
     }
 
-    async fn state(&self, shard: &str) -> Result<Option<ShardState>, PortError> {
+    async fn state(&self, shard: &str) -> PortResult<Option<ShardState>> {
         let head = self.range(shard, HEAD.to_owned(), HEAD.to_owned());
         let log = self.range(shard, LOG.to_owned(), format!("{LOG}{END}")).scan_index_forward(false);
         let (head, log) = tokio::try_join!(
@@ -104,10 +114,10 @@ impl DynamoMetrics {
         state: &ShardState,
         commit: &Commit<'_>,
     ) -> Result<Vec<TransactWriteItem>, BuildError> {
-        let now = Timestamp::now();
+        let write = ShardCommit { shard, state, commit, now: Timestamp::now() };
         let mut actions = vec![
-            TransactWriteItem::builder().update(self.move_head(shard, state, (commit, now))?).build(),
-            TransactWriteItem::builder().put(self.write_log(shard, state, (commit, now))?).build(),
+            TransactWriteItem::builder().update(self.move_head(write)?).build(),
+            TransactWriteItem::builder().put(self.write_log(write)?).build(),
         ];
         self.add_rows(shard, &commit.rows, &mut actions)?;
         Ok(actions)
@@ -115,12 +125,8 @@ impl DynamoMetrics {
 
     /// This condition alone makes a repetition harmless, at any time: the token that the SDK gives a transaction ends after
     /// ten minutes, and another process does not know it.
-    fn move_head(
-        &self,
-        shard: &str,
-        state: &ShardState,
-        (commit, now): (&Commit<'_>, Timestamp),
-    ) -> Result<Update, BuildError> {
+    fn move_head(&self, write: ShardCommit<'_>) -> Result<Update, BuildError> {
+        let ShardCommit { shard, state, commit, now } = write;
         let update = Update::builder().table_name(&self.table);
         let update = update
             .key("pk", s(shard_key(shard)))
@@ -135,12 +141,8 @@ impl DynamoMetrics {
         expect(update, state.head.as_ref()).build()
     }
 
-    fn write_log(
-        &self,
-        shard: &str,
-        state: &ShardState,
-        (commit, now): (&Commit<'_>, Timestamp),
-    ) -> Result<Put, BuildError> {
+    fn write_log(&self, write: ShardCommit<'_>) -> Result<Put, BuildError> {
+        let ShardCommit { shard, state, commit, now } = write;
         let item = item([
             ("pk", s(shard_key(shard))),
             ("sk", s(log_key(&commit.head))),
@@ -200,10 +202,7 @@ impl DynamoMetrics {
         update.build()
     }
 
-    async fn write(
-        &self,
-        actions: Result<Vec<TransactWriteItem>, BuildError>,
-    ) -> Result<Committed, PortError> {
+    async fn write(&self, actions: Result<Vec<TransactWriteItem>, BuildError>) -> PortResult<Committed> {
         let actions = actions.map_err(PortError::permanent)?;
         Ok(match transact(&self.client, actions).await.map_err(|error| self.at(error))? {
             TransactionOutcome::Done => Committed::Done,
@@ -217,7 +216,7 @@ impl MetricStore for DynamoMetrics {
         TRANSACTION_LIMITS
     }
 
-    async fn shard(&self, shard: &str) -> Result<ShardState, PortError> {
+    async fn shard(&self, shard: &str) -> PortResult<ShardState> {
         for round in 1..=ROUNDS {
             if let Some(state) = self.state(shard).await? {
                 return Ok(state);
@@ -227,24 +226,19 @@ impl MetricStore for DynamoMetrics {
         Err(self.at(PortError::transient("Query: the commit log lacks the latest commit")))
     }
 
-    async fn marks(&self, keys: &[MarkKey<'_>]) -> Result<Vec<Option<Mark>>, PortError> {
+    async fn marks(&self, keys: &[MarkKey<'_>]) -> PortResult<Vec<Option<Mark>>> {
         self.marks.get(keys).await
     }
 
-    async fn put_marks(&self, marks: &[(MarkKey<'_>, Mark)]) -> Result<Vec<MarkPut>, PortError> {
+    async fn put_marks(&self, marks: &[(MarkKey<'_>, Mark)]) -> PortResult<Vec<MarkPut>> {
         self.marks.put(marks).await
     }
 
-    async fn commit(
-        &self,
-        shard: &str,
-        state: &ShardState,
-        commit: &Commit<'_>,
-    ) -> Result<Committed, PortError> {
+    async fn commit(&self, shard: &str, state: &ShardState, commit: &Commit<'_>) -> PortResult<Committed> {
         self.write(self.actions(shard, state, commit)).await
     }
 
-    async fn log(&self, shard: &str, from: &Position, to: &Position) -> Result<Vec<LogEntry>, PortError> {
+    async fn log(&self, shard: &str, from: &Position, to: &Position) -> PortResult<Vec<LogEntry>> {
         let before = self.range(shard, LOG.to_owned(), log_key(from)).scan_index_forward(false);
         let during = self.range(shard, log_key(from), log_key(to));
         let after = self.range(shard, log_key(to), format!("{LOG}{END}"));
@@ -260,12 +254,7 @@ impl MetricStore for DynamoMetrics {
         Ok(entries)
     }
 
-    async fn redriven(
-        &self,
-        shard: &str,
-        from: &Position,
-        to: &Position,
-    ) -> Result<Vec<RedrivenRecord>, PortError> {
+    async fn redriven(&self, shard: &str, from: &Position, to: &Position) -> PortResult<Vec<RedrivenRecord>> {
         let before = self.range(shard, REDRIVEN.to_owned(), guard_key(from)).scan_index_forward(false);
         let during = self.range(shard, guard_key(from), guard_key(to));
         let after = self.range(shard, guard_key(to), format!("{REDRIVEN}{END}"));
@@ -276,12 +265,7 @@ impl MetricStore for DynamoMetrics {
         before.iter().chain(&during).chain(&after).map(read_redriven).collect()
     }
 
-    async fn redrive(
-        &self,
-        shard: &str,
-        guards: &[Guard],
-        rows: &[Additions<'_>],
-    ) -> Result<Committed, PortError> {
+    async fn redrive(&self, shard: &str, guards: &[Guard], rows: &[Additions<'_>]) -> PortResult<Committed> {
         let actions = || {
             let guards = guards.iter().map(|guard| self.move_guard(shard, guard));
             let guards = guards.map(|update| Ok(TransactWriteItem::builder().update(update?).build()));
@@ -292,14 +276,14 @@ impl MetricStore for DynamoMetrics {
         self.write(actions()).await
     }
 
-    async fn rows(&self, of: RowsOf<'_>) -> Result<Vec<StoredRow>, PortError> {
+    async fn rows(&self, of: RowsOf<'_>) -> PortResult<Vec<StoredRow>> {
         let mut rows = Vec::new();
         for item in self.all(self.query(&keys::partition(of))).await? {
             let sort = text(&item, "sk")?;
             let Some((row, shard)) = keys::read_row(of, &sort) else { continue };
             let counters = item.keys().filter_map(|name| Some((name, keys::read_counter(name)?)));
             let counters = counters.map(|(name, counter)| Ok((counter, number(&item, name)?)));
-            let counters = counters.collect::<Result<_, PortError>>()?;
+            let counters = counters.collect::<PortResult<_>>()?;
             rows.push(StoredRow { row, shard: shard.to_owned(), counters });
         }
         Ok(rows)
@@ -308,7 +292,7 @@ impl MetricStore for DynamoMetrics {
 
 /// The state by the head and the latest entries of the log. Two queries are not a snapshot: they may see the head of a transaction and
 /// not yet its entry, and who counted by that could count an event twice; then it is `None`.
-fn read_state(head: Option<&Item>, log: &[Item]) -> Result<Option<ShardState>, PortError> {
+fn read_state(head: Option<&DynamoItem>, log: &[DynamoItem]) -> PortResult<Option<ShardState>> {
     let Some(head) = head else { return Ok(log.is_empty().then(ShardState::default)) };
     let commits = number(head, "commits")?;
     let mut ledger = Vec::new();
@@ -326,7 +310,7 @@ fn read_state(head: Option<&Item>, log: &[Item]) -> Result<Option<ShardState>, P
 }
 
 /// True if the entry of the latest commit may be deleted: it is as old as entries become, or was written before there was a log.
-fn is_forgotten(head: &Item) -> Result<bool, PortError> {
+fn is_forgotten(head: &DynamoItem) -> PortResult<bool> {
     if !head.contains_key("at") {
         return Ok(true);
     }
@@ -335,12 +319,12 @@ fn is_forgotten(head: &Item) -> Result<bool, PortError> {
     Ok(age > LOG_KEPT.as_secs() - 86_400)
 }
 
-fn read_entry(item: &Item) -> Result<LogEntry, PortError> {
+fn read_entry(item: &DynamoItem) -> PortResult<LogEntry> {
     let position = |name| parsed(item, name, "a place in a shard");
     Ok(LogEntry { number: number(item, "n")?, first: position("first")?, last: position("last")? })
 }
 
-fn read_redriven(item: &Item) -> Result<RedrivenRecord, PortError> {
+fn read_redriven(item: &DynamoItem) -> PortResult<RedrivenRecord> {
     let id = item.contains_key("id").then(|| number(item, "id")).transpose()?;
     Ok(RedrivenRecord { reached: parsed(item, "position", "a place in a shard")?, id })
 }

@@ -1,10 +1,10 @@
 //! Personal data in the tables of assignments and marks.
 
 use super::backoff::{ROUNDS, pause};
-use super::dynamo::{Item, item, s, text, unreadable};
+use super::dynamo::{DynamoItem, item, s, text, unreadable};
 use super::error::port_error;
 use crate::adapters::keys;
-use crate::ports::{Held, PersonalData, PortError, check_unit};
+use crate::ports::{Held, PersonalData, PortError, PortResult, check_unit};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{DeleteRequest, WriteRequest};
 
@@ -37,7 +37,7 @@ impl DynamoPersonalData {
     }
 
     /// The sort keys of a unit's items, in their order.
-    async fn sort_keys(&self, table: &KeyedTable, unit: &str) -> Result<Vec<String>, PortError> {
+    async fn sort_keys(&self, table: &KeyedTable, unit: &str) -> PortResult<Vec<String>> {
         let request = self.client.query().table_name(&table.name).consistent_read(true);
         let request = request
             .key_condition_expression("#unit = :unit")
@@ -53,22 +53,22 @@ impl DynamoPersonalData {
         Ok(keys)
     }
 
-    async fn delete_all(&self, table: &KeyedTable, unit: &str) -> Result<(), PortError> {
+    async fn delete_all(&self, table: &KeyedTable, unit: &str) -> PortResult<()> {
         let keys = self.sort_keys(table, unit).await?;
         for some in keys.chunks(CALL_DELETES) {
             let deletes = some.iter().map(|sort| {
-                let key: Item = item([(table.unit, s(unit)), (table.sort, s(sort))]);
+                let key: DynamoItem = item([(table.unit, s(unit)), (table.sort, s(sort))]);
                 let delete = DeleteRequest::builder().set_key(Some(key)).build();
                 Ok(WriteRequest::builder().delete_request(delete.map_err(PortError::permanent)?).build())
             });
-            self.delete_some(table, deletes.collect::<Result<_, PortError>>()?).await?;
+            self.delete_some(table, deletes.collect::<PortResult<_>>()?).await?;
         }
         Ok(())
     }
 
     /// Deletes items, as many as one call takes. The service may do any part of it, and is asked for the rest until there is
     /// none, or until it did nothing several times in a row.
-    async fn delete_some(&self, table: &KeyedTable, mut pending: Vec<WriteRequest>) -> Result<(), PortError> {
+    async fn delete_some(&self, table: &KeyedTable, mut pending: Vec<WriteRequest>) -> PortResult<()> {
         let mut in_vain = 0;
         while !pending.is_empty() {
             let asked = pending.len();
@@ -89,7 +89,7 @@ impl DynamoPersonalData {
 }
 
 impl PersonalData for DynamoPersonalData {
-    async fn held(&self, unit: &str) -> Result<Held, PortError> {
+    async fn held(&self, unit: &str) -> PortResult<Held> {
         check_unit(unit)?;
         let assignments = self.sort_keys(&self.assignments, unit).await?;
         let marks = self.sort_keys(&self.marks, unit).await?;
@@ -100,7 +100,7 @@ impl PersonalData for DynamoPersonalData {
         Ok(Held { assignments, marks, events: 0 })
     }
 
-    async fn erase(&self, unit: &str) -> Result<(), PortError> {
+    async fn erase(&self, unit: &str) -> PortResult<()> {
         check_unit(unit)?;
         self.delete_all(&self.assignments, unit).await?;
         self.delete_all(&self.marks, unit).await

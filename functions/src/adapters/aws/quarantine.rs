@@ -6,9 +6,9 @@
 //!
 //! The arrival in the key lets the newest be read without all others of the day.
 
-use super::dynamo::{Item, bytes, item, misread, n, number, s, table, text, unreadable};
+use super::dynamo::{DynamoItem, bytes, item, misread, n, number, s, table, text, unreadable};
 use super::error::port_error;
-use crate::ports::{CHUNK_BYTES, PortError, Quarantine, Quarantined};
+use crate::ports::{CHUNK_BYTES, PortError, PortResult, Quarantine, Quarantined};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::primitives::Blob;
@@ -44,7 +44,7 @@ impl DynamoQuarantine {
     }
 
     /// Puts a record, its first chunk last: a record that has one is whole.
-    async fn put_one(&self, record: &Quarantined) -> Result<(), PortError> {
+    async fn put_one(&self, record: &Quarantined) -> PortResult<()> {
         let first = record.data.get(..CHUNK_BYTES).unwrap_or(&record.data);
         let others = record.data.get(CHUNK_BYTES..).unwrap_or_default().chunks(CHUNK_BYTES);
         let others: Vec<_> = (1_usize..).zip(others).collect();
@@ -62,7 +62,7 @@ impl DynamoQuarantine {
         self.put_item(item).await
     }
 
-    async fn put_item(&self, item: Item) -> Result<(), PortError> {
+    async fn put_item(&self, item: DynamoItem) -> PortResult<()> {
         let request = self.client.put_item().table_name(&self.table).set_item(Some(item));
         Box::pin(request.send()).await.map(|_| ()).map_err(|error| port_error("PutItem", error))
     }
@@ -77,12 +77,7 @@ impl DynamoQuarantine {
     }
 
     /// Adds the records of a day to those that are found, the newest first, until there are enough.
-    async fn read_day(
-        &self,
-        day: Timestamp,
-        limit: usize,
-        found: &mut QuarantinePage,
-    ) -> Result<(), PortError> {
+    async fn read_day(&self, day: Timestamp, limit: usize, found: &mut QuarantinePage) -> PortResult<()> {
         let page = i32::try_from(limit.clamp(1, PAGE)).map_err(PortError::permanent)?;
         let mut items = self.of_day(day).limit(page).into_paginator().items().send();
         let mut chunks = Vec::new();
@@ -103,7 +98,7 @@ impl DynamoQuarantine {
         day: Timestamp,
         since: Timestamp,
         counted: &mut HashMap<String, String>,
-    ) -> Result<(), PortError> {
+    ) -> PortResult<()> {
         let request = self.of_day(day).filter_expression("arrived >= :since");
         let request = request
             .expression_attribute_values(":since", n(since.as_millisecond()))
@@ -118,12 +113,12 @@ impl DynamoQuarantine {
 }
 
 impl Quarantine for DynamoQuarantine {
-    async fn put(&self, records: &[Quarantined]) -> Result<(), PortError> {
+    async fn put(&self, records: &[Quarantined]) -> PortResult<()> {
         let puts: Vec<_> = records.iter().map(|record| self.put_one(record)).collect();
         stream::iter(puts).buffer_unordered(PUTS).try_collect().await.map_err(|error| self.at(error))
     }
 
-    async fn list(&self, since: Timestamp, limit: usize) -> Result<Vec<Quarantined>, PortError> {
+    async fn list(&self, since: Timestamp, limit: usize) -> PortResult<Vec<Quarantined>> {
         let mut found = QuarantinePage::default();
         for day in days(since) {
             if found.records.len() >= limit {
@@ -135,7 +130,7 @@ impl Quarantine for DynamoQuarantine {
         Ok(found.records)
     }
 
-    async fn count(&self, since: Timestamp) -> Result<BTreeMap<String, u64>, PortError> {
+    async fn count(&self, since: Timestamp) -> PortResult<BTreeMap<String, u64>> {
         let mut counted = HashMap::new();
         for day in days(since) {
             self.count_day(day, since, &mut counted).await.map_err(|error| self.at(error))?;
@@ -147,7 +142,7 @@ impl Quarantine for DynamoQuarantine {
         Ok(reasons)
     }
 
-    async fn remove(&self, record: &Quarantined) -> Result<(), PortError> {
+    async fn remove(&self, record: &Quarantined) -> PortResult<()> {
         // The first chunk first: what is left if this ends half-way is no record, and hides none.
         for index in 0..record.data.len().div_ceil(CHUNK_BYTES).max(1) {
             let key = chunk_item(record, index, &[]);
@@ -190,7 +185,7 @@ fn day_key(time: Timestamp) -> String {
     format!("quarantine#{}", day_of(time))
 }
 
-fn chunk_item(record: &Quarantined, index: usize, chunk: &[u8]) -> Item {
+fn chunk_item(record: &Quarantined, index: usize, chunk: &[u8]) -> DynamoItem {
     let arrived = record.arrived.as_millisecond();
     item([
         ("pk", s(day_key(record.arrived))),
@@ -200,7 +195,7 @@ fn chunk_item(record: &Quarantined, index: usize, chunk: &[u8]) -> Item {
 }
 
 /// Reads a record from the item of its first chunk and the chunks that came up to it, the last one first.
-fn read(item: &Item, mut chunks: Vec<Vec<u8>>) -> Result<Quarantined, PortError> {
+fn read(item: &DynamoItem, mut chunks: Vec<Vec<u8>>) -> PortResult<Quarantined> {
     // What lies before them was left by one who did not come to the first chunk.
     let start = chunks.len().checked_sub(number(item, "chunks")?);
     let mut chunks = chunks.split_off(start.ok_or_else(|| unreadable("chunks", "as many as there are"))?);

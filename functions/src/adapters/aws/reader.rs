@@ -2,7 +2,7 @@
 
 use super::error::{Resource, ResourceKind, port_error};
 use super::lag::{arrived, shards};
-use crate::ports::PortError;
+use crate::ports::{PortError, PortResult};
 use crate::sources::kinesis::KinesisRecord;
 use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::config::http::HttpResponse;
@@ -46,11 +46,7 @@ pub enum StreamPage {
 
 impl KinesisReader {
     /// Reads everything that came at a time or after it.
-    pub async fn open(
-        client: Client,
-        stream: impl Into<String>,
-        since: Timestamp,
-    ) -> Result<Self, PortError> {
+    pub async fn open(client: Client, stream: impl Into<String>, since: Timestamp) -> PortResult<Self> {
         let mut reader = Self { client, stream: stream.into(), shards: VecDeque::new() };
         // Closed ones, too: their records are older than those of their children.
         for id in shards(&reader.client, &reader.stream).await? {
@@ -73,7 +69,7 @@ impl KinesisReader {
     }
 
     /// Asks the next shard in turn.
-    pub async fn next(&mut self) -> Result<StreamPage, PortError> {
+    pub async fn next(&mut self) -> PortResult<StreamPage> {
         let Some(mut shard) = self.shards.pop_front() else { return Ok(StreamPage::Empty { is_end: true }) };
         let call = self.client.get_records().shard_iterator(&shard.iterator).limit(BATCH);
         let page = Box::pin(call.send()).await.map_err(|error| self.failed("GetRecords", error))?;
@@ -96,7 +92,7 @@ impl KinesisReader {
         Ok(StreamPage::Records(id, records.collect()))
     }
 
-    async fn iterator(&self, shard: &str, since: Timestamp) -> Result<Option<String>, PortError> {
+    async fn iterator(&self, shard: &str, since: Timestamp) -> PortResult<Option<String>> {
         let call = self.client.get_shard_iterator().stream_name(&self.stream).shard_id(shard);
         let call = call
             .shard_iterator_type(ShardIteratorType::AtTimestamp)

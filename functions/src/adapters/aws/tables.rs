@@ -1,7 +1,7 @@
 //! Makes the tables, for tests and emulators. The CDK app makes the real ones, with the same keys.
 
 use super::error::port_error;
-use crate::ports::PortError;
+use crate::ports::{PortError, PortResult};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::operation::create_table::CreateTableError;
@@ -23,7 +23,7 @@ pub struct TableNames<'a> {
 }
 
 /// Makes the tables that are not there yet.
-pub async fn create_tables(client: &Client, names: TableNames<'_>) -> Result<(), PortError> {
+pub async fn create_tables(client: &Client, names: TableNames<'_>) -> PortResult<()> {
     create(client, names.catalog, ["pk", "sk"]).await?;
     create(client, names.assignments, ["user_id", "experiment_key"]).await?;
     create(client, names.metrics, ["pk", "sk"]).await?;
@@ -33,7 +33,7 @@ pub async fn create_tables(client: &Client, names: TableNames<'_>) -> Result<(),
     expire(client, names.marks).await
 }
 
-async fn create(client: &Client, table: &str, [hash, range]: [&str; 2]) -> Result<(), PortError> {
+async fn create(client: &Client, table: &str, [hash, range]: [&str; 2]) -> PortResult<()> {
     let mut request = client.create_table().table_name(table).billing_mode(BillingMode::PayPerRequest);
     for (name, kind) in [(hash, KeyType::Hash), (range, KeyType::Range)] {
         let (definition, key) = attribute(name, kind).map_err(PortError::permanent)?;
@@ -54,7 +54,7 @@ fn attribute(name: &str, kind: KeyType) -> Result<(AttributeDefinition, KeySchem
     Ok((definition, KeySchemaElement::builder().attribute_name(name).key_type(kind).build()?))
 }
 
-async fn expire(client: &Client, table: &str) -> Result<(), PortError> {
+async fn expire(client: &Client, table: &str) -> PortResult<()> {
     let ttl = TimeToLiveSpecification::builder().enabled(true).attribute_name("ttl").build();
     let request = client.update_time_to_live().table_name(table);
     let request = request.time_to_live_specification(ttl.map_err(PortError::permanent)?);

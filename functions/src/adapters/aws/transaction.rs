@@ -2,7 +2,7 @@
 
 use super::backoff::{ROUNDS, pause};
 use super::error::{is_about_content, port_error};
-use crate::ports::PortError;
+use crate::ports::{PortError, PortResult};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{CancellationReason, TransactWriteItem};
@@ -27,7 +27,7 @@ enum Canceled {
 pub(super) async fn transact(
     client: &Client,
     actions: Vec<TransactWriteItem>,
-) -> Result<TransactionOutcome, PortError> {
+) -> PortResult<TransactionOutcome> {
     let mut round = 1;
     loop {
         let request = client.transact_write_items().set_transact_items(Some(actions.clone()));

@@ -1,6 +1,6 @@
 //! The archive in files: one line an event, one file a day of arrival.
 
-use crate::ports::{Archive, ArchiveLine, PortError};
+use crate::ports::{Archive, ArchiveLine, PortError, PortResult};
 use jiff::tz::Offset;
 use std::collections::BTreeMap;
 use std::fs::{DirBuilder, OpenOptions};
@@ -25,7 +25,7 @@ impl JsonlArchive {
 }
 
 impl Archive for JsonlArchive {
-    async fn append(&self, lines: &[ArchiveLine]) -> Result<(), PortError> {
+    async fn append(&self, lines: &[ArchiveLine]) -> PortResult<()> {
         let mut days: BTreeMap<_, String> = BTreeMap::new();
         for line in lines {
             let text = days.entry(Offset::UTC.to_datetime(line.arrived).date()).or_default();

@@ -1,7 +1,7 @@
 //! Assignments in the file.
 
 use super::EmbeddedStore;
-use crate::ports::{AssignmentStore, PortError, Put, StoredAssignment, check_key, check_unit};
+use crate::ports::{AssignmentStore, PortError, PortResult, Put, StoredAssignment, check_key, check_unit};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 use std::error::Error;
@@ -21,21 +21,17 @@ const PUT: &str = "
     WHERE assignments.epoch < excluded.epoch OR assignments.ttl <= :now";
 
 impl AssignmentStore for EmbeddedStore {
-    async fn get(&self, unit: &str, experiment_key: &str) -> Result<Option<StoredAssignment>, PortError> {
+    async fn get(&self, unit: &str, experiment_key: &str) -> PortResult<Option<StoredAssignment>> {
         check_key(unit, experiment_key)?;
         self.with(|connection| get(connection, unit, experiment_key))
     }
 
-    async fn get_many(
-        &self,
-        unit: &str,
-        experiment_keys: &[&str],
-    ) -> Result<Vec<Option<StoredAssignment>>, PortError> {
+    async fn get_many(&self, unit: &str, experiments: &[&str]) -> PortResult<Vec<Option<StoredAssignment>>> {
         check_unit(unit)?;
-        self.with(|connection| experiment_keys.iter().map(|key| get(connection, unit, key)).collect())
+        self.with(|connection| experiments.iter().map(|key| get(connection, unit, key)).collect())
     }
 
-    async fn put_if_absent(&self, assignment: &StoredAssignment, now: i64) -> Result<Put, PortError> {
+    async fn put_if_absent(&self, assignment: &StoredAssignment, now: i64) -> PortResult<Put> {
         assignment.check()?;
         let context = assignment.context.as_ref().map(serde_json::to_string).transpose();
         let context = context.map_err(PortError::permanent)?;

@@ -3,7 +3,7 @@
 use super::EmbeddedStore;
 use super::assignments::unreadable;
 use crate::ports::{
-    CHUNK_BYTES, CatalogStore, Flip, Head, HeadMove, PortError, PutRevision, RevisionInfo, RevisionMeta,
+    CHUNK_BYTES, CatalogStore, Flip, Head, HeadMove, PortResult, PutRevision, RevisionInfo, RevisionMeta,
     no_such_revision,
 };
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, named_params};
@@ -11,11 +11,11 @@ use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, named_pa
 const MANIFESTS: &str = "SELECT revision, created_at, author, message, bytes, checksum FROM revisions";
 
 impl CatalogStore for EmbeddedStore {
-    async fn head(&self) -> Result<Option<Head>, PortError> {
+    async fn head(&self) -> PortResult<Option<Head>> {
         self.with(|connection| Ok(head(connection)?.map(|revision| Head { revision })))
     }
 
-    async fn revision(&self, revision: u64) -> Result<Option<Vec<u8>>, PortError> {
+    async fn revision(&self, revision: u64) -> PortResult<Option<Vec<u8>>> {
         let found = self.with(|connection| {
             let Some(info) = manifest(connection, revision)? else { return Ok(None) };
             let data = "SELECT data FROM revisions WHERE revision = ?1";
@@ -25,34 +25,29 @@ impl CatalogStore for EmbeddedStore {
         found.map(|(info, data)| info.join(&data.chunks(CHUNK_BYTES).collect::<Vec<_>>())).transpose()
     }
 
-    async fn put_revision(
-        &self,
-        revision: u64,
-        bytes: &[u8],
-        meta: &RevisionMeta,
-    ) -> Result<PutRevision, PortError> {
-        let info = RevisionInfo::of(revision, bytes, meta)?;
+    async fn put_revision(&self, number: u64, bytes: &[u8], meta: &RevisionMeta) -> PortResult<PutRevision> {
+        let info = RevisionInfo::of(number, bytes, meta)?;
         let there = self.with(|connection| {
             let new = insert(connection, &info, bytes)?;
-            if new { Ok(None) } else { manifest(connection, revision) }
+            if new { Ok(None) } else { manifest(connection, number) }
         })?;
         Ok(if there.is_none_or(|there| there == info) { PutRevision::Stored } else { PutRevision::Taken })
     }
 
-    async fn flip_head(&self, from: Option<u64>, to: u64, meta: &RevisionMeta) -> Result<Flip, PortError> {
+    async fn flip_head(&self, from: Option<u64>, to: u64, meta: &RevisionMeta) -> PortResult<Flip> {
         let new = HeadMove { from, to, meta: meta.clone() };
         let flip = self.with(|connection| flip(connection, &new))?;
         flip.ok_or_else(|| no_such_revision(to))
     }
 
-    async fn head_moves(&self) -> Result<Vec<HeadMove>, PortError> {
+    async fn head_moves(&self) -> PortResult<Vec<HeadMove>> {
         self.with(|connection| {
             let mut statement = connection.prepare_cached("SELECT * FROM head_moves ORDER BY number DESC")?;
             statement.query_map((), read_move)?.collect()
         })
     }
 
-    async fn revisions(&self) -> Result<Vec<RevisionInfo>, PortError> {
+    async fn revisions(&self) -> PortResult<Vec<RevisionInfo>> {
         self.with(|connection| {
             let mut statement = connection.prepare_cached(&format!("{MANIFESTS} ORDER BY revision DESC"))?;
             statement.query_map((), read)?.collect()

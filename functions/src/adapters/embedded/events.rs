@@ -2,7 +2,7 @@
 
 use super::EmbeddedStore;
 use super::assignments::unreadable;
-use crate::ports::{Event, EventSink, MAX_EVENT_BYTES, PortError, SendReport};
+use crate::ports::{Event, EventSink, MAX_EVENT_BYTES, PortError, PortResult, SendReport};
 use jiff::Timestamp;
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, Row, TransactionBehavior};
@@ -37,7 +37,7 @@ pub struct StoredEvent {
 
 impl EmbeddedStore {
     /// Events in the order of their arrival, after a number (0 at first) and at most so many.
-    pub fn events_after(&self, number: i64, limit: u32) -> Result<Vec<StoredEvent>, PortError> {
+    pub fn events_after(&self, number: i64, limit: u32) -> PortResult<Vec<StoredEvent>> {
         self.with(|connection| {
             let sql = "
                 SELECT id, partition_key, arrived, data FROM events WHERE id > ?1 ORDER BY id LIMIT ?2";

@@ -1,6 +1,6 @@
 //! Whose file it is, and which form its tables have.
 
-use crate::ports::PortError;
+use crate::ports::{PortError, PortResult};
 use rusqlite::{Connection, TransactionBehavior};
 use std::collections::BTreeSet;
 
@@ -22,7 +22,7 @@ const SCHEMA: &str = include_str!("schema.sql");
 const FIRST_TABLES: [&str; 4] = ["assignments", "events", "head", "revisions"];
 
 /// Makes or completes the tables of a file that is ours or empty. That of another program stays as it is.
-pub(super) fn prepare_to_write(connection: &Connection) -> Result<(), PortError> {
+pub(super) fn prepare_to_write(connection: &Connection) -> PortResult<()> {
     let version = version_of_ours(connection)?;
     let prepare = || {
         connection.pragma_update(None, "journal_mode", "WAL")?;
@@ -46,7 +46,7 @@ pub(super) fn rewrite(connection: &mut Connection) -> rusqlite::Result<()> {
 }
 
 /// Lets a reader see the present tables in a file of any version: what the file lacks, this connection has by itself, and empty.
-pub(super) fn prepare_to_read(connection: &Connection) -> Result<(), PortError> {
+pub(super) fn prepare_to_read(connection: &Connection) -> PortResult<()> {
     let version = version_of_ours(connection)?;
     let prepare = || {
         connection.pragma_update(None, "temp_store", "MEMORY")?;
@@ -66,7 +66,7 @@ pub(super) fn prepare_to_read(connection: &Connection) -> Result<(), PortError> 
 }
 
 /// The version of the tables, 0 of an empty file; an error for a file of another program, or of a newer one of ours.
-fn version_of_ours(connection: &Connection) -> Result<i64, PortError> {
+fn version_of_ours(connection: &Connection) -> PortResult<i64> {
     let read = || {
         let id: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
         let version = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;

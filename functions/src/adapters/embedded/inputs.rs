@@ -4,7 +4,7 @@
 //! load. A load is noted before its first record is delivered, so that one that was interrupted goes on exactly where it ended.
 
 use super::EmbeddedStore;
-use crate::ports::PortError;
+use crate::ports::PortResult;
 use rusqlite::{Connection, OptionalExtension, Row};
 
 /// The tables are made by the first replay, so that stores without one stay as they are.
@@ -63,7 +63,7 @@ pub struct Load {
 
 impl EmbeddedStore {
     /// The segments that are counted for a target (empty for this store), and the load that was begun and not ended.
-    pub fn replayed(&self, target: &str) -> Result<(Vec<Segment>, Option<Load>), PortError> {
+    pub fn replayed(&self, target: &str) -> PortResult<(Vec<Segment>, Option<Load>)> {
         self.with(|connection| {
             connection.execute_batch(SCHEMA)?;
             let done = segments(connection, target, "done = 1", "")?;
@@ -78,7 +78,7 @@ impl EmbeddedStore {
     }
 
     /// Notes a load that begins; one that is noted already stays as it is.
-    pub fn begin_load(&self, target: &str, load: &Load) -> Result<(), PortError> {
+    pub fn begin_load(&self, target: &str, load: &Load) -> PortResult<()> {
         self.with(|connection| {
             let transaction = connection.transaction()?;
             transaction.execute(
@@ -102,7 +102,7 @@ impl EmbeddedStore {
         target: &str,
         load: &str,
         ids: impl IntoIterator<Item = rusqlite::Result<u64>>,
-    ) -> Result<(), PortError> {
+    ) -> PortResult<()> {
         self.with(|connection| {
             let transaction = connection.transaction()?;
             for id in ids {
@@ -116,7 +116,7 @@ impl EmbeddedStore {
     }
 
     /// True if an event with this id was replayed for a target.
-    pub fn has_replayed(&self, target: &str, id: u64) -> Result<bool, PortError> {
+    pub fn has_replayed(&self, target: &str, id: u64) -> PortResult<bool> {
         self.with(|connection| {
             let sql = "SELECT 1 FROM replayed_ids WHERE target = ?1 AND id = ?2";
             connection.prepare_cached(sql)?.exists((target, id.cast_signed()))

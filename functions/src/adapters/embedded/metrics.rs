@@ -4,7 +4,7 @@ use super::EmbeddedStore;
 use super::assignments::unreadable;
 use crate::adapters::keys;
 use crate::ports::{
-    Committed, Guard, LEDGER_COMMITS, LOG_KEPT, LogEntry, MarkPut, MetricStore, PortError, REDRIVEN_AROUND,
+    Committed, Guard, LEDGER_COMMITS, LOG_KEPT, LogEntry, MarkPut, MetricStore, PortResult, REDRIVEN_AROUND,
     RedrivenRecord, RowsOf, ShardState, StoredRow, TransactionLimits, ids_from_bytes, ids_to_bytes,
 };
 use abx_core::event::{Additions, Amount, Commit, ID_WINDOW, Mark, MarkKey, Owner, Position};
@@ -16,15 +16,15 @@ impl MetricStore for EmbeddedStore {
         self.limits
     }
 
-    async fn shard(&self, shard: &str) -> Result<ShardState, PortError> {
+    async fn shard(&self, shard: &str) -> PortResult<ShardState> {
         self.with(|connection| state(connection, shard))
     }
 
-    async fn marks(&self, keys: &[MarkKey<'_>]) -> Result<Vec<Option<Mark>>, PortError> {
+    async fn marks(&self, keys: &[MarkKey<'_>]) -> PortResult<Vec<Option<Mark>>> {
         self.with(|connection| keys.iter().map(|key| mark(connection, key)).collect())
     }
 
-    async fn put_marks(&self, marks: &[(MarkKey<'_>, Mark)]) -> Result<Vec<MarkPut>, PortError> {
+    async fn put_marks(&self, marks: &[(MarkKey<'_>, Mark)]) -> PortResult<Vec<MarkPut>> {
         self.with(|connection| {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let puts = marks.iter().map(|(key, mark)| put_mark(&transaction, key, mark)).collect();
@@ -33,12 +33,7 @@ impl MetricStore for EmbeddedStore {
         })
     }
 
-    async fn commit(
-        &self,
-        shard: &str,
-        state: &ShardState,
-        commit: &Commit<'_>,
-    ) -> Result<Committed, PortError> {
+    async fn commit(&self, shard: &str, state: &ShardState, commit: &Commit<'_>) -> PortResult<Committed> {
         self.with(|connection| {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let position: Option<String> = transaction
@@ -60,7 +55,7 @@ impl MetricStore for EmbeddedStore {
         })
     }
 
-    async fn log(&self, shard: &str, from: &Position, to: &Position) -> Result<Vec<LogEntry>, PortError> {
+    async fn log(&self, shard: &str, from: &Position, to: &Position) -> PortResult<Vec<LogEntry>> {
         self.with(|connection| {
             let sql = "
                 SELECT number, first, last FROM commits WHERE shard = ?1
@@ -75,12 +70,7 @@ impl MetricStore for EmbeddedStore {
         })
     }
 
-    async fn redriven(
-        &self,
-        shard: &str,
-        from: &Position,
-        to: &Position,
-    ) -> Result<Vec<RedrivenRecord>, PortError> {
+    async fn redriven(&self, shard: &str, from: &Position, to: &Position) -> PortResult<Vec<RedrivenRecord>> {
         self.with(|connection| {
             let sql = "
                 SELECT position, id FROM (
@@ -97,12 +87,7 @@ impl MetricStore for EmbeddedStore {
         })
     }
 
-    async fn redrive(
-        &self,
-        shard: &str,
-        guards: &[Guard],
-        rows: &[Additions<'_>],
-    ) -> Result<Committed, PortError> {
+    async fn redrive(&self, shard: &str, guards: &[Guard], rows: &[Additions<'_>]) -> PortResult<Committed> {
         self.with(|connection| {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             for Guard { before, after, id } in guards {
@@ -125,7 +110,7 @@ impl MetricStore for EmbeddedStore {
         })
     }
 
-    async fn rows(&self, of: RowsOf<'_>) -> Result<Vec<StoredRow>, PortError> {
+    async fn rows(&self, of: RowsOf<'_>) -> PortResult<Vec<StoredRow>> {
         self.with(|connection| {
             let sql = "SELECT sort, counter, amount FROM counters WHERE partition = ?1 ORDER BY sort";
             let mut statement = connection.prepare_cached(sql)?;
@@ -151,7 +136,7 @@ impl MetricStore for EmbeddedStore {
 
 impl EmbeddedStore {
     /// The experiments that have counters, each with its epochs.
-    pub fn counted_experiments(&self) -> Result<Vec<(String, u32)>, PortError> {
+    pub fn counted_experiments(&self) -> PortResult<Vec<(String, u32)>> {
         let partitions: Vec<String> = self.with(|connection| {
             let sql = "SELECT DISTINCT partition FROM counters ORDER BY partition";
             connection.prepare_cached(sql)?.query_map((), |row| row.get(0))?.collect()

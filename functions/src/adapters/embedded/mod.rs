@@ -28,7 +28,7 @@ pub use inputs::{Load, Segment};
 pub use stream_name::{LOCAL_SHARD, is_shared};
 
 use crate::adapters::TRANSACTION_LIMITS;
-use crate::ports::{PortError, TransactionLimits};
+use crate::ports::{PortError, PortResult, TransactionLimits};
 use opening::{Fit, StoreFile};
 use rusqlite::{Connection, ErrorCode, ffi};
 use std::io;
@@ -65,7 +65,7 @@ struct OpenStore {
 
 impl EmbeddedStore {
     /// Opens a file, or makes it. The error is permanent for what is not a file of ours.
-    pub fn open(path: impl AsRef<Path>) -> Result<Self, PortError> {
+    pub fn open(path: impl AsRef<Path>) -> PortResult<Self> {
         Self::of(OpenStore::to_write(path.as_ref()), path.as_ref())
     }
 
@@ -73,18 +73,18 @@ impl EmbeddedStore {
     /// is an error. The medium may be one that cannot be written, and other processes may write meanwhile. A process that writes the
     /// file itself opens it to write alone: `SQLite` lets all connections of a process share what lies beside it, and a reader has
     /// that open to read.
-    pub fn open_to_read(path: impl AsRef<Path>) -> Result<Self, PortError> {
+    pub fn open_to_read(path: impl AsRef<Path>) -> PortResult<Self> {
         Self::of(OpenStore::to_read(path.as_ref()), path.as_ref())
     }
 
-    fn of(opened: Result<OpenStore, PortError>, path: &Path) -> Result<Self, PortError> {
+    fn of(opened: PortResult<OpenStore>, path: &Path) -> PortResult<Self> {
         let open =
             opened.map_err(|error| error.at(format!("{} cannot be used as a store", path.display())))?;
         Ok(Self { open: Arc::new(Mutex::new(open)), limits: TRANSACTION_LIMITS })
     }
 
     /// A store in memory, gone when it is dropped.
-    pub fn in_memory() -> Result<Self, PortError> {
+    pub fn in_memory() -> PortResult<Self> {
         let connection = Connection::open_in_memory().map_err(port_error)?;
         configure(&connection)?;
         identity::prepare_to_write(&connection)?;
@@ -93,7 +93,7 @@ impl EmbeddedStore {
     }
 
     /// The same, waiting so long for another program that writes, where calls otherwise wait for five seconds.
-    pub fn with_patience(self, patience: Duration) -> Result<Self, PortError> {
+    pub fn with_patience(self, patience: Duration) -> PortResult<Self> {
         self.lock().connection.busy_timeout(patience).map_err(port_error)?;
         Ok(self)
     }
@@ -105,20 +105,17 @@ impl EmbeddedStore {
     }
 
     /// Fails if the open file is no longer the one that its path leads to. Data that is written into another is lost.
-    pub fn is_in_place(&self) -> Result<(), PortError> {
+    pub fn is_in_place(&self) -> PortResult<()> {
         self.lock().fit()
     }
 
     /// Fails if nothing can be written now. It writes data that is already there.
-    pub fn try_to_write(&self) -> Result<(), PortError> {
+    pub fn try_to_write(&self) -> PortResult<()> {
         self.with(identity::rewrite)
     }
 
     /// Does something with the connection.
-    pub(crate) fn with<T>(
-        &self,
-        work: impl FnOnce(&mut Connection) -> rusqlite::Result<T>,
-    ) -> Result<T, PortError> {
+    pub(crate) fn with<T>(&self, work: impl FnOnce(&mut Connection) -> rusqlite::Result<T>) -> PortResult<T> {
         let mut open = self.lock();
         open.fit()?;
         let done = work(&mut open.connection).map_err(port_error);
@@ -132,7 +129,7 @@ impl EmbeddedStore {
 }
 
 impl OpenStore {
-    fn to_write(path: &Path) -> Result<Self, PortError> {
+    fn to_write(path: &Path) -> PortResult<Self> {
         let (file, connection) = StoreFile::open_to_write(path)?;
         configure(&connection)?;
         identity::prepare_to_write(&connection)?;
@@ -140,7 +137,7 @@ impl OpenStore {
     }
 
     /// Writers come and go, and what lies beside the file with them: then another way of reading it fits.
-    fn to_read(path: &Path) -> Result<Self, PortError> {
+    fn to_read(path: &Path) -> PortResult<Self> {
         let mut tries = 1;
         loop {
             match Self::try_to_read(path) {
@@ -153,7 +150,7 @@ impl OpenStore {
         }
     }
 
-    fn try_to_read(path: &Path) -> Result<Self, PortError> {
+    fn try_to_read(path: &Path) -> PortResult<Self> {
         let (file, connection) = StoreFile::open_to_read(path)?;
         let prepared = configure(&connection).and_then(|()| identity::prepare_to_read(&connection));
         file.settle(prepared)?;
@@ -161,7 +158,7 @@ impl OpenStore {
     }
 
     /// Lets the connection fit its file, or says why it cannot.
-    fn fit(&mut self) -> Result<(), PortError> {
+    fn fit(&mut self) -> PortResult<()> {
         let Some(file) = &self.file else { return Ok(()) };
         match file.check().map_err(|error| self.at(error))? {
             Fit::Fits => {}
@@ -171,7 +168,7 @@ impl OpenStore {
     }
 
     /// The result of a read, which is valid only if the file and the files beside it have not changed.
-    fn settle<T>(&self, done: Result<T, PortError>) -> Result<T, PortError> {
+    fn settle<T>(&self, done: PortResult<T>) -> PortResult<T> {
         let Some(file) = &self.file else { return done };
         match file.settle(done) {
             Err(error) if file.is_read() && is_race(&error) => Err(opening::changed()),
@@ -188,7 +185,7 @@ impl OpenStore {
     }
 }
 
-fn configure(connection: &Connection) -> Result<(), PortError> {
+fn configure(connection: &Connection) -> PortResult<()> {
     connection.set_prepared_statement_cache_capacity(64);
     connection.busy_timeout(PATIENCE).map_err(port_error)
 }

@@ -10,7 +10,7 @@
 //! | `-wal` and `-shm` | a writer, or one that was killed | with the locks that are there; `readonly_shm` makes none |
 //! | `-wal` alone | nobody: both were copied | the index of the `-wal` is built in memory, under no locks |
 
-use crate::ports::PortError;
+use crate::ports::{PortError, PortResult};
 use rusqlite::{Connection, OpenFlags};
 use std::ffi::OsString;
 use std::fs::{Metadata, OpenOptions, metadata};
@@ -56,7 +56,7 @@ enum ReadMode {
 
 impl StoreFile {
     /// Opens a file to write, and makes it if there is none.
-    pub(super) fn open_to_write(path: &Path) -> Result<(Self, Connection), PortError> {
+    pub(super) fn open_to_write(path: &Path) -> PortResult<(Self, Connection)> {
         create_privately(path).map_err(PortError::permanent)?;
         let connection = Connection::open(path).map_err(super::port_error)?;
         let id = FileId::of(&metadata(path).map_err(PortError::permanent)?);
@@ -64,7 +64,7 @@ impl StoreFile {
     }
 
     /// Opens a file that is there, to read.
-    pub(super) fn open_to_read(path: &Path) -> Result<(Self, Connection), PortError> {
+    pub(super) fn open_to_read(path: &Path) -> PortResult<(Self, Connection)> {
         let mode = ReadMode::of(path).map_err(PortError::permanent)?;
         if !path.is_file() {
             return Err(PortError::permanent("it is not a file"));
@@ -75,7 +75,7 @@ impl StoreFile {
 
     /// The fit of the connection to the file. A reader's connection that does not fit is replaced, for example after a writer came;
     /// a writer would write into a file that nobody can find any more.
-    pub(super) fn check(&self) -> Result<Fit, PortError> {
+    pub(super) fn check(&self) -> PortResult<Fit> {
         match self.access {
             Access::Write(id) => match metadata(&self.path) {
                 Ok(there) if FileId::of(&there) == id => Ok(Fit::Fits),
@@ -94,7 +94,7 @@ impl StoreFile {
 
     /// The result of a read: without locks it is valid only if nothing has changed meanwhile, and an error only if the connection
     /// still fits.
-    pub(super) fn settle<T>(&self, done: Result<T, PortError>) -> Result<T, PortError> {
+    pub(super) fn settle<T>(&self, done: PortResult<T>) -> PortResult<T> {
         let counts = match self.access {
             Access::Write(_) => true,
             Access::Read(ReadMode::Immutable { .. }) => self.check()? == Fit::Fits,

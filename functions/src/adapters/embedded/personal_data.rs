@@ -2,13 +2,13 @@
 
 use super::EmbeddedStore;
 use crate::adapters::keys;
-use crate::ports::{Held, PersonalData, PortError, check_unit};
+use crate::ports::{Held, PersonalData, PortError, PortResult, check_unit};
 use abx_core::event::EventData;
 use rusqlite::types::{FromSql, FromSqlResult, ValueRef};
 use rusqlite::{Connection, TransactionBehavior};
 
 impl PersonalData for EmbeddedStore {
-    async fn held(&self, unit: &str) -> Result<Held, PortError> {
+    async fn held(&self, unit: &str) -> PortResult<Held> {
         check_unit(unit)?;
         let (assignments, marks, events) = self.with(|connection| {
             let sql = "SELECT experiment_key FROM assignments WHERE user_id = ?1 ORDER BY 1";
@@ -22,7 +22,7 @@ impl PersonalData for EmbeddedStore {
         Ok(Held { assignments, marks: marks.iter().map(read).collect::<Result<_, _>>()?, events })
     }
 
-    async fn erase(&self, unit: &str) -> Result<(), PortError> {
+    async fn erase(&self, unit: &str) -> PortResult<()> {
         check_unit(unit)?;
         self.with(|connection| {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;

@@ -2,13 +2,13 @@
 
 use super::EmbeddedStore;
 use super::assignments::unreadable;
-use crate::ports::{PortError, Quarantine, Quarantined};
+use crate::ports::{PortResult, Quarantine, Quarantined};
 use jiff::Timestamp;
 use rusqlite::{Row, TransactionBehavior};
 use std::collections::BTreeMap;
 
 impl Quarantine for EmbeddedStore {
-    async fn put(&self, records: &[Quarantined]) -> Result<(), PortError> {
+    async fn put(&self, records: &[Quarantined]) -> PortResult<()> {
         self.with(|connection| {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             for Quarantined { id, reason, detail, arrived, data } in records {
@@ -22,7 +22,7 @@ impl Quarantine for EmbeddedStore {
         })
     }
 
-    async fn list(&self, since: Timestamp, limit: usize) -> Result<Vec<Quarantined>, PortError> {
+    async fn list(&self, since: Timestamp, limit: usize) -> PortResult<Vec<Quarantined>> {
         self.with(|connection| {
             let sql = "
                 SELECT id, arrived, reason, detail, data FROM quarantine WHERE arrived >= ?1
@@ -32,7 +32,7 @@ impl Quarantine for EmbeddedStore {
         })
     }
 
-    async fn count(&self, since: Timestamp) -> Result<BTreeMap<String, u64>, PortError> {
+    async fn count(&self, since: Timestamp) -> PortResult<BTreeMap<String, u64>> {
         self.with(|connection| {
             let sql = "SELECT reason, count(*) FROM quarantine WHERE arrived >= ?1 GROUP BY reason";
             let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
@@ -40,7 +40,7 @@ impl Quarantine for EmbeddedStore {
         })
     }
 
-    async fn remove(&self, record: &Quarantined) -> Result<(), PortError> {
+    async fn remove(&self, record: &Quarantined) -> PortResult<()> {
         self.with(|connection| {
             let sql = "DELETE FROM quarantine WHERE id = ?1 AND arrived = ?2";
             connection.prepare_cached(sql)?.execute((&record.id, record.arrived.as_millisecond()))?;

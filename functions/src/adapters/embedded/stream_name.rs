@@ -5,7 +5,7 @@
 
 use super::EmbeddedStore;
 use super::assignments::unreadable;
-use crate::ports::PortError;
+use crate::ports::PortResult;
 use abx_core::event::{Position, ShardName};
 use rusqlite::{Connection, OptionalExtension};
 
@@ -27,17 +27,17 @@ pub(super) fn give(connection: &Connection) -> rusqlite::Result<()> {
 
 impl EmbeddedStore {
     /// The name of the stream that this store's events are on.
-    pub fn stream_name(&self) -> Result<String, PortError> {
+    pub fn stream_name(&self) -> PortResult<String> {
         self.with(|connection| name(connection))
     }
 
     /// The name that the shard of this store's events is counted under.
-    pub fn local_shard(&self) -> Result<String, PortError> {
+    pub fn local_shard(&self) -> PortResult<String> {
         Ok(ShardName { stream: &self.stream_name()?, shard: LOCAL_SHARD }.to_string())
     }
 
     /// True if this store counted a recorded place: that of an event that was sent to it, or of an earlier replay.
-    pub fn has_counted(&self, shard: &str, position: &Position, data: &[u8]) -> Result<bool, PortError> {
+    pub fn has_counted(&self, shard: &str, position: &Position, data: &[u8]) -> PortResult<bool> {
         let is_own = shard == self.local_shard()?;
         if !is_own && !shard.starts_with("replay/") {
             return Ok(false);

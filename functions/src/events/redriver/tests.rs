@@ -19,7 +19,7 @@ struct Nowhere {
 }
 
 impl Archive for Nowhere {
-    async fn append(&self, _: &[ArchiveLine]) -> Result<(), PortError> {
+    async fn append(&self, _: &[ArchiveLine]) -> PortResult<()> {
         if self.fails { Err(PortError::transient("no archive")) } else { Ok(()) }
     }
 }

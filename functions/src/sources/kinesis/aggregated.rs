@@ -17,11 +17,11 @@ struct AggregatedRecord {
     #[prost(string, repeated, tag = "2")]
     explicit_hash_key_table: Vec<String>,
     #[prost(message, repeated, tag = "3")]
-    records: Vec<Record>,
+    records: Vec<AggregatedEvent>,
 }
 
 #[derive(Clone, PartialEq, Message)]
-struct Record {
+struct AggregatedEvent {
     #[prost(uint64, required, tag = "1")]
     partition_key_index: u64,
     #[prost(uint64, optional, tag = "2")]
@@ -69,7 +69,7 @@ pub fn aggregate_keyed(events: Vec<KeyedData>) -> Vec<u8> {
             table.push(key.to_owned());
             table.len() - 1
         });
-        message.records.push(Record {
+        message.records.push(AggregatedEvent {
             partition_key_index: index as u64,
             explicit_hash_key_index: None,
             data,

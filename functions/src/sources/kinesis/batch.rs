@@ -21,9 +21,9 @@ use std::sync::{Arc, LazyLock};
 static BASE64: LazyLock<Simd> = LazyLock::new(|| Simd::standard(PAD));
 
 #[derive(Deserialize)]
-struct WrittenBatch<'a> {
+struct LambdaBatch<'a> {
     #[serde(borrow, rename = "Records")]
-    records: Vec<WrittenRecord<'a>>,
+    records: Vec<LambdaRecord<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -35,9 +35,9 @@ struct RawBatch<'a> {
 /// A record whose fields all have the type that they should have. Only those that are needed: an unknown `encryptionType` is nobody's reason to refuse a batch.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct WrittenRecord<'a> {
+struct LambdaRecord<'a> {
     #[serde(borrow)]
-    kinesis: WrittenKinesis<'a>,
+    kinesis: LambdaKinesis<'a>,
     #[serde(borrow, rename = "eventID")]
     event_id: Cow<'a, str>,
     #[serde(borrow, rename = "eventSourceARN")]
@@ -46,7 +46,7 @@ struct WrittenRecord<'a> {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct WrittenKinesis<'a> {
+struct LambdaKinesis<'a> {
     #[serde(borrow)]
     sequence_number: Cow<'a, str>,
     #[serde(borrow, default)]
@@ -70,8 +70,8 @@ struct Fields<'a> {
 pub fn read(payload: &[u8], now: Timestamp) -> Result<Batch, NotABatch> {
     // Reading all at once is twice as fast, and what nearly every batch allows.
     let text = std::str::from_utf8(payload).ok();
-    if let Some(Ok(written)) = text.map(serde_json::from_str::<WrittenBatch<'_>>) {
-        let mut reader = Reader::new(now);
+    if let Some(Ok(written)) = text.map(serde_json::from_str::<LambdaBatch<'_>>) {
+        let mut reader = BatchReader::new(now);
         // One buffer for all: to allocate one for each takes longer than to decode it.
         let lengths = written.records.iter().map(|record| record.kinesis.data.len());
         reader.buffer.reserve(lengths.map(decoded_len_estimate).sum());
@@ -84,7 +84,7 @@ pub fn read(payload: &[u8], now: Timestamp) -> Result<Batch, NotABatch> {
         }
     }
     let raw: RawBatch<'_> = serde_json::from_slice(payload).map_err(not_of_this_form)?;
-    let mut reader = Reader::new(now);
+    let mut reader = BatchReader::new(now);
     for record in raw.records {
         let value: Value = serde_json::from_str(record.get()).unwrap_or_default();
         reader.take_value(&value, || record.get().to_owned())?;
@@ -94,7 +94,7 @@ pub fn read(payload: &[u8], now: Timestamp) -> Result<Batch, NotABatch> {
 
 /// Reads the records of a batch that were read as JSON before.
 pub fn read_values(records: &[Value], now: Timestamp) -> Result<Batch, NotABatch> {
-    let mut reader = Reader::new(now);
+    let mut reader = BatchReader::new(now);
     for record in records {
         reader.take_value(record, || record.to_string())?;
     }
@@ -118,7 +118,7 @@ pub fn place_of(record: &Value) -> Option<(String, Sequence)> {
 }
 
 /// Records, as they are read.
-struct Reader {
+struct BatchReader {
     now: Timestamp,
     buffer: BytesMut,
     /// The shard of the record before: nearly always that of the next one.
@@ -127,7 +127,7 @@ struct Reader {
     unplaced: Vec<Unplaced>,
 }
 
-impl Reader {
+impl BatchReader {
     fn new(now: Timestamp) -> Self {
         Self { now, buffer: BytesMut::new(), shard: None, records: Vec::new(), unplaced: Vec::new() }
     }
@@ -180,7 +180,7 @@ impl Reader {
     }
 }
 
-impl WrittenRecord<'_> {
+impl LambdaRecord<'_> {
     fn fields(&self) -> Fields<'_> {
         Fields {
             sequence: Some(&self.kinesis.sequence_number),
