@@ -9,7 +9,9 @@ use crate::render::table;
 use crate::report::Report;
 use abx_core::document::MetricRole;
 use abx_core::event::StreamCounter;
-use abx_core::results::{self, Conclusion, GuardrailState, Lopsided, MetricResult, Standard, Verdict};
+use abx_core::results::{
+    self, Conclusion, GuardrailState, Lopsided, MetricResult, Standard, VariantResult, Verdict,
+};
 use abx_core::statistics::{Comparison, Estimate, RatioVerdict, SampleRatio};
 use std::fmt::Write as _;
 
@@ -181,7 +183,8 @@ impl ResultsReport {
         let counts: Vec<String> = counts.collect();
         let counts = if counts.is_empty() { "nothing arrived".to_owned() } else { counts.join(" · ") };
         let mut text = String::new();
-        let variants = || self.metrics.iter().flat_map(|metric| &metric.variants);
+        let compared = |it: &&VariantResult| it.level.is_some();
+        let variants = || self.metrics.iter().flat_map(|metric| &metric.variants).filter(compared);
         let any =
             |is_so: fn(Conclusion) -> bool| variants().any(|it| is_so(it.conclusion(self.verdicts_valid)));
         if any(|it| it == Conclusion::NotValid) {
