@@ -23,8 +23,8 @@ const CASES: &[Case] = &[
     // Counts of which there are none, too few, or that belong nowhere.
     case(&["srm", "a=0", "b=0"], 2, "nothing to test"),
     case(&["srm", "a=1", "b=0"], 2, "too few units"),
-    case(&["srm", "a=7", "b=7"], 2, "too few units"),
-    case(&["srm", "a=7", "b=7", "--format", "json"], 2, "\"too_few\""),
+    case(&["srm", "a=6", "b=5"], 2, "too few units"),
+    case(&["srm", "a=6", "b=5", "--format", "json"], 2, "\"too_few\""),
     case(&["srm", "a=4", "b=5", "--once"], 2, "too few units"),
     case(&["srm", "a=5"], 2, "nothing to test"),
     case(&["srm", "a=5", "--shares", "1"], 2, "nothing to test"),

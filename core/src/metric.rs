@@ -37,7 +37,7 @@ pub enum Measure {
         /// The property's name.
         property: Box<str>,
     },
-    /// The mean of a property over units: today the same as the sum per unit.
+    /// The mean of a property over events.
     Mean {
         /// The property's name.
         property: Box<str>,
@@ -51,6 +51,8 @@ pub enum Aggregation {
     Units,
     /// Each event adds a value, and the values are also summed by group, for the variance.
     Sum,
+    /// The same, and the values are counted by group: their mean is over events.
+    Mean,
 }
 
 impl Aggregation {
@@ -59,7 +61,7 @@ impl Aggregation {
     pub const fn marks_units(self) -> bool {
         match self {
             Self::Units => true,
-            Self::Sum => false,
+            Self::Sum | Self::Mean => false,
         }
     }
 
@@ -68,7 +70,16 @@ impl Aggregation {
     pub const fn adds_values(self) -> bool {
         match self {
             Self::Units => false,
-            Self::Sum => true,
+            Self::Sum | Self::Mean => true,
+        }
+    }
+
+    /// Returns true if the values of each group of units are counted beside their sum.
+    #[must_use]
+    pub const fn counts_values(self) -> bool {
+        match self {
+            Self::Units | Self::Sum => false,
+            Self::Mean => true,
         }
     }
 }
@@ -134,7 +145,8 @@ impl Measure {
     pub const fn aggregation(&self) -> Aggregation {
         match self {
             Self::Conversion => Aggregation::Units,
-            Self::Count | Self::Sum { .. } | Self::Mean { .. } => Aggregation::Sum,
+            Self::Count | Self::Sum { .. } => Aggregation::Sum,
+            Self::Mean { .. } => Aggregation::Mean,
         }
     }
 

@@ -25,6 +25,7 @@ fn catalog() -> Catalog {
             "metrics": [
                 {"key": "bought", "event": "purchase", "kind": "conversion", "window": "7d"},
                 {"key": "revenue", "event": "purchase", "kind": "sum", "property": "amount"},
+                {"key": "basket", "event": "purchase", "kind": "mean", "property": "amount"},
                 {"key": "visits", "event": "visit", "kind": "count"},
             ],
         }),
@@ -325,8 +326,17 @@ fn values_that_are_none_are_counted_as_such() {
         bought["properties"]["amount"] = amount;
         events.push(bought);
     }
-    let revenue = &after(&events).totals().variants["a"].metrics["revenue"];
+    let totals = after(&events).totals();
+    let revenue = &totals.variants["a"].metrics["revenue"];
     assert_eq!((revenue.events, revenue.invalid, revenue.sum.to_string()), (5, 4, "-1.5".to_owned()));
+    assert_eq!(revenue.group_values, [] as [u64; 0], "a sum is per unit");
+    let basket = &totals.variants["a"].metrics["basket"];
+    assert_eq!(
+        basket.group_values.iter().sum::<u64>() + basket.invalid,
+        basket.events,
+        "its values are counted"
+    );
+    assert_eq!(basket.groups, revenue.groups);
 }
 
 #[test]

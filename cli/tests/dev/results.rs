@@ -171,34 +171,35 @@ fn all_that_was_counted_is_listed() {
     assert!(said(&place, &["results", "ghost", "--control", "x"]).contains("nothing is compared"));
 }
 
-/// A result that is valid for one look only is reported as such, is not a verdict, and sets no exit code.
+/// One standard judges all metrics: at every look, or with `--final` at the one that was planned.
 #[test]
 fn a_verdict_is_valid_at_every_look() {
+    let of = |report: &Value, metric: usize| report["metrics"][metric]["variants"][1]["verdict"].clone();
+    // A conversion may be judged where a count has too few events yet, as its guardrail here.
     let place = counted(SHOP, &traffic(300));
     let report = told(&place, &["results", "shop"], 0);
-    let of = |metric: usize| &report["metrics"][metric]["variants"][1];
-    assert_eq!((&of(0)["verdict"], &of(0)["one_look"]), (&json!("better"), &Value::Null));
-    assert_eq!((&of(1)["verdict"], &of(1)["one_look"]), (&Value::Null, &json!("worse")), "far more orders");
+    assert_eq!(report["standard"], "anytime");
+    assert_eq!((of(&report, 0), of(&report, 1)), (json!("better"), json!("too_early")));
     let guardrail = &report["metrics"][1];
     assert_eq!((&guardrail["broken"], &guardrail["unjudged"]), (&json!(false), &json!(true)));
     let human = said(&place, &["results", "shop"]);
-    assert!(
-        human.contains("one look: worse") && human.contains("not judged") && human.contains("better"),
-        "{human}"
-    );
+    for text in ["too early", "not judged", "better", "95 % intervals, valid at every look"] {
+        assert!(human.contains(text), "{text}: {human}");
+    }
+    let report = told(&place, &["results", "shop", "--final"], 1);
+    assert_eq!((&report["standard"], of(&report, 1)), (&json!("final"), json!("worse")), "far more orders");
+    assert!(said(&place, &["results", "shop", "--final"]).contains("valid for this one look"));
 
-    // With few units a conversion has no other interval than that of one look.
-    let place = counted(&SHOP.replace("kind: count", "kind: conversion"), &traffic(50));
+    let place = counted(SHOP, &traffic(900));
+    let report = told(&place, &["results", "shop"], 1);
+    assert_eq!((of(&report, 1), &report["metrics"][1]["broken"]), (json!("worse"), &json!(true)));
+
+    // So with conversions.
+    let as_conversion = SHOP.replace("kind: count", "kind: conversion");
+    let place = counted(&as_conversion, &traffic(50));
     let report = told(&place, &["results", "shop"], 0);
-    let guardrail = &report["metrics"][1];
-    assert_eq!(
-        (&guardrail["variants"][1]["verdict"], &guardrail["variants"][1]["one_look"]),
-        (&Value::Null, &json!("worse"))
-    );
-    assert_eq!((&guardrail["broken"], &guardrail["unjudged"]), (&json!(false), &json!(true)));
-
-    // A guardrail that is worse at any time is a finding.
-    let place = counted(&SHOP.replace("kind: count", "kind: conversion"), &traffic(300));
+    assert_eq!((of(&report, 1), &report["metrics"][1]["unjudged"]), (json!("too_early"), &json!(true)));
+    let place = counted(&as_conversion, &traffic(300));
     let report = told(&place, &["results", "shop"], 1);
     assert_eq!(report["metrics"][1]["broken"], true);
     assert!(said(&place, &["results", "shop"]).contains("broken"));

@@ -120,7 +120,7 @@ written_words! {
         Count,
         /// The sum of a property.
         Sum,
-        /// The mean of a property over units.
+        /// The mean of a property over events.
         Mean,
     }
 }

@@ -313,6 +313,7 @@ struct MetricPlace<'a> {
     counters: [Option<u32>; MetricCounter::ALL.len()],
     groups_row: Option<u32>,
     group_sums: [Option<u32>; GROUPS as usize],
+    group_values: [Option<u32>; GROUPS as usize],
 }
 
 impl<'a> MetricPlace<'a> {
@@ -327,10 +328,17 @@ impl<'a> MetricPlace<'a> {
             let (experiment, epoch) = (self.experiment.key().into(), self.experiment.epoch());
             out.rows.number(RowKey::Groups { experiment, epoch, variant: self.variant.into() })
         });
-        let counter = || Counter::GroupSum(group, Cow::Borrowed(&*self.metric.key));
-        let counter =
-            remembered(self.group_sums.get_mut(usize::from(group)), || out.counters.number(counter()));
-        out.effects.push(Effect { row, counter, amount });
+        let key = || Cow::Borrowed(&*self.metric.key);
+        let (sums, values) = (&mut self.group_sums, &mut self.group_values);
+        let mut push = |slot: Option<&mut Option<u32>>, counter: &dyn Fn() -> Counter<'a>, amount| {
+            let counter = remembered(slot, || out.counters.number(counter()));
+            out.effects.push(Effect { row, counter, amount });
+        };
+        push(sums.get_mut(usize::from(group)), &|| Counter::GroupSum(group, key()), amount);
+        if self.metric.measure.aggregation().counts_values() {
+            let counter = || Counter::GroupValues(group, key());
+            push(values.get_mut(usize::from(group)), &counter, Amount::ONE);
+        }
     }
 }
 
@@ -343,8 +351,8 @@ fn place_of<'p, 'a>(
     places.entry((metric, variant, hour)).or_insert_with(|| {
         let (key, epoch) = (experiment.key().into(), experiment.epoch());
         let row = out.rows.number(RowKey::Experiment { experiment: key, epoch, hour });
-        let (counters, group_sums) = Default::default();
-        MetricPlace { experiment, metric, variant, row, counters, groups_row: None, group_sums }
+        let (counters, group_sums, group_values) = Default::default();
+        MetricPlace { experiment, metric, variant, row, counters, groups_row: None, group_sums, group_values }
     })
 }
 

@@ -132,6 +132,8 @@ pub enum Counter<'a> {
     GroupUnits(u8),
     /// The sum of a metric over a group, of the row's variant.
     GroupSum(u8, Cow<'a, str>),
+    /// The number of a metric's values in a group, of the row's variant.
+    GroupValues(u8, Cow<'a, str>),
     /// Of a stream.
     Stream(StreamCounter),
     /// Records of a stream that can never be processed.
@@ -198,6 +200,7 @@ impl Counter<'_> {
             Self::Metric(variant, metric, what) => Counter::Metric(owned(variant), owned(metric), what),
             Self::GroupUnits(group) => Counter::GroupUnits(group),
             Self::GroupSum(group, metric) => Counter::GroupSum(group, owned(metric)),
+            Self::GroupValues(group, metric) => Counter::GroupValues(group, owned(metric)),
             Self::Stream(what) => Counter::Stream(what),
             Self::Rejected(reason) => Counter::Rejected(reason),
             Self::Unknown(name) => Counter::Unknown(owned(name)),

@@ -48,7 +48,10 @@ fn groups(written: &ExperimentConfig) -> usize {
     });
     let of_group = |group: u8| {
         let group = group.to_string();
-        let sums = sums.clone().map(|it| size(&[&group, &it.key], SUM));
+        let sums = sums.clone().map(|it| {
+            let values = if it.kind == MetricKind::Mean { size(&[&group, "e", &it.key], COUNT) } else { 0 };
+            size(&[&group, &it.key], SUM) + values
+        });
         size(&[&group], COUNT) + sums.sum::<usize>()
     };
     (0..GROUPS).map(of_group).sum()

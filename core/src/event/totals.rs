@@ -42,6 +42,8 @@ pub struct MetricTotals {
     pub invalid: u64,
     /// The sum by group.
     pub groups: Vec<Amount>,
+    /// The number of values by group, for a mean; else empty.
+    pub group_values: Vec<u64>,
 }
 
 /// The counts of streams.
@@ -80,6 +82,13 @@ impl Totals {
                 groups.resize(GROUPS.into(), Amount::default());
                 if let Some(sum) = groups.get_mut(usize::from(*group)) {
                     *sum += amount;
+                }
+            }
+            Counter::GroupValues(group, metric) => {
+                let groups = &mut variant.metrics.entry(metric.to_string()).or_default().group_values;
+                groups.resize(GROUPS.into(), 0);
+                if let Some(values) = groups.get_mut(usize::from(*group)) {
+                    *values += count(amount);
                 }
             }
             _ => {}

@@ -84,7 +84,7 @@ pub struct VariantResult {
     pub sum: Option<String>,
     /// Events without a usable amount, so that they are not in the sum.
     pub invalid: u64,
-    /// The rate, or the mean per exposed unit; `null` without units.
+    /// The rate, the mean per exposed unit, or per event for `mean`; `null` without units or events.
     pub value: Option<Estimate>,
     /// The comparison with the control by the standard of the report. `null` for the control, and with too little data.
     pub comparison: Option<Comparison>,
@@ -228,12 +228,24 @@ impl VariantData {
     fn of(measure: &Measure, variant: &VariantTotals, metric: &MetricTotals) -> Self {
         match measure {
             Measure::Conversion => Self::Rate(Proportion::new(metric.units, variant.units)),
-            Measure::Count | Measure::Sum { .. } | Measure::Mean { .. } => {
-                let mut sums: Vec<f64> = metric.groups.iter().map(|sum| sum.as_f64()).collect();
-                sums.resize(variant.groups.len(), 0.0);
-                Self::Mean(GroupedMean::new(&variant.groups, &sums))
+            Measure::Count | Measure::Sum { .. } => {
+                Self::Mean(GroupedMean::new(&variant.groups, &Self::sums(variant, metric)))
+            }
+            Measure::Mean { .. } => {
+                let mut values = metric.group_values.clone();
+                values.resize(variant.groups.len(), 0);
+                // Where an earlier version counted a part of the events, their number in the groups is not known.
+                let is_whole = values.iter().sum::<u64>() + metric.invalid == metric.events;
+                let mean = GroupedMean::over(&variant.groups, &values, &Self::sums(variant, metric));
+                Self::Mean(mean.filter(|_| is_whole))
             }
         }
+    }
+
+    fn sums(variant: &VariantTotals, metric: &MetricTotals) -> Vec<f64> {
+        let mut sums: Vec<f64> = metric.groups.iter().map(|sum| sum.as_f64()).collect();
+        sums.resize(variant.groups.len(), 0.0);
+        sums
     }
 
     fn value(&self, alpha: f64) -> Option<Estimate> {
@@ -261,5 +273,52 @@ impl VariantData {
             (Self::Mean(a), Self::Mean(b)) => anytime.compare_grouped((*a)?, (*b)?),
             (Self::Rate(_), Self::Mean(_)) | (Self::Mean(_), Self::Rate(_)) => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Amount;
+
+    /// So many units in each group, of which some pay once, each after so many days.
+    fn paying(units: u64, payers: u32, days: u32) -> VariantTotals {
+        let sums = (0..16).map(|group| Amount::from_f64(f64::from(days * payers) + f64::from(group % 3)));
+        let metric = MetricTotals {
+            events: 16 * u64::from(payers),
+            groups: sums.map(Option::unwrap).collect(),
+            group_values: vec![payers.into(); 16],
+            ..MetricTotals::default()
+        };
+        let metrics = [("days".to_owned(), metric)].into();
+        VariantTotals { units: 16 * units, groups: vec![units; 16], metrics, ..VariantTotals::default() }
+    }
+
+    fn judged(kind: &str, control: &VariantTotals, treatment: &VariantTotals) -> VariantResult {
+        let written = serde_json::json!({"experiment": "e", "status": "active", "variants": [{"key": "a"}, {"key": "b"}],
+            "metrics": [{"key": "days", "event": "paid", "kind": kind, "property": "days", "direction": "decrease"}]});
+        let compiled = crate::read_and_compile([&written]);
+        let metrics = compiled.catalog.experiment("e").unwrap().metrics();
+        let plan = AnalysisPlan { control: 0, alpha: 0.05, tuned_for: 10_000, standard: Standard::Anytime };
+        judge(metrics, &[("a", control), ("b", treatment)], &plan)[0].variants[1].clone()
+    }
+
+    /// Half as many pay, as soon as before: the days until they pay are not better for that.
+    #[test]
+    fn a_mean_is_over_events_and_a_sum_over_units() {
+        let (control, treatment) = (paying(1_000, 200, 3), paying(1_000, 100, 3));
+        assert_eq!(judged("sum", &control, &treatment).verdict, Some(Verdict::Better));
+        let mean = judged("mean", &control, &treatment);
+        assert_eq!(mean.verdict, Some(Verdict::Unclear));
+        assert!((mean.value.unwrap().value - 3.009_375).abs() < 1e-9, "{mean:?}");
+        assert_eq!(judged("mean", &control, &paying(1_000, 200, 4)).verdict, Some(Verdict::Worse));
+    }
+
+    #[test]
+    fn a_mean_of_which_the_events_are_not_known_is_not_judged() {
+        let mut of_old_version = paying(1_000, 200, 3);
+        of_old_version.metrics.get_mut("days").unwrap().group_values = vec![150; 16];
+        let judged = judged("mean", &paying(1_000, 200, 3), &of_old_version);
+        assert_eq!((judged.verdict, judged.value), (Some(Verdict::TooEarly), None));
     }
 }

@@ -1,12 +1,12 @@
-//! Means of sums over units, when only sums over groups of units are known.
+//! Means of sums over units or events, when only sums over groups of units are known.
 
 use super::compare::{Comparison, Estimate, Mean, welch};
 use super::normal::{as_float, student_quantile};
 
-/// A mean per unit, and how exactly it is known, from sums over groups of units that were formed by hash.
+/// A mean per unit or per event, and how exactly it is known, from sums over groups of units that were formed by hash.
 ///
-/// The mean is a ratio of two sums, and its variance is that of the groups' deviations from it: with `K` groups,
-/// `K/(K-1) * Σ(sum - mean * units)² / N²` (W. G. Cochran, "Sampling Techniques", 3rd edition, 1977, section 6.3; for groups
+/// The mean is a ratio of two sums, and its variance is that of the groups' deviations from it, by the delta method: with `K` groups of
+/// `n` units or events each, `N` in all, `K/(K-1) * Σ(sum - mean * n)² / N²` (W. G. Cochran, "Sampling Techniques", 3rd edition, 1977, section 6.3; for groups
 /// of a stream N. Chamandy et al., "Estimating Uncertainty for Massive Data Streams", Google 2012). All events of a unit fall
 /// into one group, so that what belongs together is not taken for independent.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -22,17 +22,24 @@ impl GroupedMean {
     /// with lists of different lengths.
     #[must_use]
     pub fn new(units: &[u64], sums: &[f64]) -> Option<Self> {
+        Self::over(units, units, sums)
+    }
+
+    /// The mean per event of groups with so many units, events and sums. The same conditions hold, and there is an event.
+    #[must_use]
+    pub fn over(units: &[u64], events: &[u64], sums: &[f64]) -> Option<Self> {
         let groups = as_float(units.iter().filter(|units| **units > 0).count() as u64);
-        let all: f64 = units.iter().copied().map(as_float).sum();
-        if units.len() != sums.len() || groups < 2.0 {
+        let total = |counts: &[u64]| counts.iter().copied().map(as_float).sum::<f64>();
+        let (units_in_all, all) = (total(units), total(events));
+        if units.len() != sums.len() || events.len() != sums.len() || groups < 2.0 {
             return None;
         }
         let value = sums.iter().sum::<f64>() / all;
         let squares: f64 =
-            units.iter().zip(sums).map(|(units, sum)| (sum - value * as_float(*units)).powi(2)).sum();
+            events.iter().zip(sums).map(|(events, sum)| (sum - value * as_float(*events)).powi(2)).sum();
         let variance = groups / (groups - 1.0) * squares / (all * all);
         let mean = Mean { n: groups, value, variance };
-        (value.is_finite() && variance.is_finite()).then_some(Self { mean, units: all })
+        (value.is_finite() && variance.is_finite()).then_some(Self { mean, units: units_in_all })
     }
 
     /// The mean, and its interval at level `1 - alpha`. `None` if `alpha` is not between 0 and 1.
@@ -100,6 +107,16 @@ mod tests {
         }
         assert!((25..75).contains(&alarms), "{alarms} of 1000");
         assert!(naive_alarms > 100, "{naive_alarms} of 1000");
+    }
+
+    /// By the formula, with numpy 2.4.6.
+    #[test]
+    fn a_mean_per_event_is_a_ratio_of_sums() {
+        let (units, events, sums) = ([10, 12, 9, 11], [20, 31, 15, 24], [40.0, 70.0, 22.0, 55.0]);
+        let found = GroupedMean::over(&units, &events, &sums).unwrap().mean;
+        close(found.value, 187.0 / 90.0);
+        close(found.variance, 0.023_709_353_248_996_586);
+        assert_eq!(GroupedMean::over(&units, &[0; 4], &[0.0; 4]), None, "no event");
     }
 
     #[test]

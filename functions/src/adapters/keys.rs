@@ -6,7 +6,7 @@
 //! | of a stream | partition `stream` |
 //! | of unknown events | partition `unknown#events/shardId-000000000001` |
 //! | a row | `2026-11-24T13#events/shardId-000000000001`; `late#…`, `groups#control#…`, `2026-11-24#…` |
-//! | a counter | `u#control`, `ms#control#revenue`, `7`, `7#revenue`, `accepted`, `rejected#not_json`, `unknown#scroll` |
+//! | a counter | `u#control`, `ms#control#revenue`, `7`, `7#revenue`, `7#e#revenue`, `accepted`, `rejected#not_json`, `unknown#scroll` |
 //! | a position | `00212:0000000002~`: its length, its digits, the number of the event and the part |
 //! | a mark of a unit | `checkout#1`, `checkout#1#purchase`, `id#00c0ffee00c0ffee` |
 //!
@@ -24,6 +24,7 @@ const STREAM: &str = "stream";
 const EXPERIMENT: &str = "exp#";
 const UNKNOWN: &str = "unknown#";
 const GROUPS: &str = "groups";
+const GROUP_VALUES: &str = "e";
 const REJECTED: &str = "rejected";
 const EVENT: &str = "id#";
 
@@ -99,6 +100,7 @@ pub fn counter(counter: &Counter<'_>) -> String {
         Counter::Metric(variant, metric, what) => format!("{}#{variant}#{metric}", what.as_str()),
         Counter::GroupUnits(group) => group.to_string(),
         Counter::GroupSum(group, metric) => format!("{group}#{metric}"),
+        Counter::GroupValues(group, metric) => format!("{group}#{GROUP_VALUES}#{metric}"),
         Counter::Stream(what) => what.as_str().to_owned(),
         Counter::Rejected(reason) => format!("{REJECTED}#{reason}"),
         Counter::Unknown(name) => format!("{UNKNOWN}{name}"),
@@ -119,6 +121,7 @@ pub fn read_counter(name: &str) -> Option<Counter<'static>> {
         return match (second, third) {
             (None, _) => Some(Counter::GroupUnits(group)),
             (Some(metric), None) => Some(Counter::GroupSum(group, owned(metric))),
+            (Some(GROUP_VALUES), Some(metric)) => Some(Counter::GroupValues(group, owned(metric))),
             _ => None,
         };
     }
@@ -218,6 +221,7 @@ mod tests {
         let others = [
             Counter::GroupUnits(15),
             Counter::GroupSum(0, revenue()),
+            Counter::GroupValues(7, revenue()),
             Counter::Rejected(RejectionReason::NotJson),
             Counter::Unknown("a#b".into()),
         ];
@@ -225,7 +229,7 @@ mod tests {
             variants.chain(metrics).chain(streams).chain(others).map(|it| counter(&it)).collect();
         let expected = "u#a.b-c x#a.b-c c#a.b-c mu#a.b-c#revenue me#a.b-c#revenue ms#a.b-c#revenue mi#a.b-c#revenue \
             accepted duplicates late unattributed unused misrouted outside_id_window evaluations \
-            15 0#revenue rejected#not_json unknown#a#b";
+            15 0#revenue 7#e#revenue rejected#not_json unknown#a#b";
         assert_eq!(names.join(" "), expected);
         for (subject, text) in [
             (MarkSubject::Exposure { experiment: checkout(), epoch: 1 }, "checkout#1"),
@@ -292,7 +296,7 @@ mod tests {
     }
 
     fn counters() -> impl Strategy<Value = Counter<'static>> {
-        (0..7_u8, KEY, KEY, 0..16_u8, any::<prop::sample::Index>(), ANYTHING).prop_map(
+        (0..8_u8, KEY, KEY, 0..16_u8, any::<prop::sample::Index>(), ANYTHING).prop_map(
             |(kind, variant, metric, group, which, name)| {
                 let (variant, metric) = (Cow::Owned(variant), Cow::Owned(metric));
                 match kind {
@@ -300,6 +304,7 @@ mod tests {
                     1 => Counter::Metric(variant, metric, *which.get(&MetricCounter::ALL)),
                     2 => Counter::GroupUnits(group),
                     3 => Counter::GroupSum(group, metric),
+                    7 => Counter::GroupValues(group, metric),
                     4 => Counter::Stream(*which.get(&StreamCounter::ALL)),
                     5 => Counter::Rejected(*which.get(&RejectionReason::ALL)),
                     _ => Counter::Unknown(name.into()),

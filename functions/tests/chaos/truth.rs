@@ -131,6 +131,7 @@ pub(crate) fn documents() -> Vec<Value> {
             {"key": "bought", "event": "purchase", "kind": "conversion", "window": "2d"},
             {"key": "revenue", "event": "purchase", "kind": "sum", "property": "amount"},
             {"key": "visits", "event": "visit", "kind": "count"},
+            {"key": "basket", "event": "purchase", "kind": "mean", "property": "amount"},
         ],
     });
     let only_units = WITHOUT_GROUPS.map(|key| {
@@ -437,7 +438,18 @@ pub(crate) fn count(shards: &[Shard], history: &[Fact]) -> Expected {
             let is_elsewhere =
                 |((of, _), mark): (&(String, _), &First)| of == unit && mark.place.shard != at.shard;
             if history.iter().any(is_it) || first.iter().any(is_elsewhere) {
-                expected.overtaken.insert(place);
+                expected.overtaken.insert(place.clone());
+            }
+            let own = |experiment| first.get(&(unit.clone(), experiment)).filter(|it| it.place == at);
+            if matches!(happening.what, What::Exposure(FULL, _))
+                && own(FULL).is_some_and(|it| it.variant == "b")
+            {
+                // The unit that its mark says is its own does not fit into the row either.
+                add("stream", &arrived, "rejected#refused_by_store".into(), 1.0);
+                expected.classes.add(RecordClass::Rejected, 1);
+                expected.overtaken.insert(place.clone());
+                expected.quarantined.insert(place, "refused_by_store".to_owned());
+                continue;
             }
             add("stream", &arrived, "duplicates".into(), 1.0);
             expected.classes.add(RecordClass::Duplicate, 1);
@@ -445,8 +457,7 @@ pub(crate) fn count(shards: &[Shard], history: &[Fact]) -> Expected {
             let row = if is_late { "late".to_owned() } else { hour(time) };
             match happening.what {
                 What::Exposure(experiment, _) => {
-                    let mark = first.get(&(unit.clone(), experiment));
-                    if let Some(First { variant, .. }) = mark.filter(|it| it.place == at) {
+                    if let Some(First { variant, .. }) = own(experiment) {
                         add(&format!("exp#{experiment}"), &row, format!("u#{variant}"), 1.0);
                         if !WITHOUT_GROUPS.contains(&experiment) {
                             add(
@@ -563,6 +574,8 @@ pub(crate) fn count(shards: &[Shard], history: &[Fact]) -> Expected {
                     is_credited = true;
                     if let What::Purchase(amount) = happening.what {
                         value("checkout", variant, "revenue", amount);
+                        value("checkout", variant, "basket", amount);
+                        add("exp#checkout", &format!("groups#{variant}"), "e#basket".into(), 1.0);
                         if time - exposed_at <= 2 * DAY {
                             add("exp#checkout", &row, format!("me#{variant}#bought"), 1.0);
                             if *converted.entry(unit.clone()).or_insert(at) == at {

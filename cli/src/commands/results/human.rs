@@ -7,7 +7,7 @@ use crate::render::numbers::{count, p_value, percent, round_percent};
 use crate::render::style::{BAD, DIM, GOOD, TITLE};
 use crate::render::table;
 use crate::report::Report;
-use abx_core::document::MetricRole;
+use abx_core::document::{MetricKind, MetricRole};
 use abx_core::event::StreamCounter;
 use abx_core::results::{
     self, Conclusion, GuardrailState, Lopsided, MetricResult, Standard, VariantResult, Verdict,
@@ -297,7 +297,11 @@ impl Section<'_> {
                 self.interval(it.value, decimals) + unit,
             ]
         });
-        let (total, value) = if self.is_rate() { ("converted", "rate") } else { ("sum", "per unit") };
+        let (total, value) = match self.0.kind {
+            MetricKind::Conversion => ("converted", "rate"),
+            MetricKind::Count | MetricKind::Sum => ("sum", "per unit"),
+            MetricKind::Mean => ("sum", "per event"),
+        };
         table::plain(&["variant", total, value, "interval"], &[1, 2, 3], rows)
     }
 
