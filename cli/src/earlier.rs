@@ -12,7 +12,7 @@ use clap::{ArgMatches, Command, FromArgMatches};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Where everything that a decision of one unit takes comes from: documents, attributes and stored assignments.
+/// The sources of a decision of one unit: documents, attributes and stored assignments.
 #[derive(Debug, clap::Args)]
 pub struct SubjectArgs {
     // Before the store: what is taken of the arguments cannot be asked for again.

@@ -6,8 +6,8 @@ use abx_core::document::MetricRole;
 use abx_core::event::{Amount, MetricTotals, VariantTotals};
 use abx_core::results::{AnalysisPlan, MetricResult, Standard, Verdict, judge};
 use abx_core::statistics::{
-    Anytime, Moments, Proportion, SampleRatioPlan, compare_means, compare_proportions, goodness_of_fit,
-    sample_ratio,
+    Anytime, Baseline, Correction, Design, Looks, Moments, Proportion, SampleRatioPlan, compare_means,
+    compare_proportions, goodness_of_fit, sample_ratio,
 };
 
 const EXPERIMENTS: u32 = 500;
@@ -171,7 +171,7 @@ fn the_sample_ratio_may_be_looked_at_after_every_unit() {
     }
 }
 
-/// The documents of an experiment with so many variants, three primary metrics and two guardrails.
+/// The documents of an experiment with so many variants, four primary metrics and two guardrails.
 fn several(variants: usize) -> abx_core::Compilation {
     let variants: Vec<_> = (0..variants).map(|at| serde_json::json!({"key": format!("v{at}")})).collect();
     abx_core::read_and_compile([&serde_json::json!({
@@ -182,6 +182,7 @@ fn several(variants: usize) -> abx_core::Compilation {
             {"key": "revenue", "event": "order", "kind": "sum", "property": "amount"},
             {"key": "errors", "event": "order", "kind": "count", "role": "guardrail", "direction": "decrease"},
             {"key": "latency", "event": "order", "kind": "sum", "property": "ms", "role": "guardrail"},
+            {"key": "basket", "event": "order", "kind": "mean", "property": "amount"},
         ],
     })])
 }
@@ -200,7 +201,7 @@ fn count_unit(totals: &mut VariantTotals, metrics: &[abx_core::metric::Metric], 
         }
         let events = 1 + u32::from(random.next() < 0.3);
         let price = f64::from(events) * (20.0 / (0.02 + random.next()).sqrt()).round();
-        let value = if metric.key.starts_with("re") || metric.key.starts_with("la") {
+        let value = if metric.key.starts_with("re") || ["latency", "basket"].contains(&&*metric.key) {
             price
         } else {
             f64::from(events)
@@ -209,6 +210,8 @@ fn count_unit(totals: &mut VariantTotals, metrics: &[abx_core::metric::Metric], 
         counted.events += u64::from(events);
         counted.sum += Amount::from_f64(value).unwrap();
         counted.groups[group] += Amount::from_f64(value).unwrap();
+        counted.group_values.resize(16, 0);
+        counted.group_values[group] += u64::from(events);
     }
 }
 
@@ -219,7 +222,7 @@ fn differs(results: &[MetricResult], role: MetricRole) -> bool {
     of_role.flat_map(|it| &it.variants).any(|it| is_one(it.verdict))
 }
 
-/// Four treatments and five metrics, of conversions, counts and sums, with daily looks from the first units on: any verdict is a false one.
+/// Four treatments and six metrics, of conversions, counts, sums and a mean, with daily looks from the first units on: any verdict is a false one.
 #[test]
 fn verdicts_of_several_metrics_and_treatments_may_be_looked_at_daily() {
     const RUNS: u32 = 120;
@@ -253,4 +256,26 @@ fn verdicts_of_several_metrics_and_treatments_may_be_looked_at_daily() {
     println!("several: primary {}, guardrails {}; fixed {}", share(always[0]), share(always[1]), share(once));
     assert!(always.into_iter().all(|alarms| share(alarms) <= ALPHA), "{always:?} of {RUNS} runs");
     assert!(share(once) > 2.0 * ALPHA, "looking daily at the final standard shows only {}", share(once));
+}
+
+/// `abx power` plans for the verdicts that `abx results` gives: at the planned size, so many runs are decided.
+#[test]
+fn the_planned_size_is_enough_for_a_verdict() {
+    const RUNS: u32 = 300;
+    let looks = Looks::Every { tuned_for: Anytime::TUNED_FOR };
+    let baseline = Baseline::Proportion { rate: 0.1 };
+    let design = Design::new(baseline, &[1.0, 1.0], ALPHA, 0.8, Correction::Bonferroni, looks).unwrap();
+    let units = design.sizes(0.03).unwrap().variants[0];
+    let anytime = Anytime::tuned(ALPHA, Anytime::TUNED_FOR).unwrap();
+    let mut found = 0_u32;
+    for run in 0..RUNS {
+        let mut random = Random(u64::from(run) << 32 | 7);
+        let mut draw = |rate: f64| (0..units).map(|_| u64::from(random.next() < rate)).sum::<u64>();
+        let (control, treatment) = (Proportion::new(draw(0.1), units), Proportion::new(draw(0.13), units));
+        let compared = anytime.compare_proportions(control.unwrap(), treatment.unwrap()).unwrap();
+        found += u32::from(compared.difference.lower > 0.0);
+    }
+    let share = f64::from(found) / f64::from(RUNS);
+    println!("planned for a power of 80 %, {units} units a variant: {share} are decided at that size");
+    assert!((0.76..0.85).contains(&share), "{share}");
 }

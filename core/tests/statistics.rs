@@ -2,7 +2,7 @@
 //! bounds.
 
 use abx_core::statistics::{
-    Anytime, Baseline, Comparison, Correction, Design, Estimate, Moments, Proportion, RatioTest,
+    Anytime, Baseline, Comparison, Correction, Design, Estimate, Looks, Moments, Proportion, RatioTest,
     RatioVerdict, SampleRatioPlan, compare_means, compare_proportions, days, goodness_of_fit, independence,
     sample_ratio,
 };
@@ -123,8 +123,10 @@ proptest! {
         (alpha, power, effect) in (number(), number(), number()),
         units in count(),
     ) {
-        for baseline in [Baseline::Proportion { rate: value }, Baseline::Mean { deviation: value }] {
-            let made = Design::new(baseline, &allocation, alpha, power, Correction::Bonferroni);
+        let baselines = [Baseline::Proportion { rate: value }, Baseline::Mean { deviation: value }];
+        let looks = [Looks::Final, Looks::Every { tuned_for: units }];
+        for (baseline, looks) in baselines.into_iter().flat_map(|baseline| looks.map(|looks| (baseline, looks))) {
+            let made = Design::new(baseline, &allocation, alpha, power, Correction::Bonferroni, looks);
             let Some(design) = made else { continue };
             prop_assert!(design.power(units, effect).is_none_or(|it| (0.0..=1.0).contains(&it)));
             prop_assert!(design.detectable(units).is_none_or(|it| it.is_finite() && it >= 0.0));

@@ -31,7 +31,8 @@ pub(crate) async fn client(
     Ok(Client::from_conf(config))
 }
 
-// It is read by the names of a log of JSON lines (AWS Lambda developer guide, "Lambda Telemetry API Event schema", `platform.report`).
+// Deserialized from `platform.report` of a log of JSON lines, with its names (AWS Lambda developer guide, "Lambda Telemetry API Event schema");
+// serialized with ours.
 /// The report of the platform at the end of an invocation's log.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct InvocationReport {

@@ -8,7 +8,8 @@ use crate::render::numbers::{change, count, percent};
 use crate::render::style::{DIM, TITLE};
 use crate::render::table;
 use crate::report::{FormatArg, Report};
-use abx_core::statistics::{Baseline, Correction, Design, Sizes, days};
+use abx_core::results::Standard;
+use abx_core::statistics::{Anytime, Baseline, Correction, Design, Looks, Sizes, days};
 use clap::ValueEnum;
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -25,9 +26,9 @@ use std::fmt::Write as _;
 
 --mde is relative to the baseline (5% of 10% is half a percentage point), --mde-abs is in its own
 unit. With --n alone the answer is the smallest increase that can be detected; with both, the power.
-Every variant is compared with the first by one two-sided test at the end. The verdicts of
-`abx results` are valid at every look instead, which takes about twice as many units;
-docs/statistics.md says why."
+Every variant is compared with the first. The plan is for the verdicts of `abx results`, which are
+valid at every look; with --final it is for the one look of `abx results --final`, which takes about
+half as many units and must not be repeated. docs/statistics.md has the formulas."
 )]
 pub struct Args {
     /// The control's rate, for example 0.1 or 10%
@@ -60,6 +61,12 @@ pub struct Args {
     /// The probability of detecting the effect
     #[arg(long, value_name = "SHARE", default_value_t = 0.8, value_parser = inputs::probability)]
     power: f64,
+    /// Plan for one look at the end, instead of for any number of looks
+    #[arg(long = "final")]
+    is_final: bool,
+    /// The number of units that the anytime-valid intervals are tuned for
+    #[arg(long, value_name = "UNITS", default_value_t = Anytime::TUNED_FOR, conflicts_with = "is_final", value_parser = inputs::count)]
+    tuned_for: u64,
     /// Correction of alpha for several treatments
     #[arg(long, value_enum, default_value_t)]
     correction: CorrectionArg,
@@ -102,6 +109,8 @@ pub struct PowerReport {
     relative_effect: Option<f64>,
     /// The chance to see the effect, in the treatment where it is least.
     power: f64,
+    /// The standard of the verdicts that are planned for.
+    standard: Standard,
     /// The probability of a false positive, over all treatments.
     alpha: f64,
     /// The alpha of each comparison with the control.
@@ -144,7 +153,8 @@ impl Execute for Args {
             CorrectionArg::Bonferroni => Correction::Bonferroni,
             CorrectionArg::None => Correction::None,
         };
-        let design = Design::new(baseline, &shares, self.alpha, self.power, correction)
+        let looks = if self.is_final { Looks::Final } else { Looks::Every { tuned_for: self.tuned_for } };
+        let design = Design::new(baseline, &shares, self.alpha, self.power, correction, looks)
             .ok_or_else(|| Error::caller("two variants and a deviation above 0 are required"))?;
         let effect = self.mde_abs.or_else(|| self.mde.map(|part| part * value.abs()));
         if self.mde.is_some() && value == 0.0 {
@@ -164,6 +174,7 @@ impl Execute for Args {
             effect: plan.effect,
             relative_effect: Some(plan.effect / value.abs()).filter(|it| it.is_finite()),
             power: plan.power,
+            standard: if self.is_final { Standard::Final } else { Standard::Anytime },
             alpha: self.alpha,
             alpha_each: design.alpha_each(),
             units: plan.sizes.total,
@@ -261,13 +272,11 @@ impl Report for PowerReport {
         } else {
             String::new()
         };
-        let _ = writeln!(text, "  {DIM}one two-sided test at the end, alpha {}{each}{DIM:#}", self.alpha);
-        // A mean has no interval that is valid at any time, so that looking once is all there is.
-        let daily = match self.deviation {
-            None => "to look every day, plan about twice as many units",
-            Some(_) => "results for means are valid for a single look: analyze once, at the end",
+        let looks = match self.standard {
+            Standard::Anytime => "verdicts that are valid at every look",
+            Standard::Final => "one two-sided test at the end, with `abx results --final`",
         };
-        let _ = writeln!(text, "  {DIM}{daily}{DIM:#}");
+        let _ = writeln!(text, "  {DIM}{looks}, alpha {}{each}{DIM:#}", self.alpha);
         if let Some(days) = self.days {
             let s = if days == 1 { "" } else { "s" };
             let _ = writeln!(text, "  {} day{s}", count(days));

@@ -30,7 +30,7 @@ use std::time::Duration;
 /// Analyze the counts of an experiment; without KEY, list all experiments with counts
 ///
 /// Units, rates and means with intervals, differences to the control, and whether the units follow their allocations. All
-/// intervals and verdicts are valid at every look, so you may look every day; `--final` judges once, at a time that was planned before
+/// differences and verdicts are valid at every look, so you may look every day; `--final` judges once, at a time that was planned before
 /// the start. With several metrics or variants, the level of each interval is corrected. An experiment that is no longer published is judged by the newest revision that has it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -56,7 +56,7 @@ pub struct Args {
     /// The control; the first variant by default
     #[arg(long, value_name = "VARIANT", requires = "key")]
     control: Option<String>,
-    /// The probability of a false positive, over all metrics of a role and all variants
+    /// The probability of any false positive among primary metrics and among guardrails; the false discovery rate of secondary ones
     #[arg(long, value_name = "SHARE", default_value_t = 0.05, value_parser = crate::inputs::probability)]
     alpha: f64,
     /// The number of units that the anytime-valid intervals are tuned for; choose it before the first look

@@ -183,7 +183,7 @@ fn a_verdict_is_valid_at_every_look() {
     let guardrail = &report["metrics"][1];
     assert_eq!((&guardrail["broken"], &guardrail["unjudged"]), (&json!(false), &json!(true)));
     let human = said(&place, &["results", "shop"]);
-    for text in ["too early", "not judged", "better", "95 % intervals, valid at every look"] {
+    for text in ["too early", "not judged", "better", "95 % intervals of differences, valid at every look"] {
         assert!(human.contains(text), "{text}: {human}");
     }
     let report = told(&place, &["results", "shop", "--final"], 1);

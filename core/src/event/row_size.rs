@@ -42,15 +42,12 @@ fn counters_of(written: &ExperimentConfig, variant: &str) -> usize {
 
 /// The counters of the row of groups.
 fn groups(written: &ExperimentConfig) -> usize {
-    let sums = written.metrics.iter().filter(|metric| match metric.kind {
-        MetricKind::Conversion => false,
-        MetricKind::Count | MetricKind::Sum | MetricKind::Mean => true,
-    });
     let of_group = |group: u8| {
         let group = group.to_string();
-        let sums = sums.clone().map(|it| {
-            let values = if it.kind == MetricKind::Mean { size(&[&group, "e", &it.key], COUNT) } else { 0 };
-            size(&[&group, &it.key], SUM) + values
+        let sums = written.metrics.iter().map(|it| match it.kind {
+            MetricKind::Conversion => 0,
+            MetricKind::Count | MetricKind::Sum => size(&[&group, &it.key], SUM),
+            MetricKind::Mean => size(&[&group, &it.key], SUM) + size(&[&group, "e", &it.key], COUNT),
         });
         size(&[&group], COUNT) + sums.sum::<usize>()
     };

@@ -91,7 +91,11 @@ impl Totals {
                     *values += count(amount);
                 }
             }
-            _ => {}
+            Counter::Variant(..)
+            | Counter::Metric(..)
+            | Counter::Stream(_)
+            | Counter::Rejected(_)
+            | Counter::Unknown(_) => {}
         }
     }
 
@@ -123,7 +127,12 @@ fn add(variants: &mut BTreeMap<String, VariantTotals>, counter: &Counter<'_>, am
                 MetricCounter::Invalid => metric.invalid += count(amount),
             }
         }
-        _ => {}
+        Counter::GroupUnits(_)
+        | Counter::GroupSum(..)
+        | Counter::GroupValues(..)
+        | Counter::Stream(_)
+        | Counter::Rejected(_)
+        | Counter::Unknown(_) => {}
     }
 }
 

@@ -1,4 +1,4 @@
-//! What may be concluded from the results of an experiment, and if somebody has to look at them.
+//! Conclusions from the results of an experiment, and the cases in which somebody has to look at them.
 
 use super::{MetricResult, VariantResult, Verdict};
 use crate::statistics::{RatioVerdict, SampleRatio};

@@ -14,16 +14,15 @@ use serde::Serialize;
 pub struct AnalysisPlan {
     /// The variant that the others are compared with, by its number.
     pub control: usize,
-    /// The chance of a false alarm among the primary metrics and treatments, and among the guardrails; the expected part of false ones
-    /// among the secondary metrics that differ.
+    /// The family-wise error rate of the primary metrics, and that of the guardrails; the false discovery rate of the secondary metrics.
     pub alpha: f64,
     /// For how many units the anytime-valid intervals are tuned.
     pub tuned_for: u64,
-    /// The standard of all intervals and verdicts of a report.
+    /// The standard of all differences and verdicts of a report.
     pub standard: Standard,
 }
 
-/// The standard of all intervals and verdicts of a report: two of them in one report could not be told apart.
+/// The standard of all differences and verdicts of a report: two of them in one report could not be told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Standard {
@@ -84,7 +83,7 @@ pub struct VariantResult {
     pub sum: Option<String>,
     /// Events without a usable amount, so that they are not in the sum.
     pub invalid: u64,
-    /// The rate, the mean per exposed unit, or per event for `mean`; `null` without units or events.
+    /// The rate, the mean per exposed unit, or per event for `mean`, with an interval for one look; `null` without units or events.
     pub value: Option<Estimate>,
     /// The comparison with the control by the standard of the report. `null` for the control, and with too little data.
     pub comparison: Option<Comparison>,
@@ -95,9 +94,11 @@ pub struct VariantResult {
     pub verdict: Option<Verdict>,
 }
 
-/// Events of a metric whose values are summed, in each of two variants, below which its interval is not shown: with daily looks at few
+/// Values of a metric whose values are summed, in each of two variants, below which its interval is not shown: with daily looks at few
 /// values of which some are large, it fails more often than it promises (`core/tests/peeking.rs`).
-const LEAST_EVENTS: u64 = 100;
+const LEAST_VALUES: u64 = 100;
+/// Effective groups of units below which the variance of a mean is not known: its events are those of a few units.
+const LEAST_GROUPS: f64 = 8.0;
 
 /// Judges the metrics of these variants, which are those of the document and in its order.
 #[must_use]
@@ -161,8 +162,9 @@ impl<'a> MetricJudge<'a> {
         match self.plan.standard {
             Standard::Final => control.compare(treatment, level),
             Standard::Anytime => {
-                let events = of_control.events.min(of_treatment.events);
-                let is_enough = !self.metric.measure.aggregation().adds_values() || events >= LEAST_EVENTS;
+                let values = |it: &MetricTotals| it.events.saturating_sub(it.invalid);
+                let values = values(of_control).min(values(of_treatment));
+                let is_enough = !self.metric.measure.aggregation().adds_values() || values >= LEAST_VALUES;
                 let anytime = self.anytime.filter(|_| is_enough)?;
                 control.compare_anytime(treatment, anytime.at_level(level))
             }
@@ -218,6 +220,11 @@ fn verdict(direction: Direction, comparison: Option<Comparison>, level: f64) -> 
     if is_more == more_is_better { Verdict::Better } else { Verdict::Worse }
 }
 
+/// A mean whose variance is known well enough to be compared.
+fn known(mean: Option<GroupedMean>) -> Option<GroupedMean> {
+    mean.filter(|mean| mean.effective_groups() >= LEAST_GROUPS)
+}
+
 /// The data of a variant's metric.
 enum VariantData {
     Rate(Option<Proportion>),
@@ -234,8 +241,9 @@ impl VariantData {
             Measure::Mean { .. } => {
                 let mut values = metric.group_values.clone();
                 values.resize(variant.groups.len(), 0);
-                // Where an earlier version counted a part of the events, their number in the groups is not known.
-                let is_whole = values.iter().sum::<u64>() + metric.invalid == metric.events;
+                // Where an earlier version counted a part of the events, their number in the groups is not known. There may be more of them
+                // than events, because rows that are being written are not read all at once.
+                let is_whole = values.iter().sum::<u64>() + metric.invalid >= metric.events;
                 let mean = GroupedMean::over(&variant.groups, &values, &Self::sums(variant, metric));
                 Self::Mean(mean.filter(|_| is_whole))
             }
@@ -262,7 +270,7 @@ impl VariantData {
     fn compare(&self, treatment: &Self, alpha: f64) -> Option<Comparison> {
         match (self, treatment) {
             (Self::Rate(a), Self::Rate(b)) => compare_proportions((*a)?, (*b)?, alpha),
-            (Self::Mean(a), Self::Mean(b)) => compare_grouped((*a)?, (*b)?, alpha),
+            (Self::Mean(a), Self::Mean(b)) => compare_grouped(known(*a)?, known(*b)?, alpha),
             (Self::Rate(_), Self::Mean(_)) | (Self::Mean(_), Self::Rate(_)) => None,
         }
     }
@@ -270,7 +278,7 @@ impl VariantData {
     fn compare_anytime(&self, treatment: &Self, anytime: Anytime) -> Option<Comparison> {
         match (self, treatment) {
             (Self::Rate(a), Self::Rate(b)) => anytime.compare_proportions((*a)?, (*b)?),
-            (Self::Mean(a), Self::Mean(b)) => anytime.compare_grouped((*a)?, (*b)?),
+            (Self::Mean(a), Self::Mean(b)) => anytime.compare_grouped(known(*a)?, known(*b)?),
             (Self::Rate(_), Self::Mean(_)) | (Self::Mean(_), Self::Rate(_)) => None,
         }
     }
@@ -295,11 +303,20 @@ mod tests {
     }
 
     fn judged(kind: &str, control: &VariantTotals, treatment: &VariantTotals) -> VariantResult {
+        judged_by(Standard::Anytime, kind, control, treatment)
+    }
+
+    fn judged_by(
+        standard: Standard,
+        kind: &str,
+        control: &VariantTotals,
+        treatment: &VariantTotals,
+    ) -> VariantResult {
         let written = serde_json::json!({"experiment": "e", "status": "active", "variants": [{"key": "a"}, {"key": "b"}],
             "metrics": [{"key": "days", "event": "paid", "kind": kind, "property": "days", "direction": "decrease"}]});
         let compiled = crate::read_and_compile([&written]);
         let metrics = compiled.catalog.experiment("e").unwrap().metrics();
-        let plan = AnalysisPlan { control: 0, alpha: 0.05, tuned_for: 10_000, standard: Standard::Anytime };
+        let plan = AnalysisPlan { control: 0, alpha: 0.05, tuned_for: 10_000, standard };
         judge(metrics, &[("a", control), ("b", treatment)], &plan)[0].variants[1].clone()
     }
 
@@ -318,7 +335,32 @@ mod tests {
     fn a_mean_of_which_the_events_are_not_known_is_not_judged() {
         let mut of_old_version = paying(1_000, 200, 3);
         of_old_version.metrics.get_mut("days").unwrap().group_values = vec![150; 16];
-        let judged = judged("mean", &paying(1_000, 200, 3), &of_old_version);
-        assert_eq!((judged.verdict, judged.value), (Some(Verdict::TooEarly), None));
+        let judged = |treatment| judged("mean", &paying(1_000, 200, 3), treatment);
+        let of_old = judged(&of_old_version);
+        assert_eq!((of_old.verdict, of_old.value), (Some(Verdict::TooEarly), None));
+        let mut being_written = paying(1_000, 200, 3);
+        being_written.metrics.get_mut("days").unwrap().group_values = vec![201; 16];
+        assert_eq!(judged(&being_written).verdict, Some(Verdict::Unclear));
+    }
+
+    /// All payments of one unit: its group has no deviation from the mean, which would look exact.
+    #[test]
+    fn a_mean_of_a_few_units_is_not_judged() {
+        let mut of_one = paying(1_000, 0, 0);
+        let metric = of_one.metrics.get_mut("days").unwrap();
+        (metric.events, metric.group_values[3], metric.groups[3]) =
+            (500, 500, Amount::from_f64(2_500.0).unwrap());
+        for standard in [Standard::Anytime, Standard::Final] {
+            let judged = judged_by(standard, "mean", &paying(1_000, 200, 3), &of_one);
+            assert_eq!(judged.verdict, Some(Verdict::TooEarly), "{standard:?}");
+        }
+    }
+
+    #[test]
+    fn events_without_a_value_are_no_values() {
+        let mut unusable = paying(1_000, 200, 3);
+        let metric = unusable.metrics.get_mut("days").unwrap();
+        metric.invalid = metric.events - 99;
+        assert_eq!(judged("sum", &paying(1_000, 200, 3), &unusable).verdict, Some(Verdict::TooEarly));
     }
 }

@@ -1,7 +1,7 @@
 //! Counts become comparisons and verdicts.
 //!
-//! All verdicts of a report are by one [`Standard`]: intervals that are valid at every look together, unless the one planned look is asked for
-//! (`docs/statistics.md`).
+//! All differences and verdicts of a report are by one [`Standard`]: intervals that are valid at every look together, unless the one planned look
+//! is asked for (`docs/statistics.md`).
 
 mod busy;
 mod conclusion;
@@ -14,8 +14,8 @@ pub use lopsided::{Lopsided, lopsided};
 pub use metric::{AnalysisPlan, MetricResult, Standard, VariantResult, Verdict, judge};
 
 use crate::decide::Experiment;
-use crate::event::{Totals, VariantTotals};
-use crate::statistics::{SampleRatio, SampleRatioPlan, sample_ratio_over};
+use crate::event::{Hour, Totals, VariantTotals};
+use crate::statistics::{RatioVerdict, SampleRatio, SampleRatioPlan, sample_ratio_over};
 
 /// The variants of the document, and then those that were counted and that it does not have.
 #[must_use]
@@ -43,17 +43,35 @@ pub fn notable_conflicts(totals: &Totals) -> Option<f64> {
 /// of a variant that the document does not have follow none: their share is 0.
 #[must_use]
 pub fn ratio(experiment: &Experiment, totals: &Totals) -> Option<SampleRatio> {
+    let (shares, looks) = looks(experiment, totals);
+    let looks: Vec<Vec<u64>> = looks.into_iter().map(|(_, units)| units).collect();
+    sample_ratio_over(&looks, &shares, SampleRatioPlan::default())
+}
+
+/// The first hour after which the units did not follow the allocations.
+#[must_use]
+pub fn mismatch_since(experiment: &Experiment, totals: &Totals) -> Option<Hour> {
+    let (shares, looks) = looks(experiment, totals);
+    let is_mismatch = |units: &[u64]| {
+        let found = sample_ratio_over(&[units.to_vec()], &shares, SampleRatioPlan::default());
+        found.is_some_and(|it| it.verdict == RatioVerdict::Mismatch)
+    };
+    looks.into_iter().find(|(_, units)| is_mismatch(units)).map(|(hour, _)| hour)
+}
+
+/// The shares of the variants, and the units of each up to the end of every hour.
+fn looks(experiment: &Experiment, totals: &Totals) -> (Vec<f64>, Vec<(Hour, Vec<u64>)>) {
     let variants = variants(Some(experiment), totals);
     let mut shares: Vec<f64> = experiment.variant_buckets().into_iter().map(f64::from).collect();
     shares.resize(variants.len(), 0.0);
     let mut units = vec![0; variants.len()];
     let mut looks = Vec::with_capacity(totals.hours.len());
     // Units whose clocks are impossible come last, and so in the look at all of them.
-    for of_hour in totals.hours.values() {
+    for (hour, of_hour) in &totals.hours {
         for (sum, key) in units.iter_mut().zip(&variants) {
             *sum += of_hour.get(*key).map_or(0, |variant| variant.units);
         }
-        looks.push(units.clone());
+        looks.push((*hour, units.clone()));
     }
-    sample_ratio_over(&looks, &shares, SampleRatioPlan::default())
+    (shares, looks)
 }

@@ -95,7 +95,7 @@ impl Anytime {
 
     /// The half width of the interval after so many units, in standard errors. The logarithms of root and quotient are taken apart, so
     /// that no alpha overflows.
-    fn width(&self, units: f64) -> f64 {
+    pub(super) fn width(&self, units: f64) -> f64 {
         let x = units * self.rho_squared;
         (2.0 * (x + 1.0) / x * (0.5 * x.ln_1p() - self.alpha.ln())).sqrt()
     }

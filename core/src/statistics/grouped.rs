@@ -3,6 +3,9 @@
 use super::compare::{Comparison, Estimate, Mean, welch};
 use super::normal::{as_float, student_quantile};
 
+/// The degrees of freedom of a comparison of two means over all groups of equal variances.
+pub(super) const GROUP_DEGREES: f64 = 2.0 * (crate::event::GROUPS as f64 - 1.0);
+
 /// A mean per unit or per event, and how exactly it is known, from sums over groups of units that were formed by hash.
 ///
 /// The mean is a ratio of two sums, and its variance is that of the groups' deviations from it, by the delta method: with `K` groups of
@@ -38,8 +41,17 @@ impl GroupedMean {
         let squares: f64 =
             events.iter().zip(sums).map(|(events, sum)| (sum - value * as_float(*events)).powi(2)).sum();
         let variance = groups / (groups - 1.0) * squares / (all * all);
-        let mean = Mean { n: groups, value, variance };
+        // Groups with few events tell little about the variance, and are not groups to count (L. Kish, "Survey Sampling", 1965).
+        let effective = all * all / events.iter().map(|events| as_float(*events).powi(2)).sum::<f64>();
+        let mean = Mean { n: effective, value, variance };
         (value.is_finite() && variance.is_finite()).then_some(Self { mean, units: units_in_all })
+    }
+
+    /// The number of groups of equal size that would be as informative. The variance is hardly known where most events are in a few groups,
+    /// as those of a few units are.
+    #[must_use]
+    pub const fn effective_groups(&self) -> f64 {
+        self.mean.n
     }
 
     /// The mean, and its interval at level `1 - alpha`. `None` if `alpha` is not between 0 and 1.

@@ -30,7 +30,7 @@ pub use compare::{Comparison, Estimate, StatisticalTest, compare_means, compare_
 pub use grouped::{GroupedMean, compare_grouped};
 pub use moments::Moments;
 pub use multiple::{benjamini_hochberg, holm};
-pub use power::{Baseline, Correction, Design, Sizes, days};
+pub use power::{Baseline, Correction, Design, Looks, Sizes, days};
 pub use proportion::{Interval, Proportion};
 pub use sample_ratio::{
     RatioTest, RatioVariant, RatioVerdict, SampleRatio, SampleRatioPlan, sample_ratio, sample_ratio_over,

@@ -18,7 +18,8 @@ pub fn holm(p_values: &[f64], alpha: f64) -> Vec<f64> {
 }
 
 /// The level of each hypothesis by the procedure of Y. Benjamini and Y. Hochberg ("Controlling the false discovery rate", Journal of the
-/// Royal Statistical Society B 57, 1995): the expected part of false ones among the rejected is `alpha` at most.
+/// Royal Statistical Society B 57, 1995): the false discovery rate is `alpha` at most, at one look, if the p-values are independent or depend
+/// on each other positively.
 ///
 /// The `k` least p-values are rejected, for the greatest `k` of which the `k`-th is below `alpha k / m`. They get this level, and the others
 /// that of one more.

@@ -1,6 +1,8 @@
 //! Power analysis: the sample size that an effect needs, and the effect that a sample size can detect.
 
-use super::normal::{above, as_float, is_share, quantile};
+use super::anytime::Anytime;
+use super::grouped::GROUP_DEGREES;
+use super::normal::{above, as_float, is_share, quantile, student_quantile, two_sided};
 
 /// The metric's value before the test, as known in advance.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -28,7 +30,19 @@ pub enum Correction {
     None,
 }
 
-/// A planned experiment in which every treatment is compared with the control, once, by a two-sided test.
+/// The looks at an experiment that is planned: results judge by the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Looks {
+    /// One look at the end, by a two-sided test.
+    Final,
+    /// Any number of looks, by the sequence that is tuned for so many units; see [`Anytime`].
+    Every {
+        /// The units.
+        tuned_for: u64,
+    },
+}
+
+/// A planned experiment in which every treatment is compared with the control.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Design {
     baseline: Baseline,
@@ -38,6 +52,8 @@ pub struct Design {
     alpha: f64,
     /// `z` of that alpha.
     z_alpha: f64,
+    /// The sequence, if results are looked at more than once.
+    anytime: Option<Anytime>,
     /// `z` of the power.
     z_power: f64,
 }
@@ -57,7 +73,7 @@ const MOST_UNITS: f64 = 1e15;
 impl Design {
     /// `allocation` holds a number above 0 for each variant, the control's first; only their ratios matter.
     /// `power` is the wanted chance to see an effect that is there. `None` for a rate, `alpha` or power that
-    /// is not between 0 and 1, a deviation that is not above 0, and fewer than two variants.
+    /// is not between 0 and 1, a deviation that is not above 0, fewer than two variants, and a sequence tuned for no units.
     #[must_use]
     pub fn new(
         baseline: Baseline,
@@ -65,6 +81,7 @@ impl Design {
         alpha: f64,
         power: f64,
         correction: Correction,
+        looks: Looks,
     ) -> Option<Self> {
         let known = match baseline {
             Baseline::Proportion { rate } => is_share(rate),
@@ -79,11 +96,16 @@ impl Design {
             Correction::Bonferroni => alpha / as_float(shares.len() as u64 - 1),
             Correction::None => alpha,
         };
+        let anytime = match looks {
+            Looks::Final => None,
+            Looks::Every { tuned_for } => Some(Anytime::tuned(alpha, tuned_for)?),
+        };
         Some(Self {
             baseline,
             shares,
             alpha,
             z_alpha: quantile(alpha / 2.0)?,
+            anytime,
             z_power: quantile(1.0 - power)?,
         })
     }
@@ -100,7 +122,7 @@ impl Design {
     /// J. L. Fleiss, B. Levin, M. C. Paik, "Statistical Methods for Rates and Proportions", 3rd edition,
     /// 2003, equation 4.14 and, for unequal sizes, 4.19, both without the continuity correction; with a
     /// deviation in place of rates the usual formula for two means (Student's t would take one unit more in
-    /// each variant).
+    /// each variant). With several looks, the effect is seen at this size with the wanted power, if not before.
     #[must_use]
     pub fn sizes(&self, effect: f64) -> Option<Sizes> {
         let needed = self.needed(effect)?;
@@ -112,11 +134,10 @@ impl Design {
     /// `None` of no units, or if the effect leads to no rate between 0 and 1.
     #[must_use]
     pub fn power(&self, units: u64, effect: f64) -> Option<f64> {
-        let root = as_float(units).sqrt();
         let of = |share: &f64| {
-            let (none, some) = self.deviations(effect, *share)?;
-            let side = |effect: f64| above((self.z_alpha * none - effect * root) / some);
-            Some(side(effect.abs()) + side(-effect.abs()))
+            let side =
+                |effect: f64, sign: f64| Some(above(-self.excess(as_float(units), effect, sign, *share)?));
+            Some(side(effect, 1.0)? + side(effect, -1.0)?)
         };
         let powers: Vec<f64> = self.shares.iter().skip(1).map(of).collect::<Option<_>>()?;
         let least = powers.into_iter().min_by(f64::total_cmp)?;
@@ -128,16 +149,20 @@ impl Design {
     #[must_use]
     pub fn detectable(&self, units: u64) -> Option<f64> {
         let units = Some(as_float(units)).filter(|it| *it > 0.0)?;
-        let rate = match self.baseline {
-            Baseline::Proportion { rate } => rate,
+        let most = match self.baseline {
+            Baseline::Proportion { rate } => 1.0 - rate,
             // Units go with one over the square of the effect.
-            Baseline::Mean { deviation } => {
+            Baseline::Mean { deviation } if self.anytime.is_none() => {
                 let effect = deviation * (self.needed(deviation)? / units).sqrt();
                 return effect.is_finite().then_some(effect);
             }
+            Baseline::Mean { deviation } => deviation * 1e9,
         };
-        let enough = |effect: f64| self.needed(effect).is_some_and(|needed| needed <= units);
-        let (mut low, mut high) = (0.0, 1.0 - rate);
+        let enough = |effect: f64| match self.anytime {
+            None => self.needed(effect).is_some_and(|needed| needed <= units),
+            Some(_) => self.is_enough(units, effect),
+        };
+        let (mut low, mut high) = (0.0, most);
         if !enough(high) {
             return None;
         }
@@ -161,8 +186,49 @@ impl Design {
         Sizes { total, variants: std::iter::once(left).chain(treatments).collect() }
     }
 
+    /// The distance, in standard errors, from the end of the interval to an effect, which power is the chance of; `sign` is -1 for the
+    /// wrong side.
+    fn excess(&self, units: f64, effect: f64, sign: f64, share: f64) -> Option<f64> {
+        let (none, some) = self.deviations(effect, share)?;
+        let effect = sign * effect.abs() * units.sqrt();
+        match self.anytime {
+            None => Some((effect - self.z_alpha * none) / some),
+            Some(anytime) => {
+                let width = anytime.width(units * (self.shares.first()? + share));
+                let width = match self.baseline {
+                    Baseline::Proportion { .. } => width,
+                    // As means are compared: from groups of units.
+                    Baseline::Mean { .. } => student_quantile(two_sided(width), GROUP_DEGREES)?,
+                };
+                Some(effect / some - width)
+            }
+        }
+    }
+
+    /// True if so many units in all show an effect with the wanted power in every treatment.
+    fn is_enough(&self, units: f64, effect: f64) -> bool {
+        let is_shown =
+            |share: &f64| self.excess(units, effect, 1.0, *share).is_some_and(|it| it >= self.z_power);
+        effect != 0.0 && self.shares.iter().skip(1).all(is_shown)
+    }
+
     /// The units in all, before rounding: what the treatment needs that needs most.
     fn needed(&self, effect: f64) -> Option<f64> {
+        if self.anytime.is_some() {
+            // The wider the interval, the more units: it never widens as fast as an effect in standard errors grows.
+            let (mut low, mut high) = (0.0, 1.0);
+            while !self.is_enough(high, effect) {
+                (low, high) = (high, high * 2.0);
+                if high > 2.0 * MOST_UNITS {
+                    return None;
+                }
+            }
+            for _ in 0..60 {
+                let middle = f64::midpoint(low, high);
+                if self.is_enough(middle, effect) { high = middle } else { low = middle }
+            }
+            return Some(high);
+        }
         let of = |share: &f64| {
             let (none, some) = self.deviations(effect, *share)?;
             let reach = self.z_alpha * none + self.z_power * some;
@@ -219,7 +285,7 @@ mod tests {
     use super::*;
 
     fn design(baseline: Baseline, allocation: &[f64], alpha: f64, power: f64) -> Design {
-        Design::new(baseline, allocation, alpha, power, Correction::Bonferroni).unwrap()
+        Design::new(baseline, allocation, alpha, power, Correction::Bonferroni, Looks::Final).unwrap()
     }
 
     /// Expected values from statsmodels 0.15.0: `samplesize_proportions_2indep_onetail` with half of alpha.
@@ -276,7 +342,7 @@ mod tests {
         let baseline = Baseline::Proportion { rate: 0.1 };
         let four = design(baseline, &[1.0; 4], 0.05, 0.9);
         close(four.needed(0.005).unwrap() / 4.0, 99_421.036_835_820_55);
-        let alone = Design::new(baseline, &[1.0; 4], 0.05, 0.9, Correction::None).unwrap();
+        let alone = Design::new(baseline, &[1.0; 4], 0.05, 0.9, Correction::None, Looks::Final).unwrap();
         close(alone.alpha_each(), 0.05);
         assert!(alone.needed(0.005) < four.needed(0.005));
         let uneven = design(baseline, &[0.5, 0.4, 0.1], 0.05, 0.8);
@@ -303,7 +369,7 @@ mod tests {
     #[test]
     fn what_is_no_design_is_refused() {
         let new = |rate, shares: &[f64], alpha, power| {
-            Design::new(Baseline::Proportion { rate }, shares, alpha, power, Correction::None)
+            Design::new(Baseline::Proportion { rate }, shares, alpha, power, Correction::None, Looks::Final)
         };
         assert_eq!(new(0.0, &[1.0, 1.0], 0.05, 0.8), None);
         assert_eq!(new(0.1, &[1.0], 0.05, 0.8), None);
@@ -313,5 +379,22 @@ mod tests {
         assert_eq!(design.sizes(0.11), None, "a rate above 1");
         assert_eq!(design.sizes(0.0), None, "no effect takes forever");
         assert_eq!(design.detectable(10), None, "even 100 % would not be seen");
+    }
+
+    /// Size, power and effect of a plan for many looks are one another's inversions, and take more than a plan for one look.
+    #[test]
+    fn a_plan_for_many_looks_agrees_with_itself() {
+        for baseline in [Baseline::Proportion { rate: 0.1 }, Baseline::Mean { deviation: 0.3 }] {
+            let plan = |looks| {
+                Design::new(baseline, &[2.0, 1.0, 1.0], 0.05, 0.8, Correction::Bonferroni, looks).unwrap()
+            };
+            let (once, always) = (plan(Looks::Final), plan(Looks::Every { tuned_for: 10_000 }));
+            let units = always.sizes(0.01).unwrap().total;
+            let ratio = as_float(units) / as_float(once.sizes(0.01).unwrap().total);
+            assert!((1.5..3.0).contains(&ratio), "{baseline:?}: {ratio}");
+            assert!((always.power(units, 0.01).unwrap() - 0.8).abs() < 1e-4);
+            assert!((always.detectable(units).unwrap() / 0.01 - 1.0).abs() < 1e-4);
+            assert_eq!((always.sizes(0.0), always.detectable(0)), (None, None));
+        }
     }
 }

@@ -90,7 +90,7 @@ pub fn sample_ratio(observed: &[u64], shares: &[f64], plan: SampleRatioPlan) -> 
 }
 
 /// The same of units that grew over several looks, the newest last. A mismatch that an earlier look showed stays one: the least
-/// p-value of all looks is as valid as each, and the units that came since dilute the fault without mending it.
+/// p-value of all looks is as valid as each, and the units that came since only hide the fault.
 #[must_use]
 pub fn sample_ratio_over(looks: &[Vec<u64>], shares: &[f64], plan: SampleRatioPlan) -> Option<SampleRatio> {
     let (observed, earlier) = looks.split_last()?;
@@ -165,7 +165,7 @@ impl RatioVariant {
 /// | 51:49 | 36,778 | 32,796 | 37,995 | 16,588 |
 ///
 /// Weights and concentrations are the best of a search over 1 to 4, 10 to 100 and 1,000 to 10,000, in steps of 5 %, under the
-/// condition that 51:49 is seen no more than a tenth later than by 1,000 alone at alpha 0.001.
+/// condition that 51:49 is seen no more than an eighth later than by 1,000 alone.
 const BELIEFS: [(f64, f64); 3] = [(2.0, 0.55), (100.0, 0.1), (3_000.0, 0.35)];
 
 /// The anytime-valid p-value of a multinomial (M. Lindon, A. Malek, "Anytime-valid inference for multinomial count data",

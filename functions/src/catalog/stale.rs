@@ -13,11 +13,11 @@ use std::collections::BTreeMap;
 pub struct StaleDocument {
     /// Its kind and key, as `flag new_search`.
     pub document: String,
-    /// Why it is stale.
+    /// The reason.
     pub reason: StaleReason,
 }
 
-/// Why a document is stale.
+/// The reason for which a document is stale.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StaleReason {
     /// This version cannot compile it.

@@ -159,4 +159,19 @@ mod tests {
             CommitRetries BatchesReturned";
         assert_eq!(TelemetryCounter::ALL.map(TelemetryCounter::as_str).join(" "), names);
     }
+
+    /// Environment variables, logs and dimensions of metrics have these words.
+    #[test]
+    fn the_words_of_settings_and_logs_stay() {
+        use crate::settings::{Evaluations, Exposures, Function};
+        use crate::telemetry::Level;
+        for (words, frozen) in [
+            (Exposures::ALL.map(Exposures::as_str).join(" "), "off after sync"),
+            (Evaluations::ALL.map(Evaluations::as_str).join(" "), "off summary each"),
+            (Function::ALL.map(Function::as_str).join(" "), "assignment flags events"),
+            (Level::ALL.map(Level::as_str).join(" "), "DEBUG INFO WARN ERROR"),
+        ] {
+            assert_eq!(words, frozen);
+        }
+    }
 }

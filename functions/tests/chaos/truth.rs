@@ -435,9 +435,13 @@ pub(crate) fn count(shards: &[Shard], history: &[Fact]) -> Expected {
             // An attempt before it may have archived it: what it repeats was given up then, and counted since, or was not credited then,
             // because its unit's exposure came from another shard since.
             let is_it = |fact: &Fact| matches!(fact, Fact::GivenUp { shard: it, .. } if *it == shard.name);
-            let is_elsewhere =
-                |((of, _), mark): (&(String, _), &First)| of == unit && mark.place.shard != at.shard;
-            if history.iter().any(is_it) || first.iter().any(is_elsewhere) {
+            let is_credited_by =
+                |experiment: &str| MORE.contains(&experiment) || ["checkout", SECOND].contains(&experiment);
+            let is_elsewhere = |((of, experiment), mark): (&(String, &str), &First)| {
+                of == unit && is_credited_by(experiment) && mark.place.shard != at.shard
+            };
+            let is_conversion = matches!(happening.what, What::Purchase(_) | What::Visit | What::Signup);
+            if history.iter().any(is_it) || is_conversion && first.iter().any(is_elsewhere) {
                 expected.overtaken.insert(place.clone());
             }
             let own = |experiment| first.get(&(unit.clone(), experiment)).filter(|it| it.place == at);

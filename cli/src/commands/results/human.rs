@@ -32,7 +32,7 @@ impl Report for ResultsReport {
             let share = percent(share);
             let _ = writeln!(
                 text,
-                "  {BAD}several variants{BAD:#}: {share} of the exposures are to another variant than the unit's first"
+                "  {BAD}several variants{BAD:#}: {share} of exposures are not to the unit's first variant"
             );
         }
         text.push_str(&self.suspects.human());
@@ -40,7 +40,7 @@ impl Report for ResultsReport {
             let share = percent(*share);
             let _ = writeln!(
                 text,
-                "  {BAD}perhaps not one user{BAD:#}: 1 of 16 groups of units has {share} of {metric} in {variant}"
+                "  {BAD}perhaps not one user{BAD:#}: 1 of 16 groups has {share} of {metric} in {variant}"
             );
         }
         let control = self.control.as_deref().unwrap_or_default();
@@ -164,6 +164,9 @@ impl ResultsReport {
                 p_value(ratio.anytime_p_value)
             );
         }
+        if let Some(hour) = &self.mismatch_since {
+            let _ = writeln!(text, "  {DIM}since the units of {hour}; later ones do not repair it{DIM:#}");
+        }
         text
     }
 
@@ -201,15 +204,16 @@ impl ResultsReport {
                 Standard::Final => "valid for this one look",
             };
             let is_corrected = variants().any(|it| it.level.is_some_and(|level| level < self.alpha));
-            let corrected = if is_corrected { ", corrected for several comparisons" } else { "" };
+            let corrected = if is_corrected { ", for several comparisons" } else { "" };
             let level = round_percent(1.0 - self.alpha);
-            let _ = writeln!(text, "{DIM}{level} intervals, {looks}{corrected}{DIM:#}");
+            let _ = writeln!(text, "{DIM}{level} intervals of differences, {looks}{corrected}{DIM:#}");
         }
         if self.units > 0 && any(|it| it == Conclusion::Verdict(Verdict::TooEarly)) {
-            let _ = writeln!(
-                text,
-                "{DIM}`too early`: takes 100 units, and 5 conversions or 100 events, in each variant{DIM:#}"
-            );
+            let least = match self.standard {
+                Standard::Anytime => "under 100 units, 5 converted or not, or 100 values in a variant",
+                Standard::Final => "the values do not vary, or come from a few units",
+            };
+            let _ = writeln!(text, "{DIM}`too early`: {least}{DIM:#}");
         }
         let _ = writeln!(text, "{DIM}stream: {counts}{DIM:#}");
         text

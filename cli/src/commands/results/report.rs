@@ -26,13 +26,15 @@ pub struct ResultsReport {
     /// True if the units follow their allocations, in the order of `variants`; a variant that the document does not have has the
     /// share 0. `null` without units or without a document.
     pub(super) sample_ratio: Option<SampleRatio>,
+    /// The hour after which the ratio was a mismatch first, in RFC 3339, or `late`; `null` if it never was.
+    pub(super) mismatch_since: Option<String>,
     /// True if verdicts may be used: not where the sample ratio is a mismatch. They are then what they would be otherwise.
     pub(super) verdicts_valid: bool,
     /// `null` where there are counts alone.
     pub(super) control: Option<String>,
-    /// The probability of a false positive among all verdicts of a role.
+    /// The family-wise error rate of primary metrics and of guardrails, and the false discovery rate of secondary metrics.
     pub(super) alpha: f64,
-    /// The standard of all intervals and verdicts.
+    /// The standard of all differences and verdicts.
     pub(super) standard: Standard,
     /// The fraction of exposures to another variant than the unit's first, if it is above 0.5 %; else `null`.
     pub(super) conflict_share: Option<f64>,
@@ -120,6 +122,9 @@ impl ResultsReport {
                 .map(|(index, (key, totals))| VariantReport::new(key, totals, index < written.len()))
                 .collect(),
             verdicts_valid: results::verdicts_valid(sample_ratio.as_ref()),
+            mismatch_since: experiment
+                .and_then(|experiment| results::mismatch_since(experiment, totals))
+                .map(hour_text),
             sample_ratio,
             control: written.get(control).map(|(key, _)| (*key).to_owned()),
             alpha,
@@ -156,10 +161,15 @@ impl VariantReport {
     }
 }
 
+/// An hour in RFC 3339, or `late`.
+fn hour_text(hour: Hour) -> String {
+    hour.start().map_or_else(|| "late".to_owned(), |start| start.to_string())
+}
+
 impl HourReport {
     fn new((hour, variants): (&Hour, &BTreeMap<String, VariantTotals>)) -> Option<Self> {
         let units = variants.values().map(|it| it.units).sum();
-        let hour = hour.start().map_or_else(|| "late".to_owned(), |start| start.to_string());
+        let hour = hour_text(*hour);
         (units > 0).then_some(Self { hour, units })
     }
 }
