@@ -277,7 +277,10 @@ where
                 }
                 ended => {
                     left.extend(rest);
-                    ended?;
+                    if !ended? {
+                        // Somebody else counts these records. What comes after them may repeat an id that they took meanwhile.
+                        left.extend(runs.drain(..).flat_map(|(run, _)| run.payloads));
+                    }
                 }
             }
         }
