@@ -273,7 +273,7 @@ impl Report for PowerReport {
             String::new()
         };
         let looks = match self.standard {
-            Standard::Anytime => "verdicts that are valid at every look",
+            Standard::Anytime => "verdicts valid at every look",
             Standard::Final => "one two-sided test at the end, with `abx results --final`",
         };
         let _ = writeln!(text, "  {DIM}{looks}, alpha {}{each}{DIM:#}", self.alpha);

@@ -202,7 +202,8 @@ async fn no_row_is_larger_than_the_estimate_that_validate_makes() {
     let is_counted = |item: &&Item| item["pk"].as_s().unwrap().starts_with("exp#");
     let largest = items.iter().filter(is_counted).map(size).max().unwrap();
     let estimate = largest_row(&written);
-    assert!(largest <= estimate && estimate < largest * 4 / 3, "{largest} of {estimate}");
+    // The counts here have a digit or two, of the twenty that the estimate allows for.
+    assert!(largest <= estimate && estimate < largest * 3 / 2, "{largest} of {estimate}");
 }
 
 #[tokio::test]
