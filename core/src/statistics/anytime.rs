@@ -68,7 +68,7 @@ impl Anytime {
         let (a, b) = (Mean::of(control)?, Mean::of(treatment)?);
         let z = standard_errors(a, b)?;
         (a.n.min(b.n) >= LEAST_UNITS).then_some(())?;
-        self.comparison((a, b), self.width(a.n + b.n), self.p_value(a.n + b.n, z))
+        comparison((a, b), self.width(a.n + b.n), self.p_value(a.n + b.n, z))
     }
 
     /// Two means from sums over groups of units. `None` with fewer than 100 units in one of them, or where no group differs from another.
@@ -85,12 +85,7 @@ impl Anytime {
         let p_value = student_two_sided(t, degrees)?;
         // Of a probability of 0 the distance is beyond all bounds.
         let z = quantile(p_value / 2.0).unwrap_or(if p_value < 0.5 { f64::MAX.sqrt() } else { 0.0 });
-        self.comparison((a, b), width, self.p_value(units, z))
-    }
-
-    fn comparison(&self, (a, b): (Mean, Mean), width: f64, p_value: f64) -> Option<Comparison> {
-        let test = StatisticalTest::ConfidenceSequence;
-        Some(Comparison { difference: difference(a, b, width)?, lift: mean_lift(a, b, width), p_value, test })
+        comparison((a, b), width, self.p_value(units, z))
     }
 
     /// The half width of the interval after so many units, in standard errors. The logarithms of root and quotient are taken apart, so
@@ -115,6 +110,11 @@ impl Anytime {
         }
         self.compare_means(&control.into(), &treatment.into())
     }
+}
+
+fn comparison((a, b): (Mean, Mean), width: f64, p_value: f64) -> Option<Comparison> {
+    let test = StatisticalTest::ConfidenceSequence;
+    Some(Comparison { difference: difference(a, b, width)?, lift: mean_lift(a, b, width), p_value, test })
 }
 
 /// The difference of two means, in standard errors; `None` where no value differs from another.

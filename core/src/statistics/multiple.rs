@@ -28,7 +28,7 @@ pub fn benjamini_hochberg(p_values: &[f64], alpha: f64) -> Vec<f64> {
     let level = |rejected: usize| alpha * as_share(rejected) / as_share(p_values.len());
     let order = ranked(p_values);
     let is_below = |(rank, at): &(usize, &usize)| p_values.get(**at).is_some_and(|p| *p < level(rank + 1));
-    let rejected = order.iter().enumerate().filter(is_below).last().map_or(0, |(rank, _)| rank + 1);
+    let rejected = order.iter().enumerate().rfind(is_below).map_or(0, |(rank, _)| rank + 1);
     levels(&order, |rank| level(if rank < rejected { rejected } else { rejected + 1 }))
 }
 
