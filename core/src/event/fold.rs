@@ -51,8 +51,11 @@ impl StreamItem<'_> {
     /// True if the record was put on the stream under another partition key than this unit: its shard is then another one than that of
     /// the unit's other events, and their order is not known.
     fn is_misrouted(&self, unit: &str) -> bool {
-        let beginning = |text: &'_ str| text.chars().take(MAX_PARTITION_KEY).collect::<String>();
-        self.partition_key.is_some_and(|key| key != unit && beginning(key) != beginning(unit))
+        let is_other = |key: &str| {
+            let [key, unit] = [key, unit].map(|text| text.chars().take(MAX_PARTITION_KEY));
+            key.ne(unit)
+        };
+        self.partition_key.is_some_and(|key| key != unit && is_other(key))
     }
 
     /// The hash of its event's id; `None` for an event without an id, for a known duplicate, and for what is not an event.
