@@ -9,6 +9,7 @@
 //! | [`people`], [`event_files`], [`scratch`] | files of units, files of events, temporary databases |
 //! | [`aws`], [`http`] | calls of functions: credentials, signatures, connections |
 //! | `bench` | the load generator of `abx bench`, which nothing else knows |
+//! | [`history`] | what was published and counted of an experiment |
 //! | [`decisions`], [`suspects`], [`outcome`] | what several reports hold |
 //! | [`render`] | tables, bars, findings: how reports look to a person |
 //! | [`report`], [`output`], [`exit`], [`error`], [`advice`] | how a command ends, and what to do next |
@@ -26,6 +27,7 @@ pub mod earlier;
 pub mod error;
 pub mod event_files;
 pub mod exit;
+pub mod history;
 pub mod http;
 pub mod inputs;
 pub mod outcome;

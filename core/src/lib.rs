@@ -11,6 +11,7 @@
 //! | [`hash`] | a salt, a purpose and a unit become a bucket; allocations become ranges |
 //! | [`event`] | what a stream carries becomes exact counts |
 //! | [`metric`] | what an event adds to a metric, for every kind of metric |
+//! | [`plan`] | what was planned before the start, which results are judged by |
 //! | [`results`] | counts become comparisons and verdicts |
 //! | [`finding`] | what is wrong in a document, as data |
 //! | [`read`] | units, ids and times are read, wherever they come from |
@@ -43,6 +44,7 @@ pub mod event;
 pub mod finding;
 pub mod hash;
 pub mod metric;
+pub mod plan;
 pub mod read;
 pub mod rehearsal;
 pub mod results;

@@ -3,17 +3,19 @@
 //! Whatever depends on the kind of a metric matches [`Measure`] without a wildcard, so that a new kind does not compile before each
 //! of these places has been decided.
 
-use crate::document::{Direction, MetricConfig, MetricKind, MetricRole};
+use crate::document::{
+    Direction, Key, MetricConfig, MetricKind, MetricRole, NumberOrPercent, QuantilePer, Window,
+};
 use crate::event::{Amount, property};
 use jiff::SignedDuration;
 use serde_json::value::RawValue;
 
 /// A number that an experiment is judged by.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Metric {
     /// Its key, unique in the experiment.
     pub key: Box<str>,
-    /// The name of the events that it takes.
+    /// The name of the events that it takes; empty for a ratio, which takes those of its parts.
     pub event: Box<str>,
     /// The aggregation of the events.
     pub measure: Measure,
@@ -21,12 +23,64 @@ pub struct Metric {
     pub direction: Direction,
     /// The role of the metric in a decision.
     pub role: MetricRole,
-    /// The time after a unit's first exposure in which its events count; `None` means without limit.
-    pub window: Option<SignedDuration>,
+    /// The time after a unit's first exposure in which its events count.
+    pub window: CountingWindow,
+    /// The greatest total of a unit.
+    pub cap: Option<Cap>,
+    /// The least change that matters.
+    pub minimum_effect: Option<Effect>,
+    /// The loss that is acceptable, of a guardrail.
+    pub margin: Option<Effect>,
+    /// The time before a unit's first exposure whose events reduce the variance.
+    pub covariate: Option<SignedDuration>,
+}
+
+/// The time after a unit's first exposure in which its events count.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CountingWindow {
+    /// The beginning.
+    pub from: SignedDuration,
+    /// The end, which belongs to it; `None` means without limit.
+    pub to: Option<SignedDuration>,
+}
+
+/// The greatest total of a unit: what is above it counts as this (winsorizing).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Cap {
+    /// A number.
+    Value(Amount),
+    /// The percentile of all units' totals, from 0 to 1.
+    Percentile(f64),
+}
+
+/// The size of a change.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Effect {
+    /// In the metric's own unit.
+    Absolute(f64),
+    /// As a part of the control's value.
+    Relative(f64),
+}
+
+impl Effect {
+    /// What is written; a percentage is one of the control's value.
+    pub(crate) fn of(written: NumberOrPercent) -> Self {
+        let NumberOrPercent { number, is_percent } = written;
+        if is_percent { Self::Relative(number / 100.0) } else { Self::Absolute(number) }
+    }
+
+    /// The size in the metric's own unit, where the control has this value.
+    #[must_use]
+    pub fn absolute(self, control: f64) -> f64 {
+        match self {
+            Self::Absolute(size) => size,
+            Self::Relative(part) => part * control.abs(),
+        }
+    }
 }
 
 /// The aggregation of a metric's events.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Measure {
     /// The share of units with at least one event.
     Conversion,
@@ -42,6 +96,22 @@ pub enum Measure {
         /// The property's name.
         property: Box<str>,
     },
+    /// The total of one metric divided by that of another, over the same units.
+    Ratio {
+        /// The key of the metric above the line.
+        numerator: Box<str>,
+        /// The key of the metric below it.
+        denominator: Box<str>,
+    },
+    /// A quantile of a property.
+    Quantile {
+        /// The property's name.
+        property: Box<str>,
+        /// The quantile, above 0 and below 1.
+        q: f64,
+        /// The values.
+        per: QuantilePer,
+    },
 }
 
 /// The counters that events are added to. Whatever depends on it matches it without a wildcard.
@@ -53,6 +123,8 @@ pub enum Aggregation {
     Sum,
     /// The same, and the values are counted by group: their mean is over events.
     Mean,
+    /// Events are counted, and nothing else: the metric is computed from other metrics, or from the archive.
+    Events,
 }
 
 impl Aggregation {
@@ -61,7 +133,7 @@ impl Aggregation {
     pub const fn marks_units(self) -> bool {
         match self {
             Self::Units => true,
-            Self::Sum | Self::Mean => false,
+            Self::Sum | Self::Mean | Self::Events => false,
         }
     }
 
@@ -69,7 +141,7 @@ impl Aggregation {
     #[must_use]
     pub const fn adds_values(self) -> bool {
         match self {
-            Self::Units => false,
+            Self::Units | Self::Events => false,
             Self::Sum | Self::Mean => true,
         }
     }
@@ -78,7 +150,7 @@ impl Aggregation {
     #[must_use]
     pub const fn counts_values(self) -> bool {
         match self {
-            Self::Units | Self::Sum => false,
+            Self::Units | Self::Sum | Self::Events => false,
             Self::Mean => true,
         }
     }
@@ -93,38 +165,77 @@ pub enum Contribution {
     Value(Amount),
     /// No usable value, because the property is missing, not a number, or too large for a sum.
     Unusable,
+    /// Nothing else.
+    Nothing,
 }
 
 impl Metric {
-    /// Compiles what is written. A metric whose property is missing is left out, which is a finding of its own.
-    pub(crate) fn compile(written: &[MetricConfig]) -> Vec<Self> {
-        let is_primary_named = written.iter().any(|it| it.role == Some(MetricRole::Primary));
+    /// Compiles what is written. A metric that cannot be computed is left out, which is a finding of its own.
+    pub(crate) fn compile(written: &[MetricConfig], goal: Option<&str>) -> Vec<Self> {
+        let is_primary_named =
+            goal.is_some() || written.iter().any(|it| it.role == Some(MetricRole::Primary));
         let others = if is_primary_named { MetricRole::Secondary } else { MetricRole::Primary };
-        written.iter().filter_map(|it| Self::new(it, it.role.unwrap_or(others))).collect()
+        let role = |it: &MetricConfig| {
+            let by_goal = if goal == Some(&*it.key) { MetricRole::Primary } else { others };
+            it.role.unwrap_or(by_goal)
+        };
+        written.iter().filter_map(|it| Self::new(it, role(it), written)).collect()
     }
 
-    fn new(written: &MetricConfig, role: MetricRole) -> Option<Self> {
+    fn new(written: &MetricConfig, role: MetricRole, all: &[MetricConfig]) -> Option<Self> {
         let property = || written.property.as_deref().map(Into::into);
+        let part = |key: &Option<Key>| all.iter().find(|it| Some(&it.key) == key.as_ref());
+        let duration = |window: Window| SignedDuration::from_secs(window.seconds);
+        // A ratio is over the units of its parts, at the same time.
+        let timed = if written.kind == MetricKind::Ratio { part(&written.numerator)? } else { written };
+        let window = timed.window.map_or_else(CountingWindow::default, |it| CountingWindow {
+            from: it.from.map_or(SignedDuration::ZERO, duration),
+            to: it.to.map(duration),
+        });
         let measure = match written.kind {
             MetricKind::Conversion => Measure::Conversion,
             MetricKind::Count => Measure::Count,
             MetricKind::Sum => Measure::Sum { property: property()? },
             MetricKind::Mean => Measure::Mean { property: property()? },
+            MetricKind::Ratio => {
+                let key = |written| part(written).map(|it| (*it.key).into());
+                Measure::Ratio {
+                    numerator: key(&written.numerator)?,
+                    denominator: key(&written.denominator)?,
+                }
+            }
+            MetricKind::Quantile => {
+                let (q, per) = (written.q?.0, written.per.unwrap_or_default());
+                Measure::Quantile { property: property()?, q, per }
+            }
+        };
+        let cap = |it: NumberOrPercent| {
+            if it.is_percent {
+                Some(Cap::Percentile(it.number / 100.0))
+            } else {
+                Amount::from_f64(it.number).map(Cap::Value)
+            }
         };
         Some(Self {
             key: (*written.key).into(),
-            event: written.event.as_str().into(),
+            event: written.event.as_deref().unwrap_or_default().into(),
             measure,
             direction: written.direction.unwrap_or_default(),
             role,
-            window: written.window.map(|window| SignedDuration::from_secs(window.seconds)),
+            window,
+            cap: written.cap.and_then(cap),
+            minimum_effect: written.minimum_effect.map(Effect::of),
+            margin: written.margin.map(Effect::of),
+            covariate: written.covariate.as_ref().map(|it| duration(it.before)),
         })
     }
 
     /// Returns true if an event at this time after the unit's first exposure counts.
     #[must_use]
     pub fn is_within_window(&self, after_exposure: SignedDuration) -> bool {
-        !after_exposure.is_negative() && self.window.is_none_or(|window| after_exposure <= window)
+        !after_exposure.is_negative()
+            && after_exposure >= self.window.from
+            && self.window.to.is_none_or(|end| after_exposure <= end)
     }
 }
 
@@ -137,6 +248,8 @@ impl Measure {
             Self::Count => MetricKind::Count,
             Self::Sum { .. } => MetricKind::Sum,
             Self::Mean { .. } => MetricKind::Mean,
+            Self::Ratio { .. } => MetricKind::Ratio,
+            Self::Quantile { .. } => MetricKind::Quantile,
         }
     }
 
@@ -147,6 +260,7 @@ impl Measure {
             Self::Conversion => Aggregation::Units,
             Self::Count | Self::Sum { .. } => Aggregation::Sum,
             Self::Mean { .. } => Aggregation::Mean,
+            Self::Ratio { .. } | Self::Quantile { .. } => Aggregation::Events,
         }
     }
 
@@ -158,6 +272,7 @@ impl Measure {
             Self::Sum { property } | Self::Mean { property } => {
                 amount(properties, property).map_or(Contribution::Unusable, Contribution::Value)
             }
+            Self::Ratio { .. } | Self::Quantile { .. } => Contribution::Nothing,
         }
     }
 }

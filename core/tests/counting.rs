@@ -126,7 +126,8 @@ impl World {
         let mut totals = Totals::default();
         for ((row, counter), amount) in &self.rows {
             if let RowKey::Experiment { experiment: of, epoch: 1, .. }
-            | RowKey::Groups { experiment: of, epoch: 1, .. } = row
+            | RowKey::Groups { experiment: of, epoch: 1, .. }
+            | RowKey::Cohort { experiment: of, epoch: 1, .. } = row
                 && of == experiment
             {
                 totals.add(row, counter, *amount);
@@ -280,6 +281,29 @@ fn a_window_ends_and_time_runs_forwards() {
 }
 
 /// An arrival is told to the millisecond, and an exposure more finely.
+/// What metrics with a window count stands under the day on which its unit was exposed, whenever it happened.
+#[test]
+fn metrics_with_a_window_are_counted_by_the_day_of_exposure() {
+    let day = |at: i64| jiff::civil::date(1970, 1, 1).checked_add(jiff::Span::new().days(at)).unwrap();
+    let world = after(&[
+        exposure("u", "a", NOW - 3 * DAY),
+        exposure("v", "a", NOW - 2 * DAY),
+        purchase("u", NOW - DAY),
+        purchase("u", NOW),
+        purchase("v", NOW),
+    ]);
+    let totals = world.totals();
+    let of = |at: i64| {
+        let cohort = &totals.cohorts[&day(at)]["a"];
+        (cohort.groups.iter().sum::<u64>(), cohort.metrics["bought"].units, cohort.metrics["bought"].events)
+    };
+    assert_eq!((of(20_000 - 3), of(20_000 - 2)), ((1, 1, 2), (1, 1, 1)));
+    assert_eq!(totals.cohorts.len(), 2);
+    let all = &totals.variants["a"];
+    assert_eq!((all.units, all.groups.iter().sum::<u64>(), all.metrics["bought"].units), (2, 2, 2));
+    assert!(totals.hours.values().all(|it| it.values().all(|it| !it.metrics.contains_key("bought"))));
+}
+
 #[test]
 fn what_happens_within_a_millisecond_goes_by_the_order_of_the_records() {
     let exact =

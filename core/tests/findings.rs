@@ -155,6 +155,22 @@ fn written() -> Vec<Case> {
             "property",
             [experiment(json!({"metrics": [{"key": "m", "event": "buy", "kind": "sum"}]}))],
         ),
+        case(
+            Code::SeveralPrimaries,
+            "metrics",
+            "role: primary",
+            [experiment(json!({"metrics": [
+                {"key": "m", "event": "buy", "kind": "count"}, {"key": "n", "event": "buy", "kind": "conversion"},
+            ]}))],
+        ),
+        case(
+            Code::PlanInvalid,
+            "plan.goal",
+            "did you mean `bought`?",
+            [experiment(json!({
+                "metrics": [{"key": "bought", "event": "buy", "kind": "conversion"}], "plan": {"goal": "bougth"},
+            }))],
+        ),
         case(Code::BlankText, "unit", "leave it out", [experiment(json!({"unit": " "}))]),
         case(
             Code::BlankText,
@@ -434,4 +450,89 @@ fn a_finding_is_data() {
         "help": "did you mean `active`?",
     }]);
     assert_eq!(serde_json::to_value(findings).ok(), Some(expected));
+}
+
+/// Each has one finding, at this place.
+#[test]
+fn metrics_and_plans_that_cannot_be_computed_are_found() {
+    let [count, other] = [("n", "count"), ("d", "sum")].map(
+        |(key, kind)| json!({"key": key, "event": "e", "kind": kind, "property": "p", "role": "secondary"}),
+    );
+    let with = |metric: Value| json!({"metrics": [count.clone(), other.clone(), metric]});
+    let ratio = |field: &str, value: Value| {
+        let mut metric = json!({"key": "r", "kind": "ratio", "numerator": "n", "denominator": "d"});
+        metric[field] = value;
+        with(metric)
+    };
+    let sum = |field: &str, value: Value| {
+        let mut metric =
+            json!({"key": "s", "event": "e", "kind": "sum", "property": "p", "role": "guardrail"});
+        metric[field] = value;
+        with(metric)
+    };
+    let plan =
+        |plan: Value| json!({"metrics": [{"key": "m", "event": "e", "kind": "conversion"}], "plan": plan});
+    for (part, code, path) in [
+        (ratio("numerator", Value::Null), Code::MetricInvalid, "metrics[2]"),
+        (ratio("denominator", json!("x")), Code::MetricInvalid, "metrics[2].denominator"),
+        (ratio("denominator", json!("r")), Code::MetricInvalid, "metrics[2].denominator"),
+        (ratio("event", json!("e")), Code::MetricInvalid, "metrics[2].event"),
+        (ratio("window", json!("1d")), Code::MetricInvalid, "metrics[2].window"),
+        (ratio("cap", json!(5)), Code::MetricInvalid, "metrics[2].cap"),
+        (
+            with(json!({"key": "q", "event": "e", "kind": "quantile", "property": "p"})),
+            Code::MetricInvalid,
+            "metrics[2]",
+        ),
+        (
+            with(json!({"key": "q", "event": "e", "kind": "quantile", "property": "p", "q": 1})),
+            Code::MetricInvalid,
+            "metrics[2].q",
+        ),
+        (with(json!({"key": "c", "kind": "count"})), Code::MetricInvalid, "metrics[2]"),
+        (
+            with(json!({"key": "c", "event": "e", "kind": "count", "q": 0.5})),
+            Code::MetricInvalid,
+            "metrics[2].q",
+        ),
+        (sum("cap", json!(0)), Code::MetricInvalid, "metrics[2].cap"),
+        (sum("cap", json!("100%")), Code::MetricInvalid, "metrics[2].cap"),
+        (sum("margin", json!(-1)), Code::MetricInvalid, "metrics[2].margin"),
+        (sum("minimum_effect", json!(0)), Code::MetricInvalid, "metrics[2].minimum_effect"),
+        (sum("window", json!({"from": "2d", "to": "1d"})), Code::MetricInvalid, "metrics[2].window"),
+        (
+            with(json!({"key": "c", "event": "e", "kind": "count", "margin": "2%"})),
+            Code::MetricInvalid,
+            "metrics[2].margin",
+        ),
+        (plan(json!({"power": 1})), Code::PlanInvalid, "plan.power"),
+        (plan(json!({"alpha": 0})), Code::PlanInvalid, "plan.alpha"),
+        (plan(json!({"units": 0})), Code::PlanInvalid, "plan.units"),
+        (plan(json!({"minimum_effect": 0})), Code::PlanInvalid, "plan.minimum_effect"),
+        (plan(json!({"looks": "final"})), Code::PlanInvalid, "plan.looks"),
+        (json!({"dimensions": ["a", " "]}), Code::BlankText, "dimensions[1]"),
+        (json!({"dimensions": ["a", "a"]}), Code::DuplicateKey, "dimensions[1]"),
+        (
+            json!({"dimensions": (0..9).map(|it| it.to_string()).collect::<Vec<_>>()}),
+            Code::PlanInvalid,
+            "dimensions",
+        ),
+    ] {
+        let found = compiled(&[experiment(part.clone())]).findings;
+        let found: Vec<(Code, String)> =
+            found.iter().map(|it| (it.code, it.place.path.to_string())).collect();
+        assert_eq!(found, [(code, path.to_owned())], "{part}");
+    }
+    for part in [
+        ratio("role", json!("primary")),
+        sum("cap", json!("99.5%")),
+        sum("margin", json!("2%")),
+        sum("window", json!({"from": "1d"})),
+        plan(
+            json!({"goal": "m", "minimum_effect": "5%", "power": "80%", "units": 1_000, "days": 14, "looks": "final"}),
+        ),
+        json!({"dimensions": ["country", "app.platform"]}),
+    ] {
+        assert_eq!(compiled(&[experiment(part.clone())]).findings, [], "{part}");
+    }
 }

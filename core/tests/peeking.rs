@@ -3,8 +3,8 @@
 //! fail in the same simulation, so it can fail. Everything is seeded.
 
 use abx_core::document::MetricRole;
-use abx_core::event::{Amount, MetricTotals, VariantTotals};
-use abx_core::results::{AnalysisPlan, MetricResult, Standard, Verdict, judge};
+use abx_core::event::{Amount, MetricTotals, Totals, VariantTotals};
+use abx_core::results::{AnalysisPlan, MetricResult, Standard, Verdict, counted, judge};
 use abx_core::statistics::{
     Anytime, Baseline, Correction, Design, Looks, Moments, Proportion, SampleRatioPlan, compare_means,
     compare_proportions, goodness_of_fit, sample_ratio,
@@ -226,11 +226,21 @@ fn differs(results: &[MetricResult], role: MetricRole) -> bool {
 /// Four treatments and six metrics, of conversions, counts, sums and a mean, with daily looks from the first units on: any verdict is a false one.
 #[test]
 fn verdicts_of_several_metrics_and_treatments_may_be_looked_at_daily() {
-    const RUNS: u32 = 120;
+    several_looks(Standard::Anytime, 120);
+}
+
+/// The same around a planned size, before it and after it.
+#[test]
+fn verdicts_around_a_planned_size_may_be_looked_at_daily() {
+    several_looks(Standard::Planned, 120);
+}
+
+#[expect(clippy::print_stdout, clippy::indexing_slicing, clippy::unwrap_used, reason = "a test")]
+fn several_looks(standard: Standard, runs: u32) {
     let compiled = several(5);
     let experiment = compiled.catalog.experiment("e").unwrap();
     let (mut always, mut once) = ([0_u32; 2], 0_u32);
-    for run in 0..RUNS {
+    for run in 0..runs {
         let mut random = Random(u64::from(run) << 32 | 0x63);
         let mut totals = vec![VariantTotals::default(); 5];
         let (mut raised, mut raised_once) = ([false; 2], false);
@@ -239,23 +249,30 @@ fn verdicts_of_several_metrics_and_treatments_may_be_looked_at_daily() {
                 let at = random.below(5);
                 count_unit(&mut totals[at], experiment.metrics(), &mut random);
             }
-            let named: Vec<(&str, &VariantTotals)> =
-                experiment.variants().iter().map(|it| &*it.key).zip(&totals).collect();
-            let plan =
-                AnalysisPlan { control: 0, alpha: ALPHA, tuned_for: 10_000, standard: Standard::Anytime };
-            let results = judge(experiment.metrics(), &named, &plan);
+            let names: Vec<&str> = experiment.variants().iter().map(|it| &*it.key).collect();
+            let variants = names.iter().map(|it| (*it).to_owned()).zip(totals.iter().cloned()).collect();
+            let totals = Totals { variants, ..Totals::default() };
+            let measured = counted(experiment.metrics(), &names, &totals, &[], None);
+            let plan = AnalysisPlan { planned_pair: 4_000, standard, ..AnalysisPlan::default() };
+            let results = judge(experiment.metrics(), &names, &measured, &plan);
             for (raised, role) in raised.iter_mut().zip([MetricRole::Primary, MetricRole::Guardrail]) {
                 *raised |= differs(&results, role);
             }
             let fixed = AnalysisPlan { standard: Standard::Final, ..plan };
-            raised_once |= differs(&judge(experiment.metrics(), &named, &fixed), MetricRole::Primary);
+            raised_once |=
+                differs(&judge(experiment.metrics(), &names, &measured, &fixed), MetricRole::Primary);
         }
         always = [always[0] + u32::from(raised[0]), always[1] + u32::from(raised[1])];
         once += u32::from(raised_once);
     }
-    let share = |alarms: u32| f64::from(alarms) / f64::from(RUNS);
-    println!("several: primary {}, guardrails {}; fixed {}", share(always[0]), share(always[1]), share(once));
-    assert!(always.into_iter().all(|alarms| share(alarms) <= ALPHA), "{always:?} of {RUNS} runs");
+    let share = |alarms: u32| f64::from(alarms) / f64::from(runs);
+    println!(
+        "several, {standard:?}: primary {}, guardrails {}; fixed {}",
+        share(always[0]),
+        share(always[1]),
+        share(once)
+    );
+    assert!(always.into_iter().all(|alarms| share(alarms) <= ALPHA), "{always:?} of {runs} runs");
     assert!(share(once) > 2.0 * ALPHA, "looking daily at the final standard shows only {}", share(once));
 }
 
@@ -279,4 +296,45 @@ fn the_planned_size_is_enough_for_a_verdict() {
     let share = f64::from(found) / f64::from(RUNS);
     println!("planned for a power of 80 %, {units} units a variant: {share} are decided at that size");
     assert!((0.76..0.85).contains(&share), "{share}");
+}
+
+/// A plan with its own boundary takes a seventh more units than one look, and is decided by the planned size with the wanted power, by looking
+/// at every fiftieth of the way.
+#[test]
+fn a_planned_boundary_is_crossed_with_the_planned_power() {
+    const RUNS: u32 = 400;
+    let baseline = Baseline::Proportion { rate: 0.1 };
+    let design =
+        |looks| Design::new(baseline, &[1.0, 1.0], ALPHA, 0.8, Correction::Bonferroni, looks).unwrap();
+    let units = |looks| design(looks).sizes(0.03).unwrap().total;
+    let (planned, once) = (units(Looks::Planned), units(Looks::Final));
+    let more = planned as f64 / once as f64;
+    assert!((1.1..1.2).contains(&more), "{planned} of {once}");
+    let anytime = Anytime::planned(ALPHA, planned).unwrap();
+    let decided = |treated: f64, looks: u64, of: u64| {
+        let mut found = 0_u32;
+        for run in 0..RUNS {
+            let mut random = Random(u64::from(run) << 32 | of);
+            let (mut successes, mut seen) = ([0_u64; 2], 0_u64);
+            let mut is_found = false;
+            for look in 1..=looks {
+                let each = planned * look / of / 2 - seen;
+                seen += each;
+                for (successes, rate) in successes.iter_mut().zip([0.1, treated]) {
+                    *successes += (0..each).map(|_| u64::from(random.next() < rate)).sum::<u64>();
+                }
+                let of = |it| Proportion::new(it, seen).unwrap();
+                let compared = anytime.compare_proportions(of(successes[0]), of(successes[1]));
+                is_found |= compared.is_some_and(|it| it.difference.excludes_zero());
+            }
+            found += u32::from(is_found);
+        }
+        f64::from(found) / f64::from(RUNS)
+    };
+    let (found, falsely) = (decided(0.13, 50, 50), decided(0.1, 150, 50));
+    println!(
+        "planned for a power of 80 %, {planned} units: decided by then {found}; without an effect, by three times as many {falsely}"
+    );
+    assert!(found >= 0.77, "{found}");
+    assert!(falsely <= ALPHA, "{falsely}");
 }

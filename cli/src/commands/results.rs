@@ -1,9 +1,14 @@
 //! `abx results`: the analysis of an experiment.
 
-mod find;
+#[cfg(feature = "archive")]
+mod archive;
+mod evidence;
 mod human;
+mod judgement;
 mod list;
+mod numbers;
 mod report;
+mod sentence;
 
 pub use list::ResultsListReport;
 pub use report::ResultsReport;
@@ -12,19 +17,22 @@ use crate::advice::unanswered;
 use crate::command::{Execute, ReportSchema, Run, block_on};
 use crate::error::Error;
 use crate::exit::{self, Exit};
+use crate::history::{History, PublishedExperiment};
 use crate::inputs::DocumentSource;
 use crate::output::{Output, stdout_is_open};
 use crate::report::{Format, FormatArg, Report as _};
-use crate::stores::{AnyMetrics, MarksArg, MetricsArgs};
+use crate::stores::{MarksArg, MetricsArgs};
 use crate::suspects::Suspects;
-use abx_core::event::Totals;
 use abx_core::finding::did_you_mean;
-use abx_core::results::Standard;
+use abx_core::results::totals_until;
 use abx_functions::catalog::head;
-use abx_functions::ports::{MetricStore as _, RowsOf, stream_totals, totals};
-use find::{History, PublishedExperiment};
-use report::{AnalysisOptions, JudgedCounts};
+use abx_functions::ports::{MetricStore as _, RowsOf, stream_totals};
+use evidence::{Evidence, start_of_hour};
+use jiff::Timestamp;
+use judgement::AnalysisOptions;
+use report::Judged;
 use std::io::IsTerminal;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Analyze the counts of an experiment; without KEY, list all experiments with counts
@@ -57,11 +65,13 @@ pub struct Args {
     #[arg(long, value_name = "VARIANT", requires = "key")]
     control: Option<String>,
     /// The probability of any false positive among primary metrics and among guardrails; the false discovery rate of secondary ones
-    #[arg(long, value_name = "SHARE", default_value_t = 0.05, value_parser = crate::inputs::probability)]
-    alpha: f64,
+    /// [default: the plan's, or 5 %]
+    #[arg(long, value_name = "SHARE", value_parser = crate::inputs::probability)]
+    alpha: Option<f64>,
     /// The number of units that the anytime-valid intervals are tuned for; choose it before the first look
-    #[arg(long, value_name = "UNITS", default_value_t = abx_core::statistics::Anytime::TUNED_FOR, value_parser = crate::inputs::count)]
-    tuned_for: u64,
+    /// [default: the planned units, or 10000]
+    #[arg(long, value_name = "UNITS", value_parser = crate::inputs::count)]
+    tuned_for: Option<u64>,
     /// Judge by the one look that was planned, instead of by intervals that are valid at every look
     #[arg(long = "final", requires = "key", conflicts_with = "watch")]
     is_final: bool,
@@ -71,6 +81,24 @@ pub struct Args {
     /// Judge by the document of this revision, for example @12; by default by the head, or the newest revision with the experiment
     #[arg(long, value_name = "@N", requires = "key", value_parser = parse_revision)]
     at: Option<RevisionArg>,
+    /// Judge what was counted before a time, in RFC 3339 or as a date; the hour that it lies in is left out
+    #[arg(long, value_name = "TIME", requires = "key", conflicts_with = "watch", value_parser = parse_time)]
+    until: Option<Timestamp>,
+    /// Analyze archived events instead of counters: a folder with `day=` partitions, or a file of events
+    #[arg(long, value_name = "DIR", requires = "key", conflicts_with_all = ["watch", "athena"])]
+    archive: Option<PathBuf>,
+    /// Analyze the archive by Athena, in this workgroup
+    #[arg(long, value_name = "WORKGROUP", requires = "key", conflicts_with = "watch")]
+    athena: Option<String>,
+    /// The database of the archive in Athena
+    #[arg(long, value_name = "DATABASE", requires = "athena", default_value = "abx_archive")]
+    database: String,
+    /// Break down by an attribute that exposures have (`dimensions:` of the document); from an archive
+    #[arg(long, value_name = "ATTRIBUTE", requires = "key")]
+    by: Option<String>,
+    /// Show the goal at the end of each day, too
+    #[arg(long, requires = "key")]
+    daily: bool,
     /// Show the results again whenever they change
     #[arg(long, requires = "key")]
     watch: bool,
@@ -92,6 +120,18 @@ fn parse_revision(text: &str) -> Result<RevisionArg, String> {
         _ => {
             Err("write a published revision, for example @12 or @head; `abx revisions` lists them".to_owned())
         }
+    }
+}
+
+fn parse_time(text: &str) -> Result<Timestamp, String> {
+    let time = abx_core::document::DateTime::parse(text);
+    time.map(|it| it.0).ok_or_else(|| "write for example 2026-11-24T09:00:00Z or 2026-11-24".to_owned())
+}
+
+impl Args {
+    fn options(&self) -> AnalysisOptions<'_> {
+        let Self { alpha, tuned_for, is_final, .. } = *self;
+        AnalysisOptions { control: self.control.as_deref(), alpha, tuned_for, is_final }
     }
 }
 
@@ -176,27 +216,85 @@ async fn read(args: &Args, key: &str) -> Result<ResultsReport, Error> {
     };
     let epoch_of = |found: &PublishedExperiment| found.experiment(key).map(abx_core::Experiment::epoch);
     let epoch = args.epoch.or_else(|| found.as_ref().and_then(epoch_of)).unwrap_or(1);
-    let totals = count_of(&metrics, key, epoch).await?;
+    let totals = crate::history::count_of(&metrics, key, epoch).await?;
     if found.is_none() && totals.variants.is_empty() {
         return Err(unknown(&history, key).await?);
     }
     let stream = stream_totals(&metrics.rows(RowsOf::Stream).await.map_err(unanswered)?);
     let suspects = Suspects::look(&args.metrics, &metrics, Some(key), &[(key, epoch)], !args.watch).await;
-    let standard = if args.is_final { Standard::Final } else { Standard::Anytime };
-    let plan = AnalysisOptions {
-        control: args.control.as_deref(),
-        alpha: args.alpha,
-        tuned_for: args.tuned_for,
-        standard,
+    let phases = match (&found, args.at) {
+        (Some(found), None) => history.phases(key, found).await?,
+        (Some(found), Some(_)) => found.phase(key).into_iter().collect(),
+        (None, _) => Vec::new(),
     };
-    let counted = JudgedCounts { key, epoch, totals: &totals, stream: &stream, suspects };
-    ResultsReport::new(counted, found.as_ref(), &plan)
+    let experiment = found.as_ref().and_then(|it| it.experiment(key));
+    if args.archive.is_some() || args.athena.is_some() {
+        let judged = Judged { key, epoch, found: found.as_ref(), phases: &phases, stream: &stream, suspects };
+        let experiment = experiment.ok_or_else(|| {
+            Error::caller("there is no document to analyze the archive by")
+                .help("publish the experiment first")
+        })?;
+        return of_archive(args, experiment, judged).await;
+    }
+    if args.by.is_some() {
+        return Err(Error::caller("live counters do not know the attributes of units")
+            .help("add --archive DIR or --athena WORKGROUP"));
+    }
+    let (totals, now) = match args.until {
+        Some(until) => (totals_until(&totals, until), until),
+        None => (totals, start_of_hour(Timestamp::now())),
+    };
+    let evidence = Evidence::of_counters(experiment, &totals, &phases, now);
+    let judged = Judged { key, epoch, found: found.as_ref(), phases: &phases, stream: &stream, suspects };
+    let report = ResultsReport::new(judged, evidence, &args.options())?;
+    Ok(ResultsReport { shows_daily: args.daily, ..report })
 }
 
-/// The counts of an epoch of an experiment.
-async fn count_of(metrics: &AnyMetrics, key: &str, epoch: u32) -> Result<Totals, Error> {
-    let rows = metrics.rows(RowsOf::Experiment { experiment: key, epoch }).await;
-    Ok(totals(&rows.map_err(unanswered)?))
+/// The results of archived events.
+#[cfg(feature = "archive")]
+async fn of_archive(
+    args: &Args,
+    experiment: &abx_core::Experiment,
+    judged: Judged<'_>,
+) -> Result<ResultsReport, Error> {
+    if let Some(by) = args.by.as_deref().filter(|by| !experiment.dimensions().any(|it| it == *by)) {
+        let known: Vec<&str> = experiment.dimensions().collect();
+        let help = match &*known {
+            [] => format!("write `dimensions: [{by}]` into the document; later exposures then have it"),
+            known => format!("its exposures have {}", known.join(", ")),
+        };
+        return Err(
+            Error::caller(format!("the exposures of the experiment have no attribute {by:?}")).help(help)
+        );
+    }
+    let archived = archive::ArchivedExperiment {
+        experiment,
+        phases: judged.phases,
+        by: args.by.as_deref(),
+        until: args.until,
+    };
+    let (evidence, by_value) = match (&args.archive, &args.athena) {
+        (Some(folder), _) => {
+            let engine = abx_analysis::embedded::EmbeddedEngine::new(folder);
+            archived.read(&engine, &format!("archive {}", folder.display())).await?
+        }
+        (None, Some(workgroup)) => {
+            let config = args.metrics.store.config().await;
+            let engine = abx_analysis::athena::AthenaEngine::new(&config, workgroup, &args.database);
+            archived.read(&engine, &format!("archive {} by Athena", args.database)).await?
+        }
+        (None, None) => return Err(Error::caller("no archive is named")),
+    };
+    let report =
+        ResultsReport::new(judged, evidence, &args.options())?.by(args.by.as_deref(), by_value, experiment);
+    Ok(ResultsReport { shows_daily: args.daily, ..report })
+}
+
+/// The results of archived events.
+#[cfg(not(feature = "archive"))]
+async fn of_archive(_: &Args, _: &abx_core::Experiment, _: Judged<'_>) -> Result<ResultsReport, Error> {
+    Err(Error::caller("this `abx` was built without the engine that reads archives")
+        .help("build it with: cargo build --release --features archive"))
 }
 
 /// The error for a key that was neither published nor counted.

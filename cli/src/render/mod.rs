@@ -76,3 +76,4 @@ mod tests {
         assert_eq!(printable_lines("a\n\u{1b}b\n"), "a\n\\u{1b}b\n");
     }
 }
+pub mod wrap;

@@ -1,15 +1,17 @@
 //! One experiment.
 
+use super::metrics;
 use super::names::unknown;
 use super::rules::Rules;
 use super::shared::{Shared, unique};
 use super::shares;
 use crate::decide::{AttributePath, ExperimentParts, Slot, Split, USER_ID, Variant};
-use crate::document::{ExperimentConfig, MetricConfig, Status};
+use crate::document::{ExperimentConfig, Status};
 use crate::event::{MAX_ROW_BYTES, largest_row};
 use crate::finding::{Code, Findings, Path};
 use crate::hash::{BUCKETS, Bucketer, Purpose, Range, salt_of_epoch};
 use crate::metric::Metric;
+use crate::plan::Plan;
 use std::collections::BTreeMap;
 
 /// A compiled experiment that may still be left out.
@@ -27,7 +29,7 @@ pub(super) fn compile(
     super::check_epoch(written.epoch, findings);
     super::check_overrides_file(written.overrides_file.as_deref(), findings);
     check_times(written, findings);
-    check_metrics(&written.metrics, findings);
+    metrics::check(written, findings);
     check_rows(written, findings);
     let epoch = written.epoch.unwrap_or(1);
     let written_salt = written.salt.as_deref().unwrap_or(&written.experiment);
@@ -52,6 +54,7 @@ pub(super) fn compile(
     let holdouts = shared.holdouts_of(&written.experiment);
     let uses_shared =
         uses_segment || written.layer.is_some() || !holdouts.is_empty() || shared.is_lost("holdouts");
+    let goal = written.plan.as_ref().and_then(|it| it.goal.as_deref());
     let parts = ExperimentParts {
         key: (*written.experiment).into(),
         unit: AttributePath::new(unit),
@@ -73,7 +76,9 @@ pub(super) fn compile(
             .iter()
             .map(|it| Variant { key: (*it.key).into(), payload: it.payload.clone() })
             .collect(),
-        metrics: Metric::compile(&written.metrics).into(),
+        metrics: Metric::compile(&written.metrics, goal).into(),
+        plan: written.plan.as_ref().map(Plan::compile),
+        dimensions: written.dimensions.iter().map(|it| AttributePath::new(it)).collect(),
     };
     CompiledExperiment { parts, uses_shared }
 }
@@ -211,21 +216,5 @@ fn check_rows(written: &ExperimentConfig, findings: &mut Findings) {
                 format!("the counts can take {of} KB a row, and {limit} KB are the limit"),
             )
             .help("shorten the keys of variants and metrics, or leave metrics out");
-    }
-}
-
-fn check_metrics(metrics: &[MetricConfig], findings: &mut Findings) {
-    unique("metric", "metrics", metrics.iter().map(|it| &*it.key), findings);
-    for (at, metric) in metrics.iter().enumerate() {
-        let path = Path::of("metrics").index(at);
-        if metric.kind.needs_property() && metric.property.is_none() && !findings.is_broken(&path) {
-            findings
-                .add(Code::MetricInvalid, path.clone(), format!("a {} needs a `property`", metric.kind))
-                .help("name the property of the event that holds the number");
-        }
-        let event = path.field("event");
-        if metric.event.trim().is_empty() && !findings.is_broken(&event) {
-            findings.add(Code::MetricInvalid, event, "the event is blank").help("name the events to count");
-        }
     }
 }

@@ -15,6 +15,7 @@ mod chains;
 mod experiment;
 mod flag;
 mod lint;
+mod metrics;
 mod names;
 mod operators;
 mod patterns;

@@ -34,7 +34,8 @@ impl Catalog {
         for (index, experiment) in experiments.iter().enumerate() {
             // A draft counts nothing: nobody was exposed.
             let metrics = experiment.metrics().iter().filter(|_| experiment.status() != Status::Draft);
-            for (index_of_metric, metric) in metrics.enumerate() {
+            let of_events = metrics.enumerate().filter(|(_, metric)| metric.measure.kind().needs_event());
+            for (index_of_metric, metric) in of_events {
                 let measured = measures.entry(metric.event.clone()).or_default();
                 match measured.last_mut() {
                     Some(last) if last.experiment == index => last.metrics.push(index_of_metric),

@@ -7,11 +7,15 @@ use super::{
 use crate::document::Status;
 use crate::hash::{BUCKETS, Bucketer, Range};
 use crate::metric::Metric;
+use crate::plan::Plan;
 use jiff::Timestamp;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// The most bytes of a dimension's value: they are sent with every exposure.
+const MAX_DIMENSION_BYTES: usize = 128;
 
 /// A compiled experiment.
 #[derive(Debug)]
@@ -40,6 +44,8 @@ pub(crate) struct ExperimentParts {
     pub split: Split,
     pub variants: Box<[Variant]>,
     pub metrics: Box<[Metric]>,
+    pub plan: Option<Plan>,
+    pub dimensions: Box<[AttributePath]>,
 }
 
 /// A variant of a compiled experiment.
@@ -223,6 +229,33 @@ impl Experiment {
     #[must_use]
     pub fn metrics(&self) -> &[Metric] {
         &self.0.metrics
+    }
+
+    /// Returns the plan of the analysis.
+    #[must_use]
+    pub fn plan(&self) -> Option<&Plan> {
+        self.0.plan.as_ref()
+    }
+
+    /// Returns the attributes that are copied into exposures, as dotted paths.
+    pub fn dimensions(&self) -> impl Iterator<Item = &str> {
+        self.0.dimensions.iter().map(AttributePath::as_str)
+    }
+
+    /// A subject's values of the attributes that are copied into exposures, by their paths: texts, numbers and booleans as text, at most
+    /// 128 bytes of it. What a subject does not have, and lists and objects, are left out.
+    #[must_use]
+    pub fn dimension_values<'a>(&'a self, subject: &Subject<'_>) -> BTreeMap<&'a str, String> {
+        let value = |path: &'a AttributePath| {
+            let text = match subject.attribute(path)? {
+                Value::String(text) => text.clone(),
+                other @ (Value::Bool(_) | Value::Number(_)) => other.to_string(),
+                _ => return None,
+            };
+            let end = text.floor_char_boundary(MAX_DIMENSION_BYTES);
+            Some((path.as_str(), text.get(..end)?.to_owned()))
+        };
+        self.0.dimensions.iter().filter_map(value).collect()
     }
 
     /// Decides for a subject at a time, with an earlier assignment if there is one.

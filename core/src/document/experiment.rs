@@ -2,7 +2,7 @@
 
 use super::read::{record, written_words};
 use super::rule::Condition;
-use super::scalar::{DateTime, HashScheme, Key, Window};
+use super::scalar::{DateTime, HashScheme, Key, MetricWindow, NumberOrPercent, Window};
 use super::share::Share;
 use crate::hash::Range;
 use serde_json::Value;
@@ -54,6 +54,42 @@ record! {
         /// The metrics that are measured.
         #[serde(default)]
         pub metrics: Vec<MetricConfig>,
+        /// The plan of the analysis, made before the start: `abx power` writes it, and `abx results` judges by it.
+        pub plan: Option<PlanConfig>,
+        /// Attributes of units that are copied into their exposures, for results by their values; no others are.
+        #[serde(default)]
+        pub dimensions: Vec<String>,
+    }
+}
+
+record! {
+    /// The plan of an analysis, made before the start.
+    pub struct PlanConfig {
+        /// The key of the metric that decides; it is the only `primary` one unless others are named so.
+        pub goal: Option<Key>,
+        /// The least change of the goal that is worth finding: in its own unit, or as `5%` of the control's value.
+        pub minimum_effect: Option<NumberOrPercent>,
+        /// The probability of finding a change of that size; 80 % by default.
+        pub power: Option<Share>,
+        /// The probability of any false positive among primary metrics; 5 % by default.
+        pub alpha: Option<Share>,
+        /// The units in all variants together that the change takes, as `abx power KEY` computes it.
+        pub units: Option<u32>,
+        /// The days that the experiment is to run.
+        pub days: Option<u32>,
+        /// When results may be judged; `any` by default.
+        pub looks: Option<PlanLooks>,
+    }
+}
+
+written_words! {
+    /// When results may be judged.
+    pub enum PlanLooks: "snake_case" {
+        /// At any time.
+        #[default]
+        Any,
+        /// Once, when the planned number of units or of days is reached. That takes fewer units.
+        Final,
     }
 }
 
@@ -95,8 +131,8 @@ record! {
     pub struct MetricConfig {
         /// The metric's key, unique in the experiment.
         pub key: Key,
-        /// The name of the events that it counts.
-        pub event: String,
+        /// The name of the events that it counts; a `ratio` has none.
+        pub event: Option<String>,
         /// The aggregation of the metric's events.
         pub kind: MetricKind,
         /// The event property that is summed or averaged.
@@ -105,8 +141,44 @@ record! {
         pub direction: Option<Direction>,
         /// `primary` by default; `secondary` where another metric of the experiment is named `primary`.
         pub role: Option<MetricRole>,
-        /// The time after a unit's first exposure in which its events count; unlimited by default.
-        pub window: Option<Window>,
+        /// The time after a unit's first exposure in which its events count, as `7d` or `{from: 1d, to: 7d}`; unlimited by default.
+        pub window: Option<MetricWindow>,
+        /// The metric above the line of a `ratio`, by its key.
+        pub numerator: Option<Key>,
+        /// The metric below the line of a `ratio`, by its key.
+        pub denominator: Option<Key>,
+        /// The quantile, from 0 to 1 or as `90%`.
+        pub q: Option<Share>,
+        /// The values of a `quantile`: the total of each unit, which is the default, or those of all events.
+        pub per: Option<QuantilePer>,
+        /// The greatest total of a unit, above which it counts as this: a number, or a percentile as `99%`. Computed from the archive.
+        pub cap: Option<NumberOrPercent>,
+        /// The least change that matters: in the metric's own unit, or as `5%` of the control's value.
+        pub minimum_effect: Option<NumberOrPercent>,
+        /// The loss of a guardrail that is acceptable: in its own unit, or as `2%` of the control's value. A guardrail is safe once the loss is
+        /// shown to be smaller.
+        pub margin: Option<NumberOrPercent>,
+        /// Reduces the variance by what units did before their first exposure. Computed from the archive.
+        pub covariate: Option<CovariateConfig>,
+    }
+}
+
+record! {
+    /// The same metric before the experiment, by which its variance is reduced (CUPED).
+    pub struct CovariateConfig {
+        /// The time before a unit's first exposure.
+        pub before: Window,
+    }
+}
+
+written_words! {
+    /// The values of a quantile.
+    pub enum QuantilePer: "snake_case" {
+        /// The total of each unit.
+        #[default]
+        Unit,
+        /// The value of each event.
+        Event,
     }
 }
 
@@ -122,6 +194,10 @@ written_words! {
         Sum,
         /// The mean of a property over events.
         Mean,
+        /// A metric of units divided by another.
+        Ratio,
+        /// A quantile of a property, from the archive.
+        Quantile,
     }
 }
 
@@ -130,8 +206,17 @@ impl MetricKind {
     #[must_use]
     pub const fn needs_property(self) -> bool {
         match self {
-            Self::Conversion | Self::Count => false,
-            Self::Sum | Self::Mean => true,
+            Self::Conversion | Self::Count | Self::Ratio => false,
+            Self::Sum | Self::Mean | Self::Quantile => true,
+        }
+    }
+
+    /// Returns true if its metrics have to name an event.
+    #[must_use]
+    pub const fn needs_event(self) -> bool {
+        match self {
+            Self::Conversion | Self::Count | Self::Sum | Self::Mean | Self::Quantile => true,
+            Self::Ratio => false,
         }
     }
 
@@ -140,7 +225,7 @@ impl MetricKind {
     pub const fn is_rate(self) -> bool {
         match self {
             Self::Conversion => true,
-            Self::Count | Self::Sum | Self::Mean => false,
+            Self::Count | Self::Sum | Self::Mean | Self::Ratio | Self::Quantile => false,
         }
     }
 }

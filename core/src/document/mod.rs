@@ -20,7 +20,8 @@ use serde_json::Value;
 
 pub use catalog::{CatalogConfig, HoldoutConfig, LayerConfig, SegmentConfig, SharedConfig, SlotConfig};
 pub use experiment::{
-    Direction, ExperimentConfig, MetricConfig, MetricKind, MetricRole, Status, VariantConfig,
+    CovariateConfig, Direction, ExperimentConfig, MetricConfig, MetricKind, MetricRole, PlanConfig,
+    PlanLooks, QuantilePer, Status, VariantConfig,
 };
 pub use flag::{FeatureFlagConfig, FlagRuleConfig, FlagVariantConfig, PrerequisiteConfig, SplitConfig};
 pub use operator::{DefaultSubject, Operator};
@@ -31,7 +32,7 @@ pub use rule_tests::{
     Attributes, BucketsConfig, CaseConfig, ExceptionConfig, ExpectConfig, ExpectedVariant, TestedKind,
     TestsConfig,
 };
-pub use scalar::{DateTime, HashScheme, Key, Window};
+pub use scalar::{DateTime, HashScheme, Key, MetricWindow, MetricWindowBounds, NumberOrPercent, Window};
 pub use share::{Percentage, Share, before_percent_sign};
 
 /// One document of any kind.

@@ -1,6 +1,7 @@
 //! The single values of a document.
 
-use super::read::{ReadPath, ReadValue, json_schemas, quote, refuse, written_words, wrong_type};
+use super::read::{ReadPath, ReadValue, json_schemas, quote, record, refuse, written_words, wrong_type};
+use super::share::{before_percent_sign, not_a_share};
 use crate::finding::{Code, Findings};
 use crate::read::time_of_text;
 use jiff::Timestamp;
@@ -149,7 +150,94 @@ impl ReadValue for Window {
     }
 }
 
+/// When a metric's events count, after a unit's first exposure: a length of time from it, or `{from: 1d, to: 7d}`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct MetricWindow {
+    /// The beginning; with the exposure by default.
+    pub from: Option<Window>,
+    /// The end; never by default.
+    pub to: Option<Window>,
+}
+
+impl Serialize for MetricWindow {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match (self.from, self.to) {
+            (None, Some(to)) => to.serialize(serializer),
+            (from, to) => MetricWindowBounds { from, to }.serialize(serializer),
+        }
+    }
+}
+
+impl ReadValue for MetricWindow {
+    fn read(value: &Value, at: ReadPath<'_>, findings: &mut Findings) -> Self {
+        if value.is_object() {
+            let MetricWindowBounds { from, to } = MetricWindowBounds::read(value, at, findings);
+            return Self { from, to };
+        }
+        Self { from: None, to: Some(Window::read(value, at, findings)) }
+    }
+}
+
+record! {
+    /// The beginning and the end of a window, each after the first exposure.
+    pub struct MetricWindowBounds {
+        /// The beginning; with the exposure by default.
+        pub from: Option<Window>,
+        /// The end; never by default.
+        pub to: Option<Window>,
+    }
+}
+
+/// A number, or a percentage of something else: `0.5` or `5%`.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct NumberOrPercent {
+    /// The number, before the sign of a percentage.
+    pub number: f64,
+    /// True if it has the sign.
+    pub is_percent: bool,
+}
+
+impl Serialize for NumberOrPercent {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.is_percent {
+            serializer.collect_str(&format_args!("{}%", self.number))
+        } else {
+            serializer.serialize_f64(self.number)
+        }
+    }
+}
+
+impl ReadValue for NumberOrPercent {
+    fn read(value: &Value, at: ReadPath<'_>, findings: &mut Findings) -> Self {
+        let read = match value {
+            Value::String(text) => before_percent_sign(text)
+                .and_then(|it| it.parse().ok())
+                .map(|number| Self { number, is_percent: true }),
+            other => other.as_f64().map(|number| Self { number, is_percent: false }),
+        };
+        read.unwrap_or_else(|| not_a_share("a number or a percentage", value, at, findings))
+    }
+}
+
 json_schemas! {
+    NumberOrPercent: {
+        "description": "A number, or a percentage with its sign",
+        "anyOf": [{"type": "number"}, {"type": "string", "pattern": r"^\s*[0-9]+(\.[0-9]+)?\s*%\s*$"}]
+    }
+    MetricWindow: {
+        "description": "A length of time after the first exposure, or its beginning and end",
+        "anyOf": [
+            {"type": "string", "pattern": r"^[1-9]\d* ?[smhdw]$"},
+            {
+                "type": "object",
+                "properties": {
+                    "from": {"type": ["string", "null"], "pattern": r"^[1-9]\d* ?[smhdw]$"},
+                    "to": {"type": ["string", "null"], "pattern": r"^[1-9]\d* ?[smhdw]$"}
+                },
+                "additionalProperties": false
+            }
+        ]
+    }
     Key: {"type": "string", "pattern": "^[a-z0-9][a-z0-9._-]{0,63}$"}
     DateTime: {
         "type": ["string", "number"],
@@ -204,6 +292,36 @@ mod tests {
         assert_eq!(Window::parse("7d"), Some(Window { seconds: 604_800 }));
         for bad in ["7", "d", "-1d", "0h", "7 days", "9223372036854775807w", "é"] {
             assert_eq!(Window::parse(bad), None, "{bad}");
+        }
+    }
+
+    /// What is published is the serialised form, which is read again.
+    #[test]
+    fn windows_and_percentages_are_read_as_they_are_written() {
+        fn round_trip<T: ReadValue + Serialize + PartialEq + std::fmt::Debug>(
+            written: &Value,
+        ) -> (T, Findings) {
+            let mut findings = Findings::default();
+            let read = T::read(written, ReadPath::Root, &mut findings);
+            assert_eq!(T::read(&json!(read), ReadPath::Root, &mut Findings::default()), read, "{written}");
+            (read, findings)
+        }
+        for good in [json!("7d"), json!({"from": "1d", "to": "7d"}), json!({"from": "1h"}), json!({})] {
+            assert!(round_trip::<MetricWindow>(&good).1.into_list().is_empty(), "{good}");
+        }
+        for bad in [json!(7), json!({"until": "7d"}), json!({"from": "soon"})] {
+            assert!(!round_trip::<MetricWindow>(&bad).1.into_list().is_empty(), "{bad}");
+        }
+        for (good, number, is_percent) in [
+            (json!(0.5), 0.5, false),
+            (json!("5%"), 5.0, true),
+            (json!("0.1 %"), 0.1, true),
+            (json!(250), 250.0, false),
+        ] {
+            assert_eq!(round_trip::<NumberOrPercent>(&good).0, NumberOrPercent { number, is_percent });
+        }
+        for bad in [json!("5"), json!("-5%"), json!(null), json!([1])] {
+            assert!(!round_trip::<NumberOrPercent>(&bad).1.into_list().is_empty(), "{bad}");
         }
     }
 

@@ -61,10 +61,22 @@ pub(super) fn experiment(schema: &mut Schema) {
 
 pub(super) fn metric(schema: &mut Schema) {
     texts(schema, &["event"]);
-    let kinds: Vec<&str> =
-        MetricKind::ALL.iter().filter(|it| it.needs_property()).map(|it| it.as_str()).collect();
-    let needs_property = json!({"properties": {"kind": {"enum": kinds}}, "required": ["kind"]});
-    add(schema, "allOf", vec![json!({"if": needs_property, "then": written("property")})]);
+    let is_of = |kinds: Vec<&str>| json!({"properties": {"kind": {"enum": kinds}}, "required": ["kind"]});
+    let kinds = |is_one: fn(MetricKind) -> bool| -> Vec<&str> {
+        MetricKind::ALL.into_iter().filter(|it| is_one(*it)).map(MetricKind::as_str).collect()
+    };
+    let parts = json!({"allOf": [written("numerator"), written("denominator")]});
+    let rules = [
+        (kinds(MetricKind::needs_event), written("event")),
+        (kinds(MetricKind::needs_property), written("property")),
+        (vec![MetricKind::Ratio.as_str()], parts),
+        (vec![MetricKind::Quantile.as_str()], written("q")),
+    ];
+    add(
+        schema,
+        "allOf",
+        rules.into_iter().map(|(kinds, then)| json!({"if": is_of(kinds), "then": then})).collect(),
+    );
 }
 
 pub(super) fn flag(schema: &mut Schema) {

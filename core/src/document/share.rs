@@ -52,7 +52,12 @@ impl Percentage {
 }
 
 /// Refuses what is no share; a number in quotes is told to drop them.
-fn not_a_share<T: ReadValue>(expected: &str, value: &Value, at: ReadPath<'_>, findings: &mut Findings) -> T {
+pub(super) fn not_a_share<T: ReadValue>(
+    expected: &str,
+    value: &Value,
+    at: ReadPath<'_>,
+    findings: &mut Findings,
+) -> T {
     match value {
         Value::String(text) if text.trim().parse::<f64>().is_ok() => {
             let message = format!("expected {expected}, found {}", describe(value));

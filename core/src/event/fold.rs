@@ -9,6 +9,8 @@ use crate::decide::{Catalog, Experiment, Subject};
 use crate::hash::group_of;
 use crate::metric::{Contribution, Metric};
 use foldhash::fast::RandomState;
+use jiff::civil::Date;
+use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserializer as _;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
@@ -297,8 +299,28 @@ struct Fold<'a, 'k> {
     out: Folded<'a>,
 }
 
-/// By metric, variant and hour. A metric is told by its address, because names would take longer than all the rest.
-type MetricPlaces<'a> = HashMap<(*const Metric, &'a str, Hour), MetricPlace<'a>, RandomState>;
+/// By metric, variant and period. A metric is told by its address, because names would take longer than all the rest.
+type MetricPlaces<'a> = HashMap<(*const Metric, &'a str, Period), MetricPlace<'a>, RandomState>;
+
+/// What a metric is counted by.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Period {
+    /// The hour of the event.
+    Hour(Hour),
+    /// The day of the unit's first exposure, of a metric that has a window.
+    Cohort(Date),
+}
+
+impl Period {
+    fn of(metric: &Metric, at: RecordTime<'_>, exposed_at: Timestamp) -> Self {
+        if metric.window.to.is_some() { Self::Cohort(day(exposed_at)) } else { Self::Hour(at.hour) }
+    }
+}
+
+/// The day of a time, in UTC.
+fn day(time: Timestamp) -> Date {
+    Offset::UTC.to_datetime(time).date()
+}
 
 /// A mark of this batch.
 struct Fresh<'a> {
@@ -307,7 +329,7 @@ struct Fresh<'a> {
     position: &'a Position,
 }
 
-/// The row and the counters of a metric of a variant in an hour. Its counters get their numbers when they are first needed.
+/// The row and the counters of a metric of a variant in a period. Its counters get their numbers when they are first needed.
 struct MetricPlace<'a> {
     experiment: &'a Experiment,
     metric: &'a Metric,
@@ -345,17 +367,26 @@ impl<'a> MetricPlace<'a> {
     }
 }
 
-/// The place of a metric of a variant in an hour, which may be new.
+/// The place of a metric of a variant in a period, which may be new.
 fn place_of<'p, 'a>(
     places: &'p mut MetricPlaces<'a>,
     out: &mut Folded<'a>,
-    (hour, experiment, metric, variant): (Hour, &'a Experiment, &'a Metric, &'a str),
+    (period, experiment, metric, variant): (Period, &'a Experiment, &'a Metric, &'a str),
 ) -> &'p mut MetricPlace<'a> {
-    places.entry((metric, variant, hour)).or_insert_with(|| {
+    places.entry((metric, variant, period)).or_insert_with(|| {
         let (key, epoch) = (experiment.key().into(), experiment.epoch());
-        let row = out.rows.number(RowKey::Experiment { experiment: key, epoch, hour });
+        let (row, groups_row) = match period {
+            Period::Hour(hour) => {
+                (out.rows.number(RowKey::Experiment { experiment: key, epoch, hour }), None)
+            }
+            Period::Cohort(day) => {
+                let row = RowKey::Cohort { experiment: key, epoch, variant: variant.into(), day };
+                let row = out.rows.number(row);
+                (row, Some(row))
+            }
+        };
         let (counters, group_sums, group_values) = Default::default();
-        MetricPlace { experiment, metric, variant, row, counters, groups_row: None, group_sums, group_values }
+        MetricPlace { experiment, metric, variant, row, counters, groups_row, group_sums, group_values }
     })
 }
 
@@ -392,8 +423,7 @@ struct Exposed<'a> {
     experiment: &'a Experiment,
     key: MarkKey<'a>,
     variant: &'a str,
-    /// The time since that exposure.
-    after: SignedDuration,
+    exposed_at: Timestamp,
 }
 
 /// The mark under a key, compared with a record.
@@ -468,8 +498,7 @@ impl<'a> Fold<'a, '_> {
                         self.asked.insert(key.clone());
                     }
                     let MarkStanding::Before(variant, exposed_at) = self.standing(at, &key) else { continue };
-                    let exposed =
-                        Exposed { experiment, key, variant, after: at.time.duration_since(exposed_at) };
+                    let exposed = Exposed { experiment, key, variant, exposed_at };
                     for metric in metrics {
                         let is_counted = self.conversion(at, &exposed, metric, *properties);
                         is_credited |= is_counted;
@@ -523,18 +552,30 @@ impl<'a> Fold<'a, '_> {
             self.add(row, counter(VariantCounter::Conflicts));
         }
         if matches!(standing, MarkStanding::First) {
-            self.unit(row, (&key.unit, of), variant);
+            self.unit((row, at.time), (&key.unit, of), variant);
             self.mark(at, key, variant);
         }
     }
 
-    /// Counts a unit as exposed.
-    fn unit(&mut self, row: u32, (unit, (experiment, epoch)): (&str, (&'a str, u32)), variant: &'a str) {
+    /// Counts a unit as exposed, in the row of an hour and at a time.
+    fn unit(
+        &mut self,
+        (row, time): (u32, Timestamp),
+        (unit, (experiment, epoch)): (&str, (&'a str, u32)),
+        variant: &'a str,
+    ) {
         self.add(row, Counter::Variant(Cow::Borrowed(variant), VariantCounter::Units));
-        if self.has_groups(experiment) {
-            let experiment = Cow::Borrowed(experiment);
-            let groups = self.out.rows.number(RowKey::Groups { experiment, epoch, variant: variant.into() });
-            self.add(groups, Counter::GroupUnits(group_of(unit, GROUPS)));
+        let group = Counter::GroupUnits(group_of(unit, GROUPS));
+        let (key, named) = (Cow::Borrowed(experiment), Cow::Borrowed(variant));
+        if self.has_metric(experiment, |metric| metric.measure.aggregation().adds_values()) {
+            let (experiment, variant) = (key.clone(), named.clone());
+            let groups = self.out.rows.number(RowKey::Groups { experiment, epoch, variant });
+            self.add(groups, group.clone());
+        }
+        if self.has_metric(experiment, |metric| metric.window.to.is_some()) {
+            let cohort = RowKey::Cohort { experiment: key, epoch, variant: named, day: day(time) };
+            let cohort = self.out.rows.number(cohort);
+            self.add(cohort, group);
         }
     }
 
@@ -549,18 +590,21 @@ impl<'a> Fold<'a, '_> {
                 let of = (&**experiment, *epoch);
                 let row = RowKey::Experiment { experiment: of.0.into(), epoch: of.1, hour: at.hour };
                 let row = self.out.rows.number(row);
-                self.unit(row, (&key.unit, of), variant);
+                self.unit((row, at.time), (&key.unit, of), variant);
             }
             EventKind::Evaluation { .. } | EventKind::Evaluations { .. } => {}
             EventKind::Conversion { event: name, context, .. } => {
                 let context = attributes(*context);
                 for (experiment, metrics) in self.catalog.measures(name) {
                     let Some(exposure) = exposure_of(experiment, event, &context) else { continue };
+                    // A mark of a metric rests on that of the exposure.
+                    let MarkStanding::Before(_, exposed_at) = self.standing(at, &exposure) else { continue };
                     for metric in metrics.filter(|metric| metric.measure.aggregation().marks_units()) {
                         let Some(variant) = self.own(at, &exposure.of_metric(&metric.key)) else { continue };
                         let start = self.out.effects.len();
-                        let at = (at.hour, experiment, metric, variant);
-                        let place = place_of(&mut self.places, &mut self.out, at);
+                        let period = Period::of(metric, at, exposed_at);
+                        let of = (period, experiment, metric, variant);
+                        let place = place_of(&mut self.places, &mut self.out, of);
                         place.add(&mut self.out, MetricCounter::Units, Amount::ONE);
                         self.out.credits.push(Credit {
                             experiment: experiment.key(),
@@ -589,19 +633,20 @@ impl<'a> Fold<'a, '_> {
         metric: &'a Metric,
         properties: Option<&'a RawValue>,
     ) -> bool {
-        let Exposed { experiment, variant, after, .. } = *exposed;
-        if !metric.is_within_window(after) {
+        let Exposed { experiment, variant, exposed_at, .. } = *exposed;
+        if !metric.is_within_window(at.time.duration_since(exposed_at)) {
             return false;
         }
         let key = metric.measure.aggregation().marks_units().then(|| exposed.key.of_metric(&metric.key));
         let first = key.filter(|key| matches!(self.standing(at, key), MarkStanding::First));
         let out = &mut self.out;
         let start = out.effects.len();
-        let place = place_of(&mut self.places, out, (at.hour, experiment, metric, variant));
+        let period = Period::of(metric, at, exposed_at);
+        let place = place_of(&mut self.places, out, (period, experiment, metric, variant));
         place.add(out, MetricCounter::Events, Amount::ONE);
         match metric.measure.contribution(properties) {
             Contribution::Unit if first.is_some() => place.add(out, MetricCounter::Units, Amount::ONE),
-            Contribution::Unit => {}
+            Contribution::Unit | Contribution::Nothing => {}
             Contribution::Value(value) => {
                 place.add(out, MetricCounter::Sum, value);
                 place.add_to_group(out, group_of(&exposed.key.unit, GROUPS), value);
@@ -676,10 +721,9 @@ impl<'a> Fold<'a, '_> {
         self.out.new_marks.push((key, Mark { variant: variant.into(), at: at.time, owner }));
     }
 
-    /// True if a metric needs sums by group. An experiment that the catalog does not know may have such a metric.
-    fn has_groups(&self, experiment: &str) -> bool {
-        let is_summed = |metric: &Metric| metric.measure.aggregation().adds_values();
-        self.catalog.experiment(experiment).is_none_or(|it| it.metrics().iter().any(is_summed))
+    /// True if an experiment has such a metric. One that the catalog does not know may have it.
+    fn has_metric(&self, experiment: &str, is_such: impl Fn(&Metric) -> bool) -> bool {
+        self.catalog.experiment(experiment).is_none_or(|it| it.metrics().iter().any(is_such))
     }
 
     fn accepted(&mut self, arrived: Hour) {

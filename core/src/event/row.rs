@@ -34,6 +34,18 @@ pub enum RowKey<'a> {
         /// The variant.
         variant: Cow<'a, str>,
     },
+    /// Counts of metrics that have a window, over the units of one variant that were exposed first on a day, and these units and the
+    /// sums by group: so that only units whose window is over can be judged.
+    Cohort {
+        /// The experiment.
+        experiment: Cow<'a, str>,
+        /// Its epoch.
+        epoch: u32,
+        /// The variant.
+        variant: Cow<'a, str>,
+        /// The day of the first exposure, in UTC.
+        day: Date,
+    },
     /// Counts of the stream in an hour.
     Stream {
         /// The hour.
@@ -114,6 +126,9 @@ impl RowKey<'_> {
             }
             Self::Groups { experiment, epoch, variant } => {
                 RowKey::Groups { experiment: owned(experiment), epoch, variant: owned(variant) }
+            }
+            Self::Cohort { experiment, epoch, variant, day } => {
+                RowKey::Cohort { experiment: owned(experiment), epoch, variant: owned(variant), day }
             }
             Self::Stream { hour } => RowKey::Stream { hour },
             Self::UnknownEvents { day } => RowKey::UnknownEvents { day },

@@ -11,18 +11,21 @@ pub const MAX_ROW_BYTES: usize = 400 * 1024;
 const COUNT: usize = 11;
 /// A sum: 38 digits, and a byte for a sign.
 const SUM: usize = 21;
-/// The names of the keys, an hour or the word for groups, and a stream and a shard of 128 bytes each.
-const KEYS: usize = 4 + 16 + 2 * 129;
+/// The names of the keys, an hour, a day or the word for groups, and a stream and a shard of 128 bytes each.
+const KEYS: usize = 4 + 24 + 2 * 129;
 
-/// The bytes of the largest row that counts of this experiment can make: one for each hour holds all variants, and one for
-/// each variant its sums by group. It is never less than what a store writes.
+/// The bytes of the largest row that counts of this experiment can make: one for each hour holds all variants, one for
+/// each variant its sums by group, and one for each variant and day of exposure what metrics with a window count. It is never less than what a store writes.
 #[must_use]
 pub fn largest_row(written: &ExperimentConfig) -> usize {
     let key = "exp".len() + 1 + written.experiment.len() + 1 + "4294967295".len();
     let variants = || written.variants.iter().map(|it| &*it.key).chain([UNKNOWN_VARIANT]);
     let hour: usize = variants().map(|variant| counters_of(written, variant)).sum();
     let groups = groups(written) + variants().map(str::len).max().unwrap_or_default();
-    KEYS + key + hour.max(groups)
+    // The row of a day of exposures has both, of one variant.
+    let cohort = variants().map(|variant| groups + counters_of(written, variant)).max().unwrap_or_default();
+    let has_window = written.metrics.iter().any(|it| it.window.is_some_and(|it| it.to.is_some()));
+    KEYS + key + hour.max(if has_window { cohort } else { groups })
 }
 
 /// The size that a variant adds to the row of an hour.
@@ -31,6 +34,8 @@ fn counters_of(written: &ExperimentConfig, variant: &str) -> usize {
     let metrics = written.metrics.iter().flat_map(|metric| {
         let of_kind: &[(MetricCounter, usize)] = match metric.kind {
             MetricKind::Conversion => &[(MetricCounter::Events, COUNT), (MetricCounter::Units, COUNT)],
+            MetricKind::Quantile => &[(MetricCounter::Events, COUNT)],
+            MetricKind::Ratio => &[],
             MetricKind::Count | MetricKind::Sum | MetricKind::Mean => {
                 &[(MetricCounter::Events, COUNT), (MetricCounter::Sum, SUM), (MetricCounter::Invalid, COUNT)]
             }
@@ -45,7 +50,7 @@ fn groups(written: &ExperimentConfig) -> usize {
     let of_group = |group: u8| {
         let group = group.to_string();
         let sums = written.metrics.iter().map(|it| match it.kind {
-            MetricKind::Conversion => 0,
+            MetricKind::Conversion | MetricKind::Ratio | MetricKind::Quantile => 0,
             MetricKind::Count | MetricKind::Sum => size(&[&group, &it.key], SUM),
             MetricKind::Mean => size(&[&group, &it.key], SUM) + size(&[&group, "e", &it.key], COUNT),
         });

@@ -3,15 +3,19 @@
 use super::{
     Amount, Counter, GROUPS, Hour, MetricCounter, RejectionReason, RowKey, StreamCounter, VariantCounter,
 };
+use jiff::civil::Date;
 use std::collections::BTreeMap;
+use std::ops::AddAssign;
 
 /// The counts of an experiment's epoch, over all hours and shards.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Totals {
     /// By variant.
     pub variants: BTreeMap<String, VariantTotals>,
-    /// The same by hour, without groups.
+    /// The same by hour, without groups and without metrics that have a window.
     pub hours: BTreeMap<Hour, BTreeMap<String, VariantTotals>>,
+    /// Metrics that have a window by the day of the units' first exposure, and the units of that day by group.
+    pub cohorts: BTreeMap<Date, BTreeMap<String, VariantTotals>>,
 }
 
 /// The counts of a variant.
@@ -63,29 +67,49 @@ impl Totals {
                 add(self.hours.entry(*hour).or_default(), counter, amount);
                 add(&mut self.variants, counter, amount);
             }
-            RowKey::Groups { variant, .. } => self.add_to_group(variant, counter, amount),
+            RowKey::Groups { variant, .. } => {
+                self.variants.entry(variant.to_string()).or_default().add_to_group(counter, amount);
+            }
+            RowKey::Cohort { variant, day, .. } => {
+                let cohort = self.cohorts.entry(*day).or_default();
+                add(cohort, counter, amount);
+                cohort.entry(variant.to_string()).or_default().add_to_group(counter, amount);
+                // The units of all days are counted by hour, and by group for metrics without a window.
+                if !matches!(counter, Counter::GroupUnits(_)) {
+                    add(&mut self.variants, counter, amount);
+                    self.variants.entry(variant.to_string()).or_default().add_to_group(counter, amount);
+                }
+            }
             RowKey::Stream { .. } | RowKey::UnknownEvents { .. } => {}
         }
     }
 
-    fn add_to_group(&mut self, variant: &str, counter: &Counter<'_>, amount: Amount) {
-        let variant = self.variants.entry(variant.to_owned()).or_default();
+    /// All units.
+    #[must_use]
+    pub fn units(&self) -> u64 {
+        self.variants.values().map(|variant| variant.units).sum()
+    }
+}
+
+impl VariantTotals {
+    /// Adds a counter of a group. Others are left out.
+    fn add_to_group(&mut self, counter: &Counter<'_>, amount: Amount) {
         match counter {
             Counter::GroupUnits(group) => {
-                variant.groups.resize(GROUPS.into(), 0);
-                if let Some(units) = variant.groups.get_mut(usize::from(*group)) {
+                self.groups.resize(GROUPS.into(), 0);
+                if let Some(units) = self.groups.get_mut(usize::from(*group)) {
                     *units += count(amount);
                 }
             }
             Counter::GroupSum(group, metric) => {
-                let groups = &mut variant.metrics.entry(metric.to_string()).or_default().groups;
+                let groups = &mut self.metrics.entry(metric.to_string()).or_default().groups;
                 groups.resize(GROUPS.into(), Amount::default());
                 if let Some(sum) = groups.get_mut(usize::from(*group)) {
                     *sum += amount;
                 }
             }
             Counter::GroupValues(group, metric) => {
-                let groups = &mut variant.metrics.entry(metric.to_string()).or_default().group_values;
+                let groups = &mut self.metrics.entry(metric.to_string()).or_default().group_values;
                 groups.resize(GROUPS.into(), 0);
                 if let Some(values) = groups.get_mut(usize::from(*group)) {
                     *values += count(amount);
@@ -99,10 +123,29 @@ impl Totals {
         }
     }
 
-    /// All units.
-    #[must_use]
-    pub fn units(&self) -> u64 {
-        self.variants.values().map(|variant| variant.units).sum()
+    /// Adds the counts of other units of the variant.
+    pub fn merge(&mut self, other: &Self) {
+        self.units += other.units;
+        self.exposures += other.exposures;
+        self.conflicts += other.conflicts;
+        add_each(&mut self.groups, &other.groups);
+        for (key, metric) in &other.metrics {
+            let sum = self.metrics.entry(key.clone()).or_default();
+            sum.units += metric.units;
+            sum.events += metric.events;
+            sum.sum += metric.sum;
+            sum.invalid += metric.invalid;
+            add_each(&mut sum.groups, &metric.groups);
+            add_each(&mut sum.group_values, &metric.group_values);
+        }
+    }
+}
+
+/// Adds lists of which one may be shorter.
+fn add_each<T: Copy + Default + AddAssign>(sums: &mut Vec<T>, others: &[T]) {
+    sums.resize(sums.len().max(others.len()), T::default());
+    for (sum, other) in sums.iter_mut().zip(others) {
+        *sum += *other;
     }
 }
 

@@ -249,7 +249,17 @@ codes! {
         "A program asks for a boolean, string, number or object, and gets its own default if the type differs.";
     MetricInvalid Error
         "A metric cannot be computed."
-        "`sum` and `mean` need the `property` whose values they use; `event` may not be blank.";
+        "Each kind needs its fields: an `event`, the `property` whose values are used, the parts of a ratio, the `q` of a \
+         quantile. A field that the kind has no use for is refused too, because somebody believes in it.";
+    SeveralPrimaries Warning
+        "Several metrics are primary, because no role is written."
+        "All primary metrics together are wrong with the probability alpha at most, so each of them needs more units. Write \
+         `role: primary` at the metric that decides: those without a role are then secondary. Where several really \
+         decide, write it at each of them.";
+    PlanInvalid Error
+        "A plan cannot be followed."
+        "`goal` names a metric of the experiment, `power` and `alpha` are probabilities, and a plan for one final look says \
+         when that is. `abx power KEY` computes a plan from the document and its counts.";
     RowTooLarge Error
         "The counts of an experiment do not fit in a row of the table."
         "The counts of all variants and metrics in an hour are one row, and the sums of a variant are another. A row \

@@ -1,6 +1,7 @@
 //! Conclusions from the results of an experiment, and the cases in which somebody has to look at them.
 
 use super::{MetricResult, VariantResult, Verdict};
+use crate::document::MetricRole;
 use crate::statistics::{RatioVerdict, SampleRatio};
 
 /// True if verdicts may be used: with a sample ratio mismatch nobody knows the cause of a difference.
@@ -34,8 +35,12 @@ pub enum GuardrailState {
     BrokenNotValid,
     /// It is too early for a verdict about any variant.
     NotJudged,
-    /// Neither of these, or the metric is not a guardrail.
-    Holds,
+    /// The loss is shown to be smaller than the margin.
+    Safe,
+    /// None of these: nothing is known to be worse, which does not say that nothing is.
+    NotShownSafe,
+    /// The metric is not a guardrail.
+    None,
 }
 
 impl VariantResult {
@@ -54,11 +59,13 @@ impl MetricResult {
     /// The state of the metric as a guardrail; `verdicts_valid` is the experiment's.
     #[must_use]
     pub fn guardrail_state(&self, verdicts_valid: bool) -> GuardrailState {
-        match (self.broken, self.unjudged) {
-            (true, _) if verdicts_valid => GuardrailState::Broken,
-            (true, _) => GuardrailState::BrokenNotValid,
-            (_, true) => GuardrailState::NotJudged,
-            _ => GuardrailState::Holds,
+        match self.role {
+            MetricRole::Primary | MetricRole::Secondary => GuardrailState::None,
+            MetricRole::Guardrail if self.broken && verdicts_valid => GuardrailState::Broken,
+            MetricRole::Guardrail if self.broken => GuardrailState::BrokenNotValid,
+            MetricRole::Guardrail if self.unjudged => GuardrailState::NotJudged,
+            MetricRole::Guardrail if self.safe && verdicts_valid => GuardrailState::Safe,
+            MetricRole::Guardrail => GuardrailState::NotShownSafe,
         }
     }
 }
@@ -66,13 +73,14 @@ impl MetricResult {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document::{Direction, MetricKind, MetricRole};
+    use crate::document::{Direction, MetricKind};
     use crate::statistics::{SampleRatioPlan, sample_ratio};
 
     fn variant(verdict: Verdict) -> VariantResult {
         VariantResult {
             variant: "b".to_owned(),
             units: 0,
+            pending: 0,
             converted: None,
             events: 0,
             sum: None,
@@ -81,6 +89,10 @@ mod tests {
             comparison: None,
             level: None,
             verdict: Some(verdict),
+            since: None,
+            units_since: None,
+            detectable: None,
+            safe: false,
         }
     }
 
@@ -92,8 +104,13 @@ mod tests {
             role: MetricRole::Guardrail,
             direction: Direction::Increase,
             variants: Vec::new(),
+            minimum_effect: None,
+            margin: None,
+            variance_removed: None,
+            differed_before: false,
             broken,
             unjudged,
+            safe: false,
         }
     }
 
@@ -127,8 +144,12 @@ mod tests {
         for verdicts_valid in [true, false] {
             assert_eq!(variant(TooEarly).conclusion(verdicts_valid), Conclusion::Verdict(TooEarly));
             assert_eq!(metric(false, true).guardrail_state(verdicts_valid), GuardrailState::NotJudged);
-            assert_eq!(metric(false, false).guardrail_state(verdicts_valid), GuardrailState::Holds);
+            assert_eq!(metric(false, false).guardrail_state(verdicts_valid), GuardrailState::NotShownSafe);
         }
+        assert_eq!(
+            MetricResult { safe: true, ..metric(false, false) }.guardrail_state(true),
+            GuardrailState::Safe
+        );
         assert_eq!(metric(true, false).guardrail_state(true), GuardrailState::Broken);
         assert_eq!(metric(true, false).guardrail_state(false), GuardrailState::BrokenNotValid);
     }

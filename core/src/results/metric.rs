@@ -1,12 +1,10 @@
 //! The metrics of an experiment, judged together.
 
+use super::measured::{MeasuredMetric, MeasuredVariant};
 use crate::document::{Direction, MetricKind, MetricRole};
-use crate::event::{MetricTotals, VariantTotals};
-use crate::metric::{Measure, Metric};
-use crate::statistics::{
-    Anytime, Comparison, Estimate, GroupedMean, Interval, Proportion, benjamini_hochberg, compare_grouped,
-    compare_proportions, holm,
-};
+use crate::metric::{Effect, Metric};
+use crate::plan::Plan;
+use crate::statistics::{Anytime, Comparison, Estimate, benjamini_hochberg, compare_grouped, holm};
 use serde::Serialize;
 
 /// The settings by which results are judged.
@@ -18,8 +16,26 @@ pub struct AnalysisPlan {
     pub alpha: f64,
     /// For how many units the anytime-valid intervals are tuned.
     pub tuned_for: u64,
+    /// The planned number of units, control and a treatment together; for [`Standard::Planned`].
+    pub planned_pair: u64,
+    /// True if verdicts may be given now: not before the one planned look.
+    pub is_due: bool,
     /// The standard of all differences and verdicts of a report.
     pub standard: Standard,
+}
+
+impl Default for AnalysisPlan {
+    fn default() -> Self {
+        let (alpha, tuned_for) = (Plan::ALPHA, Anytime::TUNED_FOR);
+        Self {
+            control: 0,
+            alpha,
+            tuned_for,
+            planned_pair: tuned_for,
+            is_due: true,
+            standard: Standard::default(),
+        }
+    }
 }
 
 /// The standard of all differences and verdicts of a report: two of them in one report could not be told apart.
@@ -29,6 +45,8 @@ pub enum Standard {
     /// Valid at every look together.
     #[default]
     Anytime,
+    /// Valid at every look together, around the number of units that the document plans.
+    Planned,
     /// Valid for one look, at a time that was fixed before the start.
     Final,
 }
@@ -43,7 +61,7 @@ pub enum Verdict {
     Worse,
     /// The difference may be in either direction.
     Unclear,
-    /// Too few units or events for an interval.
+    /// Too few units or events for an interval, or not yet the planned look.
     TooEarly,
 }
 
@@ -62,8 +80,18 @@ pub struct MetricResult {
     pub direction: Direction,
     /// The variants, in the order of the document.
     pub variants: Vec<VariantResult>,
-    /// True if the metric is a guardrail and a variant is worse.
+    /// The least change that matters, in the metric's own unit; `null` where none is written.
+    pub minimum_effect: Option<f64>,
+    /// The acceptable loss of a guardrail, in the metric's own unit; `null` where none is written.
+    pub margin: Option<f64>,
+    /// The part of the variance that the covariate removed, 0 to 1; `null` without one.
+    pub variance_removed: Option<f64>,
+    /// True if the variants differed before the exposure already (p < 0.01), so that something else than the treatment differs.
+    pub differed_before: bool,
+    /// True if the metric is a guardrail and a variant is worse, by more than the margin or by nobody knows how much.
     pub broken: bool,
+    /// True if the metric is a guardrail with a margin, and the loss of every variant is shown to be smaller.
+    pub safe: bool,
     /// True if the metric is a guardrail that cannot be judged yet: it is too early for every variant.
     pub unjudged: bool,
 }
@@ -73,8 +101,10 @@ pub struct MetricResult {
 pub struct VariantResult {
     /// The variant.
     pub variant: String,
-    /// Units that saw it first.
+    /// Units that saw it first; of a metric with a window, those whose window is over.
     pub units: u64,
+    /// Units whose window is still open, so that they do not count yet.
+    pub pending: u64,
     /// Units that converted; `null` where the metric does not count units.
     pub converted: Option<u64>,
     /// Events that were credited.
@@ -92,23 +122,38 @@ pub struct VariantResult {
     pub level: Option<f64>,
     /// The verdict of that comparison; `null` for the control.
     pub verdict: Option<Verdict>,
+    /// The time of the first look that reached the verdict, in RFC 3339: from then on it stands. `null` without one, and for one planned look.
+    pub since: Option<String>,
+    /// The units of both variants at that look.
+    pub units_since: Option<u64>,
+    /// The least change that these units would show with a probability of 80 %, in the metric's own unit; `null` for the control, and with
+    /// too little data.
+    pub detectable: Option<f64>,
+    /// True if the loss is shown to be smaller than the guardrail's margin.
+    pub safe: bool,
 }
 
 /// Values of a metric whose values are summed, in each of two variants, below which its interval is not shown: with daily looks at few
 /// values of which some are large, it fails more often than it promises (`core/tests/peeking.rs`).
 const LEAST_VALUES: u64 = 100;
-/// Effective groups of units below which the variance of a mean is not known: its events are those of a few units.
-const LEAST_GROUPS: f64 = 8.0;
+/// The p-value below which variants differed before the exposure.
+const DIFFERED_BEFORE: f64 = 0.01;
+/// `z` of a probability of 80 %.
+const Z_POWER: f64 = 0.841_621_233_572_914_2;
 
-/// Judges the metrics of these variants, which are those of the document and in its order.
+/// Judges the metrics of these variants, which are those of the document and in its order. `measured` is in the order of the metrics.
 #[must_use]
 pub fn judge(
     metrics: &[Metric],
-    variants: &[(&str, &VariantTotals)],
+    variants: &[&str],
+    measured: &[MeasuredMetric],
     plan: &AnalysisPlan,
 ) -> Vec<MetricResult> {
-    let judges: Vec<MetricJudge<'_>> =
-        metrics.iter().map(|metric| MetricJudge::new(metric, variants, plan)).collect();
+    let judges: Vec<MetricJudge<'_>> = metrics
+        .iter()
+        .zip(measured)
+        .map(|(metric, measured)| MetricJudge::new(metric, measured, plan))
+        .collect();
     let mut levels = vec![vec![None; variants.len()]; metrics.len()];
     for role in MetricRole::ALL {
         let of_role = |at: &usize| metrics.get(*at).is_some_and(|metric| metric.role == role);
@@ -133,161 +178,148 @@ pub fn judge(
             }
         }
     }
-    judges.iter().zip(levels).map(|(judge, levels)| judge.result(&levels)).collect()
+    judges.iter().zip(levels).map(|(judge, levels)| judge.result(variants, &levels)).collect()
 }
 
-/// A metric and what was counted for it.
+/// A metric and what was measured of it.
 struct MetricJudge<'a> {
     metric: &'a Metric,
+    measured: &'a MeasuredMetric,
     plan: &'a AnalysisPlan,
     anytime: Option<Anytime>,
-    variants: Vec<(&'a str, u64, MetricTotals, VariantData)>,
 }
 
 impl<'a> MetricJudge<'a> {
-    fn new(metric: &'a Metric, variants: &[(&'a str, &'a VariantTotals)], plan: &'a AnalysisPlan) -> Self {
-        let of_variant = |(name, totals): &(&'a str, &'a VariantTotals)| {
-            let counted = totals.metrics.get(&*metric.key).cloned().unwrap_or_default();
-            let data = VariantData::of(&metric.measure, totals, &counted);
-            (*name, totals.units, counted, data)
+    fn new(metric: &'a Metric, measured: &'a MeasuredMetric, plan: &'a AnalysisPlan) -> Self {
+        let anytime = match plan.standard {
+            Standard::Anytime => Anytime::tuned(plan.alpha, plan.tuned_for),
+            Standard::Planned => Anytime::planned(plan.alpha, plan.planned_pair),
+            Standard::Final => None,
         };
-        let anytime = Anytime::tuned(plan.alpha, plan.tuned_for);
-        Self { metric, plan, anytime, variants: variants.iter().map(of_variant).collect() }
+        Self { metric, measured, plan, anytime }
+    }
+
+    /// A variant and the control.
+    fn pair(&self, variant: usize) -> Option<(&MeasuredVariant, &MeasuredVariant)> {
+        Some((self.measured.variants.get(self.plan.control)?, self.measured.variants.get(variant)?))
     }
 
     /// A variant and the control at a level.
     fn compare(&self, variant: usize, level: f64) -> Option<Comparison> {
-        let (_, _, of_control, control) = self.variants.get(self.plan.control)?;
-        let (_, _, of_treatment, treatment) = self.variants.get(variant)?;
+        let (control, treatment) = self.pair(variant)?;
         match self.plan.standard {
-            Standard::Final => control.compare(treatment, level),
-            Standard::Anytime => {
-                let values = |it: &MetricTotals| it.events.saturating_sub(it.invalid);
-                let values = values(of_control).min(values(of_treatment));
-                let is_enough = !self.metric.measure.aggregation().adds_values() || values >= LEAST_VALUES;
-                let anytime = self.anytime.filter(|_| is_enough)?;
-                control.compare_anytime(treatment, anytime.at_level(level))
+            Standard::Final => control.value.compare(&treatment.value, level),
+            Standard::Anytime | Standard::Planned => {
+                let least = control.values.zip(treatment.values).map(|(a, b)| a.min(b));
+                let anytime = self.anytime.filter(|_| least.is_none_or(|values| values >= LEAST_VALUES))?;
+                control.value.compare_anytime(&treatment.value, anytime.at_level(level))
             }
         }
     }
 
-    fn result(&self, levels: &[Option<f64>]) -> MetricResult {
+    /// True if the covariates of a variant and of the control differ.
+    fn differed_before(&self, variant: usize) -> bool {
+        let means =
+            self.pair(variant).and_then(|(control, treatment)| control.covariate.zip(treatment.covariate));
+        let compared =
+            means.and_then(|(control, treatment)| compare_grouped(control, treatment, DIFFERED_BEFORE));
+        compared.is_some_and(|it| it.p_value < DIFFERED_BEFORE)
+    }
+
+    fn result(&self, names: &[&str], levels: &[Option<f64>]) -> MetricResult {
         let Metric { key, event, measure, direction, role, .. } = self.metric;
-        let aggregation = measure.aggregation();
-        let judged = self.variants.iter().zip(levels).enumerate();
-        let judged = judged.map(|(at, ((name, units, counted, data), level))| {
+        let judged = self.measured.variants.iter().zip(names).zip(levels).enumerate();
+        let judged = judged.map(|(at, ((measured, name), level))| {
             let comparison = level.and_then(|level| self.compare(at, level));
             VariantResult {
                 variant: (*name).to_owned(),
-                units: *units,
-                converted: aggregation.marks_units().then_some(counted.units),
-                events: counted.events,
-                sum: aggregation.adds_values().then(|| counted.sum.to_string()),
-                invalid: counted.invalid,
-                value: data.value(self.plan.alpha),
+                units: measured.units,
+                pending: measured.pending,
+                converted: measured.converted,
+                events: measured.events,
+                sum: measured.sum.map(|it| it.to_string()),
+                invalid: measured.invalid,
+                value: measured.value.estimate(self.plan.alpha),
                 comparison,
                 level: *level,
-                verdict: level.map(|level| verdict(*direction, comparison, level)),
+                verdict: level.map(|level| self.verdict(comparison, level)),
+                since: None,
+                units_since: None,
+                detectable: comparison.and_then(|it| self.detectable(at, &it)),
+                safe: comparison.is_some_and(|it| self.is_safe(&it)),
             }
         });
         let variants: Vec<VariantResult> = judged.collect();
         let is_guardrail = *role == MetricRole::Guardrail;
         let is_unjudged = |it: &VariantResult| it.verdict.is_none_or(|it| it == Verdict::TooEarly);
+        let of_control = variants.get(self.plan.control).and_then(|it| it.value).map(|it| it.value);
+        let absolute = |effect: Option<Effect>| Some(effect?.absolute(of_control?));
+        let mut treatments = variants.iter().filter(|it| it.level.is_some());
         MetricResult {
             metric: key.to_string(),
             event: event.to_string(),
             kind: measure.kind(),
             role: *role,
             direction: *direction,
-            broken: is_guardrail && variants.iter().any(|it| it.verdict == Some(Verdict::Worse)),
+            minimum_effect: absolute(self.metric.minimum_effect),
+            margin: absolute(self.metric.margin),
+            variance_removed: self.measured.variance_removed,
+            differed_before: (0..variants.len())
+                .any(|at| at != self.plan.control && self.differed_before(at)),
+            broken: is_guardrail && variants.iter().any(|it| it.verdict == Some(Verdict::Worse) && !it.safe),
             unjudged: is_guardrail && variants.iter().all(is_unjudged),
+            safe: is_guardrail && treatments.clone().next().is_some() && treatments.all(|it| it.safe),
             variants,
         }
     }
-}
 
-fn verdict(direction: Direction, comparison: Option<Comparison>, level: f64) -> Verdict {
-    let Some(Comparison { difference, p_value, .. }) = comparison else { return Verdict::TooEarly };
-    // Interval and test of proportions at one look are not inversions of one another: close to the level only one may see a difference.
-    if !difference.excludes_zero() || p_value >= level {
-        return Verdict::Unclear;
+    fn verdict(&self, comparison: Option<Comparison>, level: f64) -> Verdict {
+        let Some(Comparison { difference, p_value, .. }) = comparison.filter(|_| self.plan.is_due) else {
+            return Verdict::TooEarly;
+        };
+        // Interval and test of proportions at one look are not inversions of one another: close to the level only one may see a difference.
+        if !difference.excludes_zero() || p_value >= level {
+            return Verdict::Unclear;
+        }
+        if self.gain(difference.value) > 0.0 { Verdict::Better } else { Verdict::Worse }
     }
-    let is_more = difference.value > 0.0;
-    let more_is_better = match direction {
-        Direction::Increase => true,
-        Direction::Decrease => false,
-    };
-    if is_more == more_is_better { Verdict::Better } else { Verdict::Worse }
-}
 
-/// A mean whose variance is known well enough to be compared.
-fn known(mean: Option<GroupedMean>) -> Option<GroupedMean> {
-    mean.filter(|mean| mean.effective_groups() >= LEAST_GROUPS)
-}
+    /// A change as a gain: below 0 it is a loss.
+    fn gain(&self, change: f64) -> f64 {
+        match self.metric.direction {
+            Direction::Increase => change,
+            Direction::Decrease => -change,
+        }
+    }
 
-/// The data of a variant's metric.
-enum VariantData {
-    Rate(Option<Proportion>),
-    Mean(Option<GroupedMean>),
-}
-
-impl VariantData {
-    fn of(measure: &Measure, variant: &VariantTotals, metric: &MetricTotals) -> Self {
-        match measure {
-            Measure::Conversion => Self::Rate(Proportion::new(metric.units, variant.units)),
-            Measure::Count | Measure::Sum { .. } => {
-                Self::Mean(GroupedMean::new(&variant.groups, &Self::sums(variant, metric)))
+    /// True if the whole interval loses less than the margin. A margin that is a part of the control's value is compared with the lift, whose
+    /// interval knows that this value is uncertain, too.
+    fn is_safe(&self, comparison: &Comparison) -> bool {
+        let is_within = |interval: Estimate, margin: f64| {
+            self.gain(interval.lower).min(self.gain(interval.upper)) > -margin
+        };
+        self.plan.is_due
+            && match self.metric.margin {
+                None => false,
+                Some(Effect::Absolute(margin)) => is_within(comparison.difference, margin),
+                Some(Effect::Relative(margin)) => comparison.lift.is_some_and(|it| is_within(it, margin)),
             }
-            Measure::Mean { .. } => {
-                let mut values = metric.group_values.clone();
-                values.resize(variant.groups.len(), 0);
-                // Where an earlier version counted a part of the events, their number in the groups is not known. There may be more of them
-                // than events, because rows that are being written are not read all at once.
-                let is_whole = values.iter().sum::<u64>() + metric.invalid >= metric.events;
-                let mean = GroupedMean::over(&variant.groups, &values, &Self::sums(variant, metric));
-                Self::Mean(mean.filter(|_| is_whole))
-            }
-        }
     }
 
-    fn sums(variant: &VariantTotals, metric: &MetricTotals) -> Vec<f64> {
-        let mut sums: Vec<f64> = metric.groups.iter().map(|sum| sum.as_f64()).collect();
-        sums.resize(variant.groups.len(), 0.0);
-        sums
-    }
-
-    fn value(&self, alpha: f64) -> Option<Estimate> {
-        match self {
-            Self::Rate(rate) => {
-                let rate = (*rate)?;
-                let Interval { lower, upper } = rate.wilson(alpha)?;
-                Some(Estimate { value: rate.rate(), lower, upper })
-            }
-            Self::Mean(mean) => (*mean)?.estimate(alpha),
-        }
-    }
-
-    fn compare(&self, treatment: &Self, alpha: f64) -> Option<Comparison> {
-        match (self, treatment) {
-            (Self::Rate(a), Self::Rate(b)) => compare_proportions((*a)?, (*b)?, alpha),
-            (Self::Mean(a), Self::Mean(b)) => compare_grouped(known(*a)?, known(*b)?, alpha),
-            (Self::Rate(_), Self::Mean(_)) | (Self::Mean(_), Self::Rate(_)) => None,
-        }
-    }
-
-    fn compare_anytime(&self, treatment: &Self, anytime: Anytime) -> Option<Comparison> {
-        match (self, treatment) {
-            (Self::Rate(a), Self::Rate(b)) => anytime.compare_proportions((*a)?, (*b)?),
-            (Self::Mean(a), Self::Mean(b)) => anytime.compare_grouped(known(*a)?, known(*b)?),
-            (Self::Rate(_), Self::Mean(_)) | (Self::Mean(_), Self::Rate(_)) => None,
-        }
+    /// The least change that these units would show with a probability of 80 %: as far beyond the interval's half width as that needs.
+    fn detectable(&self, variant: usize, comparison: &Comparison) -> Option<f64> {
+        let (control, treatment) = self.pair(variant)?;
+        let error = (control.value.variance()? + treatment.value.variance()?).sqrt();
+        let half = (comparison.difference.upper - comparison.difference.lower) / 2.0;
+        Some(half + Z_POWER * error).filter(|it| it.is_finite())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::counted;
     use super::*;
-    use crate::event::Amount;
+    use crate::event::{Amount, MetricTotals, Totals, VariantTotals};
 
     /// So many units in each group, of which some pay once, each after so many days.
     fn paying(units: u64, payers: u32, days: u32) -> VariantTotals {
@@ -316,8 +348,11 @@ mod tests {
             "metrics": [{"key": "days", "event": "paid", "kind": kind, "property": "days", "direction": "decrease"}]});
         let compiled = crate::read_and_compile([&written]);
         let metrics = compiled.catalog.experiment("e").unwrap().metrics();
-        let plan = AnalysisPlan { control: 0, alpha: 0.05, tuned_for: 10_000, standard };
-        judge(metrics, &[("a", control), ("b", treatment)], &plan)[0].variants[1].clone()
+        let plan = AnalysisPlan { standard, ..AnalysisPlan::default() };
+        let variants = [("a".to_owned(), control.clone()), ("b".to_owned(), treatment.clone())].into();
+        let totals = Totals { variants, ..Totals::default() };
+        let names = ["a", "b"];
+        judge(metrics, &names, &counted(metrics, &names, &totals, &[], None), &plan)[0].variants[1].clone()
     }
 
     /// Half as many pay, as soon as before: the days until they pay are not better for that.

@@ -1,4 +1,4 @@
-//! Means of sums over units or events, when only sums over groups of units are known.
+//! Means that are ratios of sums, and how exactly they are known; here from sums over groups of units.
 
 use super::compare::{Comparison, Estimate, Mean, welch};
 use super::normal::{as_float, student_quantile};
@@ -13,41 +13,61 @@ pub(super) const GROUP_DEGREES: f64 = 2.0 * (crate::event::GROUPS as f64 - 1.0);
 /// of a stream N. Chamandy et al., "Estimating Uncertainty for Massive Data Streams", Google 2012). All events of a unit fall
 /// into one group, so that what belongs together is not taken for independent.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct GroupedMean {
-    /// Over the groups.
+pub struct RatioMean {
+    /// Over the groups, or over the units.
     pub(super) mean: Mean,
-    /// In all groups.
+    /// In all of them.
     pub(super) units: f64,
 }
 
-impl GroupedMean {
+impl RatioMean {
     /// The mean per unit of groups with so many units and such sums. `None` with fewer than two groups that have units, or
     /// with lists of different lengths.
     #[must_use]
     pub fn new(units: &[u64], sums: &[f64]) -> Option<Self> {
-        Self::over(units, units, sums)
+        Self::over(units, &units.iter().copied().map(as_float).collect::<Vec<_>>(), sums)
     }
 
-    /// The mean per event of groups with so many units, events and sums. The same conditions hold, and there is an event.
+    /// The ratio of sums over groups with so many units: per event, if `over` holds the number of events of each. The same conditions
+    /// hold, and the denominator is not 0.
     #[must_use]
-    pub fn over(units: &[u64], events: &[u64], sums: &[f64]) -> Option<Self> {
+    pub fn over(units: &[u64], over: &[f64], sums: &[f64]) -> Option<Self> {
         let groups = as_float(units.iter().filter(|units| **units > 0).count() as u64);
-        let total = |counts: &[u64]| counts.iter().copied().map(as_float).sum::<f64>();
-        let (units_in_all, all) = (total(units), total(events));
-        if units.len() != sums.len() || events.len() != sums.len() || groups < 2.0 {
+        let units_in_all = units.iter().copied().map(as_float).sum::<f64>();
+        let all = over.iter().sum::<f64>();
+        if units.len() != sums.len() || over.len() != sums.len() || groups < 2.0 {
             return None;
         }
         let value = sums.iter().sum::<f64>() / all;
-        let squares: f64 =
-            events.iter().zip(sums).map(|(events, sum)| (sum - value * as_float(*events)).powi(2)).sum();
+        let squares: f64 = over.iter().zip(sums).map(|(over, sum)| (sum - value * over).powi(2)).sum();
         let variance = groups / (groups - 1.0) * squares / (all * all);
         // Groups with few events tell little about the variance, and are not groups to count (L. Kish, "Survey Sampling", 1965).
-        let effective = all * all / events.iter().map(|events| as_float(*events).powi(2)).sum::<f64>();
+        let effective = all * all / over.iter().map(|over| over * over).sum::<f64>();
         let mean = Mean { n: effective, value, variance };
         (value.is_finite() && variance.is_finite()).then_some(Self { mean, units: units_in_all })
     }
 
-    /// The number of groups of equal size that would be as informative. The variance is hardly known where most events are in a few groups,
+    /// A mean whose variance is known from so many units, however it was found.
+    #[must_use]
+    pub fn of_units(units: u64, value: f64, variance: f64) -> Option<Self> {
+        let n = as_float(units);
+        let is_known = value.is_finite() && variance.is_finite() && variance >= 0.0;
+        is_known.then_some(Self { mean: Mean { n, value, variance }, units: n })
+    }
+
+    /// The mean.
+    #[must_use]
+    pub const fn value(&self) -> f64 {
+        self.mean.value
+    }
+
+    /// The variance of the mean.
+    #[must_use]
+    pub const fn variance(&self) -> f64 {
+        self.mean.variance
+    }
+
+    /// The number of groups, or units, of equal size that would be as informative. The variance is hardly known where most events are in a few groups,
     /// as those of a few units are.
     #[must_use]
     pub const fn effective_groups(&self) -> f64 {
@@ -65,7 +85,7 @@ impl GroupedMean {
 
 /// Two means, by Welch's test over the groups; see [`super::compare_means`].
 #[must_use]
-pub fn compare_grouped(control: GroupedMean, treatment: GroupedMean, alpha: f64) -> Option<Comparison> {
+pub fn compare_grouped(control: RatioMean, treatment: RatioMean, alpha: f64) -> Option<Comparison> {
     welch(control.mean, treatment.mean, alpha)
 }
 
@@ -82,7 +102,7 @@ mod tests {
             Moments::new(values.len() as u64, values.iter().sum(), values.iter().map(|it| it * it).sum())
                 .unwrap()
         };
-        let grouped = |values: &[f64]| GroupedMean::new(&vec![1; values.len()], values).unwrap();
+        let grouped = |values: &[f64]| RatioMean::new(&vec![1; values.len()], values).unwrap();
         let expected = compare_means(&moments(&a), &moments(&b), 0.05).unwrap();
         let found = compare_grouped(grouped(&a), grouped(&b), 0.05).unwrap();
         close(found.p_value, expected.p_value);
@@ -111,7 +131,7 @@ mod tests {
                     sum += value * f64::from(events);
                     squares += value * value * f64::from(events);
                 }
-                (GroupedMean::new(&units, &sums).unwrap(), Moments::new(n, sum, squares).unwrap())
+                (RatioMean::new(&units, &sums).unwrap(), Moments::new(n, sum, squares).unwrap())
             };
             let (a, b) = (arm(), arm());
             alarms += u32::from(compare_grouped(a.0, b.0, 0.05).unwrap().p_value < 0.05);
@@ -124,18 +144,18 @@ mod tests {
     /// By the formula, with numpy 2.4.6.
     #[test]
     fn a_mean_per_event_is_a_ratio_of_sums() {
-        let (units, events, sums) = ([10, 12, 9, 11], [20, 31, 15, 24], [40.0, 70.0, 22.0, 55.0]);
-        let found = GroupedMean::over(&units, &events, &sums).unwrap().mean;
+        let (units, events, sums) = ([10, 12, 9, 11], [20.0, 31.0, 15.0, 24.0], [40.0, 70.0, 22.0, 55.0]);
+        let found = RatioMean::over(&units, &events, &sums).unwrap().mean;
         close(found.value, 187.0 / 90.0);
         close(found.variance, 0.023_709_353_248_996_586);
-        assert_eq!(GroupedMean::over(&units, &[0; 4], &[0.0; 4]), None, "no event");
+        assert_eq!(RatioMean::over(&units, &[0.0; 4], &[0.0; 4]), None, "no event");
     }
 
     #[test]
     fn what_tells_nothing_is_none() {
-        assert_eq!(GroupedMean::new(&[], &[]), None);
-        assert_eq!(GroupedMean::new(&[5, 0], &[1.0, 0.0]), None, "one group");
-        assert_eq!(GroupedMean::new(&[5, 5], &[1.0]), None);
-        assert_eq!(GroupedMean::new(&[5, 5], &[f64::NAN, 1.0]), None);
+        assert_eq!(RatioMean::new(&[], &[]), None);
+        assert_eq!(RatioMean::new(&[5, 0], &[1.0, 0.0]), None, "one group");
+        assert_eq!(RatioMean::new(&[5, 5], &[1.0]), None);
+        assert_eq!(RatioMean::new(&[5, 5], &[f64::NAN, 1.0]), None);
     }
 }

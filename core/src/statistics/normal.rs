@@ -15,6 +15,11 @@ pub(super) fn is_share(number: f64) -> bool {
     number > 0.0 && number < 1.0
 }
 
+/// Returns the density of a standard normal variable at `z`.
+pub(super) fn density(z: f64) -> f64 {
+    (-0.5 * z * z).exp() / (2.0 * std::f64::consts::PI).sqrt()
+}
+
 /// Returns the probability that a standard normal variable is above `z`.
 pub(super) fn above(z: f64) -> f64 {
     0.5 * erfc(z / SQRT_2)

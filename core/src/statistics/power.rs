@@ -3,6 +3,7 @@
 use super::anytime::Anytime;
 use super::grouped::GROUP_DEGREES;
 use super::normal::{above, as_float, is_share, quantile, student_quantile, two_sided};
+use super::planned;
 
 /// The metric's value before the test, as known in advance.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -40,6 +41,8 @@ pub enum Looks {
         /// The units.
         tuned_for: u64,
     },
+    /// Any number of looks, by the boundary around the planned size itself; see [`Anytime::planned`].
+    Planned,
 }
 
 /// A planned experiment in which every treatment is compared with the control.
@@ -50,12 +53,20 @@ pub struct Design {
     shares: Vec<f64>,
     /// The alpha of each comparison.
     alpha: f64,
-    /// `z` of that alpha.
-    z_alpha: f64,
-    /// The sequence, if results are looked at more than once.
-    anytime: Option<Anytime>,
+    monitoring: Monitoring,
     /// `z` of the power.
     z_power: f64,
+}
+
+/// What a difference must exceed, in standard errors.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Monitoring {
+    /// `z` of alpha, at the one look.
+    Final { z_alpha: f64 },
+    /// The width of a sequence.
+    Every(Anytime),
+    /// The boundary at the planned size, and the drift that crosses it by then with the wanted power.
+    Planned { boundary: f64, drift: f64 },
 }
 
 /// The number of units that an experiment needs.
@@ -65,6 +76,14 @@ pub struct Sizes {
     pub total: u64,
     /// The number in each variant, the control first.
     pub variants: Vec<u64>,
+}
+
+/// A width in standard errors as values of this kind are compared: means are, from groups of units.
+fn of_baseline(baseline: Baseline, width: f64) -> Option<f64> {
+    match baseline {
+        Baseline::Proportion { .. } => Some(width),
+        Baseline::Mean { .. } => student_quantile(two_sided(width), GROUP_DEGREES),
+    }
 }
 
 /// More units than this are none that anybody has, and more than a number with a fraction counts one by one.
@@ -96,18 +115,16 @@ impl Design {
             Correction::Bonferroni => alpha / as_float(shares.len() as u64 - 1),
             Correction::None => alpha,
         };
-        let anytime = match looks {
-            Looks::Final => None,
-            Looks::Every { tuned_for } => Some(Anytime::tuned(alpha, tuned_for)?),
+        let z_power = quantile(1.0 - power)?;
+        let monitoring = match looks {
+            Looks::Final => Monitoring::Final { z_alpha: quantile(alpha / 2.0)? },
+            Looks::Every { tuned_for } => Monitoring::Every(Anytime::tuned(alpha, tuned_for)?),
+            Looks::Planned => {
+                let boundary = of_baseline(baseline, planned::boundary(alpha)?)?;
+                Monitoring::Planned { boundary, drift: planned::drift(boundary, power) }
+            }
         };
-        Some(Self {
-            baseline,
-            shares,
-            alpha,
-            z_alpha: quantile(alpha / 2.0)?,
-            anytime,
-            z_power: quantile(1.0 - power)?,
-        })
+        Some(Self { baseline, shares, alpha, monitoring, z_power })
     }
 
     /// The `alpha` of each comparison.
@@ -135,9 +152,8 @@ impl Design {
     #[must_use]
     pub fn power(&self, units: u64, effect: f64) -> Option<f64> {
         let of = |share: &f64| {
-            let side =
-                |effect: f64, sign: f64| Some(above(-self.excess(as_float(units), effect, sign, *share)?));
-            Some(side(effect, 1.0)? + side(effect, -1.0)?)
+            let side = |sign: f64| self.chance(as_float(units), effect, sign, *share);
+            Some(side(1.0)? + side(-1.0)?)
         };
         let powers: Vec<f64> = self.shares.iter().skip(1).map(of).collect::<Option<_>>()?;
         let least = powers.into_iter().min_by(f64::total_cmp)?;
@@ -152,15 +168,17 @@ impl Design {
         let most = match self.baseline {
             Baseline::Proportion { rate } => 1.0 - rate,
             // Units go with one over the square of the effect.
-            Baseline::Mean { deviation } if self.anytime.is_none() => {
+            Baseline::Mean { deviation } if !matches!(self.monitoring, Monitoring::Every(_)) => {
                 let effect = deviation * (self.needed(deviation)? / units).sqrt();
                 return effect.is_finite().then_some(effect);
             }
             Baseline::Mean { deviation } => deviation * 1e9,
         };
-        let enough = |effect: f64| match self.anytime {
-            None => self.needed(effect).is_some_and(|needed| needed <= units),
-            Some(_) => self.is_enough(units, effect),
+        let enough = |effect: f64| match self.monitoring {
+            Monitoring::Every(anytime) => self.is_enough(anytime, units, effect),
+            Monitoring::Final { .. } | Monitoring::Planned { .. } => {
+                self.needed(effect).is_some_and(|needed| needed <= units)
+            }
         };
         let (mut low, mut high) = (0.0, most);
         if !enough(high) {
@@ -186,38 +204,38 @@ impl Design {
         Sizes { total, variants: std::iter::once(left).chain(treatments).collect() }
     }
 
-    /// The distance, in standard errors, from the end of the interval to an effect, which power is the chance of; `sign` is -1 for the
-    /// wrong side.
-    fn excess(&self, units: f64, effect: f64, sign: f64, share: f64) -> Option<f64> {
+    /// The chance to see an effect on its own side, or on the wrong one if `sign` is -1.
+    fn chance(&self, units: f64, effect: f64, sign: f64, share: f64) -> Option<f64> {
         let (none, some) = self.deviations(effect, share)?;
         let effect = sign * effect.abs() * units.sqrt();
-        match self.anytime {
-            None => Some((effect - self.z_alpha * none) / some),
-            Some(anytime) => {
-                let width = anytime.width(units * (self.shares.first()? + share));
-                let width = match self.baseline {
-                    Baseline::Proportion { .. } => width,
-                    // As means are compared: from groups of units.
-                    Baseline::Mean { .. } => student_quantile(two_sided(width), GROUP_DEGREES)?,
-                };
-                Some(effect / some - width)
-            }
-        }
+        Some(match self.monitoring {
+            Monitoring::Final { z_alpha } => above((z_alpha * none - effect) / some),
+            Monitoring::Every(anytime) => above(self.width(anytime, units, share)? - effect / some),
+            Monitoring::Planned { boundary, .. } => planned::power(boundary, effect / some),
+        })
+    }
+
+    /// The width of a sequence after so many units in all.
+    fn width(&self, anytime: Anytime, units: f64, share: f64) -> Option<f64> {
+        of_baseline(self.baseline, anytime.width(units * (self.shares.first()? + share)))
     }
 
     /// True if so many units in all show an effect with the wanted power in every treatment.
-    fn is_enough(&self, units: f64, effect: f64) -> bool {
-        let is_shown =
-            |share: &f64| self.excess(units, effect, 1.0, *share).is_some_and(|it| it >= self.z_power);
+    fn is_enough(&self, anytime: Anytime, units: f64, effect: f64) -> bool {
+        let excess = |share: f64| {
+            let (_, some) = self.deviations(effect, share)?;
+            Some(effect.abs() * units.sqrt() / some - self.width(anytime, units, share)?)
+        };
+        let is_shown = |share: &f64| excess(*share).is_some_and(|it| it >= self.z_power);
         effect != 0.0 && self.shares.iter().skip(1).all(is_shown)
     }
 
     /// The units in all, before rounding: what the treatment needs that needs most.
     fn needed(&self, effect: f64) -> Option<f64> {
-        if self.anytime.is_some() {
+        if let Monitoring::Every(anytime) = self.monitoring {
             // The wider the interval, the more units: it never widens as fast as an effect in standard errors grows.
             let (mut low, mut high) = (0.0, 1.0);
-            while !self.is_enough(high, effect) {
+            while !self.is_enough(anytime, high, effect) {
                 (low, high) = (high, high * 2.0);
                 if high > 2.0 * MOST_UNITS {
                     return None;
@@ -225,13 +243,17 @@ impl Design {
             }
             for _ in 0..60 {
                 let middle = f64::midpoint(low, high);
-                if self.is_enough(middle, effect) { high = middle } else { low = middle }
+                if self.is_enough(anytime, middle, effect) { high = middle } else { low = middle }
             }
             return Some(high);
         }
         let of = |share: &f64| {
             let (none, some) = self.deviations(effect, *share)?;
-            let reach = self.z_alpha * none + self.z_power * some;
+            let reach = match self.monitoring {
+                Monitoring::Final { z_alpha } => z_alpha * none + self.z_power * some,
+                Monitoring::Planned { drift, .. } => drift * some,
+                Monitoring::Every(_) => return None,
+            };
             Some((reach.max(0.0) / effect).powi(2)).filter(|it| it.is_finite())
         };
         let all: Vec<f64> = self.shares.iter().skip(1).map(of).collect::<Option<_>>()?;

@@ -50,6 +50,12 @@ impl Proportion {
         as_float(self.successes) / as_float(self.units)
     }
 
+    /// The variance of the rate, as observed.
+    #[must_use]
+    pub fn variance(self) -> f64 {
+        self.rate() * (1.0 - self.rate()) / as_float(self.units)
+    }
+
     /// The score interval at level `1 - alpha` (E. B. Wilson, "Probable inference, the law of succession, and
     /// statistical inference", Journal of the American Statistical Association 22, 1927), within 0 and 1 for
     /// any count. `None` if `alpha` is not between 0 and 1.

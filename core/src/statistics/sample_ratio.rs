@@ -93,27 +93,53 @@ pub fn sample_ratio(observed: &[u64], shares: &[f64], plan: SampleRatioPlan) -> 
 /// p-value of all looks is as valid as each, and the units that came since only hide the fault.
 #[must_use]
 pub fn sample_ratio_over(looks: &[Vec<u64>], shares: &[f64], plan: SampleRatioPlan) -> Option<SampleRatio> {
-    let (observed, earlier) = looks.split_last()?;
-    let total: f64 = observed.iter().copied().map(as_float).sum();
-    let whole: f64 = shares.iter().sum();
-    let valid = shares.iter().all(|share| share.is_finite() && *share >= 0.0) && whole.is_finite();
-    if !(valid && whole > 0.0 && observed.len() == shares.len() && is_share(plan.alpha)) || total <= 0.0 {
+    sample_ratio_of_phases(&[RatioPhase { shares: shares.to_vec(), looks: looks.to_vec() }], plan)
+}
+
+/// A time in which the shares were the same.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RatioPhase {
+    /// The shares, which need not sum to 1.
+    pub shares: Vec<f64>,
+    /// The units of this phase alone at each look, the newest last.
+    pub looks: Vec<Vec<u64>>,
+}
+
+/// The same of phases, of which each had its own shares. Given the units of the phases before, the evidence of a phase is a martingale that
+/// begins at 1, so that of all phases together is their product.
+#[must_use]
+pub fn sample_ratio_of_phases(phases: &[RatioPhase], plan: SampleRatioPlan) -> Option<SampleRatio> {
+    let phases: Vec<TestedPhase> = phases.iter().filter_map(TestedPhase::new).collect();
+    let (last, variants) = (phases.last()?, phases.iter().map(|it| it.shares.len()).max()?);
+    if !is_share(plan.alpha) || phases.iter().any(|it| it.shares.len() != variants) {
         return None;
     }
-    let shares: Vec<f64> = shares.iter().map(|share| normalised(*share, whole)).collect();
-    let is_leak = observed.iter().zip(&shares).any(|(units, share)| *units > 0 && *share == 0.0);
-    if !is_leak && shares.iter().filter(|share| **share > 0.0).count() < 2 {
+    let is_leak = phases.iter().any(TestedPhase::is_leak);
+    if !is_leak && phases.iter().all(|it| it.shares.iter().filter(|share| **share > 0.0).count() < 2) {
         return None;
     }
-    let anytime_p_value = if is_leak { 0.0 } else { anytime_p_value(observed, &shares) };
-    let of_looks = earlier.iter().filter(|look| look.len() == shares.len());
-    let anytime_p_value =
-        of_looks.map(|look| self::anytime_p_value(look, &shares)).fold(anytime_p_value, f64::min);
-    let chi_square = goodness_of_fit(observed, &shares);
-    let variants: Vec<RatioVariant> =
-        observed.iter().zip(&shares).map(|(units, share)| RatioVariant::new(*units, total, *share)).collect();
+    let (mut before, mut greatest_evidence) = (0.0, 0.0_f64);
+    for phase in phases.iter().filter(|_| !is_leak) {
+        let looks = phase.looks.iter().map(|look| before + evidence(look, &phase.shares));
+        greatest_evidence = looks.fold(greatest_evidence, f64::max);
+        before += phase.looks.last().map_or(0.0, |look| evidence(look, &phase.shares));
+    }
+    let anytime_p_value = if is_leak { 0.0 } else { (-greatest_evidence).exp() };
+    let total: f64 = phases.iter().map(|it| it.total).sum();
+    let variants: Vec<RatioVariant> = (0..variants)
+        .map(|at| {
+            let units = phases.iter().filter_map(|it| it.looks.last()?.get(at)).sum();
+            // What the shares of each phase say of its units.
+            let expected = |it: &TestedPhase| it.shares.get(at).map(|share| share * it.total);
+            RatioVariant::new(units, total, phases.iter().filter_map(expected).sum::<f64>() / total)
+        })
+        .collect();
+    let chi_square = match (&phases[..], last.looks.last()) {
+        ([phase], Some(observed)) => goodness_of_fit(observed, &phase.shares),
+        _ => None,
+    };
     let greatest = variants.iter().filter_map(|it| it.deviation).map(f64::abs).fold(0.0, f64::max);
-    let least_units = least_units(&shares, plan);
+    let least_units = least_units(&last.shares, plan);
     let p_value = match plan.test {
         RatioTest::Anytime => Some(anytime_p_value),
         RatioTest::ChiSquare => chi_square.map(|it| it.p_value),
@@ -133,6 +159,36 @@ pub fn sample_ratio_over(looks: &[Vec<u64>], shares: &[f64], plan: SampleRatioPl
     };
     let greatest_deviation = (!is_leak).then_some(greatest);
     Some(SampleRatio { verdict, anytime_p_value, chi_square, greatest_deviation, least_units, variants })
+}
+
+/// A phase that has units, with shares that sum to 1.
+struct TestedPhase {
+    shares: Vec<f64>,
+    looks: Vec<Vec<u64>>,
+    /// The units at the last look.
+    total: f64,
+}
+
+impl TestedPhase {
+    fn new(phase: &RatioPhase) -> Option<Self> {
+        let RatioPhase { shares, looks } = phase;
+        let whole: f64 = shares.iter().sum();
+        let is_valid = shares.iter().all(|share| share.is_finite() && *share >= 0.0) && whole.is_finite();
+        let observed = looks.last().filter(|it| it.len() == shares.len())?;
+        let total: f64 = observed.iter().copied().map(as_float).sum();
+        let looks = looks.iter().filter(|look| look.len() == shares.len()).cloned().collect();
+        (is_valid && whole > 0.0 && total > 0.0).then(|| Self {
+            shares: shares.iter().map(|share| normalised(*share, whole)).collect(),
+            looks,
+            total,
+        })
+    }
+
+    /// True if there are units where the share is 0.
+    fn is_leak(&self) -> bool {
+        let observed = self.looks.last().into_iter().flatten();
+        observed.zip(&self.shares).any(|(units, share)| *units > 0 && *share == 0.0)
+    }
 }
 
 /// A share of the whole. One so small that no number of units could show it is none.
@@ -174,11 +230,16 @@ const BELIEFS: [(f64, f64); 3] = [(2.0, 0.55), (100.0, 0.1), (3_000.0, 0.35)];
 /// Ville's inequality it ever exceeds `1/alpha` with probability `alpha` at most. The least value over all looks is still valid;
 /// one look alone is the greater and so too. Every unit counted has a share above 0.
 fn anytime_p_value(observed: &[u64], shares: &[f64]) -> f64 {
+    (-evidence(observed, shares)).exp().min(1.0)
+}
+
+/// The logarithm of that Bayes factor.
+fn evidence(observed: &[u64], shares: &[f64]) -> f64 {
     let logs = BELIEFS
         .map(|(concentration, weight)| weight.ln() + log_bayes_factor(observed, shares, concentration));
     let most = logs.into_iter().fold(f64::NEG_INFINITY, f64::max);
     let sum: f64 = logs.iter().map(|log| (log - most).exp()).sum();
-    (-most - sum.ln()).exp().min(1.0)
+    most + sum.ln()
 }
 
 /// The logarithm of `∏ Γ(cs + x) / Γ(cs) · Γ(c) / Γ(c + n) / ∏ sˣ`, for counts `x` that sum to `n` and shares `s`.

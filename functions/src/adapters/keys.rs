@@ -5,7 +5,7 @@
 //! | rows of an experiment | partition `exp#checkout`, from the second epoch on `exp#checkout#2` |
 //! | of a stream | partition `stream` |
 //! | of unknown events | partition `unknown#events/shardId-000000000001` |
-//! | a row | `2026-11-24T13#events/shardId-000000000001`; `late#…`, `groups#control#…`, `2026-11-24#…` |
+//! | a row | `2026-11-24T13#events/shardId-000000000001`; `late#…`, `groups#control#…`, `cohort#2026-11-24#control#…`, `2026-11-24#…` |
 //! | a counter | `u#control`, `ms#control#revenue`, `7`, `7#revenue`, `7#e#revenue`, `accepted`, `rejected#not_json`, `unknown#scroll` |
 //! | a position | `00212:0000000002~`: its length, its digits, the number of the event and the part |
 //! | a mark of a unit | `checkout#1`, `checkout#1#purchase`, `id#00c0ffee00c0ffee` |
@@ -24,6 +24,7 @@ const STREAM: &str = "stream";
 const EXPERIMENT: &str = "exp#";
 const UNKNOWN: &str = "unknown#";
 const GROUPS: &str = "groups";
+const COHORT: &str = "cohort";
 const GROUP_VALUES: &str = "e";
 const REJECTED: &str = "rejected";
 const EVENT: &str = "id#";
@@ -65,6 +66,10 @@ pub fn row(row: &RowKey<'_>, shard: &str) -> (String, String) {
             let partition = partition(RowsOf::Experiment { experiment, epoch: *epoch });
             (partition, format!("{GROUPS}#{variant}#{shard}"))
         }
+        RowKey::Cohort { experiment, epoch, variant, day } => {
+            let partition = partition(RowsOf::Experiment { experiment, epoch: *epoch });
+            (partition, format!("{COHORT}#{day}#{variant}#{shard}"))
+        }
         RowKey::Stream { hour } => (partition(RowsOf::Stream), format!("{hour}#{shard}")),
         RowKey::UnknownEvents { day } => {
             (partition(RowsOf::UnknownEvents { shard }), format!("{day}#{shard}"))
@@ -83,6 +88,11 @@ pub fn read_row<'t>(of: RowsOf<'_>, sort: &'t str) -> Option<(RowKey<'static>, &
                 let (variant, shard) = rest.split_once('#')?;
                 let variant = Cow::Owned(variant.to_owned());
                 (RowKey::Groups { experiment, epoch, variant }, shard)
+            } else if first == COHORT {
+                let (day, rest) = rest.split_once('#')?;
+                let (variant, shard) = rest.split_once('#')?;
+                let variant = Cow::Owned(variant.to_owned());
+                (RowKey::Cohort { experiment, epoch, variant, day: read(day)? }, shard)
             } else {
                 (RowKey::Experiment { experiment, epoch, hour: read(first)? }, rest)
             }
@@ -205,6 +215,11 @@ mod tests {
                 "exp#checkout",
                 "groups#a.b-c#events/shardId-000000000001",
             ),
+            (
+                RowKey::Cohort { experiment: checkout(), epoch: 2, variant: control(), day },
+                "exp#checkout#2",
+                "cohort#2026-11-28#a.b-c#events/shardId-000000000001",
+            ),
             (RowKey::Stream { hour: Hour::At(-1) }, "stream", "1969-12-31T23#events/shardId-000000000001"),
             (
                 RowKey::UnknownEvents { day },
@@ -268,7 +283,7 @@ mod tests {
     }
 
     /// The keys of documents, and the names of variants that no document knows.
-    const KEY: &str = "id|groups|late|exp|7|[a-zA-Z0-9][a-zA-Z0-9._-]{0,20}|~unknown";
+    const KEY: &str = "id|groups|cohort|late|exp|7|[a-zA-Z0-9][a-zA-Z0-9._-]{0,20}|~unknown";
     /// Shards, and names of events: anything.
     const ANYTHING: &str = "events/shardId-[0-9]{12}|.{0,20}|[#a-z]{0,8}";
 
@@ -278,18 +293,16 @@ mod tests {
 
     fn rows() -> impl Strategy<Value = RowKey<'static>> {
         let epoch = prop_oneof![Just(1_u32), 2..=u32::MAX];
-        (KEY, epoch, hours(), KEY, 0..4_u8, 0..100_000_i32).prop_map(
+        (KEY, epoch, hours(), KEY, 0..5_u8, 0..100_000_i32).prop_map(
             |(experiment, epoch, hour, variant, kind, day)| {
                 let (experiment, variant) = (Cow::Owned(experiment), Cow::Owned(variant));
+                let day = jiff::civil::date(1970, 1, 1).checked_add(jiff::Span::new().days(day)).unwrap();
                 match kind {
                     0 => RowKey::Experiment { experiment, epoch, hour },
                     1 => RowKey::Groups { experiment, epoch, variant },
                     2 => RowKey::Stream { hour },
-                    _ => {
-                        let day =
-                            jiff::civil::date(1970, 1, 1).checked_add(jiff::Span::new().days(day)).unwrap();
-                        RowKey::UnknownEvents { day }
-                    }
+                    3 => RowKey::Cohort { experiment, epoch, variant, day },
+                    _ => RowKey::UnknownEvents { day },
                 }
             },
         )
@@ -328,9 +341,9 @@ mod tests {
         #[test]
         fn rows_are_read_as_they_are_written(key in rows(), shard in ANYTHING) {
             let of = match &key {
-                RowKey::Experiment { experiment, epoch, .. } | RowKey::Groups { experiment, epoch, .. } => {
-                    RowsOf::Experiment { experiment, epoch: *epoch }
-                }
+                RowKey::Experiment { experiment, epoch, .. }
+                | RowKey::Groups { experiment, epoch, .. }
+                | RowKey::Cohort { experiment, epoch, .. } => RowsOf::Experiment { experiment, epoch: *epoch },
                 RowKey::Stream { .. } => RowsOf::Stream,
                 RowKey::UnknownEvents { .. } => RowsOf::UnknownEvents { shard: &shard },
             };

@@ -120,8 +120,10 @@ impl<'a> PendingAssignment<'a> {
     pub(super) fn exposure(&self) -> Option<Exposure<'_>> {
         let variant = self.decision.variant.filter(|_| self.takes_part())?;
         let CacheKey { unit, experiment, epoch } = self.key();
-        let RequestContext { revision, clock, .. } = self.request;
-        Some(Exposure { experiment, variant: &variant.key, unit, revision, epoch, timestamp: clock.now })
+        let RequestContext { revision, clock, subject, .. } = &self.request;
+        let dimensions = self.decision.experiment.dimension_values(subject);
+        let (revision, timestamp) = (*revision, clock.now);
+        Some(Exposure { experiment, variant: &variant.key, unit, revision, epoch, timestamp, dimensions })
     }
 
     /// The answer, as it is sent.

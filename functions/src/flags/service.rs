@@ -167,7 +167,9 @@ impl<C: CatalogStore + 'static, E: EventSink> FlagService<C, E> {
         let experiment = decision.experiment;
         let (Some(variant), Some(unit)) = (decision.variant, experiment.unit(subject)) else { return };
         let (experiment, epoch, variant) = (experiment.key(), experiment.epoch(), &*variant.key);
-        let exposure = Exposure { experiment, variant, unit: &unit, revision, epoch, timestamp: now };
+        let dimensions = decision.experiment.dimension_values(subject);
+        let exposure =
+            Exposure { experiment, variant, unit: &unit, revision, epoch, timestamp: now, dimensions };
         self.base.outbox().exposed(&exposure);
     }
 }

@@ -5,6 +5,7 @@ use crate::telemetry::hex;
 use jiff::Timestamp;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 
 /// The number of hexadecimal digits of an id: 128 bits.
 const ID_DIGITS: usize = 32;
@@ -22,7 +23,7 @@ pub fn event_id(kind: &str, parts: &[&[u8]]) -> String {
 }
 
 /// Says that a unit saw a variant.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Exposure<'a> {
     /// The experiment.
     pub experiment: &'a str,
@@ -36,6 +37,9 @@ pub struct Exposure<'a> {
     pub epoch: u32,
     /// The time.
     pub timestamp: Timestamp,
+    /// The unit's values of the experiment's dimensions, by their paths; see [`abx_core::Experiment::dimension_values`].
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub dimensions: BTreeMap<&'a str, String>,
 }
 
 /// Says what a flag gave a unit.

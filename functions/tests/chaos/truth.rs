@@ -132,6 +132,7 @@ pub(crate) fn documents() -> Vec<Value> {
             {"key": "revenue", "event": "purchase", "kind": "sum", "property": "amount"},
             {"key": "visits", "event": "visit", "kind": "count"},
             {"key": "basket", "event": "purchase", "kind": "mean", "property": "amount"},
+            {"key": "spent_soon", "event": "purchase", "kind": "sum", "property": "amount", "window": "1d"},
         ],
     });
     let only_units = WITHOUT_GROUPS.map(|key| {
@@ -461,8 +462,11 @@ pub(crate) fn count(shards: &[Shard], history: &[Fact]) -> Expected {
             let row = if is_late { "late".to_owned() } else { hour(time) };
             match happening.what {
                 What::Exposure(experiment, _) => {
-                    if let Some(First { variant, .. }) = own(experiment) {
+                    if let Some(First { variant, time, .. }) = own(experiment) {
                         add(&format!("exp#{experiment}"), &row, format!("u#{variant}"), 1.0);
+                        if experiment == "checkout" {
+                            add("exp#checkout", &cohort(variant, *time), "units".into(), 1.0);
+                        }
                         if !WITHOUT_GROUPS.contains(&experiment) {
                             add(
                                 &format!("exp#{experiment}"),
@@ -474,8 +478,8 @@ pub(crate) fn count(shards: &[Shard], history: &[Fact]) -> Expected {
                     }
                 }
                 What::Purchase(_) if converted.get(unit) == Some(&at) => {
-                    let variant = first[&(unit.clone(), "checkout")].variant;
-                    add("exp#checkout", &row, format!("mu#{variant}#bought"), 1.0);
+                    let First { variant, time, .. } = first[&(unit.clone(), "checkout")];
+                    add("exp#checkout", &cohort(variant, time), format!("mu#{variant}#bought"), 1.0);
                 }
                 _ => {}
             }
@@ -527,6 +531,9 @@ pub(crate) fn count(shards: &[Shard], history: &[Fact]) -> Expected {
                 }
                 if mark.place == at {
                     add(partition, &row, format!("u#{belongs}"), 1.0);
+                    if experiment == "checkout" {
+                        add(partition, &cohort(belongs, time), "units".into(), 1.0);
+                    }
                     if !WITHOUT_GROUPS.contains(&experiment) {
                         add(partition, &format!("groups#{belongs}"), "units".into(), 1.0);
                     }
@@ -580,11 +587,17 @@ pub(crate) fn count(shards: &[Shard], history: &[Fact]) -> Expected {
                         value("checkout", variant, "revenue", amount);
                         value("checkout", variant, "basket", amount);
                         add("exp#checkout", &format!("groups#{variant}"), "e#basket".into(), 1.0);
+                        let cohort = &cohort(variant, exposed_at);
                         if time - exposed_at <= 2 * DAY {
-                            add("exp#checkout", &row, format!("me#{variant}#bought"), 1.0);
+                            add("exp#checkout", cohort, format!("me#{variant}#bought"), 1.0);
                             if *converted.entry(unit.clone()).or_insert(at) == at {
-                                add("exp#checkout", &row, format!("mu#{variant}#bought"), 1.0);
+                                add("exp#checkout", cohort, format!("mu#{variant}#bought"), 1.0);
                             }
+                        }
+                        if time - exposed_at <= DAY {
+                            add("exp#checkout", cohort, format!("me#{variant}#spent_soon"), 1.0);
+                            add("exp#checkout", cohort, format!("ms#{variant}#spent_soon"), amount);
+                            add("exp#checkout", cohort, "spent_soon".into(), amount);
                         }
                     } else {
                         value("checkout", variant, "visits", 1.0);
@@ -645,6 +658,11 @@ pub(crate) fn without_wandering(
         *sums.entry(key).or_default() += amount;
     }
     sums
+}
+
+/// The row of metrics with a window, by the day of the unit's first exposure.
+fn cohort(variant: &str, exposed_at: i64) -> String {
+    format!("cohort#{}#{variant}", Timestamp::from_millisecond(exposed_at).unwrap().strftime("%Y-%m-%d"))
 }
 
 fn hour(time: i64) -> String {

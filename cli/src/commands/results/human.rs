@@ -1,18 +1,21 @@
 //! The results of an experiment for a person: tables of at most 80 columns, unless names are long.
 
-use super::find::PublicationState;
-use super::report::ResultsReport;
+use super::numbers::{MetricNumbers, lift_text};
+use super::report::{ArchiveReport, ArchivedMetric, ResultsReport};
 use crate::exit::{self, Exit};
+use crate::history::PublicationState;
 use crate::render::numbers::{count, p_value, percent, round_percent};
+use crate::render::printable;
 use crate::render::style::{BAD, DIM, GOOD, TITLE};
 use crate::render::table;
+use crate::render::wrap::wrapped;
 use crate::report::Report;
 use abx_core::document::{MetricKind, MetricRole};
 use abx_core::event::StreamCounter;
 use abx_core::results::{
     self, Conclusion, GuardrailState, Lopsided, MetricResult, Standard, VariantResult, Verdict,
 };
-use abx_core::statistics::{Comparison, Estimate, RatioVerdict, SampleRatio};
+use abx_core::statistics::{RatioVerdict, SampleRatio};
 use std::fmt::Write as _;
 
 /// The text in place of a verdict if there is a sample ratio mismatch.
@@ -24,32 +27,29 @@ impl Report for ResultsReport {
     fn human(&self) -> String {
         let mut text = self.head();
         if self.units == 0 {
-            let _ = writeln!(text, "  nothing was counted: no exposure of epoch {} has arrived", self.epoch);
             return text + &self.foot();
         }
+        text.push_str(&self.checks());
         text.push_str(&self.variants_table());
-        if let Some(share) = self.conflict_share {
-            let share = percent(share);
-            let _ = writeln!(
-                text,
-                "  {BAD}several variants{BAD:#}: {share} of exposures are not to the unit's first variant"
-            );
-        }
-        text.push_str(&self.suspects.human());
-        for Lopsided { metric, variant, share } in &self.lopsided {
-            let share = percent(*share);
-            let _ = writeln!(
-                text,
-                "  {BAD}perhaps not one user{BAD:#}: 1 of 16 groups has {share} of {metric} in {variant}"
-            );
-        }
         let control = self.control.as_deref().unwrap_or_default();
-        for metric in &self.metrics {
-            text.push_str(&Section(metric).human(control, self.verdicts_valid));
+        for role in MetricRole::ALL {
+            for metric in self.metrics.iter().filter(|it| it.role == role) {
+                text.push_str(&Section(metric).human(control, self.verdicts_valid));
+            }
+        }
+        if let Some(by) = &self.by {
+            text.push_str(&self.values(by));
+        }
+        if self.shows_daily {
+            text.push_str(&self.days());
         }
         if !self.other_metrics.is_empty() {
             let names: Vec<&str> = self.other_metrics.iter().map(String::as_str).collect();
-            let _ = writeln!(text, "\n  counted too, and not in this document: {}", names.join(", "));
+            text.push('\n');
+            text.push_str(&wrapped(
+                "  ",
+                &format!("counted too, and not in this document: {}", names.join(", ")),
+            ));
         }
         let _ = write!(text, "\n{}", self.foot());
         text
@@ -61,18 +61,6 @@ impl Report for ResultsReport {
     }
 }
 
-impl PublicationState {
-    /// A note for a person; empty if the head has the document.
-    pub(super) fn word(self) -> Option<&'static str> {
-        match self {
-            Self::Published => None,
-            Self::Deleted => Some("deleted"),
-            Self::RolledBack => Some("rolled back"),
-            Self::Unpublished => Some("never published"),
-        }
-    }
-}
-
 impl ResultsReport {
     fn head(&self) -> String {
         let Self { experiment, revision, epoch, .. } = self;
@@ -80,12 +68,19 @@ impl ResultsReport {
         about.extend(self.status.map(|status| status.to_string()));
         about.extend(revision.map(|revision| format!("revision {revision}")));
         about.extend((*epoch > 1).then(|| format!("epoch {epoch}")));
-        let (about, units) = (about.join(" · "), count(self.units));
-        let separator = if about.is_empty() { "" } else { " · " };
-        let mut text = format!(
-            "{TITLE}{experiment}{TITLE:#} {DIM}{about}{DIM:#}{separator}{units} units{}\n",
-            self.chart()
-        );
+        if self.units > 0 {
+            let of = self.planned_days.map_or_else(String::new, |it| format!(" of {it}"));
+            about.push(format!("day {}{of}", self.day.max(1)));
+        }
+        let of = self.planned_units.map_or_else(String::new, |it| format!(" of {}", count(it)));
+        let mut text = format!("{TITLE}{experiment}{TITLE:#}\n");
+        let line = format!("{} · {}{of} units", about.join(" · "), count(self.units));
+        let chart = self.chart();
+        let _ = writeln!(text, "  {DIM}{}{DIM:#}{chart}", line.trim_start_matches(" · "));
+        text.push_str(&wrapped("  ", &self.sentence));
+        if let Some(next) = &self.next {
+            let _ = writeln!(text, "  {DIM}next:{DIM:#} {next}");
+        }
         let revision = revision.unwrap_or_default();
         match self.standing {
             PublicationState::Published => {}
@@ -129,6 +124,104 @@ impl ResultsReport {
         }
     }
 
+    /// The goal by the values of an attribute.
+    fn values(&self, by: &str) -> String {
+        let goal = |metrics: &'_ [MetricResult]| {
+            metrics.iter().position(|it| Some(&it.metric) == self.headline.metric.as_ref())
+        };
+        let Some((at, goal)) = goal(&self.metrics).and_then(|at| Some((at, self.metrics.get(at)?))) else {
+            return String::new();
+        };
+        let numbers = MetricNumbers::of(goal);
+        let of_goal = || self.by_value.iter().filter_map(|it| Some((it, it.metrics.get(at)?)));
+        let compared = of_goal().flat_map(|(_, it)| &it.variants).filter_map(|it| it.comparison);
+        let decimals = numbers.decimals(compared.map(|it| it.difference));
+        let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+        let rows = of_goal().flat_map(|(value, metric)| {
+            let treatments = metric.variants.iter().filter(|it| it.level.is_some());
+            treatments.map(|it| {
+                vec![
+                    value.value.clone().map_or_else(|| "(none)".to_owned(), |it| printable(&it)),
+                    it.variant.clone(),
+                    count(value.units),
+                    or_dash(it.comparison.map(|it| numbers.signed(it.difference.value, decimals))),
+                    or_dash(it.comparison.map(|it| numbers.interval(it.difference, decimals))),
+                    or_dash(it.comparison.and_then(|it| it.lift).map(|it| lift_text(it.value))),
+                    concluded(it.conclusion(self.verdicts_valid)),
+                ]
+            })
+        });
+        let header = [by, "variant", "units", numbers.difference(), "interval", "lift", ""];
+        let title = format!(
+            "\n{TITLE}{}{TITLE:#} {DIM}by {by}: each by itself, of which some differ by chance{DIM:#}\n",
+            goal.metric
+        );
+        title + &table::plain(&header, &[2, 3, 4, 5], rows) + "\n"
+    }
+
+    /// The goal at the end of each day.
+    fn days(&self) -> String {
+        let Some(goal) =
+            self.headline.metric.as_ref().and_then(|key| self.metrics.iter().find(|it| it.metric == *key))
+        else {
+            return String::new();
+        };
+        let numbers = MetricNumbers::of(goal);
+        let daily = || self.daily.iter().filter(|it| it.metric == goal.metric);
+        let decimals = numbers.decimals(daily().filter_map(|it| it.difference));
+        let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+        let rows = daily().map(|it| {
+            vec![
+                it.at.get(..16).unwrap_or_default().replace('T', " "),
+                it.variant.clone(),
+                count(it.units),
+                or_dash(it.difference.map(|it| numbers.signed(it.value, decimals))),
+                or_dash(it.difference.map(|it| numbers.interval(it, decimals))),
+                or_dash(it.lift.map(|it| lift_text(it.value))),
+                concluded(Conclusion::Verdict(it.verdict)),
+            ]
+        });
+        let header = ["until, UTC", "variant", "units", numbers.difference(), "interval", "lift", ""];
+        let title = format!("\n{TITLE}{}{TITLE:#} {DIM}day by day{DIM:#}\n", goal.metric);
+        title + &table::plain(&header, &[2, 3, 4, 5], rows) + "\n"
+    }
+
+    /// What can be wrong with the counts, a line each; only what is.
+    fn checks(&self) -> String {
+        let mut text = String::new();
+        if let Some(ratio) = &self.sample_ratio {
+            let word = ratio_word(ratio);
+            let _ = writeln!(text, "  split: {word}, anytime {}", p_value(ratio.anytime_p_value));
+        }
+        if let Some(hour) = &self.mismatch_since {
+            let _ = writeln!(text, "  {DIM}since the units of {hour}; later ones do not repair it{DIM:#}");
+        }
+        if let [_, later @ ..] = &*self.phases {
+            let times: Vec<String> =
+                later.iter().map(|it| format!("@{} on {}", it.revision, it.since)).collect();
+            text.push_str(&wrapped("  ", &format!("allocations changed: {}", times.join(", "))));
+        }
+        if let Some(share) = self.conflict_share {
+            let share = percent(share);
+            let _ = writeln!(
+                text,
+                "  {BAD}several variants{BAD:#}: {share} of exposures are not to the unit's first variant"
+            );
+        }
+        if let Some(archive) = &self.archive {
+            text.push_str(&archive.human());
+        }
+        text.push_str(&self.suspects.human());
+        for Lopsided { metric, variant, share } in &self.lopsided {
+            let share = percent(*share);
+            let _ = writeln!(
+                text,
+                "  {BAD}perhaps not one user{BAD:#}: 1 of 16 groups has {share} of {metric} in {variant}"
+            );
+        }
+        text
+    }
+
     fn variants_table(&self) -> String {
         let ratios = self.sample_ratio.as_ref().map(|it| it.variants.as_slice()).unwrap_or_default();
         let rows = self.variants.iter().enumerate().map(|(index, variant)| {
@@ -155,17 +248,6 @@ impl ResultsReport {
                     stranger.variant
                 );
             }
-        }
-        if let Some(ratio) = &self.sample_ratio {
-            let _ = writeln!(
-                text,
-                "  sample ratio {}, anytime {}",
-                ratio_word(ratio),
-                p_value(ratio.anytime_p_value)
-            );
-        }
-        if let Some(hour) = &self.mismatch_since {
-            let _ = writeln!(text, "  {DIM}since the units of {hour}; later ones do not repair it{DIM:#}");
         }
         text
     }
@@ -201,21 +283,77 @@ impl ResultsReport {
         if any(|it| matches!(it, Conclusion::Verdict(verdict) if verdict != Verdict::TooEarly)) {
             let looks = match self.standard {
                 Standard::Anytime => "valid at every look",
+                Standard::Planned => "valid at every look, around the planned size",
                 Standard::Final => "valid for this one look",
             };
             let is_corrected = variants().any(|it| it.level.is_some_and(|level| level < self.alpha));
             let corrected = if is_corrected { ", for several comparisons" } else { "" };
             let level = round_percent(1.0 - self.alpha);
             let _ = writeln!(text, "{DIM}{level} intervals of differences, {looks}{corrected}{DIM:#}");
+            let _ = writeln!(
+                text,
+                "{DIM}`sees`: the change that so many units show with a probability of 80 %{DIM:#}"
+            );
         }
         if self.units > 0 && any(|it| it == Conclusion::Verdict(Verdict::TooEarly)) {
             let least = match self.standard {
-                Standard::Anytime => "under 100 units, 5 converted or not, or 100 values in a variant",
+                Standard::Anytime | Standard::Planned => {
+                    "under 100 units, 5 converted or not, or 100 values in a variant"
+                }
                 Standard::Final => "the values do not vary, or come from a few units",
             };
             let _ = writeln!(text, "{DIM}`too early`: {least}{DIM:#}");
         }
         let _ = writeln!(text, "{DIM}stream: {counts}{DIM:#}");
+        text
+    }
+}
+
+impl ArchiveReport {
+    /// What was read, and what is wrong with it.
+    fn human(&self) -> String {
+        let lines = format!("{} lines in {} files", count(self.lines), count(self.files));
+        let duplicates = if self.duplicates > 0 {
+            format!(", {} repeated", count(self.duplicates))
+        } else {
+            String::new()
+        };
+        let mut text = format!("  {DIM}read {lines}{duplicates}{DIM:#}\n");
+        if let Some(bytes) = self.scanned_bytes {
+            let _ = writeln!(text, "  {DIM}Athena scanned {} bytes{DIM:#}", count(bytes));
+        }
+        if self.bad_lines > 0 {
+            let _ =
+                writeln!(text, "  {BAD}{} lines are not events{BAD:#}, for example", count(self.bad_lines));
+            for line in self.bad.iter().take(3) {
+                text.push_str(&wrapped("    ", &printable(line)));
+            }
+        }
+        if !self.missing_days.is_empty() {
+            let days = format!("no lines on {}", self.missing_days.join(", "));
+            text.push_str(&wrapped("  ", &days));
+        }
+        if self.without_unit > 0 {
+            let _ = writeln!(
+                text,
+                "  {BAD}{} conversions without the attribute of the unit{BAD:#}",
+                count(self.without_unit)
+            );
+        }
+        for ArchivedMetric { metric, unusable, overtook, .. } in &self.metrics {
+            if *overtook > 0 {
+                let of =
+                    format!("{metric}: {} events arrived before their unit's exposure", count(*overtook));
+                text.push_str(&wrapped("  ", &format!("{of}, which live counters miss")));
+            }
+            if *unusable > 0 {
+                let _ = writeln!(
+                    text,
+                    "  {BAD}{metric}: {} events without a usable amount{BAD:#}",
+                    count(*unusable)
+                );
+            }
+        }
         text
     }
 }
@@ -236,115 +374,78 @@ struct Section<'a>(&'a MetricResult);
 impl Section<'_> {
     fn human(&self, control: &str, verdicts_valid: bool) -> String {
         let role = match self.0.role {
-            MetricRole::Primary => "primary",
-            MetricRole::Secondary => "secondary",
-            MetricRole::Guardrail => "guardrail",
+            MetricRole::Primary => "goal",
+            MetricRole::Secondary => "also",
+            MetricRole::Guardrail => "guard",
         };
         let state = match self.0.guardrail_state(verdicts_valid) {
             GuardrailState::BrokenNotValid => format!(" {DIM}broken, {INVALID}{DIM:#}"),
             GuardrailState::Broken => format!(" {BAD}broken{BAD:#}"),
             GuardrailState::NotJudged => format!(" {BAD}not judged{BAD:#}"),
-            GuardrailState::Holds => String::new(),
+            GuardrailState::Safe => format!(" {GOOD}safe{GOOD:#}"),
+            GuardrailState::NotShownSafe => format!(" {DIM}not shown safe{DIM:#}"),
+            GuardrailState::None => String::new(),
         };
         let mut text =
-            format!("\n{TITLE}{}{TITLE:#} {DIM}{role} · {}{DIM:#}{state}\n", self.0.metric, self.0.kind);
+            format!("\n{role} {TITLE}{}{TITLE:#} {DIM}{}{DIM:#}{state}\n", self.0.metric, self.0.kind);
         if self.0.variants.iter().all(|it| it.events == 0) {
             let _ = writeln!(text, "  no event `{}` was counted for it", self.0.event);
             return text;
         }
-        let _ = writeln!(text, "{}", self.values());
-        if self.0.variants.len() > 1 {
-            let _ = writeln!(text, "{}", self.differences(control, verdicts_valid));
-        }
-        let invalid: u64 = self.0.variants.iter().map(|it| it.invalid).sum();
+        let _ = writeln!(text, "{}", self.rows(control, verdicts_valid));
+        let sum = |of: fn(&VariantResult) -> u64| self.0.variants.iter().map(of).sum::<u64>();
+        let (invalid, pending) = (sum(|it| it.invalid), sum(|it| it.pending));
         if invalid > 0 {
             let _ = writeln!(text, "  {BAD}{} without a usable amount{BAD:#}", count(invalid));
+        }
+        if pending > 0 {
+            let _ = writeln!(text, "  {DIM}{} units wait for the end of their window{DIM:#}", count(pending));
+        }
+        if let Some(removed) = self.0.variance_removed {
+            let _ = writeln!(
+                text,
+                "  {DIM}the covariate removed {:.0} % of the variance{DIM:#}",
+                removed * 100.0
+            );
+        }
+        if self.0.differed_before {
+            let _ = writeln!(text, "  {BAD}the variants differed before their exposure{BAD:#}");
         }
         text
     }
 
-    const fn is_rate(&self) -> bool {
-        self.0.kind.is_rate()
-    }
-
-    /// A rate in percent or a difference of rates in points, without the sign for it; a mean as it is.
-    fn number(&self, number: f64, decimals: usize) -> String {
-        format!("{:.decimals$}", if self.is_rate() { number * 100.0 } else { number })
-    }
-
-    /// The decimals that show two digits of the narrowest of these intervals.
-    fn decimals(&self, estimates: impl Iterator<Item = Estimate>) -> usize {
-        let scale = if self.is_rate() { 100.0 } else { 1.0 };
-        let width =
-            estimates.map(|it| (it.upper - it.lower) * scale).filter(|it| *it > 0.0).fold(f64::MAX, f64::min);
-        (1..=9)
-            .find(|decimals| width * 10_f64.powi(*decimals) >= 10.0)
-            .map_or(2, |it| it.unsigned_abs() as usize)
-    }
-
-    fn interval(&self, it: Option<Estimate>, decimals: usize) -> String {
-        it.map_or_else(
-            || "-".to_owned(),
-            |it| format!("{} to {}", self.number(it.lower, decimals), self.number(it.upper, decimals)),
-        )
-    }
-
-    /// Each variant by itself.
-    fn values(&self) -> String {
-        let unit = if self.is_rate() { " %" } else { "" };
-        let decimals = self.decimals(self.0.variants.iter().filter_map(|it| it.value));
+    /// Each variant, and the others against the control.
+    fn rows(&self, control: &str, verdicts_valid: bool) -> String {
+        let numbers = MetricNumbers::of(self.0);
+        let of_value = numbers.decimals(self.0.variants.iter().filter_map(|it| it.value));
+        let compared = || self.0.variants.iter().filter_map(|it| it.comparison);
+        let of_difference = numbers.decimals(compared().map(|it| it.difference));
+        let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
         let rows = self.0.variants.iter().map(|it| {
-            vec![
-                it.variant.clone(),
-                it.converted.map_or_else(|| it.sum.clone().unwrap_or_default(), count),
-                it.value.map_or_else(|| "-".to_owned(), |it| self.number(it.value, decimals) + unit),
-                self.interval(it.value, decimals) + unit,
-            ]
+            let value = it.value.map(|it| numbers.number(it.value, of_value) + numbers.unit());
+            let total = it.converted.map(count).or_else(|| it.sum.clone());
+            let mut row = vec![it.variant.clone(), or_dash(total), or_dash(value)];
+            if it.variant != control {
+                row.extend([
+                    or_dash(it.comparison.map(|it| numbers.signed(it.difference.value, of_difference))),
+                    or_dash(it.comparison.map(|it| numbers.interval(it.difference, of_difference))),
+                    or_dash(it.comparison.and_then(|it| it.lift).map(|lift| lift_text(lift.value))),
+                    or_dash(it.detectable.map(|it| numbers.number(it, of_difference))),
+                    concluded(it.conclusion(verdicts_valid)),
+                ]);
+            }
+            row
         });
         let (total, value) = match self.0.kind {
             MetricKind::Conversion => ("converted", "rate"),
             MetricKind::Count | MetricKind::Sum => ("sum", "per unit"),
             MetricKind::Mean => ("sum", "per event"),
+            MetricKind::Ratio => ("sum", "ratio"),
+            MetricKind::Quantile => ("", "quantile"),
         };
-        table::plain(&["variant", total, value, "interval"], &[1, 2, 3], rows)
+        let header = ["variant", total, value, numbers.difference(), "interval", "lift", "sees", ""];
+        table::plain(&header, &[1, 2, 3, 4, 5, 6], rows)
     }
-
-    /// The others against the control.
-    fn differences(&self, control: &str, verdicts_valid: bool) -> String {
-        let others = || self.0.variants.iter().filter(|it| it.variant != control);
-        let decimals = self.decimals(others().filter_map(|it| Some(it.comparison?.difference)));
-        let rows = others().map(|it| {
-            let shown = it.comparison;
-            let difference = |it: Comparison| self.signed(it.difference.value, decimals);
-            vec![
-                it.variant.clone(),
-                shown.map_or_else(|| "-".to_owned(), difference),
-                self.interval(shown.map(|it| it.difference), decimals),
-                shown.and_then(|it| it.lift).map_or_else(|| "-".to_owned(), |lift| lift_text(lift.value)),
-                shown.map_or_else(String::new, |it| p_value(it.p_value)),
-                concluded(it.conclusion(verdicts_valid)),
-            ]
-        });
-        let against = format!("against {control}");
-        let difference = if self.is_rate() { "points" } else { "difference" };
-        table::plain(&[&against, difference, "interval", "lift", "", ""], &[1, 2, 3, 4], rows)
-    }
-
-    fn signed(&self, number: f64, decimals: usize) -> String {
-        format!("{:+.decimals$}", if self.is_rate() { number * 100.0 } else { number })
-    }
-}
-
-/// A lift in three digits: `+0.123 %`, `-12.3 %`, `+123 %`.
-fn lift_text(lift: f64) -> String {
-    let percent = lift * 100.0;
-    let decimals = match percent.abs() {
-        0.0..1.0 => 3,
-        1.0..10.0 => 2,
-        10.0..100.0 => 1,
-        _ => 0,
-    };
-    format!("{percent:+.decimals$} %")
 }
 
 /// The word for a conclusion.

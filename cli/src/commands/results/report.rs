@@ -1,11 +1,15 @@
 //! The results of an experiment, as JSON; `human` has the text for a person.
 
-use super::find::{PublicationState, PublishedExperiment};
+use super::evidence::Evidence;
+use super::judgement::{AnalysisOptions, Judgement};
 use crate::error::Error;
+use crate::history::{PublicationState, PublishedExperiment};
 use crate::suspects::Suspects;
 use abx_core::document::Status;
-use abx_core::event::{Hour, StreamCounter, StreamTotals, Totals, VariantTotals};
-use abx_core::results::{self, Lopsided, MetricResult, Standard, lopsided};
+use abx_core::event::{Hour, StreamCounter, StreamTotals, VariantTotals};
+#[cfg(feature = "archive")]
+use abx_core::results::{self, AnalysisPlan};
+use abx_core::results::{DailyResult, Headline, Lopsided, MetricResult, Phase, Standard};
 use abx_core::statistics::SampleRatio;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +24,20 @@ pub struct ResultsReport {
     /// The revision whose document judges; `null` where there are counts alone.
     pub(super) revision: Option<u64>,
     pub(super) epoch: u32,
+    /// Where the numbers come from.
+    pub(super) source: String,
+    /// The decision, and what is missing for one.
+    pub(super) headline: Headline,
+    /// The same in a sentence.
+    pub(super) sentence: String,
+    /// The next command, if there is one.
+    pub(super) next: Option<String>,
+    /// Days since the first exposure, of which the last is not over.
+    pub(super) day: u64,
+    /// The days of the plan; `null` without one.
+    pub(super) planned_days: Option<u32>,
+    /// The units of the plan, over all variants; `null` without them.
+    pub(super) planned_units: Option<u64>,
     /// Units that were exposed, each once.
     pub(super) units: u64,
     pub(super) variants: Vec<VariantReport>,
@@ -28,6 +46,8 @@ pub struct ResultsReport {
     pub(super) sample_ratio: Option<SampleRatio>,
     /// The hour after which the ratio was a mismatch first, in RFC 3339, or `late`; `null` if it never was.
     pub(super) mismatch_since: Option<String>,
+    /// The times in which the allocations were the same, the oldest first; of more than one, each is tested by its own shares.
+    pub(super) phases: Vec<PhaseReport>,
     /// True if verdicts may be used: not where the sample ratio is a mismatch. They are then what they would be otherwise.
     pub(super) verdicts_valid: bool,
     /// `null` where there are counts alone.
@@ -38,7 +58,11 @@ pub struct ResultsReport {
     pub(super) standard: Standard,
     /// The fraction of exposures to another variant than the unit's first, if it is above 0.5 %; else `null`.
     pub(super) conflict_share: Option<f64>,
+    /// Metrics without any event.
+    pub(super) metrics_without_events: Vec<String>,
     pub(super) metrics: Vec<MetricResult>,
+    /// The treatments at the end of each day, the oldest first.
+    pub(super) daily: Vec<DailyResult>,
     /// Metrics that were counted and that the document does not have.
     pub(super) other_metrics: BTreeSet<String>,
     /// Units that are not users.
@@ -47,11 +71,76 @@ pub struct ResultsReport {
     pub(super) lopsided: Vec<Lopsided>,
     /// Units by the hour of their first exposure, the oldest first.
     pub(super) hours: Vec<HourReport>,
+    /// What was read of the archive; `null` for live counters.
+    pub(super) archive: Option<ArchiveReport>,
+    /// The attribute that `by_value` breaks down by.
+    pub(super) by: Option<String>,
+    /// The results by the values of an attribute, the largest first.
+    pub(super) by_value: Vec<DimensionReport>,
     /// The counts of the stream, over all experiments.
     pub(super) stream: BTreeMap<&'static str, u64>,
+    /// True if the text shows the goal day by day.
+    #[serde(skip)]
+    pub(super) shows_daily: bool,
 }
 
-#[derive(Debug, PartialEq, Serialize, schemars::JsonSchema)]
+/// What was read of an archive.
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+pub(super) struct ArchiveReport {
+    pub(super) files: u64,
+    /// Lines, or rows of Parquet.
+    pub(super) lines: u64,
+    /// Lines that are not events, and files that end early.
+    pub(super) bad_lines: u64,
+    /// The first of them, each with its place and what is wrong.
+    pub(super) bad: Vec<String>,
+    /// Lines of the experiment that repeat an event.
+    pub(super) duplicates: u64,
+    /// Conversions without the attribute that the experiment randomizes.
+    pub(super) without_unit: u64,
+    /// Days without lines between the first and the last one.
+    pub(super) missing_days: Vec<String>,
+    /// The bytes that Athena scanned, which cost money; else `null`.
+    pub(super) scanned_bytes: Option<u64>,
+    /// The events of each metric that need attention.
+    pub(super) metrics: Vec<ArchivedMetric>,
+}
+
+/// The events of a metric that need attention.
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+pub(super) struct ArchivedMetric {
+    pub(super) metric: String,
+    /// Events that count and have no usable amount.
+    pub(super) unusable: u64,
+    /// Events of exposed units that happened before their exposure, which count for nothing.
+    pub(super) before_exposure: u64,
+    /// Events that count and arrived before the exposure of their unit: live counters miss them.
+    pub(super) overtook: u64,
+}
+
+/// Results of the units that have one value of an attribute.
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+pub(super) struct DimensionReport {
+    /// The value; `null` for units without one.
+    pub(super) value: Option<String>,
+    /// The units.
+    pub(super) units: u64,
+    /// The metrics, each value judged by itself: many of them find something by chance.
+    pub(super) metrics: Vec<MetricResult>,
+}
+
+/// A time in which the allocations were the same.
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+pub(super) struct PhaseReport {
+    /// Its beginning, in RFC 3339.
+    pub(super) since: String,
+    /// The revision that began it.
+    pub(super) revision: u64,
+    /// The share of each variant, 0 to 1.
+    pub(super) shares: BTreeMap<String, f64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub(super) struct VariantReport {
     pub(super) variant: String,
     pub(super) units: u64,
@@ -62,27 +151,19 @@ pub(super) struct VariantReport {
     pub(super) is_known: bool,
 }
 
-#[derive(Debug, PartialEq, Serialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub(super) struct HourReport {
     /// RFC 3339, or `late` for units whose clocks are impossible.
     pub(super) hour: String,
     pub(super) units: u64,
 }
 
-/// The parameters of the analysis, as they were given.
-pub(super) struct AnalysisOptions<'a> {
-    /// The control; the first variant by default.
-    pub(super) control: Option<&'a str>,
-    pub(super) alpha: f64,
-    pub(super) tuned_for: u64,
-    pub(super) standard: Standard,
-}
-
-/// The counts of an experiment that is judged.
-pub(super) struct JudgedCounts<'a> {
+/// An experiment that is judged.
+pub(super) struct Judged<'a> {
     pub(super) key: &'a str,
     pub(super) epoch: u32,
-    pub(super) totals: &'a Totals,
+    pub(super) found: Option<&'a PublishedExperiment>,
+    pub(super) phases: &'a [Phase],
     pub(super) stream: &'a StreamTotals,
     pub(super) suspects: Suspects,
 }
@@ -90,84 +171,102 @@ pub(super) struct JudgedCounts<'a> {
 impl ResultsReport {
     /// Judges by a document, or without one shows the counts.
     pub(super) fn new(
-        counted: JudgedCounts<'_>,
-        found: Option<&PublishedExperiment>,
-        plan: &AnalysisOptions<'_>,
+        judged: Judged<'_>,
+        evidence: Evidence,
+        options: &AnalysisOptions<'_>,
     ) -> Result<Self, Error> {
-        let JudgedCounts { key, epoch, totals, stream, suspects } = counted;
+        let Judged { key, epoch, found, phases, stream, suspects } = judged;
         let experiment = found.and_then(|found| found.experiment(key));
-        let none = VariantTotals::default();
-        let keys = results::variants(experiment, totals);
-        let all: Vec<(&str, &VariantTotals)> =
-            keys.iter().map(|key| (*key, totals.variants.get(*key).unwrap_or(&none))).collect();
-        let written = all.get(..experiment.map_or(0, |it| it.variants().len())).unwrap_or_default();
-        let control = control(plan.control, experiment.map(|_| written))?;
-        let metrics = experiment.map(abx_core::Experiment::metrics).unwrap_or_default();
-        let AnalysisOptions { alpha, tuned_for, standard, .. } = *plan;
-        let plan = results::AnalysisPlan { control, alpha, tuned_for, standard };
-        let metrics = results::judge(metrics, written, &plan);
+        let Judgement { control, plan, progress, metrics, daily, headline, verdicts_valid } =
+            Judgement::new(&evidence, experiment, phases, options)?;
+        let day = evidence.whole_days();
+        let has_no_event = |it: &&MetricResult| it.variants.iter().all(|it| it.events == 0);
         let is_other = |key: &&String| metrics.iter().all(|metric| metric.metric != **key);
-        let counted_metrics = totals.variants.values().flat_map(|variant| variant.metrics.keys());
-        let sample_ratio = experiment.and_then(|experiment| results::ratio(experiment, totals));
-        Ok(Self {
+        let mut report = Self {
             experiment: key.to_owned(),
             status: experiment.map(abx_core::Experiment::status),
             standing: found.map_or(PublicationState::Unpublished, |found| found.standing),
             revision: found.map(PublishedExperiment::revision),
             epoch,
-            units: totals.units(),
-            variants: all
-                .iter()
-                .enumerate()
-                .map(|(index, (key, totals))| VariantReport::new(key, totals, index < written.len()))
-                .collect(),
-            verdicts_valid: results::verdicts_valid(sample_ratio.as_ref()),
-            mismatch_since: experiment
-                .and_then(|experiment| results::mismatch_since(experiment, totals))
-                .map(hour_text),
-            sample_ratio,
-            control: written.get(control).map(|(key, _)| (*key).to_owned()),
-            alpha,
-            standard,
-            conflict_share: results::notable_conflicts(totals),
-            other_metrics: counted_metrics.filter(is_other).cloned().collect(),
+            source: evidence.source,
+            headline,
+            sentence: String::new(),
+            next: None,
+            day,
+            planned_days: progress.planned_days,
+            planned_units: progress.planned_units,
+            units: evidence.units,
+            variants: evidence.variants,
+            phases: phases.iter().map(PhaseReport::new).collect(),
+            verdicts_valid,
+            mismatch_since: evidence.mismatch_since,
+            sample_ratio: evidence.sample_ratio,
+            control,
+            alpha: plan.alpha,
+            standard: plan.standard,
+            conflict_share: evidence.conflict_share,
+            metrics_without_events: metrics.iter().filter(has_no_event).map(|it| it.metric.clone()).collect(),
+            other_metrics: evidence.counted_metrics.iter().filter(is_other).cloned().collect(),
             metrics,
+            daily,
             suspects,
-            lopsided: lopsided(totals),
-            hours: totals.hours.iter().filter_map(HourReport::new).collect(),
+            lopsided: evidence.lopsided,
+            hours: evidence.hours,
+            archive: evidence.archive,
+            by: None,
+            by_value: Vec::new(),
+            shows_daily: false,
             stream: StreamCounter::ALL.iter().map(|it| (it.as_str(), stream.count(*it))).collect(),
-        })
+        };
+        (report.sentence, report.next) = super::sentence::of(&report);
+        Ok(report)
     }
 }
 
-/// The place of the control among the variants of the document; without a document there is nothing to compare.
-fn control(asked: Option<&str>, written: Option<&[(&str, &VariantTotals)]>) -> Result<usize, Error> {
-    let Some(asked) = asked else { return Ok(0) };
-    let keys: Vec<&str> = written.unwrap_or_default().iter().map(|(key, _)| *key).collect();
-    keys.iter().position(|key| *key == asked).ok_or_else(|| {
-        let help = if keys.is_empty() {
-            "it has no document, so that nothing is compared".to_owned()
-        } else {
-            format!("it has {}", keys.join(", "))
+#[cfg(feature = "archive")]
+impl ResultsReport {
+    /// Adds the results by the values of an attribute.
+    pub(super) fn by(
+        self,
+        by: Option<&str>,
+        values: Vec<super::archive::DimensionEvidence>,
+        experiment: &abx_core::Experiment,
+    ) -> Self {
+        let names: Vec<&str> = experiment.variants().iter().map(|it| &*it.key).collect();
+        let control = names.iter().position(|it| self.control.as_deref() == Some(it)).unwrap_or_default();
+        let plan = AnalysisPlan { control, alpha: self.alpha, ..AnalysisPlan::default() };
+        let of_value = |it: super::archive::DimensionEvidence| DimensionReport {
+            value: it.value,
+            units: it.units,
+            metrics: results::judge(experiment.metrics(), &names, &it.measured, &plan),
         };
-        Error::caller(format!("the experiment has no variant {asked:?}")).help(help)
-    })
+        let by_value = values.into_iter().map(of_value).collect();
+        Self { by: by.map(str::to_owned), by_value, ..self }
+    }
+}
+
+impl PhaseReport {
+    fn new(phase: &Phase) -> Self {
+        let whole: f64 = phase.shares.values().sum();
+        let shares = phase.shares.iter().map(|(key, share)| (key.clone(), share / whole)).collect();
+        Self { since: phase.since.to_string(), revision: phase.revision, shares }
+    }
 }
 
 impl VariantReport {
-    fn new(key: &str, totals: &VariantTotals, is_known: bool) -> Self {
+    pub(super) fn new(key: &str, totals: &VariantTotals, is_known: bool) -> Self {
         let VariantTotals { units, exposures, conflicts, .. } = *totals;
         Self { variant: key.to_owned(), units, exposures, conflicts, is_known }
     }
 }
 
 /// An hour in RFC 3339, or `late`.
-fn hour_text(hour: Hour) -> String {
+pub(super) fn hour_text(hour: Hour) -> String {
     hour.start().map_or_else(|| "late".to_owned(), |start| start.to_string())
 }
 
 impl HourReport {
-    fn new((hour, variants): (&Hour, &BTreeMap<String, VariantTotals>)) -> Option<Self> {
+    pub(super) fn new((hour, variants): (&Hour, &BTreeMap<String, VariantTotals>)) -> Option<Self> {
         let units = variants.values().map(|it| it.units).sum();
         let hour = hour_text(*hour);
         (units > 0).then_some(Self { hour, units })

@@ -3,10 +3,14 @@
 
 use crate::advice::unanswered;
 use crate::error::Error;
-use crate::stores::AnyCatalog;
+use crate::stores::{AnyCatalog, AnyMetrics};
 use abx_core::Experiment;
+use abx_core::document::Status;
+use abx_core::event::Totals;
+use abx_core::results::Phase;
 use abx_functions::catalog::{PublishError, Snapshot, documents_of, experiment_of, head};
-use abx_functions::ports::CatalogStore as _;
+use abx_functions::ports::{CatalogStore as _, HeadMove, MetricStore as _, RowsOf, totals};
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,7 +20,7 @@ use std::sync::Arc;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(rename = "Standing")]
-pub(super) enum PublicationState {
+pub enum PublicationState {
     /// The head has its document.
     Published,
     /// The head has it no more: an earlier revision does.
@@ -27,25 +31,48 @@ pub(super) enum PublicationState {
     Unpublished,
 }
 
+impl PublicationState {
+    /// A note for a person; empty if the head has the document.
+    pub fn word(self) -> Option<&'static str> {
+        match self {
+            Self::Published => None,
+            Self::Deleted => Some("deleted"),
+            Self::RolledBack => Some("rolled back"),
+            Self::Unpublished => Some("never published"),
+        }
+    }
+}
+
 /// An experiment as some revision has it, compiled with the other documents of that revision.
 #[derive(Debug, Clone)]
-pub(super) struct PublishedExperiment {
+pub struct PublishedExperiment {
     snapshot: Arc<Snapshot>,
-    pub(super) standing: PublicationState,
+    /// Compared with the head.
+    pub standing: PublicationState,
 }
 
 impl PublishedExperiment {
-    pub(super) fn revision(&self) -> u64 {
+    /// The revision that has it.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
         self.snapshot.revision
     }
 
-    pub(super) fn experiment(&self, key: &str) -> Option<&Experiment> {
+    /// The one phase of an experiment that this document alone describes.
+    #[must_use]
+    pub fn phase(&self, key: &str) -> Option<Phase> {
+        Some(Phase::new(self.experiment(key)?, Timestamp::UNIX_EPOCH, self.revision()))
+    }
+
+    /// The experiment, if it compiles.
+    #[must_use]
+    pub fn experiment(&self, key: &str) -> Option<&Experiment> {
         self.snapshot.catalog.experiment(key)
     }
 }
 
 /// All that was ever published.
-pub(super) struct History<'s> {
+pub struct History<'s> {
     store: &'s AnyCatalog,
     head: Option<u64>,
     /// The experiments of the head.
@@ -55,7 +82,8 @@ pub(super) struct History<'s> {
 }
 
 impl<'s> History<'s> {
-    pub(super) async fn read(store: &'s AnyCatalog) -> Result<Self, Error> {
+    /// Reads which revisions there are.
+    pub async fn read(store: &'s AnyCatalog) -> Result<Self, Error> {
         let head = head(store).await?;
         let served = documents_of(store, head).await?;
         let others = store.revisions().await.map_err(unanswered)?;
@@ -68,11 +96,7 @@ impl<'s> History<'s> {
 
     /// The newest document of an experiment, the head's before all others; if one of some epoch is wanted, the newest of these,
     /// if there is any.
-    pub(super) async fn find(
-        &self,
-        key: &str,
-        epoch: Option<u32>,
-    ) -> Result<Option<PublishedExperiment>, Error> {
+    pub async fn find(&self, key: &str, epoch: Option<u32>) -> Result<Option<PublishedExperiment>, Error> {
         let mut newest = None;
         for revision in &self.revisions {
             let documents = documents_of(self.store, Some(*revision)).await?;
@@ -92,7 +116,7 @@ impl<'s> History<'s> {
     }
 
     /// The document of a certain revision.
-    pub(super) async fn at(&self, key: &str, revision: u64) -> Result<PublishedExperiment, Error> {
+    pub async fn at(&self, key: &str, revision: u64) -> Result<PublishedExperiment, Error> {
         if !self.revisions.contains(&revision) {
             return Err(PublishError::NoRevision(revision).into());
         }
@@ -109,7 +133,7 @@ impl<'s> History<'s> {
     }
 
     /// Every experiment and epoch that was ever published, with its newest document.
-    pub(super) async fn all(&self) -> Result<BTreeMap<(String, u32), PublishedExperiment>, Error> {
+    pub async fn all(&self) -> Result<BTreeMap<(String, u32), PublishedExperiment>, Error> {
         let mut all = BTreeMap::new();
         for revision in &self.revisions {
             let documents = documents_of(self.store, Some(*revision)).await?;
@@ -131,6 +155,34 @@ impl<'s> History<'s> {
         Ok(all)
     }
 
+    /// The times in which the allocations of an epoch were the same, the oldest first, by the moves of the head; at least that of the
+    /// document that judges. Revisions in which the experiment takes no units begin none.
+    pub async fn phases(&self, key: &str, judging: &PublishedExperiment) -> Result<Vec<Phase>, Error> {
+        let Some(experiment) = judging.experiment(key) else { return Ok(Vec::new()) };
+        let mut phases: Vec<Phase> = Vec::new();
+        for HeadMove { to, meta, .. } in self.store.head_moves().await.map_err(unanswered)?.into_iter().rev()
+        {
+            if !self.revisions.contains(&to) {
+                continue;
+            }
+            let served = compile(to, documents_of(self.store, Some(to)).await?);
+            let Some(it) = served.catalog.experiment(key) else { continue };
+            if it.epoch() != experiment.epoch() || it.status() != Status::Active {
+                continue;
+            }
+            let phase = Phase::new(it, meta.created_at, to);
+            if phases.last().is_none_or(|last| last.shares != phase.shares) {
+                phases.push(phase);
+            }
+        }
+        // Units were counted by a document that never served, or whose moves are not recorded.
+        let Some(judging) = judging.phase(key) else { return Ok(Vec::new()) };
+        if phases.len() < 2 || phases.iter().all(|it| it.shares != judging.shares) {
+            return Ok(vec![judging]);
+        }
+        Ok(phases)
+    }
+
     fn compile(&self, revision: u64, documents: Vec<Value>, key: &str) -> PublishedExperiment {
         PublishedExperiment { snapshot: compile(revision, documents), standing: self.standing(revision, key) }
     }
@@ -148,4 +200,10 @@ impl<'s> History<'s> {
 
 fn compile(revision: u64, documents: Vec<Value>) -> Arc<Snapshot> {
     Arc::new(Snapshot::compile(revision, documents, &Snapshot::default()))
+}
+
+/// The counts of an epoch of an experiment.
+pub async fn count_of(metrics: &AnyMetrics, key: &str, epoch: u32) -> Result<Totals, Error> {
+    let rows = metrics.rows(RowsOf::Experiment { experiment: key, epoch }).await;
+    Ok(totals(&rows.map_err(unanswered)?))
 }

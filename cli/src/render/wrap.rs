@@ -1,0 +1,35 @@
+//! Sentences in lines of 80 columns.
+
+/// The width that reports fit in.
+const COLUMNS: usize = 80;
+
+/// A text in lines that begin with `indent`, each with a line feed at its end. A word that is longer than a line has one of its own.
+#[must_use]
+pub fn wrapped(indent: &str, text: &str) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= COLUMNS => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(format!("{indent}{word}")),
+        }
+    }
+    lines.iter().map(|line| format!("{line}\n")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_break_between_words() {
+        let long = "w".repeat(90);
+        let text = format!("one {long} {}", "two ".repeat(40));
+        let lines: Vec<String> = wrapped("  ", &text).lines().map(str::to_owned).collect();
+        assert_eq!(lines[..2], ["  one".to_owned(), format!("  {long}")]);
+        assert!(lines[2..].iter().all(|line| line.starts_with("  two") && line.len() <= 80));
+        assert_eq!(wrapped("", " "), "");
+    }
+}
