@@ -94,9 +94,8 @@ impl Execute for Args {
                 round_percent(before),
                 round_percent(after)
             );
-            return Err(Error::caller(message).help(format!(
-                "add --lower to take their variant from those without a stored assignment; to stop new units only: abx pause {key}"
-            )));
+            let help = "add --lower to do so; units with a stored assignment keep their variant";
+            return Err(Error::caller(message).help(help));
         }
         Ok(RampReport { edit: self.edit.finish(plan)?, status, before, after })
     }

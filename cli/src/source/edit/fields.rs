@@ -37,21 +37,22 @@ pub fn edit_fields(text: &str, document: usize, wanted: &[TargetField<'_>]) -> O
 
 fn edit(text: &str, mark: &SourceMark, wanted: &TargetField<'_>) -> Option<TextEdit> {
     match mark.field(wanted.name) {
-        Some((_, value)) => replace(text, value, &wanted.value),
+        Some((name, value)) => replace(text, name.end, value, &wanted.value),
         None => add(text, mark, wanted),
     }
 }
 
-/// Writes a value in the place of another one, in the same quotes.
-fn replace(text: &str, old: &SourceMark, value: &Value) -> Option<TextEdit> {
-    let span = old.span.start..old.end(text).max(old.span.start);
-    let written = text.get(span.clone())?;
-    // A text of several lines may hold comments, and would not look like this value.
-    if written.contains('\n') {
-        return None;
+/// Writes a value in the place of another one, in the same quotes. The name of the field ends at `name_end`.
+fn replace(text: &str, name_end: usize, old: &SourceMark, value: &Value) -> Option<TextEdit> {
+    let written = text.get(old.span.clone())?.trim_end();
+    if written.is_empty() {
+        let colon = name_end + text.get(name_end..)?.find(':')? + 1;
+        return Some(TextEdit { span: colon..colon, text: format!(" {}", shown(value, "")) });
     }
-    let space = if text.get(..span.start)?.ends_with(':') { " " } else { "" };
-    Some(TextEdit { text: format!("{space}{}", shown(value, quote(written))), span })
+    let span = old.span.start..old.span.start + written.len();
+    // Several lines may hold comments.
+    let is_line = !written.contains('\n');
+    is_line.then(|| TextEdit { span, text: shown(value, quote(written)) })
 }
 
 /// Adds a field behind the first of those that are named: in the same braces, or in a line of its own.
