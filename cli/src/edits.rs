@@ -124,7 +124,7 @@ impl<'c> ExperimentSource<'c> {
 
     /// Plans fields of the document.
     pub fn plan_fields(&'c self, fields: &[TargetField<'_>]) -> Result<PlannedEdit<'c>, Error> {
-        let by_hand: String = fields.iter().map(|it| format!("\n  {it}")).collect();
+        let by_hand: String = fields.iter().flat_map(|it| ["\n  ".to_owned(), it.to_string()]).collect();
         let edited = edit_fields(&self.file.text, self.document, fields);
         self.plan(edited, "this document", &by_hand)
     }
