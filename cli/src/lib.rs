@@ -6,6 +6,7 @@
 //! | [`command`] | the traits of a command |
 //! | [`inputs`], [`stores`], [`earlier`] | arguments that several commands have: documents, units, times, stores |
 //! | [`source`] | files become documents that know their lines and columns |
+//! | [`edits`] | edits of an experiment's document, shown and written |
 //! | [`people`], [`event_files`], [`scratch`] | files of units, files of events, temporary databases |
 //! | [`aws`], [`http`] | calls of functions: credentials, signatures, connections |
 //! | `bench` | the load generator of `abx bench`, which nothing else knows |
@@ -24,6 +25,7 @@ pub mod command;
 pub mod commands;
 pub mod decisions;
 pub mod earlier;
+pub mod edits;
 pub mod error;
 pub mod event_files;
 pub mod exit;

@@ -131,7 +131,11 @@ fn a_branch_alone_means_the_experiments_in_it() {
     let nothing = run(folder.path(), &["validate", "trunc"]);
     assert_eq!(nothing.status.code(), Some(3), "{nothing:?}");
     // Neither can be written to.
-    for writing in [&["rebalance", "e", "--to", "a=1", "trunk"][..], &["dev", "trunk", "--port", "0"]] {
+    for writing in [
+        &["rebalance", "e", "--to", "a=1", "trunk"][..],
+        &["pause", "e", "trunk"],
+        &["dev", "trunk", "--port", "0"],
+    ] {
         let refused = run(folder.path(), writing);
         let said = String::from_utf8_lossy(&refused.stderr);
         assert_eq!(refused.status.code(), Some(2), "{said}");

@@ -1,9 +1,10 @@
-//! Writing ranges into a document: every layout that people use keeps its comments, quotes and line ends, and one
+//! Writing fields and ranges into a document: every layout that people use keeps its comments, quotes and line ends, and one
 //! that is not understood is left alone.
 
-use abx_cli::source::{TargetRanges, edit_variants, parse};
+use abx_cli::source::{TargetField, TargetRanges, edit_fields, edit_variants, parse};
 use abx_core::hash::Range;
 use proptest::prelude::*;
+use serde_json::{Value, json};
 
 fn wanted(key: &str, ranges: &[(u32, u32)]) -> TargetRanges {
     let ranges = ranges.iter().map(|(start, end)| Range { start: *start, end: *end }).collect();
@@ -242,4 +243,161 @@ fn ranges_in_another_order_are_the_same() {
     let text = "experiment: e\nvariants:\n  - {key: a, ranges: [[500000, 1000000], [0, 100000], [100000, 200000]]}\n  - {key: b, ranges: [[200000, 500000]]}\n";
     let same = [wanted("a", &[(0, 200_000), (500_000, 1_000_000)]), wanted("b", &[(200_000, 500_000)])];
     assert_eq!(edit_variants(text, 0, &same).as_deref(), Some(text));
+}
+
+/// What `abx conclude` and `abx ramp` write.
+fn fields(winner: &str, traffic: Value) -> [TargetField<'static>; 3] {
+    [
+        TargetField { name: "status", value: json!("completed"), behind: &[] },
+        TargetField { name: "winner", value: json!(winner), behind: &["status"] },
+        TargetField { name: "traffic_allocation", value: traffic, behind: &["salt", "unit", "status"] },
+    ]
+}
+
+#[test]
+fn fields_are_replaced_or_added_in_any_layout() {
+    for (layout, text, expected) in [
+        (
+            "lines, with comments",
+            "# why\nexperiment: e # key\nstatus: active   # since May\n# of all\nunit: user_id # it\n\nvariants: [{key: b}]\n",
+            "# why\nexperiment: e # key\nstatus: completed   # since May\nwinner: b\n# of all\nunit: user_id # it\ntraffic_allocation: 0.5\n\nvariants: [{key: b}]\n",
+        ),
+        (
+            "fields that are there, in any order",
+            "winner: a # not yet\ntraffic_allocation: 10% # slowly\nexperiment: e\nstatus: active",
+            "winner: b # not yet\ntraffic_allocation: 0.5 # slowly\nexperiment: e\nstatus: completed",
+        ),
+        (
+            "line ends of Windows, and none after the last",
+            "experiment: e\r\nstatus: active",
+            "experiment: e\r\nstatus: completed\r\nwinner: b\r\ntraffic_allocation: 0.5",
+        ),
+        (
+            "quotes",
+            "\"experiment\": \"e\"\n'status': 'active' # now\nwinner: \"a\"\nsalt: 'it''s'\n",
+            "\"experiment\": \"e\"\n'status': 'completed' # now\nwinner: \"b\"\nsalt: 'it''s'\ntraffic_allocation: 0.5\n",
+        ),
+        (
+            "values without a text",
+            "experiment: e\nstatus: active\nwinner:   # soon\ntraffic_allocation: ~ # all\n",
+            "experiment: e\nstatus: completed\nwinner: b   # soon\ntraffic_allocation: 0.5 # all\n",
+        ),
+        (
+            "a value that ends the text",
+            "experiment: e\nstatus: active\ntraffic_allocation: 0.5\nwinner:",
+            "experiment: e\nstatus: completed\ntraffic_allocation: 0.5\nwinner: b",
+        ),
+        (
+            "a value in lines",
+            "experiment: e\nstatus: >- # now\n  active\nunit: x\n",
+            "experiment: e\nstatus: >- # now\n  completed\nwinner: b\nunit: x\ntraffic_allocation: 0.5\n",
+        ),
+        (
+            "braces",
+            "{experiment: e, status: active, variants: [{key: b}]} # x\n",
+            "{experiment: e, status: completed, winner: b, traffic_allocation: 0.5, variants: [{key: b}]} # x\n",
+        ),
+        (
+            "braces over several lines",
+            "{\n  experiment: e,\n  unit: user_id, # it\n  status: active # now\n}\n",
+            "{\n  experiment: e,\n  unit: user_id, traffic_allocation: 0.5, # it\n  status: completed, winner: b # now\n}\n",
+        ),
+        (
+            "JSON",
+            "{\"experiment\":\"e\",\"status\":\"active\"}",
+            "{\"experiment\":\"e\",\"status\":\"completed\", \"winner\": \"b\", \"traffic_allocation\": 0.5}",
+        ),
+        (
+            "anchors and aliases",
+            "experiment: &k e\nstatus: &s active # s\nsalt: *k\n",
+            "experiment: &k e\nstatus: &s completed # s\nwinner: b\nsalt: *k\ntraffic_allocation: 0.5\n",
+        ),
+        (
+            "an alias is replaced, and not what it stands for",
+            "experiment: e\nowner: &o active\nstatus: *o\n",
+            "experiment: e\nowner: &o active\nstatus: completed\nwinner: b\ntraffic_allocation: 0.5\n",
+        ),
+        (
+            "an indented document",
+            "---\n  experiment: e\n  status: active\n  description: |\n    two\n    lines\n...\n",
+            "---\n  experiment: e\n  status: completed\n  winner: b\n  traffic_allocation: 0.5\n  description: |\n    two\n    lines\n...\n",
+        ),
+        (
+            "a value on a line of its own",
+            "experiment: e\nstatus:\n  # now\n  active # x\nunit: |-\n  user_id\n",
+            "experiment: e\nstatus:\n  # now\n  completed # x\nwinner: b\nunit: |-\n  user_id\ntraffic_allocation: 0.5\n",
+        ),
+    ] {
+        let edited = edit_fields(text, 0, &fields("b", json!(0.5)));
+        assert_eq!(edited.as_deref(), Some(expected), "{layout}");
+    }
+}
+
+#[test]
+fn a_text_that_looks_like_something_else_is_quoted() {
+    let text = "experiment: e\nstatus: active\n";
+    for (winner, traffic, expected) in [
+        ("7", json!("50%"), "winner: \"7\"\ntraffic_allocation: 50%\n"),
+        ("true", json!(1.0), "winner: \"true\"\ntraffic_allocation: 1.0\n"),
+        ("on", json!(0.000_01), "winner: on\ntraffic_allocation: 0.00001\n"),
+    ] {
+        let edited = edit_fields(text, 0, &fields(winner, traffic)).expect("it is edited");
+        assert_eq!(edited, format!("experiment: e\nstatus: completed\n{expected}"));
+    }
+}
+
+#[test]
+fn fields_of_other_documents_stay() {
+    let text = "tests: e\ncases: []\n---\nexperiment: d\nstatus: active\n--- # second\nexperiment: e\nstatus: active\n---\nflag: f\nenabled: true\n";
+    let edited = edit_fields(text, 2, &fields("b", json!(0.5))).expect("it is edited");
+    let after = "experiment: e\nstatus: completed\nwinner: b\ntraffic_allocation: 0.5\n";
+    assert_eq!(edited, text.replacen("experiment: e\nstatus: active\n", after, 1));
+}
+
+#[test]
+fn fields_that_are_there_change_nothing() {
+    let text = "status: 'completed'\nexperiment: e\ntraffic_allocation: 0.50\nwinner: \"b\"\n";
+    assert_eq!(edit_fields(text, 0, &fields("b", json!(0.5))).as_deref(), Some(text));
+    assert_eq!(edit_fields(text, 0, &[]).as_deref(), Some(text));
+}
+
+#[test]
+fn fields_in_a_layout_that_is_not_understood_are_left_alone() {
+    for text in [
+        // Another value is the same by its anchor.
+        "experiment: e\nstatus: &s active\nowner: *s\n",
+        "experiment: e\nstatus: \"act\\\n  ive\"\n",
+        "? experiment\n: e\n? status\n: active\n",
+        "experiment: e\nunit: x\n",
+        "just a text\n",
+        "- experiment: e\n",
+        "",
+    ] {
+        let edited = edit_fields(text, 0, &fields("b", json!(0.5)));
+        assert_eq!(edited, None, "{text}");
+    }
+    assert_eq!(
+        edit_fields("experiment: e\nstatus: active\n", 1, &fields("b", json!(0.5))),
+        None,
+        "no such document"
+    );
+}
+
+proptest! {
+    /// Whatever stands in a file, its fields are set or it is left alone, and nothing panics.
+    #[test]
+    fn fields_of_any_text_are_set_or_left_alone(
+        lines in prop::collection::vec("[ ]{0,2}(\\? )?(status|winner|unit|&a|\\*a|#|---|\\{|\"x\")(: )?[\\[{\\]}a,'\"|>.0-9é#&*]{0,4}\r?", 0..12),
+    ) {
+        let text = format!("experiment: e\nstatus: active\n{}", lines.join("\n"));
+        if let Some(edited) = edit_fields(&text, 0, &fields("b", json!(0.5))) {
+            let (before, after) = (parse(&text), parse(&edited));
+            let value = &after.documents[0].0;
+            prop_assert_eq!(&value["winner"], "b");
+            prop_assert_eq!(&value["status"], "completed");
+            prop_assert_eq!(&value["traffic_allocation"], 0.5);
+            prop_assert_eq!(before.documents.len(), after.documents.len());
+            prop_assert!(text.matches('#').count() == edited.matches('#').count(), "{}", edited);
+        }
+    }
 }

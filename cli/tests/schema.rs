@@ -175,6 +175,9 @@ fn reports_are_as_described() {
             &folder("change/people.csv"),
         ],
         &["rebalance", "prices", "--to", "control=0.5,low=0.5", &folder("change/before")],
+        &["ramp", "prices", "50%", "--lower", &folder("change/before")],
+        &["pause", "prices", &folder("change/before")],
+        &["conclude", "prices", "--winner", "low", &folder("change/before")],
         &["power", "--mean", "0", "--sd", "1", "--mde-abs", "0.1"],
     ] {
         let report = abx(&[arguments, &["--format", "json"]].concat());

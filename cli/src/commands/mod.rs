@@ -4,16 +4,19 @@ pub mod assign;
 pub mod bench;
 pub mod capture;
 pub mod completions;
+pub mod conclude;
 pub mod dev;
 pub mod diff;
 pub mod explain;
 pub mod explain_code;
 pub mod forget;
 pub mod invoke;
+pub mod pause;
 pub mod power;
 pub mod publish;
 pub mod pull;
 pub mod quarantine;
+pub mod ramp;
 pub mod rebalance;
 pub mod redrive;
 pub mod replay;
@@ -81,6 +84,9 @@ commands! {
     Srm(srm),
     Diff(diff),
     Rebalance(rebalance),
+    Ramp(ramp),
+    Pause(pause),
+    Conclude(conclude),
     Publish(publish),
     Rollback(rollback),
     Revisions(revisions),

@@ -1,22 +1,16 @@
 //! `abx rebalance`: a change of shares that moves the fewest units, written to the file with `--yes`.
 
 use crate::command::Execute;
+use crate::edits::{DocumentEdit, EditArgs, ExperimentSource};
 use crate::error::Error;
-use crate::inputs::{DOCUMENTS, DocumentSource, part, unknown_key};
-use crate::render::change::consequences;
-use crate::render::style::{BAD, DIM, GOOD, TITLE};
-use crate::report::{FormatArg, Report};
-use crate::source::{Checked, Corpus, SourceFile, TargetRanges, by_hand, edit_variants, replace_file};
+use crate::inputs::part;
+use crate::report::Report;
+use crate::source::{TargetRanges, by_hand, edit_variants};
 use abx_core::Experiment;
-use abx_core::change::{DocumentChange, compare, rebalance};
+use abx_core::change::rebalance;
 use abx_core::document::Key;
 use abx_core::hash::{Range, SumError, allocate};
-use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::Value;
-use similar::TextDiff;
-use std::fmt::Write as _;
-use std::path::Path;
 
 /// Change the shares of an experiment's variants, and move as few units as possible; without --yes only show the change
 ///
@@ -33,14 +27,8 @@ pub struct Args {
     /// The variants and their shares, which sum to 1
     #[arg(long, value_name = "VARIANT=SHARE", value_delimiter = ',', num_args = 1, required = true, value_parser = target)]
     to: Vec<TargetShare>,
-    /// Documents: files or folders; the one with the experiment is written
-    #[arg(default_value = DOCUMENTS, value_name = "SOURCE")]
-    sources: Vec<DocumentSource>,
-    /// Write the file, instead of only showing the change
-    #[arg(long, short)]
-    yes: bool,
     #[command(flatten)]
-    format: FormatArg,
+    edit: EditArgs,
 }
 
 /// A variant and its share, from 0 to 1.
@@ -63,18 +51,10 @@ fn target(text: &str) -> Result<TargetShare, String> {
 /// The new ranges, and whom they move.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct RebalanceReport {
-    experiment: String,
-    /// The file of the document.
-    file: String,
+    #[serde(flatten)]
+    edit: DocumentEdit,
     /// The variants in the order of the document.
     variants: Vec<VariantRanges>,
-    /// The units that the change moves, and the problems that it causes; `null` if every unit keeps its
-    /// variant.
-    change: Option<DocumentChange>,
-    /// The lines that change, as a unified diff; empty where none does.
-    text: String,
-    /// True if the file was written.
-    written: bool,
 }
 
 /// The ranges of a variant before and after.
@@ -94,66 +74,19 @@ impl Execute for Args {
 
     /// Plans new ranges, proves that the edited text means them, and writes it if asked to.
     fn execute(&self) -> Result<RebalanceReport, Error> {
-        let checked = Corpus::load(&DocumentSource::paths(&self.sources, "written to")?)?.compile();
-        let experiment = find(&checked, &self.key)?;
-        let variants = plan(experiment, &self.to)?;
-        let (file, document) = place(&checked, &self.key)?;
+        let checked = self.edit.check()?;
+        let source = ExperimentSource::find(&checked, &self.key)?;
+        let variants = plan(source.experiment, &self.to)?;
         let wanted = |it: &VariantRanges| TargetRanges { key: it.key.clone(), ranges: it.after.clone() };
         let wanted: Vec<TargetRanges> = variants.iter().filter(|it| !it.dropped).map(wanted).collect();
-        let edited = edit_variants(&file.text, document, &wanted).ok_or_else(|| {
-            Error::caller(format!("{}: the layout of `variants` cannot be edited safely", file.name))
-                .help(format!("nothing was written; write this by hand:\n  variants:{}", by_hand(&wanted)))
-        })?;
-        let after = compile_with(&checked, file, &edited)?;
-        let diff = compare(&checked.version(), &after.version(), Timestamp::now());
-        let name = format!("experiment {}", self.key);
-        let change = diff.documents.into_iter().find(|it| it.document == name && !it.flows.is_empty());
-        let written = self.yes && edited != file.text;
-        if written {
-            replace_file(Path::new(&file.name), &file.text, &edited)?;
-        }
-        let text = TextDiff::from_lines(&file.text, &edited).unified_diff().context_radius(2).to_string();
-        Ok(RebalanceReport {
-            experiment: self.key.clone(),
-            file: file.name.clone(),
-            variants,
-            change,
-            text,
-            written,
-        })
+        let edited = edit_variants(&source.file.text, source.document, &wanted);
+        let plan = source.plan(edited, "`variants`", &format!("\n  variants:{}", by_hand(&wanted)))?;
+        Ok(RebalanceReport { edit: self.edit.finish(plan)?, variants })
     }
 
     fn print(&self, report: &RebalanceReport) -> String {
-        self.format.print(report)
+        self.edit.format.print(report)
     }
-}
-
-fn find<'c>(checked: &'c Checked, key: &str) -> Result<&'c Experiment, Error> {
-    if let Some(experiment) = checked.catalog.experiment(key) {
-        return Ok(experiment);
-    }
-    if checked.values.iter().any(|(_, value)| value.get("experiment") == Some(&Value::from(key))) {
-        let message = format!("the experiment `{key}`, or something that it uses, has errors");
-        return Err(Error::caller(message).help("see `abx validate`"));
-    }
-    let known = checked.catalog.experiments().iter().map(Experiment::key);
-    Err(unknown_key("experiment", key, known, checked))
-}
-
-/// The file of an experiment's document, and its index among the documents of the file.
-fn place<'c>(checked: &'c Checked, key: &str) -> Result<(&'c SourceFile, usize), Error> {
-    let is_it = |(_, value): &(usize, Value)| value.get("experiment") == Some(&Value::from(key));
-    let found = checked.values.iter().position(is_it);
-    let found = found.and_then(|at| Some((at, checked.values.get(at)?.0)));
-    let file = found.and_then(|(at, file)| Some((at, file, checked.files.get(file)?)));
-    let Some((at, index, file)) = file else {
-        return Err(Error::caller(format!("no file contains the document of {key:?}")));
-    };
-    if file.name == "<stdin>" {
-        return Err(Error::caller("standard input cannot be written to").help("name the file"));
-    }
-    let before = checked.values.iter().take(at).filter(|(other, _)| *other == index);
-    Ok((file, before.count()))
 }
 
 /// The new ranges of each variant that is there or wanted.
@@ -195,51 +128,21 @@ fn wrong_sum(error: &SumError) -> Error {
         .help("name every variant to keep; a variant that is not named is dropped")
 }
 
-/// The documents with another text of one file. An error that was not there before is one of the plan.
-fn compile_with(checked: &Checked, file: &SourceFile, text: &str) -> Result<Checked, Error> {
-    let after = Corpus::with_text(&checked.files, &file.name, text).compile();
-    let is_old = |message: &str| checked.errors().any(|it| it.message == message);
-    let new_error = after.errors().find(|it| !is_old(&it.message));
-    if let Some(error) = new_error {
-        let place = &error.place;
-        let message = format!("the result would be wrong: {}:{}: {}", place.file, place.line, error.message);
-        let help = error.help.as_deref().unwrap_or("see `abx validate`");
-        return Err(Error::caller(message).help(format!("nothing was written; {help}")));
-    }
-    Ok(after)
-}
-
 impl Report for RebalanceReport {
     const KIND: &'static str = "rebalance";
 
     fn human(&self) -> String {
-        let mut text = format!("{TITLE}{}{TITLE:#} {DIM}({}){DIM:#}\n", self.experiment, self.file);
-        for line in self.text.lines().map(|line| line.trim_end_matches('\r')) {
-            let style = match line.as_bytes().first() {
-                Some(b'+') => GOOD,
-                Some(b'-') => BAD,
-                _ => DIM,
-            };
-            let _ = writeln!(text, "  {style}{line}{style:#}");
-        }
-        match &self.change {
-            Some(change) => text.push_str(&consequences(change)),
-            None => text.push_str("  no unit gets another variant\n"),
-        }
-        for variant in &self.variants {
+        let remark = |variant: &VariantRanges| {
             let key = &variant.key;
             if variant.dropped {
-                let _ = writeln!(text, "  `{key}` is dropped: --to does not name it");
+                Some(format!("`{key}` is dropped: --to does not name it"))
             } else if variant.after.is_empty() {
-                let _ =
-                    writeln!(text, "  `{key}` stays, but no unit gets it: leave it out of --to to drop it");
+                Some(format!("`{key}` stays, but no unit gets it: leave it out of --to to drop it"))
+            } else {
+                None
             }
-        }
-        let _ = match (self.written, self.text.is_empty()) {
-            (true, _) => writeln!(text, "\n{GOOD}written{GOOD:#}"),
-            (false, true) => writeln!(text, "\nnothing to write: the file has these shares"),
-            (false, false) => writeln!(text, "\nnothing was written: add --yes"),
         };
-        text
+        let remarks: Vec<String> = self.variants.iter().filter_map(remark).collect();
+        self.edit.human(&remarks, "the file has these shares")
     }
 }

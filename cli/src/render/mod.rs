@@ -1,6 +1,7 @@
 //! Rendering of reports for people.
 
 pub mod change;
+pub mod chart;
 pub mod escape;
 pub mod junit;
 pub mod notes;

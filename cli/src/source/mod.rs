@@ -22,7 +22,7 @@ mod written;
 mod yaml;
 
 pub use corpus::{Checked, Corpus, DocumentPlaces};
-pub use edit::{TargetRanges, by_hand, edit_variants, replace_file};
+pub use edit::{TargetField, TargetRanges, by_hand, edit_fields, edit_variants, replace_file};
 pub use fault::SourceFault;
 pub use files::{SourceFile, find};
 pub use git::GitPlace;

@@ -80,10 +80,33 @@ fn matrix(matrix: &Matrix) -> String {
 fn finding(finding: &ChangeFinding) -> String {
     let style = if finding.severity == Severity::Error { BAD } else { DIM };
     let at = if finding.path.is_root() { String::new() } else { format!("{}: ", finding.path) };
-    let title = format!("{style}{}[{}]{style:#}", finding.severity, finding.code);
-    let mut text = format!("      {title} {at}{}\n", finding.message);
+    let title = format!("{}[{}]", finding.severity, finding.code);
+    let message = wrapped(&format!("{at}{}", finding.message), 6 + title.len() + 1, 8);
+    let mut text = format!("      {style}{title}{style:#} {message}\n");
     if let Some(help) = &finding.help {
-        let _ = writeln!(text, "        help: {help}");
+        let _ = writeln!(text, "        help: {}", wrapped(help, 14, 14));
     }
     text
+}
+
+/// Breaks a sentence into lines of up to 80 columns: the first begins after `used` of them, and the others after `indent`.
+/// A command stays whole, because it is to be pasted.
+fn wrapped(sentence: &str, used: usize, indent: usize) -> String {
+    const WIDTH: usize = 80;
+    if sentence.starts_with("abx ") {
+        return sentence.to_owned();
+    }
+    let (mut text, mut column) = (String::new(), used);
+    // A number stays with its sign.
+    for word in sentence.replace(" %", "\u{a0}%").split(' ') {
+        let length = word.chars().count();
+        if column + length > WIDTH && !text.is_empty() {
+            text.truncate(text.trim_end().len());
+            let _ = write!(text, "\n{:indent$}", "");
+            column = indent;
+        }
+        let _ = write!(text, "{word} ");
+        column += length + 1;
+    }
+    text.trim_end().replace('\u{a0}', " ")
 }

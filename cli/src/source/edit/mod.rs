@@ -1,19 +1,22 @@
-//! Writes the ranges of variants into the text of a document, and leaves every other byte as it is.
+//! Writes fields and the ranges of variants into the text of a document, and leaves every other byte as it is.
 //!
 //! Printing the document anew would lose comments, quotes and line ends, so single places of the text are replaced,
 //! found by their marks. What YAML allows is more than can be foreseen; so the result is parsed again, and one that
 //! is not the wanted value is no result.
 
+mod fields;
 mod file;
 mod layout;
 
 use super::mark::SourceMark;
+use super::yaml::Parsed;
 use super::{scalar, yaml};
 use abx_core::hash::Range as Buckets;
 use layout::Layout;
 use serde_json::{Map, Value, json};
 use std::ops::Range;
 
+pub use fields::{TargetField, edit_fields};
 pub use file::replace_file;
 
 /// A variant as it shall be.
@@ -40,9 +43,21 @@ pub fn edit_variants(text: &str, document: usize, wanted: &[TargetRanges]) -> Op
     let (value, mark) = parsed.documents.get(document)?;
     let (_, list) = mark.field("variants")?;
     let written = value.get("variants")?.as_array()?;
-    let edited = apply(text, edits(text, written, list, wanted)?);
+    let edits = edits(text, written, list, wanted)?;
+    proven(text, edits, &parsed, document, [("variants".to_owned(), variants(written, wanted))])
+}
+
+/// The text with its edits, if it then means the same but for these fields of one document. `parsed` is the text as it is.
+fn proven(
+    text: &str,
+    edits: Vec<TextEdit>,
+    parsed: &Parsed,
+    document: usize,
+    fields: impl IntoIterator<Item = (String, Value)>,
+) -> Option<String> {
+    let edited = apply(text, edits);
     let mut expected: Vec<Value> = parsed.documents.iter().map(|(value, _)| value.clone()).collect();
-    *expected.get_mut(document)?.get_mut("variants")? = variants(written, wanted);
+    expected.get_mut(document)?.as_object_mut()?.extend(fields);
     let result = yaml::parse(&edited);
     let values = result.documents.iter().map(|(value, _)| value);
     (result.faults == parsed.faults && values.eq(expected.iter())).then_some(edited)
