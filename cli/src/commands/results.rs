@@ -3,6 +3,7 @@
 #[cfg(feature = "archive")]
 mod archive;
 mod evidence;
+mod formats;
 mod human;
 mod judgement;
 mod list;
@@ -20,7 +21,7 @@ use crate::exit::{self, Exit};
 use crate::history::{History, PublishedExperiment};
 use crate::inputs::DocumentSource;
 use crate::output::{Output, stdout_is_open};
-use crate::report::{Format, FormatArg, Report as _};
+use crate::report::{Report as _, headed_json};
 use crate::stores::{MarksArg, MetricsArgs};
 use crate::suspects::Suspects;
 use abx_core::finding::did_you_mean;
@@ -28,6 +29,7 @@ use abx_core::results::totals_until;
 use abx_functions::catalog::head;
 use abx_functions::ports::{MetricStore as _, RowsOf, stream_totals};
 use evidence::{Evidence, start_of_hour};
+use formats::ResultsFormat;
 use jiff::Timestamp;
 use judgement::AnalysisOptions;
 use report::Judged;
@@ -48,6 +50,8 @@ use std::time::Duration;
   abx results checkout_redesign --final
   abx results checkout_redesign --at @12
   abx results checkout_redesign --format json
+  abx results checkout_redesign --format html > results.html
+  abx results checkout_redesign --archive archive/ --by country
   abx results checkout_redesign --table abx-catalog --metrics-table abx-metrics
 
 Exit code 1: a sample ratio mismatch (SRM), a guardrail that is worse, or nothing was counted.
@@ -103,8 +107,8 @@ pub struct Args {
     #[arg(long, requires = "key")]
     watch: bool,
     /// Output format
-    #[command(flatten)]
-    format: FormatArg,
+    #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT")]
+    format: ResultsFormat,
 }
 
 /// The interval between looks for a change.
@@ -160,7 +164,7 @@ impl Execute for Judge<'_> {
     }
 
     fn print(&self, report: &ResultsReport) -> String {
-        self.0.format.print(report)
+        report.print(self.0.format)
     }
 }
 
@@ -171,11 +175,17 @@ impl Execute for ListExperiments<'_> {
     type Report = ResultsListReport;
 
     fn execute(&self) -> Result<ResultsListReport, Error> {
+        if !matches!(self.0.format, ResultsFormat::Human | ResultsFormat::Json) {
+            return Err(Error::caller("the list of experiments is a text or JSON").help("name an experiment"));
+        }
         block_on(list::read(self.0))
     }
 
     fn print(&self, report: &ResultsListReport) -> String {
-        self.0.format.print(report)
+        match self.0.format {
+            ResultsFormat::Json => headed_json(report),
+            _ => report.human(),
+        }
     }
 }
 
@@ -187,7 +197,7 @@ fn watch(args: &Args, key: &str, output: &Output) -> Result<Exit, Error> {
     while stdout_is_open() {
         let report = judge.execute()?;
         if shown.as_ref() != Some(&report) {
-            let on_screen = std::io::stdout().is_terminal() && args.format.format == Format::Human;
+            let on_screen = std::io::stdout().is_terminal() && args.format == ResultsFormat::Human;
             if on_screen {
                 let _ = output.write("\u{1b}[2J\u{1b}[H", exit::DONE);
             }

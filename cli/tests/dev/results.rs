@@ -62,6 +62,12 @@ fn said(place: &Place, args: &[&str]) -> String {
     text
 }
 
+fn said_wide(place: &Place, args: &[&str]) -> String {
+    let output = place.run(args);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
 fn publish(place: &Place) {
     place.report(&["publish", "docs", "--yes"]);
 }
@@ -203,6 +209,77 @@ fn a_verdict_is_valid_at_every_look() {
     let report = told(&place, &["results", "shop"], 1);
     assert_eq!(report["metrics"][1]["broken"], true);
     assert!(said(&place, &["results", "shop"]).contains("broken"));
+}
+
+/// The plan of the document decides by which standard results are judged, and says what is missing.
+#[test]
+fn a_plan_is_obeyed() {
+    let planned = |plan: &str| format!("{SHOP}plan: {plan}\n");
+    let place = counted(&planned("{goal: buyers, units: 2000, days: 14}"), &traffic(300));
+    let report = told(&place, &["results", "shop"], 0);
+    assert_eq!((&report["standard"], &report["planned_units"]), (&json!("planned"), &json!(2000)));
+    assert_eq!(
+        (&report["headline"]["state"], &report["headline"]["variant"]),
+        (&json!("better"), &json!("b"))
+    );
+    assert_eq!(report["next"], "abx conclude shop --winner b");
+    let human = said(&place, &["results", "shop"]);
+    for text in
+        ["b is better: buyers +", "day 1 of 14 · 600 of 2,000 units", "next: abx conclude shop --winner b"]
+    {
+        assert!(human.replace('\n', " ").replace("  ", " ").contains(text), "{text}: {human}");
+    }
+    assert_eq!(told(&place, &["results", "shop", "--tuned-for", "500"], 0)["standard"], "anytime");
+
+    // One look, and it is not yet: no verdict, whatever the counts are.
+    let place = counted(&planned("{goal: buyers, units: 2000, looks: final}"), &traffic(300));
+    let report = told(&place, &["results", "shop"], 0);
+    let state = (&report["standard"], &report["headline"]["state"], &report["headline"]["units_missing"]);
+    assert_eq!(state, (&json!("final"), &json!("not_decided"), &json!(1400)));
+    assert_eq!(report["metrics"][0]["variants"][1]["verdict"], "too_early");
+    assert!(said(&place, &["results", "shop"]).contains("1,400 units are missing"));
+    let list = told(&place, &["results"], 0);
+    assert_eq!(list["experiments"][0]["headline"]["state"], "not_decided");
+
+    let power = crate::operating::told(&place, "power", &["power", "shop", "--mde", "20%"], 0);
+    assert_eq!((&power["metric"], &power["standard"]), (&json!("buyers"), &json!("final")));
+    assert!(said(&place, &["power", "shop", "--mde", "20%"]).contains("goal: buyers"));
+}
+
+/// Counts of a time with one split and of another are not one experiment: counters cannot tell which of them a unit belongs to.
+#[test]
+fn a_changed_split_is_not_judged_as_one() {
+    let place = counted(SHOP, &traffic(300));
+    assert_eq!(told(&place, &["results", "shop"], 0)["phases"].as_array().map(Vec::len), Some(1));
+    let uneven = SHOP
+        .replace("{key: a}", "{key: a, allocation: 0.9}")
+        .replace("{key: b}", "{key: b, allocation: 0.1}");
+    place.write("shop.yaml", &uneven);
+    publish(&place);
+    let report = told(&place, &["results", "shop"], 0);
+    assert_eq!(report["phases"].as_array().map(Vec::len), Some(2));
+    assert_ne!(report["sample_ratio"]["verdict"], "mismatch");
+    assert_eq!(report["metrics"][0]["variants"][1]["verdict"], "too_early");
+    assert!(said(&place, &["results", "shop"]).contains("allocations changed: @2"));
+    // By one document alone the split is that of this document.
+    assert_eq!(told(&place, &["results", "shop", "--at", "@2"], 1)["sample_ratio"]["verdict"], "mismatch");
+}
+
+#[test]
+fn results_go_into_tables_spreadsheets_and_pages() {
+    let place = counted(SHOP, &traffic(300));
+    let markdown = said_wide(&place, &["results", "shop", "--format", "markdown"]);
+    assert!(markdown.contains("| buyers | primary | b | 300 |"), "{markdown}");
+    let csv = said_wide(&place, &["results", "shop", "--format", "csv"]);
+    let columns: Vec<usize> = csv.lines().map(|line| line.split(',').count()).collect();
+    assert_eq!(columns, [26; 5], "{csv}");
+    let html = said_wide(&place, &["results", "shop", "--format", "html"]);
+    for text in ["<!DOCTYPE html>", "b is better", "<svg", "abx conclude shop"] {
+        assert!(html.contains(text), "{text}: {html}");
+    }
+    assert!(!html.contains("<script") && !html.contains("http://") || html.contains("www.w3.org"), "{html}");
+    let refused = said(&place, &["results", "--format", "csv"]);
+    assert!(refused.contains("name an experiment"), "{refused}");
 }
 
 #[test]

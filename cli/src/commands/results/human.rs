@@ -449,7 +449,7 @@ impl Section<'_> {
 }
 
 /// The word for a conclusion.
-fn concluded(it: Conclusion) -> String {
+pub(super) fn concluded(it: Conclusion) -> String {
     match it {
         Conclusion::Verdict(Verdict::Better) => format!("{GOOD}better{GOOD:#}"),
         Conclusion::Verdict(Verdict::Worse) => format!("{BAD}worse{BAD:#}"),

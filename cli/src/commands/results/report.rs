@@ -9,7 +9,7 @@ use abx_core::document::Status;
 use abx_core::event::{Hour, StreamCounter, StreamTotals, VariantTotals};
 #[cfg(feature = "archive")]
 use abx_core::results::{self, AnalysisPlan};
-use abx_core::results::{DailyResult, Headline, Lopsided, MetricResult, Phase, Standard};
+use abx_core::results::{DailyResult, Headline, Look, Lopsided, MetricResult, Phase, Standard};
 use abx_core::statistics::SampleRatio;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -71,6 +71,8 @@ pub struct ResultsReport {
     pub(super) lopsided: Vec<Lopsided>,
     /// Units by the hour of their first exposure, the oldest first.
     pub(super) hours: Vec<HourReport>,
+    /// Units by the day of their first exposure, the oldest first.
+    pub(super) units_by_day: Vec<DayReport>,
     /// What was read of the archive; `null` for live counters.
     pub(super) archive: Option<ArchiveReport>,
     /// The attribute that `by_value` breaks down by.
@@ -82,6 +84,35 @@ pub struct ResultsReport {
     /// True if the text shows the goal day by day.
     #[serde(skip)]
     pub(super) shows_daily: bool,
+}
+
+/// The units of a day.
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+pub(super) struct DayReport {
+    /// The day, as 2026-11-24.
+    pub(super) day: String,
+    /// The units of each variant of the document, in its order.
+    pub(super) units: Vec<u64>,
+}
+
+impl DayReport {
+    /// What each look adds to the one before.
+    fn of(looks: &[Look]) -> Vec<Self> {
+        let mut before: &[u64] = &[];
+        let of_look = |look: &'_ Look, before: &[u64]| {
+            let new = |(at, units): (usize, &u64)| units.saturating_sub(before.get(at).copied().unwrap_or(0));
+            // A look at the end of a day stands at the beginning of the next one.
+            let inside = look.at.checked_sub(jiff::SignedDuration::from_millis(1)).unwrap_or(look.at);
+            let day = jiff::tz::Offset::UTC.to_datetime(inside).date().to_string();
+            Self { day, units: look.units.iter().enumerate().map(new).collect() }
+        };
+        let mut days = Vec::with_capacity(looks.len());
+        for look in looks {
+            days.push(of_look(look, before));
+            before = &look.units;
+        }
+        days
+    }
 }
 
 /// What was read of an archive.
@@ -212,6 +243,7 @@ impl ResultsReport {
             suspects,
             lopsided: evidence.lopsided,
             hours: evidence.hours,
+            units_by_day: DayReport::of(&evidence.looks),
             archive: evidence.archive,
             by: None,
             by_value: Vec::new(),
