@@ -42,7 +42,8 @@ pub struct DailyResult {
     pub verdict: Verdict,
 }
 
-/// The looks at the end of each day, and the last one at `now`, of counters. Sums by group are not kept by hour, so that a look before the
+/// The looks at the end of each day, and the last one at `now`, of counters: until the last unit was exposed, and the window of the last one is
+/// over, because after that nothing changes. Sums by group are not kept by hour, so that a look before the
 /// last has no means of metrics without a window.
 #[must_use]
 pub fn looks(
@@ -58,6 +59,9 @@ pub fn looks(
         measured: counted(metrics, variants, totals, phases, Some(at)),
     };
     let first = totals.hours.keys().find_map(|hour| hour.day());
+    let longest = metrics.iter().filter_map(|it| it.window.to).max().unwrap_or_default();
+    let last = totals.hours.keys().filter_map(|hour| hour.day()).max().and_then(end_of);
+    let last = last.and_then(|it| it.checked_add(longest).ok()).unwrap_or(now);
     let mut looks = Vec::new();
     let mut until = Totals { cohorts: totals.cohorts.clone(), ..Totals::default() };
     let mut hours = totals.hours.iter().filter(|(hour, _)| matches!(hour, Hour::At(_))).peekable();

@@ -2,11 +2,10 @@
 
 use super::report::{ArchiveReport, HourReport, VariantReport, hour_text};
 use abx_core::Experiment;
-use abx_core::document::Status;
 use abx_core::event::{Hour, Totals, VariantTotals};
 use abx_core::results::{self, Look, Lopsided, Phase};
 use abx_core::statistics::SampleRatio;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeSet;
 
 /// What is known of an experiment.
@@ -38,6 +37,10 @@ impl Evidence {
         now: Timestamp,
     ) -> Self {
         let none = VariantTotals::default();
+        let starts = || totals.hours.keys().filter_map(|hour| hour.start());
+        let last = starts().max().and_then(|it| it.checked_add(SignedDuration::from_hours(1)).ok());
+        // Clocks differ, and recorded events may be of any time.
+        let now = last.map_or(now, |last| now.max(last));
         let keys = results::variants(experiment, totals);
         let known = experiment.map_or(0, |it| it.variants().len());
         let written = keys.get(..known).unwrap_or_default();
@@ -48,7 +51,7 @@ impl Evidence {
         Self {
             source: "live counters".to_owned(),
             units: totals.units(),
-            days: days(experiment, totals, now),
+            days: days(starts().min(), last),
             variants: keys.iter().enumerate().map(report).collect(),
             looks: results::looks_of_counters(metrics, written, totals, phases, now),
             sample_ratio: experiment.and_then(|_| results::ratio(&keys, phases, totals)),
@@ -72,14 +75,9 @@ impl Evidence {
     }
 }
 
-/// The days from the first exposure until now, or until the last one of an experiment that does not run.
-fn days(experiment: Option<&Experiment>, totals: &Totals, now: Timestamp) -> f64 {
-    let starts = || totals.hours.keys().filter_map(|hour| hour.start());
-    let Some((first, last)) = starts().min().zip(starts().max()) else { return 0.0 };
-    let runs = experiment.is_some_and(|it| it.status() == Status::Active);
-    let after = |hour: Timestamp| hour.checked_add(jiff::SignedDuration::from_hours(1)).unwrap_or(hour);
-    let end = if runs { now.max(after(last)) } else { after(last) };
-    end.duration_since(first).as_secs_f64() / 86_400.0
+/// The days from the first exposure to the end of the hour of the last one.
+fn days(first: Option<Timestamp>, last: Option<Timestamp>) -> f64 {
+    first.zip(last).map_or(0.0, |(first, last)| last.duration_since(first).as_secs_f64() / 86_400.0)
 }
 
 /// The start of the hour of a time: looks are as fine as the counters.

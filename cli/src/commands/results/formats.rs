@@ -1,6 +1,6 @@
 //! Results as Markdown, CSV and one page of HTML: the same report, for a pull request, a spreadsheet and a browser.
 
-use super::numbers::{MetricNumbers, lift_text};
+use super::numbers::{MetricNumbers, last_day, lift_text};
 use super::report::ResultsReport;
 use crate::render::chart::{DailyCounts, Interval, daily_counts, intervals, lift_over_days};
 use crate::render::numbers::{count, p_value, round_percent};
@@ -211,8 +211,8 @@ impl ResultsReport {
             .collect();
         let over_days = |variant: &str| -> Vec<Interval> {
             let of_goal = self.daily.iter().filter(|it| Some(&it.metric) == goal && it.variant == variant);
-            let with_lift = of_goal.filter_map(|it| Some((it.at.get(..10)?, it.lift?)));
-            with_lift.map(|(day, lift)| interval(day, &lift)).collect()
+            let with_lift = of_goal.filter_map(|it| Some((&*it.at, it.lift?)));
+            with_lift.map(|(day, lift)| interval(&last_day(day), &lift)).collect()
         };
         let of_metrics: Vec<Interval> = self
             .rows()

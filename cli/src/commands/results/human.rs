@@ -1,6 +1,6 @@
 //! The results of an experiment for a person: tables of at most 80 columns, unless names are long.
 
-use super::numbers::{MetricNumbers, lift_text};
+use super::numbers::{MetricNumbers, last_day, lift_text};
 use super::report::{ArchiveReport, ArchivedMetric, ResultsReport};
 use crate::exit::{self, Exit};
 use crate::history::PublicationState;
@@ -172,7 +172,7 @@ impl ResultsReport {
         let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
         let rows = daily().map(|it| {
             vec![
-                it.at.get(..16).unwrap_or_default().replace('T', " "),
+                last_day(&it.at),
                 it.variant.clone(),
                 count(it.units),
                 or_dash(it.difference.map(|it| numbers.signed(it.value, decimals))),
@@ -181,7 +181,7 @@ impl ResultsReport {
                 concluded(Conclusion::Verdict(it.verdict)),
             ]
         });
-        let header = ["until, UTC", "variant", "units", numbers.difference(), "interval", "lift", ""];
+        let header = ["day, UTC", "variant", "units", numbers.difference(), "interval", "lift", ""];
         let title = format!("\n{TITLE}{}{TITLE:#} {DIM}day by day{DIM:#}\n", goal.metric);
         title + &table::plain(&header, &[2, 3, 4, 5], rows) + "\n"
     }
@@ -196,7 +196,9 @@ impl ResultsReport {
         if let Some(hour) = &self.mismatch_since {
             let _ = writeln!(text, "  {DIM}since the units of {hour}; later ones do not repair it{DIM:#}");
         }
-        if let [_, later @ ..] = &*self.phases {
+        if let [_, later @ ..] = &*self.phases
+            && !later.is_empty()
+        {
             let times: Vec<String> =
                 later.iter().map(|it| format!("@{} on {}", it.revision, it.since)).collect();
             text.push_str(&wrapped("  ", &format!("allocations changed: {}", times.join(", "))));

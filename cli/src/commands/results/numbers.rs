@@ -60,6 +60,13 @@ impl MetricNumbers {
     }
 }
 
+/// The day that a look closes: one at midnight closes the day before.
+pub(super) fn last_day(at: &str) -> String {
+    let time = at.parse::<jiff::Timestamp>().ok();
+    let inside = time.and_then(|it| it.checked_sub(jiff::SignedDuration::from_millis(1)).ok());
+    inside.map_or_else(|| at.to_owned(), |it| jiff::tz::Offset::UTC.to_datetime(it).date().to_string())
+}
+
 /// A lift in three digits: `+0.123 %`, `-12.3 %`, `+123 %`.
 pub(super) fn lift_text(lift: f64) -> String {
     let percent = lift * 100.0;

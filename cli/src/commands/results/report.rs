@@ -101,9 +101,7 @@ impl DayReport {
         let mut before: &[u64] = &[];
         let of_look = |look: &'_ Look, before: &[u64]| {
             let new = |(at, units): (usize, &u64)| units.saturating_sub(before.get(at).copied().unwrap_or(0));
-            // A look at the end of a day stands at the beginning of the next one.
-            let inside = look.at.checked_sub(jiff::SignedDuration::from_millis(1)).unwrap_or(look.at);
-            let day = jiff::tz::Offset::UTC.to_datetime(inside).date().to_string();
+            let day = super::numbers::last_day(&look.at.to_string());
             Self { day, units: look.units.iter().enumerate().map(new).collect() }
         };
         let mut days = Vec::with_capacity(looks.len());

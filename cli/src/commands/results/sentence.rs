@@ -1,6 +1,6 @@
 //! The one sentence about an experiment, and the next command.
 
-use super::numbers::MetricNumbers;
+use super::numbers::{MetricNumbers, last_day};
 use super::report::ResultsReport;
 use crate::history::PublicationState;
 use crate::render::numbers::{count, round_percent};
@@ -86,7 +86,7 @@ fn when(report: &ResultsReport, variant: &VariantResult) -> String {
         Standard::Anytime | Standard::Planned => " at every look",
         Standard::Final => " at the one planned look",
     };
-    let day = variant.since.as_deref().and_then(|it| it.split_once('T')).map(|(day, _)| day);
+    let day = variant.since.as_deref().map(last_day);
     match (variant.units_since, day) {
         (Some(units), Some(day)) => format!("{looks}; since {} units on {day}", count(units)),
         _ => looks.to_owned(),
