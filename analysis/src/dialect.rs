@@ -140,7 +140,7 @@ fn athena_archive(extract: &Extract) -> String {
     let dimension = extract.dimension.as_deref().map_or("CAST(NULL AS varchar)".to_owned(), |path| {
         format!("CASE WHEN type = 'exposure' THEN {} END", json_text(&["dimensions", path]))
     });
-    let revision = format!("CASE WHEN type = 'exposure' THEN TRY_CAST({} AS bigint) END", json_text(&["revision"]));
+    let revision = format!("CASE WHEN type = 'exposure' THEN TRY_CAST({} AS bigint) END", json_number_text(&["revision"]));
     let properties = extract.properties.iter().enumerate();
     let texts = properties.map(|(at, name)| {
         format!(",\n      CASE WHEN type = 'conversion' THEN {} END AS a{at}", json_number_text(&["properties", name]))

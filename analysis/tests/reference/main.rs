@@ -202,5 +202,5 @@ proptest! {
 
 /// `ABX_HISTORIES` asks for more.
 fn cases() -> u32 {
-    std::env::var("ABX_HISTORIES").ok().and_then(|it| it.parse().ok()).unwrap_or(24)
+    std::env::var("ABX_HISTORIES").ok().and_then(|it| it.parse().ok()).unwrap_or(8)
 }
