@@ -123,6 +123,15 @@ fn peak_mib() -> u64 {
     kib.unwrap_or(0) / 1024
 }
 
+/// The seconds that this process kept processors busy, which other processes of the machine change less than the time; 0 where the system does
+/// not say.
+fn busy_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+    // User and system time, in hundredths.
+    fields.skip(11).take(2).filter_map(|it| it.parse::<f64>().ok()).sum::<f64>() / 100.0
+}
+
 #[expect(clippy::print_stdout, reason = "the output of a program")]
 fn time(folder: &Path) -> Result<(), Box<dyn Error>> {
     let question = question()?;
@@ -130,11 +139,13 @@ fn time(folder: &Path) -> Result<(), Box<dyn Error>> {
     let engine = EmbeddedEngine::new(folder).with_threads(2);
     let start = Instant::now();
     runtime.block_on(engine.prepare(&question.extract()))?;
-    println!("read {} lines in {:.2} s", engine.read().lines, start.elapsed().as_secs_f64());
+    let before = busy_seconds();
+    println!("read {} lines in {:.2} s, busy {before:.2} s", engine.read().lines, start.elapsed().as_secs_f64());
     drop(engine);
     let start = Instant::now();
     let answer = runtime.block_on(analyze(&EmbeddedEngine::new(folder).with_threads(2), &question))?;
-    println!("answered in {:.2} s, peak {} MiB", start.elapsed().as_secs_f64(), peak_mib());
+    let busy = busy_seconds() - before;
+    println!("answered in {:.2} s, busy {busy:.2} s, peak {} MiB", start.elapsed().as_secs_f64(), peak_mib());
     let last = answer.checks.last_day.unwrap_or_default();
     for metric in &question.metrics {
         for (group, sums) in answer.at(Some(&metric.key), last) {

@@ -46,10 +46,10 @@ if engine == "duckdb":
           SELECT e.unit, m.metric, CASE WHEN m.metric = 4 THEN e.t + 3 * {DAY} - (e.t + 3 * {DAY}) % {DAY}
               WHEN c.t >= e.t THEN c.t - c.t % {DAY} ELSE e.t - e.t % {DAY} END AS day,
             sum(CASE WHEN c.t < e.t THEN 0 WHEN m.metric IN (0, 1) THEN 1
-              WHEN m.metric IN (2, 3, 4) AND c.event = 'purchase' THEN c.amount ELSE 0 END)::DECIMAL(18, 6) AS x,
+              WHEN m.metric IN (2, 3, 4) AND c.event = 'purchase' THEN c.amount ELSE 0 END)::DECIMAL(19, 6) AS x,
             sum(CASE WHEN c.t < e.t THEN 0 WHEN m.metric = 3 THEN 1
-              WHEN m.metric = 4 AND c.event = 'view' THEN 1 ELSE 0 END)::DECIMAL(18, 6) AS y,
-            sum(CASE WHEN m.metric = 2 AND c.t < e.t AND c.t >= e.t - 7 * {DAY} THEN c.amount ELSE 0 END)::DECIMAL(18, 6) AS c
+              WHEN m.metric = 4 AND c.event = 'view' THEN 1 ELSE 0 END)::DECIMAL(19, 6) AS y,
+            sum(CASE WHEN m.metric = 2 AND c.t < e.t AND c.t >= e.t - 7 * {DAY} THEN c.amount ELSE 0 END)::DECIMAL(19, 6) AS c
           FROM occurrences c JOIN exposed e USING (unit)
           JOIN (VALUES (0, 'purchase'), (1, 'view'), (2, 'purchase'), (3, 'purchase'), (4, 'purchase'), (4, 'view')) m (metric, event)
             ON m.event = c.event
@@ -62,10 +62,10 @@ if engine == "duckdb":
           FROM values_ WINDOW w AS (PARTITION BY unit, metric ORDER BY day ROWS UNBOUNDED PRECEDING)),
         capped AS (
           SELECT unit, metric, day,
-            CASE metric WHEN 0 THEN least(x1, 1) WHEN 2 THEN least(x1, 25000) ELSE x1 END::DECIMAL(18, 6) AS x1,
-            CASE metric WHEN 0 THEN least(x0, 1) WHEN 2 THEN least(x0, 25000) ELSE x0 END::DECIMAL(18, 6) AS x0,
-            y1::DECIMAL(18, 6) AS y1, y0::DECIMAL(18, 6) AS y0,
-            least(c1, 25000)::DECIMAL(18, 6) AS c1, least(c0, 25000)::DECIMAL(18, 6) AS c0
+            CASE metric WHEN 0 THEN least(x1, 1) WHEN 2 THEN least(x1, 25000) ELSE x1 END::DECIMAL(19, 6) AS x1,
+            CASE metric WHEN 0 THEN least(x0, 1) WHEN 2 THEN least(x0, 25000) ELSE x0 END::DECIMAL(19, 6) AS x0,
+            y1::DECIMAL(19, 6) AS y1, y0::DECIMAL(19, 6) AS y0,
+            least(c1, 25000)::DECIMAL(19, 6) AS c1, least(c0, 25000)::DECIMAL(19, 6) AS c0
           FROM running)
         SELECT c.metric, e.variant, e.platform, e.mixed, c.day, sum(x1 - x0) AS x, sum(y1 - y0) AS y, sum(c1 - c0) AS c,
           sum(x1 * x1 - x0 * x0) AS xx, sum(y1 * y1 - y0 * y0) AS yy, sum(c1 * c1 - c0 * c0) AS cc,
@@ -127,6 +127,7 @@ elif engine == "polars":
 else:
     sys.exit("usage: peers.py FOLDER duckdb|polars")
 
-print(f"answered in {time.monotonic() - start:.2f} s, peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MiB")
+usage = resource.getrusage(resource.RUSAGE_SELF)
+print(f"answered in {time.monotonic() - start:.2f} s, busy {usage.ru_utime + usage.ru_stime:.2f} s, peak {usage.ru_maxrss // 1024} MiB")
 for key in sorted(totals):
     print(*key, totals[key])

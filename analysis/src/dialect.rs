@@ -174,3 +174,72 @@ fn athena_archive(extract: &Extract) -> String {
         ],
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Question;
+
+    fn extract() -> Extract {
+        Question::new("checkout", 1).extract()
+    }
+
+    #[test]
+    fn a_text_cannot_leave_its_quotes() {
+        assert_eq!(literal(r#"it's \ '' "x""#), r#"'it''s \ '''' "x"'"#);
+        assert_eq!(json_path(&["properties", r#"a"b\c'd.e"#]), r#"'$["properties"]["a\"b\\c''d.e"]'"#);
+    }
+
+    /// The relations are tables of one engine, and made of Glue's table for the other.
+    #[test]
+    fn only_athena_makes_the_relations_of_a_table() {
+        let extract = extract();
+        assert_eq!((Dialect::DataFusion.archive(&extract), Dialect::DataFusion.lines(&extract)), (None, None));
+        let [archive, lines] = [Dialect::Athena.archive(&extract), Dialect::Athena.lines(&extract)].map(Option::unwrap);
+        assert!(archive.starts_with("archive AS (") && archive.contains("FROM events"), "{archive}");
+        assert!(lines.starts_with("lines AS (") && lines.contains("FROM events"), "{lines}");
+    }
+
+    #[test]
+    fn only_the_partitions_that_are_asked_for_cost_money() {
+        let of = |first: Option<&str>, last: Option<&str>| {
+            let day = |day: &str| day.parse().unwrap();
+            partitions(&Extract { first_day: first.map(day), last_day: last.map(day), ..extract() })
+        };
+        assert_eq!(of(None, None), "day IS NOT NULL");
+        assert_eq!(of(Some("2026-03-01"), None), "day >= '2026-03-01'");
+        assert_eq!(of(None, Some("2026-03-02")), "day <= '2026-03-02'");
+        assert_eq!(of(Some("2026-03-01"), Some("2026-03-02")), "day BETWEEN '2026-03-01' AND '2026-03-02'");
+        assert!(Dialect::Athena.archive(&extract()).unwrap().contains("WHERE day IS NOT NULL AND (type = 'exposure'"));
+    }
+
+    #[test]
+    fn a_nested_unit_may_also_be_a_key_with_dots() {
+        let relation = |unit: &str| Dialect::Athena.archive(&Extract { unit: Some(unit.to_owned()), ..extract() }).unwrap();
+        let nested = relation("account.id");
+        assert!(nested.contains(r#"'$["context"]["account"]["id"]'"#) && nested.contains(r#"'$["context"]["account.id"]'"#));
+        assert!(!relation("account").contains("coalesce(CASE"));
+    }
+
+    /// `json_extract_scalar` gives a number and a text of the same digits as one text: the type decides.
+    #[test]
+    fn a_text_is_no_amount_and_stays_an_id() {
+        let is_text = r#"substr(json_format(json_extract(sent, '$["a"]')), 1, 1) = '"'"#;
+        assert!(json_number_text(&["a"]).starts_with(&format!("CASE WHEN NOT {is_text} THEN")));
+        assert!(json_id(&["a"]).starts_with(&format!("CASE WHEN {is_text} OR")));
+    }
+
+    /// `from_iso8601_timestamp` is asked for whole seconds only, because engines differ in what they do with more digits.
+    #[test]
+    fn milliseconds_are_cut_and_not_rounded() {
+        let text = milliseconds("arrived_at");
+        assert!(text.contains("substr(arrived_at, 1, 19)") && text.contains("rpad(replace(substr(arrived_at, 21), 'Z', ''), 3, '0')"));
+    }
+
+    #[test]
+    fn a_decimal_is_exact_and_another_number_is_the_nearest_double() {
+        let text = amount("a0");
+        assert!(text.contains(r"regexp_like(a0, '^-?[0-9]+(\.[0-9]{1,6})?$') THEN TRY_CAST(a0 AS decimal(22, 6))"), "{text}");
+        assert!(text.contains("round((TRY_CAST(a0 AS double) - truncate(TRY_CAST(a0 AS double))) * 1e6)"), "{text}");
+    }
+}

@@ -57,7 +57,7 @@ impl fmt::Display for AnalysisError {
             Self::Archive { place, why, help, .. } => write!(f, "cannot read {place}: {why}; {help}"),
             Self::TooLarge { metric } => write!(
                 f,
-                "the values of metric `{metric}` are too large for exact sums: a unit's total must be below 10^12, and the sum of squares \
+                "the values of metric `{metric}` are too large for exact sums: a unit's total must be below 10^13, and the sum of squares \
                  below 10^25; limit them with `cap`, or send the property in a larger unit"
             ),
             Self::Engine { statement, why, help, .. } => write!(f, "{statement} failed: {why}; {help}"),

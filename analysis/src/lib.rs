@@ -43,4 +43,4 @@ pub use question::{
     Cap, Extract, Measure, MetricQuestion, Part, PhaseStart, QuantileOf, QuantileQuestion, Question,
 };
 pub use rows::Rows;
-pub use statement::{Plan, Statement};
+pub use statement::{Plan, Scope, Statement};

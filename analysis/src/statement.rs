@@ -7,26 +7,34 @@ use crate::{AnalysisError, Decimal};
 /// Beyond every time and duration of milliseconds, and small enough that two of them add up.
 const FOREVER: i64 = 4_000_000_000_000_000;
 
+/// The rows that a statement needs together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// It is over the relation `lines` alone.
+    Lines,
+    /// It is over `archive`, and needs all rows of a unit together. An engine may run it over parts of the units, one after another, which
+    /// bounds its memory. Several of its rows may then have one key, and their values are added up.
+    Unit,
+    /// Its last relation, `staged`, is as [`Self::Unit`]; its query is over `staged` alone, and needs that of all units.
+    Staged,
+}
+
 /// A statement of SQL.
-///
-/// The units of an archive can be divided: every relation before the last is computed unit by unit. So an engine may run a statement over
-/// parts of the units, one after another, which bounds its memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Statement {
     /// Its name, for messages.
     pub name: &'static str,
-    /// The relations, as they stand in `WITH`, without that word. The last is `staged` if [`Self::is_staged`].
+    /// The relations, as they stand in `WITH`, without that word.
     pub relations: String,
     /// The query over them.
     pub query: String,
-    /// True if the query is over the relation `staged` alone and needs it of all units together. Otherwise the rows of parts are
-    /// the rows of the whole, except that several rows may have one key; their values are added up.
-    pub is_staged: bool,
+    /// The rows that it needs together.
+    pub scope: Scope,
 }
 
 impl Statement {
-    fn new(name: &'static str, relations: &[String], query: String, is_staged: bool) -> Self {
-        Self { name, relations: relations.join(",\n"), query, is_staged }
+    fn new(name: &'static str, relations: &[String], query: String, scope: Scope) -> Self {
+        Self { name, relations: relations.join(",\n"), query, scope }
     }
 
     /// The whole text.
@@ -101,14 +109,14 @@ impl<'a> Plan<'a> {
     #[must_use]
     pub fn lines(&self) -> Statement {
         let relations: Vec<String> = self.dialect.lines(&self.extract).into_iter().collect();
-        Statement::new("the count of lines", &relations, fill(include_str!("../sql/lines.sql"), &[]), false)
+        Statement::new("the count of lines", &relations, fill(include_str!("../sql/lines.sql"), &[]), Scope::Lines)
     }
 
     /// The lines and events that the question is about.
     #[must_use]
     pub fn checks(&self) -> Statement {
         let query = fill(include_str!("../sql/checks.sql"), &[]);
-        Statement::new("the count of duplicates", &self.relations(&[]), query, false)
+        Statement::new("the count of duplicates", &self.relations(&[]), query, Scope::Unit)
     }
 
     /// The totals that the percentiles of caps come to; `None` if the question has none.
@@ -130,7 +138,7 @@ impl<'a> Plan<'a> {
         let mut relations = self.relations(&[self.exposed(), self.credited(steps), totals(), metrics_relation(&rows)]);
         relations.push(self.fill(include_str!("../sql/unit_totals.sql")));
         let query = fill(include_str!("../sql/caps.sql"), &[("fractions", &fractions)]);
-        Some(Statement::new("the percentiles of caps", &relations, query, true))
+        Some(Statement::new("the percentiles of caps", &relations, query, Scope::Staged))
     }
 
     /// The units of each metric.
@@ -139,7 +147,7 @@ impl<'a> Plan<'a> {
         let mut rows = self.metrics(&[], |_| true);
         rows.push("(-1, 0, 0, 1, CAST(NULL AS decimal(38, 6)), 0, 0)".to_owned());
         let query = self.fill(include_str!("../sql/units.sql"));
-        Statement::new("the count of units", &self.relations(&[self.exposed(), metrics_relation(&rows)]), query, false)
+        Statement::new("the count of units", &self.relations(&[self.exposed(), metrics_relation(&rows)]), query, Scope::Unit)
     }
 
     /// The sums of each metric; `None` without metrics. `caps` are the limits that [`Self::caps`] gave: the place of the metric and the value.
@@ -156,7 +164,7 @@ impl<'a> Plan<'a> {
             metrics_relation(&self.metrics(caps, |_| true)),
         ]);
         let query = fill(include_str!("../sql/moments.sql"), &[]);
-        Some(Statement::new("the sums of metrics", &relations, query, false))
+        Some(Statement::new("the sums of metrics", &relations, query, Scope::Unit))
     }
 
     /// The quantiles; `None` without any.
@@ -187,7 +195,7 @@ impl<'a> Plan<'a> {
         let fractions = fractions.map(|(at, it)| format!("({at}, {}, CAST({:?} AS double))", millionths(it.q), it.z));
         let fractions = fractions.collect::<Vec<_>>().join(", ");
         let query = fill(include_str!("../sql/quantiles.sql"), &[("fractions", &fractions)]);
-        Some(Statement::new("the quantiles", &relations, query, true))
+        Some(Statement::new("the quantiles", &relations, query, Scope::Staged))
     }
 
     fn relations(&self, more: &[String]) -> Vec<String> {

@@ -161,14 +161,14 @@ fn events_as_producers_send_them_are_read() {
 fn values_that_do_not_fit_exact_sums_are_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("x");
-    fs::write(&file, [exposure(1, "u", "a"), purchase(2, "u", "1e12")].join("\n")).unwrap();
+    fs::write(&file, [exposure(1, "u", "a"), purchase(2, "u", "1e13")].join("\n")).unwrap();
     let error = ask(&file, &question()).unwrap_err().to_string();
     assert!(error.contains("metric `revenue` are too large") && error.contains("limit them with `cap`"), "{error}");
     let mut capped = question();
     capped.metrics[1].cap = Some(Cap::Value("1000".parse().unwrap()));
     assert_eq!(total(&ask(&file, &capped).unwrap(), "revenue"), "1000");
     // Each total fits, and the sum of their squares does not.
-    let units = (0..20).map(|at| [exposure(at, &format!("u{at}"), "a"), purchase(100 + at, &format!("u{at}"), "999999999999")]);
+    let units = (0..20).map(|at| [exposure(at, &format!("u{at}"), "a"), purchase(100 + at, &format!("u{at}"), "9999999999999")]);
     fs::write(&file, units.flatten().collect::<Vec<_>>().join("\n")).unwrap();
     let error = ask(&file, &question()).unwrap_err().to_string();
     assert!(error.contains("metric `revenue` are too large"), "{error}");

@@ -1,11 +1,11 @@
 """Runs the texts that Athena gets in another engine, over the same archive, and compares the rows with those of DataFusion.
 
-    python3 -m venv venv && venv/bin/pip install duckdb==2.0.1 sqlglot==30.30.0
-    venv/bin/python e2e/statistics/athena.py
+    e2e/statistics/run
 
 Athena itself runs nowhere but in AWS. So each text is parsed in Athena's dialect by sqlglot, which refuses what is no SQL of it, translated
 for DuckDB, and run over the lines of the archive as the table `events`. Every row has to be the same, digit by digit. The archive has
-duplicates, late and early events, hostile names, units of another attribute, and amounts of every form that a double holds.
+duplicates, late and early events, hostile names, units of another attribute, and amounts of every form that a double holds. (Objects as
+dimensions are left out: Athena's `json_extract_scalar` gives NULL for them, and DuckDB's counterpart their text.)
 """
 
 import gzip
@@ -59,7 +59,7 @@ def lines(chance, by_account):
             if chance.random() < 0.8:
                 sent |= {"epoch": chance.choice([1, 1, 1, 2]), "revision": chance.choice([3, 7, 9, "x"])}
             if chance.random() < 0.8:
-                sent["dimensions"] = {"app.platform": chance.choice(["ios", "it's", 7, True, None, {"a": 1}])}
+                sent["dimensions"] = {"app.platform": chance.choice(["ios", "it's", 7, True, None])}
         else:
             event = chance.choice(EVENTS)
             line |= {"type": "conversion", "unit": user, "event": event}

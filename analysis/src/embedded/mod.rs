@@ -11,7 +11,7 @@ mod store;
 
 use crate::analyze::Engine;
 use crate::answer::ReadReport;
-use crate::{AnalysisError, Dialect, Extract, Rows, Statement};
+use crate::{AnalysisError, Dialect, Extract, Rows, Scope, Statement};
 use datafusion::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::datasource::MemTable;
@@ -149,14 +149,16 @@ fn block_on<T>(future: impl Future<Output = DataFusionResult<T>>) -> DataFusionR
 }
 
 fn run(prepared: &Prepared, statement: &Statement, threads: usize) -> DataFusionResult<Rows> {
-    let lines = lines(&prepared.loaded)?;
+    let sql = match statement.scope {
+        Scope::Lines => {
+            let context = session(1, STATEMENT_BYTES)?;
+            register(&context, "lines", vec![lines(&prepared.loaded)?])?;
+            return rows(&block_on(collect(&context, &statement.sql()))?);
+        }
+        Scope::Unit => statement.sql(),
+        Scope::Staged => statement.staged_sql(),
+    };
     let parts = prepared.store.parts();
-    let sql = if statement.is_staged { statement.staged_sql() } else { statement.sql() };
-    if statement.relations.is_empty() && sql.contains("FROM lines") {
-        let context = session(1, STATEMENT_BYTES)?;
-        register(&context, "lines", vec![lines])?;
-        return rows(&block_on(collect(&context, &sql))?);
-    }
     let next = AtomicUsize::new(0);
     let work = || -> DataFusionResult<Vec<(usize, Vec<RecordBatch>)>> {
         let mut found = Vec::new();
@@ -180,7 +182,7 @@ fn run(prepared: &Prepared, statement: &Statement, threads: usize) -> DataFusion
         ordered.extend(result.map_err(|_| panicked())??);
     }
     let batches: Vec<RecordBatch> = ordered.into_values().flatten().collect();
-    if !statement.is_staged || batches.is_empty() {
+    if statement.scope == Scope::Unit || batches.is_empty() {
         return rows(&batches);
     }
     let context = session(threads, STATEMENT_BYTES)?;
