@@ -46,6 +46,12 @@ impl Amount {
         (self.0 / MILLION) as f64 + (self.0 % MILLION) as f64 / 1e6
     }
 
+    /// The number of millionths.
+    #[must_use]
+    pub const fn millionths(self) -> i128 {
+        self.0
+    }
+
     /// The whole number, if it is one that is not negative.
     #[must_use]
     pub fn as_count(self) -> Option<u64> {
