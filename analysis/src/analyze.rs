@@ -1,6 +1,8 @@
 //! From a question to its answer: which statements run, and what their rows mean.
 
-use crate::answer::{Answer, Cell, Checks, Group, LineCount, MetricChecks, QuantileAnswer, ReadReport, Sums, VariantUnits};
+use crate::answer::{
+    Answer, Cell, Checks, Group, LineCount, MetricChecks, QuantileAnswer, ReadReport, Sums, VariantUnits,
+};
 use crate::rows::Row;
 use crate::statement::{Plan, Statement};
 use crate::{AnalysisError, Decimal, Dialect, Extract, Question, Rows};
@@ -45,7 +47,11 @@ pub async fn analyze(engine: &impl Engine, question: &Question) -> Result<Answer
     };
     let mut cells = Cells { question, sums: BTreeMap::new() };
     cells.read_units(&engine.run(&plan.units()).await?)?;
-    checks.metrics = question.metrics.iter().map(|it| MetricChecks { metric: it.key.clone(), ..MetricChecks::default() }).collect();
+    checks.metrics = question
+        .metrics
+        .iter()
+        .map(|it| MetricChecks { metric: it.key.clone(), ..MetricChecks::default() })
+        .collect();
     if let Some(statement) = plan.moments(&caps) {
         cells.read_moments(&engine.run(&statement).await?, &mut checks)?;
     }
@@ -88,7 +94,8 @@ impl Cells<'_> {
     fn read_units(&mut self, rows: &Rows) -> Result<(), AnalysisError> {
         for row in rows.iter() {
             let units: u64 = row.get("units")?;
-            let metric = usize::try_from(row.get::<i64>("metric")?).ok().and_then(|at| self.question.metrics.get(at));
+            let metric =
+                usize::try_from(row.get::<i64>("metric")?).ok().and_then(|at| self.question.metrics.get(at));
             let mut sums = Sums { units, ..Sums::default() };
             if metric.is_some_and(|it| it.denominator.is_none()) {
                 sums.y = Decimal::from_whole(units.into()).unwrap_or_default();
@@ -194,7 +201,8 @@ fn read_duplicates(rows: &Rows, checks: &mut Checks) -> Result<(), AnalysisError
 }
 
 fn read_caps(rows: &Rows) -> Result<Vec<(usize, Decimal<6>)>, AnalysisError> {
-    let caps: Result<BTreeMap<_, _>, _> = rows.iter().map(|row| Ok((row.get("metric")?, row.get("cap")?))).collect();
+    let caps: Result<BTreeMap<_, _>, _> =
+        rows.iter().map(|row| Ok((row.get("metric")?, row.get("cap")?))).collect();
     Ok(caps?.into_iter().collect())
 }
 

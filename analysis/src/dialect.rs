@@ -136,16 +136,24 @@ fn athena_archive(extract: &Extract) -> String {
     });
     let events = extract.events.iter().enumerate();
     let whens: String = events.map(|(at, name)| format!(" WHEN {} THEN {at}", literal(name))).collect();
-    let event = if whens.is_empty() { "CAST(NULL AS integer)".to_owned() } else { format!("CASE event{whens} END") };
+    let event =
+        if whens.is_empty() { "CAST(NULL AS integer)".to_owned() } else { format!("CASE event{whens} END") };
     let dimension = extract.dimension.as_deref().map_or("CAST(NULL AS varchar)".to_owned(), |path| {
         format!("CASE WHEN type = 'exposure' THEN {} END", json_text(&["dimensions", path]))
     });
-    let revision = format!("CASE WHEN type = 'exposure' THEN TRY_CAST({} AS bigint) END", json_number_text(&["revision"]));
+    let revision = format!(
+        "CASE WHEN type = 'exposure' THEN TRY_CAST({} AS bigint) END",
+        json_number_text(&["revision"])
+    );
     let properties = extract.properties.iter().enumerate();
     let texts = properties.map(|(at, name)| {
-        format!(",\n      CASE WHEN type = 'conversion' THEN {} END AS a{at}", json_number_text(&["properties", name]))
+        format!(
+            ",\n      CASE WHEN type = 'conversion' THEN {} END AS a{at}",
+            json_number_text(&["properties", name])
+        )
     });
-    let amounts = (0..extract.properties.len()).map(|at| format!(",\n    {} AS p{at}", amount(&format!("a{at}"))));
+    let amounts =
+        (0..extract.properties.len()).map(|at| format!(",\n    {} AS p{at}", amount(&format!("a{at}"))));
     let mut relevant = format!(
         "type = 'exposure' AND experiment = {} AND coalesce(TRY_CAST({} AS bigint), 1) = {}",
         literal(&extract.experiment),
@@ -194,8 +202,12 @@ mod tests {
     #[test]
     fn only_athena_makes_the_relations_of_a_table() {
         let extract = extract();
-        assert_eq!((Dialect::DataFusion.archive(&extract), Dialect::DataFusion.lines(&extract)), (None, None));
-        let [archive, lines] = [Dialect::Athena.archive(&extract), Dialect::Athena.lines(&extract)].map(Option::unwrap);
+        assert_eq!(
+            (Dialect::DataFusion.archive(&extract), Dialect::DataFusion.lines(&extract)),
+            (None, None)
+        );
+        let [archive, lines] =
+            [Dialect::Athena.archive(&extract), Dialect::Athena.lines(&extract)].map(Option::unwrap);
         assert!(archive.starts_with("archive AS (") && archive.contains("FROM events"), "{archive}");
         assert!(lines.starts_with("lines AS (") && lines.contains("FROM events"), "{lines}");
     }
@@ -210,14 +222,24 @@ mod tests {
         assert_eq!(of(Some("2026-03-01"), None), "day >= '2026-03-01'");
         assert_eq!(of(None, Some("2026-03-02")), "day <= '2026-03-02'");
         assert_eq!(of(Some("2026-03-01"), Some("2026-03-02")), "day BETWEEN '2026-03-01' AND '2026-03-02'");
-        assert!(Dialect::Athena.archive(&extract()).unwrap().contains("WHERE day IS NOT NULL AND (type = 'exposure'"));
+        assert!(
+            Dialect::Athena
+                .archive(&extract())
+                .unwrap()
+                .contains("WHERE day IS NOT NULL AND (type = 'exposure'")
+        );
     }
 
     #[test]
     fn a_nested_unit_may_also_be_a_key_with_dots() {
-        let relation = |unit: &str| Dialect::Athena.archive(&Extract { unit: Some(unit.to_owned()), ..extract() }).unwrap();
+        let relation = |unit: &str| {
+            Dialect::Athena.archive(&Extract { unit: Some(unit.to_owned()), ..extract() }).unwrap()
+        };
         let nested = relation("account.id");
-        assert!(nested.contains(r#"'$["context"]["account"]["id"]'"#) && nested.contains(r#"'$["context"]["account.id"]'"#));
+        assert!(
+            nested.contains(r#"'$["context"]["account"]["id"]'"#)
+                && nested.contains(r#"'$["context"]["account.id"]'"#)
+        );
         assert!(!relation("account").contains("coalesce(CASE"));
     }
 
@@ -233,13 +255,24 @@ mod tests {
     #[test]
     fn milliseconds_are_cut_and_not_rounded() {
         let text = milliseconds("arrived_at");
-        assert!(text.contains("substr(arrived_at, 1, 19)") && text.contains("rpad(replace(substr(arrived_at, 21), 'Z', ''), 3, '0')"));
+        assert!(
+            text.contains("substr(arrived_at, 1, 19)")
+                && text.contains("rpad(replace(substr(arrived_at, 21), 'Z', ''), 3, '0')")
+        );
     }
 
     #[test]
     fn a_decimal_is_exact_and_another_number_is_the_nearest_double() {
         let text = amount("a0");
-        assert!(text.contains(r"regexp_like(a0, '^-?[0-9]+(\.[0-9]{1,6})?$') THEN TRY_CAST(a0 AS decimal(22, 6))"), "{text}");
-        assert!(text.contains("round((TRY_CAST(a0 AS double) - truncate(TRY_CAST(a0 AS double))) * 1e6)"), "{text}");
+        assert!(
+            text.contains(
+                r"regexp_like(a0, '^-?[0-9]+(\.[0-9]{1,6})?$') THEN TRY_CAST(a0 AS decimal(22, 6))"
+            ),
+            "{text}"
+        );
+        assert!(
+            text.contains("round((TRY_CAST(a0 AS double) - truncate(TRY_CAST(a0 AS double))) * 1e6)"),
+            "{text}"
+        );
     }
 }

@@ -93,7 +93,11 @@ struct Step<'a> {
 
 impl<'a> Plan<'a> {
     /// Checks a question. `latest_arrival` is the time at which windows are over if the question names no time.
-    pub fn new(question: &'a Question, dialect: Dialect, latest_arrival: Option<i64>) -> Result<Self, AnalysisError> {
+    pub fn new(
+        question: &'a Question,
+        dialect: Dialect,
+        latest_arrival: Option<i64>,
+    ) -> Result<Self, AnalysisError> {
         check(question)?;
         let until = question.until.map(jiff::Timestamp::as_millisecond);
         Ok(Self {
@@ -109,7 +113,12 @@ impl<'a> Plan<'a> {
     #[must_use]
     pub fn lines(&self) -> Statement {
         let relations: Vec<String> = self.dialect.lines(&self.extract).into_iter().collect();
-        Statement::new("the count of lines", &relations, fill(include_str!("../sql/lines.sql"), &[]), Scope::Lines)
+        Statement::new(
+            "the count of lines",
+            &relations,
+            fill(include_str!("../sql/lines.sql"), &[]),
+            Scope::Lines,
+        )
     }
 
     /// The lines and events that the question is about.
@@ -135,7 +144,8 @@ impl<'a> Plan<'a> {
         let rows = self.metrics(&[], |metric| capped(metric));
         let steps = self.question.metrics.iter().map(Step::of_metric).enumerate();
         let steps = steps.filter(|(at, _)| self.question.metrics.get(*at).is_some_and(capped));
-        let mut relations = self.relations(&[self.exposed(), self.credited(steps), totals(), metrics_relation(&rows)]);
+        let mut relations =
+            self.relations(&[self.exposed(), self.credited(steps), totals(), metrics_relation(&rows)]);
         relations.push(self.fill(include_str!("../sql/unit_totals.sql")));
         let query = fill(include_str!("../sql/caps.sql"), &[("fractions", &fractions)]);
         Some(Statement::new("the percentiles of caps", &relations, query, Scope::Staged))
@@ -147,7 +157,12 @@ impl<'a> Plan<'a> {
         let mut rows = self.metrics(&[], |_| true);
         rows.push("(-1, 0, 0, 1, CAST(NULL AS decimal(38, 6)), 0, 0)".to_owned());
         let query = self.fill(include_str!("../sql/units.sql"));
-        Statement::new("the count of units", &self.relations(&[self.exposed(), metrics_relation(&rows)]), query, Scope::Unit)
+        Statement::new(
+            "the count of units",
+            &self.relations(&[self.exposed(), metrics_relation(&rows)]),
+            query,
+            Scope::Unit,
+        )
     }
 
     /// The sums of each metric; `None` without metrics. `caps` are the limits that [`Self::caps`] gave: the place of the metric and the value.
@@ -192,7 +207,8 @@ impl<'a> Plan<'a> {
         let mut relations = self.relations(&[self.exposed(), credited, totals(), metrics_relation(&rows)]);
         relations.push(self.fill(include_str!("../sql/quantile_values.sql")));
         let fractions = quantiles.iter().enumerate();
-        let fractions = fractions.map(|(at, it)| format!("({at}, {}, CAST({:?} AS double))", millionths(it.q), it.z));
+        let fractions =
+            fractions.map(|(at, it)| format!("({at}, {}, CAST({:?} AS double))", millionths(it.q), it.z));
         let fractions = fractions.collect::<Vec<_>>().join(", ");
         let query = fill(include_str!("../sql/quantiles.sql"), &[("fractions", &fractions)]);
         Some(Statement::new("the quantiles", &relations, query, Scope::Staged))
@@ -204,7 +220,10 @@ impl<'a> Plan<'a> {
 
     fn fill(&self, template: &str) -> String {
         let (until, matured_at) = (self.until.to_string(), self.matured_at.to_string());
-        fill(template, &[("until", &until), ("matured_at", &matured_at), ("phase", &phase(&self.question.phases))])
+        fill(
+            template,
+            &[("until", &until), ("matured_at", &matured_at), ("phase", &phase(&self.question.phases))],
+        )
     }
 
     fn exposed(&self) -> String {
@@ -252,7 +271,11 @@ impl<'a> Plan<'a> {
         let (from_ms, covariate_ms) = (step.from_ms, step.covariate_ms);
         let row = |event: &str, x: Option<&Measure>, y: Option<&Measure>| {
             let event = number(self.extract.event(event));
-            format!("({at}, {event}, {}, {}, {from_ms}, {to_ms}, {matures}, {covariate_ms})", side(x), side(y))
+            format!(
+                "({at}, {event}, {}, {}, {from_ms}, {to_ms}, {matures}, {covariate_ms})",
+                side(x),
+                side(y)
+            )
         };
         match step.y {
             Some(y) if y.event == step.x => vec![row(step.x, Some(&step.x_measure), Some(&y.measure))],
@@ -341,18 +364,30 @@ fn check(question: &Question) -> Result<(), AnalysisError> {
         if let Some(Cap::Percentile(it)) = metric.cap
             && !is_fraction(it)
         {
-            return wrong(format!("the cap of metric `{key}` is percentile {it}"), "use a fraction between 0 and 1");
+            return wrong(
+                format!("the cap of metric `{key}` is percentile {it}"),
+                "use a fraction between 0 and 1",
+            );
         }
         if metric.window_to_ms.is_some_and(|to| to < metric.window_from_ms) {
-            return wrong(format!("the window of metric `{key}` ends before it begins"), "let `to` be at least `from`");
+            return wrong(
+                format!("the window of metric `{key}` ends before it begins"),
+                "let `to` be at least `from`",
+            );
         }
     }
     for quantile in &question.quantiles {
         if !is_fraction(quantile.q) {
-            return wrong(format!("metric `{}` is the quantile {}", quantile.key, quantile.q), "use a fraction between 0 and 1");
+            return wrong(
+                format!("metric `{}` is the quantile {}", quantile.key, quantile.q),
+                "use a fraction between 0 and 1",
+            );
         }
         if !(quantile.z.is_finite() && quantile.z >= 0.0) {
-            return wrong(format!("the interval of metric `{}` has z = {}", quantile.key, quantile.z), "use a number from 0 on");
+            return wrong(
+                format!("the interval of metric `{}` has z = {}", quantile.key, quantile.z),
+                "use a number from 0 on",
+            );
         }
     }
     Ok(())

@@ -296,8 +296,24 @@ mod tests {
     #[test]
     fn each_kind_of_documents_is_compiled_to_itself() {
         for kind in MetricKind::ALL {
-            let metric = metric(&kind.to_string()).unwrap();
-            assert_eq!(metric.measure.kind(), kind);
+            let part = |key| json!({"key": key, "event": "e", "kind": "count", "role": "secondary"});
+            let mut metric = json!({"key": "m", "kind": kind.to_string()});
+            if kind.needs_event() {
+                metric["event"] = json!("paid");
+            }
+            if kind.needs_property() {
+                metric["property"] = json!("amount");
+            }
+            match kind {
+                MetricKind::Ratio => (metric["numerator"], metric["denominator"]) = (json!("n"), json!("d")),
+                MetricKind::Quantile => metric["q"] = json!(0.5),
+                _ => {}
+            }
+            let written = json!({"experiment": "e", "status": "active", "variants": [{"key": "a"}, {"key": "b"}],
+                "metrics": [part("n"), metric, part("d")]});
+            let compiled = crate::read_and_compile([&written]);
+            assert!(compiled.findings.is_empty(), "{:?}", compiled.findings);
+            assert_eq!(compiled.catalog.experiment("e").unwrap().metrics()[1].measure.kind(), kind);
         }
     }
 

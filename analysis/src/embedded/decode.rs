@@ -36,9 +36,15 @@ pub(super) struct Relevant<'a> {
 /// The details of an event that a question is about.
 #[derive(Debug)]
 pub(super) enum About<'a> {
-    Exposure { variant: Cow<'a, str>, revision: Option<i64>, dimension: Option<Cow<'a, str>> },
+    Exposure {
+        variant: Cow<'a, str>,
+        revision: Option<i64>,
+        dimension: Option<Cow<'a, str>>,
+    },
     /// The amounts of the properties are in [`Decoder::amounts`].
-    Conversion { event: i32 },
+    Conversion {
+        event: i32,
+    },
 }
 
 /// A text that is borrowed where it can be. `Option<Cow<str>>` never is, with serde's own implementation.
@@ -171,7 +177,8 @@ impl<'q> Decoder<'q> {
 
     /// Reads a line. `place` names it, for an event without an id.
     pub(super) fn line<'a>(&mut self, line: &'a [u8], place: &'a str) -> Result<Decoded<'a>, String> {
-        let text = std::str::from_utf8(line).map_err(|error| format!("byte {} is not UTF-8", error.valid_up_to() + 1))?;
+        let text = std::str::from_utf8(line)
+            .map_err(|error| format!("byte {} is not UTF-8", error.valid_up_to() + 1))?;
         let written: WrittenLine<'a> = serde_json::from_str(text).map_err(|error| unreadable(&error))?;
         if written.id.is_none() && written.sent.is_none() {
             return self.plain(text, written.arrived_at.as_ref(), place);
@@ -184,7 +191,11 @@ impl<'q> Decoder<'q> {
         let event = Event {
             line: place,
             kind: written.kind.ok_or("`type` is missing")?.0,
-            unit: written.unit.map(|raw| text_of(raw).ok_or("`unit` is not a string")).transpose()?.unwrap_or_default(),
+            unit: written
+                .unit
+                .map(|raw| text_of(raw).ok_or("`unit` is not a string"))
+                .transpose()?
+                .unwrap_or_default(),
             event: written.event.map(|it| it.0),
             experiment: written.experiment.map(|it| it.0),
             variant: written.variant.map(|it| it.0),
@@ -211,7 +222,12 @@ impl<'q> Decoder<'q> {
     }
 
     /// Reads an event as its producer sends it.
-    fn plain<'a>(&mut self, line: &'a str, arrived: Option<&Text<'a>>, place: &'a str) -> Result<Decoded<'a>, String> {
+    fn plain<'a>(
+        &mut self,
+        line: &'a str,
+        arrived: Option<&Text<'a>>,
+        place: &'a str,
+    ) -> Result<Decoded<'a>, String> {
         let data = EventData::read(line.as_bytes()).map_err(|rejection| rejection.to_string())?;
         let arrived = arrived.map(|text| time("arrived_at", &text.0)).transpose()?;
         let t = data.timestamp.map(jiff::Timestamp::as_millisecond).or(arrived);
@@ -230,12 +246,20 @@ impl<'q> Decoder<'q> {
         self.event(event, None, arrived.unwrap_or(t), t)
     }
 
-    fn event<'a>(&mut self, event: Event<'a>, id: Option<&str>, arrived: i64, t: i64) -> Result<Decoded<'a>, String> {
+    fn event<'a>(
+        &mut self,
+        event: Event<'a>,
+        id: Option<&str>,
+        arrived: i64,
+        t: i64,
+    ) -> Result<Decoded<'a>, String> {
         let mut decoded = Decoded { kind: event.kind, arrived, t, relevant: None, is_without_unit: false };
         let (unit, name, about) = match &*decoded.kind {
             "exposure" => {
                 let experiment = event.experiment.ok_or("`experiment` is missing")?;
-                if *experiment != *self.extract.experiment || epoch(event.sent.epoch) != u64::from(self.extract.epoch) {
+                if *experiment != *self.extract.experiment
+                    || epoch(event.sent.epoch) != u64::from(self.extract.epoch)
+                {
                     return Ok(decoded);
                 }
                 let about = About::Exposure {
@@ -264,7 +288,9 @@ impl<'q> Decoder<'q> {
         let event_id = event.sent.event_id.and_then(id_text).filter(|it| !it.is_empty());
         let identity = match (&event_id, id) {
             // As in `EventData::identity`: an id counts within its type, what it is about and its unit.
-            (Some(event_id), _) => self.identities.hash(&[&unit, &decoded.kind, &name, &event.unit, event_id]),
+            (Some(event_id), _) => {
+                self.identities.hash(&[&unit, &decoded.kind, &name, &event.unit, event_id])
+            }
             (None, Some(id)) => self.identities.hash(&[&unit, id]),
             (None, None) => self.identities.hash(&[&unit, event.line, ""]),
         };
@@ -332,7 +358,11 @@ fn epoch(raw: Option<&RawValue>) -> u64 {
 }
 
 /// The unit of a conversion: a value of `context` by its path, or by a key that holds the dots itself.
-fn unit_of_context<'a>(context: Option<&'a RawValue>, path: &[&str], whole: Option<&str>) -> Option<Cow<'a, str>> {
+fn unit_of_context<'a>(
+    context: Option<&'a RawValue>,
+    path: &[&str],
+    whole: Option<&str>,
+) -> Option<Cow<'a, str>> {
     let value = |object: &'a RawValue, name: &str| {
         let mut found = [None];
         pick(object, &[name], &mut found);
@@ -455,7 +485,8 @@ mod tests {
         };
         let seven = unit(r#"{"account":{"id":7}}"#);
         assert!(seven.is_some());
-        for same in [r#"{"account":{"id":"7"}}"#, r#"{"account.id":7.0}"#, r#"{"account":{},"account.id":7}"#] {
+        for same in [r#"{"account":{"id":"7"}}"#, r#"{"account.id":7.0}"#, r#"{"account":{},"account.id":7}"#]
+        {
             assert_eq!(unit(same), seven, "{same}");
         }
         for none in ["{}", r#"{"account":7}"#, r#"{"account":{"id":" "}}"#, r#"{"account":{"id":7.5}}"#] {
@@ -497,7 +528,10 @@ mod tests {
             (r#"{"sent":{}}"#, "`_id` is missing"),
             (r#"{"_id":"s:1","sent":{}}"#, "`arrived_at` is missing"),
             (r#"{"_id":"s:1","sent":{},"arrived_at":"soon"}"#, "`arrived_at` is not a time"),
-            (r#"{"_id":"s:1","sent":{},"arrived_at":"2026-03-01","timestamp":7}"#, "`timestamp` is not a string"),
+            (
+                r#"{"_id":"s:1","sent":{},"arrived_at":"2026-03-01","timestamp":7}"#,
+                "`timestamp` is not a string",
+            ),
             (r#"{"_id":"s:1","sent":{},"arrived_at":"2026-03-01"}"#, "`type` is missing"),
             (r#"{"type":"conversion","event":"purchase","user_id":"u"}"#, "its time is not known"),
             (r#"{"type":"conversion","user_id":"u","timestamp":0}"#, "`event` is missing"),

@@ -17,7 +17,8 @@ pub fn time(milliseconds: i64) -> String {
 pub fn sent(line: &Line, by_account: bool) -> Value {
     let mut sent = match &line.what {
         What::Exposure { variant, epoch, revision, dimension } => {
-            let mut sent = json!({"type": "exposure", "experiment": "checkout", "variant": variant, "epoch": epoch});
+            let mut sent =
+                json!({"type": "exposure", "experiment": "checkout", "variant": variant, "epoch": epoch});
             if let Some(revision) = revision {
                 sent["revision"] = json!(revision);
             }
@@ -29,7 +30,8 @@ pub fn sent(line: &Line, by_account: bool) -> Value {
         What::Conversion { event, amount } => {
             let mut sent = json!({"type": "conversion", "event": event});
             if let Some(amount) = amount {
-                sent["properties"] = json!({"amount": serde_json::from_str::<Value>(amount).unwrap(), "note": "it's"});
+                sent["properties"] =
+                    json!({"amount": serde_json::from_str::<Value>(amount).unwrap(), "note": "it's"});
             }
             if let Some(account) = line.account {
                 sent["context"] = json!({"account": {"id": account}});

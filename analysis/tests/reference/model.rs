@@ -215,8 +215,14 @@ fn window(unit: &Unit, from: u64, to: Option<u64>) -> (i64, i64) {
     (from, to.map_or(i64::MAX, |to| unit.t + i64::try_from(to).unwrap()))
 }
 
-fn add_metric(expected: &mut Expected, metric: &MetricQuestion, units: &BTreeMap<String, Unit>, matured_at: i64) {
-    let matured = |unit: &Unit| metric.window_to_ms.is_none_or(|to| unit.t + i64::try_from(to).unwrap() <= matured_at);
+fn add_metric(
+    expected: &mut Expected,
+    metric: &MetricQuestion,
+    units: &BTreeMap<String, Unit>,
+    matured_at: i64,
+) {
+    let matured =
+        |unit: &Unit| metric.window_to_ms.is_none_or(|to| unit.t + i64::try_from(to).unwrap() <= matured_at);
     let within = |unit: &Unit, t: i64| {
         let (from, to) = window(unit, metric.window_from_ms, metric.window_to_ms);
         (from..=to).contains(&t)
@@ -225,14 +231,22 @@ fn add_metric(expected: &mut Expected, metric: &MetricQuestion, units: &BTreeMap
         None => i128::MAX,
         Some(Cap::Value(value)) => value.millionths(),
         Some(Cap::Percentile(fraction)) => {
-            let mut totals: Vec<i128> = units.values().filter(|it| matured(it)).map(|unit| {
-                let counted: Vec<&Conversion> = unit.conversions.iter().filter(|it| within(unit, it.t)).collect();
-                // A cap of a percentile is of the numbers that are summed, before `once` makes 1 of them.
-                match metric.numerator.measure {
-                    Measure::Once => counted.iter().filter(|it| it.event == metric.numerator.event).count() as i128 * 1_000_000,
-                    _ => value(&metric.numerator, &counted),
-                }
-            }).collect();
+            let mut totals: Vec<i128> = units
+                .values()
+                .filter(|it| matured(it))
+                .map(|unit| {
+                    let counted: Vec<&Conversion> =
+                        unit.conversions.iter().filter(|it| within(unit, it.t)).collect();
+                    // A cap of a percentile is of the numbers that are summed, before `once` makes 1 of them.
+                    match metric.numerator.measure {
+                        Measure::Once => {
+                            counted.iter().filter(|it| it.event == metric.numerator.event).count() as i128
+                                * 1_000_000
+                        }
+                        _ => value(&metric.numerator, &counted),
+                    }
+                })
+                .collect();
             totals.sort_unstable();
             match rank(totals.len(), fraction) {
                 Some(at) => {
@@ -246,12 +260,14 @@ fn add_metric(expected: &mut Expected, metric: &MetricQuestion, units: &BTreeMap
     let checks = expected.checks.entry(metric.key.clone()).or_default();
     for unit in units.values() {
         let is_taken = |it: &Conversion| {
-            it.event == metric.numerator.event || metric.denominator.as_ref().is_some_and(|part| it.event == part.event)
+            it.event == metric.numerator.event
+                || metric.denominator.as_ref().is_some_and(|part| it.event == part.event)
         };
         for conversion in unit.conversions.iter().filter(|it| is_taken(it)) {
             // An event of numerator and denominator is one row, with one `early`.
             let counts = matured(unit) && within(unit, conversion.t);
-            let sums = |part: &Part| matches!(part.measure, Measure::Sum { .. }) && conversion.event == part.event;
+            let sums =
+                |part: &Part| matches!(part.measure, Measure::Sum { .. }) && conversion.event == part.event;
             let is_summed = sums(&metric.numerator) || metric.denominator.as_ref().is_some_and(sums);
             checks[0] += u64::from(counts && is_summed && conversion.amount.is_none());
             checks[1] += u64::from(conversion.t < unit.t);
@@ -260,20 +276,26 @@ fn add_metric(expected: &mut Expected, metric: &MetricQuestion, units: &BTreeMap
         if !matured(unit) {
             continue;
         }
-        let before: Vec<&Conversion> = unit.conversions.iter().filter(|it| {
-            let covariate = i64::try_from(metric.covariate_ms.unwrap_or(0)).unwrap();
-            it.t < unit.t && it.t >= unit.t - covariate
-        }).collect();
+        let before: Vec<&Conversion> = unit
+            .conversions
+            .iter()
+            .filter(|it| {
+                let covariate = i64::try_from(metric.covariate_ms.unwrap_or(0)).unwrap();
+                it.t < unit.t && it.t >= unit.t - covariate
+            })
+            .collect();
         let c = value(&metric.numerator, &before).min(cap);
         let entered = metric.window_to_ms.map_or(unit.t, |to| unit.t + i64::try_from(to).unwrap());
         // The day on which an event adds to the metric.
         let day = |it: &Conversion| if metric.window_to_ms.is_some() { entered } else { it.t };
         let counted: Vec<&Conversion> = unit.conversions.iter().filter(|it| within(unit, it.t)).collect();
         let midnight = |t: i64| t - t.rem_euclid(DAY);
-        let days: BTreeSet<i64> = counted.iter().map(|it| midnight(day(it))).chain([midnight(entered)]).collect();
+        let days: BTreeSet<i64> =
+            counted.iter().map(|it| midnight(day(it))).chain([midnight(entered)]).collect();
         let mut last: Values = [0; 10];
         for end in days {
-            let so_far: Vec<&Conversion> = counted.iter().copied().filter(|it| midnight(day(it)) <= end).collect();
+            let so_far: Vec<&Conversion> =
+                counted.iter().copied().filter(|it| midnight(day(it)) <= end).collect();
             let x = value(&metric.numerator, &so_far).min(cap);
             let y = metric.denominator.as_ref().map_or(1_000_000, |part| value(part, &so_far));
             let now = [1, x, y, c, x * x, y * y, c * c, x * y, x * c, y * c];
@@ -293,14 +315,20 @@ fn rank(n: usize, fraction: f64) -> Option<usize> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "as the statements do it")]
-fn add_quantile(expected: &mut Expected, question: &QuantileQuestion, units: &BTreeMap<String, Unit>, matured_at: i64) {
+fn add_quantile(
+    expected: &mut Expected,
+    question: &QuantileQuestion,
+    units: &BTreeMap<String, Unit>,
+    matured_at: i64,
+) {
     let mut variants = BTreeMap::<&str, Vec<Vec<i128>>>::new();
     for unit in units.values().filter(|it| !it.mixed) {
         if question.window_to_ms.is_some_and(|to| unit.t + i64::try_from(to).unwrap() > matured_at) {
             continue;
         }
         let (from, to) = window(unit, question.window_from_ms, question.window_to_ms);
-        let counted = unit.conversions.iter().filter(|it| it.event == question.event && (from..=to).contains(&it.t));
+        let counted =
+            unit.conversions.iter().filter(|it| it.event == question.event && (from..=to).contains(&it.t));
         let values: Vec<i128> = counted.filter_map(|it| it.amount).collect();
         let values = match question.per {
             QuantileOf::Events => values,
@@ -325,7 +353,10 @@ fn add_quantile(expected: &mut Expected, question: &QuantileQuestion, units: &BT
         );
         let units = clusters.len();
         let bounds = (units > 1).then(|| {
-            let error = ((bb - 2.0 * share * nb + share * share * nn).abs() * units as f64 / (units as f64 - 1.0)).sqrt() / n;
+            let error = ((bb - 2.0 * share * nb + share * share * nn).abs() * units as f64
+                / (units as f64 - 1.0))
+                .sqrt()
+                / n;
             let q = (question.q * 1e6).round() / 1e6;
             let low = (n * (q - question.z * error)).floor();
             let high = (n * (q + question.z * error)).ceil();

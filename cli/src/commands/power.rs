@@ -329,13 +329,13 @@ impl Report for PowerReport {
         let (units, power, effect) = (count(self.units), percent(self.power), self.effect_line());
         let mut text = match self.answer {
             SolvedFor::Units => {
-                format!("{TITLE}{units} units{TITLE:#} show {effect}, with a power of {power}\n")
+                format!("{TITLE}{units} units{TITLE:#} show {effect},\n  with a power of {power}\n")
             }
             SolvedFor::Power => {
-                format!("{units} units show {effect}, with a power of {TITLE}{power}{TITLE:#}\n")
+                format!("{units} units show {effect},\n  with a power of {TITLE}{power}{TITLE:#}\n")
             }
             SolvedFor::Effect => {
-                format!("{units} units show {TITLE}{effect}{TITLE:#}, with a power of {power}\n")
+                format!("{units} units show {TITLE}{effect}{TITLE:#},\n  with a power of {power}\n")
             }
         };
         let rows = self.variants.iter().enumerate().map(|(at, it)| {

@@ -289,8 +289,9 @@ async fn of_archive(
             archived.read(&engine, &format!("archive {}", folder.display())).await?
         }
         (None, Some(workgroup)) => {
-            let config = args.metrics.store.config().await;
-            let engine = abx_analysis::athena::AthenaEngine::new(&config, workgroup, &args.database);
+            let config = args.metrics.store.config().await?;
+            let client = abx_analysis::athena::Client::new(&config);
+            let engine = abx_analysis::athena::AthenaEngine::new(client, workgroup, &args.database);
             archived.read(&engine, &format!("archive {} by Athena", args.database)).await?
         }
         (None, None) => return Err(Error::caller("no archive is named")),

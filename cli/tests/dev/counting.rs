@@ -36,7 +36,9 @@ fn counted(report: &Value) -> [(u64, u64); 2] {
         let is_it = |it: &&Value| it["variant"] == variant;
         let rows = orders.unwrap()["variants"].as_array().unwrap();
         let row = rows.iter().find(is_it).unwrap();
-        (row["units"].as_u64().unwrap(), row["converted"].as_u64().unwrap())
+        // The window of all of them is open.
+        let both = |counted: &str, pending: &str| row[counted].as_u64().unwrap() + row[pending].as_u64().unwrap();
+        (both("units", "pending"), both("converted", "pending_converted"))
     })
 }
 

@@ -27,6 +27,8 @@ pub struct MeasuredVariant {
     pub units: u64,
     /// The units whose window is still open.
     pub pending: u64,
+    /// Those of them that converted so far; `None` where the metric does not count units, or nobody knows.
+    pub pending_converted: Option<u64>,
     /// Units that converted; `None` where the metric does not count units.
     pub converted: Option<u64>,
     /// Events.
@@ -238,6 +240,7 @@ pub fn archived(metric: &Metric, variants: &[ArchivedVariant]) -> MeasuredMetric
         MeasuredVariant {
             units: all.units,
             pending: it.pending,
+            pending_converted: None,
             converted: is_rate.then_some(all.x as u64),
             events: it.events,
             sum: (!is_rate).then_some(it.sum),

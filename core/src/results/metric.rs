@@ -105,6 +105,8 @@ pub struct VariantResult {
     pub units: u64,
     /// Units whose window is still open, so that they do not count yet.
     pub pending: u64,
+    /// Those of them that converted so far; `null` where the metric has no window or does not count units.
+    pub pending_converted: Option<u64>,
     /// Units that converted; `null` where the metric does not count units.
     pub converted: Option<u64>,
     /// Events that were credited.
@@ -235,6 +237,7 @@ impl<'a> MetricJudge<'a> {
                 variant: (*name).to_owned(),
                 units: measured.units,
                 pending: measured.pending,
+                pending_converted: measured.pending_converted,
                 converted: measured.converted,
                 events: measured.events,
                 sum: measured.sum.map(|it| it.to_string()),

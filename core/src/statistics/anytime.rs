@@ -41,7 +41,7 @@ enum Boundary {
 }
 
 /// The guarantee is one for long runs: it begins with this many units in each variant.
-const LEAST_UNITS: f64 = 100.0;
+pub(super) const LEAST_UNITS: f64 = 100.0;
 /// Proportions are far from normal with fewer successes, or failures, than this.
 const LEAST_SUCCESSES: u64 = 5;
 

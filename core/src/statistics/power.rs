@@ -1,6 +1,6 @@
 //! Power analysis: the sample size that an effect needs, and the effect that a sample size can detect.
 
-use super::anytime::Anytime;
+use super::anytime::{Anytime, LEAST_UNITS};
 use super::grouped::GROUP_DEGREES;
 use super::normal::{above, as_float, is_share, quantile, student_quantile, two_sided};
 use super::planned;
@@ -168,7 +168,9 @@ impl Design {
         let most = match self.baseline {
             Baseline::Proportion { rate } => 1.0 - rate,
             // Units go with one over the square of the effect.
-            Baseline::Mean { deviation } if !matches!(self.monitoring, Monitoring::Every(_)) => {
+            Baseline::Mean { deviation }
+                if units >= self.least_units() && !matches!(self.monitoring, Monitoring::Every(_)) =>
+            {
                 let effect = deviation * (self.needed(deviation)? / units).sqrt();
                 return effect.is_finite().then_some(effect);
             }
@@ -215,6 +217,15 @@ impl Design {
         })
     }
 
+    /// The units in all below which nothing is compared.
+    fn least_units(&self) -> f64 {
+        let least_share = self.shares.iter().copied().fold(1.0, f64::min);
+        match self.monitoring {
+            Monitoring::Final { .. } => 0.0,
+            Monitoring::Every(_) | Monitoring::Planned { .. } => LEAST_UNITS / least_share,
+        }
+    }
+
     /// The width of a sequence after so many units in all.
     fn width(&self, anytime: Anytime, units: f64, share: f64) -> Option<f64> {
         of_baseline(self.baseline, anytime.width(units * (self.shares.first()? + share)))
@@ -227,7 +238,7 @@ impl Design {
             Some(effect.abs() * units.sqrt() / some - self.width(anytime, units, share)?)
         };
         let is_shown = |share: &f64| excess(*share).is_some_and(|it| it >= self.z_power);
-        effect != 0.0 && self.shares.iter().skip(1).all(is_shown)
+        effect != 0.0 && units >= self.least_units() && self.shares.iter().skip(1).all(is_shown)
     }
 
     /// The units in all, before rounding: what the treatment needs that needs most.
@@ -254,7 +265,7 @@ impl Design {
                 Monitoring::Planned { drift, .. } => drift * some,
                 Monitoring::Every(_) => return None,
             };
-            Some((reach.max(0.0) / effect).powi(2)).filter(|it| it.is_finite())
+            Some((reach.max(0.0) / effect).powi(2).max(self.least_units())).filter(|it| it.is_finite())
         };
         let all: Vec<f64> = self.shares.iter().skip(1).map(of).collect::<Option<_>>()?;
         all.into_iter().max_by(f64::total_cmp)

@@ -45,10 +45,9 @@ impl ArchivedExperiment<'_> {
         engine: &impl Engine,
         name: &str,
     ) -> Result<(Evidence, Vec<DimensionEvidence>), Error> {
-        let answer = analyze(engine, &self.question()).await.map_err(|error| {
-            let help = error.help().to_owned();
-            Error::world("the archive cannot be analyzed").because(error).help(help)
-        })?;
+        let answer = analyze(engine, &self.question()).await;
+        let answer =
+            answer.map_err(|error| Error::world(format!("the {name} cannot be analyzed")).because(error))?;
         Ok(self.evidence(&answer, name))
     }
 

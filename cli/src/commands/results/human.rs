@@ -390,7 +390,7 @@ impl Section<'_> {
         };
         let mut text =
             format!("\n{role} {TITLE}{}{TITLE:#} {DIM}{}{DIM:#}{state}\n", self.0.metric, self.0.kind);
-        if self.0.variants.iter().all(|it| it.events == 0) {
+        if self.0.variants.iter().all(|it| it.events == 0 && it.pending_converted.unwrap_or(0) == 0) {
             let _ = writeln!(text, "  no event `{}` was counted for it", self.0.event);
             return text;
         }
@@ -401,7 +401,19 @@ impl Section<'_> {
             let _ = writeln!(text, "  {BAD}{} without a usable amount{BAD:#}", count(invalid));
         }
         if pending > 0 {
-            let _ = writeln!(text, "  {DIM}{} units wait for the end of their window{DIM:#}", count(pending));
+            let so_far: Vec<String> = self
+                .0
+                .variants
+                .iter()
+                .filter_map(|it| Some(format!("{} {}", it.variant, count(it.pending_converted?))))
+                .collect();
+            let so_far = if so_far.is_empty() {
+                String::new()
+            } else {
+                format!("; converted so far: {}", so_far.join(", "))
+            };
+            let line = format!("{} units wait for the end of their window{so_far}", count(pending));
+            let _ = write!(text, "{DIM}{}{DIM:#}", wrapped("  ", &line));
         }
         if let Some(removed) = self.0.variance_removed {
             let _ = writeln!(
