@@ -140,7 +140,11 @@ fn time(folder: &Path) -> Result<(), Box<dyn Error>> {
     let start = Instant::now();
     runtime.block_on(engine.prepare(&question.extract()))?;
     let before = busy_seconds();
-    println!("read {} lines in {:.2} s, busy {before:.2} s", engine.read().lines, start.elapsed().as_secs_f64());
+    println!(
+        "read {} lines in {:.2} s, busy {before:.2} s",
+        engine.read().lines,
+        start.elapsed().as_secs_f64()
+    );
     drop(engine);
     let start = Instant::now();
     let answer = runtime.block_on(analyze(&EmbeddedEngine::new(folder).with_threads(2), &question))?;
@@ -149,7 +153,10 @@ fn time(folder: &Path) -> Result<(), Box<dyn Error>> {
     let last = answer.checks.last_day.unwrap_or_default();
     for metric in &question.metrics {
         for (group, sums) in answer.at(Some(&metric.key), last) {
-            println!("{} {} {:?}: n {}, x {}, y {}, c {}, xx {}", metric.key, group.variant, group.dimension, sums.units, sums.x, sums.y, sums.c, sums.xx);
+            println!(
+                "{} {} {:?}: n {}, x {}, y {}, c {}, xx {}",
+                metric.key, group.variant, group.dimension, sums.units, sums.x, sums.y, sums.c, sums.xx
+            );
         }
     }
     Ok(())

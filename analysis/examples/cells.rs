@@ -8,8 +8,8 @@
 
 use abx_analysis::embedded::EmbeddedEngine;
 use abx_analysis::{
-    AnalysisError, Cap, Dialect, Engine, Extract, Measure, MetricQuestion, Part, PhaseStart, Plan, QuantileOf, QuantileQuestion, Question,
-    ReadReport, Rows, Statement, analyze,
+    AnalysisError, Cap, Dialect, Engine, Extract, Measure, MetricQuestion, Part, PhaseStart, Plan,
+    QuantileOf, QuantileQuestion, Question, ReadReport, Rows, Statement, analyze,
 };
 use serde_json::{Value, json};
 use std::error::Error;
@@ -89,7 +89,10 @@ fn quantile(value: &Value) -> Result<QuantileQuestion, Box<dyn Error>> {
     })
 }
 
-fn list<T>(value: &Value, read: impl Fn(&Value) -> Result<T, Box<dyn Error>>) -> Result<Vec<T>, Box<dyn Error>> {
+fn list<T>(
+    value: &Value,
+    read: impl Fn(&Value) -> Result<T, Box<dyn Error>>,
+) -> Result<Vec<T>, Box<dyn Error>> {
     value.as_array().map_or(Ok(Vec::new()), |all| all.iter().map(read).collect())
 }
 
@@ -128,7 +131,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let plan = Plan::new(&question, Dialect::Athena, latest)?;
     let place = |key: &str| question.metrics.iter().position(|it| it.key == key);
     let caps: Vec<_> = answer.caps.iter().filter_map(|(key, cap)| Some((place(key)?, *cap))).collect();
-    let statements = [Some(plan.lines()), Some(plan.checks()), plan.caps(), Some(plan.units()), plan.moments(&caps), plan.quantiles()];
+    let statements = [
+        Some(plan.lines()),
+        Some(plan.checks()),
+        plan.caps(),
+        Some(plan.units()),
+        plan.moments(&caps),
+        plan.quantiles(),
+    ];
     let recorded = engine.rows.into_inner()?;
     let statements = statements.into_iter().flatten().map(|statement| {
         let rows = recorded.iter().find(|it| it.0 == statement.name).map(|it| &it.1);

@@ -109,7 +109,8 @@ impl Sums {
             if self.units < 2 {
                 return 0.0;
             }
-            let times_n: BigInt = &n * BigInt::from(product.units()) - BigInt::from(left.units()) * right.units();
+            let times_n: BigInt =
+                &n * BigInt::from(product.units()) - BigInt::from(left.units()) * right.units();
             let divisor: BigInt = &n * (&n - 1);
             times_n.to_f64().unwrap_or(f64::NAN) / divisor.to_f64().unwrap_or(f64::NAN) / 1e12
         };
@@ -185,11 +186,13 @@ impl LineCount {
     }
 }
 
-/// The units of a variant.
+/// The exposures and units of a variant.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct VariantUnits {
-    /// The variant of their first exposure.
+    /// The variant: of each exposure, and of the first exposure of each unit.
     pub variant: String,
+    /// The number of exposures, repetitions left out.
+    pub exposures: u64,
     /// The number of units.
     pub units: u64,
     /// The number of units among these that were exposed to another variant as well.
@@ -357,9 +360,11 @@ mod tests {
             day: jiff::civil::date(2026, 3, day),
             sums: Sums { units, ..Sums::default() },
         };
-        let answer = Answer { cells: vec![cell(1, "a", 3), cell(2, "a", 4), cell(3, "b", 5)], ..Answer::default() };
+        let answer =
+            Answer { cells: vec![cell(1, "a", 3), cell(2, "a", 4), cell(3, "b", 5)], ..Answer::default() };
         let days = answer.cumulative(None);
-        let units: Vec<Vec<u64>> = days.iter().map(|(_, it)| it.values().map(|it| it.units).collect()).collect();
+        let units: Vec<Vec<u64>> =
+            days.iter().map(|(_, it)| it.values().map(|it| it.units).collect()).collect();
         assert_eq!(units, [vec![3], vec![7], vec![7, 5]]);
         assert_eq!(answer.at(None, jiff::civil::date(2026, 3, 3)), days[2].1);
         assert!(answer.cumulative(Some("m")).is_empty());

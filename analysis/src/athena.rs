@@ -5,7 +5,10 @@ use crate::answer::ReadReport;
 use crate::{AnalysisError, Dialect, Extract, Rows, Statement};
 use aws_sdk_athena::Client;
 use aws_sdk_athena::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
-use aws_sdk_athena::types::{QueryExecutionContext, QueryExecutionState, Row};
+use aws_sdk_athena::types::{
+    QueryExecution, QueryExecutionContext, QueryExecutionState, QueryExecutionStatistics,
+    QueryExecutionStatus, ResultSet, Row,
+};
 use std::error::Error;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -47,7 +50,10 @@ impl AthenaEngine {
 
     fn failed(&self, statement: &Statement, why: &str, cause: Option<crate::Cause>) -> AnalysisError {
         AnalysisError::Engine {
-            statement: format!("{} (Athena, workgroup {}, database {})", statement.name, self.workgroup, self.database),
+            statement: format!(
+                "{} (Athena, workgroup {}, database {})",
+                statement.name, self.workgroup, self.database
+            ),
             why: why.to_owned(),
             help: help(why).to_owned(),
             cause,
@@ -60,7 +66,8 @@ impl AthenaEngine {
     {
         let why = match error.as_service_error() {
             Some(refusal) => {
-                let (code, message) = (refusal.code().unwrap_or("an error"), refusal.message().unwrap_or("no message"));
+                let (code, message) =
+                    (refusal.code().unwrap_or("an error"), refusal.message().unwrap_or("no message"));
                 format!("{code}: {message}")
             }
             None => DisplayErrorContext(&error).to_string(),
@@ -76,22 +83,41 @@ impl AthenaEngine {
             let answer = self.client.get_query_execution().query_execution_id(id).send().await;
             let answer = answer.map_err(|error| self.refused(statement, error))?;
             let execution = answer.query_execution();
-            let status = execution.and_then(|it| it.status());
-            let reason = || status.and_then(|it| it.state_change_reason()).unwrap_or("Athena gives no reason");
-            let scanned = || execution.and_then(|it| it.statistics()).and_then(|it| it.data_scanned_in_bytes());
-            match status.and_then(|it| it.state()) {
+            let status = execution.and_then(QueryExecution::status);
+            let reason = || {
+                status.and_then(QueryExecutionStatus::state_change_reason).unwrap_or("Athena gives no reason")
+            };
+            let scanned = || {
+                execution
+                    .and_then(QueryExecution::statistics)
+                    .and_then(QueryExecutionStatistics::data_scanned_in_bytes)
+            };
+            match status.and_then(QueryExecutionStatus::state) {
                 Some(QueryExecutionState::Succeeded) => {
-                    self.scanned.fetch_add(scanned().and_then(|it| u64::try_from(it).ok()).unwrap_or(0), Ordering::Relaxed);
+                    self.scanned.fetch_add(
+                        scanned().and_then(|it| u64::try_from(it).ok()).unwrap_or(0),
+                        Ordering::Relaxed,
+                    );
                     return Ok(());
                 }
                 Some(state @ (QueryExecutionState::Failed | QueryExecutionState::Cancelled)) => {
-                    self.scanned.fetch_add(scanned().and_then(|it| u64::try_from(it).ok()).unwrap_or(0), Ordering::Relaxed);
-                    return Err(self.failed(statement, &format!("{}: {} (query {id})", state.as_str(), reason()), None));
+                    self.scanned.fetch_add(
+                        scanned().and_then(|it| u64::try_from(it).ok()).unwrap_or(0),
+                        Ordering::Relaxed,
+                    );
+                    return Err(self.failed(
+                        statement,
+                        &format!("{}: {} (query {id})", state.as_str(), reason()),
+                        None,
+                    ));
                 }
                 _ if Instant::now() + pause > deadline => {
                     // It would go on to cost money. If it cannot be stopped, it ends by the workgroup's own limit.
                     let _ = self.client.stop_query_execution().query_execution_id(id).send().await;
-                    let why = format!("it took longer than {} seconds and was stopped (query {id})", self.wait.as_secs());
+                    let why = format!(
+                        "it took longer than {} seconds and was stopped (query {id})",
+                        self.wait.as_secs()
+                    );
                     return Err(self.failed(statement, &why, None));
                 }
                 _ => tokio::time::sleep(pause).await,
@@ -104,13 +130,15 @@ impl AthenaEngine {
         let mut rows = Rows::default();
         let mut next = None;
         loop {
-            let answer = self.client.get_query_results().query_execution_id(id).set_next_token(next).send().await;
+            let answer =
+                self.client.get_query_results().query_execution_id(id).set_next_token(next).send().await;
             let answer = answer.map_err(|error| self.refused(statement, error))?;
-            let page = answer.result_set().map(|it| it.rows()).unwrap_or_default();
+            let page = answer.result_set().map(ResultSet::rows).unwrap_or_default();
             let mut page = page.iter().map(values);
             // The first row of the first page has the names.
             if rows.columns.is_empty() {
-                rows.columns = page.next().unwrap_or_default().into_iter().map(Option::unwrap_or_default).collect();
+                rows.columns =
+                    page.next().unwrap_or_default().into_iter().map(Option::unwrap_or_default).collect();
             }
             rows.rows.extend(page);
             next = answer.next_token().map(str::to_owned);
@@ -128,13 +156,25 @@ fn values(row: &Row) -> Vec<Option<String>> {
 /// What to do, by words of the error.
 fn help(why: &str) -> &'static str {
     let table = [
-        ("AccessDenied", "let this role use the workgroup, read the database's table in Glue and the archive's bucket, and write the results"),
-        ("Insufficient permissions", "let this role read the archive's bucket and Glue's table, and use their key"),
+        (
+            "AccessDenied",
+            "let this role use the workgroup, read the database's table in Glue and the archive's bucket, and write the results",
+        ),
+        (
+            "Insufficient permissions",
+            "let this role read the archive's bucket and Glue's table, and use their key",
+        ),
         ("Access Denied", "let this role read the archive's bucket and Glue's table, and use their key"),
         ("output location", "give the workgroup a location for results: `aws athena update-work-group`"),
         ("WorkGroup", "check the name of the workgroup: `aws athena list-work-groups`"),
-        ("TABLE_NOT_FOUND", "check the database: the stack names it after the deployment, with `_archive` at its end"),
-        ("SCHEMA_NOT_FOUND", "check the database: the stack names it after the deployment, with `_archive` at its end"),
+        (
+            "TABLE_NOT_FOUND",
+            "check the database: the stack names it after the deployment, with `_archive` at its end",
+        ),
+        (
+            "SCHEMA_NOT_FOUND",
+            "check the database: the stack names it after the deployment, with `_archive` at its end",
+        ),
         ("COLUMN_NOT_FOUND", "deploy the stack of this version, which creates the table's columns"),
         ("overflow", "limit the values of the metrics with `cap`, or send the property in a larger unit"),
         ("HIVE_", "repair or move the file that the message names; Athena reads no file in part"),

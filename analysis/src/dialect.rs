@@ -1,6 +1,6 @@
 //! The differences between the SQL of the two engines. All other text is the same for both.
 //!
-//! | difference | Athena | `DataFusion` |
+//! | difference | Athena | DataFusion |
 //! |---|---|---|
 //! | relation `archive` | made of Glue's table by JSON functions | a table whose columns the reader fills |
 //! | relation `lines` | grouped from Glue's table | a table that the reader fills |
@@ -15,7 +15,7 @@ use crate::statement::fill;
 pub enum Dialect {
     /// Amazon Athena, engine version 3 (Trino).
     Athena,
-    /// Apache `DataFusion`, over the tables that the reader of this crate fills.
+    /// Apache DataFusion, over the tables that the reader of this crate fills.
     DataFusion,
 }
 
@@ -29,12 +29,8 @@ pub(crate) fn literal(text: &str) -> String {
 
 /// A path of names as JSON Path, which quotes each name; as a literal of SQL.
 fn json_path(names: &[&str]) -> String {
-    let mut path = "$".to_owned();
-    for name in names {
-        let escaped = name.replace('\\', "\\\\").replace('"', "\\\"");
-        path.push_str(&format!("[\"{escaped}\"]"));
-    }
-    literal(&path)
+    let quoted = |name: &&str| format!("[\"{}\"]", name.replace('\\', "\\\\").replace('"', "\\\""));
+    literal(&format!("${}", names.iter().map(quoted).collect::<Vec<_>>().concat()))
 }
 
 fn json_text(names: &[&str]) -> String {
@@ -135,17 +131,26 @@ fn athena_archive(extract: &Extract) -> String {
         format!("CASE WHEN type = 'exposure' THEN unit ELSE {of_context} END")
     });
     let events = extract.events.iter().enumerate();
-    let whens: String = events.map(|(at, name)| format!(" WHEN {} THEN {at}", literal(name))).collect();
-    let event = if whens.is_empty() { "CAST(NULL AS integer)".to_owned() } else { format!("CASE event{whens} END") };
+    let whens = events.map(|(at, name)| format!(" WHEN {} THEN {at}", literal(name)));
+    let whens = whens.collect::<Vec<_>>().concat();
+    let event =
+        if whens.is_empty() { "CAST(NULL AS integer)".to_owned() } else { format!("CASE event{whens} END") };
     let dimension = extract.dimension.as_deref().map_or("CAST(NULL AS varchar)".to_owned(), |path| {
         format!("CASE WHEN type = 'exposure' THEN {} END", json_text(&["dimensions", path]))
     });
-    let revision = format!("CASE WHEN type = 'exposure' THEN TRY_CAST({} AS bigint) END", json_number_text(&["revision"]));
+    let revision = format!(
+        "CASE WHEN type = 'exposure' THEN TRY_CAST({} AS bigint) END",
+        json_number_text(&["revision"])
+    );
     let properties = extract.properties.iter().enumerate();
     let texts = properties.map(|(at, name)| {
-        format!(",\n      CASE WHEN type = 'conversion' THEN {} END AS a{at}", json_number_text(&["properties", name]))
+        format!(
+            ",\n      CASE WHEN type = 'conversion' THEN {} END AS a{at}",
+            json_number_text(&["properties", name])
+        )
     });
-    let amounts = (0..extract.properties.len()).map(|at| format!(",\n    {} AS p{at}", amount(&format!("a{at}"))));
+    let amounts =
+        (0..extract.properties.len()).map(|at| format!(",\n    {} AS p{at}", amount(&format!("a{at}"))));
     let mut relevant = format!(
         "type = 'exposure' AND experiment = {} AND coalesce(TRY_CAST({} AS bigint), 1) = {}",
         literal(&extract.experiment),
@@ -154,7 +159,7 @@ fn athena_archive(extract: &Extract) -> String {
     );
     if !extract.events.is_empty() {
         let names: Vec<String> = extract.events.iter().map(|it| literal(it)).collect();
-        relevant.push_str(&format!(" OR type = 'conversion' AND event IN ({})", names.join(", ")));
+        relevant = format!("{relevant} OR type = 'conversion' AND event IN ({})", names.join(", "));
     }
     fill(
         include_str!("../sql/athena_archive.sql"),
@@ -167,8 +172,8 @@ fn athena_archive(extract: &Extract) -> String {
             ("event", &event),
             ("revision", &revision),
             ("dimension", &dimension),
-            ("texts", &texts.collect::<String>()),
-            ("amounts", &amounts.collect::<String>()),
+            ("texts", &texts.collect::<Vec<_>>().concat()),
+            ("amounts", &amounts.collect::<Vec<_>>().concat()),
             ("partitions", &partitions(extract)),
             ("relevant", &relevant),
         ],
@@ -194,8 +199,12 @@ mod tests {
     #[test]
     fn only_athena_makes_the_relations_of_a_table() {
         let extract = extract();
-        assert_eq!((Dialect::DataFusion.archive(&extract), Dialect::DataFusion.lines(&extract)), (None, None));
-        let [archive, lines] = [Dialect::Athena.archive(&extract), Dialect::Athena.lines(&extract)].map(Option::unwrap);
+        assert_eq!(
+            (Dialect::DataFusion.archive(&extract), Dialect::DataFusion.lines(&extract)),
+            (None, None)
+        );
+        let [archive, lines] =
+            [Dialect::Athena.archive(&extract), Dialect::Athena.lines(&extract)].map(Option::unwrap);
         assert!(archive.starts_with("archive AS (") && archive.contains("FROM events"), "{archive}");
         assert!(lines.starts_with("lines AS (") && lines.contains("FROM events"), "{lines}");
     }
@@ -210,14 +219,24 @@ mod tests {
         assert_eq!(of(Some("2026-03-01"), None), "day >= '2026-03-01'");
         assert_eq!(of(None, Some("2026-03-02")), "day <= '2026-03-02'");
         assert_eq!(of(Some("2026-03-01"), Some("2026-03-02")), "day BETWEEN '2026-03-01' AND '2026-03-02'");
-        assert!(Dialect::Athena.archive(&extract()).unwrap().contains("WHERE day IS NOT NULL AND (type = 'exposure'"));
+        assert!(
+            Dialect::Athena
+                .archive(&extract())
+                .unwrap()
+                .contains("WHERE day IS NOT NULL AND (type = 'exposure'")
+        );
     }
 
     #[test]
     fn a_nested_unit_may_also_be_a_key_with_dots() {
-        let relation = |unit: &str| Dialect::Athena.archive(&Extract { unit: Some(unit.to_owned()), ..extract() }).unwrap();
+        let relation = |unit: &str| {
+            Dialect::Athena.archive(&Extract { unit: Some(unit.to_owned()), ..extract() }).unwrap()
+        };
         let nested = relation("account.id");
-        assert!(nested.contains(r#"'$["context"]["account"]["id"]'"#) && nested.contains(r#"'$["context"]["account.id"]'"#));
+        assert!(
+            nested.contains(r#"'$["context"]["account"]["id"]'"#)
+                && nested.contains(r#"'$["context"]["account.id"]'"#)
+        );
         assert!(!relation("account").contains("coalesce(CASE"));
     }
 
@@ -233,13 +252,24 @@ mod tests {
     #[test]
     fn milliseconds_are_cut_and_not_rounded() {
         let text = milliseconds("arrived_at");
-        assert!(text.contains("substr(arrived_at, 1, 19)") && text.contains("rpad(replace(substr(arrived_at, 21), 'Z', ''), 3, '0')"));
+        assert!(
+            text.contains("substr(arrived_at, 1, 19)")
+                && text.contains("rpad(replace(substr(arrived_at, 21), 'Z', ''), 3, '0')")
+        );
     }
 
     #[test]
     fn a_decimal_is_exact_and_another_number_is_the_nearest_double() {
         let text = amount("a0");
-        assert!(text.contains(r"regexp_like(a0, '^-?[0-9]+(\.[0-9]{1,6})?$') THEN TRY_CAST(a0 AS decimal(22, 6))"), "{text}");
-        assert!(text.contains("round((TRY_CAST(a0 AS double) - truncate(TRY_CAST(a0 AS double))) * 1e6)"), "{text}");
+        assert!(
+            text.contains(
+                r"regexp_like(a0, '^-?[0-9]+(\.[0-9]{1,6})?$') THEN TRY_CAST(a0 AS decimal(22, 6))"
+            ),
+            "{text}"
+        );
+        assert!(
+            text.contains("round((TRY_CAST(a0 AS double) - truncate(TRY_CAST(a0 AS double))) * 1e6)"),
+            "{text}"
+        );
     }
 }

@@ -33,8 +33,8 @@ mod statement;
 
 pub use analyze::{Engine, analyze};
 pub use answer::{
-    Answer, BadLine, Cell, Checks, Group, LineCount, MAX_BAD_LINES, MetricChecks, Moments, QuantileAnswer, ReadReport, Sums,
-    VariantUnits,
+    Answer, BadLine, Cell, Checks, Group, LineCount, MAX_BAD_LINES, MetricChecks, Moments, QuantileAnswer,
+    ReadReport, Sums, VariantUnits,
 };
 pub use decimal::{Decimal, NotADecimal};
 pub use dialect::Dialect;

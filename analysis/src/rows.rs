@@ -29,9 +29,9 @@ impl<'a> Row<'a> {
     pub(crate) fn text(self, name: &str) -> Result<Option<&'a str>, AnalysisError> {
         let at = self.columns.iter().position(|it| it == name);
         let value = at.and_then(|at| self.values.get(at));
-        value.map(Option::as_deref).ok_or_else(|| AnalysisError::Result {
-            why: format!("the column `{name}` is missing"),
-        })
+        value
+            .map(Option::as_deref)
+            .ok_or_else(|| AnalysisError::Result { why: format!("the column `{name}` is missing") })
     }
 
     pub(crate) fn optional<T: FromStr>(self, name: &str) -> Result<Option<T>, AnalysisError> {

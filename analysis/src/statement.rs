@@ -3,6 +3,7 @@
 use crate::dialect::{Dialect, literal};
 use crate::question::{Cap, Extract, Measure, MetricQuestion, Part, PhaseStart, QuantileOf, Question};
 use crate::{AnalysisError, Decimal};
+use abx_core::event::Amount;
 
 /// Beyond every time and duration of milliseconds, and small enough that two of them add up.
 const FOREVER: i64 = 4_000_000_000_000_000;
@@ -18,6 +19,13 @@ pub enum Scope {
     /// Its last relation, `staged`, is as [`Self::Unit`]; its query is over `staged` alone, and needs that of all units.
     Staged,
 }
+
+/// The steps in which the time of an amount is counted where both are one number: more than any amount in millionths, moved up.
+const STEP: &str = "10000000000000000000000";
+/// By how much amounts are moved up: more than the smallest is below 0.
+const SHIFT: &str = "1000000000000000000000";
+/// The number of an amount that is missing: more than any amount, moved up.
+const MISSING: &str = "9000000000000000000000";
 
 /// A statement of SQL.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,7 +101,11 @@ struct Step<'a> {
 
 impl<'a> Plan<'a> {
     /// Checks a question. `latest_arrival` is the time at which windows are over if the question names no time.
-    pub fn new(question: &'a Question, dialect: Dialect, latest_arrival: Option<i64>) -> Result<Self, AnalysisError> {
+    pub fn new(
+        question: &'a Question,
+        dialect: Dialect,
+        latest_arrival: Option<i64>,
+    ) -> Result<Self, AnalysisError> {
         check(question)?;
         let until = question.until.map(jiff::Timestamp::as_millisecond);
         Ok(Self {
@@ -109,7 +121,12 @@ impl<'a> Plan<'a> {
     #[must_use]
     pub fn lines(&self) -> Statement {
         let relations: Vec<String> = self.dialect.lines(&self.extract).into_iter().collect();
-        Statement::new("the count of lines", &relations, fill(include_str!("../sql/lines.sql"), &[]), Scope::Lines)
+        Statement::new(
+            "the count of lines",
+            &relations,
+            fill(include_str!("../sql/lines.sql"), &[]),
+            Scope::Lines,
+        )
     }
 
     /// The lines and events that the question is about.
@@ -135,7 +152,8 @@ impl<'a> Plan<'a> {
         let rows = self.metrics(&[], |metric| capped(metric));
         let steps = self.question.metrics.iter().map(Step::of_metric).enumerate();
         let steps = steps.filter(|(at, _)| self.question.metrics.get(*at).is_some_and(capped));
-        let mut relations = self.relations(&[self.exposed(), self.credited(steps), totals(), metrics_relation(&rows)]);
+        let mut relations =
+            self.relations(&[self.exposed(), self.credited(steps), totals(), metrics_relation(&rows)]);
         relations.push(self.fill(include_str!("../sql/unit_totals.sql")));
         let query = fill(include_str!("../sql/caps.sql"), &[("fractions", &fractions)]);
         Some(Statement::new("the percentiles of caps", &relations, query, Scope::Staged))
@@ -147,7 +165,12 @@ impl<'a> Plan<'a> {
         let mut rows = self.metrics(&[], |_| true);
         rows.push("(-1, 0, 0, 1, CAST(NULL AS decimal(38, 6)), 0, 0)".to_owned());
         let query = self.fill(include_str!("../sql/units.sql"));
-        Statement::new("the count of units", &self.relations(&[self.exposed(), metrics_relation(&rows)]), query, Scope::Unit)
+        Statement::new(
+            "the count of units",
+            &self.relations(&[self.exposed(), metrics_relation(&rows)]),
+            query,
+            Scope::Unit,
+        )
     }
 
     /// The sums of each metric; `None` without metrics. `caps` are the limits that [`Self::caps`] gave: the place of the metric and the value.
@@ -192,7 +215,8 @@ impl<'a> Plan<'a> {
         let mut relations = self.relations(&[self.exposed(), credited, totals(), metrics_relation(&rows)]);
         relations.push(self.fill(include_str!("../sql/quantile_values.sql")));
         let fractions = quantiles.iter().enumerate();
-        let fractions = fractions.map(|(at, it)| format!("({at}, {}, CAST({:?} AS double))", millionths(it.q), it.z));
+        let fractions =
+            fractions.map(|(at, it)| format!("({at}, {}, CAST({:?} AS double))", millionths(it.q), it.z));
         let fractions = fractions.collect::<Vec<_>>().join(", ");
         let query = fill(include_str!("../sql/quantiles.sql"), &[("fractions", &fractions)]);
         Some(Statement::new("the quantiles", &relations, query, Scope::Staged))
@@ -204,7 +228,10 @@ impl<'a> Plan<'a> {
 
     fn fill(&self, template: &str) -> String {
         let (until, matured_at) = (self.until.to_string(), self.matured_at.to_string());
-        fill(template, &[("until", &until), ("matured_at", &matured_at), ("phase", &phase(&self.question.phases))])
+        fill(
+            template,
+            &[("until", &until), ("matured_at", &matured_at), ("phase", &phase(&self.question.phases))],
+        )
     }
 
     fn exposed(&self) -> String {
@@ -217,10 +244,26 @@ impl<'a> Plan<'a> {
             rows.push("(-1, -1, 0, -1, 0, -1, 0, 0, 0, 0)".to_owned());
         }
         let places = 0..self.extract.properties.len();
-        let amount_columns: String = places.clone().map(|at| format!(", p{at}")).collect();
-        let amount_order: String = places.clone().map(|at| format!(", p{at} NULLS LAST")).collect();
+        // Whole millionths: `decimal(22, 6)` times a million has 29 digits, and 22 of them hold the value.
+        let packed_amounts = places.clone().map(|at| {
+            format!(
+                ",\n    min(CAST(t AS decimal(15, 0)) * CAST('{STEP}' AS decimal(23, 0)) \
+                 + coalesce(CAST(p{at} * CAST('1000000' AS decimal(7, 0)) AS decimal(22, 0)) + CAST('{SHIFT}' AS decimal(22, 0)), \
+                 CAST('{MISSING}' AS decimal(22, 0)))) AS k{at}"
+            )
+        });
+        let packed_amounts = packed_amounts.collect::<Vec<_>>().concat();
+        let amounts = places.clone().map(|at| {
+            let rest = format!("CAST(k{at} - CAST(t AS decimal(15, 0)) * CAST('{STEP}' AS decimal(23, 0)) AS decimal(23, 0))");
+            format!(
+                ",\n    CASE WHEN {rest} < CAST('{MISSING}' AS decimal(22, 0)) \
+                 THEN CAST(({rest} - CAST('{SHIFT}' AS decimal(22, 0))) * CAST('0.000001' AS decimal(7, 6)) AS decimal(22, 6)) END AS p{at}"
+            )
+        });
+        let amounts = amounts.collect::<Vec<_>>().concat();
         let amount = |column: &str| {
-            let whens: String = places.clone().map(|at| format!(" WHEN {at} THEN c.p{at}")).collect();
+            let whens = places.clone().map(|at| format!(" WHEN {at} THEN c.p{at}"));
+            let whens = whens.collect::<Vec<_>>().concat();
             if whens.is_empty() {
                 "CAST(NULL AS decimal(22, 6))".to_owned()
             } else {
@@ -233,8 +276,8 @@ impl<'a> Plan<'a> {
                 ("until", &self.until.to_string()),
                 ("matured_at", &self.matured_at.to_string()),
                 ("steps", &rows.join(", ")),
-                ("amount_columns", &amount_columns),
-                ("amount_order", &amount_order),
+                ("packed_amounts", &packed_amounts),
+                ("amounts", &amounts),
                 ("x_amount", &amount("x_property")),
                 ("y_amount", &amount("y_property")),
             ],
@@ -252,7 +295,11 @@ impl<'a> Plan<'a> {
         let (from_ms, covariate_ms) = (step.from_ms, step.covariate_ms);
         let row = |event: &str, x: Option<&Measure>, y: Option<&Measure>| {
             let event = number(self.extract.event(event));
-            format!("({at}, {event}, {}, {}, {from_ms}, {to_ms}, {matures}, {covariate_ms})", side(x), side(y))
+            format!(
+                "({at}, {event}, {}, {}, {from_ms}, {to_ms}, {matures}, {covariate_ms})",
+                side(x),
+                side(y)
+            )
         };
         match step.y {
             Some(y) if y.event == step.x => vec![row(step.x, Some(&step.x_measure), Some(&y.measure))],
@@ -341,18 +388,33 @@ fn check(question: &Question) -> Result<(), AnalysisError> {
         if let Some(Cap::Percentile(it)) = metric.cap
             && !is_fraction(it)
         {
-            return wrong(format!("the cap of metric `{key}` is percentile {it}"), "use a fraction between 0 and 1");
+            return wrong(
+                format!("the cap of metric `{key}` is percentile {it}"),
+                "use a fraction between 0 and 1",
+            );
+        }
+        if matches!(metric.cap, Some(Cap::Value(value)) if value < Amount::default()) {
+            return wrong(format!("the cap of metric `{key}` is below 0"), "use 0 or more");
         }
         if metric.window_to_ms.is_some_and(|to| to < metric.window_from_ms) {
-            return wrong(format!("the window of metric `{key}` ends before it begins"), "let `to` be at least `from`");
+            return wrong(
+                format!("the window of metric `{key}` ends before it begins"),
+                "let `to` be at least `from`",
+            );
         }
     }
     for quantile in &question.quantiles {
         if !is_fraction(quantile.q) {
-            return wrong(format!("metric `{}` is the quantile {}", quantile.key, quantile.q), "use a fraction between 0 and 1");
+            return wrong(
+                format!("metric `{}` is the quantile {}", quantile.key, quantile.q),
+                "use a fraction between 0 and 1",
+            );
         }
         if !(quantile.z.is_finite() && quantile.z >= 0.0) {
-            return wrong(format!("the interval of metric `{}` has z = {}", quantile.key, quantile.z), "use a number from 0 on");
+            return wrong(
+                format!("the interval of metric `{}` has z = {}", quantile.key, quantile.z),
+                "use a number from 0 on",
+            );
         }
     }
     Ok(())

@@ -69,7 +69,8 @@ fn engine(address: &str) -> AthenaEngine {
         .retry_config(aws_sdk_athena::config::retry::RetryConfig::disabled())
         .endpoint_url(address)
         .build();
-    AthenaEngine::new(Client::from_conf(config), "people", "abx_archive").with_wait(Duration::from_millis(700))
+    AthenaEngine::new(Client::from_conf(config), "people", "abx_archive")
+        .with_wait(Duration::from_millis(700))
 }
 
 fn question() -> Question {
@@ -83,7 +84,8 @@ fn execution(state: &str, reason: Option<&str>) -> Value {
 
 fn page(rows: &[&[Option<&str>]], next: Option<&str>) -> Value {
     let row = |row: &&[Option<&str>]| {
-        let data: Vec<Value> = row.iter().map(|value| value.map_or(json!({}), |it| json!({"VarCharValue": it}))).collect();
+        let data: Vec<Value> =
+            row.iter().map(|value| value.map_or(json!({}), |it| json!({"VarCharValue": it}))).collect();
         json!({"Data": data})
     };
     json!({"ResultSet": {"Rows": rows.iter().map(row).collect::<Vec<_>>()}, "NextToken": next})
@@ -112,25 +114,79 @@ fn good() -> Script {
                 let (names, row): (&[_], &[_]) = if sql.contains("FROM lines") {
                     (
                         &[Some("day"), Some("kind"), Some("lines"), Some("arrived"), Some("t")],
-                        &[Some("2026-03-01"), Some("exposure"), Some("3"), Some("1772323300000"), Some("1772323300000")],
+                        &[
+                            Some("2026-03-01"),
+                            Some("exposure"),
+                            Some("3"),
+                            Some("1772323300000"),
+                            Some("1772323300000"),
+                        ],
                     )
                 } else if sql.contains("count(DISTINCT identity)") {
-                    (&[Some("kind"), Some("lines"), Some("events")], &[Some("exposure"), Some("3"), Some("2")])
+                    (
+                        &[Some("kind"), Some("variant"), Some("lines"), Some("events")],
+                        &[Some("exposure"), Some("a"), Some("3"), Some("2")],
+                    )
                 } else if sql.contains("AS units") {
                     (
-                        &[Some("phase"), Some("variant"), Some("metric"), Some("day"), Some("dimension"), Some("mixed"), Some("units")],
+                        &[
+                            Some("phase"),
+                            Some("variant"),
+                            Some("metric"),
+                            Some("day"),
+                            Some("dimension"),
+                            Some("mixed"),
+                            Some("units"),
+                        ],
                         &[Some("0"), Some("a"), Some("0"), day, None, Some("0"), Some("2")],
                     )
                 } else {
                     let names = [
-                        "phase", "variant", "metric", "day", "dimension", "mixed", "x", "y", "c", "xx", "yy", "cc", "xy", "xc", "yc",
-                        "unusable", "early", "overtook", "too_large", "size",
+                        "phase",
+                        "variant",
+                        "metric",
+                        "day",
+                        "dimension",
+                        "mixed",
+                        "x",
+                        "y",
+                        "c",
+                        "xx",
+                        "yy",
+                        "cc",
+                        "xy",
+                        "xc",
+                        "yc",
+                        "unusable",
+                        "early",
+                        "overtook",
+                        "too_large",
+                        "size",
                     ];
                     let values = [
-                        "0", "a", "0", "1772323200000", "", "0", "3.000000", "0.000000", "0.000000", "5.000000000000", "0", "0",
-                        "3.000000000000", "0", "0", "0", "1", "0", "0", "7.0",
+                        "0",
+                        "a",
+                        "0",
+                        "1772323200000",
+                        "",
+                        "0",
+                        "3.000000",
+                        "0.000000",
+                        "0.000000",
+                        "5.000000000000",
+                        "0",
+                        "0",
+                        "3.000000000000",
+                        "0",
+                        "0",
+                        "0",
+                        "1",
+                        "0",
+                        "0",
+                        "7.0",
                     ];
-                    let values: Vec<Option<&str>> = values.iter().map(|it| (!it.is_empty()).then_some(*it)).collect();
+                    let values: Vec<Option<&str>> =
+                        values.iter().map(|it| (!it.is_empty()).then_some(*it)).collect();
                     let names: Vec<Option<&str>> = names.iter().map(|it| Some(*it)).collect();
                     return match body["NextToken"].as_str() {
                         None => (200, page(&[&names], Some("more"))),
@@ -151,16 +207,25 @@ async fn a_question_is_answered_by_pages_of_texts() {
     let (address, calls) = serve(good());
     let answer = analyze(&engine(&address), &question()).await.unwrap();
     let cell = &answer.cells[0];
-    assert_eq!((cell.metric.as_deref(), cell.variant.as_str(), cell.day.to_string().as_str()), (Some("orders"), "a", "2026-03-01"));
+    assert_eq!(
+        (cell.metric.as_deref(), cell.variant.as_str(), cell.day.to_string().as_str()),
+        (Some("orders"), "a", "2026-03-01")
+    );
     let sums = &cell.sums;
     let decimals = [sums.x, sums.y].map(|it| it.to_string());
-    assert_eq!((sums.units, decimals, sums.xx.to_string()), (2, ["3", "2"].map(str::to_owned), "5".to_owned()));
+    assert_eq!(
+        (sums.units, decimals, sums.xx.to_string()),
+        (2, ["3", "2"].map(str::to_owned), "5".to_owned())
+    );
     assert_eq!(answer.checks.exposures.duplicates(), 1);
-    assert_eq!(answer.checks.metrics[0].early, 1);
+    assert_eq!((answer.checks.metrics[0].early, answer.checks.variants[0].exposures), (1, 2));
     assert_eq!(answer.read.scanned_bytes, Some(4000));
     let calls = calls.lock().unwrap();
     let (_, start) = calls.iter().find(|it| it.0 == "StartQueryExecution").unwrap();
-    assert_eq!((&start["WorkGroup"], &start["QueryExecutionContext"]["Database"]), (&json!("people"), &json!("abx_archive")));
+    assert_eq!(
+        (&start["WorkGroup"], &start["QueryExecutionContext"]["Database"]),
+        (&json!("people"), &json!("abx_archive"))
+    );
 }
 
 async fn message(script: Script) -> (String, Vec<String>) {
@@ -173,7 +238,11 @@ async fn message(script: Script) -> (String, Vec<String>) {
 #[tokio::test]
 async fn a_refusal_has_athenas_words_and_what_to_do() {
     for (code, text, help) in [
-        ("AccessDeniedException", "not authorized to perform: athena:StartQueryExecution", "let this role use the workgroup"),
+        (
+            "AccessDeniedException",
+            "not authorized to perform: athena:StartQueryExecution",
+            "let this role use the workgroup",
+        ),
         ("InvalidRequestException", "WorkGroup people is not found.", "check the name of the workgroup"),
         ("InvalidRequestException", "No output location provided.", "give the workgroup a location"),
         ("TooManyRequestsException", "Too Many Requests", "wait, and run the command again"),
@@ -189,7 +258,10 @@ async fn a_failed_statement_has_its_reason() {
     for (reason, help) in [
         ("COLUMN_NOT_FOUND: line 1:8: Column 'sent' cannot be resolved", "deploy the stack of this version"),
         ("TABLE_NOT_FOUND: Table 'awsdatacatalog.abx.events' does not exist", "check the database"),
-        ("HIVE_CURSOR_ERROR: s3://b/events/day=2026-03-01/x.gz: Unexpected end of input stream", "repair or move the file"),
+        (
+            "HIVE_CURSOR_ERROR: s3://b/events/day=2026-03-01/x.gz: Unexpected end of input stream",
+            "repair or move the file",
+        ),
         ("Access Denied (Service: Amazon S3; Status Code: 403)", "let this role read the archive's bucket"),
         ("NUMERIC_VALUE_OUT_OF_RANGE: Decimal overflow", "limit the values of the metrics with `cap`"),
         ("GENERIC_INTERNAL_ERROR", "look at the query in Athena's history"),

@@ -38,7 +38,8 @@ fn purchase(number: u32, unit: &str, amount: &str) -> String {
 }
 
 fn total(answer: &Answer, metric: &str) -> String {
-    let sums = answer.cells.iter().filter(|it| it.metric.as_deref() == Some(metric)).map(|it| it.sums.x.units());
+    let sums =
+        answer.cells.iter().filter(|it| it.metric.as_deref() == Some(metric)).map(|it| it.sums.x.units());
     abx_analysis::Decimal::<6>::from_units(sums.sum()).to_string()
 }
 
@@ -90,7 +91,10 @@ fn a_truncated_gzip_is_named_and_its_lines_count() {
     assert_eq!(answer.read.bad_lines, 1);
     let bad = &answer.read.bad[0];
     assert_eq!((bad.file.as_str(), bad.line), (path.to_str().unwrap(), None));
-    assert!(bad.why.starts_with("it ends in the middle of its gzip data (a truncated file); what follows line"), "{bad}");
+    assert!(
+        bad.why.starts_with("it ends in the middle of its gzip data (a truncated file); what follows line"),
+        "{bad}"
+    );
     assert!((1000..4999).contains(&answer.read.lines), "{}", answer.read.lines);
     assert!(bad.why.contains(&format!("line {} is missing", answer.read.lines)), "{bad}");
 }
@@ -113,9 +117,16 @@ fn missing_days_are_named() {
 #[test]
 fn an_archive_that_cannot_be_read_is_an_error_with_a_next_step() {
     let folder = tempfile::tempdir().unwrap();
-    for (path, why) in [(folder.path().join("missing"), "does not exist"), (folder.path().to_owned(), "has no files")] {
+    for (path, why) in
+        [(folder.path().join("missing"), "does not exist"), (folder.path().to_owned(), "has no files")]
+    {
         let error = ask(&path, &question()).unwrap_err().to_string();
-        assert!(error.contains(&path.display().to_string()) && error.contains(why) && error.contains("check the path"), "{error}");
+        assert!(
+            error.contains(&path.display().to_string())
+                && error.contains(why)
+                && error.contains("check the path"),
+            "{error}"
+        );
     }
 }
 
@@ -163,12 +174,17 @@ fn values_that_do_not_fit_exact_sums_are_refused_by_name() {
     let file = folder.path().join("x");
     fs::write(&file, [exposure(1, "u", "a"), purchase(2, "u", "1e13")].join("\n")).unwrap();
     let error = ask(&file, &question()).unwrap_err().to_string();
-    assert!(error.contains("metric `revenue` are too large") && error.contains("limit them with `cap`"), "{error}");
+    assert!(
+        error.contains("metric `revenue` are too large") && error.contains("limit them with `cap`"),
+        "{error}"
+    );
     let mut capped = question();
     capped.metrics[1].cap = Some(Cap::Value("1000".parse().unwrap()));
     assert_eq!(total(&ask(&file, &capped).unwrap(), "revenue"), "1000");
     // Each total fits, and the sum of their squares does not.
-    let units = (0..20).map(|at| [exposure(at, &format!("u{at}"), "a"), purchase(100 + at, &format!("u{at}"), "9999999999999")]);
+    let units = (0..20).map(|at| {
+        [exposure(at, &format!("u{at}"), "a"), purchase(100 + at, &format!("u{at}"), "9999999999999")]
+    });
     fs::write(&file, units.flatten().collect::<Vec<_>>().join("\n")).unwrap();
     let error = ask(&file, &question()).unwrap_err().to_string();
     assert!(error.contains("metric `revenue` are too large"), "{error}");
@@ -221,7 +237,19 @@ fn parquet_is_read_by_its_columns() {
         writer.write(batch).unwrap();
         writer.close().unwrap();
     };
-    let all = ["id", "arrived_at", "type", "unit", "event", "experiment", "flag", "variant", "timestamp", "credited", "sent"];
+    let all = [
+        "id",
+        "arrived_at",
+        "type",
+        "unit",
+        "event",
+        "experiment",
+        "flag",
+        "variant",
+        "timestamp",
+        "credited",
+        "sent",
+    ];
     write("good.parquet", &columns(&all));
     write("old", &columns(&all[..7]));
     let answer = ask(folder.path(), &question()).unwrap();
@@ -229,5 +257,8 @@ fn parquet_is_read_by_its_columns() {
     let bad: Vec<String> = answer.read.bad.iter().map(ToString::to_string).collect();
     assert_eq!(bad.len(), 2, "{bad:?}");
     assert!(bad[0].ends_with("good.parquet:3: `arrived_at` is missing"), "{bad:?}");
-    assert!(bad[1].ends_with("old: it is Parquet without the columns `variant`, `timestamp`, `sent`"), "{bad:?}");
+    assert!(
+        bad[1].ends_with("old: it is Parquet without the columns `variant`, `timestamp`, `sent`"),
+        "{bad:?}"
+    );
 }

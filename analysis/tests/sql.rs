@@ -1,7 +1,8 @@
 //! The texts that Athena gets, as they were when somebody last read them; `UPDATE=1` writes them anew.
 
 use abx_analysis::{
-    Cap, Decimal, Dialect, Measure, MetricQuestion, Part, PhaseStart, Plan, QuantileOf, QuantileQuestion, Question, Statement,
+    Cap, Decimal, Dialect, Measure, MetricQuestion, Part, PhaseStart, Plan, QuantileOf, QuantileQuestion,
+    Question, Statement,
 };
 use jiff::Timestamp;
 use std::path::Path;
@@ -96,7 +97,9 @@ fn no_name_leaves_its_quotes() {
 /// The two dialects differ in the relations of the archive alone.
 #[test]
 fn all_but_the_archive_is_the_same_for_both_engines() {
-    for ((name, athena), (_, embedded)) in statements(Dialect::Athena).into_iter().zip(statements(Dialect::DataFusion)) {
+    for ((name, athena), (_, embedded)) in
+        statements(Dialect::Athena).into_iter().zip(statements(Dialect::DataFusion))
+    {
         assert_eq!(athena.query, embedded.query, "{name}");
         assert!(athena.relations.ends_with(&embedded.relations), "{name}");
         let first = if name == "lines" { "lines AS (" } else { "archive AS (" };
@@ -135,8 +138,13 @@ fn a_question_that_has_no_answer_is_refused() {
         z,
     };
     for (metrics, quantiles, why) in [
-        (vec![metric(Some(Cap::Percentile(1.0)), 0, None)], vec![], "percentile 1; use a fraction between 0 and 1"),
+        (
+            vec![metric(Some(Cap::Percentile(1.0)), 0, None)],
+            vec![],
+            "percentile 1; use a fraction between 0 and 1",
+        ),
         (vec![metric(Some(Cap::Percentile(f64::NAN)), 0, None)], vec![], "percentile NaN"),
+        (vec![metric(Some(Cap::Value("-1".parse().unwrap())), 0, None)], vec![], "is below 0; use 0 or more"),
         (vec![metric(None, 2, Some(1))], vec![], "ends before it begins"),
         (vec![metric(None, 0, None), metric(None, 0, None)], vec![], "`m` is asked for twice"),
         (vec![], vec![quantile(0.0, 1.0)], "the quantile 0"),

@@ -36,9 +36,15 @@ pub(super) struct Relevant<'a> {
 /// The details of an event that a question is about.
 #[derive(Debug)]
 pub(super) enum About<'a> {
-    Exposure { variant: Cow<'a, str>, revision: Option<i64>, dimension: Option<Cow<'a, str>> },
+    Exposure {
+        variant: Cow<'a, str>,
+        revision: Option<i64>,
+        dimension: Option<Cow<'a, str>>,
+    },
     /// The amounts of the properties are in [`Decoder::amounts`].
-    Conversion { event: i32 },
+    Conversion {
+        event: i32,
+    },
 }
 
 /// A text that is borrowed where it can be. `Option<Cow<str>>` never is, with serde's own implementation.
@@ -171,7 +177,8 @@ impl<'q> Decoder<'q> {
 
     /// Reads a line. `place` names it, for an event without an id.
     pub(super) fn line<'a>(&mut self, line: &'a [u8], place: &'a str) -> Result<Decoded<'a>, String> {
-        let text = std::str::from_utf8(line).map_err(|error| format!("byte {} is not UTF-8", error.valid_up_to() + 1))?;
+        let text = std::str::from_utf8(line)
+            .map_err(|error| format!("byte {} is not UTF-8", error.valid_up_to() + 1))?;
         let written: WrittenLine<'a> = serde_json::from_str(text).map_err(|error| unreadable(&error))?;
         if written.id.is_none() && written.sent.is_none() {
             return self.plain(text, written.arrived_at.as_ref(), place);
@@ -184,7 +191,11 @@ impl<'q> Decoder<'q> {
         let event = Event {
             line: place,
             kind: written.kind.ok_or("`type` is missing")?.0,
-            unit: written.unit.map(|raw| text_of(raw).ok_or("`unit` is not a string")).transpose()?.unwrap_or_default(),
+            unit: written
+                .unit
+                .map(|raw| text_of(raw).ok_or("`unit` is not a string"))
+                .transpose()?
+                .unwrap_or_default(),
             event: written.event.map(|it| it.0),
             experiment: written.experiment.map(|it| it.0),
             variant: written.variant.map(|it| it.0),
@@ -211,7 +222,12 @@ impl<'q> Decoder<'q> {
     }
 
     /// Reads an event as its producer sends it.
-    fn plain<'a>(&mut self, line: &'a str, arrived: Option<&Text<'a>>, place: &'a str) -> Result<Decoded<'a>, String> {
+    fn plain<'a>(
+        &mut self,
+        line: &'a str,
+        arrived: Option<&Text<'a>>,
+        place: &'a str,
+    ) -> Result<Decoded<'a>, String> {
         let data = EventData::read(line.as_bytes()).map_err(|rejection| rejection.to_string())?;
         let arrived = arrived.map(|text| time("arrived_at", &text.0)).transpose()?;
         let t = data.timestamp.map(jiff::Timestamp::as_millisecond).or(arrived);
@@ -230,12 +246,20 @@ impl<'q> Decoder<'q> {
         self.event(event, None, arrived.unwrap_or(t), t)
     }
 
-    fn event<'a>(&mut self, event: Event<'a>, id: Option<&str>, arrived: i64, t: i64) -> Result<Decoded<'a>, String> {
+    fn event<'a>(
+        &mut self,
+        event: Event<'a>,
+        id: Option<&str>,
+        arrived: i64,
+        t: i64,
+    ) -> Result<Decoded<'a>, String> {
         let mut decoded = Decoded { kind: event.kind, arrived, t, relevant: None, is_without_unit: false };
         let (unit, name, about) = match &*decoded.kind {
             "exposure" => {
                 let experiment = event.experiment.ok_or("`experiment` is missing")?;
-                if *experiment != *self.extract.experiment || epoch(event.sent.epoch) != u64::from(self.extract.epoch) {
+                if *experiment != *self.extract.experiment
+                    || epoch(event.sent.epoch) != u64::from(self.extract.epoch)
+                {
                     return Ok(decoded);
                 }
                 let about = About::Exposure {
@@ -264,7 +288,9 @@ impl<'q> Decoder<'q> {
         let event_id = event.sent.event_id.and_then(id_text).filter(|it| !it.is_empty());
         let identity = match (&event_id, id) {
             // As in `EventData::identity`: an id counts within its type, what it is about and its unit.
-            (Some(event_id), _) => self.identities.hash(&[&unit, &decoded.kind, &name, &event.unit, event_id]),
+            (Some(event_id), _) => {
+                self.identities.hash(&[&unit, &decoded.kind, &name, &event.unit, event_id])
+            }
             (None, Some(id)) => self.identities.hash(&[&unit, id]),
             (None, None) => self.identities.hash(&[&unit, event.line, ""]),
         };
@@ -286,10 +312,13 @@ impl<'q> Decoder<'q> {
             return;
         }
         let Some(properties) = properties else { return };
-        let mut found = vec![None; self.amounts.len()];
-        pick(properties, &self.extract.properties, &mut found);
-        for (amount, raw) in self.amounts.iter_mut().zip(found) {
-            *amount = raw.and_then(|raw| millionths(raw.get()));
+        // Some properties at a time, so that nothing is allocated.
+        for (names, amounts) in self.extract.properties.chunks(8).zip(self.amounts.chunks_mut(8)) {
+            let mut found = [None; 8];
+            pick(properties, names, &mut found);
+            for (amount, raw) in amounts.iter_mut().zip(found) {
+                *amount = raw.and_then(|raw| millionths(raw.get()));
+            }
         }
     }
 }
@@ -299,7 +328,51 @@ fn unreadable(error: &serde_json::Error) -> String {
     format!("{what}, at column {}", error.column())
 }
 
+/// A time as the archive writes it, in milliseconds: `2026-03-01T09:00:00.5Z`. `None` for any other form, which is not looked at closely.
+fn archived_time(text: &str) -> Option<i64> {
+    let bytes = text.as_bytes();
+    let (head, rest) = (bytes.get(..19)?, bytes.get(19..)?);
+    let number = |from: usize, to: usize| {
+        head.get(from..to)?.iter().try_fold(0_i64, |number, byte| {
+            byte.is_ascii_digit().then(|| number * 10 + i64::from(byte - b'0'))
+        })
+    };
+    let marks = [4, 7, 10, 13, 16].map(|at| head.get(at).copied());
+    if marks != [b'-', b'-', b'T', b':', b':'].map(Some) {
+        return None;
+    }
+    let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
+    let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
+    // Days beyond the 28th exist in some months only, and leap seconds hardly at all.
+    if year < 1970
+        || !(1..=12).contains(&month)
+        || !(1..=28).contains(&day)
+        || hour > 23
+        || minute > 59
+        || second > 59
+    {
+        return None;
+    }
+    let milliseconds = match rest {
+        [b'Z'] => 0,
+        [b'.', digits @ .., b'Z']
+            if (1..=9).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit) =>
+        {
+            let digits = digits.iter().copied().chain([b'0', b'0']).take(3);
+            digits.fold(0, |number, byte| number * 10 + i64::from(byte - b'0'))
+        }
+        _ => return None,
+    };
+    // Years begin in March here, so that the day that comes every four years is their last.
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let days = year * 365 + year / 4 - year / 100 + year / 400 + (month * 153 + 2) / 5 + day - 1 - 719_468;
+    Some((((days * 24 + hour) * 60 + minute) * 60 + second) * 1000 + milliseconds)
+}
+
 fn time(name: &str, text: &str) -> Result<i64, String> {
+    if let Some(time) = archived_time(text) {
+        return Ok(time);
+    }
     let time = time_of_text(text).ok_or_else(|| format!("`{name}` is not a time"))?;
     Ok(time.as_millisecond())
 }
@@ -332,7 +405,11 @@ fn epoch(raw: Option<&RawValue>) -> u64 {
 }
 
 /// The unit of a conversion: a value of `context` by its path, or by a key that holds the dots itself.
-fn unit_of_context<'a>(context: Option<&'a RawValue>, path: &[&str], whole: Option<&str>) -> Option<Cow<'a, str>> {
+fn unit_of_context<'a>(
+    context: Option<&'a RawValue>,
+    path: &[&str],
+    whole: Option<&str>,
+) -> Option<Cow<'a, str>> {
     let value = |object: &'a RawValue, name: &str| {
         let mut found = [None];
         pick(object, &[name], &mut found);
@@ -428,6 +505,34 @@ mod tests {
         }
     }
 
+    proptest! {
+        #[test]
+        fn a_time_of_the_archive_is_the_time_of_its_text(
+            nanoseconds in 0..253_402_207_200_000_000_000_i128, digits in prop_oneof![Just(1_i128), Just(1_000_000), Just(1_000_000_000)],
+        ) {
+            let time = jiff::Timestamp::from_nanosecond(nanoseconds / digits * digits).unwrap();
+            let read = archived_time(&time.to_string());
+            prop_assert!(read.is_none_or(|it| it == time.as_millisecond()), "{time}");
+        }
+
+        #[test]
+        fn any_text_that_is_read_as_a_time_is_one(text in "20[0-9]{2}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-6][0-9]:[0-6][0-9](\\.[0-9]{0,10})?Z?") {
+            let read = archived_time(&text);
+            prop_assert!(read.is_none_or(|it| time_of_text(&text).map(|it| it.as_millisecond()) == Some(it)), "{text}");
+        }
+    }
+
+    #[test]
+    fn most_times_are_read_quickly() {
+        for (text, milliseconds) in [
+            ("2026-03-01T00:00:00Z", 1_772_323_200_000),
+            ("2026-02-28T23:59:59.9999Z", 1_772_323_199_999),
+            ("1970-01-01T00:00:00.05Z", 50),
+        ] {
+            assert_eq!(archived_time(text), Some(milliseconds), "{text}");
+        }
+    }
+
     #[test]
     fn a_line_of_the_archive_is_read() {
         let line = r#"{"_id":"s:1","arrived_at":"2026-03-01T00:00:00Z","type":"conversion","unit":"u","event":"purchase",
@@ -455,7 +560,8 @@ mod tests {
         };
         let seven = unit(r#"{"account":{"id":7}}"#);
         assert!(seven.is_some());
-        for same in [r#"{"account":{"id":"7"}}"#, r#"{"account.id":7.0}"#, r#"{"account":{},"account.id":7}"#] {
+        for same in [r#"{"account":{"id":"7"}}"#, r#"{"account.id":7.0}"#, r#"{"account":{},"account.id":7}"#]
+        {
             assert_eq!(unit(same), seven, "{same}");
         }
         for none in ["{}", r#"{"account":7}"#, r#"{"account":{"id":" "}}"#, r#"{"account":{"id":7.5}}"#] {
@@ -497,7 +603,10 @@ mod tests {
             (r#"{"sent":{}}"#, "`_id` is missing"),
             (r#"{"_id":"s:1","sent":{}}"#, "`arrived_at` is missing"),
             (r#"{"_id":"s:1","sent":{},"arrived_at":"soon"}"#, "`arrived_at` is not a time"),
-            (r#"{"_id":"s:1","sent":{},"arrived_at":"2026-03-01","timestamp":7}"#, "`timestamp` is not a string"),
+            (
+                r#"{"_id":"s:1","sent":{},"arrived_at":"2026-03-01","timestamp":7}"#,
+                "`timestamp` is not a string",
+            ),
             (r#"{"_id":"s:1","sent":{},"arrived_at":"2026-03-01"}"#, "`type` is missing"),
             (r#"{"type":"conversion","event":"purchase","user_id":"u"}"#, "its time is not known"),
             (r#"{"type":"conversion","user_id":"u","timestamp":0}"#, "`event` is missing"),

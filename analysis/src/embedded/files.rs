@@ -23,12 +23,17 @@ pub(super) struct Unreadable {
 
 /// Lists the files at a path, in the order of their names: a file, or a folder with or without partitions `day=2026-11-24`.
 /// Names that begin with `.` or `_` are left out, as other readers of such folders do.
-pub(super) fn list(root: &Path, extract: &Extract) -> Result<(Vec<ArchiveFile>, Vec<Unreadable>), AnalysisError> {
+pub(super) fn list(
+    root: &Path,
+    extract: &Extract,
+) -> Result<(Vec<ArchiveFile>, Vec<Unreadable>), AnalysisError> {
     let failed = |error: io::Error| AnalysisError::Archive {
         place: root.display().to_string(),
         why: reason(&error),
         help: match error.kind() {
-            io::ErrorKind::NotFound => "check the path: it is a folder with `day=…` folders, a folder of files, or a file".to_owned(),
+            io::ErrorKind::NotFound => {
+                "check the path: it is a folder with `day=…` folders, a folder of files, or a file".to_owned()
+            }
             _ => "let this user read it".to_owned(),
         },
         cause: Some(Box::new(error)),
@@ -103,7 +108,9 @@ mod tests {
     #[test]
     fn partitions_and_plain_folders_are_listed() {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["day=2026-03-01/a/x.gz", "day=2026-03-02/x", "plain.jsonl", "_SUCCESS", "day=2026-03-01/.x.crc"] {
+        for name in
+            ["day=2026-03-01/a/x.gz", "day=2026-03-02/x", "plain.jsonl", "_SUCCESS", "day=2026-03-01/.x.crc"]
+        {
             let path = folder.path().join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, "").unwrap();

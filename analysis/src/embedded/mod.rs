@@ -7,6 +7,7 @@
 mod decode;
 mod files;
 mod reader;
+mod running;
 mod store;
 
 use crate::analyze::Engine;
@@ -16,10 +17,12 @@ use datafusion::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::datasource::MemTable;
 use datafusion::error::{DataFusionError, Result as DataFusionResult};
+use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use reader::Loaded;
+use running::UseRunningSums;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -57,12 +60,7 @@ impl EmbeddedEngine {
     #[must_use]
     pub fn new(root: impl AsRef<Path>) -> Self {
         let threads = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
-        Self {
-            root: root.as_ref().to_owned(),
-            threads,
-            store_bytes: STORE_BYTES,
-            prepared: Mutex::default(),
-        }
+        Self { root: root.as_ref().to_owned(), threads, store_bytes: STORE_BYTES, prepared: Mutex::default() }
     }
 
     /// Uses so many threads, at least one.
@@ -110,9 +108,11 @@ impl Engine for EmbeddedEngine {
                 statement: format!("{} (DataFusion)", statement.name),
                 help: match error.find_root() {
                     DataFusionError::ResourcesExhausted(_) => {
-                        "ask for fewer metrics at a time, or free space in the folder for temporary files".to_owned()
+                        "ask for fewer metrics at a time, or free space in the folder for temporary files"
+                            .to_owned()
                     }
-                    _ => "report it with the archive's first lines, because no archive should cause it".to_owned(),
+                    _ => "report it with the archive's first lines, because no archive should cause it"
+                        .to_owned(),
                 },
                 why: error.find_root().to_string(),
                 cause: Some(Box::new(error)),
@@ -136,11 +136,15 @@ async fn blocking<T: Send + 'static>(
 }
 
 fn session(threads: usize, bytes: usize) -> DataFusionResult<SessionContext> {
-    let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(FairSpillPool::new(bytes))).build_arc()?;
+    let runtime =
+        RuntimeEnvBuilder::new().with_memory_pool(Arc::new(FairSpillPool::new(bytes))).build_arc()?;
     let mut config = SessionConfig::new().with_target_partitions(threads).with_information_schema(false);
     // Statistics that a table in memory has would only cost time to keep.
     config.options_mut().execution.collect_statistics = false;
-    Ok(SessionContext::new_with_config_rt(config, runtime))
+    let state = SessionContext::new_with_config_rt(config, runtime).state();
+    let state =
+        SessionStateBuilder::new_from_existing(state).with_physical_optimizer_rule(Arc::new(UseRunningSums));
+    Ok(SessionContext::new_with_state(state.build()))
 }
 
 /// Runs a future that keeps a processor busy.

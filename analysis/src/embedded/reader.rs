@@ -44,7 +44,12 @@ pub(super) struct Loaded {
 }
 
 /// Reads what a question needs.
-pub(super) fn load(root: &Path, extract: &Extract, store: &Store, threads: usize) -> Result<Loaded, AnalysisError> {
+pub(super) fn load(
+    root: &Path,
+    extract: &Extract,
+    store: &Store,
+    threads: usize,
+) -> Result<Loaded, AnalysisError> {
     let (files, unreadable) = list(root, extract)?;
     let mut loaded = Loaded::default();
     loaded.report.files = files.len() as u64;
@@ -58,11 +63,15 @@ pub(super) fn load(root: &Path, extract: &Extract, store: &Store, threads: usize
                 Some(bad) => format!("{bad}"),
                 None => "it has no files for these days".to_owned(),
             },
-            help: "check the path: it is a folder with `day=…` folders, a folder of files, or a file".to_owned(),
+            help: "check the path: it is a folder with `day=…` folders, a folder of files, or a file"
+                .to_owned(),
             cause: None,
         });
     }
-    let queue = Queue { state: Mutex::new(QueueState { files: files.into(), sources: VecDeque::new(), busy: 0 }), freed: Condvar::new() };
+    let queue = Queue {
+        state: Mutex::new(QueueState { files: files.into(), sources: VecDeque::new(), busy: 0 }),
+        freed: Condvar::new(),
+    };
     let identities = Identities::new();
     let parts = std::thread::scope(|scope| {
         let work = || work(&queue, extract, identities, store);
@@ -202,7 +211,9 @@ impl Source {
                         bytes.truncate(end);
                         let lines = before + count_lines(&bytes);
                         let what = match error.kind() {
-                            io::ErrorKind::UnexpectedEof => "it ends in the middle of its gzip data (a truncated file)".to_owned(),
+                            io::ErrorKind::UnexpectedEof => {
+                                "it ends in the middle of its gzip data (a truncated file)".to_owned()
+                            }
                             _ => reason(&error),
                         };
                         self.lines = lines;
@@ -244,7 +255,8 @@ const NEEDED: [&str; 9] =
 fn parquet(file: File) -> Result<ParquetRecordBatchReader, String> {
     let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| error.to_string())?;
     let schema = builder.schema();
-    let missing: Vec<&str> = NEEDED.into_iter().filter(|name| schema.field_with_name(name).is_err()).collect();
+    let missing: Vec<&str> =
+        NEEDED.into_iter().filter(|name| schema.field_with_name(name).is_err()).collect();
     if !missing.is_empty() {
         let s = if missing.len() == 1 { "" } else { "s" };
         return Err(format!("it is Parquet without the column{s} `{}`", missing.join("`, `")));
@@ -282,7 +294,12 @@ impl Loaded {
 }
 
 /// One thread: reads blocks and decodes their lines until nothing is left.
-fn work(queue: &Queue, extract: &Extract, identities: Identities, store: &Store) -> Result<Loaded, ArrowError> {
+fn work(
+    queue: &Queue,
+    extract: &Extract,
+    identities: Identities,
+    store: &Store,
+) -> Result<Loaded, ArrowError> {
     let mut thread = Thread {
         decoder: Decoder::new(extract, identities),
         builders: store.builders(),
@@ -296,7 +313,11 @@ fn work(queue: &Queue, extract: &Extract, identities: Identities, store: &Store)
                 Ok(source) => source,
                 Err((file, why)) => {
                     queue.give_back(None);
-                    thread.loaded.bad_line(BadLine { file: file.path.display().to_string(), line: None, why });
+                    thread.loaded.bad_line(BadLine {
+                        file: file.path.display().to_string(),
+                        line: None,
+                        why,
+                    });
                     continue;
                 }
             },
@@ -339,9 +360,17 @@ impl Thread<'_, '_> {
             }
             self.loaded.report.lines += 1;
             // Only an event without any id needs it.
-            let place = if line.starts_with(b"{\"_id\"") { String::new() } else { format!("{path}:{number}") };
+            let place =
+                if line.starts_with(b"{\"_id\"") { String::new() } else { format!("{path}:{number}") };
             match self.decoder.line(line, &place) {
-                Ok(decoded) => add(&mut self.builders, &mut self.loaded, &mut self.latest, file, &decoded, &self.decoder.amounts)?,
+                Ok(decoded) => add(
+                    &mut self.builders,
+                    &mut self.loaded,
+                    &mut self.latest,
+                    file,
+                    &decoded,
+                    &self.decoder.amounts,
+                )?,
                 Err(why) => self.loaded.bad_line(BadLine { file: path.to_string(), line: Some(number), why }),
             }
         }
@@ -358,7 +387,8 @@ impl Thread<'_, '_> {
         for text in texts {
             columns.push(text?);
         }
-        let [id, arrived_at, kind, unit, event, experiment, variant, timestamp, sent] = columns.as_slice() else {
+        let [id, arrived_at, kind, unit, event, experiment, variant, timestamp, sent] = columns.as_slice()
+        else {
             return Ok(());
         };
         let path = file.path.to_string_lossy();
@@ -376,7 +406,14 @@ impl Thread<'_, '_> {
                 sent: value(sent, row),
             };
             match self.decoder.row(columns, "") {
-                Ok(decoded) => add(&mut self.builders, &mut self.loaded, &mut self.latest, file, &decoded, &self.decoder.amounts)?,
+                Ok(decoded) => add(
+                    &mut self.builders,
+                    &mut self.loaded,
+                    &mut self.latest,
+                    file,
+                    &decoded,
+                    &self.decoder.amounts,
+                )?,
                 Err(why) => self.loaded.bad_line(BadLine { file: path.to_string(), line: Some(number), why }),
             }
         }

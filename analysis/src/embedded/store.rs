@@ -6,8 +6,8 @@
 use super::decode::{About, Relevant};
 use crate::Extract;
 use datafusion::arrow::array::{
-    ArrayRef, Decimal128Builder, DictionaryArray, Int8Array, Int32Builder, Int64Builder, RecordBatch, StringArray, StringBuilder,
-    new_null_array,
+    ArrayRef, Decimal128Builder, DictionaryArray, Int8Array, Int32Builder, Int64Builder, RecordBatch,
+    StringArray, StringBuilder, new_null_array,
 };
 use datafusion::arrow::datatypes::{DataType, Field, Int8Type, Schema, SchemaRef};
 use datafusion::arrow::error::ArrowError;
@@ -192,7 +192,8 @@ impl Builders<'_> {
 
     /// Hands over what is left.
     pub(super) fn finish(mut self) -> Result<(), ArrowError> {
-        (0..BUCKETS).try_for_each(|at| [EXPOSURE, CONVERSION].into_iter().try_for_each(|kind| self.flush(at, kind)))
+        (0..BUCKETS)
+            .try_for_each(|at| [EXPOSURE, CONVERSION].into_iter().try_for_each(|kind| self.flush(at, kind)))
     }
 }
 

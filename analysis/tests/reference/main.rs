@@ -27,7 +27,8 @@ fn found(answer: &Answer) -> Expected {
     for cell in &answer.cells {
         let it = &cell.sums;
         let day = jiff::tz::Offset::UTC.to_timestamp(cell.day.at(0, 0, 0, 0)).unwrap().as_millisecond();
-        let key = (cell.metric.clone(), cell.phase, cell.variant.clone(), cell.dimension.clone(), cell.mixed, day);
+        let key =
+            (cell.metric.clone(), cell.phase, cell.variant.clone(), cell.dimension.clone(), cell.mixed, day);
         let values = [
             it.units.into(),
             it.x.units(),
@@ -47,7 +48,8 @@ fn found(answer: &Answer) -> Expected {
         found.checks.insert(it.metric.clone(), [it.unusable, it.early, it.overtook]);
     }
     for it in &answer.quantiles {
-        let value = (it.n, it.units, it.value.units(), it.low.map(|it| it.units()), it.high.map(|it| it.units()));
+        let value =
+            (it.n, it.units, it.value.units(), it.low.map(|it| it.units()), it.high.map(|it| it.units()));
         found.quantiles.insert((it.key.clone(), it.variant.clone()), value);
     }
     found
@@ -66,7 +68,12 @@ fn line() -> impl Strategy<Value = (Option<u32>, u32, Option<u32>, i64, Option<i
         proptest::option::of(5..8_u64),
         proptest::option::of(prop_oneof![Just("DE"), Just("it's"), Just("")]),
     )
-        .prop_map(|(variant, epoch, revision, dimension)| What::Exposure { variant, epoch, revision, dimension });
+        .prop_map(|(variant, epoch, revision, dimension)| What::Exposure {
+            variant,
+            epoch,
+            revision,
+            dimension,
+        });
     let conversion = (
         prop_oneof![3 => Just("buy"), 2 => Just("o'clock {until}"), 1 => Just("other")],
         proptest::option::weighted(0.8, 0..AMOUNTS.len()),
@@ -119,7 +126,10 @@ fn question() -> impl Strategy<Value = Question> {
                     covariate_ms: windows.1,
                     ..MetricQuestion::new("conversion", part("buy", Measure::Once))
                 },
-                MetricQuestion { covariate_ms: windows.1, ..MetricQuestion::new("count", part("buy", Measure::Count)) },
+                MetricQuestion {
+                    covariate_ms: windows.1,
+                    ..MetricQuestion::new("count", part("buy", Measure::Count))
+                },
                 MetricQuestion {
                     cap,
                     covariate_ms: windows.2,

@@ -3,34 +3,34 @@
 use abx_analysis::{Cap, Measure, MetricQuestion, Part, QuantileOf, QuantileQuestion, Question};
 use std::collections::{BTreeMap, BTreeSet};
 
-pub const DAY: i64 = 86_400_000;
+pub(crate) const DAY: i64 = 86_400_000;
 
 /// A line of an archive, as a test makes it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Line {
-    pub id: u32,
-    pub event_id: Option<u32>,
-    pub user: u32,
+pub(crate) struct Line {
+    pub(crate) id: u32,
+    pub(crate) event_id: Option<u32>,
+    pub(crate) user: u32,
     /// The value of `account.id` in the context of a conversion; the unit of an exposure is made of it as well.
-    pub account: Option<u32>,
-    pub arrived: i64,
-    pub timestamp: Option<i64>,
-    pub what: What,
+    pub(crate) account: Option<u32>,
+    pub(crate) arrived: i64,
+    pub(crate) timestamp: Option<i64>,
+    pub(crate) what: What,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum What {
+pub(crate) enum What {
     Exposure { variant: &'static str, epoch: u32, revision: Option<u64>, dimension: Option<&'static str> },
     Conversion { event: &'static str, amount: Option<&'static str> },
 }
 
 impl Line {
-    pub fn t(&self) -> i64 {
+    pub(crate) fn t(&self) -> i64 {
         self.timestamp.unwrap_or(self.arrived)
     }
 
     /// The unit as the experiment has it.
-    pub fn unit(&self, by_account: bool) -> Option<String> {
+    pub(crate) fn unit(&self, by_account: bool) -> Option<String> {
         match self.what {
             What::Exposure { .. } if by_account => Some(format!("{}", self.account.unwrap_or(0))),
             What::Conversion { .. } if by_account => self.account.map(|it| it.to_string()),
@@ -39,7 +39,7 @@ impl Line {
     }
 
     /// The text in the column `unit` of the archive.
-    pub fn column_unit(&self, by_account: bool) -> String {
+    pub(crate) fn column_unit(&self, by_account: bool) -> String {
         match self.what {
             What::Exposure { .. } => self.unit(by_account).unwrap(),
             What::Conversion { .. } => format!("u{}", self.user),
@@ -48,7 +48,7 @@ impl Line {
 }
 
 /// The amounts that the tests send, and their millionths.
-pub const AMOUNTS: [(&str, Option<i128>); 12] = [
+pub(crate) const AMOUNTS: [(&str, Option<i128>); 12] = [
     ("1", Some(1_000_000)),
     ("2.5", Some(2_500_000)),
     ("-3", Some(-3_000_000)),
@@ -87,22 +87,22 @@ struct Unit {
 }
 
 /// metric, phase, variant, dimension, mixed, day.
-pub type Key = (Option<String>, u32, String, Option<String>, bool, i64);
+pub(crate) type Key = (Option<String>, u32, String, Option<String>, bool, i64);
 
 /// units, x, y, c in millionths, then xx, yy, cc, xy, xc, yc in millionths of millionths.
-pub type Values = [i128; 10];
+pub(crate) type Values = [i128; 10];
 
 #[derive(Debug, Default, PartialEq)]
-pub struct Expected {
-    pub cells: BTreeMap<Key, Values>,
-    pub caps: BTreeMap<String, i128>,
+pub(crate) struct Expected {
+    pub(crate) cells: BTreeMap<Key, Values>,
+    pub(crate) caps: BTreeMap<String, i128>,
     /// unusable, early, overtook.
-    pub checks: BTreeMap<String, [u64; 3]>,
+    pub(crate) checks: BTreeMap<String, [u64; 3]>,
     /// n, units, value, low, high by key and variant.
-    pub quantiles: BTreeMap<(String, String), (u64, u64, i128, Option<i128>, Option<i128>)>,
+    pub(crate) quantiles: BTreeMap<(String, String), (u64, u64, i128, Option<i128>, Option<i128>)>,
 }
 
-pub fn compute(lines: &[Line], question: &Question) -> Expected {
+pub(crate) fn compute(lines: &[Line], question: &Question) -> Expected {
     let by_account = question.unit.is_some();
     let until = question.until.map_or(i64::MAX, |it| it.as_millisecond());
     let matured_at = question.until.map_or_else(
@@ -151,20 +151,19 @@ fn units(lines: &[Line], question: &Question, by_account: bool, until: i64) -> B
             What::Exposure { variant, revision, dimension, .. } => (*variant, *revision, *dimension),
             What::Conversion { .. } => unreachable!(),
         };
-        // Nulls come last.
-        let order = |line: &&&Line| {
-            let (variant, revision, dimension) = details(line);
-            (line.t(), line.arrived, variant, revision.unwrap_or(u64::MAX), dimension.unwrap_or("\u{10ffff}"))
-        };
-        let first = lines.iter().min_by_key(order).unwrap();
-        let (variant, revision, dimension) = details(first);
+        // Of several at the earliest time, the smallest of each column.
+        let t = lines.iter().map(|it| it.t()).min().unwrap();
+        let at_first = || lines.iter().filter(|it| it.t() == t).map(|line| details(line));
+        let variant = at_first().map(|it| it.0).min().unwrap();
+        let (revision, dimension) =
+            (at_first().filter_map(|it| it.1).min(), at_first().filter_map(|it| it.2).min());
         let phase = question.phases.iter().filter(|start| match revision {
             Some(revision) => revision >= start.from_revision,
-            None => first.t() >= start.from_time.as_millisecond(),
+            None => t >= start.from_time.as_millisecond(),
         });
         let variants: BTreeSet<&str> = lines.iter().map(|line| details(line).0).collect();
         let unit = Unit {
-            t: first.t(),
+            t,
             arrived: lines.iter().map(|it| it.arrived).min().unwrap(),
             variant,
             phase: u32::try_from(phase.count()).unwrap(),
@@ -183,8 +182,9 @@ fn units(lines: &[Line], question: &Question, by_account: bool, until: i64) -> B
             What::Exposure { .. } => unreachable!(),
         };
         let all = lines.iter().map(conversion);
-        let first = all.min_by_key(|it| (it.t, it.arrived, it.amount.is_none(), it.amount)).unwrap();
-        unit.conversions.push(first);
+        let first = all.min_by_key(|it| (it.t, it.amount.is_none(), it.amount)).unwrap();
+        let arrived = lines.iter().map(|it| it.arrived).min().unwrap();
+        unit.conversions.push(Conversion { arrived, ..first });
     }
     units
 }
@@ -215,8 +215,14 @@ fn window(unit: &Unit, from: u64, to: Option<u64>) -> (i64, i64) {
     (from, to.map_or(i64::MAX, |to| unit.t + i64::try_from(to).unwrap()))
 }
 
-fn add_metric(expected: &mut Expected, metric: &MetricQuestion, units: &BTreeMap<String, Unit>, matured_at: i64) {
-    let matured = |unit: &Unit| metric.window_to_ms.is_none_or(|to| unit.t + i64::try_from(to).unwrap() <= matured_at);
+fn add_metric(
+    expected: &mut Expected,
+    metric: &MetricQuestion,
+    units: &BTreeMap<String, Unit>,
+    matured_at: i64,
+) {
+    let matured =
+        |unit: &Unit| metric.window_to_ms.is_none_or(|to| unit.t + i64::try_from(to).unwrap() <= matured_at);
     let within = |unit: &Unit, t: i64| {
         let (from, to) = window(unit, metric.window_from_ms, metric.window_to_ms);
         (from..=to).contains(&t)
@@ -225,19 +231,29 @@ fn add_metric(expected: &mut Expected, metric: &MetricQuestion, units: &BTreeMap
         None => i128::MAX,
         Some(Cap::Value(value)) => value.millionths(),
         Some(Cap::Percentile(fraction)) => {
-            let mut totals: Vec<i128> = units.values().filter(|it| matured(it)).map(|unit| {
-                let counted: Vec<&Conversion> = unit.conversions.iter().filter(|it| within(unit, it.t)).collect();
-                // A cap of a percentile is of the numbers that are summed, before `once` makes 1 of them.
-                match metric.numerator.measure {
-                    Measure::Once => counted.iter().filter(|it| it.event == metric.numerator.event).count() as i128 * 1_000_000,
-                    _ => value(&metric.numerator, &counted),
-                }
-            }).collect();
+            let mut totals: Vec<i128> = units
+                .values()
+                .filter(|it| matured(it))
+                .map(|unit| {
+                    let counted: Vec<&Conversion> =
+                        unit.conversions.iter().filter(|it| within(unit, it.t)).collect();
+                    // A cap of a percentile is of the numbers that are summed, before `once` makes 1 of them.
+                    match metric.numerator.measure {
+                        Measure::Once => {
+                            counted.iter().filter(|it| it.event == metric.numerator.event).count() as i128
+                                * 1_000_000
+                        }
+                        _ => value(&metric.numerator, &counted),
+                    }
+                })
+                .collect();
             totals.sort_unstable();
             match rank(totals.len(), fraction) {
                 Some(at) => {
-                    expected.caps.insert(metric.key.clone(), totals[at]);
-                    totals[at]
+                    // Units without events keep 0.
+                    let cap = totals[at].max(0);
+                    expected.caps.insert(metric.key.clone(), cap);
+                    cap
                 }
                 None => i128::MAX,
             }
@@ -246,12 +262,14 @@ fn add_metric(expected: &mut Expected, metric: &MetricQuestion, units: &BTreeMap
     let checks = expected.checks.entry(metric.key.clone()).or_default();
     for unit in units.values() {
         let is_taken = |it: &Conversion| {
-            it.event == metric.numerator.event || metric.denominator.as_ref().is_some_and(|part| it.event == part.event)
+            it.event == metric.numerator.event
+                || metric.denominator.as_ref().is_some_and(|part| it.event == part.event)
         };
         for conversion in unit.conversions.iter().filter(|it| is_taken(it)) {
             // An event of numerator and denominator is one row, with one `early`.
             let counts = matured(unit) && within(unit, conversion.t);
-            let sums = |part: &Part| matches!(part.measure, Measure::Sum { .. }) && conversion.event == part.event;
+            let sums =
+                |part: &Part| matches!(part.measure, Measure::Sum { .. }) && conversion.event == part.event;
             let is_summed = sums(&metric.numerator) || metric.denominator.as_ref().is_some_and(sums);
             checks[0] += u64::from(counts && is_summed && conversion.amount.is_none());
             checks[1] += u64::from(conversion.t < unit.t);
@@ -260,20 +278,26 @@ fn add_metric(expected: &mut Expected, metric: &MetricQuestion, units: &BTreeMap
         if !matured(unit) {
             continue;
         }
-        let before: Vec<&Conversion> = unit.conversions.iter().filter(|it| {
-            let covariate = i64::try_from(metric.covariate_ms.unwrap_or(0)).unwrap();
-            it.t < unit.t && it.t >= unit.t - covariate
-        }).collect();
+        let before: Vec<&Conversion> = unit
+            .conversions
+            .iter()
+            .filter(|it| {
+                let covariate = i64::try_from(metric.covariate_ms.unwrap_or(0)).unwrap();
+                it.t < unit.t && it.t >= unit.t - covariate
+            })
+            .collect();
         let c = value(&metric.numerator, &before).min(cap);
         let entered = metric.window_to_ms.map_or(unit.t, |to| unit.t + i64::try_from(to).unwrap());
         // The day on which an event adds to the metric.
         let day = |it: &Conversion| if metric.window_to_ms.is_some() { entered } else { it.t };
         let counted: Vec<&Conversion> = unit.conversions.iter().filter(|it| within(unit, it.t)).collect();
         let midnight = |t: i64| t - t.rem_euclid(DAY);
-        let days: BTreeSet<i64> = counted.iter().map(|it| midnight(day(it))).chain([midnight(entered)]).collect();
+        let days: BTreeSet<i64> =
+            counted.iter().map(|it| midnight(day(it))).chain([midnight(entered)]).collect();
         let mut last: Values = [0; 10];
         for end in days {
-            let so_far: Vec<&Conversion> = counted.iter().copied().filter(|it| midnight(day(it)) <= end).collect();
+            let so_far: Vec<&Conversion> =
+                counted.iter().copied().filter(|it| midnight(day(it)) <= end).collect();
             let x = value(&metric.numerator, &so_far).min(cap);
             let y = metric.denominator.as_ref().map_or(1_000_000, |part| value(part, &so_far));
             let now = [1, x, y, c, x * x, y * y, c * c, x * y, x * c, y * c];
@@ -293,14 +317,20 @@ fn rank(n: usize, fraction: f64) -> Option<usize> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "as the statements do it")]
-fn add_quantile(expected: &mut Expected, question: &QuantileQuestion, units: &BTreeMap<String, Unit>, matured_at: i64) {
+fn add_quantile(
+    expected: &mut Expected,
+    question: &QuantileQuestion,
+    units: &BTreeMap<String, Unit>,
+    matured_at: i64,
+) {
     let mut variants = BTreeMap::<&str, Vec<Vec<i128>>>::new();
     for unit in units.values().filter(|it| !it.mixed) {
         if question.window_to_ms.is_some_and(|to| unit.t + i64::try_from(to).unwrap() > matured_at) {
             continue;
         }
         let (from, to) = window(unit, question.window_from_ms, question.window_to_ms);
-        let counted = unit.conversions.iter().filter(|it| it.event == question.event && (from..=to).contains(&it.t));
+        let counted =
+            unit.conversions.iter().filter(|it| it.event == question.event && (from..=to).contains(&it.t));
         let values: Vec<i128> = counted.filter_map(|it| it.amount).collect();
         let values = match question.per {
             QuantileOf::Events => values,
@@ -325,7 +355,10 @@ fn add_quantile(expected: &mut Expected, question: &QuantileQuestion, units: &BT
         );
         let units = clusters.len();
         let bounds = (units > 1).then(|| {
-            let error = ((bb - 2.0 * share * nb + share * share * nn).abs() * units as f64 / (units as f64 - 1.0)).sqrt() / n;
+            let error = ((bb - 2.0 * share * nb + share * share * nn).abs() * units as f64
+                / (units as f64 - 1.0))
+                .sqrt()
+                / n;
             let q = (question.q * 1e6).round() / 1e6;
             let low = (n * (q - question.z * error)).floor();
             let high = (n * (q + question.z * error)).ceil();
