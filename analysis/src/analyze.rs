@@ -40,7 +40,7 @@ pub async fn analyze(engine: &impl Engine, question: &Question) -> Result<Answer
     let latest = checks.latest_arrival.map(Timestamp::as_millisecond);
     let plan = Plan::new(question, dialect, latest)?;
 
-    read_duplicates(&engine.run(&plan.checks()).await?, &mut checks)?;
+    let exposures = read_duplicates(&engine.run(&plan.checks()).await?, &mut checks)?;
     let caps = match plan.caps() {
         Some(statement) => read_caps(&engine.run(&statement).await?)?,
         None => Vec::new(),
@@ -60,7 +60,7 @@ pub async fn analyze(engine: &impl Engine, question: &Question) -> Result<Answer
         None => Vec::new(),
     };
     let cells = cells.into_cells();
-    checks.variants = variants(&cells);
+    checks.variants = variants(&cells, exposures);
     let key = |at: usize| question.metrics.get(at).map(|it| it.key.clone()).unwrap_or_default();
     Ok(Answer {
         cells,
@@ -185,19 +185,22 @@ fn read_lines(rows: &Rows, checks: &mut Checks) -> Result<(), AnalysisError> {
     Ok(())
 }
 
-fn read_duplicates(rows: &Rows, checks: &mut Checks) -> Result<(), AnalysisError> {
+/// Reads the counts of lines and events; returns the exposures by variant.
+fn read_duplicates(rows: &Rows, checks: &mut Checks) -> Result<BTreeMap<String, u64>, AnalysisError> {
+    let mut variants = BTreeMap::<String, u64>::new();
     for row in rows.iter() {
+        let events: u64 = row.get("events")?;
         let count = match row.text("kind")? {
-            Some("exposure") => &mut checks.exposures,
+            Some("exposure") => {
+                *variants.entry(row.get("variant")?).or_default() += events;
+                &mut checks.exposures
+            }
             Some("conversion") => &mut checks.conversions,
             _ => continue,
         };
-        *count = LineCount {
-            lines: count.lines + row.get::<u64>("lines")?,
-            events: count.events + row.get::<u64>("events")?,
-        };
+        *count = LineCount { lines: count.lines + row.get::<u64>("lines")?, events: count.events + events };
     }
-    Ok(())
+    Ok(variants)
 }
 
 fn read_caps(rows: &Rows) -> Result<Vec<(usize, Decimal<6>)>, AnalysisError> {
@@ -225,10 +228,13 @@ fn read_quantiles(rows: &Rows, question: &Question) -> Result<Vec<QuantileAnswer
     Ok(found.into_values().collect())
 }
 
-fn variants(cells: &[Cell]) -> Vec<VariantUnits> {
-    let mut variants = BTreeMap::<&str, VariantUnits>::new();
+fn variants(cells: &[Cell], exposures: BTreeMap<String, u64>) -> Vec<VariantUnits> {
+    let of_variant = |(variant, exposures): (String, u64)| {
+        (variant.clone(), VariantUnits { variant, exposures, ..VariantUnits::default() })
+    };
+    let mut variants: BTreeMap<String, VariantUnits> = exposures.into_iter().map(of_variant).collect();
     for cell in cells.iter().filter(|it| it.metric.is_none()) {
-        let known = variants.entry(&cell.variant).or_default();
+        let known = variants.entry(cell.variant.clone()).or_default();
         known.variant.clone_from(&cell.variant);
         known.units += cell.sums.units;
         known.mixed += if cell.mixed { cell.sums.units } else { 0 };

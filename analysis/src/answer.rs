@@ -186,11 +186,13 @@ impl LineCount {
     }
 }
 
-/// The units of a variant.
+/// The exposures and units of a variant.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct VariantUnits {
-    /// The variant of their first exposure.
+    /// The variant: of each exposure, and of the first exposure of each unit.
     pub variant: String,
+    /// The number of exposures, repetitions left out.
+    pub exposures: u64,
     /// The number of units.
     pub units: u64,
     /// The number of units among these that were exposed to another variant as well.

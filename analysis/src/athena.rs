@@ -3,9 +3,12 @@
 use crate::analyze::Engine;
 use crate::answer::ReadReport;
 use crate::{AnalysisError, Dialect, Extract, Rows, Statement};
-use aws_sdk_athena::Client;
+pub use aws_sdk_athena::Client;
 use aws_sdk_athena::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
-use aws_sdk_athena::types::{QueryExecutionContext, QueryExecutionState, Row};
+use aws_sdk_athena::types::{
+    QueryExecution, QueryExecutionContext, QueryExecutionState, QueryExecutionStatistics,
+    QueryExecutionStatus, ResultSet, Row,
+};
 use std::error::Error;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -80,12 +83,16 @@ impl AthenaEngine {
             let answer = self.client.get_query_execution().query_execution_id(id).send().await;
             let answer = answer.map_err(|error| self.refused(statement, error))?;
             let execution = answer.query_execution();
-            let status = execution.and_then(|it| it.status());
-            let reason =
-                || status.and_then(|it| it.state_change_reason()).unwrap_or("Athena gives no reason");
-            let scanned =
-                || execution.and_then(|it| it.statistics()).and_then(|it| it.data_scanned_in_bytes());
-            match status.and_then(|it| it.state()) {
+            let status = execution.and_then(QueryExecution::status);
+            let reason = || {
+                status.and_then(QueryExecutionStatus::state_change_reason).unwrap_or("Athena gives no reason")
+            };
+            let scanned = || {
+                execution
+                    .and_then(QueryExecution::statistics)
+                    .and_then(QueryExecutionStatistics::data_scanned_in_bytes)
+            };
+            match status.and_then(QueryExecutionStatus::state) {
                 Some(QueryExecutionState::Succeeded) => {
                     self.scanned.fetch_add(
                         scanned().and_then(|it| u64::try_from(it).ok()).unwrap_or(0),
@@ -126,7 +133,7 @@ impl AthenaEngine {
             let answer =
                 self.client.get_query_results().query_execution_id(id).set_next_token(next).send().await;
             let answer = answer.map_err(|error| self.refused(statement, error))?;
-            let page = answer.result_set().map(|it| it.rows()).unwrap_or_default();
+            let page = answer.result_set().map(ResultSet::rows).unwrap_or_default();
             let mut page = page.iter().map(values);
             // The first row of the first page has the names.
             if rows.columns.is_empty() {

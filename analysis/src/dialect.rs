@@ -1,6 +1,6 @@
 //! The differences between the SQL of the two engines. All other text is the same for both.
 //!
-//! | difference | Athena | `DataFusion` |
+//! | difference | Athena | DataFusion |
 //! |---|---|---|
 //! | relation `archive` | made of Glue's table by JSON functions | a table whose columns the reader fills |
 //! | relation `lines` | grouped from Glue's table | a table that the reader fills |
@@ -15,7 +15,7 @@ use crate::statement::fill;
 pub enum Dialect {
     /// Amazon Athena, engine version 3 (Trino).
     Athena,
-    /// Apache `DataFusion`, over the tables that the reader of this crate fills.
+    /// Apache DataFusion, over the tables that the reader of this crate fills.
     DataFusion,
 }
 
@@ -29,12 +29,8 @@ pub(crate) fn literal(text: &str) -> String {
 
 /// A path of names as JSON Path, which quotes each name; as a literal of SQL.
 fn json_path(names: &[&str]) -> String {
-    let mut path = "$".to_owned();
-    for name in names {
-        let escaped = name.replace('\\', "\\\\").replace('"', "\\\"");
-        path.push_str(&format!("[\"{escaped}\"]"));
-    }
-    literal(&path)
+    let quoted = |name: &&str| format!("[\"{}\"]", name.replace('\\', "\\\\").replace('"', "\\\""));
+    literal(&format!("${}", names.iter().map(quoted).collect::<Vec<_>>().concat()))
 }
 
 fn json_text(names: &[&str]) -> String {
@@ -135,7 +131,8 @@ fn athena_archive(extract: &Extract) -> String {
         format!("CASE WHEN type = 'exposure' THEN unit ELSE {of_context} END")
     });
     let events = extract.events.iter().enumerate();
-    let whens: String = events.map(|(at, name)| format!(" WHEN {} THEN {at}", literal(name))).collect();
+    let whens = events.map(|(at, name)| format!(" WHEN {} THEN {at}", literal(name)));
+    let whens = whens.collect::<Vec<_>>().concat();
     let event =
         if whens.is_empty() { "CAST(NULL AS integer)".to_owned() } else { format!("CASE event{whens} END") };
     let dimension = extract.dimension.as_deref().map_or("CAST(NULL AS varchar)".to_owned(), |path| {
@@ -162,7 +159,7 @@ fn athena_archive(extract: &Extract) -> String {
     );
     if !extract.events.is_empty() {
         let names: Vec<String> = extract.events.iter().map(|it| literal(it)).collect();
-        relevant.push_str(&format!(" OR type = 'conversion' AND event IN ({})", names.join(", ")));
+        relevant = format!("{relevant} OR type = 'conversion' AND event IN ({})", names.join(", "));
     }
     fill(
         include_str!("../sql/athena_archive.sql"),
@@ -175,8 +172,8 @@ fn athena_archive(extract: &Extract) -> String {
             ("event", &event),
             ("revision", &revision),
             ("dimension", &dimension),
-            ("texts", &texts.collect::<String>()),
-            ("amounts", &amounts.collect::<String>()),
+            ("texts", &texts.collect::<Vec<_>>().concat()),
+            ("amounts", &amounts.collect::<Vec<_>>().concat()),
             ("partitions", &partitions(extract)),
             ("relevant", &relevant),
         ],

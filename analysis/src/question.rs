@@ -64,10 +64,10 @@ pub struct MetricQuestion {
 /// The limit of a per-unit total.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Cap {
-    /// A value.
+    /// A value, not below 0.
     Value(Amount),
     /// The order statistic at this fraction, greater than 0 and less than 1, of the totals of all units of all variants, units without
-    /// events included. Six digits after the point count.
+    /// events included; 0 if it is below. Six digits after the point count.
     Percentile(f64),
 }
 

@@ -3,6 +3,7 @@
 use crate::dialect::{Dialect, literal};
 use crate::question::{Cap, Extract, Measure, MetricQuestion, Part, PhaseStart, QuantileOf, Question};
 use crate::{AnalysisError, Decimal};
+use abx_core::event::Amount;
 
 /// Beyond every time and duration of milliseconds, and small enough that two of them add up.
 const FOREVER: i64 = 4_000_000_000_000_000;
@@ -18,6 +19,13 @@ pub enum Scope {
     /// Its last relation, `staged`, is as [`Self::Unit`]; its query is over `staged` alone, and needs that of all units.
     Staged,
 }
+
+/// The steps in which the time of an amount is counted where both are one number: more than any amount in millionths, moved up.
+const STEP: &str = "10000000000000000000000";
+/// By how much amounts are moved up: more than the smallest is below 0.
+const SHIFT: &str = "1000000000000000000000";
+/// The number of an amount that is missing: more than any amount, moved up.
+const MISSING: &str = "9000000000000000000000";
 
 /// A statement of SQL.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -236,10 +244,26 @@ impl<'a> Plan<'a> {
             rows.push("(-1, -1, 0, -1, 0, -1, 0, 0, 0, 0)".to_owned());
         }
         let places = 0..self.extract.properties.len();
-        let amount_columns: String = places.clone().map(|at| format!(", p{at}")).collect();
-        let amount_order: String = places.clone().map(|at| format!(", p{at} NULLS LAST")).collect();
+        // Whole millionths: `decimal(22, 6)` times a million has 29 digits, and 22 of them hold the value.
+        let packed_amounts = places.clone().map(|at| {
+            format!(
+                ",\n    min(CAST(t AS decimal(15, 0)) * CAST('{STEP}' AS decimal(23, 0)) \
+                 + coalesce(CAST(p{at} * CAST('1000000' AS decimal(7, 0)) AS decimal(22, 0)) + CAST('{SHIFT}' AS decimal(22, 0)), \
+                 CAST('{MISSING}' AS decimal(22, 0)))) AS k{at}"
+            )
+        });
+        let packed_amounts = packed_amounts.collect::<Vec<_>>().concat();
+        let amounts = places.clone().map(|at| {
+            let rest = format!("CAST(k{at} - CAST(t AS decimal(15, 0)) * CAST('{STEP}' AS decimal(23, 0)) AS decimal(23, 0))");
+            format!(
+                ",\n    CASE WHEN {rest} < CAST('{MISSING}' AS decimal(22, 0)) \
+                 THEN CAST(({rest} - CAST('{SHIFT}' AS decimal(22, 0))) * CAST('0.000001' AS decimal(7, 6)) AS decimal(22, 6)) END AS p{at}"
+            )
+        });
+        let amounts = amounts.collect::<Vec<_>>().concat();
         let amount = |column: &str| {
-            let whens: String = places.clone().map(|at| format!(" WHEN {at} THEN c.p{at}")).collect();
+            let whens = places.clone().map(|at| format!(" WHEN {at} THEN c.p{at}"));
+            let whens = whens.collect::<Vec<_>>().concat();
             if whens.is_empty() {
                 "CAST(NULL AS decimal(22, 6))".to_owned()
             } else {
@@ -252,8 +276,8 @@ impl<'a> Plan<'a> {
                 ("until", &self.until.to_string()),
                 ("matured_at", &self.matured_at.to_string()),
                 ("steps", &rows.join(", ")),
-                ("amount_columns", &amount_columns),
-                ("amount_order", &amount_order),
+                ("packed_amounts", &packed_amounts),
+                ("amounts", &amounts),
                 ("x_amount", &amount("x_property")),
                 ("y_amount", &amount("y_property")),
             ],
@@ -368,6 +392,9 @@ fn check(question: &Question) -> Result<(), AnalysisError> {
                 format!("the cap of metric `{key}` is percentile {it}"),
                 "use a fraction between 0 and 1",
             );
+        }
+        if matches!(metric.cap, Some(Cap::Value(value)) if value < Amount::default()) {
+            return wrong(format!("the cap of metric `{key}` is below 0"), "use 0 or more");
         }
         if metric.window_to_ms.is_some_and(|to| to < metric.window_from_ms) {
             return wrong(

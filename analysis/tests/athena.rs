@@ -124,8 +124,8 @@ fn good() -> Script {
                     )
                 } else if sql.contains("count(DISTINCT identity)") {
                     (
-                        &[Some("kind"), Some("lines"), Some("events")],
-                        &[Some("exposure"), Some("3"), Some("2")],
+                        &[Some("kind"), Some("variant"), Some("lines"), Some("events")],
+                        &[Some("exposure"), Some("a"), Some("3"), Some("2")],
                     )
                 } else if sql.contains("AS units") {
                     (
@@ -218,7 +218,7 @@ async fn a_question_is_answered_by_pages_of_texts() {
         (2, ["3", "2"].map(str::to_owned), "5".to_owned())
     );
     assert_eq!(answer.checks.exposures.duplicates(), 1);
-    assert_eq!(answer.checks.metrics[0].early, 1);
+    assert_eq!((answer.checks.metrics[0].early, answer.checks.variants[0].exposures), (1, 2));
     assert_eq!(answer.read.scanned_bytes, Some(4000));
     let calls = calls.lock().unwrap();
     let (_, start) = calls.iter().find(|it| it.0 == "StartQueryExecution").unwrap();

@@ -144,6 +144,7 @@ fn a_question_that_has_no_answer_is_refused() {
             "percentile 1; use a fraction between 0 and 1",
         ),
         (vec![metric(Some(Cap::Percentile(f64::NAN)), 0, None)], vec![], "percentile NaN"),
+        (vec![metric(Some(Cap::Value("-1".parse().unwrap())), 0, None)], vec![], "is below 0; use 0 or more"),
         (vec![metric(None, 2, Some(1))], vec![], "ends before it begins"),
         (vec![metric(None, 0, None), metric(None, 0, None)], vec![], "`m` is asked for twice"),
         (vec![], vec![quantile(0.0, 1.0)], "the quantile 0"),

@@ -7,6 +7,7 @@
 mod decode;
 mod files;
 mod reader;
+mod running;
 mod store;
 
 use crate::analyze::Engine;
@@ -16,10 +17,12 @@ use datafusion::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::datasource::MemTable;
 use datafusion::error::{DataFusionError, Result as DataFusionResult};
+use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use reader::Loaded;
+use running::UseRunningSums;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -138,7 +141,10 @@ fn session(threads: usize, bytes: usize) -> DataFusionResult<SessionContext> {
     let mut config = SessionConfig::new().with_target_partitions(threads).with_information_schema(false);
     // Statistics that a table in memory has would only cost time to keep.
     config.options_mut().execution.collect_statistics = false;
-    Ok(SessionContext::new_with_config_rt(config, runtime))
+    let state = SessionContext::new_with_config_rt(config, runtime).state();
+    let state =
+        SessionStateBuilder::new_from_existing(state).with_physical_optimizer_rule(Arc::new(UseRunningSums));
+    Ok(SessionContext::new_with_state(state.build()))
 }
 
 /// Runs a future that keeps a processor busy.

@@ -26,6 +26,6 @@ WITH archive AS (
   ) a
   WHERE unit IS NOT NULL AND trim(unit) <> '' AND t IS NOT NULL
 )
-SELECT kind, count(*) AS lines, count(DISTINCT identity) AS events
+SELECT kind, variant, count(*) AS lines, count(DISTINCT identity) AS events
 FROM archive
-GROUP BY kind
+GROUP BY kind, variant

@@ -26,33 +26,40 @@ WITH archive AS (
   ) a
   WHERE unit IS NOT NULL AND trim(unit) <> '' AND t IS NOT NULL
 ),
-exposures AS (
-  SELECT unit, t, variant, revision, dimension,
-    row_number() OVER (
-      PARTITION BY unit
-      ORDER BY t, arrived, variant, revision NULLS LAST, dimension NULLS LAST
-    ) AS place
-  FROM archive
-  WHERE kind = 'exposure' AND t <= 1773100800000
-),
-exposed_units AS (
-  SELECT unit, min(arrived) AS arrived,
+firsts AS (
+  SELECT unit, min(t) AS t, min(arrived) AS arrived,
     CASE WHEN min(variant) <> max(variant) THEN 1 ELSE 0 END AS mixed
   FROM archive
   WHERE kind = 'exposure' AND t <= 1773100800000
   GROUP BY unit
 ),
+exposures AS (
+  SELECT f.unit, f.t, f.arrived, f.mixed,
+    min(a.variant) AS variant, min(a.revision) AS revision, min(a.dimension) AS dimension
+  FROM firsts f
+  JOIN archive a ON a.unit = f.unit AND a.t = f.t
+  WHERE a.kind = 'exposure'
+  GROUP BY f.unit, f.t, f.arrived, f.mixed
+),
 exposed AS (
-  SELECT e.unit, e.t, e.variant, e.dimension, u.arrived, u.mixed, CASE WHEN CASE WHEN e.revision IS NULL THEN e.t >= 1772496000000 ELSE e.revision >= 7 END THEN 1 ELSE 0 END AS phase
+  SELECT e.unit, e.t, e.variant, e.dimension, e.arrived, e.mixed, CASE WHEN CASE WHEN e.revision IS NULL THEN e.t >= 1772496000000 ELSE e.revision >= 7 END THEN 1 ELSE 0 END AS phase
   FROM exposures e
-  JOIN exposed_units u ON e.unit = u.unit
-  WHERE e.place = 1
 ),
 occurrences AS (
-  SELECT unit, event, t, arrived, p0, p1, p2,
-    row_number() OVER (PARTITION BY identity ORDER BY t, arrived, p0 NULLS LAST, p1 NULLS LAST, p2 NULLS LAST) AS place
+  SELECT min(unit) AS unit, min(event) AS event, min(t) AS t, min(arrived) AS arrived,
+    min(CAST(t AS decimal(15, 0)) * CAST('10000000000000000000000' AS decimal(23, 0)) + coalesce(CAST(p0 * CAST('1000000' AS decimal(7, 0)) AS decimal(22, 0)) + CAST('1000000000000000000000' AS decimal(22, 0)), CAST('9000000000000000000000' AS decimal(22, 0)))) AS k0,
+    min(CAST(t AS decimal(15, 0)) * CAST('10000000000000000000000' AS decimal(23, 0)) + coalesce(CAST(p1 * CAST('1000000' AS decimal(7, 0)) AS decimal(22, 0)) + CAST('1000000000000000000000' AS decimal(22, 0)), CAST('9000000000000000000000' AS decimal(22, 0)))) AS k1,
+    min(CAST(t AS decimal(15, 0)) * CAST('10000000000000000000000' AS decimal(23, 0)) + coalesce(CAST(p2 * CAST('1000000' AS decimal(7, 0)) AS decimal(22, 0)) + CAST('1000000000000000000000' AS decimal(22, 0)), CAST('9000000000000000000000' AS decimal(22, 0)))) AS k2
   FROM archive
   WHERE kind = 'conversion' AND t <= 1773100800000
+  GROUP BY identity
+),
+conversions AS (
+  SELECT unit, event, t, arrived,
+    CASE WHEN CAST(k0 - CAST(t AS decimal(15, 0)) * CAST('10000000000000000000000' AS decimal(23, 0)) AS decimal(23, 0)) < CAST('9000000000000000000000' AS decimal(22, 0)) THEN CAST((CAST(k0 - CAST(t AS decimal(15, 0)) * CAST('10000000000000000000000' AS decimal(23, 0)) AS decimal(23, 0)) - CAST('1000000000000000000000' AS decimal(22, 0))) * CAST('0.000001' AS decimal(7, 6)) AS decimal(22, 6)) END AS p0,
+    CASE WHEN CAST(k1 - CAST(t AS decimal(15, 0)) * CAST('10000000000000000000000' AS decimal(23, 0)) AS decimal(23, 0)) < CAST('9000000000000000000000' AS decimal(22, 0)) THEN CAST((CAST(k1 - CAST(t AS decimal(15, 0)) * CAST('10000000000000000000000' AS decimal(23, 0)) AS decimal(23, 0)) - CAST('1000000000000000000000' AS decimal(22, 0))) * CAST('0.000001' AS decimal(7, 6)) AS decimal(22, 6)) END AS p1,
+    CASE WHEN CAST(k2 - CAST(t AS decimal(15, 0)) * CAST('10000000000000000000000' AS decimal(23, 0)) AS decimal(23, 0)) < CAST('9000000000000000000000' AS decimal(22, 0)) THEN CAST((CAST(k2 - CAST(t AS decimal(15, 0)) * CAST('10000000000000000000000' AS decimal(23, 0)) AS decimal(23, 0)) - CAST('1000000000000000000000' AS decimal(22, 0))) * CAST('0.000001' AS decimal(7, 6)) AS decimal(22, 6)) END AS p2
+  FROM occurrences
 ),
 steps (metric, event, x_measure, x_property, y_measure, y_property, from_ms, to_ms, matures, covariate_ms) AS (
   VALUES (0, 0, 1, -1, 0, -1, 0, 604800000, 1, 0), (1, 0, 3, 0, 0, -1, 0, 4000000000000000, 0, 1209600000), (2, 1, 3, 1, 0, -1, 0, 4000000000000000, 0, 0), (2, 2, 0, -1, 2, -1, 0, 4000000000000000, 0, 0), (3, 0, 3, 0, 4, 0, 0, 4000000000000000, 0, 0)
@@ -67,10 +74,9 @@ credited AS (
       THEN 1 ELSE 0 END AS overtook,
     CASE s.x_property WHEN 0 THEN c.p0 WHEN 1 THEN c.p1 WHEN 2 THEN c.p2 END AS x_amount,
     CASE s.y_property WHEN 0 THEN c.p0 WHEN 1 THEN c.p1 WHEN 2 THEN c.p2 END AS y_amount
-  FROM occurrences c
+  FROM conversions c
   JOIN exposed e ON c.unit = e.unit
   JOIN steps s ON c.event = s.event
-  WHERE c.place = 1
 ),
 totals AS (
   SELECT unit, metric, day,
@@ -116,24 +122,25 @@ SELECT phase, variant, metric, day, dimension, mixed,
   sum(unusable) AS unusable, sum(early) AS early, sum(overtook) AS overtook,
   sum(CASE WHEN x1 IS NULL OR x0 IS NULL OR y1 IS NULL OR y0 IS NULL OR c1 IS NULL OR c0 IS NULL
     THEN 1 ELSE 0 END) AS too_large,
-  sum(CAST(x1 * x1 + x0 * x0 AS double) + CAST(y1 * y1 + y0 * y0 AS double)
-    + CAST(c1 * c1 + c0 * c0 AS double)) AS size
+  sum(CAST(x1 AS double) * CAST(x1 AS double) + CAST(x0 AS double) * CAST(x0 AS double)
+    + CAST(y1 AS double) * CAST(y1 AS double) + CAST(y0 AS double) * CAST(y0 AS double)
+    + CAST(c1 AS double) * CAST(c1 AS double) + CAST(c0 AS double) * CAST(c0 AS double)) AS size
 FROM (
   SELECT e.phase, e.variant, e.dimension, e.mixed, r.metric, r.day, r.unusable, r.early, r.overtook,
     TRY_CAST(CASE WHEN m.x_once = 1 THEN CAST(CASE WHEN r.x1 > 0 THEN 1 ELSE 0 END AS decimal(38, 6))
-      WHEN r.x1 > m.cap THEN m.cap ELSE r.x1 END AS decimal(18, 6)) AS x1,
+      WHEN r.x1 > m.cap THEN m.cap ELSE r.x1 END AS decimal(19, 6)) AS x1,
     TRY_CAST(CASE WHEN m.x_once = 1 THEN CAST(CASE WHEN r.x1 - r.x > 0 THEN 1 ELSE 0 END AS decimal(38, 6))
-      WHEN r.x1 - r.x > m.cap THEN m.cap ELSE r.x1 - r.x END AS decimal(18, 6)) AS x0,
+      WHEN r.x1 - r.x > m.cap THEN m.cap ELSE r.x1 - r.x END AS decimal(19, 6)) AS x0,
     TRY_CAST(CASE WHEN m.y_is_unit = 1 THEN CAST(1 AS decimal(38, 6))
       WHEN m.y_once = 1 THEN CAST(CASE WHEN r.y1 > 0 THEN 1 ELSE 0 END AS decimal(38, 6))
-      ELSE r.y1 END AS decimal(18, 6)) AS y1,
+      ELSE r.y1 END AS decimal(19, 6)) AS y1,
     TRY_CAST(CASE WHEN m.y_is_unit = 1 THEN CAST(1 AS decimal(38, 6))
       WHEN m.y_once = 1 THEN CAST(CASE WHEN r.y1 - r.y > 0 THEN 1 ELSE 0 END AS decimal(38, 6))
-      ELSE r.y1 - r.y END AS decimal(18, 6)) AS y0,
+      ELSE r.y1 - r.y END AS decimal(19, 6)) AS y0,
     TRY_CAST(CASE WHEN m.x_once = 1 THEN CAST(CASE WHEN r.c1 > 0 THEN 1 ELSE 0 END AS decimal(38, 6))
-      WHEN r.c1 > m.cap THEN m.cap ELSE r.c1 END AS decimal(18, 6)) AS c1,
+      WHEN r.c1 > m.cap THEN m.cap ELSE r.c1 END AS decimal(19, 6)) AS c1,
     TRY_CAST(CASE WHEN m.x_once = 1 THEN CAST(CASE WHEN r.c1 - r.c > 0 THEN 1 ELSE 0 END AS decimal(38, 6))
-      WHEN r.c1 - r.c > m.cap THEN m.cap ELSE r.c1 - r.c END AS decimal(18, 6)) AS c0
+      WHEN r.c1 - r.c > m.cap THEN m.cap ELSE r.c1 - r.c END AS decimal(19, 6)) AS c0
   FROM (
     SELECT unit, metric, day, x, y, c, unusable, early, overtook,
       sum(x) OVER (PARTITION BY unit, metric ORDER BY day ROWS UNBOUNDED PRECEDING) AS x1,

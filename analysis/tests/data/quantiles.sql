@@ -26,33 +26,40 @@ WITH archive AS (
   ) a
   WHERE unit IS NOT NULL AND trim(unit) <> '' AND t IS NOT NULL
 ),
-exposures AS (
-  SELECT unit, t, variant, revision, dimension,
-    row_number() OVER (
-      PARTITION BY unit
-      ORDER BY t, arrived, variant, revision NULLS LAST, dimension NULLS LAST
-    ) AS place
-  FROM archive
-  WHERE kind = 'exposure' AND t <= 1773100800000
-),
-exposed_units AS (
-  SELECT unit, min(arrived) AS arrived,
+firsts AS (
+  SELECT unit, min(t) AS t, min(arrived) AS arrived,
     CASE WHEN min(variant) <> max(variant) THEN 1 ELSE 0 END AS mixed
   FROM archive
   WHERE kind = 'exposure' AND t <= 1773100800000
   GROUP BY unit
 ),
+exposures AS (
+  SELECT f.unit, f.t, f.arrived, f.mixed,
+    min(a.variant) AS variant, min(a.revision) AS revision, min(a.dimension) AS dimension
+  FROM firsts f
+  JOIN archive a ON a.unit = f.unit AND a.t = f.t
+  WHERE a.kind = 'exposure'
+  GROUP BY f.unit, f.t, f.arrived, f.mixed
+),
 exposed AS (
-  SELECT e.unit, e.t, e.variant, e.dimension, u.arrived, u.mixed, CASE WHEN CASE WHEN e.revision IS NULL THEN e.t >= 1772496000000 ELSE e.revision >= 7 END THEN 1 ELSE 0 END AS phase
+  SELECT e.unit, e.t, e.variant, e.dimension, e.arrived, e.mixed, CASE WHEN CASE WHEN e.revision IS NULL THEN e.t >= 1772496000000 ELSE e.revision >= 7 END THEN 1 ELSE 0 END AS phase
   FROM exposures e
-  JOIN exposed_units u ON e.unit = u.unit
-  WHERE e.place = 1
 ),
 occurrences AS (
-  SELECT unit, event, t, arrived, p0, p1, p2,
-    row_number() OVER (PARTITION BY identity ORDER BY t, arrived, p0 NULLS LAST, p1 NULLS LAST, p2 NULLS LAST) AS place
+  SELECT min(unit) AS unit, min(event) AS event, min(t) AS t, min(arrived) AS arrived,
+    min(CAST(t AS decimal(15, 0)) * CAST('10000000000000000000000' AS decimal(23, 0)) + coalesce(CAST(p0 * CAST('1000000' AS decimal(7, 0)) AS decimal(22, 0)) + CAST('1000000000000000000000' AS decimal(22, 0)), CAST('9000000000000000000000' AS decimal(22, 0)))) AS k0,
+    min(CAST(t AS decimal(15, 0)) * CAST('10000000000000000000000' AS decimal(23, 0)) + coalesce(CAST(p1 * CAST('1000000' AS decimal(7, 0)) AS decimal(22, 0)) + CAST('1000000000000000000000' AS decimal(22, 0)), CAST('9000000000000000000000' AS decimal(22, 0)))) AS k1,
+    min(CAST(t AS decimal(15, 0)) * CAST('10000000000000000000000' AS decimal(23, 0)) + coalesce(CAST(p2 * CAST('1000000' AS decimal(7, 0)) AS decimal(22, 0)) + CAST('1000000000000000000000' AS decimal(22, 0)), CAST('9000000000000000000000' AS decimal(22, 0)))) AS k2
   FROM archive
   WHERE kind = 'conversion' AND t <= 1773100800000
+  GROUP BY identity
+),
+conversions AS (
+  SELECT unit, event, t, arrived,
+    CASE WHEN CAST(k0 - CAST(t AS decimal(15, 0)) * CAST('10000000000000000000000' AS decimal(23, 0)) AS decimal(23, 0)) < CAST('9000000000000000000000' AS decimal(22, 0)) THEN CAST((CAST(k0 - CAST(t AS decimal(15, 0)) * CAST('10000000000000000000000' AS decimal(23, 0)) AS decimal(23, 0)) - CAST('1000000000000000000000' AS decimal(22, 0))) * CAST('0.000001' AS decimal(7, 6)) AS decimal(22, 6)) END AS p0,
+    CASE WHEN CAST(k1 - CAST(t AS decimal(15, 0)) * CAST('10000000000000000000000' AS decimal(23, 0)) AS decimal(23, 0)) < CAST('9000000000000000000000' AS decimal(22, 0)) THEN CAST((CAST(k1 - CAST(t AS decimal(15, 0)) * CAST('10000000000000000000000' AS decimal(23, 0)) AS decimal(23, 0)) - CAST('1000000000000000000000' AS decimal(22, 0))) * CAST('0.000001' AS decimal(7, 6)) AS decimal(22, 6)) END AS p1,
+    CASE WHEN CAST(k2 - CAST(t AS decimal(15, 0)) * CAST('10000000000000000000000' AS decimal(23, 0)) AS decimal(23, 0)) < CAST('9000000000000000000000' AS decimal(22, 0)) THEN CAST((CAST(k2 - CAST(t AS decimal(15, 0)) * CAST('10000000000000000000000' AS decimal(23, 0)) AS decimal(23, 0)) - CAST('1000000000000000000000' AS decimal(22, 0))) * CAST('0.000001' AS decimal(7, 6)) AS decimal(22, 6)) END AS p2
+  FROM occurrences
 ),
 steps (metric, event, x_measure, x_property, y_measure, y_property, from_ms, to_ms, matures, covariate_ms) AS (
   VALUES (0, 3, 3, 2, 0, -1, 0, 4000000000000000, 0, 0)
@@ -67,10 +74,9 @@ credited AS (
       THEN 1 ELSE 0 END AS overtook,
     CASE s.x_property WHEN 0 THEN c.p0 WHEN 1 THEN c.p1 WHEN 2 THEN c.p2 END AS x_amount,
     CASE s.y_property WHEN 0 THEN c.p0 WHEN 1 THEN c.p1 WHEN 2 THEN c.p2 END AS y_amount
-  FROM occurrences c
+  FROM conversions c
   JOIN exposed e ON c.unit = e.unit
   JOIN steps s ON c.event = s.event
-  WHERE c.place = 1
 ),
 totals AS (
   SELECT unit, metric, day,

@@ -26,27 +26,24 @@ WITH archive AS (
   ) a
   WHERE unit IS NOT NULL AND trim(unit) <> '' AND t IS NOT NULL
 ),
-exposures AS (
-  SELECT unit, t, variant, revision, dimension,
-    row_number() OVER (
-      PARTITION BY unit
-      ORDER BY t, arrived, variant, revision NULLS LAST, dimension NULLS LAST
-    ) AS place
-  FROM archive
-  WHERE kind = 'exposure' AND t <= 1773100800000
-),
-exposed_units AS (
-  SELECT unit, min(arrived) AS arrived,
+firsts AS (
+  SELECT unit, min(t) AS t, min(arrived) AS arrived,
     CASE WHEN min(variant) <> max(variant) THEN 1 ELSE 0 END AS mixed
   FROM archive
   WHERE kind = 'exposure' AND t <= 1773100800000
   GROUP BY unit
 ),
+exposures AS (
+  SELECT f.unit, f.t, f.arrived, f.mixed,
+    min(a.variant) AS variant, min(a.revision) AS revision, min(a.dimension) AS dimension
+  FROM firsts f
+  JOIN archive a ON a.unit = f.unit AND a.t = f.t
+  WHERE a.kind = 'exposure'
+  GROUP BY f.unit, f.t, f.arrived, f.mixed
+),
 exposed AS (
-  SELECT e.unit, e.t, e.variant, e.dimension, u.arrived, u.mixed, CASE WHEN CASE WHEN e.revision IS NULL THEN e.t >= 1772496000000 ELSE e.revision >= 7 END THEN 1 ELSE 0 END AS phase
+  SELECT e.unit, e.t, e.variant, e.dimension, e.arrived, e.mixed, CASE WHEN CASE WHEN e.revision IS NULL THEN e.t >= 1772496000000 ELSE e.revision >= 7 END THEN 1 ELSE 0 END AS phase
   FROM exposures e
-  JOIN exposed_units u ON e.unit = u.unit
-  WHERE e.place = 1
 ),
 metrics (metric, x_once, y_once, y_is_unit, cap, matures, to_ms) AS (
   VALUES (0, 1, 0, 1, CAST(NULL AS decimal(38, 6)), 1, 604800000), (1, 0, 0, 1, CAST(NULL AS decimal(38, 6)), 0, 4000000000000000), (2, 0, 0, 0, CAST(NULL AS decimal(38, 6)), 0, 4000000000000000), (3, 0, 0, 0, CAST(NULL AS decimal(38, 6)), 0, 4000000000000000), (-1, 0, 0, 1, CAST(NULL AS decimal(38, 6)), 0, 0)

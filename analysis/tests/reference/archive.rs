@@ -9,12 +9,12 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
-pub fn time(milliseconds: i64) -> String {
+pub(crate) fn time(milliseconds: i64) -> String {
     Timestamp::from_millisecond(milliseconds).unwrap().to_string()
 }
 
 /// The event as its producer sends it.
-pub fn sent(line: &Line, by_account: bool) -> Value {
+pub(crate) fn sent(line: &Line, by_account: bool) -> Value {
     let mut sent = match &line.what {
         What::Exposure { variant, epoch, revision, dimension } => {
             let mut sent =
@@ -51,7 +51,7 @@ pub fn sent(line: &Line, by_account: bool) -> Value {
 }
 
 /// The line of the archive.
-pub fn text(line: &Line, by_account: bool) -> String {
+pub(crate) fn text(line: &Line, by_account: bool) -> String {
     let sent = sent(line, by_account);
     let mut fields = vec![
         format!("\"_id\":\"events/shard-1:{}\"", line.id),
@@ -78,7 +78,7 @@ pub fn text(line: &Line, by_account: bool) -> String {
 }
 
 /// One file for each day, in the order of arrival.
-pub fn write_by_day(root: &Path, lines: &[Line], by_account: bool) {
+pub(crate) fn write_by_day(root: &Path, lines: &[Line], by_account: bool) {
     let mut lines: Vec<&Line> = lines.iter().collect();
     lines.sort_by_key(|it| it.arrived);
     for line in lines {
@@ -91,7 +91,7 @@ pub fn write_by_day(root: &Path, lines: &[Line], by_account: bool) {
 }
 
 /// Files without an order: lines are repeated and shuffled by a seed, and every other file is in gzip, of two members.
-pub fn write_scattered(root: &Path, lines: &[Line], by_account: bool, seed: u64) {
+pub(crate) fn write_scattered(root: &Path, lines: &[Line], by_account: bool, seed: u64) {
     let mut random = seed;
     let mut draw = |below: u64| {
         // A linear congruential generator is random enough to shuffle.

@@ -3,34 +3,34 @@
 use abx_analysis::{Cap, Measure, MetricQuestion, Part, QuantileOf, QuantileQuestion, Question};
 use std::collections::{BTreeMap, BTreeSet};
 
-pub const DAY: i64 = 86_400_000;
+pub(crate) const DAY: i64 = 86_400_000;
 
 /// A line of an archive, as a test makes it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Line {
-    pub id: u32,
-    pub event_id: Option<u32>,
-    pub user: u32,
+pub(crate) struct Line {
+    pub(crate) id: u32,
+    pub(crate) event_id: Option<u32>,
+    pub(crate) user: u32,
     /// The value of `account.id` in the context of a conversion; the unit of an exposure is made of it as well.
-    pub account: Option<u32>,
-    pub arrived: i64,
-    pub timestamp: Option<i64>,
-    pub what: What,
+    pub(crate) account: Option<u32>,
+    pub(crate) arrived: i64,
+    pub(crate) timestamp: Option<i64>,
+    pub(crate) what: What,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum What {
+pub(crate) enum What {
     Exposure { variant: &'static str, epoch: u32, revision: Option<u64>, dimension: Option<&'static str> },
     Conversion { event: &'static str, amount: Option<&'static str> },
 }
 
 impl Line {
-    pub fn t(&self) -> i64 {
+    pub(crate) fn t(&self) -> i64 {
         self.timestamp.unwrap_or(self.arrived)
     }
 
     /// The unit as the experiment has it.
-    pub fn unit(&self, by_account: bool) -> Option<String> {
+    pub(crate) fn unit(&self, by_account: bool) -> Option<String> {
         match self.what {
             What::Exposure { .. } if by_account => Some(format!("{}", self.account.unwrap_or(0))),
             What::Conversion { .. } if by_account => self.account.map(|it| it.to_string()),
@@ -39,7 +39,7 @@ impl Line {
     }
 
     /// The text in the column `unit` of the archive.
-    pub fn column_unit(&self, by_account: bool) -> String {
+    pub(crate) fn column_unit(&self, by_account: bool) -> String {
         match self.what {
             What::Exposure { .. } => self.unit(by_account).unwrap(),
             What::Conversion { .. } => format!("u{}", self.user),
@@ -48,7 +48,7 @@ impl Line {
 }
 
 /// The amounts that the tests send, and their millionths.
-pub const AMOUNTS: [(&str, Option<i128>); 12] = [
+pub(crate) const AMOUNTS: [(&str, Option<i128>); 12] = [
     ("1", Some(1_000_000)),
     ("2.5", Some(2_500_000)),
     ("-3", Some(-3_000_000)),
@@ -87,22 +87,22 @@ struct Unit {
 }
 
 /// metric, phase, variant, dimension, mixed, day.
-pub type Key = (Option<String>, u32, String, Option<String>, bool, i64);
+pub(crate) type Key = (Option<String>, u32, String, Option<String>, bool, i64);
 
 /// units, x, y, c in millionths, then xx, yy, cc, xy, xc, yc in millionths of millionths.
-pub type Values = [i128; 10];
+pub(crate) type Values = [i128; 10];
 
 #[derive(Debug, Default, PartialEq)]
-pub struct Expected {
-    pub cells: BTreeMap<Key, Values>,
-    pub caps: BTreeMap<String, i128>,
+pub(crate) struct Expected {
+    pub(crate) cells: BTreeMap<Key, Values>,
+    pub(crate) caps: BTreeMap<String, i128>,
     /// unusable, early, overtook.
-    pub checks: BTreeMap<String, [u64; 3]>,
+    pub(crate) checks: BTreeMap<String, [u64; 3]>,
     /// n, units, value, low, high by key and variant.
-    pub quantiles: BTreeMap<(String, String), (u64, u64, i128, Option<i128>, Option<i128>)>,
+    pub(crate) quantiles: BTreeMap<(String, String), (u64, u64, i128, Option<i128>, Option<i128>)>,
 }
 
-pub fn compute(lines: &[Line], question: &Question) -> Expected {
+pub(crate) fn compute(lines: &[Line], question: &Question) -> Expected {
     let by_account = question.unit.is_some();
     let until = question.until.map_or(i64::MAX, |it| it.as_millisecond());
     let matured_at = question.until.map_or_else(
@@ -151,20 +151,19 @@ fn units(lines: &[Line], question: &Question, by_account: bool, until: i64) -> B
             What::Exposure { variant, revision, dimension, .. } => (*variant, *revision, *dimension),
             What::Conversion { .. } => unreachable!(),
         };
-        // Nulls come last.
-        let order = |line: &&&Line| {
-            let (variant, revision, dimension) = details(line);
-            (line.t(), line.arrived, variant, revision.unwrap_or(u64::MAX), dimension.unwrap_or("\u{10ffff}"))
-        };
-        let first = lines.iter().min_by_key(order).unwrap();
-        let (variant, revision, dimension) = details(first);
+        // Of several at the earliest time, the smallest of each column.
+        let t = lines.iter().map(|it| it.t()).min().unwrap();
+        let at_first = || lines.iter().filter(|it| it.t() == t).map(|line| details(line));
+        let variant = at_first().map(|it| it.0).min().unwrap();
+        let (revision, dimension) =
+            (at_first().filter_map(|it| it.1).min(), at_first().filter_map(|it| it.2).min());
         let phase = question.phases.iter().filter(|start| match revision {
             Some(revision) => revision >= start.from_revision,
-            None => first.t() >= start.from_time.as_millisecond(),
+            None => t >= start.from_time.as_millisecond(),
         });
         let variants: BTreeSet<&str> = lines.iter().map(|line| details(line).0).collect();
         let unit = Unit {
-            t: first.t(),
+            t,
             arrived: lines.iter().map(|it| it.arrived).min().unwrap(),
             variant,
             phase: u32::try_from(phase.count()).unwrap(),
@@ -183,8 +182,9 @@ fn units(lines: &[Line], question: &Question, by_account: bool, until: i64) -> B
             What::Exposure { .. } => unreachable!(),
         };
         let all = lines.iter().map(conversion);
-        let first = all.min_by_key(|it| (it.t, it.arrived, it.amount.is_none(), it.amount)).unwrap();
-        unit.conversions.push(first);
+        let first = all.min_by_key(|it| (it.t, it.amount.is_none(), it.amount)).unwrap();
+        let arrived = lines.iter().map(|it| it.arrived).min().unwrap();
+        unit.conversions.push(Conversion { arrived, ..first });
     }
     units
 }
@@ -250,8 +250,10 @@ fn add_metric(
             totals.sort_unstable();
             match rank(totals.len(), fraction) {
                 Some(at) => {
-                    expected.caps.insert(metric.key.clone(), totals[at]);
-                    totals[at]
+                    // Units without events keep 0.
+                    let cap = totals[at].max(0);
+                    expected.caps.insert(metric.key.clone(), cap);
+                    cap
                 }
                 None => i128::MAX,
             }
