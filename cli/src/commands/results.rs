@@ -88,9 +88,9 @@ pub struct Args {
     /// Judge what was counted before a time, in RFC 3339 or as a date; the hour that it lies in is left out
     #[arg(long, value_name = "TIME", requires = "key", conflicts_with = "watch", value_parser = parse_time)]
     until: Option<Timestamp>,
-    /// Analyze archived events instead of counters: a folder with `day=` partitions, or a file of events
-    #[arg(long, value_name = "DIR", requires = "key", conflicts_with_all = ["watch", "athena"])]
-    archive: Option<PathBuf>,
+    /// Analyze archived events instead of counters: a folder with `day=` partitions, or a file of events; the store's own without DIR
+    #[arg(long, value_name = "DIR", requires = "key", num_args = 0..=1, conflicts_with_all = ["watch", "athena"])]
+    archive: Option<Option<PathBuf>>,
     /// Analyze the archive by Athena, in this workgroup
     #[arg(long, value_name = "WORKGROUP", requires = "key", conflicts_with = "watch")]
     athena: Option<String>,
@@ -285,7 +285,11 @@ async fn of_archive(
     };
     let (evidence, by_value) = match (&args.archive, &args.athena) {
         (Some(folder), _) => {
-            let engine = abx_analysis::embedded::EmbeddedEngine::new(folder);
+            let own = || args.metrics.store.archive_folder();
+            let folder = folder.clone().or_else(own).ok_or_else(|| {
+                Error::caller("the archive of a table is in a bucket").help("use --athena WORKGROUP")
+            })?;
+            let engine = abx_analysis::embedded::EmbeddedEngine::new(&folder);
             archived.read(&engine, &format!("archive {}", folder.display())).await?
         }
         (None, Some(workgroup)) => {

@@ -37,7 +37,8 @@ fn counted(report: &Value) -> [(u64, u64); 2] {
         let rows = orders.unwrap()["variants"].as_array().unwrap();
         let row = rows.iter().find(is_it).unwrap();
         // The window of all of them is open.
-        let both = |counted: &str, pending: &str| row[counted].as_u64().unwrap() + row[pending].as_u64().unwrap();
+        let both =
+            |counted: &str, pending: &str| row[counted].as_u64().unwrap() + row[pending].as_u64().unwrap();
         (both("units", "pending"), both("converted", "pending_converted"))
     })
 }

@@ -13,6 +13,7 @@
 //! | `aws` | every command that asks AWS, over all that can be wrong with that |
 //! | `invoke` | the `Invoke` call by the client of AWS |
 //! | `calling` | `abx invoke`, and all that can be wrong with a call |
+//! | `archive` | `abx results --archive`; only with the feature of this name |
 //! | `results` | `abx results`: what was ever counted, verdicts, units that are not users |
 //! | `operating` | `abx status` and `abx quarantine` over its store |
 //! | `pipeline` | `abx status` over a deployment whose mapping, given up records and archive are well or not |
@@ -30,6 +31,8 @@
     reason = "tests fail by panicking, and report measurements"
 )]
 
+#[cfg(feature = "archive")]
+mod archive;
 mod aws;
 mod calling;
 mod counting;

@@ -7,7 +7,7 @@ use std::io::Read as _;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-const SHOP: &str = "experiment: shop\nstatus: active\nvariants: [{key: a}, {key: b}]\n\
+pub(crate) const SHOP: &str = "experiment: shop\nstatus: active\nvariants: [{key: a}, {key: b}]\n\
     metrics:\n  - {key: buyers, event: bought, kind: conversion}\n\
     \x20 - {key: orders, event: bought, kind: count, role: guardrail, direction: decrease}\n";
 const FLAG: &str = "flag: on\nenabled: true\n";
@@ -21,7 +21,7 @@ fn order(unit: &str, number: usize) -> Value {
 }
 
 /// As many units in each variant; every fifth of `a` orders once, and of `b` nearly each one, and often.
-fn traffic(each: usize) -> Vec<Value> {
+pub(crate) fn traffic(each: usize) -> Vec<Value> {
     let mut events = Vec::new();
     for unit in 0..each {
         let (a, b) = (format!("a{unit}"), format!("b{unit}"));
@@ -44,7 +44,7 @@ fn replay(place: &Place, events: &[Value]) {
 }
 
 /// The report of a command that ends so, checked against its schema.
-fn told(place: &Place, args: &[&str], exit: i32) -> Value {
+pub(crate) fn told(place: &Place, args: &[&str], exit: i32) -> Value {
     let report = match args {
         ["results"] => "results-list",
         ["status", ..] => "status",
@@ -53,7 +53,7 @@ fn told(place: &Place, args: &[&str], exit: i32) -> Value {
     crate::operating::told(place, report, args, exit)
 }
 
-fn said(place: &Place, args: &[&str]) -> String {
+pub(crate) fn said(place: &Place, args: &[&str]) -> String {
     let output = place.run(args);
     let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
     for line in text.lines() {
@@ -73,7 +73,7 @@ fn publish(place: &Place) {
 }
 
 /// A place that published this experiment and counted these events.
-fn counted(shop: &str, events: &[Value]) -> Place {
+pub(crate) fn counted(shop: &str, events: &[Value]) -> Place {
     let place = Place::with(&[("shop.yaml", shop)]);
     publish(&place);
     replay(&place, events);

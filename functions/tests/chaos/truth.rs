@@ -112,7 +112,7 @@ pub(crate) fn second_documents() -> Vec<Value> {
         "experiment": SECOND, "status": "active", "variants": [{"key": "a"}, {"key": "b"}],
         "metrics": [
             {"key": "signups", "event": "signup", "kind": "count"},
-            {"key": "spent", "event": "purchase", "kind": "sum", "property": "amount"},
+            {"key": "spent", "event": "purchase", "kind": "sum", "property": "amount", "window": "1d"},
         ],
     });
     documents().into_iter().chain([second]).collect()
@@ -132,7 +132,6 @@ pub(crate) fn documents() -> Vec<Value> {
             {"key": "revenue", "event": "purchase", "kind": "sum", "property": "amount"},
             {"key": "visits", "event": "visit", "kind": "count"},
             {"key": "basket", "event": "purchase", "kind": "mean", "property": "amount"},
-            {"key": "spent_soon", "event": "purchase", "kind": "sum", "property": "amount", "window": "1d"},
         ],
     });
     let only_units = WITHOUT_GROUPS.map(|key| {
@@ -414,7 +413,8 @@ pub(crate) fn count(shards: &[Shard], history: &[Fact]) -> Expected {
         };
         let is_value = match happening.what {
             What::Purchase(_) => {
-                MORE.iter().chain(&["checkout", SECOND]).any(|it| exposed(&first, it).is_some())
+                MORE.iter().chain(&["checkout"]).any(|it| exposed(&first, it).is_some())
+                    || exposed(&first, SECOND).is_some_and(|it| time - it.1 <= DAY)
             }
             What::Visit => exposed(&first, "checkout").is_some(),
             What::Signup => exposed(&first, SECOND).is_some(),
@@ -464,8 +464,8 @@ pub(crate) fn count(shards: &[Shard], history: &[Fact]) -> Expected {
                 What::Exposure(experiment, _) => {
                     if let Some(First { variant, time, .. }) = own(experiment) {
                         add(&format!("exp#{experiment}"), &row, format!("u#{variant}"), 1.0);
-                        if experiment == "checkout" {
-                            add("exp#checkout", &cohort(variant, *time), "units".into(), 1.0);
+                        if ["checkout", SECOND].contains(&experiment) {
+                            add(&format!("exp#{experiment}"), &cohort(variant, *time), "units".into(), 1.0);
                         }
                         if !WITHOUT_GROUPS.contains(&experiment) {
                             add(
@@ -531,7 +531,7 @@ pub(crate) fn count(shards: &[Shard], history: &[Fact]) -> Expected {
                 }
                 if mark.place == at {
                     add(partition, &row, format!("u#{belongs}"), 1.0);
-                    if experiment == "checkout" {
+                    if ["checkout", SECOND].contains(&experiment) {
                         add(partition, &cohort(belongs, time), "units".into(), 1.0);
                     }
                     if !WITHOUT_GROUPS.contains(&experiment) {
@@ -558,34 +558,40 @@ pub(crate) fn count(shards: &[Shard], history: &[Fact]) -> Expected {
                 if is_value && record.arrived - happening.time > DAY {
                     add("stream", &arrived, "outside_id_window".into(), 1.0);
                 }
-                let mut value = |experiment: &str, variant: &str, metric: &str, amount: f64| {
-                    let partition = &format!("exp#{experiment}");
-                    add(partition, &row, format!("me#{variant}#{metric}"), 1.0);
-                    add(partition, &row, format!("ms#{variant}#{metric}"), amount);
-                    add(partition, &format!("groups#{variant}"), metric.into(), amount);
-                };
+                // To a row, and to that of its groups.
+                let mut value =
+                    |[experiment, variant, metric]: [&str; 3], amount: f64, rows: &[String; 2]| {
+                        let partition = &format!("exp#{experiment}");
+                        add(partition, &rows[0], format!("me#{variant}#{metric}"), 1.0);
+                        add(partition, &rows[0], format!("ms#{variant}#{metric}"), amount);
+                        add(partition, &rows[1], metric.into(), amount);
+                    };
+                let hourly = |variant: &str| [row.clone(), format!("groups#{variant}")];
                 let mut is_credited = false;
                 if let What::Purchase(amount) = happening.what {
                     for experiment in MORE {
                         let Some((variant, _)) = exposed(&first, experiment) else { continue };
-                        value(experiment, variant, "revenue", amount);
+                        value([experiment, variant, "revenue"], amount, &hourly(variant));
                         is_credited = true;
                     }
-                    if let Some((variant, _)) = exposed(&first, SECOND) {
-                        value(SECOND, variant, "spent", amount);
+                    if let Some((variant, exposed_at)) =
+                        exposed(&first, SECOND).filter(|it| time - it.1 <= DAY)
+                    {
+                        let daily = [(); 2].map(|()| cohort(variant, exposed_at));
+                        value([SECOND, variant, "spent"], amount, &daily);
                         is_credited = true;
                     }
                 }
                 if let What::Signup = happening.what {
                     if let Some((variant, _)) = exposed(&first, SECOND) {
-                        value(SECOND, variant, "signups", 1.0);
+                        value([SECOND, variant, "signups"], 1.0, &hourly(variant));
                         is_credited = true;
                     }
                 } else if let Some((variant, exposed_at)) = exposed(&first, "checkout") {
                     is_credited = true;
                     if let What::Purchase(amount) = happening.what {
-                        value("checkout", variant, "revenue", amount);
-                        value("checkout", variant, "basket", amount);
+                        value(["checkout", variant, "revenue"], amount, &hourly(variant));
+                        value(["checkout", variant, "basket"], amount, &hourly(variant));
                         add("exp#checkout", &format!("groups#{variant}"), "e#basket".into(), 1.0);
                         let cohort = &cohort(variant, exposed_at);
                         if time - exposed_at <= 2 * DAY {
@@ -594,13 +600,8 @@ pub(crate) fn count(shards: &[Shard], history: &[Fact]) -> Expected {
                                 add("exp#checkout", cohort, format!("mu#{variant}#bought"), 1.0);
                             }
                         }
-                        if time - exposed_at <= DAY {
-                            add("exp#checkout", cohort, format!("me#{variant}#spent_soon"), 1.0);
-                            add("exp#checkout", cohort, format!("ms#{variant}#spent_soon"), amount);
-                            add("exp#checkout", cohort, "spent_soon".into(), amount);
-                        }
                     } else {
-                        value("checkout", variant, "visits", 1.0);
+                        value(["checkout", variant, "visits"], 1.0, &hourly(variant));
                     }
                 }
                 if is_credited {

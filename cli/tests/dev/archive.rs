@@ -1,0 +1,88 @@
+//! `abx results --archive`: what archived events say, beside the counters of the same events.
+
+use crate::program::Place;
+use crate::results::{SHOP, counted, said, told, traffic};
+use serde_json::{Value, json};
+use std::fs;
+
+const DIMENSIONS: &str = "dimensions: [country]\n";
+
+/// Half of the units of each variant are of a country, and the others of none.
+fn of_countries() -> Vec<Value> {
+    let mut events = traffic(600);
+    for (number, exposure) in events.iter_mut().filter(|it| it["type"] == "exposure").enumerate() {
+        if number % 4 < 2 {
+            exposure["dimensions"] = json!({"country": "DE"});
+        }
+    }
+    events
+}
+
+fn shop() -> Place {
+    counted(&format!("{SHOP}{DIMENSIONS}"), &of_countries())
+}
+
+#[test]
+fn archive_and_counters_agree() {
+    let place = shop();
+    let live = told(&place, &["results", "shop"], 1);
+    let archived = told(&place, &["results", "shop", "--archive"], 1);
+    assert_eq!(archived["archive"]["bad_lines"], 0);
+    for field in ["units", "sample_ratio", "sentence", "next", "headline", "phases"] {
+        assert_eq!(archived[field], live[field], "{field}");
+    }
+    for (of_archive, of_counters) in
+        archived["metrics"].as_array().unwrap().iter().zip(live["metrics"].as_array().unwrap())
+    {
+        for (variant, counted) in
+            of_archive["variants"].as_array().unwrap().iter().zip(of_counters["variants"].as_array().unwrap())
+        {
+            for field in ["variant", "units", "converted", "sum", "verdict"] {
+                assert_eq!(variant[field], counted[field], "{field} of {}", of_archive["metric"]);
+            }
+            let value = |it: &Value| it["value"]["value"].as_f64().unwrap();
+            assert!((value(variant) - value(counted)).abs() < 1e-12);
+        }
+    }
+    // Conversions are the same test, too; the variance of a count is that of units instead of 16 groups.
+    let comparison = |report: &Value| report["metrics"][0]["variants"][1]["comparison"].clone();
+    assert_eq!(comparison(&archived), comparison(&live));
+    let human = said(&place, &["results", "shop", "--archive"]);
+    assert!(human.contains("lines in 1 files") || human.contains("lines in 1 file"), "{human}");
+}
+
+#[test]
+fn an_archive_is_broken_down_by_what_exposures_say() {
+    let place = shop();
+    let report = told(&place, &["results", "shop", "--archive", "--by", "country"], 1);
+    let values: Vec<(&Value, &Value)> =
+        report["by_value"].as_array().unwrap().iter().map(|it| (&it["value"], &it["units"])).collect();
+    assert_eq!(values.len(), 2);
+    assert!(values.iter().all(|(_, units)| **units == json!(600)), "{values:?}");
+    let human = said(&place, &["results", "shop", "--archive", "--by", "country"]);
+    assert!(human.contains("DE") && human.contains("(none)"), "{human}");
+    let refused = said(&place, &["results", "shop", "--archive", "--by", "plan"]);
+    assert!(refused.contains("its exposures have country"), "{refused}");
+    let refused = said(&place, &["results", "shop", "--by", "country"]);
+    assert!(refused.contains("--archive"), "{refused}");
+}
+
+#[test]
+fn what_is_wrong_with_an_archive_is_named() {
+    let place = shop();
+    let folder = place.path().join("broken");
+    fs::create_dir_all(folder.join("day=2026-11-01")).unwrap();
+    let exposure = json!({"type": "exposure", "experiment": "shop", "variant": "a", "unit": "u", "timestamp": "2026-11-01T10:00:00Z"});
+    fs::write(
+        folder.join("day=2026-11-01").join("events.jsonl"),
+        format!("{exposure}\n{{nothing\n{exposure}\n"),
+    )
+    .unwrap();
+    let report = told(&place, &["results", "shop", "--archive", "broken"], 0);
+    assert_eq!((&report["units"], &report["archive"]["bad_lines"]), (&json!(1), &json!(1)));
+    let human = said(&place, &["results", "shop", "--archive", "broken"]);
+    assert!(human.contains("events.jsonl:2"), "{human}");
+    let missing = place.run(&["results", "shop", "--archive", "nowhere"]);
+    assert_eq!(missing.status.code(), Some(3), "{missing:?}");
+    assert!(String::from_utf8_lossy(&missing.stderr).contains("nowhere"), "{missing:?}");
+}
