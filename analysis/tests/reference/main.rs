@@ -191,7 +191,7 @@ fn question() -> impl Strategy<Value = Question> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: cases(), max_shrink_iters: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), max_shrink_iters: 50, ..ProptestConfig::default() })]
 
     #[test]
     fn any_archive_of_a_history_gives_what_the_model_gives(lines in history(), question in question(), seed in any::<u64>()) {
