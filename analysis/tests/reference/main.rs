@@ -1,5 +1,16 @@
 //! Random histories: what the statements compute is what an independent model computes, however the archive was written.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_possible_wrap,
+    clippy::too_many_lines,
+    clippy::type_complexity,
+    reason = "a model of small numbers, which fails by panicking"
+)]
+
 mod archive;
 mod model;
 
