@@ -204,8 +204,9 @@ fn read_duplicates(rows: &Rows, checks: &mut Checks) -> Result<BTreeMap<String, 
 }
 
 fn read_caps(rows: &Rows) -> Result<Vec<(usize, Decimal<6>)>, AnalysisError> {
-    let caps: Result<BTreeMap<_, _>, _> =
-        rows.iter().map(|row| Ok((row.get("metric")?, row.get("cap")?))).collect();
+    // Units without events keep 0, so that a limit below it would change the others alone.
+    let cap = |row: Row<'_>| Ok((row.get("metric")?, row.get::<Decimal<6>>("cap")?.max(Decimal::default())));
+    let caps: Result<BTreeMap<_, _>, AnalysisError> = rows.iter().map(cap).collect();
     Ok(caps?.into_iter().collect())
 }
 

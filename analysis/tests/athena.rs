@@ -1,5 +1,7 @@
 //! The real client against a server on this machine that answers Athena's protocol from a script.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
+
 use abx_analysis::athena::AthenaEngine;
 use abx_analysis::{Measure, MetricQuestion, Part, Question, analyze};
 use aws_sdk_athena::Client;

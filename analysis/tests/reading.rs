@@ -1,5 +1,7 @@
 //! Archives that are not as they should be: everything that cannot be read is named and counted, and the rest counts.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
+
 use abx_analysis::embedded::EmbeddedEngine;
 use abx_analysis::{AnalysisError, Answer, Cap, Measure, MetricQuestion, Part, Question, analyze};
 use flate2::Compression;

@@ -1,5 +1,7 @@
 //! The texts that Athena gets, as they were when somebody last read them; `UPDATE=1` writes them anew.
 
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+
 use abx_analysis::{
     Cap, Decimal, Dialect, Measure, MetricQuestion, Part, PhaseStart, Plan, QuantileOf, QuantileQuestion,
     Question, Statement,

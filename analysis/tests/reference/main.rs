@@ -1,5 +1,16 @@
 //! Random histories: what the statements compute is what an independent model computes, however the archive was written.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_possible_wrap,
+    clippy::too_many_lines,
+    clippy::type_complexity,
+    reason = "a model of small numbers, which fails by panicking"
+)]
+
 mod archive;
 mod model;
 
@@ -191,7 +202,7 @@ fn question() -> impl Strategy<Value = Question> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: cases(), max_shrink_iters: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), max_shrink_iters: 50, ..ProptestConfig::default() })]
 
     #[test]
     fn any_archive_of_a_history_gives_what_the_model_gives(lines in history(), question in question(), seed in any::<u64>()) {
