@@ -150,8 +150,8 @@ def quantiles(metric, units, now):
     z = stats.norm.isf(0.025)
     for variant, members in units.items():
         of_units = [[a for n, at, a in events if n == "purchase" and at >= exposed and not isinstance(a, str)] for _, exposed, events in members]
-        groups = of_units if metric["per"] == "event" else [[math.fsum(it)] for it in of_units]
-        groups = [it for it in groups if it]
+        # A unit without events has a total of 0, and no event.
+        groups = [it for it in of_units if it] if metric["per"] == "event" else [[math.fsum(it)] for it in of_units]
         values = np.sort(np.concatenate(groups))
         n = len(values)
         at = lambda rank: values[min(max(rank, 1), n) - 1]

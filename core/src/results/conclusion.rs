@@ -81,6 +81,7 @@ mod tests {
             variant: "b".to_owned(),
             units: 0,
             pending: 0,
+            pending_events: 0,
             pending_converted: None,
             converted: None,
             events: 0,

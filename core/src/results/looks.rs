@@ -66,9 +66,8 @@ pub fn looks(
     let mut until = Totals { cohorts: totals.cohorts.clone(), ..Totals::default() };
     let mut hours = totals.hours.iter().filter(|(hour, _)| matches!(hour, Hour::At(_))).peekable();
     let mut day = first;
-    while let Some((date, end)) =
-        day.and_then(|date| Some((date, end_of(date)?))).filter(|(_, end)| *end < now)
-    {
+    let is_before = |(_, end): &(Date, Timestamp)| *end < now && *end <= last;
+    while let Some((date, end)) = day.and_then(|date| Some((date, end_of(date)?))).filter(is_before) {
         while let Some((_, of_hour)) = hours.next_if(|(hour, _)| hour.day().is_some_and(|it| it <= date)) {
             for (key, variant) in of_hour {
                 until.variants.entry(key.clone()).or_default().merge(variant);
@@ -285,6 +284,18 @@ mod tests {
         assert_eq!(daily.first().map(|it| it.verdict), Some(Verdict::TooEarly));
         assert_eq!(daily.last().map(|it| it.verdict), Some(Verdict::Unclear));
         assert_eq!(judged(Standard::Final).0[0].variants[1].since, None);
+    }
+
+    #[test]
+    fn looks_end_where_nothing_changes_any_more() {
+        let mut totals = Totals::default();
+        expose(&mut totals, "a", 0, 10, 1);
+        expose(&mut totals, "a", 2, 10, 1);
+        let count =
+            |window: serde_json::Value, now| looks(&metrics(&window), &["a"], &totals, &[], time(now)).len();
+        assert_eq!(count(json!(null), 300 * DAY), 3 + 1);
+        assert_eq!(count(json!("7d"), 300 * DAY), 3 + 7 + 1);
+        assert_eq!(count(json!("7d"), 2 * DAY + HOUR), 2 + 1);
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub struct MeasuredVariant {
     pub units: u64,
     /// The units whose window is still open.
     pub pending: u64,
+    /// The events of these units so far.
+    pub pending_events: u64,
     /// Those of them that converted so far; `None` where the metric does not count units, or nobody knows.
     pub pending_converted: Option<u64>,
     /// Units that converted; `None` where the metric does not count units.
@@ -94,11 +96,14 @@ pub fn counted(
     let of_metric = |metric: &Metric| {
         let all = |key: &str| totals.variants.get(key).unwrap_or(&none);
         let matured = |key: &str, phase: Option<usize>| {
-            of_counters(
-                metric,
-                &matured(metric, totals, key, now, phase.map(|it| (it, phases))),
-                all(key).units,
-            )
+            let counts = matured(metric, totals, key, now, phase.map(|it| (it, phases)));
+            let (of_all, measured) = (all(key), of_counters(metric, &counts, all(key).units));
+            let of_metric = |of: fn(&MetricTotals) -> u64| of_all.metrics.get(&*metric.key).map_or(0, of);
+            MeasuredVariant {
+                pending_events: of_metric(|it| it.events).saturating_sub(measured.events),
+                pending_converted: measured.converted.map(|it| of_metric(|it| it.units).saturating_sub(it)),
+                ..measured
+            }
         };
         let of_all = |key: &&str| match metric.window.to {
             None => of_counters(metric, all(key), all(key).units),
@@ -240,6 +245,7 @@ pub fn archived(metric: &Metric, variants: &[ArchivedVariant]) -> MeasuredMetric
         MeasuredVariant {
             units: all.units,
             pending: it.pending,
+            pending_events: 0,
             pending_converted: None,
             converted: is_rate.then_some(all.x as u64),
             events: it.events,

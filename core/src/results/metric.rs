@@ -105,6 +105,8 @@ pub struct VariantResult {
     pub units: u64,
     /// Units whose window is still open, so that they do not count yet.
     pub pending: u64,
+    /// The events of these units so far; 0 from an archive.
+    pub pending_events: u64,
     /// Those of them that converted so far; `null` where the metric has no window or does not count units.
     pub pending_converted: Option<u64>,
     /// Units that converted; `null` where the metric does not count units.
@@ -237,6 +239,7 @@ impl<'a> MetricJudge<'a> {
                 variant: (*name).to_owned(),
                 units: measured.units,
                 pending: measured.pending,
+                pending_events: measured.pending_events,
                 pending_converted: measured.pending_converted,
                 converted: measured.converted,
                 events: measured.events,

@@ -390,8 +390,9 @@ impl Section<'_> {
         };
         let mut text =
             format!("\n{role} {TITLE}{}{TITLE:#} {DIM}{}{DIM:#}{state}\n", self.0.metric, self.0.kind);
-        if self.0.variants.iter().all(|it| it.events == 0 && it.pending_converted.unwrap_or(0) == 0) {
-            let _ = writeln!(text, "  no event `{}` was counted for it", self.0.event);
+        if self.0.variants.iter().all(|it| it.events + it.pending_events == 0) {
+            let event = if self.0.event.is_empty() { String::new() } else { format!(" `{}`", self.0.event) };
+            let _ = writeln!(text, "  no event{event} was counted for it");
             return text;
         }
         let _ = writeln!(text, "{}", self.rows(control, verdicts_valid));
@@ -401,16 +402,16 @@ impl Section<'_> {
             let _ = writeln!(text, "  {BAD}{} without a usable amount{BAD:#}", count(invalid));
         }
         if pending > 0 {
-            let so_far: Vec<String> = self
-                .0
-                .variants
-                .iter()
-                .filter_map(|it| Some(format!("{} {}", it.variant, count(it.pending_converted?))))
-                .collect();
+            let one = |it: &VariantResult| {
+                let number = it.pending_converted.unwrap_or(it.pending_events);
+                (number > 0).then(|| format!("{} {}", it.variant, count(number)))
+            };
+            let so_far: Vec<String> = self.0.variants.iter().filter_map(one).collect();
+            let what = if self.0.kind.is_rate() { "converted" } else { "events" };
             let so_far = if so_far.is_empty() {
                 String::new()
             } else {
-                format!("; converted so far: {}", so_far.join(", "))
+                format!("; {what} so far: {}", so_far.join(", "))
             };
             let line = format!("{} units wait for the end of their window{so_far}", count(pending));
             let _ = write!(text, "{DIM}{}{DIM:#}", wrapped("  ", &line));

@@ -209,9 +209,8 @@ impl ResultsReport {
         let Judgement { control, plan, progress, metrics, daily, headline, verdicts_valid } =
             Judgement::new(&evidence, experiment, phases, options)?;
         let day = evidence.whole_days();
-        let has_no_event = |it: &&MetricResult| {
-            it.variants.iter().all(|it| it.events == 0 && it.pending_converted.unwrap_or(0) == 0)
-        };
+        let has_no_event =
+            |it: &&MetricResult| it.variants.iter().all(|it| it.events + it.pending_events == 0);
         let is_other = |key: &&String| metrics.iter().all(|metric| metric.metric != **key);
         let mut report = Self {
             experiment: key.to_owned(),
