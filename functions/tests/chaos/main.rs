@@ -267,7 +267,11 @@ fn orders_of_two() -> impl Iterator<Item = VecDeque<usize>> {
 
 /// True if one of a few seeds shows that something is broken.
 fn is_caught(sabotage: Sabotage) -> bool {
-    (0..60).any(|seed| run(seed, LENGTH, EVERYTHING, sabotage).is_err())
+    is_caught_within(LENGTH, sabotage)
+}
+
+fn is_caught_within(length: usize, sabotage: Sabotage) -> bool {
+    (0..60).any(|seed| run(seed, length, EVERYTHING, sabotage).is_err())
 }
 
 #[test]
@@ -277,7 +281,8 @@ fn the_storm_catches_a_forgotten_ledger() {
 
 #[test]
 fn the_storm_catches_a_head_that_names_no_part() {
-    assert!(is_caught(Sabotage::Part));
+    // A short story: an event in parts is counted again and again, until its batch runs out of time.
+    assert!(is_caught_within(LENGTH / 8, Sabotage::Part));
 }
 
 #[test]
