@@ -33,6 +33,7 @@ pub enum PublicationState {
 
 impl PublicationState {
     /// A note for a person; empty if the head has the document.
+    #[must_use]
     pub fn word(self) -> Option<&'static str> {
         match self {
             Self::Published => None,

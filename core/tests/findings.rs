@@ -70,6 +70,7 @@ fn variants(variants: Value) -> Value {
     experiment(json!({"variants": variants}))
 }
 
+#[expect(clippy::too_many_lines, reason = "a list of cases")]
 fn written() -> Vec<Case> {
     let end = json!({"starts_at": "2026-03-02", "ends_at": "2026-03-01"});
     vec![

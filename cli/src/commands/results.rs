@@ -90,6 +90,7 @@ pub struct Args {
     until: Option<Timestamp>,
     /// Analyze archived events instead of counters: a folder with `day=` partitions, or a file of events; the store's own without DIR
     #[arg(long, value_name = "DIR", requires = "key", num_args = 0..=1, conflicts_with_all = ["watch", "athena"])]
+    #[expect(clippy::option_option, reason = "not asked for, the store's own, or another one")]
     archive: Option<Option<PathBuf>>,
     /// Analyze the archive by Athena, in this workgroup
     #[arg(long, value_name = "WORKGROUP", requires = "key", conflicts_with = "watch")]
@@ -307,6 +308,7 @@ async fn of_archive(
 
 /// The results of archived events.
 #[cfg(not(feature = "archive"))]
+#[expect(clippy::unused_async, reason = "the same call as with the engine")]
 async fn of_archive(_: &Args, _: &abx_core::Experiment, _: Judged<'_>) -> Result<ResultsReport, Error> {
     Err(Error::caller("this `abx` was built without the engine that reads archives")
         .help("build it with: cargo build --release --features archive"))

@@ -16,7 +16,7 @@ pub fn wrapped(indent: &str, text: &str) -> String {
             _ => lines.push(format!("{indent}{word}")),
         }
     }
-    lines.iter().map(|line| format!("{line}\n")).collect()
+    lines.into_iter().flat_map(|line| [line, "\n".to_owned()]).collect()
 }
 
 #[cfg(test)]

@@ -160,9 +160,10 @@ impl MetricCheck<'_> {
     }
 
     fn check_cap(&mut self) {
-        let is_valid = |cap: NumberOrPercent| match cap.is_percent {
-            true => cap.number > 0.0 && cap.number < 100.0,
-            false => cap.number > 0.0 && Amount::from_f64(cap.number).is_some(),
+        let is_valid = |cap: NumberOrPercent| {
+            let is_in_range =
+                if cap.is_percent { cap.number < 100.0 } else { Amount::from_f64(cap.number).is_some() };
+            cap.number > 0.0 && is_in_range
         };
         if self.metric.cap.is_some_and(|it| !is_valid(it)) {
             let help = "write a number above 0, or a percentile between 0 % and 100 % as `99%`";

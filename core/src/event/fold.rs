@@ -423,7 +423,7 @@ struct Exposed<'a> {
     experiment: &'a Experiment,
     key: MarkKey<'a>,
     variant: &'a str,
-    exposed_at: Timestamp,
+    since: Timestamp,
 }
 
 /// The mark under a key, compared with a record.
@@ -498,7 +498,7 @@ impl<'a> Fold<'a, '_> {
                         self.asked.insert(key.clone());
                     }
                     let MarkStanding::Before(variant, exposed_at) = self.standing(at, &key) else { continue };
-                    let exposed = Exposed { experiment, key, variant, exposed_at };
+                    let exposed = Exposed { experiment, key, variant, since: exposed_at };
                     for metric in metrics {
                         let is_counted = self.conversion(at, &exposed, metric, *properties);
                         is_credited |= is_counted;
@@ -633,7 +633,7 @@ impl<'a> Fold<'a, '_> {
         metric: &'a Metric,
         properties: Option<&'a RawValue>,
     ) -> bool {
-        let Exposed { experiment, variant, exposed_at, .. } = *exposed;
+        let Exposed { experiment, variant, since: exposed_at, .. } = *exposed;
         if !metric.is_within_window(at.time.duration_since(exposed_at)) {
             return false;
         }

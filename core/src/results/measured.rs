@@ -292,7 +292,7 @@ impl MeasuredValue {
     /// The variance of the value.
     pub(super) fn variance(&self) -> Option<f64> {
         match self {
-            Self::Rate(rate) => rate.map(|it| it.variance()),
+            Self::Rate(rate) => rate.map(Proportion::variance),
             Self::Mean(mean) => mean.map(|it| it.variance()),
         }
     }

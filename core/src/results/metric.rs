@@ -66,6 +66,7 @@ pub enum Verdict {
 }
 
 /// A metric of all variants.
+#[expect(clippy::struct_excessive_bools, reason = "each is a field of the report")]
 #[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct MetricResult {
     /// Its key.

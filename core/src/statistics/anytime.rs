@@ -235,7 +235,7 @@ mod tests {
         };
         let width = |units: u64| {
             let it = of(units, 0).difference;
-            (it.upper - it.lower) / 2.0 / (2.0 * 0.09 / units as f64).sqrt()
+            (it.upper - it.lower) / 2.0 / (2.0 * 0.09 / super::super::normal::as_float(units)).sqrt()
         };
         assert!((width(10_000) - 2.3449).abs() < 0.0005, "{}", width(10_000));
         assert!((width(2_500) / width(10_000) - 2.0).abs() < 0.001);
