@@ -230,7 +230,7 @@ impl ResultsReport {
                 interval(&format!("{} {}", value.value.as_deref().unwrap_or("(none)"), it.variant), &lift)
             })
             .collect();
-        let days: Vec<&str> = self.units_by_day.iter().map(|it| it.day.as_str()).collect();
+        let days: Vec<&str> = self.units_by_day.iter().map(|it| it.day.get(5..).unwrap_or(&it.day)).collect();
         let counts: Vec<DailyCounts> = self
             .variants
             .iter()
@@ -335,6 +335,6 @@ h1 { font-size: 1.5rem; margin: 0; } h2 { font-size: 1.1rem; margin: 1.5rem 0 .2
 .headline { font-size: 1.2rem; } code { padding: .1em .35em; border: 1px solid var(--line); border-radius: 4px; }
 section { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { padding: .3rem .6rem; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; } th { color: var(--soft); font-weight: 500; }
-th:first-child, td:first-child, th:last-child, td:last-child { text-align: left; } tr.good td:last-child, .good { color: var(--good); } tr.bad td:last-child, .bad { color: var(--bad); }
+th:first-child, td:first-child, th:last-child, td:last-child { text-align: left; } tr.good td:last-child { color: var(--good); } tr.bad td:last-child, p.bad { color: var(--bad); }
 figure { margin: 1.5rem 0; } svg { width: 100%; height: auto; }
 ";

@@ -4,7 +4,7 @@ use super::numbers::{MetricNumbers, last_day, lift_text};
 use super::report::{ArchiveReport, ArchivedMetric, ResultsReport};
 use crate::exit::{self, Exit};
 use crate::history::PublicationState;
-use crate::render::numbers::{count, p_value, percent, round_percent};
+use crate::render::numbers::{count, p_value, percent, plural, round_percent};
 use crate::render::printable;
 use crate::render::style::{BAD, DIM, GOOD, TITLE};
 use crate::render::table;
@@ -314,7 +314,8 @@ impl ResultsReport {
 impl ArchiveReport {
     /// What was read, and what is wrong with it.
     fn human(&self) -> String {
-        let lines = format!("{} lines in {} files", count(self.lines), count(self.files));
+        let number = |number: u64, word| plural(usize::try_from(number).unwrap_or(usize::MAX), word);
+        let lines = format!("{} in {}", number(self.lines, "line"), number(self.files, "file"));
         let duplicates = if self.duplicates > 0 {
             format!(", {} repeated", count(self.duplicates))
         } else {
