@@ -22,6 +22,9 @@ impl Beside<'_> {
     /// The bytes of a file, cut where they are more than a limit, or why it cannot be read. `document` is the name of
     /// the file that names it.
     pub(super) fn read(&self, document: &str, path: &str, limit: usize) -> Result<Vec<u8>, String> {
+        if path.contains('\\') {
+            return Err("write / and no \\ between folders, on every system".to_owned());
+        }
         if !is_below(path) {
             return Err(format!("{path:?} leads out of the folder of this document"));
         }

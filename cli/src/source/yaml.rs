@@ -102,10 +102,35 @@ fn syntax(error: &ScanError, text: &str) -> SourceFault {
         | ErrorKind::InvalidIndentation => {
             "indent the further lines of a value more than its field, a closing bracket too; or close what is open before"
         }
+        // A backslash in double quotes begins an escape.
+        _ if has_backslash(line, text.get(start..).unwrap_or_default()) => {
+            "put a text with backslashes in single quotes; paths are written with `/` on every system"
+        }
+        _ if line.contains('\u{a0}') || text.get(start..).is_some_and(starts_with_odd_space) => {
+            "there is a space here that is none (U+00A0): type it anew"
+        }
+        _ if text.get(start..).is_some_and(|rest| rest.starts_with("```")) => {
+            "delete the line with the three backticks, which belongs to Markdown"
+        }
+        _ if text.get(start..).is_some_and(|rest| rest.starts_with(['@', '`', '%'])) => {
+            "put a text that begins with `@`, a backtick or `%` in quotes"
+        }
         ErrorKind::UnknownAnchor => "write `&name` before an earlier value of the same document",
         _ => "check the indentation, and quote texts that hold `: `, `#`, `{` or `[`",
     };
     SourceFault::new(Code::YamlSyntax, start..start + length, error.info(), help)
+}
+
+/// True if a text in double quotes, open at the end of `line`, holds a backslash in what follows on its line.
+fn has_backslash(line: &str, rest: &str) -> bool {
+    let rest = rest.lines().next().unwrap_or_default();
+    rest.starts_with('"') && rest.contains('\\')
+        || line.rsplit('"').next().is_some_and(|it| line.contains('"') && it.contains('\\'))
+}
+
+/// True if the first line holds a space that only looks like one.
+fn starts_with_odd_space(rest: &str) -> bool {
+    rest.lines().next().is_some_and(|line| line.contains('\u{a0}'))
 }
 
 const TABS: &str = "YAML indents with spaces, never with tabs";

@@ -6,6 +6,7 @@
 mod catalog;
 mod experiment;
 mod flag;
+mod meant;
 mod operator;
 mod read;
 mod rule;
@@ -15,6 +16,7 @@ mod schema;
 mod share;
 
 use crate::finding::{Code, Findings, Path, did_you_mean};
+use meant::kind_meant;
 use read::{ReadPath, ReadValue};
 use serde_json::Value;
 
@@ -58,9 +60,10 @@ impl Document {
         const KINDS: [&str; 4] = ["experiment", "flag", "catalog", "tests"];
         let Value::Object(map) = value else {
             let message = format!("expected a document, found {}", describe(value));
-            findings
-                .add(Code::UnknownKind, "", message)
-                .help("a document is a mapping that starts with `experiment:`, `flag:` or `catalog:`");
+            let help = kind_meant(value).unwrap_or_else(|| {
+                "a document is a mapping that starts with `experiment:`, `flag:` or `catalog:`".to_owned()
+            });
+            findings.add(Code::UnknownKind, "", message).help(help);
             return None;
         };
         let mut kinds = KINDS.into_iter().filter(|kind| map.contains_key(*kind));
@@ -73,7 +76,9 @@ impl Document {
                 None => findings.add(Code::UnknownKind, "", "the document does not state its kind"),
             };
             if finding.help.is_none() {
-                finding.help("start it with `experiment: KEY`, `flag: KEY` or `catalog:`");
+                finding.help(kind_meant(value).unwrap_or_else(|| {
+                    "start it with `experiment: KEY`, `flag: KEY` or `catalog:`".to_owned()
+                }));
             }
             return None;
         };

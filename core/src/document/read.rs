@@ -5,7 +5,8 @@
 //! The macro [`record`] makes a struct with its serde and JSON Schema derives and its reader from one
 //! declaration, so the three cannot drift apart.
 
-use crate::finding::{Code, Findings, Path, PathSegment, did_you_mean};
+use super::meant::{boolean_meant, decimal_meant, list_meant, mapping_meant, word_meant};
+use crate::finding::{Code, Findings, Path, PathSegment};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
@@ -55,7 +56,28 @@ pub(crate) fn wrong_type<T: ReadValue>(
     at: ReadPath<'_>,
     findings: &mut Findings,
 ) -> T {
-    refuse(Code::WrongType, format!("expected {expected}, found {}", describe(value)), None, at, findings)
+    wrong_type_because(expected, value, None, at, findings)
+}
+
+/// The same, with the help on what is probably meant.
+pub(crate) fn wrong_type_because<T: ReadValue>(
+    expected: &str,
+    value: &Value,
+    help: Option<String>,
+    at: ReadPath<'_>,
+    findings: &mut Findings,
+) -> T {
+    refuse(Code::WrongType, format!("expected {expected}, found {}", describe(value)), help, at, findings)
+}
+
+/// Notes that a value is no mapping of these fields.
+pub(crate) fn not_a_mapping<T: ReadValue>(
+    fields: &[&str],
+    value: &Value,
+    at: ReadPath<'_>,
+    findings: &mut Findings,
+) -> T {
+    wrong_type_because("a mapping", value, mapping_meant(value, fields), at, findings)
 }
 
 /// Notes that a value cannot be used, and lets the default stand in.
@@ -94,44 +116,6 @@ pub fn quote(text: &str) -> String {
     format!("{:?}", start + "…")
 }
 
-/// The boolean that somebody means by what is a text or a number in YAML 1.2.
-fn boolean_meant(value: &Value) -> Option<bool> {
-    let text = match value {
-        Value::String(text) => text.trim().to_lowercase(),
-        Value::Number(number) => number.to_string(),
-        _ => return None,
-    };
-    match &*text {
-        "true" | "yes" | "y" | "on" | "1" | "enabled" => Some(true),
-        "false" | "no" | "n" | "off" | "0" | "disabled" => Some(false),
-        _ => None,
-    }
-}
-
-/// The word here that somebody means by one of other tools.
-pub(crate) fn word_meant<'w>(text: &str, words: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
-    const MEANT: [(&str, &str); 15] = [
-        ("running", "active"),
-        ("live", "active"),
-        ("started", "active"),
-        ("enabled", "active"),
-        ("on", "active"),
-        ("stopped", "paused"),
-        ("disabled", "paused"),
-        ("off", "paused"),
-        ("archived", "completed"),
-        ("concluded", "completed"),
-        ("done", "completed"),
-        ("ended", "completed"),
-        ("finished", "completed"),
-        ("binary", "conversion"),
-        ("average", "mean"),
-    ];
-    let text = text.to_lowercase();
-    let (_, meant) = MEANT.iter().find(|(other, _)| *other == text)?;
-    words.into_iter().find(|word| word == meant)
-}
-
 /// Reads one field of a mapping.
 pub(crate) fn field<T: ReadValue>(
     map: &Map<String, Value>,
@@ -165,7 +149,7 @@ pub(crate) fn check_unknown(
     for name in map.keys().filter(|name| !known.contains(&name.as_str())) {
         let path = ReadPath::Field(&at, name).path();
         let unwritten = known.iter().copied().filter(|known| !map.contains_key(*known));
-        let near = did_you_mean(name, unwritten);
+        let near = word_meant(name, unwritten);
         let finding = findings.add(Code::UnknownField, path, format!("unknown field {}", quote(name)));
         if let Some(near) = near {
             finding.help(format!("did you mean `{near}`?"));
@@ -181,9 +165,8 @@ impl ReadValue for bool {
         match value {
             Value::Bool(it) => *it,
             other => {
-                let message = format!("expected true or false, found {}", describe(other));
                 let help = boolean_meant(other).map(|it| format!("write `{it}`, without quotes"));
-                refuse(Code::WrongType, message, help, at, findings)
+                wrong_type_because("true or false", other, help, at, findings)
             }
         }
     }
@@ -191,7 +174,11 @@ impl ReadValue for bool {
 
 impl ReadValue for f64 {
     fn read(value: &Value, at: ReadPath<'_>, findings: &mut Findings) -> Self {
-        value.as_f64().unwrap_or_else(|| wrong_type("a number", value, at, findings))
+        value.as_f64().unwrap_or_else(|| {
+            let decimal = value.as_str().and_then(decimal_meant);
+            let help = decimal.map(|it| format!("write a decimal point: {it}"));
+            wrong_type_because("a number", value, help, at, findings)
+        })
     }
 }
 
@@ -207,10 +194,12 @@ impl ReadValue for String {
         match value {
             Value::String(it) => it.clone(),
             other => {
-                let help = matches!(other, Value::Number(_) | Value::Bool(_))
-                    .then(|| format!("write it in quotes: \"{other}\""));
-                let message = format!("expected a string, found {}", describe(other));
-                refuse(Code::WrongType, message, help, at, findings)
+                let help = match other {
+                    Value::Number(_) | Value::Bool(_) => Some(format!("write it in quotes: \"{other}\"")),
+                    Value::Array(_) | Value::Object(_) => Some("write one text".to_owned()),
+                    Value::Null | Value::String(_) => None,
+                };
+                wrong_type_because("a string", other, help, at, findings)
             }
         }
     }
@@ -240,7 +229,7 @@ impl<T: ReadValue> ReadValue for Vec<T> {
                 .enumerate()
                 .map(|(index, item)| T::read(item, ReadPath::Index(&at, index), findings))
                 .collect(),
-            other => wrong_type("a list", other, at, findings),
+            other => wrong_type_because("a list", other, list_meant(other), at, findings),
         }
     }
 }
@@ -254,7 +243,7 @@ impl<T: ReadValue> ReadValue for BTreeMap<String, T> {
                 .iter()
                 .map(|(name, item)| (name.clone(), T::read(item, ReadPath::Field(&at, name), findings)))
                 .collect(),
-            other => wrong_type("a mapping", other, at, findings),
+            other => not_a_mapping(&[], other, at, findings),
         }
     }
 }
@@ -282,7 +271,7 @@ macro_rules! record {
             ) -> Self {
                 use $crate::document::read;
                 let serde_json::Value::Object(map) = value else {
-                    return read::wrong_type("a mapping", value, at, findings);
+                    return read::not_a_mapping(Self::FIELDS, value, at, findings);
                 };
                 read::check_unknown(map, Self::FIELDS, at, findings);
                 Self { $($field: read::field(map, stringify!($field), at, findings),)* }
@@ -304,8 +293,7 @@ impl<W: DocumentWord> ReadValue for W {
             return found;
         }
         let words = W::words().map(|(word, _)| word);
-        let near = word_meant(text, words.clone()).or_else(|| did_you_mean(text, words.clone()));
-        let help = match near {
+        let help = match word_meant(text, words.clone()) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("one of: {}", words.collect::<Vec<_>>().join(", ")),
         };

@@ -1,8 +1,9 @@
 //! Conditions, as written.
 
+use super::meant::{condition_meant, word_meant};
 use super::operator::Operator;
 use super::read::{ReadPath, ReadValue, describe, quote, record, refuse};
-use crate::finding::{Code, Findings, did_you_mean};
+use crate::finding::{Code, Findings};
 use crate::hash::Range;
 use serde_json::Value;
 
@@ -109,10 +110,11 @@ impl ReadValue for Condition {
             let Some(other) = map.keys().next().filter(|_| !map.keys().any(is_leaf)) else {
                 return Self::Leaf(ReadValue::read(value, at, findings));
             };
-            let near = map.keys().find_map(|name| Some((name, did_you_mean(name, NESTINGS)?)));
+            let near = map.keys().find_map(|name| Some((name, word_meant(name, NESTINGS)?)));
+            let short = || map.iter().next().and_then(|(name, value)| condition_meant(name, value));
             let (name, help) = match near {
                 Some((name, near)) => (name, format!("did you mean `{near}`?")),
-                None => (other, HELP.to_owned()),
+                None => (other, short().unwrap_or_else(|| HELP.to_owned())),
             };
             let message = format!("unknown field {}", quote(name));
             findings.add(Code::UnknownField, ReadPath::Field(&at, name).path(), message).help(help);

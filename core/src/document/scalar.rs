@@ -1,6 +1,8 @@
 //! The single values of a document.
 
-use super::read::{ReadPath, ReadValue, json_schemas, quote, record, refuse, written_words, wrong_type};
+use super::read::{
+    ReadPath, ReadValue, json_schemas, quote, record, refuse, written_words, wrong_type, wrong_type_because,
+};
 use super::share::{before_percent_sign, not_a_share};
 use crate::finding::{Code, Findings};
 use crate::read::time_of_text;
@@ -140,7 +142,8 @@ impl Serialize for Window {
 impl ReadValue for Window {
     fn read(value: &Value, at: ReadPath<'_>, findings: &mut Findings) -> Self {
         let Value::String(text) = value else {
-            return wrong_type("a length of time, for example 24h or 7d", value, at, findings);
+            let help = value.as_u64().map(|number| format!("add the unit: {number}d or {number}h"));
+            return wrong_type_because("a length of time", value, help, at, findings);
         };
         Self::parse(text).unwrap_or_else(|| {
             let help = "write a whole number and s, m, h, d or w: 24h, 7d".to_owned();

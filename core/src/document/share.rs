@@ -1,6 +1,9 @@
 //! Shares: a number, or a percentage with its sign.
 
-use super::read::{ReadPath, ReadValue, describe, json_schemas, quote, refuse, wrong_type};
+use super::meant::decimal_meant;
+use super::read::{
+    ReadPath, ReadValue, describe, json_schemas, quote, refuse, wrong_type, wrong_type_because,
+};
 use crate::finding::{Code, Findings};
 use serde::Serialize;
 use serde_json::Value;
@@ -63,10 +66,18 @@ pub(super) fn not_a_share<T: ReadValue>(
             let message = format!("expected {expected}, found {}", describe(value));
             refuse(Code::WrongType, message, Some(format!("drop the quotes: {}", text.trim())), at, findings)
         }
+        Value::String(text) if decimal_meant(text).is_some() => {
+            let help = decimal_meant(text).map(|number| format!("write a decimal point: {number}"));
+            wrong_type_because(expected, value, help, at, findings)
+        }
         Value::String(text) if text.contains('%') => {
             let message = format!("{} is not a percentage", quote(text));
             let help = "write digits, a decimal point if needed, and the sign: 12.5%".to_owned();
             refuse(Code::AllocationRange, message, Some(help), at, findings)
+        }
+        Value::String(text) if text.starts_with(|c: char| c.is_ascii_digit()) => {
+            let help = "write digits, and a percent sign where it is a percentage: 10%".to_owned();
+            wrong_type_because(expected, value, Some(help), at, findings)
         }
         other => wrong_type(expected, other, at, findings),
     }
