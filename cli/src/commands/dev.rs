@@ -19,7 +19,7 @@ use crate::stores::{archive_beside, open_file};
 use abx_functions::adapters::embedded::{EmbeddedStore, JsonlArchive};
 use abx_functions::catalog::{CatalogHolder, Snapshot};
 use abx_functions::events::LocalProcessor;
-use abx_functions::http::{Cors, HttpFunction, HttpOptions, finish};
+use abx_functions::http::{self, Cors, HttpFunction, HttpOptions, ServerLimits, finish};
 use abx_functions::telemetry::{Level, Telemetry};
 use abx_functions::{assignment, flags};
 use axum::Router;
@@ -34,8 +34,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::oneshot;
-use tokio::time::{interval, sleep};
+use tokio::time::interval;
 use watch::{SaveOutcome, Watch};
 
 /// The interval between looks at files and store: an edit is to be live within a second.
@@ -118,19 +117,11 @@ async fn serve(args: &Args) -> Result<Exit, Error> {
     watch.has_changed();
     dev.take(&mut watch).await?;
     say(&format!("{TITLE}http://{address}{TITLE:#} {DIM}store {}{DIM:#}", args.store.display()));
-    let (end, ending) = oneshot::channel::<()>();
-    let ends = async {
-        interrupted.await;
-        drop(end);
-        // A caller who never sends the rest of a request must not keep the program.
-        sleep(GRACE).await;
-    };
     let guard = RequestFilter { address, origins: args.cors.clone(), hosts: args.allow_host.clone() };
-    let server =
-        axum::serve(listener, dev.router(guard)).with_graceful_shutdown(async { drop(ending.await) });
+    // A caller who never sends the rest of a request must not keep the program.
+    let limits = ServerLimits { grace: GRACE, ..ServerLimits::default() };
     tokio::select! {
-        ended = server => ended.map_err(|error| Error::world("the server ended").because(error))?,
-        () = ends => {}
+        () = http::serve(listener, dev.router(guard), limits, interrupted) => {}
         () = dev.follow(&mut watch) => {}
     }
     // Everything is written before anything is said: whoever closed the terminal hears nothing.

@@ -1,7 +1,8 @@
 //! Refusals.
 
 use super::Reply;
-use axum::http::StatusCode;
+use axum::body::Body;
+use axum::http::{HeaderValue, Response, StatusCode};
 use serde::Serialize;
 use std::borrow::Cow;
 use std::fmt;
@@ -97,6 +98,16 @@ impl ApiError {
         let inner = ErrorBody { code: self.code, message: &self.message, request_id };
         Reply::json(self.status, &ErrorEnvelope { error: inner })
     }
+
+    /// Returns the error as an HTTP response, for a request that reaches no [`Middleware`](super::Middleware).
+    #[must_use]
+    pub fn respond(&self, request_id: &str) -> Response<Body> {
+        let mut response = self.reply(request_id).into_response();
+        if let Ok(id) = HeaderValue::from_str(request_id) {
+            response.headers_mut().insert(super::middleware::REQUEST_ID, id);
+        }
+        response
+    }
 }
 
 /// Errors that always have the same message; the code is the name of the function.
@@ -115,6 +126,8 @@ macro_rules! constant_errors {
 constant_errors! {
     /// 403 `origin_not_allowed`: a browser asks for a page whose origin is not in the list.
     origin_not_allowed = FORBIDDEN, "this origin is not in ABX_CORS_ORIGINS";
+    /// 408 `request_timeout`: the request did not come, or was not answered, in time.
+    request_timeout = REQUEST_TIMEOUT, "the request took too long: its body has to come within 30 s";
     /// 500 `internal`: a bug.
     internal = INTERNAL_SERVER_ERROR, "the function failed; its log has the request id";
     /// 503 `catalog_unavailable`: nothing was ever loaded, and nothing is bundled.

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Instant;
 use tower::ServiceExt;
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The id of an invocation, which the runtime adds to a request's extensions.
 #[derive(Debug, Clone)]

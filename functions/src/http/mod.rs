@@ -10,6 +10,7 @@
 //! | `query` | parameters of a URL |
 //! | `catalog` | the catalog, as requests see it |
 //! | `body` | JSON with limits |
+//! | `server` | [`serve`]: a server that lives long, which Lambda is not |
 
 mod body;
 mod catalog;
@@ -19,6 +20,7 @@ mod error;
 mod function;
 mod middleware;
 mod query;
+mod server;
 
 pub use body::{MAX_BODY_BYTES, parse};
 pub(crate) use body::{
@@ -31,3 +33,4 @@ pub use function::{FunctionBase, HttpFunction, HttpOptions};
 pub(crate) use middleware::InvocationId;
 pub use middleware::{Call, Middleware, finish, request_id};
 pub use query::Query;
+pub use server::{ServerLimits, serve};

@@ -32,12 +32,7 @@ pub(super) async fn guard(State(guard): State<Arc<RequestFilter>>, request: Requ
     match guard.check(request.method(), request.uri().path(), request.headers()) {
         Ok(()) => next.run(request).await,
         Err(refusal) => {
-            let id = request_id(None, request.headers());
-            let mut response = refusal.reply(&id).into_response();
-            if let Ok(id) = HeaderValue::try_from(id) {
-                response.headers_mut().insert("x-request-id", id);
-            }
-            response
+            refusal.respond(&request_id(None, request.headers()))
         }
     }
 }
