@@ -14,11 +14,14 @@ use abx_core::metric::{self, Measure, Metric};
 use abx_core::results::{self, ArchivedVariant, Look, MeasuredMetric, Phase};
 use abx_core::statistics::{RatioMean, RatioPhase, SampleRatioPlan, UnitSums, sample_ratio_of_phases};
 use jiff::civil::Date;
-use jiff::{SignedDuration, Timestamp};
+use jiff::tz::Offset;
+use jiff::{SignedDuration, Timestamp, ToSpan as _};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// `z` of the interval by which a quantile's standard error is found.
 const Z: f64 = 1.959_963_984_540_054;
+/// The days after an event within which it arrives. The functions count one that comes later under no hour, so that no `--until` has it.
+const LATEST_ARRIVAL: i64 = 7;
 /// The prefix of questions for the number of a sum's values. No key of a document begins with it.
 const VALUES: &str = "#";
 
@@ -51,6 +54,12 @@ impl ArchivedExperiment<'_> {
         Ok(self.evidence(&answer, name))
     }
 
+    /// The last partition that has events from before `--until`: partitions are days of arrival.
+    pub(super) fn last_day(&self) -> Option<Date> {
+        let until = Offset::UTC.to_datetime(self.until?).date();
+        until.checked_add(LATEST_ARRIVAL.days()).ok()
+    }
+
     fn metrics(&self) -> &[Metric] {
         self.experiment.metrics()
     }
@@ -67,6 +76,7 @@ impl ArchivedExperiment<'_> {
             phases: later.map(|it| PhaseStart { from_revision: it.revision, from_time: it.since }).collect(),
             dimension: self.by.map(str::to_owned),
             until: self.until,
+            last_day: self.last_day(),
             ..Question::new(self.experiment.key(), self.experiment.epoch())
         };
         for metric in self.metrics() {
