@@ -162,8 +162,12 @@ impl ResultsReport {
                     @if let Some(next) = &self.next { p { "Next: " code { (next) } } }
                     @if let Some(split) = self.split() { p { (split) } }
                     @if let Some(share) = self.conflict_share {
-                        p.bad { "Units saw several variants: " (round_percent((share * 1e4).round() / 1e4)) " of the exposures" }
+                        p.bad {
+                            "Units saw several variants: " (round_percent((share * 1e4).round() / 1e4))
+                            (if self.archive.is_some() { " of them, which the metrics leave out" } else { " of the exposures" })
+                        }
                     }
+                    @if let Some(with) = self.with_mixed_units() { p { (with) } }
                     @for metric in &self.metrics { (self.section(metric)) }
                     (self.charts())
                     p.foot {
