@@ -50,8 +50,14 @@ fn of_call(failed: &CallFailed, resource: Option<&Resource>) -> String {
         AwsFault::NoCredentials | AwsFault::Expired => SIGN_IN.to_owned(),
         AwsFault::Invalid => format!("{SIGN_IN}; the clock of this machine must be right as well"),
         AwsFault::Denied => {
+            let policy = match kind {
+                Some(ResourceKind::Bucket | ResourceKind::Object) => {
+                    ", and `kms:Decrypt` on its key if it has one: the stack's policy `analyst` gives both"
+                }
+                _ => "",
+            };
             format!(
-                "the credentials need `{}:{}` on it; `aws sts get-caller-identity` shows who you are",
+                "the credentials need `{}:{}` on it{policy}; `aws sts get-caller-identity` shows who you are",
                 kind.map_or("dynamodb", service),
                 action(failed.operation)
             )
@@ -95,6 +101,7 @@ fn action(operation: &str) -> &str {
     match operation {
         "Invoke" => "InvokeFunction",
         "TransactWriteItems" => "PutItem",
+        "ListObjectsV2" => "ListBucket",
         other => other,
     }
 }
@@ -106,17 +113,30 @@ const fn service(kind: ResourceKind) -> &'static str {
         ResourceKind::DeliveryStream => "firehose",
         ResourceKind::Function => "lambda",
         ResourceKind::Alarms | ResourceKind::Metrics => "cloudwatch",
+        ResourceKind::Bucket | ResourceKind::Object => "s3",
     }
 }
 
 fn missing(resource: Option<&Resource>) -> String {
+    match resource.map(|it| it.kind) {
+        Some(ResourceKind::Bucket) => {
+            return "`aws s3 ls` lists the buckets of the account; the output `archivefolder` of the stack names that of the archive"
+                .to_owned();
+        }
+        Some(ResourceKind::Object) => {
+            return "it was removed after the bucket was listed: run the command again".to_owned();
+        }
+        _ => {}
+    }
     let list = resource.and_then(|it| {
         let list = match it.kind {
             ResourceKind::Table => "list-tables",
             ResourceKind::Stream => "list-streams",
             ResourceKind::DeliveryStream => "list-delivery-streams",
             ResourceKind::Function => "list-functions",
-            ResourceKind::Alarms | ResourceKind::Metrics => return None,
+            ResourceKind::Alarms | ResourceKind::Metrics | ResourceKind::Bucket | ResourceKind::Object => {
+                return None;
+            }
         };
         Some(format!("`aws {} {list} --region {}` lists those that are there; ", service(it.kind), it.region))
     });

@@ -186,6 +186,23 @@ def archived(world, expected):
     check("events in the archive", len(ids), expected)
 
 
+def analyzed(abx, variants):
+    """What `abx results` says of the objects that Firehose wrote, which it fetches from the bucket."""
+    row = "abx results --archive s3://: units"
+    arguments = [abx.program, "results", EXPERIMENT, *TABLES, "--endpoint", abx.endpoint, "--archive", f"s3://{BUCKET}/", "--format", "json"]
+    ran = subprocess.run(arguments, capture_output=True, text=True)
+    report = json.loads(ran.stdout)
+    if report["kind"] == "error" and "built without the engine" in report["message"]:
+        table.append((row, "skipped: abx was built without the feature `archive`"))
+        return
+    if ran.returncode not in (0, 1):
+        sys.exit(f"{' '.join(arguments)} ended with {ran.returncode}:\n{ran.stdout}\n{ran.stderr}")
+    check(row, {it["variant"]: it["units"] for it in report["variants"]}, dict(Counter(variants)))
+    check("abx results --archive s3://: lines that are no events", report["archive"]["bad"], [])
+    wrong = subprocess.run([*arguments[:-3], f"s3://{BUCKET}-none/"], capture_output=True, text=True)
+    check("abx results --archive s3://: no such bucket", [wrong.returncode, "it does not exist there" in wrong.stderr], [2, True])
+
+
 def operate(abx, url, variants):
     """What an operator types, over the functions and the tables."""
     asked = abx("invoke", "assignment", "--unit", "user_7", "--experiment", EXPERIMENT, "--endpoint", url)
@@ -263,6 +280,7 @@ def story(programs, world, functions):
     lose_one(poller)
     taken = compare(world, abx, variants, truth, poller)
     archived(world, taken)
+    analyzed(abx, variants)
     operate(abx, url, variants)
     truth["lost"] = variants[15]
     take_care(world, abx, truth)

@@ -8,10 +8,54 @@ use std::path::{Path, PathBuf};
 
 /// A file of an archive.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct ArchiveFile {
-    pub(super) path: PathBuf,
+pub struct ArchiveFile {
+    /// The name by which findings know it: its path, or that of the object that it is a copy of.
+    pub name: String,
+    /// The path that it is read from.
+    pub path: PathBuf,
     /// The day of its folder `day=…`.
-    pub(super) day: Option<Date>,
+    pub day: Option<Date>,
+}
+
+impl ArchiveFile {
+    fn at(path: PathBuf, day: Option<Date>) -> Self {
+        Self { name: path.display().to_string(), path, day }
+    }
+}
+
+/// The files that an engine reads.
+#[derive(Debug, Clone)]
+pub(super) enum ArchivePlace {
+    /// A folder or a file, which is listed when it is read.
+    Path(PathBuf),
+    /// Files that were listed elsewhere, and the name of their place.
+    Files(String, Vec<ArchiveFile>),
+}
+
+impl ArchivePlace {
+    /// The place for a person.
+    pub(super) fn name(&self) -> String {
+        match self {
+            Self::Path(path) => path.display().to_string(),
+            Self::Files(name, _) => name.clone(),
+        }
+    }
+
+    /// The files that a question needs, in the order of their names.
+    pub(super) fn list(
+        &self,
+        extract: &Extract,
+    ) -> Result<(Vec<ArchiveFile>, Vec<Unreadable>), AnalysisError> {
+        match self {
+            Self::Path(path) => list(path, extract),
+            Self::Files(_, files) => {
+                let is_asked_for = |it: &&ArchiveFile| it.day.is_none_or(|day| is_asked_for(day, extract));
+                let mut files: Vec<ArchiveFile> = files.iter().filter(is_asked_for).cloned().collect();
+                files.sort_unstable();
+                Ok((files, Vec::new()))
+            }
+        }
+    }
 }
 
 /// What a file or folder that cannot be read is, and why.
@@ -23,10 +67,7 @@ pub(super) struct Unreadable {
 
 /// Lists the files at a path, in the order of their names: a file, or a folder with or without partitions `day=2026-11-24`.
 /// Names that begin with `.` or `_` are left out, as other readers of such folders do.
-pub(super) fn list(
-    root: &Path,
-    extract: &Extract,
-) -> Result<(Vec<ArchiveFile>, Vec<Unreadable>), AnalysisError> {
+fn list(root: &Path, extract: &Extract) -> Result<(Vec<ArchiveFile>, Vec<Unreadable>), AnalysisError> {
     let failed = |error: io::Error| AnalysisError::Archive {
         place: root.display().to_string(),
         why: reason(&error),
@@ -39,7 +80,7 @@ pub(super) fn list(
         cause: Some(Box::new(error)),
     };
     if fs::metadata(root).map_err(failed)?.is_file() {
-        return Ok((vec![ArchiveFile { path: root.to_owned(), day: None }], Vec::new()));
+        return Ok((vec![ArchiveFile::at(root.to_owned(), None)], Vec::new()));
     }
     fs::read_dir(root).map_err(failed)?;
     let (mut files, mut unreadable) = (Vec::new(), Vec::new());
@@ -81,7 +122,7 @@ fn walk(
                     walk(&path, of_name.or(day), extract, files, unreadable);
                 }
             }
-            Ok(_) => files.push(ArchiveFile { path, day }),
+            Ok(_) => files.push(ArchiveFile::at(path, day)),
             Err(error) => unreadable.push(failed(&path, &error)),
         }
     }

@@ -21,10 +21,12 @@ use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::prelude::{SessionConfig, SessionContext};
+pub use files::ArchiveFile;
+use files::ArchivePlace;
 use reader::Loaded;
 use running::UseRunningSums;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use store::Store;
@@ -37,7 +39,7 @@ const STATEMENT_BYTES: usize = 512 << 20;
 /// The embedded engine over one archive.
 #[derive(Debug)]
 pub struct EmbeddedEngine {
-    root: PathBuf,
+    place: ArchivePlace,
     threads: usize,
     store_bytes: usize,
     prepared: Mutex<Option<Arc<Prepared>>>,
@@ -59,8 +61,18 @@ impl EmbeddedEngine {
     /// An engine over a folder with partitions `day=2026-11-24`, a folder of files, or a file. Nothing is read yet.
     #[must_use]
     pub fn new(root: impl AsRef<Path>) -> Self {
+        Self::over(ArchivePlace::Path(root.as_ref().to_owned()))
+    }
+
+    /// An engine over files that were listed elsewhere, for example copies of the objects of a bucket. The place is named so for a person.
+    #[must_use]
+    pub fn of_files(place: &str, files: Vec<ArchiveFile>) -> Self {
+        Self::over(ArchivePlace::Files(place.to_owned(), files))
+    }
+
+    fn over(place: ArchivePlace) -> Self {
         let threads = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
-        Self { root: root.as_ref().to_owned(), threads, store_bytes: STORE_BYTES, prepared: Mutex::default() }
+        Self { place, threads, store_bytes: STORE_BYTES, prepared: Mutex::default() }
     }
 
     /// Uses so many threads, at least one.
@@ -86,11 +98,11 @@ impl Engine for EmbeddedEngine {
     }
 
     async fn prepare(&self, extract: &Extract) -> Result<(), AnalysisError> {
-        let (root, extract) = (self.root.clone(), extract.clone());
+        let (place, extract) = (self.place.clone(), extract.clone());
         let (threads, store_bytes) = (self.threads, self.store_bytes);
         let prepared = blocking(move || {
             let store = Store::new(&extract, store_bytes);
-            let loaded = reader::load(&root, &extract, &store, threads)?;
+            let loaded = reader::load(&place, &extract, &store, threads)?;
             Ok(Prepared { store, loaded })
         });
         let prepared = prepared.await?;

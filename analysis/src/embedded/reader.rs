@@ -2,7 +2,7 @@
 //! because Firehose's names say nothing.
 
 use super::decode::{Columns, Decoded, Decoder, Identities};
-use super::files::{ArchiveFile, list, reason};
+use super::files::{ArchiveFile, ArchivePlace, reason};
 use super::store::{Builders, Store};
 use crate::answer::{BadLine, MAX_BAD_LINES, ReadReport};
 use crate::{AnalysisError, Extract};
@@ -45,12 +45,12 @@ pub(super) struct Loaded {
 
 /// Reads what a question needs.
 pub(super) fn load(
-    root: &Path,
+    place: &ArchivePlace,
     extract: &Extract,
     store: &Store,
     threads: usize,
 ) -> Result<Loaded, AnalysisError> {
-    let (files, unreadable) = list(root, extract)?;
+    let (files, unreadable) = place.list(extract)?;
     let mut loaded = Loaded::default();
     loaded.report.files = files.len() as u64;
     for it in unreadable {
@@ -58,7 +58,7 @@ pub(super) fn load(
     }
     if files.is_empty() {
         return Err(AnalysisError::Archive {
-            place: root.display().to_string(),
+            place: place.name(),
             why: match loaded.bad.first() {
                 Some(bad) => format!("{bad}"),
                 None => "it has no files for these days".to_owned(),
@@ -79,7 +79,7 @@ pub(super) fn load(
         workers.into_iter().map(std::thread::ScopedJoinHandle::join).collect::<Vec<_>>()
     });
     let failed = |error: ArrowError| AnalysisError::Archive {
-        place: root.display().to_string(),
+        place: place.name(),
         why: format!("its events cannot be kept for the statements: {error}"),
         help: "free space in the folder for temporary files, or point TMPDIR to another".to_owned(),
         cause: Some(Box::new(error)),
@@ -313,11 +313,7 @@ fn work(
                 Ok(source) => source,
                 Err((file, why)) => {
                     queue.give_back(None);
-                    thread.loaded.bad_line(BadLine {
-                        file: file.path.display().to_string(),
-                        line: None,
-                        why,
-                    });
+                    thread.loaded.bad_line(BadLine { file: file.name, line: None, why });
                     continue;
                 }
             },
@@ -335,7 +331,7 @@ fn work(
             Ok(None) => queue.give_back(None),
             Err(why) => {
                 queue.give_back(None);
-                thread.loaded.bad_line(BadLine { file: file.path.display().to_string(), line: None, why });
+                thread.loaded.bad_line(BadLine { file: file.name, line: None, why });
             }
         }
     }
@@ -353,7 +349,7 @@ struct Thread<'q, 's> {
 
 impl Thread<'_, '_> {
     fn lines(&mut self, file: &ArchiveFile, bytes: &[u8], before: u64) -> Result<(), ArrowError> {
-        let path = file.path.to_string_lossy();
+        let name = &file.name;
         for (number, line) in (before + 1..).zip(bytes.split(|byte| *byte == b'\n')) {
             if line.iter().all(u8::is_ascii_whitespace) {
                 continue;
@@ -361,7 +357,7 @@ impl Thread<'_, '_> {
             self.loaded.report.lines += 1;
             // Only an event without any id needs it.
             let place =
-                if line.starts_with(b"{\"_id\"") { String::new() } else { format!("{path}:{number}") };
+                if line.starts_with(b"{\"_id\"") { String::new() } else { format!("{name}:{number}") };
             match self.decoder.line(line, &place) {
                 Ok(decoded) => add(
                     &mut self.builders,
@@ -371,7 +367,7 @@ impl Thread<'_, '_> {
                     &decoded,
                     &self.decoder.amounts,
                 )?,
-                Err(why) => self.loaded.bad_line(BadLine { file: path.to_string(), line: Some(number), why }),
+                Err(why) => self.loaded.bad_line(BadLine { file: name.clone(), line: Some(number), why }),
             }
         }
         Ok(())
@@ -391,7 +387,7 @@ impl Thread<'_, '_> {
         else {
             return Ok(());
         };
-        let path = file.path.to_string_lossy();
+        let name = &file.name;
         for (row, number) in (0..batch.num_rows()).zip(before + 1..) {
             self.loaded.report.lines += 1;
             let columns = Columns {
@@ -414,7 +410,7 @@ impl Thread<'_, '_> {
                     &decoded,
                     &self.decoder.amounts,
                 )?,
-                Err(why) => self.loaded.bad_line(BadLine { file: path.to_string(), line: Some(number), why }),
+                Err(why) => self.loaded.bad_line(BadLine { file: name.clone(), line: Some(number), why }),
             }
         }
         Ok(())

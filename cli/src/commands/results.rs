@@ -2,12 +2,15 @@
 
 #[cfg(feature = "archive")]
 mod archive;
+#[cfg(feature = "archive")]
+mod bucket;
 mod evidence;
 mod formats;
 mod human;
 mod judgement;
 mod list;
 mod numbers;
+mod place;
 mod report;
 mod sentence;
 
@@ -15,6 +18,8 @@ pub use list::ResultsListReport;
 pub use report::ResultsReport;
 
 use crate::advice::unanswered;
+#[cfg(feature = "archive")]
+use crate::aws::aws_config_for;
 use crate::command::{Execute, ReportSchema, Run, block_on};
 use crate::error::Error;
 use crate::exit::{self, Exit};
@@ -28,13 +33,14 @@ use abx_core::finding::did_you_mean;
 use abx_core::results::totals_until;
 use abx_functions::catalog::head;
 use abx_functions::ports::{MetricStore as _, RowsOf, stream_totals};
+use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use evidence::{Evidence, start_of_hour};
 use formats::ResultsFormat;
 use jiff::Timestamp;
 use judgement::AnalysisOptions;
+use place::ArchivePlace;
 use report::Judged;
 use std::io::IsTerminal;
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// Analyze the counts of an experiment; without KEY, list all experiments with counts
@@ -52,6 +58,7 @@ use std::time::Duration;
   abx results checkout_redesign --format json
   abx results checkout_redesign --format html > results.html
   abx results checkout_redesign --archive archive/ --by country
+  abx results checkout_redesign --table abx-catalog --metrics-table abx-metrics --archive s3://abx-archive/events/
   abx results checkout_redesign --table abx-catalog --metrics-table abx-metrics
 
 Exit code 1: a sample ratio mismatch (SRM), a guardrail that is worse, or nothing was counted.
@@ -88,10 +95,12 @@ pub struct Args {
     /// Judge what was counted before a time, in RFC 3339 or as a date; the hour that it lies in is left out
     #[arg(long, value_name = "TIME", requires = "key", conflicts_with = "watch", value_parser = parse_time)]
     until: Option<Timestamp>,
-    /// Analyze archived events instead of counters: a folder with `day=` partitions, or a file of events; the store's own without DIR
-    #[arg(long, value_name = "DIR", requires = "key", num_args = 0..=1, conflicts_with_all = ["watch", "athena"])]
+    /// Analyze archived events instead of counters: a folder with `day=` partitions, a file of events, or s3://BUCKET/PREFIX/, which is
+    /// copied into temporary files first; the store's own without DIR
+    #[arg(long, value_name = "DIR", requires = "key", num_args = 0..=1, conflicts_with_all = ["watch", "athena"],
+        value_parser = OsStringValueParser::new().try_map(ArchivePlace::parse))]
     #[expect(clippy::option_option, reason = "not asked for, the store's own, or another one")]
-    archive: Option<Option<PathBuf>>,
+    archive: Option<Option<ArchivePlace>>,
     /// Analyze the archive by Athena, in this workgroup
     #[arg(long, value_name = "WORKGROUP", requires = "key", conflicts_with = "watch")]
     athena: Option<String>,
@@ -285,13 +294,24 @@ async fn of_archive(
         until: args.until,
     };
     let (evidence, by_value) = match (&args.archive, &args.athena) {
-        (Some(folder), _) => {
-            let own = || args.metrics.store.archive_folder();
-            let folder = folder.clone().or_else(own).ok_or_else(|| {
-                Error::caller("the archive of a table is in a bucket").help("use --athena WORKGROUP")
-            })?;
-            let engine = abx_analysis::embedded::EmbeddedEngine::new(&folder);
-            archived.read(&engine, &format!("archive {}", folder.display())).await?
+        (Some(place), _) => {
+            let own = || args.metrics.store.archive_folder().map(ArchivePlace::Folder);
+            match place.clone().or_else(own) {
+                Some(ArchivePlace::Folder(folder)) => {
+                    let engine = abx_analysis::embedded::EmbeddedEngine::new(&folder);
+                    archived.read(&engine, &format!("archive {}", folder.display())).await?
+                }
+                Some(ArchivePlace::Bucket(folder)) => {
+                    let endpoint = args.metrics.store.endpoint.as_deref();
+                    let config = aws_config_for(&format!("bucket {}", folder.bucket), endpoint).await?;
+                    let fetched = folder.fetch(&config, archived.last_day()).await?;
+                    archived.read(&fetched.engine(), &format!("archive {folder}")).await?
+                }
+                None => {
+                    return Err(Error::caller("the archive of a table is in a bucket")
+                        .help("name it: --archive s3://BUCKET/events/; or use --athena WORKGROUP"));
+                }
+            }
         }
         (None, Some(workgroup)) => {
             let config = args.metrics.store.config().await?;

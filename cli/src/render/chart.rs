@@ -53,6 +53,35 @@ pub struct DailyCounts {
     pub counts: Vec<f64>,
 }
 
+/// The share of a variant for each day.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DailyShares {
+    /// The variant.
+    pub label: String,
+    /// A share for each day; `None` for a day without units.
+    pub days: Vec<Option<DayShare>>,
+}
+
+/// The share that a variant has of the units of a day, from 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DayShare {
+    /// The share.
+    pub share: f64,
+    /// The share that was planned; `None` where that changed within the day.
+    pub planned: Option<PlannedShare>,
+}
+
+/// A planned share, and the bounds between which chance moves what is seen of it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PlannedShare {
+    /// The share.
+    pub share: f64,
+    /// The lower bound.
+    pub low: f64,
+    /// The upper bound.
+    pub high: f64,
+}
+
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Drawn = Result<(), Box<dyn Error>>;
 
@@ -141,6 +170,83 @@ pub fn daily_counts(title: &str, days: &[&str], variants: &[DailyCounts]) -> Str
         }
         Ok(())
     })
+}
+
+/// A line of the shares of each variant over days, its planned share dashed, in the shade of what chance moves.
+#[must_use]
+pub fn shares_over_days(title: &str, days: &[&str], variants: &[DailyShares]) -> String {
+    let range = share_range(variants);
+    let is_empty = variants.iter().all(|it| it.days.iter().all(Option::is_none));
+    svg(title, days.is_empty() || is_empty, SIZE, |area| {
+        let (lines, legend) = area.split_horizontally(SIZE.0 - LEGEND);
+        let mut chart = ChartBuilder::on(&lines)
+            .margin(8)
+            .x_label_area_size(28)
+            .y_label_area_size(60)
+            .build_cartesian_2d(SlotAxis::new(days.len()), range.clone())?;
+        chart
+            .configure_mesh()
+            .disable_x_mesh()
+            .max_light_lines(0)
+            .bold_line_style(INK.mix(0.12))
+            .axis_style(INK.mix(0.5))
+            .label_style(font())
+            .y_labels(6)
+            .x_label_formatter(&|at| label_at(days, *at))
+            .y_label_formatter(&|it| share_text(*it))
+            .draw()?;
+        let within = |share: f64| clamp(share, range.start, &range);
+        for (index, variant) in variants.iter().enumerate() {
+            let color = series(index);
+            let known = variant.days.iter().take(days.len()).enumerate();
+            let known: Vec<(f64, DayShare)> =
+                known.filter_map(|(day, it)| Some((place(day), (*it)?))).collect();
+            let planned = || known.iter().filter_map(|(at, it)| Some((*at, it.planned?)));
+            let shade = |(at, it): (f64, PlannedShare)| {
+                let corners = [(at - 0.5, within(it.low)), (at + 0.5, within(it.high))];
+                Rectangle::new(corners, color.mix(0.12).filled())
+            };
+            chart.draw_series(planned().map(shade))?;
+            for (from, to, share) in steps(planned()) {
+                let step = [(from, within(share)), (to, within(share))];
+                chart.draw_series(DashedLineSeries::new(step, 5, 4, color.stroke_width(1)))?;
+            }
+            let line: Vec<(f64, f64)> = known.iter().map(|(at, it)| (*at, within(it.share))).collect();
+            let points: Vec<_> = line.iter().map(|it| Circle::new(*it, 3, color.filled())).collect();
+            chart.draw_series(LineSeries::new(line, color.stroke_width(2)))?;
+            chart.draw_series(points)?;
+            let y = 16 + 20 * i32::try_from(index)?;
+            legend.draw(&Rectangle::new([(0, y), (10, y + 10)], color.filled()))?;
+            legend.draw(&Text::new(shortened(&variant.label), (16, y), font()))?;
+        }
+        Ok(())
+    })
+}
+
+/// The range of shares. Days with few units, which chance moves far, may leave the chart: they would press all others into a line.
+fn share_range(variants: &[DailyShares]) -> Range<f64> {
+    let known = || variants.iter().flat_map(|it| it.days.iter().flatten());
+    let width = |it: &PlannedShare| it.high - it.low;
+    let mut widths: Vec<f64> = known().filter_map(|it| it.planned.as_ref().map(width)).collect();
+    widths.sort_by(f64::total_cmp);
+    let usual = widths.get(widths.len() / 2).copied().unwrap_or(f64::INFINITY);
+    let is_usual = |it: &&DayShare| it.planned.is_none_or(|planned| width(&planned) <= usual * 2.0);
+    around(known().filter(is_usual).flat_map(|it| {
+        let planned = it.planned.unwrap_or(PlannedShare { share: it.share, low: it.share, high: it.share });
+        [it.share, planned.share, planned.low, planned.high]
+    }))
+}
+
+/// The days with one planned share after each other, as one line from the first to the last.
+fn steps(planned: impl Iterator<Item = (f64, PlannedShare)>) -> Vec<(f64, f64, f64)> {
+    let mut steps: Vec<(f64, f64, f64)> = Vec::new();
+    for (at, it) in planned {
+        match steps.last_mut() {
+            Some((_, to, share)) if share.total_cmp(&it.share).is_eq() && *to >= at - 0.5 => *to = at + 0.5,
+            _ => steps.push((at - 0.5, at + 0.5, it.share)),
+        }
+    }
+    steps
 }
 
 /// A row for each interval, against a line at zero.
@@ -315,6 +421,11 @@ fn percent(share: f64) -> String {
     if percent == 0.0 { "0 %".to_owned() } else { format!("{percent:+} %") }
 }
 
+/// A share as `2.5 %`.
+fn share_text(share: f64) -> String {
+    format!("{} %", (share * 1e4).round() / 1e2)
+}
+
 /// A count as `1.2k`.
 fn amount(count: f64) -> String {
     match count {
@@ -354,6 +465,51 @@ mod tests {
 
     fn counts(label: &str, counts: &[f64]) -> DailyCounts {
         DailyCounts { label: label.to_owned(), counts: counts.to_vec() }
+    }
+
+    fn day_share(share: f64, planned: f64, width: f64) -> Option<DayShare> {
+        let planned = PlannedShare { share: planned, low: planned - width, high: planned + width };
+        Some(DayShare { share, planned: Some(planned) })
+    }
+
+    #[test]
+    fn shares_are_drawn_beside_their_plan() {
+        let of = |label: &str, days: &[Option<DayShare>]| DailyShares {
+            label: label.to_owned(),
+            days: days.to_vec(),
+        };
+        // A day of three units, one without units, one in which the plan changed, and two with another plan.
+        let changed = Some(DayShare { share: 0.4, planned: None });
+        let a = of(
+            "a",
+            &[
+                day_share(0.51, 0.5, 0.02),
+                day_share(1.0, 0.5, 0.5),
+                None,
+                changed,
+                day_share(0.31, 0.3, 0.02),
+                day_share(0.29, 0.3, 0.02),
+            ],
+        );
+        let labels = ["11-01", "11-02", "11-03", "11-04", "11-05", "11-06"];
+        let svg = shares_over_days("Shares", &labels, &[a.clone(), of("b", &[])]);
+        let shown = texts(&svg);
+        for text in ["Shares", "11-01", "11-06", "a", "b", "40 %"] {
+            assert!(shown.iter().any(|it| it == text), "{text}: {shown:?}");
+        }
+        assert!(!shown.iter().any(|it| it == "100 %"), "three units do not set the scale: {shown:?}");
+        let planned = a.days.iter().enumerate().filter_map(|(at, it)| Some((place(at), (*it)?.planned?)));
+        assert_eq!(steps(planned), [(-0.5, 1.5, 0.5), (3.5, 5.5, 0.3)]);
+        for nothing in
+            [shares_over_days("Shares", &[], &[]), shares_over_days("Shares", &["a"], &[of("a", &[None])])]
+        {
+            assert!(texts(&nothing).contains(&"no data".to_owned()), "{nothing}");
+        }
+        for number in [-0.0, 1e-300, -1.0, 1e11, f64::MAX, f64::NAN, f64::NEG_INFINITY] {
+            let days =
+                [day_share(number, 0.5, 0.1), day_share(0.5, number, 0.1), day_share(0.5, 0.5, number)];
+            texts(&shares_over_days(HOSTILE, &[HOSTILE, "b", "c"], &[of(HOSTILE, &days)]));
+        }
     }
 
     #[test]

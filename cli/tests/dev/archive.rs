@@ -86,3 +86,62 @@ fn what_is_wrong_with_an_archive_is_named() {
     assert_eq!(missing.status.code(), Some(3), "{missing:?}");
     assert!(String::from_utf8_lossy(&missing.stderr).contains("nowhere"), "{missing:?}");
 }
+
+/// Units that saw several variants are left out, and the report says what they would change.
+#[test]
+fn units_that_saw_several_variants_are_left_out_and_said() {
+    let place = shop();
+    let exposure = |variant: &str, unit: &str| json!({"type": "exposure", "experiment": "shop", "variant": variant, "unit": unit, "timestamp": "2026-11-01T10:00:00Z"});
+    let order = |unit: &str| json!({"type": "conversion", "event": "bought", "unit": unit, "event_id": unit, "timestamp": "2026-11-01T12:00:00Z"});
+    let write = |name: &str, mixed: usize| {
+        let mut lines = Vec::new();
+        for number in 0..1000 {
+            for (variant, every) in [("a", 5), ("b", 4)] {
+                let unit = format!("{variant}{number}");
+                lines.push(exposure(variant, &unit));
+                if number % every == 0 {
+                    lines.push(order(&unit));
+                }
+            }
+        }
+        // Of `b` first, and none of them buys.
+        for number in 0..mixed {
+            let unit = format!("m{number}");
+            lines.push(exposure("b", &unit));
+            let mut other = exposure("a", &unit);
+            other["timestamp"] = json!("2026-11-01T11:00:00Z");
+            lines.push(other);
+        }
+        let lines: Vec<String> = lines.iter().map(Value::to_string).collect();
+        fs::write(place.path().join(name), lines.join("\n")).unwrap();
+    };
+    write("many.jsonl", 100);
+    let report = told(&place, &["results", "shop", "--archive", "many.jsonl"], 0);
+    let share = report["conflict_share"].as_f64().unwrap();
+    assert!((share - 100.0 / 2100.0).abs() < 1e-12, "{share}");
+    let without = &report["metrics"][0]["variants"][1];
+    assert_eq!(
+        (&without["units"], &without["pending"]),
+        (&json!(1000), &json!(0)),
+        "they wait for no window"
+    );
+    let difference = |it: &Value| it["difference"]["value"].as_f64().unwrap();
+    assert!((difference(&without["comparison"]) - 0.05).abs() < 1e-12, "{without}");
+    let with = &report["with_mixed_units"];
+    let named = (&with["metric"], &with["variants"][0]["variant"], &with["variants"][0]["units"]);
+    assert_eq!(named, (&json!("buyers"), &json!("b"), &json!(1100)));
+    assert!((difference(&with["variants"][0]) - (250.0 / 1100.0 - 0.2)).abs() < 1e-12, "{with}");
+    let human = said(&place, &["results", "shop", "--archive", "many.jsonl"]);
+    let text = human.split_whitespace().collect::<Vec<_>>().join(" ");
+    for part in [
+        "several variants: 4.76 % of units saw more than one; metrics leave them out",
+        "buyers with them, by their first variant: b +2.7 points",
+        "instead of +5.0 points",
+    ] {
+        assert!(text.contains(part), "{part}: {human}");
+    }
+    // Ten of 2,010 are below the share of which a report speaks.
+    write("few.jsonl", 10);
+    let report = told(&place, &["results", "shop", "--archive", "few.jsonl"], 0);
+    assert_eq!((&report["conflict_share"], &report["with_mixed_units"]), (&Value::Null, &Value::Null));
+}

@@ -13,7 +13,7 @@
 //! | `aws` | every command that asks AWS, over all that can be wrong with that |
 //! | `invoke` | the `Invoke` call by the client of AWS |
 //! | `calling` | `abx invoke`, and all that can be wrong with a call |
-//! | `archive` | `abx results --archive`; only with the feature of this name |
+//! | `archive`, `bucket` | `abx results --archive`, of a folder and of a bucket; only with the feature `archive` |
 //! | `results` | `abx results`: what was ever counted, verdicts, units that are not users |
 //! | `operating` | `abx status` and `abx quarantine` over its store |
 //! | `pipeline` | `abx status` over a deployment whose mapping, given up records and archive are well or not |
@@ -34,6 +34,8 @@
 #[cfg(feature = "archive")]
 mod archive;
 mod aws;
+#[cfg(feature = "archive")]
+mod bucket;
 mod calling;
 mod counting;
 mod earlier;

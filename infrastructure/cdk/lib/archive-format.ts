@@ -46,16 +46,21 @@ export function conversion(
   };
 }
 
-/** Firehose reads the columns from Glue, in the name of its role. */
-export function readTable(stack: Stack, databaseName: string): PolicyStatement {
+/** The table, and what holds it: Glue asks for leave on all three. */
+export function tableArns(stack: Stack, databaseName: string): string[] {
   const arn = (resource: string, resourceName?: string) => stack.formatArn({
     service: "glue", resource,
     ...(resourceName === undefined
       ? { arnFormat: ArnFormat.NO_RESOURCE_NAME }
       : { resourceName, arnFormat: ArnFormat.SLASH_RESOURCE_NAME }),
   });
+  return [arn("catalog"), arn("database", databaseName), arn("table", `${databaseName}/${TABLE}`)];
+}
+
+/** Firehose reads the columns from Glue, in the name of its role. */
+export function readTable(stack: Stack, databaseName: string): PolicyStatement {
   return new PolicyStatement({
     actions: ["glue:GetTable", "glue:GetTableVersion", "glue:GetTableVersions"],
-    resources: [arn("catalog"), arn("database", databaseName), arn("table", `${databaseName}/${TABLE}`)],
+    resources: tableArns(stack, databaseName),
   });
 }

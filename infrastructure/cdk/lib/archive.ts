@@ -9,7 +9,7 @@ import { LogGroup } from "aws-cdk-lib/aws-logs";
 import { StorageClass } from "aws-cdk-lib/aws-s3";
 import { Construct } from "constructs";
 import { ARCHIVE_COLUMNS } from "./archive-columns";
-import { FORMATS, TABLE, conversion, readTable } from "./archive-format";
+import { FORMATS, TABLE, conversion, readTable, tableArns } from "./archive-format";
 import { PrivateBucket } from "./bucket";
 import type { Config } from "./config";
 import { useKey } from "./keys";
@@ -51,6 +51,21 @@ export class Archive extends Construct {
 
   get deliveryArn(): string {
     return this.delivery.attrArn;
+  }
+
+  /** The folder of the events, as `abx results --archive` takes it. */
+  get address(): string {
+    return `s3://${this.bucket.bucketName}/${this.folder}`;
+  }
+
+  /** The events of both formats, because a change of the format leaves the older ones where they are; not what failed. */
+  get eventArns(): string[] {
+    return Object.values(FOLDERS).map((folder) => this.bucket.arnForObjects(`${folder}*`));
+  }
+
+  /** Glue's table of the events, its database and its catalog. */
+  get tableArns(): string[] {
+    return tableArns(Stack.of(this), this.databaseName);
   }
 
   /** Firehose's own. Nothing but objects under the two folders, and what a multipart upload needs. */
@@ -111,7 +126,7 @@ export class Archive extends Construct {
   /** Days are projected, so that there is no crawler to run and no partition to add. */
   private describe(): CfnTable {
     const stack = Stack.of(this);
-    const location = `s3://${this.bucket.bucketName}/${this.folder}`;
+    const location = this.address;
     const { parameters, ...descriptor } = FORMATS[this.config.archiveFormat];
     const database = new CfnDatabase(this, "Database", {
       catalogId: stack.account,

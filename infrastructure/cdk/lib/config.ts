@@ -52,6 +52,8 @@ export interface Config {
   /** The AWS WAF web ACL of the gateway, by its ARN. */
   readonly webAcl: string | undefined;
   readonly archiveFormat: "json" | "parquet";
+  /** The workgroup of Athena that analysts ask in. */
+  readonly athenaWorkgroup: string;
   /** A key of AWS KMS for tables, stream, buckets and topic, by its ARN, instead of those of AWS. */
   readonly keyArn: string | undefined;
   /** How many percent of the events may be such that no metric asks for, before an alarm; 100 for no alarm. */
@@ -126,6 +128,7 @@ export function readConfig(context: Context, file?: SettingsFile): Config {
     gateway: reader.flag("gateway", false),
     webAcl: reader.arn("webAcl", "wafv2", "regional/webacl/"),
     archiveFormat: reader.word("archiveFormat", "json", ["json", "parquet"]),
+    athenaWorkgroup: reader.matching("athenaWorkgroup", "primary", /^[\w.-]{1,128}$/, "the name of a workgroup: 1 to 128 of A-Z a-z 0-9 . _ -"),
     keyArn: reader.arn("keyArn", "kms", "key/"),
     maxUnknownEvents: reader.whole("maxUnknownEvents", 5, 0, 100),
     alarmEmail: reader.email("alarmEmail"),

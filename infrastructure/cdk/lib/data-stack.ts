@@ -1,6 +1,6 @@
 // What must not be lost: the tables, the stream and the archive.
 
-import { Duration, RemovalPolicy, Stack } from "aws-cdk-lib";
+import { CfnOutput, Duration, RemovalPolicy, Stack } from "aws-cdk-lib";
 import type { StackProps } from "aws-cdk-lib";
 import { AttributeType, BillingMode, Table, TableEncryption } from "aws-cdk-lib/aws-dynamodb";
 import { Stream, StreamEncryption, StreamMode } from "aws-cdk-lib/aws-kinesis";
@@ -29,6 +29,7 @@ export class DataStack extends Stack {
     this.tables = Object.fromEntries(tables) as Record<TableName, Table>;
     this.stream = this.makeStream(config, key);
     this.archive = new Archive(this, "Archive", config, key);
+    new CfnOutput(this, "archive-folder", { value: this.archive.address });
     this.failures = new PrivateBucket(this, "Failures", {
       keep: config.keep,
       key,

@@ -18,6 +18,11 @@ export interface PeopleProps {
   readonly urls: readonly FunctionUrl[];
 }
 
+/** What `abx results --athena` calls, and Athena in the name of whoever asks. Results are written by leave of the workgroup's location. */
+export const ATHENA = [
+  "athena:GetQueryExecution", "athena:GetQueryResults", "athena:GetWorkGroup", "athena:StartQueryExecution", "athena:StopQueryExecution",
+] as const;
+
 /** What `abx status` reads and IAM cannot give for single things: alarms by a prefix, numbers, and mappings by their function. */
 export const FOR_ALL = ["cloudwatch:DescribeAlarms", "cloudwatch:GetMetricData", "lambda:ListEventSourceMappings"] as const;
 
@@ -35,9 +40,16 @@ export class People extends Construct {
     this.policy(config, "publisher", "abx publish, rollback, revisions, pull", [
       [["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"], [catalog.tableArn]],
     ]);
-    this.policy(config, "analyst", "abx results: reads documents, counts and marks", [
+    const stack = Stack.of(this);
+    const workgroup = stack.formatArn({ service: "athena", resource: "workgroup", resourceName: config.athenaWorkgroup });
+    this.policy(config, "analyst", "abx results: reads documents, counts, marks and archived events", [
       [["dynamodb:GetItem", "dynamodb:Query"], [catalog.tableArn, metrics.tableArn]],
       [["dynamodb:BatchGetItem"], [marks.tableArn]],
+      [[...ATHENA], [workgroup]],
+      // Without crawlers' partitions Athena asks for none; it does for those that somebody added.
+      [["glue:GetDatabase", "glue:GetPartitions", "glue:GetTable"], data.archive.tableArns],
+      [["s3:GetBucketLocation", "s3:ListBucket"], [data.archive.bucket.bucketArn]],
+      [["s3:GetObject"], data.archive.eventArns],
     ]);
     // A replay is the event function's own work, done from a desk.
     const { tables, archive } = PERMISSIONS.events;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { AwsSolutionsChecks } from "cdk-nag";
-import { FOR_ALL } from "../lib/people";
+import { ATHENA, FOR_ALL } from "../lib/people";
 import { FUNCTIONS, PERMISSIONS } from "../lib/permissions";
 import type { FunctionName } from "../lib/permissions";
 import { objects, rust, sorted, synth } from "./synth";
@@ -89,7 +89,7 @@ function stars(value: Json | undefined): string[] {
 }
 
 /** Objects of a bucket have no other names than a folder's and a star. */
-const OBJECTS = ["/aws/lambda/*", "/events/*", "/failed/*"];
+const OBJECTS = ["/aws/lambda/*", "/events-parquet/*", "/events/*", "/failed/*"];
 /** Actions that IAM gives for all things or for none. */
 const READ_ALL = [...FOR_ALL].sort().join();
 const TRACE = "xray:PutTelemetryRecords,xray:PutTraceSegments";
@@ -107,11 +107,11 @@ const SWITCHED: readonly [Record<string, string>, string[], string[]][] = [
   [{ tracing: "true" }, OBJECTS, [READ_ALL, TRACE]],
   [{ keyArn: EVERYTHING.keyArn }, OBJECTS, [READ_ALL]],
   [{ gateway: "true" }, OBJECTS, [READ_ALL]],
-  [{ archiveFormat: "parquet" }, ["/aws/lambda/*", "/events-parquet/*", "/failed/*"], [READ_ALL]],
+  [{ archiveFormat: "parquet" }, OBJECTS, [READ_ALL]],
   [{ stage: "prod", ...EVERYTHING }, OBJECTS, [READ_ALL, TRACE]],
 ];
 
-test("no policy has a star, but for the objects of three folders and for what knows no single resource", () => {
+test("no policy has a star, but for the objects of four folders and for what knows no single resource", () => {
   for (const [context, objects, forAll] of SWITCHED) {
     const statements = allowed(synth({ alarmEmail: "ops@example.com", provisioned: "2", ...context }));
     const what = JSON.stringify(context);
@@ -123,6 +123,41 @@ test("no policy has a star, but for the objects of three folders and for what kn
     const others = statements.filter((it) => !ofAll.includes(it));
     assert.deepEqual(sorted(others.flatMap(({ Resource }) => stars(Resource))), objects, what);
   }
+});
+
+test("Firehose writes into the folder of its format, and beside it what failed", () => {
+  for (const [archiveFormat, folder] of [["json", "/events/*"], ["parquet", "/events-parquet/*"]] as const) {
+    const statements = objects(synth({ archiveFormat }).data.toJSON() as Json).filter((it) => JSON.stringify(it["Action"] ?? "").includes("s3:PutObject"));
+    assert.deepEqual(sorted(statements.flatMap((it) => stars(it["Resource"]))), sorted([folder, "/failed/*"]));
+  }
+});
+
+/** Calls of `abx results` about an archive, as the actions that they need. */
+const RESULTS_CALLS: readonly [RegExp, string][] = [
+  [/\.start_query_execution\(\)/, "athena:StartQueryExecution"],
+  [/\.get_query_execution\(\)/, "athena:GetQueryExecution"],
+  [/\.get_query_results\(\)/, "athena:GetQueryResults"],
+  [/\.stop_query_execution\(\)/, "athena:StopQueryExecution"],
+  [/\.list_objects_v2\(\)/, "s3:ListBucket"],
+  [/\.get_object\(\)/, "s3:GetObject"],
+];
+
+test("an analyst may call what `abx results` calls, in one workgroup and on one table and bucket", () => {
+  const text = ["analysis/src/athena.rs", "cli/src/commands/results/bucket.rs"].map(rust).join("\n");
+  const called = RESULTS_CALLS.filter(([call]) => call.test(text)).map(([, action]) => action);
+  assert.equal(called.length, RESULTS_CALLS.length, `only ${String(called)}: was it moved?`);
+  const made = synth({ athenaWorkgroup: "experiments" });
+  const policies = Object.values(made.functions.findResources("AWS::IAM::ManagedPolicy"))
+    .map((it) => it["Properties"] as { Description: string; PolicyDocument: Json })
+    .filter((it) => it.Description.startsWith("abx results"));
+  assert.equal(policies.length, 1);
+  const statements = objects(policies[0]?.PolicyDocument ?? null).filter((it) => "Action" in it);
+  const may = statements.flatMap((it) => [it["Action"] ?? []].flat());
+  assert.deepEqual([...called, ...ATHENA].filter((action) => !may.includes(action)), []);
+  const of = (service: string) => statements.filter((it) => [it["Action"] ?? []].flat().some((action) => String(action).startsWith(service)));
+  const resources = (service: string) => JSON.stringify(of(service).map((it) => it["Resource"]));
+  assert.match(resources("athena:"), /:workgroup\/experiments"/);
+  assert.match(resources("glue:"), /:catalog".*:database\/abx_dev_archive".*:table\/abx_dev_archive\/events"/);
 });
 
 /** Calls of `abx status` about the pipeline, as the actions that they need. */
@@ -157,6 +192,7 @@ const ACCOUNTED: Readonly<Record<string, string>> = {
   "AwsSolutions-S1 abx-prod-data/Failures": "The same.",
   "AwsSolutions-IAM5 abx-prod-data/Archive/Role": "Objects have no name but a folder's and a star; see above.",
   "AwsSolutions-IAM5 abx-prod-functions/events/Role/DefaultPolicy": "The same, for what Lambda gave up.",
+  "AwsSolutions-IAM5 abx-prod-functions/People/analyst": "The same, for what is archived.",
   "AwsSolutions-IAM5 abx-prod-functions/People/operator": "Reads alarms, numbers and mappings, which IAM gives for all or none.",
 };
 

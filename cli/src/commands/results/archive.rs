@@ -14,11 +14,16 @@ use abx_core::metric::{self, Measure, Metric};
 use abx_core::results::{self, ArchivedVariant, Look, MeasuredMetric, Phase};
 use abx_core::statistics::{RatioMean, RatioPhase, SampleRatioPlan, UnitSums, sample_ratio_of_phases};
 use jiff::civil::Date;
-use jiff::{SignedDuration, Timestamp};
+use jiff::tz::Offset;
+use jiff::{SignedDuration, Timestamp, ToSpan as _};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// `z` of the interval by which a quantile's standard error is found.
 const Z: f64 = 1.959_963_984_540_054;
+/// The days after an event within which it arrives. The functions count one that comes later under no hour, so that no `--until` has it.
+const LATEST_ARRIVAL: i64 = 7;
+/// The share of units that saw several variants above which a report says so.
+const NOTABLE: f64 = 0.005;
 /// The prefix of questions for the number of a sum's values. No key of a document begins with it.
 const VALUES: &str = "#";
 
@@ -51,6 +56,12 @@ impl ArchivedExperiment<'_> {
         Ok(self.evidence(&answer, name))
     }
 
+    /// The last partition that has events from before `--until`: partitions are days of arrival.
+    pub(super) fn last_day(&self) -> Option<Date> {
+        let until = Offset::UTC.to_datetime(self.until?).date();
+        until.checked_add(LATEST_ARRIVAL.days()).ok()
+    }
+
     fn metrics(&self) -> &[Metric] {
         self.experiment.metrics()
     }
@@ -67,6 +78,7 @@ impl ArchivedExperiment<'_> {
             phases: later.map(|it| PhaseStart { from_revision: it.revision, from_time: it.since }).collect(),
             dimension: self.by.map(str::to_owned),
             until: self.until,
+            last_day: self.last_day(),
             ..Question::new(self.experiment.key(), self.experiment.epoch())
         };
         for metric in self.metrics() {
@@ -173,6 +185,7 @@ impl ArchivedExperiment<'_> {
         let all: Vec<VariantReport> = known.chain(others).collect();
         let (total, mixed) =
             all.iter().fold((0, 0), |(units, mixed), it| (units + it.units, mixed + it.conflicts));
+        let conflict_share = Some(crate::render::numbers::share(mixed, total)).filter(|it| *it > NOTABLE);
         let by_value = self.by.map(|_| self.dimensions(answer)).unwrap_or_default();
         let evidence = Evidence {
             source: name.to_owned(),
@@ -182,7 +195,8 @@ impl ArchivedExperiment<'_> {
             looks,
             sample_ratio: sample_ratio_of_phases(&units_by_phase, SampleRatioPlan::default()),
             mismatch_since: None,
-            conflict_share: Some(crate::render::numbers::share(mixed, total)).filter(|it| *it > 0.005),
+            conflict_share,
+            with_mixed: conflict_share.map(|_| self.with_mixed(answer)),
             lopsided: Vec::new(),
             hours: reported,
             counted_metrics: BTreeSet::new(),
@@ -247,13 +261,20 @@ impl ArchivedExperiment<'_> {
         )]
         let events = values.abs() as u64;
         ArchivedVariant {
-            pending: state.units(variant, None).saturating_sub(all.units),
+            pending: state.judged_units(variant).saturating_sub(all.units),
             phases: phases.iter().map(unit_sums).collect(),
             events,
             invalid: 0,
             sum: all.x.to_string().parse::<Amount>().unwrap_or_default(),
             quantile: None,
         }
+    }
+
+    /// The metrics at the end with the units that saw several variants, by the first one. Quantiles have none of these units.
+    fn with_mixed(&self, answer: &Answer) -> Vec<MeasuredMetric> {
+        let mut state = State { has_mixed: true, ..State::default() };
+        answer.cells.iter().for_each(|it| state.add(it));
+        self.look(&state, answer, Timestamp::UNIX_EPOCH, false).measured
     }
 
     /// The last state of the units with each value of the dimension, the largest first.
@@ -277,31 +298,44 @@ impl ArchivedExperiment<'_> {
     }
 }
 
-/// The sums so far, by metric, variant and phase; without a metric, the units. Units that saw several variants are left out of the metrics, because
-/// nobody knows which of them acted; the split is that of all units.
+/// The sums so far, by metric, variant and phase; without a metric, the units. Units that saw several variants are left out of the metrics unless
+/// they are asked for, because nobody knows which of them acted; the split is that of all units.
 #[derive(Default)]
-struct State(BTreeMap<(Option<String>, String, usize), Sums>);
+struct State {
+    sums: BTreeMap<(Option<String>, String, usize), Sums>,
+    /// The units of each variant that metrics are about.
+    judged: BTreeMap<String, u64>,
+    /// True if metrics are about units that saw several variants, too.
+    has_mixed: bool,
+}
 
 impl State {
     fn add(&mut self, cell: &abx_analysis::Cell) {
-        if cell.mixed && cell.metric.is_some() {
-            return;
+        let is_judged = self.has_mixed || !cell.mixed;
+        match cell.metric {
+            Some(_) if !is_judged => return,
+            None if is_judged => *self.judged.entry(cell.variant.clone()).or_default() += cell.sums.units,
+            _ => {}
         }
         let key = (cell.metric.clone(), cell.variant.clone(), cell.phase as usize);
-        let sums = self.0.entry(key).or_default();
+        let sums = self.sums.entry(key).or_default();
         // The sums of all cells were checked when the answer was made.
         *sums = sums.checked_add(&cell.sums).unwrap_or(*sums);
     }
 
     fn sums(&self, metric: &str, variant: &str, phase: usize) -> Sums {
-        self.0.get(&(Some(metric.to_owned()), variant.to_owned(), phase)).copied().unwrap_or_default()
+        self.sums.get(&(Some(metric.to_owned()), variant.to_owned(), phase)).copied().unwrap_or_default()
+    }
+
+    fn judged_units(&self, variant: &str) -> u64 {
+        self.judged.get(variant).copied().unwrap_or_default()
     }
 
     fn units(&self, variant: &str, phase: Option<usize>) -> u64 {
         let is_it = |(metric, of, at): &&(Option<String>, String, usize)| {
             metric.is_none() && of == variant && phase.is_none_or(|phase| phase == *at)
         };
-        self.0.iter().filter(|(key, _)| is_it(key)).map(|(_, sums)| sums.units).sum()
+        self.sums.iter().filter(|(key, _)| is_it(key)).map(|(_, sums)| sums.units).sum()
     }
 }
 

@@ -3,7 +3,7 @@
 use super::report::{ArchiveReport, HourReport, VariantReport, hour_text};
 use abx_core::Experiment;
 use abx_core::event::{Hour, Totals, VariantTotals};
-use abx_core::results::{self, Look, Lopsided, Phase};
+use abx_core::results::{self, Look, Lopsided, MeasuredMetric, Phase};
 use abx_core::statistics::SampleRatio;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeSet;
@@ -20,6 +20,9 @@ pub(super) struct Evidence {
     pub(super) sample_ratio: Option<SampleRatio>,
     pub(super) mismatch_since: Option<String>,
     pub(super) conflict_share: Option<f64>,
+    /// What the last look would have measured with the units that saw several variants, which it leaves out; `None` where it leaves out
+    /// none, or few.
+    pub(super) with_mixed: Option<Vec<MeasuredMetric>>,
     pub(super) lopsided: Vec<Lopsided>,
     pub(super) hours: Vec<HourReport>,
     /// The metrics that have counts.
@@ -59,6 +62,7 @@ impl Evidence {
                 .and_then(|_| results::mismatch_since(&keys, phases, totals))
                 .map(hour_text),
             conflict_share: results::notable_conflicts(totals),
+            with_mixed: None,
             lopsided: results::lopsided(totals),
             hours: totals.hours.iter().filter_map(HourReport::new).collect(),
             counted_metrics: totals.variants.values().flat_map(|it| it.metrics.keys()).cloned().collect(),

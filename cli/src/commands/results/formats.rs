@@ -1,14 +1,20 @@
 //! Results as Markdown, CSV and one page of HTML: the same report, for a pull request, a spreadsheet and a browser.
 
 use super::numbers::{MetricNumbers, last_day, lift_text};
-use super::report::ResultsReport;
-use crate::render::chart::{DailyCounts, Interval, daily_counts, intervals, lift_over_days};
+use super::report::{DayReport, PhaseReport, ResultsReport, VariantReport};
+use crate::render::chart::{
+    DailyCounts, DailyShares, DayShare, Interval, PlannedShare, daily_counts, intervals, lift_over_days,
+    shares_over_days,
+};
 use crate::render::numbers::{count, p_value, round_percent};
 use crate::report::{Report, headed_json};
 use abx_core::results::{MetricResult, VariantResult};
 use clap::ValueEnum;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use std::fmt::Write as _;
+
+/// `z` of an interval that 99 % of a normal distribution lie in.
+const Z_99: f64 = 2.575_829_303_548_901;
 
 /// The output format of results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -162,8 +168,12 @@ impl ResultsReport {
                     @if let Some(next) = &self.next { p { "Next: " code { (next) } } }
                     @if let Some(split) = self.split() { p { (split) } }
                     @if let Some(share) = self.conflict_share {
-                        p.bad { "Units saw several variants: " (round_percent((share * 1e4).round() / 1e4)) " of the exposures" }
+                        p.bad {
+                            "Units saw several variants: " (round_percent((share * 1e4).round() / 1e4))
+                            (if self.archive.is_some() { " of them, which the metrics leave out" } else { " of the exposures" })
+                        }
                     }
+                    @if let Some(with) = self.with_mixed_units() { p { (with) } }
                     @for metric in &self.metrics { (self.section(metric)) }
                     (self.charts())
                     p.foot {
@@ -257,7 +267,48 @@ impl ResultsReport {
                 figure { (PreEscaped(intervals(&format!("Lift by {}", self.by.as_deref().unwrap_or_default()), &by_value))) }
             }
             @if days.len() > 1 { figure { (PreEscaped(daily_counts("Units by day", &days, &counts))) } }
+            @let shares = self.shares();
+            @if days.len() > 1 && !shares.is_empty() {
+                figure {
+                    (PreEscaped(shares_over_days("Share of each variant by day", &days, &shares)))
+                    figcaption {
+                        "The share of the units that were first exposed on a day. Dashed: the planned share. Shaded: where 99 of 100 days "
+                        "lie if units follow the plan. A day outside may be chance, several in a row are not; the test of all days together is the line `split` above."
+                    }
+                }
+            }
         }
+    }
+}
+
+impl ResultsReport {
+    /// The share of each variant of the document by day, beside the share that was planned; none without a document.
+    fn shares(&self) -> Vec<DailyShares> {
+        if self.sample_ratio.is_none() || self.phases.is_empty() {
+            return Vec::new();
+        }
+        let known = self.variants.iter().filter(|it| it.is_known).enumerate();
+        let of_variant = |(at, variant): (usize, &VariantReport)| DailyShares {
+            label: variant.variant.clone(),
+            days: self.units_by_day.iter().map(|day| self.share(day, at, &variant.variant)).collect(),
+        };
+        known.map(of_variant).collect()
+    }
+
+    /// The share of a variant on a day; `None` without units.
+    fn share(&self, day: &DayReport, at: usize, variant: &str) -> Option<DayShare> {
+        let all = float(day.units.iter().sum());
+        let share = float(*day.units.get(at)?) / all;
+        // Dates in RFC 3339 are in the order of their texts.
+        let date = |phase: &PhaseReport| phase.since.get(..10).unwrap_or_default().to_owned();
+        let (first, later) = self.phases.split_first()?;
+        let changed = later.iter().any(|it| date(it) == day.day);
+        let phase = later.iter().rev().find(|it| date(it) < day.day).unwrap_or(first);
+        let planned = phase.shares.get(variant).filter(|_| !changed).map(|share| {
+            let width = Z_99 * (share * (1.0 - share) / all).sqrt();
+            PlannedShare { share: *share, low: (share - width).max(0.0), high: (share + width).min(1.0) }
+        });
+        (all > 0.0).then_some(DayShare { share, planned })
     }
 }
 
@@ -336,5 +387,5 @@ h1 { font-size: 1.5rem; margin: 0; } h2 { font-size: 1.1rem; margin: 1.5rem 0 .2
 section { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { padding: .3rem .6rem; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; } th { color: var(--soft); font-weight: 500; }
 th:first-child, td:first-child, th:last-child, td:last-child { text-align: left; } tr.good td:last-child { color: var(--good); } tr.bad td:last-child, p.bad { color: var(--bad); }
-figure { margin: 1.5rem 0; } svg { width: 100%; height: auto; }
+figure { margin: 1.5rem 0; } figcaption { color: var(--soft); font-size: .875rem; } svg { width: 100%; height: auto; }
 ";

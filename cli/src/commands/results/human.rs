@@ -205,10 +205,15 @@ impl ResultsReport {
         }
         if let Some(share) = self.conflict_share {
             let share = percent(share);
-            let _ = writeln!(
-                text,
-                "  {BAD}several variants{BAD:#}: {share} of exposures are not to the unit's first variant"
-            );
+            let what = if self.archive.is_some() {
+                "of units saw more than one; metrics leave them out"
+            } else {
+                "of exposures are not to the unit's first variant"
+            };
+            let _ = writeln!(text, "  {BAD}several variants{BAD:#}: {share} {what}");
+        }
+        if let Some(line) = self.with_mixed_units() {
+            text.push_str(&wrapped("  ", &line));
         }
         if let Some(archive) = &self.archive {
             text.push_str(&archive.human());
@@ -222,6 +227,22 @@ impl ResultsReport {
             );
         }
         text
+    }
+
+    /// What units that saw several variants would change, in one sentence.
+    pub(super) fn with_mixed_units(&self) -> Option<String> {
+        let with = self.with_mixed_units.as_ref()?;
+        let goal = self.metrics.iter().find(|it| it.metric == with.metric)?;
+        let numbers = MetricNumbers::of(goal);
+        let changes = with.variants.iter().map(|it| {
+            let without = goal.variants.iter().find(|variant| variant.variant == it.variant);
+            let without = without.and_then(|variant| variant.comparison);
+            let instead =
+                without.map_or_else(String::new, |it| format!(" instead of {}", numbers.change(&it)));
+            format!("{} {}{instead}", it.variant, numbers.change_by(it.difference, it.lift))
+        });
+        let changes: Vec<String> = changes.collect();
+        Some(format!("{} with them, by their first variant: {}", with.metric, changes.join(", ")))
     }
 
     fn variants_table(&self) -> String {

@@ -53,10 +53,15 @@ impl MetricNumbers {
 
     /// `+1.2 points (+11.5 %)`.
     pub(super) fn change(self, it: &Comparison) -> String {
-        let decimals = self.decimals(std::iter::once(it.difference));
+        self.change_by(it.difference, it.lift)
+    }
+
+    /// The same of a difference and its lift.
+    pub(super) fn change_by(self, difference: Estimate, lift: Option<Estimate>) -> String {
+        let decimals = self.decimals(std::iter::once(difference));
         let points = if self.is_rate { " points" } else { "" };
-        let lift = it.lift.map_or_else(String::new, |lift| format!(" ({})", lift_text(lift.value)));
-        format!("{}{points}{lift}", self.signed(it.difference.value, decimals))
+        let lift = lift.map_or_else(String::new, |lift| format!(" ({})", lift_text(lift.value)));
+        format!("{}{points}{lift}", self.signed(difference.value, decimals))
     }
 }
 

@@ -8,9 +8,9 @@ use crate::suspects::Suspects;
 use abx_core::document::Status;
 use abx_core::event::{Hour, StreamCounter, StreamTotals, VariantTotals};
 #[cfg(feature = "archive")]
-use abx_core::results::{self, AnalysisPlan};
-use abx_core::results::{DailyResult, Headline, Look, Lopsided, MetricResult, Phase, Standard};
-use abx_core::statistics::SampleRatio;
+use abx_core::results::AnalysisPlan;
+use abx_core::results::{self, DailyResult, Headline, Look, Lopsided, MetricResult, Phase, Standard};
+use abx_core::statistics::{Comparison, Estimate, SampleRatio};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -58,6 +58,9 @@ pub struct ResultsReport {
     pub(super) standard: Standard,
     /// The fraction of exposures to another variant than the unit's first, if it is above 0.5 %; else `null`.
     pub(super) conflict_share: Option<f64>,
+    /// The goal with the units that saw several variants, which the metrics of an archive leave out. `null` where `conflict_share` is, from live
+    /// counters, and where nothing can be compared.
+    pub(super) with_mixed_units: Option<MixedUnitsReport>,
     /// Metrics without any event.
     pub(super) metrics_without_events: Vec<String>,
     pub(super) metrics: Vec<MetricResult>,
@@ -84,6 +87,38 @@ pub struct ResultsReport {
     /// True if the text shows the goal day by day.
     #[serde(skip)]
     pub(super) shows_daily: bool,
+}
+
+/// The goal with the units that saw several variants, each counted by the first one.
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+pub(super) struct MixedUnitsReport {
+    /// The goal.
+    pub(super) metric: String,
+    /// The treatments, in the order of the document.
+    pub(super) variants: Vec<MixedUnitsVariant>,
+}
+
+/// A treatment with the units that saw several variants.
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+pub(super) struct MixedUnitsVariant {
+    pub(super) variant: String,
+    /// Units that saw it first, those that saw another one later among them.
+    pub(super) units: u64,
+    /// The difference to the control, by the standard of the report.
+    pub(super) difference: Estimate,
+    /// The difference as a share of the control's value; `null` where that is not known to be above 0.
+    pub(super) lift: Option<Estimate>,
+}
+
+impl MixedUnitsReport {
+    fn of(goal: &MetricResult) -> Option<Self> {
+        let variants = goal.variants.iter().filter_map(|it| {
+            let Comparison { difference, lift, .. } = it.comparison?;
+            Some(MixedUnitsVariant { variant: it.variant.clone(), units: it.units, difference, lift })
+        });
+        let variants: Vec<MixedUnitsVariant> = variants.collect();
+        (!variants.is_empty()).then(|| Self { metric: goal.metric.clone(), variants })
+    }
 }
 
 /// The units of a day.
@@ -208,6 +243,13 @@ impl ResultsReport {
         let experiment = found.and_then(|found| found.experiment(key));
         let Judgement { control, plan, progress, metrics, daily, headline, verdicts_valid } =
             Judgement::new(&evidence, experiment, phases, options)?;
+        let with_mixed_units =
+            experiment.zip(evidence.with_mixed.as_ref()).and_then(|(experiment, measured)| {
+                let names: Vec<&str> = experiment.variants().iter().map(|it| &*it.key).collect();
+                let judged = results::judge(experiment.metrics(), &names, measured, &plan);
+                let goal = judged.into_iter().find(|it| Some(&it.metric) == headline.metric.as_ref())?;
+                MixedUnitsReport::of(&goal)
+            });
         let day = evidence.whole_days();
         let has_no_event =
             |it: &&MetricResult| it.variants.iter().all(|it| it.events + it.pending_events == 0);
@@ -235,6 +277,7 @@ impl ResultsReport {
             alpha: plan.alpha,
             standard: plan.standard,
             conflict_share: evidence.conflict_share,
+            with_mixed_units,
             metrics_without_events: metrics.iter().filter(has_no_event).map(|it| it.metric.clone()).collect(),
             other_metrics: evidence.counted_metrics.iter().filter(is_other).cloned().collect(),
             metrics,

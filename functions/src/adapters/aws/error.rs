@@ -90,12 +90,13 @@ impl AwsFault {
             | "AccessDeniedException"
             | "KMSAccessDeniedException"
             | "UnauthorizedOperation" => Self::Denied,
-            "ResourceNotFound" | "ResourceNotFoundException" => Self::Missing,
+            "NoSuchBucket" | "NoSuchKey" | "ResourceNotFound" | "ResourceNotFoundException" => Self::Missing,
             // About now and not about the request, although the status of most is 400.
             "KMSThrottlingException"
             | "LimitExceededException"
             | "ProvisionedThroughputExceededException"
             | "RequestLimitExceeded"
+            | "SlowDown"
             | "Throttling"
             | "ThrottlingException"
             | "TooManyRequestsException"
@@ -179,6 +180,10 @@ pub enum ResourceKind {
     Alarms,
     /// Metrics of `CloudWatch` about something of this name.
     Metrics,
+    /// A bucket of S3.
+    Bucket,
+    /// An object of S3, by its address `s3://BUCKET/KEY`.
+    Object,
 }
 
 impl Resource {
@@ -198,6 +203,8 @@ impl fmt::Display for Resource {
             ResourceKind::Function => "function",
             ResourceKind::Alarms => "alarms",
             ResourceKind::Metrics => "metrics of",
+            ResourceKind::Bucket => "bucket",
+            ResourceKind::Object => "object",
         };
         write!(f, "{kind} {} in {}", self.name, self.region)
     }
