@@ -10,6 +10,7 @@ pub mod diff;
 pub mod explain;
 pub mod explain_code;
 pub mod forget;
+pub mod init;
 pub mod invoke;
 pub mod pause;
 pub mod power;
@@ -74,6 +75,7 @@ macro_rules! commands {
 
 // In the order of `abx --help`.
 commands! {
+    Init(init),
     Simulate(simulate),
     Assign(assign),
     Explain(explain),
