@@ -12,6 +12,7 @@ pub mod explain_code;
 pub mod forget;
 pub mod init;
 pub mod invoke;
+pub mod list;
 pub mod pause;
 pub mod power;
 pub mod publish;
@@ -76,6 +77,7 @@ macro_rules! commands {
 // In the order of `abx --help`.
 commands! {
     Init(init),
+    List(list),
     Simulate(simulate),
     Assign(assign),
     Explain(explain),
