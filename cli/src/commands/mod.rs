@@ -13,6 +13,7 @@ pub mod forget;
 pub mod init;
 pub mod invoke;
 pub mod list;
+pub mod new;
 pub mod pause;
 pub mod power;
 pub mod publish;
@@ -77,6 +78,7 @@ macro_rules! commands {
 // In the order of `abx --help`.
 commands! {
     Init(init),
+    New(new),
     List(list),
     Simulate(simulate),
     Assign(assign),
