@@ -119,6 +119,7 @@ pub fn repository_around(folder: &Path) -> Option<PathBuf> {
 
 /// The part of a path that is there, and the number of folders below it that are not.
 fn existing(folder: &Path) -> Option<(PathBuf, usize)> {
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     let folder = std::path::absolute(folder).ok()?;
     let missing = folder.ancestors().take_while(|it| !it.is_dir()).count();
     Some((fs::canonicalize(folder.ancestors().nth(missing)?).ok()?, missing))

@@ -8,7 +8,7 @@ use crate::inputs::DOCUMENTS;
 use crate::render::numbers::plural;
 use crate::render::shell_word;
 use crate::render::style::{DIM, GOOD, TITLE};
-use crate::render::wrap::wrapped;
+use crate::render::wrap::wrapped_around_code;
 use crate::report::{self, FormatArg, Report};
 use crate::scaffold::{self, GITHUB, GITIGNORE, PRE_COMMIT, SCHEMA_FILE, Template};
 use crate::source::{Corpus, NewItem, append_item, create_file, find, parse, replace_file};
@@ -304,7 +304,7 @@ impl InitReport {
             };
         }
         for note in &self.notes {
-            text.push_str(&wrapped("  ", note));
+            text.push_str(&wrapped_around_code("  ", note));
         }
         text
     }

@@ -138,8 +138,8 @@ fn text(value: &Value, field: &str) -> Option<String> {
     value.get(field)?.as_str().map(str::to_owned)
 }
 
-/// The rows of a kind, in columns: in one line each if all of them fit, else below the names of their files.
-fn section(rows: &[&ListRow]) -> String {
+/// The rows of a kind in columns, with their files in the last one or, `by_file`, in lines above them; and true if all of it fits.
+fn section(rows: &[&ListRow], by_file: bool) -> (String, bool) {
     let cell = |text: Option<&String>| text.map_or("-".to_owned(), |it| printable(it));
     let cells = |row: &&ListRow| {
         [printable(&row.key), cell(row.status.as_ref()), cell(row.owner.as_ref()), printable(&row.file)]
@@ -151,50 +151,63 @@ fn section(rows: &[&ListRow]) -> String {
         width.filter(|_| cells.iter().any(|row| row.get(index).is_some_and(|it| it != "-")))
     };
     let (key, status, owner) = (width(0).unwrap_or_default(), width(1), width(2));
-    let columns = |[name, state, by, _]: &[String; 4]| {
-        let mut line = format!("{name:<key$}");
-        for (text, width) in [(state, status), (by, owner)] {
-            if let Some(width) = width {
-                let _ = write!(line, "  {text:<width$}");
+    let widths = [Some(key), status, owner];
+    let columns = |row: &[String; 4]| {
+        let shown = row.iter().zip(widths).filter_map(|(text, width)| Some(format!("{text:<0$}", width?)));
+        shown.collect::<Vec<_>>().join("  ")
+    };
+    // A long key must not move all others out of sight.
+    let is_wide = widths.iter().flatten().map(|width| width + 2).sum::<usize>() + 2 > COLUMNS;
+    let stacked = |row: &[String; 4]| {
+        let shown = row.iter().zip(widths).filter(|(_, width)| width.is_some()).map(|(text, _)| text);
+        let mut lines = vec!["    ".to_owned()];
+        for text in shown {
+            match lines.last_mut() {
+                Some(line) if line.trim().is_empty() => line.push_str(text),
+                Some(line) if line.chars().count() + 2 + text.chars().count() <= COLUMNS => {
+                    line.extend(["  ", text]);
+                }
+                _ => lines.push(format!("      {text}")),
             }
         }
-        line
+        lines.join("\n")
     };
     let fits = |row: &[String; 4]| {
         let [.., file] = row;
         columns(row).chars().count() + file.chars().count() + 4 <= COLUMNS
     };
-    let is_short = cells.iter().all(fits);
     let mut text = String::new();
     let mut last = None;
     for row in &cells {
         let [.., file] = row;
-        let _ = match is_short {
-            true => writeln!(text, "  {}  {DIM}{file}{DIM:#}", columns(row)),
-            false => {
-                if last.replace(file) != Some(file) {
-                    let _ = writeln!(text, "  {DIM}{file}{DIM:#}");
-                }
-                writeln!(text, "    {}", columns(row).trim_end())
-            }
+        if by_file && last.replace(file) != Some(file) {
+            let _ = writeln!(text, "  {DIM}{file}{DIM:#}");
+        }
+        let _ = if by_file && is_wide {
+            writeln!(text, "{}", stacked(row))
+        } else if by_file {
+            writeln!(text, "    {}", columns(row).trim_end())
+        } else {
+            writeln!(text, "  {}  {DIM}{file}{DIM:#}", columns(row))
         };
     }
-    text
+    (text, cells.iter().all(fits))
 }
 
 impl Report for ListReport {
     const KIND: &'static str = "list";
 
     fn human(&self) -> String {
+        let of_kind = |kind| self.documents.iter().filter(move |row| row.kind == kind).collect::<Vec<_>>();
+        let kinds = Kind::ALL.map(|(kind, word)| (word, of_kind(kind)));
+        let kinds: Vec<_> = kinds.into_iter().filter(|(_, rows)| !rows.is_empty()).collect();
+        // One form for all kinds, which are read together.
+        let by_file = !kinds.iter().all(|(_, rows)| section(rows, false).1);
         let mut text = String::new();
-        let mut counts = Vec::new();
-        for (kind, word) in Kind::ALL {
-            let rows: Vec<&ListRow> = self.documents.iter().filter(|row| row.kind == kind).collect();
-            if !rows.is_empty() {
-                let _ = writeln!(text, "{TITLE}{word}s{TITLE:#}\n{}", section(&rows));
-                counts.push(plural(rows.len(), word));
-            }
+        for (word, rows) in &kinds {
+            let _ = writeln!(text, "{TITLE}{word}s{TITLE:#}\n{}", section(rows, by_file).0);
         }
+        let counts: Vec<String> = kinds.iter().map(|(word, rows)| plural(rows.len(), word)).collect();
         let counts = if counts.is_empty() { "no documents".to_owned() } else { counts.join(", ") };
         let _ = writeln!(text, "{counts}");
         if self.counts.errors > 0 {

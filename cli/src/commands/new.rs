@@ -6,7 +6,7 @@ use crate::edits::{colored_diff, command_over, compile_with};
 use crate::error::Error;
 use crate::inputs::{DOCUMENTS, DocumentSource};
 use crate::render::style::{DIM, GOOD, TITLE};
-use crate::render::wrap::wrapped;
+use crate::render::wrap::wrapped_around_code;
 use crate::report::{FormatArg, Report};
 use crate::scaffold::{is_taken, schema_line};
 use crate::source::{
@@ -315,11 +315,7 @@ impl Args {
     fn experiment(&self, answers: &Answers) -> String {
         let variants: String =
             answers.variants.iter().map(|it| format!("  - {{key: {}}}\n", written_text(it))).collect();
-        let text = EXPERIMENT
-            .replace("  - {key: <VARIANT>}\n", &variants)
-            .replace("<METRIC>", &written_text(&metric_key(&answers.event)))
-            .replace("<EVENT>", &written_text(&answers.event));
-        self.common(&text, answers)
+        self.filled(EXPERIMENT, answers, variants)
     }
 
     fn flag(&self, answers: &Answers) -> String {
@@ -328,21 +324,39 @@ impl Args {
                 "rollout_percentage: 10  # of all units get `on`, once it is enabled\n".to_owned()
             }
             variants => {
-                let list =
-                    variants.iter().map(|it| format!("  - {{key: {0}, value: {0}}}\n", written_text(it)));
+                let shares = equal_shares(variants.len());
+                let line = |(key, share): (&String, String)| {
+                    format!("  - {{key: {0}, value: {0}, allocation: {share}}}\n", written_text(key))
+                };
+                let list: String = variants.iter().zip(shares).map(line).collect();
                 let default = variants.first().map(|it| written_text(it)).unwrap_or_default();
-                format!("variants:\n{}default_variant: {default}\n", list.collect::<String>())
+                format!("variants:\n{list}default_variant: {default}\n")
             }
         };
-        self.common(&FLAG.replace("<VARIANTS>\n", &variants), answers)
+        self.filled(FLAG, answers, variants)
     }
 
-    /// The fields that experiments and flags share.
-    fn common(&self, text: &str, answers: &Answers) -> String {
+    /// A template with what was asked. What is filled in is not looked into: it may look like a part of a template.
+    fn filled(&self, template: &str, answers: &Answers, variants: String) -> String {
         let owner = answers.owner.as_ref().map(|it| format!("owner: {}\n", written_text(it)));
-        text.replace("<KEY>", &written_text(&self.key))
-            .replace("<UNIT>", &written_text(&answers.unit))
-            .replace("<OWNER>\n", &owner.unwrap_or_default())
+        let values = [
+            ("KEY>", written_text(&self.key)),
+            ("OWNER>\n", owner.unwrap_or_default()),
+            ("UNIT>", written_text(&answers.unit)),
+            ("VARIANTS>\n", variants),
+            ("METRIC>", written_text(&metric_key(&answers.event))),
+            ("EVENT>", written_text(&answers.event)),
+        ];
+        let mut text = String::new();
+        let mut rest = template;
+        while let Some((before, after)) = rest.split_once('<') {
+            text.push_str(before);
+            let known = values.iter().find_map(|(name, value)| Some((after.strip_prefix(name)?, value)));
+            let (value, behind) = known.map_or(("<", after), |(behind, value)| (value, behind));
+            text.push_str(value);
+            rest = behind;
+        }
+        text + rest
     }
 
     /// A part of the catalog document, which is made if there is none.
@@ -417,6 +431,17 @@ fn folder_of(paths: &[PathBuf]) -> PathBuf {
     folder.cloned().or_else(beside).unwrap_or_default()
 }
 
+/// So many shares that sum to 100 %, which are equal to a hundredth of a percent.
+fn equal_shares(count: usize) -> Vec<String> {
+    let each = 10_000_usize.checked_div(count).unwrap_or_default();
+    let written = |share: usize| {
+        let text = format!("{}.{:02}", share / 100, share % 100);
+        text.trim_end_matches('0').trim_end_matches('.').to_owned() + "%"
+    };
+    let last = 10_000 - each * count.saturating_sub(1);
+    (1..=count).map(|index| written(if index == count { last } else { each })).collect()
+}
+
 /// A key for the metric that counts an event.
 fn metric_key(event: &str) -> String {
     let kept = |c: char| {
@@ -447,7 +472,7 @@ impl NewReport {
         let Self { document, file, .. } = self;
         let mut text = format!("{TITLE}{document}{TITLE:#} {DIM}({file}){DIM:#}\n");
         text.push_str(&colored_diff(&self.text));
-        text.push_str(&wrapped("  ", &self.remark));
+        text.push_str(&wrapped_around_code("  ", &self.remark));
         text
     }
 }
@@ -463,5 +488,20 @@ impl Report for NewReport {
             None => writeln!(text, "nothing was written: add --yes"),
         };
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_sum_to_all_and_keys_are_keys() {
+        assert_eq!(equal_shares(2), ["50%", "50%"]);
+        assert_eq!(equal_shares(3), ["33.33%", "33.33%", "33.34%"]);
+        assert_eq!((equal_shares(1), equal_shares(0)), (vec!["100%".to_owned()], Vec::new()));
+        for event in ["signed_up", "Order \"placed\"", "_x", "Übung", "--", &"e".repeat(80)] {
+            assert!(Key::is_valid(&metric_key(event)), "{event}");
+        }
     }
 }
