@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::inputs::{DOCUMENTS, DocumentSource, unknown_key};
 use crate::render::change::consequences;
+use crate::render::shell_word;
 use crate::render::style::{BAD, DIM, GOOD, TITLE};
 use crate::report::FormatArg;
 use crate::source::{Checked, Corpus, SourceFile, TargetField, edit_fields, parse, replace_file};
@@ -96,10 +97,7 @@ impl EditArgs {
 
     /// The command that publishes these documents.
     fn publish(&self) -> String {
-        let is_plain = |it: &str| it.chars().all(|c| c.is_alphanumeric() || "/._-".contains(c));
-        let word = |it: String| if is_plain(&it) { it } else { format!("'{}'", it.replace('\'', r"'\''")) };
-        let sources = self.sources.iter().map(|it| word(it.to_string()));
-        std::iter::once("abx publish".to_owned()).chain(sources).collect::<Vec<_>>().join(" ")
+        command_over("abx publish", &self.sources)
     }
 }
 
@@ -149,20 +147,47 @@ impl<'c> ExperimentSource<'c> {
         Ok(PlannedEdit { source: self, edited, change, affected })
     }
 
-    /// The documents with another text of the file. An error that was not there before is one of the plan.
+    /// The documents with another text of the file.
     fn compile_with(&self, text: &str) -> Result<Checked, Error> {
-        let after = Corpus::with_text(&self.checked.files, &self.file.name, text).compile();
-        let is_old = |message: &str| self.checked.errors().any(|it| it.message == message);
-        let new_error = after.errors().find(|it| !is_old(&it.message));
-        if let Some(error) = new_error {
-            let place = &error.place;
-            let message =
-                format!("the result would be wrong: {}:{}: {}", place.file, place.line, error.message);
-            let help = error.help.as_deref().unwrap_or("see `abx validate`");
-            return Err(Error::caller(message).help(format!("nothing was written; {help}")));
-        }
-        Ok(after)
+        compile_with(self.checked, &[(self.file.name.clone(), text.to_owned())])
     }
+}
+
+/// The documents with other texts of some files, or with files added; each is a name and a text. An error that was not there before is
+/// one of the plan.
+pub fn compile_with(before: &Checked, texts: &[(String, String)]) -> Result<Checked, Error> {
+    let after = Corpus::with_texts(&before.files, texts).compile();
+    let is_old = |message: &str| before.errors().any(|it| it.message == message);
+    let new_error = after.errors().find(|it| !is_old(&it.message));
+    if let Some(error) = new_error {
+        let place = &error.place;
+        let message = format!("the result would be wrong: {}:{}: {}", place.file, place.line, error.message);
+        let help = error.help.as_deref().unwrap_or("see `abx validate`");
+        return Err(Error::caller(message).help(format!("nothing was written; {help}")));
+    }
+    Ok(after)
+}
+
+/// A command with its sources behind it, to be pasted.
+#[must_use]
+pub fn command_over(command: &str, sources: &[DocumentSource]) -> String {
+    let sources = sources.iter().map(|it| shell_word(&it.to_string()));
+    std::iter::once(command.to_owned()).chain(sources).collect::<Vec<_>>().join(" ")
+}
+
+/// The lines of a unified diff, in the colors of what is added and removed.
+#[must_use]
+pub fn colored_diff(diff: &str) -> String {
+    let mut text = String::new();
+    for line in diff.lines().map(|line| line.trim_end_matches('\r')) {
+        let style = match line.as_bytes().first() {
+            Some(b'+') => GOOD,
+            Some(b'-') => BAD,
+            _ => DIM,
+        };
+        let _ = writeln!(text, "  {style}{line}{style:#}");
+    }
+    text
 }
 
 fn not_found(checked: &Checked, key: &str, is_written: bool) -> Error {
@@ -195,14 +220,7 @@ impl DocumentEdit {
     #[must_use]
     pub fn human(&self, remarks: &[String], already: &str) -> String {
         let mut text = format!("{TITLE}{}{TITLE:#} {DIM}({}){DIM:#}\n", self.experiment, self.file);
-        for line in self.text.lines().map(|line| line.trim_end_matches('\r')) {
-            let style = match line.as_bytes().first() {
-                Some(b'+') => GOOD,
-                Some(b'-') => BAD,
-                _ => DIM,
-            };
-            let _ = writeln!(text, "  {style}{line}{style:#}");
-        }
+        text.push_str(&colored_diff(&self.text));
         match &self.change {
             Some(change) => text.push_str(&consequences(change)),
             None => text.push_str("  no unit gets another variant\n"),

@@ -7,6 +7,7 @@
 //! | [`inputs`], [`stores`], [`earlier`] | arguments that several commands have: documents, units, times, stores |
 //! | [`source`] | files become documents that know their lines and columns |
 //! | [`edits`] | edits of an experiment's document, shown and written |
+//! | [`scaffold`], [`ask`] | new files of a project, and questions on a terminal |
 //! | [`people`], [`event_files`], [`scratch`] | files of units, files of events, temporary databases |
 //! | [`aws`], [`http`] | calls of functions: credentials, signatures, connections |
 //! | `bench` | the load generator of `abx bench`, which nothing else knows |
@@ -19,6 +20,7 @@
 //! only on a terminal. No command imports from another one, and nothing outside of [`commands`] from any.
 
 pub mod advice;
+pub mod ask;
 pub mod aws;
 pub mod bench;
 pub mod command;
@@ -39,6 +41,7 @@ pub mod render;
 pub mod report;
 #[cfg(test)]
 mod rules;
+pub mod scaffold;
 pub mod scratch;
 pub mod source;
 pub mod stores;

@@ -90,7 +90,7 @@ fn wants_json(arguments: impl Iterator<Item = OsString>) -> bool {
         }
         match argument {
             "--" => return false,
-            "--format=json" | "-fjson" | "-f=json" => return true,
+            "--format=json" | "-fjson" | "-f=json" | "--json" => return true,
             _ => is_value = matches!(argument, "--format" | "-f"),
         }
     }
@@ -177,6 +177,7 @@ mod tests {
             "abx x -f json y",
             "abx x --format=json",
             "abx -fjson x",
+            "abx list --json x",
             "abx x -f -f json",
         ] {
             assert!(wants(json), "{json}");

@@ -130,7 +130,8 @@ fn each_slip_is_told_what_to_write() {
             .unwrap();
         let report: Value = serde_json::from_slice(&ran.stdout).unwrap();
         let findings = report["findings"].as_array().unwrap();
-        let texts = |it: &Value| [&it["message"], &it["help"]].map(|it| it.as_str().unwrap_or_default().to_owned());
+        let texts =
+            |it: &Value| [&it["message"], &it["help"]].map(|it| it.as_str().unwrap_or_default().to_owned());
         let helps: Vec<String> = findings.iter().flat_map(texts).collect();
         if !helps.iter().any(|help| help.contains(expected)) {
             missing.push(format!("{text}\n  expected: {expected}\n  found: {helps:?}"));

@@ -5,6 +5,8 @@ mod guard;
 mod health;
 mod invoke;
 mod lock;
+mod requests;
+mod samples;
 mod watch;
 
 use crate::advice::unanswered;
@@ -13,9 +15,10 @@ use crate::error::Error;
 use crate::exit::{self, Exit};
 use crate::inputs::{DOCUMENTS, DocumentSource};
 use crate::output::Output;
+use crate::render::numbers::plural;
 use crate::render::style::{DIM, GOOD, TITLE};
 use crate::render::{findings, printable_lines, progress};
-use crate::stores::{archive_beside, open_file};
+use crate::stores::{DEFAULT_STORE, archive_beside, open_file};
 use abx_functions::adapters::embedded::{EmbeddedStore, JsonlArchive};
 use abx_functions::catalog::{CatalogHolder, Snapshot};
 use abx_functions::events::LocalProcessor;
@@ -26,7 +29,9 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use guard::RequestFilter;
 use health::WatchedStore;
+use jiff::Timestamp;
 use lock::Lock;
+use requests::RequestLog;
 use std::io::{self, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -46,11 +51,12 @@ const GRACE: Duration = Duration::from_secs(1);
 
 /// Serve the functions on this machine, and apply every saved document immediately
 ///
-/// The routers are those of the deployed functions, over one file instead of AWS. A saved document becomes a
+/// Prints commands to try with your documents, and each request in one line (not with --quiet). The routers are those of the deployed functions, over one file instead of AWS. A saved document becomes a
 /// revision; a file with errors keeps its last valid version.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   abx dev
+  abx dev --quiet
   curl 'localhost:8080/assign?user_id=user_123&experiment_key=checkout_redesign'
   curl -d '{\"type\": \"conversion\", \"event\": \"order_placed\", \"user_id\": \"user_123\"}' localhost:8080/events
   abx results checkout_redesign
@@ -67,7 +73,7 @@ pub struct Args {
     #[arg(long, value_name = "PORT", default_value_t = 8080)]
     port: u16,
     /// The file of the store: revisions, assignments and events
-    #[arg(long, value_name = "FILE", default_value = crate::stores::DEFAULT_STORE)]
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_STORE)]
     store: PathBuf,
     /// An origin whose pages may send requests, for example <http://localhost:3000>; may be given several times
     #[arg(long, value_name = "ORIGIN")]
@@ -117,13 +123,21 @@ async fn serve(args: &Args) -> Result<Exit, Error> {
     watch.has_changed();
     dev.take(&mut watch).await?;
     say(&format!("{TITLE}http://{address}{TITLE:#} {DIM}store {}{DIM:#}", args.store.display()));
+    say_samples(args, &dev, address.port());
+    let log = Arc::new(RequestLog::start());
     let guard = RequestFilter { address, origins: args.cors.clone(), hosts: args.allow_host.clone() };
+    let router = if progress::is_hidden() {
+        dev.router(guard)
+    } else {
+        dev.router(guard).layer(from_fn_with_state(Arc::clone(&log), requests::log))
+    };
     // A caller who never sends the rest of a request must not keep the program.
     let limits = ServerLimits { grace: GRACE, ..ServerLimits::default() };
     tokio::select! {
-        () = http::serve(listener, dev.router(guard), limits, interrupted) => {}
+        () = http::serve(listener, router, limits, interrupted) => {}
         () = dev.follow(&mut watch) => {}
     }
+    log.finish();
     // Everything is written before anything is said: whoever closed the terminal hears nothing.
     dev.flush().await;
     let counted = dev.count().await;
@@ -136,6 +150,16 @@ async fn serve(args: &Args) -> Result<Exit, Error> {
         (None, Ok(())) => {}
     }
     Ok(exit::INTERRUPTED)
+}
+
+/// Shows commands that count something with the documents at hand.
+fn say_samples(args: &Args, dev: &Dev, port: u16) {
+    let store = args.store.to_str().filter(|it| *it != DEFAULT_STORE);
+    let samples = samples::samples(&dev.holder.held().catalog, port, store, Timestamp::now());
+    if !samples.is_empty() {
+        say(&format!("{DIM}to try it, in another terminal:{DIM:#}"));
+        samples.iter().for_each(|command| say(&format!("  {command}")));
+    }
 }
 
 /// Writes a line to the terminal, if there still is one, and it is not to be quiet.
@@ -274,7 +298,7 @@ impl Dev {
         }
         match look.edit {
             SaveOutcome::Published(revision) => {
-                say(&format!("{GOOD}revision {revision}{GOOD:#} from {} files", look.files.len()));
+                say(&format!("{GOOD}revision {revision}{GOOD:#} from {}", plural(look.files.len(), "file")));
             }
             SaveOutcome::Finished(revision) => complain(&format!(
                 "revision {revision} was published and never served: its publisher ended too early. It serves now"
@@ -292,7 +316,9 @@ impl Dev {
         if snapshot.revision != before {
             let experiments = snapshot.catalog.experiments().len();
             let flags = snapshot.catalog.flags().len();
-            say(&format!("serving revision {}: {experiments} experiments, {flags} flags", snapshot.revision));
+            let experiments = plural(experiments, "experiment");
+            let flags = plural(flags, "flag");
+            say(&format!("serving revision {}: {experiments}, {flags}", snapshot.revision));
             if let Some(difference) = watch.difference(&self.store, snapshot.revision).await? {
                 complain(&difference);
             }

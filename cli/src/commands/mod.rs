@@ -10,7 +10,10 @@ pub mod diff;
 pub mod explain;
 pub mod explain_code;
 pub mod forget;
+pub mod init;
 pub mod invoke;
+pub mod list;
+pub mod new;
 pub mod pause;
 pub mod power;
 pub mod publish;
@@ -74,6 +77,9 @@ macro_rules! commands {
 
 // In the order of `abx --help`.
 commands! {
+    Init(init),
+    New(new),
+    List(list),
     Simulate(simulate),
     Assign(assign),
     Explain(explain),

@@ -6,13 +6,14 @@ use crate::error::Error;
 use crate::exit::{self, Exit};
 use crate::output::Output;
 use crate::report::{self, FormatArg};
-use abx_core::document::Document;
+use crate::scaffold::document_schema;
 use schemars::Schema;
 
 /// Print the JSON Schema of documents, or of a command's JSON report
 ///
 /// Editors use the schema to complete and check documents: put
-/// `# yaml-language-server: $schema=abx.schema.json` on the first line of a document.
+/// `# yaml-language-server: $schema=../abx.schema.json` on the first line of a document, with the path from there. `abx init`
+/// writes both.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   abx schema > abx.schema.json
@@ -31,7 +32,7 @@ fn names() -> clap::builder::PossibleValuesParser {
 
 impl Args {
     fn schema(&self) -> Result<Schema, Error> {
-        let Some(name) = &self.report else { return Ok(schemars::schema_for!(Document)) };
+        let Some(name) = &self.report else { return Ok(document_schema()) };
         let found = reports().into_iter().find(|report| report.name == *name);
         let report = found.ok_or_else(|| Error::caller(format!("no command `{name}` has a report")))?;
         Ok((report.schema)())

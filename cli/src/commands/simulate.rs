@@ -125,7 +125,8 @@ fn wanted<'c>(args: &Args, checked: &'c crate::source::Checked) -> Result<Vec<&'
     let all = checked.catalog.experiments();
     if args.only.is_empty() {
         if all.is_empty() {
-            return Err(Error::caller("there is no experiment in these documents"));
+            return Err(Error::caller("there is no experiment in these documents")
+                .help("`abx new experiment KEY` adds one"));
         }
         return Ok(all.iter().collect());
     }

@@ -25,6 +25,17 @@ pub fn short(value: &Value, longest: usize) -> String {
     text.chars().take(longest).chain("…".chars()).collect()
 }
 
+/// A text as one word of a shell, in quotes where it needs them.
+#[must_use]
+pub fn shell_word(text: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
 /// Escapes text from other sources (a name, a message, a label, an answer) for one line of a terminal.
 /// Characters that a terminal does not display, or that change the order of others, become escapes such as
 /// `\u{1b}`.

@@ -19,6 +19,16 @@ pub fn wrapped(indent: &str, text: &str) -> String {
     lines.into_iter().flat_map(|line| [line, "\n".to_owned()]).collect()
 }
 
+/// The same where parts in backticks are commands or lines to paste, each of which stays whole.
+#[must_use]
+pub fn wrapped_around_code(indent: &str, text: &str) -> String {
+    // No text has this character, which is no space.
+    let glue =
+        |(index, part): (usize, &str)| if index % 2 == 1 { part.replace(' ', "\0") } else { part.to_owned() };
+    let glued: Vec<String> = text.split('`').enumerate().map(glue).collect();
+    wrapped(indent, &glued.join("`")).replace('\0', " ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -31,5 +41,10 @@ mod tests {
         assert_eq!(lines[..2], ["  one".to_owned(), format!("  {long}")]);
         assert!(lines[2..].iter().all(|line| line.starts_with("  two") && line.len() <= 80));
         assert_eq!(wrapped("", " "), "");
+        let text = wrapped_around_code("  ", &format!("{} `abx a b` c", "w ".repeat(38)));
+        assert_eq!(
+            text.lines().collect::<Vec<_>>(),
+            [format!("  {}", "w ".repeat(38).trim_end()), "  `abx a b` c".to_owned()]
+        );
     }
 }

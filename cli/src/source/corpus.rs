@@ -105,13 +105,18 @@ impl Corpus {
         Ok(())
     }
 
-    /// Takes files that were read before, one of them with another text.
+    /// Takes files that were read before, with these texts in the place of their own, and files of other names added. Each is a name
+    /// and a text.
     #[must_use]
-    pub fn with_text(files: &[SourceFile], name: &str, text: &str) -> Self {
+    pub fn with_texts(files: &[SourceFile], texts: &[(String, String)]) -> Self {
         let mut corpus = Self::default();
-        for file in files.iter().filter(|file| file.named_by.is_none()) {
-            let text = if file.name == name { text } else { &file.text };
-            corpus.add_bytes(&file.name, text.as_bytes().to_vec(), &Beside::Read(files));
+        let read = || files.iter().filter(|file| file.named_by.is_none());
+        let text_of = |name: &str| texts.iter().find(|(other, _)| other == name).map(|(_, text)| text);
+        let kept = read().map(|file| (&file.name, text_of(&file.name).unwrap_or(&file.text)));
+        let is_new = |(name, _): &&(String, String)| !read().any(|file| file.name == *name);
+        let added = texts.iter().filter(is_new).map(|(name, text)| (name, text));
+        for (name, text) in kept.chain(added) {
+            corpus.add_bytes(name, text.as_bytes().to_vec(), &Beside::Read(files));
         }
         corpus
     }

@@ -3,6 +3,8 @@
 use super::fault::SourceFault;
 use super::yaml::MAX_BYTES;
 use crate::error::Error;
+use crate::inputs::DOCUMENTS;
+use crate::render::shell_word;
 use abx_core::finding::Code;
 use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsStr;
@@ -30,20 +32,33 @@ pub fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
             found.add(path.clone());
         } else if path.is_dir() {
             if search(path, &mut found)? == 0 {
-                return Err(Error::caller(format!(
-                    "{}: no .yaml or .yml file in this folder",
-                    path.display()
-                )));
+                let message = format!("{}: no .yaml or .yml file in this folder", path.display());
+                return Err(Error::caller(message).help(first_experiment(path)));
             }
         } else if path.exists() {
             found.add(path.clone());
         } else {
             check_link(path)?;
-            return Err(Error::world(format!("{}: no such file or folder", path.display()))
-                .help("name files, folders, or `-` for standard input"));
+            let error = Error::world(format!("{}: no such file or folder", path.display()));
+            // Another path than that of every command was typed, and probably mistyped.
+            let is_default = path == Path::new(DOCUMENTS);
+            return Err(if is_default {
+                error.help(first_experiment(path)).also("or name files, folders, or `-` for standard input")
+            } else {
+                error.help("name files, folders, or `-` for standard input")
+            });
         }
     }
     Ok(found.paths.into_iter().collect())
+}
+
+/// The way to a first document in a folder that has none.
+fn first_experiment(folder: &Path) -> String {
+    let is_documents = folder.file_name().is_some_and(|name| name == DOCUMENTS);
+    let above = if is_documents { folder.parent() } else { Some(folder) };
+    let place = above.map(|it| it.display().to_string()).filter(|it| !it.is_empty() && it != ".");
+    let place = place.map_or(String::new(), |it| format!(" {}", shell_word(&it)));
+    format!("`abx init{place}` writes a first experiment")
 }
 
 /// Files that were found, each by the first path that led to it.

@@ -60,6 +60,12 @@ impl SourceMark {
         fields.get(name).map(|(_, span, value)| (span, value))
     }
 
+    /// The bytes of the name of the field that is written first; `None` of what has no field.
+    #[must_use]
+    pub fn first_name(&self) -> Option<&Range<usize>> {
+        if let Inside::Fields(fields) = &self.inside { fields.first.as_ref() } else { None }
+    }
+
     /// The items of a list; none of another value.
     #[must_use]
     pub fn items(&self) -> &[Self] {

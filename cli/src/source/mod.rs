@@ -22,7 +22,10 @@ mod written;
 mod yaml;
 
 pub use corpus::{Checked, Corpus, DocumentPlaces};
-pub use edit::{TargetField, TargetRanges, by_hand, edit_fields, edit_variants, replace_file};
+pub use edit::{
+    NewItem, TargetField, TargetRanges, append_item, by_hand, create_file, edit_fields, edit_variants,
+    plain_value, replace_file, written_text,
+};
 pub use fault::SourceFault;
 pub use files::{SourceFile, find};
 pub use git::GitPlace;

@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 use std::thread;
 
 /// Every command that asks AWS, and what it asks for there, between bars if it is more than one thing. `OUT` is a folder, `IN` a batch of events.
-const COMMANDS: [(&[&str], &str); 19] = [
+const COMMANDS: [(&[&str], &str); 20] = [
     (&["publish", "docs", "--table", "T"], "table T"),
     (&["publish", "docs", "--yes", "--table", "T"], "table T"),
     (&["rollback", "--yes", "--table", "T"], "table T"),
@@ -19,6 +19,7 @@ const COMMANDS: [(&[&str], &str); 19] = [
     (&DEPLOYED, "alarms P|function F|delivery stream A"),
     (&["diff", "@1", "@head", "--table", "T"], "table T"),
     (&["explain", "u", "e", "--from", "@head", "--table", "T"], "table T"),
+    (&["list", "@head", "--table", "T"], "table T"),
     (&["assign", "u", "--from", "@head", "--table", "T"], "table T"),
     (&["quarantine", "list", "--table", "T", "--metrics-table", "M"], "table M"),
     (&["quarantine", "show", "x", "--table", "T", "--metrics-table", "M"], "table M"),

@@ -1,6 +1,6 @@
 //! The first hour: ask, edit, see it live, break a file, stop, start again.
 
-use crate::program::{Place, until};
+use crate::program::{Dev, Place, until};
 use serde_json::{Value, json};
 use std::fs;
 use std::time::Instant;
@@ -31,6 +31,108 @@ fn the_documents_of_the_repository_are_served() {
     assert_eq!((&flag["value"], &flag["revision"]), (&json!(true), &json!(1)));
     let all = dev.post("/flags", &json!({"user_id": "user_123"})).ok();
     assert_eq!(all["flags"].as_array().unwrap().len(), 15);
+}
+
+/// Does what the printed commands do; the answers of the functions, and the report of the last one.
+fn paste(place: &Place, dev: &Dev) -> (Vec<Value>, Value) {
+    let printed = until("the commands", || {
+        let said = dev.said();
+        let (_, commands) = said.split_once("to try it, in another terminal:\n")?;
+        let commands = commands.lines().take_while(|line| line.starts_with("  "));
+        let commands: Vec<String> = commands.map(|line| line.trim().to_owned()).collect();
+        (commands.len() == 4).then_some(commands)
+    });
+    let host = format!("localhost:{}", dev.address.port());
+    let mut answers = Vec::new();
+    let mut results = Value::Null;
+    for command in printed {
+        let parts: Vec<&str> = command.split('\'').collect();
+        match parts[..] {
+            ["curl ", url, ""] => answers.push(dev.get(url.strip_prefix(&*host).unwrap()).ok()),
+            ["curl -d ", body, url] => {
+                assert_eq!(url.trim(), format!("{host}/events"));
+                let answer = dev.post_raw("/events", body);
+                assert_eq!(answer.status, 202, "{answer:?}");
+                answers.push(answer.json);
+            }
+            [command] => {
+                let args: Vec<&str> = command.split(' ').skip(1).collect();
+                assert_eq!(args[2..], ["--store", "store.sqlite"], "{command}");
+                results = place.report(&args[..2]);
+            }
+            _ => panic!("{command}"),
+        }
+    }
+    (answers, results)
+}
+
+#[test]
+fn the_printed_commands_count_something() {
+    let new = Place::with(&[
+        ("catalog.yaml", include_str!("../../templates/init/experiments/catalog.yaml")),
+        ("new_dashboard.yaml", include_str!("../../templates/init/experiments/new_dashboard.yaml")),
+        ("signup_button.yaml", include_str!("../../templates/init/experiments/signup_button.yaml")),
+    ]);
+    for place in [new, Place::of_the_repository()] {
+        let dev = place.serve();
+        let (answers, results) = paste(&place, &dev);
+        assert_eq!((&answers[0]["reason"], &answers[0]["persisted"]), (&json!("assigned"), &json!(true)));
+        assert_eq!((&answers[1]["accepted"], &answers[1]["counted"]), (&json!(1), &json!({"counted": 1})));
+        assert!(answers[2]["value"] != Value::Null, "{answers:?}");
+        let sum = |rows: &Value, name: &str| -> u64 {
+            rows.as_array().unwrap().iter().filter_map(|row| row[name].as_u64()).sum()
+        };
+        assert_eq!(sum(&results["variants"], "units"), 1, "{results}");
+        let metrics = results["metrics"].as_array().unwrap();
+        let events: u64 = metrics.iter().map(|metric| sum(&metric["variants"], "events")).sum();
+        assert_eq!(events, 1, "{results}");
+        // What is counted as a conversion is shown as one.
+        let metric = metrics.iter().find(|it| sum(&it["variants"], "events") == 1).unwrap();
+        let converted = u64::from(metric["kind"] == "conversion");
+        assert_eq!(sum(&metric["variants"], "converted"), converted, "{results}");
+    }
+}
+
+#[test]
+fn each_request_is_a_line_unless_it_is_to_be_quiet() {
+    let place = place();
+    let mut dev = place.serve();
+    dev.get("/assign?user_id=u&experiment_key=test").ok();
+    dev.get("/flags/greeting?user_id=u&context.country=DE").ok();
+    dev.get("/flags/nothing?user_id=u").refused(404, "flag_not_found");
+    let head = dev.get("/health");
+    assert_eq!(head.header("content-length").unwrap(), head.json.to_string().len().to_string());
+    assert_eq!(dev.end("INT"), Some(130));
+    let lines = until("the lines", || {
+        let said = dev.said();
+        let lines: Vec<String> =
+            said.lines().filter(|line| line.contains(" GET /")).map(str::to_owned).collect();
+        (lines.len() == 4).then_some(lines)
+    });
+    assert!(lines[0].contains("Z GET /assign 200 ") && lines[0].ends_with("(assigned)"), "{lines:?}");
+    assert!(lines[0].contains(" ms  test: u -> "), "{lines:?}");
+    assert!(
+        lines[1].contains("Z GET /flags/greeting 200 ") && lines[1].ends_with("greeting: u -> long (rule)"),
+        "{lines:?}"
+    );
+    assert!(
+        lines[2].contains("Z GET /flags/nothing 404 ") && lines[2].ends_with("  flag_not_found"),
+        "{lines:?}"
+    );
+    assert!(lines[3].contains("Z GET /health 200 "), "{lines:?}");
+
+    let port = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap().port().to_string()
+    };
+    let mut command = place.command(&["dev", "docs", "--quiet", "--port", &port]);
+    let mut child = command.stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let address = format!("127.0.0.1:{port}");
+    until("it serves", || std::net::TcpStream::connect(&address).ok().map(drop));
+    crate::http::send(address.parse().unwrap(), "GET /health", &[], b"").ok();
+    child.kill().unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
 }
 
 #[test]

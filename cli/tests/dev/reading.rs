@@ -14,7 +14,7 @@ const EXPERIMENT: &str = "experiment: e\nstatus: active\nvariants: [{key: a}, {k
     metrics: [{key: paid, event: paid, kind: count}]\n";
 
 /// Every command that reads a store, with the exit codes that say that it could. `OUT` is a folder elsewhere, `ID` a record.
-const READING: [(&[&str], &[i32]); 18] = [
+const READING: [(&[&str], &[i32]); 19] = [
     (&["status", "--from", "docs", "--max-lag", "1h"], &[0, 1]),
     (&["results", "e"], &[0]),
     (&["revisions"], &[0]),
@@ -24,6 +24,7 @@ const READING: [(&[&str], &[i32]); 18] = [
     (&["rollback"], &[0]),
     (&["diff", "@1", "@head"], &[0, 1]),
     (&["diff", "@head", "docs"], &[0, 1]),
+    (&["list", "@head"], &[0]),
     (&["assign", "u", "--from", "@head"], &[0]),
     (&["explain", "u", "e", "--from", "@head"], &[0]),
     (&["explain", "u", "e", "--from", "docs", "--at", "@1"], &[0]),

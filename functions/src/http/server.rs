@@ -55,8 +55,11 @@ pub async fn serve(
     limits: ServerLimits,
     ending: impl Future<Output = ()>,
 ) {
-    let router = router.layer(from_fn(move |request: Request, next: Next| in_time(limits.request, request, next)));
-    let service = TowerToHyperService::new(router.map_request(|request: axum::http::Request<Incoming>| request.map(Body::new)));
+    let router =
+        router.layer(from_fn(move |request: Request, next: Next| in_time(limits.request, request, next)));
+    let service = TowerToHyperService::new(
+        router.map_request(|request: axum::http::Request<Incoming>| request.map(Body::new)),
+    );
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits.head);
     let (places, open) = (Arc::new(Semaphore::new(limits.connections)), GracefulShutdown::new());

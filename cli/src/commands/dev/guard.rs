@@ -31,9 +31,7 @@ pub(super) struct RequestFilter {
 pub(super) async fn guard(State(guard): State<Arc<RequestFilter>>, request: Request, next: Next) -> Response {
     match guard.check(request.method(), request.uri().path(), request.headers()) {
         Ok(()) => next.run(request).await,
-        Err(refusal) => {
-            refusal.respond(&request_id(None, request.headers()))
-        }
+        Err(refusal) => refusal.respond(&request_id(None, request.headers())),
     }
 }
 

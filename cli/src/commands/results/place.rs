@@ -6,7 +6,6 @@ use std::path::PathBuf;
 
 /// The place of an archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[cfg_attr(not(feature = "archive"), expect(dead_code, reason = "read by the engine alone"))]
 pub(super) enum ArchivePlace {
     /// A folder, or a file.
     Folder(PathBuf),

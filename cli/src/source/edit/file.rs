@@ -1,4 +1,4 @@
-//! Replacing a file at once.
+//! Replacing a file at once, and creating one.
 
 use crate::error::Error;
 use std::fs::{self, File};
@@ -25,9 +25,40 @@ pub fn replace_file(path: &Path, old: &str, new: &str) -> Result<(), Error> {
     written.map_err(failed)
 }
 
+/// Creates a file at once, and the folders that it stands in: whoever looks for it sees nothing or all of it. It is an error if
+/// anything has its name already, also if that came a moment ago.
+pub fn create_file(path: &Path, text: &str) -> Result<(), Error> {
+    let unwritable = |place: &Path, error: io::Error| {
+        Error::world(place.display().to_string())
+            .because(error)
+            .help("see the permissions of the folder, and whether its disk can be written")
+    };
+    let failed = |error: io::Error| match error.kind() {
+        io::ErrorKind::AlreadyExists => Error::caller(format!("{} is there already", path.display()))
+            .help("nothing was written over it; run the command again, or name another file"),
+        _ => unwritable(path, error),
+    };
+    let folder = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::create_dir_all(folder).map_err(|error| unwritable(folder, error))?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let beside = folder.join(format!(".{name}.{}.tmp", std::process::id()));
+    let (mut file, is_unnamed) = match unnamed::create(folder, 0o666) {
+        Some(file) => (file, true),
+        None => (File::create_new(&beside).map_err(failed)?, false),
+    };
+    let filled = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+    // Neither of the two replaces what is there, as a renaming would.
+    let created = filled
+        .and_then(|()| if is_unnamed { unnamed::name(&file, path) } else { fs::hard_link(&beside, path) });
+    if !is_unnamed {
+        let _ = fs::remove_file(&beside);
+    }
+    created.map_err(failed)
+}
+
 fn write(beside: &Path, target: &Path, text: &str) -> io::Result<()> {
     let permissions = fs::metadata(target)?.permissions();
-    let unnamed = unnamed::create(target.parent().unwrap_or(Path::new(".")));
+    let unnamed = unnamed::create(target.parent().unwrap_or(Path::new(".")), 0o600);
     let (mut file, is_unnamed) = match unnamed {
         Some(file) => (file, true),
         None => (File::create_new(beside)?, false),
@@ -51,10 +82,10 @@ mod unnamed {
     use std::os::fd::AsRawFd as _;
     use std::path::Path;
 
-    /// A file in a folder; `None` where its file system knows only files with names.
-    pub(super) fn create(folder: &Path) -> Option<File> {
+    /// A file in a folder, with this mode as far as the umask lets it; `None` where its file system knows only files with names.
+    pub(super) fn create(folder: &Path, mode: u32) -> Option<File> {
         let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
-        open(folder, flags, Mode::RUSR | Mode::WUSR).ok().map(File::from)
+        open(folder, flags, Mode::from_raw_mode(mode)).ok().map(File::from)
     }
 
     pub(super) fn name(file: &File, path: &Path) -> io::Result<()> {
@@ -70,7 +101,7 @@ mod unnamed {
     use std::io;
     use std::path::Path;
 
-    pub(super) fn create(_: &Path) -> Option<File> {
+    pub(super) fn create(_: &Path, _: u32) -> Option<File> {
         None
     }
 
@@ -103,6 +134,19 @@ mod tests {
         assert_eq!(fs::read_to_string(&path).unwrap(), "new");
         assert!(fs::metadata(&path).unwrap().permissions().readonly(), "as it was");
         assert_eq!(names(folder.path()), ["a.yaml"]);
+    }
+
+    #[test]
+    fn a_file_is_created_with_its_folders_and_never_written_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a/b/c.yaml");
+        create_file(&path, "first").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "first");
+        let error = create_file(&path, "second").unwrap_err();
+        assert!(error.to_string().contains("c.yaml is there already"), "{error}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "first");
+        assert_eq!(names(path.parent().unwrap()), ["c.yaml"]);
+        assert!(create_file(&path.join("d.yaml"), "").is_err(), "a file is no folder");
     }
 
     #[test]

@@ -4,6 +4,37 @@ use super::super::mark::SourceMark;
 use super::TextEdit;
 use std::ops::Range;
 
+/// A mapping to add to a list, in lines that are not indented by where they will stand.
+pub(super) struct ItemText {
+    pub(super) lines: Vec<String>,
+}
+
+impl ItemText {
+    /// True if each line is a field with a value of its own.
+    fn is_short(&self) -> bool {
+        self.lines.iter().all(|line| !line.starts_with([' ', '-']) && !line.ends_with(':'))
+    }
+
+    /// The mapping on one line. A list below a field becomes one in brackets.
+    fn in_braces(&self) -> String {
+        let mut text = String::new();
+        let mut is_in_list = false;
+        for line in &self.lines {
+            if let Some(item) = line.trim_start().strip_prefix("- ") {
+                text.push_str(if text.ends_with('[') { "" } else { ", " });
+                text.push_str(item);
+                continue;
+            }
+            text.push_str(if is_in_list { "]" } else { "" });
+            text.push_str(if text.is_empty() { "" } else { ", " });
+            text.push_str(line);
+            is_in_list = line.ends_with(':');
+            text.push_str(if is_in_list { " [" } else { "" });
+        }
+        format!("{{{text}{}}}", if is_in_list { "]" } else { "" })
+    }
+}
+
 /// A list of mappings in a text.
 pub(super) struct Layout<'t> {
     text: &'t str,
@@ -83,19 +114,21 @@ impl<'t> Layout<'t> {
         is_plain.then(|| TextEdit { span, text: String::new() })
     }
 
-    /// Puts items with these keys and ranges behind the last.
-    pub(super) fn add(&self, items: &[(String, String)]) -> Option<Vec<TextEdit>> {
+    /// Puts mappings behind the last item.
+    pub(super) fn add(&self, items: &[ItemText]) -> Option<Vec<TextEdit>> {
         let last = self.list.items().last()?;
-        let flow = |(key, ranges): &(String, String)| format!("{{key: {key}, ranges: {ranges}}}");
         if self.is_in_brackets {
-            return self.add_in_brackets(last, &items.iter().map(flow).collect::<Vec<_>>());
+            return self.add_in_brackets(last, &items.iter().map(ItemText::in_braces).collect::<Vec<_>>());
         }
         let dash = self.dash(last)?;
         let (newline, margin) = (newline(self.text), margin(dash)?);
         let is_flow = self.text.get(last.span.start..)?.starts_with('{');
-        let item = |it: &(String, String)| {
-            let body =
-                if is_flow { flow(it) } else { format!("key: {}{newline}{margin}ranges: {}", it.0, it.1) };
+        let item = |it: &ItemText| {
+            let body = if is_flow && it.is_short() {
+                it.in_braces()
+            } else {
+                it.lines.join(&format!("{newline}{margin}"))
+            };
             format!("{dash}{body}{newline}")
         };
         let at = self.end_of_lines(last)?;

@@ -6,18 +6,20 @@
 
 mod fields;
 mod file;
+mod items;
 mod layout;
 
 use super::mark::SourceMark;
 use super::yaml::Parsed;
 use super::{scalar, yaml};
 use abx_core::hash::Range as Buckets;
-use layout::Layout;
+use layout::{ItemText, Layout};
 use serde_json::{Map, Value, json};
 use std::ops::Range;
 
 pub use fields::{TargetField, edit_fields};
-pub use file::replace_file;
+pub use file::{create_file, replace_file};
+pub use items::{NewItem, append_item};
 
 /// A variant as it shall be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +71,25 @@ pub fn by_hand(wanted: &[TargetRanges]) -> String {
     let line =
         |it: &TargetRanges| format!("\n  - {{key: {}, ranges: {}}}", quoted(&it.key), shown(&it.ranges));
     wanted.iter().map(line).collect()
+}
+
+/// A text as a scalar of YAML, in quotes where it would otherwise mean something else.
+#[must_use]
+pub fn written_text(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_@./-".contains(c);
+    let starts_well = text.starts_with(|c: char| c.is_ascii_alphanumeric());
+    let is_string = scalar::plain(text).is_ok_and(|it| it.is_string());
+    if starts_well && is_string && text.chars().all(is_plain) {
+        text.to_owned()
+    } else {
+        Value::from(text).to_string()
+    }
+}
+
+/// A value as YAML reads it where it is written without quotes.
+#[must_use]
+pub fn plain_value(text: &str) -> Value {
+    scalar::plain(text).unwrap_or_else(|_| text.into())
 }
 
 /// A key as a text of YAML: one that looks like a number or a boolean is quoted.
@@ -134,8 +155,10 @@ fn edits(text: &str, written: &[Value], list: &SourceMark, wanted: &[TargetRange
         }
     }
     let is_new = |it: &&TargetRanges| !written.iter().any(|variant| key_of(variant) == Some(&*it.key));
-    let added: Vec<(String, String)> =
-        wanted.iter().filter(is_new).map(|it| (quoted(&it.key), shown(&it.ranges))).collect();
+    let item = |it: &TargetRanges| ItemText {
+        lines: vec![format!("key: {}", quoted(&it.key)), format!("ranges: {}", shown(&it.ranges))],
+    };
+    let added: Vec<ItemText> = wanted.iter().filter(is_new).map(item).collect();
     if !added.is_empty() {
         edits.extend(layout.add(&added)?);
     }
