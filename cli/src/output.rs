@@ -2,11 +2,12 @@
 
 use crate::error::Error;
 use crate::exit::{self, Exit};
+use crate::render::screen::{Screen, WindowSize};
 use crate::render::{printable_lines, progress};
 use crate::report::{Report, headed_json};
 use serde::Serialize;
 use std::ffi::OsString;
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::{env, fs};
 
@@ -66,6 +67,37 @@ impl Output {
             None if self.is_quiet => exit,
             None => to_stdout(text, exit),
         }
+    }
+
+    /// The size of the window in which a person reads results; `None` where these go elsewhere, or to a terminal that only writes on.
+    #[cfg(unix)]
+    #[must_use]
+    pub fn window(&self) -> Option<WindowSize> {
+        let is_dumb = env::var_os("TERM").is_none_or(|term| term == "dumb");
+        if self.file.is_some() || self.is_quiet || is_dumb || !io::stdout().is_terminal() {
+            return None;
+        }
+        let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+        let size = WindowSize { columns: size.ws_col.into(), rows: size.ws_row.into() };
+        (size.columns > 0 && size.rows > 0).then_some(size)
+    }
+
+    /// The size of the window in which a person reads results, which is not asked for here.
+    #[cfg(not(unix))]
+    #[must_use]
+    pub fn window(&self) -> Option<WindowSize> {
+        None
+    }
+
+    /// Draws a result in the place of the one before, and returns the exit code: `exit`, or another one if it cannot be written.
+    #[must_use]
+    pub fn draw(&self, screen: &mut Screen, text: &str, size: WindowSize, exit: Exit) -> Exit {
+        let mut stdout = io::stdout().lock();
+        let is_plain = anstream::AutoStream::choice(&stdout) == anstream::ColorChoice::Never;
+        let plain = if is_plain { anstream::adapter::strip_str(text).to_string() } else { text.to_owned() };
+        // What moves the cursor is no style, which NO_COLOR would take out.
+        let frame = screen.draw(&plain, size);
+        exit_of(stdout.write_all(frame.as_bytes()).and_then(|()| stdout.flush()), exit)
     }
 
     /// Writes an error: to stderr for a person, to stdout for a program.
@@ -135,7 +167,12 @@ fn to_stdout(text: &str, exit: Exit) -> Exit {
     } else {
         stdout.write_all(text.as_bytes())
     };
-    match written.and_then(|()| stdout.flush()) {
+    exit_of(written.and_then(|()| stdout.flush()), exit)
+}
+
+/// The exit code after writing to stdout.
+fn exit_of(written: io::Result<()>, exit: Exit) -> Exit {
+    match written {
         Ok(()) => exit,
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => exit::DONE,
         Err(error) => {

@@ -26,6 +26,7 @@ use crate::exit::{self, Exit};
 use crate::history::{History, PublishedExperiment};
 use crate::inputs::DocumentSource;
 use crate::output::{Output, stdout_is_open};
+use crate::render::screen::Screen;
 use crate::report::{Report as _, headed_json};
 use crate::stores::{MarksArg, MetricsArgs};
 use crate::suspects::Suspects;
@@ -40,7 +41,6 @@ use jiff::Timestamp;
 use judgement::AnalysisOptions;
 use place::ArchivePlace;
 use report::Judged;
-use std::io::IsTerminal;
 use std::time::Duration;
 
 /// Analyze the counts of an experiment; without KEY, list all experiments with counts
@@ -95,7 +95,7 @@ pub struct Args {
     /// Judge what was counted before a time, in RFC 3339 or as a date; the hour that it lies in is left out
     #[arg(long, value_name = "TIME", requires = "key", conflicts_with = "watch", value_parser = parse_time)]
     until: Option<Timestamp>,
-    /// Analyze archived events instead of counters: a folder with `day=` partitions, a file of events, or s3://BUCKET/PREFIX/, which is
+    /// Analyze archived events instead of counters: a folder with `day=` partitions, a file of events, or `s3://BUCKET/PREFIX/`, which is
     /// copied into temporary files first; the store's own without DIR
     #[arg(long, value_name = "DIR", requires = "key", num_args = 0..=1, conflicts_with_all = ["watch", "athena"],
         value_parser = OsStringValueParser::new().try_map(ArchivePlace::parse))]
@@ -113,7 +113,7 @@ pub struct Args {
     /// Show the goal at the end of each day, too
     #[arg(long, requires = "key")]
     daily: bool,
-    /// Show the results again whenever they change
+    /// Show the results again whenever they change: on a terminal in their place, cut to its window; elsewhere one report after the other
     #[arg(long, requires = "key")]
     watch: bool,
     /// Output format
@@ -199,24 +199,26 @@ impl Execute for ListExperiments<'_> {
     }
 }
 
-/// Shows the results until it is interrupted, or until nobody reads them any more.
+/// Shows the results until it is interrupted, or until nobody reads them any more: on a terminal in their place, elsewhere one after the other.
 fn watch(args: &Args, key: &str, output: &Output) -> Result<Exit, Error> {
     let judge = Judge(args, key);
-    let mut shown = None;
+    let (mut shown, mut screen) = (None, Screen::default());
     // A reader that is gone is noticed also while nothing changes.
     while stdout_is_open() {
         let report = judge.execute()?;
-        if shown.as_ref() != Some(&report) {
-            let on_screen = std::io::stdout().is_terminal() && args.format == ResultsFormat::Human;
-            if on_screen {
-                let _ = output.write("\u{1b}[2J\u{1b}[H", exit::DONE);
+        let is_new = shown.as_ref() != Some(&report);
+        let window = if args.format == ResultsFormat::Human { output.window() } else { None };
+        let written = match window {
+            Some(size) if is_new || screen.is_stale(size) => {
+                output.draw(&mut screen, &judge.print(&report), size, report.exit())
             }
-            let written = output.write(&judge.print(&report), report.exit());
-            if written == exit::WORLD {
-                return Ok(written);
-            }
-            shown = Some(report);
+            None if is_new => output.write(&judge.print(&report), report.exit()),
+            _ => exit::DONE,
+        };
+        if written == exit::WORLD {
+            return Ok(written);
         }
+        shown = Some(report);
         std::thread::sleep(WATCH);
     }
     Ok(exit::DONE)

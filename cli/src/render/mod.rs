@@ -7,6 +7,7 @@ pub mod junit;
 pub mod notes;
 pub mod numbers;
 pub mod progress;
+pub mod screen;
 pub mod steps;
 pub mod style;
 pub mod table;
