@@ -467,9 +467,9 @@ mod tests {
         DailyCounts { label: label.to_owned(), counts: counts.to_vec() }
     }
 
-    fn day_share(share: f64, planned: f64, width: f64) -> Option<DayShare> {
+    fn day_share(share: f64, planned: f64, width: f64) -> DayShare {
         let planned = PlannedShare { share: planned, low: planned - width, high: planned + width };
-        Some(DayShare { share, planned: Some(planned) })
+        DayShare { share, planned: Some(planned) }
     }
 
     #[test]
@@ -483,12 +483,12 @@ mod tests {
         let a = of(
             "a",
             &[
-                day_share(0.51, 0.5, 0.02),
-                day_share(1.0, 0.5, 0.5),
+                Some(day_share(0.51, 0.5, 0.02)),
+                Some(day_share(1.0, 0.5, 0.5)),
                 None,
                 changed,
-                day_share(0.31, 0.3, 0.02),
-                day_share(0.29, 0.3, 0.02),
+                Some(day_share(0.31, 0.3, 0.02)),
+                Some(day_share(0.29, 0.3, 0.02)),
             ],
         );
         let labels = ["11-01", "11-02", "11-03", "11-04", "11-05", "11-06"];
@@ -506,8 +506,11 @@ mod tests {
             assert!(texts(&nothing).contains(&"no data".to_owned()), "{nothing}");
         }
         for number in [-0.0, 1e-300, -1.0, 1e11, f64::MAX, f64::NAN, f64::NEG_INFINITY] {
-            let days =
-                [day_share(number, 0.5, 0.1), day_share(0.5, number, 0.1), day_share(0.5, 0.5, number)];
+            let days = [
+                Some(day_share(number, 0.5, 0.1)),
+                Some(day_share(0.5, number, 0.1)),
+                Some(day_share(0.5, 0.5, number)),
+            ];
             texts(&shares_over_days(HOSTILE, &[HOSTILE, "b", "c"], &[of(HOSTILE, &days)]));
         }
     }

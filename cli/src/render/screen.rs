@@ -104,7 +104,9 @@ mod tests {
         fn new(columns: usize, rows: usize, before: &[&str]) -> Self {
             let size = WindowSize { columns, rows };
             let mut it = Self { size, rows: vec![Vec::new()], top: 0, cursor: (0, 0) };
-            before.iter().for_each(|line| it.take(&format!("{line}\r\n")));
+            for line in before {
+                it.take(&format!("{line}\r\n"));
+            }
             it
         }
 
@@ -166,7 +168,7 @@ mod tests {
     }
 
     fn text(lines: &[&str]) -> String {
-        lines.iter().map(|line| format!("{line}\n")).collect()
+        lines.join("\n") + "\n"
     }
 
     #[test]

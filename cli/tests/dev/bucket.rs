@@ -1,6 +1,7 @@
 //! `abx results --archive s3://…`: what the objects of a bucket say, and what is wrong with a bucket.
 
-use crate::program::Place;
+use crate::mount::Mount;
+use crate::program::{Place, until};
 use crate::results::{SHOP, counted, told, traffic};
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -18,6 +19,8 @@ use std::thread;
 #[derive(Debug, Clone)]
 enum Answer {
     Bytes(Vec<u8>),
+    /// An object that became larger after it was listed.
+    Grown(Vec<u8>),
     /// A status and a code of S3.
     Refusal(u16, &'static str),
     /// Half of the bytes, and then a closed connection, so many times; then all of them.
@@ -64,8 +67,10 @@ impl Bucket {
 
     /// The objects that were fetched.
     fn fetched(&self) -> Vec<String> {
+        let asked = &self.state.lock().unwrap().asked;
+        let objects = asked.iter().filter(|it| !it.contains("list-type="));
         let mut keys: Vec<String> =
-            self.state.lock().unwrap().asked.iter().filter(|it| !it.contains('?')).cloned().collect();
+            objects.map(|it| it.split_once('?').map_or(&**it, |(key, _)| key).to_owned()).collect();
         keys.sort();
         keys
     }
@@ -96,11 +101,16 @@ impl Bucket {
 fn run_at(endpoint: &str, place: &Place, args: &[&str]) -> Output {
     let temporary = place.path().join("temporary");
     fs::create_dir_all(&temporary).unwrap();
+    run_with(&temporary, endpoint, place, args)
+}
+
+/// With this folder for temporary files, in which nothing is left.
+fn run_with(temporary: &Path, endpoint: &str, place: &Place, args: &[&str]) -> Output {
     let mut command = place.command(args);
-    command.env("AWS_ENDPOINT_URL", endpoint).env("AWS_REGION", "eu-central-1").env("TMPDIR", &temporary);
+    command.env("AWS_ENDPOINT_URL", endpoint).env("AWS_REGION", "eu-central-1").env("TMPDIR", temporary);
     command.env("AWS_ACCESS_KEY_ID", "a").env("AWS_SECRET_ACCESS_KEY", "b").env("HOME", place.path());
     let output = command.output().unwrap();
-    let left: Vec<_> = fs::read_dir(&temporary).unwrap().collect();
+    let left: Vec<_> = fs::read_dir(temporary).unwrap().collect();
     assert!(left.is_empty(), "copies are left: {left:?}");
     output
 }
@@ -168,7 +178,7 @@ impl State {
         for (key, answer) in found.iter().take(most) {
             let size = match answer {
                 Answer::Bytes(bytes) | Answer::Broken(_, bytes) => bytes.len(),
-                Answer::Refusal(..) => 7,
+                Answer::Refusal(..) | Answer::Grown(_) => 7,
             };
             let _ = write!(body, "<Contents><Key>{key}</Key><Size>{size}</Size></Contents>");
         }
@@ -184,9 +194,10 @@ impl State {
         let answer = self.objects.iter_mut().find(|it| it.0 == key).map(|it| &mut it.1);
         match answer {
             None => refusal(404, "NoSuchKey", ""),
-            Some(Answer::Bytes(bytes)) => whole(200, "", bytes.clone()),
+            Some(Answer::Bytes(bytes) | Answer::Grown(bytes) | Answer::Broken(0, bytes)) => {
+                whole(200, "", bytes.clone())
+            }
             Some(Answer::Refusal(status, code)) => refusal(*status, code, ""),
-            Some(Answer::Broken(0, bytes)) => whole(200, "", bytes.clone()),
             Some(Answer::Broken(times, bytes)) => {
                 *times -= 1;
                 (200, String::new(), bytes.clone(), bytes.len() / 2)
@@ -358,4 +369,71 @@ fn what_is_wrong_with_a_bucket_is_said() {
     let text = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(3), "{text}");
     assert!(text.contains("bucket shop in eu-central-1") && text.contains("AWS_ENDPOINT_URL"), "{text}");
+}
+
+/// Before anything is fetched where the list says so, and else when it happens.
+#[test]
+fn a_full_disk_is_said() {
+    let Some(mount) = Mount::by(&[&["-t", "tmpfs", "-o", "size=256k", "tmpfs"]]) else {
+        return eprintln!("no file system can be mounted here: nothing is tested");
+    };
+    let place = shop();
+    let large = vec![b'\n'; 1 << 20];
+    for (answer, words, is_asked) in [
+        (Answer::Bytes(large.clone()), "free, and the objects have 1.00 MiB", false),
+        (Answer::Grown(large), "the disk is full", true),
+    ] {
+        let bucket = Bucket::of(vec![("events/x".to_owned(), answer)]);
+        let args = ["results", "shop", "--archive", "s3://shop/events/"];
+        let output = run_with(mount.path(), &bucket.endpoint, &place, &args);
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(3), "{text}");
+        assert!(text.contains(words) && text.contains("TMPDIR"), "{text}");
+        assert_eq!(!bucket.fetched().is_empty(), is_asked, "{text}");
+    }
+}
+
+/// Events may tell of persons: copies do not stay behind.
+#[test]
+fn copies_are_removed_when_the_command_is_interrupted() {
+    let place = shop();
+    // It never sends all of the object.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        let mut open = Vec::new();
+        for mut stream in listener.incoming().map(Result::unwrap) {
+            let mut line = String::new();
+            BufReader::new(stream.try_clone().unwrap()).read_line(&mut line).unwrap();
+            let body =
+                "<ListBucketResult><Contents><Key>events/x</Key><Size>9</Size></Contents></ListBucketResult>";
+            let answer = if line.contains("list-type") {
+                format!(
+                    "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+                    body.len()
+                )
+            } else {
+                "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n1234".to_owned()
+            };
+            stream.write_all(answer.as_bytes()).unwrap();
+            open.push(stream);
+        }
+    });
+    let temporary = place.path().join("temporary");
+    fs::create_dir(&temporary).unwrap();
+    let mut command = place.command(&["results", "shop", "--archive", "s3://shop/events/"]);
+    command.env("AWS_ENDPOINT_URL", endpoint).env("AWS_REGION", "eu-central-1").env("TMPDIR", &temporary);
+    command.env("AWS_ACCESS_KEY_ID", "a").env("AWS_SECRET_ACCESS_KEY", "b");
+    let mut child = command.spawn().unwrap();
+    let copy = || {
+        fs::read_dir(&temporary)
+            .unwrap()
+            .map(Result::unwrap)
+            .find_map(|it| fs::read(it.path().join("0")).ok())
+    };
+    until("a part is fetched", || copy().filter(|bytes| bytes == b"1234"));
+    let killed = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    assert_eq!(until("it ends", || child.try_wait().unwrap()).code(), Some(130));
+    assert_eq!(fs::read_dir(&temporary).unwrap().count(), 0);
 }

@@ -245,7 +245,11 @@ async fn fetch_all(
             let file = Target { folder: Arc::clone(&folder), path, bar, all_bytes };
             fetching.spawn(async move {
                 reader.fetch(&object, &file).await?;
-                Ok(ArchiveFile { name: reader.address(&object.key), path: file.path, day: object.day })
+                Ok::<_, Error>(ArchiveFile {
+                    name: reader.address(&object.key),
+                    path: file.path,
+                    day: object.day,
+                })
             });
         }
         let Some(fetched) = fetching.join_next().await else { break };
