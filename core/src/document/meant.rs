@@ -113,7 +113,8 @@ pub(crate) fn word_meant<'w>(
     let lower = text.trim().to_lowercase().replace([' ', '-'], "_");
     let of = |meant: &str| words.clone().into_iter().find(|word| *word == meant);
     let of_others = || MEANT.iter().filter(|(other, _)| *other == lower).find_map(|(_, meant)| of(meant));
-    of(&lower).or_else(of_others).or_else(|| did_you_mean(text, words.clone()))
+    let found = of(&lower).or_else(of_others);
+    found.or_else(|| did_you_mean(text, words))
 }
 
 /// The boolean that somebody means by what is a text or a number in YAML 1.2.
@@ -206,8 +207,8 @@ pub(super) fn kind_meant(value: &Value) -> Option<String> {
     if let Some(part) = ["segments", "layers", "holdouts"].into_iter().find(|it| map.contains_key(*it)) {
         return Some(format!("`{part}:` stands below `catalog:`, indented"));
     }
-    let named = ["key", "name", "id", "experiment_key", "flag_key", "feature"].into_iter();
-    let key = named.filter_map(|it| map.get(it)?.as_str()).next()?;
+    let named = ["key", "name", "id", "experiment_key", "flag_key", "feature"];
+    let key = named.into_iter().find_map(|it| map.get(it)?.as_str())?;
     let key = if Key::is_valid(key) { key } else { "KEY" };
     let kind = if map.contains_key("enabled") { "flag" } else { "experiment" };
     Some(format!("the first line names the kind and the key: `{kind}: {key}`"))
