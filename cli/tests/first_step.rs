@@ -1,5 +1,5 @@
 //! The first step: `abx init` in any folder, `abx new` beside any documents, and `abx list` of all of them.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use abx_cli::source::parse;
 use serde_json::{Value, json};

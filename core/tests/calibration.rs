@@ -5,7 +5,16 @@
 //! ABX_RUNS=1000 cargo test --workspace --test calibration -- --nocapture
 //! ```
 //!
-//! prints the tables of `docs/statistics.md`. Without `ABX_RUNS` there are fewer runs.
+//! prints the shares. Without `ABX_RUNS` there are fewer runs.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    reason = "a test's own numbers"
+)]
 
 use abx_core::document::MetricRole;
 use abx_core::event::{Counter, Hour, MetricCounter, RowKey, Totals, VariantCounter};
@@ -23,6 +32,7 @@ use std::borrow::Cow;
 const LOOKS: usize = 50;
 const ALPHA: f64 = 0.05;
 
+#[expect(clippy::disallowed_methods, reason = "how long it may take is said by whoever runs it")]
 fn runs() -> u32 {
     std::env::var("ABX_RUNS").ok().and_then(|it| it.parse().ok()).unwrap_or(100)
 }
@@ -188,12 +198,7 @@ impl Variant {
 }
 
 /// A quantile with the variance that its order statistics tell, one value a unit (as `analysis/sql/quantiles.sql` has it).
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
-    clippy::cast_sign_loss,
-    reason = "ranks"
-)]
+#[expect(clippy::cast_precision_loss, reason = "ranks")]
 fn quantile(values: &[f64], q: f64) -> Option<RatioMean> {
     const Z: f64 = 1.959_963_984_540_054;
     let mut sorted = values.to_vec();
@@ -243,7 +248,7 @@ fn wrong(
     found.map(|it| f64::from(it) / f64::from(runs()))
 }
 
-#[expect(clippy::print_stdout, reason = "the table of the documentation")]
+#[expect(clippy::print_stdout, reason = "the shares are worth reading")]
 fn row(what: &str, shares: [f64; 2]) {
     println!("| {what} | {:.1} % | {:.1} % |", 100.0 * shares[0], 100.0 * shares[1]);
     // The boundary of a plan spends all of alpha, so that half of the studies are a little above it: by two standard errors at most.
@@ -413,7 +418,6 @@ fn date(time: Timestamp) -> Date {
 
 /// The share of fixed 95 % intervals that hold the known difference, of so many units in each variant.
 #[test]
-#[expect(clippy::print_stdout, reason = "the table of the documentation")]
 fn fixed_intervals_cover_what_they_promise() {
     let runs = 20 * runs();
     let metrics = experiment(2, &[event("sum")]);
@@ -446,7 +450,6 @@ fn fixed_intervals_cover_what_they_promise() {
 
 /// With the planned effect, so many experiments are decided by the planned size, looked at 50 times on the way.
 #[test]
-#[expect(clippy::print_stdout, reason = "the table of the documentation")]
 fn planned_effects_are_found_with_the_planned_power() {
     for (kind, baseline, effect) in [
         (&KINDS[0], Baseline::Proportion { rate: 0.1 }, 0.03),

@@ -158,7 +158,9 @@ fn say_samples(args: &Args, dev: &Dev, port: u16) {
     let samples = samples::samples(&dev.holder.held().catalog, port, store, Timestamp::now());
     if !samples.is_empty() {
         say(&format!("{DIM}to try it, in another terminal:{DIM:#}"));
-        samples.iter().for_each(|command| say(&format!("  {command}")));
+        for command in &samples {
+            say(&format!("  {command}"));
+        }
     }
 }
 

@@ -313,9 +313,9 @@ impl Args {
     }
 
     fn experiment(&self, answers: &Answers) -> String {
-        let variants: String =
-            answers.variants.iter().map(|it| format!("  - {{key: {}}}\n", written_text(it))).collect();
-        self.filled(EXPERIMENT, answers, variants)
+        let line = |variant: &String| format!("  - {{key: {}}}\n", written_text(variant));
+        let variants: Vec<String> = answers.variants.iter().map(line).collect();
+        self.filled(EXPERIMENT, answers, variants.concat())
     }
 
     fn flag(&self, answers: &Answers) -> String {

@@ -89,7 +89,7 @@ pub fn written_text(text: &str) -> String {
 /// A value as YAML reads it where it is written without quotes.
 #[must_use]
 pub fn plain_value(text: &str) -> Value {
-    scalar::plain(text).unwrap_or_else(|_| text.into())
+    scalar::plain(text).unwrap_or_else(|()| text.into())
 }
 
 /// A key as a text of YAML: one that looks like a number or a boolean is quoted.
