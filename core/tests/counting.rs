@@ -3,9 +3,9 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
 
 use abx_core::event::{
-    Amount, Batch, Commit, Counter, Limits, MAX_UNKNOWN_NAMES, Mark, MarkKey, Marks, Position, Record,
-    RecordClass, RecordContent, RowKey, StreamCounter, StreamTotals, Totals, UNKNOWN_VARIANT, UnknownEvents,
-    fold, wanted,
+    Amount, Batch, Commit, Counter, Limits, MAX_UNKNOWN_NAMES, Mark, MarkKey, Marks, Position,
+    RecentUnexposed, Record, RecordClass, RecordContent, RowKey, StreamCounter, StreamTotals, Totals,
+    UNKNOWN_VARIANT, UnknownEvents, fold, wanted,
 };
 use abx_core::{Catalog, read_and_compile};
 use jiff::Timestamp;
@@ -56,6 +56,7 @@ fn purchase(unit: &str, time: i64) -> Value {
 struct World {
     head: Option<Position>,
     ledger: HashSet<u64>,
+    unexposed: RecentUnexposed,
     marks: HashMap<MarkKey<'static>, Mark>,
     rows: BTreeMap<(RowKey<'static>, Counter<'static>), Amount>,
     classes: Vec<RecordClass>,
@@ -82,7 +83,7 @@ impl World {
                 .into_iter()
                 .filter_map(|key| Some((key.clone(), self.marks.get(&key.into_owned())?.clone())))
                 .collect();
-            let folded = fold(catalog, &shard.shard, &items, &known);
+            let folded = fold(catalog, &shard.shard, &items, &known, Some(&self.unexposed));
             for (key, mark) in &folded.new_marks {
                 // Marks of ids are put without being read, so a second delivery finds those of the first.
                 let put = self.marks.insert(key.clone().into_owned(), mark.clone());
@@ -110,6 +111,9 @@ impl World {
         assert!(self.head.as_ref().is_none_or(|head| *head < commit.head));
         self.head = Some(commit.head);
         self.ledger.extend(commit.ids);
+        for of in commit.unexposed {
+            assert!(self.unexposed.insert(of), "each is remembered once");
+        }
         for row in commit.rows {
             for (counter, amount) in row.counters {
                 let key = (row.row.clone().into_owned(), counter.into_owned());
@@ -211,6 +215,40 @@ fn conversions_are_credited_to_what_the_unit_saw_first() {
     assert!(!totals.variants.contains_key("b"));
     assert_eq!(world.stream(StreamCounter::Unattributed), 2);
     assert_eq!(world.stream(StreamCounter::Accepted), 6);
+}
+
+#[test]
+fn conversions_that_overtook_the_exposure_of_their_unit_are_counted_apart() {
+    let events = [
+        purchase("u", NOW - 1), // before the exposure in time as well
+        purchase("u", NOW),
+        purchase("u", NOW), // sent twice
+        purchase("u", NOW + 5),
+        purchase("u", NOW + 4 * 60_000),
+        purchase("v", NOW),
+        exposure("u", "a", NOW),
+        exposure("u", "a", NOW),
+        purchase("u", NOW),
+        exposure("v", "b", NOW + 1),
+    ];
+    for portion in 1..=events.len() {
+        let mut world = World::default();
+        for (number, events) in (0..).zip(events.chunks(portion)) {
+            world.deliver(&catalog(), 1 + number * portion, events, &LIMITS, usize::MAX);
+        }
+        let totals = world.totals();
+        for metric in ["bought", "revenue", "basket"] {
+            let of = &totals.variants["a"].metrics[metric];
+            assert_eq!((of.overtook, of.events), (3, 1), "{metric} in portions of {portion}");
+        }
+        assert!(totals.variants["b"].metrics.is_empty(), "the purchase of v was before its exposure");
+        assert_eq!(world.stream(StreamCounter::Unattributed), 6);
+        let early = abx_core::results::early_events(&totals);
+        let shares: Vec<_> =
+            early.iter().map(|it| (&*it.metric, it.events, it.share, it.variants["a"])).collect();
+        assert_eq!(shares, ["basket", "bought", "revenue"].map(|metric| (metric, 3, 0.75, 0.75)));
+        assert!(early.iter().all(|it| it.is_notable));
+    }
 }
 
 #[test]

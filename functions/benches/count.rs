@@ -9,7 +9,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a bench")]
 
-use abx_core::event::{ItemContent, Marks, ShardBatch, fold, wanted};
+use abx_core::event::{ItemContent, Marks, RecentUnexposed, ShardBatch, fold, wanted};
 use abx_core::{Catalog, read_and_compile};
 use abx_functions::adapters::TRANSACTION_LIMITS;
 use abx_functions::sources::kinesis;
@@ -125,7 +125,7 @@ fn fold_all(catalog: &Catalog, payload: &[u8], known: &Marks<'_>) -> usize {
     let shard = only_shard(payload);
     let items = shard.items(None, |_| false);
     assert!(items.iter().all(|item| matches!(item.what, ItemContent::Event(..))));
-    black_box(fold(catalog, &shard.shard, &items, known)).new_marks.len()
+    black_box(fold(catalog, &shard.shard, &items, known, Some(&RecentUnexposed::default()))).new_marks.len()
 }
 
 /// Everything but the ports. The marks that have to be put.
@@ -134,7 +134,7 @@ fn all_of_core(catalog: &Catalog, payload: &[u8]) -> Marks<'static> {
     let items = shard.items(None, |_| false);
     black_box(wanted(catalog, &items));
     let known = Marks::default();
-    let folded = fold(catalog, &shard.shard, &items, &known);
+    let folded = fold(catalog, &shard.shard, &items, &known, Some(&RecentUnexposed::default()));
     black_box(folded.commit(&items, (0, None), &TRANSACTION_LIMITS.commit).unwrap());
     folded.new_marks.into_iter().map(|(key, mark)| (key.into_owned(), mark)).collect()
 }

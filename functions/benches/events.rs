@@ -5,7 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
 
-use abx_core::event::{ItemContent, Marks, fold, wanted};
+use abx_core::event::{ItemContent, Marks, RecentUnexposed, fold, wanted};
 use abx_functions::adapters::TRANSACTION_LIMITS;
 use abx_functions::adapters::embedded::{EmbeddedStore, JsonlArchive};
 use abx_functions::catalog::{CatalogHolder, Snapshot, encode};
@@ -93,7 +93,8 @@ fn all_of_core(world: &World, payload: &[u8]) -> usize {
     assert!(items.iter().all(|item| matches!(item.what, ItemContent::Event(..))));
     black_box(wanted(&world.snapshot.catalog, &items));
     let known = Marks::default();
-    let folded = fold(&world.snapshot.catalog, &shard.shard, &items, &known);
+    let folded =
+        fold(&world.snapshot.catalog, &shard.shard, &items, &known, Some(&RecentUnexposed::default()));
     // Of each unit its exposure and its conversion, and of each purchase its id.
     assert_eq!(folded.new_marks.len(), 2 * EVENTS / OF_A_UNIT + EVENTS - EVENTS / OF_A_UNIT);
     folded.commit(&items, (0, None), &TRANSACTION_LIMITS.commit).unwrap().rows.len()

@@ -13,6 +13,7 @@ pub mod forget;
 pub mod init;
 pub mod invoke;
 pub mod list;
+pub mod manual;
 pub mod new;
 pub mod pause;
 pub mod power;
@@ -109,6 +110,7 @@ commands! {
     Bench(bench),
     Schema(schema),
     Completions(completions),
+    Manual(manual),
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Commits: counts that are written together.
 
 use super::fold::Effect;
-use super::{Amount, Counter, Folded, Part, Position, RowKey, StreamItem};
+use super::{Amount, Counter, Folded, Part, Position, RowKey, StreamItem, Unexposed};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The limits of one commit, which the store sets.
@@ -11,7 +11,7 @@ pub struct Limits {
     pub rows: usize,
     /// Counters of one row.
     pub counters: usize,
-    /// Event ids.
+    /// Event ids, and as many conversions of units that were not exposed.
     pub ids: usize,
     /// Items.
     pub items: usize,
@@ -28,6 +28,8 @@ pub struct Commit<'a> {
     pub head: Position,
     /// The hashes of the ids that its events took, for the commit log.
     pub ids: Vec<u64>,
+    /// Its conversions whose unit was not exposed yet, for the commit log.
+    pub unexposed: Vec<Unexposed>,
     /// Additions to rows, each row once.
     pub rows: Vec<Additions<'a>>,
 }
@@ -64,7 +66,8 @@ impl<'a> Folded<'a> {
             rows = some;
             if part.is_some() {
                 let head = Position { part, ..first.position.clone() };
-                return Some(Commit { upto, first: begin, head, ids, rows: self.additions(rows) });
+                let rows = self.additions(rows);
+                return Some(Commit { upto, first: begin, head, ids, unexposed: Vec::new(), rows });
             }
             ids.extend(self.id_taken(from, first));
             upto += 1;
@@ -73,6 +76,7 @@ impl<'a> Folded<'a> {
             let effects = self.effects_of(upto);
             let is_full = upto > from
                 && (ids.len() >= limits.ids
+                    || self.unexposed_of(from, upto).len() >= limits.ids
                     || upto - from >= limits.items
                     || might_overflow(&rows, effects, limits)
                         && !fits(&gather(rows.clone(), effects), limits));
@@ -84,7 +88,8 @@ impl<'a> Folded<'a> {
             upto += 1;
         }
         let head = items.get(upto.checked_sub(1)?)?.position.clone();
-        Some(Commit { upto, first: begin, head, ids, rows: self.additions(rows) })
+        let unexposed = self.unexposed_of(from, upto).to_vec();
+        Some(Commit { upto, first: begin, head, ids, unexposed, rows: self.additions(rows) })
     }
 
     fn fits_alone(&self, item: usize, limits: &Limits) -> bool {

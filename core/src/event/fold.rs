@@ -3,9 +3,10 @@
 use super::data::{MAX_UNIT_BYTES, Text};
 use super::{
     Amount, Counter, EventData, EventKind, GROUPS, Hour, ID_WINDOW, Mark, MarkKey, MetricCounter, Owner,
-    Position, RecordClass, Rejection, RowKey, StreamCounter, VariantCounter,
+    Position, RecentUnexposed, RecordClass, Rejection, RowKey, StreamCounter, Unexposed, VariantCounter,
 };
 use crate::decide::{Catalog, Experiment, Subject};
+use crate::document::Status;
 use crate::hash::group_of;
 use crate::metric::{Contribution, Metric};
 use foldhash::fast::RandomState;
@@ -121,6 +122,8 @@ pub struct Folded<'a> {
     credits: Vec<Credit<'a>>,
     /// For each credit, where its effects stand: they are a part that can be committed by itself.
     portions: Vec<Range<usize>>,
+    /// Conversions of units that were not exposed, in the order of their items.
+    unexposed: Vec<Unexposed>,
     /// For each item, its class.
     classes: Vec<RecordClass>,
     /// For each item, up to where its effects and its credits go.
@@ -131,6 +134,7 @@ pub struct Folded<'a> {
 struct End {
     effects: usize,
     credits: usize,
+    unexposed: usize,
 }
 
 impl<'a> Folded<'a> {
@@ -179,6 +183,12 @@ impl<'a> Folded<'a> {
     pub(super) fn effects_of(&self, item: usize) -> &[Effect] {
         let (start, end) = self.span(item);
         self.effects.get(start.effects..end.effects).unwrap_or_default()
+    }
+
+    /// The conversions of these items whose unit was not exposed.
+    pub(super) fn unexposed_of(&self, from: usize, upto: usize) -> &[Unexposed] {
+        let (start, end) = (self.span(from).0, self.span(upto).0);
+        self.unexposed.get(start.unexposed..end.unexposed).unwrap_or_default()
     }
 
     fn span(&self, item: usize) -> (End, End) {
@@ -245,12 +255,16 @@ pub fn wanted<'a>(catalog: &'a Catalog, items: &'a [StreamItem<'_>]) -> Vec<Mark
 /// A unit counts as exposed by the record that owns its mark, and by no other. A conversion is credited to an experiment if
 /// the unit's mark stands before it in the shard and in time, and inside the metric's window. So the result does not depend
 /// on how often, or in which portions, the items were folded before.
+///
+/// A unit that is exposed now may have converted before, in these items or in the latest commits of the shard (`recent`): what the
+/// exposure should have been before is counted as [`MetricCounter::Overtook`]. Without `recent` none is, and none is remembered.
 #[must_use]
 pub fn fold<'a>(
     catalog: &'a Catalog,
     shard: &str,
     items: &'a [StreamItem<'_>],
     known: &'a Marks<'_>,
+    recent: Option<&RecentUnexposed>,
 ) -> Folded<'a> {
     let mut out = Folded::default();
     out.ends.reserve_exact(items.len());
@@ -262,6 +276,8 @@ pub fn fold<'a>(
         catalog,
         shard,
         known,
+        recent,
+        unexposed: RecentUnexposed::default(),
         fresh: HashMap::default(),
         asked: HashSet::default(),
         places: HashMap::default(),
@@ -272,7 +288,8 @@ pub fn fold<'a>(
     for (number, item) in items.iter().enumerate() {
         let class = fold.item(item);
         fold.out.classes.push(class);
-        let end = End { effects: fold.out.effects.len(), credits: fold.out.credits.len() };
+        let Folded { effects, credits, unexposed, .. } = &fold.out;
+        let end = End { effects: effects.len(), credits: credits.len(), unexposed: unexposed.len() };
         fold.out.ends.push(end);
         fold.taken.extend(fold.out.id_taken(number, item));
     }
@@ -283,10 +300,14 @@ pub fn fold<'a>(
     out
 }
 
-struct Fold<'a, 'k> {
+struct Fold<'a, 'k, 'r> {
     catalog: &'a Catalog,
     shard: Arc<str>,
     known: &'a Marks<'k>,
+    /// The conversions of the latest commits whose units were not exposed.
+    recent: Option<&'r RecentUnexposed>,
+    /// Those of this batch.
+    unexposed: RecentUnexposed,
     /// Marks of this batch that the store does not have yet.
     fresh: HashMap<MarkKey<'a>, Fresh<'a>, RandomState>,
     /// The exposures that conversions of this batch asked for and that the store does not have.
@@ -437,7 +458,7 @@ enum MarkStanding<'a> {
     After,
 }
 
-impl<'a> Fold<'a, '_> {
+impl<'a> Fold<'a, '_, '_> {
     fn item(&mut self, item: &'a StreamItem<'_>) -> RecordClass {
         let arrived = Hour::of(item.arrived);
         match &item.what {
@@ -497,7 +518,10 @@ impl<'a> Fold<'a, '_> {
                     if !self.known.contains_key(&key) {
                         self.asked.insert(key.clone());
                     }
-                    let MarkStanding::Before(variant, exposed_at) = self.standing(at, &key) else { continue };
+                    let MarkStanding::Before(variant, exposed_at) = self.standing(at, &key) else {
+                        self.note_unexposed(at, experiment, &key, name);
+                        continue;
+                    };
                     let exposed = Exposed { experiment, key, variant, since: exposed_at };
                     for metric in metrics {
                         let is_counted = self.conversion(at, &exposed, metric, *properties);
@@ -552,18 +576,63 @@ impl<'a> Fold<'a, '_> {
             self.add(row, counter(VariantCounter::Conflicts));
         }
         if matches!(standing, MarkStanding::First) {
-            self.unit((row, at.time), (&key.unit, of), variant);
+            self.unit((row, at), (&key, of), variant);
             self.mark(at, key, variant);
         }
     }
 
-    /// Counts a unit as exposed, in the row of an hour and at a time.
-    fn unit(
+    /// Remembers a conversion of a unit that an experiment has not exposed, but may expose yet.
+    fn note_unexposed(
         &mut self,
-        (row, time): (u32, Timestamp),
-        (unit, (experiment, epoch)): (&str, (&'a str, u32)),
+        at: RecordTime<'a>,
+        experiment: &Experiment,
+        key: &MarkKey<'a>,
+        event: &str,
+    ) {
+        let Some(recent) = self.recent.filter(|_| experiment.status() == Status::Active) else { return };
+        let of = Unexposed::new(key, event, at.time);
+        if !recent.contains(&of) && self.unexposed.insert(of) {
+            self.out.unexposed.push(of);
+        }
+    }
+
+    /// Counts the conversions of a unit that reached the shard before its exposure and happened after it.
+    fn overtaken(
+        &mut self,
+        at: RecordTime<'a>,
+        (key, (experiment, epoch)): (&MarkKey<'a>, (&'a str, u32)),
         variant: &'a str,
     ) {
+        let Some(recent) = self.recent.filter(|it| !it.is_empty() || !self.unexposed.is_empty()) else {
+            return;
+        };
+        let catalog = self.catalog;
+        let Some(experiment) = catalog.experiment(experiment).filter(|it| it.epoch() == epoch) else {
+            return;
+        };
+        for metric in experiment.metrics() {
+            let times = |of: &RecentUnexposed| {
+                let after = of.after(key, &metric.event, at.time);
+                after.filter(|after| metric.is_within_window(*after)).count() as u64
+            };
+            let count = times(recent) + times(&self.unexposed);
+            if count > 0 {
+                let of = (Period::of(metric, at, at.time), experiment, metric, variant);
+                let place = place_of(&mut self.places, &mut self.out, of);
+                place.add(&mut self.out, MetricCounter::Overtook, count.into());
+            }
+        }
+    }
+
+    /// Counts a unit as exposed by a record, in the row of an hour.
+    fn unit(
+        &mut self,
+        (row, at): (u32, RecordTime<'a>),
+        (key, (experiment, epoch)): (&MarkKey<'a>, (&'a str, u32)),
+        variant: &'a str,
+    ) {
+        self.overtaken(at, (key, (experiment, epoch)), variant);
+        let (unit, time) = (&*key.unit, at.time);
         self.add(row, Counter::Variant(Cow::Borrowed(variant), VariantCounter::Units));
         let group = Counter::GroupUnits(group_of(unit, GROUPS));
         let (key, named) = (Cow::Borrowed(experiment), Cow::Borrowed(variant));
@@ -590,7 +659,7 @@ impl<'a> Fold<'a, '_> {
                 let of = (&**experiment, *epoch);
                 let row = RowKey::Experiment { experiment: of.0.into(), epoch: of.1, hour: at.hour };
                 let row = self.out.rows.number(row);
-                self.unit((row, at.time), (&key.unit, of), variant);
+                self.unit((row, at), (&key, of), variant);
             }
             EventKind::Evaluation { .. } | EventKind::Evaluations { .. } => {}
             EventKind::Conversion { event: name, context, .. } => {

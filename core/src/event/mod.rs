@@ -9,6 +9,7 @@
 //! | `mark` | proof that a unit was exposed, or converted, and by which record |
 //! | `row`, `amount` | counters, where they are kept, and what they hold |
 //! | `fold`, `class` | events and marks become additions to rows, and each record falls into one class |
+//! | `unexposed` | conversions that may have overtaken the exposure of their unit |
 //! | `commit` | which of them are written together |
 //! | `unknown` | names of events that no metric asks for |
 //! | `totals` | rows become what an experiment's results are made from |
@@ -44,6 +45,7 @@ mod row_size;
 mod shard_name;
 mod summary;
 mod totals;
+mod unexposed;
 mod unknown;
 mod unpack;
 
@@ -64,5 +66,6 @@ pub use row_size::{MAX_ROW_BYTES, largest_row};
 pub use shard_name::ShardName;
 pub use summary::EvaluationCount;
 pub use totals::{MetricTotals, StreamTotals, Totals, VariantTotals};
+pub use unexposed::{RecentUnexposed, Unexposed};
 pub use unknown::{MAX_UNKNOWN_NAMES, UnknownEvents};
 pub use unpack::unpack;

@@ -180,6 +180,8 @@ words! {
         Sum = "ms",
         /// Events whose property is missing or no number, so that they are not in the sum.
         Invalid = "mi",
+        /// Events that reached the shard before the exposure of their unit and happened after it, so that they are in no other counter.
+        Overtook = "mo",
     }
 }
 

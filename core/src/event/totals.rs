@@ -44,6 +44,8 @@ pub struct MetricTotals {
     pub sum: Amount,
     /// Events whose property is missing or no number.
     pub invalid: u64,
+    /// Events that reached their shard before the exposure of their unit and happened after it: they count for nothing else.
+    pub overtook: u64,
     /// The sum by group.
     pub groups: Vec<Amount>,
     /// The number of values by group, for a mean; else empty.
@@ -135,6 +137,7 @@ impl VariantTotals {
             sum.events += metric.events;
             sum.sum += metric.sum;
             sum.invalid += metric.invalid;
+            sum.overtook += metric.overtook;
             add_each(&mut sum.groups, &metric.groups);
             add_each(&mut sum.group_values, &metric.group_values);
         }
@@ -168,6 +171,7 @@ fn add(variants: &mut BTreeMap<String, VariantTotals>, counter: &Counter<'_>, am
                 MetricCounter::Events => metric.events += count(amount),
                 MetricCounter::Sum => metric.sum += amount,
                 MetricCounter::Invalid => metric.invalid += count(amount),
+                MetricCounter::Overtook => metric.overtook += count(amount),
             }
         }
         Counter::GroupUnits(_)

@@ -5,6 +5,7 @@
 
 mod busy;
 mod conclusion;
+mod early;
 mod headline;
 mod looks;
 mod lopsided;
@@ -13,6 +14,7 @@ mod metric;
 
 pub use busy::{BusyUnit, BusyUnits};
 pub use conclusion::{Conclusion, GuardrailState, needs_attention, verdicts_valid};
+pub use early::{EarlyEvents, early_events};
 pub use headline::{DecisionState, Headline, Progress, headline};
 pub use looks::{DailyResult, Look, end_of, judge_looks, looks as looks_of_counters, totals_until};
 pub use lopsided::{Lopsided, lopsided};

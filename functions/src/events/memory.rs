@@ -1,7 +1,7 @@
 //! The memory of a process between batches. All of it can be forgotten: the store has it.
 
 use crate::ports::{LEDGER_COMMITS, ShardState};
-use abx_core::event::{Commit, Mark, MarkKey};
+use abx_core::event::{Commit, Mark, MarkKey, RecentUnexposed, Unexposed};
 use jiff::civil::Date;
 use lru::LruCache;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
@@ -20,17 +20,22 @@ pub(super) struct Memory {
 /// A shard, as far as this process knows. Another process may have moved on; then a commit is refused.
 #[derive(Debug, Default)]
 pub(super) struct ShardMemory {
-    /// Head and number of commits; its own list of ids is empty, they are in `ids`.
+    /// Head and number of commits; its own lists are empty, they are in `ids` and `unexposed`.
     pub state: ShardState,
     ids: HashSet<u64>,
-    /// The ids of the commits of this process, the oldest first: those that the store forgets too.
-    recent: VecDeque<Vec<u64>>,
+    unexposed: RecentUnexposed,
+    /// The commits of this process, the oldest first: those that the store forgets too.
+    recent: VecDeque<(Vec<u64>, Vec<Unexposed>)>,
 }
 
 impl From<ShardState> for ShardMemory {
     fn from(mut state: ShardState) -> Self {
         let ids = std::mem::take(&mut state.ledger).into_iter().collect();
-        Self { state, ids, recent: VecDeque::new() }
+        let mut unexposed = RecentUnexposed::default();
+        for of in std::mem::take(&mut state.unexposed) {
+            unexposed.insert(of);
+        }
+        Self { state, ids, unexposed, recent: VecDeque::new() }
     }
 }
 
@@ -40,15 +45,28 @@ impl ShardMemory {
         self.ids.contains(&id)
     }
 
+    /// The conversions of the latest commits whose units were not exposed.
+    pub(super) fn unexposed(&self) -> &RecentUnexposed {
+        &self.unexposed
+    }
+
     /// Notes what was committed.
     pub(super) fn advance(&mut self, commit: Commit<'_>) {
         self.state.head = Some(commit.head);
         self.state.commits += 1;
         self.ids.extend(&commit.ids);
-        self.recent.push_back(commit.ids);
-        if self.recent.len() as u64 > LEDGER_COMMITS {
-            for id in self.recent.pop_front().into_iter().flatten() {
+        for of in &commit.unexposed {
+            self.unexposed.insert(*of);
+        }
+        self.recent.push_back((commit.ids, commit.unexposed));
+        if self.recent.len() as u64 > LEDGER_COMMITS
+            && let Some((ids, unexposed)) = self.recent.pop_front()
+        {
+            for id in ids {
                 self.ids.remove(&id);
+            }
+            for of in unexposed {
+                self.unexposed.remove(&of);
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use super::memory::ShardMemory;
 use crate::ports::{Committed, Guard, MetricStore, PortResult};
-use abx_core::event::{Commit, ItemContent, Position, RecordClass, StreamItem};
+use abx_core::event::{Commit, ItemContent, Position, RecentUnexposed, RecordClass, StreamItem};
 use std::collections::{HashMap, HashSet};
 
 /// The part that the guard of a record names that was counted as rejected: a later redrive out of quarantine may still count it as
@@ -59,6 +59,15 @@ impl PositionWriter<'_> {
         match self {
             Self::Head(ledger) => ledger.knows(id),
             Self::Guards(guards) => guards.ledger.knows(id) || guards.ids.contains(&id),
+        }
+    }
+
+    /// The conversions of the latest commits whose units were not exposed. A redrive has none: what came after its records, and found
+    /// no exposure because that had been given up, overtook nothing.
+    pub(super) fn unexposed(&self) -> Option<&RecentUnexposed> {
+        match self {
+            Self::Head(ledger) => Some(ledger.unexposed()),
+            Self::Guards(_) => None,
         }
     }
 

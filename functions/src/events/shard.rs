@@ -257,8 +257,9 @@ impl<M: MetricStore, A: Archive, Q: Quarantine> ShardWorker<'_, M, A, Q> {
         items.truncate(progress.halving.window());
         let (mut known, ()) = tokio::try_join!(self.enrich(&items), self.look())?;
         // Each round that does not settle it finds marks of somebody else, and each can be found once.
+        let recent = writer.unexposed();
         let folded = loop {
-            let folded = fold(self.catalog, &batch.shard, &items, &known);
+            let folded = fold(self.catalog, &batch.shard, &items, &known, recent);
             let prepared = FoldedBatch { batch, items: &items, folded: &folded };
             let others = self.prepare(prepared, progress).await?;
             if others.is_empty() {

@@ -3,6 +3,7 @@
 use super::PortResult;
 use abx_core::event::{
     Additions, Amount, Commit, Counter, Limits, Mark, MarkKey, Position, RowKey, StreamTotals, Totals,
+    Unexposed,
 };
 use jiff::SignedDuration;
 
@@ -26,6 +27,8 @@ pub struct ShardState {
     pub commits: u64,
     /// The hashes of the ids of the events of its latest [`LEDGER_COMMITS`], in no order.
     pub ledger: Vec<u64>,
+    /// Their conversions whose units were not exposed yet, in no order.
+    pub unexposed: Vec<Unexposed>,
 }
 
 /// The outcome of an attempt to commit.
@@ -202,6 +205,19 @@ fn sum<T: Default>(rows: &[StoredRow], add: fn(&mut T, &RowKey<'_>, &Counter<'_>
 /// Ids as bytes, 8 each.
 pub(crate) fn ids_to_bytes(ids: &[u64]) -> Vec<u8> {
     ids.iter().flat_map(|id| id.to_be_bytes()).collect()
+}
+
+/// Conversions as bytes, 12 each.
+pub(crate) fn unexposed_to_bytes(of: &[Unexposed]) -> Vec<u8> {
+    of.iter().flat_map(|it| it.key.to_be_bytes().into_iter().chain(it.time.to_be_bytes())).collect()
+}
+
+/// Bytes as conversions.
+pub(crate) fn unexposed_from_bytes(bytes: &[u8]) -> impl Iterator<Item = Unexposed> {
+    bytes.as_chunks::<12>().0.iter().map(|[key @ .., a, b, c, d]| Unexposed {
+        key: u64::from_be_bytes(*key),
+        time: u32::from_be_bytes([*a, *b, *c, *d]),
+    })
 }
 
 /// Bytes as ids.

@@ -39,6 +39,6 @@ pub use metric_store::{
     Committed, Guard, LEDGER_COMMITS, LOG_KEPT, LogEntry, MarkPut, MetricStore, REDRIVEN_AROUND,
     RedrivenRecord, RowsOf, ShardState, StoredRow, TransactionLimits, stream_totals, totals,
 };
-pub(crate) use metric_store::{ids_from_bytes, ids_to_bytes};
+pub(crate) use metric_store::{ids_from_bytes, ids_to_bytes, unexposed_from_bytes, unexposed_to_bytes};
 pub use personal_data::{Held, PersonalData};
 pub use shared::Either;

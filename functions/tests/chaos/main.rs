@@ -280,6 +280,11 @@ fn the_storm_catches_a_forgotten_ledger() {
 }
 
 #[test]
+fn the_storm_catches_forgotten_conversions_that_overtook_their_exposure() {
+    assert!(is_caught(Sabotage::Unexposed));
+}
+
+#[test]
 fn the_storm_catches_a_head_that_names_no_part() {
     // A short story: an event in parts is counted again and again, until its batch runs out of time.
     assert!(is_caught_within(LENGTH / 8, Sabotage::Part));

@@ -1,7 +1,9 @@
 //! A plain store behind ports that fail as a seed says, and that never take what some records hold.
 
 use crate::truth::{FULL, NO_LINES, NO_MARKS, NO_PUTS, UNKEEPABLE};
-use abx_core::event::{Additions, Amount, Commit, Counter, Mark, MarkKey, Owner, Position, RowKey};
+use abx_core::event::{
+    Additions, Amount, Commit, Counter, Mark, MarkKey, Owner, Position, RowKey, Unexposed,
+};
 use abx_functions::adapters::embedded::EmbeddedStore;
 use abx_functions::adapters::keys;
 use abx_functions::ports::{
@@ -24,7 +26,7 @@ type Write = Box<dyn FnOnce(&mut State) + Send>;
 #[derive(Default)]
 pub(crate) struct State {
     heads: BTreeMap<String, (Position, u64)>,
-    logs: BTreeMap<String, BTreeMap<Position, (LogEntry, Vec<u64>)>>,
+    logs: BTreeMap<String, BTreeMap<Position, (LogEntry, Vec<u64>, Vec<Unexposed>)>>,
     guards: BTreeMap<String, BTreeMap<Position, RedrivenRecord>>,
     /// The facts that were written, in their order.
     pub history: Vec<Fact>,
@@ -86,6 +88,8 @@ pub(crate) enum Sabotage {
     Nothing,
     /// The ids of events are forgotten.
     Ledger,
+    /// Conversions of units that were not exposed are forgotten.
+    Unexposed,
     /// The head does not say which part of a record is counted.
     Part,
     /// The head is moved from wherever it is.
@@ -191,8 +195,8 @@ impl State {
 
     /// Records of which some parts are counted, and others not.
     pub(crate) fn in_parts(&self) -> Vec<(String, Position)> {
-        let of_log = |(shard, log): (&String, &BTreeMap<_, (LogEntry, _)>)| -> Vec<_> {
-            let lasts = log.values().map(|(entry, _)| &entry.last).filter(|last| last.part.is_some());
+        let of_log = |(shard, log): (&String, &BTreeMap<_, (LogEntry, _, _)>)| -> Vec<_> {
+            let lasts = log.values().map(|(entry, ..)| &entry.last).filter(|last| last.part.is_some());
             lasts.map(|last| (shard.clone(), last.whole())).collect()
         };
         let of_guards = |(shard, guards): (&String, &BTreeMap<Position, RedrivenRecord>)| -> Vec<_> {
@@ -203,7 +207,7 @@ impl State {
         parts.extend(self.guards.iter().flat_map(of_guards));
         let is_counted = |(shard, record): &(String, Position)| {
             let by_log = self.logs.get(shard).is_some_and(|log| {
-                log.values().any(|(entry, _)| entry.first <= *record && *record <= entry.last)
+                log.values().any(|(entry, ..)| entry.first <= *record && *record <= entry.last)
             });
             let guard = self.guards.get(shard).and_then(|guards| guards.get(record));
             // What is rejected has no other parts.
@@ -422,9 +426,12 @@ impl MetricStore for Ports {
                 head.part = None;
             }
             let log = state.logs.get(&shard).into_iter().flat_map(BTreeMap::values).rev();
-            let ids = log.take(usize::try_from(LEDGER_COMMITS).unwrap()).flat_map(|(_, ids)| ids);
+            let latest: Vec<_> = log.take(usize::try_from(LEDGER_COMMITS).unwrap()).collect();
+            let ids = latest.iter().flat_map(|(_, ids, _)| ids);
             let ledger = if forgets { Vec::new() } else { ids.copied().collect() };
-            ShardState { head: Some(head), commits, ledger }
+            let unexposed = latest.iter().flat_map(|(_, _, unexposed)| unexposed).copied();
+            let unexposed = if sabotage == Sabotage::Unexposed { Vec::new() } else { unexposed.collect() };
+            ShardState { head: Some(head), commits, ledger, unexposed }
         })
         .await
     }
@@ -488,6 +495,7 @@ impl MetricStore for Ports {
         }
         let rows = written(shard, &commit.rows);
         let (first, last, ids) = (commit.first.clone(), commit.head.clone(), commit.ids.clone());
+        let unexposed = commit.unexposed.clone();
         let (shard, expected) = (shard.to_owned(), state.clone());
         let (sabotage, by) = (self.faults().sabotage, self.state().knowledge(self.who));
         if sabotage == Sabotage::Order {
@@ -503,7 +511,7 @@ impl MetricStore for Ports {
             state.heads.insert(shard.clone(), (last.clone(), commits + 1));
             let entry = LogEntry { number: commits, first: first.clone(), last: last.clone() };
             let log = state.logs.entry(shard.clone()).or_default();
-            log.insert(last.clone(), (entry, ids.clone()));
+            log.insert(last.clone(), (entry, ids.clone(), unexposed.clone()));
             state.note_marks();
             let (first, last) = (first.clone(), last.clone());
             state.history.push(Fact::Counted { shard: shard.clone(), first, last, by: by.clone() });

@@ -356,6 +356,8 @@ pub(crate) fn count(shards: &[Shard], history: &[Fact]) -> Expected {
     let mut converted: HashMap<String, Place> = HashMap::new();
     // The records that have the ids of events that count for a sum, and when they came.
     let mut ids: HashMap<(&str, &str, &str), (Place, i64)> = HashMap::new();
+    // Conversions of units that were not exposed to an experiment: their shard, experiment, event and time.
+    let mut unexposed: BTreeSet<(usize, String, &str, &str, i64)> = BTreeSet::new();
     let mut seen = HashSet::new();
     let mut seen_by_redrives = HashSet::new();
     for step in in_order(shards, history) {
@@ -367,7 +369,7 @@ pub(crate) fn count(shards: &[Shard], history: &[Fact]) -> Expected {
         let shard = &shards[at.shard];
         let record = shard.records.iter().find(|it| it.sequence == at.sequence).unwrap();
         let happening = &record.happenings[at.sub];
-        let sub = at.sub;
+        let (sub, at_shard) = (at.sub, at.shard);
         let skew = record.arrived - happening.time;
         let is_late = !(-5 * 60_000..=7 * DAY).contains(&skew);
         let time = if is_late { record.arrived } else { happening.time };
@@ -432,6 +434,32 @@ pub(crate) fn count(shards: &[Shard], history: &[Fact]) -> Expected {
                 ids.insert(identity.1, (at, record.arrived));
             }
         }
+        // What its first exposure adds to each metric of checkout and its like.
+        let overtaken = |unexposed: &BTreeSet<(usize, String, &str, &str, i64)>,
+                         experiment: &str,
+                         variant: &str| {
+            let row = if is_late { "late".to_owned() } else { hour(time) };
+            let metrics = [
+                ("bought", "purchase"),
+                ("revenue", "purchase"),
+                ("basket", "purchase"),
+                ("visits", "visit"),
+            ];
+            let has =
+                |metric: &str| experiment == "checkout" || MORE.contains(&experiment) && metric == "revenue";
+            let count = |(metric, event): (&str, &str)| {
+                let of = unexposed.iter().filter(|(shard, of, to, name, at)| {
+                    let longest = if metric == "bought" { 2 * DAY } else { i64::MAX };
+                    (*shard, &**of, *to, *name) == (at_shard, unit, experiment, event)
+                        && (0..=longest).contains(&(at - time))
+                });
+                let row = if metric == "bought" { cohort(variant, time) } else { row.clone() };
+                (row, format!("mo#{variant}#{metric}"), of.count())
+            };
+            let counts: Vec<_> =
+                metrics.into_iter().filter(|(metric, _)| has(metric) && !is_redriven).map(count).collect();
+            counts.into_iter().filter(|it| it.2 > 0).collect::<Vec<_>>()
+        };
         if is_repeated {
             // An attempt before it may have archived it: what it repeats was given up then, and counted since, or was not credited then,
             // because its unit's exposure came from another shard since.
@@ -463,6 +491,9 @@ pub(crate) fn count(shards: &[Shard], history: &[Fact]) -> Expected {
             match happening.what {
                 What::Exposure(experiment, _) => {
                     if let Some(First { variant, time, .. }) = own(experiment) {
+                        for (row, counter, of) in overtaken(&unexposed, experiment, variant) {
+                            add(&format!("exp#{experiment}"), &row, counter, of as f64);
+                        }
                         add(&format!("exp#{experiment}"), &row, format!("u#{variant}"), 1.0);
                         if ["checkout", SECOND].contains(&experiment) {
                             add(&format!("exp#{experiment}"), &cohort(variant, *time), "units".into(), 1.0);
@@ -530,6 +561,9 @@ pub(crate) fn count(shards: &[Shard], history: &[Fact]) -> Expected {
                     add(partition, &row, format!("c#{belongs}"), 1.0);
                 }
                 if mark.place == at {
+                    for (row, counter, of) in overtaken(&unexposed, experiment, belongs) {
+                        add(partition, &row, counter, of as f64);
+                    }
                     add(partition, &row, format!("u#{belongs}"), 1.0);
                     if ["checkout", SECOND].contains(&experiment) {
                         add(partition, &cohort(belongs, time), "units".into(), 1.0);
@@ -557,6 +591,21 @@ pub(crate) fn count(shards: &[Shard], history: &[Fact]) -> Expected {
             What::Purchase(_) | What::Visit | What::Signup => {
                 if is_value && record.arrived - happening.time > DAY {
                     add("stream", &arrived, "outside_id_window".into(), 1.0);
+                }
+                let lacks = |experiment: &str| {
+                    let mark = first.iter().find(|((of, to), _)| of == unit && *to == experiment);
+                    let name = (unit.clone(), format!("{experiment}#1"));
+                    mark.is_none_or(|(_, mark)| !mark.is_before(at, known, &name))
+                };
+                let (event, of): (_, &[&str]) = match happening.what {
+                    What::Purchase(_) => ("purchase", &MORE),
+                    _ => ("visit", &[]),
+                };
+                let is_signup = matches!(happening.what, What::Signup);
+                for experiment in
+                    of.iter().chain(&["checkout"]).filter(|it| !is_signup && !is_redriven && lacks(it))
+                {
+                    unexposed.insert((at.shard, unit.clone(), experiment, event, time));
                 }
                 // To a row, and to that of its groups.
                 let mut value =
@@ -639,6 +688,10 @@ pub(crate) fn without_groups(
         } else {
             sort.clone()
         };
+        // Whether a conversion is remembered for the second catalog's experiment depends on when a process reads that.
+        if partition == &format!("exp#{SECOND}") && counter.starts_with("mo#") {
+            continue;
+        }
         *sums.entry((partition.clone(), day_or_row, counter.to_owned())).or_default() += *amount;
     }
     sums

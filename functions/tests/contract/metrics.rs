@@ -1,7 +1,7 @@
 //! Contract of a [`MetricStore`] for shards and rows.
 
 use crate::race;
-use abx_core::event::{Additions, Amount, Commit, Counter, Hour, MetricCounter, Position, RowKey};
+use abx_core::event::{Additions, Amount, Commit, Counter, Hour, MetricCounter, Position, RowKey, Unexposed};
 use abx_functions::adapters::keys;
 use abx_functions::ports::{
     Committed, Guard, LEDGER_COMMITS, LogEntry, MetricStore, RowsOf, ShardState, StoredRow,
@@ -43,7 +43,9 @@ fn covering(
     ids: impl IntoIterator<Item = u64>,
     rows: Vec<Additions<'static>>,
 ) -> Commit<'static> {
-    Commit { upto: 1, first: position(first), head: position(last), ids: ids.into_iter().collect(), rows }
+    let ids: Vec<u64> = ids.into_iter().collect();
+    let unexposed = unexposed(&ids);
+    Commit { upto: 1, first: position(first), head: position(last), ids, unexposed, rows }
 }
 
 /// One event for one counter.
@@ -51,10 +53,23 @@ pub(crate) fn small(head: &str, id: u64) -> Commit<'static> {
     commit(head, [id], vec![row(RowsOf::Stream, HOUR, &[("accepted", "1")])])
 }
 
+/// A conversion of a unit that was not exposed, for each id.
+fn unexposed(ids: &[u64]) -> Vec<Unexposed> {
+    ids.iter().map(|id| Unexposed { key: !id, time: (id % (1 << 32)) as u32 }).collect()
+}
+
+/// The state after commits with these ids, in their order.
+fn shard_state(head: Option<Position>, commits: u64, ledger: Vec<u64>) -> ShardState {
+    let mut unexposed = unexposed(&ledger);
+    unexposed.sort_unstable();
+    ShardState { head, commits, ledger, unexposed }
+}
+
 /// The state with its ids in order.
 async fn state(store: &impl MetricStore, shard: &str) -> ShardState {
     let mut state = store.shard(shard).await.unwrap();
     state.ledger.sort_unstable();
+    state.unexposed.sort_unstable();
     state
 }
 
@@ -93,12 +108,12 @@ pub(crate) async fn a_commit_moves_the_head_and_adds(store: impl MetricStore) {
     let first = commit("9", [1, u64::MAX], vec![row(CHECKOUT, HOUR, &counters)]);
     done(&store, SHARD, &first).await;
     let head = Some(position("9"));
-    assert_eq!(state(&store, SHARD).await, ShardState { head, commits: 1, ledger: vec![1, u64::MAX] });
+    assert_eq!(state(&store, SHARD).await, shard_state(head, 1, vec![1, u64::MAX]));
     let more = [("ms#control#revenue", "0.25"), ("x#control", "1")];
     let second = commit("10:2", [7], vec![row(CHECKOUT, HOUR, &more)]);
     done(&store, SHARD, &second).await;
     let head = Some(position("10:2"));
-    assert_eq!(state(&store, SHARD).await, ShardState { head, commits: 2, ledger: vec![1, 7, u64::MAX] });
+    assert_eq!(state(&store, SHARD).await, shard_state(head, 2, vec![1, 7, u64::MAX]));
     let at = format!("{HOUR}#{SHARD}");
     let expected =
         [format!("{at} ms#control#revenue=10.75"), format!("{at} u#control=2"), format!("{at} x#control=1")];
@@ -109,7 +124,7 @@ pub(crate) async fn shards_do_not_touch_each_other(store: impl MetricStore) {
     done(&store, "events/a", &small("5", 1)).await;
     done(&store, "events/a#b", &small("6", 2)).await;
     done(&store, "events/a", &small("7", 3)).await;
-    let of = |head, commits, ledger| ShardState { head: Some(position(head)), commits, ledger };
+    let of = |head, commits, ledger| shard_state(Some(position(head)), commits, ledger);
     assert_eq!(state(&store, "events/a").await, of("7", 2, vec![1, 3]));
     assert_eq!(state(&store, "events/a#b").await, of("6", 1, vec![2]));
     assert_eq!(state(&store, "events").await, ShardState::default());
@@ -121,12 +136,12 @@ pub(crate) async fn a_wrong_expectation_writes_nothing(store: impl MetricStore) 
     let wrong = [None, Some("4"), Some("5"), Some(&*"4".repeat(128))].map(|head| head.map(position));
     for head in wrong {
         for commits in [0, 1, 5] {
-            let stale = ShardState { head: head.clone(), commits, ledger: Vec::new() };
+            let stale = shard_state(head.clone(), commits, Vec::new());
             let put = store.commit(SHARD, &stale, &small("9", 2)).await.unwrap();
             assert_eq!(put, Committed::Moved, "{head:?}");
         }
     }
-    let nobody = ShardState { head: Some(position("1")), commits: 1, ledger: Vec::new() };
+    let nobody = shard_state(Some(position("1")), 1, Vec::new());
     assert_eq!(store.commit("events/new", &nobody, &small("2", 3)).await.unwrap(), Committed::Moved);
     assert_eq!(store.shard("events/new").await.unwrap(), ShardState::default());
     assert_eq!((state(&store, SHARD).await, rows(&store, RowsOf::Stream).await), before);
@@ -144,7 +159,7 @@ pub(crate) async fn a_repeated_commit_counts_once(store: impl MetricStore) {
         assert_eq!(rows(&store, RowsOf::Stream).await, accepted(number));
     }
     let head = Some(position("3"));
-    assert_eq!(state(&store, SHARD).await, ShardState { head, commits: 3, ledger: vec![1, 2, 3] });
+    assert_eq!(state(&store, SHARD).await, shard_state(head, 3, vec![1, 2, 3]));
 }
 
 pub(crate) async fn the_ledger_remembers_its_latest_commits(store: impl MetricStore) {
@@ -154,10 +169,10 @@ pub(crate) async fn the_ledger_remembers_its_latest_commits(store: impl MetricSt
         let head = position(&(1000 + number).to_string());
         let commit = commit(&(1000 + number).to_string(), [number], Vec::new());
         assert_eq!(store.commit(SHARD, &known, &commit).await.unwrap(), Committed::Done);
-        known = ShardState { head: Some(head), commits: number + 1, ledger: Vec::new() };
+        known = shard_state(Some(head), number + 1, Vec::new());
     }
     let ledger = (last + 1 - LEDGER_COMMITS..=last).collect();
-    assert_eq!(state(&store, SHARD).await, ShardState { ledger, ..known });
+    assert_eq!(state(&store, SHARD).await, shard_state(known.head, known.commits, ledger));
 }
 
 /// Sequence numbers of all lengths, several events of a record, and parts of an event.

@@ -196,6 +196,7 @@ impl ArchivedExperiment<'_> {
             sample_ratio: sample_ratio_of_phases(&units_by_phase, SampleRatioPlan::default()),
             mismatch_since: None,
             conflict_share,
+            early: Vec::new(),
             with_mixed: conflict_share.map(|_| self.with_mixed(answer)),
             lopsided: Vec::new(),
             hours: reported,

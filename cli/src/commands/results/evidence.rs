@@ -3,7 +3,7 @@
 use super::report::{ArchiveReport, HourReport, VariantReport, hour_text};
 use abx_core::Experiment;
 use abx_core::event::{Hour, Totals, VariantTotals};
-use abx_core::results::{self, Look, Lopsided, MeasuredMetric, Phase};
+use abx_core::results::{self, EarlyEvents, Look, Lopsided, MeasuredMetric, Phase};
 use abx_core::statistics::SampleRatio;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeSet;
@@ -24,6 +24,8 @@ pub(super) struct Evidence {
     /// none, or few.
     pub(super) with_mixed: Option<Vec<MeasuredMetric>>,
     pub(super) lopsided: Vec<Lopsided>,
+    /// Events that live counters miss; an archive counts them.
+    pub(super) early: Vec<EarlyEvents>,
     pub(super) hours: Vec<HourReport>,
     /// The metrics that have counts.
     pub(super) counted_metrics: BTreeSet<String>,
@@ -64,6 +66,7 @@ impl Evidence {
             conflict_share: results::notable_conflicts(totals),
             with_mixed: None,
             lopsided: results::lopsided(totals),
+            early: results::early_events(totals),
             hours: totals.hours.iter().filter_map(HourReport::new).collect(),
             counted_metrics: totals.variants.values().flat_map(|it| it.metrics.keys()).cloned().collect(),
             archive: None,

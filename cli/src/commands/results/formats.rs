@@ -1,5 +1,6 @@
 //! Results as Markdown, CSV and one page of HTML: the same report, for a pull request, a spreadsheet and a browser.
 
+use super::human::early_text;
 use super::numbers::{MetricNumbers, last_day, lift_text};
 use super::report::{DayReport, PhaseReport, ResultsReport, VariantReport};
 use crate::render::chart::{
@@ -174,6 +175,7 @@ impl ResultsReport {
                         }
                     }
                     @if let Some(with) = self.with_mixed_units() { p { (with) } }
+                    @for it in self.early.iter().filter(|it| it.is_notable) { p.bad { (early_text(it)) } }
                     @for metric in &self.metrics { (self.section(metric)) }
                     (self.charts())
                     p.foot {

@@ -13,7 +13,7 @@ use crate::report::Report;
 use abx_core::document::{MetricKind, MetricRole};
 use abx_core::event::StreamCounter;
 use abx_core::results::{
-    self, Conclusion, GuardrailState, Lopsided, MetricResult, Standard, VariantResult, Verdict,
+    self, Conclusion, EarlyEvents, GuardrailState, Lopsided, MetricResult, Standard, VariantResult, Verdict,
 };
 use abx_core::statistics::{RatioVerdict, SampleRatio};
 use std::fmt::Write as _;
@@ -219,6 +219,14 @@ impl ResultsReport {
             text.push_str(&archive.human());
         }
         text.push_str(&self.suspects.human());
+        for it in &self.early {
+            text.push_str(&wrapped("  ", &early_text(it)));
+        }
+        if self.early.iter().any(|it| it.is_notable) {
+            let advice = "an archive counts them (--archive); to have them live, send exposures before the response \
+                (ABX_EXPOSURES=sync)";
+            text.push_str(&wrapped("    ", advice));
+        }
         for Lopsided { metric, variant, share } in &self.lopsided {
             let share = percent(*share);
             let _ = writeln!(
@@ -380,6 +388,19 @@ impl ArchiveReport {
         }
         text
     }
+}
+
+/// The events of a metric that overtook the exposure of their unit, in a sentence.
+pub(super) fn early_text(early: &EarlyEvents) -> String {
+    let variants: Vec<String> =
+        early.variants.iter().map(|(variant, share)| format!("{variant} {}", percent(*share))).collect();
+    format!(
+        "{}: {} events ({}) arrived before the exposure of their unit and are not counted: {}",
+        early.metric,
+        count(early.events),
+        percent(early.share),
+        variants.join(", ")
+    )
 }
 
 /// The outcome of the SRM test, in a word or two.

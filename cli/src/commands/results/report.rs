@@ -9,7 +9,9 @@ use abx_core::document::Status;
 use abx_core::event::{Hour, StreamCounter, StreamTotals, VariantTotals};
 #[cfg(feature = "archive")]
 use abx_core::results::AnalysisPlan;
-use abx_core::results::{self, DailyResult, Headline, Look, Lopsided, MetricResult, Phase, Standard};
+use abx_core::results::{
+    self, DailyResult, EarlyEvents, Headline, Look, Lopsided, MetricResult, Phase, Standard,
+};
 use abx_core::statistics::{Comparison, Estimate, SampleRatio};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -72,6 +74,9 @@ pub struct ResultsReport {
     pub(super) suspects: Suspects,
     /// Metrics of which a sixteenth of the units has an implausible part: it may be one unit.
     pub(super) lopsided: Vec<Lopsided>,
+    /// Events that reached their shard before the exposure of their unit and happened after it: live counters miss them, an archive counts
+    /// them. By metric that has any.
+    pub(super) early: Vec<EarlyEvents>,
     /// Units by the hour of their first exposure, the oldest first.
     pub(super) hours: Vec<HourReport>,
     /// Units by the day of their first exposure, the oldest first.
@@ -284,6 +289,7 @@ impl ResultsReport {
             daily,
             suspects,
             lopsided: evidence.lopsided,
+            early: evidence.early,
             hours: evidence.hours,
             units_by_day: DayReport::of(&evidence.looks),
             archive: evidence.archive,

@@ -20,7 +20,7 @@ use crate::adapters::{TRANSACTION_LIMITS, keys};
 use crate::ports::{
     Committed, Guard, LEDGER_COMMITS, LOG_KEPT, LogEntry, MarkPut, MetricStore, PortError, PortResult,
     REDRIVEN_AROUND, RedrivenRecord, RowsOf, ShardState, StoredRow, TransactionLimits, ids_from_bytes,
-    ids_to_bytes,
+    ids_to_bytes, unexposed_from_bytes, unexposed_to_bytes,
 };
 use abx_core::event::{Additions, Commit, Mark, MarkKey, Position};
 use aws_sdk_dynamodb::Client;
@@ -143,7 +143,7 @@ impl DynamoMetrics {
 
     fn write_log(&self, write: ShardCommit<'_>) -> Result<Put, BuildError> {
         let ShardCommit { shard, state, commit, now } = write;
-        let item = item([
+        let mut item = item([
             ("pk", s(shard_key(shard))),
             ("sk", s(log_key(&commit.head))),
             ("n", n(state.commits)),
@@ -152,6 +152,11 @@ impl DynamoMetrics {
             ("ids", AttributeValue::B(Blob::new(ids_to_bytes(&commit.ids)))),
             ("ttl", n(now.as_second() + LOG_KEPT.as_secs())),
         ]);
+        // Nothing is written of none: an item is billed by its length.
+        if !commit.unexposed.is_empty() {
+            let bytes = unexposed_to_bytes(&commit.unexposed);
+            item.insert("unexposed".to_owned(), AttributeValue::B(Blob::new(bytes)));
+        }
         Put::builder().table_name(&self.table).set_item(Some(item)).build()
     }
 
@@ -295,9 +300,12 @@ impl MetricStore for DynamoMetrics {
 fn read_state(head: Option<&DynamoItem>, log: &[DynamoItem]) -> PortResult<Option<ShardState>> {
     let Some(head) = head else { return Ok(log.is_empty().then(ShardState::default)) };
     let commits = number(head, "commits")?;
-    let mut ledger = Vec::new();
+    let (mut ledger, mut unexposed) = (Vec::new(), Vec::new());
     for entry in log {
         ledger.extend(ids_from_bytes(bytes(entry, "ids")?));
+        if entry.contains_key("unexposed") {
+            unexposed.extend(unexposed_from_bytes(bytes(entry, "unexposed")?));
+        }
     }
     let latest = log.first().map(|entry| number::<u64>(entry, "n")).transpose()?;
     // More than the head says is well: the log is younger then, and a commit from this head will be refused.
@@ -306,6 +314,7 @@ fn read_state(head: Option<&DynamoItem>, log: &[DynamoItem]) -> PortResult<Optio
         head: Some(parsed(head, "position", "a place in a shard")?),
         commits,
         ledger,
+        unexposed,
     }))
 }
 

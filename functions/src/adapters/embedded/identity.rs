@@ -8,11 +8,14 @@ use std::collections::BTreeSet;
 const APPLICATION_ID: i32 = 0x6162_7831;
 
 /// Raised with every change to `schema.sql` that an older program could not live with.
-const SCHEMA_VERSION: i64 = 4;
+const SCHEMA_VERSION: i64 = 5;
 
 /// The first schema did not tell when events came; those that it holds came before there were counts.
 const FROM_1: &str = "ALTER TABLE events ADD COLUMN arrived INTEGER NOT NULL DEFAULT 0";
+/// Up to the fourth, a log of commits told of no conversions of units that were not exposed.
+const FROM_4: &str = "ALTER TABLE commits ADD COLUMN unexposed BLOB NOT NULL DEFAULT x''";
 /// The same for whoever may only read.
+const SEEN_FROM_4: &str = "CREATE TEMP VIEW commits AS SELECT *, x'' AS unexposed FROM main.commits";
 const SEEN_FROM_1: &str = "
     CREATE TEMP VIEW events AS SELECT id, partition_key, 0 AS arrived, data FROM main.events";
 
@@ -29,6 +32,9 @@ pub(super) fn prepare_to_write(connection: &Connection) -> PortResult<()> {
         connection.pragma_update(None, "synchronous", "NORMAL")?;
         if version == 1 {
             connection.execute_batch(FROM_1)?;
+        }
+        if version <= 4 && tables(connection)?.contains("commits") {
+            connection.execute_batch(FROM_4)?;
         }
         connection.execute_batch(SCHEMA)?;
         super::stream_name::give(connection)?;
@@ -54,6 +60,9 @@ pub(super) fn prepare_to_read(connection: &Connection) -> PortResult<()> {
             connection.execute_batch(SEEN_FROM_1)?;
         }
         let there = tables(connection)?;
+        if version <= 4 && there.contains("commits") {
+            connection.execute_batch(SEEN_FROM_4)?;
+        }
         for (name, definition) in schema()? {
             if !there.contains(&name) {
                 connection.execute_batch(&definition.replacen("CREATE TABLE", "CREATE TEMP TABLE", 1))?;

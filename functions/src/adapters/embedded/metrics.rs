@@ -6,6 +6,7 @@ use crate::adapters::keys;
 use crate::ports::{
     Committed, Guard, LEDGER_COMMITS, LOG_KEPT, LogEntry, MarkPut, MetricStore, PortResult, REDRIVEN_AROUND,
     RedrivenRecord, RowsOf, ShardState, StoredRow, TransactionLimits, ids_from_bytes, ids_to_bytes,
+    unexposed_from_bytes, unexposed_to_bytes,
 };
 use abx_core::event::{Additions, Amount, Commit, ID_WINDOW, Mark, MarkKey, Owner, Position};
 use jiff::Timestamp;
@@ -156,13 +157,15 @@ fn state(connection: &Connection, shard: &str) -> rusqlite::Result<ShardState> {
         .query_row([shard], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))
         .optional()?;
     let Some((position, commits)) = head else { return Ok(ShardState::default()) };
-    let mut ledger = Vec::new();
-    let sql = "SELECT ids FROM commits WHERE shard = ?1 ORDER BY place DESC LIMIT ?2";
+    let (mut ledger, mut unexposed) = (Vec::new(), Vec::new());
+    let sql = "SELECT ids, unexposed FROM commits WHERE shard = ?1 ORDER BY place DESC LIMIT ?2";
     let mut statement = transaction.prepare_cached(sql)?;
-    for ids in statement.query_map((shard, LEDGER_COMMITS), |row| row.get::<_, Vec<u8>>(0))? {
-        ledger.extend(ids_from_bytes(&ids?));
+    let mut latest = statement.query((shard, LEDGER_COMMITS))?;
+    while let Some(row) = latest.next()? {
+        ledger.extend(ids_from_bytes(row.get_ref(0)?.as_blob()?));
+        unexposed.extend(unexposed_from_bytes(row.get_ref(1)?.as_blob()?));
     }
-    Ok(ShardState { head: Some(position.parse().map_err(unreadable)?), commits, ledger })
+    Ok(ShardState { head: Some(position.parse().map_err(unreadable)?), commits, ledger, unexposed })
 }
 
 /// Writes a commit into the log, and forgets entries that are as old as they become.
@@ -172,12 +175,15 @@ fn log(
     state: &ShardState,
     commit: &Commit<'_>,
 ) -> rusqlite::Result<()> {
-    let Commit { first, head, ids, .. } = commit;
+    let Commit { first, head, ids, unexposed, .. } = commit;
     let now = Timestamp::now().as_second();
     let sql = "
-        INSERT INTO commits (shard, place, number, first, last, ids, ends) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+        INSERT INTO commits (shard, place, number, first, last, ids, unexposed, ends)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
     let (place, ends) = (keys::position(head), now + LOG_KEPT.as_secs());
-    let values = (shard, place, state.commits, first.to_string(), head.to_string(), ids_to_bytes(ids), ends);
+    let (first, head) = (first.to_string(), head.to_string());
+    let (ids, unexposed) = (ids_to_bytes(ids), unexposed_to_bytes(unexposed));
+    let values = (shard, place, state.commits, first, head, ids, unexposed, ends);
     connection.prepare_cached(sql)?.execute(values)?;
     connection.prepare_cached("DELETE FROM commits WHERE ends < ?1")?.execute([now])?;
     Ok(())

@@ -63,6 +63,7 @@ CREATE TABLE IF NOT EXISTS commits (
   first  TEXT NOT NULL,
   last   TEXT NOT NULL,
   ids    BLOB NOT NULL, -- those of its events, 8 bytes each
+  unexposed BLOB NOT NULL DEFAULT x'', -- its conversions of units that were not exposed, 12 bytes each
   ends   INTEGER NOT NULL, -- when it is forgotten, in seconds since 1970
   PRIMARY KEY (shard, place)
 ) STRICT, WITHOUT ROWID;

@@ -309,6 +309,7 @@ async fn what_is_left_of_a_record_is_counted() {
         first: position("5"),
         head: position("5@e/paid"),
         ids: Vec::new(),
+        unexposed: Vec::new(),
         rows: Vec::new(),
     };
     store.commit(SHARD, &state, &part).await.unwrap();
