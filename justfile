@@ -41,6 +41,10 @@ stacks:
 docs:
     cargo doc --workspace --no-deps --open
 
+# Release archives for each installed target, checksums, and the Homebrew formula: target/dist
+dist:
+    packaging/dist
+
 # Everything that CI runs
 ci:
     .ci/run
