@@ -32,6 +32,15 @@ impl SourcesArgs {
         Ok(DocumentSource::read(&self.sources, &self.store)?.compile())
     }
 
+    /// The same where files that are named alone may refer to others of their folder: these are read, and not checked.
+    pub fn check_within_folder(&self) -> Result<Checked, Error> {
+        let mut corpus = DocumentSource::read(&self.sources, &self.store)?;
+        if let Some(paths) = self.sources.iter().map(DocumentSource::path).collect::<Option<Vec<_>>>() {
+            corpus.add_beside(&paths.into_iter().cloned().collect::<Vec<_>>())?;
+        }
+        Ok(corpus.compile())
+    }
+
     /// Loads and compiles the documents. Those with errors are left out; with none left there is nothing to do.
     pub fn load(&self) -> Result<Checked, Error> {
         load_from(&self.sources, &self.store)

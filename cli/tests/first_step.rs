@@ -502,3 +502,45 @@ fn all_documents_are_listed() {
         assert_eq!(too_long, [""; 0], "{text}");
     }
 }
+
+/// As pre-commit names them: those that changed.
+#[test]
+fn files_that_are_named_alone_are_checked_with_their_folder() {
+    let project = Project::new();
+    project.ok(&["new", "experiment", "other", "--yes"]);
+    fs::write(project.path("experiments/broken.yaml"), "experiment: broken\nstatus: often\n").unwrap();
+    for (files, documents) in [
+        (&["experiments/signup_button.yaml"][..], 1),
+        (&["experiments/new_dashboard.yaml", "experiments/tests/first.yaml"], 2),
+        (&["./experiments/catalog.yaml"], 1),
+    ] {
+        let report = project.report(&[&["validate"], files].concat());
+        assert_eq!(
+            (&report["files"], &report["documents"]),
+            (&json!(files.len()), &json!(documents)),
+            "{report}"
+        );
+        assert_eq!(report["findings"], json!([]), "{files:?}");
+    }
+    project.run(&["validate", "experiments/broken.yaml"]);
+    // What contradicts another file is found, whichever of the two is named.
+    fs::write(project.path("experiments/again.yaml"), project.read("experiments/other.yaml")).unwrap();
+    for file in ["experiments/again.yaml", "experiments/other.yaml"] {
+        let output = project.run(&["validate", file]);
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.code() == Some(1) && text.contains("duplicate-key"), "{file}: {text}");
+        assert!(text.ends_with("explain-code duplicate-key\n"), "nothing about broken.yaml: {text}");
+    }
+}
+
+#[test]
+fn a_file_without_its_folder_says_what_it_lacks() {
+    let flag = "flag: f\nenabled: true\nrules:\n  - when: {segment: staff}\n    variant: \"on\"\n";
+    let catalog = "catalog:\n  segments:\n    - {key: staff, when: [{attribute: plan, operator: equals, value: pro}]}\n";
+    let project =
+        Project::with(&[("alone/f.yaml", flag), ("own/f.yaml", flag), ("own/catalog.yaml", catalog)]);
+    let alone = String::from_utf8(project.run(&["validate", "alone/f.yaml"]).stdout).unwrap();
+    assert!(alone.contains("no segment is defined in the files that were read"), "{alone}");
+    let own = String::from_utf8(project.run(&["validate", "own/f.yaml"]).stdout).unwrap();
+    assert!(!own.contains("unknown-segment"), "{own}");
+}

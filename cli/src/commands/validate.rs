@@ -15,7 +15,8 @@ use std::fmt::Write as _;
 
 /// Check documents, and report every error and warning
 ///
-/// All files are checked together, so references to keys, segments and layers work across files.
+/// All files are checked together, so references to keys, segments and layers work across files. Files that are named alone are checked
+/// with the others of their folder `experiments`, or of their own folder if it has a `catalog.yaml`; findings are about the named ones.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   abx validate experiments/
@@ -73,9 +74,9 @@ impl Execute for Args {
 
     /// Reads and compiles the documents together.
     fn execute(&self) -> Result<ValidateReport, Error> {
-        let checked = self.documents.check()?;
+        let checked = self.documents.check_within_folder()?;
         Ok(ValidateReport {
-            files: checked.files.iter().filter(|file| file.named_by.is_none()).count(),
+            files: checked.files.iter().take(checked.asked).filter(|file| file.named_by.is_none()).count(),
             documents: checked.documents,
             counts: FindingCounts::of(&checked.findings),
             findings: checked.findings,

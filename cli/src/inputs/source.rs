@@ -139,7 +139,7 @@ impl DocumentSource {
         sources.iter().map(path).collect()
     }
 
-    fn path(&self) -> Option<&PathBuf> {
+    pub(super) fn path(&self) -> Option<&PathBuf> {
         if let Self::Path(path) = self { Some(path) } else { None }
     }
 }

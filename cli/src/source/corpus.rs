@@ -11,6 +11,7 @@ use super::overrides::{self, Listed};
 use super::written;
 use super::yaml;
 use crate::error::Error;
+use crate::inputs::DOCUMENTS;
 use abx_core::change::CatalogVersion;
 use abx_core::document::quote;
 use abx_core::finding::{Code, Finding, Path as ValuePath, PathSegment, Severity};
@@ -32,6 +33,8 @@ pub struct Corpus {
     faults: Vec<(usize, SourceFault)>,
     /// Files that documents name, there or not.
     named: Vec<PathBuf>,
+    /// The number of files that are what it is about, where others are only read because these refer to them.
+    asked: Option<usize>,
 }
 
 /// A catalog from files, and everything found in them.
@@ -41,7 +44,9 @@ pub struct Checked {
     pub catalog: Catalog,
     /// The files that were read.
     pub files: Vec<SourceFile>,
-    /// The number of documents in the files.
+    /// The number of files, from the first, that it is about. Others were read because these refer to them.
+    pub asked: usize,
+    /// The number of documents in these.
     pub documents: usize,
     /// The documents as written, each with the index of its file; without tests, which are never published.
     pub values: Vec<(usize, Value)>,
@@ -89,6 +94,17 @@ impl Corpus {
             corpus.add_bytes(name, text.into().into_bytes(), &Beside::Nowhere);
         }
         corpus
+    }
+
+    /// Adds the other files of the folder that holds files which were named alone, because these refer to what stands there. Findings are
+    /// only those about the files so far.
+    pub fn add_beside(&mut self, paths: &[PathBuf]) -> Result<(), Error> {
+        let Some(folder) = folder_of_documents(paths) else { return Ok(()) };
+        let place = |path: &PathBuf| path.canonicalize().unwrap_or_else(|_| path.clone());
+        let named: Vec<PathBuf> = paths.iter().map(place).collect();
+        let others = files::find(&[folder])?.into_iter().filter(|path| !named.contains(&place(path)));
+        self.asked = Some(self.files.len());
+        self.add_paths(&others.collect::<Vec<_>>())
     }
 
     /// Adds the bytes of a file of this name.
@@ -235,9 +251,15 @@ impl Corpus {
         let others = compiled.findings.into_iter().filter(|it| !is_said(it));
         found.extend(once_per_file(others.map(|it| places.of_finding(&self.documents, it)), &self.files));
         found.sort_by_key(|it| (it.place.index, it.place.span.start, it.place.span.end));
+        let asked = self.asked.unwrap_or(self.files.len());
+        let is_about = |place: &FilePlace| place.index < asked;
+        // Of two documents that cannot both be, the finding is about the later one.
+        found.retain(|it| is_about(&it.place) || it.related.iter().any(|it| is_about(&it.place)));
+        let documents = self.documents.iter().filter(|it| it.file < asked).count();
         let mut checked = Checked {
             catalog: compiled.catalog,
-            documents: self.documents.len(),
+            documents,
+            asked,
             values: Vec::new(),
             tests: compiled.tests,
             findings: found,
@@ -276,6 +298,21 @@ impl Checked {
         let by_name = self.placed.iter().filter_map(|it| Some((it.name.as_deref()?, it))).collect();
         DocumentPlaces { places: PlaceFinder::of(&self.files), documents: &self.placed, by_name }
     }
+}
+
+/// The folder whose documents belong together with some files: the outermost of the name `experiments` that holds them all, or else their own
+/// folder if a `catalog.yaml` is in it. `None` if anything but files is named.
+fn folder_of_documents(paths: &[PathBuf]) -> Option<PathBuf> {
+    let folder = |path: &PathBuf| {
+        let own = path.parent().filter(|_| path.is_file())?;
+        let own = if own == Path::new("") { Path::new(".") } else { own };
+        let has_catalog = ["catalog.yaml", "catalog.yml"].iter().any(|name| own.join(name).is_file());
+        let of_documents = own.ancestors().filter(|it| it.ends_with(DOCUMENTS)).last();
+        of_documents.or(Some(own).filter(|_| has_catalog)).map(Path::to_path_buf)
+    };
+    let mut folders = paths.iter().map(folder);
+    let first = folders.next()??;
+    folders.all(|it| it.as_ref() == Some(&first)).then_some(first)
 }
 
 /// Findings, of which those that lines of a file of overrides share are one: a renamed variant is in thousands of them.

@@ -135,7 +135,7 @@ pub(super) fn unknown<'n>(
     let finding = findings.add(code, path, format!("there is no {kind} {}", crate::document::quote(name)));
     match did_you_mean(name, known.iter().copied()) {
         Some(near) => finding.help(format!("did you mean `{near}`?")),
-        None if known.is_empty() => finding.help(format!("no {kind} is defined anywhere")),
+        None if known.is_empty() => finding.help(format!("no {kind} is defined in the files that were read")),
         None if known.len() <= 12 => finding.help(format!("known: {}", known.join(", "))),
         None => finding,
     };

@@ -242,7 +242,7 @@ mod tests {
         ];
         let names: Vec<_> =
             variants.chain(metrics).chain(streams).chain(others).map(|it| counter(&it)).collect();
-        let expected = "u#a.b-c x#a.b-c c#a.b-c mu#a.b-c#revenue me#a.b-c#revenue ms#a.b-c#revenue mi#a.b-c#revenue \
+        let expected = "u#a.b-c x#a.b-c c#a.b-c mu#a.b-c#revenue me#a.b-c#revenue ms#a.b-c#revenue mi#a.b-c#revenue mo#a.b-c#revenue \
             accepted duplicates late unattributed unused misrouted outside_id_window evaluations \
             15 0#revenue 7#e#revenue rejected#not_json unknown#a#b";
         assert_eq!(names.join(" "), expected);

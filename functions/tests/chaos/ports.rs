@@ -540,7 +540,7 @@ impl MetricStore for Ports {
                 let first = if forgets { &entry.last } else { &entry.first };
                 LogEntry { first: first.clone(), ..entry.clone() }
             };
-            entries.into_iter().map(|(entry, _)| read(entry)).collect()
+            entries.into_iter().map(|(entry, ..)| read(entry)).collect()
         })
         .await
     }

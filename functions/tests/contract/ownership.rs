@@ -4,7 +4,9 @@ use crate::assignments::assignment;
 use crate::catalog::meta;
 use crate::reading::{bad, files, writer};
 use abx_functions::adapters::embedded::EmbeddedStore;
-use abx_functions::ports::{AssignmentStore, CatalogStore, Flip, PutRevision, Quarantine};
+use abx_functions::ports::{
+    AssignmentStore, CatalogStore, Flip, MetricStore, PutRevision, Quarantine, ShardState,
+};
 use jiff::Timestamp;
 use rusqlite::Connection;
 use std::fs;
@@ -80,6 +82,17 @@ async fn a_store_of_the_first_version_can_be_read_before_it_is_migrated() {
     for store in [EmbeddedStore::open_to_read(&path).unwrap(), EmbeddedStore::open(&path).unwrap()] {
         let events = store.events_after(1, 10).unwrap();
         assert_eq!((events.len(), events[0].arrived), (2, Timestamp::UNIX_EPOCH));
+    }
+}
+
+#[tokio::test]
+async fn a_store_without_conversions_of_units_that_were_not_exposed_can_be_read_and_counted_on() {
+    let (_folder, path) = earlier_store("ALTER TABLE commits DROP COLUMN unexposed").await;
+    for _ in 0..2 {
+        let store = EmbeddedStore::open_to_read(&path).unwrap();
+        assert_eq!(store.shard("events/1").await.unwrap(), ShardState::default());
+        let store = EmbeddedStore::open(&path).unwrap();
+        assert_eq!(store.shard("events/1").await.unwrap(), ShardState::default());
     }
 }
 

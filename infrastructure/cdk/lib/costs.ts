@@ -199,8 +199,8 @@ export function experimentWrites(variants: number): number {
 export function commitWrites(events: number): number {
   const kilobytes = (bytes: number) => Math.max(1, Math.ceil(bytes / 1024));
   const head = 2;
-  // Eight bytes an event id, beside the positions that the commit covers.
-  const log = 2 * kilobytes(events * 8 + 300);
+  // Eight bytes an event id, or twelve for a conversion of a unit that was not exposed, beside the positions that the commit covers.
+  const log = 2 * kilobytes(events * 12 + 300);
   // Of the stream: what was taken, late, or credited to nobody.
   const stream = 2;
   const experiments = Math.min(A.experimentsPerBatch, Math.ceil(events));

@@ -8,14 +8,14 @@ use std::collections::BTreeSet;
 const APPLICATION_ID: i32 = 0x6162_7831;
 
 /// Raised with every change to `schema.sql` that an older program could not live with.
-const SCHEMA_VERSION: i64 = 5;
+const SCHEMA_VERSION: i64 = 4;
 
 /// The first schema did not tell when events came; those that it holds came before there were counts.
 const FROM_1: &str = "ALTER TABLE events ADD COLUMN arrived INTEGER NOT NULL DEFAULT 0";
-/// Up to the fourth, a log of commits told of no conversions of units that were not exposed.
-const FROM_4: &str = "ALTER TABLE commits ADD COLUMN unexposed BLOB NOT NULL DEFAULT x''";
+/// A log of commits did not always tell of conversions of units that were not exposed; a program that does not know of them may go on.
+const WITH_UNEXPOSED: &str = "ALTER TABLE commits ADD COLUMN unexposed BLOB NOT NULL DEFAULT x''";
 /// The same for whoever may only read.
-const SEEN_FROM_4: &str = "CREATE TEMP VIEW commits AS SELECT *, x'' AS unexposed FROM main.commits";
+const SEEN_WITH_UNEXPOSED: &str = "CREATE TEMP VIEW commits AS SELECT *, x'' AS unexposed FROM main.commits";
 const SEEN_FROM_1: &str = "
     CREATE TEMP VIEW events AS SELECT id, partition_key, 0 AS arrived, data FROM main.events";
 
@@ -33,8 +33,8 @@ pub(super) fn prepare_to_write(connection: &Connection) -> PortResult<()> {
         if version == 1 {
             connection.execute_batch(FROM_1)?;
         }
-        if version <= 4 && tables(connection)?.contains("commits") {
-            connection.execute_batch(FROM_4)?;
+        if lacks_unexposed(connection)? {
+            connection.execute_batch(WITH_UNEXPOSED)?;
         }
         connection.execute_batch(SCHEMA)?;
         super::stream_name::give(connection)?;
@@ -60,8 +60,8 @@ pub(super) fn prepare_to_read(connection: &Connection) -> PortResult<()> {
             connection.execute_batch(SEEN_FROM_1)?;
         }
         let there = tables(connection)?;
-        if version <= 4 && there.contains("commits") {
-            connection.execute_batch(SEEN_FROM_4)?;
+        if lacks_unexposed(connection)? {
+            connection.execute_batch(SEEN_WITH_UNEXPOSED)?;
         }
         for (name, definition) in schema()? {
             if !there.contains(&name) {
@@ -92,6 +92,12 @@ fn version_of_ours(connection: &Connection) -> PortResult<i64> {
         return Err(PortError::permanent("it was made by a newer abx"));
     }
     Ok(version)
+}
+
+/// True of a log of commits from before it told of conversions of units that were not exposed.
+fn lacks_unexposed(connection: &Connection) -> rusqlite::Result<bool> {
+    let sql = "SELECT count(*) > 0 AND sum(name = 'unexposed') = 0 FROM pragma_table_info('commits')";
+    connection.query_row(sql, (), |row| Ok(row.get::<_, Option<bool>>(0)?.unwrap_or_default()))
 }
 
 fn tables(connection: &Connection) -> rusqlite::Result<BTreeSet<String>> {
