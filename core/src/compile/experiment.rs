@@ -208,9 +208,8 @@ fn check_times(written: &ExperimentConfig, findings: &mut Findings) {
 
 fn check_payloads(written: &ExperimentConfig, findings: &mut Findings) {
     let variants = written.variants.iter().enumerate();
-    let payloads = variants.filter_map(|(at, it)| {
-        Some((Path::of("variants").index(at).field("payload"), it.payload.as_ref()?))
-    });
+    let payloads = variants
+        .filter_map(|(at, it)| Some((Path::of("variants").index(at).field("payload"), it.payload.as_ref()?)));
     payload::check(written.payload_schema.as_ref(), payloads, findings);
 }
 

@@ -1,6 +1,6 @@
 //! A description of payloads, as written: a part of JSON Schema.
 
-use super::read::{ReadPath, ReadValue, json_schemas, record, wrong_type, written_words};
+use super::read::{ReadPath, ReadValue, json_schemas, record, written_words, wrong_type};
 use crate::finding::Findings;
 use serde::Serialize;
 use serde_json::Value;
