@@ -91,7 +91,6 @@ import dev.openfeature.sdk.Structure;
 import dev.openfeature.sdk.Value;
 import java.util.AbstractMap;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -116,31 +115,39 @@ const HELPERS: &str = "
         return value.asObject() instanceof Number number ? (Long) number.longValue() : null;
     }
 
-    private static <T> List<T> asList(Value value, Function<Value, T> read) {
-        if (!value.isList()) {
-            return null;
-        }
-        List<T> items = new ArrayList<>();
-        for (Value item : value.asList()) {
-            items.add(read(item, read));
-        }
-        return items;
+    private static <T> Function<Value, List<T>> listOf(Function<Value, T> read) {
+        return value -> {
+            if (!value.isList()) {
+                return null;
+            }
+            List<T> items = new ArrayList<>();
+            for (Value item : value.asList()) {
+                items.add(read(item, read));
+            }
+            return items;
+        };
     }
 
-    private static <T> Map<String, T> asMap(Value value, Function<Value, T> read) {
-        if (!value.isStructure()) {
-            return null;
-        }
-        Map<String, T> map = new LinkedHashMap<>();
-        for (Map.Entry<String, Value> entry : value.asStructure().asMap().entrySet()) {
-            map.put(entry.getKey(), read(entry.getValue(), read));
-        }
-        return map;
+    private static <T> Function<Value, Map<String, T>> mapOf(Function<Value, T> read) {
+        return value -> {
+            if (!value.isStructure()) {
+                return null;
+            }
+            Map<String, T> map = new LinkedHashMap<>();
+            for (Map.Entry<String, Value> entry : value.asStructure().asMap().entrySet()) {
+                map.put(entry.getKey(), read(entry.getValue(), read));
+            }
+            return map;
+        };
     }
 
     @SafeVarargs
     private static <T> List<T> list(T... items) {
-        return Arrays.asList(items);
+        List<T> list = new ArrayList<>();
+        for (T item : items) {
+            list.add(item);
+        }
+        return list;
     }
 
     private static <T> Map.Entry<String, T> entry(String name, T value) {
@@ -339,8 +346,8 @@ impl Java {
             [Kind::Integer] => "Abx::asLong".to_owned(),
             [Kind::Float] => "Value::asDouble".to_owned(),
             [Kind::Text | Kind::Words(_)] => "Value::asString".to_owned(),
-            [Kind::List(items)] => format!("it -> asList(it, {})", self.reader(items, &place.item())),
-            [Kind::Map(values)] => format!("it -> asMap(it, {})", self.reader(values, &place.map_value())),
+            [Kind::List(items)] => format!("listOf({})", self.reader(items, &place.item())),
+            [Kind::Map(values)] => format!("mapOf({})", self.reader(values, &place.map_value())),
             [Kind::Record(_)] => format!("{}::of", self.name(place)),
             _ => "Function.identity()".to_owned(),
         }

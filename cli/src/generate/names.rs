@@ -150,3 +150,80 @@ impl Names {
         self.0.get(what).expect("a name that was asked for")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn names_are_written_as_each_language_does() {
+        for (name, in_pascal, in_camel, in_snake) in [
+            ("checkout_redesign", "CheckoutRedesign", "checkoutRedesign", "checkout_redesign"),
+            ("a-b.c", "ABC", "aBC", "a_b_c"),
+            ("2fa", "N2fa", "n2fa", "n2fa"),
+            ("freeFrom", "FreeFrom", "freeFrom", "free_from"),
+            ("HTTPPort2Use", "Httpport2Use", "httpport2Use", "httpport2_use"),
+            ("", "Field", "field", "field"),
+            ("größe", "GrE", "grE", "gr_e"),
+        ] {
+            assert_eq!(pascal(name), in_pascal);
+            assert_eq!(camel(name), in_camel);
+            assert_eq!(snake(name), in_snake);
+            assert_eq!(shouting(name), in_snake.to_ascii_uppercase());
+        }
+    }
+
+    #[test]
+    fn keys_that_are_alike_all_have_a_suffix_of_their_own() {
+        let names = Scope::of_keys(&["class"], ["a-b", "a_b", "c", "class"], snake).unwrap();
+        assert_eq!(names.get("c"), "c");
+        assert_eq!(names.get("class"), "class_");
+        let (dash, line) = (names.get("a-b"), names.get("a_b"));
+        assert!(dash.starts_with("a_b__") && line.starts_with("a_b__") && dash != line, "{dash} {line}");
+        let with_more = Scope::of_keys(&[], ["a.b", "a-b", "a_b"], snake).unwrap();
+        assert_eq!(with_more.get("a-b"), dash, "another key changes no suffix");
+        let only = Scope::of_keys(&[], ["a_b"], snake).unwrap();
+        assert_eq!(only.get("a_b"), "a_b");
+    }
+
+    fn is_identifier(name: &str) -> bool {
+        name.starts_with(|c: char| c.is_ascii_alphabetic())
+            && name.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'_')
+    }
+
+    const SOME: &[&str] = &["a", "class", "A", "Self"];
+
+    proptest! {
+        #[test]
+        fn every_identifier_is_valid_and_unique(
+            keys in proptest::collection::btree_set("[ab2][ab2._-]{0,4}|class|.{0,6}", 0..40),
+        ) {
+            for style in [pascal, camel, snake, shouting] {
+                let names = Scope::of_keys(SOME, keys.iter().map(String::as_str), style).unwrap();
+                let mut seen = BTreeSet::new();
+                for key in &keys {
+                    let name = names.get(key);
+                    prop_assert!(is_identifier(name), "{key:?}: {name}");
+                    prop_assert!(!SOME.contains(&name), "{key:?}: {name}");
+                    prop_assert!(seen.insert(name.to_ascii_lowercase()), "{key:?}: {name} is there twice");
+                }
+            }
+        }
+
+        /// A program that compiles with some documents asks for no other flag with some more of them.
+        #[test]
+        fn a_name_never_passes_to_another_key(
+            keys in proptest::collection::btree_set("[ab2][ab2._-]{0,4}", 2..20),
+            more in proptest::collection::btree_set("[ab2][ab2._-]{0,4}", 0..20),
+        ) {
+            let before = Scope::of_keys(SOME, keys.iter().map(String::as_str), camel).unwrap();
+            let all: BTreeSet<&str> = keys.iter().chain(&more).map(String::as_str).collect();
+            let after = Scope::of_keys(SOME, all.iter().copied(), camel).unwrap();
+            for (a, b) in keys.iter().flat_map(|a| all.iter().map(move |b| (a, *b))) {
+                prop_assert!(a == b || before.get(a) != after.get(b), "{a} was {}, and {b} is now", before.get(a));
+            }
+        }
+    }
+}

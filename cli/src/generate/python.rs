@@ -123,6 +123,11 @@ fn literal(value: &Value) -> String {
     }
 }
 
+/// Returns true if a `TypedDict` can have these fields: pyright refuses one without a name.
+fn is_typed(fields: &Fields) -> bool {
+    !fields.contains_key("")
+}
+
 struct Python {
     types: Names,
 }
@@ -144,7 +149,9 @@ impl Python {
     /// Declares the type at a place, and those that it uses before it.
     fn declare(&self, text: &mut String, shape: &Shape, place: &Place, about: &str) {
         for (inner, declared) in declared(shape, place) {
-            if let Declared::Record(fields) = declared {
+            if let Declared::Record(fields) = declared
+                && is_typed(fields)
+            {
                 if inner.what == place.what {
                     let _ = writeln!(text, "\n# {about}");
                 }
@@ -233,7 +240,8 @@ impl Dialect for Python {
             Kind::Words(words) => literal_type(words.iter().map(String::as_str)),
             Kind::List(items) => format!("list[{}]", self.express(items, &place.item())),
             Kind::Map(values) => format!("dict[str, {}]", self.express(values, &place.map_value())),
-            Kind::Record(_) => self.name(place).to_owned(),
+            Kind::Record(fields) if is_typed(fields) => self.name(place).to_owned(),
+            Kind::Record(_) => "dict[str, Any]".to_owned(),
         }
     }
 

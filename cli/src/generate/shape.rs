@@ -258,3 +258,49 @@ fn join_fields(mut a: Fields, b: Fields) -> Fields {
     }
     a
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn joined(values: &[Value]) -> Shape {
+        values.iter().map(Shape::of_value).reduce(Shape::join).unwrap_or_default()
+    }
+
+    #[test]
+    fn a_field_that_one_value_lacks_is_optional() {
+        let shape = joined(&[json!({"a": 1, "b": "x"}), json!({"a": 2.5}), json!({"a": 3, "c": null})]);
+        let kinds = shape.kinds();
+        let [Kind::Record(fields)] = kinds.as_slice() else { panic!("{kinds:?}") };
+        let optional: Vec<(&str, bool)> =
+            fields.iter().map(|(name, field)| (name.as_str(), field.is_optional)).collect();
+        assert_eq!(optional, [("a", false), ("b", true), ("c", true)]);
+        assert_eq!(fields["a"].shape.kinds(), [Kind::Float], "an integer beside a fraction");
+        assert!(fields["c"].shape.is_only_null());
+    }
+
+    #[test]
+    fn types_that_differ_make_a_union_of_each_of_them_once() {
+        let shape =
+            joined(&[json!([1]), json!("x"), json!(["y", null]), json!(true), json!("z"), json!(null)]);
+        let kinds = shape.kinds();
+        let [Kind::Boolean, Kind::Text, Kind::List(items)] = kinds.as_slice() else { panic!("{kinds:?}") };
+        assert_eq!(items.kinds(), [Kind::Integer, Kind::Text]);
+        assert!(items.is_nullable() && shape.is_nullable());
+    }
+
+    #[test]
+    fn joining_is_commutative_and_knows_large_numbers() {
+        let values =
+            [json!({"a": [1, {"b": 2}]}), json!({"a": ["x"]}), json!(u64::MAX), json!(null), json!([])];
+        for (a, b) in values.iter().flat_map(|a| values.iter().map(move |b| (a, b))) {
+            assert_eq!(joined(&[a.clone(), b.clone()]), joined(&[b.clone(), a.clone()]), "{a} {b}");
+        }
+        assert_eq!(
+            Shape::of_value(&json!(u64::MAX)).kinds(),
+            [Kind::Float],
+            "no language has it as an integer"
+        );
+    }
+}

@@ -60,3 +60,34 @@ pub fn block(indent: &str, lines: &[String], escape: impl Fn(&str) -> String) ->
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn lines_stay_lines(text in any::<String>()) {
+            for line in doc_lines(&text) {
+                prop_assert!(!line.chars().any(|c| c.is_control() || steers(c)), "{line:?}");
+                prop_assert!(!line.is_empty());
+            }
+        }
+
+        /// `serde_json` knows the same escapes, but for those in braces.
+        #[test]
+        fn a_literal_is_the_text(text in any::<String>()) {
+            let literal = quoted(&text, |c| format!("\\u{:04x}", u32::from(c)));
+            prop_assert_eq!(serde_json::from_str::<String>(&literal).ok(), Some(text));
+        }
+    }
+
+    #[test]
+    fn characters_that_nobody_sees_are_escaped() {
+        assert_eq!(quoted("\u{feff}\u{202e}\"\\\n", braced), r#""\u{feff}\u{202e}\"\\\n""#);
+        assert_eq!(long('\u{202e}'), r"\u202e");
+        assert_eq!(long('\u{e0001}'), r"\U000e0001");
+        assert_eq!(block("", &["a */ b".to_owned()], |it| it.replace("*/", "*\\/")), "/** a *\\/ b */\n");
+    }
+}

@@ -26,7 +26,7 @@ assert limit == 10
 
 variant: CheckoutRedesignVariant = "redesign"
 payload: CheckoutRedesignPayload = {"layout": "steps", "express_buttons": True}
-assert ExperimentKey.CHECKOUT_REDESIGN == "checkout_redesign"
+assert ExperimentKey.CHECKOUT_REDESIGN.value == "checkout_redesign"
 
 others = nasty.Flags(api.get_client())
 assert others.class_() is False

@@ -1,4 +1,5 @@
 //! A program over generated code.
+#![deny(warnings)]
 
 pub mod abx;
 pub mod nasty;
