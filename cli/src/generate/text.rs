@@ -11,6 +11,7 @@ pub fn doc_lines(text: &str) -> Vec<String> {
 }
 
 /// A literal in double quotes. `escaped` writes characters that a reader would not see, or a compiler would refuse.
+#[must_use]
 pub fn quoted(text: &str, escaped: impl Fn(char) -> String) -> String {
     let mut literal = String::from('"');
     for c in text.chars() {
