@@ -8,6 +8,7 @@
 //! | [`source`] | files become documents that know their lines and columns |
 //! | [`edits`] | edits of an experiment's document, shown and written |
 //! | [`scaffold`], [`ask`] | new files of a project, and questions on a terminal |
+//! | [`generate`] | code of typed keys and flags, in five languages |
 //! | [`people`], [`event_files`], [`scratch`] | files of units, files of events, temporary databases |
 //! | [`aws`], [`http`] | calls of functions: credentials, signatures, connections |
 //! | `bench` | the load generator of `abx bench`, which nothing else knows |
@@ -31,6 +32,7 @@ pub mod edits;
 pub mod error;
 pub mod event_files;
 pub mod exit;
+pub mod generate;
 pub mod history;
 pub mod http;
 pub mod inputs;

@@ -8,6 +8,8 @@
 mod common;
 #[path = "findings/conditions.rs"]
 mod conditions;
+#[path = "findings/payloads.rs"]
+mod payloads;
 #[path = "findings/tests.rs"]
 mod tests;
 
@@ -352,6 +354,7 @@ fn cases() -> Vec<Case> {
         .chain(shares())
         .chain(names())
         .chain(conditions::cases())
+        .chain(payloads::cases())
         .chain(tests::cases())
         .chain([doubled()])
         .collect()

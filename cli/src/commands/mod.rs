@@ -10,6 +10,7 @@ pub mod diff;
 pub mod explain;
 pub mod explain_code;
 pub mod forget;
+pub mod generate;
 pub mod init;
 pub mod invoke;
 pub mod list;
@@ -108,6 +109,7 @@ commands! {
     Forget(forget),
     Invoke(invoke),
     Bench(bench),
+    Generate(generate),
     Schema(schema),
     Completions(completions),
     Manual(manual),

@@ -62,7 +62,8 @@ pub fn printable_lines(text: &str) -> String {
 /// Returns true if a terminal acts on a character instead of displaying it: control characters of both kinds
 /// (C0 and C1), line and paragraph separators, and marks that set the direction of the text. A tab counts as
 /// a space.
-fn steers(c: char) -> bool {
+#[must_use]
+pub fn steers(c: char) -> bool {
     let turns =
         matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{206f}');
     (c.is_control() && c != '\t') || turns || ('\u{fff9}'..='\u{fffb}').contains(&c)

@@ -2,6 +2,7 @@
 
 use super::metrics;
 use super::names::unknown;
+use super::payload;
 use super::rules::Rules;
 use super::shared::{Shared, unique};
 use super::shares;
@@ -31,6 +32,7 @@ pub(super) fn compile(
     check_times(written, findings);
     metrics::check(written, findings);
     check_rows(written, findings);
+    check_payloads(written, findings);
     let epoch = written.epoch.unwrap_or(1);
     let written_salt = written.salt.as_deref().unwrap_or(&written.experiment);
     let salt = salt_of_epoch(written_salt, epoch);
@@ -202,6 +204,13 @@ fn check_times(written: &ExperimentConfig, findings: &mut Findings) {
             )
             .help("write `status: completed`, or drop the winner");
     }
+}
+
+fn check_payloads(written: &ExperimentConfig, findings: &mut Findings) {
+    let variants = written.variants.iter().enumerate();
+    let payloads = variants
+        .filter_map(|(at, it)| Some((Path::of("variants").index(at).field("payload"), it.payload.as_ref()?)));
+    payload::check(written.payload_schema.as_ref(), payloads, findings);
 }
 
 /// Notes counts that a store could not hold: events would wait for ever.

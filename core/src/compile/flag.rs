@@ -6,6 +6,7 @@ mod values;
 
 use super::lint::implies;
 use super::names::{Names, unknown};
+use super::payload;
 use super::rules::Rules;
 use super::shared::{Shared, unique};
 use super::shares;
@@ -132,6 +133,9 @@ impl FlagCompiler<'_> {
                 self.findings.add(Code::MixedValues, path, message).help("give all variants one type");
             }
         }
+        let written = self.written.variants.iter().enumerate();
+        let values = written.map(|(at, it)| (Path::of("variants").index(at).field("value"), &it.value));
+        payload::check(self.written.payload_schema.as_ref(), values, self.findings);
     }
 
     fn implied_default(&mut self, variants: &[FlagVariant]) -> usize {

@@ -7,6 +7,7 @@
 //! | `shared` | segments, layers, holdouts |
 //! | `experiment`, `flag` | one document of each kind |
 //! | `shares` | allocations and ranges |
+//! | `payload` | payloads, compared with `payload_schema` |
 //! | `rules`, `operators`, `patterns` | conditions, what each operator takes, and the budget of regular expressions |
 //! | `tests` | rule tests, and the combinations of their matrices |
 //! | `lint` | rules that work and do not do what was meant |
@@ -19,6 +20,7 @@ mod metrics;
 mod names;
 mod operators;
 mod patterns;
+mod payload;
 mod rule_tests;
 mod rules;
 mod shared;

@@ -1,5 +1,6 @@
 //! An experiment, as written.
 
+use super::payload_schema::PayloadSchema;
 use super::read::{record, written_words};
 use super::rule::Condition;
 use super::scalar::{DateTime, HashScheme, Key, MetricWindow, NumberOrPercent, Window};
@@ -34,6 +35,8 @@ record! {
         /// The variants, in the order of their ranges.
         #[serde(default)]
         pub variants: Vec<VariantConfig>,
+        /// A description of the payloads of the variants, in a part of JSON Schema.
+        pub payload_schema: Option<PayloadSchema>,
         /// The conditions that a unit must match to take part; all of them must hold.
         #[serde(default)]
         pub targeting_rules: Vec<Condition>,

@@ -1,5 +1,6 @@
 //! A feature flag, as written.
 
+use super::payload_schema::PayloadSchema;
 use super::read::record;
 use super::rule::Condition;
 use super::scalar::{HashScheme, Key};
@@ -33,6 +34,8 @@ record! {
         /// The variants; `on` and `off` by default.
         #[serde(default)]
         pub variants: Vec<FlagVariantConfig>,
+        /// A description of the values of the variants, in a part of JSON Schema.
+        pub payload_schema: Option<PayloadSchema>,
         /// The variant of units that get no other one; `off` by default.
         pub default_variant: Option<String>,
         /// Flags that must give a certain variant first.

@@ -8,6 +8,7 @@ mod experiment;
 mod flag;
 mod meant;
 mod operator;
+mod payload_schema;
 mod read;
 mod rule;
 mod rule_tests;
@@ -27,6 +28,7 @@ pub use experiment::{
 };
 pub use flag::{FeatureFlagConfig, FlagRuleConfig, FlagVariantConfig, PrerequisiteConfig, SplitConfig};
 pub use operator::{DefaultSubject, Operator};
+pub use payload_schema::{OtherProperties, PayloadSchema, PayloadType, PayloadTypes};
 pub(crate) use read::describe;
 pub use read::quote;
 pub use rule::{Condition, LeafConfig, Negated};

@@ -248,6 +248,14 @@ impl<T: ReadValue> ReadValue for BTreeMap<String, T> {
     }
 }
 
+/// The name of a field in documents: `type` of `r#type`, which Rust would take for a word of its own.
+pub(crate) const fn field_name(identifier: &'static str) -> &'static str {
+    match identifier.as_bytes() {
+        [b'r', b'#', ..] => identifier.split_at(2).1,
+        _ => identifier,
+    }
+}
+
 /// Declares a mapping of a document: the struct, its derives and its reader. A field of type `Option`, `Vec`
 /// or `BTreeMap` may be left out; every other one must be written.
 macro_rules! record {
@@ -260,7 +268,7 @@ macro_rules! record {
         pub struct $name { $($(#[$field_attribute])* pub $field: $type,)* }
 
         impl $name {
-            pub(crate) const FIELDS: &'static [&'static str] = &[$(stringify!($field)),*];
+            pub(crate) const FIELDS: &'static [&'static str] = &[$($crate::document::read::field_name(stringify!($field))),*];
         }
 
         impl $crate::document::read::ReadValue for $name {
@@ -274,7 +282,7 @@ macro_rules! record {
                     return read::not_a_mapping(Self::FIELDS, value, at, findings);
                 };
                 read::check_unknown(map, Self::FIELDS, at, findings);
-                Self { $($field: read::field(map, stringify!($field), at, findings),)* }
+                Self { $($field: read::field(map, read::field_name(stringify!($field)), at, findings),)* }
             }
         }
     };

@@ -244,6 +244,10 @@ codes! {
         "A value of another type makes the inner condition false, and `not` turns that into true: `not: age >= 18` is \
          true for the text \"20\". Use the opposite operator, which is false for it (`less_than: 18`), or add a \
          condition that is true only for the right type.";
+    PayloadMismatch Error
+        "A payload does not fit the `payload_schema`."
+        "Programs are written against the types that `abx generate` makes of the schema, so a payload of another shape would \
+         break them. Change the payload, or the schema.";
     MixedValues Warning
         "The variants of a flag have values of different types."
         "A program asks for a boolean, string, number or object, and gets its own default if the type differs.";

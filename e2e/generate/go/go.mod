@@ -1,0 +1,5 @@
+module example.com/generated
+
+go 1.18
+
+require github.com/open-feature/go-sdk v1.14.1

@@ -1,0 +1,3 @@
+package dev.openfeature.sdk;
+
+public interface EvaluationContext {}
