@@ -135,7 +135,8 @@ impl Scope {
 /// Six digits of a hash.
 fn suffix(what: &str) -> String {
     let hash = Sha256::digest(what.as_bytes());
-    hash.iter().take(3).map(|byte| format!("{byte:02x}")).collect()
+    let [first, second, third, ..]: [u8; 32] = hash.into();
+    format!("{first:02x}{second:02x}{third:02x}")
 }
 
 impl Names {

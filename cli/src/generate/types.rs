@@ -102,7 +102,9 @@ pub(super) fn want_types(scope: &mut Scope, model: &Model) {
         if let Some(payload) = &experiment.payload {
             let place = Place::payload(key);
             want(&place);
-            declared(&payload.shape, &place).iter().for_each(|(place, _)| want(place));
+            for (place, _) in &declared(&payload.shape, &place) {
+                want(place);
+            }
         }
     }
     for flag in &model.flags {
@@ -112,7 +114,9 @@ pub(super) fn want_types(scope: &mut Scope, model: &Model) {
             FlagValue::Object(_, shape) => {
                 let place = Place::value(key);
                 want(&place);
-                declared(shape, &place).iter().for_each(|(place, _)| want(place));
+                for (place, _) in &declared(shape, &place) {
+                    want(place);
+                }
             }
             FlagValue::Text(_, Some(_)) => want(&Place::value(key)),
             _ => {}

@@ -22,11 +22,14 @@ use tokio::sync::Notify;
 /// A write that is under way.
 type Write = Box<dyn FnOnce(&mut State) + Send>;
 
+/// An entry of the log, the ids of its events, and its conversions of units that were not exposed.
+type LoggedCommit = (LogEntry, Vec<u64>, Vec<Unexposed>);
+
 /// The stored data.
 #[derive(Default)]
 pub(crate) struct State {
     heads: BTreeMap<String, (Position, u64)>,
-    logs: BTreeMap<String, BTreeMap<Position, (LogEntry, Vec<u64>, Vec<Unexposed>)>>,
+    logs: BTreeMap<String, BTreeMap<Position, LoggedCommit>>,
     guards: BTreeMap<String, BTreeMap<Position, RedrivenRecord>>,
     /// The facts that were written, in their order.
     pub history: Vec<Fact>,

@@ -454,11 +454,11 @@ pub(crate) fn count(shards: &[Shard], history: &[Fact]) -> Expected {
                         && (0..=longest).contains(&(at - time))
                 });
                 let row = if metric == "bought" { cohort(variant, time) } else { row.clone() };
-                (row, format!("mo#{variant}#{metric}"), of.count())
+                (row, format!("mo#{variant}#{metric}"), f64::from(u32::try_from(of.count()).unwrap()))
             };
             let counts: Vec<_> =
                 metrics.into_iter().filter(|(metric, _)| has(metric) && !is_redriven).map(count).collect();
-            counts.into_iter().filter(|it| it.2 > 0).collect::<Vec<_>>()
+            counts.into_iter().filter(|it| it.2 > 0.0).collect::<Vec<_>>()
         };
         if is_repeated {
             // An attempt before it may have archived it: what it repeats was given up then, and counted since, or was not credited then,
@@ -492,7 +492,7 @@ pub(crate) fn count(shards: &[Shard], history: &[Fact]) -> Expected {
                 What::Exposure(experiment, _) => {
                     if let Some(First { variant, time, .. }) = own(experiment) {
                         for (row, counter, of) in overtaken(&unexposed, experiment, variant) {
-                            add(&format!("exp#{experiment}"), &row, counter, of as f64);
+                            add(&format!("exp#{experiment}"), &row, counter, of);
                         }
                         add(&format!("exp#{experiment}"), &row, format!("u#{variant}"), 1.0);
                         if ["checkout", SECOND].contains(&experiment) {
@@ -562,7 +562,7 @@ pub(crate) fn count(shards: &[Shard], history: &[Fact]) -> Expected {
                 }
                 if mark.place == at {
                     for (row, counter, of) in overtaken(&unexposed, experiment, belongs) {
-                        add(partition, &row, counter, of as f64);
+                        add(partition, &row, counter, of);
                     }
                     add(partition, &row, format!("u#{belongs}"), 1.0);
                     if ["checkout", SECOND].contains(&experiment) {

@@ -55,7 +55,7 @@ pub(crate) fn small(head: &str, id: u64) -> Commit<'static> {
 
 /// A conversion of a unit that was not exposed, for each id.
 fn unexposed(ids: &[u64]) -> Vec<Unexposed> {
-    ids.iter().map(|id| Unexposed { key: !id, time: (id % (1 << 32)) as u32 }).collect()
+    ids.iter().map(|id| Unexposed { key: !id, time: u32::try_from(id % (1 << 32)).unwrap() }).collect()
 }
 
 /// The state after commits with these ids, in their order.
