@@ -1,9 +1,10 @@
 //! AWS as a command reaches it: region, credentials, functions and signatures.
 
+pub mod advice;
 pub mod lambda;
 pub mod signer;
 
-use crate::advice::SIGN_IN;
+use crate::aws::advice::SIGN_IN;
 use crate::error::{Error, chain};
 use abx_functions::adapters::aws;
 use aws_sdk_lambda::config::{Credentials, ProvideCredentials as _, SharedCredentialsProvider};

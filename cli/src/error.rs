@@ -35,6 +35,14 @@ impl Error {
         Self { kind: ErrorKind::World, ..Self::caller(message) }
     }
 
+    /// The error for what a build without AWS cannot reach or do.
+    #[cfg(not(feature = "aws"))]
+    #[must_use]
+    pub fn without_aws(what: &str) -> Self {
+        Self::caller(format!("{what}: this `abx` was built without AWS"))
+            .help("`cargo install --path cli` builds it with all that it can do")
+    }
+
     /// Adds what lies under it: it is shown after the message, innermost last.
     #[must_use]
     pub fn because(self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {

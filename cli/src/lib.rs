@@ -22,7 +22,9 @@
 
 pub mod advice;
 pub mod ask;
+#[cfg(feature = "aws")]
 pub mod aws;
+#[cfg(feature = "aws")]
 pub mod bench;
 pub mod command;
 pub mod commands;
@@ -34,6 +36,7 @@ pub mod event_files;
 pub mod exit;
 pub mod generate;
 pub mod history;
+#[cfg(feature = "aws")]
 pub mod http;
 pub mod inputs;
 pub mod outcome;

@@ -6,6 +6,7 @@ use abx_core::finding::Severity;
 use abx_functions::ports::RevisionMeta;
 use clap::ValueEnum;
 use serde::Serialize;
+use serde_json::Value;
 
 /// The result of a command. Its `Serialize` form *is* the JSON output.
 pub trait Report: Serialize {
@@ -115,4 +116,9 @@ pub fn json(value: &impl Serialize) -> String {
     #[expect(clippy::expect_used, reason = "reports hold no map with keys that are not texts")]
     let text = serde_json::to_string_pretty(value).expect("a report is JSON");
     text + "\n"
+}
+
+/// A text as the JSON that it is, or as a text.
+pub(crate) fn json_or_text(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
 }

@@ -13,7 +13,6 @@ use aws_sdk_lambda::operation::invoke::{InvokeError, InvokeOutput};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use std::time::Duration;
 
 /// A client for a function that tries once, because a second try would hide what is measured, and that waits so long.
@@ -116,11 +115,6 @@ impl Envelope {
         let is_object = payload.trim_ascii_start().starts_with(b"{");
         if is_object { serde_json::from_slice(payload).ok() } else { None }
     }
-}
-
-/// A text as the JSON that it is, or as a text.
-pub(crate) fn json_or_text(text: &str) -> Value {
-    serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
 }
 
 /// Why a function could not be called, and what mends it.

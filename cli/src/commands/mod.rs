@@ -1,7 +1,11 @@
 //! The commands: one file each, all of the same shape. None of them knows another one: what several use stands beside this module.
 
+#[cfg(not(feature = "aws"))]
+mod absent;
 pub mod assign;
+#[cfg(feature = "aws")]
 pub mod bench;
+#[cfg(feature = "aws")]
 pub mod capture;
 pub mod completions;
 pub mod conclude;
@@ -12,6 +16,7 @@ pub mod explain_code;
 pub mod forget;
 pub mod generate;
 pub mod init;
+#[cfg(feature = "aws")]
 pub mod invoke;
 pub mod list;
 pub mod manual;
@@ -31,6 +36,7 @@ pub mod rollback;
 pub mod schema;
 pub mod simulate;
 pub mod srm;
+#[cfg(feature = "aws")]
 pub mod status;
 pub mod test;
 pub mod validate;
@@ -38,6 +44,8 @@ pub mod validate;
 use crate::command::{ReportSchema, Run};
 use crate::exit::Exit;
 use crate::output::{ErrorReport, Output, OutputArgs};
+#[cfg(not(feature = "aws"))]
+use absent::{self as bench, self as capture, self as invoke, self as status};
 use clap::{Parser, Subcommand};
 
 /// Check, simulate, explain and operate experiments and feature flags.

@@ -2,6 +2,11 @@
 
 mod batch;
 mod faults;
+#[cfg(feature = "aws")]
+mod function;
+#[cfg(not(feature = "aws"))]
+#[path = "replay/no_function.rs"]
+mod function;
 mod load;
 mod report;
 mod rows;

@@ -6,6 +6,7 @@
 //! | [`embedded`] | one `SQLite` file; no server and no account: the default of every local command |
 //! | [`keys`] | rows, counters and marks as the texts that both keep them under |
 
+#[cfg(feature = "aws")]
 pub mod aws;
 pub mod embedded;
 pub mod keys;

@@ -148,8 +148,3 @@ pub trait CatalogStore: Send + Sync {
 pub(crate) fn no_such_revision(revision: u64) -> PortError {
     PortError::permanent(format!("revision {revision} does not exist, or was never written to its end"))
 }
-
-/// The chunks of a publisher that did not come to its manifest.
-pub(crate) fn half_written(revision: u64) -> PortError {
-    PortError::permanent(format!("revision {revision} is broken: it was never written to its end"))
-}

@@ -28,10 +28,11 @@ pub use assignment_store::{
     AssignmentStore, MAX_EXPERIMENT_KEY_BYTES, MAX_UNIT_BYTES, Put, StoredAssignment,
 };
 pub(crate) use assignment_store::{check_key, check_unit};
+pub(crate) use catalog_store::no_such_revision;
 pub use catalog_store::{
     CHUNK_BYTES, CatalogStore, Flip, Head, HeadMove, PutRevision, RevisionInfo, RevisionMeta,
 };
-pub(crate) use catalog_store::{half_written, no_such_revision};
+#[cfg(feature = "aws")]
 pub(crate) use error::{BoxError, causes};
 pub use error::{PortError, PortResult, Within, chain};
 pub use event_sink::{Event, EventSink, MAX_EVENT_BYTES, SendReport};

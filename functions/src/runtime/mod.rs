@@ -12,13 +12,19 @@
 //! The events are read by our own page of code. `lambda_http` was tried: it panics on a body that is no base64 and on a path that is no
 //! URL, and tries its strict types one after another, so that one unknown value fails the event before any handler sees it.
 
+#[cfg(feature = "aws")]
 mod batches;
 mod event;
+#[cfg(feature = "aws")]
 mod init;
 mod invoker;
+#[cfg(feature = "aws")]
 mod lifecycle;
 
+#[cfg(feature = "aws")]
 pub use batches::run_batches;
+#[cfg(feature = "aws")]
 pub use init::{assignment, events, flags};
 pub use invoker::{ForeignTrigger, Invoker};
+#[cfg(feature = "aws")]
 pub use lifecycle::{Host, run};

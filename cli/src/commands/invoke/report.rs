@@ -1,11 +1,11 @@
 //! An answer, as a person and a program read it.
 
-use crate::aws::lambda::{Envelope, InvocationReport, json_or_text, log_tail};
+use crate::aws::lambda::{Envelope, InvocationReport, log_tail};
 use crate::exit::{self, Exit};
 use crate::render::notes::hinted;
 use crate::render::printable;
 use crate::render::style::{BAD, DIM, GOOD, TITLE};
-use crate::report::Report;
+use crate::report::{Report, json_or_text};
 use aws_sdk_lambda::operation::RequestId as _;
 use aws_sdk_lambda::operation::invoke::InvokeOutput;
 use serde::Serialize;

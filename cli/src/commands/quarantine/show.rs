@@ -2,12 +2,11 @@
 
 use super::SelectArgs;
 use super::list::RecordSummary;
-use crate::aws::lambda::json_or_text;
 use crate::command::{Execute, block_on};
 use crate::error::Error;
 use crate::render::printable;
 use crate::render::style::{BAD, DIM, TITLE};
-use crate::report::{FormatArg, Report};
+use crate::report::{FormatArg, Report, json_or_text};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;

@@ -1,10 +1,9 @@
 //! Targets of batches.
 
 use super::batch::ReplayBatch;
+use super::function::DeployedFunction;
 use super::load::ReplayLedger;
 use crate::advice::unanswered;
-use crate::aws::aws_config_for;
-use crate::aws::lambda::refused;
 use crate::error::Error;
 use crate::inputs::{DOCUMENTS, DocumentSource, load_from};
 use crate::stores::{StoreArgs, archive_beside, open_file};
@@ -14,7 +13,6 @@ use abx_functions::catalog::{CatalogHolder, Snapshot, changes, documents_of, hea
 use abx_functions::events::{BatchResponse, Options, Processor};
 use abx_functions::ports::{Archive, ArchiveLine, MetricStore, PortError, RevisionMeta, RowsOf, totals};
 use abx_functions::telemetry::Telemetry;
-use aws_sdk_lambda::primitives::Blob;
 use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -68,13 +66,9 @@ pub(super) enum ReplayTarget {
     Local(Box<ReplayProcessor>),
     /// A function, deployed.
     Function {
-        /// Its name.
-        name: String,
-        client: aws_sdk_lambda::Client,
+        function: DeployedFunction,
         /// The file here that knows what was replayed to it.
         ledger: Box<EmbeddedStore>,
-        /// Its name in that.
-        target: String,
     },
 }
 
@@ -126,16 +120,8 @@ impl ReplayTarget {
     }
 
     pub(super) async fn function(name: &str, endpoint: Option<&str>) -> Result<Self, Error> {
-        let config = aws_config_for(&format!("function {name}"), endpoint).await?;
-        let region = endpoint.map(str::to_owned).or_else(|| config.region().map(ToString::to_string));
-        let ledger = Box::new(open_file(Path::new(REPLAYED))?);
-        let target = format!("{name} at {}", region.unwrap_or_default());
-        Ok(Self::Function {
-            name: name.to_owned(),
-            client: aws_sdk_lambda::Client::new(&config),
-            ledger,
-            target,
-        })
+        let function = DeployedFunction::open(name, endpoint).await?;
+        Ok(Self::Function { function, ledger: Box::new(open_file(Path::new(REPLAYED))?) })
     }
 
     pub(super) fn is_function(&self) -> bool {
@@ -146,7 +132,7 @@ impl ReplayTarget {
     pub(super) fn ledger(&self) -> ReplayLedger<'_> {
         match self {
             Self::Local(processor) => ReplayLedger { store: processor.store(), target: String::new() },
-            Self::Function { ledger, target, .. } => ReplayLedger { store: ledger, target: target.clone() },
+            Self::Function { function, ledger } => ReplayLedger { store: ledger, target: function.place() },
         }
     }
 
@@ -177,8 +163,8 @@ impl ReplayTarget {
                 counts.classes.merge(&outcome.classes);
                 Ok(outcome.response)
             }
-            Self::Function { name, client, .. } => {
-                let response = invoke(client, name, &batch.payload()).await?;
+            Self::Function { function, .. } => {
+                let response = function.count(&batch.payload()).await?;
                 counts.classes.merge(&response.counted);
                 Ok(response)
             }
@@ -198,19 +184,4 @@ impl ReplayTarget {
         }
         Ok(counts)
     }
-}
-
-async fn invoke(client: &aws_sdk_lambda::Client, name: &str, payload: &[u8]) -> Result<BatchResponse, Error> {
-    let call = client.invoke().function_name(name).payload(Blob::new(payload));
-    let output = Box::pin(call.send()).await.map_err(|error| refused(client, name, error))?;
-    let answer = output.payload().map(AsRef::as_ref).unwrap_or_default();
-    if let Some(kind) = output.function_error() {
-        return Err(Error::world(format!("{name} failed ({kind}): {}", String::from_utf8_lossy(answer))));
-    }
-    serde_json::from_slice(answer).map_err(|_| {
-        Error::caller(format!(
-            "{name} does not answer as an event function does: {}",
-            String::from_utf8_lossy(answer)
-        ))
-    })
 }

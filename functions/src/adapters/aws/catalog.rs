@@ -16,7 +16,7 @@ use super::error::port_error;
 use super::transaction::{TransactionOutcome, transact};
 use crate::ports::{
     CHUNK_BYTES, CatalogStore, Flip, Head, HeadMove, PortError, PortResult, PutRevision, RevisionInfo,
-    RevisionMeta, half_written, no_such_revision,
+    RevisionMeta, no_such_revision,
 };
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::BuildError;
@@ -305,4 +305,9 @@ fn read_manifest(item: &DynamoItem) -> PortResult<RevisionInfo> {
         chunks: number(item, "chunks")?,
         checksum: text(item, "checksum")?,
     })
+}
+
+/// The chunks of a publisher that did not come to its manifest.
+fn half_written(revision: u64) -> PortError {
+    PortError::permanent(format!("revision {revision} is broken: it was never written to its end"))
 }
