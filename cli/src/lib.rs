@@ -7,6 +7,7 @@
 //! | [`inputs`], [`stores`], [`earlier`] | arguments that several commands have: documents, units, times, stores |
 //! | [`source`] | files become documents that know their lines and columns |
 //! | [`edits`] | edits of an experiment's document, shown and written |
+//! | `complete` | completion on a command line, with the keys of the documents |
 //! | [`scaffold`], [`ask`] | new files of a project, and questions on a terminal |
 //! | [`generate`] | code of typed keys and flags, in five languages |
 //! | [`people`], [`event_files`], [`scratch`] | files of units, files of events, temporary databases |
@@ -28,6 +29,7 @@ pub mod aws;
 pub mod bench;
 pub mod command;
 pub mod commands;
+mod complete;
 pub mod decisions;
 pub mod earlier;
 pub mod edits;
@@ -52,13 +54,14 @@ pub mod source;
 pub mod stores;
 pub mod suspects;
 
-use clap::Parser;
+use clap::{CommandFactory as _, Parser as _};
 use output::Output;
 use std::process::ExitCode;
 
 /// Runs the command with the arguments of the process.
 #[must_use]
 pub fn main() -> ExitCode {
+    complete::answer(commands::Abx::command);
     std::panic::set_hook(Box::new(|info| {
         anstream::eprintln!("abx: this is a bug, please report it: {info}");
     }));

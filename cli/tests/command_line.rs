@@ -32,6 +32,31 @@ fn folder() -> tempfile::TempDir {
     folder
 }
 
+/// The completions of the last of some words.
+fn completed(folder: &Path, words: &[&str]) -> Vec<String> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_abx"));
+    command.env("ABX_COMPLETE", "fish").args(["--", "abx"]).args(words).current_dir(folder);
+    let lines = stdout(&command.output().expect("the command runs"));
+    lines.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_shell_completes_commands_and_the_keys_of_the_documents_here() {
+    let folder = folder();
+    let flag = "flag: new_search\ndescription: The search of 2027\nvalues: {on: true, off: false}\ndefault: off\n";
+    fs::write(folder.path().join("experiments/f.yaml"), flag).expect("a file");
+    let is_there = |words: &[&str], line: &str| completed(folder.path(), words).iter().any(|it| it == line);
+    assert!(is_there(&["explain", "user_1", "new"], "new_search\tThe search of 2027"));
+    assert!(is_there(&["explain", "user_1", ""], "e"));
+    for words in [&["results", ""][..], &["conclude", ""], &["simulate", "--only", ""], &["invoke", "f", "--experiment", ""]] {
+        assert!(is_there(words, "e"), "{words:?}");
+        assert!(!is_there(words, "new_search\tThe search of 2027"), "{words:?}: a flag is no experiment");
+    }
+    assert!(completed(folder.path(), &["vali"]).iter().any(|it| it.starts_with("validate\t")));
+    fs::write(folder.path().join("experiments/f.yaml"), "flag: [").expect("a file");
+    assert!(is_there(&["results", ""], "e"), "a broken file hides no other");
+}
+
 /// Updates the page with `UPDATE=1`.
 #[test]
 fn the_page_of_arguments_is_up_to_date() {

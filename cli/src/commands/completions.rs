@@ -1,14 +1,15 @@
 //! `abx completions`: the completion script of a shell.
 
-use super::Abx;
 use crate::command::Execute;
+use crate::complete;
 use crate::error::Error;
 use crate::report::{FormatArg, Report};
-use clap::CommandFactory as _;
-use clap_complete::Shell;
+use clap::builder::PossibleValuesParser;
 use serde::Serialize;
 
 /// Print the completions for a shell
+///
+/// The script asks `abx` for each completion, which knows the keys of the documents in `experiments`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   abx completions bash > ~/.local/share/bash-completion/completions/abx
@@ -16,8 +17,8 @@ use serde::Serialize;
   abx completions fish > ~/.config/fish/completions/abx.fish")]
 pub struct Args {
     /// The shell
-    #[arg(value_enum)]
-    shell: Shell,
+    #[arg(value_parser = PossibleValuesParser::new(complete::shells().names()))]
+    shell: String,
     #[command(flatten)]
     format: FormatArg,
 }
@@ -34,14 +35,12 @@ pub struct CompletionsReport {
 impl Execute for Args {
     type Report = CompletionsReport;
 
-    /// Makes the script from the command's own definition.
     fn execute(&self) -> Result<CompletionsReport, Error> {
-        let mut script = Vec::new();
-        clap_complete::generate(self.shell, &mut Abx::command(), "abx", &mut script);
-        Ok(CompletionsReport {
-            shell: self.shell.to_string(),
-            script: String::from_utf8_lossy(&script).into_owned(),
-        })
+        let unknown = || Error::caller(format!("there are no completions for {}", self.shell));
+        let shells = complete::shells();
+        let shell = shells.completer(&self.shell).ok_or_else(unknown)?;
+        let script = complete::script(shell).map_err(|error| unknown().because(error))?;
+        Ok(CompletionsReport { shell: self.shell.clone(), script })
     }
 
     fn print(&self, report: &CompletionsReport) -> String {

@@ -19,7 +19,7 @@ use serde::Serialize;
   abx conclude pricing_page --winner control experiments/pricing.yaml --yes")]
 pub struct Args {
     /// The experiment
-    #[arg(value_name = "KEY")]
+    #[arg(value_name = "KEY", add = crate::complete::experiments())]
     key: String,
     /// The variant that every unit gets from now on
     #[arg(long, value_name = "VARIANT")]

@@ -37,6 +37,7 @@ pub struct Args {
     /// is used
     unit: String,
     /// The key of an experiment or flag
+    #[arg(add = crate::complete::experiments_and_flags())]
     key: String,
     /// Assume that this variant was assigned before, whatever the store holds (in the current epoch, unless --pin-epoch is given)
     #[arg(long, value_name = "VARIANT")]

@@ -43,10 +43,10 @@ pub struct Args {
     #[arg(long, alias = "user", value_name = "UNIT", requires = "about")]
     unit: Option<String>,
     /// The experiment to get a variant of
-    #[arg(long, value_name = "KEY", group = "about", requires = "unit")]
+    #[arg(long, value_name = "KEY", group = "about", requires = "unit", add = crate::complete::experiments())]
     experiment: Option<String>,
     /// The flag to get a value of
-    #[arg(long, value_name = "KEY", group = "about", requires = "unit", conflicts_with = "peek")]
+    #[arg(long, value_name = "KEY", group = "about", requires = "unit", conflicts_with = "peek", add = crate::complete::flags())]
     flag: Option<String>,
     /// Do not enroll the unit
     #[arg(long, requires = "experiment")]

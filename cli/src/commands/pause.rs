@@ -18,7 +18,7 @@ use serde::Serialize;
   abx pause pricing_page --resume experiments/pricing.yaml --yes")]
 pub struct Args {
     /// The experiment
-    #[arg(value_name = "KEY")]
+    #[arg(value_name = "KEY", add = crate::complete::experiments())]
     key: String,
     /// Take new units again: write `status: active`
     #[arg(long)]

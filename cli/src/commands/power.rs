@@ -41,7 +41,7 @@ repeated; with --tuned-for it is for a document without a plan, which takes more
 )]
 pub struct Args {
     /// A published experiment, whose shares and counts are used
-    #[arg(value_name = "KEY", conflicts_with_all = ["allocation", "variants", "traffic"])]
+    #[arg(value_name = "KEY", conflicts_with_all = ["allocation", "variants", "traffic"], add = crate::complete::experiments())]
     key: Option<String>,
     /// The metric to plan for; the goal of the plan, or the first primary metric, by default
     #[arg(long, value_name = "METRIC", requires = "key")]

@@ -23,7 +23,7 @@ use serde_json::Value;
   abx ramp pricing_page 10% --lower")]
 pub struct Args {
     /// The experiment
-    #[arg(value_name = "KEY")]
+    #[arg(value_name = "KEY", add = crate::complete::experiments())]
     key: String,
     /// The share of units that take part, for example 50% or 0.5
     #[arg(value_name = "SHARE", value_parser = traffic)]

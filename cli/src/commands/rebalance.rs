@@ -22,7 +22,7 @@ use serde::Serialize;
   abx rebalance pricing_page --to control=30%,b=70% experiments/pricing.yaml --yes")]
 pub struct Args {
     /// The experiment
-    #[arg(value_name = "KEY")]
+    #[arg(value_name = "KEY", add = crate::complete::experiments())]
     key: String,
     /// The variants and their shares, which sum to 1
     #[arg(long, value_name = "VARIANT=SHARE", value_delimiter = ',', num_args = 1, required = true, value_parser = target)]

@@ -66,7 +66,7 @@ With --table the list has published experiments only, because abx does not scan 
 docs/statistics.md has the formulas.")]
 pub struct Args {
     /// The experiment; without it, all experiments with counts are listed
-    #[arg(value_name = "KEY")]
+    #[arg(value_name = "KEY", add = crate::complete::experiments())]
     key: Option<String>,
     #[command(flatten)]
     metrics: MetricsArgs,

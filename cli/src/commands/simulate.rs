@@ -34,7 +34,7 @@ pub struct Args {
     #[command(flatten)]
     documents: SourcesArgs,
     /// Only this experiment; may be given several times
-    #[arg(long, alias = "experiment", value_name = "KEY")]
+    #[arg(long, alias = "experiment", value_name = "KEY", add = crate::complete::experiments())]
     only: Vec<String>,
     /// Number of units to generate
     #[arg(long, alias = "users", value_name = "N", default_value_t = 1_000_000, conflicts_with = "units_file", value_parser = inputs::count)]

@@ -36,7 +36,7 @@ pub struct Args {
     #[arg(long, value_name = "SHARES", value_delimiter = ',', allow_hyphen_values = true, value_parser = inputs::part)]
     shares: Vec<f64>,
     /// The experiment whose allocations are the shares
-    #[arg(long, value_name = "KEY", conflicts_with = "shares")]
+    #[arg(long, value_name = "KEY", conflicts_with = "shares", add = crate::complete::experiments())]
     experiment: Option<String>,
     #[command(flatten)]
     from: FromArg,

@@ -32,7 +32,7 @@ pub struct Args {
     #[command(flatten)]
     documents: SourcesArgs,
     /// Only the tests of this experiment or flag; may be given several times
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, value_name = "KEY", add = crate::complete::experiments_and_flags())]
     only: Vec<String>,
     /// Exit with 1 if the tests reach less than this share of what they can reach
     #[arg(long, value_name = "SHARE", value_parser = share)]
