@@ -3,10 +3,11 @@
 
 use abx_core::statistics::{
     Anytime, Baseline, Comparison, Correction, Design, Estimate, Looks, Moments, Proportion, RatioTest,
-    RatioVerdict, SampleRatioPlan, compare_means, compare_proportions, days, goodness_of_fit, independence,
-    sample_ratio,
+    RatioVerdict, SampleRatioPlan, StatisticalTest, compare_means, compare_proportions, days,
+    goodness_of_fit, independence, sample_ratio,
 };
 use proptest::prelude::*;
+use statrs::function::erf::erfc_inv;
 
 /// Small counts, great ones, and the greatest.
 fn count() -> impl Strategy<Value = u64> {
@@ -21,6 +22,53 @@ fn number() -> impl Strategy<Value = f64> {
 fn proportion() -> impl Strategy<Value = Option<Proportion>> {
     let sensible = (count(), count()).prop_map(|(a, b)| Proportion::new(a.min(b), a.max(b)));
     prop_oneof![3 => sensible, 1 => (count(), count()).prop_map(|(a, b)| Proportion::new(a, b))]
+}
+
+/// The levels that tests are made at, Holm's among them.
+fn level() -> impl Strategy<Value = f64> {
+    prop_oneof![0.001..0.2, Just(0.05), (1..9_u32).prop_map(|tests| 0.05 / f64::from(tests))]
+}
+
+/// Up to ten million units, of which any number succeed: few, most, none and all of them as well.
+fn moderate() -> impl Strategy<Value = Proportion> {
+    let units = prop_oneof![1..30_u64, 1..3_000_u64, 1..10_000_000_u64];
+    let share = prop_oneof![4 => 0.0..1.0_f64, 2 => 0.0..0.01, 1 => Just(0.0), 1 => Just(1.0), 1 => 0.99..1.0];
+    (units, share).prop_map(|(units, share)| {
+        Proportion::new((share * (units as f64)).round() as u64, units).expect("a part of them")
+    })
+}
+
+/// `z²` without the factor `N / (N - 1)` for a difference, with the likeliest rates by halving on the likelihood.
+fn of_difference(control: Proportion, treatment: Proportion, difference: f64) -> f64 {
+    let arms = [(control, 0.0), (treatment, difference)];
+    // The derivative of the logarithm of the likelihood, which only falls.
+    let slope = |rate: f64| -> f64 {
+        let of = |(arm, more): (Proportion, f64)| {
+            let (some, rest) = (arm.successes() as f64, arm.failures() as f64);
+            let part = |count: f64, rate: f64| if count > 0.0 { count / rate } else { 0.0 };
+            part(some, rate + more) - part(rest, 1.0 - rate - more)
+        };
+        arms.map(of).iter().sum()
+    };
+    let (mut low, mut high) = (f64::max(0.0, -difference), f64::min(1.0, 1.0 - difference));
+    for _ in 0..100 {
+        let middle = f64::midpoint(low, high);
+        if slope(middle) > 0.0 { low = middle } else { high = middle }
+    }
+    let variance: f64 =
+        arms.map(|(arm, more)| (low + more) * (1.0 - low - more) / arm.units() as f64).iter().sum();
+    (treatment.rate() - control.rate() - difference).powi(2) / variance
+}
+
+/// The same for a ratio of `1 + lift`, by the quadratic of Miettinen and Nurminen.
+fn of_ratio(control: Proportion, treatment: Proportion, lift: f64) -> f64 {
+    let ratio = 1.0 + lift;
+    let [x, m, y, n] =
+        [control.successes(), control.units(), treatment.successes(), treatment.units()].map(|it| it as f64);
+    let (a, b, c) = ((m + n) * ratio, ratio * (x + n) + y + m, x + y);
+    let rate = (b - (b * b - 4.0 * a * c).max(0.0).sqrt()) / (2.0 * a);
+    let variance = ratio * rate * (1.0 - ratio * rate) / n + ratio * ratio * rate * (1.0 - rate) / m;
+    (y / n - ratio * x / m).powi(2) / variance
 }
 
 fn moments() -> impl Strategy<Value = Option<Moments>> {
@@ -67,14 +115,59 @@ proptest! {
         }
     }
 
-    /// Swapping treatment and control changes only the sign.
+    /// An interval leaves out 0 exactly where its p-value is below alpha, that of the lift, too. Swapping treatment and control changes only
+    /// the sign.
     #[test]
-    fn both_ways_round_are_the_same(a in proportion(), b in proportion()) {
+    fn one_question_has_one_answer(a in proportion(), b in proportion(), alpha in level()) {
         let (Some(a), Some(b)) = (a, b) else { return Ok(()) };
-        let forth = compare_proportions(a, b, 0.05).expect("a level");
-        let back = compare_proportions(b, a, 0.05).expect("a level");
+        let forth = compare_proportions(a, b, alpha).expect("a level");
+        let is_different = forth.p_value < alpha;
+        prop_assert_eq!(forth.difference.excludes_zero(), is_different, "{:?}", forth);
+        prop_assert!(forth.lift.is_none_or(|it| it.excludes_zero() == is_different), "{:?}", forth);
+        prop_assert_eq!(forth.lift.is_some(), a.successes() > 0);
+        let back = compare_proportions(b, a, alpha).expect("a level");
         prop_assert!((forth.p_value - back.p_value).abs() <= 1e-9, "{forth:?} {back:?}");
         prop_assert!((forth.difference.lower + back.difference.upper).abs() <= 1e-12);
+        if let (Some(forth), Some(back)) = (forth.lift, back.lift) {
+            let again = (1.0 + forth.upper) * (1.0 + back.lower);
+            prop_assert!((again - 1.0).abs() <= 1e-9, "{forth:?} {back:?}");
+        }
+    }
+
+    /// The statistic at either end is the quantile, and inside it is smaller: the test of any margin and the interval agree.
+    #[test]
+    fn ends_are_where_the_score_test_changes_its_mind(a in moderate(), b in moderate(), alpha in level(), part in 0.0..1.0) {
+        let found = compare_proportions(a, b, alpha).expect("a level");
+        let units = (a.units() + b.units()) as f64;
+        let quantile = std::f64::consts::SQRT_2 * erfc_inv(alpha);
+        let bound = quantile * quantile * units / (units - 1.0);
+        let is_exact = matches!(found.test, StatisticalTest::FisherExact);
+        for (estimate, statistic) in [(Some(found.difference), of_difference as fn(_, _, f64) -> f64), (found.lift, of_ratio)] {
+            let Some(Estimate { value, lower, upper }) = estimate else { continue };
+            for end in [lower, upper] {
+                // The greatest and the least difference there are end an interval as well, and so does 0 where Fisher's test decides.
+                if end.abs() >= 1.0 - 1e-9 && end < 1.1 || is_exact && end == 0.0 { continue }
+                let at = statistic(a, b, end);
+                prop_assert!((at / bound - 1.0).abs() <= 1e-6, "{} at {} of {:?} {:?} {:?}", at / bound, end, a, b, found);
+                let inside = statistic(a, b, value + part * (end - value));
+                prop_assert!(inside <= bound * (1.0 + 1e-6), "{inside} {bound} {a:?} {b:?} {found:?}");
+            }
+        }
+    }
+
+    /// One more success of the treatment makes neither end smaller.
+    #[test]
+    fn ends_grow_with_the_successes(a in moderate(), b in moderate(), alpha in level()) {
+        let Some(more) = Proportion::new(b.successes() + 1, b.units()) else { return Ok(()) };
+        let (few, many) = (compare_proportions(a, b, alpha).expect("a level"), compare_proportions(a, more, alpha).expect("a level"));
+        // Fisher's test is of another kind: where it takes part, an interval may be extended to 0.
+        let is_score = |it: &Comparison| it.test == StatisticalTest::Score;
+        prop_assume!(is_score(&few) && is_score(&many));
+        for (few, many) in [(Some(few.difference), Some(many.difference)), (few.lift, many.lift)] {
+            if let (Some(few), Some(many)) = (few, many) {
+                prop_assert!(few.lower <= many.lower + 1e-12 && few.upper <= many.upper + 1e-12, "{few:?} {many:?}");
+            }
+        }
     }
 
     #[test]

