@@ -11,7 +11,7 @@
 //! below the quantile, so that it leaves out 0 exactly where the p-value of `δ = 0` is below alpha, and a margin exactly where the test of
 //! that margin rejects it. At `δ = 0` this is Pearson's chi-square times `(N - 1)/N`. That factor makes the variance unbiased; Miettinen and
 //! Nurminen have it, and I. Campbell ("Chi-squared and Fisher-Irwin tests of two-by-two tables with small sample recommendations", Statistics
-//! in Medicine 26, 2007) finds the test with it closest to its level.
+//! in Medicine 26, 2007) recommends the test with it.
 //!
 //! The paper finds `p₀` and `p₁` by a cubic, of which little is left to rounding where rates are small. Here they come from the Lagrange
 //! multiplier `λ` of the condition, with which they solve a quadratic each:
