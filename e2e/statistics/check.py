@@ -20,7 +20,7 @@ from scipy import stats
 from scipy.integrate import quad
 from scipy.optimize import brentq
 from statsmodels.stats.multitest import multipletests
-from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint, test_proportions_2indep
+from statsmodels.stats.proportion import proportion_confint, test_proportions_2indep
 
 DAY = 86_400_000
 START = 1_772_323_200_000  # 2026-03-01
@@ -185,9 +185,9 @@ def anytime_width(alpha, units, tuned_for, level):
 def score_comparison(counts, totals, alpha):
     """The score test of Miettinen and Nurminen (1985) of (control, treatment): difference, lift and p-value.
 
-    The interval of the difference is computed here, by root finding on the definition: `confint_proportions_2indep` of statsmodels 0.15.0 has
-    `count0` for `nobs0` in a coefficient of the cubic, so that its interval of 56/70 - 48/80 is 0.0526 to 0.3440 instead of the published
-    0.0528 to 0.3382. At 0 it does not solve the cubic, and for the ratio it solves another equation.
+    Intervals are found here, by root finding on the statistic, and for the difference so are the likeliest rates: statsmodels 0.15.0 has
+    `count0` for `nobs0` in a coefficient of its cubic, so that its interval of 56/70 - 48/80 is 0.0526 to 0.3440 instead of the published
+    0.0528 to 0.3382. At 0 it does not solve the cubic. Its interval of the ratio has other digits than its test of the ratio.
     """
     (x, y), (m, n) = counts, totals
     bound = stats.norm.isf(alpha / 2) ** 2
@@ -202,9 +202,11 @@ def score_comparison(counts, totals, alpha):
 
     observed = y / n - x / m
     ends = [brentq(excess, observed, end, xtol=1e-15, rtol=1e-14) for end in (-1 + 1e-6, 1 - 1e-6)]
-    ratio = confint_proportions_2indep(y, n, x, m, method="score", compare="ratio", alpha=alpha, correction=True)
-    p_value = test_proportions_2indep(y, n, x, m, method="score", compare="diff", correction=True).pvalue
-    return ends, [it - 1 for it in ratio], p_value
+    tested = lambda compare, value: test_proportions_2indep(y, n, x, m, value, "score", compare, correction=True)
+    excess_of_ratio = lambda ratio: tested("ratio", ratio).statistic ** 2 - bound
+    ratio = (y / n) / (x / m)
+    ratios = [brentq(excess_of_ratio, ratio, end, xtol=1e-15, rtol=1e-14) for end in (ratio * 1e-6, ratio * 1e6)]
+    return ends, [it - 1 for it in ratios], tested("diff", 0).pvalue
 
 
 FAILURES = []
