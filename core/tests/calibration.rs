@@ -23,7 +23,9 @@ use abx_core::results::{
     AnalysisPlan, ArchivedVariant, Look, MetricResult, Standard, Verdict, archived, judge, judge_looks,
     looks_of_counters,
 };
-use abx_core::statistics::{Baseline, Correction, Design, Looks, RatioMean, UnitSums};
+use abx_core::statistics::{
+    Baseline, Correction, Design, Estimate, Looks, Proportion, RatioMean, UnitSums, compare_proportions,
+};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde_json::{Value, json};
@@ -446,6 +448,63 @@ fn fixed_intervals_cover_what_they_promise() {
             assert!((0.94 - spread..=0.96 + spread).contains(&share), "{name}: {share}");
         }
     }
+}
+
+/// The chance that fixed 95 % intervals of two rates hold the known difference, and that of their ratio the known ratio: summed over all counts
+/// that there can be, so that nothing is drawn.
+#[test]
+fn fixed_intervals_of_rates_cover_what_they_promise() {
+    let mut shares = Vec::new();
+    for (control, treatment) in
+        [(0.02, 0.02), (0.02, 0.03), (0.1, 0.1), (0.1, 0.13), (0.3, 0.3), (0.5, 0.5), (0.5, 0.55)]
+    {
+        for units in [[200, 200], [1_000, 1_000], [200, 1_800]] {
+            let counts = [(units[0], control), (units[1], treatment)].map(|(n, rate)| binomial(n, rate));
+            let (mut of_difference, mut of_lift, mut known) = (0.0, 0.0, 0.0);
+            for (x, chance) in &counts[0] {
+                for (y, other) in &counts[1] {
+                    let of = |at: usize, successes| Proportion::new(successes, units[at]).unwrap();
+                    let found = compare_proportions(of(0, *x), of(1, *y), ALPHA).unwrap();
+                    let holds = |it: Estimate, value: f64| {
+                        f64::from(u8::from(it.lower <= value && value <= it.upper))
+                    };
+                    let chance = chance * other;
+                    of_difference += chance * holds(found.difference, treatment - control);
+                    if let Some(lift) = found.lift {
+                        known += chance;
+                        of_lift += chance * holds(lift, treatment / control - 1.0);
+                    }
+                }
+            }
+            let of_lift = of_lift / known;
+            println!(
+                "| {:.0} % and {:.0} % | {} and {} | {:.1} % | {:.1} % |",
+                100.0 * control,
+                100.0 * treatment,
+                units[0],
+                units[1],
+                100.0 * of_difference,
+                100.0 * of_lift
+            );
+            shares.extend([of_difference, of_lift]);
+        }
+    }
+    // Where few successes are expected, Fisher's exact test takes part, which holds 0 more often than it promises.
+    assert!(shares.iter().all(|it| (0.94..=0.985).contains(it)), "{shares:?}");
+}
+
+/// The counts that have a chance worth a sum, and that chance.
+#[expect(clippy::cast_precision_loss, reason = "counts")]
+fn binomial(n: u64, rate: f64) -> Vec<(u64, f64)> {
+    // Logarithms, because the chance of none is below the least number.
+    let mut log = n as f64 * (1.0 - rate).ln();
+    let mut counts = Vec::new();
+    for x in 0..=n {
+        counts.push((x, log.exp()));
+        log += ((n - x) as f64 / (x + 1) as f64 * rate / (1.0 - rate)).ln();
+    }
+    counts.retain(|(_, chance)| *chance > 1e-7);
+    counts
 }
 
 /// With the planned effect, so many experiments are decided by the planned size, looked at 50 times on the way.

@@ -1,12 +1,21 @@
 //! Proves that no input of the statistics panics, and that no result is infinite, not a number or out of its
 //! bounds.
 
+#![expect(
+    clippy::expect_used,
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a test's own numbers"
+)]
+
 use abx_core::statistics::{
     Anytime, Baseline, Comparison, Correction, Design, Estimate, Looks, Moments, Proportion, RatioTest,
-    RatioVerdict, SampleRatioPlan, compare_means, compare_proportions, days, goodness_of_fit, independence,
-    sample_ratio,
+    RatioVerdict, SampleRatioPlan, StatisticalTest, compare_means, compare_proportions, days,
+    goodness_of_fit, independence, sample_ratio,
 };
 use proptest::prelude::*;
+use statrs::function::erf::erfc_inv;
 
 /// Small counts, great ones, and the greatest.
 fn count() -> impl Strategy<Value = u64> {
@@ -21,6 +30,39 @@ fn number() -> impl Strategy<Value = f64> {
 fn proportion() -> impl Strategy<Value = Option<Proportion>> {
     let sensible = (count(), count()).prop_map(|(a, b)| Proportion::new(a.min(b), a.max(b)));
     prop_oneof![3 => sensible, 1 => (count(), count()).prop_map(|(a, b)| Proportion::new(a, b))]
+}
+
+/// The levels that tests are made at, Holm's among them.
+fn level() -> impl Strategy<Value = f64> {
+    prop_oneof![0.001..0.2, Just(0.05), (1..9_u32).prop_map(|tests| 0.05 / f64::from(tests))]
+}
+
+/// Up to ten million units, of which any number succeed: few, most, none and all of them as well.
+fn moderate() -> impl Strategy<Value = Proportion> {
+    let units = prop_oneof![1..30_u64, 1..3_000_u64, 1..10_000_000_u64];
+    let share =
+        prop_oneof![4 => 0.0..1.0_f64, 2 => 0.0..0.01, 1 => Just(0.0), 1 => Just(1.0), 1 => 0.99..1.0];
+    (units, share).prop_map(|(units, share)| {
+        Proportion::new((share * (units as f64)).round() as u64, units).expect("a part of them")
+    })
+}
+
+/// `z²` without the factor `N / (N - 1)`, of a treatment's rate that is `factor` times that of the control and `shift` more. The likeliest
+/// rates are found by halving on the derivative of the logarithm of their likelihood, which only falls.
+fn statistic(control: Proportion, treatment: Proportion, factor: f64, shift: f64) -> f64 {
+    let slope = |arm: Proportion, rate: f64| {
+        let part = |count: u64, rate: f64| if count > 0 { count as f64 / rate } else { 0.0 };
+        part(arm.successes(), rate) - part(arm.failures(), 1.0 - rate)
+    };
+    let (mut low, mut high) = (f64::max(0.0, -shift / factor), f64::min(1.0, (1.0 - shift) / factor));
+    for _ in 0..100 {
+        let middle = f64::midpoint(low, high);
+        let rises = slope(control, middle) + factor * slope(treatment, factor * middle + shift) > 0.0;
+        if rises { low = middle } else { high = middle }
+    }
+    let variance = |arm: Proportion, rate: f64| rate * (1.0 - rate) / arm.units() as f64;
+    let of_both = variance(treatment, factor * low + shift) + factor * factor * variance(control, low);
+    (treatment.rate() - factor * control.rate() - shift).powi(2) / of_both
 }
 
 fn moments() -> impl Strategy<Value = Option<Moments>> {
@@ -67,14 +109,68 @@ proptest! {
         }
     }
 
-    /// Swapping treatment and control changes only the sign.
+    /// An interval leaves out 0 exactly where its p-value is below alpha, that of the lift, too. Swapping treatment and control changes only
+    /// the sign.
     #[test]
-    fn both_ways_round_are_the_same(a in proportion(), b in proportion()) {
+    fn one_question_has_one_answer(a in proportion(), b in proportion(), alpha in level()) {
         let (Some(a), Some(b)) = (a, b) else { return Ok(()) };
-        let forth = compare_proportions(a, b, 0.05).expect("a level");
-        let back = compare_proportions(b, a, 0.05).expect("a level");
+        let forth = compare_proportions(a, b, alpha).expect("a level");
+        let is_different = forth.p_value < alpha;
+        prop_assert_eq!(forth.difference.excludes_zero(), is_different, "{:?}", forth);
+        prop_assert!(forth.lift.is_none_or(|it| it.excludes_zero() == is_different), "{:?}", forth);
+        prop_assert_eq!(forth.lift.is_some(), a.successes() > 0);
+        let back = compare_proportions(b, a, alpha).expect("a level");
         prop_assert!((forth.p_value - back.p_value).abs() <= 1e-9, "{forth:?} {back:?}");
         prop_assert!((forth.difference.lower + back.difference.upper).abs() <= 1e-12);
+        if let (Some(forth), Some(back)) = (forth.lift, back.lift) {
+            let again = (1.0 + forth.upper) * (1.0 + back.lower);
+            // Close to a loss of everything, a lift has no digits left to compare.
+            prop_assert!((again - 1.0).abs() <= 1e-9 || back.lower.min(forth.upper) < -0.999, "{forth:?} {back:?}");
+        }
+    }
+
+    /// The statistic at either end is the quantile, and inside it is smaller: the test of any margin and the interval agree.
+    #[test]
+    fn ends_are_where_the_score_test_changes_its_mind(a in moderate(), b in moderate(), alpha in level(), part in prop_oneof![0.01..1.0, Just(1.0)]) {
+        let found = compare_proportions(a, b, alpha).expect("a level");
+        let units = (a.units() + b.units()) as f64;
+        let quantile = std::f64::consts::SQRT_2 * erfc_inv(alpha);
+        let bound = quantile * quantile * units / (units - 1.0);
+        let is_exact = matches!(found.test, StatisticalTest::FisherExact);
+        for (estimate, is_lift) in [(Some(found.difference), false), (found.lift, true)] {
+            let Some(Estimate { value, lower, upper }) = estimate else { continue };
+            let statistic = |at: f64| if is_lift { statistic(a, b, 1.0 + at, 0.0) } else { statistic(a, b, 1.0, at) };
+            for end in [lower, upper] {
+                // The greatest and the least difference there are end an interval as well, and so does 0 where Fisher's test decides.
+                let is_extreme = if is_lift { end <= -1.0 } else { end.abs() >= 1.0 };
+                if is_extreme || is_exact && end == 0.0 {
+                    continue;
+                }
+                // Sides on which nine digits lie: rates close to 1 have no more.
+                let out = 1e-9 * (1.0 + end.abs()) * (end - value).signum();
+                let inside = if (end - value).abs() < 2.0 * out.abs() { value } else { value + part * (end - out - value) };
+                let (inside, outside) = (statistic(inside), statistic(end + out));
+                prop_assert!(inside.is_nan() || inside <= bound * (1.0 + 1e-4), "{inside} {bound} at {end} of {a:?} {b:?} {found:?}");
+                prop_assert!(outside >= bound * (1.0 - 1e-4), "{outside} {bound} at {end} of {a:?} {b:?} {found:?}");
+            }
+        }
+    }
+
+    /// One more success of the treatment makes neither end smaller.
+    #[test]
+    fn ends_grow_with_the_successes(a in moderate(), b in moderate(), alpha in level()) {
+        let Some(more) = Proportion::new(b.successes() + 1, b.units()) else { return Ok(()) };
+        let (few, many) = (compare_proportions(a, b, alpha).expect("a level"), compare_proportions(a, more, alpha).expect("a level"));
+        // Fisher's test is of another kind: where it takes part, an interval may be extended to 0.
+        let is_score = |it: &Comparison| it.test == StatisticalTest::Score;
+        if !is_score(&few) || !is_score(&many) {
+            return Ok(());
+        }
+        for (few, many) in [(Some(few.difference), Some(many.difference)), (few.lift, many.lift)] {
+            if let (Some(few), Some(many)) = (few, many) {
+                prop_assert!(few.lower <= many.lower + 1e-12 && few.upper <= many.upper + 1e-12, "{few:?} {many:?}");
+            }
+        }
     }
 
     #[test]

@@ -284,8 +284,8 @@ impl<'a> MetricJudge<'a> {
         let Some(Comparison { difference, p_value, .. }) = comparison.filter(|_| self.plan.is_due) else {
             return Verdict::TooEarly;
         };
-        // Interval and test of proportions at one look are not inversions of one another: close to the level only one may see a difference.
-        if !difference.excludes_zero() || p_value >= level {
+        // Every interval is the inversion of its test, so that it leaves out 0 exactly where this holds.
+        if p_value >= level {
             return Verdict::Unclear;
         }
         if self.gain(difference.value) > 0.0 { Verdict::Better } else { Verdict::Worse }
@@ -327,6 +327,76 @@ mod tests {
     use super::super::counted;
     use super::*;
     use crate::event::{Amount, MetricTotals, Totals, VariantTotals};
+    use crate::results::{MeasuredValue, MeasuredVariant};
+    use crate::statistics::Proportion;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// A report has one answer by each standard: there is a verdict exactly where the p-value is below the level, and where the intervals
+        /// at that level leave out 0. Rates that are close to each other and to 0, so that every third comparison is a near one.
+        #[test]
+        fn p_values_intervals_and_verdicts_are_one_answer(
+            alpha in 0.001..0.2_f64,
+            scale in prop_oneof![Just(1_u64), Just(10), Just(1_000)],
+            rate in 0..40_u64,
+            variants in prop::collection::vec((20..400_u64, 0..30_u64), 3),
+        ) {
+            let names = ["a", "b", "c"];
+            let written = serde_json::json!({"experiment": "e", "status": "active",
+                "variants": [{"key": "a"}, {"key": "b"}, {"key": "c"}],
+                "metrics": [
+                    {"key": "m", "event": "e", "kind": "conversion", "role": "primary"},
+                    {"key": "n", "event": "f", "kind": "conversion", "role": "secondary", "direction": "decrease"},
+                ]});
+            let compiled = crate::read_and_compile([&written]);
+            let metrics = compiled.catalog.experiment("e").unwrap().metrics();
+            let measured = |turn: usize| {
+                let of = |(units, more): &(u64, u64)| {
+                    let successes = (units * rate / 100 + more).min(*units) * scale;
+                    let value = MeasuredValue::Rate(Proportion::new(successes, units * scale));
+                    MeasuredVariant { units: units * scale, value, ..MeasuredVariant::default() }
+                };
+                let mut variants: Vec<_> = variants.iter().map(of).collect();
+                variants.rotate_left(turn);
+                MeasuredMetric { variants, variance_removed: None }
+            };
+            let measured = [measured(0), measured(1)];
+            for standard in [Standard::Final, Standard::Anytime, Standard::Planned] {
+                let plan = AnalysisPlan { alpha, standard, ..AnalysisPlan::default() };
+                for result in judge(metrics, &names, &measured, &plan) {
+                    for it in &result.variants[1..] {
+                        let Some(comparison) = it.comparison else { continue };
+                        let is_different = comparison.p_value < it.level.unwrap();
+                        let is_verdict = matches!(it.verdict, Some(Verdict::Better | Verdict::Worse));
+                        prop_assert_eq!(is_verdict, is_different);
+                        prop_assert_eq!(comparison.difference.excludes_zero(), is_different, "{:?}", it);
+                        prop_assert!(comparison.lift.is_none_or(|it| it.excludes_zero() == is_different), "{:?}", it);
+                    }
+                }
+            }
+        }
+
+        /// A guardrail is safe exactly where the interval of the difference, or with a relative margin that of the lift, is above the margin; a
+        /// loss of that is what the score test rejects there (`core/tests/statistics.rs`).
+        #[test]
+        fn a_guardrail_without_events_is_safe_from_enough_units_on(units in 50..1_000_u64, margin in 1..60_u32) {
+            let margin = f64::from(margin) / 1_000.0;
+            let written = serde_json::json!({"experiment": "e", "status": "active", "variants": [{"key": "a"}, {"key": "b"}],
+                "metrics": [{"key": "m", "event": "e", "kind": "conversion", "role": "guardrail", "direction": "decrease", "margin": margin}]});
+            let compiled = crate::read_and_compile([&written]);
+            let metrics = compiled.catalog.experiment("e").unwrap().metrics();
+            let value = MeasuredValue::Rate(Proportion::new(0, units));
+            let variant = MeasuredVariant { units, value, ..MeasuredVariant::default() };
+            let measured = MeasuredMetric { variants: vec![variant.clone(), variant], variance_removed: None };
+            let plan = AnalysisPlan { standard: Standard::Final, ..AnalysisPlan::default() };
+            let result = &judge(metrics, &["a", "b"], &[measured], &plan)[0];
+            // Without events z² is n δ / (1 - δ), less by the factor (N - 1)/N.
+            #[expect(clippy::cast_precision_loss, reason = "few units")]
+            let n = units as f64;
+            let statistic = n * margin / (1.0 - margin) * (2.0 * n - 1.0) / (2.0 * n);
+            prop_assert_eq!(result.safe, statistic > 1.959_963_984_540_054_f64.powi(2), "{}", statistic);
+        }
+    }
 
     /// So many units in each group, of which some pay once, each after so many days.
     fn paying(units: u64, payers: u32, days: u32) -> VariantTotals {

@@ -1,10 +1,8 @@
-//! Two variants, compared once: at the end, or at a time fixed beforehand. For looking daily see
+//! Two means, compared once: at the end, or at a time fixed beforehand. For proportions see [`super::compare_proportions`], for looking daily
 //! [`super::Anytime`].
 
-use super::fisher::fisher_exact;
 use super::moments::Moments;
-use super::normal::{as_float, quantile, student_quantile, student_two_sided, two_sided};
-use super::proportion::Proportion;
+use super::normal::{as_float, quantile, student_quantile, student_two_sided};
 use serde::Serialize;
 
 /// The difference between a treatment and the control.
@@ -36,9 +34,9 @@ pub struct Estimate {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StatisticalTest {
-    /// Two proportions with one variance for both.
-    PooledZ,
-    /// Two proportions with few units or few successes.
+    /// The score test of two proportions.
+    Score,
+    /// The score test and Fisher's exact test, for two proportions with few units or few successes: the greater p-value.
     FisherExact,
     /// Two means with a variance each.
     WelchT,
@@ -58,56 +56,6 @@ impl Estimate {
     pub fn excludes_zero(&self) -> bool {
         self.lower > 0.0 || self.upper < 0.0
     }
-}
-
-/// The least count that is expected in a cell for the normal distribution to hold (W. G. Cochran, "Some
-/// methods for strengthening the common χ² tests", Biometrics 10, 1954).
-pub(super) const LEAST_EXPECTED: f64 = 5.0;
-
-/// Two proportions. `None` if `alpha` is not between 0 and 1.
-///
-/// The interval of the difference is Newcombe's hybrid score (R. G. Newcombe, "Interval estimation for the
-/// difference between independent proportions", Statistics in Medicine 17, 1998, method 10): two Wilson
-/// intervals, squared and added. The p-value is that of the pooled z-test, with fewer than 5 expected in a cell
-/// Fisher's. Interval and test are each the best of their kind and not inversions of one another: close to
-/// `alpha` one may exclude 0 and the other not.
-#[must_use]
-pub fn compare_proportions(control: Proportion, treatment: Proportion, alpha: f64) -> Option<Comparison> {
-    let z = quantile(alpha / 2.0).filter(|_| alpha < 1.0)?;
-    let (p, q) = (control.rate(), treatment.rate());
-    let (around_p, around_q) = (control.score_interval(z), treatment.score_interval(z));
-    let difference = Estimate::new(
-        q - p,
-        q - p - (q - around_q.lower).hypot(around_p.upper - p),
-        q - p + (around_q.upper - q).hypot(p - around_p.lower),
-    )?;
-    let (p_value, test) = test_proportions(control, treatment);
-    Some(Comparison { difference, lift: rate_lift(control, treatment, z), p_value, test })
-}
-
-fn test_proportions(control: Proportion, treatment: Proportion) -> (f64, StatisticalTest) {
-    let (m, n) = (as_float(control.units()), as_float(treatment.units()));
-    let successes = as_float(control.successes()) + as_float(treatment.successes());
-    let failures = as_float(control.failures()) + as_float(treatment.failures());
-    if m.min(n) * successes.min(failures) / (m + n) < LEAST_EXPECTED {
-        return (fisher_exact(control, treatment), StatisticalTest::FisherExact);
-    }
-    let pooled = (successes / (m + n)) * (failures / (m + n));
-    let z = (treatment.rate() - control.rate()) / (pooled * (1.0 / m + 1.0 / n)).sqrt();
-    (two_sided(z), StatisticalTest::PooledZ)
-}
-
-/// The ratio of two proportions less 1, with the interval of its logarithm (D. Katz, J. Baptista, S. P. Azen,
-/// M. C. Pike, "Obtaining confidence intervals for the risk ratio in cohort studies", Biometrics 34, 1978,
-/// method C). `None` where a logarithm has no variance: without any success.
-fn rate_lift(control: Proportion, treatment: Proportion, z: f64) -> Option<Estimate> {
-    let part = |it: Proportion| as_float(it.failures()) / as_float(it.units()) / as_float(it.successes());
-    if control.successes() == 0 || treatment.successes() == 0 {
-        return None;
-    }
-    let ratio = treatment.rate() / control.rate();
-    let factor = (z * (part(control) + part(treatment)).sqrt()).exp();
-    Estimate::new(ratio - 1.0, ratio / factor - 1.0, ratio * factor - 1.0)
 }
 
 /// Two means: Welch's test and its interval (B. L. Welch, "The generalization of 'Student's' problem when
@@ -186,44 +134,9 @@ mod tests {
     use super::super::close;
     use super::*;
 
-    fn of((successes, units): (u64, u64)) -> Proportion {
-        Proportion::new(successes, units).unwrap()
-    }
-
     fn is(estimate: Estimate, lower: f64, upper: f64) {
         close(estimate.lower, lower);
         close(estimate.upper, upper);
-    }
-
-    /// The first three are those of Newcombe's Table II (method 10: 0.0524 to 0.3339, 0.1705 to 0.8090,
-    /// 0.6075 to 1.0000), the others the retention of Cookie Cats; digits from statsmodels 0.15.0
-    /// (`confint_proportions_2indep`, `newcomb` and `log`; `proportions_ztest`).
-    #[test]
-    fn proportions_are_compared_as_published() {
-        for (control, treatment, lower, upper) in [
-            ((48, 80), (56, 70), 0.052_431_472_402_364_98, 0.333_872_654_036_906_14),
-            ((3, 10), (9, 10), 0.170_522_723_934_502_9, 0.809_017_973_535_488),
-            ((0, 10), (10, 10), 0.607_509_350_430_524_1, 1.0),
-            ((20_034, 44_700), (20_119, 45_489), -0.012_391_904_992_707_325, 0.000_582_095_069_752_226),
-            ((8_502, 44_700), (8_279, 45_489), -0.013_281_940_871_914_845, -0.003_121_302_688_761_28),
-        ] {
-            is(compare_proportions(of(control), of(treatment), 0.05).unwrap().difference, lower, upper);
-        }
-        let retention = compare_proportions(of((8_502, 44_700)), of((8_279, 45_489)), 0.05).unwrap();
-        assert_eq!(retention.test, StatisticalTest::PooledZ);
-        close(retention.p_value, 0.001_554_249_975_614_329);
-        is(retention.lift.unwrap(), -0.068_891_150_431_617_86, -0.016_633_574_257_273_742);
-        let small = compare_proportions(of((48, 80)), of((56, 70)), 0.05).unwrap();
-        close(small.p_value, 0.008_045_081_368_196_56);
-        is(small.lift.unwrap(), 0.076_626_422_763_192_76, 0.651_248_511_266_387_3);
-    }
-
-    #[test]
-    fn few_units_are_tested_exactly() {
-        let few = compare_proportions(of((0, 1_000)), of((3, 1_000)), 0.05).unwrap();
-        assert_eq!(few.test, StatisticalTest::FisherExact);
-        close(few.p_value, 0.249_624_812_406_203_07);
-        assert_eq!(few.lift, None);
     }
 
     /// `sum_gamerounds` of Cookie Cats, from sums alone. Expected values from scipy 1.17.1 (`ttest_ind` over

@@ -12,7 +12,7 @@ const AS_LIKELY: f64 = 1.0 + 1e-7;
 ///
 /// The weights start at the table whose smallest cell is empty and are ratios, never factorials, so that a
 /// count of any size works; they end where nothing is left. That is after some hundred tables, because this
-/// is only asked where fewer than [`super::compare::LEAST_EXPECTED`] are expected in that cell.
+/// is only asked where fewer than [`super::chi_square::LEAST_EXPECTED`] are expected in that cell.
 pub(super) fn fisher_exact(a: Proportion, b: Proportion) -> f64 {
     // The cell where the smaller row and the smaller column meet.
     let (row, other_row) = if a.units() <= b.units() { (a, b) } else { (b, a) };

@@ -25,11 +25,12 @@ mod planned;
 mod power;
 mod proportion;
 mod sample_ratio;
+mod score;
 mod unit_sums;
 
 pub use anytime::Anytime;
 pub use chi_square::{ChiSquare, goodness_of_fit, independence};
-pub use compare::{Comparison, Estimate, StatisticalTest, compare_means, compare_proportions};
+pub use compare::{Comparison, Estimate, StatisticalTest, compare_means};
 pub use grouped::{RatioMean, compare_grouped};
 pub use moments::Moments;
 pub use multiple::{benjamini_hochberg, holm};
@@ -39,7 +40,7 @@ pub use sample_ratio::{
     RatioPhase, RatioTest, RatioVariant, RatioVerdict, SampleRatio, SampleRatioPlan, sample_ratio,
     sample_ratio_of_phases, sample_ratio_over,
 };
-
+pub use score::compare_proportions;
 pub use unit_sums::{UnitMeans, UnitSums, post_stratified, unit_means};
 
 #[cfg(test)]

@@ -190,7 +190,7 @@ impl Design {
             let middle = f64::midpoint(low, high);
             if enough(middle) { high = middle } else { low = middle }
         }
-        Some(high)
+        Some(high).filter(|it| it.is_finite())
     }
 
     /// So many units in all, shared out by the allocation; the control gets what rounding leaves.
