@@ -6,6 +6,7 @@
 //! | `reasons`, `sticky`, `faults`, `batch` | the assignment function |
 //! | `flags`, `ofrep` | the flag function |
 //! | `edges` | what is refused and how, CORS, hostile ids, any bytes at all |
+//! | `openapi` | the document of the routes, against which every response is checked |
 //! | `exposures` | what goes to the stream, and what is lost |
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
@@ -16,6 +17,7 @@ mod exposures;
 mod faults;
 mod flags;
 mod ofrep;
+mod openapi;
 mod reasons;
 mod routes;
 mod sticky;
