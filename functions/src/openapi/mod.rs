@@ -134,8 +134,30 @@ pub fn responses_of(success: (u16, Value), errors: &[(u16, &[&str])]) -> Value {
 }
 
 /// A refusal with one of these codes.
-fn error(codes: &[&str]) -> Value {
-    let listed: Vec<String> = codes.iter().map(|code| format!("`{code}`")).collect();
+#[must_use]
+pub fn error(codes: &[&str]) -> Value {
+    let listed: Vec<String> = codes.iter().map(|code| format!("`{code}`: {}", meaning(code))).collect();
     let code = json!({"properties": {"error": {"properties": {"code": {"enum": codes}}}}});
-    response(&listed.join(", "), &json!({"allOf": [schema("Error"), code]}))
+    response(&listed.join("; "), &json!({"allOf": [schema("Error"), code]}))
+}
+
+/// The meaning of a code.
+fn meaning(code: &str) -> &'static str {
+    match code {
+        "body_too_large" => "the body has more than 65,536 bytes",
+        "catalog_unavailable" => "no catalog could be loaded yet, retry in a moment",
+        "context_too_large" => "the context or a text is over a limit",
+        "experiment_not_found" => "no published experiment has this key",
+        "flag_not_found" => "no published flag has this key",
+        "host_not_allowed" => "the `Host` is not this machine",
+        "internal" => "a bug, the log has the request id",
+        "invalid_request" => "the request is not what is documented, the message says where",
+        "origin_not_allowed" => "a page of another origin may not send this request",
+        "request_timeout" => {
+            "the request did not come, or was not answered, in 30 s (only where abx is the server, not on Lambda)"
+        }
+        "unavailable" => "the events were not stored, retry",
+        "unit_missing" => "the unit that the experiment randomizes is missing or blank",
+        _ => "",
+    }
 }

@@ -4,16 +4,15 @@
 
 use super::{LocalAssignments, LocalFlags};
 use abx_functions::events::{BatchResponse, LocalProcessor, NotHandled};
-use abx_functions::http::{ApiError, LambdaResponse, Query, request_id};
+use abx_functions::http::{ApiError, LambdaResponse, Query, Routes, request_id};
 use abx_functions::runtime::{ForeignTrigger, Invoker};
 use abx_functions::settings::Function;
 use abx_functions::sources::kinesis;
+use axum::Json;
 use axum::body::{Bytes, to_bytes};
 use axum::extract::{Path, Request};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
-use axum::{Json, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
@@ -23,7 +22,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// The largest payload of a synchronous invocation, in bytes.
-const MAX_PAYLOAD: usize = 6 << 20;
+pub(super) const MAX_PAYLOAD: usize = 6 << 20;
 /// The only version that there is here.
 const LATEST: &str = "$LATEST";
 const EXECUTED_VERSION: HeaderName = HeaderName::from_static("x-amz-executed-version");
@@ -37,12 +36,12 @@ pub(super) fn routes(
     assignment: Arc<LocalAssignments>,
     flags: Arc<LocalFlags>,
     events: Arc<LocalProcessor>,
-) -> Router {
+) -> Routes {
     let (assignment, flags) = (Invoker::new(assignment), Invoker::new(flags));
     let functions = Functions { assignment, flags, events };
     let handler =
         async move |Path(name): Path<String>, request: Request| functions.invoke(&name, request).await;
-    Router::new().route("/2015-03-31/functions/{name}/invocations", post(handler))
+    Routes::default().post("/2015-03-31/functions/{name}/invocations", handler)
 }
 
 #[derive(Clone)]
