@@ -144,7 +144,7 @@ pub fn error(codes: &[&str]) -> Value {
 /// The meaning of a code.
 fn meaning(code: &str) -> &'static str {
     match code {
-        "body_too_large" => "the body has more than 65,536 bytes",
+        "body_too_large" => "the body is larger than the limit",
         "catalog_unavailable" => "no catalog could be loaded yet, retry in a moment",
         "context_too_large" => "the context or a text is over a limit",
         "experiment_not_found" => "no published experiment has this key",

@@ -26,6 +26,7 @@ pub(super) const MAX_PAYLOAD: usize = 6 << 20;
 /// The only version that there is here.
 const LATEST: &str = "$LATEST";
 const EXECUTED_VERSION: HeaderName = HeaderName::from_static("x-amz-executed-version");
+const LOG_TYPE: HeaderName = HeaderName::from_static("x-amz-log-type");
 const LOG_RESULT: HeaderName = HeaderName::from_static("x-amz-log-result");
 
 const FUNCTION_ERROR: HeaderName = HeaderName::from_static("x-amz-function-error");
@@ -97,6 +98,11 @@ impl Functions {
         }
         let (parts, body) = request.into_parts();
         let kind = InvocationType::of(&parts.headers)?;
+        let with_log = match parts.headers.get(LOG_TYPE).map_or(&b"None"[..], HeaderValue::as_bytes) {
+            b"None" => false,
+            b"Tail" => true,
+            _ => return Err(InvokeError::unknown_log_type()),
+        };
         let payload = to_bytes(body, MAX_PAYLOAD).await.map_err(|_| InvokeError::too_large())?;
         let payload = if payload.is_empty() { Bytes::from_static(b"{}") } else { payload };
         serde_json::from_slice::<IgnoredAny>(&payload).map_err(|error| InvokeError::no_json(&error))?;
@@ -109,7 +115,7 @@ impl Functions {
             return Ok(StatusCode::ACCEPTED.into_response());
         }
         let mut answer = ([(EXECUTED_VERSION, LATEST)], outcome).into_response();
-        if parts.headers.get("x-amz-log-type").is_some_and(|kind| kind == "Tail") {
+        if with_log {
             let tail = HeaderValue::try_from(log_tail(id, start.elapsed()));
             answer.headers_mut().extend(tail.ok().map(|tail| (LOG_RESULT, tail)));
         }
@@ -211,6 +217,11 @@ impl InvokeError {
 
     fn unknown_kind() -> Self {
         let message = "the invocation type is one of RequestResponse, Event and DryRun".to_owned();
+        Self { status: StatusCode::BAD_REQUEST, code: "InvalidParameterValueException", message }
+    }
+
+    fn unknown_log_type() -> Self {
+        let message = "the log type is None or Tail".to_owned();
         Self { status: StatusCode::BAD_REQUEST, code: "InvalidParameterValueException", message }
     }
 

@@ -99,59 +99,93 @@ fn events() -> Value {
     })
 }
 
-/// An event, as `abx_core::event` reads it.
+/// An event, as `abx_core::event` reads it: a field that its kind does not have is only as wrong as its type.
 fn event() -> Value {
-    let id = |bytes: u32| json!({"type": ["string", "integer"], "maxLength": bytes});
+    let id = |bytes: u32| json!({"type": ["string", "integer"], "maxLength": bytes, "pattern": "\\S"});
+    let field = |description: &str, types: &[&str]| json!({"description": description, "type": types});
     let key = || json!({"type": "string", "pattern": "^[a-z0-9][a-z0-9._-]{0,63}$"});
-    let of = |kind: &str, required: &[&str]| json!({"properties": {"type": {"const": kind}}, "required": required});
-    let with_unit = |required: &[&str]| json!({"required": required, "anyOf": [{"required": ["unit"]}, {"required": ["user_id"]}]});
-    let mut kinds = [
-        (of("exposure", &[]), with_unit(&["experiment", "variant"])),
-        (of("evaluation", &[]), with_unit(&["flag", "variant"])),
-        (of("conversion", &[]), with_unit(&["event"])),
-    ]
-    .map(|(kind, fields)| json!({"allOf": [kind, fields]}))
-    .to_vec();
-    kinds.push(of("evaluations", &["counts"]));
-    json!({
+    let count = json!({
+        "type": "object",
+        "required": ["flag", "variant", "count"],
+        "properties": {
+            "flag": key(),
+            "variant": key(),
+            "count": {"type": "integer", "minimum": 1, "maximum": 1_000_000_000},
+            "revision": {"type": ["integer", "null"], "minimum": 0, "maximum": u64::MAX},
+        },
+    });
+    let of = |kind: &str, required: &[&str], mut fields: Value| {
+        merge(&mut fields, json!({"type": {"const": kind}}));
+        json!({"required": required, "properties": fields})
+    };
+    // The unit counts if both are there.
+    let with_unit = |kind: Value| {
+        let unit = json!({"required": ["unit"], "properties": {"unit": id(2_048)}});
+        let user =
+            json!({"required": ["user_id"], "properties": {"unit": {"const": null}, "user_id": id(2_048)}});
+        json!({"allOf": [kind, {"anyOf": [unit, user]}]})
+    };
+    let object = json!({"type": ["object", "null"]});
+    let kinds = [
+        with_unit(of(
+            "exposure",
+            &["experiment", "variant"],
+            json!({"experiment": key(), "variant": key(), "epoch": {"minimum": 1}}),
+        )),
+        with_unit(of("evaluation", &["flag", "variant"], json!({"flag": key(), "variant": key()}))),
+        with_unit(of(
+            "conversion",
+            &["event"],
+            json!({
+                "event": {"type": "string", "minLength": 1, "maxLength": 256}, "properties": object, "context": object,
+            }),
+        )),
+        of(
+            "evaluations",
+            &["counts"],
+            json!({"counts": {"type": "array", "minItems": 1, "maxItems": 1_000, "items": count}}),
+        ),
+    ];
+    let unit = &["string", "integer", "null"];
+    let text = &["string", "null"];
+    let (unit_words, user_words) = (
+        "The unit: a text that is not blank, of up to 2,048 bytes, or a whole number.",
+        "The same as `unit`, which is taken if both are there.",
+    );
+    let mut event = json!({
         "description": format!("An event, of up to {MAX_EVENT_BYTES} bytes on the stream. Other fields are kept and not read."),
         "type": "object",
         "required": ["type"],
         "anyOf": kinds,
         "properties": {
             "type": {"description": "The kind of event.", "enum": ["exposure", "conversion", "evaluation", "evaluations"]},
-            "unit": {"description": "The unit; not blank.", "anyOf": [id(2_048)]},
-            "user_id": {"description": "The same as `unit`, which is taken if both are there.", "anyOf": [id(2_048)]},
-            "event_id": {"description": "Two events with one id, type, unit and name are one event.", "anyOf": [id(256)]},
+            "unit": field(unit_words, unit),
+            "user_id": field(user_words, unit),
+            "event_id": field("Two events with one id, type, unit and name are one event.", unit),
             "timestamp": {
-                "description": "RFC 3339 with an offset, a date, or a number since 1970 in s, ms, µs or ns by its size. Without one, an event happened \
-                    when it arrived.",
-                "type": ["string", "number"],
+                "description": "RFC 3339 with an offset, a date, or a number since 1970 in s, ms, µs or ns by its size. Without one, an event \
+                    happened when it arrived.",
+                "anyOf": [
+                    {"type": "string", "format": "date-time"},
+                    {"type": "string", "format": "date"},
+                    {"type": "number", "exclusiveMinimum": -1e20, "exclusiveMaximum": 1e20},
+                    {"type": "null"},
+                ],
             },
-            "experiment": {"description": "The experiment of an exposure.", "anyOf": [key()]},
-            "variant": {"description": "The variant of an exposure or evaluation.", "anyOf": [key()]},
-            "epoch": {"description": "The epoch of an exposure; 1 if it is left out.", "type": "integer", "minimum": 1, "maximum": u32::MAX},
-            "event": {"description": "The name of a conversion.", "type": "string", "minLength": 1, "maxLength": 256},
-            "properties": {"description": "The amounts of a conversion.", "type": ["object", "null"]},
-            "context": {
-                "description": "Attributes of a conversion, for experiments with another unit than `user_id`.", "type": ["object", "null"],
-            },
-            "flag": {"description": "The flag of an evaluation.", "anyOf": [key()]},
-            "counts": {
-                "description": "How often flags gave variants.",
-                "type": "array", "minItems": 1, "maxItems": 1_000,
-                "items": {
-                    "type": "object",
-                    "required": ["flag", "variant", "count"],
-                    "properties": {
-                        "flag": key(), "variant": key(),
-                        "count": {"type": "integer", "minimum": 1, "maximum": 1_000_000_000},
-                        "revision": {"type": "integer", "minimum": 0, "maximum": u64::MAX},
-                    },
-                },
-            },
+            "experiment": field("The experiment of an exposure.", text),
+            "variant": field("The variant of an exposure or evaluation.", text),
+            "epoch": field("The epoch of an exposure, from 1; 1 if it is left out.", &["integer", "null"]),
+            "event": field("The name of a conversion, of 1 to 256 bytes.", text),
+            "properties": {"description": "The amounts of a conversion: an object."},
+            "context": {"description": "Attributes of a conversion, for experiments with another unit than `user_id`: an object."},
+            "flag": field("The flag of an evaluation.", text),
+            "counts": {"description": "How often flags gave variants: 1 to 1,000 objects with `flag`, `variant`, `count` and perhaps `revision`."},
         },
-    })
+    });
+    let limits =
+        json!({"properties": {"event_id": {"maxLength": 256}, "epoch": {"minimum": 0, "maximum": u32::MAX}}});
+    merge(&mut event, limits);
+    event
 }
 
 fn docs() -> Value {
@@ -237,7 +271,26 @@ fn rendered() -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Args, Dev};
     use super::*;
+    use std::collections::BTreeSet;
+
+    #[tokio::test]
+    async fn the_document_has_the_routes_that_there_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = folder.path().join("store.sqlite");
+        let (sources, cors, allow_host) = (Vec::new(), Vec::new(), Vec::new());
+        let dev = Dev::open(&Args { sources, port: 0, store, cors, allow_host, verbose: false }).unwrap();
+        let routes = dev.routes();
+        let routes: BTreeSet<String> =
+            routes.list().iter().map(|(path, method)| format!("{method} {path}")).collect();
+        let document = document();
+        let paths = document["paths"].as_object().unwrap().iter();
+        let documented = paths.flat_map(|(path, methods)| {
+            methods.as_object().unwrap().keys().map(move |method| format!("{method} {path}"))
+        });
+        assert_eq!(routes, documented.collect());
+    }
 
     #[test]
     fn the_page_loads_nothing_and_leads_nowhere_else() {
