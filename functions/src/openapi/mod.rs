@@ -68,7 +68,7 @@ pub fn document() -> Value {
 fn introduction() -> String {
     format!(
         "Every error but those of OFREP has the body `Error`.\n\n\
-         - A body is a JSON object of up to {MAX_BODY_BYTES} bytes, whatever its `Content-Type` says. A field or parameter that is not known is \
+         - A body has up to {MAX_BODY_BYTES} bytes and is a JSON object, whatever its `Content-Type` says; `/events` takes other forms, too. A field or parameter that is not known is \
          refused by name, except by OFREP, which ignores it.\n\
          - A request may have an `x-request-id` of 1 to 128 printable ASCII characters, which the response and the log repeat. Without one, \
          or with another, it gets a new one.\n\
