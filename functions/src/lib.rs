@@ -11,6 +11,7 @@
 //! | [`events`] | a batch of records becomes exact counts |
 //! | [`outbox`] | exposures and evaluations, on their way to the stream |
 //! | [`http`] | what every router shares: limits, refusals, CORS, the envelope |
+//! | [`openapi`] | the OpenAPI document of the routes |
 //! | [`telemetry`] | log lines and metrics |
 //! | [`settings`] | what the environment says |
 //! | [`runtime`] | Lambda's events become requests, and answers become its envelope |
@@ -21,6 +22,7 @@ pub mod catalog;
 pub mod events;
 pub mod flags;
 pub mod http;
+pub mod openapi;
 pub mod outbox;
 pub mod ports;
 pub mod runtime;

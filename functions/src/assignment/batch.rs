@@ -52,7 +52,7 @@ impl<C: CatalogStore + 'static, S: AssignmentStore, E: EventSink> AssignmentServ
         self.store_all(&mut pending).await;
         let reasons = pending.iter().map(|(it, _)| it.decision.reason.as_str());
         self.base.telemetry().reasons(reasons);
-        if request.expose {
+        if request.exposes() {
             for (it, _) in &pending {
                 self.expose(it);
             }

@@ -1,53 +1,61 @@
 //! Request bodies of the assignment function.
 
-use crate::http::{ApiError, Query, check_context, deserialize_context, deserialize_id};
+use crate::http::{
+    ApiError, MAX_KEYS, MAX_TEXT, Query, check_context, deserialize_context, deserialize_id, id_schema,
+    keys_schema, optional_context_schema,
+};
 use abx_core::decide::AttributeTypes;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-/// The largest number of experiments that a batch may name.
-const MAX_KEYS: usize = 256;
-
-/// Asks for one experiment. A field that is not known is refused: a `contxt` that is ignored would target nobody.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+/// Asks for one experiment.
+// A field that is not known is refused: a `contxt` that is ignored would target nobody.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AssignRequest {
-    /// The user to assign. It may be left out if the context has the unit of the experiment.
+    /// The user. It may be left out if the context has the unit of the experiment.
     #[serde(default, deserialize_with = "deserialize_id")]
+    #[schemars(schema_with = "id_schema")]
     pub user_id: String,
     /// The experiment.
+    #[schemars(extend("maxLength" = MAX_TEXT))]
     pub experiment_key: String,
     /// Attributes, for targeting and for units other than `user_id`.
     #[serde(default, deserialize_with = "deserialize_context")]
+    #[schemars(schema_with = "optional_context_schema")]
     pub context: Option<Map<String, Value>>,
-    /// Says what would be answered, without enrolling.
+    /// True to be told what would be answered: nothing is stored, and no exposure is recorded.
     #[serde(default)]
     pub peek: bool,
-    /// True if an exposure is recorded; `false` is for a caller that assigns ahead of time and reports
-    /// exposures itself.
+    /// True to record an exposure; false for a caller that asks ahead of time and sends exposures itself.
     #[serde(default = "yes")]
     pub expose: bool,
 }
 
 /// Asks for some or all experiments of one unit.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AssignBatchRequest {
-    /// The user to assign.
+    /// The user. It may be left out if the context has the units of the experiments.
     #[serde(default, deserialize_with = "deserialize_id")]
+    #[schemars(schema_with = "id_schema")]
     pub user_id: String,
-    /// The experiments; all that are not drafts, if left out.
+    /// The experiments. If it is left out or null, all that are published and not drafts.
     #[serde(default)]
+    #[schemars(schema_with = "keys_schema")]
     pub experiment_keys: Option<Vec<String>>,
-    /// Attributes.
+    /// Attributes, for targeting and for units other than `user_id`.
     #[serde(default, deserialize_with = "deserialize_context")]
+    #[schemars(schema_with = "optional_context_schema")]
     pub context: Option<Map<String, Value>>,
-    /// Decides without enrolling, as for one experiment.
+    /// True to be told what would be answered: nothing is stored, and no exposure is recorded.
     #[serde(default)]
     pub peek: bool,
-    /// Records exposures, as for one experiment.
-    #[serde(default = "yes")]
-    pub expose: bool,
+    /// True to record an exposure to each experiment that the unit takes part in. If it is left out or null, exposures are recorded
+    /// if `experiment_keys` names the experiments: of all experiments, the unit sees some later, and others never.
+    #[serde(default)]
+    pub expose: Option<bool>,
 }
 
 const fn yes() -> bool {
@@ -77,6 +85,12 @@ impl AssignRequest {
 }
 
 impl AssignBatchRequest {
+    /// True if exposures are recorded.
+    #[must_use]
+    pub fn exposes(&self) -> bool {
+        self.expose.unwrap_or(self.experiment_keys.is_some())
+    }
+
     /// Refuses what is over the limits.
     pub fn check(&self) -> Result<(), ApiError> {
         let keys = self.experiment_keys.as_deref().unwrap_or_default();

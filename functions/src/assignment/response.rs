@@ -1,13 +1,15 @@
 //! Response bodies of the assignment function.
 
+use crate::http::optional_time_schema;
 use abx_core::Reason;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 use std::borrow::Cow;
 
 /// The variant of a unit, and the reason.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct AssignmentResponse<'a> {
     /// The experiment.
     pub experiment_key: &'a str,
@@ -34,11 +36,12 @@ pub struct AssignmentResponse<'a> {
     /// that the store was slow or unavailable, and the variant was computed.
     pub persisted: bool,
     /// The time of the unit's first assignment; null for a unit that does not take part.
+    #[schemars(schema_with = "optional_time_schema")]
     pub assigned_at: Option<Timestamp>,
 }
 
 /// The variants of a unit in several experiments.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct AssignBatchResponse<'a> {
     /// The user id, as a text.
     pub user_id: Option<Cow<'a, str>>,
@@ -51,7 +54,7 @@ pub struct AssignBatchResponse<'a> {
 }
 
 /// The reason why one experiment of a batch has no answer.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct AssignBatchError<'a> {
     /// The experiment, as it was asked for.
     pub experiment_key: &'a str,

@@ -15,6 +15,7 @@ mod response;
 mod router;
 mod service;
 
+pub(crate) use ofrep::{Bulk, OfrepFailure, Request as OfrepRequest, Success as OfrepSuccess};
 pub use request::{FlagRequest, FlagsRequest};
 pub use response::{FlagResponse, FlagsResponse, ServedExperiment};
 pub use service::{FlagOptions, FlagService};

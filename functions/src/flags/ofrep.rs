@@ -6,23 +6,38 @@
 
 use super::etag::{etag, matches};
 use super::{FlagResponse, FlagService};
-use crate::http::{ApiError, Call, Reply, check_context, deserialize_context, is_object};
+use crate::http::{
+    ApiError, Call, Reply, check_context, deserialize_context, is_object, ofrep_context_schema,
+};
 use crate::ports::{CatalogStore, EventSink};
 use abx_core::Subject;
 use abx_core::decide::{FlagReason, OpenFeatureReason, unit_of};
 use axum::http::header::{ETAG, IF_NONE_MATCH};
 use axum::http::{HeaderValue, StatusCode};
 use jiff::Timestamp;
+use schemars::{JsonSchema, Schema};
 use serde::Serialize;
-use serde_json::{Map, Value, error::Category};
+use serde_json::{Map, Value, error::Category, json};
 
 /// The one attribute that OpenFeature gives a name.
 const TARGETING_KEY: &str = "targetingKey";
 
-#[derive(serde::Deserialize)]
-struct Request {
+/// Asks for one flag or all. Other fields are ignored: another revision of the protocol may add some.
+#[derive(serde::Deserialize, JsonSchema)]
+#[schemars(rename = "OfrepRequest", transform = with_context)]
+pub(crate) struct Request {
+    /// Attributes. `targetingKey` is the unit: a string or a whole number.
     #[serde(default, deserialize_with = "deserialize_context")]
+    #[schemars(schema_with = "ofrep_context_schema")]
     context: Option<Map<String, Value>>,
+}
+
+/// Requires the context: for the reader it is optional, so that it says what is missing.
+fn with_context(schema: &mut Schema) {
+    schema.insert("required".to_owned(), json!(["context"]));
+    if let Some(context) = schema.pointer_mut("/properties/context").and_then(Value::as_object_mut) {
+        context.remove("default");
+    }
 }
 
 /// A context that was read.
@@ -39,56 +54,80 @@ struct OfrepError {
     details: String,
 }
 
-#[derive(Serialize)]
-struct OfrepFailure<'a> {
+/// A flag that has no value.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct OfrepFailure<'a> {
+    /// The flag, if the request is for one.
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<&'a str>,
+    /// `FLAG_NOT_FOUND`, `TARGETING_KEY_MISSING`, `INVALID_CONTEXT` or `PARSE_ERROR`.
     #[serde(rename = "errorCode")]
     code: &'a str,
+    /// The message for people.
     #[serde(rename = "errorDetails")]
     details: &'a str,
 }
 
-#[derive(Serialize)]
-struct Success<'a> {
+/// The value of a flag.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "OfrepSuccess")]
+pub(crate) struct Success<'a> {
+    /// The flag.
     key: &'a str,
+    /// The reason in the terms of OpenFeature.
     reason: OpenFeatureReason,
+    /// The variant's key.
     #[serde(skip_serializing_if = "Option::is_none")]
     variant: Option<&'a str>,
+    /// The variant's value.
     #[serde(skip_serializing_if = "Option::is_none")]
     value: Option<&'a Value>,
+    /// More about the decision.
     metadata: Metadata<'a>,
 }
 
-/// The protocol allows strings, numbers and booleans here.
-#[derive(Serialize)]
+// The protocol allows strings, numbers and booleans here.
+#[derive(Serialize, JsonSchema)]
+#[schemars(inline)]
 struct Metadata<'a> {
+    /// The catalog's revision.
     revision: u64,
+    /// The reason in our own terms.
     #[serde(rename = "abxReason")]
     reason: FlagReason,
+    /// The rule that decided.
     #[serde(skip_serializing_if = "Option::is_none")]
     rule: Option<&'a str>,
+    /// The experiment that the rule served.
     #[serde(skip_serializing_if = "Option::is_none")]
     experiment: Option<&'a str>,
+    /// The unit's variant in that experiment.
     #[serde(rename = "experimentVariant", skip_serializing_if = "Option::is_none")]
     experiment_variant: Option<&'a str>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(untagged)]
+#[schemars(inline)]
 enum OfrepResult<'a> {
     Success(Success<'a>),
     Failure(OfrepFailure<'a>),
 }
 
-#[derive(Serialize)]
-struct Bulk<'a> {
+/// The values of all flags.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "OfrepBulk")]
+pub(crate) struct Bulk<'a> {
+    /// One for each flag.
     flags: Vec<OfrepResult<'a>>,
+    /// More about the decisions.
     metadata: BulkMetadata,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(inline)]
 struct BulkMetadata {
+    /// The catalog's revision.
     revision: u64,
 }
 

@@ -1,40 +1,47 @@
 //! Request bodies of the flags function.
 
-use crate::http::{ApiError, Query, check_context, deserialize_context, deserialize_id, no_attributes};
+use crate::http::{
+    ApiError, MAX_KEYS, Query, check_context, deserialize_context, deserialize_id, id_schema, keys_schema,
+    no_attributes, optional_context_schema,
+};
 use abx_core::decide::AttributeTypes;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-/// The largest number of flags that a request may name.
-const MAX_KEYS: usize = 256;
-
 /// Asks for one flag.
-#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FlagRequest {
-    /// The flag; the path names it where there is one.
+    /// The flag, in the payload of a direct invocation; in a request the path names it.
     #[serde(default)]
+    #[schemars(skip)]
     pub flag_key: Option<String>,
-    /// The unit to evaluate for. A flag that draws no shares needs none.
+    /// The user. A flag whose answer depends on no unit needs none.
     #[serde(default, deserialize_with = "deserialize_id")]
+    #[schemars(schema_with = "id_schema")]
     pub user_id: String,
-    /// Attributes.
+    /// Attributes, for targeting and for units other than `user_id`.
     #[serde(default, deserialize_with = "deserialize_context")]
+    #[schemars(schema_with = "optional_context_schema")]
     pub context: Option<Map<String, Value>>,
 }
 
 /// Asks for some or all flags.
-#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FlagsRequest {
-    /// The flags; all, if left out.
+    /// The flags. If it is left out or null, all that are published.
     #[serde(default)]
+    #[schemars(schema_with = "keys_schema")]
     pub flag_keys: Option<Vec<String>>,
-    /// The unit to evaluate for.
+    /// The user.
     #[serde(default, deserialize_with = "deserialize_id")]
+    #[schemars(schema_with = "id_schema")]
     pub user_id: String,
-    /// Attributes.
+    /// Attributes, for targeting and for units other than `user_id`.
     #[serde(default, deserialize_with = "deserialize_context")]
+    #[schemars(schema_with = "optional_context_schema")]
     pub context: Option<Map<String, Value>>,
 }
 

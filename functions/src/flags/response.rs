@@ -2,12 +2,13 @@
 
 use abx_core::decide::{FlagReason, OpenFeatureReason};
 use abx_core::{Evaluation, Flag, Reason};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 use std::borrow::Cow;
 
 /// The variant that a flag served, and the reason.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct FlagResponse<'a> {
     /// The flag.
     pub flag_key: &'a str,
@@ -30,7 +31,7 @@ pub struct FlagResponse<'a> {
 }
 
 /// The decision of an experiment that a flag served.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ServedExperiment<'a> {
     /// The experiment.
     pub experiment_key: &'a str,
@@ -41,7 +42,7 @@ pub struct ServedExperiment<'a> {
 }
 
 /// The evaluations of several flags.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct FlagsResponse<'a> {
     /// The user id, as a text.
     pub user_id: Option<Cow<'a, str>>,

@@ -1,12 +1,10 @@
 //! Paths and direct payloads.
 
 use super::FlagService;
-use crate::http::{ApiError, Call, FunctionBase, HttpFunction, Reply, has_field, parse};
+use crate::http::{ApiError, Call, FunctionBase, HttpFunction, Reply, Routes, has_field, parse};
 use crate::ports::{CatalogStore, EventSink};
-use axum::Router;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request};
-use axum::routing::{get, post};
 use std::sync::Arc;
 
 type Key = Result<Path<String>, PathRejection>;
@@ -23,22 +21,23 @@ where
         &self.base
     }
 
-    fn routes(self: Arc<Self>) -> Router {
+    fn routes(self: Arc<Self>) -> Routes {
         let (by_url, by_body, bulk) = (Arc::clone(&self), Arc::clone(&self), Arc::clone(&self));
-        let one = get(async move |key: Key, request: Request| {
-            let handler = async |call: Call| by_url.answer_url(&call, &read(key)?).await;
-            by_url.base.middleware().serve(request, handler).await
-        });
-        let one = one.post(async move |key: Key, request: Request| {
-            let handler =
-                async |call: Call| by_body.answer(&parse(call.body_only()?)?, Some(&read(key)?)).await;
-            by_body.base.middleware().serve(request, handler).await
-        });
-        let several = post(async move |request: Request| {
-            let handler = async |call: Call| bulk.answer_bulk(&parse(call.body_only()?)?).await;
-            bulk.base.middleware().serve(request, handler).await
-        });
-        Router::new().route("/flags/{key}", one).route("/flags", several).merge(ofrep(self))
+        Routes::default()
+            .get("/flags/{key}", async move |key: Key, request: Request| {
+                let handler = async |call: Call| by_url.answer_url(&call, &read(key)?).await;
+                by_url.base.middleware().serve(request, handler).await
+            })
+            .post("/flags/{key}", async move |key: Key, request: Request| {
+                let handler =
+                    async |call: Call| by_body.answer(&parse(call.body_only()?)?, Some(&read(key)?)).await;
+                by_body.base.middleware().serve(request, handler).await
+            })
+            .post("/flags", async move |request: Request| {
+                let handler = async |call: Call| bulk.answer_bulk(&parse(call.body_only()?)?).await;
+                bulk.base.middleware().serve(request, handler).await
+            })
+            .merge(ofrep(self))
     }
 
     /// Answers `{user_id, flag_key, context}`, or the JSON of `POST /flags` if it has `flag_keys` (null for all).
@@ -51,23 +50,21 @@ where
     }
 }
 
-fn ofrep<C, E>(service: Arc<FlagService<C, E>>) -> Router
+fn ofrep<C, E>(service: Arc<FlagService<C, E>>) -> Routes
 where
     C: CatalogStore + 'static,
     E: EventSink + 'static,
 {
     let (single, bulk) = (Arc::clone(&service), service);
-    let one = post(async move |key: Key, request: Request| {
-        single
-            .base
-            .middleware()
-            .serve(request, async |call: Call| single.ofrep_single(&call, &read(key)?).await)
-            .await
-    });
-    let several = post(async move |request: Request| {
-        bulk.base.middleware().serve(request, async |call: Call| bulk.ofrep_bulk(&call).await).await
-    });
-    Router::new().route("/ofrep/v1/evaluate/flags/{key}", one).route("/ofrep/v1/evaluate/flags", several)
+    Routes::default()
+        .post("/ofrep/v1/evaluate/flags/{key}", async move |key: Key, request: Request| {
+            let handler = async |call: Call| single.ofrep_single(&call, &read(key)?).await;
+            single.base.middleware().serve(request, handler).await
+        })
+        .post("/ofrep/v1/evaluate/flags", async move |request: Request| {
+            let handler = async |call: Call| bulk.ofrep_bulk(&call).await;
+            bulk.base.middleware().serve(request, handler).await
+        })
 }
 
 fn read(key: Key) -> Result<String, ApiError> {

@@ -5,14 +5,17 @@ use crate::catalog::{CatalogHolder, Snapshot};
 use crate::ports::CatalogStore;
 use crate::telemetry::{Level, Telemetry};
 use axum::http::StatusCode;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 use std::sync::Arc;
 
-/// The body of a `/health` response.
-#[derive(Serialize)]
-struct Health<'a> {
+/// The state of a function.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Health<'a> {
+    /// `ok`, or `catalog_unavailable` where nothing was loaded yet.
     status: &'static str,
+    /// The catalog's revision; 0 before the first one.
     revision: u64,
     /// The seconds since the head was last read; null if it never was.
     catalog_age_seconds: Option<u64>,

@@ -3,6 +3,7 @@
 use super::Reply;
 use axum::body::Body;
 use axum::http::{HeaderValue, Response, StatusCode};
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::borrow::Cow;
 use std::fmt;
@@ -18,15 +19,22 @@ pub struct ApiError {
     pub message: Cow<'static, str>,
 }
 
-#[derive(Serialize)]
-struct ErrorEnvelope<'a> {
+/// A request that failed.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Error")]
+pub(crate) struct ErrorEnvelope<'a> {
+    /// The reason.
     error: ErrorBody<'a>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(inline)]
 struct ErrorBody<'a> {
+    /// The code that programs act on. More may be added.
     code: &'a str,
+    /// The message for people. It may change.
     message: &'a str,
+    /// The id of the request, which the log has too.
     request_id: &'a str,
 }
 
@@ -154,7 +162,7 @@ pub(crate) fn shown_up_to(length: usize, text: &str) -> String {
 
 /// The path that somebody means who left a base path in front, or mistyped the first part.
 fn near_path(path: &str) -> Option<String> {
-    const FIRST: [&str; 4] = ["assign", "flags", "ofrep", "health"];
+    const FIRST: [&str; 5] = ["assign", "flags", "ofrep", "health", "openapi.json"];
     let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
     if let Some(at) = parts.iter().position(|part| FIRST.contains(part)).filter(|at| *at > 0) {
         return Some(format!("/{}", parts.get(at..)?.join("/")));

@@ -1,7 +1,8 @@
 //! The base of the two functions that answer HTTP requests.
 
-use super::{ApiError, Cors, LambdaResponse, Middleware, Reply, finish};
+use super::{ApiError, Cors, LambdaResponse, Middleware, Reply, Routes, finish};
 use crate::catalog::{CatalogHolder, Snapshot};
+use crate::openapi;
 use crate::outbox::Outbox;
 use crate::ports::{CatalogStore, EventSink};
 use crate::settings::{Evaluations, Exposures};
@@ -98,8 +99,8 @@ pub trait HttpFunction: Send + Sync + Sized + 'static {
     /// The parts that every such function has.
     fn base(&self) -> &FunctionBase<Self::Catalog, Self::Sink>;
 
-    /// Its own paths, for a router that has others too; [`finish`] makes it whole.
-    fn routes(self: Arc<Self>) -> Router;
+    /// Its own routes, for a router that has others too; [`finish`] makes it whole.
+    fn routes(self: Arc<Self>) -> Routes;
 
     /// Answers the JSON of one of its requests.
     fn answer_json(&self, json: &[u8]) -> impl Future<Output = Result<Reply, ApiError>> + Send;
@@ -107,7 +108,7 @@ pub trait HttpFunction: Send + Sync + Sized + 'static {
     /// The router of the deployed function.
     fn router(self: Arc<Self>) -> Router {
         let middleware = Arc::clone(self.base().middleware());
-        finish(self.routes(), &middleware)
+        finish(self.routes().with_service_routes(&middleware, openapi::DOCUMENT), &middleware)
     }
 
     /// Answers the payload of an invocation that is not an HTTP event.

@@ -1,6 +1,6 @@
 //! The middleware that every request passes before its handler.
 
-use super::{ApiError, Cors, MAX_BODY_BYTES, Query, Reply};
+use super::{ApiError, Cors, MAX_BODY_BYTES, Query, Reply, Routes};
 use crate::telemetry::{Level, Telemetry, TelemetryCounter};
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
@@ -8,7 +8,6 @@ use axum::extract::Request;
 use axum::http::header::{CONTENT_LENGTH, RETRY_AFTER};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri};
-use axum::routing::get;
 use futures_util::FutureExt;
 use serde_json::json;
 use std::future::poll_fn;
@@ -80,6 +79,11 @@ impl Middleware {
     pub fn with_base_path(mut self, base_path: &str) -> Self {
         self.base_path = base_path.into();
         self
+    }
+
+    /// The reply of `/health`.
+    pub(super) fn health(&self) -> Reply {
+        (self.health)()
     }
 
     /// Answers an HTTP request by a handler.
@@ -184,16 +188,13 @@ impl Middleware {
     }
 }
 
-/// Makes a router of some routes: `/health`, and refusals in our form for everything else. The base path and a slash at the end
-/// are taken off every path before.
-pub fn finish(routes: Router, middleware: &Arc<Middleware>) -> Router {
-    let (health, missing, other) = (Arc::clone(middleware), Arc::clone(middleware), Arc::clone(middleware));
+/// Makes a router of some routes, with refusals in our form for everything else. The base path and a slash at the end are taken
+/// off every path before.
+pub fn finish(routes: Routes, middleware: &Arc<Middleware>) -> Router {
+    let (missing, other) = (Arc::clone(middleware), Arc::clone(middleware));
     let base_path = middleware.base_path.clone();
     let routes = routes
-        .route(
-            "/health",
-            get(async move |request: Request| health.serve(request, async |_| Ok((health.health)())).await),
-        )
+        .into_router()
         .fallback(async move |request: Request| {
             let path = request.uri().path().to_owned();
             missing.serve(request, async move |_| Err(ApiError::not_found(&path))).await

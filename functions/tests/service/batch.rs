@@ -2,6 +2,7 @@
 
 use crate::world::{World, experiment};
 use abx_functions::http::HttpFunction;
+use abx_functions::ports::AssignmentStore;
 use serde_json::{Value, json};
 use std::sync::atomic::Ordering::SeqCst;
 
@@ -75,6 +76,49 @@ async fn a_direct_payload_is_a_batch_if_it_says_so() {
     assert_eq!(keys(&some["assignments"]), ["e0"]);
     let (_, all) = direct(json!({"user_id": "u", "experiment_keys": null})).await;
     assert_eq!(all["assignments"].as_array().unwrap().len(), 5);
-    let (status, _) = direct(json!({"user_id": "u"})).await;
-    assert_eq!(status, 400, "whoever forgets a key is not enrolled everywhere");
+    let (_, without) = direct(json!({"user_id": "u"})).await;
+    assert_eq!(keys(&without["assignments"]), keys(&all["assignments"]));
+}
+
+#[tokio::test]
+async fn without_an_experiment_all_are_assigned_and_none_is_exposed() {
+    let world = world().await;
+    for path in ["/assign", "/assign/batch"] {
+        let answer = world.post_json(path, json!({"user_id": path})).await.ok();
+        assert_eq!(keys(&answer["assignments"]), ["e0", "e1", "e2", "e3", "e4"], "{path}");
+        assert_eq!(answer["errors"][0]["code"], "unit_missing", "{path}");
+        assert!(answer["assignments"].as_array().unwrap().iter().all(|it| it["persisted"] == true));
+    }
+    world
+        .post_json("/assign", json!({"user_id": "null", "experiment_keys": null, "expose": null}))
+        .await
+        .ok();
+    world.post_json("/assign", json!({"user_id": "peeks", "peek": true, "expose": true})).await.ok();
+    world
+        .post_json("/assign", json!({"user_id": "quiet", "experiment_keys": ["e0"], "expose": false}))
+        .await
+        .ok();
+    world.assignment.base().outbox().flush().await;
+    assert_eq!(world.stream.take(), Vec::<Value>::new(), "the unit may never see them");
+    assert!(world.store.store.get("peeks", "e0").await.unwrap().is_none());
+
+    world.post_json("/assign", json!({"user_id": "u", "expose": true})).await.ok();
+    world.post_json("/assign", json!({"user_id": "u", "experiment_keys": ["e0", "e1"]})).await.ok();
+    world.post_json("/assign/batch", json!({"user_id": "v", "experiment_keys": ["e0", "e1"]})).await.ok();
+    world.assignment.base().outbox().flush().await;
+    let exposed = world.stream.take();
+    let of = |unit: &str| exposed.iter().filter(|event| event["unit"] == unit).count();
+    assert_eq!((of("u"), of("v")), (5, 2), "asked for, or named: {exposed:?}");
+}
+
+#[tokio::test]
+async fn one_experiment_and_several_are_not_asked_for_at_once() {
+    let world = world().await;
+    let body = json!({"user_id": "u", "experiment_key": "e0", "experiment_keys": ["e1"]});
+    world.post_json("/assign", body).await.refused(400, "invalid_request");
+    world
+        .post_json("/assign", json!({"user_id": "u", "experiment_key": null}))
+        .await
+        .refused(400, "invalid_request");
+    world.get("/assign?user_id=u").await.refused(400, "invalid_request");
 }

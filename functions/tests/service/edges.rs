@@ -119,7 +119,7 @@ async fn mistakes_are_named() {
         ("", "not a JSON object"),
         ("[\"u\", \"e\"]", "not a JSON object"),
         ("{", "EOF"),
-        (r#"{"user_id": "u"}"#, "experiment_key"),
+        (r#"{"user_id": "u", "experimentkey": "e"}"#, "experiment_key"),
         (r#"{"user_id": "u", "experiment_key": "e", "contxt": {}}"#, "contxt"),
         (r#"{"user_id": ["u"], "experiment_key": "e"}"#, "a string or a whole number"),
         (r#"{"user_id": 1.5, "experiment_key": "e"}"#, "a string or a whole number"),

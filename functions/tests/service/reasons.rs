@@ -112,7 +112,7 @@ async fn a_direct_payload_is_answered_as_a_request() {
     assert_eq!(answer.headers["content-type"], "application/json");
     let body: Value = serde_json::from_str(&answer.body).unwrap();
     assert_eq!(body["reason"], "assigned");
-    let answer = world.assignment.handle_direct(b"{}", "id-2").await;
+    let answer = world.assignment.handle_direct(b"[]", "id-2").await;
     assert_eq!(answer.status_code, 400);
     let body: Value = serde_json::from_str(&answer.body).unwrap();
     assert_eq!(body["error"]["request_id"], "id-2");

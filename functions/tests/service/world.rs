@@ -148,6 +148,7 @@ pub(crate) struct World {
     pub(crate) log: Log,
     pub(crate) assignment: Arc<Assignment>,
     pub(crate) flags: Arc<Flags>,
+    base_path: String,
 }
 
 impl World {
@@ -179,7 +180,7 @@ impl World {
         let telemetry = Arc::new(Telemetry::new("test", Level::Debug, log.clone()));
         let cors = Cors::new(setup.origins.clone()).with_headers(setup.headers.clone());
         let (exposures, base_path) = (setup.exposures, setup.base_path.clone());
-        let http = HttpOptions { exposures, cors, base_path };
+        let http = HttpOptions { exposures, cors, base_path: base_path.clone() };
         let options = assignment::AssignmentOptions { http: http.clone(), ..Default::default() };
         let (sink, shared) = (Arc::clone(&stream), Arc::clone(&telemetry));
         let assignment = assignment::AssignmentService::new(
@@ -191,7 +192,8 @@ impl World {
         );
         let options = flags::FlagOptions { evaluations: setup.evaluations, http };
         let flags = flags::FlagService::new(Arc::clone(&holder), Arc::clone(&stream), telemetry, options);
-        Self { catalog, holder, store, stream, log, assignment: Arc::new(assignment), flags: Arc::new(flags) }
+        let (assignment, flags) = (Arc::new(assignment), Arc::new(flags));
+        Self { catalog, holder, store, stream, log, assignment, flags, base_path }
     }
 
     /// Publishes, and loads what was published.
@@ -219,11 +221,25 @@ impl World {
         [Arc::clone(&self.assignment).router(), Arc::clone(&self.flags).router()]
     }
 
-    /// Sends a request to the function that has its path.
+    /// Sends a request to the function that has its path. The response has to fit the OpenAPI document.
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        let (parts, body) = request.into_parts();
+        let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+        let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
+        let answer = self.send_unchecked(Request::from_parts(parts, Body::from(body.clone()))).await;
+        let path = path.strip_prefix(&*self.base_path).unwrap_or(&path).trim_end_matches('/');
+        crate::openapi::check(&method, path, &body, &answer);
+        answer
+    }
+
+    /// The same for a document that is being made.
+    pub(crate) async fn send_unchecked(&self, request: Request<Body>) -> Answer {
         let [assignment, flags] = self.routers();
-        let path = request.uri().path();
-        let router = if path.contains("/assign") { assignment } else { flags };
+        let router = if request.uri().path().contains("/assign") { assignment } else { flags };
+        self.send_to(router, request).await
+    }
+
+    pub(crate) async fn send_to(&self, router: Router, request: Request<Body>) -> Answer {
         let (parts, body) = router.oneshot(request).await.unwrap().into_parts();
         let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
         let json = serde_json::from_slice(&body).unwrap_or(Value::Null);
