@@ -1,7 +1,7 @@
 //! The middleware that every request passes before its handler.
 
 use super::{ApiError, Cors, MAX_BODY_BYTES, Query, Reply};
-use crate::telemetry::{Level, Telemetry, TelemetryCounter};
+use crate::telemetry::{Level, Telemetry, TelemetryCounter, TraceContext, within};
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
@@ -97,7 +97,8 @@ impl Middleware {
         let reply = if is_preflight {
             self.preflight(origin.is_some()).unwrap_or_else(|refusal| self.refuse(&refusal, &request_id))
         } else {
-            self.read(&request_id, parts, body, handler).await
+            let trace = TraceContext::of(&parts.headers);
+            within(trace, self.read(&request_id, parts, body, handler)).await
         };
         self.telemetry.answered(reply.status.as_u16(), start);
         let mut response = reply.into_response();

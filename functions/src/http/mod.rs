@@ -11,9 +11,11 @@
 //! | `catalog` | the catalog, as requests see it |
 //! | `body` | JSON with limits |
 //! | `server` | [`serve`]: a server that lives long, which Lambda is not |
+//! | `connections` | [`Connections`]: how many that server has open, and which makes room |
 
 mod body;
 mod catalog;
+mod connections;
 mod cors;
 mod envelope;
 mod error;
@@ -26,6 +28,7 @@ pub use body::{MAX_BODY_BYTES, parse};
 pub(crate) use body::{
     check_context, deserialize_context, deserialize_id, has_field, is_object, no_attributes,
 };
+pub use connections::Connections;
 pub use cors::Cors;
 pub use envelope::{LambdaResponse, Reply};
 pub use error::ApiError;

@@ -8,8 +8,8 @@ use crate::adapters::aws::{
 use crate::catalog::{CatalogHolder, Snapshot, decode};
 use crate::events::Processor;
 use crate::http::{Cors, HttpFunction, HttpOptions};
+use crate::ports::CatalogStore;
 use crate::ports::chain;
-use crate::ports::{CatalogStore, Event, EventSink, SendReport};
 use crate::settings::{BUNDLED_REVISION, Exposures, Function, Settings, SettingsError};
 use crate::telemetry::{Level, Telemetry};
 use crate::{assignment as assigning, events as counting, flags as flagging};
@@ -21,24 +21,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// Reading the catalog happens beside requests, and a handshake takes longer than a request may.
-const CATALOG: Budget = Budget {
-    name: "catalog",
-    connect: Duration::from_secs(1),
-    attempt: Duration::from_secs(1),
-    operation: Duration::from_secs(2),
-    attempts: 2,
-    backoff: Duration::from_millis(20),
-};
-/// Nobody waits for events, but an environment that sends serves nobody.
-const EVENTS: Budget = Budget {
-    name: "events",
-    connect: Duration::from_millis(200),
-    attempt: Duration::from_millis(250),
-    operation: Duration::from_millis(400),
-    attempts: 2,
-    backoff: Duration::from_millis(20),
-};
 /// The longest time that the start waits for the tables. Lambda gives an init 10 s.
 const INIT: Duration = Duration::from_secs(3);
 
@@ -127,8 +109,11 @@ impl Start {
         }
     }
 
-    fn sink(&self) -> OptionalSink {
-        OptionalSink::new(&self.config, &self.settings)
+    /// The stream, or nothing where exposures are off.
+    fn sink(&self) -> Option<KinesisSink> {
+        let stream = self.settings.event_stream.as_ref();
+        let stream = stream.filter(|_| self.settings.exposures != Exposures::Off);
+        stream.map(|stream| KinesisSink::new(kinesis(&self.config, Budget::EVENTS), &**stream))
     }
 
     async fn serve(&self, function: impl HttpFunction) -> ExitCode {
@@ -178,7 +163,7 @@ fn catalog(
         None if Path::new(BUNDLED_REVISION).exists() => bundled(Path::new(BUNDLED_REVISION), telemetry),
         None => Snapshot::default(),
     };
-    let store = DynamoCatalog::new(dynamodb(config, CATALOG), &*settings.catalog_table);
+    let store = DynamoCatalog::new(dynamodb(config, Budget::CATALOG), &*settings.catalog_table);
     // Events are counted by what was published before they came; requests are answered by what was published lately.
     let store = if function == Function::Events { store.with_fresh_head() } else { store };
     Arc::new(CatalogHolder::new(store, bundled))
@@ -216,25 +201,5 @@ async fn load_catalog<C: CatalogStore + 'static>(catalog: &Arc<CatalogHolder<C>>
     match why {
         None => telemetry.log(Level::Info, "catalog_loaded", None, &fields),
         Some(_) => telemetry.log(Level::Warn, "catalog_not_loaded", None, &fields),
-    }
-}
-
-/// The stream, or nothing where exposures are off.
-#[derive(Debug)]
-struct OptionalSink(Option<KinesisSink>);
-
-impl OptionalSink {
-    fn new(config: &SdkConfig, settings: &Settings) -> Self {
-        let stream = settings.event_stream.as_ref().filter(|_| settings.exposures != Exposures::Off);
-        Self(stream.map(|stream| KinesisSink::new(kinesis(config, EVENTS), &**stream)))
-    }
-}
-
-impl EventSink for OptionalSink {
-    async fn send(&self, events: &[Event]) -> SendReport {
-        match &self.0 {
-            Some(stream) => stream.send(events).await,
-            None => SendReport::default(),
-        }
     }
 }
