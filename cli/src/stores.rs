@@ -2,9 +2,11 @@
 
 mod lag;
 mod metrics;
+mod serving;
 
 pub use lag::ConsumerLag;
 pub use metrics::{MarksArg, MetricsArgs};
+pub use serving::AnySink;
 
 use crate::advice::unanswered;
 use crate::aws::aws_config_for;

@@ -11,6 +11,7 @@
 //! | [`events`] | a batch of records becomes exact counts |
 //! | [`outbox`] | exposures and evaluations, on their way to the stream |
 //! | [`http`] | what every router shares: limits, refusals, CORS, the envelope |
+//! | [`serving`] | both functions that answer requests, in one process |
 //! | [`telemetry`] | log lines and metrics |
 //! | [`settings`] | what the environment says |
 //! | [`runtime`] | Lambda's events become requests, and answers become its envelope |
@@ -24,6 +25,7 @@ pub mod http;
 pub mod outbox;
 pub mod ports;
 pub mod runtime;
+pub mod serving;
 pub mod settings;
 pub mod sources;
 pub mod telemetry;
