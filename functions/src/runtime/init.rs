@@ -8,8 +8,9 @@ use crate::adapters::aws::{
 use crate::catalog::{CatalogHolder, Snapshot, decode};
 use crate::events::Processor;
 use crate::http::{Cors, HttpFunction, HttpOptions};
-use crate::ports::CatalogStore;
 use crate::ports::chain;
+use crate::ports::{AssignmentStore, CatalogStore};
+use crate::serving::Serving;
 use crate::settings::{BUNDLED_REVISION, Exposures, Function, Settings, SettingsError};
 use crate::telemetry::{Level, Telemetry};
 use crate::{assignment as assigning, events as counting, flags as flagging};
@@ -22,17 +23,17 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 /// The longest time that the start waits for the tables. Lambda gives an init 10 s.
-const INIT: Duration = Duration::from_secs(3);
+pub(super) const INIT: Duration = Duration::from_secs(3);
 
 /// The variables of a process.
 type Vars = Vec<(String, String)>;
 
 /// The parts that every function starts with.
-struct Start {
+pub(super) struct Start {
     vars: Vars,
-    settings: Settings,
-    telemetry: Arc<Telemetry>,
-    config: SdkConfig,
+    pub(super) settings: Settings,
+    pub(super) telemetry: Arc<Telemetry>,
+    pub(super) config: SdkConfig,
     catalog: Arc<CatalogHolder<DynamoCatalog>>,
 }
 
@@ -46,11 +47,7 @@ pub async fn assignment(vars: impl IntoIterator<Item = (String, String)>) -> Exi
     let store = DynamoAssignments::new(client, &*start.settings.assignments_table);
     // A store that cannot be reached now may be later; requests are answered without it.
     let _ = tokio::join!(load_catalog(&start.catalog, &start.telemetry), timeout(INIT, store.warm_up()));
-    let options = assigning::AssignmentOptions {
-        ttl_days: start.settings.assignment_ttl_days,
-        cache: start.settings.cache_assignments,
-        http: start.http(),
-    };
+    let options = start.assignment_options();
     let (catalog, telemetry) = (Arc::clone(&start.catalog), Arc::clone(&start.telemetry));
     start.serve(assigning::AssignmentService::new(catalog, store, start.sink(), telemetry, options)).await
 }
@@ -90,11 +87,20 @@ impl Start {
         function: Function,
         vars: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ExitCode> {
+        Self::named(function, function.as_str(), vars).await
+    }
+
+    /// The same for a program of another name, with the settings of a function.
+    pub(super) async fn named(
+        function: Function,
+        name: &'static str,
+        vars: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ExitCode> {
         let vars: Vars = vars.into_iter().collect();
-        let settings = read(function, &vars)?;
+        let settings = read(function, name, &vars)?;
         // Under the name that Lambda knows the function by.
-        let telemetry = Telemetry::stdout(function.as_str(), settings.log_level)
-            .deployed_as(var(&vars, "AWS_LAMBDA_FUNCTION_NAME"));
+        let telemetry =
+            Telemetry::stdout(name, settings.log_level).deployed_as(var(&vars, "AWS_LAMBDA_FUNCTION_NAME"));
         let config = load(settings.endpoint_url.as_deref()).await;
         let catalog = catalog(function, &config, &settings, &telemetry);
         Ok(Self { vars, settings, telemetry: Arc::new(telemetry), config, catalog })
@@ -116,6 +122,29 @@ impl Start {
         stream.map(|stream| KinesisSink::new(kinesis(&self.config, Budget::EVENTS), &**stream))
     }
 
+    /// A variable that Lambda sets.
+    pub(super) fn var(&self, name: &str) -> Option<&str> {
+        var(&self.vars, name)
+    }
+
+    /// Both functions that answer requests, in one process.
+    pub(super) fn serving<S: AssignmentStore + 'static>(
+        &self,
+        store: S,
+    ) -> Serving<DynamoCatalog, S, Option<KinesisSink>> {
+        let options = self.assignment_options();
+        let (catalog, telemetry) = (Arc::clone(&self.catalog), Arc::clone(&self.telemetry));
+        Serving::new(catalog, store, self.sink(), telemetry, options, self.settings.evaluations)
+    }
+
+    fn assignment_options(&self) -> assigning::AssignmentOptions {
+        assigning::AssignmentOptions {
+            ttl_days: self.settings.assignment_ttl_days,
+            cache: self.settings.cache_assignments,
+            http: self.http(),
+        }
+    }
+
     async fn serve(&self, function: impl HttpFunction) -> ExitCode {
         let limit = var(&self.vars, "AWS_LAMBDA_MAX_CONCURRENCY");
         let several = limit.is_some_and(|limit| limit.parse().is_ok_and(|limit: u32| limit > 1));
@@ -125,14 +154,14 @@ impl Start {
 }
 
 /// The settings, or how the process ends without them.
-fn read(function: Function, vars: &Vars) -> Result<Settings, ExitCode> {
+fn read(function: Function, name: &'static str, vars: &Vars) -> Result<Settings, ExitCode> {
     Settings::from_vars(function, vars.iter().cloned()).map_err(|SettingsError(problems)| {
         let told: Vec<_> = problems
             .iter()
             .map(|it| json!({"name": it.name, "what": it.what, "example": it.example}))
             .collect();
         let fields = json!({"problems": told});
-        Telemetry::stdout(function.as_str(), Level::Error).log(Level::Error, "wrong_settings", None, &fields);
+        Telemetry::stdout(name, Level::Error).log(Level::Error, "wrong_settings", None, &fields);
         ExitCode::from(2)
     })
 }
@@ -184,7 +213,10 @@ fn bundled(path: &Path, telemetry: &Telemetry) -> Snapshot {
 
 /// Loads the head before the first request. A failure is no reason not to start: what is bundled serves, and the next
 /// request tries again.
-async fn load_catalog<C: CatalogStore + 'static>(catalog: &Arc<CatalogHolder<C>>, telemetry: &Telemetry) {
+pub(super) async fn load_catalog<C: CatalogStore + 'static>(
+    catalog: &Arc<CatalogHolder<C>>,
+    telemetry: &Telemetry,
+) {
     let why = match timeout(INIT, catalog.load()).await {
         Ok(Ok(())) => None,
         Ok(Err(error)) => Some(error.to_string()),

@@ -8,17 +8,20 @@
 //! | `batches` | batches of the stream, one after another |
 //! | `lifecycle` | invocations one after another; flushing after the response and at the end |
 //! | `init` | settings become ports on AWS, and these a service |
+//! | `extension` | the same in an extension, beside a function of any language |
 //!
 //! The events are read by our own page of code. `lambda_http` was tried: it panics on a body that is no base64 and on a path that is no
 //! URL, and tries its strict types one after another, so that one unknown value fails the event before any handler sees it.
 
 mod batches;
 mod event;
+mod extension;
 mod init;
 mod invoker;
 mod lifecycle;
 
 pub use batches::run_batches;
+pub use extension::extension;
 pub use init::{assignment, events, flags};
 pub use invoker::{ForeignTrigger, Invoker};
 pub use lifecycle::{Host, run};
