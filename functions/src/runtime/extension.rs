@@ -10,7 +10,6 @@
 
 use super::init::{INIT, Start, load_catalog};
 use crate::adapters::aws::{Budget, DynamoAssignments, dynamodb};
-use crate::assignment::AssignmentOptions;
 use crate::http::{Connections, ServerLimits, serve};
 use crate::serving::Serving;
 use crate::settings::Function;
