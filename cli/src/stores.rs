@@ -9,11 +9,13 @@ mod any;
 #[cfg(feature = "aws")]
 mod lag;
 mod metrics;
+mod serving;
 
 pub use any::{AnyArchive, AnyAssignments, AnyCatalog, AnyMetrics, AnyPersonalData, AnyQuarantine, Backend};
 #[cfg(feature = "aws")]
 pub use lag::ConsumerLag;
 pub use metrics::{MarksArg, MetricsArgs};
+pub use serving::AnySink;
 
 use crate::advice::unanswered;
 use crate::error::Error;

@@ -12,6 +12,7 @@
 //! | [`outbox`] | exposures and evaluations, on their way to the stream |
 //! | [`http`] | what every router shares: limits, refusals, CORS, the envelope |
 //! | [`openapi`] | the OpenAPI document of the routes |
+//! | [`serving`] | both functions that answer requests, in one process |
 //! | [`telemetry`] | log lines and metrics |
 //! | [`settings`] | what the environment says |
 //! | [`runtime`] | Lambda's events become requests, and answers become its envelope |
@@ -26,6 +27,7 @@ pub mod openapi;
 pub mod outbox;
 pub mod ports;
 pub mod runtime;
+pub mod serving;
 pub mod settings;
 pub mod sources;
 pub mod telemetry;

@@ -23,7 +23,7 @@ use crate::stores::{DEFAULT_STORE, archive_beside, open_file};
 use abx_functions::adapters::embedded::{EmbeddedStore, JsonlArchive};
 use abx_functions::catalog::{CatalogHolder, Snapshot};
 use abx_functions::events::LocalProcessor;
-use abx_functions::http::{self, Cors, HttpFunction, HttpOptions, Routes, ServerLimits, finish};
+use abx_functions::http::{self, Connections, Cors, HttpFunction, HttpOptions, Routes, ServerLimits, finish};
 use abx_functions::telemetry::{Level, Telemetry};
 use abx_functions::{assignment, flags};
 use axum::Router;
@@ -49,6 +49,8 @@ const TICK: Duration = Duration::from_millis(250);
 const PATIENCE: Duration = Duration::from_secs(1);
 /// The time that open requests have to end after the program is interrupted.
 const GRACE: Duration = Duration::from_secs(1);
+/// Connections at a time.
+const CONNECTIONS: usize = 1_000;
 
 /// Serve the functions on this machine, and apply every saved document immediately
 ///
@@ -141,7 +143,7 @@ async fn serve(args: &Args) -> Result<Exit, Error> {
     // A caller who never sends the rest of a request must not keep the program.
     let limits = ServerLimits { grace: GRACE, ..ServerLimits::default() };
     tokio::select! {
-        () = http::serve(listener, router, limits, interrupted) => {}
+        () = http::serve(listener, router, limits, Arc::new(Connections::new(CONNECTIONS)), interrupted) => {}
         () = dev.follow(&mut watch) => {}
     }
     log.finish();

@@ -158,6 +158,42 @@ fn what_a_service_refuses_is_said_with_its_reason() {
     }
 }
 
+/// A server waits for a store that is away. One that is missing, or denied, will not come.
+#[test]
+fn a_server_does_not_start_over_a_table_that_it_may_not_have() {
+    let place = place();
+    let args = [
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--table",
+        "T",
+        "--assignments-table",
+        "A",
+        "--exposures",
+        "off",
+    ];
+    for (status, code, words, exit, help) in REFUSALS {
+        let may_pass = [
+            "ThrottlingException",
+            "TooManyRequestsException",
+            "InternalServerError",
+            "UnknownOperationException",
+        ];
+        if may_pass.contains(&code) {
+            continue;
+        }
+        let headers = format!("content-type: application/x-amz-json-1.1\r\nx-amzn-errortype: {code}\r\n");
+        let body = format!(r#"{{"__type": "com.amazonaws#{code}", "message": "as it says"}}"#);
+        let endpoint = service(status, headers, body);
+        let text = said(&run(&place, &[&args[..], &["--endpoint", &endpoint]].concat(), &[]), &args, exit);
+        assert!(
+            text.contains("table T in us-east-1: ") && text.contains(words) && text.contains(help),
+            "{text}"
+        );
+    }
+}
+
 #[test]
 fn what_is_not_reached_is_said_with_its_cause() {
     let place = place();

@@ -12,6 +12,7 @@ use std::time::Duration;
 pub(crate) struct Answer {
     pub(crate) status: u16,
     head: String,
+    pub(crate) text: String,
     pub(crate) json: Value,
 }
 
@@ -72,5 +73,10 @@ pub(crate) fn send_raw(to: SocketAddr, bytes: &[u8]) -> Answer {
     let text = String::from_utf8(answer).unwrap();
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{ended:?}, {text:?}"));
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    Answer { status, head: head.to_owned(), json: serde_json::from_str(body).unwrap_or(Value::Null) }
+    Answer {
+        status,
+        head: head.to_owned(),
+        text: body.to_owned(),
+        json: serde_json::from_str(body).unwrap_or(Value::Null),
+    }
 }

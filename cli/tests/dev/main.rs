@@ -17,6 +17,7 @@
 //! | `results` | `abx results`: what was ever counted, verdicts, units that are not users |
 //! | `operating` | `abx status` and `abx quarantine` over its store |
 //! | `pipeline` | `abx status` over a deployment whose mapping, given up records and archive are well or not |
+//! | `serving` | `abx serve`: probes, draining, tokens, metrics, traces, and callers who only hold connections |
 //! | `signing` | requests to the URL of a function, which are signed |
 //! | `program` | the program, over documents and a store of its own |
 //! | `mount` | a file system of a test's own |
@@ -55,4 +56,5 @@ mod program;
 mod publishing;
 mod reading;
 mod results;
+mod serving;
 mod signing;

@@ -39,7 +39,8 @@ impl Cors {
     }
 
     /// Returns true if a request is a CORS preflight.
-    pub(super) fn is_preflight(method: &Method, request: &HeaderMap) -> bool {
+    #[must_use]
+    pub fn is_preflight(method: &Method, request: &HeaderMap) -> bool {
         method == Method::OPTIONS
             && request.contains_key(ORIGIN)
             && request.contains_key(ACCESS_CONTROL_REQUEST_METHOD)

@@ -132,10 +132,12 @@ macro_rules! constant_errors {
 }
 
 constant_errors! {
+    /// 401 `unauthorized`: the request has no bearer token, or a wrong one.
+    unauthorized = UNAUTHORIZED, "this server asks for a token: send `authorization: Bearer TOKEN`";
     /// 403 `origin_not_allowed`: a browser asks for a page whose origin is not in the list.
     origin_not_allowed = FORBIDDEN, "this origin is not in ABX_CORS_ORIGINS";
     /// 408 `request_timeout`: the request did not come, or was not answered, in time.
-    request_timeout = REQUEST_TIMEOUT, "the request took too long: its body has to come within 30 s";
+    request_timeout = REQUEST_TIMEOUT, "the request took too long: its body has to come sooner";
     /// 500 `internal`: a bug.
     internal = INTERNAL_SERVER_ERROR, "the function failed; its log has the request id";
     /// 503 `catalog_unavailable`: nothing was ever loaded, and nothing is bundled.

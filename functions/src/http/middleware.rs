@@ -1,10 +1,10 @@
 //! The middleware that every request passes before its handler.
 
 use super::{ApiError, Cors, MAX_BODY_BYTES, Query, Reply, Routes};
-use crate::telemetry::{Level, Telemetry, TelemetryCounter};
+use crate::telemetry::{Level, Telemetry, TelemetryCounter, TraceContext, within};
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
-use axum::extract::Request;
+use axum::extract::{MatchedPath, Request};
 use axum::http::header::{CONTENT_LENGTH, RETRY_AFTER};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri};
@@ -93,6 +93,7 @@ impl Middleware {
     {
         let start = Instant::now();
         let origin = self.cors.allowed(request.headers());
+        let route = request.extensions().get::<MatchedPath>().cloned();
         let (parts, body) = request.into_parts();
         let invocation = parts.extensions.get().map(|InvocationId(id)| &**id);
         let request_id = request_id(invocation, &parts.headers);
@@ -101,7 +102,13 @@ impl Middleware {
         let reply = if is_preflight {
             self.preflight(origin.is_some()).unwrap_or_else(|refusal| self.refuse(&refusal, &request_id))
         } else {
-            self.read(&request_id, parts, body, handler).await
+            let trace = TraceContext::of(&parts.headers);
+            within(trace, async {
+                let reply = self.read(&request_id, parts, body, handler).await;
+                self.log_answer(&request_id, route, reply.status, start);
+                reply
+            })
+            .await
         };
         self.telemetry.answered(reply.status.as_u16(), start);
         let mut response = reply.into_response();
@@ -144,6 +151,16 @@ impl Middleware {
             body,
         };
         self.guard(request_id, async move { handler(call).await }).await
+    }
+
+    /// A line for each request, for one who looks for a fault. Its path and its query may name a person, its route does not.
+    fn log_answer(&self, id: &str, route: Option<MatchedPath>, status: StatusCode, start: Instant) {
+        if self.telemetry.writes(Level::Debug) {
+            let route = route.as_ref().map(MatchedPath::as_str);
+            let took = start.elapsed().as_secs_f64() * 1000.0;
+            let fields = json!({"route": route, "status": status.as_u16(), "took_ms": took});
+            self.telemetry.log(Level::Debug, "request_answered", Some(id), &fields);
+        }
     }
 
     fn preflight(&self, is_allowed: bool) -> Result<Reply, ApiError> {

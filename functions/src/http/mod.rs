@@ -13,9 +13,11 @@
 //! | `body` | JSON with limits |
 //! | `schema` | the schemas of values that requests have in common |
 //! | `server` | [`serve`]: a server that lives long, which Lambda is not |
+//! | `connections` | [`Connections`]: how many that server has open, and which makes room |
 
 mod body;
 mod catalog;
+mod connections;
 mod cors;
 mod envelope;
 mod error;
@@ -31,6 +33,7 @@ pub(crate) use body::{
     check_context, deserialize_context, deserialize_id, has_field, is_object, no_attributes,
 };
 pub(crate) use catalog::Health;
+pub use connections::Connections;
 pub use cors::Cors;
 pub use envelope::{LambdaResponse, Reply};
 pub use error::ApiError;

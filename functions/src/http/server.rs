@@ -1,29 +1,25 @@
 //! A server that lives long, with limits on what a caller may keep open. Lambda needs none of it: there the service has the connections.
 
-use super::ApiError;
+use super::{ApiError, Connections};
 use axum::Router;
-use axum::body::Body;
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use tower::ServiceExt;
 
-/// What callers may keep open, and for how long.
+/// How long callers may keep things open. How many is up to [`Connections`].
 #[derive(Debug, Clone, Copy)]
 pub struct ServerLimits {
-    /// Connections at a time. Those beyond wait in the system's queue until one ends.
-    pub connections: usize,
     /// The time in which the head of a request must be there, from the start of the connection or from the answer before: so long may a
     /// connection be idle.
     pub head: Duration,
@@ -36,7 +32,6 @@ pub struct ServerLimits {
 impl Default for ServerLimits {
     fn default() -> Self {
         Self {
-            connections: 1_000,
             head: Duration::from_secs(20),
             request: Duration::from_secs(30),
             grace: Duration::from_secs(10),
@@ -53,35 +48,46 @@ pub async fn serve(
     listener: TcpListener,
     router: Router,
     limits: ServerLimits,
+    connections: Arc<Connections>,
     ending: impl Future<Output = ()>,
 ) {
     let router =
         router.layer(from_fn(move |request: Request, next: Next| in_time(limits.request, request, next)));
-    let service = TowerToHyperService::new(
-        router.map_request(|request: axum::http::Request<Incoming>| request.map(Body::new)),
-    );
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits.head);
-    let (places, open) = (Arc::new(Semaphore::new(limits.connections)), GracefulShutdown::new());
+    let open = GracefulShutdown::new();
     let mut ending = pin!(ending);
     loop {
         let next = async {
-            let place = Arc::clone(&places).acquire_owned().await;
-            (listener.accept().await, place)
+            let (stream, _) = listener.accept().await?;
+            Ok::<_, std::io::Error>((stream, connections.enter().await))
         };
-        let (accepted, place) = tokio::select! {
+        let accepted = tokio::select! {
             next = next => next,
             () = &mut ending => break,
         };
-        let Ok((stream, _)) = accepted else {
+        let Ok((stream, connection)) = accepted else {
+            connections.make_room();
             sleep(PAUSE).await;
             continue;
         };
-        let connection = open.watch(http.serve_connection(TokioIo::new(stream), service.clone()));
+        let (router, own) = (router.clone(), Arc::clone(&connection));
+        let service = service_fn(move |request: hyper::Request<Incoming>| {
+            let answered = router.clone().oneshot(request.map(|body| own.reads(body)));
+            let own = Arc::clone(&own);
+            async move {
+                let answer = answered.await;
+                own.waits();
+                answer
+            }
+        });
+        let served = open.watch(http.serve_connection(TokioIo::new(stream), service));
         tokio::spawn(async move {
-            // A caller who went away, or was too slow, is no error of the server.
-            let _ = connection.await;
-            drop(place);
+            tokio::select! {
+                // A caller who went away, or was too slow, is no error of the server.
+                _ = served => {}
+                () = connection.has_to_leave() => {}
+            }
         });
     }
     drop(listener);
@@ -110,7 +116,7 @@ mod tests {
     const SHORT: Duration = Duration::from_millis(150);
 
     fn limits() -> ServerLimits {
-        ServerLimits { connections: 2, head: SHORT, request: 2 * SHORT, grace: 20 * SHORT }
+        ServerLimits { head: SHORT, request: 2 * SHORT, grace: 20 * SHORT }
     }
 
     /// A server whose `/slow` answers after a while; the sender ends it.
@@ -126,7 +132,8 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (end, ending) = oneshot::channel();
-        let served = tokio::spawn(serve(listener, router, limits, async { drop(ending.await) }));
+        let connections = Arc::new(Connections::new(2));
+        let served = tokio::spawn(serve(listener, router, limits, connections, async { drop(ending.await) }));
         (address, end, served)
     }
 
@@ -154,12 +161,34 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn connections_beyond_the_limit_wait_and_are_served() {
-        let (address, _end, _) = server(limits()).await;
-        let _half = (open(address, "GET").await, open(address, "GET").await);
+    async fn whoever_sends_a_whole_request_is_answered_before_those_who_only_hold_a_connection() {
+        let patient = ServerLimits { head: 1000 * SHORT, request: 1000 * SHORT, ..limits() };
+        let (address, _end, _) = server(patient).await;
+        let body = "POST /read HTTP/1.1\r\nhost: h\r\ncontent-length: 9\r\n\r\nhal";
+        for held in ["", "GET", body, "GET / HTTP/1.1\r\nhost: h\r\n\r\n"] {
+            let held = [open(address, held).await, open(address, held).await, open(address, held).await];
+            let request = "GET / HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n";
+            let said = timeout(20 * SHORT, rest(open(address, request).await)).await.unwrap();
+            assert!(said.ends_with("here"), "{said}");
+            drop(held);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_that_is_being_answered_keeps_its_connection_and_the_next_waits() {
+        let (address, _end, _) = server(ServerLimits { head: 1000 * SHORT, ..limits() }).await;
+        let slow = "GET /slow HTTP/1.1\r\nhost: h\r\n\r\n";
+        let busy = (open(address, slow).await, open(address, slow).await);
+        sleep(SHORT / 3).await;
+        // Both connections stay open after their answer, and one of them then makes room.
         let request = "GET / HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n";
         let said = timeout(20 * SHORT, rest(open(address, request).await)).await.unwrap();
         assert!(said.ends_with("here"), "{said}");
+        for mut busy in [busy.0, busy.1] {
+            let mut answer = [0; 512];
+            let length = timeout(20 * SHORT, busy.read(&mut answer)).await.unwrap().unwrap();
+            assert!(String::from_utf8_lossy(&answer[..length]).ends_with("done"));
+        }
     }
 
     #[tokio::test]

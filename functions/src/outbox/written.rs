@@ -1,7 +1,7 @@
 //! Events as JSON.
 
 use crate::ports::Event;
-use crate::telemetry::hex;
+use crate::telemetry::{TraceContext, hex};
 use jiff::Timestamp;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -67,6 +67,9 @@ struct WrittenEvent<'a, T> {
     kind: &'static str,
     #[serde(flatten)]
     fields: &'a T,
+    /// The trace of the request that it is of, by the names of CloudEvents' extension for that.
+    #[serde(flatten)]
+    trace: Option<&'a TraceContext>,
 }
 
 impl Exposure<'_> {
@@ -90,7 +93,8 @@ impl Evaluated<'_> {
 }
 
 fn event(kind: &'static str, parts: &[&[u8]], unit: &str, fields: &impl Serialize) -> Event {
-    let written = WrittenEvent { event_id: event_id(kind, parts), kind, fields };
+    let trace = TraceContext::current();
+    let written = WrittenEvent { event_id: event_id(kind, parts), kind, fields, trace: trace.as_deref() };
     // Strings and numbers can always be written.
     Event { partition_key: unit.to_owned(), data: serde_json::to_vec(&written).unwrap_or_default() }
 }

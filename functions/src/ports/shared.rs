@@ -20,6 +20,16 @@ pub enum Either<L, R> {
     Right(R),
 }
 
+/// A sink that may be left out, and then takes everything to nowhere.
+impl<T: EventSink> EventSink for Option<T> {
+    async fn send(&self, events: &[Event]) -> SendReport {
+        match self {
+            Some(sink) => sink.send(events).await,
+            None => SendReport::default(),
+        }
+    }
+}
+
 /// Forwards the methods of each port, so that they are listed once.
 macro_rules! forward {
     ($($port:ident { $(sync fn $plain:ident(&self) -> $said:ty;)* $(fn $method:ident(&self $(, $name:ident: $given:ty)*) -> $answer:ty;)+ })+) => {

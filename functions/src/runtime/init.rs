@@ -9,7 +9,8 @@ use crate::catalog::{CatalogHolder, Snapshot, decode};
 use crate::events::Processor;
 use crate::http::{Cors, HttpFunction, HttpOptions};
 use crate::ports::chain;
-use crate::ports::{CatalogStore, Event, EventSink, SendReport};
+use crate::ports::{AssignmentStore, CatalogStore};
+use crate::serving::Serving;
 use crate::settings::{BUNDLED_REVISION, Exposures, Function, Settings, SettingsError};
 use crate::telemetry::{Level, Telemetry};
 use crate::{assignment as assigning, events as counting, flags as flagging};
@@ -21,36 +22,18 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// Reading the catalog happens beside requests, and a handshake takes longer than a request may.
-const CATALOG: Budget = Budget {
-    name: "catalog",
-    connect: Duration::from_secs(1),
-    attempt: Duration::from_secs(1),
-    operation: Duration::from_secs(2),
-    attempts: 2,
-    backoff: Duration::from_millis(20),
-};
-/// Nobody waits for events, but an environment that sends serves nobody.
-const EVENTS: Budget = Budget {
-    name: "events",
-    connect: Duration::from_millis(200),
-    attempt: Duration::from_millis(250),
-    operation: Duration::from_millis(400),
-    attempts: 2,
-    backoff: Duration::from_millis(20),
-};
 /// The longest time that the start waits for the tables. Lambda gives an init 10 s.
-const INIT: Duration = Duration::from_secs(3);
+pub(super) const INIT: Duration = Duration::from_secs(3);
 
 /// The variables of a process.
 type Vars = Vec<(String, String)>;
 
 /// The parts that every function starts with.
-struct Start {
+pub(super) struct Start {
     vars: Vars,
-    settings: Settings,
-    telemetry: Arc<Telemetry>,
-    config: SdkConfig,
+    pub(super) settings: Settings,
+    pub(super) telemetry: Arc<Telemetry>,
+    pub(super) config: SdkConfig,
     catalog: Arc<CatalogHolder<DynamoCatalog>>,
 }
 
@@ -64,11 +47,7 @@ pub async fn assignment(vars: impl IntoIterator<Item = (String, String)>) -> Exi
     let store = DynamoAssignments::new(client, &*start.settings.assignments_table);
     // A store that cannot be reached now may be later; requests are answered without it.
     let _ = tokio::join!(load_catalog(&start.catalog, &start.telemetry), timeout(INIT, store.warm_up()));
-    let options = assigning::AssignmentOptions {
-        ttl_days: start.settings.assignment_ttl_days,
-        cache: start.settings.cache_assignments,
-        http: start.http(),
-    };
+    let options = start.assignment_options();
     let (catalog, telemetry) = (Arc::clone(&start.catalog), Arc::clone(&start.telemetry));
     start.serve(assigning::AssignmentService::new(catalog, store, start.sink(), telemetry, options)).await
 }
@@ -108,11 +87,20 @@ impl Start {
         function: Function,
         vars: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ExitCode> {
+        Self::named(function, function.as_str(), vars).await
+    }
+
+    /// The same for a program of another name, with the settings of a function.
+    pub(super) async fn named(
+        function: Function,
+        name: &'static str,
+        vars: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ExitCode> {
         let vars: Vars = vars.into_iter().collect();
-        let settings = read(function, &vars)?;
+        let settings = read(function, name, &vars)?;
         // Under the name that Lambda knows the function by.
-        let telemetry = Telemetry::stdout(function.as_str(), settings.log_level)
-            .deployed_as(var(&vars, "AWS_LAMBDA_FUNCTION_NAME"));
+        let telemetry =
+            Telemetry::stdout(name, settings.log_level).deployed_as(var(&vars, "AWS_LAMBDA_FUNCTION_NAME"));
         let config = load(settings.endpoint_url.as_deref()).await;
         let catalog = catalog(function, &config, &settings, &telemetry);
         Ok(Self { vars, settings, telemetry: Arc::new(telemetry), config, catalog })
@@ -127,8 +115,34 @@ impl Start {
         }
     }
 
-    fn sink(&self) -> OptionalSink {
-        OptionalSink::new(&self.config, &self.settings)
+    /// The stream, or nothing where exposures are off.
+    fn sink(&self) -> Option<KinesisSink> {
+        let stream = self.settings.event_stream.as_ref();
+        let stream = stream.filter(|_| self.settings.exposures != Exposures::Off);
+        stream.map(|stream| KinesisSink::new(kinesis(&self.config, Budget::EVENTS), &**stream))
+    }
+
+    /// A variable that Lambda sets.
+    pub(super) fn var(&self, name: &str) -> Option<&str> {
+        var(&self.vars, name)
+    }
+
+    /// Both functions that answer requests, in one process.
+    pub(super) fn serving<S: AssignmentStore + 'static>(
+        &self,
+        store: S,
+    ) -> Serving<DynamoCatalog, S, Option<KinesisSink>> {
+        let options = self.assignment_options();
+        let (catalog, telemetry) = (Arc::clone(&self.catalog), Arc::clone(&self.telemetry));
+        Serving::new(catalog, store, self.sink(), telemetry, options, self.settings.evaluations)
+    }
+
+    fn assignment_options(&self) -> assigning::AssignmentOptions {
+        assigning::AssignmentOptions {
+            ttl_days: self.settings.assignment_ttl_days,
+            cache: self.settings.cache_assignments,
+            http: self.http(),
+        }
     }
 
     async fn serve(&self, function: impl HttpFunction) -> ExitCode {
@@ -140,14 +154,14 @@ impl Start {
 }
 
 /// The settings, or how the process ends without them.
-fn read(function: Function, vars: &Vars) -> Result<Settings, ExitCode> {
+fn read(function: Function, name: &'static str, vars: &Vars) -> Result<Settings, ExitCode> {
     Settings::from_vars(function, vars.iter().cloned()).map_err(|SettingsError(problems)| {
         let told: Vec<_> = problems
             .iter()
             .map(|it| json!({"name": it.name, "what": it.what, "example": it.example}))
             .collect();
         let fields = json!({"problems": told});
-        Telemetry::stdout(function.as_str(), Level::Error).log(Level::Error, "wrong_settings", None, &fields);
+        Telemetry::stdout(name, Level::Error).log(Level::Error, "wrong_settings", None, &fields);
         ExitCode::from(2)
     })
 }
@@ -178,7 +192,7 @@ fn catalog(
         None if Path::new(BUNDLED_REVISION).exists() => bundled(Path::new(BUNDLED_REVISION), telemetry),
         None => Snapshot::default(),
     };
-    let store = DynamoCatalog::new(dynamodb(config, CATALOG), &*settings.catalog_table);
+    let store = DynamoCatalog::new(dynamodb(config, Budget::CATALOG), &*settings.catalog_table);
     // Events are counted by what was published before they came; requests are answered by what was published lately.
     let store = if function == Function::Events { store.with_fresh_head() } else { store };
     Arc::new(CatalogHolder::new(store, bundled))
@@ -199,7 +213,10 @@ fn bundled(path: &Path, telemetry: &Telemetry) -> Snapshot {
 
 /// Loads the head before the first request. A failure is no reason not to start: what is bundled serves, and the next
 /// request tries again.
-async fn load_catalog<C: CatalogStore + 'static>(catalog: &Arc<CatalogHolder<C>>, telemetry: &Telemetry) {
+pub(super) async fn load_catalog<C: CatalogStore + 'static>(
+    catalog: &Arc<CatalogHolder<C>>,
+    telemetry: &Telemetry,
+) {
     let why = match timeout(INIT, catalog.load()).await {
         Ok(Ok(())) => None,
         Ok(Err(error)) => Some(error.to_string()),
@@ -216,25 +233,5 @@ async fn load_catalog<C: CatalogStore + 'static>(catalog: &Arc<CatalogHolder<C>>
     match why {
         None => telemetry.log(Level::Info, "catalog_loaded", None, &fields),
         Some(_) => telemetry.log(Level::Warn, "catalog_not_loaded", None, &fields),
-    }
-}
-
-/// The stream, or nothing where exposures are off.
-#[derive(Debug)]
-struct OptionalSink(Option<KinesisSink>);
-
-impl OptionalSink {
-    fn new(config: &SdkConfig, settings: &Settings) -> Self {
-        let stream = settings.event_stream.as_ref().filter(|_| settings.exposures != Exposures::Off);
-        Self(stream.map(|stream| KinesisSink::new(kinesis(config, EVENTS), &**stream)))
-    }
-}
-
-impl EventSink for OptionalSink {
-    async fn send(&self, events: &[Event]) -> SendReport {
-        match &self.0 {
-            Some(stream) => stream.send(events).await,
-            None => SendReport::default(),
-        }
     }
 }

@@ -1,5 +1,6 @@
 //! One event as one line of JSON.
 
+use super::TraceContext;
 use abx_core::words;
 use serde::Serialize;
 use serde_json::Value;
@@ -45,6 +46,10 @@ struct LogLine<'a> {
     function: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parent_id: Option<&'a str>,
     #[serde(flatten)]
     fields: &'a Value,
 }
@@ -56,7 +61,11 @@ pub(super) fn line(
     request_id: Option<&str>,
     fields: &Value,
 ) -> String {
-    let line = LogLine { level, time: jiff::Timestamp::now(), event, function, request_id, fields };
+    let trace = TraceContext::current();
+    let (trace_id, parent_id) =
+        (trace.as_ref().map(|it| it.trace_id()), trace.as_ref().map(|it| it.parent_id()));
+    let time = jiff::Timestamp::now();
+    let line = LogLine { level, time, event, function, request_id, trace_id, parent_id, fields };
     // JSON escapes every control character, so that no field can begin a line of its own.
     let mut text = serde_json::to_string(&line).unwrap_or_default();
     text.push('\n');

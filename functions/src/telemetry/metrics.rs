@@ -69,8 +69,30 @@ pub(super) struct Metrics {
     /// A dozen at most: looking through them is faster than hashing.
     pub reasons: Vec<(&'static str, u64)>,
     counters: [u64; TelemetryCounter::ALL.len()],
+    /// Up to the last line.
+    earlier: Totals,
     /// The time of the last line.
     since: Option<Instant>,
+}
+
+/// The counts since the process began.
+#[derive(Debug, Clone, Default)]
+pub struct Totals {
+    counters: [u64; TelemetryCounter::ALL.len()],
+    reasons: Vec<(&'static str, u64)>,
+}
+
+impl Totals {
+    /// The count of a counter.
+    #[must_use]
+    pub fn counter(&self, counter: TelemetryCounter) -> u64 {
+        self.counters.get(counter as usize).copied().unwrap_or_default()
+    }
+
+    /// Decisions, evaluations and refusals by their reason.
+    pub fn reasons(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.reasons.iter().copied()
+    }
 }
 
 impl Metrics {
@@ -85,6 +107,7 @@ impl Metrics {
             iterator_age: None,
             reasons: Vec::with_capacity(16),
             counters: [0; TelemetryCounter::ALL.len()],
+            earlier: Totals::default(),
             since: None,
         }
     }
@@ -102,10 +125,14 @@ impl Metrics {
     }
 
     pub(super) fn reason(&mut self, reason: &'static str) {
-        match self.reasons.iter_mut().find(|(word, _)| *word == reason) {
-            Some((_, count)) => *count += 1,
-            None => self.reasons.push((reason, 1)),
-        }
+        add(&mut self.reasons, reason, 1);
+    }
+
+    pub(super) fn totals(&self) -> Totals {
+        let mut totals = self.earlier.clone();
+        totals.counters.iter_mut().zip(self.counters).for_each(|(total, count)| *total += count);
+        self.reasons.iter().for_each(|(reason, count)| add(&mut totals.reasons, reason, *count));
+        totals
     }
 
     pub(super) fn answered(&mut self, status: u16, took: Duration) {
@@ -133,6 +160,7 @@ impl Metrics {
 
     /// Begins again.
     pub(super) fn clear(&mut self, now: Instant) {
+        self.earlier = self.totals();
         self.requests = 0;
         self.client_errors = 0;
         self.server_errors = 0;
@@ -143,6 +171,13 @@ impl Metrics {
         self.reasons.clear();
         self.counters = [0; TelemetryCounter::ALL.len()];
         self.since = Some(now);
+    }
+}
+
+fn add(reasons: &mut Vec<(&'static str, u64)>, reason: &'static str, amount: u64) {
+    match reasons.iter_mut().find(|(word, _)| *word == reason) {
+        Some((_, count)) => *count += amount,
+        None => reasons.push((reason, amount)),
     }
 }
 

@@ -5,6 +5,7 @@
 //! | `line` | one event as one line of JSON, whatever is in its fields |
 //! | `metrics` | what is counted between two lines of metrics |
 //! | `emf` | the lines of metrics |
+//! | `trace` | the trace that a request belongs to |
 //!
 //! Attribute values are never written, and of a unit only the first 16 digits of its SHA-256. Requests have no line of
 //! their own above level `debug`: metrics count them, the stream holds each exposure, and a line for each request would cost
@@ -17,10 +18,13 @@
 mod emf;
 mod line;
 mod metrics;
+mod trace;
 
 pub(crate) use line::hex;
 pub use line::{Level, hashed};
-pub use metrics::TelemetryCounter;
+pub use metrics::{TelemetryCounter, Totals};
+pub use trace::TraceContext;
+pub(crate) use trace::within;
 
 use metrics::Metrics;
 use serde_json::Value;
@@ -38,6 +42,8 @@ pub struct Telemetry {
     function: &'static str,
     /// The name that the function is deployed under, which is the one dimension of its metrics.
     deployed_as: Option<String>,
+    /// False where somebody reads [`Telemetry::totals`] instead of lines of metrics.
+    writes_metrics: bool,
     level: Level,
     metrics: Mutex<Metrics>,
     out: Mutex<Box<dyn Write + Send>>,
@@ -56,6 +62,7 @@ impl Telemetry {
         Self {
             function,
             deployed_as: None,
+            writes_metrics: true,
             level,
             metrics: Mutex::new(Metrics::new()),
             out: Mutex::new(Box::new(out)),
@@ -75,6 +82,12 @@ impl Telemetry {
     pub fn deployed_as(mut self, name: Option<&str>) -> Self {
         self.deployed_as = name.filter(|name| !name.is_empty()).map(str::to_owned);
         self
+    }
+
+    /// Writes no lines of metrics: whoever runs the process asks for [`Telemetry::totals`].
+    #[must_use]
+    pub fn without_metrics(self) -> Self {
+        Self { writes_metrics: false, ..self }
     }
 
     /// Writes nothing.
@@ -125,6 +138,11 @@ impl Telemetry {
         self.write(&lines);
     }
 
+    /// All that was counted since the process began.
+    pub fn totals(&self) -> Totals {
+        self.metrics().totals()
+    }
+
     /// True if another revision of the catalog serves than at the last call.
     pub fn is_new_revision(&self, revision: u64) -> bool {
         self.revision.load(Relaxed) != revision && self.revision.swap(revision, Relaxed) != revision
@@ -152,8 +170,12 @@ impl Telemetry {
     }
 
     fn take_lines(&self, metrics: &mut Metrics) -> String {
-        let now = jiff::Timestamp::now().as_millisecond();
-        let lines = emf::lines(metrics, self.deployed_as.as_deref().unwrap_or(self.function), now);
+        let lines = if self.writes_metrics {
+            let now = jiff::Timestamp::now().as_millisecond();
+            emf::lines(metrics, self.deployed_as.as_deref().unwrap_or(self.function), now)
+        } else {
+            String::new()
+        };
         metrics.clear(Instant::now());
         lines
     }
@@ -296,5 +318,33 @@ mod tests {
         assert!(line.get("ColdStarts").is_none());
         telemetry.flush();
         assert!(written.lines().is_empty(), "nothing was counted since");
+    }
+
+    #[test]
+    fn totals_go_on_over_the_lines_of_metrics() {
+        let (telemetry, written) = telemetry(Level::Info);
+        let telemetry = telemetry.without_metrics();
+        for _ in 0..250 {
+            telemetry.reason("assigned");
+            telemetry.count(TelemetryCounter::EventsSent, 2);
+            telemetry.answered(200, Instant::now());
+        }
+        assert_eq!(telemetry.totals().counter(TelemetryCounter::EventsSent), 500);
+        assert_eq!(telemetry.totals().reasons().collect::<Vec<_>>(), [("assigned", 250)]);
+        assert!(written.lines().is_empty());
+    }
+
+    #[tokio::test]
+    async fn lines_name_the_trace_of_their_request() {
+        let (telemetry, written) = telemetry(Level::Info);
+        let headers = axum::http::HeaderMap::from_iter([(
+            axum::http::HeaderName::from_static("traceparent"),
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".parse().unwrap(),
+        )]);
+        within(TraceContext::of(&headers), async { telemetry.log(Level::Info, "it", None, &json!({})) })
+            .await;
+        let [line] = &written.lines()[..] else { panic!("one line") };
+        assert_eq!(line["trace_id"], "4bf92f3577b34da6a3ce929d0e0e4736");
+        assert_eq!(line["parent_id"], "00f067aa0ba902b7");
     }
 }

@@ -8,11 +8,13 @@ use abx_functions::ports::{CatalogStore, RevisionMeta};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::routing::post;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use tokio::net::TcpListener;
 
@@ -21,8 +23,16 @@ pub(crate) struct Aws {
     dynamodb: String,
     kinesis: String,
     firehose: String,
-    sent: Arc<Mutex<Vec<Value>>>,
+    stream: Arc<Stream>,
     archived: Arc<Mutex<Vec<Value>>>,
+}
+
+/// A stream that remembers what it was sent, and may refuse.
+#[derive(Default)]
+struct Stream {
+    sent: Mutex<Vec<Value>>,
+    refuses: AtomicBool,
+    refused: AtomicU64,
 }
 
 /// One experiment and one flag.
@@ -40,16 +50,16 @@ impl Aws {
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let database = dynoxide::Database::memory().unwrap();
         tokio::spawn(dynoxide::server::serve_on(listener, database));
-        let sent = Arc::new(Mutex::new(Vec::new()));
+        let stream = Arc::new(Stream::default());
         let archived = Arc::new(Mutex::new(Vec::new()));
         let aws = Self {
             dynamodb: endpoint,
-            kinesis: serve(Router::new().route("/", post(put_records)).with_state(Arc::clone(&sent))).await,
+            kinesis: serve(Router::new().route("/", post(put_records)).with_state(Arc::clone(&stream))).await,
             firehose: serve(
                 Router::new().route("/", post(put_record_batch)).with_state(Arc::clone(&archived)),
             )
             .await,
-            sent,
+            stream,
             archived,
         };
         let names =
@@ -109,7 +119,18 @@ impl Aws {
 
     /// The events that arrived.
     pub(crate) fn sent(&self) -> Vec<Value> {
-        self.sent.lock().unwrap().clone()
+        self.stream.sent.lock().unwrap().clone()
+    }
+
+    /// Lets the stream refuse everything, or take it.
+    pub(crate) fn refuse(&self, refuses: bool) {
+        self.stream.refused.store(0, SeqCst);
+        self.stream.refuses.store(refuses, SeqCst);
+    }
+
+    /// The number of calls that the stream refused since.
+    pub(crate) fn refused(&self) -> u64 {
+        self.stream.refused.load(SeqCst)
     }
 }
 
@@ -120,15 +141,20 @@ async fn serve(router: Router) -> String {
     endpoint
 }
 
-async fn put_records(State(sent): State<Arc<Mutex<Vec<Value>>>>, body: Bytes) -> String {
+async fn put_records(State(stream): State<Arc<Stream>>, body: Bytes) -> (StatusCode, String) {
+    if stream.refuses.load(SeqCst) {
+        stream.refused.fetch_add(1, SeqCst);
+        let why = json!({"__type": "InternalFailure", "message": "away"});
+        return (StatusCode::INTERNAL_SERVER_ERROR, why.to_string());
+    }
     let request: Value = serde_json::from_slice(&body).unwrap();
     let records = request["Records"].as_array().unwrap();
     for record in records {
         let data = STANDARD.decode(record["Data"].as_str().unwrap()).unwrap();
-        sent.lock().unwrap().push(serde_json::from_slice(&data).unwrap());
+        stream.sent.lock().unwrap().push(serde_json::from_slice(&data).unwrap());
     }
     let taken = vec![json!({"SequenceNumber": "1", "ShardId": "shardId-0"}); records.len()];
-    json!({"FailedRecordCount": 0, "Records": taken}).to_string()
+    (StatusCode::OK, json!({"FailedRecordCount": 0, "Records": taken}).to_string())
 }
 
 /// A Firehose that keeps the lines of all records.

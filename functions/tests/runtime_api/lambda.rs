@@ -52,12 +52,13 @@ impl<T> Queue<T> {
 struct Api {
     control: Control,
     invocations: Queue<(String, String)>,
-    extension_events: Queue<String>,
+    extension_events: Queue<Value>,
 }
 
-/// A function's process.
+/// A process: of a function, or of an extension beside one.
 pub(crate) struct Process {
     api: Arc<Api>,
+    address: String,
     child: Child,
     log: Arc<Mutex<Vec<Value>>>,
     /// Ends with the log: what was written last may be read after the process has ended.
@@ -85,10 +86,19 @@ impl Process {
         let control = Control { has_extensions, ..Control::default() };
         let api = Arc::new(Api { control, invocations: Queue::new(), extension_events: Queue::new() });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+        let address = listener.local_addr().unwrap().to_string();
         let router = router(Arc::clone(&api));
         tokio::spawn(async move { axum::serve(listener, router).await });
-        let mut child = command(program, &address.to_string(), vars).args(args).spawn().unwrap();
+        Self::spawn(api, address, program, args, vars)
+    }
+
+    /// Starts another process in the same environment.
+    pub(crate) fn beside(&self, program: &str, args: &[&str], vars: &[(&str, String)]) -> Self {
+        Self::spawn(Arc::clone(&self.api), self.address.clone(), program, args, vars)
+    }
+
+    fn spawn(api: Arc<Api>, address: String, program: &str, args: &[&str], vars: &[(&str, String)]) -> Self {
+        let mut child = command(program, &address, vars).args(args).spawn().unwrap();
         let log = Arc::new(Mutex::new(Vec::new()));
         let (written, mut lines) = (Arc::clone(&log), BufReader::new(child.stdout.take().unwrap()).lines());
         let log_reader = tokio::spawn(async move {
@@ -97,7 +107,7 @@ impl Process {
                 written.lock().unwrap().push(line);
             }
         });
-        Self { api, child, log, log_reader: Some(log_reader), count: AtomicU64::new(0) }
+        Self { api, address, child, log, log_reader: Some(log_reader), count: AtomicU64::new(0) }
     }
 
     /// Invokes the function with a payload.
@@ -106,9 +116,23 @@ impl Process {
         let (sender, receiver) = oneshot::channel();
         self.api.control.waiting.lock().unwrap().insert(id.clone(), sender);
         // Nobody reads these if there is no extension.
-        self.api.extension_events.sender.send(id.clone()).unwrap();
+        self.begin_invocation(&id);
         self.api.invocations.sender.send((id, payload.to_owned())).unwrap();
         timeout(PATIENCE, receiver).await.expect("an answer").unwrap()
+    }
+
+    /// Tells the extension of an invocation.
+    pub(crate) fn begin_invocation(&self, id: &str) {
+        let deadline: u64 = deadline().parse().unwrap();
+        let begun = json!({"eventType": "INVOKE", "deadlineMs": deadline, "requestId": id,
+            "invokedFunctionArn": "arn:aws:lambda:us-east-1:1:function:tested",
+            "tracing": {"type": "X-Amzn-Trace-Id", "value": "Root=1"}});
+        self.api.extension_events.sender.send(begun).unwrap();
+    }
+
+    /// The number of times that the extension asked for its next event.
+    pub(crate) fn asked(&self) -> u64 {
+        self.api.control.extension_asked.load(SeqCst)
     }
 
     /// Invokes the function, which must answer with an envelope; the status and the JSON body.
@@ -125,7 +149,7 @@ impl Process {
     /// Waits until the extension is done with all invocations so far, as Lambda does before it freezes.
     pub(crate) async fn freeze(&self) {
         let due = self.count.load(SeqCst) + 1;
-        wait_for("the extension", || self.api.control.extension_asked.load(SeqCst) >= due).await;
+        wait_for("the extension", || self.asked() >= due).await;
     }
 
     pub(crate) fn extensions(&self) -> Vec<String> {
@@ -147,6 +171,14 @@ impl Process {
         let id = self.child.id().unwrap().to_string();
         let told = Command::new("kill").args(["-TERM", &id]).status().await.unwrap();
         assert!(told.success());
+        self.ended().await
+    }
+
+    /// Tells the extension that the environment ends, as Lambda does, and waits for it; its exit code.
+    pub(crate) async fn shut_down(&mut self) -> Option<i32> {
+        let deadline: u64 = deadline().parse().unwrap();
+        let told = json!({"eventType": "SHUTDOWN", "shutdownReason": "spindown", "deadlineMs": deadline});
+        self.api.extension_events.sender.send(told).unwrap();
         self.ended().await
     }
 
@@ -253,9 +285,5 @@ async fn register(State(api): State<Arc<Api>>, headers: HeaderMap) -> impl IntoR
 
 async fn next_event(State(api): State<Arc<Api>>) -> String {
     api.control.extension_asked.fetch_add(1, SeqCst);
-    let id = api.extension_events.next().await;
-    let tracing = json!({"type": "X-Amzn-Trace-Id", "value": "Root=1"});
-    json!({"eventType": "INVOKE", "deadlineMs": deadline().parse::<u64>().unwrap(), "requestId": id,
-        "invokedFunctionArn": "arn:aws:lambda:us-east-1:1:function:tested", "tracing": tracing})
-    .to_string()
+    api.extension_events.next().await.to_string()
 }

@@ -5,7 +5,7 @@
 //! | `lambda` | the Runtime API and the Extensions API, and a process under them |
 //! | `aws` | DynamoDB (an emulator in this process) and a Kinesis that remembers |
 //! | `events` | what API Gateway, function URLs and load balancers send |
-//! | `serving`, `ending`, `faults`, `counting` | the tests |
+//! | `serving`, `ending`, `faults`, `counting`, `beside` | the tests; `beside` is about the extension |
 //! | `starting` | a measurement: how long until the first answer, and how much memory |
 
 #![expect(
@@ -16,6 +16,7 @@
 )]
 
 mod aws;
+mod beside;
 mod counting;
 mod ending;
 mod events;

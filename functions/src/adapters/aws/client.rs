@@ -40,6 +40,26 @@ impl Budget {
         backoff: Duration::from_millis(3),
     };
 
+    /// Reading the catalog happens beside requests, and a handshake takes longer than a request may.
+    pub const CATALOG: Self = Self {
+        name: "catalog",
+        connect: Duration::from_secs(1),
+        attempt: Duration::from_secs(1),
+        operation: Duration::from_secs(2),
+        attempts: 2,
+        backoff: Duration::from_millis(20),
+    };
+
+    /// Nobody waits for events, but an environment that sends serves nobody.
+    pub const EVENTS: Self = Self {
+        name: "events",
+        connect: Duration::from_millis(200),
+        attempt: Duration::from_millis(250),
+        operation: Duration::from_millis(400),
+        attempts: 2,
+        backoff: Duration::from_millis(20),
+    };
+
     /// The budget of work that a person waits for: publishing by hand, loading the catalog at a cold start.
     pub const PATIENT: Self = Self {
         name: "patient",
