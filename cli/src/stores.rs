@@ -9,12 +9,14 @@ mod any;
 #[cfg(feature = "aws")]
 mod lag;
 mod metrics;
+#[cfg(feature = "aws")]
 mod serving;
 
 pub use any::{AnyArchive, AnyAssignments, AnyCatalog, AnyMetrics, AnyPersonalData, AnyQuarantine, Backend};
 #[cfg(feature = "aws")]
 pub use lag::ConsumerLag;
 pub use metrics::{MarksArg, MetricsArgs};
+#[cfg(feature = "aws")]
 pub use serving::AnySink;
 
 use crate::advice::unanswered;

@@ -34,6 +34,7 @@ pub mod results;
 pub mod revisions;
 pub mod rollback;
 pub mod schema;
+#[cfg(feature = "aws")]
 pub mod serve;
 pub mod simulate;
 pub mod srm;
@@ -46,7 +47,7 @@ use crate::command::{ReportSchema, Run};
 use crate::exit::Exit;
 use crate::output::{ErrorReport, Output, OutputArgs};
 #[cfg(not(feature = "aws"))]
-use absent::{self as bench, self as capture, self as invoke, self as status};
+use absent::{self as bench, self as capture, self as invoke, self as serve, self as status};
 use clap::{Parser, Subcommand};
 
 /// Check, simulate, explain and operate experiments and feature flags.
