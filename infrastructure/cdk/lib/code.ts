@@ -14,6 +14,8 @@ const ROOT = join(__dirname, "..");
 /** The format of a revision, as `FORMAT` in functions/src/catalog/revision.rs. */
 const REVISION_FORMAT = 1;
 export const REVISION_FILE = "revision.json.gz";
+/** The program of the extension, as functions/Cargo.toml names it. */
+export const EXTENSION = "abx-extension";
 
 /** The code of a function. */
 export function codeOf(name: FunctionName, config: Config): Code {
@@ -25,6 +27,21 @@ export function codeOf(name: FunctionName, config: Config): Code {
     throw new ConfigError([
       `${zip} is not there; build the functions first, in the repository's root:\n      ${build(config)}\n`
       + "    or name their folder with -c assets=FOLDER; -c assets=none makes templates without them, which cannot serve",
+    ]);
+  }
+  return Code.fromAsset(zip);
+}
+
+/** The layer of the extension: a zip whose one file is `extensions/abx-extension`, which Lambda unpacks into /opt and starts. */
+export function codeOfExtension(config: Config): Code {
+  if (config.assets === NO_ASSETS) {
+    return Code.fromAsset(join(ROOT, "placeholder"));
+  }
+  const zip = resolve(ROOT, config.assets, "extensions", `${EXTENSION}.zip`);
+  if (!existsSync(zip)) {
+    throw new ConfigError([
+      `${zip} is not there, and \`layer\` is true; build the extension first, in the repository's root:\n      `
+      + `${build(config)} --extension --bin ${EXTENSION}`,
     ]);
   }
   return Code.fromAsset(zip);

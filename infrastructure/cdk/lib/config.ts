@@ -49,6 +49,8 @@ export interface Config {
   readonly tracing: boolean;
   /** Whether an API Gateway with API keys and a usage plan stands beside the URLs. */
   readonly gateway: boolean;
+  /** Whether there is a layer with the extension, and a policy for the roles of functions that use it. */
+  readonly layer: boolean;
   /** The AWS WAF web ACL of the gateway, by its ARN. */
   readonly webAcl: string | undefined;
   readonly archiveFormat: "json" | "parquet";
@@ -126,6 +128,7 @@ export function readConfig(context: Context, file?: SettingsFile): Config {
     canary: reader.word("canary", isProd ? "10percent5minutes" : "off", CANARIES),
     tracing: reader.flag("tracing", false),
     gateway: reader.flag("gateway", false),
+    layer: reader.flag("layer", false),
     webAcl: reader.arn("webAcl", "wafv2", "regional/webacl/"),
     archiveFormat: reader.word("archiveFormat", "json", ["json", "parquet"]),
     athenaWorkgroup: reader.matching("athenaWorkgroup", "primary", /^[\w.-]{1,128}$/, "the name of a workgroup: 1 to 128 of A-Z a-z 0-9 . _ -"),

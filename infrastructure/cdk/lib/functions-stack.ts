@@ -11,6 +11,7 @@ import type { Config } from "./config";
 import type { DataStack } from "./data-stack";
 import { environmentOf } from "./environment";
 import { AbxFunction } from "./function";
+import { ExtensionLayer } from "./extension-layer";
 import { Gateway } from "./gateway";
 import { useKey } from "./keys";
 import { People } from "./people";
@@ -42,6 +43,9 @@ export class FunctionsStack extends Stack {
     const urls = [this.open("assignment", assignment.alias, config), this.open("flags", flags.alias, config)];
     if (config.gateway) {
       new Gateway(this, "Gateway", { config, aliases: { assignment: assignment.alias, flags: flags.alias } });
+    }
+    if (config.layer) {
+      new ExtensionLayer(this, "Extension", { config, data });
     }
     new People(this, "People", { config, data, aliases: [assignment.alias, flags.alias], urls });
   }
