@@ -43,12 +43,18 @@ fn completed(folder: &Path, words: &[&str]) -> Vec<String> {
 #[test]
 fn a_shell_completes_commands_and_the_keys_of_the_documents_here() {
     let folder = folder();
-    let flag = "flag: new_search\ndescription: The search of 2027\nvalues: {on: true, off: false}\ndefault: off\n";
+    let flag =
+        "flag: new_search\ndescription: The search of 2027\nvalues: {on: true, off: false}\ndefault: off\n";
     fs::write(folder.path().join("experiments/f.yaml"), flag).expect("a file");
     let is_there = |words: &[&str], line: &str| completed(folder.path(), words).iter().any(|it| it == line);
     assert!(is_there(&["explain", "user_1", "new"], "new_search\tThe search of 2027"));
     assert!(is_there(&["explain", "user_1", ""], "e"));
-    for words in [&["results", ""][..], &["conclude", ""], &["simulate", "--only", ""], &["invoke", "f", "--experiment", ""]] {
+    for words in [
+        &["results", ""][..],
+        &["conclude", ""],
+        &["simulate", "--only", ""],
+        &["invoke", "f", "--experiment", ""],
+    ] {
         assert!(is_there(words, "e"), "{words:?}");
         assert!(!is_there(words, "new_search\tThe search of 2027"), "{words:?}: a flag is no experiment");
     }

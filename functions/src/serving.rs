@@ -3,7 +3,8 @@
 use crate::assignment::{AssignmentOptions, AssignmentService};
 use crate::catalog::CatalogHolder;
 use crate::flags::{FlagOptions, FlagService};
-use crate::http::{FunctionBase, HttpFunction, Middleware, finish};
+use crate::http::{FunctionBase, HttpFunction, Middleware, Routes, finish};
+use crate::openapi::DOCUMENT;
 use crate::ports::{AssignmentStore, CatalogStore, EventSink};
 use crate::settings::Evaluations;
 use crate::telemetry::{Level, Telemetry};
@@ -65,13 +66,13 @@ where
     }
 
     /// The paths of both functions; [`finish`] makes them whole.
-    pub fn routes(&self) -> Router {
+    pub fn routes(&self) -> Routes {
         Arc::clone(&self.assignment).routes().merge(Arc::clone(&self.flags).routes())
     }
 
     /// The whole router.
     pub fn router(&self) -> Router {
-        finish(self.routes(), self.middleware())
+        finish(self.routes().with_service_routes(self.middleware(), DOCUMENT), self.middleware())
     }
 
     /// The number of events that wait to be sent.

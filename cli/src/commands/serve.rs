@@ -1,6 +1,7 @@
 //! The routers of the deployed functions as a server that lives long: in a container, or beside a service.
 
 mod metrics;
+mod openapi;
 mod readiness;
 mod token;
 
@@ -23,7 +24,6 @@ use abx_functions::telemetry::{Level, Telemetry};
 use axum::Router;
 use axum::extract::Request;
 use axum::middleware::from_fn_with_state;
-use axum::routing::get;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use metrics::{Metrics, StateOfProcess, measure, with_routes};
 use serde_json::json;
@@ -337,9 +337,13 @@ fn router(
     };
     let metrics = Arc::new(Metrics::new(state));
     let (told, asked) = (Arc::clone(readiness), Arc::clone(served.middleware()));
-    let ready = get(async move |request: Request| asked.serve(request, async |_| Ok(told.reply())).await);
     let shown = Arc::clone(&metrics);
-    let routes = served.routes().route("/ready", ready).route("/metrics", get(async move || shown.respond()));
+    let routes = served
+        .routes()
+        .get("/ready", async move |request: Request| asked.serve(request, async |_| Ok(told.reply())).await)
+        .get("/metrics", async move |_: Request| shown.respond())
+        .with_service_routes(served.middleware(), openapi::document(tokens.is_some()).to_string());
+    debug_assert!(openapi::has(routes.list()), "the document has the routes that there are");
     let router = finish(with_routes(routes), served.middleware());
     let router = match tokens {
         Some(tokens) => router.layer(from_fn_with_state((Arc::clone(tokens), base_path.to_owned()), check)),

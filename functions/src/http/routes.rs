@@ -60,6 +60,12 @@ impl Routes {
         })
     }
 
+    /// Adds a layer to the routes that are there, and to no refusal.
+    #[must_use]
+    pub fn layered(self, layer: impl FnOnce(Router) -> Router) -> Self {
+        Self { router: layer(self.router), list: self.list }
+    }
+
     /// The path and the method, in lower case, of each route.
     #[must_use]
     pub fn list(&self) -> &[(&'static str, &'static str)] {

@@ -95,6 +95,18 @@ fn settings() -> SchemaSettings {
     SchemaSettings::draft2020_12().with(|settings| settings.definitions_path = "/components/schemas".into())
 }
 
+/// Adds what another value has; its fields take the place of those of the same name.
+pub fn merge(value: &mut Value, other: Value) {
+    match (value, other) {
+        (Value::Object(fields), Value::Object(others)) => {
+            for (name, other) in others {
+                merge(fields.entry(name).or_insert(Value::Null), other);
+            }
+        }
+        (value, other) => *value = other,
+    }
+}
+
 /// A reference to a schema of the document.
 #[must_use]
 pub fn schema(name: &str) -> Value {
@@ -157,6 +169,7 @@ fn meaning(code: &str) -> &'static str {
             "the request did not come, or was not answered, in 30 s (only where abx is the server, not on Lambda)"
         }
         "unavailable" => "the events were not stored, retry",
+        "unauthorized" => "there is no valid token in `Authorization: Bearer TOKEN`",
         "unit_missing" => "the unit that the experiment randomizes is missing or blank",
         _ => "",
     }

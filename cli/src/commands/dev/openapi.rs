@@ -4,7 +4,7 @@ use super::events::EventsResponse;
 use super::health::Failing;
 use super::invoke::MAX_PAYLOAD;
 use abx_core::event::MAX_EVENT_BYTES;
-use abx_functions::openapi::{DOCUMENT, error, response, responses, responses_of, schema};
+use abx_functions::openapi::{DOCUMENT, error, merge, response, responses, responses_of, schema};
 use axum::http::header::CONTENT_SECURITY_POLICY;
 use axum::response::{Html, IntoResponse, Response};
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd, html};
@@ -51,18 +51,6 @@ pub(super) fn document() -> Value {
         merge(operation, refused);
     }
     document
-}
-
-/// Adds what another value has; its fields take the place of those of the same name.
-fn merge(value: &mut Value, other: Value) {
-    match (value, other) {
-        (Value::Object(fields), Value::Object(others)) => {
-            for (name, other) in others {
-                merge(fields.entry(name).or_insert(Value::Null), other);
-            }
-        }
-        (value, other) => *value = other,
-    }
 }
 
 fn events() -> Value {

@@ -1,9 +1,8 @@
 //! `/metrics`, in the text format of Prometheus.
 
 use super::{Readiness, Served};
-use abx_functions::http::Connections;
+use abx_functions::http::{Connections, Routes};
 use abx_functions::telemetry::TelemetryCounter;
-use axum::Router;
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::CONTENT_TYPE;
@@ -27,7 +26,6 @@ use std::time::Instant;
 const BOUNDS: [f64; 12] = [0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0];
 /// The route of a request that fits none: a label must not have as many values as callers think of.
 const OTHER: &str = "other";
-const HEALTH: &str = "/health";
 
 /// The counters of the functions that make sense here, and their names.
 const COUNTERS: [(TelemetryCounter, &str, &str); 9] = [
@@ -91,24 +89,24 @@ impl Metrics {
 }
 
 /// Tells the outermost layer which route answered.
-pub(super) fn with_routes(routes: Router) -> Router {
-    routes.route_layer(from_fn(async |path: MatchedPath, request: Request, next: Next| {
-        let mut response = next.run(request).await;
-        response.extensions_mut().insert(path);
-        response
-    }))
+pub(super) fn with_routes(routes: Routes) -> Routes {
+    routes.layered(|router| {
+        router.route_layer(from_fn(async |path: MatchedPath, request: Request, next: Next| {
+            let mut response = next.run(request).await;
+            response.extensions_mut().insert(path);
+            response
+        }))
+    })
 }
 
 /// Measures a request.
 pub(super) async fn measure(State(metrics): State<Arc<Metrics>>, request: Request, next: Next) -> Response {
     let start = Instant::now();
     let method = method(request.method());
-    // `/health` is not among the routes: the middleware adds it.
-    let otherwise = if request.uri().path().ends_with(HEALTH) { HEALTH } else { OTHER };
     let in_progress = InProgress::new(&metrics.in_progress);
     let response = next.run(request).await;
     drop(in_progress);
-    let route = response.extensions().get::<MatchedPath>().map_or(otherwise, MatchedPath::as_str).to_owned();
+    let route = response.extensions().get::<MatchedPath>().map_or(OTHER, MatchedPath::as_str).to_owned();
     metrics.durations.get_or_create(&[("route", route.clone())]).observe(start.elapsed().as_secs_f64());
     let status = response.status().as_u16().to_string();
     metrics

@@ -17,10 +17,14 @@ pub(super) struct Readiness<C> {
     is_draining: AtomicBool,
 }
 
-#[derive(Serialize)]
-struct Ready {
+/// The answer of `/ready`.
+#[derive(Serialize, schemars::JsonSchema)]
+pub(super) struct Ready {
+    /// `ready`, or why it is to get no requests: `draining`, `store_unavailable`, `nothing_published` or `catalog_too_old`.
     status: &'static str,
+    /// The revision that serves.
     revision: u64,
+    /// The time since the store was last read; `null` before the first time.
     catalog_age_seconds: Option<u64>,
 }
 
