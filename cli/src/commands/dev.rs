@@ -5,6 +5,7 @@ mod guard;
 mod health;
 mod invoke;
 mod lock;
+mod openapi;
 mod requests;
 mod samples;
 mod watch;
@@ -22,7 +23,7 @@ use crate::stores::{DEFAULT_STORE, archive_beside, open_file};
 use abx_functions::adapters::embedded::{EmbeddedStore, JsonlArchive};
 use abx_functions::catalog::{CatalogHolder, Snapshot};
 use abx_functions::events::LocalProcessor;
-use abx_functions::http::{self, Cors, HttpFunction, HttpOptions, ServerLimits, finish};
+use abx_functions::http::{self, Cors, HttpFunction, HttpOptions, Routes, ServerLimits, finish};
 use abx_functions::telemetry::{Level, Telemetry};
 use abx_functions::{assignment, flags};
 use axum::Router;
@@ -108,6 +109,12 @@ impl Run for Args {
     fn reports() -> Vec<ReportSchema> {
         Vec::new()
     }
+}
+
+/// The OpenAPI document of `abx dev`.
+#[must_use]
+pub fn document() -> serde_json::Value {
+    openapi::document()
 }
 
 async fn serve(args: &Args) -> Result<Exit, Error> {
@@ -232,8 +239,9 @@ impl Dev {
         Ok(Self { store, watched, holder, assignment, flags, events })
     }
 
-    fn router(&self, guard: RequestFilter) -> Router {
-        let routes = Arc::clone(&self.assignment)
+    /// The routes, each of which is in the document.
+    fn routes(&self) -> Routes {
+        Arc::clone(&self.assignment)
             .routes()
             .merge(Arc::clone(&self.flags).routes())
             .merge(events::routes(
@@ -246,9 +254,14 @@ impl Dev {
                 Arc::clone(&self.assignment),
                 Arc::clone(&self.flags),
                 Arc::clone(&self.events),
-            ));
+            ))
+            .get("/docs", openapi::page)
+            .with_service_routes(self.assignment.base().middleware(), document().to_string())
+    }
+
+    fn router(&self, guard: RequestFilter) -> Router {
         let health = (Arc::clone(&self.watched), Arc::clone(&self.events));
-        finish(routes, self.assignment.base().middleware())
+        finish(self.routes(), self.assignment.base().middleware())
             .layer(from_fn_with_state(health, health::health))
             .layer(from_fn_with_state(Arc::new(guard), guard::guard))
     }

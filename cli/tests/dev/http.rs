@@ -1,8 +1,10 @@
 //! A small HTTP client: one request a connection, sent as it is told, so that hostile requests can be sent too.
 
+use crate::contract::{Contract, Exchange};
 use serde_json::Value;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 /// The response.
@@ -35,8 +37,20 @@ impl Answer {
     }
 }
 
-/// Sends a request with these header lines and this body.
+/// The document of `abx dev`.
+static CONTRACT: LazyLock<Contract> = LazyLock::new(|| Contract::new(abx_cli::commands::dev::document()));
+
+/// Sends a request with these header lines and this body. The response has to fit the OpenAPI document.
 pub(crate) fn send(to: SocketAddr, line: &str, headers: &[&str], body: &[u8]) -> Answer {
+    let answer = send_unchecked(to, line, headers, body);
+    let (method, uri) = line.split_once(' ').unwrap();
+    let path = uri.split('?').next().unwrap().trim_end_matches('/');
+    let (status, content_type) = (answer.status, answer.header("content-type"));
+    CONTRACT.check(&Exchange { method, path, body, status, content_type, answer: &answer.json });
+    answer
+}
+
+fn send_unchecked(to: SocketAddr, line: &str, headers: &[&str], body: &[u8]) -> Answer {
     let mut request = format!("{line} HTTP/1.1\r\nhost: {to}\r\nconnection: close\r\n");
     for header in headers {
         request.extend([header, "\r\n"]);

@@ -37,6 +37,9 @@ mod aws;
 #[cfg(feature = "archive")]
 mod bucket;
 mod calling;
+/// Responses are compared with the OpenAPI document, as in the tests of the functions.
+#[path = "../../../functions/tests/service/contract.rs"]
+mod contract;
 mod counting;
 mod earlier;
 mod ending;

@@ -68,7 +68,7 @@ pub fn document() -> Value {
 fn introduction() -> String {
     format!(
         "Every error but those of OFREP has the body `Error`.\n\n\
-         - A body is a JSON object of up to {MAX_BODY_BYTES} bytes, whatever its `Content-Type` says. A field or parameter that is not known is \
+         - A body has up to {MAX_BODY_BYTES} bytes and is a JSON object, whatever its `Content-Type` says; `/events` takes other forms, too. A field or parameter that is not known is \
          refused by name, except by OFREP, which ignores it.\n\
          - A request may have an `x-request-id` of 1 to 128 printable ASCII characters, which the response and the log repeat. Without one, \
          or with another, it gets a new one.\n\
@@ -134,8 +134,30 @@ pub fn responses_of(success: (u16, Value), errors: &[(u16, &[&str])]) -> Value {
 }
 
 /// A refusal with one of these codes.
-fn error(codes: &[&str]) -> Value {
-    let listed: Vec<String> = codes.iter().map(|code| format!("`{code}`")).collect();
+#[must_use]
+pub fn error(codes: &[&str]) -> Value {
+    let listed: Vec<String> = codes.iter().map(|code| format!("`{code}`: {}", meaning(code))).collect();
     let code = json!({"properties": {"error": {"properties": {"code": {"enum": codes}}}}});
-    response(&listed.join(", "), &json!({"allOf": [schema("Error"), code]}))
+    response(&listed.join("; "), &json!({"allOf": [schema("Error"), code]}))
+}
+
+/// The meaning of a code.
+fn meaning(code: &str) -> &'static str {
+    match code {
+        "body_too_large" => "the body is larger than the limit",
+        "catalog_unavailable" => "no catalog could be loaded yet, retry in a moment",
+        "context_too_large" => "the context or a text is over a limit",
+        "experiment_not_found" => "no published experiment has this key",
+        "flag_not_found" => "no published flag has this key",
+        "host_not_allowed" => "the `Host` is not this machine",
+        "internal" => "a bug, the log has the request id",
+        "invalid_request" => "the request is not what is documented, the message says where",
+        "origin_not_allowed" => "a page of another origin may not send this request",
+        "request_timeout" => {
+            "the request did not come, or was not answered, in 30 s (only where abx is the server, not on Lambda)"
+        }
+        "unavailable" => "the events were not stored, retry",
+        "unit_missing" => "the unit that the experiment randomizes is missing or blank",
+        _ => "",
+    }
 }

@@ -6,12 +6,13 @@
 //! | `reasons`, `sticky`, `faults`, `batch` | the assignment function |
 //! | `flags`, `ofrep` | the flag function |
 //! | `edges` | what is refused and how, CORS, hostile ids, any bytes at all |
-//! | `openapi` | the document of the routes, against which every response is checked |
+//! | `openapi`, `contract` | the document of the routes, against which every response is checked |
 //! | `exposures` | what goes to the stream, and what is lost |
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
 
 mod batch;
+mod contract;
 mod edges;
 mod exposures;
 mod faults;

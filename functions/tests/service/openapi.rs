@@ -1,114 +1,32 @@
 //! The OpenAPI document: it has the routes that there are, its examples are what is answered, and every response that any test here gets
 //! fits it.
 
+use crate::contract::{Contract, Exchange, operations};
 use crate::world::{Answer, World, at, experiment};
 use abx_functions::http::HttpFunction;
 use abx_functions::openapi;
 use axum::body::Body;
 use axum::http::{Method, Request};
-use boon::{Compiler, SchemaIndex, Schemas};
 use serde_json::{Map, Value, json};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::fs;
 use std::sync::{Arc, LazyLock};
-
-/// The address of the document for the validator.
-const ADDRESS: &str = "http://abx/openapi.json";
 
 /// The served document.
 static CONTRACT: LazyLock<Contract> =
     LazyLock::new(|| Contract::new(serde_json::from_str(openapi::DOCUMENT).unwrap()));
 
-struct Contract {
-    document: Value,
-    schemas: Schemas,
-    /// The schemas of bodies, by the JSON pointer to the body.
-    compiled: HashMap<String, SchemaIndex>,
-}
-
-impl Contract {
-    fn new(document: Value) -> Self {
-        let (mut compiler, mut schemas, mut compiled) = (Compiler::new(), Schemas::new(), HashMap::new());
-        compiler.add_resource(ADDRESS, document.clone()).unwrap();
-        for (path, method) in operations(&document) {
-            let operation = operation_pointer(path, method);
-            let responses = document.pointer(&operation).unwrap()["responses"].as_object().unwrap();
-            let responses = responses.keys().map(|status| format!("{operation}/responses/{status}"));
-            for pointer in responses.chain([format!("{operation}/requestBody")]) {
-                let schema = format!("{}/content/application~1json/schema", resolve(&document, &pointer));
-                if document.pointer(&schema).is_some() {
-                    let fragment = schema.replace('{', "%7B").replace('}', "%7D");
-                    let index = compiler.compile(&format!("{ADDRESS}#{fragment}"), &mut schemas).unwrap();
-                    compiled.insert(pointer, index);
-                }
-            }
-        }
-        Self { document, schemas, compiled }
-    }
-
-    /// The template of a path, such as `/flags/{key}`.
-    fn template(&self, path: &str) -> Option<&str> {
-        let parts: Vec<&str> = path.split('/').collect();
-        let fits = |template: &&String| {
-            let wanted: Vec<&str> = template.split('/').collect();
-            let fits = |(wanted, part): (&&str, &&str)| {
-                wanted == part || (wanted.starts_with('{') && !part.is_empty())
-            };
-            wanted.len() == parts.len() && wanted.iter().zip(&parts).all(fits)
-        };
-        self.document["paths"].as_object().unwrap().keys().find(fits).map(String::as_str)
-    }
-
-    /// Checks a body against its schema.
-    fn check(&self, pointer: &str, body: &Value) {
-        let checked = self.schemas.validate(body, self.compiled[pointer]);
-        let checked = checked.map_err(|error| format!("{error:#}"));
-        assert_eq!(checked, Ok(()), "{body} does not fit {pointer}");
-    }
-}
-
-/// The pointer that the reference at a pointer leads to, or the same.
-fn resolve(document: &Value, pointer: &str) -> String {
-    let reference = document.pointer(pointer).and_then(|value| value["$ref"].as_str());
-    reference.map_or(pointer, |reference| reference.trim_start_matches('#')).to_owned()
-}
-
-/// The path and the method of each operation.
-fn operations(document: &Value) -> impl Iterator<Item = (&str, &str)> {
-    let paths = document["paths"].as_object().unwrap().iter();
-    paths.flat_map(|(path, methods)| {
-        methods.as_object().unwrap().keys().map(|method| (path.as_str(), method.as_str()))
-    })
-}
-
-fn operation_pointer(path: &str, method: &str) -> String {
-    format!("/paths/{}/{method}", path.replace('/', "~1"))
-}
-
-/// Checks a response against the document, and that a request which succeeded fits it.
+/// Checks a response against the document.
 pub(crate) fn check(method: &Method, path: &str, body: &[u8], answer: &Answer) {
     assert!(answer.headers.contains_key("x-request-id"), "{method} {path}: {answer:?}");
-    let name = if method == Method::HEAD { "get".to_owned() } else { method.as_str().to_lowercase() };
-    let template = CONTRACT.template(path);
-    let pointer = template.map(|template| operation_pointer(template, &name)).unwrap_or_default();
-    let Some(operation) = CONTRACT.document.pointer(&pointer).filter(|_| template.is_some()) else {
-        let expected = if template.is_some() { "method_not_allowed" } else { "not_found" };
-        if method != Method::HEAD && method != Method::OPTIONS {
-            assert_eq!(answer.json["error"]["code"], expected, "{method} {path} is not in the document");
-        }
-        return;
-    };
-    let status = answer.status.as_u16().to_string();
-    let is_described = operation["responses"][&status].is_object();
-    assert!(is_described, "the document has no {status} of {method} {path}: {answer:?}");
-    let response = format!("{pointer}/responses/{status}");
-    if CONTRACT.compiled.contains_key(&response) && method != Method::HEAD {
-        assert_eq!(answer.headers["content-type"], "application/json");
-        CONTRACT.check(&response, &answer.json);
-    }
-    if answer.status.is_success() && method == Method::POST {
-        CONTRACT.check(&format!("{pointer}/requestBody"), &serde_json::from_slice(body).unwrap());
-    }
+    CONTRACT.check(&Exchange {
+        method: method.as_str(),
+        path,
+        body,
+        status: answer.status.as_u16(),
+        content_type: answer.headers.get("content-type").and_then(|value| value.to_str().ok()),
+        answer: &answer.json,
+    });
 }
 
 /// The documents that the examples ask for: those of `docs/integrating.md`.

@@ -11,7 +11,7 @@ import type { Config } from "./config";
 import { nameOf } from "./names";
 
 /** Paths of the functions, each with what lies below it. */
-const PATHS = { assign: "assignment", flags: "flags", ofrep: "flags" } as const;
+const PATHS = { assign: "assignment", flags: "flags", ofrep: "flags", "openapi.json": "flags" } as const;
 
 /** Of one key: requests a second, and how many may come at once on top. */
 const RATE = 1_000;

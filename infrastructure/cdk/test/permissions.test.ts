@@ -199,7 +199,7 @@ const ACCOUNTED: Readonly<Record<string, string>> = {
 const GATEWAY = "abx-prod-functions/Gateway/Api";
 
 function ofMethods(rule: string, methods: readonly string[], why: string): Record<string, string> {
-  const paths = ["assign", "flags", "ofrep"].flatMap((path) => [path, `${path}/{proxy+}`]);
+  const paths = ["assign", "flags", "ofrep", "openapi.json"].flatMap((path) => [path, `${path}/{proxy+}`]);
   return Object.fromEntries(paths.flatMap((path) => methods.map((method) => [`${rule} ${GATEWAY}/Default/${path}/${method}`, why])));
 }
 

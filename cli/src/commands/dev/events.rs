@@ -6,28 +6,31 @@ use abx_core::Catalog;
 use abx_core::event::{Classes, EventData, EventKind, Rejection, unpack};
 use abx_core::finding::did_you_mean;
 use abx_functions::events::LocalProcessor;
-use abx_functions::http::{ApiError, Call, HttpFunction, MAX_BODY_BYTES, Reply};
+use abx_functions::http::{ApiError, Call, HttpFunction, MAX_BODY_BYTES, Reply, Routes};
 use abx_functions::ports::Event;
-use axum::Router;
 use axum::body::Bytes;
 use axum::extract::Request;
 use axum::http::StatusCode;
-use axum::routing::post;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The outcome of the events.
-#[derive(Default, Serialize)]
-struct EventsResponse {
+#[derive(Default, Serialize, JsonSchema)]
+pub(super) struct EventsResponse {
+    /// The number of events that were stored.
     accepted: usize,
+    /// The events that were not stored.
     rejected: Vec<Rejected>,
     /// Of those accepted, how many fell into each class; left out where they are not counted yet.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<BTreeMap<String, u64>>")]
     counted: Option<Classes>,
     /// Why they are not counted yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     not_counted: Option<String>,
+    /// Names of conversions that no metric asks for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unknown_events: Vec<UnknownEventWarning>,
     /// Experiments of exposures that no document has.
@@ -36,27 +39,38 @@ struct EventsResponse {
 }
 
 /// An event that was not taken.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(inline)]
 struct Rejected {
     /// The index, from 0.
     index: usize,
+    /// The reason, as in quarantine.
     reason: &'static str,
+    /// The message for people.
     detail: String,
 }
 
 /// A name that no metric asks for.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(inline)]
 struct UnknownEventWarning {
+    /// The name.
     event: String,
+    /// The number of events.
     count: u64,
+    /// The message for people.
     detail: String,
 }
 
 /// An experiment that is not published.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(inline)]
 struct UnknownExperiment {
+    /// The key.
     experiment: String,
+    /// The number of events.
     count: u64,
+    /// The message for people.
     detail: String,
 }
 
@@ -65,7 +79,7 @@ pub(super) fn routes(
     events: Arc<LocalProcessor>,
     assignment: Arc<LocalAssignments>,
     flags: Arc<LocalFlags>,
-) -> Router {
+) -> Routes {
     let handler = async move |request: Request| {
         let take = async |call: Call| {
             // What was answered stands before what comes after it, also where a script is quicker than the clock.
@@ -75,7 +89,7 @@ pub(super) fn routes(
         };
         assignment.base().middleware().serve(request, take).await
     };
-    Router::new().route("/events", post(handler))
+    Routes::default().post("/events", handler)
 }
 
 /// Takes the events that can be counted, and says of each other one why it cannot.

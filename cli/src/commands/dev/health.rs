@@ -13,6 +13,7 @@ use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
@@ -38,9 +39,13 @@ pub(super) struct WatchedStore {
 }
 
 /// A store that fails.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(inline)]
 pub(super) struct Failing {
+    /// The last error.
     error: String,
+    /// The time of the first error.
+    #[schemars(with = "String", extend("format" = "date-time"))]
     since: Timestamp,
     /// Answers whose assignment is not stored: `"persisted": false`.
     assignments_not_stored: u64,

@@ -4,16 +4,15 @@
 
 use super::{LocalAssignments, LocalFlags};
 use abx_functions::events::{BatchResponse, LocalProcessor, NotHandled};
-use abx_functions::http::{ApiError, LambdaResponse, Query, request_id};
+use abx_functions::http::{ApiError, LambdaResponse, Query, Routes, request_id};
 use abx_functions::runtime::{ForeignTrigger, Invoker};
 use abx_functions::settings::Function;
 use abx_functions::sources::kinesis;
+use axum::Json;
 use axum::body::{Bytes, to_bytes};
 use axum::extract::{Path, Request};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
-use axum::{Json, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
@@ -23,10 +22,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// The largest payload of a synchronous invocation, in bytes.
-const MAX_PAYLOAD: usize = 6 << 20;
+pub(super) const MAX_PAYLOAD: usize = 6 << 20;
 /// The only version that there is here.
 const LATEST: &str = "$LATEST";
 const EXECUTED_VERSION: HeaderName = HeaderName::from_static("x-amz-executed-version");
+const LOG_TYPE: HeaderName = HeaderName::from_static("x-amz-log-type");
 const LOG_RESULT: HeaderName = HeaderName::from_static("x-amz-log-result");
 
 const FUNCTION_ERROR: HeaderName = HeaderName::from_static("x-amz-function-error");
@@ -37,12 +37,12 @@ pub(super) fn routes(
     assignment: Arc<LocalAssignments>,
     flags: Arc<LocalFlags>,
     events: Arc<LocalProcessor>,
-) -> Router {
+) -> Routes {
     let (assignment, flags) = (Invoker::new(assignment), Invoker::new(flags));
     let functions = Functions { assignment, flags, events };
     let handler =
         async move |Path(name): Path<String>, request: Request| functions.invoke(&name, request).await;
-    Router::new().route("/2015-03-31/functions/{name}/invocations", post(handler))
+    Routes::default().post("/2015-03-31/functions/{name}/invocations", handler)
 }
 
 #[derive(Clone)]
@@ -98,6 +98,11 @@ impl Functions {
         }
         let (parts, body) = request.into_parts();
         let kind = InvocationType::of(&parts.headers)?;
+        let with_log = match parts.headers.get(LOG_TYPE).map_or(&b"None"[..], HeaderValue::as_bytes) {
+            b"None" => false,
+            b"Tail" => true,
+            _ => return Err(InvokeError::unknown_log_type()),
+        };
         let payload = to_bytes(body, MAX_PAYLOAD).await.map_err(|_| InvokeError::too_large())?;
         let payload = if payload.is_empty() { Bytes::from_static(b"{}") } else { payload };
         serde_json::from_slice::<IgnoredAny>(&payload).map_err(|error| InvokeError::no_json(&error))?;
@@ -110,7 +115,7 @@ impl Functions {
             return Ok(StatusCode::ACCEPTED.into_response());
         }
         let mut answer = ([(EXECUTED_VERSION, LATEST)], outcome).into_response();
-        if parts.headers.get("x-amz-log-type").is_some_and(|kind| kind == "Tail") {
+        if with_log {
             let tail = HeaderValue::try_from(log_tail(id, start.elapsed()));
             answer.headers_mut().extend(tail.ok().map(|tail| (LOG_RESULT, tail)));
         }
@@ -212,6 +217,11 @@ impl InvokeError {
 
     fn unknown_kind() -> Self {
         let message = "the invocation type is one of RequestResponse, Event and DryRun".to_owned();
+        Self { status: StatusCode::BAD_REQUEST, code: "InvalidParameterValueException", message }
+    }
+
+    fn unknown_log_type() -> Self {
+        let message = "the log type is None or Tail".to_owned();
         Self { status: StatusCode::BAD_REQUEST, code: "InvalidParameterValueException", message }
     }
 
