@@ -97,6 +97,12 @@ impl AssignBatchRequest {
         if keys.len() > MAX_KEYS {
             return Err(ApiError::invalid(format!("more than {MAX_KEYS} experiments are named")));
         }
+        // No experiment could be answered: somebody forgot the user.
+        if self.user_id.is_empty() && self.context.is_none() {
+            return Err(ApiError::invalid(
+                "`user_id` is missing, and there is no `context` with another unit",
+            ));
+        }
         let ids = keys.iter().map(|key| ("experiment_keys", &**key));
         let ids = ids.chain([("user_id", &*self.user_id)]);
         check_context(self.context.as_ref().unwrap_or(&Map::new()), ids)

@@ -121,4 +121,8 @@ async fn one_experiment_and_several_are_not_asked_for_at_once() {
         .await
         .refused(400, "invalid_request");
     world.get("/assign?user_id=u").await.refused(400, "invalid_request");
+    for path in ["/assign", "/assign/batch"] {
+        world.post_json(path, json!({"peek": true})).await.refused(400, "invalid_request");
+        world.post_json(path, json!({"context": {"account_id": 7}})).await.ok();
+    }
 }

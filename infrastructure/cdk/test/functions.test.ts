@@ -143,9 +143,9 @@ test("a gateway asks for a key, limits it, and has a wall before it", () => {
   const methods = Object.values(functions.findResources("AWS::ApiGateway::Method"))
     .map((it) => it["Properties"] as { HttpMethod: string; ApiKeyRequired?: boolean });
   const keyed = (method: string) => methods.filter((it) => it.HttpMethod === method).map((it) => it.ApiKeyRequired === true);
-  assert.deepEqual(keyed("ANY"), Array.from({ length: 6 }, () => true));
-  assert.deepEqual(keyed("OPTIONS"), Array.from({ length: 6 }, () => false), "a preflight has no key");
-  assert.equal(methods.length, 12, "and no other method");
+  assert.deepEqual(keyed("ANY"), Array.from({ length: 8 }, () => true));
+  assert.deepEqual(keyed("OPTIONS"), Array.from({ length: 8 }, () => false), "a preflight has no key");
+  assert.equal(methods.length, 16, "and no other method");
   functions.hasResourceProperties("AWS::ApiGateway::UsagePlan", { Throttle: { RateLimit: 1000, BurstLimit: 2000 } });
   functions.resourceCountIs("AWS::ApiGateway::ApiKey", 1);
   functions.hasResourceProperties("AWS::WAFv2::WebACLAssociation", { WebACLArn: webAcl });
