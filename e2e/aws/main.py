@@ -100,6 +100,33 @@ def assign(url, assignment):
         return list(pool.map(one, range(USERS)))
 
 
+def served(abx, variants):
+    """`abx serve` over the same tables: it gives the variants that the function gave, also where a busy emulator has no answer within the time
+    of a request, sends the same exposures, and loses none when it is told to end."""
+    arguments = ["serve", "--table", "abx-catalog", "--stream", STREAM, "--endpoint", abx.endpoint, "--listen", "127.0.0.1:0", "--drain-delay", "0s"]
+    server = subprocess.Popen([abx.program, *arguments], stdout=subprocess.PIPE, text=True)
+    try:
+        url = "http://" + json.loads(server.stdout.readline())["address"]
+        check("abx serve: ready, revision", list(get(f"{url}/ready").values())[:2], ["ready", 1])
+
+        def one(number):
+            return get(f"{url}/assign?user_id=user_{number}&experiment_key={EXPERIMENT}")["variant"]
+
+        with ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(one, range(500)))
+        check("abx serve: variants that the function did not give", sum(a != b for a, b in zip(answers, variants)), 0)
+        with urllib.request.urlopen(f"{url}/metrics", timeout=30) as metrics:
+            lines = dict(line.rsplit(" ", 1) for line in metrics.read().decode().splitlines() if line[0] != "#")
+        answered = 'abx_requests_total{method="GET",route="/assign",status="200"}'
+        check("abx serve: its metrics", [lines[answered], lines["abx_catalog_revision"]], ["500", "1.0"])
+        server.terminate()
+        log, _ = server.communicate(timeout=30)
+        lost = [line for line in log.splitlines() if "events_lost" in line]
+        check("abx serve: exit code, events lost", [server.returncode, lost], [0, []])
+    finally:
+        server.kill()
+
+
 def conversions(variants):
     """Events after the exposures, and what they must come to. Every tenth order comes twice, as producers repeat themselves."""
     events, truth = [], Counter()
@@ -264,6 +291,7 @@ def story(programs, world, functions):
     assigned = assign(url, functions["assignment"])
     variants = [variant for variant, _ in assigned]
     check("users that were assigned, with two processes killed", len(variants), USERS)
+    served(abx, variants)
     waiting = abx.at_tables("status", "--stream", STREAM, "--max-lag", "1ms", exits=1)["shards"]["told"]
     check("abx status: shards where records wait", [it["behind"]["told"] > 0 for it in waiting], [True, True])
     poller = Poller(world, STREAM, functions["events"])

@@ -19,7 +19,7 @@ pub struct Connections {
     limit: usize,
     places: Arc<Semaphore>,
     /// Those that wait for their caller, in the order in which they began to.
-    waiting: Mutex<BTreeMap<u64, Arc<Notify>>>,
+    waiting: Mutex<BTreeMap<u64, Arc<Seat>>>,
     began_to_wait: Notify,
     next: AtomicU64,
     accepted: AtomicU64,
@@ -74,8 +74,9 @@ impl Connections {
             if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
                 break Some(place);
             }
-            if self.make_room() {
-                break Arc::clone(&self.places).acquire_owned().await.ok();
+            // The place goes over at once: its task is told to end, and nobody waits until it has.
+            if let Some(place) = self.make_room() {
+                break Some(place);
             }
             tokio::select! {
                 place = Arc::clone(&self.places).acquire_owned() => break place.ok(),
@@ -83,36 +84,43 @@ impl Connections {
             }
         };
         self.accepted.fetch_add(1, Relaxed);
-        let connection = Connection {
-            all: Arc::clone(self),
-            _place: place,
-            leave: Arc::new(Notify::new()),
-            turn: Mutex::default(),
-        };
+        let seat = Arc::new(Seat { place: Mutex::new(place), leave: Notify::new() });
+        let connection = Connection { all: Arc::clone(self), seat, turn: Mutex::default() };
         connection.waits();
         Arc::new(connection)
     }
 
-    /// Closes the connection that has waited longest; false if none waits.
-    pub(super) fn make_room(&self) -> bool {
-        let Some((_, leave)) = self.waiting().pop_first() else { return false };
-        self.closed_for_room.fetch_add(1, Relaxed);
-        leave.notify_one();
-        true
+    /// Closes the connection that has waited longest, and returns its place; `None` if none waits.
+    pub(super) fn make_room(&self) -> Option<OwnedSemaphorePermit> {
+        loop {
+            let (_, seat) = self.waiting().pop_first()?;
+            let place = seat.place.lock().unwrap_or_else(PoisonError::into_inner).take();
+            // One that gave its place away may answer once more before it ends.
+            if place.is_some() {
+                self.closed_for_room.fetch_add(1, Relaxed);
+                seat.leave.notify_one();
+                return place;
+            }
+        }
     }
 
-    fn waiting(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Notify>>> {
+    fn waiting(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Seat>>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The place of a connection, until another one gets it.
+#[derive(Debug)]
+struct Seat {
+    place: Mutex<Option<OwnedSemaphorePermit>>,
+    leave: Notify,
 }
 
 /// A connection that is open.
 #[derive(Debug)]
 pub(super) struct Connection {
     all: Arc<Connections>,
-    /// None only if the places were closed, which nothing does.
-    _place: Option<OwnedSemaphorePermit>,
-    leave: Arc<Notify>,
+    seat: Arc<Seat>,
     /// The place among those that wait; `None` while a request is answered.
     turn: Mutex<Option<u64>>,
 }
@@ -124,7 +132,7 @@ impl Connection {
         let before = self.turn().replace(turn);
         let mut waiting = self.all.waiting();
         before.map(|before| waiting.remove(&before));
-        waiting.insert(turn, Arc::clone(&self.leave));
+        waiting.insert(turn, Arc::clone(&self.seat));
         drop(waiting);
         self.all.began_to_wait.notify_waiters();
     }
@@ -137,7 +145,7 @@ impl Connection {
 
     /// Ends when the connection has to make room.
     pub(super) async fn has_to_leave(&self) {
-        self.leave.notified().await;
+        self.seat.leave.notified().await;
     }
 
     /// The body of a request, which is answered once it has come to its end.

@@ -67,7 +67,7 @@ pub async fn serve(
             () = &mut ending => break,
         };
         let Ok((stream, connection)) = accepted else {
-            connections.make_room();
+            drop(connections.make_room());
             sleep(PAUSE).await;
             continue;
         };

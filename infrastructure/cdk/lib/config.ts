@@ -49,7 +49,7 @@ export interface Config {
   readonly tracing: boolean;
   /** Whether an API Gateway with API keys and a usage plan stands beside the URLs. */
   readonly gateway: boolean;
-  /** Whether there is a layer with the extension, and a policy for the roles of functions that use it. */
+  /** Whether there is a layer with the extension, for functions of any language. */
   readonly layer: boolean;
   /** The AWS WAF web ACL of the gateway, by its ARN. */
   readonly webAcl: string | undefined;

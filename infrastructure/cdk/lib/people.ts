@@ -40,6 +40,13 @@ export class People extends Construct {
     this.policy(config, "publisher", "abx publish, rollback, revisions, pull", [
       [["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"], [catalog.tableArn]],
     ]);
+    // It answers what both functions answer, and the assignment function may do more than the other.
+    const server = PERMISSIONS.assignment;
+    this.policy(config, "server", "abx serve, and functions with the extension: reads the catalog, keeps assignments, sends exposures", [
+      [[...server.tables.catalog ?? []], [catalog.tableArn]],
+      [[...server.tables.assignments ?? []], [data.tables.assignments.tableArn]],
+      [[...server.stream], [data.stream.streamArn]],
+    ]);
     const stack = Stack.of(this);
     const workgroup = stack.formatArn({ service: "athena", resource: "workgroup", resourceName: config.athenaWorkgroup });
     this.policy(config, "analyst", "abx results: reads documents, counts, marks and archived events", [

@@ -129,7 +129,7 @@ test("a key of the account's own guards all that holds data, and who works with 
   const uses = (template: typeof own.data) => objects(template.toJSON() as Json)
     .filter((it) => it["Resource"] === keyArn && JSON.stringify(it["Action"]).includes("kms:Decrypt")).length;
   assert.equal(uses(own.data), 1, "Firehose");
-  assert.equal(uses(own.functions), 3 + 4, "three functions, and every person but a caller");
+  assert.equal(uses(own.functions), 3 + 5, "three functions, and every person but a caller");
 });
 
 test("without a key of its own, an account's keys are not named", () => {
