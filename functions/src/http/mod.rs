@@ -36,4 +36,4 @@ pub use function::{FunctionBase, HttpFunction, HttpOptions};
 pub(crate) use middleware::InvocationId;
 pub use middleware::{Call, Middleware, finish, request_id};
 pub use query::Query;
-pub use server::{ServerLimits, serve};
+pub use server::{ServerLimits, listen, serve};
