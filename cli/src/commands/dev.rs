@@ -126,7 +126,7 @@ async fn serve(args: &Args) -> Result<Exit, Error> {
     let dev = Dev::open(args)?;
     // Before anything is published: another `abx dev` may be here already.
     let _lock = Lock::take(&args.store)?;
-    let listener = listen(args.port).await?;
+    let listener = listen(args.port)?;
     let address = listener.local_addr().map_err(|error| Error::world("the port").because(error))?;
     let mut watch = Watch::new(paths);
     watch.has_changed();
@@ -185,9 +185,9 @@ fn complain(text: &str) {
     let _ = writeln!(anstream::stderr(), "abx: {}", printable_lines(text));
 }
 
-async fn listen(port: u16) -> Result<TcpListener, Error> {
+fn listen(port: u16) -> Result<TcpListener, Error> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    TcpListener::bind(address).await.map_err(|error| {
+    http::listen(address).map_err(|error| {
         Error::world(address.to_string()).because(error).help("another program may have the port: see --port")
     })
 }

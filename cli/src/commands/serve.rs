@@ -34,7 +34,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use token::{Tokens, check};
-use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio::time::error::Elapsed;
@@ -170,7 +169,7 @@ async fn serve(args: &Args) -> Result<Exit, Error> {
         *store = store.clone().with_patience(PATIENCE).map_err(unanswered)?;
     }
     let served = Arc::new(args.open(&backend, &telemetry).await?);
-    let listener = TcpListener::bind(args.listen).await.map_err(|error| {
+    let listener = http::listen(args.listen).map_err(|error| {
         let help = "another program may have the port: see --listen";
         Error::world(args.listen.to_string()).because(error).help(help)
     })?;

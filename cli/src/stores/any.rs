@@ -52,7 +52,7 @@ impl Backend {
     }
 
     /// A port: the file, or an adapter of AWS by the name of the catalog's table and the configuration.
-    fn port<A>(&self, of_aws: impl FnOnce(&str, &aws::SdkConfig) -> A) -> AnyStore<A> {
+    pub(super) fn port<A>(&self, of_aws: impl FnOnce(&str, &aws::SdkConfig) -> A) -> AnyStore<A> {
         match self {
             Self::File { store, .. } => Either::Left(store.clone()),
             Self::Aws { catalog, config } => Either::Right(of_aws(catalog, config)),

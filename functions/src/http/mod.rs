@@ -47,4 +47,4 @@ pub(crate) use schema::{
     MAX_KEYS, MAX_TEXT, id_schema, keys_schema, ofrep_context_schema, optional_context_schema,
     optional_time_schema,
 };
-pub use server::{ServerLimits, serve};
+pub use server::{ServerLimits, listen, serve};

@@ -10,10 +10,12 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
+use std::io;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::time::{sleep, timeout};
 use tower::ServiceExt;
 
@@ -39,8 +41,19 @@ impl Default for ServerLimits {
     }
 }
 
+/// Connections that wait to be accepted: as many as Linux allows by itself.
+const BACKLOG: u32 = 4096;
 /// The time before the next attempt where the system gives no connection, as when files are exhausted.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// Listens, with room for a burst of connections that the server has not accepted yet. The usual queue of 128 was seen to overflow on a
+/// busy machine; whoever is dropped there tries again a second later.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
 
 /// Serves until `ending` ends: then no new connection is taken, those without a request are closed, and open requests have
 /// [`ServerLimits::grace`].
@@ -60,7 +73,7 @@ pub async fn serve(
     loop {
         let next = async {
             let (stream, _) = listener.accept().await?;
-            Ok::<_, std::io::Error>((stream, connections.enter().await))
+            Ok::<_, io::Error>((stream, connections.enter().await))
         };
         let accepted = tokio::select! {
             next = next => next,
@@ -107,7 +120,6 @@ async fn in_time(limit: Duration, request: Request, next: Next) -> Response {
 mod tests {
     use super::*;
     use axum::routing::{get, post};
-    use std::net::SocketAddr;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpStream;
     use tokio::sync::oneshot;
@@ -129,7 +141,7 @@ mod tests {
             .route("/", get(|| async { "here" }))
             .route("/slow", get(slow))
             .route("/read", post(|body: String| async { body }));
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
         let (end, ending) = oneshot::channel();
         let connections = Arc::new(Connections::new(2));

@@ -108,7 +108,10 @@ mod tests {
 
     const VALID: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
-    fn of(headers: &[(&HeaderName, &str)]) -> Option<TraceContext> {
+    const PARENT: &str = "traceparent";
+    const STATE: &str = "tracestate";
+
+    fn of(headers: &[(&'static str, &str)]) -> Option<TraceContext> {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(*name, value.parse().unwrap());
@@ -118,7 +121,7 @@ mod tests {
 
     #[test]
     fn a_valid_parent_is_taken_and_any_other_is_ignored() {
-        let context = of(&[(&TRACEPARENT, VALID)]).unwrap();
+        let context = of(&[(PARENT, VALID)]).unwrap();
         assert_eq!(context.trace_id(), "4bf92f3577b34da6a3ce929d0e0e4736");
         assert_eq!(context.parent_id(), "00f067aa0ba902b7");
         let later = VALID.replacen("00", "cc", 1);
@@ -137,17 +140,17 @@ mod tests {
             (VALID.replace('-', "_"), None),
             (String::new(), None),
         ] {
-            assert_eq!(of(&[(&TRACEPARENT, &given)]).map(|it| it.traceparent), taken, "{given}");
+            assert_eq!(of(&[(PARENT, &given)]).map(|it| it.traceparent), taken, "{given}");
         }
-        assert_eq!(of(&[(&TRACEPARENT, VALID), (&TRACEPARENT, VALID)]), None, "one, and not two");
-        assert_eq!(of(&[(&TRACESTATE, "a=1")]), None);
+        assert_eq!(of(&[(PARENT, VALID), (PARENT, VALID)]), None, "one, and not two");
+        assert_eq!(of(&[(STATE, "a=1")]), None);
     }
 
     #[test]
     fn a_state_goes_with_its_parent_and_is_joined_in_order() {
         let state = |states: &[&str]| {
-            let states = states.iter().map(|state| (&TRACESTATE, *state));
-            of(&[(&TRACEPARENT, VALID)].into_iter().chain(states).collect::<Vec<_>>()).unwrap().tracestate
+            let states = states.iter().map(|state| (STATE, *state));
+            of(&[(PARENT, VALID)].into_iter().chain(states).collect::<Vec<_>>()).unwrap().tracestate
         };
         assert_eq!(state(&["rojo=00f067aa0ba902b7", "a@b=t:1"]).unwrap(), "rojo=00f067aa0ba902b7,a@b=t:1");
         let many = |count: usize| (0..count).map(|it| format!("k{it}=v")).collect::<Vec<_>>().join(",");
@@ -160,7 +163,7 @@ mod tests {
     #[tokio::test]
     async fn the_context_is_that_of_the_request() {
         assert_eq!(TraceContext::current(), None);
-        let context = of(&[(&TRACEPARENT, VALID)]);
+        let context = of(&[(PARENT, VALID)]);
         within(context.clone(), async {
             assert_eq!(TraceContext::current().as_deref(), context.as_ref());
             within(None, async { assert_eq!(TraceContext::current(), None) }).await;
