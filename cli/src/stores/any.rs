@@ -12,7 +12,7 @@ use abx_functions::ports::{Either, PortError};
 use std::path::PathBuf;
 
 /// A port of any backend; `A` is the adapter of AWS.
-pub type AnyStore<A> = Either<EmbeddedStore, A>;
+pub(super) type AnyStore<A> = Either<EmbeddedStore, A>;
 /// The catalog of any backend.
 pub type AnyCatalog = AnyStore<DynamoCatalog>;
 /// The assignments of any backend.

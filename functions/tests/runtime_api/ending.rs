@@ -5,11 +5,9 @@ use crate::lambda::{Process, wait_for};
 use crate::serving::{ASSIGNMENT, FLAGS};
 use abx_functions::adapters::embedded::EmbeddedStore;
 use abx_functions::catalog::{CatalogHolder, Snapshot};
-use abx_functions::http::{ApiError, FunctionBase, HttpFunction, HttpOptions, LambdaResponse, Reply};
+use abx_functions::http::{ApiError, FunctionBase, HttpFunction, HttpOptions, LambdaResponse, Reply, Routes};
 use abx_functions::runtime::{Host, run};
 use abx_functions::telemetry::{Level, Telemetry};
-use axum::Router;
-use axum::routing::get;
 use serde_json::{Value, json};
 use std::io::Write;
 use std::sync::Arc;
@@ -115,8 +113,8 @@ impl HttpFunction for Panicking {
     fn base(&self) -> &FunctionBase<Self::Catalog, Self::Sink> {
         &self.0
     }
-    fn routes(self: Arc<Self>) -> Router {
-        Router::new().route("/", get(async || -> String { panic!("a handler of the router") }))
+    fn routes(self: Arc<Self>) -> Routes {
+        Routes::default().get("/", async || -> String { panic!("a handler of the router") })
     }
     async fn answer_json(&self, _: &[u8]) -> Result<Reply, ApiError> {
         Err(ApiError::internal())
