@@ -203,10 +203,7 @@ async fn serve(args: &Args) -> Result<Exit, Error> {
     let serving = http::serve(listener, router, limits, connections, async { drop(ended.await) });
     let counter = counter(&backend, &telemetry);
     let work = async {
-        tokio::select! {
-            () = serving => {}
-            never = background(&served, counter.as_ref(), tokens.as_deref()) => match never {},
-        }
+        serving.await;
         // The exposures of the last answers, and then what becomes of them in a file.
         let closed = timeout(args.grace, served.close()).await;
         let counted = match &counter {
@@ -216,8 +213,10 @@ async fn serve(args: &Args) -> Result<Exit, Error> {
         telemetry.log(Level::Info, "ended", None, &json!({"events_in_time": closed.is_ok()}));
         counted.map(|()| exit::DONE)
     };
+    // The background goes on until the end: events that are cut off on their way to the stream are lost.
     tokio::select! {
         done = work => done,
+        never = background(&served, counter.as_ref(), tokens.as_deref()) => match never {},
         () = orders => Ok(exit::INTERRUPTED),
     }
 }

@@ -132,14 +132,17 @@ async fn run(start: &Start, port: &str) -> Result<(), Failure> {
     };
     let (registered, ()) = tokio::join!(register, load);
     let registered = registered.map_err(|error| ("not_registered", error.to_string()))?;
+    let mut running = tokio::spawn(registered.run());
     let ended = tokio::select! {
-        ended = registered.run() => ended.map_err(|error| ("extension_ended", error.to_string())),
+        Ok(Err(error)) = &mut running => Err(("extension_ended", error.to_string())),
         () = shutdown.notified() => Ok(()),
         _ = terminate.recv() => Ok(()),
     };
     server.abort();
-    flusher.abort();
+    // The others go on meanwhile: events that are cut off on their way to the stream are lost.
     close(&serving).await;
+    flusher.abort();
+    running.abort();
     ended
 }
 

@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::net::TcpListener;
 
 /// The tables and the stream of one test.
@@ -33,6 +34,9 @@ struct Stream {
     sent: Mutex<Vec<Value>>,
     refuses: AtomicBool,
     refused: AtomicU64,
+    /// The time that each call takes, in milliseconds, and the number of calls that began.
+    delay: AtomicU64,
+    begun: AtomicU64,
 }
 
 /// One experiment and one flag.
@@ -128,6 +132,16 @@ impl Aws {
         self.stream.refuses.store(refuses, SeqCst);
     }
 
+    /// Lets each call of the stream take some time.
+    pub(crate) fn delay(&self, milliseconds: u64) {
+        self.stream.delay.store(milliseconds, SeqCst);
+    }
+
+    /// The number of calls that the stream was asked for.
+    pub(crate) fn begun(&self) -> u64 {
+        self.stream.begun.load(SeqCst)
+    }
+
     /// The number of calls that the stream refused since.
     pub(crate) fn refused(&self) -> u64 {
         self.stream.refused.load(SeqCst)
@@ -142,6 +156,8 @@ async fn serve(router: Router) -> String {
 }
 
 async fn put_records(State(stream): State<Arc<Stream>>, body: Bytes) -> (StatusCode, String) {
+    stream.begun.fetch_add(1, SeqCst);
+    tokio::time::sleep(Duration::from_millis(stream.delay.load(SeqCst))).await;
     if stream.refuses.load(SeqCst) {
         stream.refused.fetch_add(1, SeqCst);
         let why = json!({"__type": "InternalFailure", "message": "away"});

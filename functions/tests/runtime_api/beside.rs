@@ -94,6 +94,24 @@ async fn what_a_stream_did_not_take_is_sent_at_the_next_invocation_or_at_the_end
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_on_its_way_at_the_end_arrives() {
+    let aws = Aws::start().await;
+    aws.publish(1, &documents()).await;
+    for end in ["SHUTDOWN", "SIGTERM"] {
+        let (vars, port) = vars(&aws).await;
+        let mut extension = Process::start(EXTENSION, &vars).await;
+        ask_at_once(&port, "/health").await;
+        let (sent, begun) = (aws.sent().len(), aws.begun());
+        aws.delay(150);
+        ask(&port, &format!("/assign?user_id={end}&experiment_key=e")).await.unwrap();
+        wait_for("the call", || aws.begun() > begun).await;
+        let code = if end == "SIGTERM" { extension.terminate().await } else { extension.shut_down().await };
+        assert_eq!((code, aws.sent().len()), (Some(0), sent + 1), "{end}");
+        assert!(extension.events("events_lost").is_empty(), "{:?}", extension.log());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_that_is_away_is_an_answer_and_the_init_ends() {
     let aws = Aws::start().await;
     let (mut vars, port) = vars(&aws).await;
