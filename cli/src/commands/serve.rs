@@ -158,6 +158,12 @@ fn base_path(text: &str) -> Result<String, String> {
     Ok(if path.is_empty() { String::new() } else { format!("/{path}") })
 }
 
+/// The OpenAPI document of `abx serve`, with or without tokens.
+#[must_use]
+pub fn document(has_tokens: bool) -> serde_json::Value {
+    openapi::document(has_tokens)
+}
+
 async fn serve(args: &Args) -> Result<Exit, Error> {
     // First of all, so that in no moment a signal ends the program halfway.
     let mut signals = Signals::listen()?;

@@ -41,13 +41,29 @@ impl Answer {
 /// The document of `abx dev`.
 static CONTRACT: LazyLock<Contract> = LazyLock::new(|| Contract::new(abx_cli::commands::dev::document()));
 
-/// Sends a request with these header lines and this body. The response has to fit the OpenAPI document.
+/// That of `abx serve`, with tokens: every response without them is in it, too.
+static SERVED: LazyLock<Contract> = LazyLock::new(|| Contract::new(abx_cli::commands::serve::document(true)));
+
+/// The base path that tests of `abx serve` give it; the document has no other.
+pub(crate) const BASE_PATH: &str = "/x";
+
+/// Sends a request to `abx dev` with these header lines and this body. The response has to fit the OpenAPI document.
 pub(crate) fn send(to: SocketAddr, line: &str, headers: &[&str], body: &[u8]) -> Answer {
+    send_by(&CONTRACT, to, line, headers, body)
+}
+
+/// The same to `abx serve`.
+pub(crate) fn send_served(to: SocketAddr, line: &str, headers: &[&str], body: &[u8]) -> Answer {
+    send_by(&SERVED, to, line, headers, body)
+}
+
+fn send_by(contract: &Contract, to: SocketAddr, line: &str, headers: &[&str], body: &[u8]) -> Answer {
     let answer = send_unchecked(to, line, headers, body);
     let (method, uri) = line.split_once(' ').unwrap();
     let path = uri.split('?').next().unwrap().trim_end_matches('/');
+    let path = path.strip_prefix(BASE_PATH).unwrap_or(path);
     let (status, content_type) = (answer.status, answer.header("content-type"));
-    CONTRACT.check(&Exchange { method, path, body, status, content_type, answer: &answer.json });
+    contract.check(&Exchange { method, path, body, status, content_type, answer: &answer.json });
     answer
 }
 

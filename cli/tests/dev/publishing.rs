@@ -136,8 +136,8 @@ fn a_killed_publisher_leaves_the_old_revision_or_the_new_one() {
         fs::write(place.path().join("many.yaml"), &forms[(attempt + 1) % 2]).unwrap();
         let mut publisher =
             place.command(&publish).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        // Most moments of its life, the last ones more closely.
-        thread::sleep(whole.mul_f64(1.0 - f64::from(u32::try_from(attempt).unwrap()) / 40.0));
+        // All moments of its life: the first one, which makes the store, may have taken several times as long.
+        thread::sleep(whole.mul_f64(1.0 - f64::from(u32::try_from(attempt).unwrap()) / 25.0));
         publisher.kill().unwrap();
         killed += usize::from(publisher.wait().unwrap().code().is_none());
         let now = head_of(&place);

@@ -1,6 +1,6 @@
 //! `abx serve`, the real program: probes, draining, tokens, metrics, traces, and callers who only hold connections.
 
-use crate::http::{Answer, send};
+use crate::http::{Answer, BASE_PATH, send_served};
 use crate::program::{Place, until};
 use serde_json::Value;
 use std::fs;
@@ -48,7 +48,7 @@ impl Server {
     }
 
     fn get_with(&self, path: &str, headers: &[&str]) -> Answer {
-        send(self.address, &format!("GET {path}"), headers, b"")
+        send_served(self.address, &format!("GET {path}"), headers, b"")
     }
 
     fn events(&self, name: &str) -> Vec<Value> {
@@ -199,7 +199,7 @@ fn a_token_is_asked_for_and_replaced_while_it_serves() {
     let place = published();
     let file = place.path().join("token");
     fs::write(&file, "old\n").unwrap();
-    let args = ["--token-file", "token", "--cors", "https://shop.example.com", "--base-path", "/x"];
+    let args = ["--token-file", "token", "--cors", "https://shop.example.com", "--base-path", BASE_PATH];
     let server = Server::start(&place, &args);
     let status = |headers: &[&str]| server.get_with(ASSIGN, headers).status;
     for refused in [
@@ -229,7 +229,7 @@ fn a_token_is_asked_for_and_replaced_while_it_serves() {
     }
     let preflight = ["origin: https://shop.example.com", "access-control-request-method: POST"];
     assert_eq!(
-        send(server.address, "OPTIONS /assign", &preflight, b"").status,
+        send_served(server.address, "OPTIONS /assign", &preflight, b"").status,
         204,
         "a browser sends no token with it"
     );
@@ -336,8 +336,9 @@ fn a_trace_stands_in_the_log_and_goes_on_with_the_events() {
     let headers = [&format!("traceparent: {parent}")[..], "tracestate: vendor=1"];
     server.get_with("/assign?user_id=traced&experiment_key=e", &headers).ok();
     server.get_with("/assign?user_id=broken&experiment_key=e", &["traceparent: 00-0-0-0"]).ok();
-    let traces: Vec<Value> =
-        server.events("request_answered").iter().map(|line| line["trace_id"].clone()).collect();
+    let answered = || Some(server.events("request_answered")).filter(|lines| lines.len() == 2);
+    let lines = until("both requests are in the log", answered);
+    let traces: Vec<Value> = lines.iter().map(|line| line["trace_id"].clone()).collect();
     assert_eq!(traces, ["4bf92f3577b34da6a3ce929d0e0e4736".into(), Value::Null]);
     server.signal("INT");
     assert_eq!(server.ended(), Some(0));
