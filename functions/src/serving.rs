@@ -51,21 +51,25 @@ where
     }
 
     /// The catalog.
+    #[must_use]
     pub fn catalog(&self) -> &Arc<CatalogHolder<C>> {
         &self.catalog
     }
 
     /// The log, and the counts of both functions.
+    #[must_use]
     pub fn telemetry(&self) -> &Telemetry {
         &self.telemetry
     }
 
     /// What stands before every handler.
+    #[must_use]
     pub fn middleware(&self) -> &Arc<Middleware> {
         self.assignment.base().middleware()
     }
 
     /// The paths of both functions; [`finish`] makes them whole.
+    #[must_use]
     pub fn routes(&self) -> Routes {
         Arc::clone(&self.assignment).routes().merge(Arc::clone(&self.flags).routes())
     }
@@ -76,6 +80,7 @@ where
     }
 
     /// The number of events that wait to be sent.
+    #[must_use]
     pub fn waiting(&self) -> usize {
         self.base_of_assignment().outbox().waiting() + self.base_of_flags().outbox().waiting()
     }

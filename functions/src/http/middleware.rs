@@ -105,7 +105,7 @@ impl Middleware {
             let trace = TraceContext::of(&parts.headers);
             within(trace, async {
                 let reply = self.read(&request_id, parts, body, handler).await;
-                self.log_answer(&request_id, route, reply.status, start);
+                self.log_answer(&request_id, route.as_ref(), reply.status, start);
                 reply
             })
             .await
@@ -154,9 +154,9 @@ impl Middleware {
     }
 
     /// A line for each request, for one who looks for a fault. Its path and its query may name a person, its route does not.
-    fn log_answer(&self, id: &str, route: Option<MatchedPath>, status: StatusCode, start: Instant) {
+    fn log_answer(&self, id: &str, route: Option<&MatchedPath>, status: StatusCode, start: Instant) {
         if self.telemetry.writes(Level::Debug) {
-            let route = route.as_ref().map(MatchedPath::as_str);
+            let route = route.map(MatchedPath::as_str);
             let took = start.elapsed().as_secs_f64() * 1000.0;
             let fields = json!({"route": route, "status": status.as_u16(), "took_ms": took});
             self.telemetry.log(Level::Debug, "request_answered", Some(id), &fields);

@@ -132,7 +132,7 @@ mod tests {
     }
 
     /// A server whose `/slow` answers after a while; the sender ends it.
-    async fn server(limits: ServerLimits) -> (SocketAddr, oneshot::Sender<()>, JoinHandle<()>) {
+    fn server(limits: ServerLimits) -> (SocketAddr, oneshot::Sender<()>, JoinHandle<()>) {
         let slow = || async {
             sleep(SHORT).await;
             "done"
@@ -164,7 +164,7 @@ mod tests {
 
     #[tokio::test]
     async fn connections_without_a_whole_head_are_closed() {
-        let (address, _end, _) = server(limits()).await;
+        let (address, _end, _) = server(limits());
         for sent in ["", "GET / HTTP/1.1\r\nhost: h\r\n", "GET / HTTP/1.1\r\nhost: h\r\n\r\n"] {
             let said = timeout(20 * SHORT, rest(open(address, sent).await)).await;
             let said = said.unwrap_or_else(|_| panic!("{sent:?} is still open"));
@@ -175,7 +175,7 @@ mod tests {
     #[tokio::test]
     async fn whoever_sends_a_whole_request_is_answered_before_those_who_only_hold_a_connection() {
         let patient = ServerLimits { head: 1000 * SHORT, request: 1000 * SHORT, ..limits() };
-        let (address, _end, _) = server(patient).await;
+        let (address, _end, _) = server(patient);
         let body = "POST /read HTTP/1.1\r\nhost: h\r\ncontent-length: 9\r\n\r\nhal";
         for held in ["", "GET", body, "GET / HTTP/1.1\r\nhost: h\r\n\r\n"] {
             let held = [open(address, held).await, open(address, held).await, open(address, held).await];
@@ -188,7 +188,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_request_that_is_being_answered_keeps_its_connection_and_the_next_waits() {
-        let (address, _end, _) = server(ServerLimits { head: 1000 * SHORT, ..limits() }).await;
+        let (address, _end, _) = server(ServerLimits { head: 1000 * SHORT, ..limits() });
         let slow = "GET /slow HTTP/1.1\r\nhost: h\r\n\r\n";
         let busy = (open(address, slow).await, open(address, slow).await);
         sleep(SHORT / 3).await;
@@ -205,7 +205,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_that_does_not_come_is_refused() {
-        let (address, _end, _) = server(limits()).await;
+        let (address, _end, _) = server(limits());
         let sent = "POST /read HTTP/1.1\r\nhost: h\r\nx-request-id: mine\r\ncontent-length: 9\r\n\r\nhal";
         let said = timeout(20 * SHORT, rest(open(address, sent).await)).await.unwrap();
         assert!(said.starts_with("HTTP/1.1 408 ") && said.contains("\"request_id\":\"mine\""), "{said}");
@@ -213,7 +213,7 @@ mod tests {
 
     #[tokio::test]
     async fn open_requests_are_answered_at_the_end() {
-        let (address, end, served) = server(limits()).await;
+        let (address, end, served) = server(limits());
         let slow = open(address, "GET /slow HTTP/1.1\r\nhost: h\r\n\r\n").await;
         let _idle = open(address, "").await;
         sleep(SHORT / 3).await;

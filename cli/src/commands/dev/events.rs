@@ -87,7 +87,7 @@ pub(super) fn routes(
             flags.base().outbox().flush_all().await;
             take(&store, &events, &call.body).await
         };
-        assignment.base().middleware().serve(request, take).await
+        Box::pin(assignment.base().middleware().serve(request, take)).await
     };
     Routes::default().post("/events", handler)
 }
