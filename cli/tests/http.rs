@@ -98,10 +98,10 @@ fn examples(page: &mut String, document: &Value, title: &str, operation: &Value)
         match (&parameter["example"], text(&parameter["in"])) {
             (Value::Null, _) => {}
             (Value::Object(several), _) => {
-                query.extend(several.iter().map(|(name, value)| format!("{name}={}", text(value))))
+                query.extend(several.iter().map(|(name, value)| format!("{name}={}", text(value))));
             }
             (example, "path") => {
-                path = path.replace(&format!("{{{}}}", text(&parameter["name"])), text(example))
+                path = path.replace(&format!("{{{}}}", text(&parameter["name"])), text(example));
             }
             (example, _) => query.push(format!("{}={}", text(&parameter["name"]), text(example))),
         }
